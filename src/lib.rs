@@ -1,0 +1,5 @@
+//! The gate in front of an emergency deploy.
+
+pub mod ids;
+pub mod policy;
+pub mod record;

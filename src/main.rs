@@ -1,0 +1,2 @@
+//! The command `phabgate`.
+fn main() {}

@@ -1,0 +1,184 @@
+//! The record: the comment that says who approved a deploy, when it ran, what ran and how it ended.
+//!
+//! In the room: the record as data. Beside it: how it reads on the task, how it is read back. Not in the room: when
+//! a record is due (the journal knows) and how it gets onto the task exactly once.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{DeployId, Phid, TaskId, TransactionId, User};
+
+/// The schema that the machine-readable block of a record names; fields are only ever added under one schema.
+pub const SCHEMA: &str = "phabgate/record/1";
+
+/// What a record says has happened. (deploy id, event) names a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Event {
+    /// The gate is about to start the command.
+    Started,
+    /// The command has ended, or it is known that it never ran, or its end is unknown.
+    Finished,
+    /// A deploy by other means, recorded afterwards.
+    Recorded,
+}
+
+/// How a deploy ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It did what it was meant to do.
+    Succeeded,
+    /// It did not.
+    Failed,
+    /// It was undone.
+    RolledBack,
+    /// Nobody saw how it ended.
+    Unknown,
+    /// The gate stopped before the command ran.
+    NotStarted,
+}
+
+/// How a command ended, as `wait(2)` tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExitStatus {
+    /// It exited with this status.
+    Code(i32),
+    /// This signal killed it.
+    Signal(i32),
+}
+
+/// Where the name of a deployer came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeployerSource {
+    /// `--deployer`.
+    Flag,
+    /// The owner of the token.
+    Token,
+    /// The account that the configuration maps the calling user to.
+    CallingUser,
+    /// The trailer `Emergency-Deployer` of the task.
+    Task,
+}
+
+/// An account that could be behind the deploy, and how that is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deployer {
+    /// The username.
+    pub user: String,
+    /// The account, where it was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phid: Option<Phid<User>>,
+    /// How it is known.
+    pub source: DeployerSource,
+}
+
+/// The reason as it was when the record was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedReason {
+    /// The key of the category in the policy.
+    pub category: String,
+    /// The words after it; left out of restricted tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<String>,
+}
+
+/// Whether an approver said yes on the task or the deployer says that they did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ApprovalKind {
+    /// Written on the task by the approver.
+    Verified,
+    /// Named by the deployer.
+    Attested,
+}
+
+/// An approval that the deploy rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedApproval {
+    /// The key of the team in the policy.
+    pub team: String,
+    /// The approver's username.
+    pub user: String,
+    /// The approver's account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phid: Option<Phid<User>>,
+    /// Verified or attested.
+    pub kind: ApprovalKind,
+    /// The transaction that holds a verified approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<TransactionId>,
+    /// When the approval was given, by the server's clock.
+    pub time: Timestamp,
+    /// Where an attested approval can be looked up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
+}
+
+/// One record, as its machine-readable block holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The deploy that it speaks of.
+    pub deploy: DeployId,
+    /// What has happened.
+    pub event: Event,
+    /// The task that it stands on.
+    pub task: TaskId,
+    /// Who deployed; `None` where a deploy by other means was recorded without a known deployer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployer: Option<Deployer>,
+    /// Every other account that could be behind the deploy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub behind: Vec<Deployer>,
+    /// The machine that the gate ran on.
+    pub host: String,
+    /// Why it could not wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<RecordedReason>,
+    /// `fix`, `rollback`, `config` or `on-wiki-edit`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// What is deployed: a Gerrit change, a commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<String>,
+    /// The command, shell-quoted, secrets masked; `None` where it is hidden or unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// What the deployer adds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// The approvals that counted.
+    #[serde(default)]
+    pub approvals: Vec<RecordedApproval>,
+    /// Teams that are told and asked nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub informed: Vec<String>,
+    /// `allowed`, `pending`, `denied` or `undecided`.
+    pub verdict: String,
+    /// Names of the rules that kept the verdict from `allowed`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<String>,
+    /// The digest of the policy that judged it.
+    pub policy: String,
+    /// When the command started, by the clock of the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<Timestamp>,
+    /// How it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// The status that the command ended with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<ExitStatus>,
+    /// A fire drill, not an emergency.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drill: bool,
+    /// The version of phabgate that wrote it.
+    pub version: String,
+}

@@ -1,5 +1,8 @@
 //! The gate in front of an emergency deploy.
 
+pub mod conduit;
+pub mod evidence;
 pub mod ids;
 pub mod policy;
 pub mod record;
+pub mod text;

@@ -1,0 +1,37 @@
+//! Conduit, the API of Phabricator and Phorge, as far as the gate needs it.
+//!
+//! In the room: one file a resource with typed requests and replies, and beneath them one transport with its errors,
+//! its retries and its paging. Not in the room: what the replies mean for a deploy.
+
+mod error;
+mod paging;
+mod project;
+mod retry;
+mod task;
+mod transaction;
+mod transport;
+mod user;
+
+pub use error::{ConduitError, Failure, Reach};
+pub use project::{Project, Projects};
+pub use task::{Edited, Status, Task};
+pub use transaction::{Change, CommentVersion, Transaction};
+pub use transport::{Client, ClientError, Reply, Timeouts};
+pub use user::{Account, Role, Whoami};
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+/// Turns `json!({…})` into the parameters of a call.
+fn params(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+/// Reads a time of Conduit: whole seconds since 1970.
+fn epoch<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    let seconds: i64 = serde::Deserialize::deserialize(deserializer)?;
+    Timestamp::from_second(seconds).map_err(serde::de::Error::custom)
+}

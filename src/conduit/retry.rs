@@ -1,0 +1,92 @@
+//! Trying reads again: full jitter, a bounded number of attempts, Retry-After within reason, never past the deadline.
+//!
+//! Writes are not in the room: a write is sent again only by the rule of exactly-once, which the record keeps.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder, Retryable};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::error::{ConduitError, Failure};
+use super::transport::{Client, Reply};
+
+const ATTEMPTS: usize = 5;
+const FIRST: Duration = Duration::from_millis(200);
+const LONGEST: Duration = Duration::from_secs(5);
+/// A server may ask for more, but the deployer is waiting.
+const RETRY_AFTER_CAP: Duration = Duration::from_secs(15);
+
+/// Waits between attempts: random between nothing and a bound that doubles.
+struct FullJitter;
+
+impl BackoffBuilder for FullJitter {
+    type Backoff = Box<dyn Iterator<Item = Duration> + Send + Sync>;
+
+    fn build(self) -> Self::Backoff {
+        Box::new((0..ATTEMPTS - 1).map(|attempt| {
+            let bound = FIRST.saturating_mul(1 << attempt).min(LONGEST);
+            bound.mul_f64(random_fraction())
+        }))
+    }
+}
+
+/// A random number in 0..1, from the randomness that a fresh v4 UUID holds.
+fn random_fraction() -> f64 {
+    let (high, _) = uuid::Uuid::now_v7().as_u64_pair();
+    let (_, low) = uuid::Uuid::now_v7().as_u64_pair();
+    let mixed = (high ^ low).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed >> 11) as f64 / (1u64 << 53) as f64
+}
+
+impl Client {
+    /// Makes a call that only reads, again where that may help.
+    ///
+    /// # Errors
+    /// The last failure, where no attempt succeeded in the time there was.
+    pub async fn read<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: &Map<String, Value>,
+    ) -> Result<Reply<T>, ConduitError> {
+        let attempts = (|| self.call_once::<T>(method, params))
+            .retry(FullJitter)
+            .when(|error: &ConduitError| error.is_transient() && self.time_left() > Duration::from_millis(50))
+            .adjust(|error, wait| {
+                let asked = error.retry_after().map(|asked| asked.min(RETRY_AFTER_CAP));
+                let wait = wait.map(|wait| asked.map_or(wait, |asked| asked.max(wait)));
+                // Not waiting past the deadline: the last failure says more than that time ran out.
+                wait.filter(|wait| *wait < self.time_left())
+            });
+        attempts.await
+    }
+
+    /// How much of the time for this work is left.
+    pub fn time_left(&self) -> Duration {
+        match self.deadline() {
+            Some(deadline) => deadline.saturating_duration_since(tokio::time::Instant::now()),
+            None => Duration::MAX,
+        }
+    }
+
+    /// The error of a reply that has the right form and the wrong content.
+    pub(super) fn unexpected(method: &str, why: impl Into<String>) -> ConduitError {
+        ConduitError::new(method, Failure::Unexpected(why.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_stay_within_a_bound_that_doubles() {
+        for _ in 0..200 {
+            let waits: Vec<_> = FullJitter.build().collect();
+            assert_eq!(waits.len(), ATTEMPTS - 1);
+            for (attempt, wait) in waits.iter().enumerate() {
+                assert!(*wait <= FIRST * (1 << attempt) && *wait <= LONGEST);
+            }
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Tasks: `maniphest.search`, `maniphest.edit`, `maniphest.status.search`.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::error::ConduitError;
+use super::paging::Page;
+use super::transport::{Client, Reply};
+use super::{epoch, params};
+use crate::ids::{Phid, Project, Space, Task as TaskKind, TaskId, User, Xact};
+
+/// A task as it is now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Task {
+    /// Its number.
+    pub id: TaskId,
+    /// Its PHID.
+    pub phid: Phid<TaskKind>,
+    /// Its title.
+    pub title: String,
+    /// Its description, in Remarkup.
+    pub description: String,
+    /// Who made it.
+    pub author: Phid<User>,
+    /// Its owner.
+    pub owner: Option<Phid<User>>,
+    /// The value of its status, such as `open`.
+    pub status: String,
+    /// Who can see it: `public`, `users` or something narrower.
+    pub view: String,
+    /// Its Space, where the server has Spaces.
+    pub space: Option<Phid<Space>>,
+    /// The projects it is tagged with, as tagged: a subproject without its parent.
+    pub projects: Vec<Phid<Project>>,
+    /// Custom fields, by their name in the reply: `custom.KEY`.
+    pub custom: BTreeMap<String, Value>,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    id: u64,
+    phid: Phid<TaskKind>,
+    fields: Fields,
+    attachments: Attachments,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Fields {
+    name: String,
+    description: Raw,
+    #[serde(rename = "authorPHID")]
+    author: Phid<User>,
+    #[serde(rename = "ownerPHID")]
+    owner: Option<Phid<User>>,
+    status: StatusValue,
+    // A server without Spaces still says `null`; a missing key would hide that a task is restricted.
+    #[serde(rename = "spacePHID", deserialize_with = "nullable")]
+    space: Option<Phid<Space>>,
+    policy: Policy,
+    #[serde(deserialize_with = "epoch")]
+    date_created: Timestamp,
+    #[serde(flatten)]
+    rest: BTreeMap<String, Value>,
+}
+
+fn nullable<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Phid<Space>>, D::Error> {
+    Deserialize::deserialize(deserializer)
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    raw: String,
+}
+
+#[derive(Deserialize)]
+struct StatusValue {
+    value: String,
+}
+
+#[derive(Deserialize)]
+struct Policy {
+    view: String,
+}
+
+#[derive(Deserialize)]
+struct Attachments {
+    projects: ProjectPhids,
+}
+
+#[derive(Deserialize)]
+struct ProjectPhids {
+    #[serde(rename = "projectPHIDs")]
+    phids: Vec<Phid<Project>>,
+}
+
+impl Row {
+    fn into_task(self) -> Option<Task> {
+        let Self { id, phid, fields, attachments } = self;
+        let mut custom = fields.rest;
+        custom.retain(|key, _| key.starts_with("custom."));
+        Some(Task {
+            id: TaskId::new(id)?,
+            phid,
+            title: fields.name,
+            description: fields.description.raw,
+            author: fields.author,
+            owner: fields.owner,
+            status: fields.status.value,
+            view: fields.policy.view,
+            space: fields.space,
+            projects: attachments.projects.phids,
+            custom,
+            created: fields.date_created,
+        })
+    }
+}
+
+/// What `maniphest.edit` says it did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edited {
+    /// The task.
+    pub task: TaskId,
+    /// The transactions that it made; none where nothing changed.
+    pub transactions: Vec<Phid<Xact>>,
+}
+
+/// A status that a task can have.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Status {
+    /// Its value, as a task carries it.
+    pub value: String,
+    /// Whether a task with it is closed.
+    pub closed: bool,
+}
+
+impl Client {
+    /// The task of this number with its projects, or `None` where this account is shown none: it is missing or hidden,
+    /// which a server does not tell apart (`maniphest.search`).
+    ///
+    /// # Errors
+    /// Where the server gave no usable answer, or answered with something else than this task.
+    pub async fn task(&self, id: TaskId) -> Result<Reply<Option<Task>>, ConduitError> {
+        const METHOD: &str = "maniphest.search";
+        let asked = params(json!({
+            "constraints": {"ids": [id.number()]},
+            "attachments": {"projects": true},
+            "limit": 2,
+        }));
+        let page: Reply<Page<Row>> = self.read(METHOD, &asked).await?;
+        let tasks: Option<Vec<Task>> = page.result.data.into_iter().map(Row::into_task).collect();
+        let task = match tasks.as_deref() {
+            Some([]) => None,
+            Some([task]) if task.id == id => Some(task.clone()),
+            _ => return Err(Self::unexpected(METHOD, format!("asked for {id} alone and got something else"))),
+        };
+        Ok(Reply { result: task, date: page.date })
+    }
+
+    /// Every status that a task can have (`maniphest.status.search`).
+    ///
+    /// # Errors
+    /// Where the server gave no usable answer, or none that names a closed status.
+    pub async fn statuses(&self) -> Result<Vec<Status>, ConduitError> {
+        const METHOD: &str = "maniphest.status.search";
+        #[derive(Deserialize)]
+        struct Statuses {
+            data: Vec<Status>,
+        }
+        let reply: Reply<Statuses> = self.read(METHOD, &Map::new()).await?;
+        if !reply.result.data.iter().any(|status| status.closed) {
+            return Err(Self::unexpected(METHOD, "no status is closed"));
+        }
+        Ok(reply.result.data)
+    }
+
+    /// Writes a comment on a task, once; a failure may leave it written (`maniphest.edit`).
+    ///
+    /// # Errors
+    /// Where the server gave no usable answer; [`ConduitError::reach`] tells whether it may have acted.
+    pub async fn comment_once(&self, task: TaskId, text: &str) -> Result<Edited, ConduitError> {
+        const METHOD: &str = "maniphest.edit";
+        #[derive(Deserialize)]
+        struct Made {
+            object: Object,
+            transactions: Vec<Transaction>,
+        }
+        #[derive(Deserialize)]
+        struct Object {
+            id: u64,
+        }
+        #[derive(Deserialize)]
+        struct Transaction {
+            phid: Phid<Xact>,
+        }
+        let asked = params(json!({
+            "objectIdentifier": task,
+            "transactions": [{"type": "comment", "value": text}],
+        }));
+        let reply: Reply<Made> = self.call_once(METHOD, &asked).await?;
+        if reply.result.object.id != task.number() {
+            return Err(Self::unexpected(METHOD, format!("edited {task} and was told of T{}", reply.result.object.id)));
+        }
+        let transactions = reply.result.transactions.into_iter().map(|made| made.phid).collect();
+        Ok(Edited { task, transactions })
+    }
+}

@@ -1,0 +1,324 @@
+//! One call over HTTP: the typed form of parameters, the reply read within bounds and told apart from what is not Conduit.
+//!
+//! In the room: sending, reading, classifying, redacting. Not in the room: trying again and what a reply means.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+use url::{Host, Url};
+
+use super::error::{ConduitError, Failure};
+
+/// No right reply is larger; the largest is a page of 1,000 transactions.
+const REPLY_LIMIT: usize = 32 << 20;
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To be connected.
+    pub connect: Duration,
+    /// For one call, from connecting to the last byte of the reply.
+    pub call: Duration,
+}
+
+/// One account's way to one server. Cheap to clone; clones share connections.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: Arc<Url>,
+    token: Option<Arc<SecretString>>,
+    timeouts: Timeouts,
+    deadline: Option<Instant>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("base", &self.base.as_str()).finish_non_exhaustive()
+    }
+}
+
+/// What a call returned, and when the server said it.
+#[derive(Debug, Clone)]
+pub struct Reply<T> {
+    /// The `result` of Conduit's envelope.
+    pub result: T,
+    /// The server's clock, in whole seconds, from the header `Date`.
+    pub date: Option<Timestamp>,
+}
+
+/// A client that could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("could not prepare the connection to {url}: {why}")]
+pub struct ClientError {
+    url: String,
+    why: String,
+}
+
+/// Whether a host is this machine: `localhost`, `*.localhost` (RFC 6761), 127/8 or `::1`.
+fn loopback_name(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+impl Client {
+    /// Prepares calls to the server at `base` with this token, or without one where the method needs none.
+    ///
+    /// # Errors
+    /// Where the TLS roots of the system cannot be read.
+    pub fn new(base: &Url, token: Option<SecretString>, timeouts: Timeouts) -> Result<Self, ClientError> {
+        let loopback = loopback_name(base);
+        let mut http = reqwest::Client::builder()
+            .user_agent(concat!("phabgate/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .connect_timeout(timeouts.connect)
+            .https_only(!loopback);
+        if loopback {
+            http = http.no_proxy();
+            if base.scheme() == "http" {
+                // The roots of the system are never asked about plain HTTP, and reading them costs milliseconds.
+                http = http.tls_certs_only([]);
+            }
+            if let Some(Host::Domain(name)) = base.host() {
+                let port = base.port_or_known_default().unwrap_or(80);
+                http = http.resolve_to_addrs(
+                    name,
+                    &[([127, 0, 0, 1], port).into(), (std::net::Ipv6Addr::LOCALHOST, port).into()],
+                );
+            }
+        }
+        let http = http.build().map_err(|error| ClientError { url: base.to_string(), why: chain(&error) })?;
+        Ok(Self { http, base: Arc::new(base.clone()), token: token.map(Arc::new), timeouts, deadline: None })
+    }
+
+    /// The same client, for work that has to be done within `limit` from now.
+    #[must_use]
+    pub fn within(&self, limit: Duration) -> Self {
+        Self { deadline: Some(Instant::now() + limit), ..self.clone() }
+    }
+
+    /// The base URL of the server.
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// When the work that this client is for has to be done.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Makes one call, once.
+    ///
+    /// # Errors
+    /// Where the answer is anything but a result of the type asked for.
+    pub async fn call_once<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: &Map<String, Value>,
+    ) -> Result<Reply<T>, ConduitError> {
+        let fail = |kind| ConduitError::new(method, kind);
+        let limit = match self.deadline {
+            Some(deadline) => self.timeouts.call.min(deadline.saturating_duration_since(Instant::now())),
+            None => self.timeouts.call,
+        };
+        if limit.is_zero() {
+            return Err(fail(Failure::OutOfTime));
+        }
+        let begun = Instant::now();
+        let reply = match tokio::time::timeout(limit, self.exchange(method, params)).await {
+            Ok(reply) => reply.map_err(fail),
+            Err(_) => Err(fail(Failure::TimedOut(limit))),
+        };
+        match &reply {
+            Ok((bytes, _)) => tracing::debug!(method, ms = begun.elapsed().as_millis(), bytes = bytes.len(), "call"),
+            Err(error) => tracing::debug!(method, ms = begun.elapsed().as_millis(), %error, "call failed"),
+        }
+        let (body, head) = reply?;
+        self.understand(&body, &head).map_err(fail)
+    }
+
+    async fn exchange(&self, method: &str, params: &Map<String, Value>) -> Result<(Vec<u8>, Head), Failure> {
+        let mut params = params.clone();
+        if let Some(token) = &self.token {
+            params.insert("__conduit__".into(), json!({"token": token.expose_secret()}));
+        }
+        let form = [("params", Value::Object(params).to_string()), ("output", "json".to_owned())];
+        let url = format!("{}/api/{method}", self.base.as_str().trim_end_matches('/'));
+        let sent = self.http.post(url).form(&form).send().await;
+        let mut response = sent.map_err(|error| self.broken(&error))?;
+        let head = Head::of(response.status().as_u16(), response.headers());
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(&error))? {
+            if body.len() + chunk.len() > REPLY_LIMIT {
+                return Err(Failure::TooLarge { limit: REPLY_LIMIT });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok((body, head))
+    }
+
+    fn broken(&self, error: &reqwest::Error) -> Failure {
+        let why = self.redact(&chain(error));
+        if error.is_connect() { Failure::NoConnection(why) } else { Failure::Broken(why) }
+    }
+
+    fn understand<T: DeserializeOwned>(&self, body: &[u8], head: &Head) -> Result<Reply<T>, Failure> {
+        match head.status {
+            429 => return Err(Failure::RateLimited { retry_after: head.retry_after }),
+            300..=399 => {
+                return Err(Failure::Redirected { to: head.location.clone().unwrap_or_else(|| "nowhere".into()) });
+            }
+            500..=599 => {
+                return Err(Failure::Unavailable {
+                    status: head.status,
+                    retry_after: head.retry_after,
+                    what: self.describe(body, head),
+                });
+            }
+            _ => {}
+        }
+        let not_conduit = || Failure::NotConduit { status: head.status, what: self.describe(body, head) };
+        let envelope: Envelope<'_> = serde_json::from_slice(body).map_err(|_| not_conduit())?;
+        if let Some(code) = envelope.error_code {
+            let info = envelope.error_info.unwrap_or_default();
+            return Err(Failure::Refused { code: self.redact(&code), info: self.redact(&info) });
+        }
+        let Some(result) = envelope.result.filter(|_| head.status == 200) else { return Err(not_conduit()) };
+        let result =
+            serde_json::from_str(result.get()).map_err(|error| Failure::Unexpected(self.redact(&error.to_string())))?;
+        Ok(Reply { result, date: head.date })
+    }
+
+    /// Says what a body is that is not Conduit's JSON.
+    fn describe(&self, body: &[u8], head: &Head) -> String {
+        let text = String::from_utf8_lossy(&body[..body.len().min(64 << 10)]);
+        let lower = text.to_ascii_lowercase();
+        let heading = ["title", "h1"].iter().find_map(|tag| {
+            let from = lower.find(&format!("<{tag}>"))? + tag.len() + 2;
+            let to = lower[from..].find(&format!("</{tag}>"))? + from;
+            text.get(from..to).map(str::trim).filter(|title| !title.is_empty())
+        });
+        let what = match (heading, head.content_type.as_deref()) {
+            (Some(title), _) => format!("an HTML page: '{}'", title.chars().take(80).collect::<String>()),
+            _ if body.is_empty() => "an empty page".to_owned(),
+            (None, Some(kind)) if kind.contains("json") => "something that is not Conduit's JSON".to_owned(),
+            (None, Some(kind)) => format!("{} where Conduit's JSON should be", kind.split(';').next().unwrap_or(kind)),
+            (None, None) => "something that is not Conduit's JSON".to_owned(),
+        };
+        self.redact(&what)
+    }
+
+    /// Replaces our token, and everything that looks like one.
+    fn redact(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        if let Some(token) = &self.token {
+            text = text.replace(token.expose_secret(), "***");
+        }
+        redact_tokens(&text)
+    }
+}
+
+/// Replaces everything in the text that looks like a Conduit token.
+fn redact_tokens(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = ["api-", "cli-"].iter().filter_map(|prefix| rest.find(prefix)).min() {
+        let (before, from) = rest.split_at(at);
+        let length = 4 + from[4..].bytes().take_while(u8::is_ascii_alphanumeric).count();
+        clean.push_str(before);
+        clean.push_str(if length >= 32 { "***" } else { &from[..length] });
+        rest = &from[length..];
+    }
+    clean + rest
+}
+
+#[derive(serde::Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    result: Option<&'a serde_json::value::RawValue>,
+    // Both must be there, if only as null: JSON without them is not Conduit's.
+    #[serde(deserialize_with = "present")]
+    error_code: Option<String>,
+    #[serde(deserialize_with = "present")]
+    error_info: Option<String>,
+}
+
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    serde::Deserialize::deserialize(deserializer)
+}
+
+/// What matters of a response's status line and headers.
+struct Head {
+    status: u16,
+    date: Option<Timestamp>,
+    retry_after: Option<Duration>,
+    location: Option<String>,
+    content_type: Option<String>,
+}
+
+impl Head {
+    fn of(status: u16, headers: &HeaderMap) -> Self {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let date = text(DATE).and_then(|date| jiff::fmt::rfc2822::parse(date).ok()).map(|date| date.timestamp());
+        Self {
+            status,
+            date,
+            retry_after: text(RETRY_AFTER).and_then(|value| value.trim().parse().ok()).map(Duration::from_secs),
+            location: text(LOCATION).map(|to| {
+                Url::parse(to).map_or_else(|_| "another page".into(), |url| url.origin().ascii_serialization())
+            }),
+            content_type: text(CONTENT_TYPE).map(str::to_owned),
+        }
+    }
+}
+
+/// An error and its causes in one line, without the URL, which the caller knows.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let line = cause.to_string();
+        if lines.last() != Some(&line) {
+            lines.push(line);
+        }
+        next = cause.source();
+    }
+    if lines.is_empty() { error.to_string() } else { lines.join(": ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redacts_whatever_looks_like_a_token() {
+        let token = format!("api-{}", "x".repeat(28));
+        assert_eq!(redact_tokens(&format!("token \"{token}\" is not valid")), "token \"***\" is not valid");
+        assert_eq!(redact_tokens("the cli-tool and api-docs"), "the cli-tool and api-docs");
+    }
+
+    #[test]
+    fn loopback_is_by_name_or_address() {
+        for (url, expected) in [
+            ("http://localhost/", true),
+            ("http://phorge.localhost:8480/", true),
+            ("http://127.9.9.9/", true),
+            ("http://[::1]/", true),
+            ("http://localhost.example/", false),
+            ("http://10.0.0.1/", false),
+        ] {
+            assert_eq!(loopback_name(&Url::parse(url).unwrap()), expected, "{url}");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Accounts: `user.whoami`, `user.search`.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::error::ConduitError;
+use super::paging::Page;
+use super::params;
+use super::transport::{Client, Reply};
+use crate::ids::{Phid, User};
+
+/// What an account is, as far as it matters here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// It can no longer be used.
+    Disabled,
+    /// Not a person: `bot` in `user.search`, `agent` in `user.whoami`.
+    Bot,
+    /// A mailing list.
+    List,
+    /// Approved and verified as the server demands.
+    Activated,
+}
+
+/// An account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Its PHID.
+    pub phid: Phid<User>,
+    /// Its username, as it is written.
+    pub username: String,
+    /// Its roles.
+    pub roles: BTreeSet<Role>,
+}
+
+impl Account {
+    /// A person who can act: enabled, activated, no bot and no mailing list.
+    pub fn is_enabled_person(&self) -> bool {
+        self.roles.contains(&Role::Activated)
+            && ![Role::Disabled, Role::Bot, Role::List].iter().any(|role| self.roles.contains(role))
+    }
+
+    /// Not a person.
+    pub fn is_bot(&self) -> bool {
+        self.roles.contains(&Role::Bot) || self.roles.contains(&Role::List)
+    }
+
+    /// Whether a username names this account; Phabricator ignores case.
+    pub fn is_named(&self, username: &str) -> bool {
+        self.username.eq_ignore_ascii_case(username)
+    }
+}
+
+/// Whose token it is.
+pub type Whoami = Account;
+
+fn roles(names: &[String]) -> BTreeSet<Role> {
+    names
+        .iter()
+        .filter_map(|name| match name.as_str() {
+            "disabled" => Some(Role::Disabled),
+            "bot" | "agent" => Some(Role::Bot),
+            "list" => Some(Role::List),
+            "activated" => Some(Role::Activated),
+            _ => None,
+        })
+        .collect()
+}
+
+#[derive(Deserialize)]
+struct Row {
+    phid: Phid<User>,
+    fields: Fields,
+}
+
+#[derive(Deserialize)]
+struct Fields {
+    username: String,
+    roles: Vec<String>,
+}
+
+const SEARCH: &str = "user.search";
+
+impl Client {
+    /// Whose token this client uses (`user.whoami`).
+    ///
+    /// # Errors
+    /// Where the server gave no usable answer or refused the token.
+    pub async fn whoami(&self) -> Result<Reply<Whoami>, ConduitError> {
+        #[derive(Deserialize)]
+        struct Me {
+            phid: Phid<User>,
+            #[serde(rename = "userName")]
+            username: String,
+            roles: Vec<String>,
+        }
+        let Reply { result: me, date } = self.read::<Me>("user.whoami", &Map::new()).await?;
+        Ok(Reply { result: Account { phid: me.phid, username: me.username, roles: roles(&me.roles) }, date })
+    }
+
+    /// Accounts by PHID. Those that this account cannot see are left out.
+    ///
+    /// # Errors
+    /// Where the server gave no usable answer.
+    pub async fn users(&self, phids: &[Phid<User>]) -> Result<Vec<Account>, ConduitError> {
+        let mut accounts = Vec::new();
+        for some in phids.chunks(100) {
+            accounts.extend(self.search(json!({"phids": some})).await?);
+        }
+        match accounts.iter().find(|account| !phids.contains(&account.phid)) {
+            Some(other) => Err(Self::unexpected(SEARCH, format!("{} was not asked for", other.phid))),
+            None => Ok(accounts),
+        }
+    }
+
+    /// Accounts by username. Names that the server does not know are left out.
+    ///
+    /// # Errors
+    /// Where the server gave no usable answer.
+    pub async fn users_named(&self, names: &[String]) -> Result<Vec<Account>, ConduitError> {
+        let mut accounts = Vec::new();
+        for some in names.chunks(100) {
+            accounts.extend(self.search(json!({"usernames": some})).await?);
+        }
+        match accounts.iter().find(|account| !names.iter().any(|name| account.is_named(name))) {
+            Some(other) => Err(Self::unexpected(SEARCH, format!("{} was not asked for", other.phid))),
+            None => Ok(accounts),
+        }
+    }
+
+    async fn search(&self, constraints: Value) -> Result<Vec<Account>, ConduitError> {
+        let page: Reply<Page<Row>> =
+            self.read(SEARCH, &params(json!({"constraints": constraints, "limit": 100}))).await?;
+        let rows = page.result.data.into_iter();
+        Ok(rows
+            .map(|row| Account { phid: row.phid, username: row.fields.username, roles: roles(&row.fields.roles) })
+            .collect())
+    }
+}

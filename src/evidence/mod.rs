@@ -1,0 +1,3 @@
+//! The evidence: all that was read for one decision.
+mod markup;
+pub mod trailers;

@@ -1,0 +1,183 @@
+//! Trailers, the lines by which people say things to the gate, as in git: `Emergency-Approve: sre`.
+//!
+//! In the room: finding them in a text and splitting them into a key and a value, and the value of an answer into
+//! teams. Not in the room: whose words count, and for how long.
+
+use super::markup::own_lines;
+use crate::policy::Policy;
+
+/// What a trailer says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// `Emergency-Reason`: why it cannot wait.
+    Reason,
+    /// `Emergency-Deployer`: who will deploy.
+    Deployer,
+    /// `Emergency-Action`: what will be done.
+    Action,
+    /// `Emergency-Change`: what will be deployed.
+    Change,
+    /// `Emergency-Drill`: a fire drill.
+    Drill,
+    /// `Emergency-Approve`: yes, for these teams.
+    Approve,
+    /// `Emergency-Withdraw`: never mind what I said.
+    Withdraw,
+    /// `Emergency-Reject`: no.
+    Reject,
+    /// `Emergency-Followup`: where the aftermath is worked on.
+    Followup,
+}
+
+impl Key {
+    /// All keys.
+    pub const ALL: [Self; 9] = [
+        Self::Reason,
+        Self::Deployer,
+        Self::Action,
+        Self::Change,
+        Self::Drill,
+        Self::Approve,
+        Self::Withdraw,
+        Self::Reject,
+        Self::Followup,
+    ];
+
+    /// The key as it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reason => "Emergency-Reason",
+            Self::Deployer => "Emergency-Deployer",
+            Self::Action => "Emergency-Action",
+            Self::Change => "Emergency-Change",
+            Self::Drill => "Emergency-Drill",
+            Self::Approve => "Emergency-Approve",
+            Self::Withdraw => "Emergency-Withdraw",
+            Self::Reject => "Emergency-Reject",
+            Self::Followup => "Emergency-Followup",
+        }
+    }
+}
+
+/// The value of the last trailer of this key in a text, trimmed; `None` where the text has none.
+///
+/// ```
+/// use phabgate::evidence::trailers::{Key, last};
+/// let text = "> Emergency-Approve: sre\n\nNo, not yet.";
+/// assert_eq!(last(text, Key::Approve), None);
+/// assert_eq!(last("Fine.\n\nemergency-approve: sre", Key::Approve), Some("sre"));
+/// ```
+pub fn last(text: &str, key: Key) -> Option<&str> {
+    own_lines(text).filter_map(|line| split(line, key.name())).last()
+}
+
+/// The keys in a text that look like trailers of the gate and are none: `Emergency-Aprove`.
+pub fn unknown_keys(text: &str) -> Vec<&str> {
+    let known = |key: &str| Key::ALL.iter().any(|known| known.name().eq_ignore_ascii_case(key));
+    own_lines(text)
+        .filter_map(|line| line.split_once(':').map(|(key, _)| key.trim_end()))
+        .filter(|key| key.len() > 10 && key.is_char_boundary(10) && key[..10].eq_ignore_ascii_case("Emergency-"))
+        .filter(|key| key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'))
+        .filter(|key| !known(key))
+        .collect()
+}
+
+fn split<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    let (key, value) = line.split_once(':')?;
+    key.trim_end_matches([' ', '\t']).eq_ignore_ascii_case(name).then(|| value.trim())
+}
+
+/// The teams that an answer is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Teams {
+    /// The keys of these teams.
+    Named(Vec<String>),
+    /// Some part of it names no team of the policy; the text as written.
+    NotUnderstood(String),
+}
+
+/// Reads `sre, releng`. All of it must be understood: a condition after the team must not pass for a plain yes.
+pub fn teams_of_approval(value: &str, policy: &Policy) -> Teams {
+    named_teams(value, policy).map_or_else(|| Teams::NotUnderstood(value.to_owned()), Teams::Named)
+}
+
+/// Reads `sre, releng - why`; returns the teams and why.
+pub fn teams_of_refusal<'a>(value: &'a str, policy: &Policy) -> (Teams, &'a str) {
+    let separators = value.char_indices().filter(|(_, c)| matches!(c, '-' | '–' | '—' | ':'));
+    let ends = std::iter::once((value.len(), 0)).chain(separators.map(|(at, c)| (at, c.len_utf8())));
+    let mut fits = ends.filter_map(|(at, width)| {
+        let why = value.get(at + width..).unwrap_or_default();
+        named_teams(&value[..at], policy).map(|teams| (at, Teams::Named(teams), why.trim()))
+    });
+    // The longest list that is understood: a hyphen may be part of a team's name.
+    let first = fits.next();
+    match first.into_iter().chain(fits).max_by_key(|(at, ..)| *at) {
+        Some((_, teams, why)) => (teams, why),
+        None => (Teams::NotUnderstood(value.to_owned()), ""),
+    }
+}
+
+fn named_teams(list: &str, policy: &Policy) -> Option<Vec<String>> {
+    let mut keys = Vec::new();
+    for word in list.split(',') {
+        let key = &policy.team_named(word)?.key;
+        if !keys.contains(key) {
+            keys.push(key.clone());
+        }
+    }
+    Some(keys)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::tests::built_in;
+
+    #[test]
+    fn the_last_of_its_kind_wins() {
+        let text = "Emergency-Reason: abuse\nEmergency-Approve: sre\nEmergency-Reason: security - x\n";
+        assert_eq!(last(text, Key::Reason), Some("security - x"));
+        assert_eq!(last(text, Key::Reject), None);
+    }
+
+    #[test]
+    fn keys_are_of_any_case_and_start_at_column_0() {
+        assert_eq!(last("EMERGENCY-APPROVE:sre\r\n", Key::Approve), Some("sre"));
+        assert_eq!(last("Emergency-Approve : sre", Key::Approve), Some("sre"));
+        assert_eq!(last(" Emergency-Approve: sre", Key::Approve), None);
+        assert_eq!(last("I say Emergency-Approve: sre", Key::Approve), None);
+        assert_eq!(last("Emergency-Approve sre", Key::Approve), None);
+    }
+
+    #[test]
+    fn an_approval_with_any_part_that_is_not_understood_names_no_team() {
+        let policy = built_in();
+        assert_eq!(teams_of_approval("sre, RelEng", &policy), Teams::Named(vec!["sre".into(), "releng".into()]));
+        for value in ["", "sre,", "sre and releng", "sre - but only after the backup", "sre, dba", "*"] {
+            assert_eq!(teams_of_approval(value, &policy), Teams::NotUnderstood(value.into()));
+        }
+    }
+
+    #[test]
+    fn a_refusal_may_say_why() {
+        let policy = built_in();
+        let named = |keys: &[&str]| Teams::Named(keys.iter().map(|key| (*key).to_owned()).collect());
+        assert_eq!(
+            teams_of_refusal("sre - takes the databases down", &policy),
+            (named(&["sre"]), "takes the databases down")
+        );
+        assert_eq!(teams_of_refusal("sre, releng", &policy), (named(&["sre", "releng"]), ""));
+        assert_eq!(teams_of_refusal("release-engineering: no", &policy), (named(&["releng"]), "no"));
+        assert_eq!(teams_of_refusal("sre: too risky - wait", &policy), (named(&["sre"]), "too risky - wait"));
+        assert_eq!(teams_of_refusal("no way", &policy), (Teams::NotUnderstood("no way".into()), ""));
+        assert_eq!(teams_of_refusal("", &policy), (Teams::NotUnderstood(String::new()), ""));
+    }
+
+    #[test]
+    fn misspelt_keys_are_told() {
+        assert_eq!(
+            unknown_keys("Emergency-Aprove: sre\nEmergency-Approve: sre\nEmergency-x y: z\n> Emergency-No: x"),
+            ["Emergency-Aprove"]
+        );
+    }
+}

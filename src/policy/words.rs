@@ -1,0 +1,147 @@
+//! How people's words for the reasons and teams of a policy are matched: by key, title, alias or hashtag, in any case,
+//! space and hyphen alike, the longest first.
+
+use super::{Policy, Reason, Team};
+
+/// A text as it is compared: lower case, each run of spaces, hyphens and underscores one hyphen, `#` cut off.
+pub fn normalized(text: &str) -> String {
+    let text = text.trim().trim_start_matches('#');
+    let words = text.split(|c: char| c.is_whitespace() || c == '-' || c == '_').filter(|word| !word.is_empty());
+    words.map(str::to_lowercase).collect::<Vec<_>>().join("-")
+}
+
+impl Team {
+    /// Every word for this team.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        [&self.key, &self.title, &self.project].into_iter().chain(&self.aliases).map(String::as_str)
+    }
+}
+
+impl Reason {
+    /// Every word for this category.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        [&self.key, &self.title].into_iter().chain(&self.aliases).map(String::as_str)
+    }
+}
+
+/// A reason as somebody wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenReason {
+    /// The key of the category; `None` where the policy knows none of that name.
+    pub category: Option<String>,
+    /// What follows it; the whole text where the category is unknown.
+    pub explanation: String,
+}
+
+impl Policy {
+    /// The team that a word names.
+    pub fn team_named(&self, word: &str) -> Option<&Team> {
+        let word = normalized(word);
+        self.teams.iter().find(|team| team.words().any(|known| normalized(known) == word))
+    }
+
+    /// The team of this key.
+    pub fn team(&self, key: &str) -> Option<&Team> {
+        self.teams.iter().find(|team| team.key == key)
+    }
+
+    /// The category of this key.
+    pub fn reason(&self, key: &str) -> Option<&Reason> {
+        self.reasons.iter().find(|reason| reason.key == key)
+    }
+
+    /// Reads a category and, after `-`, `–`, `—` or `:`, an explanation. Of several words that fit, the longest wins.
+    pub fn read_reason(&self, text: &str) -> WrittenReason {
+        let text = text.trim();
+        let fits = self.reasons.iter().flat_map(|reason| {
+            reason
+                .words()
+                .filter_map(move |word| Some((reason, normalized(word).len(), explanation_after(text, word)?)))
+        });
+        match fits.max_by_key(|(_, length, _)| *length) {
+            Some((reason, _, explanation)) => {
+                WrittenReason { category: Some(reason.key.clone()), explanation: explanation.to_owned() }
+            }
+            None => WrittenReason { category: None, explanation: text.to_owned() },
+        }
+    }
+}
+
+/// No category is longer, in characters; what stands beyond is explanation.
+const CATEGORY_LIMIT: usize = 200;
+
+/// What follows `word` in `text`: nothing, or a separator and an explanation. `None` where the text does not begin so.
+fn explanation_after<'a>(text: &'a str, word: &str) -> Option<&'a str> {
+    let word = normalized(word);
+    let ends = text.char_indices().take(CATEGORY_LIMIT).map(|(at, c)| at + c.len_utf8()).collect::<Vec<_>>();
+    // Longest first, so that trailing spaces belong to the word and not to what follows.
+    ends.into_iter()
+        .rev()
+        .filter(|end| normalized(&text[..*end]) == word)
+        .find_map(|end| after_separator(&text[..end], &text[end..]))
+}
+
+/// The explanation after a separator. A hyphen joins words as well, so it separates only with a space beside it.
+fn after_separator<'a>(before: &str, rest: &'a str) -> Option<&'a str> {
+    // The normalised word swallows spaces and hyphens at its end: look at what really stands there.
+    let body = before.trim_end_matches(|c: char| c.is_whitespace() || c == '-' || c == '_');
+    let swallowed = &before[body.len()..];
+    if rest.trim().is_empty() {
+        return Some("");
+    }
+    let trimmed = rest.trim_start();
+    if let Some(explanation) = trimmed.strip_prefix(['–', '—', ':']) {
+        return Some(explanation.trim());
+    }
+    let spaced = swallowed.contains('-')
+        && (swallowed.starts_with(char::is_whitespace) || swallowed.ends_with(char::is_whitespace));
+    spaced.then(|| trimmed.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::tests::built_in;
+
+    fn read(text: &str) -> (Option<String>, String) {
+        let WrittenReason { category, explanation } = built_in().read_reason(text);
+        (category, explanation)
+    }
+
+    fn known(category: &str, explanation: &str) -> (Option<String>, String) {
+        (Some(category.to_owned()), explanation.to_owned())
+    }
+
+    #[test]
+    fn reads_a_category_and_an_explanation() {
+        assert_eq!(read("security - private pages are public"), known("security", "private pages are public"));
+        assert_eq!(read("data loss - saves drop the text"), known("data-loss", "saves drop the text"));
+        assert_eq!(read("data corruption: thumbnails"), known("data-loss", "thumbnails"));
+        assert_eq!(read("Data-Loss – x"), known("data-loss", "x"));
+        assert_eq!(read("AVAILABILITY — x"), known("availability", "x"));
+        assert_eq!(read("abuse"), known("abuse", ""));
+        assert_eq!(read("abuse -"), known("abuse", ""));
+        assert_eq!(read("  outage :  5xx - all of it "), known("availability", "5xx - all of it"));
+        assert_eq!(read("loss of functionality - x"), known("functionality", "x"));
+        assert_eq!(read("security issue - x"), known("security", "x"));
+        assert_eq!(read("Avoid data loss or corruption - x"), known("data-loss", "x"));
+    }
+
+    #[test]
+    fn what_only_begins_like_a_category_is_none() {
+        for text in ["", "marketing - launch is today", "security-theatre", "security pages", "abused: x", "data"] {
+            assert_eq!(read(text).0, None, "{text}");
+        }
+        assert_eq!(read("marketing - launch").1, "marketing - launch");
+    }
+
+    #[test]
+    fn teams_are_named_by_key_title_alias_or_hashtag() {
+        let policy = built_in();
+        for word in ["releng", "RelEng", "Release Engineering", "release-engineering", "#release-engineering-team"] {
+            assert_eq!(policy.team_named(word).map(|team| team.key.as_str()), Some("releng"), "{word}");
+        }
+        assert_eq!(policy.team_named("srebots"), None);
+        assert_eq!(policy.team_named(""), None);
+    }
+}

@@ -1,3 +1,110 @@
-//! The evidence: all that was read for one decision.
+//! The evidence: all that was read for one decision, and what it says.
+//!
+//! In the room: the evidence as data; beside it how it is gathered, the timeline of a task, its trailers, and the story
+//! that they tell. Not in the room: what the policy makes of it.
+
+mod gather;
 mod markup;
+pub mod records;
+mod story;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod timeline;
 pub mod trailers;
+
+pub use gather::{GatherError, Question, Visibility, gather};
+pub use story::{Answer, AnswerKind, Changed, Removal, Settled, Source, Statement, Story, Tagged};
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::conduit::{Account, Project, Task};
+use crate::ids::{Phid, Project as ProjectKind, User};
+use crate::record::DeployerSource;
+use timeline::Timeline;
+
+/// All that was read for one decision about one task, whole.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    /// The task as it is now.
+    pub task: Task,
+    /// Its history, which ends at the task as it is now.
+    pub timeline: Timeline,
+    /// The project that marks an emergency; `None` where the server knows no such project.
+    pub tag: Option<Tag>,
+    /// For each team of the policy, by its key, the project behind it; without those that the server does not know.
+    pub teams: BTreeMap<String, Project>,
+    /// The accounts that matter: who answered, who is behind the deploy, and members of the teams.
+    pub accounts: BTreeMap<Phid<User>, Account>,
+    /// Whose token this was read with.
+    pub owner: Account,
+    /// Every account that could be behind the deploy.
+    pub candidates: Vec<Candidate>,
+    /// Approvals that the deployer names.
+    pub attestations: Vec<Attestation>,
+    /// The values of the statuses of closed tasks.
+    pub closed: BTreeSet<String>,
+    /// When it was read, by the server's clock.
+    pub now: Timestamp,
+    /// How far this machine's clock is ahead of the server's.
+    pub skew: SignedDuration,
+}
+
+/// The project that marks an emergency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tag {
+    /// The project.
+    pub phid: Phid<ProjectKind>,
+    /// The project, and those of its subprojects and milestones that this task was ever tagged with.
+    pub family: BTreeSet<Phid<ProjectKind>>,
+}
+
+/// An account that could be behind the deploy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// The username as it was given.
+    pub name: String,
+    /// The account; `None` where the server knows none of that name.
+    pub account: Option<Account>,
+    /// Where the name came from.
+    pub source: DeployerSource,
+}
+
+/// An approval that the deployer names: they said yes elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attestation {
+    /// The key of the team.
+    pub team: String,
+    /// The username as it was given.
+    pub name: String,
+    /// The account; `None` where the server knows none of that name.
+    pub account: Option<Account>,
+    /// Where it can be looked up.
+    pub evidence: Option<String>,
+}
+
+impl Evidence {
+    /// Whether the task is shown to fewer people than everyone with an account.
+    pub fn is_restricted(&self, open_spaces: &[String]) -> bool {
+        let open_view = matches!(self.task.view.as_str(), "public" | "users");
+        let open_space = self.task.space.as_ref().is_none_or(|space| open_spaces.iter().any(|open| open == space.as_str()));
+        !(open_view && open_space)
+    }
+
+    /// The account behind a PHID, where it was read.
+    pub fn account(&self, phid: &str) -> Option<&Account> {
+        self.accounts.get(&Phid::new(phid).ok()?)
+    }
+
+    /// The username behind a PHID, or the PHID itself.
+    pub fn name_of<'a>(&'a self, phid: &'a str) -> &'a str {
+        self.account(phid).map_or(phid, |account| &account.username)
+    }
+
+    /// Whose comments may state the reason and what is about to happen: the task's author, and who may be the deployer.
+    pub fn speakers(&self) -> BTreeSet<Phid<User>> {
+        let candidates = self.candidates.iter().filter_map(|candidate| candidate.account.as_ref());
+        candidates.map(|account| account.phid.clone()).chain([self.task.author.clone()]).collect()
+    }
+}

@@ -1,0 +1,422 @@
+//! The story that a timeline tells: since when the task is an emergency, what is stated about the deploy and since
+//! when, and who answered what.
+//!
+//! In the room: reading it out of the transactions, up to a moment. Not in the room: whether an answer counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::timeline::{Comment, Cut, Moment, Tie, Timeline};
+use super::trailers::{self, Key, Teams};
+use super::{Evidence, Tag};
+use crate::conduit::{Change, CommentVersion, Transaction};
+use crate::ids::{Phid, TransactionId, User};
+use crate::policy::{Policy, WrittenReason};
+
+/// What the task says, as of a moment.
+#[derive(Debug, Clone)]
+pub struct Story {
+    /// Since when it carries the tag, where it does.
+    pub tagged: Tagged,
+    /// The statement of the reason that is in force.
+    pub reason: Option<Statement>,
+    /// The reason as the policy reads it.
+    pub written: Option<WrittenReason>,
+    /// Who is stated to deploy.
+    pub deployer: Option<Statement>,
+    /// What is stated to be done.
+    pub action: Option<Statement>,
+    /// What is stated to be deployed.
+    pub change: Option<Statement>,
+    /// Whether it is stated to be a drill.
+    pub drill: Option<Statement>,
+    /// The last time that what approvers agree to changed: the category, deployer, action or change.
+    pub settled: Option<Settled>,
+    /// The last time that the explanation changed while the category stayed, and by whom.
+    pub reworded: Option<(Moment, String)>,
+    /// Every answer, oldest first.
+    pub answers: Vec<Answer>,
+    /// Comments that are gone, oldest first.
+    pub removals: Vec<Removal>,
+    /// What looks like a trailer of the gate and is none, with who wrote it.
+    pub unknown: Vec<(String, String)>,
+}
+
+/// Since when a task carries the tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tagged {
+    /// It does, since then.
+    Since(Moment),
+    /// It did until then.
+    Until(Moment),
+    /// It never did.
+    Never,
+}
+
+/// Where something was stated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// In the custom field of the policy.
+    Field,
+    /// In the description.
+    Description,
+    /// In the comment of this transaction.
+    Comment(TransactionId),
+}
+
+/// Something stated about the deploy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// The value as written.
+    pub value: String,
+    /// Where.
+    pub source: Source,
+    /// Since when it stands there.
+    pub since: Moment,
+    /// Who wrote it, a PHID.
+    pub author: String,
+}
+
+/// What changed about the deploy that approvers agree to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changed {
+    /// What this trailer states.
+    Stated(Key),
+    /// A comment of somebody who may state it was removed: it may have stated anything.
+    CommentRemoved,
+}
+
+/// The last change of what approvers agree to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// What changed.
+    pub what: Changed,
+    /// When.
+    pub moment: Moment,
+    /// By whom, a PHID.
+    pub author: String,
+}
+
+/// What an answer says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerKind {
+    /// Yes.
+    Approve,
+    /// Never mind.
+    Withdraw,
+    /// No.
+    Reject,
+}
+
+/// An answer that somebody wrote on the task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Who.
+    pub author: Phid<User>,
+    /// Yes or no.
+    pub kind: AnswerKind,
+    /// For which teams.
+    pub teams: Teams,
+    /// Why, where it says so.
+    pub why: String,
+    /// When, as it counts.
+    pub moment: Moment,
+    /// It was not there from the first version of the comment.
+    pub edited_in: bool,
+    /// Somebody else than the author of the comment wrote this version of it.
+    pub foreign: bool,
+}
+
+/// A comment that is gone, and may have said anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removal {
+    /// Whose comment it was, a PHID.
+    pub author: String,
+    /// When its last words were written.
+    pub spoken: Moment,
+    /// When it was removed.
+    pub removed: Moment,
+    /// Who removed it, a PHID.
+    pub by: String,
+}
+
+impl Story {
+    /// Reads the story of a task up to a cut, or up to now.
+    pub fn read(evidence: &Evidence, policy: &Policy, cut: Option<Cut>) -> Self {
+        let timeline = &evidence.timeline;
+        let removals = removals(timeline, cut);
+        let statements = Statements::replay(evidence, policy, cut, &removals);
+        let effective = |key| statements.effective(key).cloned();
+        let reason = effective(Key::Reason);
+        Self {
+            tagged: tagged(timeline, evidence.tag.as_ref(), cut),
+            written: reason.as_ref().map(|reason| policy.read_reason(&reason.value)),
+            reason,
+            deployer: effective(Key::Deployer),
+            action: effective(Key::Action),
+            change: effective(Key::Change),
+            drill: effective(Key::Drill),
+            settled: statements.settled,
+            reworded: statements.reworded,
+            answers: answers(timeline, policy, cut),
+            removals,
+            unknown: unknown(timeline, cut),
+        }
+    }
+}
+
+fn tagged(timeline: &Timeline, tag: Option<&Tag>, cut: Option<Cut>) -> Tagged {
+    let mut carried = BTreeSet::new();
+    let mut tagged = Tagged::Never;
+    let Some(tag) = tag else { return tagged };
+    for transaction in timeline.up_to(cut) {
+        let Change::Projects { added, removed } = &transaction.change else { continue };
+        let before = !carried.is_empty();
+        carried.extend(added.iter().filter(|project| tag.family.contains(project)));
+        for project in removed {
+            carried.remove(project);
+        }
+        match (before, carried.is_empty()) {
+            (false, false) => tagged = Tagged::Since(timeline.moment_of(transaction)),
+            (true, true) => tagged = Tagged::Until(timeline.moment_of(transaction)),
+            _ => {}
+        }
+    }
+    tagged
+}
+
+fn removals(timeline: &Timeline, cut: Option<Cut>) -> Vec<Removal> {
+    let gone = timeline.comments(cut).filter(|comment| comment.newest().removed);
+    gone.map(|comment| {
+        let last_words = comment.versions().iter().find(|version| !version.removed);
+        let spoken = match last_words {
+            Some(version) => timeline.moment_of_version(comment.transaction, version, Tie::Wins),
+            None => timeline.moment_of_version(comment.transaction, comment.newest(), Tie::Wins),
+        };
+        Removal {
+            author: comment.transaction.author.clone(),
+            spoken,
+            removed: timeline.moment_of_version(comment.transaction, comment.newest(), Tie::Wins),
+            by: comment.newest().author.clone(),
+        }
+    })
+    .collect()
+}
+
+fn answers(timeline: &Timeline, policy: &Policy, cut: Option<Cut>) -> Vec<Answer> {
+    let kinds = [
+        (Key::Approve, AnswerKind::Approve, Tie::Loses),
+        (Key::Withdraw, AnswerKind::Withdraw, Tie::Wins),
+        (Key::Reject, AnswerKind::Reject, Tie::Wins),
+    ];
+    let mut answers = Vec::new();
+    for comment in timeline.comments(cut) {
+        let (Some(text), Ok(author)) = (comment.text(), Phid::new(comment.transaction.author.clone())) else { continue };
+        for (key, kind, tie) in kinds {
+            let Some(value) = trailers::last(text, key) else { continue };
+            let version = unchanged_since(&comment, key, value);
+            let moment = timeline.moment_of_version(comment.transaction, version, tie);
+            // Whether an approval of the very second of the cut was there by then cannot be known.
+            if kind == AnswerKind::Approve && version.version > 1 && cut.is_some_and(|cut| cut.time == version.created) {
+                continue;
+            }
+            let (teams, why) = match kind {
+                AnswerKind::Approve => (trailers::teams_of_approval(value, policy), ""),
+                AnswerKind::Withdraw | AnswerKind::Reject => trailers::teams_of_refusal(value, policy),
+            };
+            answers.push(Answer {
+                author: author.clone(),
+                kind,
+                teams,
+                why: why.to_owned(),
+                moment,
+                edited_in: version.version > 1,
+                foreign: version.author != comment.transaction.author,
+            });
+        }
+    }
+    answers.sort_by_key(|answer| answer.moment.position);
+    answers
+}
+
+/// The version since which a comment holds this value of a trailer without a break.
+fn unchanged_since<'a>(comment: &Comment<'a>, key: Key, value: &str) -> &'a CommentVersion {
+    let same = |version: &&CommentVersion| !version.removed && trailers::last(version.text(), key) == Some(value);
+    comment.versions().iter().take_while(same).last().unwrap_or_else(|| comment.newest())
+}
+
+fn unknown(timeline: &Timeline, cut: Option<Cut>) -> Vec<(String, String)> {
+    let comments = timeline.comments(cut);
+    comments
+        .flat_map(|comment| {
+            let keys = comment.text().map(trailers::unknown_keys).unwrap_or_default();
+            keys.into_iter().map(move |key| (key.to_owned(), comment.transaction.author.clone()))
+        })
+        .collect()
+}
+
+/// What can be stated, and so what approvers agree to.
+const STATED: [Key; 5] = [Key::Reason, Key::Deployer, Key::Action, Key::Change, Key::Drill];
+
+/// Something that may change what is stated.
+struct Happening<'a> {
+    moment: Moment,
+    author: &'a str,
+    source: Source,
+    content: Content<'a>,
+}
+
+enum Content<'a> {
+    /// A text with trailers.
+    Text(&'a str),
+    /// The custom field, which holds a reason and nothing else.
+    Field(Option<String>),
+    /// A comment that is gone, of which nothing is known.
+    Gone,
+}
+
+/// The statements as they stand after each happening.
+#[derive(Default)]
+struct Statements {
+    by_source: BTreeMap<(Key, Source), Statement>,
+    settled: Option<Settled>,
+    reworded: Option<(Moment, String)>,
+}
+
+impl Statements {
+    fn replay(evidence: &Evidence, policy: &Policy, cut: Option<Cut>, removals: &[Removal]) -> Self {
+        let mut happenings = happenings(evidence, policy, cut);
+        let speakers = evidence.speakers();
+        happenings.extend(removals.iter().filter(|gone| is_one_of(&speakers, &gone.author)).map(|gone| Happening {
+            moment: gone.removed,
+            author: &gone.by,
+            source: Source::Comment(gone.removed.transaction),
+            content: Content::Gone,
+        }));
+        happenings.sort_by_key(|happening| happening.moment.position);
+        let mut statements = Self::default();
+        for happening in &happenings {
+            statements.apply(happening, policy);
+        }
+        statements
+    }
+
+    /// The statement of a key that was written last.
+    fn effective(&self, key: Key) -> Option<&Statement> {
+        let of_key = self.by_source.iter().filter(|((stated, _), _)| *stated == key);
+        of_key.map(|(_, statement)| statement).max_by_key(|statement| statement.since.position)
+    }
+
+    fn apply(&mut self, happening: &Happening<'_>, policy: &Policy) {
+        let before = self.agreed(policy);
+        for key in STATED {
+            let value = match &happening.content {
+                Content::Text(text) => trailers::last(text, key).filter(|value| !value.is_empty()).map(str::to_owned),
+                Content::Field(value) if key == Key::Reason => value.clone(),
+                Content::Field(_) => continue,
+                Content::Gone => None,
+            };
+            self.write(key, value, happening);
+        }
+        let after = self.agreed(policy);
+        let changed = (0..STATED.len()).find(|at| before.0[*at] != after.0[*at]).map(|at| Changed::Stated(STATED[at]));
+        let gone = matches!(happening.content, Content::Gone).then_some(Changed::CommentRemoved);
+        if let Some(what) = gone.or(changed) {
+            self.settled = Some(Settled { what, moment: happening.moment, author: happening.author.to_owned() });
+        }
+        if changed.is_none() && before.1 != after.1 {
+            self.reworded = Some((happening.moment, happening.author.to_owned()));
+        }
+    }
+
+    fn write(&mut self, key: Key, value: Option<String>, happening: &Happening<'_>) {
+        let slot = (key, happening.source);
+        match value {
+            None => {
+                self.by_source.remove(&slot);
+            }
+            Some(value) if self.by_source.get(&slot).is_some_and(|standing| standing.value == value) => {}
+            Some(value) => {
+                let statement = Statement {
+                    value,
+                    source: happening.source,
+                    since: happening.moment,
+                    author: happening.author.to_owned(),
+                };
+                self.by_source.insert(slot, statement);
+            }
+        }
+    }
+
+    /// What approvers agree to, one entry for each of [`STATED`], and the explanation.
+    fn agreed(&self, policy: &Policy) -> (Vec<Option<String>>, Option<String>) {
+        let mut explanation = None;
+        let stated = STATED.map(|key| {
+            let value = &self.effective(key)?.value;
+            match key {
+                Key::Reason => {
+                    let WrittenReason { category, explanation: words } = policy.read_reason(value);
+                    explanation = Some(words);
+                    // A text of no category is told from another by all of it.
+                    Some(category.unwrap_or_else(|| format!("?{value}")))
+                }
+                Key::Deployer => Some(value.trim_start_matches('@').to_lowercase()),
+                _ => Some(value.clone()),
+            }
+        });
+        (stated.to_vec(), explanation)
+    }
+}
+
+fn is_one_of(people: &BTreeSet<Phid<User>>, phid: &str) -> bool {
+    people.iter().any(|person| person.as_str() == phid)
+}
+
+fn happenings<'a>(evidence: &'a Evidence, policy: &Policy, cut: Option<Cut>) -> Vec<Happening<'a>> {
+    let timeline = &evidence.timeline;
+    let field = policy.field.as_deref();
+    let mut happenings = untold(evidence, field);
+    for transaction in timeline.up_to(cut) {
+        let (source, content) = match &transaction.change {
+            Change::Description { new, .. } => (Source::Description, Content::Text(new)),
+            Change::Custom { field: changed, new, .. } if Some(changed.as_str()) == field => {
+                (Source::Field, Content::Field(super::timeline::field_text(new)))
+            }
+            _ => continue,
+        };
+        happenings.push(Happening { moment: timeline.moment_of(transaction), author: &transaction.author, source, content });
+    }
+    let speakers = evidence.speakers();
+    for comment in timeline.comments(cut).filter(|comment| is_one_of(&speakers, &comment.transaction.author)) {
+        happenings.extend(comment.versions().iter().filter(|version| !version.removed).map(|version| Happening {
+            moment: timeline.moment_of_version(comment.transaction, version, Tie::Wins),
+            author: &version.author,
+            source: Source::Comment(comment.transaction.id),
+            content: Content::Text(version.text()),
+        }));
+    }
+    happenings
+}
+
+/// What the task holds though no transaction says since when: an import, or a server too old to tell. It counts from
+/// the last transaction that may have set it.
+fn untold<'a>(evidence: &'a Evidence, field: Option<&str>) -> Vec<Happening<'a>> {
+    let timeline = &evidence.timeline;
+    let Some(last) = timeline.last_untold() else { return Vec::new() };
+    let happening = |transaction: &'a Transaction, source, content| Happening {
+        moment: timeline.moment_of(transaction),
+        author: &transaction.author,
+        source,
+        content,
+    };
+    let changes = || timeline.transactions().iter().map(|transaction| &transaction.change);
+    let mut happenings = Vec::new();
+    if !changes().any(|change| matches!(change, Change::Description { .. })) {
+        happenings.push(happening(last, Source::Description, Content::Text(&evidence.task.description)));
+    }
+    let told = changes().any(|change| matches!(change, Change::Custom { field: changed, .. } if Some(changed.as_str()) == field));
+    let value = field.and_then(|field| evidence.task.custom.get(field)).and_then(super::timeline::field_text);
+    if let (false, Some(value)) = (told, value) {
+        happenings.push(happening(last, Source::Field, Content::Field(Some(value))));
+    }
+    happenings
+}

@@ -1,0 +1,231 @@
+//! Histories for tests, written like a story: who did what, when.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::timeline::Timeline;
+use super::{Attestation, Candidate, Evidence, Tag};
+use crate::conduit::{Account, Change, CommentVersion, Project, Role, Task, Transaction};
+use crate::ids::{Phid, Project as ProjectKind, TaskId, TransactionId, User};
+use crate::policy::{Policy, tests::built_in};
+use crate::record::DeployerSource;
+
+/// A time, so many seconds into the story.
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_795_391_000 + seconds).unwrap()
+}
+
+/// The PHID of a person of the story.
+pub(crate) fn person(name: &str) -> Phid<User> {
+    Phid::new(format!("PHID-USER-{name}")).unwrap()
+}
+
+/// The PHID of a project of the story.
+pub(crate) fn project(name: &str) -> Phid<ProjectKind> {
+    Phid::new(format!("PHID-PROJ-{name}")).unwrap()
+}
+
+/// A task's history in the making.
+#[derive(Clone)]
+pub(crate) struct History {
+    author: String,
+    rows: Vec<Transaction>,
+    now: i64,
+    pub(crate) policy: Policy,
+    pub(crate) task: Task,
+    pub(crate) roles: BTreeMap<String, Vec<Role>>,
+    pub(crate) members: BTreeMap<&'static str, Vec<&'static str>>,
+    pub(crate) join: &'static str,
+    pub(crate) candidates: Vec<(String, DeployerSource)>,
+    pub(crate) attested: Vec<(&'static str, &'static str)>,
+    pub(crate) owner: &'static str,
+}
+
+impl History {
+    /// A task by this author, without tag, reason or answers.
+    pub(crate) fn new(author: &str) -> Self {
+        let task = Task {
+            id: TaskId::new(1).unwrap(),
+            phid: Phid::new("PHID-TASK-1").unwrap(),
+            title: "All page views fail".into(),
+            description: String::new(),
+            author: person(author),
+            owner: None,
+            status: "open".into(),
+            view: "users".into(),
+            space: None,
+            projects: Vec::new(),
+            custom: BTreeMap::new(),
+            created: at(0),
+        };
+        let mut history = Self {
+            author: author.to_owned(),
+            rows: Vec::new(),
+            now: 1_000,
+            policy: built_in(),
+            task,
+            roles: BTreeMap::new(),
+            members: BTreeMap::from([
+                ("releng", vec!["releng1", "releng2", "both"]),
+                ("sre", vec!["sre1", "sre2", "both", "robot", "gone"]),
+                ("security", vec!["sec1"]),
+            ]),
+            join: "admin",
+            candidates: vec![("deployer1".into(), DeployerSource::Flag)],
+            attested: Vec::new(),
+            owner: "phabgate",
+        };
+        history.roles.insert("robot".into(), vec![Role::Bot, Role::Activated]);
+        history.roles.insert("phabgate".into(), vec![Role::Bot, Role::Activated]);
+        history.roles.insert("gone".into(), vec![Role::Disabled]);
+        history.push(author, 0, Change::Other);
+        history
+    }
+
+    /// A tagged task with a reason, which waits for approvals.
+    pub(crate) fn emergency() -> Self {
+        let mut history = Self::new("deployer1");
+        history.describe("deployer1", 1, "Emergency-Reason: availability - 5xx on every page view");
+        history.tag("deployer1", 2, "emergency");
+        history
+    }
+
+    /// An emergency with both approvals.
+    pub(crate) fn ready() -> Self {
+        let mut history = Self::emergency();
+        history.comment("releng1", 10, "Emergency-Approve: releng");
+        history.comment("sre1", 11, "Emergency-Approve: sre");
+        history
+    }
+
+    fn push(&mut self, author: &str, seconds: i64, change: Change) -> TransactionId {
+        let id = TransactionId(self.rows.len() as u64 + 1);
+        self.rows.push(Transaction {
+            id,
+            phid: Phid::new(format!("PHID-XACT-TASK-{id}")).unwrap(),
+            task: self.task.phid.clone(),
+            author: person(author).as_str().to_owned(),
+            created: at(seconds),
+            change,
+            comments: Vec::new(),
+        });
+        id
+    }
+
+    pub(crate) fn unexposed(&mut self, author: &str, seconds: i64) -> TransactionId {
+        self.push(author, seconds, Change::Unexposed)
+    }
+
+    pub(crate) fn describe(&mut self, author: &str, seconds: i64, text: &str) -> TransactionId {
+        let old = std::mem::replace(&mut self.task.description, text.to_owned());
+        self.push(author, seconds, Change::Description { old, new: text.to_owned() })
+    }
+
+    pub(crate) fn status(&mut self, author: &str, seconds: i64, status: &str) -> TransactionId {
+        let old = std::mem::replace(&mut self.task.status, status.to_owned());
+        self.push(author, seconds, Change::Status { old: Some(old), new: status.to_owned() })
+    }
+
+    pub(crate) fn field(&mut self, author: &str, seconds: i64, value: Option<&str>) -> TransactionId {
+        let field = "custom.emergency.reason".to_owned();
+        let old = self.task.custom.insert(field.clone(), json!(value)).unwrap_or_default();
+        self.push(author, seconds, Change::Custom { field, old, new: json!(value) })
+    }
+
+    pub(crate) fn tag(&mut self, author: &str, seconds: i64, name: &str) -> TransactionId {
+        self.task.projects.push(project(name));
+        self.push(author, seconds, Change::Projects { added: vec![project(name)], removed: vec![] })
+    }
+
+    pub(crate) fn untag(&mut self, author: &str, seconds: i64, name: &str) -> TransactionId {
+        self.task.projects.retain(|tagged| *tagged != project(name));
+        self.push(author, seconds, Change::Projects { added: vec![], removed: vec![project(name)] })
+    }
+
+    pub(crate) fn comment(&mut self, author: &str, seconds: i64, text: &str) -> TransactionId {
+        let id = self.push(author, seconds, Change::Other);
+        let version = CommentVersion::new(1, person(author).as_str(), at(seconds), false, text);
+        self.rows.last_mut().unwrap().comments.push(version);
+        id
+    }
+
+    pub(crate) fn edit(&mut self, comment: TransactionId, author: &str, seconds: i64, text: &str) {
+        self.version(comment, author, seconds, false, text);
+    }
+
+    /// Removes a comment as the server does: the texts of all versions are blank afterwards.
+    pub(crate) fn remove(&mut self, comment: TransactionId, author: &str, seconds: i64) {
+        self.version(comment, author, seconds, true, "");
+        let row = self.rows.iter_mut().find(|row| row.id == comment).unwrap();
+        let blank = |v: &CommentVersion| CommentVersion::new(v.version, &v.author, v.created, v.removed, "");
+        row.comments = row.comments.iter().map(blank).collect();
+    }
+
+    fn version(&mut self, comment: TransactionId, author: &str, seconds: i64, removed: bool, text: &str) {
+        let row = self.rows.iter_mut().find(|row| row.id == comment).unwrap();
+        let number = row.comments.len() as u32 + 1;
+        row.comments.insert(0, CommentVersion::new(number, person(author).as_str(), at(seconds), removed, text));
+    }
+
+    /// Lets so many seconds of the story have passed.
+    pub(crate) fn later(&mut self, seconds: i64) -> &mut Self {
+        self.now = seconds;
+        self
+    }
+
+    pub(crate) fn timeline(&self) -> Timeline {
+        Timeline::new(self.rows.clone())
+    }
+
+    pub(crate) fn task(&self) -> Task {
+        self.task.clone()
+    }
+
+    pub(crate) fn account(&self, name: &str) -> Account {
+        let roles = self.roles.get(name).cloned().unwrap_or_else(|| vec![Role::Activated]);
+        Account { phid: person(name), username: name.to_owned(), roles: roles.into_iter().collect() }
+    }
+
+    /// The evidence that a gate would gather.
+    pub(crate) fn evidence(&self) -> Evidence {
+        let people = ["deployer1", "deployer2", "releng1", "releng2", "sre1", "sre2", "both", "robot", "gone", "sec1", "outsider", "admin", "phabgate"];
+        let accounts = people.iter().map(|name| (person(name), self.account(name))).collect::<BTreeMap<_, _>>();
+        let known = |name: &str| people.contains(&name).then(|| self.account(name));
+        let team = |key: &str| Project {
+            phid: project(key),
+            name: key.to_owned(),
+            members: self.members[key].iter().map(|name| person(name)).collect(),
+            ancestors: vec![],
+            join: self.join.to_owned(),
+            edit: "admin".to_owned(),
+        };
+        Evidence {
+            task: self.task(),
+            timeline: self.timeline(),
+            tag: Some(Tag { phid: project("emergency"), family: [project("emergency"), project("emergency-sub")].into() }),
+            teams: self.policy.teams.iter().map(|t| (t.key.clone(), team(&t.key))).collect(),
+            accounts,
+            owner: self.account(self.owner),
+            candidates: self
+                .candidates
+                .iter()
+                .map(|(name, source)| Candidate { name: name.clone(), account: known(name), source: *source })
+                .collect(),
+            attestations: self
+                .attested
+                .iter()
+                .map(|(team, name)| Attestation { team: (*team).into(), name: (*name).into(), account: known(name), evidence: None })
+                .collect(),
+            closed: BTreeSet::from(["resolved".to_owned(), "invalid".to_owned()]),
+            now: at(self.now),
+            skew: SignedDuration::ZERO,
+        }
+    }
+
+    /// Who made the task.
+    pub(crate) fn author(&self) -> &str {
+        &self.author
+    }
+}

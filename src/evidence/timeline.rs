@@ -1,0 +1,272 @@
+//! The timeline of a task: its transactions in order, from which it can be replayed to any moment.
+//!
+//! In the room: the order of what happened, with edits of comments put where they can do no good to the deploy, and
+//! the state of the task at a moment. Not in the room: what the texts mean.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::conduit::{Change, CommentVersion, Task, Transaction};
+use crate::ids::{Phid, Project, TransactionId};
+
+/// A place in the order of what happened. Transactions are ordered by their id; an edit of a comment has only a time,
+/// so it stands after a transaction, and when several share its second, where it helps the deploy least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    after: TransactionId,
+    edited: Option<Timestamp>,
+}
+
+/// When something happened, and where it can be looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// Its place in the order.
+    pub position: Position,
+    /// Its time, by the server's clock, in whole seconds.
+    pub time: Timestamp,
+    /// The transaction that shows it.
+    pub transaction: TransactionId,
+}
+
+/// Which way a tie within one second falls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tie {
+    /// It counts as earlier: for what speaks for the deploy.
+    Loses,
+    /// It counts as later: for what speaks against it.
+    Wins,
+}
+
+/// A moment up to which a task is replayed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    /// The last transaction that had happened.
+    pub through: TransactionId,
+    /// The time then, which decides what edits of comments had happened.
+    pub time: Timestamp,
+}
+
+/// A task's history, oldest first.
+#[derive(Debug, Clone)]
+pub struct Timeline {
+    transactions: Vec<Transaction>,
+}
+
+/// A task as it was at a moment, as far as its transactions tell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct State {
+    /// Its title.
+    pub title: String,
+    /// Its description.
+    pub description: String,
+    /// The value of its status.
+    pub status: String,
+    /// The projects that it was tagged with.
+    pub projects: BTreeSet<Phid<Project>>,
+    /// The custom field that may hold the reason.
+    pub field: Option<String>,
+}
+
+/// A comment as it stands at a moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Comment<'a> {
+    /// The transaction that made it.
+    pub transaction: &'a Transaction,
+    /// Its versions up to that moment, newest first; never empty.
+    versions: &'a [CommentVersion],
+}
+
+impl<'a> Comment<'a> {
+    /// The newest version.
+    pub fn newest(&self) -> &'a CommentVersion {
+        &self.versions[0]
+    }
+
+    /// All versions up to the moment, newest first.
+    pub fn versions(&self) -> &'a [CommentVersion] {
+        self.versions
+    }
+
+    /// Whether it was edited or removed.
+    pub fn is_changed(&self) -> bool {
+        self.versions.len() > 1
+    }
+
+    /// The newest text, where the comment was not removed.
+    pub fn text(&self) -> Option<&'a str> {
+        let newest = self.newest();
+        (!newest.removed).then(|| newest.text())
+    }
+
+    /// The text before a removal blanks all of them; what was written first where nobody edited it.
+    pub fn first_text(&self) -> &'a str {
+        self.versions.last().map_or("", CommentVersion::text)
+    }
+}
+
+/// The value of a custom field as a reason may be read from it.
+pub(super) fn field_text(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) if text.trim().is_empty() => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}
+
+impl Timeline {
+    /// The timeline of these transactions of one task, in whatever order they come.
+    pub fn new(mut transactions: Vec<Transaction>) -> Self {
+        transactions.sort_by_key(|transaction| transaction.id);
+        Self { transactions }
+    }
+
+    /// All transactions, oldest first.
+    pub fn transactions(&self) -> &[Transaction] {
+        &self.transactions
+    }
+
+    /// The transactions up to a cut; all of them where there is none.
+    pub fn up_to(&self, cut: Option<Cut>) -> &[Transaction] {
+        let end = cut.map_or(self.transactions.len(), |cut| {
+            self.transactions.partition_point(|transaction| transaction.id <= cut.through)
+        });
+        &self.transactions[..end]
+    }
+
+    /// The comments up to a cut, oldest first, each with the versions that it had then.
+    pub fn comments(&self, cut: Option<Cut>) -> impl Iterator<Item = Comment<'_>> {
+        self.up_to(cut).iter().filter_map(move |transaction| {
+            let later = |version: &&CommentVersion| cut.is_some_and(|cut| version.created > cut.time && version.version > 1);
+            let skip = transaction.comments.iter().take_while(later).count();
+            let versions = &transaction.comments[skip..];
+            (!versions.is_empty()).then_some(Comment { transaction, versions })
+        })
+    }
+
+    /// The task as it was at a cut, or as its transactions say that it is now. What no transaction changed is taken
+    /// from `now`, the task as the server shows it.
+    pub fn state(&self, now: &Task, field: Option<&str>, cut: Option<Cut>) -> State {
+        let mut state = self.beginning(now, field);
+        for transaction in self.up_to(cut) {
+            match &transaction.change {
+                Change::Title { new, .. } => state.title.clone_from(new),
+                Change::Description { new, .. } => state.description.clone_from(new),
+                Change::Status { new, .. } => state.status.clone_from(new),
+                Change::Projects { added, removed } => {
+                    state.projects.extend(added.iter().cloned());
+                    for project in removed {
+                        state.projects.remove(project);
+                    }
+                }
+                Change::Custom { field: changed, new, .. } if Some(changed.as_str()) == field => state.field = field_text(new),
+                Change::Custom { .. } | Change::Other | Change::Unexposed => {}
+            }
+        }
+        state
+    }
+
+    /// What the first change of each part says stood there before it.
+    fn beginning(&self, now: &Task, field: Option<&str>) -> State {
+        let first = |pick: &dyn Fn(&Change) -> Option<Option<String>>| {
+            self.transactions.iter().find_map(|transaction| pick(&transaction.change))
+        };
+        let title = first(&|change| match change {
+            Change::Title { old, .. } => Some(Some(old.clone())),
+            _ => None,
+        });
+        let description = first(&|change| match change {
+            Change::Description { old, .. } => Some(Some(old.clone())),
+            _ => None,
+        });
+        let status = first(&|change| match change {
+            Change::Status { old, .. } => Some(old.clone()),
+            _ => None,
+        });
+        let value = first(&|change| match change {
+            Change::Custom { field: changed, old, .. } if Some(changed.as_str()) == field => Some(field_text(old)),
+            _ => None,
+        });
+        State {
+            title: title.flatten().unwrap_or_else(|| now.title.clone()),
+            description: description.flatten().unwrap_or_else(|| now.description.clone()),
+            status: status.flatten().unwrap_or_else(|| now.status.clone()),
+            projects: BTreeSet::new(),
+            field: value.unwrap_or_else(|| field.and_then(|field| now.custom.get(field)).and_then(field_text)),
+        }
+    }
+
+    /// The moment of a transaction.
+    pub fn moment_of(&self, transaction: &Transaction) -> Moment {
+        let position = Position { after: transaction.id, edited: None };
+        Moment { position, time: transaction.created, transaction: transaction.id }
+    }
+
+    /// The moment at which a version of a comment was written. The first version is its transaction; a later one has
+    /// only a time, so `tie` says on which side of the transactions of the same second it stands.
+    pub(super) fn moment_of_version(&self, transaction: &Transaction, version: &CommentVersion, tie: Tie) -> Moment {
+        if version.version <= 1 {
+            return self.moment_of(transaction);
+        }
+        let time = version.created;
+        let before = match tie {
+            Tie::Loses => self.transactions.iter().position(|other| other.created >= time).unwrap_or(self.transactions.len()),
+            Tie::Wins => self.transactions.iter().rposition(|other| other.created <= time).map_or(0, |last| last + 1),
+        };
+        let anchor = before.checked_sub(1).map_or(TransactionId(0), |last| self.transactions[last].id);
+        // An edit is never before what it edits.
+        let after = anchor.max(transaction.id);
+        Moment { position: Position { after, edited: Some(time) }, time, transaction: transaction.id }
+    }
+
+    /// The last transaction whose change the server does not tell, or which made the task: the latest moment at which
+    /// something may have been set that no transaction tells of.
+    pub(super) fn last_untold(&self) -> Option<&Transaction> {
+        let untold = self.transactions.iter().rev().find(|transaction| transaction.change == Change::Unexposed);
+        untold.or_else(|| self.transactions.first())
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::evidence::testing::{History, at};
+
+    #[test]
+    fn the_order_of_an_edit_within_a_second_favours_nobody_who_wants_to_deploy() {
+        let mut history = History::new("deployer1");
+        let edited = history.comment("sre1", 10, "Looking.");
+        let other = history.comment("deployer1", 20, "A change of this second.");
+        history.edit(edited, "sre1", 20, "Emergency-Approve: sre");
+        let timeline = history.timeline();
+        let transaction = timeline.transactions().iter().find(|row| row.id == edited).unwrap();
+        let loses = timeline.moment_of_version(transaction, &transaction.comments[0], Tie::Loses);
+        let wins = timeline.moment_of_version(transaction, &transaction.comments[0], Tie::Wins);
+        let other = timeline.transactions().iter().find(|row| row.id == other).unwrap();
+        let other = timeline.moment_of(other);
+        assert!(loses.position < other.position && other.position < wins.position);
+        assert_eq!(loses.time, at(20));
+    }
+
+    #[test]
+    fn replays_to_any_moment() {
+        let mut history = History::new("deployer1");
+        let first = history.describe("deployer1", 10, "one");
+        let second = history.describe("deployer1", 20, "two");
+        let comment = history.comment("sre1", 30, "a");
+        history.edit(comment, "sre1", 40, "b");
+        let timeline = history.timeline();
+        let now = history.task();
+        let description = |cut| timeline.state(&now, None, cut).description;
+        assert_eq!(description(Some(Cut { through: first, time: at(10) })), "one");
+        assert_eq!(description(Some(Cut { through: second, time: at(20) })), "two");
+        assert_eq!(description(None), "two");
+        let text = |time| {
+            let cut = Some(Cut { through: comment, time: at(time) });
+            timeline.comments(cut).next().and_then(|comment| comment.text().map(str::to_owned))
+        };
+        assert_eq!((text(30), text(39), text(40)), (Some("a".into()), Some("a".into()), Some("b".into())));
+    }
+}

@@ -6,3 +6,4 @@ pub mod ids;
 pub mod policy;
 pub mod record;
 pub mod text;
+pub mod time;

@@ -70,7 +70,9 @@ impl GatherError {
         match self {
             Self::Conduit(error) => error.hint(),
             Self::NoClock => "check what stands between this host and the tracker: it drops the header Date",
-            Self::Torn { .. } => "try again: the task is being edited, or this server tells less of its history than is needed",
+            Self::Torn { .. } => {
+                "try again: the task is being edited, or this server tells less of its history than is needed"
+            }
         }
     }
 }
@@ -109,7 +111,8 @@ async fn gather_once(client: &Client, policy: &Policy, question: &Question) -> R
         Err(not_visible) => return Ok(not_visible),
     };
     let tag = first.projects.of(&policy.tag).map(|project| project.phid.clone());
-    let teams = policy.teams.iter().filter_map(|team| Some((team.key.clone(), first.projects.of(&team.project)?.clone())));
+    let teams =
+        policy.teams.iter().filter_map(|team| Some((team.key.clone(), first.projects.of(&team.project)?.clone())));
     let mut evidence = Evidence {
         tag: tag.map(|phid| Tag { family: [phid.clone()].into(), phid }),
         teams: teams.collect(),
@@ -194,11 +197,8 @@ async fn second_round(
     // Seven calls are enough: names are looked up beside the rest, but where the projects need a call as well, most
     // often the accounts that are read anyway hold the name.
     let names_now: &[String] = if unplaced.is_empty() { &names } else { &[] };
-    let (accounts, ancestors, named) = tokio::join!(
-        client.users(&people),
-        client.projects_with_ancestors(&unplaced),
-        client.users_named(names_now),
-    );
+    let (accounts, ancestors, named) =
+        tokio::join!(client.users(&people), client.projects_with_ancestors(&unplaced), client.users_named(names_now),);
     let mut accounts = accounts?;
     accounts.extend(named?);
     let is_known = |name: &String| accounts.iter().any(|account| account.is_named(name));
@@ -221,7 +221,8 @@ async fn second_round(
     let owner = &evidence.owner;
     let is_recorder = policy.recorders.iter().any(|recorder| owner.is_named(recorder));
     if !owner.is_bot() && !is_recorder {
-        let candidate = Candidate { name: owner.username.clone(), account: Some(owner.clone()), source: DeployerSource::Token };
+        let candidate =
+            Candidate { name: owner.username.clone(), account: Some(owner.clone()), source: DeployerSource::Token };
         // The order is that of the sources: the flag, the token, the calling user.
         let place = usize::from(question.deployer.is_some());
         candidates.insert(place, candidate);
@@ -294,7 +295,10 @@ fn differences(evidence: &Evidence, policy: &Policy) -> Vec<&'static str> {
     let replayed = timeline.state(task, field, None);
     let carries = |projects: &mut dyn Iterator<Item = &Phid<ProjectKind>>| {
         let family = evidence.tag.as_ref().map(|tag| &tag.family);
-        projects.filter(|project| family.is_some_and(|family| family.contains(project))).cloned().collect::<BTreeSet<_>>()
+        projects
+            .filter(|project| family.is_some_and(|family| family.contains(project)))
+            .cloned()
+            .collect::<BTreeSet<_>>()
     };
     let value = field.and_then(|field| task.custom.get(field)).and_then(field_text);
     let parts = [

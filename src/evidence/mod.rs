@@ -88,7 +88,8 @@ impl Evidence {
     /// Whether the task is shown to fewer people than everyone with an account.
     pub fn is_restricted(&self, open_spaces: &[String]) -> bool {
         let open_view = matches!(self.task.view.as_str(), "public" | "users");
-        let open_space = self.task.space.as_ref().is_none_or(|space| open_spaces.iter().any(|open| open == space.as_str()));
+        let open_space =
+            self.task.space.as_ref().is_none_or(|space| open_spaces.iter().any(|open| open == space.as_str()));
         !(open_view && open_space)
     }
 

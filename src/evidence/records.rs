@@ -2,11 +2,11 @@
 //!
 //! In the room: finding them, and telling who wrote them. Not in the room: how a record reads (the record knows).
 
-use super::timeline::{Comment, Cut, Moment, Timeline};
 use super::Evidence;
+use super::timeline::{Comment, Cut, Moment, Timeline};
 use crate::policy::Policy;
-use crate::record::{Event, Record};
 use crate::record::parse::{Parsed, parse};
+use crate::record::{Event, Record};
 
 /// A record that stands on a task.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ pub struct Standing {
 
 /// The comments that hold a record or claim to, oldest first.
 pub fn comments(timeline: &Timeline, cut: Option<Cut>) -> impl Iterator<Item = Comment<'_>> {
-    timeline.comments(cut).filter(|comment| !matches!(parse(comment.first_text()), Parsed::None))
+    timeline.comments(cut).filter(|comment| !matches!(parse(comment.first_text()), Parsed::Absent))
 }
 
 impl Evidence {
@@ -45,14 +45,24 @@ impl Evidence {
 
     /// A record counts when its author is a recorder or its own deployer, and it speaks of this task.
     fn believes(&self, record: &Record, author: &str, policy: &Policy) -> bool {
-        let by_recorder = self.account(author).is_some_and(|account| policy.recorders.iter().any(|name| account.is_named(name)));
-        let by_deployer = record.deployer.as_ref().and_then(|deployer| deployer.phid.as_ref()).is_some_and(|phid| phid.as_str() == author);
+        let by_recorder =
+            self.account(author).is_some_and(|account| policy.recorders.iter().any(|name| account.is_named(name)));
+        let by_deployer = record
+            .deployer
+            .as_ref()
+            .and_then(|deployer| deployer.phid.as_ref())
+            .is_some_and(|phid| phid.as_str() == author);
         record.task == self.task.id && (by_recorder || by_deployer)
     }
 }
 
 /// The deploys that were started and have not ended, by these records.
 pub fn in_flight(records: &[Standing]) -> Vec<&Standing> {
-    let ended = |deploy| records.iter().any(|standing| standing.record.deploy == deploy && standing.record.event == Event::Finished);
-    records.iter().filter(|standing| standing.record.event == Event::Started && !ended(standing.record.deploy)).collect()
+    let ended = |deploy| {
+        records.iter().any(|standing| standing.record.deploy == deploy && standing.record.event == Event::Finished)
+    };
+    records
+        .iter()
+        .filter(|standing| standing.record.event == Event::Started && !ended(standing.record.deploy))
+        .collect()
 }

@@ -210,13 +210,16 @@ fn answers(timeline: &Timeline, policy: &Policy, cut: Option<Cut>) -> Vec<Answer
     ];
     let mut answers = Vec::new();
     for comment in timeline.comments(cut) {
-        let (Some(text), Ok(author)) = (comment.text(), Phid::new(comment.transaction.author.clone())) else { continue };
+        let (Some(text), Ok(author)) = (comment.text(), Phid::new(comment.transaction.author.clone())) else {
+            continue;
+        };
         for (key, kind, tie) in kinds {
             let Some(value) = trailers::last(text, key) else { continue };
             let version = unchanged_since(&comment, key, value);
             let moment = timeline.moment_of_version(comment.transaction, version, tie);
             // Whether an approval of the very second of the cut was there by then cannot be known.
-            if kind == AnswerKind::Approve && version.version > 1 && cut.is_some_and(|cut| cut.time == version.created) {
+            if kind == AnswerKind::Approve && version.version > 1 && cut.is_some_and(|cut| cut.time == version.created)
+            {
                 continue;
             }
             let (teams, why) = match kind {
@@ -383,7 +386,12 @@ fn happenings<'a>(evidence: &'a Evidence, policy: &Policy, cut: Option<Cut>) -> 
             }
             _ => continue,
         };
-        happenings.push(Happening { moment: timeline.moment_of(transaction), author: &transaction.author, source, content });
+        happenings.push(Happening {
+            moment: timeline.moment_of(transaction),
+            author: &transaction.author,
+            source,
+            content,
+        });
     }
     let speakers = evidence.speakers();
     for comment in timeline.comments(cut).filter(|comment| is_one_of(&speakers, &comment.transaction.author)) {
@@ -413,7 +421,8 @@ fn untold<'a>(evidence: &'a Evidence, field: Option<&str>) -> Vec<Happening<'a>>
     if !changes().any(|change| matches!(change, Change::Description { .. })) {
         happenings.push(happening(last, Source::Description, Content::Text(&evidence.task.description)));
     }
-    let told = changes().any(|change| matches!(change, Change::Custom { field: changed, .. } if Some(changed.as_str()) == field));
+    let told = changes()
+        .any(|change| matches!(change, Change::Custom { field: changed, .. } if Some(changed.as_str()) == field));
     let value = field.and_then(|field| evidence.task.custom.get(field)).and_then(super::timeline::field_text);
     if let (false, Some(value)) = (told, value) {
         happenings.push(happening(last, Source::Field, Content::Field(Some(value))));

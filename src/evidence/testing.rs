@@ -190,7 +190,21 @@ impl History {
 
     /// The evidence that a gate would gather.
     pub(crate) fn evidence(&self) -> Evidence {
-        let people = ["deployer1", "deployer2", "releng1", "releng2", "sre1", "sre2", "both", "robot", "gone", "sec1", "outsider", "admin", "phabgate"];
+        let people = [
+            "deployer1",
+            "deployer2",
+            "releng1",
+            "releng2",
+            "sre1",
+            "sre2",
+            "both",
+            "robot",
+            "gone",
+            "sec1",
+            "outsider",
+            "admin",
+            "phabgate",
+        ];
         let accounts = people.iter().map(|name| (person(name), self.account(name))).collect::<BTreeMap<_, _>>();
         let known = |name: &str| people.contains(&name).then(|| self.account(name));
         let team = |key: &str| Project {
@@ -204,7 +218,10 @@ impl History {
         Evidence {
             task: self.task(),
             timeline: self.timeline(),
-            tag: Some(Tag { phid: project("emergency"), family: [project("emergency"), project("emergency-sub")].into() }),
+            tag: Some(Tag {
+                phid: project("emergency"),
+                family: [project("emergency"), project("emergency-sub")].into(),
+            }),
             teams: self.policy.teams.iter().map(|t| (t.key.clone(), team(&t.key))).collect(),
             accounts,
             owner: self.account(self.owner),
@@ -216,7 +233,12 @@ impl History {
             attestations: self
                 .attested
                 .iter()
-                .map(|(team, name)| Attestation { team: (*team).into(), name: (*name).into(), account: known(name), evidence: None })
+                .map(|(team, name)| Attestation {
+                    team: (*team).into(),
+                    name: (*name).into(),
+                    account: known(name),
+                    evidence: None,
+                })
                 .collect(),
             closed: BTreeSet::from(["resolved".to_owned(), "invalid".to_owned()]),
             now: at(self.now),

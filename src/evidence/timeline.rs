@@ -139,7 +139,8 @@ impl Timeline {
     /// The comments up to a cut, oldest first, each with the versions that it had then.
     pub fn comments(&self, cut: Option<Cut>) -> impl Iterator<Item = Comment<'_>> {
         self.up_to(cut).iter().filter_map(move |transaction| {
-            let later = |version: &&CommentVersion| cut.is_some_and(|cut| version.created > cut.time && version.version > 1);
+            let later =
+                |version: &&CommentVersion| cut.is_some_and(|cut| version.created > cut.time && version.version > 1);
             let skip = transaction.comments.iter().take_while(later).count();
             let versions = &transaction.comments[skip..];
             (!versions.is_empty()).then_some(Comment { transaction, versions })
@@ -161,7 +162,9 @@ impl Timeline {
                         state.projects.remove(project);
                     }
                 }
-                Change::Custom { field: changed, new, .. } if Some(changed.as_str()) == field => state.field = field_text(new),
+                Change::Custom { field: changed, new, .. } if Some(changed.as_str()) == field => {
+                    state.field = field_text(new)
+                }
                 Change::Custom { .. } | Change::Other | Change::Unexposed => {}
             }
         }
@@ -212,7 +215,9 @@ impl Timeline {
         }
         let time = version.created;
         let before = match tie {
-            Tie::Loses => self.transactions.iter().position(|other| other.created >= time).unwrap_or(self.transactions.len()),
+            Tie::Loses => {
+                self.transactions.iter().position(|other| other.created >= time).unwrap_or(self.transactions.len())
+            }
             Tie::Wins => self.transactions.iter().rposition(|other| other.created <= time).map_or(0, |last| last + 1),
         };
         let anchor = before.checked_sub(1).map_or(TransactionId(0), |last| self.transactions[last].id);

@@ -3,8 +3,15 @@
 //! In the room: the policy and how people's words for its reasons and teams are matched. Beside it: the rules and the
 //! evaluator. Not in the room: where the policy was read from (the configuration knows) and what the task says.
 
+mod evaluate;
+mod judge;
+pub mod rules;
+mod slots;
+mod verdict;
 mod words;
 
+pub use evaluate::{Intent, evaluate, not_visible};
+pub use verdict::{Approval, Clearance, Decision, Outcome, RuleOutcome, TeamCount, Verdict, WhyNot};
 pub use words::{WrittenReason, normalized};
 
 use jiff::SignedDuration;
@@ -109,6 +116,26 @@ pub enum Action {
     Config,
     /// An edit on a wiki itself.
     OnWikiEdit,
+}
+
+impl Action {
+    /// All actions.
+    pub const ALL: [Self; 4] = [Self::Fix, Self::Rollback, Self::Config, Self::OnWikiEdit];
+
+    /// The word for it, as it is written in trailers and on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Fix => "fix",
+            Self::Rollback => "rollback",
+            Self::Config => "config",
+            Self::OnWikiEdit => "on-wiki-edit",
+        }
+    }
+
+    /// The action that a word names, in any case, space and hyphen alike.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.word() == normalized(word))
+    }
 }
 
 fn seconds<S: serde::Serializer>(duration: &SignedDuration, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,0 +1,95 @@
+//! The evaluator: evidence, policy and what the deployer says in, a verdict out. One for `check`, `run` and `audit`.
+//!
+//! In the room: the order of the rules and what they share. Each rule has a file of its own in `rules`.
+
+use super::judge::{Bench, Judged};
+use super::rules::{self, task_visible};
+use super::verdict::{Decision, TeamCount, Verdict};
+use super::{Action, Policy};
+use crate::evidence::records::Standing;
+use crate::evidence::timeline::Cut;
+use crate::evidence::{Evidence, Story};
+use crate::ids::{DeployId, TaskId};
+
+/// What the deployer says about what is going to happen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Intent {
+    /// What will be done.
+    pub action: Option<Action>,
+    /// What will be deployed.
+    pub change: Option<String>,
+    /// Why a fix and not a rollback.
+    pub why_not_rollback: Option<String>,
+    /// The deploy that is being decided, where it has an id: its own records do not count against it.
+    pub deploy: Option<DeployId>,
+    /// Show the texts of a restricted task.
+    pub show_restricted: bool,
+}
+
+/// What rules judge by.
+pub(super) struct Context<'a> {
+    pub(super) evidence: &'a Evidence,
+    pub(super) policy: &'a Policy,
+    pub(super) intent: &'a Intent,
+    pub(super) story: &'a Story,
+    pub(super) judged: &'a Judged,
+    pub(super) teams: &'a [TeamCount],
+    pub(super) records: &'a [Standing],
+    /// The status that the task had at the moment that is judged.
+    pub(super) status: &'a str,
+    /// Texts of the task are not to be shown.
+    pub(super) hide: bool,
+}
+
+impl Context<'_> {
+    /// A text of the task in quotes, or that it is hidden.
+    pub(super) fn quote(&self, text: &str) -> String {
+        match self.hide {
+            true => "(hidden: the task is restricted)".to_owned(),
+            false => format!("'{}'", crate::text::shorten(text, 120)),
+        }
+    }
+
+    /// The monogram of the task.
+    pub(super) fn task(&self) -> TaskId {
+        self.evidence.task.id
+    }
+
+    /// What is about to be done: what the deployer says, else what the task states.
+    pub(super) fn action(&self) -> Option<Action> {
+        action(self.intent, self.story)
+    }
+}
+
+fn action(intent: &Intent, story: &Story) -> Option<Action> {
+    intent.action.or_else(|| Action::named(&story.action.as_ref()?.value))
+}
+
+/// Judges a task as it was at a cut, or as it is now.
+pub fn evaluate(evidence: &Evidence, policy: &Policy, intent: &Intent, cut: Option<Cut>) -> Verdict {
+    let story = Story::read(evidence, policy, cut);
+    let bench = Bench { evidence, policy, story: &story };
+    let judged = bench.judge();
+    let teams = bench.count(action(intent, &story), &judged.approvals);
+    let records = evidence.records(policy, cut);
+    let state = evidence.timeline.state(&evidence.task, policy.field.as_deref(), cut);
+    let context = Context {
+        evidence,
+        policy,
+        intent,
+        story: &story,
+        judged: &judged,
+        teams: &teams,
+        records: &records,
+        status: &state.status,
+        hide: evidence.is_restricted(&policy.open_spaces) && !intent.show_restricted,
+    };
+    let outcomes = rules::judge_all(&context);
+    Verdict { decision: Decision::from_outcomes(&outcomes), rules: outcomes, approvals: judged.approvals, teams }
+}
+
+/// The verdict on a task that this account is not shown.
+pub fn not_visible(task: TaskId) -> Verdict {
+    let rules = vec![task_visible::not_visible(task)];
+    Verdict { decision: Decision::from_outcomes(&rules), rules, approvals: Vec::new(), teams: Vec::new() }
+}

@@ -1,0 +1,302 @@
+//! Judging answers: which approvals count and why the others do not, which rejections stand, who fills which slot.
+//!
+//! In the room: that, as pure functions of the story and the policy. Not in the room: what a rule says of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::slots;
+use super::verdict::{Approval, TeamCount, WhyNot};
+use super::{Action, Policy, Role, Team};
+use crate::conduit::Account;
+use crate::evidence::trailers::{Key, Teams};
+use crate::evidence::{Answer, AnswerKind, Attestation, Changed, Evidence, Story, Tagged};
+use crate::ids::{Phid, User};
+use crate::record::ApprovalKind;
+use crate::time::rough;
+
+/// A no that stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rejection {
+    /// Who.
+    pub(super) author: Phid<User>,
+    /// For which teams, by key.
+    pub(super) teams: Vec<String>,
+    /// Why, where it says so.
+    pub(super) why: String,
+    /// It counts: an enabled person of some team wrote it, or one of whom that cannot be ruled out.
+    pub(super) counts: bool,
+}
+
+/// All answers, judged.
+#[derive(Debug, Clone)]
+pub(super) struct Judged {
+    pub(super) approvals: Vec<Approval>,
+    pub(super) rejections: Vec<Rejection>,
+}
+
+/// The latest word of each person for each team.
+type Latest<'a> = BTreeMap<(&'a Phid<User>, String), &'a Answer>;
+
+/// What stays the same while answers are judged.
+pub(super) struct Bench<'a> {
+    pub(super) evidence: &'a Evidence,
+    pub(super) policy: &'a Policy,
+    pub(super) story: &'a Story,
+}
+
+impl Bench<'_> {
+    /// Judges every answer on the task and every attestation.
+    pub(super) fn judge(&self) -> Judged {
+        let latest = self.latest();
+        let mut approvals: Vec<Approval> = Vec::new();
+        let mut rejections: BTreeMap<(&Phid<User>, &str), Vec<String>> = BTreeMap::new();
+        for ((author, team), answer) in &latest {
+            match answer.kind {
+                AnswerKind::Approve => approvals.push(self.approval(answer, team, self.against(answer, team))),
+                AnswerKind::Withdraw | AnswerKind::Reject => {
+                    if let Some(taken_back) = self.approved_before(answer, team) {
+                        let why = match answer.kind {
+                            AnswerKind::Reject => WhyNot::Rejected,
+                            _ => WhyNot::Withdrawn,
+                        };
+                        approvals.push(self.approval(taken_back, team, Some(why)));
+                    }
+                    if answer.kind == AnswerKind::Reject {
+                        rejections.entry((author, &answer.why)).or_default().push(team.clone());
+                    }
+                }
+            }
+        }
+        for answer in &self.story.answers {
+            match (answer.kind, &answer.teams) {
+                (AnswerKind::Approve, Teams::NotUnderstood(written)) => {
+                    let mine = self.teams_of(&answer.author);
+                    let example = mine.first().copied().or(self.policy.teams.first()).map(|team| team.key.clone());
+                    let why = WhyNot::NotUnderstood { example: example.unwrap_or_default() };
+                    approvals.push(self.approval(answer, written, Some(why)));
+                }
+                (AnswerKind::Approve, Teams::Named(teams)) if answer.foreign => {
+                    approvals.extend(teams.iter().map(|team| self.approval(answer, team, Some(WhyNot::Foreign))));
+                }
+                _ => {}
+            }
+        }
+        approvals.sort_by_key(|approval| approval.transaction);
+        let attested = self.evidence.attestations.iter().map(|attestation| self.attested(attestation, &latest));
+        approvals.extend(attested);
+        let rejections = rejections.into_iter().map(|((author, why), teams)| Rejection {
+            author: author.clone(),
+            teams,
+            why: why.to_owned(),
+            counts: self.may_reject(author),
+        });
+        Judged { approvals, rejections: rejections.collect() }
+    }
+
+    /// Per person and team the latest word stands alone; of several in one place a no is the later one. What is not
+    /// understood of a no or a withdrawal is for all teams of its author.
+    fn latest(&self) -> Latest<'_> {
+        let mut latest: Latest<'_> = BTreeMap::new();
+        for answer in &self.story.answers {
+            let teams = match (&answer.teams, answer.kind) {
+                (Teams::Named(teams), _) => teams.clone(),
+                (Teams::NotUnderstood(_), AnswerKind::Approve) => continue,
+                (Teams::NotUnderstood(_), _) => {
+                    self.teams_of(&answer.author).iter().map(|team| team.key.clone()).collect()
+                }
+            };
+            // What somebody else edited into a comment cannot lift what its author said.
+            if answer.foreign && answer.kind == AnswerKind::Approve {
+                continue;
+            }
+            for team in teams {
+                let later = |standing: &&Answer| {
+                    (answer.moment.position, weight(answer.kind)) >= (standing.moment.position, weight(standing.kind))
+                };
+                let slot = latest.entry((&answer.author, team)).or_insert(answer);
+                if later(slot) {
+                    *slot = answer;
+                }
+            }
+        }
+        latest
+    }
+
+    fn approved_before(&self, answer: &Answer, team: &str) -> Option<&Answer> {
+        self.story.answers.iter().rev().find(|earlier| {
+            earlier.kind == AnswerKind::Approve
+                && earlier.author == answer.author
+                && earlier.moment.position <= answer.moment.position
+                && matches!(&earlier.teams, Teams::Named(teams) if teams.iter().any(|named| named == team))
+        })
+    }
+
+    fn approval(&self, answer: &Answer, team: &str, why_not: Option<WhyNot>) -> Approval {
+        Approval {
+            team: team.to_owned(),
+            user: self.evidence.name_of(answer.author.as_str()).to_owned(),
+            phid: Some(answer.author.clone()),
+            kind: ApprovalKind::Verified,
+            why_not,
+            transaction: Some(answer.moment.transaction),
+            time: answer.moment.time,
+            evidence: None,
+        }
+    }
+
+    /// What speaks against an approval that is the latest word of its author.
+    fn against(&self, answer: &Answer, team: &str) -> Option<WhyNot> {
+        let Bench { evidence, policy, story } = self;
+        let team = policy.team(team)?;
+        if let Some(why) = self.against_person(evidence.accounts.get(&answer.author), &answer.author, team) {
+            return Some(why);
+        }
+        if !policy.accept_verified {
+            return Some(WhyNot::KindNotAccepted { kind: "verified" });
+        }
+        let position = answer.moment.position;
+        let gone =
+            story.removals.iter().any(|gone| gone.author == answer.author.as_str() && gone.spoken.position >= position);
+        if gone {
+            return Some(WhyNot::CommentRemoved);
+        }
+        match story.tagged {
+            Tagged::Since(since) if since.position >= position => return Some(WhyNot::BeforeTag),
+            Tagged::Since(_) => {}
+            Tagged::Until(_) | Tagged::Never => return Some(WhyNot::NoTag),
+        }
+        if let Some(settled) = story.settled.as_ref().filter(|settled| settled.moment.position >= position) {
+            return Some(WhyNot::Outdated { what: changed(settled.what, evidence.name_of(&settled.author)) });
+        }
+        let age = evidence.now.duration_since(answer.moment.time);
+        (age > policy.max_age).then(|| WhyNot::TooOld { age: rough(age), limit: rough(policy.max_age) })
+    }
+
+    /// What speaks against anybody's approval for a team, whatever they wrote.
+    fn against_person(&self, account: Option<&Account>, phid: &Phid<User>, team: &Team) -> Option<WhyNot> {
+        if team.role == Role::Inform {
+            return Some(WhyNot::OnlyInformed { team: team.title.clone() });
+        }
+        let Some(account) = account else { return Some(WhyNot::NoAccount) };
+        if account.is_bot() {
+            return Some(WhyNot::Bot);
+        }
+        if !account.is_enabled_person() {
+            return Some(WhyNot::NotEnabled);
+        }
+        if !self.policy.self_approval && self.is_behind(account) {
+            return Some(WhyNot::BehindDeploy);
+        }
+        let member = self.evidence.teams.get(&team.key).is_some_and(|project| project.members.contains(phid));
+        (!member).then(|| WhyNot::NotMember { team: team.title.clone() })
+    }
+
+    fn attested(&self, attestation: &Attestation, latest: &Latest<'_>) -> Approval {
+        let Attestation { team, name, account, evidence: link } = attestation;
+        let phid = account.as_ref().map(|account| account.phid.clone());
+        let spoke = |phid: &Phid<User>| latest.keys().any(|(author, answered)| *author == phid && answered == team);
+        let why_not = match (&phid, self.policy.team(team)) {
+            (Some(phid), Some(_)) if spoke(phid) => Some(WhyNot::OwnWord),
+            (Some(phid), Some(known)) => self.against_person(account.as_ref(), phid, known),
+            _ => Some(WhyNot::NoAccount),
+        };
+        let accepted = self.policy.accept_attested;
+        let tagged = matches!(self.story.tagged, Tagged::Since(_));
+        let why_not = why_not
+            .or_else(|| (!accepted).then_some(WhyNot::KindNotAccepted { kind: "attested" }))
+            .or_else(|| (!tagged).then_some(WhyNot::NoTag));
+        Approval {
+            team: team.clone(),
+            user: account.as_ref().map_or(name, |account| &account.username).clone(),
+            phid,
+            kind: ApprovalKind::Attested,
+            why_not,
+            transaction: None,
+            time: self.evidence.now,
+            evidence: link.clone(),
+        }
+    }
+
+    /// Whether an account could be behind the deploy, whatever source says so.
+    pub(super) fn is_behind(&self, account: &Account) -> bool {
+        let stated = self.story.deployer.as_ref().map(|stated| stated.value.trim_start_matches('@'));
+        let candidates = self.evidence.candidates.iter().map(|candidate| candidate.name.as_str());
+        candidates.chain(stated).any(|name| account.is_named(name))
+    }
+
+    /// The teams of the policy that a person is in.
+    pub(super) fn teams_of(&self, person: &Phid<User>) -> Vec<&Team> {
+        let is_in =
+            |team: &&Team| self.evidence.teams.get(&team.key).is_some_and(|project| project.members.contains(person));
+        self.policy.teams.iter().filter(is_in).collect()
+    }
+
+    fn may_reject(&self, author: &Phid<User>) -> bool {
+        let person = self.evidence.accounts.get(author).is_none_or(Account::is_enabled_person);
+        person && !self.teams_of(author).is_empty()
+    }
+
+    /// The teams that this deploy needs, and whose slots the approvals that count fill.
+    pub(super) fn count(&self, action: Option<Action>, approvals: &[Approval]) -> Vec<TeamCount> {
+        let teams = self.needed(action);
+        let counting: Vec<&Approval> = approvals.iter().filter(|approval| approval.counts()).collect();
+        let people: Vec<&str> =
+            counting.iter().map(|approval| approval.user.as_str()).collect::<BTreeSet<_>>().into_iter().collect();
+        let slots: Vec<usize> =
+            teams.iter().enumerate().flat_map(|(at, team)| std::iter::repeat_n(at, team.need as usize)).collect();
+        let filled = slots::fill(&slots, people.len(), |team, person| {
+            counting.iter().any(|approval| approval.user == people[person] && approval.team == teams[team].key)
+        });
+        let by = |at: usize| {
+            let mine = slots.iter().zip(&filled).filter(move |(team, _)| **team == at);
+            mine.filter_map(|(_, person)| person.map(|person| people[person].to_owned())).collect::<Vec<_>>()
+        };
+        let counts = teams.iter().enumerate().map(|(at, team)| TeamCount {
+            team: team.key.clone(),
+            title: team.title.clone(),
+            need: team.need,
+            by: by(at),
+            could: self.could_approve(team, &filled, &people),
+        });
+        counts.collect()
+    }
+
+    fn needed(&self, action: Option<Action>) -> Vec<&Team> {
+        let by_action = action.and_then(|action| self.policy.actions.iter().find(|rule| rule.action == action));
+        let base = by_action.map_or(&self.policy.required, |rule| &rule.teams);
+        let category = self.story.written.as_ref().and_then(|written| written.category.as_deref());
+        let further = category.and_then(|key| self.policy.reason(key)).map(|reason| &reason.teams);
+        let needed = |team: &&Team| base.contains(&team.key) || further.is_some_and(|teams| teams.contains(&team.key));
+        self.policy.teams.iter().filter(|team| team.role == Role::Approve).filter(needed).collect()
+    }
+
+    /// Members who could still fill a slot: enabled people who are not behind the deploy and fill none.
+    fn could_approve(&self, team: &Team, filled: &[Option<usize>], people: &[&str]) -> Vec<String> {
+        let Some(project) = self.evidence.teams.get(&team.key) else { return Vec::new() };
+        let seated = |name: &str| filled.iter().flatten().any(|person| people[*person] == name);
+        let accounts = project.members.iter().filter_map(|member| self.evidence.accounts.get(member));
+        let free = accounts.filter(|account| self.against_person(Some(account), &account.phid, team).is_none());
+        free.map(|account| account.username.clone()).filter(|name| !seated(name)).collect()
+    }
+}
+
+/// Of several words in one place, the one that speaks against the deploy is the last.
+fn weight(kind: AnswerKind) -> u8 {
+    match kind {
+        AnswerKind::Approve => 0,
+        AnswerKind::Withdraw => 1,
+        AnswerKind::Reject => 2,
+    }
+}
+
+fn changed(what: Changed, author: &str) -> String {
+    let what = match what {
+        Changed::Stated(Key::Reason) => "the reason was",
+        Changed::Stated(Key::Deployer) => "the stated deployer was",
+        Changed::Stated(Key::Action) => "the stated action was",
+        Changed::Stated(Key::Change) => "the stated change was",
+        Changed::Stated(_) => "what is stated about the deploy was",
+        Changed::CommentRemoved => return format!("a comment that may have held the reason was removed by {author}"),
+    };
+    format!("{what} changed by {author}")
+}

@@ -1,0 +1,98 @@
+//! The rules, one a file: its name, what it means and why, and how it judges.
+//!
+//! In the room: the list of them, and what makes outcomes. Each rule is a pure function of the context.
+
+mod action;
+mod change;
+mod clock;
+mod deployer;
+mod explanation;
+mod in_flight;
+mod reason;
+mod rejected;
+mod repeat;
+mod tag;
+mod task_open;
+pub(super) mod task_visible;
+mod team;
+mod team_open;
+mod trailers;
+
+use super::evaluate::Context;
+use super::verdict::{Outcome, RuleOutcome};
+
+/// A rule: what it is called, what it is about, and its page.
+#[derive(Debug)]
+pub struct Rule {
+    /// Its stable name.
+    pub name: &'static str,
+    /// What it demands, in a line.
+    pub summary: &'static str,
+    /// What it means, why it is there and how to mend it.
+    pub page: &'static str,
+    judge: fn(&Rule, &Context<'_>) -> Vec<RuleOutcome>,
+}
+
+/// All rules, in the order in which they are shown.
+pub const ALL: &[Rule] = &[
+    task_visible::RULE,
+    task_open::RULE,
+    tag::RULE,
+    reason::RULE,
+    explanation::RULE,
+    deployer::RULE,
+    team::RULE,
+    rejected::RULE,
+    action::RULE,
+    change::RULE,
+    in_flight::RULE,
+    repeat::RULE,
+    team_open::RULE,
+    trailers::RULE,
+    clock::RULE,
+];
+
+/// Where the evidence could not be read, this stands in place of all rules.
+pub const EVIDENCE: (&str, &str, &str) = (
+    "evidence",
+    "All evidence is read, whole",
+    "Nothing but evidence that was read in full gives a yes. The tracker did not answer, answered nonsense, or the task \
+     was being edited while it was read.\n\nTry again in a moment. If it stays so, `phabgate config show` tells which \
+     server is asked and where its address came from.",
+);
+
+impl Rule {
+    fn outcome(&self, outcome: Outcome, message: impl Into<String>, hint: Option<String>) -> RuleOutcome {
+        RuleOutcome { name: self.name.to_owned(), outcome, message: message.into(), hint }
+    }
+
+    fn pass(&self, message: impl Into<String>) -> Vec<RuleOutcome> {
+        vec![self.outcome(Outcome::Pass, message, None)]
+    }
+
+    fn warn(&self, message: impl Into<String>, hint: impl Into<String>) -> Vec<RuleOutcome> {
+        vec![self.outcome(Outcome::Warn, message, Some(hint.into()))]
+    }
+
+    fn fail(&self, message: impl Into<String>, hint: impl Into<String>) -> Vec<RuleOutcome> {
+        vec![self.outcome(Outcome::Fail, message, Some(hint.into()))]
+    }
+
+    fn unknown(&self, message: impl Into<String>, hint: impl Into<String>) -> Vec<RuleOutcome> {
+        vec![self.outcome(Outcome::Unknown, message, Some(hint.into()))]
+    }
+}
+
+/// The outcome of every rule.
+pub(super) fn judge_all(context: &Context<'_>) -> Vec<RuleOutcome> {
+    ALL.iter().flat_map(|rule| (rule.judge)(rule, context)).collect()
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn list(names: &[String], join: &str) -> String {
+    match names {
+        [] => "nobody".to_owned(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} {join} {last}", first.join(", ")),
+    }
+}

@@ -1,0 +1,40 @@
+//! `rejected`: nobody who may has said no.
+
+use super::{Rule, list};
+
+pub(super) const RULE: Rule = Rule {
+    name: "rejected",
+    summary: "Nobody of an approving team has said no",
+    page: "A single no from an enabled person of any team of the policy stops the deploy, however many have said yes, \
+           until that person takes it back. A no that cannot be read counts for all teams of its author.\n\n\
+           Talk to who said no. They take it back with a comment: `Emergency-Withdraw: TEAM`, or by approving for the same \
+           team.",
+    judge: |rule, context| {
+        let (standing, idle): (Vec<_>, Vec<_>) =
+            context.judged.rejections.iter().partition(|rejection| rejection.counts);
+        let name = |author: &crate::ids::Phid<crate::ids::User>| context.evidence.name_of(author.as_str()).to_owned();
+        if let Some(first) = standing.first() {
+            let said: Vec<String> = standing
+                .iter()
+                .map(|rejection| match rejection.why.is_empty() {
+                    true => name(&rejection.author),
+                    false => format!("{}: {}", name(&rejection.author), context.quote(&rejection.why)),
+                })
+                .collect();
+            let hint = format!(
+                "talk to {}; who said no takes it back with the comment `Emergency-Withdraw: {}`",
+                name(&first.author),
+                first.teams.join(", ")
+            );
+            return rule.fail(format!("rejected by {}", list(&said, "and")), hint);
+        }
+        if !idle.is_empty() {
+            let names: Vec<String> = idle.iter().map(|rejection| name(&rejection.author)).collect();
+            return rule.warn(
+                format!("{} said no, who is in no approving team", list(&names, "and")),
+                "it does not stop the deploy; read it all the same",
+            );
+        }
+        rule.pass("nobody said no")
+    },
+};

@@ -1,0 +1,70 @@
+//! `team:NAME`: enough people of a team have approved.
+
+use super::{Context, Rule, list};
+use crate::policy::verdict::{Outcome, RuleOutcome, TeamCount};
+use crate::time::rough;
+
+pub(super) const RULE: Rule = Rule {
+    name: "team",
+    summary: "Enough people of the team have approved",
+    page: "An emergency deploy needs a positive answer from each team that the policy names; some reasons need a further \
+           team. An approval is a comment by a member of the team's project:\n\n    Emergency-Approve: sre\n\n\
+           It counts when its author is a person with an enabled account, not behind the deploy, when it came after the tag \
+           and after the last change of the reason's category, the deployer, the action or the change, when it is not older \
+           than the policy allows, and when it was not withdrawn. One person fills one slot: someone in two teams serves \
+           one of them.\n\nAsk the people whom the refusal names. Nobody in the team answers: the escalation text says whom to page.",
+    judge: |_, context| context.teams.iter().map(|count| judge(context, count)).collect(),
+};
+
+fn judge(context: &Context<'_>, count: &TeamCount) -> RuleOutcome {
+    let outcome = |outcome, message, hint| RuleOutcome { name: format!("team:{}", count.team), outcome, message, hint };
+    let Some(project) = context.evidence.teams.get(&count.team) else {
+        let slug = context.policy.team(&count.team).map_or("?", |team| team.project.as_str());
+        let message = format!("the server knows no project #{slug}, or does not show it to this account");
+        let hint = format!("check `policy.teams.{}.project` in the configuration", count.team);
+        return outcome(Outcome::Unknown, message, Some(hint));
+    };
+    let missing = (count.need as usize).saturating_sub(count.by.len());
+    if missing == 0 {
+        return outcome(Outcome::Pass, format!("{} approved by {}", count.title, list(&count.by, "and")), None);
+    }
+    let have = match count.by.len() {
+        0 => String::new(),
+        _ => format!(" (so far {})", list(&count.by, "and")),
+    };
+    let message =
+        format!("{missing} more approval{} needed from {}{have}", if missing == 1 { "" } else { "s" }, count.title);
+    let message = format!("{message}{}", elsewhere(context, count));
+    let unread = project.members.iter().filter(|member| !context.evidence.accounts.contains_key(member)).count();
+    if count.could.len() + unread < missing {
+        let hint = format!(
+            "nobody else in {} can approve: the team's project needs members, or the policy must change",
+            count.title
+        );
+        return outcome(Outcome::Fail, message, Some(hint));
+    }
+    let who = match count.could.len() {
+        0 => format!("a member of {}", count.title),
+        1..=6 => list(&count.could, "or"),
+        more => format!("{} or {} others", count.could[..5].join(", "), more - 5),
+    };
+    let hint = format!(
+        "ask {who} to comment on {}: `Emergency-Approve: {}` (it then counts for {})",
+        context.task(),
+        count.team,
+        rough(context.policy.max_age)
+    );
+    outcome(Outcome::Pending, message, Some(hint))
+}
+
+/// Says of people who approved for this team as well that they serve another: one person fills one slot.
+fn elsewhere(context: &Context<'_>, count: &TeamCount) -> String {
+    let approved = context.judged.approvals.iter().filter(|approval| approval.counts() && approval.team == count.team);
+    let serves = |user: &str| {
+        context.teams.iter().find(|other| other.team != count.team && other.by.iter().any(|by| by == user))
+    };
+    let parts: Vec<String> = approved
+        .filter_map(|approval| Some(format!("{} serves {}", approval.user, serves(&approval.user)?.title)))
+        .collect();
+    if parts.is_empty() { String::new() } else { format!("; {}, and one person fills one slot", parts.join(", ")) }
+}

@@ -1,0 +1,240 @@
+//! The verdict: the decision, and the outcome of every rule that led to it.
+//!
+//! In the room: the verdict as data, and the one way to a clearance to deploy. Not in the room: how it is reached.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::ids::{Phid, TransactionId, User};
+use crate::record::ApprovalKind;
+
+/// What a rule found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// It holds.
+    Pass,
+    /// It holds; somebody should look at it.
+    Warn,
+    /// It does not hold yet, and can.
+    Pending,
+    /// It does not hold.
+    Fail,
+    /// It could not be judged.
+    Unknown,
+}
+
+/// A rule and what it found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RuleOutcome {
+    /// The name of the rule; `team:KEY` for the rule of a team.
+    pub name: String,
+    /// What it found.
+    pub outcome: Outcome,
+    /// That in words.
+    pub message: String,
+    /// What is missing, who can give it, what to type next.
+    pub hint: Option<String>,
+}
+
+/// Why an approval does not count.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WhyNot {
+    /// The trailer names something that is no team.
+    #[error("not understood: write the team alone, as in `Emergency-Approve: {example}`")]
+    NotUnderstood {
+        /// A team that could have been meant.
+        example: String,
+    },
+    /// The approver is not in the team.
+    #[error("not a member of {team}")]
+    NotMember {
+        /// The team's title.
+        team: String,
+    },
+    /// The approver's account cannot be used.
+    #[error("the account is disabled or not yet active")]
+    NotEnabled,
+    /// The approver is no person.
+    #[error("a bot cannot approve")]
+    Bot,
+    /// The account is not among those that the server shows.
+    #[error("the account cannot be read")]
+    NoAccount,
+    /// Who deploys does not approve.
+    #[error("this account may be behind the deploy, and nobody approves their own")]
+    BehindDeploy,
+    /// Taken back.
+    #[error("withdrawn")]
+    Withdrawn,
+    /// Turned into a no.
+    #[error("rejected since")]
+    Rejected,
+    /// Older than approvals may be.
+    #[error("given {age} ago, and an approval counts for {limit}")]
+    TooOld {
+        /// Its age.
+        age: String,
+        /// The policy's limit.
+        limit: String,
+    },
+    /// What was approved has changed since.
+    #[error("given before {what}")]
+    Outdated {
+        /// What changed.
+        what: String,
+    },
+    /// The task became an emergency later.
+    #[error("given before the task was tagged as an emergency")]
+    BeforeTag,
+    /// The task is no emergency.
+    #[error("the task does not carry the tag")]
+    NoTag,
+    /// A later comment of the approver was removed, and may have taken it back.
+    #[error("a later comment of the approver was removed, and may have withdrawn it")]
+    CommentRemoved,
+    /// Not the approver wrote it.
+    #[error("somebody else edited it into the comment")]
+    Foreign,
+    /// The policy does not take this kind.
+    #[error("the policy does not count {kind} approvals")]
+    KindNotAccepted {
+        /// The kind, in words.
+        kind: &'static str,
+    },
+    /// The approver spoke for themselves.
+    #[error("they answered on the task themselves, and that stands")]
+    OwnWord,
+    /// The team is only told.
+    #[error("{team} is only informed")]
+    OnlyInformed {
+        /// The team's title.
+        team: String,
+    },
+}
+
+/// An approval as it was judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approval {
+    /// The key of the team; what was written in its place where that was not understood.
+    pub team: String,
+    /// The approver's username.
+    pub user: String,
+    /// The approver's account.
+    pub phid: Option<Phid<User>>,
+    /// Verified or attested.
+    pub kind: ApprovalKind,
+    /// Why it does not count; `None` where it does.
+    pub why_not: Option<WhyNot>,
+    /// The transaction that holds it.
+    pub transaction: Option<TransactionId>,
+    /// When it was given.
+    pub time: Timestamp,
+    /// Where an attested one can be looked up.
+    pub evidence: Option<String>,
+}
+
+impl Approval {
+    /// Whether it counts.
+    pub fn counts(&self) -> bool {
+        self.why_not.is_none()
+    }
+}
+
+/// How many approvals a team has of those it needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TeamCount {
+    /// The key of the team.
+    pub team: String,
+    /// Its title.
+    pub title: String,
+    /// How many people must approve.
+    pub need: u32,
+    /// The usernames of those who fill its slots.
+    pub by: Vec<String>,
+    /// The usernames of members who could still approve, as far as their accounts were read.
+    pub could: Vec<String>,
+}
+
+/// Permission to run one deploy. Only an evaluation of complete evidence makes one, so what takes a clearance cannot
+/// be reached without.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clearance {
+    _only_here: (),
+}
+
+/// What was decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// The deploy may happen.
+    Allowed(Clearance),
+    /// All holds but approvals that can still come.
+    Pending,
+    /// It may not happen.
+    Denied,
+    /// The evidence could not be read whole.
+    Undecided,
+}
+
+impl Decision {
+    /// The decision that follows from the outcomes of all rules.
+    pub(super) fn from_outcomes(rules: &[RuleOutcome]) -> Self {
+        let any = |outcome| rules.iter().any(|rule| rule.outcome == outcome);
+        if rules.is_empty() || any(Outcome::Unknown) {
+            Self::Undecided
+        } else if any(Outcome::Fail) {
+            Self::Denied
+        } else if any(Outcome::Pending) {
+            Self::Pending
+        } else {
+            Self::Allowed(Clearance { _only_here: () })
+        }
+    }
+
+    /// The word for it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Allowed(_) => "allowed",
+            Self::Pending => "pending",
+            Self::Denied => "denied",
+            Self::Undecided => "undecided",
+        }
+    }
+}
+
+/// A decision and all that it rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// What was decided.
+    pub decision: Decision,
+    /// The outcome of every rule, in the order in which they are shown.
+    pub rules: Vec<RuleOutcome>,
+    /// Every approval, whether it counts or not.
+    pub approvals: Vec<Approval>,
+    /// How many approvals each team has.
+    pub teams: Vec<TeamCount>,
+}
+
+impl Verdict {
+    /// The verdict where the evidence could not be read whole, with the reason.
+    pub fn undecided(why: String, hint: &str) -> Self {
+        let rule = RuleOutcome {
+            name: "evidence".into(),
+            outcome: Outcome::Unknown,
+            message: why,
+            hint: Some(hint.to_owned()),
+        };
+        Self { decision: Decision::Undecided, rules: vec![rule], approvals: Vec::new(), teams: Vec::new() }
+    }
+
+    /// The names of the rules that keep the verdict from `allowed`.
+    pub fn failed(&self) -> Vec<String> {
+        let kept = |rule: &&RuleOutcome| !matches!(rule.outcome, Outcome::Pass | Outcome::Warn);
+        self.rules.iter().filter(kept).map(|rule| rule.name.clone()).collect()
+    }
+
+    /// The rule of this name.
+    pub fn rule(&self, name: &str) -> Option<&RuleOutcome> {
+        self.rules.iter().find(|rule| rule.name == name)
+    }
+}

@@ -3,3 +3,4 @@
 pub mod ids;
 pub mod policy;
 pub mod record;
+pub mod text;

@@ -3,6 +3,11 @@
 //! In the room: the record as data. Beside it: how it reads on the task, how it is read back. Not in the room: when
 //! a record is due (the journal knows) and how it gets onto the task exactly once.
 
+pub mod mask;
+pub mod parse;
+pub mod remarkup;
+pub mod render;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,144 @@
+//! Reads a record back from a comment.
+//!
+//! In the room: [`parse`], which finds the machine-readable block as the server's Remarkup would find it, and tells apart what
+//! a comment can be. Not in the room: whether its author may write records, and whether what it says is true.
+
+use serde::Deserialize;
+
+use super::render::MARKER;
+use super::{Record, SCHEMA};
+
+/// What a comment is to a reader of records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Parsed {
+    /// It makes no claim to be a record.
+    Absent,
+    /// It is this record.
+    Record(Box<Record>),
+    /// It claims to be a record and cannot be read as one.
+    Unreadable {
+        /// What is wrong with it, for people. It can quote the comment: make it inert before showing it.
+        why: String,
+    },
+    /// It is a record of a schema that this version does not know.
+    Newer {
+        /// The schema that it names: the known name and a higher number.
+        schema: String,
+    },
+}
+
+/// Looks for a record in the text of a comment.
+///
+/// The block is a fence at the start of a line, with the schema as its name; quoted, indented, or inside another fence
+/// or literal text it is somebody showing a record, not one. Text around it and fields that are not known are passed
+/// over. A comment with two blocks is no record at all: readers must not differ about which of them counts.
+pub fn parse(comment: &str) -> Parsed {
+    let unreadable = |why: String| Parsed::Unreadable { why };
+    let mut blocks = blocks(comment).into_iter();
+    let Some(block) = blocks.next() else { return Parsed::Absent };
+    if blocks.next().is_some() {
+        return unreadable("the comment has more than one block that claims to be a record".to_owned());
+    }
+    match version(&block.schema) {
+        Some(Version::Newer) => return Parsed::Newer { schema: block.schema },
+        Some(Version::Known) => {}
+        None => return unreadable(format!("the block names the schema {:?}, which there never was", block.schema)),
+    }
+    let Some(body) = block.body else {
+        return unreadable("the block has no end".to_owned());
+    };
+    match serde_json::from_str::<Record>(&body) {
+        Ok(record) if record.schema == SCHEMA => Parsed::Record(Box::new(record)),
+        Ok(record) => {
+            unreadable(format!("the block names the schema {SCHEMA:?} outside and {:?} inside", record.schema))
+        }
+        Err(error) => {
+            // A block that is newer inside can fail for that alone; it is still at odds with its first line.
+            let inside = serde_json::from_str::<Schema>(&body).ok().map(|schema| schema.schema);
+            match inside.filter(|inside| inside != SCHEMA) {
+                Some(inside) => {
+                    unreadable(format!("the block names the schema {SCHEMA:?} outside and {inside:?} inside"))
+                }
+                None => unreadable(format!("the block is not a record: {error}")),
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Schema {
+    schema: String,
+}
+
+enum Version {
+    Known,
+    Newer,
+}
+
+/// What the number at the end of a schema says; `None` where it is not one of ours.
+fn version(schema: &str) -> Option<Version> {
+    let (family, known) = SCHEMA.rsplit_once('/')?;
+    let number = schema.strip_prefix(family)?.strip_prefix('/')?;
+    if number == known {
+        return Some(Version::Known);
+    }
+    let digits = !number.is_empty() && !number.starts_with('0') && number.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then_some(Version::Newer)
+}
+
+/// A fence whose first line names a schema of the family.
+struct Block {
+    schema: String,
+    /// What is between the fences; `None` where the second one is missing.
+    body: Option<String>,
+}
+
+/// The fences of a text that claim to be records, found as the server finds them: the start of a fence or of literal text
+/// is at the start of a line after white space, its end at the end of a line.
+fn blocks(comment: &str) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut lines = comment.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+    while let Some(line) = lines.next() {
+        let start = line.trim_start();
+        if let Some(rest) = start.strip_prefix("%%%") {
+            // A line of nothing but the mark only begins.
+            if rest.trim().is_empty() || !rest.trim_end().ends_with("%%%") {
+                lines.find(|line| line.trim_end().ends_with("%%%"));
+            }
+        } else if let Some(options) = start.strip_prefix("```") {
+            let schema = (start.len() == line.len()).then(|| claimed_schema(options)).flatten();
+            if options.trim_end().ends_with("```") {
+                // A fence of one line: nothing between.
+                blocks.extend(schema.map(|schema| Block { schema, body: Some(String::new()) }));
+                continue;
+            }
+            let mut body = String::new();
+            let mut closed = false;
+            for line in lines.by_ref() {
+                if let Some(last) = line.trim_end().strip_suffix("```") {
+                    body.push_str(last);
+                    closed = true;
+                    break;
+                }
+                body.push_str(line);
+                body.push('\n');
+            }
+            blocks.extend(schema.map(|schema| Block { schema, body: closed.then_some(body) }));
+        }
+    }
+    blocks
+}
+
+/// The schema that the options of a fence name, where it is of the family of [`SCHEMA`].
+fn claimed_schema(options: &str) -> Option<String> {
+    let (family, _) = SCHEMA.rsplit_once('/')?;
+    let options = options.trim_end().trim_end_matches('`');
+    let mut names = options.split(',').filter_map(|option| option.trim().strip_prefix(MARKER)).map(str::trim);
+    names
+        .find(|name| name.strip_prefix(family).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+        .map(str::to_owned)
+}
+
+#[cfg(test)]
+#[path = "parse_tests.rs"]
+mod tests;

@@ -1,8 +1,11 @@
 //! The gate in front of an emergency deploy.
 
 pub mod conduit;
+pub mod crash;
+pub mod deploy;
 pub mod evidence;
 pub mod ids;
+pub mod journal;
 pub mod policy;
 pub mod record;
 pub mod text;

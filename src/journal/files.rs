@@ -23,7 +23,10 @@ impl Folder {
     /// Opens the folder, or makes it with the folders above it.
     pub(super) fn create(root: &Path) -> Result<Self, JournalError> {
         let folder = Self { root: root.to_owned() };
-        private_dir(root, true)?;
+        if private_dir(root, true)? {
+            let parent = root.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            sync(parent)?;
+        }
         private_dir(&folder.deploys(), false)?;
         Ok(folder)
     }
@@ -60,12 +63,17 @@ impl Folder {
         self.root.join("deploys")
     }
 
-    /// Makes the names of new files in the folder last, as fsync(2) asks.
+    /// Makes the names of new files in the folder last.
     pub(super) fn sync(&self) -> Result<(), JournalError> {
-        File::open(&self.root)
-            .and_then(|folder| folder.sync_all())
-            .map_err(|source| JournalError::Folder { path: self.root.clone(), source })
+        sync(&self.root)
     }
+}
+
+/// A file that was made outlives a crash of the machine only when its folder is synced too, as fsync(2) says.
+fn sync(folder: &Path) -> Result<(), JournalError> {
+    File::open(folder)
+        .and_then(|opened| opened.sync_all())
+        .map_err(|source| JournalError::Folder { path: folder.to_owned(), source })
 }
 
 /// Gives a file of ours the mode 0600. By its path: SQLite loses its locks where its file is opened beside it.
@@ -79,17 +87,22 @@ pub(super) fn make_private(path: &Path) -> Result<(), JournalError> {
     Ok(())
 }
 
-fn private_dir(path: &Path, recursive: bool) -> Result<(), JournalError> {
+/// Whether it had to be made.
+fn private_dir(path: &Path, recursive: bool) -> Result<bool, JournalError> {
     let error = |source| JournalError::Folder { path: path.to_owned(), source };
     if let Some(parent) = path.parent().filter(|parent| recursive && !parent.as_os_str().is_empty()) {
         DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(error)?;
     }
-    match DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(error)?,
-        Err(source) if source.kind() == io::ErrorKind::AlreadyExists => {}
+    let made = match DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => {
+            fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(error)?;
+            true
+        }
+        Err(source) if source.kind() == io::ErrorKind::AlreadyExists => false,
         Err(source) => return Err(error(source)),
-    }
-    check_dir(path)
+    };
+    check_dir(path)?;
+    Ok(made)
 }
 
 fn check_dir(path: &Path) -> Result<(), JournalError> {

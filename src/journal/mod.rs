@@ -49,6 +49,9 @@ mod schema;
 mod state;
 mod store;
 
+#[cfg(test)]
+mod tests;
+
 pub use self::error::JournalError;
 pub use self::event::{Delivery, Event, Identity, Intent, Step, Way, What};
 pub use self::lock::{How, OutboxLock, Ownership};

@@ -183,6 +183,9 @@ impl DeployState {
                     return Err(Illegal::RecordOwed);
                 }
                 self.closed = true;
+                if let Stage::NotStarted { why: why @ None } = &mut self.stage {
+                    *why = Some("the gate ended before it".to_owned());
+                }
             }
             Step::Spawning | Step::Spawned { .. } | Step::NotSpawned { .. } | Step::Exited { .. } => {
                 self.stage = self.next_stage(at, step)?;
@@ -268,6 +271,8 @@ impl DeployState {
             // A record that was given up as missing can still turn up, sent by another host or from a slow queue.
             (Delivery::Delivered { transaction, phid, .. }, _) => {
                 outgoing.place = Place::Delivered { transaction: *transaction, phid: phid.clone(), at };
+                // A `started` that turns up after all must not stand there without an end.
+                self.closed &= !self.owes_finished();
             }
             (Delivery::NotSent { .. } | Delivery::Unclear { .. } | Delivery::Missing { .. }, None) => {
                 return Err(Illegal::NotSending);

@@ -430,3 +430,34 @@ fn begin(event: &Event, deploy: DeployId) -> Result<DeployState, IllegalTransiti
     state.check_deploy(deploy)?;
     Ok(state)
 }
+
+#[cfg(test)]
+impl Journal {
+    /// Makes the disk seem full: the database may not grow any more.
+    pub(super) fn limit_pages(&self) {
+        self.connection.query_row("PRAGMA max_page_count = 1", [], |_| Ok(())).unwrap();
+    }
+
+    pub(super) fn pragma(&self, name: &str) -> String {
+        let value = |row: &rusqlite::Row<'_>| match row.get_ref(0)? {
+            rusqlite::types::ValueRef::Integer(number) => Ok(number.to_string()),
+            other => Ok(other.as_str()?.to_owned()),
+        };
+        self.connection.query_row(&format!("PRAGMA {name}"), [], value).unwrap()
+    }
+
+    /// How SQLite would answer the query.
+    pub(super) fn plan(&self, sql: &str) -> Vec<String> {
+        let mut query = self.connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let rows = query.query_map([], |row| row.get("detail")).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
+    /// How many steps SQLite's machine takes to answer the query.
+    pub(super) fn steps_of(&self, sql: &str) -> i32 {
+        let mut query = self.connection.prepare(sql).unwrap();
+        let rows = query.query_map([], |_| Ok(())).unwrap();
+        rows.for_each(drop);
+        query.get_status(rusqlite::StatementStatus::VmStep)
+    }
+}

@@ -145,3 +145,50 @@ fn is_named(file: &File, path: &Path) -> io::Result<bool> {
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_removed_or_replaced_is_not_the_one_of_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let first = File::create(&path).unwrap();
+        assert!(is_named(&first, &path).unwrap());
+        fs::remove_file(&path).unwrap();
+        assert!(!is_named(&first, &path).unwrap());
+        let second = File::create(&path).unwrap();
+        assert!(!is_named(&first, &path).unwrap());
+        assert!(is_named(&second, &path).unwrap());
+    }
+
+    #[test]
+    fn owners_that_come_and_go_are_never_two_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let owners = AtomicU32::new(0);
+        let most = AtomicU32::new(0);
+        let contend = || {
+            for _ in 0..1000 {
+                // Waiting widens the gap between opening the file and having its lock.
+                let file = lock(&path, How::Wait).unwrap();
+                most.fetch_max(owners.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                for _ in 0..10 {
+                    thread::yield_now();
+                }
+                owners.fetch_sub(1, Ordering::SeqCst);
+                fs::remove_file(&path).unwrap();
+                drop(file);
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(contend);
+            }
+        });
+        assert_eq!(most.into_inner(), 1);
+    }
+}

@@ -1,0 +1,163 @@
+//! What can go wrong with the journal, always with the path and what to do about it.
+//!
+//! In the room: the error type and how SQLite's codes become it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+
+use super::state::IllegalTransition;
+use crate::ids::DeployId;
+
+/// Why the journal cannot be used. No deploy may start where one of these comes up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// The folder cannot be made or looked at.
+    #[error("cannot use {path} as the state folder: {source}; name a folder that you can write to as the state folder")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The path of the folder leads to something else.
+    #[error("the state folder {path} is not a folder; move it away or name another folder")]
+    NotAFolder {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The folder or a file in it belongs to somebody else.
+    #[error("{path} belongs to uid {owner}, and the gate runs as uid {own}; run it as its owner, or chown it")]
+    WrongOwner {
+        /// The folder or file.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Who we are.
+        own: u32,
+    },
+    /// Others could read or replace the journal.
+    #[error("the state folder {path} is open to others (mode {mode:04o}); close it with: chmod 700 {path}")]
+    OpenToOthers {
+        /// The folder.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A lock file cannot be opened, locked or removed.
+    #[error("cannot lock {path}: {source}; see that its folder can be written to")]
+    Lock {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The journal cannot be written.
+    #[error("the journal {path} cannot be written: {reason}; see that its folder can be written to")]
+    NotWritable {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        reason: String,
+    },
+    /// No space is left.
+    #[error("the disk of the journal {path} is full; free some space and try again")]
+    Full {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is damaged or is no journal.
+    #[error(
+        "the journal {path} is damaged: {reason}; move it aside with its -wal and -shm files and keep them: \
+         they may hold records that are not on their tasks yet"
+    )]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said, or what in it cannot be read.
+        reason: String,
+    },
+    /// Another process did not let go of it.
+    #[error("the journal {path} was in use by another process for too long; see what else runs, and try again")]
+    Busy {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A newer gate wrote it.
+    #[error("the journal {path} has version {found}, newer than the {known} that this gate knows; update phabgate")]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// SQLite failed in another way.
+    #[error("cannot {doing} the journal {path}: {source}")]
+    Sqlite {
+        /// What was being done.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// An event could not be written as JSON.
+    #[error("cannot write an event as JSON: {0}")]
+    Encode(#[source] serde_json::Error),
+    /// The event does not fit the state of the deploy; nothing was written.
+    #[error("the journal refuses a step of deploy {deploy}: {source}")]
+    Refused {
+        /// The deploy.
+        deploy: DeployId,
+        /// Why.
+        source: IllegalTransition,
+    },
+    /// What is in the journal for a deploy makes no sense.
+    #[error(
+        "the journal {path} holds a history of deploy {deploy} that cannot be: {source}; \
+         compare it with the task by hand, and keep the file"
+    )]
+    BadHistory {
+        /// The file.
+        path: PathBuf,
+        /// The deploy.
+        deploy: DeployId,
+        /// What is wrong.
+        source: IllegalTransition,
+    },
+    /// The journal has no such deploy.
+    #[error("the journal {path} knows no deploy {deploy}; outbox list shows the ones that it waits for")]
+    NoSuchDeploy {
+        /// The file.
+        path: PathBuf,
+        /// The deploy.
+        deploy: DeployId,
+    },
+    /// A live process owns the deploy.
+    #[error("deploy {deploy} is in the hands of another running gate; wait until it has ended")]
+    Owned {
+        /// The deploy.
+        deploy: DeployId,
+    },
+}
+
+impl JournalError {
+    /// Makes sense of an error of SQLite.
+    pub(super) fn sqlite(doing: &'static str, path: &Path, source: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        let reason = source.to_string();
+        match source.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full { path },
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt { path, reason },
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
+            Some(
+                ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::SystemIoFailure,
+            ) => Self::NotWritable { path, reason },
+            _ => Self::Sqlite { doing, path, source },
+        }
+    }
+}

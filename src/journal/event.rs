@@ -1,0 +1,242 @@
+//! What the journal remembers: the events of one deploy, each a fact that was known at one instant.
+//!
+//! In the room: the events as data, and how one is written as a row. Not in the room: which may follow which (the
+//! [state](super::state) knows) and where they are kept. A new kind of event, or a new meaning of an old one, needs a
+//! new version of the schema: an older gate must refuse the journal, not skip what it does not know.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::ids::{Phid, TaskId, TransactionId, User, Xact};
+use crate::record::{self, ExitStatus, Record};
+
+/// One fact about a deploy, and when it became known by the clock of the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// When it was known.
+    pub at: Timestamp,
+    /// What was known.
+    pub what: What,
+}
+
+/// What an event says: a step of the deploy, or of the way of one of its records to the task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// Written by the process that owns the deploy, or by the one that recovers it.
+    Step(Step),
+    /// Written by whoever holds the outbox.
+    Delivery(Delivery),
+}
+
+/// Whether the gate runs the deploy or writes down one that was made by other means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// `run`: records `started` and `finished`.
+    Run,
+    /// `record`: a record `recorded`, or the `finished` of a deploy that was stranded on another host.
+    Record,
+}
+
+/// As whom the gate works, for whoever reads the journal after an accident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The username of the token's owner.
+    pub user: String,
+    /// The account of the token's owner.
+    pub phid: Phid<User>,
+    /// The real user id that called the gate.
+    pub uid: u32,
+    /// The login name that called the gate, through sudo too, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<String>,
+}
+
+/// What is about to be done; written before anything is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// Run or record.
+    pub way: Way,
+    /// The task.
+    pub task: TaskId,
+    /// The server that the task is on: a task's number means nothing on another.
+    pub server: Url,
+    /// All of the record that is known before; the records that recovery writes are made from it. Its event and
+    /// outcome mean nothing.
+    pub template: Box<Record>,
+    /// The command as it may be shown, secrets masked; empty where it is hidden or there is none.
+    #[serde(default)]
+    pub argv: Vec<String>,
+    /// As whom.
+    pub identity: Identity,
+}
+
+/// A step of the deploy itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Step {
+    /// The first event of every deploy.
+    Intent(Intent),
+    /// A record is due on the task.
+    Queued {
+        /// The whole record; the comment's text is made from it when it is sent.
+        record: Box<Record>,
+    },
+    /// The command is started right after this.
+    Spawning,
+    /// The command runs.
+    Spawned {
+        /// Its process id.
+        pid: u32,
+    },
+    /// The command was surely not started.
+    NotSpawned {
+        /// The reason, in words.
+        why: String,
+    },
+    /// The command ended; the event's time is when.
+    Exited {
+        /// With this status.
+        status: ExitStatus,
+    },
+    /// The gate has nothing more to add; its records may still be on their way.
+    Closed,
+}
+
+/// A step of one record on its way to the task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Delivery {
+    /// The record is sent right after this. From here until another event settles it nobody knows whether it arrived.
+    Sending {
+        /// Which record.
+        event: record::Event,
+        /// Whose token sends it: the account whose comments a read-back looks through.
+        author: Phid<User>,
+        /// Where it is sent.
+        server: Url,
+        /// The instant from which a read of the task that does not find it proves that it will not come any more.
+        settle_at: Timestamp,
+    },
+    /// The attempt surely did nothing: no connection, or a refusal that proves that the server did not act.
+    NotSent {
+        /// Which record.
+        event: record::Event,
+        /// The error, in words, without tokens.
+        why: String,
+    },
+    /// The answer to the attempt did not say whether it arrived. A remark: the attempt was unclear already.
+    Unclear {
+        /// Which record.
+        event: record::Event,
+        /// The error, in words, without tokens.
+        why: String,
+    },
+    /// A read of all pages of the task's comments did not find it, and the attempt is too old to arrive still.
+    Missing {
+        /// Which record.
+        event: record::Event,
+        /// When that read was begun.
+        read_at: Timestamp,
+    },
+    /// The record was read on the task.
+    Delivered {
+        /// Which record.
+        event: record::Event,
+        /// The comment's transaction.
+        transaction: TransactionId,
+        /// The PHID of that transaction.
+        phid: Phid<Xact>,
+    },
+}
+
+impl Step {
+    /// The name of its kind, as the journal writes it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Intent(_) => "intent",
+            Self::Queued { .. } => "queued",
+            Self::Spawning => "spawning",
+            Self::Spawned { .. } => "spawned",
+            Self::NotSpawned { .. } => "not-spawned",
+            Self::Exited { .. } => "exited",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+impl Delivery {
+    const KINDS: [&str; 5] = ["sending", "not-sent", "unclear", "missing", "delivered"];
+
+    /// The name of its kind, as the journal writes it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Sending { .. } => "sending",
+            Self::NotSent { .. } => "not-sent",
+            Self::Unclear { .. } => "unclear",
+            Self::Missing { .. } => "missing",
+            Self::Delivered { .. } => "delivered",
+        }
+    }
+
+    /// The record that it speaks of.
+    pub fn event(&self) -> record::Event {
+        match self {
+            Self::Sending { event, .. }
+            | Self::NotSent { event, .. }
+            | Self::Unclear { event, .. }
+            | Self::Missing { event, .. }
+            | Self::Delivered { event, .. } => *event,
+        }
+    }
+}
+
+impl From<Step> for What {
+    fn from(step: Step) -> Self {
+        Self::Step(step)
+    }
+}
+
+impl From<Delivery> for What {
+    fn from(delivery: Delivery) -> Self {
+        Self::Delivery(delivery)
+    }
+}
+
+impl Event {
+    /// What was known at an instant.
+    pub fn new(at: Timestamp, what: impl Into<What>) -> Self {
+        Self { at, what: what.into() }
+    }
+
+    /// The name of its kind, as the journal writes it.
+    pub fn kind(&self) -> &'static str {
+        match &self.what {
+            What::Step(step) => step.kind(),
+            What::Delivery(delivery) => delivery.kind(),
+        }
+    }
+
+    /// The JSON of its row.
+    pub(super) fn to_data(&self) -> Result<String, serde_json::Error> {
+        match &self.what {
+            What::Step(step) => serde_json::to_string(step),
+            What::Delivery(delivery) => serde_json::to_string(delivery),
+        }
+    }
+
+    /// Reads a row back.
+    pub(super) fn from_data(at: Timestamp, kind: &str, data: &str) -> Result<Self, serde_json::Error> {
+        let what = if Delivery::KINDS.contains(&kind) {
+            What::Delivery(serde_json::from_str(data)?)
+        } else {
+            What::Step(serde_json::from_str(data)?)
+        };
+        let event = Self { at, what };
+        if event.kind() != kind {
+            return Err(serde::de::Error::custom(format!("the row says {kind:?}, its data {:?}", event.kind())));
+        }
+        Ok(event)
+    }
+}

@@ -1,0 +1,124 @@
+//! The state folder: what is in it, and that nobody else can look into it.
+//!
+//! In the room: paths, modes and owners. A folder that is there already is never changed, only refused: whoever names
+//! `/tmp` as the state folder by mistake must not find it closed.
+//!
+//! The modes do not depend on the umask. SQLite gives its `-wal` and `-shm` files the mode of the database.
+
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use super::error::JournalError;
+use crate::ids::DeployId;
+
+/// Where everything in the state folder is.
+#[derive(Debug, Clone)]
+pub(super) struct Folder {
+    root: PathBuf,
+}
+
+impl Folder {
+    /// Opens the folder, or makes it with the folders above it.
+    pub(super) fn create(root: &Path) -> Result<Self, JournalError> {
+        let folder = Self { root: root.to_owned() };
+        if private_dir(root, true)? {
+            let parent = root.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            sync(parent)?;
+        }
+        private_dir(&folder.deploys(), false)?;
+        Ok(folder)
+    }
+
+    /// Opens the folder where it is one; `None` where nothing is there.
+    pub(super) fn existing(root: &Path) -> Result<Option<Self>, JournalError> {
+        match fs::metadata(root) {
+            Ok(_) => {
+                check_dir(root)?;
+                Ok(Some(Self { root: root.to_owned() }))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(JournalError::Folder { path: root.to_owned(), source }),
+        }
+    }
+
+    pub(super) fn database(&self) -> PathBuf {
+        self.root.join("journal.sqlite3")
+    }
+
+    pub(super) fn setup_lock(&self) -> PathBuf {
+        self.root.join("setup.lock")
+    }
+
+    pub(super) fn outbox_lock(&self) -> PathBuf {
+        self.root.join("outbox.lock")
+    }
+
+    pub(super) fn deploy_lock(&self, deploy: DeployId) -> PathBuf {
+        self.deploys().join(format!("{deploy}.lock"))
+    }
+
+    fn deploys(&self) -> PathBuf {
+        self.root.join("deploys")
+    }
+
+    /// Makes the names of new files in the folder last.
+    pub(super) fn sync(&self) -> Result<(), JournalError> {
+        sync(&self.root)
+    }
+}
+
+/// A file that was made outlives a crash of the machine only when its folder is synced too, as fsync(2) says.
+fn sync(folder: &Path) -> Result<(), JournalError> {
+    File::open(folder)
+        .and_then(|opened| opened.sync_all())
+        .map_err(|source| JournalError::Folder { path: folder.to_owned(), source })
+}
+
+/// Gives a file of ours the mode 0600. By its path: SQLite loses its locks where its file is opened beside it.
+pub(super) fn make_private(path: &Path) -> Result<(), JournalError> {
+    let error = |source| JournalError::Folder { path: path.to_owned(), source };
+    let metadata = fs::metadata(path).map_err(error)?;
+    check_owner(path, &metadata)?;
+    if metadata.mode() & 0o7777 != 0o600 {
+        fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(error)?;
+    }
+    Ok(())
+}
+
+/// Whether it had to be made.
+fn private_dir(path: &Path, recursive: bool) -> Result<bool, JournalError> {
+    let error = |source| JournalError::Folder { path: path.to_owned(), source };
+    if let Some(parent) = path.parent().filter(|parent| recursive && !parent.as_os_str().is_empty()) {
+        DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(error)?;
+    }
+    let made = match DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => {
+            fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(error)?;
+            true
+        }
+        Err(source) if source.kind() == io::ErrorKind::AlreadyExists => false,
+        Err(source) => return Err(error(source)),
+    };
+    check_dir(path)?;
+    Ok(made)
+}
+
+fn check_dir(path: &Path) -> Result<(), JournalError> {
+    let metadata = fs::metadata(path).map_err(|source| JournalError::Folder { path: path.to_owned(), source })?;
+    if !metadata.is_dir() {
+        return Err(JournalError::NotAFolder { path: path.to_owned() });
+    }
+    check_owner(path, &metadata)?;
+    let mode = metadata.mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(JournalError::OpenToOthers { path: path.to_owned(), mode });
+    }
+    Ok(())
+}
+
+fn check_owner(path: &Path, metadata: &fs::Metadata) -> Result<(), JournalError> {
+    let (owner, own) = (metadata.uid(), rustix::process::geteuid().as_raw());
+    if owner == own { Ok(()) } else { Err(JournalError::WrongOwner { path: path.to_owned(), owner, own }) }
+}

@@ -1,0 +1,194 @@
+//! Who is alive, and who may send: locks that the kernel drops when their holder dies, never leases that time out.
+//!
+//! In the room: flock(2) on files of the state folder. Rust opens files close-on-exec, so the child of the gate does
+//! not inherit a lock and keep its dead parent alive. Waiting for a lock blocks the thread: an async caller tries
+//! with [`How::TryNow`] between its own pauses.
+//!
+//! The file of a deploy is removed when it is done. Whoever gets a lock therefore looks whether its file is still the
+//! one of that name: a lock on a removed file locks nothing.
+
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::error::JournalError;
+use crate::ids::DeployId;
+
+/// How long to wait for a lock.
+#[derive(Debug, Clone, Copy)]
+pub enum How {
+    /// As long as it takes.
+    Wait,
+    /// Not at all.
+    TryNow,
+    /// Until then.
+    Until(Instant),
+}
+
+/// How often a lock is tried while waiting until a deadline; flock(2) itself knows none.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// This process owns the deploy, while this value lives.
+#[derive(Debug)]
+pub struct Ownership {
+    deploy: DeployId,
+    path: PathBuf,
+    _file: File,
+}
+
+/// This process alone may send records of this state folder, while this value lives.
+#[derive(Debug)]
+pub struct OutboxLock {
+    _file: File,
+}
+
+impl Ownership {
+    pub(super) fn take(path: PathBuf, deploy: DeployId) -> Result<Self, JournalError> {
+        match lock(&path, How::TryNow)? {
+            Some(file) => Ok(Self { deploy, path, _file: file }),
+            None => Err(JournalError::Owned { deploy }),
+        }
+    }
+
+    /// The deploy that is owned.
+    pub fn deploy(&self) -> DeployId {
+        self.deploy
+    }
+}
+
+impl Drop for Ownership {
+    fn drop(&mut self) {
+        // Removed while still locked. A file that stays behind says nothing: only a lock on it does.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+impl OutboxLock {
+    pub(super) fn take(path: &Path, how: How) -> Result<Option<Self>, JournalError> {
+        Ok(lock(path, how)?.map(|file| Self { _file: file }))
+    }
+}
+
+/// Whether somebody holds the lock. Asks for a shared lock for an instant, so that askers do not see each other.
+pub(super) fn is_held(path: &Path) -> Result<bool, JournalError> {
+    let error = |source| JournalError::Lock { path: path.to_owned(), source };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(source) => return Err(error(source)),
+    };
+    loop {
+        match file.try_lock_shared() {
+            Ok(()) => return Ok(false),
+            Err(TryLockError::WouldBlock) => return Ok(true),
+            Err(TryLockError::Error(source)) if source.kind() == io::ErrorKind::Interrupted => {}
+            Err(TryLockError::Error(source)) => return Err(error(source)),
+        }
+    }
+}
+
+/// Opens and locks the file of this name; `None` where another holds it for longer than may be waited.
+pub(super) fn lock(path: &Path, how: How) -> Result<Option<File>, JournalError> {
+    let error = |source| JournalError::Lock { path: path.to_owned(), source };
+    loop {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)
+            .map_err(error)?;
+        // A strict umask must not keep the next process out.
+        if file.metadata().map_err(error)?.mode() & 0o7777 != 0o600 {
+            file.set_permissions(Permissions::from_mode(0o600)).map_err(error)?;
+        }
+        if !acquire(&file, how).map_err(error)? {
+            return Ok(None);
+        }
+        if is_named(&file, path).map_err(error)? {
+            return Ok(Some(file));
+        }
+    }
+}
+
+fn acquire(file: &File, how: How) -> io::Result<bool> {
+    loop {
+        let tried = match how {
+            How::Wait => file.lock().map_err(TryLockError::Error),
+            How::TryNow | How::Until(_) => file.try_lock(),
+        };
+        match (tried, how) {
+            (Ok(()), _) => return Ok(true),
+            (Err(TryLockError::Error(error)), _) if error.kind() == io::ErrorKind::Interrupted => {}
+            (Err(TryLockError::Error(error)), _) => return Err(error),
+            (Err(TryLockError::WouldBlock), How::Until(deadline)) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Ok(false);
+                }
+                thread::sleep(left.min(PAUSE));
+            }
+            (Err(TryLockError::WouldBlock), How::TryNow | How::Wait) => return Ok(false),
+        }
+    }
+}
+
+fn is_named(file: &File, path: &Path) -> io::Result<bool> {
+    let ours = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(named) => Ok((ours.dev(), ours.ino()) == (named.dev(), named.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_removed_or_replaced_is_not_the_one_of_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let first = File::create(&path).unwrap();
+        assert!(is_named(&first, &path).unwrap());
+        fs::remove_file(&path).unwrap();
+        assert!(!is_named(&first, &path).unwrap());
+        let second = File::create(&path).unwrap();
+        assert!(!is_named(&first, &path).unwrap());
+        assert!(is_named(&second, &path).unwrap());
+    }
+
+    #[test]
+    fn owners_that_come_and_go_are_never_two_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let owners = AtomicU32::new(0);
+        let most = AtomicU32::new(0);
+        let contend = || {
+            for _ in 0..1000 {
+                // Waiting widens the gap between opening the file and having its lock.
+                let file = lock(&path, How::Wait).unwrap();
+                most.fetch_max(owners.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                for _ in 0..10 {
+                    thread::yield_now();
+                }
+                owners.fetch_sub(1, Ordering::SeqCst);
+                fs::remove_file(&path).unwrap();
+                drop(file);
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(contend);
+            }
+        });
+        assert_eq!(most.into_inner(), 1);
+    }
+}

@@ -1,0 +1,61 @@
+//! The journal: the gate's durable local memory, written before the step that it speaks of.
+//!
+//! In the room: what happened to each deploy, as a log of [events](Event); where each stands, as a [fold](DeployState)
+//! over it; what a dead gate [left unsaid](recover()); the [outbox](Undelivered) of records that are not known to be on
+//! their task; and the locks that tell who is alive and who may send. Not in the room: the network, the child, and the
+//! text of a comment, which the record module makes from the [`Record`](crate::record::Record) that is kept here.
+//!
+//! ```
+//! use jiff::Timestamp;
+//! use phabgate::ids::DeployId;
+//! use phabgate::journal::Journal;
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let folder = folder.path().join("state");
+//! let mut journal = Journal::open(&folder)?;
+//! // Before anything else: tell the truth about the deploys whose gate was killed.
+//! let recovered = journal.recover_stranded(Timestamp::now())?;
+//! assert!(recovered.is_empty());
+//!
+//! // A deploy of our own: alive while `ownership` lives, whatever happens to us.
+//! let ownership = journal.own(DeployId::fresh())?;
+//! assert!(journal.is_alive(ownership.deploy())?);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Promises
+//! - An event is on the disk (WAL, `synchronous=FULL`) when the call that adds it returns. It is added together with the check
+//!   that it may come now, in one write transaction, so two processes cannot both take the same step.
+//! - Nothing is ever changed or removed; triggers refuse it. A deploy takes about 8 KB: its intent and two records of 1 to 2 KB each, and
+//!   some small events. Ten thousand deploys are some 80 MB, and a start reads only those that are open.
+//! - A record is either surely not on its task, or unclear, or known to be there. It can be sent from the first alone.
+//!
+//! # Restricted tasks
+//! What is queued is kept as it is, for good. **The caller** builds the records of a restricted task without its title,
+//! explanation and texts, and keeps the server's texts about its policy out of the reasons (`why`) that it adds.
+//! The journal cannot tell.
+//!
+//! # Clocks
+//! All times are passed in. When an attempt is settled is fixed when it is sent, by the clock of the host. Where that clock
+//! is set back, the wait grows by as much, and the record is late but never doubled.
+
+mod error;
+mod event;
+mod files;
+mod lock;
+mod outbox;
+mod recover;
+mod schema;
+mod state;
+mod store;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::error::JournalError;
+pub use self::event::{Delivery, Event, Identity, Intent, Step, Way, What};
+pub use self::lock::{How, OutboxLock, Ownership};
+pub use self::outbox::{EntryState, OutboxEntry, Outgoing, Phase, Place, Undelivered};
+pub use self::recover::recover;
+pub use self::state::{DeployState, Illegal, IllegalTransition, Stage};
+pub use self::store::{Journal, JournalReader};

@@ -1,0 +1,190 @@
+//! The outbox: the records that are due on a task and not known to be there.
+//!
+//! In the room: the way of one record to its task, and the outbox as `outbox list` shows it. Not in the room: who sends
+//! a record and how it is read back.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use url::Url;
+
+use super::state::DeployState;
+use crate::ids::{DeployId, Phid, TaskId, TransactionId, User, Xact};
+use crate::record::{self, Record};
+
+/// Where a record that was queued is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// Surely not on the task.
+    Ready,
+    /// Nobody knows.
+    Unclear {
+        /// When it was sent.
+        since: Timestamp,
+        /// From when a read that does not find it settles the matter.
+        settle_at: Timestamp,
+    },
+    /// On the task.
+    Delivered {
+        /// The comment's transaction.
+        transaction: TransactionId,
+        /// Its PHID.
+        phid: Phid<Xact>,
+        /// When it was read there.
+        at: Timestamp,
+    },
+}
+
+/// A queued record and its way to the task so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// The record.
+    pub record: Box<Record>,
+    /// When it was queued.
+    pub queued_at: Timestamp,
+    /// Where it is.
+    pub place: Place,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// The accounts that sent it: whose comments a read-back must look through.
+    pub authors: BTreeSet<Phid<User>>,
+    /// Where it was sent last.
+    pub server: Option<Url>,
+    /// The error of the last attempt that had one.
+    pub last_error: Option<String>,
+}
+
+/// What can be done about a record that is not known to be on its task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// It is surely not there and may be sent at once.
+    Ready,
+    /// It may be there. It must be looked for, and must not be sent.
+    Unclear {
+        /// When it was sent.
+        since: Timestamp,
+        /// From when a read that does not find it makes it [`Phase::Ready`] again.
+        settle_at: Timestamp,
+    },
+}
+
+/// A record that is not known to be on its task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undelivered {
+    /// Which one.
+    pub event: record::Event,
+    /// The record.
+    pub record: Box<Record>,
+    /// What can be done about it.
+    pub phase: Phase,
+    /// When it was queued.
+    pub queued_at: Timestamp,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// The accounts that sent it: whose comments a read-back must look through, besides the recorder's own.
+    pub authors: BTreeSet<Phid<User>>,
+    /// The error of the last attempt that had one.
+    pub last_error: Option<String>,
+}
+
+impl Outgoing {
+    pub(super) fn new(record: Box<Record>, at: Timestamp) -> Self {
+        Self {
+            record,
+            queued_at: at,
+            place: Place::Ready,
+            attempts: 0,
+            authors: BTreeSet::new(),
+            server: None,
+            last_error: None,
+        }
+    }
+
+    pub(super) fn sending(&mut self, at: Timestamp, author: &Phid<User>, server: &Url, settle_at: Timestamp) {
+        self.place = Place::Unclear { since: at, settle_at };
+        self.attempts = self.attempts.saturating_add(1);
+        self.authors.insert(author.clone());
+        self.server = Some(server.clone());
+    }
+
+    /// Whether people may see it on the task.
+    pub fn may_be_on_task(&self) -> bool {
+        self.place != Place::Ready
+    }
+
+    /// What is left to do, where `due` says whether it should still be sent if it is surely not there.
+    pub(super) fn undelivered(&self, due: bool) -> Option<Undelivered> {
+        let phase = match self.place {
+            Place::Ready if due => Phase::Ready,
+            Place::Unclear { since, settle_at } => Phase::Unclear { since, settle_at },
+            Place::Ready | Place::Delivered { .. } => return None,
+        };
+        Some(Undelivered {
+            event: self.record.event,
+            record: self.record.clone(),
+            phase,
+            queued_at: self.queued_at,
+            attempts: self.attempts,
+            authors: self.authors.clone(),
+            last_error: self.last_error.clone(),
+        })
+    }
+}
+
+/// One line of `outbox list`. It holds nothing of the task's texts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OutboxEntry {
+    /// The deploy.
+    pub deploy: DeployId,
+    /// Which record of it.
+    pub event: record::Event,
+    /// The task that it is due on.
+    pub task: TaskId,
+    /// The server of that task.
+    pub server: Url,
+    /// When it was queued.
+    pub since: Timestamp,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// Ready or unclear.
+    pub state: EntryState,
+    /// Before when nothing can be sent; `None` where it can be at once.
+    pub next_try_at: Option<Timestamp>,
+    /// The error of the last attempt that had one.
+    pub last_error: Option<String>,
+}
+
+/// The state of an [`OutboxEntry`], as JSON names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EntryState {
+    /// Surely not on the task.
+    Ready,
+    /// It may be on the task.
+    Unclear,
+}
+
+impl OutboxEntry {
+    /// The lines of one deploy.
+    pub fn of(state: &DeployState) -> Vec<Self> {
+        let entry = |undelivered: Undelivered| {
+            let (state_name, next_try_at) = match undelivered.phase {
+                Phase::Ready => (EntryState::Ready, None),
+                Phase::Unclear { settle_at, .. } => (EntryState::Unclear, Some(settle_at)),
+            };
+            Self {
+                deploy: state.deploy(),
+                event: undelivered.event,
+                task: state.intent().task,
+                server: state.intent().server.clone(),
+                since: undelivered.queued_at,
+                attempts: undelivered.attempts,
+                state: state_name,
+                next_try_at,
+                last_error: undelivered.last_error,
+            }
+        };
+        state.outbox().into_iter().map(entry).collect()
+    }
+}

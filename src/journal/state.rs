@@ -1,0 +1,374 @@
+//! Where a deploy stands: a pure fold over its events.
+//!
+//! In the room: the state, and which event may follow in which state. An event that may not is an error, so that a
+//! journal that was written wrongly is seen and never guessed about. Not in the room: what a dead gate leaves behind
+//! ([recover](super::recover) knows) and how events are kept.
+//!
+//! Two strands run side by side. The deploy itself goes
+//! `Intent → Queued started → Spawning → Spawned → Exited → Queued finished → Closed`, shorter where it stops early.
+//! Each queued record goes `Ready → Sending → Delivered`, back to ready by `NotSent` or `Missing`.
+//!
+//! **A `started` that is surely not on the task is due only until the end is known.** Once `finished` is queued, or the deploy
+//! is closed, posting it would tell people that something is happening now which is over. `finished` says all that it said. A
+//! `started` that may be on the task is still read back.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::event::{Delivery, Event, Intent, Step, Way, What};
+use super::outbox::{Outgoing, Place, Undelivered};
+use crate::ids::DeployId;
+use crate::record::{self, ExitStatus, Outcome, Record};
+
+/// An event that may not follow the ones before it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the event {kind} may not come here: {why}")]
+pub struct IllegalTransition {
+    /// The kind of the event; `nothing` where there is none at all.
+    pub kind: &'static str,
+    /// What forbids it.
+    pub why: Illegal,
+}
+
+/// What forbids an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Illegal {
+    /// The first event is not an intent.
+    #[error("a deploy begins with its intent")]
+    NoIntent,
+    /// A second intent.
+    #[error("the deploy has its intent already")]
+    SecondIntent,
+    /// The record is of another deploy or task than the intent.
+    #[error("the record is of another deploy or task")]
+    OtherDeploy,
+    /// A step of a command where none is run.
+    #[error("this deploy is recorded, not run")]
+    NotRun,
+    /// The deploy is closed.
+    #[error("the deploy is closed")]
+    Closed,
+    /// The record is queued already.
+    #[error("that record is queued already")]
+    QueuedTwice,
+    /// The record may not be queued at this stage.
+    #[error("that record is not due at this stage")]
+    NotDue,
+    /// The record says something else than the events.
+    #[error("the record does not say what the events say")]
+    Untrue,
+    /// The step does not follow the one before it.
+    #[error("the command is not at this stage")]
+    WrongStage,
+    /// The record that is spoken of was never queued.
+    #[error("that record was never queued")]
+    NotQueued,
+    /// The record is on the task already.
+    #[error("that record is on the task already")]
+    AlreadyDelivered,
+    /// An attempt of which nobody knows whether it arrived.
+    #[error("an attempt to send that record is not settled")]
+    Unsettled,
+    /// The record is not due any more.
+    #[error("the deploy is over, so that record is not posted any more")]
+    Superseded,
+    /// There is no attempt that could be settled.
+    #[error("no attempt to send that record is open")]
+    NotSending,
+    /// The task was read too early to prove that the record will not come.
+    #[error("the task was read before the attempt could be settled")]
+    TooEarly,
+    /// The deploy would be closed without the record that it owes.
+    #[error("a record of how it ended is still owed")]
+    RecordOwed,
+}
+
+/// How far the command is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// It surely was not started.
+    NotStarted {
+        /// The reason, where the gate gave up on it; then it will not be started any more.
+        why: Option<String>,
+    },
+    /// It may have been started; whether and how it ended is not known.
+    MayHaveRun {
+        /// When it was about to be started.
+        since: Timestamp,
+        /// Its process id, where it surely was started.
+        pid: Option<u32>,
+    },
+    /// It ended.
+    Ended {
+        /// With this status.
+        status: ExitStatus,
+        /// When it was about to be started.
+        started: Timestamp,
+        /// When it ended.
+        finished: Timestamp,
+    },
+}
+
+/// Where one deploy stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeployState {
+    intent: Intent,
+    at: Timestamp,
+    stage: Stage,
+    closed: bool,
+    records: BTreeMap<record::Event, Outgoing>,
+}
+
+impl DeployState {
+    /// Folds the events of one deploy, oldest first.
+    ///
+    /// # Errors
+    /// Where there are none, or one of them may not follow those before it.
+    pub fn from_events(events: &[Event]) -> Result<Self, IllegalTransition> {
+        let Some((first, rest)) = events.split_first() else {
+            return Err(IllegalTransition { kind: "nothing", why: Illegal::NoIntent });
+        };
+        let mut state = Self::begin(first)?;
+        for event in rest {
+            state.apply(event)?;
+        }
+        Ok(state)
+    }
+
+    /// The state after the first event.
+    ///
+    /// # Errors
+    /// Where that is not an intent, or its template is of another task.
+    pub fn begin(first: &Event) -> Result<Self, IllegalTransition> {
+        let illegal = |why| IllegalTransition { kind: first.kind(), why };
+        let What::Step(Step::Intent(intent)) = &first.what else { return Err(illegal(Illegal::NoIntent)) };
+        if intent.template.task != intent.task {
+            return Err(illegal(Illegal::OtherDeploy));
+        }
+        Ok(Self {
+            intent: intent.clone(),
+            at: first.at,
+            stage: Stage::NotStarted { why: None },
+            closed: false,
+            records: BTreeMap::new(),
+        })
+    }
+
+    /// Takes in the next event. Where it is refused, the state stays as it was.
+    ///
+    /// # Errors
+    /// Where the event may not come now.
+    pub fn apply(&mut self, event: &Event) -> Result<(), IllegalTransition> {
+        match &event.what {
+            What::Step(step) => self.step(event.at, step),
+            What::Delivery(delivery) => self.delivery(event.at, delivery),
+        }
+        .map_err(|why| IllegalTransition { kind: event.kind(), why })
+    }
+
+    fn step(&mut self, at: Timestamp, step: &Step) -> Result<(), Illegal> {
+        match step {
+            Step::Intent(_) => return Err(Illegal::SecondIntent),
+            Step::Queued { record } => {
+                self.may_queue(record)?;
+                self.records.insert(record.event, Outgoing::new(record.clone(), at));
+            }
+            Step::Closed => {
+                if self.closed {
+                    return Err(Illegal::Closed);
+                }
+                if self.owes_finished() {
+                    return Err(Illegal::RecordOwed);
+                }
+                self.closed = true;
+                if let Stage::NotStarted { why: why @ None } = &mut self.stage {
+                    *why = Some("the gate ended before it".to_owned());
+                }
+            }
+            Step::Spawning | Step::Spawned { .. } | Step::NotSpawned { .. } | Step::Exited { .. } => {
+                self.stage = self.next_stage(at, step)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn next_stage(&self, at: Timestamp, step: &Step) -> Result<Stage, Illegal> {
+        if self.intent.way == Way::Record {
+            return Err(Illegal::NotRun);
+        }
+        if self.closed {
+            return Err(Illegal::Closed);
+        }
+        if self.records.contains_key(&record::Event::Finished) {
+            return Err(Illegal::WrongStage);
+        }
+        match (step, &self.stage) {
+            (Step::Spawning, Stage::NotStarted { why: None }) if self.records.contains_key(&record::Event::Started) => {
+                Ok(Stage::MayHaveRun { since: at, pid: None })
+            }
+            (Step::Spawned { pid }, Stage::MayHaveRun { since, pid: None }) => {
+                Ok(Stage::MayHaveRun { since: *since, pid: Some(*pid) })
+            }
+            (Step::NotSpawned { why }, Stage::NotStarted { why: None } | Stage::MayHaveRun { pid: None, .. }) => {
+                Ok(Stage::NotStarted { why: Some(why.clone()) })
+            }
+            (Step::Exited { status }, Stage::MayHaveRun { since, .. }) => {
+                Ok(Stage::Ended { status: *status, started: *since, finished: at })
+            }
+            _ => Err(Illegal::WrongStage),
+        }
+    }
+
+    fn may_queue(&self, record: &Record) -> Result<(), Illegal> {
+        if record.deploy != self.deploy() || record.task != self.intent.task {
+            return Err(Illegal::OtherDeploy);
+        }
+        if self.records.contains_key(&record.event) {
+            return Err(Illegal::QueuedTwice);
+        }
+        let ended = self.records.contains_key(&record::Event::Finished);
+        match (self.intent.way, record.event) {
+            // People may add what they know once the gate has said all that it knows, closed or not.
+            (Way::Run, record::Event::Recorded) if ended => Ok(()),
+            _ if self.closed => Err(Illegal::Closed),
+            (Way::Run, record::Event::Started) if !ended && self.stage == (Stage::NotStarted { why: None }) => Ok(()),
+            (Way::Run, record::Event::Finished) if self.is_true(record) => Ok(()),
+            (Way::Run, record::Event::Finished) => Err(Illegal::Untrue),
+            (Way::Record, record::Event::Finished | record::Event::Recorded) => Ok(()),
+            (Way::Run, record::Event::Started | record::Event::Recorded) | (Way::Record, record::Event::Started) => {
+                Err(Illegal::NotDue)
+            }
+        }
+    }
+
+    /// Whether a `finished` says what the events say.
+    fn is_true(&self, record: &Record) -> bool {
+        match &self.stage {
+            Stage::NotStarted { .. } => record.outcome == Some(Outcome::NotStarted) && record.exit.is_none(),
+            Stage::MayHaveRun { .. } => record.outcome == Some(Outcome::Unknown) && record.exit.is_none(),
+            Stage::Ended { status, .. } => {
+                record.exit == Some(*status) && !matches!(record.outcome, None | Some(Outcome::NotStarted))
+            }
+        }
+    }
+
+    fn delivery(&mut self, at: Timestamp, delivery: &Delivery) -> Result<(), Illegal> {
+        let due = self.is_due(delivery.event());
+        let outgoing = self.records.get_mut(&delivery.event()).ok_or(Illegal::NotQueued)?;
+        let unclear = match &outgoing.place {
+            Place::Delivered { .. } => return Err(Illegal::AlreadyDelivered),
+            Place::Ready => None,
+            Place::Unclear { settle_at, .. } => Some(*settle_at),
+        };
+        match (delivery, unclear) {
+            (Delivery::Sending { .. }, Some(_)) => return Err(Illegal::Unsettled),
+            (Delivery::Sending { .. }, None) if !due => return Err(Illegal::Superseded),
+            (Delivery::Sending { author, server, settle_at, .. }, None) => {
+                outgoing.sending(at, author, server, *settle_at);
+            }
+            // A record that was given up as missing can still turn up, sent by another host or from a slow queue.
+            (Delivery::Delivered { transaction, phid, .. }, _) => {
+                outgoing.place = Place::Delivered { transaction: *transaction, phid: phid.clone(), at };
+                // A `started` that turns up after all must not stand there without an end.
+                self.closed &= !self.owes_finished();
+            }
+            (Delivery::NotSent { .. } | Delivery::Unclear { .. } | Delivery::Missing { .. }, None) => {
+                return Err(Illegal::NotSending);
+            }
+            (Delivery::NotSent { why, .. }, Some(_)) => {
+                outgoing.place = Place::Ready;
+                outgoing.last_error = Some(why.clone());
+            }
+            (Delivery::Unclear { why, .. }, Some(_)) => outgoing.last_error = Some(why.clone()),
+            (Delivery::Missing { read_at, .. }, Some(settle_at)) if *read_at < settle_at => {
+                return Err(Illegal::TooEarly);
+            }
+            (Delivery::Missing { .. }, Some(_)) => outgoing.place = Place::Ready,
+        }
+        Ok(())
+    }
+
+    /// Whether a record that is surely not on the task should still come there.
+    fn is_due(&self, event: record::Event) -> bool {
+        event != record::Event::Started || !(self.closed || self.records.contains_key(&record::Event::Finished))
+    }
+
+    /// Whether the task would be left without a word about how the deploy ended, if the gate said nothing more.
+    ///
+    /// It is where the command may have run, and where a `started` is or may be on the task.
+    pub fn owes_finished(&self) -> bool {
+        let maybe_started = self.records.get(&record::Event::Started).is_some_and(Outgoing::may_be_on_task);
+        let may_have_run = !matches!(self.stage, Stage::NotStarted { .. });
+        (maybe_started || may_have_run) && !self.records.contains_key(&record::Event::Finished)
+    }
+
+    /// The deploy.
+    pub fn deploy(&self) -> DeployId {
+        self.intent.template.deploy
+    }
+
+    /// Checks that the events are those of this deploy.
+    pub(super) fn check_deploy(&self, deploy: DeployId) -> Result<(), IllegalTransition> {
+        if self.deploy() == deploy {
+            return Ok(());
+        }
+        Err(IllegalTransition { kind: "intent", why: Illegal::OtherDeploy })
+    }
+
+    /// What was to be done.
+    pub fn intent(&self) -> &Intent {
+        &self.intent
+    }
+
+    /// When the intent was written.
+    pub fn begun(&self) -> Timestamp {
+        self.at
+    }
+
+    /// How far the command is.
+    pub fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    /// Whether the gate has nothing more to add.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// A record that was queued, with its way to the task so far.
+    pub fn record(&self, event: record::Event) -> Option<&Outgoing> {
+        self.records.get(&event)
+    }
+
+    /// The records that are not known to be on the task and should be, or may be: `started` first.
+    pub fn outbox(&self) -> Vec<Undelivered> {
+        self.records.iter().filter_map(|(event, outgoing)| outgoing.undelivered(self.is_due(*event))).collect()
+    }
+
+    /// The `finished` that tells the truth about where the deploy stands now, made from the latest record of it.
+    ///
+    /// The running gate queues it too, with the note or the outcome that it knows better. A status of zero is
+    /// [`Outcome::Succeeded`], every other and every signal [`Outcome::Failed`].
+    pub fn finished_record(&self) -> Record {
+        let latest = self.records.get(&record::Event::Started).map_or(&self.intent.template, |started| &started.record);
+        let (outcome, started, finished, exit) = match self.stage {
+            Stage::NotStarted { .. } => (Outcome::NotStarted, None, None, None),
+            Stage::MayHaveRun { since, .. } => (Outcome::Unknown, Some(since), None, None),
+            Stage::Ended { status, started, finished } => {
+                let outcome = if status == ExitStatus::Code(0) { Outcome::Succeeded } else { Outcome::Failed };
+                (outcome, Some(started), Some(finished), Some(status))
+            }
+        };
+        Record {
+            event: record::Event::Finished,
+            outcome: Some(outcome),
+            started,
+            finished,
+            exit,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ..(**latest).clone()
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Tests of the journal: a sample deploy, and the alphabet of events that the property tests draw from.
+
+mod exactly_once;
+mod fold;
+mod recovery;
+mod store;
+
+use jiff::{SignedDuration, Timestamp};
+use url::Url;
+
+use super::*;
+use crate::ids::{DeployId, Phid, TaskId, TransactionId, User, Xact};
+use crate::record::{self, ExitStatus, Outcome, Record, SCHEMA};
+
+const SETTLE: i64 = 60;
+
+/// The instant so many seconds after the test's beginning.
+fn at(second: i64) -> Timestamp {
+    "2026-11-20T03:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(second)
+}
+
+fn deploy() -> DeployId {
+    "01939f2a-0000-7000-8000-000000000001".parse().unwrap()
+}
+
+fn other_deploy() -> DeployId {
+    "01939f2a-0000-7000-8000-000000000002".parse().unwrap()
+}
+
+fn server() -> Url {
+    "https://phab.example/".parse().unwrap()
+}
+
+fn author() -> Phid<User> {
+    Phid::new("PHID-USER-phabgate").unwrap()
+}
+
+fn record(deploy: DeployId, event: record::Event) -> Box<Record> {
+    Box::new(Record {
+        schema: SCHEMA.to_owned(),
+        deploy,
+        event,
+        task: TaskId::new(1234).unwrap(),
+        deployer: None,
+        behind: Vec::new(),
+        host: "deploy1001".to_owned(),
+        reason: None,
+        action: Some("rollback".to_owned()),
+        change: None,
+        command: Some("scap sync-file wmf-config/InitialiseSettings.php".to_owned()),
+        note: None,
+        approvals: Vec::new(),
+        informed: Vec::new(),
+        verdict: "allowed".to_owned(),
+        failed: Vec::new(),
+        policy: "sha256:0123".to_owned(),
+        started: None,
+        finished: None,
+        outcome: None,
+        exit: None,
+        drill: false,
+        version: "0.0.0".to_owned(),
+    })
+}
+
+fn finished(outcome: Outcome, exit: Option<ExitStatus>) -> Step {
+    let record = Record { outcome: Some(outcome), exit, ..*record(deploy(), record::Event::Finished) };
+    Step::Queued { record: Box::new(record) }
+}
+
+fn queued(event: record::Event) -> Step {
+    Step::Queued { record: record(deploy(), event) }
+}
+
+fn intent_of(deploy: DeployId, way: Way) -> Step {
+    Step::Intent(Intent {
+        way,
+        task: TaskId::new(1234).unwrap(),
+        server: server(),
+        template: record(deploy, record::Event::Started),
+        argv: vec!["scap".to_owned(), "sync-file".to_owned()],
+        identity: Identity { user: "phabgate".to_owned(), phid: author(), uid: 1000, login: Some("ada".to_owned()) },
+    })
+}
+
+fn intent(way: Way) -> Step {
+    intent_of(deploy(), way)
+}
+
+fn sending(event: record::Event, second: i64) -> Delivery {
+    Delivery::Sending { event, author: author(), server: server(), settle_at: at(second + SETTLE) }
+}
+
+fn not_sent(event: record::Event) -> Delivery {
+    Delivery::NotSent { event, why: "connection refused".to_owned() }
+}
+
+fn unclear(event: record::Event) -> Delivery {
+    Delivery::Unclear { event, why: "no answer within 10 s".to_owned() }
+}
+
+fn missing(event: record::Event, second: i64) -> Delivery {
+    Delivery::Missing { event, read_at: at(second) }
+}
+
+fn delivered(event: record::Event) -> Delivery {
+    Delivery::Delivered {
+        event,
+        transaction: TransactionId(77),
+        phid: Phid::<Xact>::new("PHID-XACT-TASK-abc").unwrap(),
+    }
+}
+
+/// A whole deploy without trouble, an event a second.
+fn whole_run() -> Vec<Event> {
+    use record::Event::{Finished, Started};
+    let whats: Vec<What> = vec![
+        intent(Way::Run).into(),
+        queued(Started).into(),
+        sending(Started, 2).into(),
+        delivered(Started).into(),
+        Step::Spawning.into(),
+        Step::Spawned { pid: 4711 }.into(),
+        Step::Exited { status: ExitStatus::Code(0) }.into(),
+        finished(Outcome::Succeeded, Some(ExitStatus::Code(0))).into(),
+        Step::Closed.into(),
+        sending(Finished, 9).into(),
+        delivered(Finished).into(),
+    ];
+    (0..).zip(whats).map(|(second, what)| Event::new(at(second), what)).collect()
+}
+
+/// A whole deploy with every trouble that a delivery knows.
+fn troubled_run() -> Vec<Event> {
+    use record::Event::{Finished, Recorded, Started};
+    let whats: Vec<(i64, What)> = vec![
+        (0, intent(Way::Run).into()),
+        (1, queued(Started).into()),
+        (2, sending(Started, 2).into()),
+        (3, not_sent(Started).into()),
+        (4, sending(Started, 4).into()),
+        (5, unclear(Started).into()),
+        (6, Step::Spawning.into()),
+        (7, Step::Exited { status: ExitStatus::Signal(9) }.into()),
+        (8, finished(Outcome::Failed, Some(ExitStatus::Signal(9))).into()),
+        (9, sending(Finished, 9).into()),
+        (10, Step::Closed.into()),
+        (70, missing(Started, 70).into()),
+        (71, missing(Finished, 71).into()),
+        (72, sending(Finished, 72).into()),
+        (73, delivered(Finished).into()),
+        (74, queued(Recorded).into()),
+        (75, sending(Recorded, 75).into()),
+        (76, delivered(Recorded).into()),
+    ];
+    whats.into_iter().map(|(second, what)| Event::new(at(second), what)).collect()
+}
+
+/// A run that stops before the command.
+fn stopped_run() -> Vec<Event> {
+    use record::Event::{Finished, Started};
+    let whats: Vec<What> = vec![
+        intent(Way::Run).into(),
+        queued(Started).into(),
+        sending(Started, 2).into(),
+        delivered(Started).into(),
+        Step::NotSpawned { why: "the verdict is denied now".to_owned() }.into(),
+        finished(Outcome::NotStarted, None).into(),
+        Step::Closed.into(),
+        sending(Finished, 7).into(),
+        delivered(Finished).into(),
+    ];
+    (0..).zip(whats).map(|(second, what)| Event::new(at(second), what)).collect()
+}
+
+/// A deploy by other means.
+fn recorded_run() -> Vec<Event> {
+    use record::Event::Recorded;
+    let whats: Vec<What> = vec![
+        intent(Way::Record).into(),
+        queued(Recorded).into(),
+        Step::Closed.into(),
+        sending(Recorded, 3).into(),
+        delivered(Recorded).into(),
+    ];
+    (0..).zip(whats).map(|(second, what)| Event::new(at(second), what)).collect()
+}
+
+fn every_run() -> [Vec<Event>; 4] {
+    [whole_run(), troubled_run(), stopped_run(), recorded_run()]
+}
+
+/// Every kind of event, at this second, some of them of another deploy or untrue.
+fn alphabet(second: i64) -> Vec<Event> {
+    let mut whats: Vec<What> = vec![
+        intent(Way::Run).into(),
+        intent(Way::Record).into(),
+        Step::Queued { record: record(other_deploy(), record::Event::Started) }.into(),
+        queued(record::Event::Started).into(),
+        queued(record::Event::Recorded).into(),
+        Step::Spawning.into(),
+        Step::Spawned { pid: 1 }.into(),
+        Step::NotSpawned { why: "no such file".to_owned() }.into(),
+        Step::Exited { status: ExitStatus::Code(0) }.into(),
+        Step::Exited { status: ExitStatus::Code(3) }.into(),
+        Step::Exited { status: ExitStatus::Signal(15) }.into(),
+        Step::Closed.into(),
+    ];
+    for outcome in [Outcome::Succeeded, Outcome::Failed, Outcome::RolledBack, Outcome::Unknown, Outcome::NotStarted] {
+        for exit in [None, Some(ExitStatus::Code(0)), Some(ExitStatus::Code(3)), Some(ExitStatus::Signal(15))] {
+            whats.push(finished(outcome, exit).into());
+        }
+    }
+    for event in [record::Event::Started, record::Event::Finished, record::Event::Recorded] {
+        whats.extend([
+            sending(event, second).into(),
+            not_sent(event).into(),
+            unclear(event).into(),
+            missing(event, second).into(),
+            delivered(event).into(),
+        ]);
+    }
+    whats.into_iter().map(|what| Event::new(at(second), what)).collect()
+}
+
+/// A random walk through the legal events, from numbers that proptest draws; a number can also skip a minute.
+fn legal_walk(choices: &[u16]) -> Vec<Event> {
+    let mut events: Vec<Event> = Vec::new();
+    let mut second = 0;
+    for choice in choices {
+        second += if choice % 3 == 0 { SETTLE } else { 1 };
+        let fits = |event: &Event| {
+            let mut longer = events.clone();
+            longer.push(event.clone());
+            DeployState::from_events(&longer).is_ok()
+        };
+        let legal: Vec<Event> = alphabet(second).into_iter().filter(fits).collect();
+        let Some(index) = usize::from(*choice).checked_rem(legal.len()) else { break };
+        events.push(legal[index].clone());
+    }
+    events
+}

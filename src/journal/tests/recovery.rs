@@ -1,0 +1,121 @@
+//! Recovery: the truth about a deploy whose gate died at any point.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn recovered(events: &[Event]) -> Vec<Event> {
+    let state = DeployState::from_events(events).unwrap();
+    let mut longer = events.to_vec();
+    longer.extend(recover(&state, at(500)));
+    longer
+}
+
+/// What recovery wrote and what it means for the task: kinds, and the outcome that is to be posted.
+fn told(events: &[Event]) -> (Vec<&'static str>, Option<Outcome>) {
+    let state = DeployState::from_events(events).unwrap();
+    let written = recover(&state, at(500));
+    let after = DeployState::from_events(&recovered(events)).unwrap();
+    assert!(after.is_closed());
+    let finished = after.record(record::Event::Finished).and_then(|outgoing| outgoing.record.outcome);
+    (written.iter().map(Event::kind).collect(), finished)
+}
+
+#[test]
+fn a_run_cut_after_each_event_tells_the_truth() {
+    let run = whole_run();
+    let cuts: Vec<_> = (1..=run.len()).map(|length| told(&run[..length])).collect();
+    let nothing = (vec!["closed"], None);
+    let says = |outcome| (vec!["queued", "closed"], Some(outcome));
+    assert_eq!(
+        cuts,
+        [
+            nothing.clone(),
+            nothing,
+            says(Outcome::NotStarted),
+            says(Outcome::NotStarted),
+            says(Outcome::Unknown),
+            says(Outcome::Unknown),
+            says(Outcome::Succeeded),
+            (vec!["closed"], Some(Outcome::Succeeded)),
+            (vec![], Some(Outcome::Succeeded)),
+            (vec![], Some(Outcome::Succeeded)),
+            (vec![], Some(Outcome::Succeeded)),
+        ]
+    );
+}
+
+#[test]
+fn a_status_other_than_zero_and_a_signal_are_failures() {
+    for status in [ExitStatus::Code(1), ExitStatus::Code(255), ExitStatus::Signal(9)] {
+        let mut run = whole_run();
+        run.truncate(6);
+        run.push(Event::new(at(6), Step::Exited { status }));
+        let record = DeployState::from_events(&run).unwrap().finished_record();
+        assert_eq!((record.outcome, record.exit), (Some(Outcome::Failed), Some(status)));
+        assert_eq!((record.started, record.finished), (Some(at(4)), Some(at(6))));
+    }
+}
+
+#[test]
+fn an_unknown_end_names_no_time_of_it() {
+    let record = DeployState::from_events(&whole_run()[..5]).unwrap().finished_record();
+    assert_eq!((record.event, record.started, record.finished), (record::Event::Finished, Some(at(4)), None));
+    let record = DeployState::from_events(&whole_run()[..4]).unwrap().finished_record();
+    assert_eq!((record.outcome, record.started), (Some(Outcome::NotStarted), None));
+}
+
+#[test]
+fn the_recovered_record_is_made_from_the_latest_one() {
+    let mut run = whole_run();
+    let mut later = record(deploy(), record::Event::Started);
+    later.verdict = "as started".to_owned();
+    run[1] = Event::new(at(1), Step::Queued { record: later });
+    assert_eq!(DeployState::from_events(&run[..5]).unwrap().finished_record().verdict, "as started");
+    assert_eq!(DeployState::from_events(&run[..1]).unwrap().finished_record().verdict, "allowed");
+}
+
+#[test]
+fn a_started_that_surely_never_arrived_leaves_the_task_alone_where_nothing_ran() {
+    assert_eq!(told(&troubled_run()[..4]), (vec!["closed"], None));
+    let after = DeployState::from_events(&recovered(&troubled_run()[..4])).unwrap();
+    assert_eq!(after.outbox(), []);
+}
+
+#[test]
+fn what_people_record_is_posted_though_the_gate_died() {
+    let after = recovered(&recorded_run()[..2]);
+    let outbox = DeployState::from_events(&after).unwrap().outbox();
+    assert_eq!(outbox.iter().map(|entry| entry.event).collect::<Vec<_>>(), [record::Event::Recorded]);
+    assert_eq!(told(&recorded_run()[..1]), (vec!["closed"], None));
+}
+
+fn check_idempotent(events: &[Event]) {
+    let once = recovered(events);
+    let state = DeployState::from_events(&once).unwrap();
+    assert!(state.is_closed() && !state.owes_finished());
+    assert_eq!(recovered(&once), once);
+    // The recovery itself dies after each of its events, and another takes over later.
+    for cut in events.len()..once.len() {
+        let mut again = once[..cut].to_vec();
+        let cut_state = DeployState::from_events(&again).unwrap();
+        again.extend(recover(&cut_state, at(500)));
+        assert_eq!(again, once);
+    }
+}
+
+#[test]
+fn recovering_twice_is_recovering_once_at_every_cut() {
+    for run in every_run() {
+        for length in 1..=run.len() {
+            check_idempotent(&run[..length]);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn recovering_twice_is_recovering_once_anywhere(choices in prop::collection::vec(any::<u16>(), 1..30)) {
+        check_idempotent(&legal_walk(&choices));
+    }
+}

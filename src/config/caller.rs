@@ -119,10 +119,11 @@ impl CallingUser {
     /// Where what sudo says does not hold together, or the database did not answer.
     pub fn find(environment: &Environment, database: &dyn UserDatabase, by_name: bool) -> Result<Self, CallerError> {
         let Ids { uid, euid, gid } = environment.ids();
-        if euid == 0 && uid == 0 {
-            if let Some(caller) = behind_sudo(environment, database)? {
-                return Ok(caller);
-            }
+        if euid == 0
+            && uid == 0
+            && let Some(caller) = behind_sudo(environment, database)?
+        {
+            return Ok(caller);
         }
         let account = if by_name { database.look_up(&uid.to_string())? } else { None };
         Ok(match account.filter(|account| account.uid == uid) {

@@ -104,10 +104,10 @@ impl Report {
         }
     }
 
-    /// Errors of the parser can point behind the end of the text.
+    /// Errors of the parser can point behind the end of the text, and into a character.
     fn clamp(&self, span: &Range<usize>) -> Range<usize> {
-        let end = span.end.min(self.text.len());
-        span.start.min(end)..end
+        let end = self.text.ceil_char_boundary(span.end);
+        self.text.floor_char_boundary(span.start).min(end)..end
     }
 }
 

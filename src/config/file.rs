@@ -10,14 +10,14 @@ use toml::de::DeTable;
 use url::Url;
 
 use super::diagnostic::{Diagnostic, Place};
-use super::reader::{Found, Problems, Section, Wrong, listed};
+use super::reader::{Found, List, Names, Problems, Section, Wrong, listed};
 use super::server::parse_url;
 use super::settings::Proxy;
 use super::values::{self, Pattern};
 use crate::policy::{Action, Role};
 
-/// A list, and where it and its items stand.
-pub(super) type List<T> = Found<Vec<Found<T>>>;
+/// The teams of each action that has its own.
+pub(super) type Actions = Found<Vec<(Action, List<String>)>>;
 
 /// A document as it was written.
 #[derive(Debug, Default)]
@@ -37,8 +37,8 @@ pub(super) struct File {
     pub(super) follow_up: Option<Found<Option<SignedDuration>>>,
     pub(super) teams: Option<Found<Vec<FileTeam>>>,
     pub(super) reasons: Option<Found<Vec<FileReason>>>,
-    pub(super) actions: Option<Found<Vec<(Action, List<String>)>>>,
-    pub(super) deployers: Option<Found<Vec<(Found<String>, Found<String>)>>>,
+    pub(super) actions: Option<Actions>,
+    pub(super) deployers: Option<Names<String>>,
     pub(super) mask: Option<List<Pattern>>,
     pub(super) hide_args: Option<Found<bool>>,
     pub(super) settle: Option<Found<SignedDuration>>,
@@ -190,7 +190,7 @@ fn reason(key: Found<String>, mut table: Section<'_, '_>) -> FileReason {
     reason
 }
 
-fn actions(policy: &mut Section<'_, '_>) -> Option<Found<Vec<(Action, List<String>)>>> {
+fn actions(policy: &mut Section<'_, '_>) -> Option<Actions> {
     let (place, mut table) = policy.section("actions");
     let mut found = Vec::new();
     for action in ACTIONS {

@@ -55,7 +55,7 @@ pub enum ConfigError {
         why: String,
     },
     /// Others can change the file, and with it what a deploy needs.
-    #[error("{path}: {why}, who could change the policy: type `{fix}`", path = path.display())]
+    #[error("{path}: {why}, and with it the policy: type `{fix}`", path = path.display())]
     Unsafe {
         /// The file.
         path: PathBuf,
@@ -92,6 +92,17 @@ pub enum ConfigError {
     /// The built-in configuration does not hold together: a defect of this build.
     #[error("the built-in configuration is broken, please report it: {0}")]
     BuiltIn(String),
+}
+
+impl ConfigError {
+    /// The error for a terminal, from its `error:` on: a report with its snippets in colour where `colour`, and no
+    /// wider than `width`.
+    pub fn render(&self, colour: bool, width: Option<usize>) -> String {
+        match self {
+            Self::Invalid(report) => report.render(colour, width),
+            other => format!("error: {other}"),
+        }
+    }
 }
 
 /// Reads the configuration.
@@ -183,12 +194,12 @@ fn read(path: &Path, environment: &Environment) -> Result<Option<String>, Config
     if environment.is_lent() {
         let owner = opened.metadata().uid();
         if owner != environment.ids().euid {
-            let why = format!("under sudo it must belong to root; it can be written by the user {owner}");
+            let why = format!("under sudo it must belong to root, and the user {owner} can write it");
             return Err(unsafe_for(why, format!("chown root {shown}")));
         }
         if mode & 0o020 != 0 {
             return Err(unsafe_for(
-                "under sudo only root may write it; its group can".to_owned(),
+                "under sudo only root may change it, and its group can write it".to_owned(),
                 format!("chmod g-w {shown}"),
             ));
         }

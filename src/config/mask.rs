@@ -14,7 +14,7 @@ use super::values::Pattern;
 pub const MASKED: &str = "[masked]";
 
 /// The words after which a value is a secret, as a pattern.
-const WORDS: &str = r"(?:[\w.-]*(?:passw(?:or)?d|passphrase|pwd|token|secret|credential)[\w.-]*|(?:[\w.-]*[_.-])?(?:pass|auth|key|[a-z]+key))";
+const WORDS: &str = r"(?:[\w.-]*(?:passw(?:or)?d|passphrase|pwd|token|secret|credential)[\w.-]*|(?:[\w.-]*[_.-])?(?:pass|auth|(?:api|access|private|secret|signing)?key))";
 
 /// A whole argument that is an option whose value is the next argument: `--password`, `-token`, `--header`'s not.
 static OPTION: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&format!("(?i)^--?{WORDS}$")).ok());
@@ -31,6 +31,7 @@ static INSIDE: LazyLock<Option<Vec<Regex>>> = LazyLock::new(|| {
         format!(r"(?i)(?:^|[^\w.-])-{{0,2}}{WORDS}\s*[=:]\s*{value}"),
         format!(r"(?i)(?:^|\s)--?{WORDS}\s+{value}"),
         r#"(?i)\b(?:bearer|basic)\s+(?<secret>[^\s"']+)"#.to_owned(),
+        r#"(?i)authorization["']?\s*[=:]\s*["']?\w+\s+(?<secret>[^\s"']+)"#.to_owned(),
         r"(?i)://(?<secret>[^/@\s]+)@".to_owned(),
     ]
     .iter()
@@ -153,6 +154,7 @@ mod tests {
             (&["sh", "-c", "deploy --password 'a b' --all"], "sh -c deploy --password [masked] --all"),
             (&["sh", "-c", "A=1 TOKEN=x deploy"], "sh -c A=1 TOKEN=[masked] deploy"),
             (&["curl", "-H", "Authorization: Bearer abc.def"], "curl -H Authorization: Bearer [masked]"),
+            (&["curl", "-H", "authorization: token abc"], "curl -H authorization: token [masked]"),
             (&["x", "api-abcdefghijklmnopqrstuvwxyz23"], "x [masked]"),
             (&["git", "https://me:pw@host/x"], "git https://[masked]@host/x"),
             (&["--tokens-file=/etc/x"], "--tokens-file=[masked]"),

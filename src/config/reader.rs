@@ -18,6 +18,12 @@ pub(super) struct Found<T> {
     pub(super) place: Place,
 }
 
+/// A list, and where it and its items stand.
+pub(super) type List<T> = Found<Vec<Found<T>>>;
+
+/// A table whose keys are the user's own, in the order of the file.
+pub(super) type Names<T> = Found<Vec<(Found<String>, Found<T>)>>;
+
 /// A value that cannot be, and what would be right.
 #[derive(Debug)]
 pub(super) struct Wrong {
@@ -116,7 +122,7 @@ impl<'a, 'i> Section<'a, 'i> {
         &mut self,
         key: &'static str,
         parse: impl Fn(&str) -> Result<T, Wrong>,
-    ) -> Option<Found<Vec<Found<T>>>> {
+    ) -> Option<List<T>> {
         let (place, value) = self.take(key)?;
         let DeValue::Array(array) = value.get_ref() else {
             return self.mistyped(&place, value.get_ref(), "a list of strings");
@@ -173,7 +179,7 @@ impl<'a, 'i> Section<'a, 'i> {
         let (place, entries) = self.entries(key)?;
         let mut found = Vec::new();
         for (at, name, value) in entries {
-            let table = self.as_table(&at, value);
+            let table = self.as_table(&at, value.get_ref());
             let child = self.child(&format!("{key}.{name}"), table);
             found.push((at, name, child));
         }
@@ -181,15 +187,12 @@ impl<'a, 'i> Section<'a, 'i> {
     }
 
     /// The strings of a table whose keys are the user's own, in the order of the file.
-    pub(super) fn names<T>(
-        &mut self,
-        key: &'static str,
-        parse: impl Fn(&str) -> Result<T, Wrong>,
-    ) -> Option<Found<Vec<(Found<String>, Found<T>)>>> {
+    pub(super) fn names<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Result<T, Wrong>) -> Option<Names<T>> {
         let (place, entries) = self.entries(key)?;
         let mut found = Vec::new();
         for (at, name, value) in entries {
-            if let Some(value) = self.read_text(at.clone(), value, &parse) {
+            let there = Place { span: value.span(), ..at.clone() };
+            if let Some(value) = self.read_text(there, value.get_ref(), &parse) {
                 found.push((Found { value: name, place: at }, value));
             }
         }
@@ -197,14 +200,14 @@ impl<'a, 'i> Section<'a, 'i> {
     }
 
     #[allow(clippy::type_complexity, reason = "a row of a table, used above alone")]
-    fn entries(&mut self, key: &'static str) -> Option<(Place, Vec<(Place, String, &'a DeValue<'i>)>)> {
+    fn entries(&mut self, key: &'static str) -> Option<(Place, Vec<(Place, String, &'a Spanned<DeValue<'i>>)>)> {
         let (place, value) = self.take(key)?;
         let table = self.as_table(&place, value.get_ref())?;
         let mut entries: Vec<_> = table
             .iter()
             .map(|(name, value)| {
                 let at = self.place(&format!("{key}.{}", name.get_ref()), name.span());
-                (at, name.get_ref().clone().into_owned(), value.get_ref())
+                (at, name.get_ref().clone().into_owned(), value)
             })
             .collect();
         entries.sort_by_key(|(at, _, _)| at.span.start);

@@ -11,11 +11,11 @@ use jiff::SignedDuration;
 use url::Url;
 
 use super::diagnostic::{Diagnostic, Place, Report};
-use super::file::{Accept, File, FileReason, FileTeam, List};
+use super::file::{Accept, File, FileReason, FileTeam};
 use super::load::ConfigError;
 use super::mask::Mask;
 use super::origin::{Origin, Origins, Source};
-use super::reader::{Found, Problems, listed};
+use super::reader::{Found, List, Names, Problems, listed};
 use super::server::is_loopback;
 use super::settings::{Contact, Http, RecordSettings, Settings};
 use super::{diagnostic, words};
@@ -112,7 +112,7 @@ impl Merge<'_> {
         Ok(Settings { file: path, url, state, policy, deployers, record, contact, http, origins: Origins::default() })
     }
 
-    fn deployers(&mut self, found: Option<Found<Vec<(Found<String>, Found<String>)>>>) -> BTreeMap<String, String> {
+    fn deployers(&mut self, found: Option<Names<String>>) -> BTreeMap<String, String> {
         let rows = found.map(|found| found.value).unwrap_or_default();
         rows.into_iter()
             .map(|(user, account)| {
@@ -237,11 +237,12 @@ impl Merge<'_> {
             let keys = known.keys();
             let help = match diagnostic::near(&found.value, keys.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
+                None if keys.is_empty() => "the policy has no teams".to_owned(),
                 None => format!("the teams are {}", listed(&keys)),
             };
             let message = format!("there is no team `{}`", found.value);
             self.problems.add(known.at(&found.place, message).help(if found.place.built_in {
-                format!("{help} {} is built in: set it too", found.place.key)
+                format!("{} is built in, set it too; {help}", found.place.key)
             } else {
                 help
             }));
@@ -253,7 +254,11 @@ impl Merge<'_> {
         let all_known = named.value.iter().all(|found| known.role(&found.value).is_some());
         let approving = named.value.iter().any(|found| known.role(&found.value) == Some(Role::Approve));
         if all_known && !approving {
-            let message = format!("{what}, and none of them has to approve: everything would be allowed");
+            let message = if named.value.is_empty() {
+                "names no team: everything would be allowed".to_owned()
+            } else {
+                format!("{what}, and none of them has to approve: everything would be allowed")
+            };
             self.problems.add(known.at(&named.place, message).help("name at least one team whose role is \"approve\""));
         }
     }

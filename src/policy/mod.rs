@@ -3,6 +3,10 @@
 //! In the room: the policy and how people's words for its reasons and teams are matched. Beside it: the rules and the
 //! evaluator. Not in the room: where the policy was read from (the configuration knows) and what the task says.
 
+mod digest;
+
+pub use digest::PolicyDigest;
+
 use jiff::SignedDuration;
 use serde::Serialize;
 

@@ -167,6 +167,31 @@ fn scalars_are_overridden_one_by_one_and_tables_of_teams_whole() {
 }
 
 #[test]
+fn two_teams_may_share_a_project_and_no_other_word() {
+    let text = |project: &str| {
+        format!(
+            "[policy]\nrequired = [\"a\"]\n[policy.teams.a]\nproject = \"a\"\n[policy.teams.b]\nproject = \"{project}\"\n"
+        )
+    };
+    let reasons = "[policy.reasons.outage]\n";
+    assert_eq!(settings(&format!("{}{reasons}", text("a"))).policy.teams.len(), 2);
+    let machine = Machine::new();
+    let alias = "aliases = [\"A\"]\n";
+    machine.write("etc/phabgate/config.toml", &format!("{}{alias}{reasons}", text("a")));
+    assert!(machine.error().contains("the teams `a` and `b` share the word `A`"));
+    machine.write(
+        "etc/phabgate/config.toml",
+        &format!("{}{reasons}", text("b").replace("teams.a]\nproject = \"a\"", "teams.a]\nproject = \"b\"")),
+    );
+    assert!(machine.load().is_ok());
+    machine.write(
+        "etc/phabgate/config.toml",
+        &format!("{}{reasons}", text("c").replace("teams.a]\nproject = \"a\"", "teams.a]\nproject = \"b\"")),
+    );
+    assert!(machine.error().contains("the teams `a` and `b` share the word `b`"));
+}
+
+#[test]
 fn the_first_file_that_exists_is_read() {
     let mut machine = Machine::new();
     let tag = |machine: &Machine| machine.load().unwrap().policy.tag;

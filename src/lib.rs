@@ -1,6 +1,8 @@
 //! The gate in front of an emergency deploy.
 
+pub mod cli;
 pub mod conduit;
+pub mod config;
 pub mod crash;
 pub mod deploy;
 pub mod evidence;

@@ -3,6 +3,7 @@
 //! In the room: the policy and how people's words for its reasons and teams are matched. Beside it: the rules and the
 //! evaluator. Not in the room: where the policy was read from (the configuration knows) and what the task says.
 
+mod digest;
 mod evaluate;
 mod judge;
 pub mod rules;
@@ -10,6 +11,7 @@ mod slots;
 mod verdict;
 mod words;
 
+pub use digest::PolicyDigest;
 pub use evaluate::{Intent, evaluate, not_visible};
 pub use verdict::{Approval, Clearance, Decision, Outcome, RuleOutcome, TeamCount, Verdict, WhyNot};
 pub use words::{WrittenReason, normalized};

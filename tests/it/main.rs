@@ -1,3 +1,6 @@
 //! The integration tests: one binary, a module a subject.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "clippy's exception for tests does not know their helpers")]
+
+mod config_file;
 mod journal;

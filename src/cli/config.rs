@@ -1,0 +1,129 @@
+//! `config show` and `config check`: the effective configuration, and where each value came from.
+//!
+//! In the room: what the two print, as pure functions. Not in the room: reading the configuration (see
+//! [`crate::config`]) and the arguments of the commands.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::Value;
+use unicode_width::UnicodeWidthStr;
+
+use crate::config::{Origin, Settings, TokenSource};
+use crate::policy::PolicyDigest;
+
+/// The schema of `config show --format json`.
+pub const SHOW_SCHEMA: &str = "phabgate/config/1";
+/// The schema of `config check --format json`.
+pub const CHECK_SCHEMA: &str = "phabgate/config-check/1";
+
+/// The narrowest column in which a value is still readable.
+const NARROWEST: usize = 24;
+
+/// What `config show` says, as JSON.
+#[derive(Debug, Serialize)]
+pub struct Shown {
+    schema: &'static str,
+    file: Option<PathBuf>,
+    policy: PolicyDigest,
+    /// Where the token comes from; never the token.
+    token: Option<String>,
+    values: Vec<ShownValue>,
+}
+
+/// One setting of [`Shown`].
+#[derive(Debug, Serialize)]
+struct ShownValue {
+    key: String,
+    value: Value,
+    origin: Origin,
+}
+
+/// `config show --format json`. `token` is where the token comes from, where there is one.
+pub fn show_json(settings: &Settings, token: Option<&TokenSource>) -> Shown {
+    let entries = settings.entries().into_iter();
+    Shown {
+        schema: SHOW_SCHEMA,
+        file: settings.file.clone(),
+        policy: settings.policy.digest(),
+        token: token.map(ToString::to_string),
+        values: entries.map(|entry| ShownValue { key: entry.key, value: entry.value, origin: entry.origin }).collect(),
+    }
+}
+
+/// `config show` as text: key, value and origin in columns, no line wider than `width` where the words allow it.
+pub fn show_text(settings: &Settings, token: Option<&TokenSource>, width: usize) -> String {
+    let mut rows: Vec<[String; 3]> = settings
+        .entries()
+        .into_iter()
+        .map(|entry| [entry.key, value(&entry.value), entry.origin.to_string()])
+        .collect();
+    let source = token.map_or_else(|| "(none found)".to_owned(), |_| "(not shown)".to_owned());
+    rows.push(["token".to_owned(), source, token.map(ToString::to_string).unwrap_or_default()]);
+
+    let file = settings.file.as_ref().map_or_else(|| "none".to_owned(), |path| path.display().to_string());
+    let head = [["file", file.as_str()], ["policy", settings.policy.digest().as_str()]]
+        .map(|[name, value]| format!("{name:<8}{value}\n"))
+        .concat();
+    format!("{head}\n{}", columns(&rows, width))
+}
+
+/// What `config check` says, as JSON.
+#[derive(Debug, Serialize)]
+pub struct Checked {
+    schema: &'static str,
+    ok: bool,
+    file: Option<PathBuf>,
+    policy: PolicyDigest,
+}
+
+/// `config check --format json`; a configuration that is wrong never gets this far.
+pub fn check_json(settings: &Settings) -> Checked {
+    Checked { schema: CHECK_SCHEMA, ok: true, file: settings.file.clone(), policy: settings.policy.digest() }
+}
+
+/// `config check` as text.
+pub fn check_text(settings: &Settings) -> String {
+    let what = match &settings.file {
+        Some(path) => path.display().to_string(),
+        None => "no file, all is built in".to_owned(),
+    };
+    format!("ok: {what}\npolicy {}\n", settings.policy.digest())
+}
+
+/// A value as the file writes it: JSON and TOML agree on texts, numbers and lists of them.
+fn value(value: &Value) -> String {
+    match value {
+        Value::Null => "(not set)".to_owned(),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(Value::to_string).collect();
+            format!("[{}]", items.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+fn columns(rows: &[[String; 3]], width: usize) -> String {
+    let widest = |column: usize| rows.iter().map(|row| row[column].width()).max().unwrap_or_default();
+    let (keys, origins) = (widest(0), widest(2));
+    let values = width.saturating_sub(keys + origins + 4);
+    let mut text = String::new();
+    for [key, value, origin] in rows {
+        if values < NARROWEST {
+            let indented = textwrap::Options::new(width.max(NARROWEST)).initial_indent("  ").subsequent_indent("  ");
+            text.push_str(&format!("{key}\n{}\n", textwrap::fill(value, &indented)));
+            text.push_str(&format!("{}\n", textwrap::fill(&format!("from {origin}"), &indented)));
+            continue;
+        }
+        let column = widest(1).min(values);
+        let options = textwrap::Options::new(values).word_separator(textwrap::WordSeparator::AsciiSpace);
+        for (line, part) in textwrap::wrap(value, options).iter().enumerate() {
+            let (key, origin) = if line == 0 { (key.as_str(), origin.as_str()) } else { ("", "") };
+            let gap = " ".repeat(column.saturating_sub(part.width()));
+            let row = format!("{key:<keys$}  {part}{gap}  {origin}");
+            text.push_str(row.trim_end());
+            text.push('\n');
+        }
+    }
+    text
+}

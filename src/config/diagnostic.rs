@@ -1,0 +1,185 @@
+//! What is wrong with a configuration file, shown at the place where it stands.
+//!
+//! In the room: one diagnostic, the report of all that one file has, and how they are drawn. Not in the room: what
+//! makes a value wrong.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+/// The place of a key in a file: the key as a path, and the bytes that it or its value takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The key with all its tables: `policy.teams.sre.need`. Empty for the file as a whole.
+    pub key: String,
+    /// The bytes of the file.
+    pub span: Range<usize>,
+    /// Whether the place is in the built-in template and not in the user's file.
+    pub built_in: bool,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Where.
+    pub place: Place,
+    /// What is wrong.
+    pub message: String,
+    /// What would be right.
+    pub help: Option<String>,
+    /// Another place that has to do with it, and how.
+    pub context: Option<(Place, String)>,
+}
+
+impl Diagnostic {
+    pub(super) fn new(place: &Place, message: impl Into<String>) -> Self {
+        Self { place: place.clone(), message: message.into(), help: None, context: None }
+    }
+
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    pub(super) fn context(mut self, place: &Place, label: impl Into<String>) -> Self {
+        self.context = Some((place.clone(), label.into()));
+        self
+    }
+}
+
+/// All that is wrong with one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    path: PathBuf,
+    text: String,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Report {
+    pub(super) fn new(path: &Path, text: &str, diagnostics: Vec<Diagnostic>) -> Self {
+        Self { path: path.to_owned(), text: without_tokens(text), diagnostics }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What is wrong, in the order of the file. Never empty where it came with an error.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// The report for a terminal: with colour where `colour`, and no wider than `width`.
+    pub fn render(&self, colour: bool, width: Option<usize>) -> String {
+        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+        let renderer = width.map_or(renderer.clone(), |width| renderer.term_width(width));
+        let drawn: Vec<String> =
+            self.diagnostics.iter().map(|diagnostic| renderer.render(&[self.group(diagnostic)])).collect();
+        drawn.join("\n\n")
+    }
+
+    fn group<'a>(&'a self, diagnostic: &'a Diagnostic) -> Group<'a> {
+        let title = match diagnostic.place.key.as_str() {
+            "" => diagnostic.message.clone(),
+            key => format!("{key}: {}", diagnostic.message),
+        };
+        let group = Level::ERROR.primary_title(title);
+        let mut snippet = Snippet::source(self.text.as_str()).path(self.path.display().to_string());
+        let mut drawn = false;
+        if !diagnostic.place.built_in {
+            snippet = snippet.annotation(AnnotationKind::Primary.span(self.clamp(&diagnostic.place.span)));
+            drawn = true;
+        }
+        if let Some((place, label)) = diagnostic.context.as_ref().filter(|(place, _)| !place.built_in) {
+            let kind = if drawn { AnnotationKind::Context } else { AnnotationKind::Primary };
+            snippet = snippet.annotation(kind.span(self.clamp(&place.span)).label(label.as_str()));
+        }
+        let group = group.element(snippet);
+        match &diagnostic.help {
+            Some(help) => group.element(Level::HELP.message(help.as_str())),
+            None => group,
+        }
+    }
+
+    /// Errors of the parser can point behind the end of the text, and into a character.
+    fn clamp(&self, span: &Range<usize>) -> Range<usize> {
+        let end = self.text.ceil_char_boundary(span.end);
+        self.text.floor_char_boundary(span.start).min(end)..end
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false, None))
+    }
+}
+
+/// Stars in place of what looks like a Conduit token or a password in a URL, byte for byte, so that no snippet shows one.
+fn without_tokens(text: &str) -> String {
+    let Ok(token) = regex_lite::Regex::new(r#"(?:api|cli)-[0-9A-Za-z]{8,}|://[^/@\s"']*@"#) else {
+        // The pattern is a constant that a test compiles; without it nothing of the text is shown.
+        return text.chars().map(|c| if c == '\n' { '\n' } else { '*' }).collect();
+    };
+    token.replace_all(text, |found: &regex_lite::Captures<'_>| "*".repeat(found[0].len())).into_owned()
+}
+
+/// The word of `known` that `word` is probably meant to be.
+pub(super) fn near<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase().replace('-', "_");
+    let close = (word.chars().count() / 3).clamp(1, 3);
+    known
+        .into_iter()
+        .map(|candidate| (distance(&word, &candidate.to_lowercase().replace('-', "_")), candidate))
+        .filter(|(distance, _)| *distance <= close)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// How many letters must be put in, taken out, replaced or swapped with their neighbour.
+fn distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut before_last: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=right.len()).collect();
+    let mut previous = None;
+    for (row, l) in left.chars().enumerate() {
+        let mut current = vec![row + 1];
+        for (column, r) in right.iter().enumerate() {
+            let replaced = last[column] + usize::from(l != *r);
+            let mut best = replaced.min(last[column + 1] + 1).min(current[column] + 1);
+            if column > 0 && previous == Some(*r) && right[column - 1] == l {
+                best = best.min(before_last[column - 1] + 1);
+            }
+            current.push(best);
+        }
+        before_last = std::mem::replace(&mut last, current);
+        previous = Some(l);
+    }
+    last.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_word_is_found_and_a_far_one_is_not() {
+        let known = ["required", "recorders", "max_age", "tag"];
+        assert_eq!(near("requierd", known), Some("required"));
+        assert_eq!(near("max-age", known), Some("max_age"));
+        assert_eq!(near("Tag", known), Some("tag"));
+        assert_eq!(near("colour", known), None);
+        assert_eq!(near("", known), None);
+    }
+
+    #[test]
+    fn a_token_is_starred_out_in_its_length() {
+        for text in ["a = \"api-abcdefghijklmnopqrstuvwxyz23\" # é", "a = \"https://me:secret@host/\" # é"] {
+            let starred = without_tokens(text);
+            assert_eq!(starred.len(), text.len());
+            assert!(!starred.contains("api-") && !starred.contains("secret") && starred.contains("# é"), "{starred}");
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! The second stage: the file over what is built in, and the checks that need more than one value.
+//!
+//! In the room: precedence between file and built-in, the origin of each value, and why a policy could never allow.
+//! Not in the room: the types of single values (see `values`) and which words collide (see `words`).
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use url::Url;
+
+use super::diagnostic::{Diagnostic, Place, Report};
+use super::file::{Accept, File, FileReason, FileTeam};
+use super::load::ConfigError;
+use super::mask::Mask;
+use super::origin::{Origin, Origins, Source};
+use super::reader::{Found, List, Names, Problems, listed};
+use super::server::is_loopback;
+use super::settings::{Contact, Http, RecordSettings, Settings};
+use super::{diagnostic, words};
+use crate::policy::{ActionPolicy, Policy, Reason, Role, Team};
+
+/// The shortest time after which an unclear answer may be settled: above a server's execution limit.
+const SETTLE: SignedDuration = SignedDuration::from_secs(60);
+
+/// What beats the file.
+pub(super) struct Over {
+    pub(super) url: Option<(Url, Origin)>,
+    pub(super) state: Option<PathBuf>,
+}
+
+/// Makes settings of what was read. `home` finds the folder of the journal where nothing names one.
+pub(super) fn validate(
+    file: Option<File>,
+    built_in: File,
+    source: Option<Source<'_>>,
+    over: Over,
+    home: impl FnOnce() -> Result<(PathBuf, Origin), ConfigError>,
+) -> Result<Settings, ConfigError> {
+    let mut merge = Merge { source, origins: Origins::default(), problems: Problems::default() };
+    let settings = merge.settings(file, built_in, over, home)?;
+    let problems = std::mem::take(&mut merge.problems).into_sorted();
+    if problems.is_empty() {
+        return Ok(Settings { origins: merge.origins, ..settings });
+    }
+    match source {
+        Some(source) => Err(ConfigError::Invalid(Box::new(Report::new(source.path, source.text, problems)))),
+        None => Err(ConfigError::BuiltIn(problems.iter().map(|problem| problem.message.as_str()).collect())),
+    }
+}
+
+struct Merge<'a> {
+    source: Option<Source<'a>>,
+    origins: Origins,
+    problems: Problems,
+}
+
+impl Merge<'_> {
+    fn settings(
+        &mut self,
+        file: Option<File>,
+        mut base: File,
+        over: Over,
+        home: impl FnOnce() -> Result<(PathBuf, Origin), ConfigError>,
+    ) -> Result<Settings, ConfigError> {
+        let read = file.is_some();
+        let mut file = file.unwrap_or_default();
+        let url = match over.url {
+            Some((url, origin)) => {
+                self.origins.set("url", origin);
+                Some(url)
+            }
+            None => self.either(file.url.take(), None).map(|found| found.value),
+        };
+        let state = match (over.state, self.either(file.state.take(), None)) {
+            (Some(state), _) => {
+                self.origins.set("state", Origin::Environment { name: "PHABGATE_STATE" });
+                state
+            }
+            (None, Some(found)) => found.value,
+            (None, None) => {
+                let (state, origin) = home()?;
+                self.origins.set("state", origin);
+                state
+            }
+        };
+        let settle = self.one(file.settle.take(), base.settle.take(), "record.settle")?;
+        if settle.value < SETTLE && !url.as_ref().is_some_and(is_loopback) {
+            let message = format!("{:#} is too short: a server may still carry out a call by then", settle.value);
+            self.problems.add(Diagnostic::new(&settle.place, message).help("write \"60s\" or more"));
+        }
+        let record = RecordSettings {
+            mask: Mask::new(values(self.one(file.mask.take(), base.mask.take(), "record.mask")?)),
+            hide_args: self.one(file.hide_args.take(), base.hide_args.take(), "record.hide_args")?.value,
+            settle: unsigned(settle.value),
+        };
+        let contact = Contact {
+            channel: self.one(file.channel.take(), base.channel.take(), "contact.channel")?.value,
+            escalation: self.one(file.escalation.take(), base.escalation.take(), "contact.escalation")?.value,
+            conductor: self.either(file.conductor.take(), None).map(|found| found.value),
+        };
+        let http = Http {
+            connect: unsigned(self.one(file.connect.take(), base.connect.take(), "http.connect")?.value),
+            call: unsigned(self.one(file.call.take(), base.call.take(), "http.call")?.value),
+            total: unsigned(self.one(file.total.take(), base.total.take(), "http.total")?.value),
+            proxy: self.one(file.proxy.take(), base.proxy.take(), "http.proxy")?.value,
+        };
+        let deployers = self.deployers(file.deployers.take());
+        let policy = self.policy(file, base)?;
+        let path = self.source.filter(|_| read).map(|source| source.path.to_owned());
+        Ok(Settings { file: path, url, state, policy, deployers, record, contact, http, origins: Origins::default() })
+    }
+
+    fn deployers(&mut self, found: Option<Names<String>>) -> BTreeMap<String, String> {
+        let rows = found.map(|found| found.value).unwrap_or_default();
+        rows.into_iter()
+            .map(|(user, account)| {
+                self.note(&user.place);
+                (user.value, account.value)
+            })
+            .collect()
+    }
+
+    fn policy(&mut self, file: File, base: File) -> Result<Policy, ConfigError> {
+        let accept = self.one(file.accept, base.accept, "policy.accept")?;
+        if accept.value.is_empty() {
+            let diagnostic =
+                Diagnostic::new(&accept.place, "no approval would ever count: the policy could never allow");
+            self.problems.add(diagnostic.help("name \"verified\", \"attested\" or both"));
+        }
+        let counts = |kind: Accept| accept.value.iter().any(|found| found.value == kind);
+        let (accept_verified, accept_attested) = (counts(Accept::Verified), counts(Accept::Attested));
+
+        let teams = self.one(file.teams, base.teams, "policy.teams")?;
+        let reasons = self.one(file.reasons, base.reasons, "policy.reasons")?;
+        let actions = file.actions.or(base.actions).map(|found| found.value).unwrap_or_default();
+        let required = self.one(file.required, base.required, "policy.required")?;
+        let teams_place = teams.place.clone();
+        words::collisions(&teams.value, &reasons.value, &self.problems);
+        let teams = self.teams(teams);
+        let known = Known { teams: &teams, place: &teams_place };
+
+        self.names(&known, &required);
+        self.somebody(&known, &required, "every deploy needs these teams");
+        for (_, named) in &actions {
+            self.note(&named.place);
+            self.names(&known, named);
+            self.somebody(&known, named, "this action needs these teams");
+        }
+        let reasons = self.reasons(&known, reasons);
+        Ok(Policy {
+            tag: self.one(file.tag, base.tag, "policy.tag")?.value,
+            field: self.one(file.field, base.field, "policy.field")?.value,
+            train: self.one(file.train, base.train, "policy.train")?.value,
+            required: values(required),
+            teams,
+            reasons,
+            actions: actions.into_iter().map(|(action, teams)| ActionPolicy { action, teams: values(teams) }).collect(),
+            accept_verified,
+            accept_attested,
+            max_age: self.one(file.max_age, base.max_age, "policy.max_age")?.value,
+            self_approval: self.one(file.self_approval, base.self_approval, "policy.self_approval")?.value,
+            require_open: self.one(file.require_open, base.require_open, "policy.require_open")?.value,
+            recorders: values(self.one(file.recorders, base.recorders, "policy.recorders")?),
+            open_spaces: values(self.one(file.open_spaces, base.open_spaces, "policy.open_spaces")?),
+            follow_up: self.one(file.follow_up, base.follow_up, "policy.follow_up")?.value,
+        })
+    }
+
+    fn teams(&mut self, found: Found<Vec<FileTeam>>) -> Vec<Team> {
+        if found.value.is_empty() {
+            let diagnostic = Diagnostic::new(&found.place, "names no team: nobody could ever approve");
+            self.problems.add(diagnostic.help("add [policy.teams.KEY] with `project`, or take the table away"));
+        }
+        found.value.into_iter().map(|team| self.team(team)).collect()
+    }
+
+    fn team(&mut self, team: FileTeam) -> Team {
+        let role = self.either(team.role, None);
+        let need = self.either(team.need, None);
+        let approves = role.as_ref().is_none_or(|role| role.value == Role::Approve);
+        match &need {
+            Some(need) if approves && need.value == 0 => {
+                let message = "a team that approves needs at least one person, else it approves everything";
+                self.problems
+                    .add(Diagnostic::new(&need.place, message).help("write 1 or more, or `role = \"inform\"`"));
+            }
+            Some(need) if !approves => {
+                let message = "is of no use for a team that is only informed: nothing is checked";
+                self.problems.add(Diagnostic::new(&need.place, message).help("take it away, or `role = \"approve\"`"));
+            }
+            _ => {}
+        }
+        let project = self.either(team.project, None);
+        if project.is_none() {
+            let message = "has no `project`: nobody would be a member";
+            self.problems
+                .add(Diagnostic::new(&team.key.place, message).help("add `project = \"the-hashtag-of-the-team\"`"));
+        }
+        let title = self.either(team.title, None).map_or_else(|| team.key.value.clone(), |title| title.value);
+        let aliases = self.either(team.aliases, None).map(values).unwrap_or_default();
+        let need = if approves { need.map_or(1, |need| need.value) } else { 0 };
+        Team {
+            key: team.key.value,
+            project: project.map(|project| project.value).unwrap_or_default(),
+            title,
+            aliases,
+            need,
+            role: if approves { Role::Approve } else { Role::Inform },
+        }
+    }
+
+    fn reasons(&mut self, known: &Known<'_>, found: Found<Vec<FileReason>>) -> Vec<Reason> {
+        if found.value.is_empty() {
+            let diagnostic = Diagnostic::new(&found.place, "names no reason: no task could ever have one that counts");
+            self.problems.add(diagnostic.help("add [policy.reasons.KEY], or take the table away"));
+        }
+        let rows = found.value.into_iter().map(|reason| {
+            let teams = self.either(reason.teams, None);
+            if let Some(teams) = &teams {
+                self.names(known, teams);
+            }
+            Reason {
+                title: self.either(reason.title, None).map_or_else(|| reason.key.value.clone(), |title| title.value),
+                aliases: self.either(reason.aliases, None).map(values).unwrap_or_default(),
+                teams: teams.map(values).unwrap_or_default(),
+                key: reason.key.value,
+            }
+        });
+        rows.collect()
+    }
+
+    /// Every team that is named must exist.
+    fn names(&self, known: &Known<'_>, named: &List<String>) {
+        for found in named.value.iter().filter(|found| known.role(&found.value).is_none()) {
+            let keys = known.keys();
+            let help = match diagnostic::near(&found.value, keys.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if keys.is_empty() => "the policy has no teams".to_owned(),
+                None => format!("the teams are {}", listed(&keys)),
+            };
+            let message = format!("there is no team `{}`", found.value);
+            self.problems.add(known.at(&found.place, message).help(if found.place.built_in {
+                format!("{} is built in, set it too; {help}", found.place.key)
+            } else {
+                help
+            }));
+        }
+    }
+
+    /// A list that no team of has to approve would let anybody through.
+    fn somebody(&self, known: &Known<'_>, named: &List<String>, what: &str) {
+        let all_known = named.value.iter().all(|found| known.role(&found.value).is_some());
+        let approving = named.value.iter().any(|found| known.role(&found.value) == Some(Role::Approve));
+        if all_known && !approving {
+            let message = if named.value.is_empty() {
+                "names no team: everything would be allowed".to_owned()
+            } else {
+                format!("{what}, and none of them has to approve: everything would be allowed")
+            };
+            self.problems.add(known.at(&named.place, message).help("name at least one team whose role is \"approve\""));
+        }
+    }
+
+    /// The value of the file, else the built-in one.
+    fn either<T>(&mut self, file: Option<Found<T>>, base: Option<Found<T>>) -> Option<Found<T>> {
+        let found = file.or(base)?;
+        self.note(&found.place);
+        Some(found)
+    }
+
+    fn one<T>(&mut self, file: Option<Found<T>>, base: Option<Found<T>>, key: &str) -> Result<Found<T>, ConfigError> {
+        self.either(file, base).ok_or_else(|| ConfigError::BuiltIn(format!("{key} is missing")))
+    }
+
+    fn note(&mut self, place: &Place) {
+        if let Some(source) = self.source.filter(|_| !place.built_in) {
+            self.origins.set(&place.key, source.origin(place.span.start));
+        }
+    }
+}
+
+/// The teams that there are, for those who name them.
+struct Known<'a> {
+    teams: &'a [Team],
+    place: &'a Place,
+}
+
+impl Known<'_> {
+    fn role(&self, key: &str) -> Option<Role> {
+        self.teams.iter().find(|team| team.key == key).map(|team| team.role)
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.teams.iter().map(|team| team.key.as_str()).collect()
+    }
+
+    /// A diagnostic at `place`; where that is built in, the table of teams in the file is what made it wrong.
+    fn at(&self, place: &Place, message: String) -> Diagnostic {
+        let diagnostic = Diagnostic::new(place, message);
+        if place.built_in { diagnostic.context(self.place, "the teams of the policy") } else { diagnostic }
+    }
+}
+
+fn values<T>(list: List<T>) -> Vec<T> {
+    list.value.into_iter().map(|found| found.value).collect()
+}
+
+/// Durations of the configuration are above zero: `values::duration` saw to it.
+fn unsigned(duration: SignedDuration) -> Duration {
+    duration.unsigned_abs()
+}

@@ -1,0 +1,202 @@
+//! The values that a key can take, each read from its text: durations, hashtags, usernames, keys, patterns.
+//!
+//! In the room: one text, one value. Not in the room: keys, files, and what values mean together.
+
+use jiff::{SignedDuration, Span, SpanRelativeTo};
+use regex_lite::Regex;
+
+use super::reader::Wrong;
+use crate::ids::{Phid, Space};
+
+/// A duration above zero, in jiff's friendly format or ISO 8601; a day is 24 hours.
+pub(super) fn duration(text: &str) -> Result<SignedDuration, Wrong> {
+    let right = "write it as \"12h\", \"90m\", \"1h 30m\" or \"2 days\"";
+    let read = text.parse::<Span>().and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
+    match read {
+        Ok(duration) if duration > SignedDuration::ZERO => Ok(duration),
+        Ok(_) => Err(Wrong::new(format!("`{text}` is no time at all: nothing could ever be in time"), right)),
+        Err(_) => Err(Wrong::new(format!("`{text}` is not a duration"), right)),
+    }
+}
+
+/// `off`, or what `parse` reads.
+pub(super) fn or_off<T>(parse: impl Fn(&str) -> Result<T, Wrong>) -> impl Fn(&str) -> Result<Option<T>, Wrong> {
+    move |text| match text {
+        "off" => Ok(None),
+        text => parse(text).map(Some).map_err(|wrong| Wrong { help: format!("{}, or \"off\"", wrong.help), ..wrong }),
+    }
+}
+
+/// A hashtag, without its `#`, in the form to which the server brings every hashtag before it compares.
+pub(super) fn hashtag(text: &str) -> Result<String, Wrong> {
+    let wrong = || Wrong::new(format!("`{text}` is not a hashtag"), "write it as \"emergency-deployment\"");
+    // What the server would turn into an underscore is rather a mistake here.
+    let bare = text.strip_prefix('#').unwrap_or(text);
+    let banned = |c: char| c.is_whitespace() || "#%&+=?\\<>{}[]'\"`~!@$^*,:;(|)/".contains(c);
+    if bare.contains(banned) {
+        return Err(wrong());
+    }
+    let mut slug = String::new();
+    for c in bare.chars().flat_map(char::to_lowercase) {
+        if !(c == '_' && slug.ends_with('_')) {
+            slug.push(c);
+        }
+    }
+    let slug = slug.trim_matches('_');
+    match slug {
+        "" => Err(wrong()),
+        "." => Ok("dot".to_owned()),
+        ".." => Ok("dotdot".to_owned()),
+        slug => Ok(slug.to_owned()),
+    }
+}
+
+/// The username of an account: letters, digits, `.`, `-` and `_`.
+pub(super) fn username(text: &str) -> Result<String, Wrong> {
+    let right = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if text.is_empty() || text.len() > 64 || !text.chars().all(right) || text.ends_with('.') {
+        let help = match text.strip_prefix('@') {
+            Some(bare) => format!("write it without the @: \"{bare}\""),
+            None => "a username is made of letters, digits, `.`, `-` and `_`".to_owned(),
+        };
+        return Err(Wrong::new(format!("`{text}` is not a username"), help));
+    }
+    Ok(text.to_owned())
+}
+
+/// The key of a team or a reason, as it is written in trailers and in the names of rules.
+pub(super) fn key(text: &str) -> Result<String, Wrong> {
+    let right = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if text.is_empty() || !text.chars().all(right) || text.starts_with('-') || text.ends_with('-') {
+        return Err(Wrong::new(
+            format!("`{text}` cannot be a key"),
+            "a key is made of small letters, digits and `-`, as in `data-loss`; other words go into `title` and `aliases`",
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// A word that people write in a trailer for a team or a reason.
+pub(super) fn alias(text: &str) -> Result<String, Wrong> {
+    if word(text).is_empty() || text.contains([',', ':', '–', '—']) {
+        return Err(Wrong::new(
+            format!("`{text}` could never be matched"),
+            "an alias is one or more words without `,`, `:` or a dash, which end the name of a reason or a team",
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// Text that is not blank.
+pub(super) fn filled(text: &str) -> Result<String, Wrong> {
+    match text.trim() {
+        "" => Err(Wrong::new("is empty", "write some words, or take the line away")),
+        text => Ok(text.to_owned()),
+    }
+}
+
+/// The custom field as `maniphest.search` names it.
+pub(super) fn custom_field(text: &str) -> Result<String, Wrong> {
+    let right = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+    match text.strip_prefix("custom.") {
+        Some(rest) if !rest.is_empty() && rest.chars().all(right) => Ok(text.to_owned()),
+        _ => Err(Wrong::new(
+            format!("`{text}` is not a custom field"),
+            "write it as `maniphest.search` names it: \"custom.emergency.reason\"",
+        )),
+    }
+}
+
+/// The PHID of a Space.
+pub(super) fn space(text: &str) -> Result<String, Wrong> {
+    Phid::<Space>::new(text).map(|phid| phid.as_str().to_owned()).map_err(|_| {
+        Wrong::new(
+            format!("`{text}` is not the PHID of a Space"),
+            "write it as \"PHID-SPCE-...\": `phid.lookup` in the Conduit console answers it for the Space's S1",
+        )
+    })
+}
+
+/// A regular expression that masks something, and never everything.
+pub(super) fn pattern(text: &str) -> Result<Pattern, Wrong> {
+    match Regex::new(text) {
+        Ok(regex) if regex.is_match("") => Err(Wrong::new(
+            format!("`{text}` matches the empty text"),
+            "write a pattern that needs at least one character",
+        )),
+        Ok(regex) => Ok(Pattern(regex)),
+        Err(error) => Err(Wrong::new(
+            format!("`{text}` is not a regular expression: {error}"),
+            "single quotes spare doubled backslashes: 'ticket=(?<secret>\\d+)'",
+        )),
+    }
+}
+
+/// A regular expression, compared by its text.
+#[derive(Debug, Clone)]
+pub struct Pattern(pub(super) Regex);
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
+}
+
+impl Eq for Pattern {}
+
+impl Pattern {
+    /// The text of the expression.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+/// A word as it is compared: any case, and spaces, hyphens and underscores alike.
+pub(super) fn word(text: &str) -> String {
+    let lower = text.trim_start_matches('#').to_lowercase();
+    let parts: Vec<&str> =
+        lower.split(|c: char| c.is_whitespace() || c == '-' || c == '_').filter(|part| !part.is_empty()).collect();
+    parts.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_friendly_and_above_zero() {
+        for (text, seconds) in
+            [("12h", 43_200), ("90m", 5_400), ("1h 30m", 5_400), ("2 days", 172_800), ("1w", 604_800)]
+        {
+            assert_eq!(duration(text).unwrap().as_secs(), seconds, "{text}");
+        }
+        for text in ["", "12", "soon", "0s", "-1h", "1 month", "PT0S"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn hashtags_are_brought_to_the_form_of_the_server() {
+        for (text, slug) in
+            [("#SRE", "sre"), ("Emergency-Deployment", "emergency-deployment"), ("_a__b_", "a_b"), ("v1.0", "v1.0")]
+        {
+            assert_eq!(hashtag(text).unwrap(), slug);
+        }
+        for text in ["", "#", "_", "two words", "a,b", "##a"] {
+            assert!(hashtag(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_matches_nothing_at_all_is_refused() {
+        assert!(pattern("x*").is_err());
+        assert!(pattern("(").is_err());
+        assert!(pattern("x+").is_ok());
+    }
+
+    #[test]
+    fn words_ignore_case_hyphens_and_spaces() {
+        assert_eq!(word("#Data-Loss"), word("data  loss"));
+        assert_eq!(word("- _"), "");
+    }
+}

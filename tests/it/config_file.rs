@@ -1,0 +1,446 @@
+//! The configuration from the outside: which file is read, what beats what, and what every mistake is told.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use phabgate::cli::config::{check_text, show_json, show_text};
+use phabgate::config::{ConfigError, Environment, Flags, Ids, Origin, Settings, TEMPLATE, load};
+use phabgate::policy::Role;
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+const USER: Ids = Ids { uid: 1000, euid: 1000, gid: 1000 };
+
+/// A machine of its own: a root folder with a home in it, and variables.
+struct Machine {
+    dir: TempDir,
+    variables: Vec<(String, String)>,
+    flags: Flags,
+    ids: Ids,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("home")).unwrap();
+        Self { dir, variables: Vec::new(), flags: Flags::default(), ids: USER }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        path
+    }
+
+    fn set(&mut self, name: &str, value: impl AsRef<Path>) {
+        self.variables.push((name.to_owned(), value.as_ref().to_str().unwrap().to_owned()));
+    }
+
+    fn load(&self) -> Result<Settings, ConfigError> {
+        let root = self.dir.path().to_owned();
+        let environment = Environment::new(self.variables.clone(), Some(self.path("home")), root, self.ids);
+        load(&self.flags, &environment)
+    }
+
+    /// A text with the folder of this test taken out.
+    fn plain(&self, text: &str) -> String {
+        text.replace(self.dir.path().to_str().unwrap(), "")
+    }
+
+    fn error(&self) -> String {
+        self.plain(&self.load().unwrap_err().to_string())
+    }
+}
+
+fn settings(text: &str) -> Settings {
+    let machine = Machine::new();
+    machine.write("etc/phabgate/config.toml", text);
+    machine.load().unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The template with its settings, and where `examples` its examples, uncommented.
+fn uncommented(examples: bool) -> String {
+    let line = |line: &str| match line.strip_prefix('#') {
+        Some(example) if example.starts_with("    ") => {
+            format!("{}\n", if examples { example.trim_start() } else { "" })
+        }
+        Some(words) if words.starts_with(' ') => "\n".to_owned(),
+        Some(setting) => format!("{setting}\n"),
+        None => format!("{line}\n"),
+    };
+    TEMPLATE.lines().map(line).collect()
+}
+
+#[test]
+fn the_template_is_what_is_built_in() {
+    let built_in = Machine::new().load().unwrap();
+    for text in [TEMPLATE.to_owned(), uncommented(false)] {
+        let read = settings(&text);
+        assert_eq!(read.policy, built_in.policy);
+        assert_eq!(read.policy.digest(), built_in.policy.digest());
+        let values = |settings: &Settings| -> Vec<_> {
+            let entries = settings.entries().into_iter().filter(|entry| entry.key != "state");
+            entries.map(|entry| (entry.key, entry.value)).collect()
+        };
+        assert_eq!(values(&read), values(&built_in));
+    }
+}
+
+#[test]
+fn every_key_is_in_the_template_with_its_examples() {
+    let read = settings(&uncommented(true));
+    let unset: Vec<String> = read
+        .entries()
+        .into_iter()
+        .filter(|entry| entry.origin == Origin::BuiltIn)
+        .map(|entry| entry.key)
+        .filter(|key| !key.starts_with("policy.teams.") && !key.starts_with("policy.reasons."))
+        .collect();
+    assert_eq!(unset, Vec::<String>::new());
+    assert_eq!(read.policy.actions.len(), 1);
+    assert_eq!(read.deployers["alice"], "Alice");
+}
+
+#[test]
+fn the_built_in_policy_is_the_procedure() {
+    let policy = Machine::new().load().unwrap().policy;
+    assert_eq!(policy.tag, "emergency-deployment");
+    assert_eq!(policy.field.as_deref(), Some("custom.emergency.reason"));
+    assert_eq!(policy.train.as_deref(), Some("train-deployments"));
+    assert_eq!(policy.required, ["releng", "sre"]);
+    assert_eq!(policy.recorders, ["phabgate"]);
+    assert_eq!(policy.max_age.as_hours(), 12);
+    assert!(policy.accept_verified && !policy.accept_attested && !policy.self_approval && policy.require_open);
+    assert!(policy.actions.is_empty() && policy.open_spaces.is_empty() && policy.follow_up.is_none());
+    let teams: Vec<_> =
+        policy.teams.iter().map(|team| (team.key.as_str(), team.project.as_str(), team.need, team.role)).collect();
+    assert_eq!(
+        teams,
+        [
+            ("releng", "release-engineering-team", 1, Role::Approve),
+            ("sre", "sre", 1, Role::Approve),
+            ("security", "security-team", 1, Role::Approve),
+        ]
+    );
+    let reasons: Vec<_> = policy.reasons.iter().map(|reason| (reason.key.as_str(), reason.teams.len())).collect();
+    assert_eq!(reasons, [("security", 1), ("data-loss", 0), ("availability", 0), ("abuse", 0), ("functionality", 0)]);
+}
+
+#[test]
+fn scalars_are_overridden_one_by_one_and_tables_of_teams_whole() {
+    let read = settings(
+        r#"
+        [policy]
+        max_age = "1h"
+        required = ["zeta"]
+        [policy.teams.zeta]
+        project = "Zeta"
+        need = 2
+        [policy.teams.alpha]
+        project = "alpha"
+        role = "inform"
+        [policy.reasons.outage]
+        teams = ["alpha"]
+        "#,
+    );
+    assert_eq!(read.policy.tag, "emergency-deployment");
+    assert_eq!(read.policy.max_age.as_mins(), 60);
+    let teams: Vec<_> = read.policy.teams.iter().map(|team| (team.key.as_str(), team.need, team.role)).collect();
+    assert_eq!(teams, [("zeta", 2, Role::Approve), ("alpha", 0, Role::Inform)], "in the order of the file");
+    assert_eq!(read.policy.teams[0].project, "zeta");
+    assert_eq!(read.policy.reasons.len(), 1);
+    let line = |key: &str| match read.origins.of(key) {
+        Origin::File { line, .. } => *line,
+        other => panic!("{key} came from {other}"),
+    };
+    assert_eq!(line("policy.max_age"), 3);
+    assert_eq!(line("policy.teams.zeta.need"), 7);
+    assert_eq!(*read.origins.of("policy.tag"), Origin::BuiltIn);
+}
+
+#[test]
+fn two_teams_may_share_a_project_and_no_other_word() {
+    let text = |project: &str| {
+        format!(
+            "[policy]\nrequired = [\"a\"]\n[policy.teams.a]\nproject = \"a\"\n[policy.teams.b]\nproject = \"{project}\"\n"
+        )
+    };
+    let reasons = "[policy.reasons.outage]\n";
+    assert_eq!(settings(&format!("{}{reasons}", text("a"))).policy.teams.len(), 2);
+    let machine = Machine::new();
+    let alias = "aliases = [\"A\"]\n";
+    machine.write("etc/phabgate/config.toml", &format!("{}{alias}{reasons}", text("a")));
+    assert!(machine.error().contains("the teams `a` and `b` share the word `A`"));
+    machine.write(
+        "etc/phabgate/config.toml",
+        &format!("{}{reasons}", text("b").replace("teams.a]\nproject = \"a\"", "teams.a]\nproject = \"b\"")),
+    );
+    assert!(machine.load().is_ok());
+    machine.write(
+        "etc/phabgate/config.toml",
+        &format!("{}{reasons}", text("c").replace("teams.a]\nproject = \"a\"", "teams.a]\nproject = \"b\"")),
+    );
+    assert!(machine.error().contains("the teams `a` and `b` share the word `b`"));
+}
+
+#[test]
+fn the_first_file_that_exists_is_read() {
+    let mut machine = Machine::new();
+    let tag = |machine: &Machine| machine.load().unwrap().policy.tag;
+    assert_eq!(tag(&machine), "emergency-deployment");
+    let file = |name: &str| format!("policy.tag = \"{name}\"\n");
+    machine.write("etc/phabgate/config.toml", &file("system"));
+    assert_eq!(tag(&machine), "system");
+    machine.write("home/.config/phabgate/config.toml", &file("home"));
+    assert_eq!(tag(&machine), "home");
+    machine.write("xdg/phabgate/config.toml", &file("xdg"));
+    machine.set("XDG_CONFIG_HOME", "xdg");
+    assert_eq!(tag(&machine), "home", "a relative folder is ignored, as the specification says");
+    machine.variables.clear();
+    machine.set("XDG_CONFIG_HOME", machine.path("xdg"));
+    assert_eq!(tag(&machine), "xdg");
+    machine.set("PHABGATE_CONFIG", machine.write("variable.toml", &file("variable")));
+    assert_eq!(tag(&machine), "variable");
+    machine.flags.config = Some(machine.write("flag.toml", &file("flag")));
+    assert_eq!(tag(&machine), "flag");
+    assert_eq!(machine.load().unwrap().file, Some(machine.path("flag.toml")));
+}
+
+#[test]
+fn flags_beat_the_environment_and_that_beats_the_file() {
+    let mut machine = Machine::new();
+    assert!(machine.load().unwrap().server().is_err());
+    machine.write("etc/phabgate/config.toml", "url = \"https://file.example\"\nstate = \"/file\"\n");
+    let read = machine.load().unwrap();
+    assert_eq!(read.server().unwrap().as_str(), "https://file.example/");
+    assert!(matches!(read.origins.of("url"), Origin::File { line: 1, .. }));
+    assert_eq!(read.state, Path::new("/file"));
+    machine.set("PHABGATE_URL", "https://variable.example");
+    machine.set("PHABGATE_STATE", "/variable");
+    let read = machine.load().unwrap();
+    assert_eq!(read.server().unwrap().as_str(), "https://variable.example/");
+    assert_eq!(*read.origins.of("url"), Origin::Environment { name: "PHABGATE_URL" });
+    assert_eq!(read.state, Path::new("/variable"));
+    machine.flags.url = Some("https://flag.example".to_owned());
+    let read = machine.load().unwrap();
+    assert_eq!(read.server().unwrap().as_str(), "https://flag.example/");
+    assert_eq!(*read.origins.of("url"), Origin::Flag { name: "--url" });
+}
+
+#[test]
+fn the_journal_is_below_var_where_that_is_writable() {
+    let mut machine = Machine::new();
+    assert_eq!(machine.load().unwrap().state, machine.path("home/.local/state/phabgate"));
+    machine.set("XDG_STATE_HOME", machine.path("states"));
+    let read = machine.load().unwrap();
+    assert_eq!(read.state, machine.path("states/phabgate"));
+    assert_eq!(*read.origins.of("state"), Origin::Environment { name: "XDG_STATE_HOME" });
+    fs::create_dir_all(machine.path("var/lib")).unwrap();
+    assert_eq!(machine.load().unwrap().state, machine.path("var/lib/phabgate"));
+}
+
+#[test]
+fn settle_may_be_short_on_loopback_alone() {
+    let text = |url: &str| format!("url = \"{url}\"\nrecord.settle = \"1s\"\n");
+    assert_eq!(settings(&text("http://127.0.0.1:1/")).record.settle.as_secs(), 1);
+    let machine = Machine::new();
+    machine.write("etc/phabgate/config.toml", &text("https://phab.example/"));
+    assert!(machine.error().contains("record.settle: 1s is too short"));
+}
+
+#[test]
+fn under_sudo_the_caller_chooses_neither_policy_nor_server() {
+    // The files of a test belong to whoever runs it.
+    let me = fs::metadata(".").map(|metadata| std::os::unix::fs::MetadataExt::uid(&metadata)).unwrap();
+    let mut machine = Machine::new();
+    machine.ids = Ids { uid: 0, euid: 0, gid: 0 };
+    machine.set("SUDO_UID", "1000");
+    machine.set("PHABGATE_URL", "http://127.0.0.1:1/");
+    assert!(matches!(machine.load(), Err(ConfigError::LentUrl { .. })));
+    machine.variables.pop();
+    machine.write("home/.config/phabgate/config.toml", "policy.tag = \"home\"\n");
+    assert_eq!(machine.load().unwrap().policy.tag, "emergency-deployment");
+    if me == 0 {
+        let path = machine.write("mine.toml", "url = \"https://phab.example/\"\n");
+        machine.flags.config = Some(path.clone());
+        machine.flags.url = Some("https://phab.example".to_owned());
+        assert!(machine.load().is_ok(), "the server of the configuration may be named");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o664)).unwrap();
+        assert!(matches!(machine.load(), Err(ConfigError::Unsafe { .. })));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        std::os::unix::fs::chown(&path, Some(1000), None).unwrap();
+        assert!(matches!(machine.load(), Err(ConfigError::Unsafe { .. })));
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic(noise in "\\PC{0,8}|[\\x00-\\x7f]{0,8}", from in 0.0..1.0f64, cut in 0..40usize) {
+        let text = uncommented(true);
+        let from = text.floor_char_boundary((text.len() as f64 * from) as usize);
+        let to = text.floor_char_boundary(from + cut);
+        let machine = Machine::new();
+        machine.write("etc/phabgate/config.toml", &format!("{}{noise}{}", &text[..from], &text[to..]));
+        if let Err(error) = machine.load() {
+            prop_assert!(error.render(true, Some(80)).contains("error"));
+        }
+    }
+}
+
+/// Every mistake and the words for it, read by a person in the snapshot.
+#[test]
+fn every_mistake_is_told_where_it_stands() {
+    let team = "[policy.teams.sre]\nproject = \"sre\"\n";
+    let sre = format!("[policy]\nrequired = [\"sre\"]\n{team}");
+    let cases: &[(&str, String)] = &[
+        ("not TOML", "url = https://x\n".into()),
+        ("a key twice", "[policy]\ntag = \"a\"\ntag = \"b\"\n".into()),
+        ("an unknown key near a known one", "[policy]\nmax-age = \"12h\"\n".into()),
+        ("an unknown key", "colour = true\n".into()),
+        ("an unknown table", "[polcy]\ntag = \"a\"\n".into()),
+        ("an unknown key of a team", format!("{sre}needs = 2\n")),
+        ("a token", "token = \"api-abcdefghijklmnopqrstuvwxyz23\"\n".into()),
+        ("a wrong type", "[policy]\nself_approval = \"no\"\nmax_age = 12\nrequired = \"sre\"\n".into()),
+        ("a number in a list", "[policy]\nrequired = [\"sre\", 1]\n".into()),
+        ("a value for a table", "policy = 1\n".into()),
+        ("a duration", "[policy]\nmax_age = \"soon\"\nfollow_up = \"1 month\"\n".into()),
+        ("no time at all", "[policy]\nmax_age = \"0h\"\n".into()),
+        ("a hashtag", "[policy]\ntag = \"emergency deployment\"\n".into()),
+        ("a custom field", "[policy]\nfield = \"emergency.reason\"\n".into()),
+        ("a username", "[policy]\nrecorders = [\"@phabgate\"]\n".into()),
+        ("a space", "[policy]\nopen_spaces = [\"S1\"]\n".into()),
+        ("the same twice", "[policy]\nrequired = [\"sre\", \"sre\"]\n".into()),
+        ("an invisible character", "[policy]\ntag = \"a\\u202eb\"\n".into()),
+        ("an unknown word", "[policy]\naccept = [\"verifed\"]\n".into()),
+        ("no approval counts", "[policy]\naccept = []\n".into()),
+        ("nobody is required", "[policy]\nrequired = []\n".into()),
+        ("an unknown team", "[policy]\nrequired = [\"releng\", \"ser\"]\n".into()),
+        ("an unknown team of a reason", "[policy.reasons.outage]\nteams = [\"dba\"]\n".into()),
+        ("teams without the built-in ones", team.into()),
+        ("no teams", "[policy]\nrequired = [\"sre\"]\n[policy.teams]\n".into()),
+        ("no reasons", "[policy.reasons]\n".into()),
+        ("a need of nobody", format!("{sre}need = 0\n[policy.reasons.outage]\n")),
+        ("a need of minus one", format!("{sre}need = -1\n[policy.reasons.outage]\n")),
+        ("a need of the informed", format!("{sre}role = \"inform\"\nneed = 1\n[policy.reasons.outage]\n")),
+        ("required, and only informed", format!("{sre}role = \"inform\"\n[policy.reasons.outage]\n")),
+        (
+            "a team without people",
+            "[policy]\nrequired = [\"sre\"]\n[policy.teams.sre]\ntitle = \"SRE\"\n[policy.reasons.outage]\n".into(),
+        ),
+        ("a role", format!("{sre}role = \"approver\"\n")),
+        ("the key of a team", "[policy.teams.\"Site Reliability\"]\nproject = \"sre\"\n".into()),
+        ("an action without anybody", "[policy.actions]\nrollback = []\n".into()),
+        ("an unknown action", "[policy.actions]\nroll-back = [\"sre\"]\n".into()),
+        (
+            "two reasons, one word",
+            "[policy.reasons.outage]\naliases = [\"Site Down\"]\n[policy.reasons.site-down]\n".into(),
+        ),
+        (
+            "two teams, one word",
+            format!("{sre}[policy.teams.ops]\nproject = \"ops\"\ntitle = \"SRE\"\n[policy.reasons.outage]\n"),
+        ),
+        ("an alias that cannot be written", "[policy.reasons.outage]\naliases = [\"a, b\"]\n".into()),
+        ("a pattern", "[record]\nmask = ['(', 'x*']\n".into()),
+        ("a short settle", "url = \"https://phab.example/\"\n[record]\nsettle = \"10s\"\n".into()),
+        ("a URL in clear", "url = \"http://phab.example/\"\n".into()),
+        ("a URL with a password", "url = \"https://me:secret@phab.example/\"\n".into()),
+        ("a relative folder", "state = \"~/state\"\n".into()),
+        ("a proxy", "[http]\nproxy = \"none\"\n".into()),
+        ("an empty text", "[contact]\nescalation = \" \"\n".into()),
+        ("a deployer", "[deployers]\nalice = \"@Alice\"\nbob = 1\n".into()),
+    ];
+    let mut told = String::new();
+    for (name, text) in cases {
+        let machine = Machine::new();
+        machine.write("etc/phabgate/config.toml", text);
+        let error = machine.error();
+        assert!(!error.contains("api-abc") && !error.contains("secret@"), "{error}");
+        write!(told, "## {name}\n{error}\n\n").unwrap();
+    }
+    insta::assert_snapshot!(told);
+}
+
+/// What is wrong around the file.
+#[test]
+fn a_file_or_variable_that_cannot_be_used_is_named() {
+    let mut told = String::new();
+    let mut tell = |name: &str, prepare: &dyn Fn(&mut Machine)| {
+        let mut machine = Machine::new();
+        prepare(&mut machine);
+        writeln!(told, "{name}: {}", machine.error()).unwrap();
+    };
+    tell("flag, no file", &|machine| machine.flags.config = Some(machine.path("none.toml")));
+    tell("variable, no file", &|machine| machine.set("PHABGATE_CONFIG", machine.path("none.toml")));
+    tell("empty flag", &|machine| machine.flags.config = Some(PathBuf::new()));
+    tell("empty variable", &|machine| machine.set("PHABGATE_CONFIG", ""));
+    tell("empty url", &|machine| machine.flags.url = Some(String::new()));
+    tell("empty url variable", &|machine| machine.set("PHABGATE_URL", ""));
+    tell("url", &|machine| machine.flags.url = Some("phab.example".to_owned()));
+    tell("url variable", &|machine| machine.set("PHABGATE_URL", "http://phab.example"));
+    tell("empty state", &|machine| machine.set("PHABGATE_STATE", ""));
+    tell("relative state", &|machine| machine.set("PHABGATE_STATE", "state"));
+    tell("folder", &|machine| machine.flags.config = Some(machine.path("home")));
+    tell("dangling link", &|machine| {
+        symlink("nowhere", machine.path("link")).unwrap();
+        machine.flags.config = Some(machine.path("link"));
+    });
+    tell("not text", &|machine| {
+        fs::write(machine.path("x.toml"), b"\xff").unwrap();
+        machine.flags.config = Some(machine.path("x.toml"));
+    });
+    tell("too large", &|machine| machine.flags.config = Some(machine.write("x.toml", &"#\n".repeat(200_000))));
+    tell("writable by all", &|machine| {
+        let path = machine.write("x.toml", "");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o646)).unwrap();
+        machine.flags.config = Some(path);
+    });
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn what_show_prints_can_be_read_back() {
+    for text in [String::new(), uncommented(true)] {
+        let shown = settings(&text);
+        let line = |key: &str, value: &serde_json::Value| format!("{key} = {value}\n");
+        let entries = shown.entries();
+        let set = entries.iter().filter(|entry| !entry.value.is_null());
+        let written: String = set.map(|entry| line(&entry.key, &entry.value)).collect();
+        let read = settings(&written);
+        let values = |entries: Vec<phabgate::config::Entry>| -> Vec<_> {
+            entries.into_iter().map(|entry| (entry.key, entry.value)).collect()
+        };
+        assert_eq!(values(read.entries()), values(entries));
+        assert_eq!(read.policy.digest(), shown.policy.digest());
+    }
+}
+
+#[test]
+fn show_prints_every_value_and_its_origin() {
+    let machine = Machine::new();
+    machine.write(
+        "etc/phabgate/config.toml",
+        "url = \"https://phab.example/\"\n[policy]\nmax_age = \"90m\"\n[deployers]\nalice = \"Alice\"\n",
+    );
+    let settings = machine.load().unwrap();
+    insta::assert_snapshot!(machine.plain(&show_text(&settings, None, 120)));
+    let narrow = show_text(&settings, None, 60);
+    for line in narrow.lines().skip(2) {
+        assert!(line.chars().count() <= 60 || !line.trim().contains(' '), "{line}");
+    }
+    let json = serde_json::to_value(show_json(&settings, None)).unwrap();
+    let value =
+        |key: &str| json["values"].as_array().unwrap().iter().find(|value| value["key"] == key).unwrap().clone();
+    assert_eq!(json["schema"], "phabgate/config/1");
+    assert_eq!(value("policy.max_age")["value"], "1h 30m");
+    assert_eq!(value("policy.max_age")["origin"]["line"], 3);
+    assert_eq!(value("policy.tag")["origin"], serde_json::json!({"kind": "built-in"}));
+    assert!(machine.plain(&check_text(&settings)).starts_with("ok: /etc/phabgate/config.toml\npolicy sha256:"));
+}

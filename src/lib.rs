@@ -1,5 +1,6 @@
 //! The gate in front of an emergency deploy.
 
+pub mod announce;
 pub mod cli;
 pub mod conduit;
 pub mod config;

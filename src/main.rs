@@ -1,2 +1,7 @@
-//! The command `phabgate`.
-fn main() {}
+//! The command `phabgate`: parse, dispatch, exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    phabgate::cli::main()
+}

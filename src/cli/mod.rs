@@ -1,3 +1,169 @@
-//! The command line.
+//! The command line: one file a command, its arguments and its `run`.
+//!
+//! In the room: the arguments that commands share, and the dispatch. Not in the room: what the commands do.
 
+mod check;
 pub mod config;
+mod exit;
+mod sandbox;
+mod session;
+mod ui;
+mod verdict;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+pub use exit::{Exit, Failure};
+use ui::{Color, Format, Ui};
+
+use crate::policy::{Action, Intent};
+
+/// The gate in front of an emergency deploy
+#[derive(Debug, Parser)]
+#[command(name = "phabgate", version, max_term_width = 100, infer_subcommands = false, disable_help_subcommand = true)]
+struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, clap::Args)]
+struct Globals {
+    /// Read the configuration from this file
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    config: Option<PathBuf>,
+    /// Ask the server at this base URL
+    #[arg(long, global = true, value_name = "URL", help_heading = "Global options")]
+    url: Option<String>,
+    /// Use the embedded sandbox in place of a server
+    #[arg(long, global = true, help_heading = "Global options")]
+    sandbox: bool,
+    /// Print for people or for programs
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", help_heading = "Global options")]
+    format: Format,
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", help_heading = "Global options")]
+    color: Color,
+    /// Say each call that is made
+    #[arg(long, short, global = true, help_heading = "Global options")]
+    verbose: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Print whether the task may be deployed, rule by rule
+    Check(check::Args),
+}
+
+/// The task, and what the deployer says about what is going to happen.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Subject {
+    /// The task: T1234, #T1234 or its URL
+    #[arg(value_name = "TASK")]
+    task: String,
+    /// Who deploys: their username on the tracker
+    #[arg(long, value_name = "USER")]
+    deployer: Option<String>,
+    /// Attest that a person approved elsewhere, for a team (repeatable)
+    #[arg(long, value_name = "TEAM=USER")]
+    approved_by: Vec<String>,
+    /// Where the attested approvals can be looked up
+    #[arg(long, value_name = "URL")]
+    evidence: Option<String>,
+    /// What will be done
+    #[arg(long, value_enum, value_name = "ACTION")]
+    action: Option<Action>,
+    /// What will be deployed: a Gerrit change, a commit
+    #[arg(long, value_name = "REF")]
+    change: Option<String>,
+    /// Why it is a fix and not a rollback
+    #[arg(long, value_name = "TEXT")]
+    why_not_rollback: Option<String>,
+    /// Show the texts of a restricted task
+    #[arg(long)]
+    show_restricted: bool,
+}
+
+impl Subject {
+    fn intent(&self) -> Intent {
+        Intent {
+            action: self.action,
+            change: self.change.clone(),
+            why_not_rollback: self.why_not_rollback.clone(),
+            deploy: None,
+            show_restricted: self.show_restricted,
+        }
+    }
+}
+
+/// Runs the command line of this process and returns its exit code.
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return refused(&error, &arguments),
+    };
+    if cli.globals.verbose {
+        let subscriber =
+            tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(std::io::stderr).without_time();
+        let _ = tracing::subscriber::set_global_default(subscriber.with_target(false).finish());
+    }
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|columns| *columns > 0);
+    let mut ui = Ui::new(cli.globals.format, cli.globals.color, columns);
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            ui.failure(&Failure { exit: Exit::Incomplete, message: format!("cannot start: {error}"), hint: None });
+            return ExitCode::from(Exit::Incomplete.code());
+        }
+    };
+    ExitCode::from(runtime.block_on(dispatch(&cli, &mut ui)))
+}
+
+/// clap's own end: help and version are no errors; for `run` a wrong command line is one of the gate's own failures.
+fn refused(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+    let _ = error.print();
+    match error.use_stderr() {
+        false => ExitCode::SUCCESS,
+        true if names_run(arguments) => ExitCode::from(crate::deploy::GATE_FAILED),
+        true => ExitCode::from(Exit::Usage.code()),
+    }
+}
+
+/// Whether a command line that cannot be parsed is one of `run`: its first word that is no option.
+fn names_run(arguments: &[OsString]) -> bool {
+    let with_value = ["--config", "--url", "--format", "--color"];
+    let mut words = arguments.iter().skip(1);
+    while let Some(word) = words.next() {
+        let word = word.to_string_lossy();
+        if with_value.contains(&word.as_ref()) {
+            words.next();
+        } else if !word.starts_with('-') {
+            return word == "run";
+        }
+    }
+    false
+}
+
+async fn dispatch(cli: &Cli, ui: &mut Ui) -> u8 {
+    let done = match &cli.command {
+        Command::Check(args) => check::run(args, &cli.globals, ui).await,
+    };
+    match done {
+        Ok(exit) => exit.code(),
+        Err(failure) => {
+            ui.failure(&failure);
+            failure.exit.code()
+        }
+    }
+}
+
+/// The whole command line, for man pages and completions.
+fn definition() -> clap::Command {
+    Cli::command()
+}

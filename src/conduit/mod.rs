@@ -16,7 +16,7 @@ pub use error::{ConduitError, Failure, Reach};
 pub use project::{Project, Projects};
 pub use task::{Edited, Status, Task};
 pub use transaction::{Change, CommentVersion, Transaction};
-pub use transport::{Client, ClientError, Reply, Timeouts};
+pub use transport::{Client, ClientError, Reply, Through, Timeouts};
 pub use user::{Account, Role, Whoami};
 
 use jiff::Timestamp;

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use url::{Host, Url};
 
 use super::error::{ConduitError, Failure};
+use crate::config::is_loopback;
 
 /// No right reply is larger; the largest is a page of 1,000 transactions.
 const REPLY_LIMIT: usize = 32 << 20;
@@ -25,6 +26,15 @@ pub struct Timeouts {
     pub connect: Duration,
     /// For one call, from connecting to the last byte of the reply.
     pub call: Duration,
+}
+
+/// Which proxy calls go through; to loopback they go through none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Through {
+    /// The one that the environment names.
+    SystemProxy,
+    /// None.
+    NoProxy,
 }
 
 /// One account's way to one server. Cheap to clone; clones share connections.
@@ -60,23 +70,18 @@ pub struct ClientError {
     why: String,
 }
 
-/// Whether a host is this machine: `localhost`, `*.localhost` (RFC 6761), 127/8 or `::1`.
-fn loopback_name(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
 impl Client {
     /// Prepares calls to the server at `base` with this token, or without one where the method needs none.
     ///
     /// # Errors
     /// Where the TLS roots of the system cannot be read.
-    pub fn new(base: &Url, token: Option<SecretString>, timeouts: Timeouts) -> Result<Self, ClientError> {
-        let loopback = loopback_name(base);
+    pub fn new(
+        base: &Url,
+        token: Option<SecretString>,
+        timeouts: Timeouts,
+        through: Through,
+    ) -> Result<Self, ClientError> {
+        let loopback = is_loopback(base);
         let mut http = reqwest::Client::builder()
             .user_agent(concat!("phabgate/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
@@ -84,8 +89,10 @@ impl Client {
             .referer(false)
             .connect_timeout(timeouts.connect)
             .https_only(!loopback);
-        if loopback {
+        if loopback || through == Through::NoProxy {
             http = http.no_proxy();
+        }
+        if loopback {
             if base.scheme() == "http" {
                 // The roots of the system are never asked about plain HTTP, and reading them costs milliseconds.
                 http = http.tls_certs_only([]);
@@ -306,19 +313,5 @@ mod tests {
         let token = format!("api-{}", "x".repeat(28));
         assert_eq!(redact_tokens(&format!("token \"{token}\" is not valid")), "token \"***\" is not valid");
         assert_eq!(redact_tokens("the cli-tool and api-docs"), "the cli-tool and api-docs");
-    }
-
-    #[test]
-    fn loopback_is_by_name_or_address() {
-        for (url, expected) in [
-            ("http://localhost/", true),
-            ("http://phorge.localhost:8480/", true),
-            ("http://127.9.9.9/", true),
-            ("http://[::1]/", true),
-            ("http://localhost.example/", false),
-            ("http://10.0.0.1/", false),
-        ] {
-            assert_eq!(loopback_name(&Url::parse(url).unwrap()), expected, "{url}");
-        }
     }
 }

@@ -164,6 +164,14 @@ impl Story {
     }
 }
 
+impl Story {
+    /// Whether the task is stated to be a fire drill: the trailer says anything but no.
+    pub fn is_drill(&self) -> bool {
+        let no = |value: &str| matches!(value.to_ascii_lowercase().as_str(), "no" | "false" | "off");
+        self.drill.as_ref().is_some_and(|stated| !no(&stated.value))
+    }
+}
+
 fn tagged(timeline: &Timeline, tag: Option<&Tag>, cut: Option<Cut>) -> Tagged {
     let mut carried = BTreeSet::new();
     let mut tagged = Tagged::Never;

@@ -1,0 +1,180 @@
+//! `check`: gather the evidence, print the verdict rule by rule.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use super::exit::{Exit, Failure};
+use super::session::Session;
+use super::ui::{NAME, Ui, hanging, styled};
+use super::verdict::{self, Subject};
+use super::{Globals, Subject as SubjectArgs};
+use crate::announce::Announcement;
+use crate::conduit::Client;
+use crate::evidence::{Evidence, GatherError, Question, Story, Visibility, gather};
+use crate::ids::TaskId;
+use crate::policy::{self, Decision, Intent, Outcome, Policy, Verdict};
+use crate::time::rough;
+
+/// Arguments of `check`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    subject: SubjectArgs,
+    #[command(flatten)]
+    waiting: Waiting,
+}
+
+/// How long to wait for approvals.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct Waiting {
+    /// Wait for approvals that can still come, and show what is waited for
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "30m", value_parser = duration)]
+    pub wait: Option<Duration>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: SignedDuration = text.parse().map_err(|_| "write a duration such as 30m or 1h".to_owned())?;
+    Duration::try_from(parsed).map_err(|_| "it is negative".to_owned())
+}
+
+/// How often the task is read while waiting.
+const POLL: Duration = Duration::from_secs(5);
+
+/// Runs `check`.
+///
+/// # Errors
+/// Where the command line, the configuration or the credentials are wrong.
+pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
+    let session = Session::open(globals).await?;
+    let task = session.task(&args.subject.task)?;
+    let question = session.question(task, &args.subject)?;
+    let intent = args.subject.intent();
+    session.tell_undelivered(ui);
+    let reading =
+        Reading { client: &session.client, limit: session.settings.http.total, policy: &session.settings.policy };
+    let read = reading.until_decided(&question, &intent, args.waiting, ui).await;
+    show(&read, task, &session, ui);
+    Ok(read.exit())
+}
+
+/// Shows what was read, in the form asked for.
+fn show(read: &Read, task: TaskId, session: &Session, ui: &mut Ui) {
+    let announcement = (read.verdict.decision == Decision::Pending).then(|| announcement(&read.subject, task, session));
+    if ui.is_json() {
+        ui.json(&verdict::json(task, &read.subject, &read.verdict, &session.settings.policy, announcement.as_deref()));
+        return;
+    }
+    let mut page = verdict::text(task, &read.subject, &read.verdict, ui.width());
+    if let Some(message) = announcement {
+        let contact = &session.settings.contact;
+        page.push_str(&format!("\nAsk in {}:\n\n  {}\n\n", styled(NAME, &contact.channel), message));
+        page.push_str(&hanging("Nobody answers? ", 16, &contact.escalation, ui.width()));
+    }
+    ui.data(&page);
+}
+
+/// The message for IRC; of a restricted task it tells nothing but the number.
+fn announcement(subject: &Subject, task: TaskId, session: &Session) -> String {
+    let category = subject.category.as_deref().filter(|_| subject.restricted == Some(false));
+    let conductor = session.settings.contact.conductor.as_deref();
+    Announcement { conductor, category, drill: subject.drill }.message(task)
+}
+
+/// What it takes to read a task and judge it.
+pub(super) struct Reading<'a> {
+    pub(super) client: &'a Client,
+    pub(super) limit: Duration,
+    pub(super) policy: &'a Policy,
+}
+
+/// A task, read and judged.
+pub(super) struct Read {
+    pub(super) verdict: Verdict,
+    pub(super) subject: Subject,
+    /// The evidence, where there is any.
+    pub(super) evidence: Option<Box<Evidence>>,
+    /// Why it could not be read.
+    error: Option<GatherError>,
+}
+
+impl Read {
+    /// How a command that only reads ends.
+    pub(super) fn exit(&self) -> Exit {
+        match &self.error {
+            Some(GatherError::Conduit(error)) if error.is_credentials() => Exit::Credentials,
+            _ => Exit::from(&self.verdict.decision),
+        }
+    }
+
+    /// What the task states, where it could be read.
+    pub(super) fn story(&self, policy: &Policy) -> Option<Story> {
+        self.evidence.as_ref().map(|evidence| Story::read(evidence, policy, None))
+    }
+}
+
+impl Reading<'_> {
+    /// Reads and judges, once.
+    pub(super) async fn once(&self, question: &Question, intent: &Intent) -> Read {
+        let client = self.client.within(self.limit);
+        let url = question.task.url(client.base());
+        match gather(&client, self.policy, question).await {
+            Ok(Visibility::Visible(evidence)) => {
+                let verdict = policy::evaluate(&evidence, self.policy, intent, None);
+                let story = Story::read(&evidence, self.policy, None);
+                let subject = Subject::of(&evidence, &story, self.policy, url, intent.show_restricted);
+                Read { verdict, subject, evidence: Some(evidence), error: None }
+            }
+            Ok(Visibility::NotVisible { now, .. }) => {
+                let subject = Subject { url, now: Some(now), ..Subject::default() };
+                Read { verdict: policy::not_visible(question.task), subject, evidence: None, error: None }
+            }
+            Err(error) => {
+                let verdict = Verdict::undecided(error.to_string(), error.hint());
+                Read { verdict, subject: Subject { url, ..Subject::default() }, evidence: None, error: Some(error) }
+            }
+        }
+    }
+
+    /// Reads and judges until the verdict is no longer pending or the time for that has run out. A tracker that does
+    /// not answer is asked on, once a verdict was pending.
+    pub(super) async fn until_decided(
+        &self,
+        question: &Question,
+        intent: &Intent,
+        waiting: Waiting,
+        ui: &mut Ui,
+    ) -> Read {
+        let mut read = self.once(question, intent).await;
+        let Some(limit) = waiting.wait else { return read };
+        let deadline = tokio::time::Instant::now() + limit;
+        let mut told = String::new();
+        while read.verdict.decision == Decision::Pending && tokio::time::Instant::now() < deadline {
+            let missing = waited_for(&read.verdict);
+            if told != missing {
+                let left = SignedDuration::try_from(limit).unwrap_or_default();
+                ui.note(&format!("waiting up to {} for {missing}", rough(left)));
+                told = missing;
+            }
+            tokio::time::sleep_until((tokio::time::Instant::now() + POLL).min(deadline)).await;
+            let next = self.once(question, intent).await;
+            match next.verdict.decision {
+                Decision::Undecided if next.error.as_ref().is_some_and(|error| !is_final(error)) => {
+                    ui.note("the tracker did not answer; asking again");
+                }
+                _ => read = next,
+            }
+        }
+        read
+    }
+}
+
+/// Whether waiting cannot mend an error.
+fn is_final(error: &GatherError) -> bool {
+    matches!(error, GatherError::Conduit(error) if error.is_credentials())
+}
+
+fn waited_for(verdict: &Verdict) -> String {
+    let pending = verdict.rules.iter().filter(|rule| rule.outcome == Outcome::Pending);
+    pending.map(|rule| rule.message.as_str()).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,139 @@
+//! How a command ends: its exit code, and the error that is said before.
+//!
+//! In the room: the codes of the contract, and which error gets which. Not in the room: the codes of `run`, which are
+//! those of env(1) (see [`crate::deploy`]).
+
+use crate::conduit::{ClientError, ConduitError};
+use crate::config::{CallerError, ConfigError, CredentialsError, NoServer, StateError};
+use crate::evidence::GatherError;
+use crate::journal::JournalError;
+use crate::policy::Decision;
+
+/// The exit code of every command but `run`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Allowed; done.
+    Done,
+    /// Denied.
+    Denied,
+    /// The command line or the configuration is wrong.
+    Usage,
+    /// Undecided, or something stays undone.
+    Incomplete,
+    /// The credentials are missing, refused or unsafe.
+    Credentials,
+    /// Pending.
+    Pending,
+}
+
+impl Exit {
+    /// The number.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Denied => 1,
+            Self::Usage => 2,
+            Self::Incomplete => 3,
+            Self::Credentials => 4,
+            Self::Pending => 8,
+        }
+    }
+}
+
+impl From<&Decision> for Exit {
+    fn from(decision: &Decision) -> Self {
+        match decision {
+            Decision::Allowed(_) => Self::Done,
+            Decision::Pending => Self::Pending,
+            Decision::Denied => Self::Denied,
+            Decision::Undecided => Self::Incomplete,
+        }
+    }
+}
+
+/// A command that cannot go on: what to say, and how to end.
+#[derive(Debug)]
+pub struct Failure {
+    /// How to end.
+    pub exit: Exit,
+    /// What went wrong, with what.
+    pub message: String,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// The command line is wrong.
+    pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, message: message.into(), hint: Some(hint.into()) }
+    }
+
+    fn plain(exit: Exit, error: &impl std::fmt::Display) -> Self {
+        Self { exit, message: error.to_string(), hint: None }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        // A report says `error:` itself, as it has several.
+        let rendered = error.render(false, None);
+        let message = rendered.strip_prefix("error: ").map_or(rendered.clone(), str::to_owned);
+        Self { exit: Exit::Usage, message, hint: None }
+    }
+}
+
+impl From<CredentialsError> for Failure {
+    fn from(error: CredentialsError) -> Self {
+        Self::plain(Exit::Credentials, &error)
+    }
+}
+
+impl From<NoServer> for Failure {
+    fn from(error: NoServer) -> Self {
+        Self {
+            exit: Exit::Usage,
+            message: error.to_string(),
+            hint: Some("to try phabgate without a server, add --sandbox".into()),
+        }
+    }
+}
+
+impl From<CallerError> for Failure {
+    fn from(error: CallerError) -> Self {
+        Self::plain(Exit::Usage, &error)
+    }
+}
+
+impl From<StateError> for Failure {
+    fn from(error: StateError) -> Self {
+        Self::plain(Exit::Incomplete, &error)
+    }
+}
+
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Self {
+        Self::plain(Exit::Incomplete, &error)
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        Self::plain(Exit::Incomplete, &error)
+    }
+}
+
+impl From<ConduitError> for Failure {
+    fn from(error: ConduitError) -> Self {
+        let exit = if error.is_credentials() { Exit::Credentials } else { Exit::Incomplete };
+        Self { exit, message: error.to_string(), hint: Some(error.hint().to_owned()) }
+    }
+}
+
+impl From<GatherError> for Failure {
+    fn from(error: GatherError) -> Self {
+        match error {
+            GatherError::Conduit(error) => error.into(),
+            other => Self { exit: Exit::Incomplete, message: other.to_string(), hint: Some(other.hint().to_owned()) },
+        }
+    }
+}

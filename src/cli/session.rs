@@ -1,0 +1,167 @@
+//! What a command works with: settings, a client, and who is asking.
+//!
+//! In the room: bringing these together, from the real server or the sandbox. Not in the room: what a command does
+//! with them.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+use url::Url;
+
+use super::exit::Failure;
+use super::ui::Ui;
+use super::{Globals, Subject as SubjectArgs};
+use crate::conduit::{Client, Through, Timeouts};
+use crate::config::{self, CallingUser, Environment, Flags, Getent, Ids, Settings};
+use crate::evidence::Question;
+use crate::ids::TaskId;
+use crate::journal::Journal;
+
+/// What a command works with.
+pub(super) struct Session {
+    pub(super) settings: Settings,
+    pub(super) client: Client,
+    pub(super) caller: CallingUser,
+    /// The account that the configuration maps the calling user to.
+    pub(super) calling_account: Option<String>,
+    /// The sandbox, while it is used in this process.
+    _sandbox: Option<super::sandbox::InProcess>,
+}
+
+/// The account that stands for the calling user in the sandbox.
+const SANDBOX_DEPLOYER: &str = "deployer1";
+
+/// A folder that is not there, in which the sandbox looks for the configuration of the machine: it has none.
+const NOWHERE: &str = "/nonexistent";
+
+/// The environment of the process; for the sandbox without the configuration of a real server.
+pub(super) fn environment(globals: &Globals) -> Environment {
+    if !globals.sandbox || globals.config.is_some() {
+        return Environment::of_process();
+    }
+    let kept = std::env::vars_os().filter(|(name, _)| {
+        let name = name.to_string_lossy();
+        name == "PHABGATE_STATE" || !(name.starts_with("PHABGATE_") || name == "XDG_CONFIG_HOME")
+    });
+    let variables = kept.chain([("XDG_CONFIG_HOME".into(), NOWHERE.into())]);
+    let ids = Environment::of_process().ids();
+    Environment::new(variables, etcetera::home_dir().ok(), PathBuf::from(NOWHERE), Ids { ..ids })
+}
+
+/// The settings of this command line.
+pub(super) fn settings(globals: &Globals, environment: &Environment) -> Result<Settings, Failure> {
+    let url = globals.url.clone().filter(|_| !globals.sandbox);
+    let mut settings = config::load(&Flags { config: globals.config.clone(), url }, environment)?;
+    if globals.sandbox {
+        settings.state = settings.state.join("sandbox");
+    }
+    Ok(settings)
+}
+
+impl Session {
+    /// Brings together what a command needs; asks nothing of the server yet.
+    ///
+    /// # Errors
+    /// Where the configuration or the credentials are wrong, or the sandbox cannot be served.
+    pub(super) async fn open(globals: &Globals) -> Result<Self, Failure> {
+        let environment = environment(globals);
+        let settings = settings(globals, &environment)?;
+        let by_name = !settings.deployers.is_empty();
+        let caller = CallingUser::find(&environment, &Getent, by_name)?;
+        let timeouts = Timeouts { connect: settings.http.connect, call: settings.http.call };
+        let through = match settings.http.proxy {
+            config::Proxy::System => Through::SystemProxy,
+            config::Proxy::Off => Through::NoProxy,
+        };
+        let (url, token, calling_account, sandbox) = if globals.sandbox {
+            let sandbox = super::sandbox::InProcess::start(&settings.state, globals).await?;
+            let token = SecretString::from(sandbox.token().to_owned());
+            (sandbox.url().clone(), token, Some(SANDBOX_DEPLOYER.to_owned()), Some(sandbox))
+        } else {
+            let url = settings.server()?.clone();
+            let (token, _) = config::find_token(&environment, &url)?;
+            let account = config::map_deployer(&settings, &caller).map(str::to_owned);
+            (url, SecretString::from(token.expose().to_owned()), account, None)
+        };
+        let client = Client::new(&url, Some(token), timeouts, through)?;
+        Ok(Self { settings, client, caller, calling_account, _sandbox: sandbox })
+    }
+
+    /// The base URL of the server.
+    pub(super) fn base(&self) -> &Url {
+        self.client.base()
+    }
+
+    /// The client, for as long as one command may take.
+    pub(super) fn timed_client(&self) -> Client {
+        self.client.within(self.settings.http.total)
+    }
+
+    /// The task that an argument names.
+    pub(super) fn task(&self, text: &str) -> Result<TaskId, Failure> {
+        TaskId::parse_on(text, self.base())
+            .map_err(|error| Failure::usage(error.to_string(), "name one task, such as T1234"))
+    }
+
+    /// What is asked about a task.
+    pub(super) fn question(&self, task: TaskId, subject: &SubjectArgs) -> Result<Question, Failure> {
+        let mut attestations = Vec::new();
+        for text in &subject.approved_by {
+            let malformed =
+                |why: String| Failure::usage(why, "write --approved-by TEAM=USER, such as --approved-by sre=alice");
+            let (team, user) = text
+                .split_once('=')
+                .filter(|(_, user)| !user.trim().is_empty())
+                .ok_or_else(|| malformed(format!("--approved-by {text:?} is not TEAM=USER")))?;
+            let team = self.settings.policy.team_named(team).ok_or_else(|| {
+                let known: Vec<&str> = self.settings.policy.teams.iter().map(|team| team.key.as_str()).collect();
+                malformed(format!(
+                    "--approved-by {text:?}: the policy has no team {team:?}; it has {}",
+                    known.join(", ")
+                ))
+            })?;
+            let user = user.trim().trim_start_matches('@').to_owned();
+            attestations.push((team.key.clone(), user, subject.evidence.clone()));
+        }
+        if subject.evidence.is_some() && attestations.is_empty() {
+            return Err(Failure::usage(
+                "--evidence goes with --approved-by",
+                "name who approved with --approved-by TEAM=USER",
+            ));
+        }
+        let deployer = subject.deployer.as_ref().map(|name| name.trim().trim_start_matches('@').to_owned());
+        if deployer.as_deref() == Some("") {
+            return Err(Failure::usage("--deployer is empty", "give the deployer's username on the tracker"));
+        }
+        Ok(Question { task, deployer, calling_user: self.calling_account.clone(), attestations })
+    }
+
+    /// The journal, writable.
+    pub(super) fn journal(&self) -> Result<Journal, Failure> {
+        config::ensure_state_dir(&self.settings.state)?;
+        Ok(Journal::open(&self.settings.state)?)
+    }
+
+    /// Says what an earlier command could not deliver, where there is any.
+    pub(super) fn tell_undelivered(&self, ui: &mut Ui) {
+        let count =
+            Journal::open_read_only(&self.settings.state).map(|journal| journal.map(|journal| journal.undelivered()));
+        match count {
+            Ok(Some(Ok(deploys))) if !deploys.is_empty() => {
+                ui.warn(&format!(
+                    "{} earlier deploy(s) with records not yet on their task: `phabgate outbox list`",
+                    deploys.len()
+                ));
+            }
+            Ok(Some(Err(error))) => ui.warn(&format!("cannot read the journal: {error}")),
+            Err(error) => ui.warn(&format!("cannot read the journal: {error}")),
+            Ok(_) => {}
+        }
+    }
+
+    /// The clock of this host.
+    pub(super) fn local_now() -> Timestamp {
+        Timestamp::now()
+    }
+}

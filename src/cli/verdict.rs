@@ -1,0 +1,253 @@
+//! A verdict as `check`, `run` and `record` print it, for people and for programs.
+//!
+//! In the room: both forms, as pure functions. Not in the room: the decision itself.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::ui::{BAD, FAINT, GOOD, HINT, MIND, NAME, hanging, styled};
+use crate::evidence::{Evidence, Story};
+use crate::ids::{TaskId, TransactionId};
+use crate::policy::{Decision, Outcome, Policy, RuleOutcome, TeamCount, Verdict};
+use crate::record::{ApprovalKind, Deployer};
+use crate::text::inert;
+use crate::time::utc;
+
+/// The schema of `check --format json`.
+pub const SCHEMA: &str = "phabgate/check/1";
+
+/// What is shown beside the verdict.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Subject {
+    /// The task's page.
+    pub(super) url: String,
+    /// Its title; `None` where it is restricted or not visible.
+    pub(super) title: Option<String>,
+    /// It is shown to fewer people than everyone with an account; `None` where that is not known.
+    pub(super) restricted: Option<bool>,
+    /// The category of its reason.
+    pub(super) category: Option<String>,
+    /// The title of that category.
+    pub(super) category_title: Option<String>,
+    /// The explanation; `None` where there is none or it may not be shown.
+    pub(super) explanation: Option<String>,
+    /// It is a drill.
+    pub(super) drill: bool,
+    /// Who deploys, first, and every other account that could be behind it.
+    pub(super) behind: Vec<Deployer>,
+    /// When it was judged, by the server's clock.
+    pub(super) now: Option<Timestamp>,
+}
+
+impl Subject {
+    /// What is known of a task from its evidence; texts of a restricted task only where they may be shown.
+    pub(super) fn of(evidence: &Evidence, story: &Story, policy: &Policy, url: String, show_restricted: bool) -> Self {
+        let restricted = evidence.is_restricted(&policy.open_spaces);
+        let show = !restricted || show_restricted;
+        let category = story.written.as_ref().and_then(|written| written.category.clone());
+        let explanation = story.written.as_ref().filter(|_| show).map(|written| written.explanation.clone());
+        let behind = evidence.candidates.iter().map(|candidate| Deployer {
+            user: candidate.account.as_ref().map_or(&candidate.name, |account| &account.username).clone(),
+            phid: candidate.account.as_ref().map(|account| account.phid.clone()),
+            source: candidate.source,
+        });
+        Self {
+            url,
+            title: show.then(|| evidence.task.title.clone()),
+            restricted: Some(restricted),
+            category_title: category.as_deref().and_then(|key| policy.reason(key)).map(|reason| reason.title.clone()),
+            category,
+            explanation: explanation.filter(|words| !words.is_empty()),
+            drill: story.is_drill(),
+            behind: behind.collect(),
+            now: Some(evidence.now),
+        }
+    }
+}
+
+/// A verdict for programs; fields are only ever added.
+#[derive(Debug, Serialize)]
+pub(super) struct Json<'a> {
+    schema: &'static str,
+    task: TaskId,
+    url: &'a str,
+    verdict: &'static str,
+    title: Option<&'a str>,
+    restricted: Option<bool>,
+    drill: bool,
+    reason: Option<JsonReason<'a>>,
+    deployer: Option<&'a Deployer>,
+    behind: &'a [Deployer],
+    rules: &'a [RuleOutcome],
+    approvals: Vec<JsonApproval<'a>>,
+    teams: &'a [TeamCount],
+    policy: String,
+    time: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    announcement: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct JsonReason<'a> {
+    category: &'a str,
+    explanation: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct JsonApproval<'a> {
+    team: &'a str,
+    user: &'a str,
+    kind: ApprovalKind,
+    counts: bool,
+    why_not: Option<String>,
+    transaction: Option<TransactionId>,
+    time: Timestamp,
+    evidence: Option<&'a str>,
+}
+
+/// The verdict for programs.
+pub(super) fn json<'a>(
+    task: TaskId,
+    subject: &'a Subject,
+    verdict: &'a Verdict,
+    policy: &Policy,
+    announcement: Option<&'a str>,
+) -> Json<'a> {
+    let approvals = verdict.approvals.iter().map(|approval| JsonApproval {
+        team: &approval.team,
+        user: &approval.user,
+        kind: approval.kind,
+        counts: approval.counts(),
+        why_not: approval.why_not.as_ref().map(ToString::to_string),
+        transaction: approval.transaction,
+        time: approval.time,
+        evidence: approval.evidence.as_deref(),
+    });
+    let category = subject.category.as_deref();
+    Json {
+        schema: SCHEMA,
+        task,
+        url: &subject.url,
+        verdict: verdict.decision.word(),
+        title: subject.title.as_deref(),
+        restricted: subject.restricted,
+        drill: subject.drill,
+        reason: category.map(|category| JsonReason { category, explanation: subject.explanation.as_deref() }),
+        deployer: subject.behind.first(),
+        behind: subject.behind.get(1..).unwrap_or_default(),
+        rules: &verdict.rules,
+        approvals: approvals.collect(),
+        teams: &verdict.teams,
+        policy: policy.digest().to_string(),
+        time: subject.now,
+        announcement,
+    }
+}
+
+/// The verdict for people, in at most `width` columns.
+pub(super) fn text(task: TaskId, subject: &Subject, verdict: &Verdict, width: usize) -> String {
+    let mut page = header(task, subject, width);
+    page.push('\n');
+    page.push_str(&rules(&verdict.rules, width));
+    if !verdict.approvals.is_empty() {
+        page.push('\n');
+        page.push_str(&approvals(verdict, width));
+    }
+    page.push('\n');
+    page.push_str(&headline(&verdict.decision, &verdict.rules, task, width));
+    page
+}
+
+fn header(task: TaskId, subject: &Subject, width: usize) -> String {
+    let title = match (&subject.title, subject.restricted) {
+        (Some(title), _) => inert(title),
+        (None, Some(true)) => "(restricted: its texts are not shown)".to_owned(),
+        (None, _) => String::new(),
+    };
+    let label = task.to_string();
+    let mut header = hanging(&format!("{} ", styled(NAME, &label)), label.len() + 1, &title, width);
+    header.push_str(&format!("{}\n", styled(FAINT, &subject.url)));
+    if subject.drill {
+        header.push_str(&format!("{}\n", styled(MIND, "This is a drill, not an emergency.")));
+    }
+    header
+}
+
+/// What a rule is marked with: told apart by the word, not by the colour alone.
+fn mark(outcome: Outcome) -> (anstyle::Style, &'static str) {
+    match outcome {
+        Outcome::Pass => (GOOD, "ok"),
+        Outcome::Warn => (MIND, "warn"),
+        Outcome::Pending => (MIND, "wait"),
+        Outcome::Fail => (BAD, "FAIL"),
+        Outcome::Unknown => (BAD, "????"),
+    }
+}
+
+/// The rules that hold first, so that what is wrong stands next to the verdict.
+fn rules(rules: &[RuleOutcome], width: usize) -> String {
+    let names = rules.iter().map(|rule| rule.name.len()).max().unwrap_or_default();
+    let mut sorted: Vec<&RuleOutcome> = rules.iter().collect();
+    sorted.sort_by_key(|rule| match rule.outcome {
+        Outcome::Pass => 0,
+        Outcome::Warn => 1,
+        Outcome::Pending => 2,
+        Outcome::Fail => 3,
+        Outcome::Unknown => 4,
+    });
+    let mut lines = String::new();
+    for rule in sorted {
+        let (style, word) = mark(rule.outcome);
+        let columns = 2 + 4 + 2 + names + 2;
+        let head = format!("  {}{}  {:names$}  ", styled(style, word), " ".repeat(4 - word.len()), rule.name);
+        lines.push_str(&hanging(&head, columns, &rule.message, width));
+        if let Some(hint) = &rule.hint {
+            let head = format!("{}{} ", " ".repeat(columns), styled(HINT, "hint:"));
+            lines.push_str(&hanging(&head, columns + 6, hint, width));
+        }
+    }
+    lines
+}
+
+fn approvals(verdict: &Verdict, width: usize) -> String {
+    let teams = verdict
+        .approvals
+        .iter()
+        .map(|approval| crate::text::columns(&inert(&approval.team)))
+        .max()
+        .unwrap_or(0)
+        .min(20);
+    let users = verdict.approvals.iter().map(|approval| approval.user.len()).max().unwrap_or(0);
+    let mut lines = format!("{}\n", styled(NAME, "Approvals"));
+    for approval in &verdict.approvals {
+        let team = crate::text::shorten(&approval.team, 20);
+        let kind = match approval.kind {
+            ApprovalKind::Verified => "verified",
+            ApprovalKind::Attested => "attested",
+        };
+        let pad = " ".repeat(teams.saturating_sub(crate::text::columns(&team)));
+        let counts = if approval.counts() { styled(GOOD, "yes") } else { styled(MIND, "no ") };
+        let head = format!("  {counts}  {team}{pad}  {:users$}  ", approval.user);
+        let what = match &approval.why_not {
+            None => format!("{kind}, {}", utc(approval.time)),
+            Some(why) => format!("{kind}, {}: {why}", utc(approval.time)),
+        };
+        lines.push_str(&hanging(&head, 2 + 3 + 2 + teams + 2 + users + 2, &what, width));
+    }
+    lines
+}
+
+fn headline(decision: &Decision, rules: &[RuleOutcome], task: TaskId, width: usize) -> String {
+    let of = |outcome| {
+        let names: Vec<&str> =
+            rules.iter().filter(|rule| rule.outcome == outcome).map(|rule| rule.name.as_str()).collect();
+        names.join(", ")
+    };
+    let (style, word, rest) = match decision {
+        Decision::Allowed(_) => (GOOD, "ALLOWED", format!("{task} may be deployed")),
+        Decision::Pending => (MIND, "PENDING", format!("waiting for {}", of(Outcome::Pending))),
+        Decision::Denied => (BAD, "DENIED", format!("because of {}", of(Outcome::Fail))),
+        Decision::Undecided => (BAD, "UNDECIDED", format!("could not be judged: {}", of(Outcome::Unknown))),
+    };
+    hanging(&format!("{}  ", styled(style, word)), word.len() + 2, &rest, width)
+}

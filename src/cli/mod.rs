@@ -4,11 +4,17 @@
 
 mod check;
 pub mod config;
+mod delivery;
 mod exit;
+mod outbox;
+mod record;
+mod result_file;
+mod run;
 mod sandbox;
 mod session;
 mod ui;
 mod verdict;
+mod writing;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -58,6 +64,12 @@ struct Globals {
 enum Command {
     /// Print whether the task may be deployed, rule by rule
     Check(check::Args),
+    /// Check, and if allowed run the command and record it on the task
+    Run(run::Args),
+    /// Record a deploy that was made by other means
+    Record(record::Args),
+    /// List or deliver the records that are not yet on their task
+    Outbox(outbox::Args),
 }
 
 /// The task, and what the deployer says about what is going to happen.
@@ -153,6 +165,9 @@ fn names_run(arguments: &[OsString]) -> bool {
 async fn dispatch(cli: &Cli, ui: &mut Ui) -> u8 {
     let done = match &cli.command {
         Command::Check(args) => check::run(args, &cli.globals, ui).await,
+        Command::Run(args) => return run::run(args, &cli.globals, ui).await,
+        Command::Record(args) => record::run(args, &cli.globals, ui).await,
+        Command::Outbox(args) => outbox::run(args, &cli.globals, ui).await,
     };
     match done {
         Ok(exit) => exit.code(),

@@ -42,10 +42,10 @@ pub enum Way {
 /// As whom the gate works, for whoever reads the journal after an accident.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// The username of the token's owner.
-    pub user: String,
-    /// The account of the token's owner.
-    pub phid: Phid<User>,
+    /// The username of the token's owner; `None` where the tracker did not answer.
+    pub user: Option<String>,
+    /// The account of the token's owner; `None` as for the name.
+    pub phid: Option<Phid<User>>,
     /// The real user id that called the gate.
     pub uid: u32,
     /// The login name that called the gate, through sudo too, where it is known.

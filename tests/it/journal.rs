@@ -62,8 +62,8 @@ fn intent(number: u32) -> Step {
         template: Box::new(record(number, record::Event::Started)),
         argv: vec!["true".to_owned()],
         identity: Identity {
-            user: "phabgate".to_owned(),
-            phid: Phid::new("PHID-USER-phabgate").unwrap(),
+            user: Some("phabgate".to_owned()),
+            phid: Some(Phid::new("PHID-USER-phabgate").unwrap()),
             uid: 1000,
             login: None,
         },

@@ -39,6 +39,8 @@ fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(parsed).map_err(|_| "it is negative".to_owned())
 }
 
+/// When a read is said to take long.
+const SLOW: Duration = Duration::from_secs(3);
 /// How often the task is read while waiting.
 const POLL: Duration = Duration::from_secs(5);
 
@@ -147,6 +149,19 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// Reads and judges, and says so where it takes long: a silent gate looks like one that hangs.
+    async fn once_watched(&self, question: &Question, intent: &Intent, ui: &mut Ui) -> Read {
+        let reading = self.once(question, intent);
+        tokio::pin!(reading);
+        match tokio::time::timeout(SLOW, &mut reading).await {
+            Ok(read) => read,
+            Err(_) => {
+                ui.note(&format!("the tracker is slow to answer; waiting up to {} s", self.limit.as_secs()));
+                reading.await
+            }
+        }
+    }
+
     /// Reads and judges until the verdict is no longer pending or the time for that has run out. A tracker that does
     /// not answer is asked on, once a verdict was pending.
     pub(super) async fn until_decided(
@@ -156,7 +171,7 @@ impl<'a> Reading<'a> {
         waiting: Waiting,
         ui: &mut Ui,
     ) -> Read {
-        let mut read = self.once(question, intent).await;
+        let mut read = self.once_watched(question, intent, ui).await;
         let Some(limit) = waiting.wait else { return read };
         let deadline = tokio::time::Instant::now() + limit;
         let mut told = String::new();

@@ -5,3 +5,4 @@
 mod child;
 mod config_file;
 mod journal;
+mod live;

@@ -102,7 +102,7 @@ fn text(entry: &OutboxEntry, width: usize) -> String {
 /// How long one record may take in one pass.
 const EACH: Duration = Duration::from_secs(30);
 /// How many passes wait for attempts to settle; a server that takes a record and never shows it ends it.
-const PASSES: u32 = 8;
+const PASSES: u32 = 30;
 
 async fn flush(wait: bool, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
     let session = Session::open(globals).await?;

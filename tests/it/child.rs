@@ -344,6 +344,17 @@ fn a_stopped_child_gives_the_shell_back_and_resumes_with_the_gate() {
 }
 
 #[test]
+fn whoever_resumes_the_gate_alone_resumes_the_child() {
+    // A pipe tells the end: what a shell says of a job that others resumed differs from shell to shell.
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (gate, pipe) = (path("gate"), path("pipe"));
+    let inner = gate_sh(&format!("echo $PPID >'{gate}'; kill -TSTP 0; echo resumed >'{pipe}'; exit 4"));
+    let shown = on_a_terminal(&format!("mkfifo '{pipe}'; \"$@\"; kill -CONT $(cat '{gate}'); cat '{pipe}'"), &inner);
+    assert!(shown.contains("resumed\n"), "{shown}");
+}
+
+#[test]
 fn the_child_may_read_the_terminal() {
     // A child in a group of its own would be stopped for it.
     let inner = gate_sh("stty -a </dev/tty >/dev/null && stty sane </dev/tty && echo mine");

@@ -210,7 +210,7 @@ fn the_child_reads_the_input_and_writes_the_outputs_of_the_gate() {
 #[test]
 fn term_is_passed_on() {
     // The shell runs a trap after the command that it waits for, so it waits with a builtin.
-    let running = Running::until(gate_sh("trap 'exit 7' TERM; echo ready; while :; do read line; done"), "ready");
+    let running = Running::until(gate_sh("trap 'exit 7' TERM; echo ready; read line; exit 1"), "ready");
     running.send(Signal::TERM);
     assert_eq!(running.end().code(), Some(7));
     let running = Running::until(gate_sh("echo ready; exec cat"), "ready");
@@ -229,7 +229,7 @@ fn a_hang_up_is_survived_to_see_the_end() {
 #[test]
 fn what_the_terminal_sends_is_for_the_child_to_decide() {
     for signal in [Signal::INT, Signal::QUIT] {
-        let script = "trap 'exit 9' INT QUIT; echo ready; while :; do read line; done";
+        let script = "trap 'exit 9' INT QUIT; echo ready; read line; exit 1";
         let running = Running::until(gate_sh(script), "ready");
         running.send_to_all(signal);
         let status = running.end();
@@ -344,6 +344,17 @@ fn a_stopped_child_gives_the_shell_back_and_resumes_with_the_gate() {
 }
 
 #[test]
+fn whoever_resumes_the_gate_alone_resumes_the_child() {
+    // A pipe tells the end: what a shell says of a job that others resumed differs from shell to shell.
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (gate, pipe) = (path("gate"), path("pipe"));
+    let inner = gate_sh(&format!("echo $PPID >'{gate}'; kill -TSTP 0; echo resumed >'{pipe}'; exit 4"));
+    let shown = on_a_terminal(&format!("mkfifo '{pipe}'; \"$@\"; kill -CONT $(cat '{gate}'); cat '{pipe}'"), &inner);
+    assert!(shown.contains("resumed\n"), "{shown}");
+}
+
+#[test]
 fn the_child_may_read_the_terminal() {
     // A child in a group of its own would be stopped for it.
     let inner = gate_sh("stty -a </dev/tty >/dev/null && stty sane </dev/tty && echo mine");
@@ -388,7 +399,7 @@ fn dropped_privileges_change_nothing_else() {
     assert_eq!(code(sudo("nobody", "65534", &["sh", "-c", "exit 3"])), Some(3));
     assert_eq!(code(sudo("nobody", "65534", &["sh", "-c", "kill -9 $$"])), Some(137));
     assert_eq!(code(sudo("nobody", "65534", &["no-such-command-anywhere"])), Some(127));
-    let command = sudo("nobody", "65534", &["sh", "-c", "trap 'exit 7' TERM; echo ready; while :; do read line; done"]);
+    let command = sudo("nobody", "65534", &["sh", "-c", "trap 'exit 7' TERM; echo ready; read line; exit 1"]);
     let running = Running::until(command, "ready");
     running.send(Signal::TERM);
     assert_eq!(running.end().code(), Some(7));

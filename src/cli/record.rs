@@ -10,7 +10,7 @@ use super::delivery::{Delivered, deliver};
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::ui::Ui;
-use super::writing::{author_may_write, identity, shown_command, template};
+use super::writing::{author_may_write, identity, template};
 use super::{Globals, Subject};
 use crate::conduit::Account;
 use crate::crash;
@@ -117,10 +117,9 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     record.finished = args.finished;
     record.outcome = args.outcome.map(Outcome::from);
     record.note.clone_from(&args.note);
-    // Split as a shell would not: what a person writes here is shown as it is, with its secrets masked.
-    let words: Option<Vec<String>> =
-        args.command.as_ref().map(|command| command.split(' ').map(str::to_owned).collect());
-    record.command = words.map(|words| shown_command(&words, false, &session).join(" "));
+    // One text, as a person wrote it: shown as it is, with its secrets masked.
+    let masked = |command: &String| session.settings.record.mask.arguments(std::slice::from_ref(command)).concat();
+    record.command = args.command.as_ref().map(masked);
     if let Some(deploy) = args.deploy {
         close(&mut record, deploy, read.evidence.as_deref().ok_or_else(|| refused(&read))?, &session)?;
     }
@@ -226,7 +225,6 @@ fn queue(
             task: record.task,
             server: session.base().clone(),
             template: Box::new(record.clone()),
-            argv: Vec::new(),
             identity: identity(author, session),
         };
         journal.step(&owner, Timestamp::now(), Step::Intent(intent))?;

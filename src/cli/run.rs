@@ -18,7 +18,7 @@ use super::result_file::{Child, ResultFile};
 use super::session::Session;
 use super::ui::Ui;
 use super::verdict;
-use super::writing::{author_may_write, identity, quoted, shown_command, template};
+use super::writing::{author_may_write, identity, shown_command, template};
 use super::{Globals, Subject};
 use crate::conduit::Account;
 use crate::deploy::child::{self, Hooks};
@@ -146,8 +146,7 @@ async fn attempt(
     let owner = evidence.owner.clone();
     let mut record = template(&read, &question, &args.subject, &session);
     let argv: Vec<String> = args.command.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
-    let argv = shown_command(&argv, args.hide_args, &session);
-    record.command = Some(quoted(&argv));
+    record.command = Some(shown_command(&argv, args.hide_args, &session));
     record.note.clone_from(&args.note);
     author_may_write(evidence, &record, &session)?;
     say_allowed(&read, task, ui);
@@ -158,7 +157,7 @@ async fn attempt(
     intent.deploy = Some(record.deploy);
     result.deploy = Some(record.deploy);
     let mut deploy = Deploy { session: &session, journal, owner, question, intent, record, ui };
-    let outcome = deploy.carry_out(&ready, argv, result, clearance).await;
+    let outcome = deploy.carry_out(&ready, result, clearance).await;
     outcome.map_err(Stop::Failure)
 }
 
@@ -216,19 +215,13 @@ enum Confirmed {
 
 impl Deploy<'_> {
     /// Takes all steps. Needs a clearance, so that nothing gets here without one.
-    async fn carry_out(
-        &mut self,
-        ready: &Ready,
-        argv: Vec<String>,
-        result: &mut ResultFile,
-        _: &Clearance,
-    ) -> Result<u8, Failure> {
+    async fn carry_out(&mut self, ready: &Ready, result: &mut ResultFile, _: &Clearance) -> Result<u8, Failure> {
         let mut signals = Signals::install()
             .map_err(|error| Failure::usage(format!("cannot take note of signals: {error}"), "nothing was run"))?;
         let deploy = self.record.deploy;
         let owner = self.journal.own(deploy)?;
         crash::point("after-own");
-        self.begin(&owner, argv)?;
+        self.begin(&owner)?;
         let code = match self.confirm_started(result).await? {
             Confirmed::Go => self.child(&owner, ready, &mut signals, result).await?,
             Confirmed::Stop(read) => {
@@ -247,13 +240,12 @@ impl Deploy<'_> {
         Ok(code)
     }
 
-    fn begin(&mut self, owner: &Ownership, argv: Vec<String>) -> Result<(), Failure> {
+    fn begin(&mut self, owner: &Ownership) -> Result<(), Failure> {
         let intent = journal::Intent {
             way: Way::Run,
             task: self.record.task,
             server: self.session.base().clone(),
             template: Box::new(self.record.clone()),
-            argv,
             identity: identity(Some(&self.owner), self.session),
         };
         self.journal.step(owner, Timestamp::now(), Step::Intent(intent))?;

@@ -88,17 +88,13 @@ fn behind(read: &Read, question: &Question, stated: Option<&Statement>) -> Vec<D
 }
 
 /// The command as it is recorded: quoted, without secrets, or by its program alone.
-pub(super) fn shown_command(argv: &[String], hide: bool, session: &Session) -> Vec<String> {
+pub(super) fn shown_command(argv: &[String], hide: bool, session: &Session) -> String {
     let settings = &session.settings.record;
-    match hide || settings.hide_args {
-        true => argv.iter().take(1).cloned().collect(),
+    let shown = match hide || settings.hide_args {
+        true => argv.get(..1).unwrap_or_default().to_vec(),
         false => settings.mask.arguments(argv),
-    }
-}
-
-/// The arguments as one line that a person can read.
-pub(super) fn quoted(argv: &[String]) -> String {
-    argv.iter().map(|argument| record::mask::quote(argument)).collect::<Vec<_>>().join(" ")
+    };
+    shown.iter().map(|argument| record::mask::quote(argument)).collect::<Vec<_>>().join(" ")
 }
 
 /// As whom the gate works, for the journal; without an owner where the tracker did not say whose token it is.

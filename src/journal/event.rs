@@ -65,9 +65,6 @@ pub struct Intent {
     /// All of the record that is known before; the records that recovery writes are made from it. Its event and
     /// outcome mean nothing.
     pub template: Box<Record>,
-    /// The command as it may be shown, secrets masked; empty where it is hidden or there is none.
-    #[serde(default)]
-    pub argv: Vec<String>,
     /// As whom.
     pub identity: Identity,
 }

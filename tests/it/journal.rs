@@ -60,7 +60,6 @@ fn intent(number: u32) -> Step {
         task: TaskId::new(1234).unwrap(),
         server: "https://phab.example/".parse().unwrap(),
         template: Box::new(record(number, record::Event::Started)),
-        argv: vec!["true".to_owned()],
         identity: Identity {
             user: Some("phabgate".to_owned()),
             phid: Some(Phid::new("PHID-USER-phabgate").unwrap()),

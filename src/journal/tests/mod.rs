@@ -78,7 +78,6 @@ fn intent_of(deploy: DeployId, way: Way) -> Step {
         task: TaskId::new(1234).unwrap(),
         server: server(),
         template: record(deploy, record::Event::Started),
-        argv: vec!["scap".to_owned(), "sync-file".to_owned()],
         identity: Identity {
             user: Some("phabgate".to_owned()),
             phid: Some(author()),

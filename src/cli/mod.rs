@@ -3,8 +3,13 @@
 //! In the room: the arguments that commands share, and the dispatch. Not in the room: what the commands do.
 
 mod check;
+mod completions;
 pub mod config;
 mod exit;
+mod explain;
+mod help;
+mod history;
+mod man;
 mod sandbox;
 mod session;
 mod ui;
@@ -14,7 +19,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches, Parser};
 
 pub use exit::{Exit, Failure};
 use ui::{Color, Format, Ui};
@@ -58,6 +63,16 @@ struct Globals {
 enum Command {
     /// Print whether the task may be deployed, rule by rule
     Check(check::Args),
+    /// Tell the emergency story of a task in order: tag, reason, answers, records, tampering
+    History(history::Args),
+    /// Explain a rule: what it means, why it is there, how to mend it
+    Explain(explain::Args),
+    /// Show or check the configuration
+    Config(config::Args),
+    /// Print the completions for a shell
+    Completions(completions::Args),
+    /// Print the manual page of a command, or write all of them into a folder
+    Man(man::Args),
 }
 
 /// The task, and what the deployer says about what is going to happen.
@@ -104,7 +119,8 @@ impl Subject {
 /// Runs the command line of this process and returns its exit code.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let cli = match Cli::try_parse_from(&arguments) {
+    let parsed = definition().try_get_matches_from(&arguments);
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return refused(&error, &arguments),
     };
@@ -153,6 +169,11 @@ fn names_run(arguments: &[OsString]) -> bool {
 async fn dispatch(cli: &Cli, ui: &mut Ui) -> u8 {
     let done = match &cli.command {
         Command::Check(args) => check::run(args, &cli.globals, ui).await,
+        Command::History(args) => history::run(args, &cli.globals, ui).await,
+        Command::Explain(args) => explain::run(args, ui),
+        Command::Config(args) => config::run(args, &cli.globals, ui),
+        Command::Completions(args) => Ok(completions::run(args, ui)),
+        Command::Man(args) => man::run(args, ui),
     };
     match done {
         Ok(exit) => exit.code(),
@@ -163,7 +184,7 @@ async fn dispatch(cli: &Cli, ui: &mut Ui) -> u8 {
     }
 }
 
-/// The whole command line, for man pages and completions.
+/// The whole command line, for parsing it, and for man pages and completions.
 fn definition() -> clap::Command {
-    Cli::command()
+    help::dress(Cli::command())
 }

@@ -27,10 +27,13 @@ impl Standing {
         Self { counts: false, why_not: Some(why.into()) }
     }
 
-    fn words(&self) -> String {
-        match &self.why_not {
-            None => "counts now".to_owned(),
-            Some(why) => format!("does not count now: {why}"),
+    fn words(&self, kind: AnswerKind) -> String {
+        match (&self.why_not, kind) {
+            (None, AnswerKind::Approve) => "counts now".to_owned(),
+            (None, AnswerKind::Withdraw) => "stands".to_owned(),
+            (None, AnswerKind::Reject) => "stands, and stops a deploy".to_owned(),
+            (Some(why), AnswerKind::Approve) => format!("does not count now: {why}"),
+            (Some(why), AnswerKind::Withdraw | AnswerKind::Reject) => format!("does not stand: {why}"),
         }
     }
 }
@@ -132,7 +135,7 @@ impl Teller<'_> {
             author: answer.author.as_str().to_owned(),
             kind: kind(answer.kind),
             tone,
-            words: format!("{} {what}{by_edit}: {}", verb(answer.kind), standing.words()),
+            words: format!("{} {what}{by_edit}: {}", verb(answer.kind), standing.words(answer.kind)),
             detail: Detail { team, counts: Some(standing.counts), why_not: standing.why_not, ..Detail::default() },
         }
     }
@@ -157,7 +160,7 @@ impl Teller<'_> {
         Some(Entry {
             kind: kind(answered),
             tone: Tone::Mind,
-            words: format!("{} for {shown}: {}", verb(answered), standing.words()),
+            words: format!("{} for {shown}: {}", verb(answered), standing.words(answered)),
             detail: Detail { team, counts: Some(false), why_not: standing.why_not, ..Detail::default() },
             ..base.clone()
         })

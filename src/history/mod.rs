@@ -18,8 +18,9 @@ use crate::conduit::Change;
 use crate::evidence::records::Standing;
 use crate::evidence::timeline::Moment;
 use crate::evidence::{Candidate, Evidence, Story};
-use crate::ids::{DeployId, Phid, Project};
+use crate::ids::{DeployId, Phid, Project, User};
 use crate::policy::{self, Intent, Policy, StandingWord, Verdict};
+use crate::record::DeployerSource;
 
 /// What an entry tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -184,9 +185,10 @@ pub fn tell(evidence: &Evidence, policy: &Policy, show_restricted: bool) -> Hist
 }
 
 /// The evidence as it is to somebody who looks back: nobody is about to deploy, so who reads is not behind the deploy,
-/// and who deployed, by the records, was.
+/// and who deployed, by the records, was. A deployer that was named stays.
 pub fn in_hindsight(mut evidence: Evidence, policy: &Policy) -> Evidence {
-    let mut candidates: Vec<Candidate> = Vec::new();
+    let mut candidates = std::mem::take(&mut evidence.candidates);
+    candidates.retain(|candidate| candidate.source == DeployerSource::Flag);
     for standing in evidence.records(policy, None) {
         let record = standing.record;
         for deployer in record.deployer.into_iter().chain(record.behind) {
@@ -201,12 +203,30 @@ pub fn in_hindsight(mut evidence: Evidence, policy: &Policy) -> Evidence {
     evidence
 }
 
-/// Everybody who did something to a task or to a comment on it, as PHIDs.
-pub fn authors(evidence: &Evidence) -> BTreeSet<String> {
+/// Everybody whose name the story may tell: who did something to the task or to a comment on it, and who deployed, by
+/// its records.
+pub fn people(evidence: &Evidence, policy: &Policy) -> BTreeSet<Phid<User>> {
     let transactions = evidence.timeline.transactions();
     let versions = transactions.iter().flat_map(|transaction| &transaction.comments);
     let authors = transactions.iter().map(|transaction| &transaction.author);
-    authors.chain(versions.map(|version| &version.author)).cloned().collect()
+    let authors = authors.chain(versions.map(|version| &version.author));
+    let mut people: BTreeSet<_> = authors.filter_map(|author| Phid::new(author.as_str()).ok()).collect();
+    for standing in evidence.records(policy, None) {
+        let record = standing.record;
+        people.extend(record.deployer.into_iter().chain(record.behind).filter_map(|deployer| deployer.phid));
+    }
+    people
+}
+
+/// Every project that the task ever carried.
+pub fn projects(evidence: &Evidence) -> BTreeSet<Phid<Project>> {
+    let mut projects: BTreeSet<_> = evidence.task.projects.iter().cloned().collect();
+    for transaction in evidence.timeline.transactions() {
+        if let Change::Projects { added, removed } = &transaction.change {
+            projects.extend(added.iter().chain(removed).cloned());
+        }
+    }
+    projects
 }
 
 /// What it takes to tell a story.
@@ -267,8 +287,8 @@ impl Teller<'_> {
                     let Some(tag) = &self.evidence.tag else { continue };
                     let hashtag = &self.policy.tag;
                     let which = |project: &Phid<Project>| match *project == tag.phid {
-                        true => format!("#{hashtag}"),
-                        false => format!("a subproject or milestone of #{hashtag}"),
+                        true => format!("the tag #{hashtag}"),
+                        false => format!("a subproject or milestone of the tag #{hashtag}"),
                     };
                     for project in added.iter().filter(|project| tag.family.contains(project)) {
                         let began = carried.is_empty();
@@ -277,7 +297,7 @@ impl Teller<'_> {
                             true => (Tone::Good, "an emergency from here on"),
                             false => (Tone::Plain, "it was an emergency already"),
                         };
-                        let words = format!("added the tag {}: {rest}", which(project));
+                        let words = format!("added {}: {rest}", which(project));
                         entries.push(entry(transaction, Kind::Tag, tone, words));
                     }
                     for project in removed.iter().filter(|project| tag.family.contains(project)) {
@@ -286,7 +306,7 @@ impl Teller<'_> {
                             true => (Tone::Bad, "no emergency any more"),
                             false => (Tone::Mind, "another tag still makes it an emergency"),
                         };
-                        let words = format!("removed the tag {}: {rest}", which(project));
+                        let words = format!("removed {}: {rest}", which(project));
                         entries.push(entry(transaction, Kind::Tag, tone, words));
                     }
                 }

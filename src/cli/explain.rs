@@ -99,8 +99,8 @@ fn unknown(topics: &[Topic], asked: &str) -> Failure {
 
 /// Whether one name could be a slip for the other.
 fn is_near(name: &str, wanted: &str) -> bool {
-    let long_enough = wanted.len() >= 3;
-    (long_enough && (name.contains(wanted) || wanted.contains(name))) || distance(name, wanted) <= name.len() / 3
+    let slip = |known: &str| distance(known, wanted) <= (known.len() / 2).min(2);
+    wanted.len() >= 3 && (name.contains(wanted) || wanted.contains(name) || slip(name) || name.split('-').any(slip))
 }
 
 /// How many letters have to be put in, taken out or replaced to make one text of the other (Levenshtein).
@@ -174,6 +174,7 @@ mod tests {
     fn a_slip_names_what_was_meant() {
         let hint = |asked| unknown(&topics(), asked).hint.unwrap();
         assert!(hint("rejceted").starts_with("did you mean rejected?"), "{}", hint("rejceted"));
+        assert!(hint("opne").starts_with("did you mean task-open or team-open?"), "{}", hint("opne"));
         assert!(hint("open").starts_with("did you mean task-open or team-open?"), "{}", hint("open"));
         assert!(hint("xyzzy").starts_with("the rules are task-visible, "), "{}", hint("xyzzy"));
     }

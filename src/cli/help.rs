@@ -120,7 +120,7 @@ const WHOLE: Entry = Entry {
         ("0", "allowed, done"),
         ("1", "denied, or something was found"),
         WRONG,
-        ("3", "undecided, or incomplete: the tracker did not answer, or answered nonsense"),
+        ("3", "undecided or incomplete: the tracker gave no usable answer"),
         CREDENTIALS,
         ("8", "pending: approvals can still come"),
     ],

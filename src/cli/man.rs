@@ -114,6 +114,9 @@ fn page(command: &clap::Command, path: &str) -> io::Result<Vec<u8>> {
         }
         roff.to_writer(&mut out)?;
     }
-    man.render_version_section(&mut out)?;
+    // Only the page of phabgate itself has a version; asked of another, clap_mangen panics.
+    if command.get_version().is_some() {
+        man.render_version_section(&mut out)?;
+    }
     Ok(out)
 }

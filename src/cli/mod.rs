@@ -63,7 +63,7 @@ struct Globals {
 enum Command {
     /// Print whether the task may be deployed, rule by rule
     Check(check::Args),
-    /// Tell the emergency story of a task in order: tag, reason, answers, records, tampering
+    /// Tell the emergency story of a task in order
     History(history::Args),
     /// Explain a rule: what it means, why it is there, how to mend it
     Explain(explain::Args),
@@ -71,7 +71,7 @@ enum Command {
     Config(config::Args),
     /// Print the completions for a shell
     Completions(completions::Args),
-    /// Print the manual page of a command, or write all of them into a folder
+    /// Print the manual page of a command, or write all of them
     Man(man::Args),
 }
 

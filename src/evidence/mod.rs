@@ -13,8 +13,8 @@ pub mod timeline;
 pub mod trailers;
 
 pub use gather::{GatherError, Question, Visibility, gather};
-pub(crate) use story::{STATED, happenings};
 pub use story::{Answer, AnswerKind, Changed, Removal, Settled, Source, Statement, Story, Tagged};
+pub(crate) use story::{STATED, happenings};
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -44,7 +44,8 @@ impl Teller<'_> {
         match (&answer.teams, answer.kind) {
             (Teams::Named(teams), _) => teams.iter().map(|team| self.answer_for(answer, team)).collect(),
             (Teams::NotUnderstood(written), AnswerKind::Approve) => {
-                let why = self.approval(answer.moment.transaction, written).and_then(|approval| approval.why_not.as_ref());
+                let why =
+                    self.approval(answer.moment.transaction, written).and_then(|approval| approval.why_not.as_ref());
                 let why = why.map_or_else(|| "not understood".to_owned(), ToString::to_string);
                 let what = format!("for {}", self.quote(written));
                 vec![self.entry(answer, self.open(written), &what, Standing::no(why), Tone::Mind)]
@@ -112,9 +113,7 @@ impl Teller<'_> {
 
     /// The words of an answer that still stand.
     fn words_at<'b>(&'b self, answer: &'b Answer) -> impl Iterator<Item = &'b crate::policy::StandingWord> {
-        self.words
-            .iter()
-            .filter(|word| word.transaction == answer.moment.transaction && word.kind == answer.kind)
+        self.words.iter().filter(|word| word.transaction == answer.moment.transaction && word.kind == answer.kind)
     }
 
     fn approval(&self, transaction: TransactionId, team: &str) -> Option<&Approval> {

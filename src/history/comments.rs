@@ -127,8 +127,7 @@ impl Teller<'_> {
         if before.and_then(|before| trailers::last(before, Key::Followup)) == Some(value) {
             return None;
         }
-        let detail =
-            Detail { trailer: Some(Key::Followup.name()), value: self.open(value), ..Detail::default() };
+        let detail = Detail { trailer: Some(Key::Followup.name()), value: self.open(value), ..Detail::default() };
         let words = format!("named the follow-up: {}", self.quote(value));
         Some(Entry { kind: Kind::FollowUp, tone: Tone::Plain, words, detail, ..base.clone() })
     }
@@ -154,9 +153,8 @@ impl Teller<'_> {
                 true => format!("their comment of {}", utc(gone.spoken.time)),
                 false => format!("the comment of {author} of {}", utc(gone.spoken.time)),
             };
-            let words = format!(
-                "removed {whose}; it may have said anything, so no older approval of {author} counts any more"
-            );
+            let words =
+                format!("removed {whose}; it may have said anything, so no older approval of {author} counts any more");
             Entry {
                 moment: gone.removed,
                 author: gone.by.clone(),

@@ -43,8 +43,7 @@ impl Teller<'_> {
                 match (believed, duplicate) {
                     (true, false) => (tone(&record), self.told(&record), detail),
                     (true, true) => {
-                        let words =
-                            format!("{} a second time: a duplicate of the record before", event(record.event));
+                        let words = format!("{} a second time: a duplicate of the record before", event(record.event));
                         (Tone::Mind, words, detail)
                     }
                     (false, _) => {

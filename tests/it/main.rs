@@ -3,4 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "clippy's exception for tests does not know their helpers")]
 
 mod config_file;
+mod harness;
+mod help;
 mod journal;

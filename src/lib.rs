@@ -7,6 +7,7 @@ pub mod config;
 pub mod crash;
 pub mod deploy;
 pub mod evidence;
+pub mod history;
 pub mod ids;
 pub mod journal;
 pub mod policy;

@@ -1,7 +1,7 @@
 //! `config show` and `config check`: the effective configuration, and where each value came from.
 //!
-//! In the room: what the two print, as pure functions. Not in the room: reading the configuration (see
-//! [`crate::config`]) and the arguments of the commands.
+//! In the room: the two commands, and what they print, as pure functions. Neither asks a server. Not in the room: reading
+//! the configuration (see [`crate::config`]).
 
 use std::path::PathBuf;
 
@@ -9,7 +9,11 @@ use serde::Serialize;
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
-use crate::config::{Origin, Settings, TokenSource};
+use super::Globals;
+use super::exit::{Exit, Failure};
+use super::session;
+use super::ui::{Ui, hanging};
+use crate::config::{self, Environment, Origin, Settings, TokenSource};
 use crate::policy::PolicyDigest;
 
 /// The schema of `config show --format json`.
@@ -20,6 +24,55 @@ pub const CHECK_SCHEMA: &str = "phabgate/config-check/1";
 /// The narrowest column in which a value is still readable.
 const NARROWEST: usize = 24;
 
+/// Arguments of `config`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Show the effective configuration, and where each value came from
+    Show,
+    /// Check the configuration, and name what is wrong with it
+    Check,
+}
+
+/// Runs `config`.
+///
+/// # Errors
+/// Where the configuration is wrong.
+pub(super) fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
+    let environment = session::environment(globals);
+    let settings = session::settings(globals, &environment)?;
+    match args.command {
+        Command::Show => {
+            let token = token_source(globals, &environment, &settings);
+            let token = token.as_ref().map_err(String::as_str);
+            match ui.is_json() {
+                true => ui.json(&show_json(&settings, token)),
+                false => ui.data(&show_text(&settings, token, ui.width())),
+            }
+        }
+        Command::Check => match ui.is_json() {
+            true => ui.json(&check_json(&settings)),
+            false => ui.data(&check_text(&settings)),
+        },
+    }
+    Ok(Exit::Done)
+}
+
+/// Where the token comes from, or why there is none: no reason to show less of the configuration.
+fn token_source(globals: &Globals, environment: &Environment, settings: &Settings) -> Result<TokenSource, String> {
+    if globals.sandbox {
+        return Err("the sandbox has its own".to_owned());
+    }
+    let url = settings.server().map_err(|error| error.to_string())?;
+    let (_, source) = config::find_token(environment, url).map_err(|error| error.to_string())?;
+    Ok(source)
+}
+
 /// What `config show` says, as JSON.
 #[derive(Debug, Serialize)]
 pub struct Shown {
@@ -28,6 +81,8 @@ pub struct Shown {
     policy: PolicyDigest,
     /// Where the token comes from; never the token.
     token: Option<String>,
+    /// Why there is none.
+    no_token: Option<String>,
     values: Vec<ShownValue>,
 }
 
@@ -39,33 +94,38 @@ struct ShownValue {
     origin: Origin,
 }
 
-/// `config show --format json`. `token` is where the token comes from, where there is one.
-pub fn show_json(settings: &Settings, token: Option<&TokenSource>) -> Shown {
+/// `config show --format json`. `token` is where the token comes from, or why there is none.
+pub fn show_json(settings: &Settings, token: Result<&TokenSource, &str>) -> Shown {
     let entries = settings.entries().into_iter();
     Shown {
         schema: SHOW_SCHEMA,
         file: settings.file.clone(),
         policy: settings.policy.digest(),
-        token: token.map(ToString::to_string),
+        token: token.ok().map(ToString::to_string),
+        no_token: token.err().map(str::to_owned),
         values: entries.map(|entry| ShownValue { key: entry.key, value: entry.value, origin: entry.origin }).collect(),
     }
 }
 
 /// `config show` as text: key, value and origin in columns, no line wider than `width` where the words allow it.
-pub fn show_text(settings: &Settings, token: Option<&TokenSource>, width: usize) -> String {
+pub fn show_text(settings: &Settings, token: Result<&TokenSource, &str>, width: usize) -> String {
     let mut rows: Vec<[String; 3]> = settings
         .entries()
         .into_iter()
         .map(|entry| [entry.key, value(&entry.value), entry.origin.to_string()])
         .collect();
-    let source = token.map_or_else(|| "(none found)".to_owned(), |_| "(not shown)".to_owned());
-    rows.push(["token".to_owned(), source, token.map(ToString::to_string).unwrap_or_default()]);
+    let (source, origin) = match token {
+        Ok(source) => ("(not shown)", source.to_string()),
+        Err(_) => ("(none found)", String::new()),
+    };
+    rows.push(["token".to_owned(), source.to_owned(), origin]);
+    let no_token = token.err().map(|why| format!("\n{}", hanging("no token: ", 10, why, width)));
 
     let file = settings.file.as_ref().map_or_else(|| "none".to_owned(), |path| path.display().to_string());
     let head = [["file", file.as_str()], ["policy", settings.policy.digest().as_str()]]
         .map(|[name, value]| format!("{name:<8}{value}\n"))
         .concat();
-    format!("{head}\n{}", columns(&rows, width))
+    format!("{head}\n{}{}", columns(&rows, width), no_token.unwrap_or_default())
 }
 
 /// What `config check` says, as JSON.

@@ -3,9 +3,14 @@
 //! In the room: the arguments that commands share, and the dispatch. Not in the room: what the commands do.
 
 mod check;
+mod completions;
 pub mod config;
 mod delivery;
 mod exit;
+mod explain;
+mod help;
+mod history;
+mod man;
 mod outbox;
 mod record;
 mod result_file;
@@ -20,7 +25,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches, Parser};
 
 pub use exit::{Exit, Failure};
 use ui::{Color, Format, Ui};
@@ -70,6 +75,16 @@ enum Command {
     Record(record::Args),
     /// List or deliver the records that are not yet on their task
     Outbox(outbox::Args),
+    /// Tell the emergency story of a task in order
+    History(history::Args),
+    /// Explain a rule: what it means, why it is there, how to mend it
+    Explain(explain::Args),
+    /// Show or check the configuration
+    Config(config::Args),
+    /// Print the completions for a shell
+    Completions(completions::Args),
+    /// Print the manual page of a command, or write all of them
+    Man(man::Args),
 }
 
 /// The task, and what the deployer says about what is going to happen.
@@ -116,7 +131,8 @@ impl Subject {
 /// Runs the command line of this process and returns its exit code.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let cli = match Cli::try_parse_from(&arguments) {
+    let parsed = definition().try_get_matches_from(&arguments);
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return refused(&error, &arguments),
     };
@@ -168,6 +184,11 @@ async fn dispatch(cli: &Cli, ui: &mut Ui) -> u8 {
         Command::Run(args) => return run::run(args, &cli.globals, ui).await,
         Command::Record(args) => record::run(args, &cli.globals, ui).await,
         Command::Outbox(args) => outbox::run(args, &cli.globals, ui).await,
+        Command::History(args) => history::run(args, &cli.globals, ui).await,
+        Command::Explain(args) => explain::run(args, ui),
+        Command::Config(args) => config::run(args, &cli.globals, ui),
+        Command::Completions(args) => Ok(completions::run(args, ui)),
+        Command::Man(args) => man::run(args, ui),
     };
     match done {
         Ok(exit) => exit.code(),
@@ -178,7 +199,7 @@ async fn dispatch(cli: &Cli, ui: &mut Ui) -> u8 {
     }
 }
 
-/// The whole command line, for man pages and completions.
+/// The whole command line, for parsing it, and for man pages and completions.
 fn definition() -> clap::Command {
-    Cli::command()
+    help::dress(Cli::command())
 }

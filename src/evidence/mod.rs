@@ -14,6 +14,7 @@ pub mod trailers;
 
 pub use gather::{GatherError, Question, Visibility, gather};
 pub use story::{Answer, AnswerKind, Changed, Removal, Settled, Source, Statement, Story, Tagged};
+pub(crate) use story::{STATED, happenings};
 
 use std::collections::{BTreeMap, BTreeSet};
 

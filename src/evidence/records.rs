@@ -44,7 +44,7 @@ impl Evidence {
     }
 
     /// A record counts when its author is a recorder or its own deployer, and it speaks of this task.
-    fn believes(&self, record: &Record, author: &str, policy: &Policy) -> bool {
+    pub(crate) fn believes(&self, record: &Record, author: &str, policy: &Policy) -> bool {
         let by_recorder =
             self.account(author).is_some_and(|account| policy.recorders.iter().any(|name| account.is_named(name)));
         let by_deployer = record

@@ -266,17 +266,29 @@ fn unknown(timeline: &Timeline, cut: Option<Cut>) -> Vec<(String, String)> {
 }
 
 /// What can be stated, and so what approvers agree to.
-const STATED: [Key; 5] = [Key::Reason, Key::Deployer, Key::Action, Key::Change, Key::Drill];
+pub(crate) const STATED: [Key; 5] = [Key::Reason, Key::Deployer, Key::Action, Key::Change, Key::Drill];
 
 /// Something that may change what is stated.
-struct Happening<'a> {
-    moment: Moment,
-    author: &'a str,
-    source: Source,
-    content: Content<'a>,
+pub(crate) struct Happening<'a> {
+    pub(crate) moment: Moment,
+    pub(crate) author: &'a str,
+    pub(crate) source: Source,
+    pub(crate) content: Content<'a>,
 }
 
-enum Content<'a> {
+impl Happening<'_> {
+    /// The value that it leaves for a key in its place; `None` where the place says nothing of the key.
+    pub(crate) fn value(&self, key: Key) -> Option<Option<String>> {
+        Some(match &self.content {
+            Content::Text(text) => trailers::last(text, key).filter(|value| !value.is_empty()).map(str::to_owned),
+            Content::Field(value) if key == Key::Reason => value.clone(),
+            Content::Field(_) => return None,
+            Content::Gone => None,
+        })
+    }
+}
+
+pub(crate) enum Content<'a> {
     /// A text with trailers.
     Text(&'a str),
     /// The custom field, which holds a reason and nothing else.
@@ -295,15 +307,7 @@ struct Statements {
 
 impl Statements {
     fn replay(evidence: &Evidence, policy: &Policy, cut: Option<Cut>, removals: &[Removal]) -> Self {
-        let mut happenings = happenings(evidence, policy, cut);
-        let speakers = evidence.speakers();
-        happenings.extend(removals.iter().filter(|gone| is_one_of(&speakers, &gone.author)).map(|gone| Happening {
-            moment: gone.removed,
-            author: &gone.by,
-            source: Source::Comment(gone.removed.transaction),
-            content: Content::Gone,
-        }));
-        happenings.sort_by_key(|happening| happening.moment.position);
+        let happenings = happenings(evidence, policy, cut, removals);
         let mut statements = Self::default();
         for happening in &happenings {
             statements.apply(happening, policy);
@@ -320,13 +324,9 @@ impl Statements {
     fn apply(&mut self, happening: &Happening<'_>, policy: &Policy) {
         let before = self.agreed(policy);
         for key in STATED {
-            let value = match &happening.content {
-                Content::Text(text) => trailers::last(text, key).filter(|value| !value.is_empty()).map(str::to_owned),
-                Content::Field(value) if key == Key::Reason => value.clone(),
-                Content::Field(_) => continue,
-                Content::Gone => None,
-            };
-            self.write(key, value, happening);
+            if let Some(value) = happening.value(key) {
+                self.write(key, value, happening);
+            }
         }
         let after = self.agreed(policy);
         let changed = (0..STATED.len()).find(|at| before.0[*at] != after.0[*at]).map(|at| Changed::Stated(STATED[at]));
@@ -382,7 +382,13 @@ fn is_one_of(people: &BTreeSet<Phid<User>>, phid: &str) -> bool {
     people.iter().any(|person| person.as_str() == phid)
 }
 
-fn happenings<'a>(evidence: &'a Evidence, policy: &Policy, cut: Option<Cut>) -> Vec<Happening<'a>> {
+/// All that may have changed what is stated, in order.
+pub(crate) fn happenings<'a>(
+    evidence: &'a Evidence,
+    policy: &Policy,
+    cut: Option<Cut>,
+    removals: &'a [Removal],
+) -> Vec<Happening<'a>> {
     let timeline = &evidence.timeline;
     let field = policy.field.as_deref();
     let mut happenings = untold(evidence, field);
@@ -410,6 +416,13 @@ fn happenings<'a>(evidence: &'a Evidence, policy: &Policy, cut: Option<Cut>) -> 
             content: Content::Text(version.text()),
         }));
     }
+    happenings.extend(removals.iter().filter(|gone| is_one_of(&speakers, &gone.author)).map(|gone| Happening {
+        moment: gone.removed,
+        author: &gone.by,
+        source: Source::Comment(gone.removed.transaction),
+        content: Content::Gone,
+    }));
+    happenings.sort_by_key(|happening| happening.moment.position);
     happenings
 }
 

@@ -32,7 +32,7 @@ pub struct Moment {
 
 /// Which way a tie within one second falls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tie {
+pub(crate) enum Tie {
     /// It counts as earlier: for what speaks for the deploy.
     Loses,
     /// It counts as later: for what speaks against it.
@@ -209,7 +209,7 @@ impl Timeline {
 
     /// The moment at which a version of a comment was written. The first version is its transaction; a later one has
     /// only a time, so `tie` says on which side of the transactions of the same second it stands.
-    pub(super) fn moment_of_version(&self, transaction: &Transaction, version: &CommentVersion, tie: Tie) -> Moment {
+    pub(crate) fn moment_of_version(&self, transaction: &Transaction, version: &CommentVersion, tie: Tie) -> Moment {
         if version.version <= 1 {
             return self.moment_of(transaction);
         }

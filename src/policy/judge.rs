@@ -10,7 +10,7 @@ use super::{Action, Policy, Role, Team};
 use crate::conduit::Account;
 use crate::evidence::trailers::{Key, Teams};
 use crate::evidence::{Answer, AnswerKind, Attestation, Changed, Evidence, Story, Tagged};
-use crate::ids::{Phid, User};
+use crate::ids::{Phid, TransactionId, User};
 use crate::record::ApprovalKind;
 use crate::time::rough;
 
@@ -32,6 +32,31 @@ pub(super) struct Rejection {
 pub(super) struct Judged {
     pub(super) approvals: Vec<Approval>,
     pub(super) rejections: Vec<Rejection>,
+}
+
+/// The latest word of a person for a team, which stands alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StandingWord {
+    /// The key of the team.
+    pub team: String,
+    /// Yes, never mind, or no.
+    pub kind: AnswerKind,
+    /// The transaction that holds it.
+    pub transaction: TransactionId,
+    /// Whether a no of this person stops a deploy.
+    pub may_reject: bool,
+}
+
+/// The words that stand on a task.
+pub fn standing_words(evidence: &Evidence, policy: &Policy, story: &Story) -> Vec<StandingWord> {
+    let bench = Bench { evidence, policy, story };
+    let words = bench.latest().into_iter().map(|((author, team), answer)| StandingWord {
+        team,
+        kind: answer.kind,
+        transaction: answer.moment.transaction,
+        may_reject: bench.may_reject(author),
+    });
+    words.collect()
 }
 
 /// The latest word of each person for each team.

@@ -353,4 +353,4 @@ impl Formatter for Inert {
 
 #[cfg(test)]
 #[path = "render_tests.rs"]
-pub(super) mod tests;
+pub(crate) mod tests;

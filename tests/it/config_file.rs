@@ -430,12 +430,12 @@ fn show_prints_every_value_and_its_origin() {
         "url = \"https://phab.example/\"\n[policy]\nmax_age = \"90m\"\n[deployers]\nalice = \"Alice\"\n",
     );
     let settings = machine.load().unwrap();
-    insta::assert_snapshot!(machine.plain(&show_text(&settings, None, 120)));
-    let narrow = show_text(&settings, None, 60);
+    insta::assert_snapshot!(machine.plain(&show_text(&settings, Err("no server is configured"), 120)));
+    let narrow = show_text(&settings, Err("no server is configured"), 60);
     for line in narrow.lines().skip(2) {
         assert!(line.chars().count() <= 60 || !line.trim().contains(' '), "{line}");
     }
-    let json = serde_json::to_value(show_json(&settings, None)).unwrap();
+    let json = serde_json::to_value(show_json(&settings, Err("no server is configured"))).unwrap();
     let value =
         |key: &str| json["values"].as_array().unwrap().iter().find(|value| value["key"] == key).unwrap().clone();
     assert_eq!(json["schema"], "phabgate/config/1");

@@ -4,5 +4,7 @@
 
 mod child;
 mod config_file;
+mod harness;
+mod help;
 mod journal;
 mod live;

@@ -1,0 +1,190 @@
+//! `explain`: what a rule means, why it is there, how to mend what it found.
+//!
+//! In the room: finding the page and laying it out. Not in the room: the pages, which stand beside their rules.
+
+use serde::Serialize;
+
+use super::exit::{Exit, Failure};
+use super::ui::{HINT, NAME, Ui, hanging, styled};
+use crate::policy::rules;
+
+/// The schema of `explain --format json`.
+const SCHEMA: &str = "phabgate/explain/1";
+
+/// Arguments of `explain`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The rule, as a verdict names it; all of them where it is left out
+    #[arg(value_name = "RULE")]
+    rule: Option<String>,
+}
+
+/// What can be explained.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Topic {
+    name: &'static str,
+    summary: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    page: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Page {
+    schema: &'static str,
+    #[serde(flatten)]
+    topic: Topic,
+}
+
+#[derive(Serialize)]
+struct List {
+    schema: &'static str,
+    rules: Vec<Topic>,
+}
+
+/// Everything that has a page, in the order in which it is shown.
+fn topics() -> Vec<Topic> {
+    let (name, summary, page) = rules::EVIDENCE;
+    let evidence = Topic { name, summary, page: Some(page) };
+    let rules = rules::ALL.iter().map(|rule| Topic { name: rule.name, summary: rule.summary, page: Some(rule.page) });
+    rules.chain([evidence]).collect()
+}
+
+/// Runs `explain`.
+///
+/// # Errors
+/// Where there is no such rule.
+pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, Failure> {
+    let topics = topics();
+    let Some(asked) = &args.rule else {
+        match ui.is_json() {
+            true => {
+                let rules = topics.into_iter().map(|topic| Topic { page: None, ..topic }).collect();
+                ui.json(&List { schema: SCHEMA, rules });
+            }
+            false => ui.data(&list(&topics, ui.width())),
+        }
+        return Ok(Exit::Done);
+    };
+    let topic = find(&topics, asked).ok_or_else(|| unknown(&topics, asked))?;
+    match ui.is_json() {
+        true => ui.json(&Page { schema: SCHEMA, topic }),
+        false => ui.data(&text(&topic, ui.width())),
+    }
+    Ok(Exit::Done)
+}
+
+/// The topic that a name means: in any case, and `team:sre` as a verdict writes it.
+fn find(topics: &[Topic], asked: &str) -> Option<Topic> {
+    let asked = plain(asked);
+    topics.iter().find(|topic| topic.name == asked).copied()
+}
+
+fn plain(asked: &str) -> String {
+    let asked = asked.trim().to_lowercase();
+    let name = asked.split_once(':').map_or(asked.as_str(), |(name, _)| name);
+    name.replace(['_', ' '], "-")
+}
+
+fn unknown(topics: &[Topic], asked: &str) -> Failure {
+    let wanted = plain(asked);
+    let near: Vec<&str> = topics.iter().map(|topic| topic.name).filter(|name| is_near(name, &wanted)).collect();
+    let all: Vec<&str> = topics.iter().map(|topic| topic.name).collect();
+    let all = all.join(", ");
+    let hint = match near.as_slice() {
+        [] => format!("the rules are {all}"),
+        near => format!("did you mean {}? The rules are {all}", near.join(" or ")),
+    };
+    Failure::usage(format!("there is no rule {:?}", crate::text::shorten(asked, 60)), hint)
+}
+
+/// Whether one name could be a slip for the other.
+fn is_near(name: &str, wanted: &str) -> bool {
+    let slip = |known: &str| distance(known, wanted) <= (known.len() / 2).min(2);
+    wanted.len() >= 3 && (name.contains(wanted) || wanted.contains(name) || slip(name) || name.split('-').any(slip))
+}
+
+/// How many letters have to be put in, taken out or replaced to make one text of the other (Levenshtein).
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (at, letter) in one.chars().enumerate() {
+        let mut diagonal = at;
+        row[0] = at + 1;
+        for (column, known) in other.iter().enumerate() {
+            let replaced = diagonal + usize::from(letter != *known);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(row[column] + 1).min(diagonal + 1);
+        }
+    }
+    row[other.len()]
+}
+
+fn list(topics: &[Topic], width: usize) -> String {
+    let names = topics.iter().map(|topic| topic.name.len()).max().unwrap_or_default();
+    let mut page = String::new();
+    for topic in topics {
+        let pad = " ".repeat(names - topic.name.len());
+        page.push_str(&hanging(&format!("{}{pad}  ", styled(NAME, topic.name)), names + 2, topic.summary, width));
+    }
+    page
+}
+
+/// A page in at most `width` columns. Indented lines are examples: they stay as they are.
+fn text(topic: &Topic, width: usize) -> String {
+    let mut page = hanging(&format!("{}  ", styled(NAME, topic.name)), topic.name.len() + 2, topic.summary, width);
+    for paragraph in topic.page.unwrap_or_default().split("\n\n") {
+        page.push('\n');
+        for line in paragraph.lines() {
+            match line.starts_with("    ") {
+                true => page.push_str(&format!("    {}\n", styled(HINT, line.trim_start()))),
+                false => page.push_str(&hanging("", 0, line, width)),
+            }
+        }
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_has_a_page_that_says_why_and_how() {
+        let topics = topics();
+        assert_eq!(topics.len(), rules::ALL.len() + 1);
+        for topic in topics {
+            assert!(!topic.summary.ends_with('.') && topic.summary.len() <= 72, "{}: {}", topic.name, topic.summary);
+            let page = topic.page.unwrap();
+            assert!(page.contains("\n\n"), "{}: what it means and how to mend it are paragraphs", topic.name);
+            assert!(page.ends_with('.') || page.lines().last().unwrap().starts_with("    "), "{}", topic.name);
+        }
+    }
+
+    #[test]
+    fn names_are_taken_as_a_verdict_writes_them() {
+        let topics = topics();
+        let found = |asked| find(&topics, asked).map(|topic| topic.name);
+        assert_eq!(found("team:sre"), Some("team"));
+        assert_eq!(found("Task_Open"), Some("task-open"));
+        assert_eq!(found("evidence"), Some("evidence"));
+        assert_eq!(found("nonsense"), None);
+    }
+
+    #[test]
+    fn a_slip_names_what_was_meant() {
+        let hint = |asked| unknown(&topics(), asked).hint.unwrap();
+        assert!(hint("rejceted").starts_with("did you mean rejected?"), "{}", hint("rejceted"));
+        assert!(hint("opne").starts_with("did you mean task-open or team-open?"), "{}", hint("opne"));
+        assert!(hint("open").starts_with("did you mean task-open or team-open?"), "{}", hint("open"));
+        assert!(hint("xyzzy").starts_with("the rules are task-visible, "), "{}", hint("xyzzy"));
+    }
+
+    #[test]
+    fn examples_of_a_page_are_not_wrapped() {
+        let page = Some("Words that are wrapped.\n\n    Emergency-Approve: a line that is longer than the width");
+        let topic = Topic { name: "x", summary: "y", page };
+        let shown = anstream::adapter::strip_str(&text(&topic, 20)).to_string();
+        assert!(shown.contains("\n    Emergency-Approve: a line that is longer than the width\n"), "{shown}");
+        assert!(shown.contains("Words that are\nwrapped.\n"), "{shown}");
+    }
+}

@@ -1,0 +1,296 @@
+//! What `--help` and the manual pages say below the options: examples, and how each command ends.
+//!
+//! In the room: one entry a command, and putting them onto the command line's definition. Not in the room: the
+//! options, which say what they are themselves.
+
+use anstyle::Style;
+
+/// An exit code and when a command ends with it.
+pub(super) type Ending = (&'static str, &'static str);
+
+/// What is said of a command beside its options.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// The command, as it is typed after `phabgate`.
+    name: &'static str,
+    /// What to type, and what that does.
+    pub(super) examples: &'static [(&'static str, &'static str)],
+    /// How it ends.
+    pub(super) endings: &'static [Ending],
+}
+
+const WRONG: Ending = ("2", "the command line or the configuration is wrong");
+const INCOMPLETE: Ending = ("3", "the tracker did not answer, or answered nonsense");
+const CREDENTIALS: Ending = ("4", "the credentials are missing, refused or unsafe");
+
+/// How what asks nothing of the tracker ends.
+const LOCAL: &[Ending] = &[("0", "done"), WRONG];
+
+/// How a verdict ends.
+const VERDICT: &[Ending] = &[
+    ("0", "allowed"),
+    ("1", "denied"),
+    WRONG,
+    ("3", "undecided: the tracker did not answer, or answered nonsense"),
+    CREDENTIALS,
+    ("8", "pending: approvals can still come"),
+];
+
+/// How delivering ends.
+const FLUSH: &[Ending] = &[
+    ("0", "nothing is undelivered"),
+    WRONG,
+    ("3", "something stays in the outbox, or the tracker did not answer"),
+    CREDENTIALS,
+];
+
+/// How what reads or writes one task ends.
+const TASK: &[Ending] =
+    &[("0", "done"), ("1", "the task is not visible to this account"), WRONG, INCOMPLETE, CREDENTIALS];
+
+/// Every command.
+const ENTRIES: &[Entry] = &[
+    Entry {
+        name: "check",
+        examples: &[
+            ("phabgate check T1234", "say whether it may be deployed"),
+            ("phabgate check T1234 --wait=30m", "wait for the approvals that are missing"),
+            ("phabgate check T1234 --format json | jq -r .verdict", "for a script"),
+        ],
+        endings: VERDICT,
+    },
+    Entry {
+        name: "run",
+        examples: &[
+            ("phabgate run T1234 -- scap sync-world", "run it if the task allows it, and record it there"),
+            ("phabgate run T1234 --wait=30m -- scap sync-world", "wait for missing approvals first"),
+            ("phabgate run T1234 --dry-run -- scap sync-world", "show what would be posted"),
+        ],
+        endings: &[
+            ("N", "the command was run and ended with N"),
+            ("128+N", "the command was run and killed by signal N"),
+            ("125", "the command was not run: it is not allowed, or the gate failed"),
+            ("126", "the command was not run: it was found and cannot be run"),
+            ("127", "the command was not run: it was not found"),
+            ("", "A command can end with these itself; --result FILE tells"),
+        ],
+    },
+    Entry {
+        name: "record",
+        examples: &[
+            ("phabgate record T1234 --outcome succeeded --command 'scap sync-world'", "record what was done by hand"),
+            ("phabgate record T1234 --deploy ID --finished --outcome unknown", "close a deploy that was stranded"),
+        ],
+        endings: &[
+            ("0", "posted, or queued and said so, whatever the verdict"),
+            ("1", "the task is not visible to this account"),
+            WRONG,
+            ("3", "the journal cannot be written"),
+            CREDENTIALS,
+        ],
+    },
+    Entry {
+        name: "outbox",
+        examples: &[
+            ("phabgate outbox list", "what is not yet on its task"),
+            ("phabgate outbox flush --wait", "deliver it"),
+        ],
+        endings: FLUSH,
+    },
+    Entry {
+        name: "outbox list",
+        examples: &[("phabgate outbox list --format json", "for a monitor")],
+        endings: &[("0", "done"), WRONG, ("3", "the journal cannot be read")],
+    },
+    Entry {
+        name: "outbox flush",
+        examples: &[
+            ("phabgate outbox flush", "from cron: deliver what can be delivered now"),
+            ("phabgate outbox flush --wait", "until it is settled for each whether it arrived"),
+        ],
+        endings: FLUSH,
+    },
+    Entry {
+        name: "sandbox",
+        examples: &[
+            ("phabgate sandbox --port 8480", "serve the sandbox until interrupted"),
+            ("phabgate sandbox --reset", "make its world new"),
+            ("phabgate sandbox --fault maniphest.edit:lost-reply:0.5", "break some of the calls"),
+        ],
+        endings: &[("0", "done"), WRONG, ("3", "the world or the port cannot be used")],
+    },
+    Entry {
+        name: "history",
+        examples: &[
+            ("phabgate history T1234", "who did what, and what of it counts now"),
+            ("phabgate history T1234 --format json", "the same for a program"),
+        ],
+        endings: TASK,
+    },
+    Entry {
+        name: "explain",
+        examples: &[
+            ("phabgate explain", "list all rules"),
+            ("phabgate explain rejected", "the page of one rule"),
+            ("phabgate explain team:sre", "a rule as a verdict names it"),
+        ],
+        endings: &[("0", "done"), ("2", "there is no such rule")],
+    },
+    Entry {
+        name: "config",
+        examples: &[
+            ("phabgate config check", "is it right"),
+            ("phabgate config show", "what is in force, and where it came from"),
+        ],
+        endings: LOCAL,
+    },
+    Entry {
+        name: "config show",
+        examples: &[
+            ("phabgate config show", "every setting and where it came from"),
+            ("phabgate config show --config new.toml", "the same for a file that is not in force yet"),
+        ],
+        endings: LOCAL,
+    },
+    Entry {
+        name: "config check",
+        examples: &[("phabgate config check --config new.toml", "check a file before it is put in force")],
+        endings: LOCAL,
+    },
+    Entry {
+        name: "completions",
+        examples: &[
+            ("phabgate completions bash > /etc/bash_completion.d/phabgate", "for everyone's bash"),
+            ("phabgate completions fish > ~/.config/fish/completions/phabgate.fish", "for your fish"),
+        ],
+        endings: LOCAL,
+    },
+    Entry {
+        name: "man",
+        examples: &[
+            ("phabgate man | man -l -", "read the page of phabgate"),
+            ("phabgate man check | man -l -", "read the page of one command"),
+            ("phabgate man --output /usr/local/share/man/man1", "install all pages"),
+        ],
+        endings: &[("0", "done"), ("2", "there is no such command, or the folder cannot be written")],
+    },
+];
+
+/// What is said of the command line as a whole.
+const WHOLE: Entry = Entry {
+    name: "",
+    examples: &[
+        ("phabgate check T1234", "say whether it may be deployed, and what is missing"),
+        ("phabgate run T1234 -- scap sync-world", "run it if it may, and record it on the task"),
+        ("phabgate --sandbox check T1", "try it without a server"),
+        ("phabgate explain rejected", "what a rule means"),
+    ],
+    endings: &[
+        ("0", "allowed, done"),
+        ("1", "denied, or something was found"),
+        WRONG,
+        ("3", "undecided or incomplete: the tracker gave no usable answer"),
+        CREDENTIALS,
+        ("8", "pending: approvals can still come"),
+    ],
+};
+
+/// The entry of a command; that of the command line as a whole where `name` is empty.
+pub(super) fn of(name: &str) -> Option<&'static Entry> {
+    match name {
+        "" => Some(&WHOLE),
+        name => ENTRIES.iter().find(|entry| entry.name == name),
+    }
+}
+
+/// Adds examples and endings to the help of every command.
+pub(super) fn dress(command: clap::Command) -> clap::Command {
+    dress_below(command, "")
+}
+
+fn dress_below(command: clap::Command, name: &str) -> clap::Command {
+    let command = command.mut_subcommands(|below| {
+        let path = format!("{name} {}", below.get_name());
+        dress_below(below, path.trim_start())
+    });
+    match of(name) {
+        Some(entry) => command.after_help(entry.text()),
+        None => command,
+    }
+}
+
+impl Entry {
+    fn text(&self) -> String {
+        let heading = Style::new().bold().underline();
+        let mut text = format!("{heading}Examples:{heading:#}\n");
+        for (typed, does) in self.examples {
+            text.push_str(&format!("  {typed}\n      {does}\n"));
+        }
+        text.push_str(&format!("\n{heading}Exit codes:{heading:#}\n"));
+        let width = self.endings.iter().map(|(code, _)| code.len()).max().unwrap_or_default();
+        for (code, when) in self.endings {
+            text.push_str(&format!("  {code:<width$}  {when}\n"));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::definition;
+    use super::*;
+
+    fn each(command: &clap::Command, path: &str, see: &mut impl FnMut(&str, &clap::Command)) {
+        see(path, command);
+        for below in command.get_subcommands() {
+            each(below, format!("{path} {}", below.get_name()).trim_start(), see);
+        }
+    }
+
+    #[test]
+    fn every_command_has_a_purpose_an_example_of_itself_and_its_endings() {
+        each(&definition(), "", &mut |path, command| {
+            let purpose = command.get_about().expect(path).to_string();
+            assert!(!purpose.ends_with('.') && !purpose.contains('\n'), "{path}: {purpose}");
+            let entry = of(path).unwrap_or_else(|| panic!("`{path}` is missing in cli/help.rs"));
+            assert!(!entry.examples.is_empty(), "{path}");
+            assert!(entry.endings.iter().any(|(code, _)| matches!(*code, "2" | "125")), "{path}");
+            let name = path.split(' ').next().unwrap_or_default();
+            for (typed, _) in entry.examples {
+                assert!(typed.contains(&format!("phabgate {name}")), "{path}: {typed}");
+            }
+        });
+    }
+
+    #[test]
+    fn every_entry_is_of_a_command() {
+        let mut paths = Vec::new();
+        each(&definition(), "", &mut |path, _| paths.push(path.to_owned()));
+        for entry in ENTRIES {
+            assert!(paths.iter().any(|path| path == entry.name), "there is no command `{}`", entry.name);
+        }
+    }
+
+    #[test]
+    fn every_example_parses() {
+        use clap::FromArgMatches as _;
+        each(&definition(), "", &mut |path, _| {
+            for (typed, _) in of(path).unwrap_or_else(|| panic!("{path}")).examples {
+                let words = typed.split_whitespace().take_while(|word| !matches!(*word, "|" | ">"));
+                let matches = definition().try_get_matches_from(words);
+                let parsed = matches.and_then(|matches| super::super::Cli::from_arg_matches(&matches));
+                assert!(parsed.is_ok(), "{typed}: {}", parsed.err().map(|error| error.to_string()).unwrap_or_default());
+            }
+        });
+    }
+
+    #[test]
+    fn no_help_text_of_an_option_ends_with_a_full_stop() {
+        each(&definition(), "", &mut |path, command| {
+            for argument in command.get_arguments() {
+                let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+                assert!(!help.is_empty() && !help.ends_with('.'), "{path} {}: {help}", argument.get_id());
+            }
+        });
+    }
+}

@@ -1,0 +1,232 @@
+//! `history`: one task's emergency story in order.
+//!
+//! In the room: reading the task, and the story for people and for programs. Not in the room: the story itself (see
+//! [`crate::history`]).
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::Globals;
+use super::exit::{Exit, Failure};
+use super::session::Session;
+use super::ui::{BAD, FAINT, GOOD, MIND, NAME, Ui, hanging, styled};
+use crate::conduit::ConduitError;
+use crate::evidence::{Evidence, Question, Visibility, gather};
+use crate::history::{self, Detail, Entry, History, Kind, Tone};
+use crate::ids::{TaskId, TransactionId};
+use crate::policy;
+use crate::text::{columns, inert, shorten, wrap};
+
+/// The schema of `history --format json`.
+const SCHEMA: &str = "phabgate/history/1";
+
+/// The widest that a name is shown.
+const NAMES: usize = 16;
+
+/// Arguments of `history`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The task: T1234, #T1234 or its URL
+    #[arg(value_name = "TASK")]
+    task: String,
+    /// Judge the approvals as for a deploy by this person
+    #[arg(long, value_name = "USER")]
+    deployer: Option<String>,
+    /// Show the texts of a restricted task
+    #[arg(long)]
+    show_restricted: bool,
+}
+
+/// Runs `history`.
+///
+/// # Errors
+/// Where the command line, the configuration or the credentials are wrong, where the task is not visible or could not
+/// be read whole.
+pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
+    let session = Session::open(globals).await?;
+    let task = session.task(&args.task)?;
+    session.tell_undelivered(ui);
+    let evidence = read(task, args.deployer.as_deref(), &session).await?;
+    let policy = &session.settings.policy;
+    let told = history::tell(&evidence, policy, args.show_restricted);
+    let page = Shown {
+        task,
+        url: task.url(session.base()),
+        title: (!told.hidden).then_some(evidence.task.title.as_str()),
+        restricted: evidence.is_restricted(&policy.open_spaces),
+        tag: &policy.tag,
+        history: &told,
+        evidence: &evidence,
+    };
+    match ui.is_json() {
+        true => ui.json(&page.json()),
+        false => ui.data(&page.text(ui.width())),
+    }
+    Ok(Exit::Done)
+}
+
+/// All that the story is told from: the evidence of a verdict, and the names of everybody in it.
+async fn read(task: TaskId, deployer: Option<&str>, session: &Session) -> Result<Evidence, Failure> {
+    let client = session.timed_client();
+    let policy = &session.settings.policy;
+    let deployer = deployer.map(|name| name.trim().trim_start_matches('@').to_owned()).filter(|name| !name.is_empty());
+    let question = Question { task, deployer, calling_user: None, attestations: Vec::new() };
+    let mut evidence = match gather(&client, policy, &question).await? {
+        Visibility::Visible(evidence) => *evidence,
+        Visibility::NotVisible { .. } => return Err(not_visible(task)),
+    };
+    let known = &evidence.accounts;
+    let people: Vec<_> =
+        history::people(&evidence, policy).into_iter().filter(|person| !known.contains_key(person)).collect();
+    let carried: Vec<_> = history::projects(&evidence).into_iter().collect();
+    let (accounts, projects) = tokio::try_join!(
+        async { if people.is_empty() { Ok(Vec::new()) } else { client.users(&people).await } },
+        async { if carried.is_empty() { Ok(Vec::new()) } else { client.projects_with_ancestors(&carried).await } },
+    )
+    .map_err(|error: ConduitError| Failure::from(error))?;
+    evidence.accounts.extend(accounts.into_iter().map(|account| (account.phid.clone(), account)));
+    if let Some(tag) = &mut evidence.tag {
+        let inside = projects.into_iter().filter(|project| project.ancestors.contains(&tag.phid));
+        tag.family.extend(inside.map(|project| project.phid));
+    }
+    Ok(history::in_hindsight(evidence, policy))
+}
+
+/// The words of the rule `task-visible`: a missing task and a hidden one get the same.
+fn not_visible(task: TaskId) -> Failure {
+    let rule = policy::not_visible(task).rules.into_iter().next();
+    let (message, hint) = rule.map(|rule| (rule.message, rule.hint)).unwrap_or_default();
+    Failure { exit: Exit::Denied, message, hint }
+}
+
+/// What is shown.
+struct Shown<'a> {
+    task: TaskId,
+    url: String,
+    title: Option<&'a str>,
+    restricted: bool,
+    tag: &'a str,
+    history: &'a History,
+    evidence: &'a Evidence,
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    schema: &'static str,
+    task: TaskId,
+    url: &'a str,
+    title: Option<&'a str>,
+    restricted: bool,
+    emergency: bool,
+    tagged: bool,
+    time: Timestamp,
+    entries: Vec<JsonEntry<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonEntry<'a> {
+    time: Timestamp,
+    transaction: TransactionId,
+    url: String,
+    kind: Kind,
+    author: String,
+    #[serde(rename = "authorPHID")]
+    phid: &'a str,
+    words: &'a str,
+    #[serde(flatten)]
+    detail: &'a Detail,
+}
+
+impl Shown<'_> {
+    fn json(&self) -> Json<'_> {
+        let entries = self.history.entries.iter().map(|entry| JsonEntry {
+            time: entry.moment.time,
+            transaction: entry.moment.transaction,
+            url: format!("{}#{}", self.url, entry.moment.transaction),
+            kind: entry.kind,
+            author: history::name(self.evidence, &entry.author),
+            phid: &entry.author,
+            words: &entry.words,
+            detail: &entry.detail,
+        });
+        Json {
+            schema: SCHEMA,
+            task: self.task,
+            url: &self.url,
+            title: self.title,
+            restricted: self.restricted,
+            emergency: self.history.emergency,
+            tagged: self.history.tagged,
+            time: self.evidence.now,
+            entries: entries.collect(),
+        }
+    }
+
+    fn text(&self, width: usize) -> String {
+        let label = self.task.to_string();
+        let title = self.title.map_or_else(|| "(restricted: its texts are not shown)".to_owned(), inert);
+        let mut page = hanging(&format!("{} ", styled(NAME, &label)), label.len() + 1, &title, width);
+        page.push_str(&format!("{}\n\n", styled(FAINT, &self.url)));
+        if !self.history.emergency {
+            let words = format!(
+                "{label} has never been an emergency: it never carried #{}, and nothing on it is meant for the gate.",
+                self.tag
+            );
+            return page + &hanging("", 0, &words, width);
+        }
+        page.push_str(&self.entries(width));
+        if !self.history.tagged {
+            page.push('\n');
+            page.push_str(&hanging("", 0, &format!("{label} never carried the tag #{}.", self.tag), width));
+        }
+        page
+    }
+
+    fn entries(&self, width: usize) -> String {
+        let names: Vec<String> = self
+            .history
+            .entries
+            .iter()
+            .map(|entry| shorten(&history::name(self.evidence, &entry.author), NAMES))
+            .collect();
+        let widest = names.iter().map(|name| columns(name)).max().unwrap_or_default();
+        let kinds = self.history.entries.iter().map(|entry| entry.kind.word().len()).max().unwrap_or_default();
+        let mut page = String::new();
+        let mut day = String::new();
+        for (entry, name) in self.history.entries.iter().zip(&names) {
+            let date = entry.moment.time.strftime("%Y-%m-%d (UTC)").to_string();
+            if date != day {
+                page.push_str(&format!("{}{}\n", if day.is_empty() { "" } else { "\n" }, styled(NAME, &date)));
+                day = date;
+            }
+            page.push_str(&line(entry, name, widest, kinds, width));
+        }
+        page
+    }
+}
+
+/// An entry: time, kind, author, and the words below each other.
+fn line(entry: &Entry, name: &str, names: usize, kinds: usize, width: usize) -> String {
+    let kind = entry.kind.word();
+    let kind_shown = match entry.tone {
+        Tone::Plain => kind.to_owned(),
+        Tone::Good => styled(GOOD, kind),
+        Tone::Mind => styled(MIND, kind),
+        Tone::Bad => styled(BAD, kind),
+    };
+    let gap = |text: usize, column: usize| " ".repeat(column.saturating_sub(text) + 2);
+    let head = format!(
+        "  {}  {kind_shown}{}{name}{}",
+        entry.moment.time.strftime("%H:%M:%S"),
+        gap(kind.len(), kinds),
+        gap(columns(name), names)
+    );
+    let indent = 2 + 8 + 2 + kinds + 2 + names + 2;
+    let room = width.saturating_sub(indent).max(20);
+    let mut lines = wrap(&entry.words, room).into_iter();
+    let mut shown = format!("{head}{}\n", lines.next().unwrap_or_default());
+    for further in lines {
+        shown.push_str(&format!("{}{further}\n", " ".repeat(indent)));
+    }
+    shown
+}

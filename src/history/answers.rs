@@ -1,0 +1,186 @@
+//! Answers: approvals, withdrawals and rejections, each with whether it counts now.
+//!
+//! In the room: the words for what the policy decided. Not in the room: that decision (see [`crate::policy`]).
+
+use super::{Detail, Entry, Kind, Teller, Tone};
+use crate::evidence::trailers::{self, Key, Teams};
+use crate::evidence::{Answer, AnswerKind};
+use crate::ids::TransactionId;
+use crate::policy::Approval;
+use crate::record::ApprovalKind;
+
+/// The trailers that are answers.
+pub(super) const ANSWERS: [Key; 3] = [Key::Approve, Key::Withdraw, Key::Reject];
+
+/// Whether an answer counts now.
+struct Standing {
+    counts: bool,
+    why_not: Option<String>,
+}
+
+impl Standing {
+    fn yes() -> Self {
+        Self { counts: true, why_not: None }
+    }
+
+    fn no(why: impl Into<String>) -> Self {
+        Self { counts: false, why_not: Some(why.into()) }
+    }
+
+    fn words(&self, kind: AnswerKind) -> String {
+        match (&self.why_not, kind) {
+            (None, AnswerKind::Approve) => "counts now".to_owned(),
+            (None, AnswerKind::Withdraw) => "stands".to_owned(),
+            (None, AnswerKind::Reject) => "stands, and stops a deploy".to_owned(),
+            (Some(why), AnswerKind::Approve) => format!("does not count now: {why}"),
+            (Some(why), AnswerKind::Withdraw | AnswerKind::Reject) => format!("does not stand: {why}"),
+        }
+    }
+}
+
+impl Teller<'_> {
+    /// The entries of an answer that its comment still holds: one for each team.
+    pub(super) fn answer(&self, answer: &Answer) -> Vec<Entry> {
+        match (&answer.teams, answer.kind) {
+            (Teams::Named(teams), _) => teams.iter().map(|team| self.answer_for(answer, team)).collect(),
+            (Teams::NotUnderstood(written), AnswerKind::Approve) => {
+                let why =
+                    self.approval(answer.moment.transaction, written).and_then(|approval| approval.why_not.as_ref());
+                let why = why.map_or_else(|| "not understood".to_owned(), ToString::to_string);
+                let what = format!("for {}", self.quote(written));
+                vec![self.entry(answer, self.open(written), &what, Standing::no(why), Tone::Mind)]
+            }
+            (Teams::NotUnderstood(written), _) => vec![self.refusal_not_understood(answer, written)],
+        }
+    }
+
+    fn answer_for(&self, answer: &Answer, team: &str) -> Entry {
+        let standing = match answer.kind {
+            AnswerKind::Approve => match self.approval(answer.moment.transaction, team) {
+                None => Standing::no(SUPERSEDED),
+                Some(Approval { why_not: Some(why), .. }) => Standing::no(why.to_string()),
+                Some(_) => Standing::yes(),
+            },
+            AnswerKind::Withdraw | AnswerKind::Reject => self.refusal(answer, Some(team)),
+        };
+        let mut what = format!("for {team}");
+        if !answer.why.is_empty() {
+            what.push_str(&format!(", {}", self.quote(&answer.why)));
+        }
+        let tone = match (answer.kind, standing.counts) {
+            (AnswerKind::Approve, true) => Tone::Good,
+            (AnswerKind::Reject, true) => Tone::Bad,
+            _ => Tone::Mind,
+        };
+        let mut entry = self.entry(answer, Some(team.to_owned()), &what, standing, tone);
+        if answer.kind == AnswerKind::Approve && self.served(answer.moment.transaction, team) {
+            entry.words.push_str("; a recorded deploy rests on it");
+        }
+        entry
+    }
+
+    fn refusal_not_understood(&self, answer: &Answer, written: &str) -> Entry {
+        let standing = self.refusal(answer, None);
+        let mut teams = self.words_at(answer).map(|word| word.team.as_str()).collect::<Vec<_>>();
+        teams.sort_unstable();
+        let reach = match teams.is_empty() {
+            true => "not understood".to_owned(),
+            false => format!("not understood, so for every team of theirs ({})", teams.join(", ")),
+        };
+        let what = format!("{}, {reach}", self.quote(written));
+        let tone = if standing.counts && answer.kind == AnswerKind::Reject { Tone::Bad } else { Tone::Mind };
+        self.entry(answer, self.open(written), &what, standing, tone)
+    }
+
+    /// Whether a withdrawal or a no stands.
+    fn refusal(&self, answer: &Answer, team: Option<&str>) -> Standing {
+        let is_for = |known: &str| team.is_none_or(|team| team == known);
+        let Some(word) = self.words_at(answer).find(|word| is_for(&word.team)) else {
+            let nowhere = team.is_none() && self.is_in_no_team(answer);
+            return Standing::no(if nowhere { "its author is in no team of the policy" } else { SUPERSEDED });
+        };
+        match answer.kind {
+            AnswerKind::Reject if !word.may_reject => {
+                Standing::no("its author is in no team of the policy, or no person with an enabled account")
+            }
+            _ => Standing::yes(),
+        }
+    }
+
+    fn is_in_no_team(&self, answer: &Answer) -> bool {
+        !self.evidence.teams.values().any(|team| team.members.contains(&answer.author))
+    }
+
+    /// The words of an answer that still stand.
+    fn words_at<'b>(&'b self, answer: &'b Answer) -> impl Iterator<Item = &'b crate::policy::StandingWord> {
+        self.words.iter().filter(|word| word.transaction == answer.moment.transaction && word.kind == answer.kind)
+    }
+
+    fn approval(&self, transaction: TransactionId, team: &str) -> Option<&Approval> {
+        let verified = self.verdict.approvals.iter().filter(|approval| approval.kind == ApprovalKind::Verified);
+        verified.into_iter().find(|approval| approval.transaction == Some(transaction) && approval.team == team)
+    }
+
+    /// Whether a record names this approval.
+    fn served(&self, transaction: TransactionId, team: &str) -> bool {
+        let approvals = self.records.iter().flat_map(|standing| &standing.record.approvals);
+        approvals.into_iter().any(|approval| approval.transaction == Some(transaction) && approval.team == team)
+    }
+
+    fn entry(&self, answer: &Answer, team: Option<String>, what: &str, standing: Standing, tone: Tone) -> Entry {
+        let by_edit = if answer.edited_in { " (by an edit)" } else { "" };
+        Entry {
+            moment: answer.moment,
+            author: answer.author.as_str().to_owned(),
+            kind: kind(answer.kind),
+            tone,
+            words: format!("{} {what}{by_edit}: {}", verb(answer.kind), standing.words(answer.kind)),
+            detail: Detail { team, counts: Some(standing.counts), why_not: standing.why_not, ..Detail::default() },
+        }
+    }
+
+    /// An answer that the comment held in an earlier version and holds no more.
+    pub(super) fn answer_gone(&self, key: Key, value: &str, base: &Entry) -> Option<Entry> {
+        let answered = match key {
+            Key::Approve => AnswerKind::Approve,
+            Key::Withdraw => AnswerKind::Withdraw,
+            Key::Reject => AnswerKind::Reject,
+            _ => return None,
+        };
+        let teams = match answered {
+            AnswerKind::Approve => trailers::teams_of_approval(value, self.policy),
+            AnswerKind::Withdraw | AnswerKind::Reject => trailers::teams_of_refusal(value, self.policy).0,
+        };
+        let (team, shown) = match teams {
+            Teams::Named(teams) => (Some(teams.join(", ")), teams.join(" and ")),
+            Teams::NotUnderstood(written) => (self.open(&written), self.quote(&written)),
+        };
+        let standing = Standing::no("the comment was edited since and does not say it any more");
+        Some(Entry {
+            kind: kind(answered),
+            tone: Tone::Mind,
+            words: format!("{} for {shown}: {}", verb(answered), standing.words(answered)),
+            detail: Detail { team, counts: Some(false), why_not: standing.why_not, ..Detail::default() },
+            ..base.clone()
+        })
+    }
+}
+
+/// What stands in the way of an answer that is not the latest of its author for its team.
+const SUPERSEDED: &str = "a later word of theirs for this team stands alone";
+
+fn kind(answer: AnswerKind) -> Kind {
+    match answer {
+        AnswerKind::Approve => Kind::Approve,
+        AnswerKind::Withdraw => Kind::Withdraw,
+        AnswerKind::Reject => Kind::Reject,
+    }
+}
+
+fn verb(answer: AnswerKind) -> &'static str {
+    match answer {
+        AnswerKind::Approve => "approved",
+        AnswerKind::Withdraw => "withdrew",
+        AnswerKind::Reject => "rejected",
+    }
+}

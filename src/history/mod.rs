@@ -1,0 +1,343 @@
+//! The emergency story of one task, told in order: what made it an emergency, what was stated, who answered, what was
+//! deployed, and what was tampered with.
+//!
+//! In the room: [`tell`], which makes one list of [`Entry`] out of evidence and policy, as a pure function. Beside it
+//! one file for each thing that entries are made of. Not in the room: how the list is shown, and whether the task may
+//! be deployed.
+
+mod answers;
+mod comments;
+mod records;
+mod statements;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use crate::conduit::Change;
+use crate::evidence::records::Standing;
+use crate::evidence::timeline::Moment;
+use crate::evidence::{Candidate, Evidence, Story};
+use crate::ids::{DeployId, Phid, Project, User};
+use crate::policy::{self, Intent, Policy, StandingWord, Verdict};
+use crate::record::DeployerSource;
+
+/// What an entry tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The task was made.
+    Created,
+    /// The tag came or went.
+    Tag,
+    /// The reason.
+    Reason,
+    /// The deployer, the action, the change, or that it is a drill.
+    Stated,
+    /// The task was closed or opened again.
+    Status,
+    /// Yes.
+    Approve,
+    /// Never mind.
+    Withdraw,
+    /// No.
+    Reject,
+    /// Where the aftermath is worked on.
+    FollowUp,
+    /// A record of a deploy.
+    Record,
+    /// A comment that mattered was edited.
+    Edited,
+    /// A comment was removed.
+    Removed,
+    /// A line that looks like a trailer of the gate and is none.
+    Unknown,
+}
+
+impl Kind {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Tag => "tag",
+            Self::Reason => "reason",
+            Self::Stated => "stated",
+            Self::Status => "status",
+            Self::Approve => "approve",
+            Self::Withdraw => "withdraw",
+            Self::Reject => "reject",
+            Self::FollowUp => "follow-up",
+            Self::Record => "record",
+            Self::Edited => "edited",
+            Self::Removed => "removed",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether it belongs to an emergency; what happens to every task does not.
+    fn is_emergency(self) -> bool {
+        !matches!(self, Self::Created | Self::Status | Self::Removed)
+    }
+}
+
+/// How an entry bears on the deploy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// It is told, no more.
+    Plain,
+    /// It speaks for it.
+    Good,
+    /// Somebody should look at it.
+    Mind,
+    /// It speaks against it, or against whoever did it.
+    Bad,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// When, and where it can be looked up.
+    pub moment: Moment,
+    /// Who did it, a PHID.
+    pub author: String,
+    /// What it tells of.
+    pub kind: Kind,
+    /// How it bears on the deploy.
+    pub tone: Tone,
+    /// What happened, in words. They can quote the task: make them inert before showing them.
+    pub words: String,
+    /// The same for programs, as far as it applies.
+    pub detail: Detail,
+}
+
+/// What an entry says, for programs. Texts of a restricted task are left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Detail {
+    /// The key of the team, or what was written in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+    /// Whether it counts now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counts: Option<bool>,
+    /// Why it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why_not: Option<String>,
+    /// The trailer that was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trailer: Option<&'static str>,
+    /// What stands there since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// What stood there before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// The deploy that a record speaks of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deploy: Option<DeployId>,
+    /// What the record says has happened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<crate::record::Event>,
+    /// How the deploy ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<crate::record::Outcome>,
+    /// The record says again what another one said before it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub duplicate: bool,
+}
+
+/// A task's story.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct History {
+    /// What happened, oldest first.
+    pub entries: Vec<Entry>,
+    /// It ever carried the tag, or something on it was meant for the gate.
+    pub emergency: bool,
+    /// It ever carried the tag.
+    pub tagged: bool,
+    /// Its texts may not be shown.
+    pub hidden: bool,
+}
+
+/// Tells the story of a task. Texts of a restricted task are left out unless `show_restricted`.
+pub fn tell(evidence: &Evidence, policy: &Policy, show_restricted: bool) -> History {
+    let story = Story::read(evidence, policy, None);
+    let intent = Intent { show_restricted, ..Intent::default() };
+    let records = evidence.records(policy, None);
+    let teller = Teller {
+        evidence,
+        policy,
+        verdict: policy::evaluate(evidence, policy, &intent, None),
+        words: policy::standing_words(evidence, policy, &story),
+        story: &story,
+        records: &records,
+        hide: evidence.is_restricted(&policy.open_spaces) && !show_restricted,
+    };
+    let mut entries = teller.task();
+    entries.extend(teller.statements());
+    entries.extend(teller.comments());
+    entries.sort_by_key(|entry| entry.moment.position);
+    History {
+        emergency: entries.iter().any(|entry| entry.kind.is_emergency()),
+        tagged: entries.iter().any(|entry| entry.kind == Kind::Tag),
+        entries,
+        hidden: teller.hide,
+    }
+}
+
+/// The evidence as it is to somebody who looks back: nobody is about to deploy, so who reads is not behind the deploy,
+/// and who deployed, by the records, was. A deployer that was named stays.
+pub fn in_hindsight(mut evidence: Evidence, policy: &Policy) -> Evidence {
+    let mut candidates = std::mem::take(&mut evidence.candidates);
+    candidates.retain(|candidate| candidate.source == DeployerSource::Flag);
+    for standing in evidence.records(policy, None) {
+        let record = standing.record;
+        for deployer in record.deployer.into_iter().chain(record.behind) {
+            let account = deployer.phid.and_then(|phid| evidence.accounts.get(&phid).cloned());
+            let candidate = Candidate { name: deployer.user, account, source: deployer.source };
+            if !candidates.contains(&candidate) {
+                candidates.push(candidate);
+            }
+        }
+    }
+    evidence.candidates = candidates;
+    evidence
+}
+
+/// Everybody whose name the story may tell: who did something to the task or to a comment on it, and who deployed, by
+/// its records.
+pub fn people(evidence: &Evidence, policy: &Policy) -> BTreeSet<Phid<User>> {
+    let transactions = evidence.timeline.transactions();
+    let versions = transactions.iter().flat_map(|transaction| &transaction.comments);
+    let authors = transactions.iter().map(|transaction| &transaction.author);
+    let authors = authors.chain(versions.map(|version| &version.author));
+    let mut people: BTreeSet<_> = authors.filter_map(|author| Phid::new(author.as_str()).ok()).collect();
+    for standing in evidence.records(policy, None) {
+        let record = standing.record;
+        people.extend(record.deployer.into_iter().chain(record.behind).filter_map(|deployer| deployer.phid));
+    }
+    people
+}
+
+/// Every project that the task ever carried.
+pub fn projects(evidence: &Evidence) -> BTreeSet<Phid<Project>> {
+    let mut projects: BTreeSet<_> = evidence.task.projects.iter().cloned().collect();
+    for transaction in evidence.timeline.transactions() {
+        if let Change::Projects { added, removed } = &transaction.change {
+            projects.extend(added.iter().chain(removed).cloned());
+        }
+    }
+    projects
+}
+
+/// What it takes to tell a story.
+struct Teller<'a> {
+    evidence: &'a Evidence,
+    policy: &'a Policy,
+    story: &'a Story,
+    verdict: Verdict,
+    words: Vec<StandingWord>,
+    records: &'a [Standing],
+    hide: bool,
+}
+
+/// How much of one text is shown to people, in characters.
+const QUOTED: usize = 400;
+
+impl Teller<'_> {
+    /// A text of the task in quotes, or that it is hidden.
+    fn quote(&self, text: &str) -> String {
+        match self.hide {
+            true => "(hidden)".to_owned(),
+            false => format!("'{}'", clipped(text)),
+        }
+    }
+
+    /// A text of the task for programs.
+    fn open(&self, text: &str) -> Option<String> {
+        (!self.hide).then(|| text.to_owned())
+    }
+
+    /// The name of an account.
+    fn name(&self, phid: &str) -> String {
+        name(self.evidence, phid)
+    }
+
+    /// What happened to the task itself: made, tagged, closed.
+    fn task(&self) -> Vec<Entry> {
+        let timeline = &self.evidence.timeline;
+        let mut entries = Vec::new();
+        let entry = |transaction: &crate::conduit::Transaction, kind, tone, words: String| Entry {
+            moment: timeline.moment_of(transaction),
+            author: transaction.author.clone(),
+            kind,
+            tone,
+            words,
+            detail: Detail::default(),
+        };
+        if let Some(first) = timeline.transactions().first() {
+            let mut created = entry(first, Kind::Created, Tone::Plain, "created the task".to_owned());
+            created.author = self.evidence.task.author.as_str().to_owned();
+            created.moment.time = self.evidence.task.created;
+            entries.push(created);
+        }
+        let mut carried = BTreeSet::new();
+        for transaction in timeline.transactions() {
+            match &transaction.change {
+                Change::Projects { added, removed } => {
+                    let Some(tag) = &self.evidence.tag else { continue };
+                    let hashtag = &self.policy.tag;
+                    let which = |project: &Phid<Project>| match *project == tag.phid {
+                        true => format!("the tag #{hashtag}"),
+                        false => format!("a subproject or milestone of the tag #{hashtag}"),
+                    };
+                    for project in added.iter().filter(|project| tag.family.contains(project)) {
+                        let began = carried.is_empty();
+                        carried.insert(project);
+                        let (tone, rest) = match began {
+                            true => (Tone::Good, "an emergency from here on"),
+                            false => (Tone::Plain, "it was an emergency already"),
+                        };
+                        let words = format!("added {}: {rest}", which(project));
+                        entries.push(entry(transaction, Kind::Tag, tone, words));
+                    }
+                    for project in removed.iter().filter(|project| tag.family.contains(project)) {
+                        carried.remove(project);
+                        let (tone, rest) = match carried.is_empty() {
+                            true => (Tone::Bad, "no emergency any more"),
+                            false => (Tone::Mind, "another tag still makes it an emergency"),
+                        };
+                        let words = format!("removed {}: {rest}", which(project));
+                        entries.push(entry(transaction, Kind::Tag, tone, words));
+                    }
+                }
+                Change::Status { old, new } => {
+                    let closed = |status: &str| self.evidence.closed.contains(status);
+                    let words = match (old.as_deref().is_some_and(closed), closed(new)) {
+                        (false, true) => format!("closed the task as {new}"),
+                        (true, false) => format!("opened the task again ({new})"),
+                        _ => continue,
+                    };
+                    entries.push(entry(transaction, Kind::Status, Tone::Plain, words));
+                }
+                _ => {}
+            }
+        }
+        entries
+    }
+}
+
+/// The name of an account or an application for people; its PHID where that is all that is known.
+pub fn name(evidence: &Evidence, phid: &str) -> String {
+    let application = phid.strip_prefix("PHID-APPS-").map(|name| {
+        let name = name.strip_prefix("Phabricator").unwrap_or(name);
+        name.strip_suffix("Application").unwrap_or(name)
+    });
+    application.unwrap_or_else(|| evidence.name_of(phid)).to_owned()
+}
+
+fn clipped(text: &str) -> String {
+    match text.char_indices().nth(QUOTED) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}

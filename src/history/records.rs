@@ -1,0 +1,156 @@
+//! Records of deploys, and comments that claim to be one.
+//!
+//! In the room: what each says, and whether it is believed. Not in the room: how a record is written and read (see
+//! [`crate::record`]).
+
+use std::collections::BTreeSet;
+
+use super::{Detail, Entry, Kind, Teller, Tone, clipped};
+use crate::evidence::timeline::Comment;
+use crate::ids::DeployId;
+use crate::record::parse::{Parsed, parse};
+use crate::record::{ApprovalKind, Event, ExitStatus, Outcome, Record};
+
+impl Teller<'_> {
+    /// What a comment records. `seen` holds the records that were told before it.
+    pub(super) fn record(&self, comment: &Comment<'_>, seen: &mut BTreeSet<(DeployId, Event)>) -> Option<Entry> {
+        let transaction = comment.transaction;
+        let (tone, words, detail) = match parse(comment.first_text()) {
+            Parsed::Absent => return None,
+            Parsed::Unreadable { why } => {
+                let why = match self.hide {
+                    true => String::new(),
+                    false => format!(": {}", clipped(&why)),
+                };
+                (Tone::Bad, format!("wrote what claims to be a record and cannot be read{why}"), Detail::default())
+            }
+            Parsed::Newer { schema } => {
+                let words = format!("wrote a record of the newer schema {schema}, which this version does not know");
+                (Tone::Mind, words, Detail::default())
+            }
+            Parsed::Record(record) => {
+                let believed = self.evidence.believes(&record, &transaction.author, self.policy);
+                let duplicate = believed && !seen.insert((record.deploy, record.event));
+                let detail = Detail {
+                    deploy: Some(record.deploy),
+                    event: Some(record.event),
+                    outcome: record.outcome,
+                    duplicate,
+                    counts: Some(believed),
+                    why_not: (!believed).then(|| self.why_not_believed(&record).to_owned()),
+                    ..Detail::default()
+                };
+                match (believed, duplicate) {
+                    (true, false) => (tone(&record), self.told(&record), detail),
+                    (true, true) => {
+                        let words = format!("{} a second time: a duplicate of the record before", event(record.event));
+                        (Tone::Mind, words, detail)
+                    }
+                    (false, _) => {
+                        let claim = match self.hide {
+                            true => event(record.event).to_owned(),
+                            false => self.told(&record),
+                        };
+                        let why = self.why_not_believed(&record);
+                        (Tone::Bad, format!("wrote a record that is not believed, as {why}; it says: {claim}"), detail)
+                    }
+                }
+            }
+        };
+        Some(Entry {
+            moment: self.evidence.timeline.moment_of(transaction),
+            author: transaction.author.clone(),
+            kind: Kind::Record,
+            tone,
+            words,
+            detail,
+        })
+    }
+
+    fn why_not_believed(&self, record: &Record) -> &'static str {
+        match record.task == self.evidence.task.id {
+            true => "its author is neither a recorder nor the deployer that it names",
+            false => "it speaks of another task",
+        }
+    }
+
+    fn told(&self, record: &Record) -> String {
+        let mut words = event(record.event).to_owned();
+        if record.drill {
+            words.push_str(" (a drill)");
+        }
+        match &record.deployer {
+            Some(deployer) => words.push_str(&format!(" by {}", clipped(&deployer.user))),
+            None => words.push_str(" by nobody known"),
+        }
+        if record.event == Event::Finished {
+            words.push_str(&format!(": {}", ended(record)));
+            words.push_str(&self.note(record));
+            return words;
+        }
+        words.push_str(&format!(" on {}", clipped(&record.host)));
+        if let Some(change) = &record.change {
+            words.push_str(&format!("; change {}", self.quote(change)));
+        }
+        if let Some(command) = &record.command {
+            words.push_str(&format!("; command {}", self.quote(command)));
+        }
+        if record.event == Event::Recorded {
+            words.push_str(&format!("; {}", ended(record)));
+        }
+        words.push_str(&self.note(record));
+        words.push_str(&format!("; {}; verdict {}", approved(record), clipped(&record.verdict)));
+        if !record.failed.is_empty() {
+            words.push_str(&format!(" because of {}", clipped(&record.failed.join(", "))));
+        }
+        words
+    }
+
+    fn note(&self, record: &Record) -> String {
+        record.note.as_ref().map(|note| format!("; note {}", self.quote(note))).unwrap_or_default()
+    }
+}
+
+fn event(event: Event) -> &'static str {
+    match event {
+        Event::Started => "recorded the start of a deploy",
+        Event::Finished => "recorded the end of a deploy",
+        Event::Recorded => "recorded a deploy by other means",
+    }
+}
+
+fn ended(record: &Record) -> String {
+    let outcome = match record.outcome {
+        Some(Outcome::Succeeded) => "succeeded",
+        Some(Outcome::Failed) => "failed",
+        Some(Outcome::RolledBack) => "rolled back",
+        Some(Outcome::NotStarted) => "the command was never started",
+        Some(Outcome::Unknown) | None => "nobody saw how it ended",
+    };
+    match record.exit {
+        Some(ExitStatus::Code(code)) => format!("{outcome}, exit status {code}"),
+        Some(ExitStatus::Signal(signal)) => format!("{outcome}, killed by signal {signal}"),
+        None => outcome.to_owned(),
+    }
+}
+
+fn approved(record: &Record) -> String {
+    if record.approvals.is_empty() {
+        return "approved by nobody".to_owned();
+    }
+    let by = record.approvals.iter().map(|approval| {
+        let attested = if approval.kind == ApprovalKind::Attested { ", attested" } else { "" };
+        format!("{} ({}{attested})", clipped(&approval.user), clipped(&approval.team))
+    });
+    format!("approved by {}", by.collect::<Vec<_>>().join(", "))
+}
+
+fn tone(record: &Record) -> Tone {
+    match record.outcome {
+        _ if record.verdict != "allowed" => Tone::Bad,
+        None => Tone::Good,
+        Some(Outcome::Succeeded) => Tone::Good,
+        Some(Outcome::Failed) => Tone::Bad,
+        Some(Outcome::RolledBack | Outcome::Unknown | Outcome::NotStarted) => Tone::Mind,
+    }
+}

@@ -1,0 +1,318 @@
+//! Tests of the story that is told.
+
+use super::*;
+use crate::evidence::testing::{History as Made, person};
+use crate::record::render::render;
+use crate::record::render::tests::example;
+use crate::record::{Deployer, Event, Outcome, Record, RecordedApproval};
+
+fn told(made: &Made) -> History {
+    let evidence = in_hindsight(made.evidence(), &made.policy);
+    tell(&evidence, &made.policy, false)
+}
+
+/// The story as lines: kind, author, words.
+fn lines(history: &History) -> Vec<String> {
+    let line = |entry: &Entry| {
+        let author = entry.author.trim_start_matches("PHID-USER-");
+        format!("{} {author} {}", entry.kind.word(), entry.words)
+    };
+    history.entries.iter().map(line).collect()
+}
+
+fn of(history: &History, kind: Kind) -> Vec<String> {
+    let found = history.entries.iter().filter(|entry| entry.kind == kind);
+    found.map(|entry| entry.words.clone()).collect()
+}
+
+fn record(event: Event) -> Record {
+    let mut record = example();
+    record.event = event;
+    record.task = crate::ids::TaskId::new(1).unwrap();
+    record.deployer =
+        Some(Deployer { user: "deployer1".into(), phid: Some(person("deployer1")), source: DeployerSource::Token });
+    record.behind = Vec::new();
+    record
+}
+
+#[test]
+fn an_emergency_is_told_in_order() {
+    let mut made = Made::ready();
+    let started = Record {
+        change: None,
+        note: None,
+        outcome: None,
+        exit: None,
+        command: Some("scap sync-world".into()),
+        ..record(Event::Started)
+    };
+    made.comment("phabgate", 30, &render(&started));
+    made.comment("phabgate", 40, &render(&Record { note: Some("went well".into()), ..record(Event::Finished) }));
+    made.status("deployer1", 50, "resolved");
+    made.status("sre1", 60, "open");
+    assert_eq!(
+        lines(&told(&made)),
+        [
+            "created deployer1 created the task",
+            "reason deployer1 stated the reason in the description: availability, '5xx on every page view'",
+            "tag deployer1 added the tag #emergency-deployment: an emergency from here on",
+            "approve releng1 approved for releng: counts now",
+            "approve sre1 approved for sre: counts now",
+            "record phabgate recorded the start of a deploy by deployer1 on deploy1.example; command 'scap sync-world'; \
+             approved by releng1 (releng), sre1 (sre, attested); verdict allowed",
+            "record phabgate recorded the end of a deploy by deployer1: succeeded, exit status 0; note 'went well'",
+            "status deployer1 closed the task as resolved",
+            "status sre1 opened the task again (open)",
+        ]
+    );
+}
+
+#[test]
+fn a_task_that_nothing_was_asked_of_is_no_emergency() {
+    let mut made = Made::new("deployer1");
+    made.comment("sre1", 10, "Nice weather.");
+    made.status("deployer1", 20, "resolved");
+    let history = told(&made);
+    assert!(!history.emergency && !history.tagged);
+    made.comment("sre1", 30, "Emergency-Approve: sre");
+    let history = told(&made);
+    assert!(history.emergency && !history.tagged);
+}
+
+#[test]
+fn the_tag_comes_and_goes() {
+    let mut made = Made::new("deployer1");
+    made.tag("deployer1", 1, "emergency");
+    made.tag("deployer1", 2, "emergency-sub");
+    made.untag("deployer2", 3, "emergency");
+    made.untag("deployer2", 4, "emergency-sub");
+    made.tag("deployer2", 5, "unrelated");
+    assert_eq!(
+        of(&told(&made), Kind::Tag),
+        [
+            "added the tag #emergency-deployment: an emergency from here on",
+            "added a subproject or milestone of the tag #emergency-deployment: it was an emergency already",
+            "removed the tag #emergency-deployment: another tag still makes it an emergency",
+            "removed a subproject or milestone of the tag #emergency-deployment: no emergency any more",
+        ]
+    );
+}
+
+#[test]
+fn the_reason_is_followed_from_place_to_place() {
+    let mut made = Made::emergency();
+    made.field("deployer1", 10, Some("security - leak"));
+    made.field("deployer1", 11, Some("security - a worse leak"));
+    made.field("deployer1", 12, None);
+    made.comment("outsider", 13, "Emergency-Reason: abuse - mine");
+    made.describe("deployer1", 14, "Emergency-Reason: party");
+    assert_eq!(
+        of(&told(&made), Kind::Reason),
+        [
+            "stated the reason in the description: availability, '5xx on every page view'",
+            "stated the reason in the custom field: security, 'leak'",
+            "changed the explanation in the custom field: security, 'a worse leak'; before: security, 'leak'",
+            "cleared the reason in the custom field; before: security, 'a worse leak'; in force is the one in the \
+             description: availability, '5xx on every page view'",
+            "stated the reason in a comment: abuse, 'mine'; does not count: only the task's author and the deployer \
+             state it",
+            "changed the reason in the description: 'party' (no category of the policy); before: availability, '5xx \
+             on every page view'",
+        ]
+    );
+}
+
+#[test]
+fn what_is_stated_about_the_deploy_is_told() {
+    let mut made = Made::emergency();
+    made.comment("deployer1", 10, "Emergency-Deployer: deployer2\nEmergency-Action: rollback\nEmergency-Drill: yes");
+    assert_eq!(
+        of(&told(&made), Kind::Stated),
+        [
+            "stated the deployer in a comment: 'deployer2'",
+            "stated the action in a comment: 'rollback'",
+            "stated the drill in a comment: 'yes'",
+        ]
+    );
+}
+
+#[test]
+fn each_answer_is_told_with_whether_it_counts() {
+    let mut made = Made::ready();
+    made.comment("outsider", 20, "Emergency-Approve: sre");
+    made.comment("sre2", 21, "Emergency-Approve: sre after lunch");
+    made.comment("sre1", 22, "Emergency-Withdraw: sre");
+    made.comment("sre2", 23, "Emergency-Reject: no way");
+    made.comment("releng2", 24, "Emergency-Reject: releng - too risky");
+    made.comment("releng2", 25, "Emergency-Approve: releng");
+    made.comment("admin", 26, "Emergency-Reject: sre");
+    made.comment("admin", 27, "Emergency-Reject: never");
+    made.comment("releng1", 28, "Emergency-Approve: releng");
+    let history = told(&made);
+    assert_eq!(
+        of(&history, Kind::Approve),
+        [
+            "approved for releng: does not count now: a later word of theirs for this team stands alone",
+            "approved for sre: does not count now: withdrawn",
+            "approved for sre: does not count now: not a member of SRE",
+            "approved for 'sre after lunch': does not count now: not understood: write the team alone, as in \
+             `Emergency-Approve: sre`",
+            "approved for releng: counts now",
+            "approved for releng: counts now",
+        ]
+    );
+    assert_eq!(of(&history, Kind::Withdraw), ["withdrew for sre: stands"]);
+    assert_eq!(
+        of(&history, Kind::Reject),
+        [
+            "rejected 'no way', not understood, so for every team of theirs (sre): stands, and stops a deploy",
+            "rejected for releng, 'too risky': does not stand: a later word of theirs for this team stands alone",
+            "rejected for sre: does not stand: its author is in no team of the policy, or no person with an enabled \
+             account",
+            "rejected 'never', not understood: does not stand: its author is in no team of the policy",
+        ]
+    );
+}
+
+#[test]
+fn whoever_reads_is_not_behind_the_deploy_and_whoever_deployed_is() {
+    let mut made = Made::ready();
+    made.candidates = vec![("sre1".into(), DeployerSource::Token)];
+    assert_eq!(of(&told(&made), Kind::Approve)[1], "approved for sre: counts now");
+    let mut by_sre1 = record(Event::Recorded);
+    by_sre1.deployer = Some(Deployer { user: "sre1".into(), phid: Some(person("sre1")), source: DeployerSource::Flag });
+    made.comment("phabgate", 30, &render(&by_sre1));
+    assert!(of(&told(&made), Kind::Approve)[1].contains("may be behind the deploy"));
+}
+
+#[test]
+fn an_edit_is_told_with_what_was_there_before() {
+    let mut made = Made::emergency();
+    let turned = made.comment("sre1", 10, "Emergency-Approve: sre");
+    let kept = made.comment("sre2", 11, "Emergency-Approve: sre");
+    let plain = made.comment("sre2", 12, "Looking.");
+    made.edit(turned, "sre1", 20, "Emergency-Reject: sre - no");
+    made.edit(kept, "sre2", 21, "Emergency-Approve: sre\n\nGood luck.");
+    made.edit(plain, "sre2", 22, "Still looking.");
+    made.edit(kept, "admin", 23, "Emergency-Approve: releng");
+    let history = told(&made);
+    assert_eq!(
+        of(&history, Kind::Edited),
+        [
+            "edited their comment of 2026-11-22 23:43:30 UTC: `Emergency-Approve: sre` was taken out; \
+             `Emergency-Reject: sre - no` was put in",
+            "edited their comment of 2026-11-22 23:43:31 UTC: what it says to the gate is as before",
+            "edited the comment of sre2 of 2026-11-22 23:43:31 UTC: `Emergency-Approve: sre` became \
+             `Emergency-Approve: releng`",
+        ]
+    );
+    assert_eq!(
+        of(&history, Kind::Approve),
+        [
+            "approved for sre: does not count now: the comment was edited since and does not say it any more",
+            "approved for sre: does not count now: the comment was edited since and does not say it any more",
+            "approved for releng (by an edit): does not count now: somebody else edited it into the comment",
+        ]
+    );
+    assert_eq!(of(&history, Kind::Reject), ["rejected for sre, 'no' (by an edit): stands, and stops a deploy"]);
+}
+
+#[test]
+fn a_removal_is_told_with_who_did_it() {
+    let mut made = Made::ready();
+    let gone = made.comment("sre1", 20, "Emergency-Withdraw: sre");
+    made.remove(gone, "admin", 30);
+    let history = told(&made);
+    let removed = history.entries.iter().find(|entry| entry.kind == Kind::Removed).unwrap();
+    assert_eq!(removed.author, person("admin").as_str());
+    assert_eq!(
+        removed.words,
+        "removed the comment of sre1 of 2026-11-22 23:43:40 UTC; it may have said anything, so no older approval of \
+         sre1 counts any more"
+    );
+    assert!(of(&history, Kind::Approve)[1].contains("a later comment of the approver was removed"));
+}
+
+#[test]
+fn records_are_told_with_what_is_wrong_with_them() {
+    let mut made = Made::ready();
+    let started = made.comment("phabgate", 30, &render(&record(Event::Started)));
+    made.comment("phabgate", 31, &render(&record(Event::Started)));
+    made.comment("outsider", 32, &render(&record(Event::Finished)));
+    let mut elsewhere = record(Event::Finished);
+    elsewhere.task = crate::ids::TaskId::new(2).unwrap();
+    made.comment("phabgate", 33, &render(&elsewhere));
+    made.comment("outsider", 34, "```lang=json, name=phabgate/record/1\n{\n```");
+    made.comment("outsider", 35, "```lang=json, name=phabgate/record/9\n{}\n```");
+    made.edit(started, "phabgate", 40, "Nothing happened.");
+    let history = told(&made);
+    let records = of(&history, Kind::Record);
+    assert_eq!(
+        records.iter().map(|words| words.split([':', ';']).next().unwrap()).collect::<Vec<_>>(),
+        [
+            "recorded the start of a deploy by deployer1 on deploy1.example",
+            "recorded the start of a deploy a second time",
+            "wrote a record that is not believed, as its author is neither a recorder nor the deployer that it names",
+            "wrote a record that is not believed, as it speaks of another task",
+            "wrote what claims to be a record and cannot be read",
+            "wrote a record of the newer schema phabgate/record/9, which this version does not know",
+        ]
+    );
+    assert!(of(&history, Kind::Edited)[0].ends_with("the record was taken out; what it said first counts"));
+    let duplicates = history.entries.iter().filter(|entry| entry.detail.duplicate).count();
+    assert_eq!(duplicates, 1);
+}
+
+#[test]
+fn an_approval_that_served_says_so() {
+    let mut made = Made::emergency();
+    let approval = made.comment("sre1", 10, "Emergency-Approve: sre");
+    let mut recorded = record(Event::Recorded);
+    recorded.outcome = Some(Outcome::Failed);
+    recorded.approvals = vec![RecordedApproval {
+        team: "sre".into(),
+        user: "sre1".into(),
+        phid: Some(person("sre1")),
+        kind: crate::record::ApprovalKind::Verified,
+        transaction: Some(approval),
+        time: crate::evidence::testing::at(10),
+        evidence: None,
+    }];
+    made.comment("phabgate", 30, &render(&recorded));
+    assert_eq!(of(&told(&made), Kind::Approve), ["approved for sre: counts now; a recorded deploy rests on it"]);
+}
+
+#[test]
+fn a_restricted_task_keeps_its_texts_to_itself() {
+    let mut made = Made::new("deployer1");
+    made.task.view = "admin".into();
+    made.describe("deployer1", 1, "Emergency-Reason: security - SECRET\nEmergency-Change: SECRET");
+    made.tag("deployer1", 2, "emergency");
+    made.field("deployer1", 3, Some("SECRET"));
+    made.field("deployer1", 4, None);
+    let edited = made.comment("sre1", 5, "Emergency-Approve: SECRET");
+    made.edit(edited, "sre1", 6, "Emergency-Reject: sre - SECRET\nEmergency-SECRET: x\nEmergency-Followup: SECRET");
+    made.comment("sre2", 7, "Emergency-Approve: sre and SECRET");
+    made.comment("sre2", 8, "Emergency-Reject: SECRET");
+    made.comment("outsider", 9, "Emergency-Reason: abuse - SECRET");
+    let mut secret = record(Event::Recorded);
+    secret.command = Some("SECRET".into());
+    secret.note = Some("SECRET".into());
+    secret.change = Some("SECRET".into());
+    made.comment("phabgate", 10, &render(&secret));
+    secret.host = "SECRET".into();
+    made.comment("outsider", 11, &render(&secret));
+    made.comment("outsider", 12, "```lang=json, name=phabgate/record/1\n{\"SECRET\": 1}\n```");
+    made.comment("outsider", 13, "```lang=json, name=phabgate/record/SECRET\n```");
+    let evidence = in_hindsight(made.evidence(), &made.policy);
+    let hidden = tell(&evidence, &made.policy, false);
+    assert!(hidden.hidden);
+    for entry in &hidden.entries {
+        let whole = format!("{} {}", entry.words, serde_json::to_string(&entry.detail).unwrap());
+        assert!(!whole.contains("SECRET"), "{whole}");
+    }
+    let shown = tell(&evidence, &made.policy, true);
+    let secrets = lines(&shown).iter().filter(|line| line.contains("SECRET")).count();
+    assert_eq!(shown.entries.len(), hidden.entries.len());
+    assert!(secrets >= 14, "{:#?}", lines(&shown));
+}

@@ -1,0 +1,45 @@
+//! What tests of the binary share: a command that sees nothing of the machine it runs on.
+
+use std::path::Path;
+
+use assert_cmd::Command;
+use tempfile::TempDir;
+
+/// A machine of its own for one test: an empty home, and no variable but those that are set here.
+pub(crate) struct Machine {
+    home: TempDir,
+}
+
+impl Machine {
+    /// An empty machine.
+    pub(crate) fn new() -> Self {
+        Self { home: tempfile::tempdir().unwrap() }
+    }
+
+    /// Its home folder.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// `phabgate` on this machine, 80 columns wide.
+    pub(crate) fn phabgate(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_phabgate"));
+        command
+            .env_clear()
+            .current_dir(self.home())
+            .env("HOME", self.home())
+            .env("PHABGATE_STATE", self.home().join("state"));
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("COLUMNS", "80").env("TZ", "UTC");
+        command
+    }
+
+    /// What a command prints: its exit code, standard output and standard error.
+    pub(crate) fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        let output = self.phabgate().args(arguments).output().unwrap();
+        let text = |bytes: &[u8]| {
+            let text = String::from_utf8(bytes.to_vec()).unwrap();
+            text.replace(self.home().to_str().unwrap(), "[HOME]").replace(env!("CARGO_PKG_VERSION"), "[VERSION]")
+        };
+        (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+    }
+}

@@ -81,6 +81,8 @@ enum Command {
     Explain(explain::Args),
     /// Show or check the configuration
     Config(config::Args),
+    /// Serve the embedded sandbox, or make it new
+    Sandbox(sandbox::Args),
     /// Print the completions for a shell
     Completions(completions::Args),
     /// Print the manual page of a command, or write all of them
@@ -187,6 +189,7 @@ async fn dispatch(cli: &Cli, ui: &mut Ui) -> u8 {
         Command::History(args) => history::run(args, &cli.globals, ui).await,
         Command::Explain(args) => explain::run(args, ui),
         Command::Config(args) => config::run(args, &cli.globals, ui),
+        Command::Sandbox(args) => sandbox::run(args, &cli.globals, ui).await,
         Command::Completions(args) => Ok(completions::run(args, ui)),
         Command::Man(args) => man::run(args, ui),
     };

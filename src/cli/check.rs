@@ -121,7 +121,13 @@ impl<'a> Reading<'a> {
     /// Reads with the limits of the configuration.
     pub(super) fn new(session: &'a Session) -> Self {
         let settings = &session.settings;
-        Self { client: &session.client, base: session.base(), limit: settings.http.total, policy: &settings.policy, ignore_skew: session.is_sandbox() }
+        Self {
+            client: &session.client,
+            base: session.base(),
+            limit: settings.http.total,
+            policy: &settings.policy,
+            ignore_skew: session.is_sandbox(),
+        }
     }
 
     /// The same, where a read may take no longer than this.

@@ -136,9 +136,10 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     };
     let running = sandbox::serve(options).await?;
     let world = running.world()?;
-    let tokens = world.users.iter().filter_map(|user| {
-        world.token_of(&user.username).map(|token| (user.username.clone(), token.to_owned()))
-    });
+    let tokens = world
+        .users
+        .iter()
+        .filter_map(|user| world.token_of(&user.username).map(|token| (user.username.clone(), token.to_owned())));
     show(&Json { schema: SCHEMA, url: running.url.clone(), tokens: tokens.collect() }, ui);
     let _ = tokio::signal::ctrl_c().await;
     running.shutdown().await;

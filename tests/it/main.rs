@@ -4,7 +4,12 @@
 
 mod child;
 mod config_file;
+mod deploys;
+mod exactly_once;
 mod harness;
 mod help;
 mod journal;
+mod killed;
 mod live;
+mod scenarios;
+mod server;

@@ -484,7 +484,7 @@ fn commit(
     task.modified = now;
     let group = world.fresh_group();
     let mut transactions = Vec::new();
-    let mut write = |world: &mut World, object: &str, row: Row, text: Option<String>| {
+    let write = |world: &mut World, object: &str, row: Row, text: Option<String>| {
         let versions = text.map(|text| CommentVersion {
             id: world.next_version(),
             phid: world.fresh_phid("XCMT"),

@@ -1,0 +1,191 @@
+//! `run`, `record` and `outbox` end to end: what happens, what is on the task, how it ends.
+
+use std::fs;
+
+use phabgate::record::{Event, ExitStatus, Outcome};
+use serde_json::Value;
+
+use crate::server::Server;
+
+#[test]
+fn a_deploy_is_run_and_recorded() {
+    let server = Server::new();
+    let result = server.machine.home().join("result.json");
+    let path = result.to_str().unwrap();
+    let (code, out, err) = server.run(&[
+        "run",
+        "T1",
+        "--deployer",
+        "deployer1",
+        "--result",
+        path,
+        "--",
+        "sh",
+        "-c",
+        "echo deployed; exit 3",
+    ]);
+    assert_eq!((code, out.as_str()), (3, "deployed\n"), "{err}");
+    let records = server.records(1);
+    assert_eq!(server.events(1), [Event::Started, Event::Finished]);
+    let finished = &records[1];
+    assert_eq!((finished.outcome, finished.exit), (Some(Outcome::Failed), Some(ExitStatus::Code(3))));
+    assert_eq!(finished.command.as_deref(), Some("sh -c 'echo deployed; exit 3'"));
+    let by: Vec<&str> = finished.approvals.iter().map(|approval| approval.user.as_str()).collect();
+    assert_eq!(by, ["releng1", "sre1"]);
+    assert!(finished.started <= finished.finished);
+    let result: Value = serde_json::from_slice(&fs::read(result).unwrap()).unwrap();
+    assert_eq!(
+        (&result["child_started"], &result["exit_code"], &result["verdict"]),
+        (&true.into(), &3.into(), &"allowed".into())
+    );
+    assert_eq!(result["records"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn what_is_not_allowed_is_not_run() {
+    let server = Server::new();
+    for task in ["T2", "T6", "T15", "T22", "T27"] {
+        let (code, out, err) = server.run(&["run", task, "--deployer", "deployer1", "--", "touch", "ran"]);
+        assert_eq!((code, out.as_str()), (125, ""), "{task}");
+        assert!(err.contains("PENDING") || err.contains("DENIED"), "{err}");
+    }
+    assert!(!server.machine.home().join("ran").exists());
+    assert!(server.running.served().iter().all(|served| served.method != "maniphest.edit"));
+}
+
+#[test]
+fn a_dry_run_shows_the_comments_and_posts_nothing() {
+    let server = Server::new();
+    let (code, out, _) = server.run(&["run", "T1", "--deployer", "deployer1", "--dry-run", "--", "touch", "ran"]);
+    assert_eq!(code, 0);
+    assert!(out.contains("Emergency deploy started") && out.contains("Emergency deploy finished"), "{out}");
+    assert!(!server.machine.home().join("ran").exists());
+    assert!(server.running.served().iter().all(|served| served.method != "maniphest.edit"));
+}
+
+#[test]
+fn the_status_of_run_is_the_commands_or_says_why_there_is_none() {
+    let server = Server::new();
+    let run = |command: &[&str]| {
+        let arguments = [&["run", "T1", "--deployer", "deployer1", "--"], command].concat();
+        server.run(&arguments).0
+    };
+    assert_eq!(run(&["true"]), 0);
+    assert_eq!(run(&["sh", "-c", "kill -9 $$"]), 137);
+    let before = server.records(1).len();
+    assert_eq!(run(&["no-such-command-anywhere"]), 127);
+    assert_eq!(run(&["/etc/passwd"]), 126);
+    assert_eq!(server.records(1).len(), before, "nothing was posted for what cannot be run");
+}
+
+#[test]
+fn bad_input_gets_one_clear_line_and_nothing_is_posted() {
+    let server = Server::new();
+    let other = "https://phab.example/T1";
+    for arguments in [
+        &["check", "T0"][..],
+        &["check", "1234"],
+        &["check", other],
+        &["check", "T1", "--approved-by", "dba=sre1"],
+        &["check", "T1", "--approved-by", "sre"],
+        &["check", "T1", "--evidence", "https://x"],
+        &["check", "T1", "--deployer", ""],
+        &["check", "T1", "--action", "pray"],
+        &["check"],
+        &["nonsense"],
+        &["record", "T1", "--started", "yesterday"],
+        &["record", "T1", "--started", "2999-01-01T00:00Z"],
+        &["record", "T1", "--deploy", "not-an-id"],
+        &["check", "T1", "--config", "no/such/file.toml"],
+    ] {
+        let (code, out, err) = server.run(arguments);
+        assert_eq!((code, out.as_str()), (2, ""), "{arguments:?}: {err}");
+        assert!(err.starts_with("error: "), "{arguments:?}: {err}");
+    }
+    for arguments in
+        [&["run", "T0", "--", "true"][..], &["run", other, "--", "true"], &["run", "T1"], &["run", "T1", "--nonsense"]]
+    {
+        let (code, _, err) = server.run(arguments);
+        assert_eq!(code, 125, "{arguments:?}: {err}");
+        assert!(err.starts_with("error: "), "{arguments:?}: {err}");
+    }
+    assert!(server.running.served().iter().all(|served| served.method != "maniphest.edit"));
+}
+
+#[test]
+fn a_record_is_posted_whatever_the_verdict() {
+    let server = Server::new();
+    let (code, out, err) = server.run(&[
+        "record",
+        "T15",
+        "--deployer",
+        "deployer1",
+        "--outcome",
+        "succeeded",
+        "--command",
+        "scap --token=s3cret sync",
+        "--note",
+        "by hand",
+    ]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("verdict: denied"), "{out}");
+    let record = &server.records(15)[0];
+    assert_eq!(
+        (record.event, record.outcome, record.verdict.as_str()),
+        (Event::Recorded, Some(Outcome::Succeeded), "denied")
+    );
+    assert_eq!(record.command.as_deref(), Some("scap --token=[masked] sync"));
+    assert!(record.failed.contains(&"rejected".to_owned()));
+}
+
+#[test]
+fn nobody_records_for_others_with_a_token_of_their_own() {
+    let server = Server::new();
+    for (arguments, code) in [(&["record", "T1"][..], 2), (&["run", "T1"], 125)] {
+        let mut command = server.phabgate_as("deployer2");
+        let rest = if code == 125 { &["--", "true"][..] } else { &[] };
+        let output = command.args(arguments).args(["--deployer", "deployer2"]).args(rest).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "their own deploy");
+        let mut command = server.phabgate_as("outsider");
+        let output = command.args(arguments).args(["--deployer", "deployer1"]).args(rest).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn a_tracker_that_is_down_leaves_the_record_in_the_outbox() {
+    let server = Server::broken(&["*:503"]);
+    let record =
+        ["record", "T1", "--deployer", "deployer1", "--outcome", "succeeded", "--note", "the tracker was down"];
+    let (code, out, err) = server.run(&record);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.starts_with("queued for T1 (verdict: undecided)"), "{out}");
+    let (code, out, _) = server.run(&["outbox", "list"]);
+    assert_eq!(code, 0);
+    assert!(out.contains("T1 recorded"), "{out}");
+    let (code, _, _) = server.run(&["outbox", "flush"]);
+    assert_eq!(code, 3);
+    server.running.inject(vec![]);
+    let (code, out, err) = server.run(&["outbox", "flush"]);
+    assert_eq!((code, out.as_str()), (0, "nothing is undelivered\n"), "{err}");
+    assert_eq!(server.events(1), [Event::Recorded]);
+}
+
+#[test]
+fn a_stranded_deploy_is_closed_by_its_id() {
+    let server = Server::new();
+    let (code, ..) = server.run(&["run", "T1", "--deployer", "deployer1", "--", "true"]);
+    assert_eq!(code, 0);
+    let deploy = server.records(1)[0].deploy.to_string();
+    let (code, _, err) = server.run(&["record", "T1", "--deployer", "deployer1", "--deploy", &deploy, "--finished"]);
+    assert_eq!(code, 2);
+    assert!(err.contains("has an end already"), "{err}");
+}
+
+#[test]
+fn the_child_never_sees_the_token() {
+    let server = Server::new();
+    let (code, out, err) = server.run(&["run", "T1", "--deployer", "deployer1", "--", "env"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(!out.contains("PHABGATE_TOKEN") && out.contains("PHABGATE_URL"), "{out}");
+}

@@ -1,0 +1,65 @@
+//! The scenarios on the sandbox: each gets its verdict, and each refusal says what is missing and what to type.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::server::Server;
+
+fn scenarios() -> BTreeMap<String, Value> {
+    serde_json::from_str(include_str!("../../fixtures/scenarios.json")).unwrap()
+}
+
+#[test]
+fn every_scenario_gets_its_verdict() {
+    let server = Server::new();
+    let mut judged = 0;
+    for (scenario, about) in scenarios() {
+        let Some(expected) = about["expect"].as_str() else { continue };
+        let deployer = about["deployer"].as_str().unwrap_or("deployer1");
+        let task = about["task"].as_str().unwrap();
+        let (code, out, err) = server.run(&["check", task, "--deployer", deployer, "--format", "json"]);
+        let verdict: Value = serde_json::from_str(&out).unwrap();
+        let codes = BTreeMap::from([("allowed", 0), ("denied", 1), ("pending", 8)]);
+        assert_eq!((verdict["verdict"].as_str(), code), (Some(expected), codes[expected]), "{scenario}: {err}");
+        assert_eq!(verdict["schema"], "phabgate/check/1");
+        judged += 1;
+    }
+    assert_eq!(judged, 27);
+}
+
+#[test]
+fn what_people_read_of_each_scenario() {
+    let server = Server::new();
+    for (scenario, about) in scenarios() {
+        let deployer = about["deployer"].as_str().unwrap_or("deployer1");
+        let (_, out, err) = server.run(&["check", about["task"].as_str().unwrap(), "--deployer", deployer]);
+        assert!(out.lines().all(|line| line.chars().count() <= 80), "{scenario} is wider than the terminal:\n{out}");
+        insta::assert_snapshot!(format!("check-{scenario}"), format!("{out}{err}"));
+    }
+}
+
+#[test]
+fn two_rounds_and_seven_calls_are_enough() {
+    for (task, deployer) in [("T1", "deployer1"), ("T1", "deployer2"), ("T23", "deployer1"), ("T25", "deployer1")] {
+        let server = Server::new();
+        let (code, _, err) = server.run(&["check", task, "--deployer", deployer]);
+        let calls: Vec<String> = server.running.served().into_iter().map(|served| served.method).collect();
+        assert_eq!(code, 0, "{err}");
+        assert!(calls.len() <= 7, "{task} by {deployer}: {calls:?}");
+    }
+}
+
+#[test]
+fn a_restricted_task_shows_nothing_of_its_text() {
+    let server = Server::new();
+    let (code, out, err) = server.run(&["check", "T27", "--deployer", "deployer1"]);
+    assert_eq!(code, 1);
+    assert!(!format!("{out}{err}").to_lowercase().contains("embargo"), "{out}{err}");
+    // Shown to the gate, it is restricted all the same.
+    let admin = server.phabgate_as("admin").args(["check", "T27", "--deployer", "deployer1"]).output().unwrap();
+    let text = String::from_utf8(admin.stdout).unwrap();
+    assert!(text.contains("restricted") && !text.to_lowercase().contains("embargo"), "{text}");
+    let shown = server.phabgate_as("admin").args(["check", "T27", "--deployer", "admin", "--show-restricted"]).output();
+    assert!(String::from_utf8(shown.unwrap().stdout).unwrap().contains("Embargoed vulnerability"));
+}

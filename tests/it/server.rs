@@ -1,0 +1,113 @@
+//! A sandbox for one test, served in a thread of the test's process, and the gate that asks it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, mpsc};
+
+use assert_cmd::Command;
+use phabgate::record::parse::{Parsed, parse};
+use phabgate::record::{Event, Record};
+use phabgate::sandbox::{Options, Running, serve};
+
+use crate::harness::Machine;
+
+/// The sandbox, and a machine on which the gate is set up for it.
+pub(crate) struct Server {
+    pub(crate) running: Arc<Running>,
+    pub(crate) machine: Machine,
+    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Server {
+    /// The built-in world, in memory.
+    pub(crate) fn new() -> Self {
+        Self::with(Options::default())
+    }
+
+    /// The built-in world, with these faults.
+    pub(crate) fn broken(faults: &[&str]) -> Self {
+        let faults = faults.iter().map(|fault| fault.parse().unwrap()).collect();
+        Self::with(Options { faults, ..Options::default() })
+    }
+
+    pub(crate) fn with(options: Options) -> Self {
+        let (made, served) = mpsc::channel();
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                made.send(Arc::new(serve(options).await.unwrap())).unwrap();
+                let _ = stopped.await;
+            });
+        });
+        let running = served.recv().unwrap();
+        let machine = Machine::new();
+        // On loopback the time after which an attempt is settled may be short.
+        let config = "[record]\nsettle = \"1s\"\n[http]\nconnect = \"2s\"\ncall = \"1s\"\ntotal = \"6s\"\n";
+        std::fs::write(machine.home().join("config.toml"), config).unwrap();
+        Self { running, machine, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// `phabgate` with the token of an account.
+    pub(crate) fn phabgate_as(&self, account: &str) -> Command {
+        let mut command = self.machine.phabgate();
+        command.env("PHABGATE_URL", self.running.url.as_str());
+        command.env("PHABGATE_TOKEN", self.running.token_of(account).unwrap().unwrap());
+        command.env("PHABGATE_CONFIG", self.machine.home().join("config.toml"));
+        command
+    }
+
+    /// `phabgate` with the token of the recorder, for `deployer1`.
+    pub(crate) fn phabgate(&self) -> Command {
+        self.phabgate_as("phabgate")
+    }
+
+    /// What a command of the recorder prints: exit code, standard output, standard error.
+    pub(crate) fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        let output = self.phabgate().args(arguments).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        (output.status.code().unwrap_or(-1), self.tidy(&text(&output.stdout)), self.tidy(&text(&output.stderr)))
+    }
+
+    /// Output without what differs from run to run.
+    pub(crate) fn tidy(&self, text: &str) -> String {
+        text.replace(self.running.url.as_str(), "http://sandbox/")
+            .replace(self.machine.home().to_str().unwrap(), "[HOME]")
+    }
+
+    /// The records on a task, oldest first.
+    pub(crate) fn records(&self, task: u64) -> Vec<Record> {
+        let world = self.running.world().unwrap();
+        let phid = world.task_numbered(task).unwrap().phid.clone();
+        let mut rows = world.history(&phid);
+        rows.sort_by_key(|row| row.id);
+        let texts = rows.iter().flat_map(|row| row.versions.last()).map(|comment| comment.text.clone());
+        let parsed = texts.map(|text| parse(&text)).filter_map(|parsed| match parsed {
+            Parsed::Record(record) => Some(*record),
+            _ => None,
+        });
+        parsed.collect()
+    }
+
+    /// The events of the records on a task, and that each stands there once.
+    pub(crate) fn events(&self, task: u64) -> Vec<Event> {
+        let records = self.records(task);
+        let mut counts: BTreeMap<_, usize> = BTreeMap::new();
+        for record in &records {
+            *counts.entry((record.deploy, record.event)).or_default() += 1;
+        }
+        assert!(counts.values().all(|count| *count == 1), "a record stands twice: {counts:?}");
+        records.iter().map(|record| record.event).collect()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

@@ -5,7 +5,7 @@ use super::ui::Ui;
 
 /// Arguments of `completions`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The shell
     #[arg(value_enum)]
     shell: clap_complete::Shell,

@@ -13,7 +13,7 @@ const SCHEMA: &str = "phabgate/explain/1";
 
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The rule, as a verdict names it; all of them where it is left out
     #[arg(value_name = "RULE")]
     rule: Option<String>,

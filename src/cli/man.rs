@@ -14,7 +14,7 @@ use super::ui::Ui;
 
 /// Arguments of `man`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The command, such as `check` or `config show`; phabgate itself where it is left out
     #[arg(value_name = "COMMAND", num_args = 0..)]
     command: Vec<String>,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use url::Url;
 
 use super::exit::{Exit, Failure};
 use super::session::Session;
@@ -18,7 +19,7 @@ use crate::time::rough;
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     subject: SubjectArgs,
     #[command(flatten)]
@@ -27,10 +28,10 @@ pub struct Args {
 
 /// How long to wait for approvals.
 #[derive(Debug, Clone, Copy, clap::Args)]
-pub struct Waiting {
+pub(super) struct Waiting {
     /// Wait for approvals that can still come, and show what is waited for
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "30m", value_parser = duration)]
-    pub wait: Option<Duration>,
+    pub(super) wait: Option<Duration>,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -38,6 +39,8 @@ fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(parsed).map_err(|_| "it is negative".to_owned())
 }
 
+/// When a read is said to take long.
+const SLOW: Duration = Duration::from_secs(3);
 /// How often the task is read while waiting.
 const POLL: Duration = Duration::from_secs(5);
 
@@ -51,9 +54,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let question = session.question(task, &args.subject)?;
     let intent = args.subject.intent();
     session.tell_undelivered(ui);
-    let reading =
-        Reading { client: &session.client, limit: session.settings.http.total, policy: &session.settings.policy };
-    let read = reading.until_decided(&question, &intent, args.waiting, ui).await;
+    let read = Reading::new(&session).until_decided(&question, &intent, args.waiting, ui).await;
     show(&read, task, &session, ui);
     Ok(read.exit())
 }
@@ -83,9 +84,10 @@ fn announcement(subject: &Subject, task: TaskId, session: &Session) -> String {
 
 /// What it takes to read a task and judge it.
 pub(super) struct Reading<'a> {
-    pub(super) client: &'a Client,
-    pub(super) limit: Duration,
-    pub(super) policy: &'a Policy,
+    client: &'a Client,
+    base: &'a Url,
+    limit: Duration,
+    policy: &'a Policy,
 }
 
 /// A task, read and judged.
@@ -113,11 +115,22 @@ impl Read {
     }
 }
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
+    /// Reads with the limits of the configuration.
+    pub(super) fn new(session: &'a Session) -> Self {
+        let settings = &session.settings;
+        Self { client: &session.client, base: session.base(), limit: settings.http.total, policy: &settings.policy }
+    }
+
+    /// The same, where a read may take no longer than this.
+    pub(super) fn within(self, limit: Duration) -> Self {
+        Self { limit: self.limit.min(limit), ..self }
+    }
+
     /// Reads and judges, once.
     pub(super) async fn once(&self, question: &Question, intent: &Intent) -> Read {
         let client = self.client.within(self.limit);
-        let url = question.task.url(client.base());
+        let url = question.task.url(self.base);
         match gather(&client, self.policy, question).await {
             Ok(Visibility::Visible(evidence)) => {
                 let verdict = policy::evaluate(&evidence, self.policy, intent, None);
@@ -136,6 +149,19 @@ impl Reading<'_> {
         }
     }
 
+    /// Reads and judges, and says so where it takes long: a silent gate looks like one that hangs.
+    async fn once_watched(&self, question: &Question, intent: &Intent, ui: &mut Ui) -> Read {
+        let reading = self.once(question, intent);
+        tokio::pin!(reading);
+        match tokio::time::timeout(SLOW, &mut reading).await {
+            Ok(read) => read,
+            Err(_) => {
+                ui.note(&format!("the tracker is slow to answer; waiting up to {} s", self.limit.as_secs()));
+                reading.await
+            }
+        }
+    }
+
     /// Reads and judges until the verdict is no longer pending or the time for that has run out. A tracker that does
     /// not answer is asked on, once a verdict was pending.
     pub(super) async fn until_decided(
@@ -145,7 +171,7 @@ impl Reading<'_> {
         waiting: Waiting,
         ui: &mut Ui,
     ) -> Read {
-        let mut read = self.once(question, intent).await;
+        let mut read = self.once_watched(question, intent, ui).await;
         let Some(limit) = waiting.wait else { return read };
         let deadline = tokio::time::Instant::now() + limit;
         let mut told = String::new();

@@ -40,6 +40,10 @@ const VERDICT: &[Ending] = &[
 const TASK: &[Ending] =
     &[("0", "done"), ("1", "the task is not visible to this account"), WRONG, INCOMPLETE, CREDENTIALS];
 
+/// How what delivers records ends.
+const OUTBOX: &[Ending] =
+    &[("0", "done"), WRONG, ("3", "something stays in the outbox, or the journal cannot be used"), CREDENTIALS];
+
 /// Every command.
 const ENTRIES: &[Entry] = &[
     Entry {
@@ -50,6 +54,56 @@ const ENTRIES: &[Entry] = &[
             ("phabgate check T1234 --format json | jq -r .verdict", "for a script"),
         ],
         endings: VERDICT,
+    },
+    Entry {
+        name: "run",
+        examples: &[
+            ("phabgate run T1234 -- scap sync-world", "deploy, where the task allows it"),
+            ("phabgate run T1234 --wait=30m -- scap sync-world", "wait for the approvals that are missing"),
+            ("phabgate run T1234 --dry-run -- scap sync-world", "show all that would be posted, run nothing"),
+        ],
+        endings: &[
+            ("125", "the command was not started: refused, or a failure of phabgate's own"),
+            ("126", "the command cannot be run"),
+            ("127", "the command was not found"),
+            ("128+N", "signal N ended the command"),
+            ("else", "the status of the command itself; --result tells which it was"),
+        ],
+    },
+    Entry {
+        name: "record",
+        examples: &[
+            ("phabgate record T1234 --command 'scap sync-world' --outcome succeeded", "a deploy made by hand"),
+            ("phabgate record T1234 --started 2026-11-23T03:14Z --finished=2026-11-23T03:20Z", "when it was"),
+        ],
+        endings: &[
+            ("0", "posted, or queued in the outbox and said so, whatever the verdict"),
+            ("1", "the task is not visible to this account"),
+            WRONG,
+            ("3", "the journal cannot be used, or the tracker answered nonsense"),
+            CREDENTIALS,
+        ],
+    },
+    Entry {
+        name: "outbox",
+        examples: &[
+            ("phabgate outbox list", "what is not yet on its task"),
+            ("phabgate outbox flush", "deliver it; fit for cron"),
+        ],
+        endings: OUTBOX,
+    },
+    Entry {
+        name: "outbox list",
+        examples: &[("phabgate outbox list", "what is not yet on its task")],
+        endings: OUTBOX,
+    },
+    Entry {
+        name: "outbox flush",
+        examples: &[
+            ("phabgate outbox flush", "deliver what can be delivered now; fit for cron"),
+            ("phabgate outbox flush --wait", "go on until nothing is unsettled"),
+        ],
+        endings: OUTBOX,
     },
     Entry {
         name: "history",
@@ -113,6 +167,7 @@ const WHOLE: Entry = Entry {
     name: "",
     examples: &[
         ("phabgate check T1234", "say whether it may be deployed, and what is missing"),
+        ("phabgate run T1234 -- scap sync-world", "deploy, where it may be"),
         ("phabgate check T1234 --sandbox", "the same without a server"),
         ("phabgate explain rejected", "what a rule means"),
     ],
@@ -158,8 +213,9 @@ impl Entry {
             text.push_str(&format!("  {typed}\n      {does}\n"));
         }
         text.push_str(&format!("\n{heading}Exit codes:{heading:#}\n"));
+        let codes = self.endings.iter().map(|(code, _)| code.len()).max().unwrap_or_default();
         for (code, when) in self.endings {
-            text.push_str(&format!("  {code:<3}  {when}\n"));
+            text.push_str(&format!("  {code:<codes$}  {when}\n"));
         }
         text
     }
@@ -184,7 +240,8 @@ mod tests {
             assert!(!purpose.ends_with('.') && !purpose.contains('\n'), "{path}: {purpose}");
             let entry = of(path).unwrap_or_else(|| panic!("`{path}` is missing in cli/help.rs"));
             assert!(!entry.examples.is_empty(), "{path}");
-            assert!(entry.endings.iter().any(|(code, _)| *code == "2"), "{path}");
+            let wrong = if path == "run" { "125" } else { "2" };
+            assert!(entry.endings.iter().any(|(code, _)| *code == wrong), "{path}");
             let name = path.split(' ').next().unwrap_or_default();
             for (typed, _) in entry.examples {
                 assert!(typed.contains(&format!("phabgate {name}")), "{path}: {typed}");
@@ -206,7 +263,8 @@ mod tests {
         use clap::FromArgMatches as _;
         each(&definition(), "", &mut |path, _| {
             for (typed, _) in of(path).unwrap_or_else(|| panic!("{path}")).examples {
-                let words = typed.split_whitespace().take_while(|word| !matches!(*word, "|" | ">"));
+                let unquoted = typed.replace("'scap sync-world'", "scap");
+                let words = unquoted.split_whitespace().take_while(|word| !matches!(*word, "|" | ">"));
                 let matches = definition().try_get_matches_from(words);
                 let parsed = matches.and_then(|matches| super::super::Cli::from_arg_matches(&matches));
                 assert!(parsed.is_ok(), "{typed}: {}", parsed.err().map(|error| error.to_string()).unwrap_or_default());

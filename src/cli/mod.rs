@@ -5,15 +5,21 @@
 mod check;
 mod completions;
 pub mod config;
+mod delivery;
 mod exit;
 mod explain;
 mod help;
 mod history;
 mod man;
+mod outbox;
+mod record;
+mod result_file;
+mod run;
 mod sandbox;
 mod session;
 mod ui;
 mod verdict;
+mod writing;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -73,6 +79,12 @@ enum Command {
     Completions(completions::Args),
     /// Print the manual page of a command, or write all of them
     Man(man::Args),
+    /// Check, and if allowed run the command and record it on the task
+    Run(run::Args),
+    /// Record a deploy that was made by other means
+    Record(record::Args),
+    /// List or deliver the records that are not yet on their task
+    Outbox(outbox::Args),
 }
 
 /// The task, and what the deployer says about what is going to happen.
@@ -174,6 +186,9 @@ async fn dispatch(cli: &Cli, ui: &mut Ui) -> u8 {
         Command::Config(args) => config::run(args, &cli.globals, ui),
         Command::Completions(args) => Ok(completions::run(args, ui)),
         Command::Man(args) => man::run(args, ui),
+        Command::Run(args) => return run::run(args, &cli.globals, ui).await,
+        Command::Record(args) => record::run(args, &cli.globals, ui).await,
+        Command::Outbox(args) => outbox::run(args, &cli.globals, ui).await,
     };
     match done {
         Ok(exit) => exit.code(),

@@ -1,7 +1,6 @@
 //! The sandbox.
 use url::Url;
 
-use super::Globals;
 use super::exit::Failure;
 
 pub(super) struct InProcess {
@@ -9,13 +8,16 @@ pub(super) struct InProcess {
 }
 
 impl InProcess {
-    pub(super) async fn start(_: &std::path::Path, _: &Globals) -> Result<Self, Failure> {
+    pub(super) async fn start(_: &std::path::Path) -> Result<Self, Failure> {
         Err(Failure::usage("no sandbox yet", "x"))
     }
     pub(super) fn token(&self) -> &str {
         ""
     }
     pub(super) fn url(&self) -> &Url {
+        &self.url
+    }
+    pub(super) fn name(&self) -> &Url {
         &self.url
     }
 }

@@ -5,7 +5,6 @@
 
 use std::path::PathBuf;
 
-use jiff::Timestamp;
 use secrecy::SecretString;
 use url::Url;
 
@@ -22,6 +21,8 @@ use crate::journal::Journal;
 pub(super) struct Session {
     pub(super) settings: Settings,
     pub(super) client: Client,
+    /// The server as it is named to people and in the journal; the sandbox is reached on another port each time.
+    server: Url,
     pub(super) caller: CallingUser,
     /// The account that the configuration maps the calling user to.
     pub(super) calling_account: Option<String>,
@@ -74,23 +75,25 @@ impl Session {
             config::Proxy::System => Through::SystemProxy,
             config::Proxy::Off => Through::NoProxy,
         };
-        let (url, token, calling_account, sandbox) = if globals.sandbox {
-            let sandbox = super::sandbox::InProcess::start(&settings.state, globals).await?;
+        if globals.sandbox {
+            config::ensure_state_dir(&settings.state)?;
+            let sandbox = super::sandbox::InProcess::start(&settings.state).await?;
             let token = SecretString::from(sandbox.token().to_owned());
-            (sandbox.url().clone(), token, Some(SANDBOX_DEPLOYER.to_owned()), Some(sandbox))
-        } else {
-            let url = settings.server()?.clone();
-            let (token, _) = config::find_token(&environment, &url)?;
-            let account = config::map_deployer(&settings, &caller).map(str::to_owned);
-            (url, SecretString::from(token.expose().to_owned()), account, None)
-        };
-        let client = Client::new(&url, Some(token), timeouts, through)?;
-        Ok(Self { settings, client, caller, calling_account, _sandbox: sandbox })
+            let client = Client::new(sandbox.url(), Some(token), timeouts, through)?;
+            let server = sandbox.name().clone();
+            let calling_account = Some(SANDBOX_DEPLOYER.to_owned());
+            return Ok(Self { settings, client, server, caller, calling_account, _sandbox: Some(sandbox) });
+        }
+        let server = settings.server()?.clone();
+        let (token, _) = config::find_token(&environment, &server)?;
+        let calling_account = config::map_deployer(&settings, &caller).map(str::to_owned);
+        let client = Client::new(&server, Some(SecretString::from(token.expose().to_owned())), timeouts, through)?;
+        Ok(Self { settings, client, server, caller, calling_account, _sandbox: None })
     }
 
     /// The base URL of the server.
     pub(super) fn base(&self) -> &Url {
-        self.client.base()
+        &self.server
     }
 
     /// The client, for as long as one command may take.
@@ -158,10 +161,5 @@ impl Session {
             Err(error) => ui.warn(&format!("cannot read the journal: {error}")),
             Ok(_) => {}
         }
-    }
-
-    /// The clock of this host.
-    pub(super) fn local_now() -> Timestamp {
-        Timestamp::now()
     }
 }

@@ -12,7 +12,7 @@ use super::exit::Failure;
 
 /// What `--format` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum Format {
+pub(super) enum Format {
     /// For people.
     #[default]
     Text,
@@ -22,7 +22,7 @@ pub enum Format {
 
 /// What `--color` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum Color {
+pub(super) enum Color {
     /// Where a terminal is there and `NO_COLOR` is not set.
     #[default]
     Auto,
@@ -55,7 +55,7 @@ const NARROWEST: usize = 40;
 
 /// The two streams.
 #[derive(Debug)]
-pub struct Ui {
+pub(super) struct Ui {
     out: AutoStream<io::Stdout>,
     err: AutoStream<io::Stderr>,
     width: usize,
@@ -64,7 +64,7 @@ pub struct Ui {
 
 impl Ui {
     /// The streams of this process. `columns` is `$COLUMNS`, for where there is no terminal to ask.
-    pub fn new(format: Format, color: Color, columns: Option<usize>) -> Self {
+    pub(super) fn new(format: Format, color: Color, columns: Option<usize>) -> Self {
         let choice = |auto| match color {
             Color::Auto => auto,
             Color::Always => ColorChoice::Always,
@@ -79,28 +79,28 @@ impl Ui {
     }
 
     /// For how many columns text is laid out.
-    pub fn width(&self) -> usize {
+    pub(super) fn width(&self) -> usize {
         self.width
     }
 
     /// Whether programs read the output.
-    pub fn is_json(&self) -> bool {
+    pub(super) fn is_json(&self) -> bool {
         self.format == Format::Json
     }
 
     /// Whether somebody is there who can be shown progress.
-    pub fn is_watched(&self) -> bool {
+    pub(super) fn is_watched(&self) -> bool {
         io::stderr().is_terminal()
     }
 
     /// Prints data. Nobody reading it any more is no error.
-    pub fn data(&mut self, text: &str) {
+    pub(super) fn data(&mut self, text: &str) {
         let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
         let _ = write!(self.out, "{text}{end}").and_then(|()| self.out.flush());
     }
 
     /// Prints data for programs.
-    pub fn json(&mut self, value: &impl Serialize) {
+    pub(super) fn json(&mut self, value: &impl Serialize) {
         match serde_json::to_string_pretty(value) {
             Ok(text) => self.data(&visible(&text)),
             Err(error) => self.note(&format!("cannot write JSON: {error}")),
@@ -108,22 +108,22 @@ impl Ui {
     }
 
     /// Says what is being done, in a line.
-    pub fn note(&mut self, text: &str) {
+    pub(super) fn note(&mut self, text: &str) {
         let _ = writeln!(self.err, "{} {text}", styled(FAINT, "phabgate:"));
     }
 
     /// Says that something should be looked at.
-    pub fn warn(&mut self, text: &str) {
+    pub(super) fn warn(&mut self, text: &str) {
         let _ = writeln!(self.err, "{} {text}", styled(MIND, "warning:"));
     }
 
     /// Says what to do next.
-    pub fn hint(&mut self, text: &str) {
+    pub(super) fn hint(&mut self, text: &str) {
         let _ = writeln!(self.err, "{} {text}", styled(HINT, "hint:"));
     }
 
     /// Says why a command cannot go on.
-    pub fn failure(&mut self, failure: &Failure) {
+    pub(super) fn failure(&mut self, failure: &Failure) {
         let _ = writeln!(self.err, "{} {}", styled(BAD, "error:"), failure.message);
         if let Some(hint) = &failure.hint {
             self.hint(hint);
@@ -131,7 +131,7 @@ impl Ui {
     }
 
     /// Prints words about trouble as they are.
-    pub fn words(&mut self, text: &str) {
+    pub(super) fn words(&mut self, text: &str) {
         let _ = write!(self.err, "{text}").and_then(|()| self.err.flush());
     }
 }

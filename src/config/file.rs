@@ -13,8 +13,9 @@ use super::diagnostic::{Diagnostic, Place};
 use super::reader::{Found, List, Names, Problems, Section, Wrong, listed};
 use super::server::parse_url;
 use super::settings::Proxy;
-use super::values::{self, Pattern};
+use super::values;
 use crate::policy::{Action, Role};
+use crate::record::mask::Pattern;
 
 /// The teams of each action that has its own.
 pub(super) type Actions = Found<Vec<(Action, List<String>)>>;

@@ -12,7 +12,6 @@ mod diagnostic;
 mod environment;
 mod file;
 mod load;
-mod mask;
 mod origin;
 mod private;
 mod reader;
@@ -30,10 +29,8 @@ pub use credentials::{CredentialsError, Token, TokenShape, TokenSource, find_tok
 pub use diagnostic::{Diagnostic, Place, Report};
 pub use environment::{Environment, Ids, VariableError};
 pub use load::{ConfigError, Flags, load};
-pub use mask::{MASKED, Mask};
 pub use origin::{Origin, Origins};
 pub use private::OpenError;
 pub use server::{UrlError, is_loopback, parse_url};
 pub use settings::{Contact, Entry, Http, NoServer, Proxy, RecordSettings, Settings};
 pub use state::{StateError, ensure_state_dir};
-pub use values::Pattern;

@@ -11,9 +11,9 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::mask::Mask;
 use super::origin::{Origin, Origins};
 use crate::policy::{Policy, Role};
+use crate::record::mask::{Mask, Pattern};
 
 /// The effective configuration.
 #[derive(Debug, Clone)]
@@ -116,7 +116,7 @@ impl Settings {
         for (user, account) in &self.deployers {
             list.add(&format!("deployers.{user}"), json!(account));
         }
-        let mask: Vec<&str> = self.record.mask.patterns().map(super::Pattern::as_str).collect();
+        let mask: Vec<&str> = self.record.mask.patterns().map(Pattern::as_str).collect();
         list.add("record.mask", json!(mask));
         list.add("record.hide_args", json!(self.record.hide_args));
         list.add("record.settle", span(self.record.settle));

@@ -13,13 +13,13 @@ use url::Url;
 use super::diagnostic::{Diagnostic, Place, Report};
 use super::file::{Accept, File, FileReason, FileTeam};
 use super::load::ConfigError;
-use super::mask::Mask;
 use super::origin::{Origin, Origins, Source};
 use super::reader::{Found, List, Names, Problems, listed};
 use super::server::is_loopback;
 use super::settings::{Contact, Http, RecordSettings, Settings};
 use super::{diagnostic, words};
 use crate::policy::{ActionPolicy, Policy, Reason, Role, Team};
+use crate::record::mask::Mask;
 
 /// The shortest time after which an unclear answer may be settled: above a server's execution limit.
 const SETTLE: SignedDuration = SignedDuration::from_secs(60);

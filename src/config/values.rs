@@ -5,6 +5,8 @@
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 use regex_lite::Regex;
 
+use crate::record::mask::Pattern;
+
 use super::reader::Wrong;
 use crate::ids::{Phid, Space};
 
@@ -124,30 +126,11 @@ pub(super) fn pattern(text: &str) -> Result<Pattern, Wrong> {
             format!("`{text}` matches the empty text"),
             "write a pattern that needs at least one character",
         )),
-        Ok(regex) => Ok(Pattern(regex)),
+        Ok(regex) => Ok(Pattern::new(regex)),
         Err(error) => Err(Wrong::new(
             format!("`{text}` is not a regular expression: {error}"),
             "single quotes spare doubled backslashes: 'ticket=(?<secret>\\d+)'",
         )),
-    }
-}
-
-/// A regular expression, compared by its text.
-#[derive(Debug, Clone)]
-pub struct Pattern(pub(super) Regex);
-
-impl PartialEq for Pattern {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.as_str() == other.0.as_str()
-    }
-}
-
-impl Eq for Pattern {}
-
-impl Pattern {
-    /// The text of the expression.
-    pub fn as_str(&self) -> &str {
-        self.0.as_str()
     }
 }
 

@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::plan::Ready;
-use super::signals::{Noted, Signals};
+use super::signals::{JobControl, Signals};
 use super::{CANNOT_RUN, GATE_FAILED, NOT_FOUND};
 use crate::record::ExitStatus;
 
@@ -100,25 +100,28 @@ impl RunError {
 pub async fn run(ready: &Ready, signals: &mut Signals, hooks: &mut impl Hooks) -> Result<ExitStatus, RunError> {
     // Before the child, so that none of its changes is missed.
     let mut changes = signal(SignalKind::child()).map_err(RunError::Signals)?;
-    let mut stop = signals.note_stop().map_err(RunError::Signals)?;
+    let mut job = signals.note_job_control().map_err(RunError::Signals)?;
     if let Some(signal) = signals.pending().await {
         return Err(RunError::Interrupted { signal: signal.as_raw() });
     }
     let child = ready.command().spawn().map_err(|source| spawn_error(ready, source))?;
     let pid = Pid::from_child(&child);
     hooks.started(child.id());
-    // What came between the last look and the exec was taken by the gate; the child must not miss it.
-    while let Some(signal) = signals.pending().await {
+    // What came between the last look and the exec was taken by the gate, and the one who pressed Ctrl-C must not have
+    // pressed it for nothing. A hang-up is not passed on, here as later.
+    if let Some(signal) = signals.pending().await.filter(|signal| *signal != Signal::HUP) {
         pass_on(pid, signal, hooks);
     }
     let terminal = File::open("/dev/tty").is_ok();
     loop {
         match changed(pid) {
             Ok(Some(Change::Ended(status))) => return Ok(status),
-            Ok(Some(Change::Stopped)) if terminal => stop_too(pid),
-            // Nobody could resume a gate without a terminal by resuming the child alone.
+            // Without a terminal no shell waits, and nobody would think of resuming the gate besides the child.
+            Ok(Some(Change::Stopped)) if terminal => {
+                let _ = kill_process(getpid(), Signal::STOP);
+            }
             Ok(Some(Change::Stopped)) => {}
-            Ok(None) => wait(&mut changes, &mut stop, signals, pid, hooks).await,
+            Ok(None) => wait(&mut changes, &mut job, signals, pid, hooks).await,
             Err(error) => return Err(lost(&child, error)),
         }
     }
@@ -127,14 +130,19 @@ pub async fn run(ready: &Ready, signals: &mut Signals, hooks: &mut impl Hooks) -
 /// Waits until something may have changed, and passes on what is for the child.
 async fn wait(
     changes: &mut tokio::signal::unix::Signal,
-    stop: &mut Noted,
+    job: &mut JobControl,
     signals: &mut Signals,
     pid: Pid,
     hooks: &mut impl Hooks,
 ) {
     tokio::select! {
         _ = changes.recv() => {}
-        () = stop.next() => {}
+        () = job.stop.next() => {}
+        // Whoever resumes the gate alone means both. That it comes as a signal is what tells that the gate was stopped and
+        // is no longer: the call that stops it may return before it does.
+        () = job.resume.next() => {
+            let _ = kill_process(pid, Signal::CONT);
+        }
         signal = signals.next() => {
             if signal == Signal::TERM {
                 pass_on(pid, signal, hooks);
@@ -168,12 +176,6 @@ fn change(status: WaitStatus) -> Option<Change> {
     let code = status.exit_status().map(ExitStatus::Code);
     let ended = code.or_else(|| status.terminating_signal().map(ExitStatus::Signal));
     ended.map(Change::Ended).or_else(|| status.stopped().then_some(Change::Stopped))
-}
-
-/// Stops the gate until somebody resumes it, and then makes sure that the child goes on as well.
-fn stop_too(pid: Pid) {
-    let _ = kill_process(getpid(), Signal::STOP);
-    let _ = kill_process(pid, Signal::CONT);
 }
 
 /// The child is not waited for yet, so its id is its own and the signal reaches nobody else.

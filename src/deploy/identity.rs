@@ -162,7 +162,7 @@ impl Caller {
 }
 
 /// A tool of the system, where it is in one of the folders that only root can write.
-pub(super) fn trusted(tool: &str) -> Option<PathBuf> {
+pub(crate) fn trusted(tool: &str) -> Option<PathBuf> {
     TRUSTED.iter().map(|folder| Path::new(folder).join(tool)).find(|path| path.is_file())
 }
 

@@ -234,7 +234,7 @@ fn is_secret(name: &OsStr) -> bool {
 }
 
 /// What setpriv is told: all ids, all groups of the user, and no capability that an exec could bring back.
-fn user_options(uid: u32, gid: u32) -> [String; 5] {
+pub(crate) fn user_options(uid: u32, gid: u32) -> [String; 5] {
     [
         format!("--reuid={uid}"),
         format!("--regid={gid}"),

@@ -66,10 +66,21 @@ impl Signals {
         }
     }
 
-    /// Begins to take note of Ctrl-Z, which stops a gate that has no child yet as it stops everything else.
-    pub(super) fn note_stop(&self) -> io::Result<Noted> {
-        Noted::new(&self.ignored, SignalKind::from_raw(Signal::TSTP.as_raw()))
+    /// Begins to take note of Ctrl-Z and of being resumed. Not before there is a child: without one, Ctrl-Z stops the gate
+    /// as it stops everything else.
+    pub(super) fn note_job_control(&self) -> io::Result<JobControl> {
+        let note = |signal: Signal| Noted::new(&self.ignored, SignalKind::from_raw(signal.as_raw()));
+        Ok(JobControl { stop: note(Signal::TSTP)?, resume: note(Signal::CONT)? })
     }
+}
+
+/// What a shell with job control does to a gate that has a child.
+#[derive(Debug)]
+pub(super) struct JobControl {
+    /// Ctrl-Z: the child gets it too, and the gate follows the child.
+    pub(super) stop: Noted,
+    /// `fg`, `bg`.
+    pub(super) resume: Noted,
 }
 
 /// One signal; nothing ever comes of one that was ignored when the process began.

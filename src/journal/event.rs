@@ -42,10 +42,10 @@ pub enum Way {
 /// As whom the gate works, for whoever reads the journal after an accident.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// The username of the token's owner.
-    pub user: String,
-    /// The account of the token's owner.
-    pub phid: Phid<User>,
+    /// The username of the token's owner; `None` where the tracker did not answer.
+    pub user: Option<String>,
+    /// The account of the token's owner; `None` as for the name.
+    pub phid: Option<Phid<User>>,
     /// The real user id that called the gate.
     pub uid: u32,
     /// The login name that called the gate, through sudo too, where it is known.
@@ -65,9 +65,6 @@ pub struct Intent {
     /// All of the record that is known before; the records that recovery writes are made from it. Its event and
     /// outcome mean nothing.
     pub template: Box<Record>,
-    /// The command as it may be shown, secrets masked; empty where it is hidden or there is none.
-    #[serde(default)]
-    pub argv: Vec<String>,
     /// As whom.
     pub identity: Identity,
 }

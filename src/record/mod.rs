@@ -5,6 +5,7 @@
 
 pub mod mask;
 pub mod parse;
+pub mod post;
 pub mod remarkup;
 pub mod render;
 
@@ -28,6 +29,17 @@ pub enum Event {
     Recorded,
 }
 
+impl Event {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Finished => "finished",
+            Self::Recorded => "recorded",
+        }
+    }
+}
+
 /// How a deploy ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -42,6 +54,19 @@ pub enum Outcome {
     Unknown,
     /// The gate stopped before the command ran.
     NotStarted,
+}
+
+impl Outcome {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::RolledBack => "rolled-back",
+            Self::Unknown => "unknown",
+            Self::NotStarted => "not-started",
+        }
+    }
 }
 
 /// How a command ended, as `wait(2)` tells it.

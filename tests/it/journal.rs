@@ -60,10 +60,9 @@ fn intent(number: u32) -> Step {
         task: TaskId::new(1234).unwrap(),
         server: "https://phab.example/".parse().unwrap(),
         template: Box::new(record(number, record::Event::Started)),
-        argv: vec!["true".to_owned()],
         identity: Identity {
-            user: "phabgate".to_owned(),
-            phid: Phid::new("PHID-USER-phabgate").unwrap(),
+            user: Some("phabgate".to_owned()),
+            phid: Some(Phid::new("PHID-USER-phabgate").unwrap()),
             uid: 1000,
             login: None,
         },

@@ -78,8 +78,12 @@ fn intent_of(deploy: DeployId, way: Way) -> Step {
         task: TaskId::new(1234).unwrap(),
         server: server(),
         template: record(deploy, record::Event::Started),
-        argv: vec!["scap".to_owned(), "sync-file".to_owned()],
-        identity: Identity { user: "phabgate".to_owned(), phid: author(), uid: 1000, login: Some("ada".to_owned()) },
+        identity: Identity {
+            user: Some("phabgate".to_owned()),
+            phid: Some(author()),
+            uid: 1000,
+            login: Some("ada".to_owned()),
+        },
     })
 }
 

@@ -1,0 +1,159 @@
+//! `outbox`: what is undelivered, and delivering it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::Globals;
+use super::delivery::deliver;
+use super::exit::{Exit, Failure};
+use super::session::{Session, environment, settings};
+use super::ui::{FAINT, MIND, NAME, Ui, hanging, styled};
+use crate::ids::DeployId;
+use crate::journal::{EntryState, Journal, OutboxEntry, Phase};
+use crate::text::inert;
+use crate::time::utc;
+
+/// The schema of `outbox list --format json` and of `outbox flush --format json`.
+pub(super) const SCHEMA: &str = "phabgate/outbox/1";
+
+/// Arguments of `outbox`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// List the records that are not known to be on their task
+    List,
+    /// Deliver them; safe to run from cron, by several processes
+    Flush {
+        /// Wait until it is settled for each of them whether it arrived
+        #[arg(long)]
+        wait: bool,
+    },
+}
+
+/// What is undelivered, for programs.
+#[derive(Debug, Serialize)]
+struct Json {
+    schema: &'static str,
+    undelivered: Vec<OutboxEntry>,
+}
+
+/// Runs `outbox`.
+///
+/// # Errors
+/// Where the configuration, the credentials or the journal cannot be used.
+pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
+    match args.command {
+        Command::List => list(globals, ui),
+        Command::Flush { wait } => flush(wait, globals, ui).await,
+    }
+}
+
+fn list(globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
+    let state = settings(globals, &environment(globals))?.state;
+    let entries = match Journal::open_read_only(&state)? {
+        Some(journal) => journal.outbox()?,
+        None => Vec::new(),
+    };
+    show(entries, ui);
+    Ok(Exit::Done)
+}
+
+fn show(undelivered: Vec<OutboxEntry>, ui: &mut Ui) {
+    if ui.is_json() {
+        return ui.json(&Json { schema: SCHEMA, undelivered });
+    }
+    if undelivered.is_empty() {
+        return ui.data("nothing is undelivered");
+    }
+    let page: String = undelivered.iter().map(|entry| text(entry, ui.width())).collect();
+    ui.data(&page);
+}
+
+fn text(entry: &OutboxEntry, width: usize) -> String {
+    let state = match entry.state {
+        EntryState::Ready => styled(MIND, "not on the task"),
+        EntryState::Unclear => styled(MIND, "not clear whether it is on the task"),
+    };
+    let mut lines = format!("{} {} {state}\n", styled(NAME, &entry.task.to_string()), entry.event.word());
+    let attempts = match entry.attempts {
+        0 => "never sent".to_owned(),
+        1 => "sent once".to_owned(),
+        more => format!("sent {more} times"),
+    };
+    let mut about = format!("queued {}, {attempts}", utc(entry.since));
+    if let Some(next) = entry.next_try_at {
+        about.push_str(&format!(", settled from {}", utc(next)));
+    }
+    lines.push_str(&hanging("  ", 2, &about, width));
+    if let Some(error) = &entry.last_error {
+        lines.push_str(&hanging("  ", 2, &inert(error), width));
+    }
+    lines.push_str(&format!("  {}\n", styled(FAINT, &format!("deploy {}", entry.deploy))));
+    lines
+}
+
+/// How long one record may take in one pass.
+const EACH: Duration = Duration::from_secs(30);
+/// How many passes wait for attempts to settle; a server that takes a record and never shows it ends it.
+const PASSES: u32 = 30;
+
+async fn flush(wait: bool, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
+    let session = Session::open(globals).await?;
+    let mut journal = session.journal()?;
+    for deploy in journal.recover_stranded(Timestamp::now())? {
+        ui.note(&format!("the gate of deploy {deploy} was killed; what it left unsaid is recorded"));
+    }
+    let elsewhere = deliver_all(&session, &mut journal, wait, ui).await?;
+    if elsewhere > 0 {
+        ui.warn(&format!("{elsewhere} deploy(s) are on another server than {}", session.base()));
+    }
+    let entries = journal.outbox()?;
+    let exit = if entries.is_empty() { Exit::Done } else { Exit::Incomplete };
+    show(entries, ui);
+    Ok(exit)
+}
+
+/// Delivers all that can be delivered to this server; returns how many deploys belong to another.
+async fn deliver_all(session: &Session, journal: &mut Journal, wait: bool, ui: &mut Ui) -> Result<usize, Failure> {
+    let (mut here, mut elsewhere) = (Vec::new(), 0);
+    for deploy in journal.undelivered()? {
+        match journal.state(deploy)?.intent().server == *session.base() {
+            true => here.push(deploy),
+            false => elsewhere += 1,
+        }
+    }
+    if here.is_empty() {
+        return Ok(elsewhere);
+    }
+    let owner = session.timed_client().whoami().await?.result;
+    for _ in 0..PASSES {
+        for deploy in &here {
+            deliver(session, &owner, journal, *deploy, EACH, ui).await?;
+        }
+        let Some(settles) = next_settled(journal, &here)?.filter(|_| wait) else { break };
+        ui.note(&format!("waiting until {} to look again", utc(settles)));
+        let pause = Duration::try_from(settles.duration_since(Timestamp::now())).unwrap_or_default();
+        tokio::time::sleep(pause).await;
+    }
+    Ok(elsewhere)
+}
+
+/// When the last of the unclear attempts is settled; `None` where none is unclear.
+fn next_settled(journal: &Journal, deploys: &[DeployId]) -> Result<Option<Timestamp>, Failure> {
+    let mut last = None;
+    for deploy in deploys {
+        let settled = journal.state(*deploy)?.outbox().into_iter().filter_map(|due| match due.phase {
+            Phase::Unclear { settle_at, .. } => Some(settle_at),
+            Phase::Ready => None,
+        });
+        last = last.max(settled.max());
+    }
+    Ok(last)
+}

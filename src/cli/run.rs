@@ -1,0 +1,403 @@
+//! `run`: check, and where that allows it, journal the intent, post `started`, run the command, journal the outcome, post
+//! `finished`.
+//!
+//! In the room: the order of these steps, each said on standard error. Not in the room: each step itself. Standard output
+//! is the command's.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::check::{Read, Reading, Waiting};
+use super::delivery::{Delivered, deliver, lock, postman, say_delivered};
+use super::exit::Failure;
+use super::result_file::{Child, ResultFile};
+use super::session::Session;
+use super::ui::Ui;
+use super::verdict;
+use super::writing::{author_may_write, identity, shown_command, template};
+use super::{Globals, Subject};
+use crate::conduit::Account;
+use crate::deploy::child::{self, Hooks};
+use crate::deploy::identity::Identity;
+use crate::deploy::plan::{Plan, Ready};
+use crate::deploy::signals::Signals;
+use crate::deploy::{GATE_FAILED, exit_code};
+use crate::evidence::Question;
+use crate::ids::TaskId;
+use crate::journal::{self, Journal, Ownership, Phase, Step, Way};
+use crate::policy::{Clearance, Decision, Intent, Outcome};
+use crate::record::post::{self, Attempt};
+use crate::record::{Event, ExitStatus, Record};
+use crate::text::inert;
+use crate::{crash, time};
+
+/// Arguments of `run`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    subject: Subject,
+    #[command(flatten)]
+    waiting: Waiting,
+    /// Show all that would be posted; post and run nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Write what happened to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    result: Option<PathBuf>,
+    /// Record the command without its arguments
+    #[arg(long)]
+    hide_args: bool,
+    /// What the record should say besides
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+    /// Under sudo, run the command as root and not as the one who called
+    #[arg(long)]
+    as_root: bool,
+    /// The command, after --
+    #[arg(last = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+/// How long `started` may take to be confirmed: the verdict was allowed, and the site is down.
+const CONFIRM: Duration = Duration::from_secs(10);
+/// How long to go on posting `finished` before it is left to the outbox.
+const FINISH: Duration = Duration::from_secs(30);
+
+/// Runs `run`; returns its exit code.
+pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> u8 {
+    let run_as = match Identity::of_caller(args.as_root) {
+        Ok(run_as) => run_as,
+        Err(error) => {
+            ui.failure(&Failure::usage(error.to_string(), "see `phabgate run --help`"));
+            return GATE_FAILED;
+        }
+    };
+    let mut result = ResultFile::new(args.result.clone(), &run_as);
+    let code = match attempt(args, globals, &run_as, &mut result, ui).await {
+        Ok(code) => code,
+        Err(Stop::Said(why)) => {
+            result.error = Some(why);
+            GATE_FAILED
+        }
+        Err(Stop::Failure(failure)) => {
+            ui.failure(&failure);
+            result.error = Some(failure.message);
+            GATE_FAILED
+        }
+        Err(Stop::Command(error)) => {
+            ui.failure(&Failure::usage(error.to_string(), "nothing was run and nothing was posted"));
+            result.error = Some(error.to_string());
+            error.exit_code()
+        }
+    };
+    if let Err(why) = result.write(code) {
+        ui.warn(&why);
+    }
+    code
+}
+
+/// Why `run` ends before the command.
+enum Stop {
+    /// An error that is still to be said.
+    Failure(Failure),
+    /// The command cannot be run.
+    Command(crate::deploy::plan::PlanError),
+    /// A refusal that was said already.
+    Said(String),
+}
+
+impl<E: Into<Failure>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Failure(error.into())
+    }
+}
+
+async fn attempt(
+    args: &Args,
+    globals: &Globals,
+    run_as: &Identity,
+    result: &mut ResultFile,
+    ui: &mut Ui,
+) -> Result<u8, Stop> {
+    let plan = Plan::new(args.command.iter().cloned(), std::env::vars_os(), run_as).and_then(Plan::preflight);
+    let ready = plan.map_err(Stop::Command)?;
+    result.probe().map_err(|why| Failure::usage(why, "give --result a file that can be written"))?;
+    let session = Session::open(globals).await?;
+    let task = session.task(&args.subject.task)?;
+    result.task = Some(task);
+    let question = session.question(task, &args.subject)?;
+    // What cannot be journalled is not deployed, and that is better known before anybody is asked to wait.
+    let mut journal = session.journal()?;
+    journal.probe()?;
+    recover(&mut journal, ui)?;
+    session.tell_undelivered(ui);
+    let mut intent = args.subject.intent();
+    let read = Reading::new(&session).until_decided(&question, &intent, args.waiting, ui).await;
+    result.verdict = Some(read.verdict.decision.word());
+    let Decision::Allowed(clearance) = &read.verdict.decision else {
+        ui.words(&verdict::text(task, &read.subject, &read.verdict, ui.width()));
+        return Err(Stop::Said(format!("the verdict is {}", read.verdict.decision.word())));
+    };
+    let Some(evidence) = read.evidence.as_deref() else { return Err(Stop::Said("no evidence".into())) };
+    let owner = evidence.owner.clone();
+    let mut record = template(&read, &question, &args.subject, &session);
+    let argv: Vec<String> = args.command.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    record.command = Some(shown_command(&argv, args.hide_args, &session));
+    record.note.clone_from(&args.note);
+    author_may_write(evidence, &record, &session)?;
+    say_allowed(&read, task, ui);
+    if args.dry_run {
+        dry_run(&record, ui);
+        return Ok(0);
+    }
+    intent.deploy = Some(record.deploy);
+    result.deploy = Some(record.deploy);
+    let mut deploy = Deploy { session: &session, journal, owner, question, intent, record, ui };
+    let outcome = deploy.carry_out(&ready, result, clearance).await;
+    outcome.map_err(Stop::Failure)
+}
+
+fn recover(journal: &mut Journal, ui: &mut Ui) -> Result<(), Failure> {
+    for deploy in journal.recover_stranded(Timestamp::now())? {
+        ui.warn(&format!("the gate of deploy {deploy} was killed; `phabgate outbox flush` posts what is known of it"));
+    }
+    Ok(())
+}
+
+fn say_allowed(read: &Read, task: TaskId, ui: &mut Ui) {
+    let by: Vec<String> =
+        read.verdict.teams.iter().map(|team| format!("{} by {}", team.title, team.by.join(" and "))).collect();
+    let by =
+        if by.is_empty() { "nobody has to approve".to_owned() } else { format!("approved for {}", by.join(", for ")) };
+    ui.note(&format!("{task}: allowed, {by}"));
+    for rule in read.verdict.rules.iter().filter(|rule| rule.outcome == Outcome::Warn) {
+        ui.warn(&format!("{}: {}", rule.name, rule.message));
+    }
+}
+
+fn dry_run(record: &Record, ui: &mut Ui) {
+    let now = Timestamp::now();
+    let finished = Record {
+        event: Event::Finished,
+        started: Some(now),
+        finished: Some(now),
+        outcome: Some(crate::record::Outcome::Succeeded),
+        exit: Some(ExitStatus::Code(0)),
+        ..record.clone()
+    };
+    ui.note("a dry run: nothing is posted and nothing is run. Before the command this would be posted:");
+    ui.data(&crate::record::render::render(record));
+    ui.note("and after it, if it succeeds:");
+    ui.data(&crate::record::render::render(&finished));
+}
+
+/// A deploy that was cleared, from the intent to the last record.
+struct Deploy<'a> {
+    session: &'a Session,
+    journal: Journal,
+    owner: Account,
+    question: Question,
+    intent: Intent,
+    record: Record,
+    ui: &'a mut Ui,
+}
+
+/// Whether the command may start, after `started` was posted.
+enum Confirmed {
+    Go,
+    /// The verdict got worse in the meantime.
+    Stop(Box<Read>),
+}
+
+impl Deploy<'_> {
+    /// Takes all steps. Needs a clearance, so that nothing gets here without one.
+    async fn carry_out(&mut self, ready: &Ready, result: &mut ResultFile, _: &Clearance) -> Result<u8, Failure> {
+        let mut signals = Signals::install()
+            .map_err(|error| Failure::usage(format!("cannot take note of signals: {error}"), "nothing was run"))?;
+        let deploy = self.record.deploy;
+        let owner = self.journal.own(deploy)?;
+        crash::point("after-own");
+        self.begin(&owner)?;
+        let code = match self.confirm_started(result).await? {
+            Confirmed::Go => self.child(&owner, ready, &mut signals, result).await?,
+            Confirmed::Stop(read) => {
+                let why = format!("the verdict became {} while the deploy was announced", read.verdict.decision.word());
+                self.ui.words(&verdict::text(self.question.task, &read.subject, &read.verdict, self.ui.width()));
+                self.journal.step(&owner, Timestamp::now(), Step::NotSpawned { why: why.clone() })?;
+                result.verdict = Some(read.verdict.decision.word());
+                result.error = Some(why);
+                GATE_FAILED
+            }
+        };
+        // The command's status is the caller's answer, whatever becomes of the record; what was journalled is not lost.
+        if let Err(failure) = self.finish(&owner, result).await {
+            self.ui.failure(&failure);
+        }
+        Ok(code)
+    }
+
+    fn begin(&mut self, owner: &Ownership) -> Result<(), Failure> {
+        let intent = journal::Intent {
+            way: Way::Run,
+            task: self.record.task,
+            server: self.session.base().clone(),
+            template: Box::new(self.record.clone()),
+            identity: identity(Some(&self.owner), self.session),
+        };
+        self.journal.step(owner, Timestamp::now(), Step::Intent(intent))?;
+        crash::point("after-intent");
+        self.journal.step(owner, Timestamp::now(), Step::Queued { record: Box::new(self.record.clone()) })?;
+        crash::point("after-queued-started");
+        Ok(())
+    }
+
+    /// Posts `started` and reads the whole task again: two deploys that were allowed at once see each other, and an
+    /// approval that was withdrawn since is seen. Where the tracker does not answer in time the deploy goes on.
+    async fn confirm_started(&mut self, result: &mut ResultFile) -> Result<Confirmed, Failure> {
+        let deadline = Instant::now() + CONFIRM;
+        let deploy = self.record.deploy;
+        let task = self.record.task;
+        let mut why = "another process holds the outbox".to_owned();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let held = if left.is_zero() { None } else { lock(&self.journal, left).await? };
+            let Some(held) = held else {
+                self.ui.warn(&format!("{task}: `started` is not confirmed ({why}); going on, the outbox keeps it"));
+                return Ok(Confirmed::Go);
+            };
+            let due = self.journal.state(deploy)?.outbox().into_iter().find(|due| due.event == Event::Started);
+            let left = deadline.saturating_duration_since(Instant::now());
+            if let Some(due) = due.as_ref().filter(|due| due.phase == Phase::Ready) {
+                let postman = postman(self.session, &self.owner, left);
+                match postman.send(&mut self.journal, &held, deploy, due).await? {
+                    Attempt::NotThere { why: reason } => {
+                        why = reason;
+                        drop(held);
+                        tokio::time::sleep(Duration::from_millis(500).min(left)).await;
+                        continue;
+                    }
+                    Attempt::Unclear { why: reason, .. } => why = reason,
+                }
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            let read = Reading::new(self.session).within(left).once(&self.question, &self.intent).await;
+            let history = read.evidence.as_ref().map(|evidence| evidence.timeline.transactions());
+            if let Some((transaction, phid)) = history.and_then(|rows| post::find(deploy, Event::Started, task, rows)) {
+                if due.is_some() {
+                    post::found(&mut self.journal, &held, deploy, Event::Started, transaction, phid)?;
+                }
+                drop(held);
+                say_delivered(self.session, task, Event::Started, transaction, self.ui);
+                result.delivered(Delivered { event: Event::Started, transaction });
+                return Ok(match read.verdict.decision {
+                    Decision::Pending | Decision::Denied => Confirmed::Stop(Box::new(read)),
+                    Decision::Allowed(_) | Decision::Undecided => Confirmed::Go,
+                });
+            }
+            // Seen without our record: where it got worse, it is worse all the same.
+            if matches!(read.verdict.decision, Decision::Pending | Decision::Denied) {
+                return Ok(Confirmed::Stop(Box::new(read)));
+            }
+            drop(held);
+            tokio::time::sleep(Duration::from_millis(500).min(left)).await;
+        }
+    }
+
+    async fn child(
+        &mut self,
+        owner: &Ownership,
+        ready: &Ready,
+        signals: &mut Signals,
+        result: &mut ResultFile,
+    ) -> Result<u8, Failure> {
+        self.journal.step(owner, Timestamp::now(), Step::Spawning)?;
+        crash::point("after-spawning");
+        let begun = std::time::Instant::now();
+        self.ui.note(&format!(
+            "{}: running: {}",
+            self.record.task,
+            inert(self.record.command.as_deref().unwrap_or_default())
+        ));
+        let mut watch = Watch { journal: &mut self.journal, owner, pid: None };
+        let ended = child::run(ready, signals, &mut watch).await;
+        crash::point("after-wait");
+        let took = jiff::SignedDuration::try_from(begun.elapsed()).unwrap_or_default();
+        match ended {
+            Ok(status) => {
+                if let Err(error) = self.journal.step(owner, Timestamp::now(), Step::Exited { status }) {
+                    self.ui.failure(&error.into());
+                }
+                crash::point("after-exited");
+                let how = match status {
+                    ExitStatus::Code(code) => format!("ended with status {code}"),
+                    ExitStatus::Signal(signal) => format!("was killed by signal {signal}"),
+                };
+                self.ui.note(&format!("{}: the command {how} after {}", self.record.task, time::rough(took)));
+                result.child = Child::Ended(status);
+                Ok(exit_code(status))
+            }
+            Err(error) => {
+                let message = error.to_string();
+                if error.was_started() {
+                    result.child = Child::Lost;
+                } else {
+                    self.journal.step(owner, Timestamp::now(), Step::NotSpawned { why: message.clone() })?;
+                }
+                self.ui.failure(&Failure::usage(message.clone(), "the task says so too"));
+                result.error = Some(message);
+                Ok(error.exit_code())
+            }
+        }
+    }
+
+    /// Queues and posts `finished`. From here on nothing changes the exit code: what cannot be posted is in the outbox.
+    async fn finish(&mut self, owner: &Ownership, result: &mut ResultFile) -> Result<(), Failure> {
+        let deploy = self.record.deploy;
+        let state = self.journal.state(deploy)?;
+        if state.owes_finished() {
+            let record = Box::new(state.finished_record());
+            result.outcome = record.outcome;
+            self.journal.step(owner, Timestamp::now(), Step::Queued { record })?;
+            crash::point("after-queued-finished");
+        }
+        let done = deliver(self.session, &self.owner, &mut self.journal, deploy, FINISH, self.ui).await?;
+        for delivered in done {
+            result.delivered(delivered);
+        }
+        self.journal.step(owner, Timestamp::now(), Step::Closed)?;
+        crash::point("after-closed");
+        let left = self.journal.state(deploy)?.outbox();
+        for due in &left {
+            result.queued(due.event);
+        }
+        if !left.is_empty() {
+            let what: Vec<&str> = left.iter().map(|due| due.event.word()).collect();
+            self.ui.warn(&format!(
+                "{} stays in the outbox: `phabgate outbox flush --wait` delivers it",
+                what.join(" and ")
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Journals the child's process id.
+struct Watch<'a> {
+    journal: &'a mut Journal,
+    owner: &'a Ownership,
+    pid: Option<u32>,
+}
+
+impl Hooks for Watch<'_> {
+    fn started(&mut self, pid: u32) {
+        crash::point("after-spawn");
+        self.pid = Some(pid);
+        // The child runs already: that its number could not be noted must not end it.
+        let _ = self.journal.step(self.owner, Timestamp::now(), Step::Spawned { pid });
+        crash::point("after-spawned");
+    }
+}

@@ -1,0 +1,128 @@
+//! What `run` and `record` write: the record of a deploy, made from the verdict and the command line.
+//!
+//! In the room: making the record, and who may write one. Not in the room: journalling and posting it.
+
+use super::Subject as SubjectArgs;
+use super::check::Read;
+use super::exit::{Exit, Failure};
+use super::session::Session;
+use crate::conduit::Account;
+use crate::evidence::{Evidence, Question, Statement};
+use crate::ids::DeployId;
+use crate::journal;
+use crate::policy::Role;
+use crate::record::{self, Deployer, DeployerSource, Event, Record, RecordedApproval, RecordedReason};
+
+/// The record of a deploy as far as it is known before anything happened. Of a restricted task it holds no text that
+/// others wrote: the journal keeps it for good.
+pub(super) fn template(read: &Read, question: &Question, args: &SubjectArgs, session: &Session) -> Record {
+    let policy = &session.settings.policy;
+    let story = read.story(policy);
+    let restricted = read.subject.restricted != Some(false);
+    let stated = |statement: Option<&Statement>| statement.filter(|_| !restricted).map(|stated| stated.value.clone());
+    let category = read.subject.category.clone();
+    let explanation = story.as_ref().and_then(|story| story.written.as_ref()).filter(|_| !restricted);
+    let explanation = explanation.map(|written| written.explanation.clone()).filter(|words| !words.is_empty());
+    let behind =
+        behind(read, question, story.as_ref().and_then(|story| story.deployer.as_ref()).filter(|_| !restricted));
+    let approvals =
+        read.verdict.approvals.iter().filter(|approval| approval.counts()).map(|approval| RecordedApproval {
+            team: approval.team.clone(),
+            user: approval.user.clone(),
+            phid: approval.phid.clone(),
+            kind: approval.kind,
+            transaction: approval.transaction,
+            time: approval.time,
+            evidence: approval.evidence.clone(),
+        });
+    let informed = policy.teams.iter().filter(|team| team.role == Role::Inform).map(|team| team.title.clone());
+    let action = args.action.map(|action| action.word().to_owned());
+    let story = story.as_ref();
+    Record {
+        schema: record::SCHEMA.to_owned(),
+        deploy: DeployId::fresh(),
+        event: Event::Started,
+        task: question.task,
+        deployer: behind.first().cloned(),
+        behind: behind.get(1..).unwrap_or_default().to_vec(),
+        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        reason: category.map(|category| RecordedReason { category, explanation }),
+        action: action.or_else(|| stated(story.and_then(|story| story.action.as_ref()))),
+        change: args.change.clone().or_else(|| stated(story.and_then(|story| story.change.as_ref()))),
+        command: None,
+        note: None,
+        approvals: approvals.collect(),
+        informed: informed.collect(),
+        verdict: read.verdict.decision.word().to_owned(),
+        failed: read.verdict.failed(),
+        policy: policy.digest().to_string(),
+        started: None,
+        finished: None,
+        outcome: None,
+        exit: None,
+        drill: read.subject.drill,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+/// Every account that could be behind the deploy, the one that the task states among them.
+fn behind(read: &Read, question: &Question, stated: Option<&Statement>) -> Vec<Deployer> {
+    let mut behind = read.subject.behind.clone();
+    if read.evidence.is_none() {
+        let given = [(&question.deployer, DeployerSource::Flag), (&question.calling_user, DeployerSource::CallingUser)];
+        let named = given.into_iter().filter_map(|(name, source)| Some((name.clone()?, source)));
+        behind.extend(named.map(|(user, source)| Deployer { user, phid: None, source }));
+    }
+    if let Some(name) = stated.map(|stated| stated.value.trim_start_matches('@')) {
+        let account = read
+            .evidence
+            .as_ref()
+            .and_then(|evidence| evidence.accounts.values().find(|account| account.is_named(name)));
+        behind.push(Deployer {
+            user: name.to_owned(),
+            phid: account.map(|account| account.phid.clone()),
+            source: DeployerSource::Task,
+        });
+    }
+    behind
+}
+
+/// The command as it is recorded: quoted, without secrets, or by its program alone.
+pub(super) fn shown_command(argv: &[String], hide: bool, session: &Session) -> String {
+    let settings = &session.settings.record;
+    let shown = match hide || settings.hide_args {
+        true => argv.get(..1).unwrap_or_default().to_vec(),
+        false => settings.mask.arguments(argv),
+    };
+    shown.iter().map(|argument| record::mask::quote(argument)).collect::<Vec<_>>().join(" ")
+}
+
+/// As whom the gate works, for the journal; without an owner where the tracker did not say whose token it is.
+pub(super) fn identity(owner: Option<&Account>, session: &Session) -> journal::Identity {
+    journal::Identity {
+        user: owner.map(|owner| owner.username.clone()),
+        phid: owner.map(|owner| owner.phid.clone()),
+        uid: session.caller.uid,
+        login: session.caller.name.clone(),
+    }
+}
+
+/// Refuses where nobody would believe the record: its author is neither the deployer nor a recorder.
+pub(super) fn author_may_write(evidence: &Evidence, record: &Record, session: &Session) -> Result<(), Failure> {
+    let owner = &evidence.owner;
+    let recorder = session.settings.policy.recorders.iter().any(|name| owner.is_named(name));
+    let deployer = record.deployer.as_ref().is_some_and(|deployer| owner.is_named(&deployer.user));
+    if recorder || deployer {
+        return Ok(());
+    }
+    let deployer = record.deployer.as_ref().map_or("nobody", |deployer| deployer.user.as_str());
+    Err(Failure {
+        exit: Exit::Usage,
+        message: format!(
+            "the token is that of {}, who is neither the deployer ({}) nor a recorder: nobody would believe the record",
+            owner.username,
+            crate::text::inert(deployer)
+        ),
+        hint: Some("use the deployer's own token, or that of a recorder; recorders are `policy.recorders`".into()),
+    })
+}

@@ -1,0 +1,260 @@
+//! A real Phorge: the scenarios, records through a proxy that breaks calls, hostile text.
+//!
+//! Run where `PHABGATE_LIVE` names the state folder of a Phorge filled with the scenarios: in it `env` with
+//! `PHORGE_URL=…`, `tokens.json` ({account: {phid, token}}) and `seeded.json` ({scenario: {task, expect, deployer}}).
+//! The proxy's tests need `PHABGATE_FAULTPROXY` as well, its program. Else they are passed over with a word.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+/// The real server.
+struct Live {
+    url: String,
+    tokens: Value,
+    seeded: BTreeMap<String, Value>,
+    state: tempfile::TempDir,
+}
+
+/// The server, or a word that there is none.
+fn live(test: &str) -> Option<Live> {
+    let Some(dir) = std::env::var_os("PHABGATE_LIVE").map(PathBuf::from) else {
+        eprintln!("{test}: passed over, PHABGATE_LIVE names no Phorge");
+        return None;
+    };
+    let read = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap();
+    let env = read("env");
+    let url = env.lines().find_map(|line| line.split_once("PHORGE_URL=")).unwrap().1.to_owned();
+    Some(Live {
+        url,
+        tokens: serde_json::from_str(&read("tokens.json")).unwrap(),
+        seeded: serde_json::from_str(&read("seeded.json")).unwrap(),
+        state: tempfile::tempdir().unwrap(),
+    })
+}
+
+impl Live {
+    fn token(&self, account: &str) -> String {
+        self.tokens[account]["token"].as_str().unwrap().to_owned()
+    }
+
+    fn phid(&self, account: &str) -> String {
+        self.tokens[account]["phid"].as_str().unwrap().to_owned()
+    }
+
+    /// The gate, asking `url` with the token of the recorder.
+    fn gate_at(&self, url: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_phabgate"));
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("HOME", self.state.path()).env("PHABGATE_STATE", self.state.path().join("state"));
+        command.env("PHABGATE_URL", url).env("PHABGATE_TOKEN", self.token("phabgate")).env("COLUMNS", "80");
+        command.stdin(Stdio::null());
+        command
+    }
+
+    fn gate(&self, args: &[&str]) -> Output {
+        self.gate_at(&self.url).args(args).output().unwrap()
+    }
+
+    /// A call of Conduit as this account.
+    fn call(&self, account: &str, method: &str, mut params: Value) -> Value {
+        params["__conduit__"] = json!({"token": self.token(account)});
+        let form = [("params", params.to_string()), ("output", "json".to_owned())];
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let url = format!("{}api/{method}", self.url);
+        let reply: Value = runtime.block_on(async {
+            let client = reqwest::Client::builder().no_proxy().build().unwrap();
+            client.post(url).form(&form).send().await.unwrap().json().await.unwrap()
+        });
+        assert_eq!(reply["error_code"], Value::Null, "{method}: {reply}");
+        reply["result"].clone()
+    }
+
+    fn edit(&self, account: &str, task: Option<u64>, transactions: &Value) -> u64 {
+        let mut params = json!({"transactions": transactions});
+        if let Some(task) = task {
+            params["objectIdentifier"] = json!(format!("T{task}"));
+        }
+        self.call(account, "maniphest.edit", params)["object"]["id"].as_u64().unwrap()
+    }
+
+    /// A new emergency that is approved.
+    fn ready(&self, title: &str, reason: &str) -> u64 {
+        let slugs = json!({"constraints": {"slugs": ["emergency-deployment"]}});
+        let tag = self.call("admin", "project.search", slugs)["data"][0]["phid"].clone();
+        let task = self.edit(
+            "deployer1",
+            None,
+            &json!([
+                {"type": "title", "value": title},
+                {"type": "description", "value": format!("Emergency-Reason: {reason}")},
+                {"type": "projects.add", "value": [tag]},
+            ]),
+        );
+        for (who, team) in [("releng1", "releng"), ("sre1", "sre")] {
+            self.comment(who, task, &format!("Emergency-Approve: {team}"));
+        }
+        task
+    }
+
+    fn comment(&self, account: &str, task: u64, text: &str) {
+        self.edit(account, Some(task), &json!([{"type": "comment", "value": text}]));
+    }
+
+    fn transactions(&self, task: u64) -> Vec<Value> {
+        let asked = json!({"objectIdentifier": format!("T{task}"), "limit": 1000});
+        self.call("admin", "transaction.search", asked)["data"].as_array().unwrap().clone()
+    }
+
+    fn subscribers(&self, task: u64) -> Vec<String> {
+        let asked = json!({"constraints": {"ids": [task]}, "attachments": {"subscribers": true}});
+        let found = self.call("admin", "maniphest.search", asked);
+        let phids = &found["data"][0]["attachments"]["subscribers"]["subscriberPHIDs"];
+        phids.as_array().unwrap().iter().map(|phid| phid.as_str().unwrap().to_owned()).collect()
+    }
+
+    /// How often each record stands on a task, by deploy and event.
+    fn records(&self, task: u64) -> BTreeMap<(String, String), usize> {
+        let mut records = BTreeMap::new();
+        for row in self.transactions(task) {
+            let text = row["comments"][0]["content"]["raw"].as_str().unwrap_or_default();
+            if let phabgate::record::parse::Parsed::Record(record) = phabgate::record::parse::parse(text) {
+                *records.entry((record.deploy.to_string(), record.event.word().to_owned())).or_default() += 1;
+            }
+        }
+        records
+    }
+}
+
+#[test]
+fn every_scenario_gets_its_verdict() {
+    let Some(live) = live("every_scenario_gets_its_verdict") else { return };
+    for (scenario, seeded) in &live.seeded {
+        let Some(expected) = seeded["expect"].as_str() else { continue };
+        let deployer = seeded["deployer"].as_str().unwrap_or("deployer1");
+        let task = seeded["task"].as_str().unwrap();
+        let output = live.gate(&["check", task, "--deployer", deployer, "--format", "json"]);
+        let verdict: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let code = match expected {
+            "allowed" => 0,
+            "denied" => 1,
+            _ => 8,
+        };
+        assert_eq!((verdict["verdict"].as_str(), output.status.code()), (Some(expected), Some(code)), "{scenario}");
+    }
+}
+
+#[test]
+fn hostile_text_does_nothing_on_the_task_and_nothing_in_the_terminal() {
+    let Some(live) = live("hostile_text_does_nothing_on_the_task_and_nothing_in_the_terminal") else { return };
+    let victim = live.ready("A task that nothing may touch", "availability - untouched");
+    let hostile = format!(
+        "@outsider T{victim} {{F1}} {{T{victim}}} {}T{victim} `x` ``` %%% | y\u{202e}\u{1b}[31m\u{7} [[ x | y ]] #sre !assign outsider",
+        live.url
+    );
+    let task = live.ready(&hostile, &format!("availability - {hostile}"));
+    let before = (live.subscribers(task), live.transactions(victim).len(), live.subscribers(victim));
+    let id = format!("T{task}");
+    let quiet =
+        ["run", &id, "--deployer", "deployer1", "--change", &hostile, "--note", &hostile, "--", "true", &hostile];
+    let output = live.gate(&quiet);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let record = ["record", &id, "--deployer", "deployer1", "--command", &hostile, "--note", &hostile];
+    let recorded = live.gate(&record);
+    let checked = live.gate(&["check", &id, "--deployer", "deployer1"]);
+    let told = live.gate(&["history", &id]);
+    for output in [&output, &recorded, &checked, &told] {
+        for text in [&output.stdout, &output.stderr] {
+            let text = String::from_utf8_lossy(text);
+            assert!(!text.chars().any(|c| c != '\n' && phabgate::text::is_hidden(c)), "{text:?}");
+        }
+    }
+    assert_eq!(live.records(task).values().copied().collect::<Vec<_>>(), [1, 1, 1]);
+    let mut subscribers = before.0;
+    subscribers.push(live.phid("phabgate"));
+    subscribers.sort();
+    let mut now = live.subscribers(task);
+    now.sort();
+    assert_eq!(now, subscribers, "a record subscribes nobody but the account that writes it");
+    assert_eq!((live.transactions(victim).len(), live.subscribers(victim)), (before.1, before.2));
+}
+
+/// The proxy, until it is dropped.
+struct Proxy {
+    child: Child,
+    url: String,
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn proxy(live: &Live, faults: &[&str]) -> Option<Proxy> {
+    let Some(program) = std::env::var_os("PHABGATE_FAULTPROXY") else {
+        eprintln!("passed over: PHABGATE_FAULTPROXY names no proxy");
+        return None;
+    };
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let server = url::Url::parse(&live.url).unwrap();
+    let upstream = format!("127.0.0.1:{}", server.port().unwrap());
+    let mut command = Command::new("python3");
+    command.arg(program).args(["--upstream", &upstream, "--port", &port.to_string(), "--late", "3"]);
+    for fault in faults {
+        command.args(["--fault", fault]);
+    }
+    let child = command.spawn().unwrap();
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        std::thread::yield_now();
+    }
+    Some(Proxy { child, url: format!("http://{}:{port}/", server.host_str().unwrap()) })
+}
+
+/// Posts records through a proxy and asserts that each is on its task once.
+fn once_through(test: &str, faults: &[&str]) {
+    let Some(live) = live(test) else { return };
+    let Some(proxy) = proxy(&live, faults) else { return };
+    let config = live.state.path().join("config.toml");
+    std::fs::write(&config, "[record]\nsettle = \"8s\"\n").unwrap();
+    let task = live.ready("Each record once", "availability - once");
+    let id = format!("T{task}");
+    let gate = |args: &[&str]| live.gate_at(&proxy.url).env("PHABGATE_CONFIG", &config).args(args).output().unwrap();
+    let mut posted = Vec::new();
+    for number in 0..20 {
+        let note = format!("record {number}");
+        let output = gate(&["record", &id, "--deployer", "deployer1", "--note", &note, "--format", "json"]);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        let record: Value = serde_json::from_slice(&output.stdout).unwrap();
+        posted.push((record["deploy"].as_str().unwrap().to_owned(), "recorded".to_owned()));
+    }
+    let flushed = gate(&["outbox", "flush", "--wait"]);
+    assert_eq!(flushed.status.code(), Some(0), "{}", String::from_utf8_lossy(&flushed.stderr));
+    let records = live.records(task);
+    assert!(records.values().all(|count| *count == 1), "{records:?}");
+    posted.sort();
+    assert_eq!(records.into_keys().collect::<Vec<_>>(), posted);
+}
+
+#[test]
+fn each_record_once_where_replies_are_lost() {
+    once_through("each_record_once_where_replies_are_lost", &["maniphest.edit:lost-reply:0.5", "*:503:0.1"]);
+}
+
+#[test]
+fn each_record_once_where_calls_are_carried_out_late() {
+    once_through("each_record_once_where_calls_are_carried_out_late", &["maniphest.edit:late-commit:0.5"]);
+}
+
+#[test]
+fn each_record_once_where_replies_are_cut() {
+    once_through(
+        "each_record_once_where_replies_are_cut",
+        &["maniphest.edit:truncate:0.3", "maniphest.edit:late-502:0.3", "*:reset:0.1"],
+    );
+}

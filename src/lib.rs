@@ -12,5 +12,6 @@ pub mod ids;
 pub mod journal;
 pub mod policy;
 pub mod record;
+pub mod sandbox;
 pub mod text;
 pub mod time;

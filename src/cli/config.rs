@@ -26,7 +26,7 @@ const NARROWEST: usize = 24;
 
 /// Arguments of `config`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     command: Command,
 }

@@ -36,13 +36,17 @@ const VERDICT: &[Ending] = &[
     ("8", "pending: approvals can still come"),
 ];
 
+/// How delivering ends.
+const FLUSH: &[Ending] = &[
+    ("0", "nothing is undelivered"),
+    WRONG,
+    ("3", "something stays in the outbox, or the tracker did not answer"),
+    CREDENTIALS,
+];
+
 /// How what reads or writes one task ends.
 const TASK: &[Ending] =
     &[("0", "done"), ("1", "the task is not visible to this account"), WRONG, INCOMPLETE, CREDENTIALS];
-
-/// How what delivers records ends.
-const OUTBOX: &[Ending] =
-    &[("0", "done"), WRONG, ("3", "something stays in the outbox, or the journal cannot be used"), CREDENTIALS];
 
 /// Every command.
 const ENTRIES: &[Entry] = &[
@@ -58,29 +62,30 @@ const ENTRIES: &[Entry] = &[
     Entry {
         name: "run",
         examples: &[
-            ("phabgate run T1234 -- scap sync-world", "deploy, where the task allows it"),
-            ("phabgate run T1234 --wait=30m -- scap sync-world", "wait for the approvals that are missing"),
-            ("phabgate run T1234 --dry-run -- scap sync-world", "show all that would be posted, run nothing"),
+            ("phabgate run T1234 -- scap sync-world", "run it if the task allows it, and record it there"),
+            ("phabgate run T1234 --wait=30m -- scap sync-world", "wait for missing approvals first"),
+            ("phabgate run T1234 --dry-run -- scap sync-world", "show what would be posted"),
         ],
         endings: &[
-            ("125", "the command was not started: refused, or a failure of phabgate's own"),
-            ("126", "the command cannot be run"),
-            ("127", "the command was not found"),
-            ("128+N", "signal N ended the command"),
-            ("else", "the status of the command itself; --result tells which it was"),
+            ("N", "the command was run and ended with N"),
+            ("128+N", "the command was run and killed by signal N"),
+            ("125", "the command was not run: it is not allowed, or the gate failed"),
+            ("126", "the command was not run: it was found and cannot be run"),
+            ("127", "the command was not run: it was not found"),
+            ("", "A command can end with these itself; --result FILE tells"),
         ],
     },
     Entry {
         name: "record",
         examples: &[
-            ("phabgate record T1234 --command 'scap sync-world' --outcome succeeded", "a deploy made by hand"),
-            ("phabgate record T1234 --started 2026-11-23T03:14Z --finished=2026-11-23T03:20Z", "when it was"),
+            ("phabgate record T1234 --outcome succeeded --command 'scap sync-world'", "record what was done by hand"),
+            ("phabgate record T1234 --deploy ID --finished --outcome unknown", "close a deploy that was stranded"),
         ],
         endings: &[
-            ("0", "posted, or queued in the outbox and said so, whatever the verdict"),
+            ("0", "posted, or queued and said so, whatever the verdict"),
             ("1", "the task is not visible to this account"),
             WRONG,
-            ("3", "the journal cannot be used, or the tracker answered nonsense"),
+            ("3", "the journal cannot be written"),
             CREDENTIALS,
         ],
     },
@@ -88,22 +93,31 @@ const ENTRIES: &[Entry] = &[
         name: "outbox",
         examples: &[
             ("phabgate outbox list", "what is not yet on its task"),
-            ("phabgate outbox flush", "deliver it; fit for cron"),
+            ("phabgate outbox flush --wait", "deliver it"),
         ],
-        endings: OUTBOX,
+        endings: FLUSH,
     },
     Entry {
         name: "outbox list",
-        examples: &[("phabgate outbox list", "what is not yet on its task")],
-        endings: OUTBOX,
+        examples: &[("phabgate outbox list --format json", "for a monitor")],
+        endings: &[("0", "done"), WRONG, ("3", "the journal cannot be read")],
     },
     Entry {
         name: "outbox flush",
         examples: &[
-            ("phabgate outbox flush", "deliver what can be delivered now; fit for cron"),
-            ("phabgate outbox flush --wait", "go on until nothing is unsettled"),
+            ("phabgate outbox flush", "from cron: deliver what can be delivered now"),
+            ("phabgate outbox flush --wait", "until it is settled for each whether it arrived"),
         ],
-        endings: OUTBOX,
+        endings: FLUSH,
+    },
+    Entry {
+        name: "sandbox",
+        examples: &[
+            ("phabgate sandbox --port 8480", "serve the sandbox until interrupted"),
+            ("phabgate sandbox --reset", "make its world new"),
+            ("phabgate sandbox --fault maniphest.edit:lost-reply:0.5", "break some of the calls"),
+        ],
+        endings: &[("0", "done"), WRONG, ("3", "the world or the port cannot be used")],
     },
     Entry {
         name: "history",
@@ -167,8 +181,8 @@ const WHOLE: Entry = Entry {
     name: "",
     examples: &[
         ("phabgate check T1234", "say whether it may be deployed, and what is missing"),
-        ("phabgate run T1234 -- scap sync-world", "deploy, where it may be"),
-        ("phabgate check T1234 --sandbox", "the same without a server"),
+        ("phabgate run T1234 -- scap sync-world", "run it if it may, and record it on the task"),
+        ("phabgate --sandbox check T1", "try it without a server"),
         ("phabgate explain rejected", "what a rule means"),
     ],
     endings: &[
@@ -213,9 +227,9 @@ impl Entry {
             text.push_str(&format!("  {typed}\n      {does}\n"));
         }
         text.push_str(&format!("\n{heading}Exit codes:{heading:#}\n"));
-        let codes = self.endings.iter().map(|(code, _)| code.len()).max().unwrap_or_default();
+        let width = self.endings.iter().map(|(code, _)| code.len()).max().unwrap_or_default();
         for (code, when) in self.endings {
-            text.push_str(&format!("  {code:<codes$}  {when}\n"));
+            text.push_str(&format!("  {code:<width$}  {when}\n"));
         }
         text
     }
@@ -240,8 +254,7 @@ mod tests {
             assert!(!purpose.ends_with('.') && !purpose.contains('\n'), "{path}: {purpose}");
             let entry = of(path).unwrap_or_else(|| panic!("`{path}` is missing in cli/help.rs"));
             assert!(!entry.examples.is_empty(), "{path}");
-            let wrong = if path == "run" { "125" } else { "2" };
-            assert!(entry.endings.iter().any(|(code, _)| *code == wrong), "{path}");
+            assert!(entry.endings.iter().any(|(code, _)| matches!(*code, "2" | "125")), "{path}");
             let name = path.split(' ').next().unwrap_or_default();
             for (typed, _) in entry.examples {
                 assert!(typed.contains(&format!("phabgate {name}")), "{path}: {typed}");
@@ -263,8 +276,7 @@ mod tests {
         use clap::FromArgMatches as _;
         each(&definition(), "", &mut |path, _| {
             for (typed, _) in of(path).unwrap_or_else(|| panic!("{path}")).examples {
-                let unquoted = typed.replace("'scap sync-world'", "scap");
-                let words = unquoted.split_whitespace().take_while(|word| !matches!(*word, "|" | ">"));
+                let words = typed.split_whitespace().take_while(|word| !matches!(*word, "|" | ">"));
                 let matches = definition().try_get_matches_from(words);
                 let parsed = matches.and_then(|matches| super::super::Cli::from_arg_matches(&matches));
                 assert!(parsed.is_ok(), "{typed}: {}", parsed.err().map(|error| error.to_string()).unwrap_or_default());

@@ -69,22 +69,24 @@ struct Globals {
 enum Command {
     /// Print whether the task may be deployed, rule by rule
     Check(check::Args),
-    /// Tell the emergency story of a task in order
-    History(history::Args),
-    /// Explain a rule: what it means, why it is there, how to mend it
-    Explain(explain::Args),
-    /// Show or check the configuration
-    Config(config::Args),
-    /// Print the completions for a shell
-    Completions(completions::Args),
-    /// Print the manual page of a command, or write all of them
-    Man(man::Args),
     /// Check, and if allowed run the command and record it on the task
     Run(run::Args),
     /// Record a deploy that was made by other means
     Record(record::Args),
     /// List or deliver the records that are not yet on their task
     Outbox(outbox::Args),
+    /// Tell the emergency story of a task in order
+    History(history::Args),
+    /// Explain a rule: what it means, why it is there, how to mend it
+    Explain(explain::Args),
+    /// Show or check the configuration
+    Config(config::Args),
+    /// Serve the embedded sandbox, or make it new
+    Sandbox(sandbox::Args),
+    /// Print the completions for a shell
+    Completions(completions::Args),
+    /// Print the manual page of a command, or write all of them
+    Man(man::Args),
 }
 
 /// The task, and what the deployer says about what is going to happen.
@@ -181,14 +183,15 @@ fn names_run(arguments: &[OsString]) -> bool {
 async fn dispatch(cli: &Cli, ui: &mut Ui) -> u8 {
     let done = match &cli.command {
         Command::Check(args) => check::run(args, &cli.globals, ui).await,
-        Command::History(args) => history::run(args, &cli.globals, ui).await,
-        Command::Explain(args) => explain::run(args, ui),
-        Command::Config(args) => config::run(args, &cli.globals, ui),
-        Command::Completions(args) => Ok(completions::run(args, ui)),
-        Command::Man(args) => man::run(args, ui),
         Command::Run(args) => return run::run(args, &cli.globals, ui).await,
         Command::Record(args) => record::run(args, &cli.globals, ui).await,
         Command::Outbox(args) => outbox::run(args, &cli.globals, ui).await,
+        Command::History(args) => history::run(args, &cli.globals, ui).await,
+        Command::Explain(args) => explain::run(args, ui),
+        Command::Config(args) => config::run(args, &cli.globals, ui),
+        Command::Sandbox(args) => sandbox::run(args, &cli.globals, ui).await,
+        Command::Completions(args) => Ok(completions::run(args, ui)),
+        Command::Man(args) => man::run(args, ui),
     };
     match done {
         Ok(exit) => exit.code(),

@@ -16,7 +16,7 @@ use super::delivery::{Delivered, deliver, lock, postman, say_delivered};
 use super::exit::Failure;
 use super::result_file::{Child, ResultFile};
 use super::session::Session;
-use super::ui::Ui;
+use super::ui::{NAME, Ui, styled};
 use super::verdict;
 use super::writing::{author_may_write, identity, shown_command, template};
 use super::{Globals, Subject};
@@ -27,7 +27,7 @@ use crate::deploy::plan::{Plan, Ready};
 use crate::deploy::signals::Signals;
 use crate::deploy::{GATE_FAILED, exit_code};
 use crate::evidence::Question;
-use crate::ids::TaskId;
+use crate::ids::{DeployId, TaskId};
 use crate::journal::{self, Journal, Ownership, Phase, Step, Way};
 use crate::policy::{Clearance, Decision, Intent, Outcome};
 use crate::record::post::{self, Attempt};
@@ -149,6 +149,10 @@ async fn attempt(
     record.command = Some(shown_command(&argv, args.hide_args, &session));
     record.note.clone_from(&args.note);
     author_may_write(evidence, &record, &session)?;
+    if session.is_sandbox() {
+        // Whoever tries the sandbox wants to see what the gate saw.
+        ui.words(&verdict::text(task, &read.subject, &read.verdict, ui.width()));
+    }
     say_allowed(&read, task, ui);
     if args.dry_run {
         dry_run(&record, ui);
@@ -158,7 +162,22 @@ async fn attempt(
     result.deploy = Some(record.deploy);
     let mut deploy = Deploy { session: &session, journal, owner, question, intent, record, ui };
     let outcome = deploy.carry_out(&ready, result, clearance).await;
+    if session.is_sandbox() {
+        show_comments(&deploy.journal, deploy.record.deploy, deploy.ui)?;
+    }
     outcome.map_err(Stop::Failure)
+}
+
+/// Shows the comments that a deploy made, as people read them: without their machine-readable block.
+fn show_comments(journal: &Journal, deploy: DeployId, ui: &mut Ui) -> Result<(), Failure> {
+    let state = journal.state(deploy)?;
+    for event in [Event::Started, Event::Finished] {
+        let Some(outgoing) = state.record(event) else { continue };
+        let comment = crate::record::render::render(&outgoing.record);
+        let words = comment.split("\n```").next().unwrap_or_default().trim_end();
+        ui.words(&format!("\n{} {}\n\n{words}\n", styled(NAME, "The comment"), event.word()));
+    }
+    Ok(())
 }
 
 fn recover(journal: &mut Journal, ui: &mut Ui) -> Result<(), Failure> {

@@ -1,23 +1,178 @@
-//! The sandbox.
+//! `sandbox`: serve the embedded look-alike of Phorge; and the same inside of a command with `--sandbox`.
+//!
+//! In the room: where its world is kept, and who one is in it. Not in the room: the server itself.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
 use url::Url;
 
-use super::exit::Failure;
+use super::Globals;
+use super::exit::{Exit, Failure};
+use super::session::{environment, settings};
+use super::ui::{NAME, Ui, styled};
+use crate::sandbox::{self, Fault, Options, Running, SandboxError, Source, StoreError};
 
-pub(super) struct InProcess {
+/// The schema of `sandbox --format json`.
+pub(super) const SCHEMA: &str = "phabgate/sandbox/1";
+
+/// Arguments of `sandbox`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Serve on this port of 127.0.0.1; 0 takes any that is free
+    #[arg(long, default_value_t = 0, value_name = "PORT")]
+    port: u16,
+    /// Break calls: METHOD:KIND:PROBABILITY, METHOD:KIND@NUMBER or METHOD:KIND, * for every method (repeatable)
+    #[arg(long, value_name = "FAULT")]
+    fault: Vec<Fault>,
+    /// The seed of the dice for faults
+    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+    seed: u64,
+    /// How many seconds the fault `stall` says nothing
+    #[arg(long, default_value_t = 120, value_name = "SECONDS")]
+    stall: u64,
+    /// How many seconds later the fault `late-commit` carries a call out
+    #[arg(long, default_value_t = 5, value_name = "SECONDS")]
+    late: u64,
+    /// Make the sandbox's world new, with its journal, and serve nothing
+    #[arg(long)]
+    reset: bool,
+}
+
+/// The sandbox as it is served, for programs.
+#[derive(Debug, Serialize)]
+struct Json {
+    schema: &'static str,
     url: Url,
+    tokens: Vec<(String, String)>,
+}
+
+/// The file of the world, in the sandbox's state folder.
+const WORLD: &str = "world.json";
+
+/// What the sandbox is called, wherever it is served.
+const SERVER: &str = "http://sandbox.localhost/";
+
+/// The account whose token the gate uses in the sandbox: its recorder.
+const ACCOUNT: &str = "phabgate";
+
+impl From<SandboxError> for Failure {
+    fn from(error: SandboxError) -> Self {
+        Self {
+            exit: Exit::Incomplete,
+            message: error.to_string(),
+            hint: Some("`phabgate sandbox --reset` makes the sandbox new".into()),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        SandboxError::from(error).into()
+    }
+}
+
+/// The sandbox, served in this process.
+pub(super) struct InProcess {
+    running: Running,
+    token: String,
+    name: Url,
 }
 
 impl InProcess {
-    pub(super) async fn start(_: &std::path::Path) -> Result<Self, Failure> {
-        Err(Failure::usage("no sandbox yet", "x"))
+    /// Serves the world that is kept in this folder.
+    pub(super) async fn start(state: &Path) -> Result<Self, Failure> {
+        let options = Options { source: Source::File(state.join(WORLD)), ..Options::default() };
+        let running = sandbox::serve(options).await?;
+        let token = running.token_of(ACCOUNT)?.ok_or_else(|| no_account(ACCOUNT))?;
+        let name = Url::parse(SERVER).map_err(SandboxError::from)?;
+        Ok(Self { running, token, name })
     }
+
     pub(super) fn token(&self) -> &str {
-        ""
+        &self.token
     }
+
+    /// Where it is reached.
     pub(super) fn url(&self) -> &Url {
-        &self.url
+        &self.running.url
     }
+
+    /// What it is called.
     pub(super) fn name(&self) -> &Url {
-        &self.url
+        &self.name
     }
+}
+
+fn no_account(name: &str) -> Failure {
+    Failure {
+        exit: Exit::Incomplete,
+        message: format!("the sandbox's world has no account {name} with a token"),
+        hint: Some("`phabgate sandbox --reset` makes the sandbox new".into()),
+    }
+}
+
+/// Runs `sandbox`.
+///
+/// # Errors
+/// Where the world cannot be kept or the port not be listened on.
+pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
+    let globals = Globals { sandbox: true, ..globals.clone() };
+    let state = settings(&globals, &environment(&globals))?.state;
+    crate::config::ensure_state_dir(&state)?;
+    if args.reset {
+        return reset(&state, ui);
+    }
+    let options = Options {
+        port: args.port,
+        source: Source::File(state.join(WORLD)),
+        faults: args.fault.clone(),
+        seed: args.seed,
+        stall: Duration::from_secs(args.stall),
+        late: Duration::from_secs(args.late),
+        ..Options::default()
+    };
+    let running = sandbox::serve(options).await?;
+    let world = running.world()?;
+    let tokens = world.users.iter().filter_map(|user| {
+        world.token_of(&user.username).map(|token| (user.username.clone(), token.to_owned()))
+    });
+    show(&Json { schema: SCHEMA, url: running.url.clone(), tokens: tokens.collect() }, ui);
+    let _ = tokio::signal::ctrl_c().await;
+    running.shutdown().await;
+    Ok(Exit::Done)
+}
+
+/// Removes the world and the journal of what was recorded in it.
+fn reset(state: &Path, ui: &mut Ui) -> Result<Exit, Failure> {
+    sandbox::reset(&state.join(WORLD))?;
+    for name in ["journal.sqlite3", "journal.sqlite3-wal", "journal.sqlite3-shm"] {
+        let path = state.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                let message = format!("cannot remove {}: {error}", path.display());
+                return Err(Failure { exit: Exit::Incomplete, message, hint: None });
+            }
+            _ => {}
+        }
+    }
+    ui.data("the sandbox is new");
+    Ok(Exit::Done)
+}
+
+fn show(served: &Json, ui: &mut Ui) {
+    if ui.is_json() {
+        return ui.json(served);
+    }
+    let width = served.tokens.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let mut page = format!("The sandbox answers at {} until you press Ctrl-C.\n\n", styled(NAME, served.url.as_str()));
+    for (name, token) in &served.tokens {
+        page.push_str(&format!("  {name:width$}  {token}\n"));
+    }
+    page.push_str(&format!("\nIn another terminal:\n\n  export PHABGATE_URL={}\n  export PHABGATE_TOKEN=", served.url));
+    let token = served.tokens.iter().find(|(name, _)| name == ACCOUNT).map_or("", |(_, token)| token);
+    page.push_str(&format!("{token}\n  phabgate check T6 --deployer deployer1\n"));
+    ui.data(&page);
 }

@@ -27,7 +27,7 @@ pub(super) struct Session {
     /// The account that the configuration maps the calling user to.
     pub(super) calling_account: Option<String>,
     /// The sandbox, while it is used in this process.
-    _sandbox: Option<super::sandbox::InProcess>,
+    sandbox: Option<super::sandbox::InProcess>,
 }
 
 /// The account that stands for the calling user in the sandbox.
@@ -82,18 +82,23 @@ impl Session {
             let client = Client::new(sandbox.url(), Some(token), timeouts, through)?;
             let server = sandbox.name().clone();
             let calling_account = Some(SANDBOX_DEPLOYER.to_owned());
-            return Ok(Self { settings, client, server, caller, calling_account, _sandbox: Some(sandbox) });
+            return Ok(Self { settings, client, server, caller, calling_account, sandbox: Some(sandbox) });
         }
         let server = settings.server()?.clone();
         let (token, _) = config::find_token(&environment, &server)?;
         let calling_account = config::map_deployer(&settings, &caller).map(str::to_owned);
         let client = Client::new(&server, Some(SecretString::from(token.expose().to_owned())), timeouts, through)?;
-        Ok(Self { settings, client, server, caller, calling_account, _sandbox: None })
+        Ok(Self { settings, client, server, caller, calling_account, sandbox: None })
     }
 
     /// The base URL of the server.
     pub(super) fn base(&self) -> &Url {
         &self.server
+    }
+
+    /// Whether the server is the sandbox in this process.
+    pub(super) fn is_sandbox(&self) -> bool {
+        self.sandbox.is_some()
     }
 
     /// The client, for as long as one command may take.

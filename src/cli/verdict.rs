@@ -14,7 +14,7 @@ use crate::text::inert;
 use crate::time::utc;
 
 /// The schema of `check --format json`.
-pub const SCHEMA: &str = "phabgate/check/1";
+pub(super) const SCHEMA: &str = "phabgate/check/1";
 
 /// What is shown beside the verdict.
 #[derive(Debug, Clone, Default)]

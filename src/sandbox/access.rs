@@ -1,0 +1,159 @@
+//! Who may see, edit and join what.
+//!
+//! In the room: the policies of the world, and the words in which the server refuses. Not in the room: which action
+//! needs which capability.
+
+use super::request::Refusal;
+use super::world::{Project, Task, User, World, leads_to};
+
+/// What a policy speaks about.
+#[derive(Clone, Copy)]
+enum Object<'a> {
+    Task(&'a Task),
+    Other,
+}
+
+/// Whether the user may see the task. Who it is assigned to always may, as far as its Space allows.
+pub(crate) fn can_view(world: &World, task: &Task, user: &User) -> bool {
+    in_space(world, task, user) && (owns(task, user) || satisfies(world, &task.view, Object::Task(task), user))
+}
+
+/// Whether the user may edit the task.
+pub(crate) fn can_edit(world: &World, task: &Task, user: &User) -> bool {
+    can_view(world, task, user) && (owns(task, user) || satisfies(world, &task.edit, Object::Task(task), user))
+}
+
+/// Whether the user may edit the project.
+pub(crate) fn can_edit_project(world: &World, project: &Project, user: &User) -> bool {
+    satisfies(world, &project.edit, Object::Other, user)
+}
+
+/// Whether the user may join the project; who may edit it may join it.
+pub(crate) fn can_join(world: &World, project: &Project, user: &User) -> bool {
+    can_edit_project(world, project, user) || satisfies(world, &project.join, Object::Other, user)
+}
+
+/// Whether the user may see the project.
+pub(crate) fn can_view_project(world: &World, project: &Project, user: &User) -> bool {
+    leads_to(&world.members(&project.phid), &user.phid)
+        || can_edit_project(world, project, user)
+        || satisfies(world, &project.view, Object::Other, user)
+}
+
+/// Whether the user sees what is in the Space.
+pub(crate) fn can_view_space(world: &World, phid: &str, user: &User) -> bool {
+    let space = world.spaces.iter().find(|space| space.phid == phid);
+    space.is_some_and(|space| satisfies(world, &space.view, Object::Other, user))
+}
+
+fn in_space(world: &World, task: &Task, user: &User) -> bool {
+    task.space.as_deref().is_none_or(|space| can_view_space(world, space, user))
+}
+
+fn owns(task: &Task, user: &User) -> bool {
+    task.owner.as_deref() == Some(user.phid.as_str())
+}
+
+fn satisfies(world: &World, policy: &str, object: Object<'_>, user: &User) -> bool {
+    match (policy, object) {
+        ("public" | "users", _) => true,
+        ("admin", _) => user.is("admin"),
+        ("obj.maniphest.author", Object::Task(task)) => task.author == user.phid,
+        ("obj.subscriptions.subscribers", Object::Task(task)) => leads_to(&task.subscribers, &user.phid),
+        (phid, _) if phid.starts_with("PHID-USER-") => phid == user.phid,
+        (phid, _) if phid.starts_with("PHID-PROJ-") => leads_to(&world.members(phid), &user.phid),
+        _ => false,
+    }
+}
+
+/// What may be done with an object, in the server's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Capability {
+    View,
+    Edit,
+    Join,
+}
+
+/// The refusal where a task may not be seen or edited.
+pub(crate) fn refuse_task(world: &World, task: &Task, capability: Capability) -> Refusal {
+    let (name, policy) = match capability {
+        Capability::View => ("Restricted Maniphest Task".to_owned(), &task.view),
+        Capability::Edit | Capability::Join => (format!("T{}", task.id), &task.edit),
+    };
+    let exceptions = "The assignee of a task can always view and edit it.";
+    refuse(&name, capability, &explain(world, policy), exceptions)
+}
+
+/// The refusal where a project may not be edited or joined.
+pub(crate) fn refuse_project(world: &World, project: &Project, capability: Capability) -> Refusal {
+    let name = format!("#{}", project.slugs.first().unwrap_or(&project.name));
+    match capability {
+        Capability::View => refuse("Restricted Project", capability, &explain(world, &project.view), ""),
+        Capability::Edit => refuse(&name, capability, &explain(world, &project.edit), ""),
+        Capability::Join => {
+            let exceptions = "Users who can edit a project can always join it.";
+            refuse(&name, capability, &explain(world, &project.join), exceptions)
+        }
+    }
+}
+
+fn refuse(name: &str, capability: Capability, explanation: &str, exceptions: &str) -> Refusal {
+    let (title, verb) = match capability {
+        Capability::View => ("Can View", "view"),
+        Capability::Edit => ("Can Edit", "edit"),
+        Capability::Join => ("Can Join", "join"),
+    };
+    let info = format!(
+        "[You Shall Not Pass: {name}] ({title}) You do not have permission to {verb} this object. // {explanation} \
+         {exceptions}"
+    );
+    Refusal::core(info.trim_end())
+}
+
+fn explain(world: &World, policy: &str) -> String {
+    match policy {
+        "admin" => "Administrators can take this action.".to_owned(),
+        "no-one" => "By default, no one can take this action.".to_owned(),
+        "users" => "Logged in users can take this action.".to_owned(),
+        "public" => "This object is public.".to_owned(),
+        "obj.maniphest.author" => "The author of this task can take this action.".to_owned(),
+        "obj.subscriptions.subscribers" => "Subscribers can take this action.".to_owned(),
+        phid if phid.starts_with("PHID-PROJ-") => "Members of a particular project can take this action. (You can not \
+             see this object, so the name of this project is restricted.)"
+            .to_owned(),
+        other => match world.user(other) {
+            Some(user) => format!("{} ({}) can take this action.", user.username, user.real_name),
+            None => format!("This object has an unknown or invalid policy setting (\"{other}\")."),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_restricted_task_is_seen_by_its_one_reader_and_its_assignee() {
+        let mut world = World::built_in().unwrap();
+        let see = |world: &World| -> Vec<String> {
+            let task = world.task_numbered(27).unwrap();
+            world.users.iter().filter(|user| can_view(world, task, user)).map(|user| user.username.clone()).collect()
+        };
+        assert_eq!(see(&world), ["admin"]);
+        let sre1 = world.user_named("sre1").unwrap().phid.clone();
+        world.tasks[26].owner = Some(sre1);
+        assert_eq!(see(&world), ["admin", "sre1"]);
+    }
+
+    #[test]
+    fn a_space_hides_its_tasks_from_their_assignee_too() {
+        let mut world = World::built_in().unwrap();
+        let space = super::super::world::Space { phid: "PHID-SPCE-x".into(), name: "S".into(), view: "admin".into() };
+        world.spaces.push(space);
+        world.tasks[0].space = Some("PHID-SPCE-x".into());
+        let sre1 = world.user_named("sre1").unwrap().clone();
+        world.tasks[0].owner = Some(sre1.phid.clone());
+        assert!(!can_view(&world, &world.tasks[0], &sre1));
+        assert!(can_view(&world, &world.tasks[0], world.user_named("admin").unwrap()));
+    }
+}

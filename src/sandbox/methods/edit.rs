@@ -1,0 +1,532 @@
+//! `maniphest.edit`: all of an edit is applied, or none.
+//!
+//! In the room: the order in which the server writes the transactions of one edit, and what it adds by itself:
+//! subscribers, the assignee of a resolved task, mentions. Beside it, in `change`: the reading of single changes.
+
+mod change;
+
+use serde_json::{Map, Value, json};
+
+pub(super) use self::change::{Operation, invalid, operation, within};
+
+use self::change::Change;
+use super::super::access::{self, Capability};
+use super::super::remarkup;
+use super::super::request::{Call, Outcome, Refusal, as_map};
+use super::super::world::{CommentVersion, Edge, Task, Transaction, User, World, leads_to, ordered};
+
+/// Closed statuses that do not assign the task to who sets them.
+const UNCLAIMED: &[&str] = &["wontfix", "invalid", "spite", "duplicate"];
+
+/// One change as it was sent: its key in the list, its type, its value.
+pub(super) struct Description {
+    pub(super) key: String,
+    pub(super) kind: String,
+    pub(super) value: Value,
+}
+
+/// Reads the list of changes, not yet what each says.
+pub(super) fn descriptions(call: &Call) -> Result<Vec<Description>, Refusal> {
+    let map = call.get("transactions").and_then(|value| as_map(Some(value)));
+    let map = map.ok_or_else(|| Refusal::core("Parameter \"transactions\" is not a list of transactions."))?;
+    let mut entries: Vec<(String, Value)> = map.into_iter().collect();
+    // the keys of a list are numbers, and 10 comes after 9
+    entries.sort_by_key(|(key, _)| (key.parse::<u64>().unwrap_or(u64::MAX), key.clone()));
+    let list = "Parameter \"transactions\" must contain a list of transaction descriptions, but item with key";
+    let read = |(key, item): (String, Value)| {
+        let Some(item) = item.as_object().cloned() else {
+            return Err(Refusal::core(format!("{list} \"{key}\" is not a dictionary.")));
+        };
+        let field = |name: &str| {
+            item.get(name).cloned().ok_or_else(|| {
+                let info = format!(
+                    "{list} \"{key}\" is missing a \"{name}\" field. Each transaction must have a {name} field."
+                );
+                Refusal::core(info)
+            })
+        };
+        let kind = field("type")?;
+        let kind = kind.as_str().map_or_else(|| kind.to_string(), str::to_owned);
+        Ok(Description { kind, value: field("value")?, key })
+    };
+    entries.into_iter().map(read).collect()
+}
+
+/// The identifier of what is edited; `None` where something is to be made.
+pub(super) fn identifier(call: &Call) -> Option<String> {
+    match call.get("objectIdentifier") {
+        Some(Value::String(name)) if !name.is_empty() => Some(name.clone()),
+        Some(Value::Number(number)) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn find(world: &World, name: &str, user: &User) -> Result<Task, Refusal> {
+    let visible = |task: &Task| access::can_view(world, task, user);
+    if let Some(digits) = name.strip_prefix(['T', 't']) {
+        let task = digits.parse().ok().and_then(|id| world.task_numbered(id)).filter(|task| visible(task));
+        return task
+            .cloned()
+            .ok_or_else(|| Refusal::core(format!("Monogram \"{name}\" does not identify a valid object.")));
+    }
+    let task = match name.parse() {
+        Ok(id) => world.task_numbered(id).ok_or_else(|| Refusal::core(format!("No object exists with ID \"{id}\"."))),
+        Err(_) if name.starts_with("PHID-") => {
+            world.task(name).ok_or_else(|| Refusal::core(format!("No object exists with PHID \"{name}\".")))
+        }
+        Err(_) => Err(Refusal::core(format!("Monogram \"{name}\" does not identify a valid object."))),
+    }?;
+    match visible(task) {
+        true => Ok(task.clone()),
+        false => Err(access::refuse_task(world, task, Capability::View)),
+    }
+}
+
+/// Carries out the edit.
+pub(super) fn edit(world: &mut World, call: &Call, user: &User, now: i64) -> Outcome {
+    let descriptions = descriptions(call)?;
+    let existing = identifier(call).map(|name| find(world, &name, user)).transpose()?;
+    let changes = descriptions.iter().map(|change| change::read(world, change)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(task) = &existing {
+        let mild = |change: &Change| matches!(change, Change::Comment(_) | Change::Subscribers(..));
+        if !changes.iter().all(mild) && !access::can_edit(world, task, user) {
+            return Err(access::refuse_task(world, task, Capability::Edit));
+        }
+    }
+    let mut draft = Draft::new(world, existing, user, now);
+    for change in &changes {
+        draft.apply(change, &changes);
+    }
+    draft.validate(&changes)?;
+    draft.subscribe(&changes);
+    let linked = draft.link(&changes);
+    let Draft { task, rows, comments, .. } = draft;
+    Ok(commit(world, user, now, task, rows, comments, &linked))
+}
+
+/// A transaction to be written.
+struct Row {
+    kind: Option<&'static str>,
+    fields: Map<String, Value>,
+}
+
+/// The task as it will be, and what is to be written of how it came to be so.
+struct Draft<'w> {
+    world: &'w World,
+    user: &'w User,
+    now: i64,
+    was: Option<Task>,
+    task: Task,
+    rows: Vec<Row>,
+    comments: Vec<String>,
+    errors: Vec<String>,
+    /// Where explicit changes of the subscribers stand among the rows, and what they are.
+    subscriptions: Option<(usize, Vec<(Operation, Vec<String>)>)>,
+}
+
+fn fields(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+impl<'w> Draft<'w> {
+    fn new(world: &'w World, was: Option<Task>, user: &'w User, now: i64) -> Self {
+        let task = was.clone().unwrap_or_else(|| Task {
+            id: world.tasks.iter().map(|task| task.id).max().unwrap_or_default() + 1,
+            phid: String::new(),
+            title: String::new(),
+            description: String::new(),
+            author: user.phid.clone(),
+            owner: None,
+            status: "open".to_owned(),
+            priority: 90,
+            closer: None,
+            closed: None,
+            space: None,
+            created: now,
+            modified: now,
+            view: "users".to_owned(),
+            edit: "users".to_owned(),
+            custom: Map::new(),
+            projects: Vec::new(),
+            subscribers: Vec::new(),
+            unsubscribed: Vec::new(),
+            mentions: Vec::new(),
+        });
+        let mut draft = Self {
+            world,
+            user,
+            now,
+            was,
+            task,
+            rows: Vec::new(),
+            comments: Vec::new(),
+            errors: Vec::new(),
+            subscriptions: None,
+        };
+        if draft.was.is_none() {
+            draft.row("create", json!({}));
+        }
+        draft
+    }
+
+    fn row(&mut self, kind: &'static str, value: Value) {
+        self.rows.push(Row { kind: Some(kind), fields: fields(value) });
+    }
+
+    fn apply(&mut self, change: &Change, all: &[Change]) {
+        let was = self.was.as_ref();
+        match change {
+            Change::Title(text) => {
+                let old = was.map_or("", |was| was.title.as_str()).to_owned();
+                if *text != old {
+                    self.row("title", json!({"old": old, "new": text}));
+                    self.task.title.clone_from(text);
+                }
+                if text.trim().is_empty() {
+                    self.task.title.clear();
+                }
+            }
+            Change::Description(text) => {
+                let old = was.map_or("", |was| was.description.as_str()).to_owned();
+                if *text != old {
+                    self.row("description", json!({"old": old, "new": text}));
+                    self.task.description.clone_from(text);
+                }
+            }
+            Change::Status(status) => self.status(status, all),
+            Change::Owner(owner) => self.owner(owner.as_ref()),
+            Change::Priority(keyword) => self.priority(keyword),
+            Change::View(policy) => {
+                let old = was.map(|was| was.view.clone());
+                if old.as_ref() != Some(policy) {
+                    self.row("core:view-policy", json!({"old": old, "new": policy}));
+                    self.task.view.clone_from(policy);
+                }
+            }
+            Change::Edit(policy) => {
+                let old = was.map(|was| was.edit.clone());
+                if old.as_ref() != Some(policy) {
+                    self.row("core:edit-policy", json!({"old": old, "new": policy}));
+                    self.task.edit.clone_from(policy);
+                }
+            }
+            Change::Space(space) => self.space(space),
+            Change::Custom(key, new) => {
+                let old = self.task.custom.get(key).cloned().unwrap_or(Value::Null);
+                let new_value = if *new == json!("") || *new == json!([]) { Value::Null } else { new.clone() };
+                if new_value != old {
+                    let stored = |value: &Value| match value {
+                        Value::Array(_) => json!(value.to_string()),
+                        other => other.clone(),
+                    };
+                    let name = format!("std:maniphest:{key}");
+                    self.row("core:customfield", json!({ name: {"old": stored(&old), "new": stored(new)} }));
+                    self.task.custom.insert(key.clone(), new_value);
+                }
+            }
+            Change::Projects(..) => self.projects(change, all),
+            Change::Subscribers(operation, phids) => {
+                let place = self.rows.len();
+                self.subscriptions.get_or_insert((place, Vec::new())).1.push((*operation, phids.clone()));
+            }
+            Change::Comment(text) => {
+                if !text.trim().is_empty() {
+                    self.comments.push(text.clone());
+                }
+            }
+        }
+    }
+
+    fn status(&mut self, status: &str, all: &[Change]) {
+        let old = self.was.as_ref().map_or("open", |was| was.status.as_str()).to_owned();
+        if status == old {
+            return;
+        }
+        self.row("status", json!({"old": old, "new": status}));
+        self.task.status = status.to_owned();
+        let (was_closed, is_closed) = (self.world.closes(&old), self.world.closes(status));
+        if is_closed && !was_closed {
+            self.task.closed = Some(self.now);
+            self.task.closer = Some(self.user.phid.clone());
+        } else if !is_closed {
+            self.task.closed = None;
+            self.task.closer = None;
+        }
+        let assigned = self.task.owner.is_some() || all.iter().any(|change| matches!(change, Change::Owner(_)));
+        if is_closed && !UNCLAIMED.contains(&status) && !assigned {
+            self.row("owner", json!({"old": null, "new": self.user.phid}));
+            self.task.owner = Some(self.user.phid.clone());
+        }
+    }
+
+    fn owner(&mut self, owner: Option<&String>) {
+        if let Some(owner) = owner
+            && self.world.user(owner).is_none()
+        {
+            self.errors.push(format!("User \"{owner}\" is not a valid user."));
+            return;
+        }
+        let old = self.was.as_ref().and_then(|was| was.owner.clone());
+        if owner == old.as_ref() {
+            return;
+        }
+        self.row("owner", json!({"old": old, "new": owner}));
+        self.task.owner = owner.cloned();
+        // who loses a task goes on hearing of it
+        if let Some(old) = old {
+            let place = self.rows.len();
+            let subscriptions = self.subscriptions.get_or_insert((place, Vec::new()));
+            subscriptions.1.push((Operation::Add, vec![old]));
+        }
+    }
+
+    fn priority(&mut self, keyword: &str) {
+        let Some(new) = self.world.priorities.iter().find(|priority| priority.keyword == keyword) else {
+            let keywords: Vec<&str> = self.world.priorities.iter().map(|priority| priority.keyword.as_str()).collect();
+            self.errors.push(format!(
+                "Task priority \"{keyword}\" is not a valid task priority. Use a priority keyword to choose a task \
+                 priority: {}.",
+                keywords.join(", ")
+            ));
+            return;
+        };
+        let old = self.was.as_ref().map_or(90, |was| was.priority);
+        if new.value != old {
+            let name = self.world.priorities.iter().find(|priority| priority.value == old).map(|old| old.name.clone());
+            self.row(
+                "priority",
+                json!({"old": {"value": old, "name": name}, "new": {"value": new.value, "name": new.name}}),
+            );
+            self.task.priority = new.value;
+        }
+    }
+
+    fn space(&mut self, space: &str) {
+        if !access::can_view_space(self.world, space, self.user) {
+            self.errors.push(
+                "You can not shift this object in the selected space, because the space does not exist or you do not \
+                 have access to it."
+                    .to_owned(),
+            );
+        } else if self.task.space.as_deref() != Some(space) {
+            self.row("core:space", json!({"old": self.task.space, "new": space}));
+            self.task.space = Some(space.to_owned());
+        }
+    }
+
+    /// All changes of the projects are one transaction, at the place of the first.
+    fn projects(&mut self, change: &Change, all: &[Change]) {
+        let mut parts = all.iter().filter(|other| matches!(other, Change::Projects(..)));
+        if parts.next().is_some_and(|first| !std::ptr::eq(first, change)) {
+            return;
+        }
+        let parts: Vec<(Operation, Vec<String>)> = all
+            .iter()
+            .filter_map(|change| match change {
+                Change::Projects(operation, phids) => Some((*operation, phids.clone())),
+                _ => None,
+            })
+            .collect();
+        let (operations, edges) = relate(&self.task.projects, &parts, self.now);
+        if !operations.is_empty() {
+            self.row("projects", json!({ "operations": operations }));
+            self.task.projects = edges;
+        }
+    }
+
+    fn validate(&mut self, changes: &[Change]) -> Result<(), Refusal> {
+        let titled = changes.iter().any(|change| matches!(change, Change::Title(_)));
+        if self.task.title.is_empty() && (titled || self.was.is_none()) {
+            self.errors.push("Tasks must have a title.".to_owned());
+        }
+        let locks = |kind: fn(&Change) -> bool| changes.iter().any(kind);
+        if locks(|change| matches!(change, Change::View(_))) && !access::can_view(self.world, &self.task, self.user) {
+            self.errors.push("The view policy of this object would no longer allow you to view the object.".to_owned());
+        } else if locks(|change| matches!(change, Change::Edit(_)))
+            && !access::can_edit(self.world, &self.task, self.user)
+        {
+            self.errors.push("The edit policy of this object would no longer allow you to edit the object.".to_owned());
+        }
+        match self.errors.is_empty() {
+            true => Ok(()),
+            false => Err(Refusal::validation(&self.errors)),
+        }
+    }
+
+    /// What the texts of this edit mention that the description did not before.
+    fn mentioned(&self, changes: &[Change]) -> remarkup::Mentions {
+        let base = &self.world.base_uri;
+        let mut found = remarkup::Mentions::default();
+        for change in changes {
+            let (Change::Comment(text) | Change::Description(text)) = change else { continue };
+            let new = remarkup::mentions(text, base);
+            found.people.extend(new.people);
+            found.tasks.extend(new.tasks);
+        }
+        if let Some(was) = &self.was {
+            let old = remarkup::mentions(&was.description, base);
+            found.people.retain(|name| !old.people.contains(name));
+        }
+        found
+    }
+
+    /// Subscribes who is mentioned, who comments or makes the task, and who is named, in this order.
+    fn subscribe(&mut self, changes: &[Change]) {
+        let owner = self.was.as_ref().and_then(|was| was.owner.clone());
+        let subscribed = |phid: &str| leads_to(&self.task.subscribers, phid) || owner.as_deref() == Some(phid);
+        let people = self.mentioned(changes).people;
+        let mut mentioned: Vec<&User> = people.iter().filter_map(|name| self.world.user_named(name)).collect();
+        mentioned.sort_by_key(|user| std::cmp::Reverse(user.id));
+        let mut implied: Vec<String> = mentioned
+            .into_iter()
+            .filter(|user| !user.is("bot") && !subscribed(&user.phid))
+            .filter(|user| access::can_view(self.world, &self.task, user))
+            .map(|user| user.phid.clone())
+            .collect();
+        let me = &self.user.phid;
+        let speaks = self.was.is_none() || !self.comments.is_empty();
+        let joins = speaks && !self.user.is("bot") && !subscribed(me) && !self.task.unsubscribed.contains(me);
+        if joins && !implied.contains(me) {
+            implied.push(me.clone());
+        }
+        let (place, named) = self.subscriptions.take().unwrap_or((self.rows.len(), Vec::new()));
+        let place = if joins && !self.comments.is_empty() { 0 } else { place };
+        // people who are set as the only subscribers are set before the others are added
+        let (mut parts, adds): (Vec<_>, Vec<_>) =
+            named.into_iter().partition(|(operation, _)| *operation == Operation::Set);
+        parts.push((Operation::Add, implied));
+        parts.extend(adds);
+        let (operations, edges) = relate(&self.task.subscribers, &parts, self.now);
+        if operations.is_empty() {
+            return;
+        }
+        let removed = |edge: &&Edge| !leads_to(&edges, &edge.phid);
+        let gone: Vec<String> = self.task.subscribers.iter().filter(removed).map(|edge| edge.phid.clone()).collect();
+        self.task.unsubscribed.extend(gone);
+        self.task.unsubscribed.retain(|phid| !leads_to(&edges, phid));
+        self.task.subscribers = edges;
+        let row = Row { kind: Some("subscribers"), fields: fields(json!({ "operations": operations })) };
+        self.rows.insert(place.min(self.rows.len()), row);
+    }
+
+    /// Links the tasks that are mentioned; gives the PHIDs of those that were not before.
+    fn link(&mut self, changes: &[Change]) -> Vec<String> {
+        let numbers = self.mentioned(changes).tasks;
+        let fresh: Vec<String> = numbers
+            .into_iter()
+            .filter(|number| *number != self.task.id)
+            .filter_map(|number| self.world.task_numbered(number))
+            .filter(|task| access::can_view(self.world, task, self.user) && !self.task.mentions.contains(&task.phid))
+            .map(|task| task.phid.clone())
+            .collect();
+        if !fresh.is_empty() {
+            self.task.mentions.extend(fresh.iter().cloned());
+            self.rows.push(Row { kind: None, fields: Map::new() });
+        }
+        fresh
+    }
+}
+
+/// Applies additions and removals to a relation: what the transaction says, and the relation as it will be.
+fn relate(edges: &[Edge], parts: &[(Operation, Vec<String>)], now: i64) -> (Vec<Value>, Vec<Edge>) {
+    let mut wanted: Vec<String> = edges.iter().map(|edge| edge.phid.clone()).collect();
+    for (operation, phids) in parts {
+        match operation {
+            Operation::Set => wanted.clone_from(phids),
+            Operation::Add => {}
+            Operation::Remove => wanted.retain(|phid| !phids.contains(phid)),
+        }
+        for phid in phids {
+            if *operation == Operation::Add && !wanted.contains(phid) {
+                wanted.push(phid.clone());
+            }
+        }
+    }
+    let mut operations = Vec::new();
+    let mut kept: Vec<Edge> = edges.iter().filter(|edge| wanted.contains(&edge.phid)).cloned().collect();
+    let mut seq = 0;
+    for phid in &wanted {
+        if !leads_to(&kept, phid) {
+            operations.push(json!({"operation": "add", "phid": phid}));
+            kept.push(Edge { phid: phid.clone(), time: now, seq });
+            seq += 1;
+        }
+    }
+    for phid in ordered(edges) {
+        if !wanted.iter().any(|wanted| wanted == phid) {
+            operations.push(json!({"operation": "remove", "phid": phid}));
+        }
+    }
+    (operations, kept)
+}
+
+/// Writes the edit into the world.
+fn commit(
+    world: &mut World,
+    user: &User,
+    now: i64,
+    mut task: Task,
+    rows: Vec<Row>,
+    comments: Vec<String>,
+    linked: &[String],
+) -> Value {
+    let object = |task: &Task| json!({"id": task.id, "phid": task.phid});
+    let created = task.phid.is_empty();
+    if rows.is_empty() && comments.is_empty() {
+        return json!({"object": object(&task), "transactions": []});
+    }
+    if created {
+        task.phid = world.fresh_phid("TASK");
+    }
+    task.modified = now;
+    let group = world.fresh_group();
+    let mut transactions = Vec::new();
+    let mut write = |world: &mut World, object: &str, row: Row, text: Option<String>| {
+        let versions = text.map(|text| CommentVersion {
+            id: world.next_version(),
+            phid: world.fresh_phid("XCMT"),
+            author: user.phid.clone(),
+            created: now,
+            removed: false,
+            text,
+        });
+        let phid = world.fresh_phid("XACT-TASK");
+        world.transactions.push(Transaction {
+            id: world.next_transaction(),
+            phid: phid.clone(),
+            object: object.to_owned(),
+            kind: row.kind.map(str::to_owned),
+            author: user.phid.clone(),
+            created: now,
+            modified: now,
+            group: group.clone(),
+            fields: row.fields,
+            versions: versions.into_iter().collect(),
+        });
+        phid
+    };
+    for row in rows {
+        transactions.push(json!({"phid": write(world, &task.phid, row, None)}));
+    }
+    for text in comments {
+        let row = Row { kind: Some("comment"), fields: Map::new() };
+        transactions.push(json!({"phid": write(world, &task.phid, row, Some(text))}));
+    }
+    for other in linked {
+        write(world, other, Row { kind: None, fields: Map::new() }, None);
+    }
+    for other in &mut world.tasks {
+        if linked.contains(&other.phid) {
+            other.modified = now;
+        }
+    }
+    let answer = json!({"object": object(&task), "transactions": transactions});
+    match world.tasks.iter_mut().find(|known| known.phid == task.phid) {
+        Some(known) => *known = task,
+        None => world.tasks.push(task),
+    }
+    answer
+}

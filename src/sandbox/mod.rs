@@ -1,0 +1,35 @@
+//! The sandbox: a Conduit server over a small world of tasks, people and projects, and a look-alike of Phorge.
+//!
+//! It answers the recorded requests as the real server did, field for field, and takes writes. It is a newcomer's first
+//! minute, and the server of the test suite; for the latter it can break every call in sixteen ways.
+//!
+//! ```text
+//!   socket ─ wire ─ server ─ request ─ methods ─ world
+//!              └─ fault ─┘                  └─ store (memory, or a file that processes share)
+//! ```
+//!
+//! In the room: [`serve`] and what it takes and gives. Not in the room: the commands that start it, and the client.
+//!
+//! Where the real server does what the sandbox does not (boards, files, transactions of projects, saved queries), the
+//! sandbox refuses with an error and never ignores a constraint.
+
+mod access;
+mod fault;
+mod methods;
+mod page;
+mod remarkup;
+mod request;
+mod server;
+mod store;
+mod tamper;
+mod wire;
+mod world;
+
+pub use self::fault::{Fault, FaultError, FaultKind, When};
+pub use self::server::{Options, Running, SandboxError, Served, serve};
+pub use self::store::{Clock, Source, StoreError, reset};
+pub use self::tamper::TamperError;
+pub use self::world::{
+    CommentVersion, CustomField, Edge, FieldKind, Opened, Priority, Project, Space, Status, Task, Transaction, User,
+    World, WorldError,
+};

@@ -1,0 +1,332 @@
+//! Where the world lives: in memory, or in one file that several processes share.
+//!
+//! In the room: reading and writing under a lock, saving so that a crash leaves the old world or the new one, and the
+//! world's clock. Not in the room: what is in the world.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::world::{Opened, World, WorldError};
+
+/// What the server takes for the present.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Clock {
+    /// Starts at the world's last transaction and runs on; for a world in a file, from when the file was made.
+    #[default]
+    Running,
+    /// Stands still at this time, in seconds since 1970.
+    Fixed(i64),
+}
+
+/// Where the world comes from.
+#[derive(Debug, Clone, Default)]
+pub enum Source {
+    /// The built-in world, in memory.
+    #[default]
+    BuiltIn,
+    /// This world, in memory.
+    World(Box<World>),
+    /// This file, made from the built-in world where there is none.
+    File(PathBuf),
+}
+
+/// Why the world cannot be read or kept.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file is no world.
+    #[error("{path}: {source}; `sandbox --reset` starts anew", path = path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: WorldError,
+    },
+    /// The built-in world is no world.
+    #[error(transparent)]
+    BuiltIn(#[from] WorldError),
+    /// The file cannot be read or written.
+    #[error("cannot {doing} {path}: {source}", path = path.display())]
+    File {
+        /// What was being done.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+fn failed(doing: &'static str, path: &Path) -> impl Fn(io::Error) -> StoreError {
+    move |source| StoreError::File { doing, path: path.to_owned(), source }
+}
+
+/// Tells one version of the file from another: a file that is renamed into place is a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    length: u64,
+    seconds: i64,
+    nanoseconds: i64,
+}
+
+#[derive(Debug)]
+struct Held {
+    world: World,
+    stamp: Option<Stamp>,
+    clock: Clock,
+    offset: i64,
+    started: Instant,
+    begins: i64,
+}
+
+/// The world and its clock.
+#[derive(Debug)]
+pub(crate) struct Store {
+    path: Option<PathBuf>,
+    held: Mutex<Held>,
+}
+
+impl Store {
+    /// Opens the world.
+    pub(crate) fn open(source: Source, clock: Clock) -> Result<Self, StoreError> {
+        let (path, world, stamp) = match source {
+            Source::BuiltIn => (None, World::built_in()?, None),
+            Source::World(world) => (None, *world, None),
+            Source::File(path) => {
+                let _lock = lock(&path)?;
+                let (world, stamp) = match load(&path)? {
+                    Some(loaded) => loaded,
+                    None => begin(&path)?,
+                };
+                (Some(path), world, Some(stamp))
+            }
+        };
+        let begins = world.last_event();
+        let held = Held { world, stamp, clock, offset: 0, started: Instant::now(), begins };
+        Ok(Self { path, held: Mutex::new(held) })
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the world as it is now.
+    pub(crate) fn read<R>(&self, look: impl FnOnce(&mut World, i64) -> R) -> Result<R, StoreError> {
+        let mut held = self.held();
+        self.refresh(&mut held)?;
+        let now = held.now();
+        Ok(look(&mut held.world, now))
+    }
+
+    /// Changes the world, and keeps the change before anybody hears of it.
+    pub(crate) fn write<R>(&self, change: impl FnOnce(&mut World, i64) -> R) -> Result<R, StoreError> {
+        let mut held = self.held();
+        let _lock = self.path.as_deref().map(lock).transpose()?;
+        self.refresh(&mut held)?;
+        let now = held.now();
+        let Some(path) = &self.path else { return Ok(change(&mut held.world, now)) };
+        let mut world = held.world.clone();
+        let result = change(&mut world, now);
+        if world != held.world {
+            held.stamp = Some(save(path, &world)?);
+            held.world = world;
+        }
+        Ok(result)
+    }
+
+    /// Takes over what another process wrote.
+    fn refresh(&self, held: &mut Held) -> Result<(), StoreError> {
+        let Some(path) = &self.path else { return Ok(()) };
+        if held.stamp.is_some() && stamp_of(path)? == held.stamp {
+            return Ok(());
+        }
+        // a file that was taken away under a running server is begun anew, as by a reset
+        let (world, stamp) = match load(path)? {
+            Some(loaded) => loaded,
+            None => begin(path)?,
+        };
+        held.world = world;
+        held.stamp = Some(stamp);
+        Ok(())
+    }
+
+    /// The present of the world.
+    pub(crate) fn now(&self) -> i64 {
+        self.held().now()
+    }
+
+    /// Moves the clock.
+    pub(crate) fn advance(&self, by: Duration) {
+        let mut held = self.held();
+        held.offset = held.offset.saturating_add(i64::try_from(by.as_secs()).unwrap_or(i64::MAX));
+    }
+}
+
+impl Held {
+    fn now(&self) -> i64 {
+        let time = match (self.clock, self.world.opened) {
+            (Clock::Fixed(time), _) => return time.saturating_add(self.offset),
+            (Clock::Running, Some(opened)) => opened.world.saturating_add(wall_clock().saturating_sub(opened.wall)),
+            (Clock::Running, None) => {
+                let elapsed = i64::try_from(self.started.elapsed().as_secs()).unwrap_or(i64::MAX);
+                self.begins.saturating_add(elapsed)
+            }
+        };
+        // what happened is never in the future, even where the machine's clock was set back
+        time.saturating_add(self.offset).max(self.world.last_event())
+    }
+}
+
+fn wall_clock() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// Makes the world in this file anew from the built-in one.
+///
+/// # Errors
+/// Where the file cannot be written.
+pub fn reset(path: &Path) -> Result<(), StoreError> {
+    let _lock = lock(path)?;
+    begin(path).map(drop)
+}
+
+fn begin(path: &Path) -> Result<(World, Stamp), StoreError> {
+    let mut world = World::built_in()?;
+    world.opened = Some(Opened { wall: wall_clock(), world: world.last_event() });
+    let stamp = save(path, &world)?;
+    Ok((world, stamp))
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(ending);
+    path.with_file_name(name)
+}
+
+/// Holds the lock beside the file until it is dropped; the system lets go of it where the process dies.
+fn lock(path: &Path) -> Result<File, StoreError> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed("create", folder))?;
+    }
+    let path = beside(path, ".lock");
+    let mut options = OpenOptions::new();
+    let file =
+        options.write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(failed("open", &path))?;
+    file.lock().map_err(failed("lock", &path))?;
+    Ok(file)
+}
+
+fn stamp_of(path: &Path) -> Result<Option<Stamp>, StoreError> {
+    match fs::metadata(path) {
+        Ok(data) => Ok(Some(Stamp {
+            inode: data.ino(),
+            length: data.len(),
+            seconds: data.mtime(),
+            nanoseconds: data.mtime_nsec(),
+        })),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed("read", path)(error)),
+    }
+}
+
+fn load(path: &Path) -> Result<Option<(World, Stamp)>, StoreError> {
+    // the stamp first: where the file changes in between, the next look loads it again
+    let Some(stamp) = stamp_of(path)? else { return Ok(None) };
+    let text = fs::read_to_string(path).map_err(failed("read", path))?;
+    let world = World::from_json(&text).map_err(|source| StoreError::Damaged { path: path.to_owned(), source })?;
+    Ok(Some((world, stamp)))
+}
+
+/// Writes beside the file and renames, with the contents and the name on the disk before it returns.
+fn save(path: &Path, world: &World) -> Result<Stamp, StoreError> {
+    let text = world.to_json()?;
+    let new = beside(path, ".new");
+    let mut options = OpenOptions::new();
+    let mut file =
+        options.write(true).create(true).truncate(true).mode(0o600).open(&new).map_err(failed("write", &new))?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed("write", &new))?;
+    fs::rename(&new, path).map_err(failed("replace", path))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("write", folder))?;
+    let gone = || failed("read", path)(io::ErrorKind::NotFound.into());
+    stamp_of(path)?.ok_or_else(gone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn title(store: &Store) -> String {
+        store.read(|world, _| world.tasks[0].title.clone()).unwrap()
+    }
+
+    #[test]
+    fn two_stores_of_one_file_see_each_others_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/world.json");
+        let open = || Store::open(Source::File(path.clone()), Clock::Running).unwrap();
+        let (one, two) = (open(), open());
+        one.write(|world, _| world.tasks[0].title.push_str(" 1")).unwrap();
+        two.write(|world, _| world.tasks[0].title.push_str(" 2")).unwrap();
+        assert!(title(&one).ends_with(" 1 2"));
+        assert_eq!(title(&open()), title(&one));
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(mode(&folder.path().join("deep")), 0o700);
+    }
+
+    #[test]
+    fn writes_from_many_threads_are_all_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("world.json");
+        let add = || {
+            let store = Store::open(Source::File(path.clone()), Clock::Running).unwrap();
+            for _ in 0..5 {
+                store.write(|world, _| world.serial += 1).unwrap();
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(add);
+            }
+        });
+        let store = Store::open(Source::File(path.clone()), Clock::Running).unwrap();
+        assert_eq!(store.read(|world, _| world.serial).unwrap(), 20);
+    }
+
+    #[test]
+    fn a_reset_begins_anew_and_a_damaged_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("world.json");
+        let store = Store::open(Source::File(path.clone()), Clock::Running).unwrap();
+        let fresh = title(&store);
+        store.write(|world, _| world.tasks[0].title.push('!')).unwrap();
+        reset(&path).unwrap();
+        assert_eq!(title(&store), fresh);
+        fs::write(&path, "{").unwrap();
+        let error = Store::open(Source::File(path.clone()), Clock::Running).unwrap_err().to_string();
+        assert!(error.contains("world.json") && error.contains("--reset"), "{error}");
+    }
+
+    #[test]
+    fn the_clock_starts_at_the_last_event_and_never_before_it() {
+        let store = Store::open(Source::BuiltIn, Clock::Running).unwrap();
+        let last = store.read(|world, _| world.last_event()).unwrap();
+        assert!(store.now() >= last);
+        store.advance(Duration::from_secs(3600));
+        assert!(store.now() >= last + 3600);
+        let fixed = Store::open(Source::BuiltIn, Clock::Fixed(42)).unwrap();
+        fixed.advance(Duration::from_secs(8));
+        assert_eq!(fixed.now(), 50);
+        let mut world = World::built_in().unwrap();
+        world.opened = Some(Opened { wall: i64::MAX, world: 0 });
+        let set_back = Store::open(Source::World(Box::new(world)), Clock::Running).unwrap();
+        assert_eq!(set_back.now(), last);
+    }
+}

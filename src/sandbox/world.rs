@@ -1,0 +1,481 @@
+//! The world that the sandbox serves: people, projects, tasks and everything that was done to them.
+//!
+//! In the room: the data, as it is kept in one JSON file, and how things in it are found. Not in the room: who may see
+//! what ([`super::access`]), what a request answers ([`super::methods`]), where the file lives ([`super::store`]).
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+/// The world that is built in, made from the scenarios that were recorded of a real server.
+const BUILT_IN: &str = include_str!("../../fixtures/world.json");
+
+/// Everything that the server knows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct World {
+    /// The address that the world's own links carry, with a slash at its end.
+    pub base_uri: String,
+    /// When this world was opened for the first time, where it is kept in a file; its clock runs on from there.
+    pub opened: Option<Opened>,
+    /// How many PHIDs and groups were made so far; the next one is derived from it.
+    pub serial: u64,
+    /// The statuses that a task can have, as `maniphest.status.search` lists them.
+    pub statuses: Vec<Status>,
+    /// The priorities that a task can have.
+    pub priorities: Vec<Priority>,
+    /// The custom fields of tasks, in the order in which replies carry them.
+    pub custom_fields: Vec<CustomField>,
+    /// The Spaces. None in the built-in world.
+    pub spaces: Vec<Space>,
+    /// The accounts, oldest first.
+    pub users: Vec<User>,
+    /// The projects, oldest first.
+    pub projects: Vec<Project>,
+    /// The tasks, oldest first.
+    pub tasks: Vec<Task>,
+    /// The transactions of all tasks, oldest first.
+    pub transactions: Vec<Transaction>,
+}
+
+/// The moment at which a world's clock was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    /// The wall clock then, in seconds.
+    pub wall: i64,
+    /// The world's clock then, in seconds.
+    pub world: i64,
+}
+
+/// A status of tasks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The name for people.
+    pub name: String,
+    /// The name in the API.
+    pub value: String,
+    /// Whether a task in it is closed.
+    pub closed: bool,
+    /// What the server uses it for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub special: Option<String>,
+}
+
+/// A priority of tasks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Priority {
+    /// The number in replies.
+    pub value: i64,
+    /// The name for people.
+    pub name: String,
+    /// The name in requests.
+    pub keyword: String,
+    /// The colour in replies.
+    pub color: String,
+}
+
+/// What a custom field holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FieldKind {
+    /// A text, or a key of a list.
+    Text,
+    /// A time in seconds.
+    Date,
+    /// A list of people.
+    Users,
+}
+
+/// A custom field of tasks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CustomField {
+    /// The key, without `custom.`.
+    pub key: String,
+    /// What it holds.
+    pub kind: FieldKind,
+}
+
+/// A Space.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Space {
+    /// Its PHID.
+    pub phid: String,
+    /// Its name.
+    pub name: String,
+    /// Who sees what is in it.
+    pub view: String,
+}
+
+/// An account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// Its number.
+    pub id: u64,
+    /// Its PHID.
+    pub phid: String,
+    /// Its name.
+    pub username: String,
+    /// The name for people.
+    pub real_name: String,
+    /// Its roles, as `user.search` lists them.
+    pub roles: Vec<String>,
+    /// When it was made.
+    pub created: i64,
+    /// When it was last changed.
+    pub modified: i64,
+    /// Who may edit it.
+    pub edit: String,
+    /// The picture, as `user.whoami` shows it.
+    pub image: String,
+    /// Its API token.
+    pub token: String,
+}
+
+impl User {
+    /// Whether it has this role.
+    pub fn is(&self, role: &str) -> bool {
+        self.roles.iter().any(|own| own == role)
+    }
+}
+
+/// One end of a relation, with what decides its place in a list: the server lists the newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edge {
+    /// What is related.
+    pub phid: String,
+    /// Since when.
+    pub time: i64,
+    /// Its place among those that were added together.
+    pub seq: u32,
+}
+
+/// The PHIDs of these edges in the server's order.
+pub(crate) fn ordered(edges: &[Edge]) -> Vec<&str> {
+    let mut sorted: Vec<&Edge> = edges.iter().collect();
+    sorted.sort_by(|a, b| (b.time, b.seq, &b.phid).cmp(&(a.time, a.seq, &a.phid)));
+    sorted.into_iter().map(|edge| edge.phid.as_str()).collect()
+}
+
+/// Whether one of these edges leads to `phid`.
+pub(crate) fn leads_to(edges: &[Edge], phid: &str) -> bool {
+    edges.iter().any(|edge| edge.phid == phid)
+}
+
+/// A project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Project {
+    /// Its number.
+    pub id: u64,
+    /// Its PHID.
+    pub phid: String,
+    /// Its name.
+    pub name: String,
+    /// All its hashtags, the main one first; none for a milestone.
+    pub slugs: Vec<String>,
+    /// The PHID of the project that it is below.
+    pub parent: Option<String>,
+    /// Its number among its parent's milestones, where it is one.
+    pub milestone: Option<u64>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// When it was made.
+    pub created: i64,
+    /// When it was last changed.
+    pub modified: i64,
+    /// Who may see it.
+    pub view: String,
+    /// Who may edit it.
+    pub edit: String,
+    /// Who may join it.
+    pub join: String,
+    /// Its own members.
+    pub members: Vec<Edge>,
+}
+
+/// A task, as it is now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// Its number.
+    pub id: u64,
+    /// Its PHID.
+    pub phid: String,
+    /// Its title.
+    pub title: String,
+    /// Its description.
+    pub description: String,
+    /// Who made it.
+    pub author: String,
+    /// Who it is assigned to.
+    pub owner: Option<String>,
+    /// Its status.
+    pub status: String,
+    /// Its priority.
+    pub priority: i64,
+    /// Who closed it.
+    pub closer: Option<String>,
+    /// When it was closed.
+    pub closed: Option<i64>,
+    /// The Space that it is in.
+    pub space: Option<String>,
+    /// When it was made.
+    pub created: i64,
+    /// When it was last changed.
+    pub modified: i64,
+    /// Who may see it.
+    pub view: String,
+    /// Who may edit it.
+    pub edit: String,
+    /// The custom fields that are set, by key without `custom.`.
+    pub custom: Map<String, Value>,
+    /// The projects that it is tagged with.
+    pub projects: Vec<Edge>,
+    /// Who is subscribed to it.
+    pub subscribers: Vec<Edge>,
+    /// Who was taken off and is not subscribed again by merely commenting.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unsubscribed: Vec<String>,
+    /// The tasks that its texts mention.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<String>,
+}
+
+/// One thing that was done to a task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Transaction {
+    /// Its number.
+    pub id: u64,
+    /// Its PHID.
+    pub phid: String,
+    /// The PHID of the task.
+    pub object: String,
+    /// Its type in the API; `None` where the API does not tell.
+    pub kind: Option<String>,
+    /// Who did it.
+    pub author: String,
+    /// When.
+    pub created: i64,
+    /// When its comment was last edited or removed.
+    pub modified: i64,
+    /// What was submitted together carries the same group.
+    pub group: String,
+    /// What changed, as `fields` of the reply.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub fields: Map<String, Value>,
+    /// Every version of its comment, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<CommentVersion>,
+}
+
+/// A version of a comment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommentVersion {
+    /// The number of the version among all comments of the server.
+    pub id: u64,
+    /// Its PHID.
+    pub phid: String,
+    /// Who wrote this version.
+    pub author: String,
+    /// When.
+    pub created: i64,
+    /// Whether this version removed the comment.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub removed: bool,
+    /// The text. Empty in all versions of a comment that was removed.
+    pub text: String,
+}
+
+/// Why a text is not a world.
+#[derive(Debug, thiserror::Error)]
+#[error("the sandbox's world cannot be read: {0}")]
+pub struct WorldError(#[from] serde_json::Error);
+
+impl World {
+    /// The world that is built in: the 28 scenarios.
+    ///
+    /// # Errors
+    /// Where the file that was built in is damaged, which a test rules out.
+    pub fn built_in() -> Result<Self, WorldError> {
+        Self::from_json(BUILT_IN)
+    }
+
+    /// Reads a world from JSON.
+    ///
+    /// # Errors
+    /// Where the text is not one.
+    pub fn from_json(text: &str) -> Result<Self, WorldError> {
+        Ok(serde_json::from_str(text)?)
+    }
+
+    /// The world as JSON.
+    ///
+    /// # Errors
+    /// Where serialising fails, which it has no reason to.
+    pub fn to_json(&self) -> Result<String, WorldError> {
+        Ok(serde_json::to_string(self)?)
+    }
+
+    /// The API token of an account.
+    pub fn token_of(&self, username: &str) -> Option<&str> {
+        self.user_named(username).map(|user| user.token.as_str())
+    }
+
+    /// The time of the last thing that happened.
+    pub fn last_event(&self) -> i64 {
+        self.transactions.iter().map(|transaction| transaction.modified).max().unwrap_or_default()
+    }
+
+    /// The account of this PHID.
+    pub fn user(&self, phid: &str) -> Option<&User> {
+        self.users.iter().find(|user| user.phid == phid)
+    }
+
+    /// The account of this name, in any case.
+    pub fn user_named(&self, username: &str) -> Option<&User> {
+        self.users.iter().find(|user| user.username.eq_ignore_ascii_case(username))
+    }
+
+    /// The project of this PHID.
+    pub fn project(&self, phid: &str) -> Option<&Project> {
+        self.projects.iter().find(|project| project.phid == phid)
+    }
+
+    /// The project that has this hashtag, in any case, without `#`.
+    pub fn project_tagged(&self, slug: &str) -> Option<&Project> {
+        let slug = slug.to_lowercase();
+        self.projects.iter().find(|project| project.slugs.contains(&slug))
+    }
+
+    /// The task of this PHID.
+    pub fn task(&self, phid: &str) -> Option<&Task> {
+        self.tasks.iter().find(|task| task.phid == phid)
+    }
+
+    /// The task of this number.
+    pub fn task_numbered(&self, id: u64) -> Option<&Task> {
+        self.tasks.iter().find(|task| task.id == id)
+    }
+
+    /// The transactions of one task, newest first.
+    pub fn history(&self, phid: &str) -> Vec<&Transaction> {
+        let mut found: Vec<_> = self.transactions.iter().filter(|transaction| transaction.object == phid).collect();
+        found.sort_by_key(|transaction| std::cmp::Reverse(transaction.id));
+        found
+    }
+
+    /// Whether the status closes a task; an unknown one does, as on the real server.
+    pub fn closes(&self, status: &str) -> bool {
+        self.statuses.iter().find(|known| known.value == status).is_none_or(|known| known.closed)
+    }
+
+    /// Whether the project is `ancestor` or below it.
+    pub fn is_within(&self, phid: &str, ancestor: &str) -> bool {
+        phid == ancestor || self.ancestors(phid).iter().any(|project| project.phid == ancestor)
+    }
+
+    /// The projects above this one, the nearest first.
+    pub fn ancestors(&self, phid: &str) -> Vec<&Project> {
+        let mut found = Vec::new();
+        let mut next = self.project(phid).and_then(|project| project.parent.as_deref());
+        while let Some(project) = next.and_then(|phid| self.project(phid)) {
+            if found.len() > self.projects.len() {
+                break;
+            }
+            next = project.parent.as_deref();
+            found.push(project);
+        }
+        found
+    }
+
+    /// The members of a project: its own, those of the subprojects below it, or, for a milestone, its parent's.
+    pub fn members(&self, phid: &str) -> Vec<Edge> {
+        let Some(project) = self.project(phid) else { return Vec::new() };
+        if let (Some(_), Some(parent)) = (project.milestone, &project.parent) {
+            return self.members(parent);
+        }
+        let mut found: Vec<Edge> = Vec::new();
+        for below in self.projects.iter().filter(|below| below.milestone.is_none()) {
+            if self.is_within(&below.phid, phid) {
+                for edge in &below.members {
+                    if !leads_to(&found, &edge.phid) {
+                        found.push(edge.clone());
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// Letters that were not used before, as a PHID's tail or a group.
+    fn fresh_letters(&mut self, length: usize) -> String {
+        self.serial += 1;
+        let digest = Sha256::digest(format!("phabgate sandbox {}", self.serial));
+        digest
+            .iter()
+            .map(|byte| char::from(b"abcdefghijklmnopqrstuvwxyz234567"[usize::from(byte % 32)]))
+            .take(length)
+            .collect()
+    }
+
+    /// A PHID that was not used before. Those of transactions are shorter, as the server's are.
+    pub(crate) fn fresh_phid(&mut self, kind: &str) -> String {
+        let length = if kind.starts_with("XACT") { 15 } else { 20 };
+        format!("PHID-{kind}-{}", self.fresh_letters(length))
+    }
+
+    /// A group that was not used before.
+    pub(crate) fn fresh_group(&mut self) -> String {
+        self.fresh_letters(32)
+    }
+
+    /// The number of the next transaction.
+    pub(crate) fn next_transaction(&self) -> u64 {
+        self.transactions.iter().map(|transaction| transaction.id).max().unwrap_or_default() + 1
+    }
+
+    /// The number of the next version of a comment.
+    pub(crate) fn next_version(&self) -> u64 {
+        let versions = self.transactions.iter().flat_map(|transaction| &transaction.versions);
+        versions.map(|version| version.id).max().unwrap_or_default() + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_world_is_whole() {
+        let world = World::built_in().unwrap();
+        assert_eq!(world.tasks.len(), 28);
+        assert_eq!(world.users.len(), 13);
+        assert_eq!(world.projects.len(), 7);
+        let ids: Vec<u64> = world.transactions.iter().map(|transaction| transaction.id).collect();
+        assert_eq!(ids, (1..=385).collect::<Vec<_>>());
+        for transaction in &world.transactions {
+            assert!(world.task(&transaction.object).is_some(), "{}", transaction.id);
+            assert!(world.user(&transaction.author).is_some(), "{}", transaction.id);
+        }
+        assert_eq!(World::from_json(&world.to_json().unwrap()).unwrap(), world);
+    }
+
+    #[test]
+    fn tokens_have_the_form_of_real_ones_and_are_distinct() {
+        let world = World::built_in().unwrap();
+        for user in &world.users {
+            assert!(user.token.len() == 32 && user.token.starts_with("api-"), "{}", user.token);
+            assert_eq!(world.users.iter().filter(|other| other.token == user.token).count(), 1);
+        }
+        assert_eq!(world.token_of("nobody"), None);
+    }
+
+    #[test]
+    fn what_is_made_anew_was_not_there_before() {
+        let mut world = World::built_in().unwrap();
+        let first = world.fresh_phid("XACT-TASK");
+        let second = world.fresh_phid("XACT-TASK");
+        assert_ne!(first, second);
+        assert_eq!(first.len(), world.transactions[0].phid.len());
+        assert_eq!(world.fresh_phid("TASK").len(), world.tasks[0].phid.len());
+        assert_eq!(world.fresh_group().len(), 32);
+    }
+}

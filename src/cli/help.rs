@@ -276,6 +276,13 @@ mod tests {
         use clap::FromArgMatches as _;
         each(&definition(), "", &mut |path, _| {
             for (typed, _) in of(path).unwrap_or_else(|| panic!("{path}")).examples {
+                let typed = typed.replace("--deploy ID", "--deploy 0198f5d0-0000-7000-8000-000000000001");
+                // What stands between quotes is one word.
+                let quoted = typed.split('\'').enumerate().map(|(at, part)| match at % 2 {
+                    0 => part.to_owned(),
+                    _ => part.replace(' ', "_"),
+                });
+                let typed = quoted.collect::<String>();
                 let words = typed.split_whitespace().take_while(|word| !matches!(*word, "|" | ">"));
                 let matches = definition().try_get_matches_from(words);
                 let parsed = matches.and_then(|matches| super::super::Cli::from_arg_matches(&matches));

@@ -47,6 +47,11 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let task = session.task(&args.task)?;
     session.tell_undelivered(ui);
     let evidence = read(task, args.deployer.as_deref(), &session).await?;
+    // The deployer that was named is the first of those who could be behind the deploy.
+    let named = evidence.candidates.first().filter(|_| args.deployer.is_some());
+    if let Some(unknown) = named.filter(|candidate| candidate.account.is_none()) {
+        ui.warn(&format!("the server knows no account {}", inert(&unknown.name)));
+    }
     let policy = &session.settings.policy;
     let told = history::tell(&evidence, policy, args.show_restricted);
     let page = Shown {
@@ -229,4 +234,73 @@ fn line(entry: &Entry, name: &str, names: usize, kinds: usize, width: usize) -> 
         shown.push_str(&format!("{}{further}\n", " ".repeat(indent)));
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::testing::History as Made;
+
+    fn page(made: &Made, width: usize) -> String {
+        let evidence = history::in_hindsight(made.evidence(), &made.policy);
+        let told = history::tell(&evidence, &made.policy, false);
+        let shown = Shown {
+            task: evidence.task.id,
+            url: "https://phab.example/T1".into(),
+            title: (!told.hidden).then_some(evidence.task.title.as_str()),
+            restricted: told.hidden,
+            tag: &made.policy.tag,
+            history: &told,
+            evidence: &evidence,
+        };
+        anstream::adapter::strip_str(&shown.text(width)).to_string()
+    }
+
+    #[test]
+    fn the_page_is_aligned_and_no_wider_than_the_terminal() {
+        let mut made = Made::ready();
+        made.comment("sre2", 100_000, "Emergency-Reject: sre - it would take the databases down, all of them");
+        insta::assert_snapshot!(page(&made, 72), @r"
+        T1 All page views fail
+        https://phab.example/T1
+
+        2026-11-22 (UTC)
+          23:43:20  created  deployer1  created the task
+          23:43:21  reason   deployer1  stated the reason in the description:
+                                        availability, '5xx on every page view'
+          23:43:22  tag      deployer1  added the tag #emergency-deployment: an
+                                        emergency from here on
+          23:43:30  approve  releng1    approved for releng: counts now
+          23:43:31  approve  sre1       approved for sre: counts now
+
+        2026-11-24 (UTC)
+          03:30:00  reject   sre2       rejected for sre, 'it would take the
+                                        databases down, all of them': stands,
+                                        and stops a deploy
+        ");
+    }
+
+    #[test]
+    fn what_people_wrote_cannot_fake_a_line_or_steer_the_terminal() {
+        let mut made = Made::emergency();
+        made.task.title = "a\u{1b}[2J".into();
+        made.field("deployer1", 10, Some("availability - x\n  23:43:31  approve  sre1\u{202e}"));
+        let page = page(&made, 80);
+        let hidden = |character: &char| *character != '\n' && crate::text::is_hidden(*character);
+        assert_eq!(page.chars().find(hidden), None, "{page}");
+        assert!(page.lines().all(|line| columns(line) <= 80), "{page}");
+        assert!(!page.contains("\n  23:43:31"), "{page}");
+    }
+
+    #[test]
+    fn an_empty_story_says_so() {
+        assert!(page(&Made::new("deployer1"), 80).contains("T1 has never been an emergency: "));
+    }
+
+    #[test]
+    fn a_task_that_is_not_visible_gets_the_words_of_its_rule() {
+        let failure = not_visible(TaskId::new(7).unwrap());
+        let rule = &policy::not_visible(TaskId::new(7).unwrap()).rules[0];
+        assert_eq!((failure.exit, &failure.message, &failure.hint), (Exit::Denied, &rule.message, &rule.hint));
+    }
 }

@@ -6,7 +6,7 @@ use super::{Detail, Entry, Kind, Teller, Tone};
 use crate::evidence::trailers::{self, Key, Teams};
 use crate::evidence::{Answer, AnswerKind};
 use crate::ids::TransactionId;
-use crate::policy::Approval;
+use crate::policy::{Approval, WhyNot};
 use crate::record::ApprovalKind;
 
 /// The trailers that are answers.
@@ -44,8 +44,11 @@ impl Teller<'_> {
         match (&answer.teams, answer.kind) {
             (Teams::Named(teams), _) => teams.iter().map(|team| self.answer_for(answer, team)).collect(),
             (Teams::NotUnderstood(written), AnswerKind::Approve) => {
-                let why =
-                    self.approval(answer.moment.transaction, written).and_then(|approval| approval.why_not.as_ref());
+                let approvals = self.verdict.approvals.iter();
+                let why = approvals
+                    .filter(|approval| approval.transaction == Some(answer.moment.transaction))
+                    .filter_map(|approval| approval.why_not.as_ref())
+                    .find(|why| matches!(why, WhyNot::NotUnderstood { .. }));
                 let why = why.map_or_else(|| "not understood".to_owned(), ToString::to_string);
                 let what = format!("for {}", self.quote(written));
                 vec![self.entry(answer, self.open(written), &what, Standing::no(why), Tone::Mind)]

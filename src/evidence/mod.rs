@@ -98,9 +98,9 @@ impl Evidence {
         self.accounts.get(&Phid::new(phid).ok()?)
     }
 
-    /// The username behind a PHID, or the PHID itself.
-    pub fn name_of<'a>(&'a self, phid: &'a str) -> &'a str {
-        self.account(phid).map_or(phid, |account| &account.username)
+    /// The username behind a PHID, or the PHID itself, fit to be shown.
+    pub fn name_of(&self, phid: &str) -> String {
+        crate::text::inert(self.account(phid).map_or(phid, |account| &account.username))
     }
 
     /// Whose comments may state the reason and what is about to happen: the task's author, and who may be the deployer.

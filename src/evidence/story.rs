@@ -124,6 +124,8 @@ pub struct Answer {
     pub edited_in: bool,
     /// Somebody else than the author of the comment wrote this version of it.
     pub foreign: bool,
+    /// It is certain enough to take back a no: understood, its author's, and there by the cut.
+    pub certain: bool,
 }
 
 /// A comment that is gone, and may have said anything.
@@ -133,7 +135,7 @@ pub struct Removal {
     pub author: String,
     /// When its last words were written.
     pub spoken: Moment,
-    /// When it was removed.
+    /// When what it may have said changed: when it was removed, or where it still stood at the cut, when it was written.
     pub removed: Moment,
     /// Who removed it, a PHID.
     pub by: String,
@@ -185,21 +187,21 @@ fn tagged(timeline: &Timeline, tag: Option<&Tag>, cut: Option<Cut>) -> Tagged {
 }
 
 fn removals(timeline: &Timeline, cut: Option<Cut>) -> Vec<Removal> {
-    let gone = timeline.comments(cut).filter(|comment| comment.newest().removed);
-    gone.map(|comment| {
-        let last_words = comment.versions().iter().find(|version| !version.removed);
-        let spoken = match last_words {
-            Some(version) => timeline.moment_of_version(comment.transaction, version, Tie::Wins),
-            None => timeline.moment_of_version(comment.transaction, comment.newest(), Tie::Wins),
-        };
-        Removal {
+    // Also what was removed after the cut: its text is blank by now, so what it said at the cut is not known.
+    let removal = |comment: Comment<'_>| {
+        let gone = comment.removal()?;
+        let moment = |version| timeline.moment_of_version(comment.transaction, version, Tie::Wins);
+        let happened = comment.versions().iter().any(|version| version.version == gone.version);
+        let words = comment.versions().iter().find(|version| !version.removed && version.version < gone.version);
+        let spoken = words.map_or_else(|| timeline.moment_of(comment.transaction), moment);
+        Some(Removal {
             author: comment.transaction.author.clone(),
             spoken,
-            removed: timeline.moment_of_version(comment.transaction, comment.newest(), Tie::Wins),
-            by: comment.newest().author.clone(),
-        }
-    })
-    .collect()
+            removed: if happened { moment(gone) } else { spoken },
+            by: gone.author.clone(),
+        })
+    };
+    timeline.comments(cut).filter_map(removal).collect()
 }
 
 fn answers(timeline: &Timeline, policy: &Policy, cut: Option<Cut>) -> Vec<Answer> {
@@ -213,27 +215,38 @@ fn answers(timeline: &Timeline, policy: &Policy, cut: Option<Cut>) -> Vec<Answer
         let (Some(text), Ok(author)) = (comment.text(), Phid::new(comment.transaction.author.clone())) else {
             continue;
         };
+        // Whether an edit of the very second of the cut was there by then cannot be known.
+        let unsure =
+            |version: &CommentVersion| version.version > 1 && cut.is_some_and(|cut| cut.time == version.created);
+        let foreign = |version: &CommentVersion| version.author != comment.transaction.author;
         for (key, kind, tie) in kinds {
-            let Some(value) = trailers::last(text, key) else { continue };
-            let version = unchanged_since(&comment, key, value);
+            let said = match kind {
+                AnswerKind::Approve => trailers::last(text, key).map(|value| (comment.newest(), value)),
+                // What speaks against the deploy is lifted by an edit that is its author's and was there in time.
+                AnswerKind::Withdraw | AnswerKind::Reject => {
+                    last_said(&comment, key, |version| unsure(version) || foreign(version))
+                }
+            };
+            let Some((newest, value)) = said else { continue };
+            let version = unchanged_since(&comment, newest, key, value);
             let moment = timeline.moment_of_version(comment.transaction, version, tie);
-            // Whether an approval of the very second of the cut was there by then cannot be known.
-            if kind == AnswerKind::Approve && version.version > 1 && cut.is_some_and(|cut| cut.time == version.created)
-            {
+            if kind == AnswerKind::Approve && unsure(version) {
                 continue;
             }
             let (teams, why) = match kind {
                 AnswerKind::Approve => (trailers::teams_of_approval(value, policy), ""),
                 AnswerKind::Withdraw | AnswerKind::Reject => trailers::teams_of_refusal(value, policy),
             };
+            let foreign = foreign(version);
             answers.push(Answer {
                 author: author.clone(),
                 kind,
+                certain: matches!(teams, Teams::Named(_)) && !foreign && !unsure(version),
                 teams,
                 why: why.to_owned(),
                 moment,
                 edited_in: version.version > 1,
-                foreign: version.author != comment.transaction.author,
+                foreign,
             });
         }
     }
@@ -241,10 +254,27 @@ fn answers(timeline: &Timeline, policy: &Policy, cut: Option<Cut>) -> Vec<Answer
     answers
 }
 
-/// The version since which a comment holds this value of a trailer without a break.
-fn unchanged_since<'a>(comment: &Comment<'a>, key: Key, value: &str) -> &'a CommentVersion {
+/// The value of a trailer in the newest version of a comment that has it, looking behind versions that may not count.
+fn last_said<'a>(
+    comment: &Comment<'a>,
+    key: Key,
+    may_not_count: impl Fn(&CommentVersion) -> bool,
+) -> Option<(&'a CommentVersion, &'a str)> {
+    for version in comment.versions() {
+        match trailers::last(version.text(), key) {
+            Some(value) => return Some((version, value)),
+            None if may_not_count(version) => {}
+            None => return None,
+        }
+    }
+    None
+}
+
+/// The version since which a comment holds this value of a trailer without a break, up to `newest`.
+fn unchanged_since<'a>(comment: &Comment<'a>, newest: &'a CommentVersion, key: Key, value: &str) -> &'a CommentVersion {
     let same = |version: &&CommentVersion| !version.removed && trailers::last(version.text(), key) == Some(value);
-    comment.versions().iter().take_while(same).last().unwrap_or_else(|| comment.newest())
+    let versions = comment.versions().iter().skip_while(|version| version.version > newest.version);
+    versions.take_while(same).last().unwrap_or(newest)
 }
 
 fn unknown(timeline: &Timeline, cut: Option<Cut>) -> Vec<(String, String)> {
@@ -289,7 +319,11 @@ impl Statements {
     fn replay(evidence: &Evidence, policy: &Policy, cut: Option<Cut>, removals: &[Removal]) -> Self {
         let mut happenings = happenings(evidence, policy, cut);
         let speakers = evidence.speakers();
-        happenings.extend(removals.iter().filter(|gone| is_one_of(&speakers, &gone.author)).map(|gone| Happening {
+        // A recorder's may have held the record of a deploy, which must not be hidden by its removal.
+        let matters = |gone: &&Removal| {
+            is_one_of(&speakers, &gone.author) || evidence.is_recorder(&gone.author, policy) != Some(false)
+        };
+        happenings.extend(removals.iter().filter(matters).map(|gone| Happening {
             moment: gone.removed,
             author: &gone.by,
             source: Source::Comment(gone.removed.transaction),
@@ -377,7 +411,7 @@ fn is_one_of(people: &BTreeSet<Phid<User>>, phid: &str) -> bool {
 fn happenings<'a>(evidence: &'a Evidence, policy: &Policy, cut: Option<Cut>) -> Vec<Happening<'a>> {
     let timeline = &evidence.timeline;
     let field = policy.field.as_deref();
-    let mut happenings = untold(evidence, field);
+    let mut happenings = untold(evidence, field, cut);
     for transaction in timeline.up_to(cut) {
         let (source, content) = match &transaction.change {
             Change::Description { new, .. } => (Source::Description, Content::Text(new)),
@@ -406,26 +440,36 @@ fn happenings<'a>(evidence: &'a Evidence, policy: &Policy, cut: Option<Cut>) -> 
 }
 
 /// What the task holds though no transaction says since when: an import, or a server too old to tell. It counts from
-/// the last transaction that may have set it.
-fn untold<'a>(evidence: &'a Evidence, field: Option<&str>) -> Vec<Happening<'a>> {
+/// the last transaction that may have set it. Where a later one changes it, that one tells what stood there before.
+fn untold<'a>(evidence: &'a Evidence, field: Option<&str>, cut: Option<Cut>) -> Vec<Happening<'a>> {
     let timeline = &evidence.timeline;
-    let Some(last) = timeline.last_untold() else { return Vec::new() };
-    let happening = |transaction: &'a Transaction, source, content| Happening {
-        moment: timeline.moment_of(transaction),
-        author: &transaction.author,
-        source,
-        content,
+    let before_description = |change: &'a Change| match change {
+        Change::Description { old, .. } => Some(old.as_str()),
+        _ => None,
+    };
+    let before_field = |change: &'a Change| match change {
+        Change::Custom { field: changed, old, .. } if Some(changed.as_str()) == field => {
+            Some(super::timeline::field_text(old))
+        }
+        _ => None,
     };
     let changes = || timeline.transactions().iter().map(|transaction| &transaction.change);
-    let mut happenings = Vec::new();
-    if !changes().any(|change| matches!(change, Change::Description { .. })) {
-        happenings.push(happening(last, Source::Description, Content::Text(&evidence.task.description)));
-    }
-    let told = changes()
-        .any(|change| matches!(change, Change::Custom { field: changed, .. } if Some(changed.as_str()) == field));
-    let value = field.and_then(|field| evidence.task.custom.get(field)).and_then(super::timeline::field_text);
-    if let (false, Some(value)) = (told, value) {
-        happenings.push(happening(last, Source::Field, Content::Field(Some(value))));
-    }
-    happenings
+    let description = changes().find_map(before_description).unwrap_or(&evidence.task.description);
+    let value = changes().find_map(before_field).unwrap_or_else(|| {
+        field.and_then(|field| evidence.task.custom.get(field)).and_then(super::timeline::field_text)
+    });
+    let since = |tells: &dyn Fn(&'a Change) -> bool| {
+        let all = timeline.up_to(cut);
+        let end = all.iter().position(|transaction| tells(&transaction.change)).unwrap_or(all.len());
+        Timeline::last_untold(&all[..end]).or_else(|| all.first())
+    };
+    let parts = [
+        (since(&|change| before_description(change).is_some()), Source::Description, Content::Text(description)),
+        (since(&|change| before_field(change).is_some()), Source::Field, Content::Field(value)),
+    ];
+    let happening = |(transaction, source, content): (Option<&'a Transaction>, _, _)| {
+        let transaction = transaction?;
+        Some(Happening { moment: timeline.moment_of(transaction), author: &transaction.author, source, content })
+    };
+    parts.into_iter().filter_map(happening).collect()
 }

@@ -137,6 +137,8 @@ pub struct Removal {
     pub spoken: Moment,
     /// When what it may have said changed: when it was removed, or where it still stood at the cut, when it was written.
     pub removed: Moment,
+    /// At the moment that is judged it still stood, and its text is not known any more.
+    pub stood: bool,
     /// Who removed it, a PHID.
     pub by: String,
 }
@@ -198,6 +200,7 @@ fn removals(timeline: &Timeline, cut: Option<Cut>) -> Vec<Removal> {
             author: comment.transaction.author.clone(),
             spoken,
             removed: if happened { moment(gone) } else { spoken },
+            stood: !happened,
             by: gone.author.clone(),
         })
     };

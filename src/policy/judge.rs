@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::conduit::Account;
 use crate::evidence::trailers::{Key, Teams};
-use crate::evidence::{Answer, AnswerKind, Attestation, Changed, Evidence, Story, Tagged};
+use crate::evidence::{Answer, AnswerKind, Attestation, Changed, Evidence, Removal, Story, Tagged};
 use crate::ids::{Phid, User};
 use crate::record::ApprovalKind;
 use crate::time::rough;
@@ -106,9 +106,11 @@ impl Bench<'_> {
         Judged { approvals, rejections: rejections.chain(self.hidden_rejections()).collect() }
     }
 
-    /// Comments of members that somebody else removed: they may have been a no, and only who says no takes it back.
+    /// Comments of members that may have been a no: those that somebody else removed, since only who says no takes it
+    /// back, and those that stood at the moment that is judged and are gone by now.
     fn hidden_rejections(&self) -> impl Iterator<Item = Rejection> {
-        self.story.removals.iter().filter(|gone| gone.by != gone.author).filter_map(|gone| {
+        let unknown = |gone: &&Removal| gone.stood || gone.by != gone.author;
+        self.story.removals.iter().filter(unknown).filter_map(|gone| {
             let author = Phid::new(gone.author.clone()).ok()?;
             let anew = |answer: &Answer| {
                 answer.author == author && answer.certain && answer.moment.position > gone.spoken.position
@@ -296,7 +298,7 @@ impl Bench<'_> {
         let people: Vec<&str> =
             counting.iter().map(|approval| approval.user.as_str()).collect::<BTreeSet<_>>().into_iter().collect();
         let slots: Vec<usize> =
-            teams.iter().enumerate().flat_map(|(at, team)| std::iter::repeat_n(at, team.need as usize)).collect();
+            teams.iter().enumerate().flat_map(|(at, team)| std::iter::repeat_n(at, need(team) as usize)).collect();
         let filled = slots::fill(&slots, people.len(), |team, person| {
             counting.iter().any(|approval| approval.user == people[person] && approval.team == teams[team].key)
         });
@@ -307,20 +309,34 @@ impl Bench<'_> {
         let counts = teams.iter().enumerate().map(|(at, team)| TeamCount {
             team: team.key.clone(),
             title: team.title.clone(),
-            need: team.need,
+            need: need(team),
             by: by(at),
             could: self.could_approve(team, &filled, &people),
         });
-        counts.collect()
+        let unknown = self.named(action).filter(|key| self.policy.team(key).is_none());
+        // A team that the policy names and does not have must not be left out: nobody can approve for it.
+        let unknown = unknown.map(|key| TeamCount {
+            team: key.clone(),
+            title: key.clone(),
+            need: 1,
+            by: Vec::new(),
+            could: Vec::new(),
+        });
+        counts.chain(unknown).collect()
     }
 
     fn needed(&self, action: Option<Action>) -> Vec<&Team> {
+        let needed = |team: &&Team| team.role == Role::Approve && self.named(action).any(|key| *key == team.key);
+        self.policy.teams.iter().filter(needed).collect()
+    }
+
+    /// The keys of the teams that the policy names for this action and reason.
+    fn named(&self, action: Option<Action>) -> impl Iterator<Item = &String> {
         let by_action = action.and_then(|action| self.policy.actions.iter().find(|rule| rule.action == action));
         let base = by_action.map_or(&self.policy.required, |rule| &rule.teams);
         let category = self.story.written.as_ref().and_then(|written| written.category.as_deref());
         let further = category.and_then(|key| self.policy.reason(key)).map(|reason| &reason.teams);
-        let needed = |team: &&Team| base.contains(&team.key) || further.is_some_and(|teams| teams.contains(&team.key));
-        self.policy.teams.iter().filter(|team| team.role == Role::Approve).filter(needed).collect()
+        base.iter().chain(further.into_iter().flatten())
     }
 
     /// Members who could still fill a slot: enabled people who are not behind the deploy and fill none.
@@ -331,6 +347,11 @@ impl Bench<'_> {
         let free = accounts.filter(|account| self.against_person(Some(account), &account.phid, team).is_none());
         free.map(|account| crate::text::inert(&account.username)).filter(|name| !seated(name)).collect()
     }
+}
+
+/// A team that approves and needs nobody would approve everything.
+fn need(team: &Team) -> u32 {
+    team.need.max(1)
 }
 
 /// Whether a word stands in place of an earlier one of the same person for the same team.

@@ -32,9 +32,12 @@ struct Block {
     own: bool,
 }
 
+/// How many of some lines a kind of block takes from the first on; 0 where they begin none of that kind.
+type Kind = fn(&[&str]) -> usize;
+
 /// Finds the block that the first of some lines begins; a line that begins none is one of its own.
 fn next(lines: &[&str]) -> Block {
-    const KINDS: [(fn(&[&str]) -> usize, bool); 11] = [
+    const KINDS: [(Kind, bool); 11] = [
         (horizontal_rule, true),
         (list, true),
         (reply, false),

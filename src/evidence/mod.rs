@@ -6,6 +6,7 @@
 mod gather;
 mod markup;
 pub mod records;
+mod statements;
 mod story;
 #[cfg(test)]
 pub(crate) mod testing;

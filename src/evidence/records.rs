@@ -4,6 +4,7 @@
 
 use super::Evidence;
 use super::timeline::{Comment, Cut, Moment, Timeline};
+use crate::ids::{Phid, User};
 use crate::policy::Policy;
 use crate::record::parse::{Parsed, parse};
 use crate::record::{Event, Record};
@@ -19,6 +20,8 @@ pub struct Standing {
     pub author: String,
     /// It was edited or removed since.
     pub changed: bool,
+    /// Its author may close the deploys of others: a recorder, who may be deploying now, or a member of a team.
+    pub trusted: bool,
 }
 
 /// The comments that hold a record or claim to, oldest first.
@@ -38,15 +41,31 @@ impl Evidence {
                 moment: self.timeline.moment_of(transaction),
                 author: transaction.author.clone(),
                 changed: comment.is_changed(),
+                trusted: self.is_trusted(&transaction.author, policy),
             })
         });
         standing.collect()
     }
 
-    /// A record counts when its author is a recorder or its own deployer, and it speaks of this task.
+    /// Whether an account is a recorder; `None` where the account could not be read.
+    pub(super) fn is_recorder(&self, phid: &str, policy: &Policy) -> Option<bool> {
+        let account = self.account(phid)?;
+        Some(policy.recorders.iter().any(|name| account.is_named(name)))
+    }
+
+    fn is_trusted(&self, author: &str, policy: &Policy) -> bool {
+        let is = |phid: &Phid<User>| phid.as_str() == author;
+        let deploys = || {
+            self.candidates.iter().filter_map(|candidate| candidate.account.as_ref()).any(|account| is(&account.phid))
+        };
+        let member = || self.teams.values().any(|team| team.members.iter().any(is));
+        self.is_recorder(author, policy) == Some(true) || deploys() || member()
+    }
+
+    /// A record counts when its author is a recorder or its own deployer, and it speaks of this task. That a deploy
+    /// started also counts where it cannot be known that its author is no recorder.
     pub(crate) fn believes(&self, record: &Record, author: &str, policy: &Policy) -> bool {
-        let by_recorder =
-            self.account(author).is_some_and(|account| policy.recorders.iter().any(|name| account.is_named(name)));
+        let by_recorder = self.is_recorder(author, policy).unwrap_or(record.event == Event::Started);
         let by_deployer = record
             .deployer
             .as_ref()
@@ -56,13 +75,15 @@ impl Evidence {
     }
 }
 
-/// The deploys that were started and have not ended, by these records.
+/// The deploys that were started and have not ended, by these records. Anybody may claim to be the deployer of a
+/// record of their own, so that only who wrote that it started, or somebody trusted, can say that it ended.
 pub fn in_flight(records: &[Standing]) -> Vec<&Standing> {
-    let ended = |deploy| {
-        records.iter().any(|standing| standing.record.deploy == deploy && standing.record.event == Event::Finished)
+    let ended = |started: &Standing| {
+        records.iter().any(|standing| {
+            standing.record.event == Event::Finished
+                && standing.record.deploy == started.record.deploy
+                && (standing.trusted || standing.author == started.author)
+        })
     };
-    records
-        .iter()
-        .filter(|standing| standing.record.event == Event::Started && !ended(standing.record.deploy))
-        .collect()
+    records.iter().filter(|standing| standing.record.event == Event::Started && !ended(standing)).collect()
 }

@@ -3,12 +3,13 @@
 //!
 //! In the room: reading it out of the transactions, up to a moment. Not in the room: whether an answer counts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use super::statements::Statements;
 use super::timeline::{Comment, Cut, Moment, Tie, Timeline};
 use super::trailers::{self, Key, Teams};
 use super::{Evidence, Tag};
-use crate::conduit::{Change, CommentVersion, Transaction};
+use crate::conduit::{Change, CommentVersion};
 use crate::ids::{Phid, TransactionId, User};
 use crate::policy::{Policy, WrittenReason};
 
@@ -124,6 +125,8 @@ pub struct Answer {
     pub edited_in: bool,
     /// Somebody else than the author of the comment wrote this version of it.
     pub foreign: bool,
+    /// It is certain enough to take back a no: understood, its author's, and there by the cut.
+    pub certain: bool,
 }
 
 /// A comment that is gone, and may have said anything.
@@ -133,8 +136,10 @@ pub struct Removal {
     pub author: String,
     /// When its last words were written.
     pub spoken: Moment,
-    /// When it was removed.
+    /// When what it may have said changed: when it was removed, or where it still stood at the cut, when it was written.
     pub removed: Moment,
+    /// At the moment that is judged it still stood, and its text is not known any more.
+    pub stood: bool,
     /// Who removed it, a PHID.
     pub by: String,
 }
@@ -193,21 +198,22 @@ fn tagged(timeline: &Timeline, tag: Option<&Tag>, cut: Option<Cut>) -> Tagged {
 }
 
 fn removals(timeline: &Timeline, cut: Option<Cut>) -> Vec<Removal> {
-    let gone = timeline.comments(cut).filter(|comment| comment.newest().removed);
-    gone.map(|comment| {
-        let last_words = comment.versions().iter().find(|version| !version.removed);
-        let spoken = match last_words {
-            Some(version) => timeline.moment_of_version(comment.transaction, version, Tie::Wins),
-            None => timeline.moment_of_version(comment.transaction, comment.newest(), Tie::Wins),
-        };
-        Removal {
+    // Also what was removed after the cut: its text is blank by now, so what it said at the cut is not known.
+    let removal = |comment: Comment<'_>| {
+        let gone = comment.removal()?;
+        let moment = |version| timeline.moment_of_version(comment.transaction, version, Tie::Wins);
+        let happened = comment.versions().iter().any(|version| version.version == gone.version);
+        let words = comment.versions().iter().find(|version| !version.removed && version.version < gone.version);
+        let spoken = words.map_or_else(|| timeline.moment_of(comment.transaction), moment);
+        Some(Removal {
             author: comment.transaction.author.clone(),
             spoken,
-            removed: timeline.moment_of_version(comment.transaction, comment.newest(), Tie::Wins),
-            by: comment.newest().author.clone(),
-        }
-    })
-    .collect()
+            removed: if happened { moment(gone) } else { spoken },
+            stood: !happened,
+            by: gone.author.clone(),
+        })
+    };
+    timeline.comments(cut).filter_map(removal).collect()
 }
 
 fn answers(timeline: &Timeline, policy: &Policy, cut: Option<Cut>) -> Vec<Answer> {
@@ -221,27 +227,38 @@ fn answers(timeline: &Timeline, policy: &Policy, cut: Option<Cut>) -> Vec<Answer
         let (Some(text), Ok(author)) = (comment.text(), Phid::new(comment.transaction.author.clone())) else {
             continue;
         };
+        // Whether an edit of the very second of the cut was there by then cannot be known.
+        let unsure =
+            |version: &CommentVersion| version.version > 1 && cut.is_some_and(|cut| cut.time == version.created);
+        let foreign = |version: &CommentVersion| version.author != comment.transaction.author;
         for (key, kind, tie) in kinds {
-            let Some(value) = trailers::last(text, key) else { continue };
-            let version = unchanged_since(&comment, key, value);
+            let said = match kind {
+                AnswerKind::Approve => trailers::last(text, key).map(|value| (comment.newest(), value)),
+                // What speaks against the deploy is lifted by an edit that is its author's and was there in time.
+                AnswerKind::Withdraw | AnswerKind::Reject => {
+                    last_said(&comment, key, |version| unsure(version) || foreign(version))
+                }
+            };
+            let Some((newest, value)) = said else { continue };
+            let version = unchanged_since(&comment, newest, key, value);
             let moment = timeline.moment_of_version(comment.transaction, version, tie);
-            // Whether an approval of the very second of the cut was there by then cannot be known.
-            if kind == AnswerKind::Approve && version.version > 1 && cut.is_some_and(|cut| cut.time == version.created)
-            {
+            if kind == AnswerKind::Approve && unsure(version) {
                 continue;
             }
             let (teams, why) = match kind {
                 AnswerKind::Approve => (trailers::teams_of_approval(value, policy), ""),
                 AnswerKind::Withdraw | AnswerKind::Reject => trailers::teams_of_refusal(value, policy),
             };
+            let foreign = foreign(version);
             answers.push(Answer {
                 author: author.clone(),
                 kind,
+                certain: matches!(teams, Teams::Named(_)) && !foreign && !unsure(version),
                 teams,
                 why: why.to_owned(),
                 moment,
                 edited_in: version.version > 1,
-                foreign: version.author != comment.transaction.author,
+                foreign,
             });
         }
     }
@@ -249,10 +266,27 @@ fn answers(timeline: &Timeline, policy: &Policy, cut: Option<Cut>) -> Vec<Answer
     answers
 }
 
-/// The version since which a comment holds this value of a trailer without a break.
-fn unchanged_since<'a>(comment: &Comment<'a>, key: Key, value: &str) -> &'a CommentVersion {
+/// The value of a trailer in the newest version of a comment that has it, looking behind versions that may not count.
+fn last_said<'a>(
+    comment: &Comment<'a>,
+    key: Key,
+    may_not_count: impl Fn(&CommentVersion) -> bool,
+) -> Option<(&'a CommentVersion, &'a str)> {
+    for version in comment.versions() {
+        match trailers::last(version.text(), key) {
+            Some(value) => return Some((version, value)),
+            None if may_not_count(version) => {}
+            None => return None,
+        }
+    }
+    None
+}
+
+/// The version since which a comment holds this value of a trailer without a break, up to `newest`.
+fn unchanged_since<'a>(comment: &Comment<'a>, newest: &'a CommentVersion, key: Key, value: &str) -> &'a CommentVersion {
     let same = |version: &&CommentVersion| !version.removed && trailers::last(version.text(), key) == Some(value);
-    comment.versions().iter().take_while(same).last().unwrap_or_else(|| comment.newest())
+    let versions = comment.versions().iter().skip_while(|version| version.version > newest.version);
+    versions.take_while(same).last().unwrap_or(newest)
 }
 
 fn unknown(timeline: &Timeline, cut: Option<Cut>) -> Vec<(String, String)> {
@@ -263,190 +297,4 @@ fn unknown(timeline: &Timeline, cut: Option<Cut>) -> Vec<(String, String)> {
             keys.into_iter().map(move |key| (key.to_owned(), comment.transaction.author.clone()))
         })
         .collect()
-}
-
-/// What can be stated, and so what approvers agree to.
-pub(crate) const STATED: [Key; 5] = [Key::Reason, Key::Deployer, Key::Action, Key::Change, Key::Drill];
-
-/// Something that may change what is stated.
-pub(crate) struct Happening<'a> {
-    pub(crate) moment: Moment,
-    pub(crate) author: &'a str,
-    pub(crate) source: Source,
-    pub(crate) content: Content<'a>,
-}
-
-impl Happening<'_> {
-    /// The value that it leaves for a key in its place; `None` where the place says nothing of the key.
-    pub(crate) fn value(&self, key: Key) -> Option<Option<String>> {
-        Some(match &self.content {
-            Content::Text(text) => trailers::last(text, key).filter(|value| !value.is_empty()).map(str::to_owned),
-            Content::Field(value) if key == Key::Reason => value.clone(),
-            Content::Field(_) => return None,
-            Content::Gone => None,
-        })
-    }
-}
-
-pub(crate) enum Content<'a> {
-    /// A text with trailers.
-    Text(&'a str),
-    /// The custom field, which holds a reason and nothing else.
-    Field(Option<String>),
-    /// A comment that is gone, of which nothing is known.
-    Gone,
-}
-
-/// The statements as they stand after each happening.
-#[derive(Default)]
-struct Statements {
-    by_source: BTreeMap<(Key, Source), Statement>,
-    settled: Option<Settled>,
-    reworded: Option<(Moment, String)>,
-}
-
-impl Statements {
-    fn replay(evidence: &Evidence, policy: &Policy, cut: Option<Cut>, removals: &[Removal]) -> Self {
-        let happenings = happenings(evidence, policy, cut, removals);
-        let mut statements = Self::default();
-        for happening in &happenings {
-            statements.apply(happening, policy);
-        }
-        statements
-    }
-
-    /// The statement of a key that was written last.
-    fn effective(&self, key: Key) -> Option<&Statement> {
-        let of_key = self.by_source.iter().filter(|((stated, _), _)| *stated == key);
-        of_key.map(|(_, statement)| statement).max_by_key(|statement| statement.since.position)
-    }
-
-    fn apply(&mut self, happening: &Happening<'_>, policy: &Policy) {
-        let before = self.agreed(policy);
-        for key in STATED {
-            if let Some(value) = happening.value(key) {
-                self.write(key, value, happening);
-            }
-        }
-        let after = self.agreed(policy);
-        let changed = (0..STATED.len()).find(|at| before.0[*at] != after.0[*at]).map(|at| Changed::Stated(STATED[at]));
-        let gone = matches!(happening.content, Content::Gone).then_some(Changed::CommentRemoved);
-        if let Some(what) = gone.or(changed) {
-            self.settled = Some(Settled { what, moment: happening.moment, author: happening.author.to_owned() });
-        }
-        if changed.is_none() && before.1 != after.1 {
-            self.reworded = Some((happening.moment, happening.author.to_owned()));
-        }
-    }
-
-    fn write(&mut self, key: Key, value: Option<String>, happening: &Happening<'_>) {
-        let slot = (key, happening.source);
-        match value {
-            None => {
-                self.by_source.remove(&slot);
-            }
-            Some(value) if self.by_source.get(&slot).is_some_and(|standing| standing.value == value) => {}
-            Some(value) => {
-                let statement = Statement {
-                    value,
-                    source: happening.source,
-                    since: happening.moment,
-                    author: happening.author.to_owned(),
-                };
-                self.by_source.insert(slot, statement);
-            }
-        }
-    }
-
-    /// What approvers agree to, one entry for each of [`STATED`], and the explanation.
-    fn agreed(&self, policy: &Policy) -> (Vec<Option<String>>, Option<String>) {
-        let mut explanation = None;
-        let stated = STATED.map(|key| {
-            let value = &self.effective(key)?.value;
-            match key {
-                Key::Reason => {
-                    let WrittenReason { category, explanation: words } = policy.read_reason(value);
-                    explanation = Some(words);
-                    // A text of no category is told from another by all of it.
-                    Some(category.unwrap_or_else(|| format!("?{value}")))
-                }
-                Key::Deployer => Some(value.trim_start_matches('@').to_lowercase()),
-                _ => Some(value.clone()),
-            }
-        });
-        (stated.to_vec(), explanation)
-    }
-}
-
-fn is_one_of(people: &BTreeSet<Phid<User>>, phid: &str) -> bool {
-    people.iter().any(|person| person.as_str() == phid)
-}
-
-/// All that may have changed what is stated, in order.
-pub(crate) fn happenings<'a>(
-    evidence: &'a Evidence,
-    policy: &Policy,
-    cut: Option<Cut>,
-    removals: &'a [Removal],
-) -> Vec<Happening<'a>> {
-    let timeline = &evidence.timeline;
-    let field = policy.field.as_deref();
-    let mut happenings = untold(evidence, field);
-    for transaction in timeline.up_to(cut) {
-        let (source, content) = match &transaction.change {
-            Change::Description { new, .. } => (Source::Description, Content::Text(new)),
-            Change::Custom { field: changed, new, .. } if Some(changed.as_str()) == field => {
-                (Source::Field, Content::Field(super::timeline::field_text(new)))
-            }
-            _ => continue,
-        };
-        happenings.push(Happening {
-            moment: timeline.moment_of(transaction),
-            author: &transaction.author,
-            source,
-            content,
-        });
-    }
-    let speakers = evidence.speakers();
-    for comment in timeline.comments(cut).filter(|comment| is_one_of(&speakers, &comment.transaction.author)) {
-        happenings.extend(comment.versions().iter().filter(|version| !version.removed).map(|version| Happening {
-            moment: timeline.moment_of_version(comment.transaction, version, Tie::Wins),
-            author: &version.author,
-            source: Source::Comment(comment.transaction.id),
-            content: Content::Text(version.text()),
-        }));
-    }
-    happenings.extend(removals.iter().filter(|gone| is_one_of(&speakers, &gone.author)).map(|gone| Happening {
-        moment: gone.removed,
-        author: &gone.by,
-        source: Source::Comment(gone.removed.transaction),
-        content: Content::Gone,
-    }));
-    happenings.sort_by_key(|happening| happening.moment.position);
-    happenings
-}
-
-/// What the task holds though no transaction says since when: an import, or a server too old to tell. It counts from
-/// the last transaction that may have set it.
-fn untold<'a>(evidence: &'a Evidence, field: Option<&str>) -> Vec<Happening<'a>> {
-    let timeline = &evidence.timeline;
-    let Some(last) = timeline.last_untold() else { return Vec::new() };
-    let happening = |transaction: &'a Transaction, source, content| Happening {
-        moment: timeline.moment_of(transaction),
-        author: &transaction.author,
-        source,
-        content,
-    };
-    let changes = || timeline.transactions().iter().map(|transaction| &transaction.change);
-    let mut happenings = Vec::new();
-    if !changes().any(|change| matches!(change, Change::Description { .. })) {
-        happenings.push(happening(last, Source::Description, Content::Text(&evidence.task.description)));
-    }
-    let told = changes()
-        .any(|change| matches!(change, Change::Custom { field: changed, .. } if Some(changed.as_str()) == field));
-    let value = field.and_then(|field| evidence.task.custom.get(field)).and_then(super::timeline::field_text);
-    if let (false, Some(value)) = (told, value) {
-        happenings.push(happening(last, Source::Field, Content::Field(Some(value))));
-    }
-    happenings
 }

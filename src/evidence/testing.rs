@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::timeline::Timeline;
+use super::timeline::{Cut, Timeline};
 use super::{Attestation, Candidate, Evidence, Tag};
 use crate::conduit::{Account, Change, CommentVersion, Project, Role, Task, Transaction};
 use crate::ids::{Phid, Project as ProjectKind, TaskId, TransactionId, User};
 use crate::policy::{Policy, tests::built_in};
-use crate::record::DeployerSource;
+use crate::record::render::render;
+use crate::record::{DeployerSource, Record};
 
 /// A time, so many seconds into the story.
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -30,7 +31,6 @@ pub(crate) fn project(name: &str) -> Phid<ProjectKind> {
 /// A task's history in the making.
 #[derive(Clone)]
 pub(crate) struct History {
-    author: String,
     rows: Vec<Transaction>,
     now: i64,
     pub(crate) policy: Policy,
@@ -61,7 +61,6 @@ impl History {
             created: at(0),
         };
         let mut history = Self {
-            author: author.to_owned(),
             rows: Vec::new(),
             now: 1_000,
             policy: built_in(),
@@ -169,6 +168,31 @@ impl History {
         row.comments.insert(0, CommentVersion::new(number, person(author).as_str(), at(seconds), removed, text));
     }
 
+    /// Moves the task from one project to another in one transaction.
+    pub(crate) fn retag(&mut self, author: &str, seconds: i64, from: &str, to: &str) -> TransactionId {
+        self.task.projects.retain(|tagged| *tagged != project(from));
+        self.task.projects.push(project(to));
+        self.push(author, seconds, Change::Projects { added: vec![project(to)], removed: vec![project(from)] })
+    }
+
+    /// Puts a version into a comment as it comes, whatever a server would make of it.
+    pub(crate) fn put(&mut self, comment: TransactionId, version: CommentVersion) {
+        let row = self.rows.iter_mut().find(|row| row.id == comment).unwrap();
+        row.comments.push(version);
+        row.comments.sort_by_key(|version| std::cmp::Reverse(version.version));
+    }
+
+    /// A record as a comment, and its deploy.
+    pub(crate) fn record(&mut self, author: &str, seconds: i64, record: &Record) -> TransactionId {
+        self.comment(author, seconds, &render(record))
+    }
+
+    /// A cut right after a transaction.
+    pub(crate) fn cut(&self, through: TransactionId) -> Cut {
+        let row = self.rows.iter().find(|row| row.id == through).unwrap();
+        Cut { through, time: row.created }
+    }
+
     /// Lets so many seconds of the story have passed.
     pub(crate) fn later(&mut self, seconds: i64) -> &mut Self {
         self.now = seconds;
@@ -206,7 +230,8 @@ impl History {
             "phabgate",
         ];
         let accounts = people.iter().map(|name| (person(name), self.account(name))).collect::<BTreeMap<_, _>>();
-        let known = |name: &str| people.contains(&name).then(|| self.account(name));
+        let known =
+            |name: &str| people.iter().find(|known| known.eq_ignore_ascii_case(name)).map(|known| self.account(known));
         let team = |key: &str| Project {
             phid: project(key),
             name: key.to_owned(),
@@ -244,10 +269,5 @@ impl History {
             now: at(self.now),
             skew: SignedDuration::ZERO,
         }
-    }
-
-    /// Who made the task.
-    pub(crate) fn author(&self) -> &str {
-        &self.author
     }
 }

@@ -100,6 +100,11 @@ impl<'a> Comment<'a> {
         (!newest.removed).then(|| newest.text())
     }
 
+    /// The removal of it, up to the moment or after it: it blanks the texts of all versions before.
+    pub(super) fn removal(&self) -> Option<&'a CommentVersion> {
+        self.transaction.comments.iter().find(|version| version.removed)
+    }
+
     /// The text before a removal blanks all of them; what was written first where nobody edited it.
     pub fn first_text(&self) -> &'a str {
         self.versions.last().map_or("", CommentVersion::text)
@@ -226,11 +231,11 @@ impl Timeline {
         Moment { position: Position { after, edited: Some(time) }, time, transaction: transaction.id }
     }
 
-    /// The last transaction whose change the server does not tell, or which made the task: the latest moment at which
-    /// something may have been set that no transaction tells of.
-    pub(super) fn last_untold(&self) -> Option<&Transaction> {
-        let untold = self.transactions.iter().rev().find(|transaction| transaction.change == Change::Unexposed);
-        untold.or_else(|| self.transactions.first())
+    /// Of these first transactions of the task, the last whose change the server does not tell, or the one which made
+    /// the task: the latest moment at which something may have been set that no transaction tells of.
+    pub(super) fn last_untold(transactions: &[Transaction]) -> Option<&Transaction> {
+        let untold = transactions.iter().rev().find(|transaction| transaction.change == Change::Unexposed);
+        untold.or_else(|| transactions.first())
     }
 }
 

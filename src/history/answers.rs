@@ -86,7 +86,7 @@ impl Teller<'_> {
         let standing = self.refusal(answer, None);
         let mut teams = self.words_at(answer).map(|word| word.team.as_str()).collect::<Vec<_>>();
         teams.sort_unstable();
-        let reach = match teams.is_empty() {
+        let reach = match teams.is_empty() || self.is_in_no_team(answer) {
             true => "not understood".to_owned(),
             false => format!("not understood, so for every team of theirs ({})", teams.join(", ")),
         };
@@ -103,9 +103,10 @@ impl Teller<'_> {
             return Standing::no(if nowhere { "its author is in no team of the policy" } else { SUPERSEDED });
         };
         match answer.kind {
-            AnswerKind::Reject if !word.may_reject => {
-                Standing::no("its author is in no team of the policy, or no person with an enabled account")
+            AnswerKind::Reject if !word.may_reject && self.is_in_no_team(answer) => {
+                Standing::no("its author is in no team of the policy")
             }
+            AnswerKind::Reject if !word.may_reject => Standing::no("its author is no person with an enabled account"),
             _ => Standing::yes(),
         }
     }

@@ -167,8 +167,7 @@ fn each_answer_is_told_with_whether_it_counts() {
         [
             "rejected 'no way', not understood, so for every team of theirs (sre): stands, and stops a deploy",
             "rejected for releng, 'too risky': does not stand: a later word of theirs for this team stands alone",
-            "rejected for sre: does not stand: its author is in no team of the policy, or no person with an enabled \
-             account",
+            "rejected for sre: does not stand: a later word of theirs for this team stands alone",
             "rejected 'never', not understood: does not stand: its author is in no team of the policy",
         ]
     );

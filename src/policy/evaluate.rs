@@ -50,6 +50,11 @@ impl Context<'_> {
         }
     }
 
+    /// The username behind a PHID, fit to be shown.
+    pub(super) fn name_of(&self, phid: &str) -> String {
+        self.evidence.name_of(phid)
+    }
+
     /// The monogram of the task.
     pub(super) fn task(&self) -> TaskId {
         self.evidence.task.id
@@ -68,7 +73,10 @@ fn action(intent: &Intent, story: &Story) -> Option<Action> {
 /// Judges a task as it was at a cut, or as it is now.
 pub fn evaluate(evidence: &Evidence, policy: &Policy, intent: &Intent, cut: Option<Cut>) -> Verdict {
     let story = Story::read(evidence, policy, cut);
-    let bench = Bench { evidence, policy, story: &story };
+    let hide = evidence.is_restricted(&policy.open_spaces) && !intent.show_restricted;
+    // Then was then: what was fresh at the cut has not grown old since.
+    let now = cut.map_or(evidence.now, |cut| cut.time);
+    let bench = Bench { evidence, policy, story: &story, now, hide };
     let judged = bench.judge();
     let teams = bench.count(action(intent, &story), &judged.approvals);
     let records = evidence.records(policy, cut);
@@ -82,7 +90,7 @@ pub fn evaluate(evidence: &Evidence, policy: &Policy, intent: &Intent, cut: Opti
         teams: &teams,
         records: &records,
         status: &state.status,
-        hide: evidence.is_restricted(&policy.open_spaces) && !intent.show_restricted,
+        hide,
     };
     let outcomes = rules::judge_all(&context);
     Verdict { decision: Decision::from_outcomes(&outcomes), rules: outcomes, approvals: judged.approvals, teams }

@@ -7,9 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::slots;
 use super::verdict::{Approval, TeamCount, WhyNot};
 use super::{Action, Policy, Role, Team};
+use jiff::Timestamp;
+
 use crate::conduit::Account;
 use crate::evidence::trailers::{Key, Teams};
-use crate::evidence::{Answer, AnswerKind, Attestation, Changed, Evidence, Story, Tagged};
+use crate::evidence::{Answer, AnswerKind, Attestation, Changed, Evidence, Removal, Story, Tagged};
 use crate::ids::{Phid, TransactionId, User};
 use crate::record::ApprovalKind;
 use crate::time::rough;
@@ -23,6 +25,8 @@ pub(super) struct Rejection {
     pub(super) teams: Vec<String>,
     /// Why, where it says so.
     pub(super) why: String,
+    /// The comment is gone and may have been a no: who removed it, where its author did not.
+    pub(super) removed_by: Option<String>,
     /// It counts: an enabled person of some team wrote it, or one of whom that cannot be ruled out.
     pub(super) counts: bool,
 }
@@ -49,7 +53,7 @@ pub struct StandingWord {
 
 /// The words that stand on a task.
 pub fn standing_words(evidence: &Evidence, policy: &Policy, story: &Story) -> Vec<StandingWord> {
-    let bench = Bench { evidence, policy, story };
+    let bench = Bench { evidence, policy, story, now: evidence.now, hide: true };
     let words = bench.latest().into_iter().map(|((author, team), answer)| StandingWord {
         team,
         kind: answer.kind,
@@ -67,6 +71,10 @@ pub(super) struct Bench<'a> {
     pub(super) evidence: &'a Evidence,
     pub(super) policy: &'a Policy,
     pub(super) story: &'a Story,
+    /// The time that ages are measured against.
+    pub(super) now: Timestamp,
+    /// Texts of the task are not to be shown.
+    pub(super) hide: bool,
 }
 
 impl Bench<'_> {
@@ -98,7 +106,11 @@ impl Bench<'_> {
                     let mine = self.teams_of(&answer.author);
                     let example = mine.first().copied().or(self.policy.teams.first()).map(|team| team.key.clone());
                     let why = WhyNot::NotUnderstood { example: example.unwrap_or_default() };
-                    approvals.push(self.approval(answer, written, Some(why)));
+                    let written = match self.hide {
+                        true => "(hidden)".to_owned(),
+                        false => crate::text::shorten(written, 120),
+                    };
+                    approvals.push(self.approval(answer, &written, Some(why)));
                 }
                 (AnswerKind::Approve, Teams::Named(teams)) if answer.foreign => {
                     approvals.extend(teams.iter().map(|team| self.approval(answer, team, Some(WhyNot::Foreign))));
@@ -113,9 +125,32 @@ impl Bench<'_> {
             author: author.clone(),
             teams,
             why: why.to_owned(),
+            removed_by: None,
             counts: self.may_reject(author),
         });
-        Judged { approvals, rejections: rejections.collect() }
+        Judged { approvals, rejections: rejections.chain(self.hidden_rejections()).collect() }
+    }
+
+    /// Comments of members that may have been a no and cannot be read any more: those that somebody else removed, since
+    /// only who says no takes it back, and those that stood at the moment that is judged and are gone by now.
+    fn hidden_rejections(&self) -> impl Iterator<Item = Rejection> {
+        let unknown = |gone: &&Removal| gone.stood || gone.by != gone.author;
+        self.story.removals.iter().filter(unknown).filter_map(|gone| {
+            let author = Phid::new(gone.author.clone()).ok()?;
+            let anew = |answer: &Answer| {
+                answer.author == author && answer.certain && answer.moment.position > gone.spoken.position
+            };
+            if !self.may_reject(&author) || self.story.answers.iter().any(anew) {
+                return None;
+            }
+            Some(Rejection {
+                teams: self.teams_that_may_hold(&author),
+                why: String::new(),
+                removed_by: Some(self.evidence.name_of(&gone.by)),
+                counts: true,
+                author,
+            })
+        })
     }
 
     /// Per person and team the latest word stands alone; of several in one place a no is the later one. What is not
@@ -126,20 +161,15 @@ impl Bench<'_> {
             let teams = match (&answer.teams, answer.kind) {
                 (Teams::Named(teams), _) => teams.clone(),
                 (Teams::NotUnderstood(_), AnswerKind::Approve) => continue,
-                (Teams::NotUnderstood(_), _) => {
-                    self.teams_of(&answer.author).iter().map(|team| team.key.clone()).collect()
-                }
+                (Teams::NotUnderstood(_), _) => self.teams_that_may_hold(&answer.author),
             };
             // What somebody else edited into a comment cannot lift what its author said.
             if answer.foreign && answer.kind == AnswerKind::Approve {
                 continue;
             }
             for team in teams {
-                let later = |standing: &&Answer| {
-                    (answer.moment.position, weight(answer.kind)) >= (standing.moment.position, weight(standing.kind))
-                };
                 let slot = latest.entry((&answer.author, team)).or_insert(answer);
-                if later(slot) {
+                if displaces(answer, slot) {
                     *slot = answer;
                 }
             }
@@ -159,7 +189,7 @@ impl Bench<'_> {
     fn approval(&self, answer: &Answer, team: &str, why_not: Option<WhyNot>) -> Approval {
         Approval {
             team: team.to_owned(),
-            user: self.evidence.name_of(answer.author.as_str()).to_owned(),
+            user: self.evidence.name_of(answer.author.as_str()),
             phid: Some(answer.author.clone()),
             kind: ApprovalKind::Verified,
             why_not,
@@ -171,7 +201,7 @@ impl Bench<'_> {
 
     /// What speaks against an approval that is the latest word of its author.
     fn against(&self, answer: &Answer, team: &str) -> Option<WhyNot> {
-        let Bench { evidence, policy, story } = self;
+        let Bench { evidence, policy, story, now, .. } = self;
         let team = policy.team(team)?;
         if let Some(why) = self.against_person(evidence.accounts.get(&answer.author), &answer.author, team) {
             return Some(why);
@@ -191,9 +221,9 @@ impl Bench<'_> {
             Tagged::Until(_) | Tagged::Never => return Some(WhyNot::NoTag),
         }
         if let Some(settled) = story.settled.as_ref().filter(|settled| settled.moment.position >= position) {
-            return Some(WhyNot::Outdated { what: changed(settled.what, evidence.name_of(&settled.author)) });
+            return Some(WhyNot::Outdated { what: changed(settled.what, &evidence.name_of(&settled.author)) });
         }
-        let age = evidence.now.duration_since(answer.moment.time);
+        let age = now.duration_since(answer.moment.time);
         (age > policy.max_age).then(|| WhyNot::TooOld { age: rough(age), limit: rough(policy.max_age) })
     }
 
@@ -219,7 +249,14 @@ impl Bench<'_> {
     fn attested(&self, attestation: &Attestation, latest: &Latest<'_>) -> Approval {
         let Attestation { team, name, account, evidence: link } = attestation;
         let phid = account.as_ref().map(|account| account.phid.clone());
-        let spoke = |phid: &Phid<User>| latest.keys().any(|(author, answered)| *author == phid && answered == team);
+        // A yes that is not understood is a word of their own as well: it may have been on a condition.
+        let unclear = |phid: &Phid<User>| {
+            let answers = self.story.answers.iter().filter(|answer| answer.author == *phid && !answer.foreign);
+            answers.into_iter().any(|answer| matches!(answer.teams, Teams::NotUnderstood(_)))
+        };
+        let spoke = |phid: &Phid<User>| {
+            unclear(phid) || latest.keys().any(|(author, answered)| *author == phid && answered == team)
+        };
         let why_not = match (&phid, self.policy.team(team)) {
             (Some(phid), Some(_)) if spoke(phid) => Some(WhyNot::OwnWord),
             (Some(phid), Some(known)) => self.against_person(account.as_ref(), phid, known),
@@ -232,12 +269,12 @@ impl Bench<'_> {
             .or_else(|| (!tagged).then_some(WhyNot::NoTag));
         Approval {
             team: team.clone(),
-            user: account.as_ref().map_or(name, |account| &account.username).clone(),
+            user: crate::text::inert(account.as_ref().map_or(name, |account| &account.username)),
             phid,
             kind: ApprovalKind::Attested,
             why_not,
             transaction: None,
-            time: self.evidence.now,
+            time: self.now,
             evidence: link.clone(),
         }
     }
@@ -245,8 +282,14 @@ impl Bench<'_> {
     /// Whether an account could be behind the deploy, whatever source says so.
     pub(super) fn is_behind(&self, account: &Account) -> bool {
         let stated = self.story.deployer.as_ref().map(|stated| stated.value.trim_start_matches('@'));
-        let candidates = self.evidence.candidates.iter().map(|candidate| candidate.name.as_str());
-        candidates.chain(stated).any(|name| account.is_named(name))
+        let candidates = &self.evidence.candidates;
+        let same = |known: &Account| known.phid == account.phid;
+        candidates.iter().any(|candidate| candidate.account.as_ref().is_some_and(same))
+            || candidates
+                .iter()
+                .map(|candidate| candidate.name.as_str())
+                .chain(stated)
+                .any(|name| account.is_named(name))
     }
 
     /// The teams of the policy that a person is in.
@@ -256,9 +299,21 @@ impl Bench<'_> {
         self.policy.teams.iter().filter(is_in).collect()
     }
 
+    /// The keys of the teams for which a word that is not understood counts: those that its author is in or may be in;
+    /// for somebody who is in none, all of them, so that it is shown.
+    fn teams_that_may_hold(&self, person: &Phid<User>) -> Vec<String> {
+        let teams = &self.policy.teams;
+        let may =
+            |team: &&Team| self.evidence.teams.get(&team.key).is_none_or(|project| project.members.contains(person));
+        let keys: Vec<String> = teams.iter().filter(may).map(|team| team.key.clone()).collect();
+        if keys.is_empty() { teams.iter().map(|team| team.key.clone()).collect() } else { keys }
+    }
+
+    /// Whether a no of this person stops the deploy: they are in a team, or in one that could not be read.
     fn may_reject(&self, author: &Phid<User>) -> bool {
         let person = self.evidence.accounts.get(author).is_none_or(Account::is_enabled_person);
-        person && !self.teams_of(author).is_empty()
+        let unread = self.policy.teams.iter().any(|team| !self.evidence.teams.contains_key(&team.key));
+        person && (unread || !self.teams_of(author).is_empty())
     }
 
     /// The teams that this deploy needs, and whose slots the approvals that count fill.
@@ -268,7 +323,7 @@ impl Bench<'_> {
         let people: Vec<&str> =
             counting.iter().map(|approval| approval.user.as_str()).collect::<BTreeSet<_>>().into_iter().collect();
         let slots: Vec<usize> =
-            teams.iter().enumerate().flat_map(|(at, team)| std::iter::repeat_n(at, team.need as usize)).collect();
+            teams.iter().enumerate().flat_map(|(at, team)| std::iter::repeat_n(at, need(team) as usize)).collect();
         let filled = slots::fill(&slots, people.len(), |team, person| {
             counting.iter().any(|approval| approval.user == people[person] && approval.team == teams[team].key)
         });
@@ -279,20 +334,34 @@ impl Bench<'_> {
         let counts = teams.iter().enumerate().map(|(at, team)| TeamCount {
             team: team.key.clone(),
             title: team.title.clone(),
-            need: team.need,
+            need: need(team),
             by: by(at),
             could: self.could_approve(team, &filled, &people),
         });
-        counts.collect()
+        let unknown = self.named(action).filter(|key| self.policy.team(key).is_none());
+        // A team that the policy names and does not have must not be left out: nobody can approve for it.
+        let unknown = unknown.map(|key| TeamCount {
+            team: key.clone(),
+            title: key.clone(),
+            need: 1,
+            by: Vec::new(),
+            could: Vec::new(),
+        });
+        counts.chain(unknown).collect()
     }
 
     fn needed(&self, action: Option<Action>) -> Vec<&Team> {
+        let needed = |team: &&Team| team.role == Role::Approve && self.named(action).any(|key| *key == team.key);
+        self.policy.teams.iter().filter(needed).collect()
+    }
+
+    /// The keys of the teams that the policy names for this action and reason.
+    fn named(&self, action: Option<Action>) -> impl Iterator<Item = &String> {
         let by_action = action.and_then(|action| self.policy.actions.iter().find(|rule| rule.action == action));
         let base = by_action.map_or(&self.policy.required, |rule| &rule.teams);
         let category = self.story.written.as_ref().and_then(|written| written.category.as_deref());
         let further = category.and_then(|key| self.policy.reason(key)).map(|reason| &reason.teams);
-        let needed = |team: &&Team| base.contains(&team.key) || further.is_some_and(|teams| teams.contains(&team.key));
-        self.policy.teams.iter().filter(|team| team.role == Role::Approve).filter(needed).collect()
+        base.iter().chain(further.into_iter().flatten())
     }
 
     /// Members who could still fill a slot: enabled people who are not behind the deploy and fill none.
@@ -301,8 +370,22 @@ impl Bench<'_> {
         let seated = |name: &str| filled.iter().flatten().any(|person| people[*person] == name);
         let accounts = project.members.iter().filter_map(|member| self.evidence.accounts.get(member));
         let free = accounts.filter(|account| self.against_person(Some(account), &account.phid, team).is_none());
-        free.map(|account| account.username.clone()).filter(|name| !seated(name)).collect()
+        free.map(|account| crate::text::inert(&account.username)).filter(|name| !seated(name)).collect()
     }
+}
+
+/// A team that approves and needs nobody would approve everything.
+fn need(team: &Team) -> u32 {
+    team.need.max(1)
+}
+
+/// Whether a word stands in place of an earlier one of the same person for the same team.
+fn displaces(answer: &Answer, standing: &Answer) -> bool {
+    let later = (answer.moment.position, weight(answer.kind)) >= (standing.moment.position, weight(standing.kind));
+    // An edit that is a no or takes back a yes wins its second; it must not win that in which a no was said.
+    let tied = answer.edited_in && answer.moment.time == standing.moment.time;
+    let lifts = answer.kind == AnswerKind::Withdraw && standing.kind == AnswerKind::Reject;
+    later && !(lifts && (tied || !answer.certain))
 }
 
 /// Of several words in one place, the one that speaks against the deploy is the last.

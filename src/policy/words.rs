@@ -11,9 +11,9 @@ pub fn normalized(text: &str) -> String {
 }
 
 impl Team {
-    /// Every word for this team.
+    /// Every word that is this team's alone: not the hashtag, since two teams may share a project.
     pub fn words(&self) -> impl Iterator<Item = &str> {
-        [&self.key, &self.title, &self.project].into_iter().chain(&self.aliases).map(String::as_str)
+        [&self.key, &self.title].into_iter().chain(&self.aliases).map(String::as_str)
     }
 }
 
@@ -34,10 +34,19 @@ pub struct WrittenReason {
 }
 
 impl Policy {
-    /// The team that a word names.
+    /// The team that a word names: by key, title or alias, else by the hashtag of its project where no other team has
+    /// the same.
     pub fn team_named(&self, word: &str) -> Option<&Team> {
         let word = normalized(word);
-        self.teams.iter().find(|team| team.words().any(|known| normalized(known) == word))
+        if word.is_empty() {
+            return None;
+        }
+        if let Some(team) = self.teams.iter().find(|team| team.words().any(|known| normalized(known) == word)) {
+            return Some(team);
+        }
+        let mut of_project = self.teams.iter().filter(|team| normalized(&team.project) == word);
+        let first = of_project.next();
+        first.filter(|_| of_project.next().is_none())
     }
 
     /// The team of this key.
@@ -56,6 +65,7 @@ impl Policy {
         let fits = self.reasons.iter().flat_map(|reason| {
             reason
                 .words()
+                .filter(|word| !normalized(word).is_empty())
                 .filter_map(move |word| Some((reason, normalized(word).len(), explanation_after(text, word)?)))
         });
         match fits.max_by_key(|(_, length, _)| *length) {
@@ -143,5 +153,30 @@ mod tests {
         }
         assert_eq!(policy.team_named("srebots"), None);
         assert_eq!(policy.team_named(""), None);
+    }
+
+    #[test]
+    fn a_teams_own_words_win_over_the_hashtag_of_another() {
+        let mut policy = built_in();
+        policy.teams[0].project = "sre".into();
+        assert_eq!(policy.team_named("sre").map(|team| team.key.as_str()), Some("sre"));
+        policy.teams[0].project = "ops".into();
+        policy.teams[1].project = "ops".into();
+        assert_eq!(policy.team_named("#ops"), None, "two teams share it: which one is meant is not known");
+    }
+
+    #[test]
+    fn a_word_that_is_no_word_matches_nothing() {
+        let mut policy = built_in();
+        policy.teams[0].title = "-".into();
+        policy.reasons[0].title = "--".into();
+        assert_eq!(policy.team_named(" "), None);
+        assert_eq!(policy.read_reason("- pages are public").category, None);
+    }
+
+    #[test]
+    fn words_ignore_case_hyphens_and_spaces() {
+        assert_eq!(normalized(" #Data-Loss"), normalized("data  _loss"));
+        assert_eq!(normalized("- _"), "");
     }
 }

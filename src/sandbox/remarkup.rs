@@ -163,7 +163,9 @@ fn find_people(line: &str, people: &mut BTreeSet<String>) {
 fn find_tasks(line: &str, tasks: &mut BTreeSet<u64>) {
     let mut before = None;
     for (at, letter) in line.char_indices() {
-        let free = before.is_none_or(|before: char| !is_word(before) && !"#@-".contains(before));
+        let free = before.is_none_or(|before: char| !is_word(before) && !"@-".contains(before));
+        // One hash makes it a hashtag; two open monospaced text, in which it is live.
+        let free = free && (before != Some('#') || line[..at].ends_with("##"));
         if letter == 'T' && free {
             let rest = &line[at + 1..];
             let end = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());

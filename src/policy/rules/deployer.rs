@@ -31,7 +31,8 @@ pub(super) const RULE: Rule = Rule {
         let task_differs = stated.is_some_and(different);
         if candidates.iter().any(|candidate| different(&candidate.name)) || task_differs {
             if let Some(stated) = stated {
-                named.push(said(&context.quote(stated), DeployerSource::Task));
+                // Quoted already, and so inert.
+                named.push(format!("{} (the task)", context.quote(stated)));
             }
             return rule.fail(
                 format!("the sources disagree about who deploys: {}", list(&named, "and")),
@@ -69,5 +70,5 @@ fn said(name: &str, source: DeployerSource) -> String {
         DeployerSource::CallingUser => "the calling user",
         DeployerSource::Task => "the task",
     };
-    format!("{name} ({source})")
+    format!("{} ({source})", crate::text::inert(name))
 }

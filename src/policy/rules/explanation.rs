@@ -32,7 +32,7 @@ pub(super) const RULE: Rule = Rule {
             Some((moment, author)) => rule.warn(
                 format!(
                     "the explanation was changed after an approval, by {} at {}",
-                    context.evidence.name_of(author),
+                    context.name_of(author),
                     crate::time::utc(moment.time)
                 ),
                 "ask the approvers whether they still agree",

@@ -6,19 +6,21 @@ pub(super) const RULE: Rule = Rule {
     name: "rejected",
     summary: "Nobody of an approving team has said no",
     page: "A single no from an enabled person of any team of the policy stops the deploy, however many have said yes, \
-           until that person takes it back. A no that cannot be read counts for all teams of its author.\n\n\
+           until that person takes it back. A no that cannot be read counts for all teams of its author, and so does a \
+           comment of theirs that somebody else removed: it may have been a no.\n\n\
            Talk to who said no. They take it back with a comment: `Emergency-Withdraw: TEAM`, or by approving for the same \
            team.",
     judge: |rule, context| {
         let (standing, idle): (Vec<_>, Vec<_>) =
             context.judged.rejections.iter().partition(|rejection| rejection.counts);
-        let name = |author: &crate::ids::Phid<crate::ids::User>| context.evidence.name_of(author.as_str()).to_owned();
+        let name = |author: &crate::ids::Phid<crate::ids::User>| context.name_of(author.as_str());
         if let Some(first) = standing.first() {
             let said: Vec<String> = standing
                 .iter()
-                .map(|rejection| match rejection.why.is_empty() {
-                    true => name(&rejection.author),
-                    false => format!("{}: {}", name(&rejection.author), context.quote(&rejection.why)),
+                .map(|rejection| match &rejection.removed_by {
+                    Some(by) => format!("{} (perhaps: {by} removed a comment)", name(&rejection.author)),
+                    None if rejection.why.is_empty() => name(&rejection.author),
+                    None => format!("{}: {}", name(&rejection.author), context.quote(&rejection.why)),
                 })
                 .collect();
             let hint = format!(

@@ -12,7 +12,7 @@ pub(super) const RULE: Rule = Rule {
     judge: |rule, context| {
         let counting: Vec<_> =
             context.judged.approvals.iter().filter(|a| a.counts()).filter_map(|a| a.transaction).collect();
-        let rested = context.records.iter().filter(|standing| {
+        let mut rested = context.records.iter().filter(|standing| {
             let record = &standing.record;
             let own = Some(record.deploy) == context.intent.deploy;
             let ran =
@@ -21,7 +21,7 @@ pub(super) const RULE: Rule = Rule {
                 record.approvals.iter().filter_map(|approval| approval.transaction).any(|id| counting.contains(&id));
             !own && ran && shared
         });
-        match rested.last() {
+        match rested.next_back() {
             Some(last) => rule.warn(
                 format!("these approvals already served the deploy of {}", crate::time::utc(last.moment.time)),
                 "tell the approvers that this is not the first attempt",

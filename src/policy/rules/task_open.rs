@@ -13,6 +13,12 @@ pub(super) const RULE: Rule = Rule {
         if !context.policy.require_open {
             return rule.pass(format!("status {}; the policy asks for none", context.status));
         }
+        if context.evidence.closed.is_empty() {
+            return rule.unknown(
+                "the server names no status of closed tasks, so whether this one is closed cannot be known",
+                "check that the server answers `maniphest.status.search`",
+            );
+        }
         match context.evidence.closed.contains(context.status) {
             true => rule.fail(
                 format!("{} is closed ({})", context.task(), context.status),

@@ -11,7 +11,9 @@ pub(super) const RULE: Rule = Rule {
            that is not there and for one that is hidden from who asks, so the gate cannot say which it is.\n\n\
            Check the number. If the task is restricted, add the gate's account to those who can see it, or use the token of \
            an account that can.",
-    judge: |rule, context| rule.pass(format!("{} is visible to {}", context.task(), context.evidence.owner.username)),
+    judge: |rule, context| {
+        rule.pass(format!("{} is visible to {}", context.task(), crate::text::inert(&context.evidence.owner.username)))
+    },
 };
 
 /// The outcome where the search came back empty.

@@ -13,7 +13,13 @@ pub(super) const RULE: Rule = Rule {
            and after the last change of the reason's category, the deployer, the action or the change, when it is not older \
            than the policy allows, and when it was not withdrawn. One person fills one slot: someone in two teams serves \
            one of them.\n\nAsk the people whom the refusal names. Nobody in the team answers: the escalation text says whom to page.",
-    judge: |_, context| context.teams.iter().map(|count| judge(context, count)).collect(),
+    judge: |rule, context| match context.teams {
+        [] => rule.fail(
+            "the policy names no team that has to approve, and nobody's yes is no yes",
+            "name at least one team whose role is \"approve\" under `policy.required`",
+        ),
+        teams => teams.iter().map(|count| judge(context, count)).collect(),
+    },
 };
 
 fn judge(context: &Context<'_>, count: &TeamCount) -> RuleOutcome {

@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
             .story
             .unknown
             .iter()
-            .map(|(key, author)| format!("{} by {}", context.quote(key), context.evidence.name_of(author)));
+            .map(|(key, author)| format!("{} by {}", context.quote(key), context.name_of(author)));
         rule.warn(
             format!("not understood: {}", list(&said.collect::<Vec<_>>(), "and")),
             "ask who wrote it what they meant",

@@ -1,0 +1,118 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn own(text: &str) -> Vec<&str> {
+    own_lines(text).filter(|line| !line.is_empty()).collect()
+}
+
+#[test]
+fn quotes_and_indented_lines_are_not_own() {
+    assert_eq!(own("a\n> b\n>> c\n d\n\te\n  f\ng"), ["a", "g"]);
+    assert_eq!(own(">>! In T1, x wrote:\n> b\nc"), ["c"]);
+}
+
+#[test]
+fn fences_and_literals_are_not_own() {
+    assert_eq!(own("a\n```\nb\n```\nc"), ["a", "c"]);
+    assert_eq!(own("a\n```lang=text\nb```\nc"), ["a", "c"]);
+    assert_eq!(own("```x```\nc"), ["c"]);
+    assert_eq!(own("a\n%%%\nb\n%%%\nc"), ["a", "c"]);
+    assert_eq!(own("%%%b%%%\nc"), ["c"]);
+    assert_eq!(own(" ```\nb\n```\nc"), ["c"]);
+    assert_eq!(own("figlet (font=x) {{{\nb\n}}}\nc"), ["c"]);
+    assert_eq!(own("cowsay{{{b\nb}}} \nc"), ["c"]);
+}
+
+#[test]
+fn a_fence_that_nobody_closes_runs_to_the_end() {
+    assert_eq!(own("a\n```\nb\n> c\nd"), ["a"]);
+    assert_eq!(own("a\n````\nb"), ["a"]);
+    assert_eq!(own("a\n%%%\nb"), ["a"]);
+    assert_eq!(own("a\nfiglet {{{\nb"), ["a"]);
+}
+
+#[test]
+fn a_fence_inside_a_quote_or_an_indented_block_opens_nothing() {
+    assert_eq!(own("> ```\nb"), ["b"]);
+    assert_eq!(own("  ```\nb"), ["b"]);
+    assert_eq!(own("  code\n  %%%\nb"), ["b"]);
+    assert_eq!(own("   \n  %%%\nb"), ["b"]);
+}
+
+#[test]
+fn a_fence_in_a_list_a_note_or_a_table_opens_nothing() {
+    assert_eq!(own("- a\n ```\nb"), ["- a", "b"]);
+    assert_eq!(own("1. a\n\n ```\nb"), ["1. a", "b"]);
+    assert_eq!(own("[x] a\n  %%%\nb"), ["[x] a", "b"]);
+    assert_eq!(own("NOTE: a\n```\nb"), ["NOTE: a", "```", "b"]);
+    assert_eq!(own("(WARNING) a\n%%%\nb"), ["(WARNING) a", "%%%", "b"]);
+    assert_eq!(own("<table>\n```\n</table>\nb"), ["<table>", "```", "</table>", "b"]);
+}
+
+#[test]
+fn a_fence_after_a_list_a_note_or_a_table_opens_one() {
+    assert_eq!(own("- a\n```\nb"), ["- a"]);
+    assert_eq!(own("- ```\nb\n```\nc"), ["- ```", "b"]);
+    assert_eq!(own("NOTE: a\n\n```\nb"), ["NOTE: a"]);
+    assert_eq!(own("NOTE: a\n0\n```\nb"), ["NOTE: a", "0"], "the parser takes 0 for blank");
+    assert_eq!(own("<table></table>\n```\n</table>\n```\nb"), ["<table></table>", "```", "</table>"]);
+    // One `#` alone is a header, and so is what is underlined.
+    assert_eq!(own("# a\n ```\nb"), ["# a"]);
+    assert_eq!(own("a\n--\n ```\nb"), ["a", "--"]);
+}
+
+#[test]
+fn a_literal_opens_however_far_it_is_indented() {
+    assert_eq!(own("  %%%\nb\n%%%\nc"), ["c"]);
+    assert_eq!(own("---\n  %%%\nb\n%%%\nc"), ["---", "c"]);
+}
+
+#[test]
+fn literals_that_touch_are_one() {
+    assert_eq!(own("%%%a%%%\n%%%b%%%\nc"), ["c"]);
+    assert_eq!(own("%%%a\nb%%%\n%%%\nc\n%%%\nd"), ["d"]);
+    assert_eq!(own("%%%%\nb"), ["b"], "four marks begin and end a block");
+    assert_eq!(own("%%%%%%\nb"), ["b"]);
+}
+
+#[test]
+fn only_interpreters_that_the_tracker_knows_open_one() {
+    assert_eq!(own("json {{{\nb"), ["json {{{", "b"]);
+    assert_eq!(own(" figlet {{{\nb"), ["b"]);
+}
+
+#[test]
+fn spaces_beyond_ascii_are_text() {
+    assert_eq!(own("\u{a0}```\nb"), ["\u{a0}```", "b"]);
+    assert_eq!(own("a\n```\nb\n```\u{2003}\nc"), ["a"]);
+}
+
+#[test]
+fn line_ends_may_be_crlf() {
+    assert_eq!(own("a\r\n```\r\nb\r\n```\r\nc\r\n"), ["a", "c"]);
+    assert_eq!(own("%%%\r\nb\r\n%%%\r\nc\r\n"), ["c"]);
+}
+
+proptest! {
+    #[test]
+    fn own_lines_are_lines_of_the_text_in_order(text in "[-a>`%# |\\[\\]{}<\n\r\t0.*=_:é]{0,200}") {
+        let mut rest = text.split('\n');
+        for line in own_lines(&text) {
+            prop_assert!(rest.any(|other| other.strip_suffix('\r').unwrap_or(other) == line));
+            prop_assert!(!line.starts_with([' ', '\t', '>']));
+        }
+    }
+
+    #[test]
+    fn what_is_wrapped_is_not_own(text in "[^`%}]{0,200}", mark in 0usize..5) {
+        let wrapped = match mark {
+            0 => format!("```\n{text}\n```"),
+            1 => format!("%%%\n{text}\n%%%"),
+            2 => format!("figlet {{{{{{\n{text}\n}}}}}}"),
+            3 => text.split('\n').map(|line| format!("> {line}\n")).collect(),
+            _ => text.split('\n').map(|line| format!("  {line}\n")).collect(),
+        };
+        prop_assert_eq!(own(&wrapped), Vec::<&str>::new());
+    }
+}

@@ -1,0 +1,217 @@
+//! What a task states about the deploy, replayed: where each statement stands, which of them is in force, and when what
+//! approvers agree to last changed.
+//!
+//! In the room: that, from the description, the custom field and the comments of those who may state it. Not in the
+//! room: answers, and whether the policy likes what is stated.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Evidence;
+use super::story::{Changed, Removal, Settled, Source, Statement};
+use super::timeline::{Cut, Moment, Tie, Timeline, field_text};
+use super::trailers::{self, Key};
+use crate::conduit::{Change, Transaction};
+use crate::ids::{Phid, User};
+use crate::policy::{Policy, WrittenReason};
+
+/// What can be stated, and so what approvers agree to.
+pub(crate) const STATED: [Key; 5] = [Key::Reason, Key::Deployer, Key::Action, Key::Change, Key::Drill];
+
+/// Something that may change what is stated.
+pub(crate) struct Happening<'a> {
+    pub(crate) moment: Moment,
+    pub(crate) author: &'a str,
+    pub(crate) source: Source,
+    pub(crate) content: Content<'a>,
+}
+
+impl Happening<'_> {
+    /// The value that it leaves for a key in its place; `None` where the place says nothing of the key.
+    pub(crate) fn value(&self, key: Key) -> Option<Option<String>> {
+        Some(match &self.content {
+            Content::Text(text) => trailers::last(text, key).filter(|value| !value.is_empty()).map(str::to_owned),
+            Content::Field(value) if key == Key::Reason => value.clone(),
+            Content::Field(_) => return None,
+            Content::Gone => None,
+        })
+    }
+}
+
+pub(crate) enum Content<'a> {
+    /// A text with trailers.
+    Text(&'a str),
+    /// The custom field, which holds a reason and nothing else.
+    Field(Option<String>),
+    /// A comment that is gone, of which nothing is known.
+    Gone,
+}
+
+/// The statements as they stand after each happening.
+#[derive(Default)]
+pub(super) struct Statements {
+    by_source: BTreeMap<(Key, Source), Statement>,
+    pub(super) settled: Option<Settled>,
+    pub(super) reworded: Option<(Moment, String)>,
+}
+
+impl Statements {
+    pub(super) fn replay(evidence: &Evidence, policy: &Policy, cut: Option<Cut>, removals: &[Removal]) -> Self {
+        let happenings = happenings(evidence, policy, cut, removals);
+        let mut statements = Self::default();
+        for happening in &happenings {
+            statements.apply(happening, policy);
+        }
+        statements
+    }
+
+    /// The statement of a key that was written last.
+    pub(super) fn effective(&self, key: Key) -> Option<&Statement> {
+        let of_key = self.by_source.iter().filter(|((stated, _), _)| *stated == key);
+        of_key.map(|(_, statement)| statement).max_by_key(|statement| statement.since.position)
+    }
+
+    fn apply(&mut self, happening: &Happening<'_>, policy: &Policy) {
+        let gone = matches!(happening.content, Content::Gone).then_some(Changed::CommentRemoved);
+        let mut written = Vec::new();
+        for key in STATED {
+            let Some(value) = happening.value(key) else { continue };
+            if self.stated(key, happening.source) != value.as_deref() {
+                written.push((key, value));
+            }
+        }
+        // Most comments state nothing, and to read a reason takes its time.
+        if written.is_empty() && gone.is_none() {
+            return;
+        }
+        let before = self.agreed(policy);
+        for (key, value) in written {
+            self.write(key, value, happening);
+        }
+        let after = self.agreed(policy);
+        let changed = (0..STATED.len()).find(|at| before.0[*at] != after.0[*at]).map(|at| Changed::Stated(STATED[at]));
+        if let Some(what) = gone.or(changed) {
+            self.settled = Some(Settled { what, moment: happening.moment, author: happening.author.to_owned() });
+        }
+        if changed.is_none() && before.1 != after.1 {
+            self.reworded = Some((happening.moment, happening.author.to_owned()));
+        }
+    }
+
+    fn stated(&self, key: Key, source: Source) -> Option<&str> {
+        self.by_source.get(&(key, source)).map(|standing| standing.value.as_str())
+    }
+
+    fn write(&mut self, key: Key, value: Option<String>, happening: &Happening<'_>) {
+        let slot = (key, happening.source);
+        let Some(value) = value else {
+            self.by_source.remove(&slot);
+            return;
+        };
+        let (source, since, author) = (happening.source, happening.moment, happening.author.to_owned());
+        self.by_source.insert(slot, Statement { value, source, since, author });
+    }
+
+    /// What approvers agree to, one entry for each of [`STATED`], and the explanation.
+    fn agreed(&self, policy: &Policy) -> (Vec<Option<String>>, Option<String>) {
+        let mut explanation = None;
+        let stated = STATED.map(|key| {
+            let value = &self.effective(key)?.value;
+            match key {
+                Key::Reason => {
+                    let WrittenReason { category, explanation: words } = policy.read_reason(value);
+                    explanation = Some(words);
+                    // A text of no category is told from another by all of it.
+                    Some(category.unwrap_or_else(|| format!("?{value}")))
+                }
+                Key::Deployer => Some(value.trim_start_matches('@').to_lowercase()),
+                _ => Some(value.clone()),
+            }
+        });
+        (stated.to_vec(), explanation)
+    }
+}
+
+fn is_one_of(people: &BTreeSet<Phid<User>>, phid: &str) -> bool {
+    people.iter().any(|person| person.as_str() == phid)
+}
+
+/// All that may have changed what is stated, in order.
+pub(crate) fn happenings<'a>(
+    evidence: &'a Evidence,
+    policy: &Policy,
+    cut: Option<Cut>,
+    removals: &'a [Removal],
+) -> Vec<Happening<'a>> {
+    let timeline = &evidence.timeline;
+    let field = policy.field.as_deref();
+    let mut happenings = untold(evidence, field, cut);
+    for transaction in timeline.up_to(cut) {
+        let (source, content) = match &transaction.change {
+            Change::Description { new, .. } => (Source::Description, Content::Text(new)),
+            Change::Custom { field: changed, new, .. } if Some(changed.as_str()) == field => {
+                (Source::Field, Content::Field(field_text(new)))
+            }
+            _ => continue,
+        };
+        happenings.push(Happening {
+            moment: timeline.moment_of(transaction),
+            author: &transaction.author,
+            source,
+            content,
+        });
+    }
+    let speakers = evidence.speakers();
+    for comment in timeline.comments(cut).filter(|comment| is_one_of(&speakers, &comment.transaction.author)) {
+        happenings.extend(comment.versions().iter().filter(|version| !version.removed).map(|version| Happening {
+            moment: timeline.moment_of_version(comment.transaction, version, Tie::Wins),
+            author: &version.author,
+            source: Source::Comment(comment.transaction.id),
+            content: Content::Text(version.text()),
+        }));
+    }
+    // A recorder's may have held the record of a deploy, which must not be hidden by its removal.
+    let matters = |gone: &&Removal| {
+        is_one_of(&speakers, &gone.author) || evidence.is_recorder(&gone.author, policy) != Some(false)
+    };
+    happenings.extend(removals.iter().filter(matters).map(|gone| Happening {
+        moment: gone.removed,
+        author: &gone.by,
+        source: Source::Comment(gone.removed.transaction),
+        content: Content::Gone,
+    }));
+    happenings.sort_by_key(|happening| happening.moment.position);
+    happenings
+}
+
+/// What the task holds though no transaction says since when: an import, or a server too old to tell. It counts from
+/// the last transaction that may have set it. Where a later one changes it, that one tells what stood there before.
+fn untold<'a>(evidence: &'a Evidence, field: Option<&str>, cut: Option<Cut>) -> Vec<Happening<'a>> {
+    let timeline = &evidence.timeline;
+    let before_description = |change: &'a Change| match change {
+        Change::Description { old, .. } => Some(old.as_str()),
+        _ => None,
+    };
+    let before_field = |change: &'a Change| match change {
+        Change::Custom { field: changed, old, .. } if Some(changed.as_str()) == field => Some(field_text(old)),
+        _ => None,
+    };
+    let changes = || timeline.transactions().iter().map(|transaction| &transaction.change);
+    let description = changes().find_map(before_description).unwrap_or(&evidence.task.description);
+    let value = changes()
+        .find_map(before_field)
+        .unwrap_or_else(|| field.and_then(|field| evidence.task.custom.get(field)).and_then(field_text));
+    let since = |tells: &dyn Fn(&'a Change) -> bool| {
+        let all = timeline.up_to(cut);
+        let end = all.iter().position(|transaction| tells(&transaction.change)).unwrap_or(all.len());
+        Timeline::last_untold(&all[..end]).or_else(|| all.first())
+    };
+    let parts = [
+        (since(&|change| before_description(change).is_some()), Source::Description, Content::Text(description)),
+        (since(&|change| before_field(change).is_some()), Source::Field, Content::Field(value)),
+    ];
+    let happening = |(transaction, source, content): (Option<&'a Transaction>, _, _)| {
+        let transaction = transaction?;
+        Some(Happening { moment: timeline.moment_of(transaction), author: &transaction.author, source, content })
+    };
+    parts.into_iter().filter_map(happening).collect()
+}

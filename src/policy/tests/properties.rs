@@ -1,0 +1,259 @@
+//! What holds of every history.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::conduit::CommentVersion;
+use crate::evidence::testing::{at, person};
+use crate::ids::TransactionId;
+
+const MEMBERS: [&str; 6] = ["releng1", "releng2", "sre1", "sre2", "both", "sec1"];
+
+/// Something that happens to a task. Its status is left out: who reopens a task makes an emergency of it again, and no
+/// rule says that the approvals before it are void.
+#[derive(Debug, Clone)]
+enum Act {
+    Comment(String),
+    Edit(usize, String),
+    Remove(usize),
+    Describe(String),
+    Field(Option<String>),
+    Tag(&'static str),
+    Untag(&'static str),
+    Unexposed,
+}
+
+fn text() -> impl Strategy<Value = String> {
+    let keys = prop::sample::select(vec!["Approve", "Withdraw", "Reject", "Reason", "Deployer", "Action", "Change"]);
+    let values = prop::sample::select(vec![
+        "sre",
+        "releng",
+        "sre, releng",
+        "security",
+        "abuse - x",
+        "availability - y",
+        "no idea",
+        "deployer1",
+        "sre1",
+        "rollback",
+        "fix",
+        "",
+    ]);
+    prop_oneof![
+        4 => (keys, values).prop_map(|(key, value)| format!("Emergency-{key}: {value}")),
+        1 => Just("hello".to_owned()),
+    ]
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let projects = || prop::sample::select(vec!["emergency", "emergency-sub", "other"]);
+    prop_oneof![
+        6 => text().prop_map(Act::Comment),
+        2 => (0usize..8, text()).prop_map(|(at, text)| Act::Edit(at, text)),
+        1 => (0usize..8).prop_map(Act::Remove),
+        1 => text().prop_map(Act::Describe),
+        1 => prop::option::of(Just("security - z".to_owned())).prop_map(Act::Field),
+        1 => projects().prop_map(Act::Tag),
+        1 => projects().prop_map(Act::Untag),
+        1 => Just(Act::Unexposed),
+    ]
+}
+
+/// Who may edit or remove a comment: its author alone.
+struct Writer {
+    history: History,
+    comments: Vec<(TransactionId, String)>,
+}
+
+impl Writer {
+    fn play(&mut self, user: &str, second: i64, act: &Act) {
+        let own = |nth: &usize| {
+            let mine: Vec<_> = self.comments.iter().filter(|(_, author)| author == user).collect();
+            (!mine.is_empty()).then(|| mine[nth % mine.len()].0)
+        };
+        match act {
+            Act::Comment(text) => {
+                let id = self.history.comment(user, second, text);
+                self.comments.push((id, user.to_owned()));
+            }
+            Act::Edit(nth, text) => {
+                if let Some(id) = own(nth) {
+                    self.history.edit(id, user, second, text);
+                }
+            }
+            Act::Remove(nth) => {
+                if let Some(id) = own(nth) {
+                    self.history.remove(id, user, second);
+                    self.comments.retain(|(other, _)| *other != id);
+                }
+            }
+            Act::Describe(text) => {
+                self.history.describe(user, second, text);
+            }
+            Act::Field(value) => {
+                self.history.field(user, second, value.as_deref());
+            }
+            Act::Tag(name) => {
+                self.history.tag(user, second, name);
+            }
+            Act::Untag(name) => {
+                self.history.untag(user, second, name);
+            }
+            Act::Unexposed => {
+                self.history.unexposed(user, second);
+            }
+        }
+    }
+}
+
+fn user() -> impl Strategy<Value = &'static str> {
+    let mut people = MEMBERS.to_vec();
+    people.extend(["deployer1", "outsider", "robot"]);
+    prop::sample::select(people)
+}
+
+/// A history that is often allowed, or nearly; the comments in it and their authors.
+fn writer() -> impl Strategy<Value = (Writer, i64)> {
+    let acts = prop::collection::vec((user(), 0i64..3, act()), 0..7);
+    (any::<bool>(), acts).prop_map(|(ready, acts)| {
+        let history = if ready { History::ready() } else { History::emergency() };
+        let mut writer = Writer { history, comments: Vec::new() };
+        let mut second = 12;
+        for (user, pause, act) in acts {
+            second += pause;
+            writer.play(user, second, &act);
+        }
+        (writer, second)
+    })
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:#?}", self.history.timeline())
+    }
+}
+
+fn allowed(evidence: &crate::evidence::Evidence, policy: &Policy) -> bool {
+    matches!(evaluate(evidence, policy, &Intent::default(), None).decision, Decision::Allowed(_))
+}
+
+proptest! {
+    #[test]
+    fn an_outsider_makes_nothing_allowed((mut writer, second) in writer(), acts in prop::collection::vec(act(), 1..4)) {
+        if decision(&writer.history) == "allowed" {
+            return Ok(());
+        }
+        for (later, act) in acts.iter().enumerate() {
+            writer.play("outsider", second + later as i64, act);
+        }
+        prop_assert_ne!(decision(&writer.history), "allowed");
+    }
+
+    #[test]
+    fn to_withdraw_or_reject_makes_nothing_allowed_but_by_who_had_said_no(
+        (mut writer, second) in writer(),
+        who in user(),
+        word in prop::sample::select(vec!["Withdraw: sre", "Withdraw: releng", "Reject: sre", "Withdraw: x", "Reject: x"]),
+    ) {
+        if decision(&writer.history) == "allowed" || outcome(&writer.history, "rejected") == Outcome::Fail {
+            return Ok(());
+        }
+        writer.play(who, second, &Act::Comment(format!("Emergency-{word}")));
+        prop_assert_ne!(decision(&writer.history), "allowed");
+    }
+
+    #[test]
+    fn to_remove_a_comment_of_another_makes_nothing_allowed((mut writer, second) in writer(), nth in 0usize..8) {
+        if decision(&writer.history) == "allowed" || writer.comments.is_empty() {
+            return Ok(());
+        }
+        let (comment, _) = writer.comments[nth % writer.comments.len()].clone();
+        writer.history.remove(comment, "admin", second);
+        prop_assert_ne!(decision(&writer.history), "allowed");
+    }
+
+    #[test]
+    fn the_order_of_approvals_does_not_matter(
+        yes in prop::sample::subsequence(MEMBERS.to_vec(), 0..=6).prop_shuffle(),
+        need in 1u32..3,
+    ) {
+        let judged = |order: &[&str]| {
+            let mut history = History::emergency();
+            history.policy.teams.iter_mut().for_each(|team| team.need = need);
+            for (second, user) in order.iter().enumerate() {
+                history.comment(user, 10 + second as i64, "Emergency-Approve: sre, releng, security");
+            }
+            decision(&history)
+        };
+        let mut sorted = yes.clone();
+        sorted.sort_unstable();
+        prop_assert_eq!(judged(&yes), judged(&sorted));
+    }
+
+    #[test]
+    fn nothing_panics(
+        text in "\\PC{0,80}|(Emergency-[A-Z][a-z]{2,8}: ?[ -~é—–]{0,20}\r?\n){0,4}",
+        versions in prop::collection::vec((0u32..5, user(), 0i64..60, any::<bool>(), text()), 0..6),
+        (mut writer, second) in writer(),
+        cut in 0usize..12,
+    ) {
+        let id = writer.history.comment("sre1", second, &text);
+        for (version, user, time, removed, text) in versions {
+            let version = CommentVersion::new(version, person(user).as_str(), at(time), removed, &text);
+            writer.history.put(id, version);
+        }
+        writer.history.describe("outsider", second, &text);
+        let evidence = writer.history.evidence();
+        let rows = evidence.timeline.transactions();
+        let cut = writer.history.cut(rows[cut % rows.len()].id);
+        for cut in [None, Some(cut)] {
+            let verdict = evaluate(&evidence, &writer.history.policy, &Intent::default(), cut);
+            prop_assert!(!verdict.rules.is_empty());
+        }
+    }
+
+    #[test]
+    fn evidence_that_is_missing_makes_nothing_allowed((writer, _) in writer(), piece in 0usize..64) {
+        let policy = &writer.history.policy;
+        let evidence = writer.history.evidence();
+        if allowed(&evidence, policy) {
+            return Ok(());
+        }
+        let mut less = evidence.clone();
+        let accounts: Vec<_> = evidence.accounts.keys().cloned().collect();
+        match piece {
+            0 => less.tag = None,
+            1..=3 => drop(less.teams.remove(["releng", "sre", "security"][piece - 1])),
+            4 => less.closed.clear(),
+            5 => less.candidates.clear(),
+            _ if piece % 2 == 0 => drop(less.accounts.remove(&accounts[piece % accounts.len()])),
+            _ => {
+                // Who has said no and is in no team any more does not stop the deploy: that is what a team is.
+                if outcome(&writer.history, "rejected") == Outcome::Fail {
+                    return Ok(());
+                }
+                let member = person(MEMBERS[piece % MEMBERS.len()]);
+                less.teams.values_mut().for_each(|team| team.members.retain(|other| *other != member));
+            }
+        }
+        prop_assert!(!allowed(&less, policy), "{:#?}", less);
+    }
+
+    #[test]
+    fn what_happens_later_does_not_change_what_was((writer, second) in writer(), acts in prop::collection::vec((user(), act()), 1..5)) {
+        let mut writer = writer;
+        let cut = writer.history.comment("outsider", second + 1, "Here.");
+        let then = |history: &History| {
+            let verdict = evaluate(&history.evidence(), &history.policy, &Intent::default(), Some(history.cut(cut)));
+            verdict.decision.word()
+        };
+        let before = then(&writer.history);
+        for (later, (user, act)) in acts.iter().enumerate() {
+            writer.play(user, second + 2 + later as i64, act);
+        }
+        // A removal takes the texts with it: then less is known, and never more is allowed.
+        let after = then(&writer.history);
+        let removed = acts.iter().any(|(_, act)| matches!(act, Act::Remove(_)));
+        prop_assert!(after == before || (removed && after != "allowed"), "{before} {after}");
+    }
+}

@@ -35,7 +35,7 @@ pub(crate) fn transaction_limit(call: &Call) -> (usize, Value) {
         Value::String(text) => text.parse::<f64>().unwrap_or(f64::INFINITY),
         other => other.as_f64().unwrap_or(f64::INFINITY),
     };
-    if number > 1000.0 {
+    if number >= 1000.0 {
         (1000, json!(1000))
     } else if number < 1.0 {
         (1, json!(1))

@@ -1,8 +1,8 @@
 //! Gathering: what is asked of the server for one decision, in two rounds of parallel calls.
 //!
 //! The first round asks for all that can be asked at once: the task, its history, the tag and the teams, the token's
-//! owner and the statuses. The second asks for what only the first can tell: the accounts of those who answered, and
-//! whether a project that the task carries belongs to the tag. In the room: that, and that the parts fit together.
+//! owner and the statuses. The second begins once the first three are there, and asks for what only they can tell: the
+//! accounts of those who answered, and whether a project that the task carries belongs to the tag. In the room: that, and that the parts fit together.
 //! Not in the room: what the evidence means.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::records;
-use super::story::{AnswerKind, Story, Tagged};
+use super::story::{self, Answer, AnswerKind, Tagged};
 use super::timeline::{Timeline, field_text};
 use super::{Attestation, Candidate, Evidence, Tag};
 use crate::conduit::{Account, Change, Client, ConduitError, Project, Reply, Status, Task, Transaction};
@@ -94,82 +94,78 @@ pub async fn gather(client: &Client, policy: &Policy, question: &Question) -> Re
     read
 }
 
-/// What the first round tells.
-struct First {
-    task: Task,
-    timeline: Timeline,
-    projects: crate::conduit::Projects,
-    owner: Account,
-    closed: BTreeSet<String>,
-    now: Timestamp,
-    skew: SignedDuration,
-}
-
 async fn gather_once(client: &Client, policy: &Policy, question: &Question) -> Result<Visibility, GatherError> {
-    let first = match first_round(client, policy, question).await? {
-        Ok(first) => first,
-        Err(not_visible) => return Ok(not_visible),
-    };
-    let tag = first.projects.of(&policy.tag).map(|project| project.phid.clone());
-    let teams =
-        policy.teams.iter().filter_map(|team| Some((team.key.clone(), first.projects.of(&team.project)?.clone())));
+    // What the second round asks does not hang on who asks and on the statuses: it does not wait for them.
+    let (subject, owner, statuses) =
+        tokio::join!(read_subject(client, policy, question), client.whoami(), client.statuses());
+    let local = Timestamp::now();
+    // A refused token fails every call: its own call says it best.
+    let Reply { result: owner, date } = owner?;
+    let subject = subject?;
+    let now = date.into_iter().chain(subject.date).max().ok_or(GatherError::NoClock)?;
+    let Some(found) = subject.result else { return Ok(Visibility::NotVisible { owner, now }) };
+    let closed = |status: Status| status.closed.then_some(status.value);
+    let skew = local.duration_since(now);
     let mut evidence = Evidence {
-        tag: tag.map(|phid| Tag { family: [phid.clone()].into(), phid }),
-        teams: teams.collect(),
-        accounts: BTreeMap::new(),
+        task: found.task,
+        timeline: found.timeline,
+        tag: found.tag,
+        teams: found.teams,
+        accounts: found.accounts.into_iter().map(|account| (account.phid.clone(), account)).collect(),
         candidates: Vec::new(),
         attestations: Vec::new(),
-        task: first.task,
-        timeline: first.timeline,
-        owner: first.owner,
-        closed: first.closed,
-        now: first.now,
-        skew: first.skew,
+        closed: statuses?.into_iter().filter_map(closed).collect(),
+        now,
+        // Dates are whole seconds: less than one is no skew.
+        skew: if skew.abs() < SignedDuration::from_secs(2) { SignedDuration::ZERO } else { skew },
+        owner,
     };
-    second_round(client, policy, question, &mut evidence).await?;
+    evidence.accounts.insert(evidence.owner.phid.clone(), evidence.owner.clone());
+    name_people(question, policy, &mut evidence);
     match differences(&evidence, policy) {
         differences if differences.is_empty() => Ok(Visibility::Visible(Box::new(evidence))),
         differences => Err(GatherError::Torn { task: question.task, what: differences.join(", ") }),
     }
 }
 
-async fn first_round(
+/// The task, and all that hangs on it.
+struct Subject {
+    task: Task,
+    timeline: Timeline,
+    tag: Option<Tag>,
+    teams: BTreeMap<String, Project>,
+    accounts: Vec<Account>,
+}
+
+/// Reads the task with its history, the tag and the teams, and then who answered and where the tag reaches. `None` where
+/// the task is not visible.
+async fn read_subject(
     client: &Client,
     policy: &Policy,
     question: &Question,
-) -> Result<Result<First, Visibility>, GatherError> {
+) -> Result<Reply<Option<Subject>>, GatherError> {
     let mut slugs: Vec<&str> = [policy.tag.as_str()].into();
     slugs.extend(policy.teams.iter().map(|team| team.project.as_str()));
     slugs.sort_unstable();
     slugs.dedup();
-    let (task, history, projects, owner, statuses) = tokio::join!(
-        client.task(question.task),
-        client.history(question.task),
-        client.projects_by_slug(&slugs),
-        client.whoami(),
-        client.statuses(),
-    );
-    let local = Timestamp::now();
-    // A refused token fails every call: its own call says it best.
-    let Reply { result: owner, date: owner_date } = owner?;
+    let (task, history, projects) =
+        tokio::join!(client.task(question.task), client.history(question.task), client.projects_by_slug(&slugs));
     let Reply { result: task, date } = task?;
-    let now = date.into_iter().chain(owner_date).max().ok_or(GatherError::NoClock)?;
-    let Some(task) = task else { return Ok(Err(Visibility::NotVisible { owner, now })) };
+    let Some(task) = task else { return Ok(Reply { result: None, date }) };
     let Reply { result: history, date: read_last } = history?;
     belongs(&task, &history)?;
-    let closed = |status: Status| status.closed.then_some(status.value);
-    let now = read_last.map_or(now, |read_last| read_last.max(now));
-    let skew = local.duration_since(now);
-    Ok(Ok(First {
+    let projects = projects?;
+    let phid = projects.of(&policy.tag).map(|project| project.phid.clone());
+    let teams = policy.teams.iter().filter_map(|team| Some((team.key.clone(), projects.of(&team.project)?.clone())));
+    let mut subject = Subject {
         task,
         timeline: Timeline::new(history),
-        projects: projects?,
-        owner,
-        closed: statuses?.into_iter().filter_map(closed).collect(),
-        now,
-        // Dates are whole seconds: less than one is no skew.
-        skew: if skew.abs() < SignedDuration::from_secs(2) { SignedDuration::ZERO } else { skew },
-    }))
+        tag: phid.map(|phid| Tag { family: [phid.clone()].into(), phid }),
+        teams: teams.collect(),
+        accounts: Vec::new(),
+    };
+    subject.look_up(client, policy, question).await?;
+    Ok(Reply { result: Some(subject), date: date.max(read_last) })
 }
 
 /// The history must be that of the task: a parameter that a server drops makes it answer something else.
@@ -185,109 +181,105 @@ fn belongs(task: &Task, history: &[Transaction]) -> Result<(), ConduitError> {
     }
 }
 
-async fn second_round(
-    client: &Client,
-    policy: &Policy,
-    question: &Question,
-    evidence: &mut Evidence,
-) -> Result<(), GatherError> {
-    let people = people(evidence, policy);
-    let unplaced = unplaced_projects(evidence, policy);
-    let names = names(question, &evidence.owner);
-    // Seven calls are enough: names are looked up beside the rest, but where the projects need a call as well, most
-    // often the accounts that are read anyway hold the name.
-    let names_now: &[String] = if unplaced.is_empty() { &names } else { &[] };
-    let (accounts, ancestors, named) =
-        tokio::join!(client.users(&people), client.projects_with_ancestors(&unplaced), client.users_named(names_now),);
-    let mut accounts = accounts?;
-    accounts.extend(named?);
-    let is_known = |name: &String| accounts.iter().any(|account| account.is_named(name));
-    if names_now.is_empty() && !names.iter().all(is_known) {
-        accounts.extend(client.users_named(&names).await?);
+/// The most accounts that one call returns.
+const PAGE: usize = 100;
+
+impl Subject {
+    /// The second round: the accounts that matter, and which of the task's projects belong to the tag.
+    async fn look_up(&mut self, client: &Client, policy: &Policy, question: &Question) -> Result<(), GatherError> {
+        let answers = story::answers(&self.timeline, policy, None);
+        let people = self.people(&answers);
+        let unplaced = self.unplaced_projects(&answers);
+        let names = names(question);
+        // Seven calls are enough: names are looked up beside the rest, but where the projects need a call as well, most
+        // often the accounts that are read anyway hold the name.
+        let names_now: &[String] = if unplaced.is_empty() { &names } else { &[] };
+        let (accounts, ancestors, named) = tokio::join!(
+            client.users(&people),
+            client.projects_with_ancestors(&unplaced),
+            client.users_named(names_now),
+        );
+        self.accounts = accounts?;
+        self.accounts.extend(named?);
+        let is_known = |name: &String| self.accounts.iter().any(|account| account.is_named(name));
+        if names_now.is_empty() && !names.iter().all(is_known) {
+            self.accounts.extend(client.users_named(&names).await?);
+        }
+        let ancestors = ancestors?;
+        if let Some(tag) = &mut self.tag {
+            let inside = ancestors.into_iter().filter(|project| project.ancestors.contains(&tag.phid));
+            tag.family.extend(inside.map(|project| project.phid));
+        }
+        Ok(())
     }
-    if let Some(tag) = &mut evidence.tag {
-        let inside = ancestors?.into_iter().filter(|project: &Project| project.ancestors.contains(&tag.phid));
-        tag.family.extend(inside.map(|project| project.phid));
+
+    /// Whose accounts are asked for: all whose words may matter, and as many members of the teams as fit, who can be
+    /// named to a deployer looking for an approver.
+    fn people(&self, answers: &[Answer]) -> Vec<Phid<User>> {
+        let recorded = records::comments(&self.timeline, None).map(|comment| comment.transaction.author.clone());
+        // A comment that is gone may have been a recorder's.
+        let gone = story::removals(&self.timeline, None).into_iter().map(|gone| gone.author);
+        let mut people: BTreeSet<_> = answers.iter().map(|answer| answer.author.clone()).collect();
+        people.extend(recorded.chain(gone).filter_map(|author| Phid::new(author).ok()));
+        people.insert(self.task.author.clone());
+        let members: BTreeSet<_> = self.teams.values().flat_map(|team| team.members.iter().cloned()).collect();
+        for member in members {
+            if people.len() < PAGE {
+                people.insert(member);
+            }
+        }
+        people.into_iter().collect()
     }
-    let named = |name: &str| {
-        let found = accounts.iter().find(|account| account.is_named(name));
-        found.or(Some(&evidence.owner).filter(|owner| owner.is_named(name))).cloned()
-    };
-    let stated = [(&question.deployer, DeployerSource::Flag), (&question.calling_user, DeployerSource::CallingUser)];
-    let mut candidates = Vec::new();
-    for (name, source) in stated {
-        candidates.extend(name.as_ref().map(|name| Candidate { name: name.clone(), account: named(name), source }));
+
+    /// The projects of which it has to be known whether they belong to the tag: none where the tag itself stands on the
+    /// task since before the first approval, which is so nearly always.
+    fn unplaced_projects(&self, answers: &[Answer]) -> Vec<Phid<ProjectKind>> {
+        let Some(tag) = &self.tag else { return Vec::new() };
+        if let Tagged::Since(since) = story::tagged(&self.timeline, Some(tag), None) {
+            let mut approvals = answers.iter().filter(|answer| answer.kind == AnswerKind::Approve);
+            if approvals.all(|answer| answer.moment.position > since.position) {
+                return Vec::new();
+            }
+        }
+        let mut projects: BTreeSet<_> = self.task.projects.iter().cloned().collect();
+        for transaction in self.timeline.transactions() {
+            if let Change::Projects { added, removed } = &transaction.change {
+                projects.extend(added.iter().chain(removed).cloned());
+            }
+        }
+        projects.remove(&tag.phid);
+        projects.into_iter().collect()
     }
+}
+
+/// The names whose accounts have to be looked up.
+fn names(question: &Question) -> Vec<String> {
+    let given = question.deployer.iter().chain(&question.calling_user);
+    let names = given.chain(question.attestations.iter().map(|(_, name, _)| name));
+    names.cloned().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Gives the evidence who could be behind the deploy and whom the deployer names as approvers.
+fn name_people(question: &Question, policy: &Policy, evidence: &mut Evidence) {
+    let named = |name: &str| evidence.accounts.values().find(|account| account.is_named(name)).cloned();
+    let candidate = |name: &String, source| Candidate { name: name.clone(), account: named(name), source };
     let owner = &evidence.owner;
     let is_recorder = policy.recorders.iter().any(|recorder| owner.is_named(recorder));
-    if !owner.is_bot() && !is_recorder {
-        let candidate =
-            Candidate { name: owner.username.clone(), account: Some(owner.clone()), source: DeployerSource::Token };
-        // The order is that of the sources: the flag, the token, the calling user.
-        let place = usize::from(question.deployer.is_some());
-        candidates.insert(place, candidate);
-    }
+    let is_person = !owner.is_bot() && !is_recorder;
+    // The order is that of the sources: the flag, the token, the calling user.
+    let flag = question.deployer.iter().map(|name| candidate(name, DeployerSource::Flag));
+    let token = is_person.then(|| candidate(&owner.username, DeployerSource::Token));
+    let calling = question.calling_user.iter().map(|name| candidate(name, DeployerSource::CallingUser));
+    let candidates = flag.chain(token).chain(calling).collect();
     let attested = question.attestations.iter().map(|(team, name, link)| Attestation {
         team: team.clone(),
         name: name.clone(),
         account: named(name),
         evidence: link.clone(),
     });
-    evidence.attestations = attested.collect();
+    let attestations = attested.collect();
     evidence.candidates = candidates;
-    evidence.accounts = accounts.into_iter().map(|account| (account.phid.clone(), account)).collect();
-    evidence.accounts.insert(evidence.owner.phid.clone(), evidence.owner.clone());
-    Ok(())
-}
-
-/// The most accounts that one call returns.
-const PAGE: usize = 100;
-
-/// Whose accounts are asked for: all whose words may matter, and as many members of the teams as fit, who can be
-/// named to a deployer looking for an approver.
-fn people(evidence: &Evidence, policy: &Policy) -> Vec<Phid<User>> {
-    let Story { answers, removals, .. } = Story::read(evidence, policy, None);
-    let recorded = records::comments(&evidence.timeline, None).map(|comment| comment.transaction.author.clone());
-    let mut people: BTreeSet<_> = answers.into_iter().map(|answer| answer.author).collect();
-    people.extend(recorded.filter_map(|author| Phid::new(author).ok()));
-    // A comment that is gone may have been a recorder's.
-    people.extend(removals.into_iter().filter_map(|gone| Phid::new(gone.author).ok()));
-    people.insert(evidence.task.author.clone());
-    let members: BTreeSet<_> = evidence.teams.values().flat_map(|team| team.members.iter().cloned()).collect();
-    for member in members {
-        if people.len() < PAGE {
-            people.insert(member);
-        }
-    }
-    people.into_iter().collect()
-}
-
-/// The names whose accounts have to be looked up; the token's owner is known already.
-fn names(question: &Question, owner: &Account) -> Vec<String> {
-    let given = question.deployer.iter().chain(&question.calling_user);
-    let names = given.chain(question.attestations.iter().map(|(_, name, _)| name));
-    names.filter(|name| !owner.is_named(name)).cloned().collect::<BTreeSet<_>>().into_iter().collect()
-}
-
-/// The projects of which it has to be known whether they belong to the tag: none where the tag itself stands on the
-/// task since before the first approval, which is so nearly always.
-fn unplaced_projects(evidence: &Evidence, policy: &Policy) -> Vec<Phid<ProjectKind>> {
-    let Some(tag) = &evidence.tag else { return Vec::new() };
-    let story = Story::read(evidence, policy, None);
-    if let Tagged::Since(since) = story.tagged {
-        let approvals = story.answers.iter().filter(|answer| answer.kind == AnswerKind::Approve);
-        if approvals.into_iter().all(|answer| answer.moment.position > since.position) {
-            return Vec::new();
-        }
-    }
-    let mut projects: BTreeSet<_> = evidence.task.projects.iter().cloned().collect();
-    for transaction in evidence.timeline.transactions() {
-        if let Change::Projects { added, removed } = &transaction.change {
-            projects.extend(added.iter().chain(removed).cloned());
-        }
-    }
-    projects.remove(&tag.phid);
-    projects.into_iter().collect()
+    evidence.attestations = attestations;
 }
 
 /// In what the history does not end at the task as it is now.

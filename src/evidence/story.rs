@@ -177,7 +177,7 @@ impl Story {
     }
 }
 
-fn tagged(timeline: &Timeline, tag: Option<&Tag>, cut: Option<Cut>) -> Tagged {
+pub(super) fn tagged(timeline: &Timeline, tag: Option<&Tag>, cut: Option<Cut>) -> Tagged {
     let mut carried = BTreeSet::new();
     let mut tagged = Tagged::Never;
     let Some(tag) = tag else { return tagged };
@@ -197,7 +197,7 @@ fn tagged(timeline: &Timeline, tag: Option<&Tag>, cut: Option<Cut>) -> Tagged {
     tagged
 }
 
-fn removals(timeline: &Timeline, cut: Option<Cut>) -> Vec<Removal> {
+pub(super) fn removals(timeline: &Timeline, cut: Option<Cut>) -> Vec<Removal> {
     // Also what was removed after the cut: its text is blank by now, so what it said at the cut is not known.
     let removal = |comment: Comment<'_>| {
         let gone = comment.removal()?;
@@ -216,7 +216,7 @@ fn removals(timeline: &Timeline, cut: Option<Cut>) -> Vec<Removal> {
     timeline.comments(cut).filter_map(removal).collect()
 }
 
-fn answers(timeline: &Timeline, policy: &Policy, cut: Option<Cut>) -> Vec<Answer> {
+pub(super) fn answers(timeline: &Timeline, policy: &Policy, cut: Option<Cut>) -> Vec<Answer> {
     let kinds = [
         (Key::Approve, AnswerKind::Approve, Tie::Loses),
         (Key::Withdraw, AnswerKind::Withdraw, Tie::Wins),

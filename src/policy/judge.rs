@@ -370,7 +370,9 @@ impl Bench<'_> {
         let seated = |name: &str| filled.iter().flatten().any(|person| people[*person] == name);
         let accounts = project.members.iter().filter_map(|member| self.evidence.accounts.get(member));
         let free = accounts.filter(|account| self.against_person(Some(account), &account.phid, team).is_none());
-        free.map(|account| crate::text::inert(&account.username)).filter(|name| !seated(name)).collect()
+        let names: BTreeSet<_> =
+            free.map(|account| crate::text::inert(&account.username)).filter(|name| !seated(name)).collect();
+        names.into_iter().collect()
     }
 }
 

@@ -30,6 +30,6 @@ pub use self::server::{Options, Running, SandboxError, Served, serve};
 pub use self::store::{Clock, Source, StoreError, reset};
 pub use self::tamper::TamperError;
 pub use self::world::{
-    CommentVersion, CustomField, Edge, FieldKind, Opened, Priority, Project, Space, Status, Task, Transaction, User,
-    World, WorldError,
+    CommentVersion, CustomField, Edge, FieldKind, Priority, Project, Space, Status, Task, Transaction, User, World,
+    WorldError,
 };

@@ -8,14 +8,14 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use super::world::{Opened, World, WorldError};
+use super::world::{World, WorldError};
 
 /// What the server takes for the present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Clock {
-    /// Starts at the world's last transaction and runs on; for a world in a file, from when the file was made.
+    /// Starts at the world's last transaction and runs on while it is served, so that its scenarios do not age.
     #[default]
     Running,
     /// Stands still at this time, in seconds since 1970.
@@ -168,22 +168,13 @@ impl Store {
 
 impl Held {
     fn now(&self) -> i64 {
-        let time = match (self.clock, self.world.opened) {
-            (Clock::Fixed(time), _) => return time.saturating_add(self.offset),
-            (Clock::Running, Some(opened)) => opened.world.saturating_add(wall_clock().saturating_sub(opened.wall)),
-            (Clock::Running, None) => {
-                let elapsed = i64::try_from(self.started.elapsed().as_secs()).unwrap_or(i64::MAX);
-                self.begins.saturating_add(elapsed)
-            }
-        };
-        // what happened is never in the future, even where the machine's clock was set back
-        time.saturating_add(self.offset).max(self.world.last_event())
+        if let Clock::Fixed(time) = self.clock {
+            return time.saturating_add(self.offset);
+        }
+        let elapsed = i64::try_from(self.started.elapsed().as_secs()).unwrap_or(i64::MAX);
+        // What another process did since is never in the future.
+        self.begins.saturating_add(elapsed).saturating_add(self.offset).max(self.world.last_event())
     }
-}
-
-fn wall_clock() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// Makes the world in this file anew from the built-in one.
@@ -196,8 +187,7 @@ pub fn reset(path: &Path) -> Result<(), StoreError> {
 }
 
 fn begin(path: &Path) -> Result<(World, Stamp), StoreError> {
-    let mut world = World::built_in()?;
-    world.opened = Some(Opened { wall: wall_clock(), world: world.last_event() });
+    let world = World::built_in()?;
     let stamp = save(path, &world)?;
     Ok((world, stamp))
 }
@@ -324,9 +314,5 @@ mod tests {
         let fixed = Store::open(Source::BuiltIn, Clock::Fixed(42)).unwrap();
         fixed.advance(Duration::from_secs(8));
         assert_eq!(fixed.now(), 50);
-        let mut world = World::built_in().unwrap();
-        world.opened = Some(Opened { wall: i64::MAX, world: 0 });
-        let set_back = Store::open(Source::World(Box::new(world)), Clock::Running).unwrap();
-        assert_eq!(set_back.now(), last);
     }
 }

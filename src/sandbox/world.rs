@@ -16,8 +16,6 @@ const BUILT_IN: &str = include_str!("../../fixtures/world.json");
 pub struct World {
     /// The address that the world's own links carry, with a slash at its end.
     pub base_uri: String,
-    /// When this world was opened for the first time, where it is kept in a file; its clock runs on from there.
-    pub opened: Option<Opened>,
     /// How many PHIDs and groups were made so far; the next one is derived from it.
     pub serial: u64,
     /// The statuses that a task can have, as `maniphest.status.search` lists them.
@@ -36,15 +34,6 @@ pub struct World {
     pub tasks: Vec<Task>,
     /// The transactions of all tasks, oldest first.
     pub transactions: Vec<Transaction>,
-}
-
-/// The moment at which a world's clock was started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Opened {
-    /// The wall clock then, in seconds.
-    pub wall: i64,
-    /// The world's clock then, in seconds.
-    pub world: i64,
 }
 
 /// A status of tasks.

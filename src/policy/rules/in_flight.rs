@@ -1,7 +1,7 @@
 //! `in-flight`: no other deploy of this task is under way.
 
 use super::Rule;
-use crate::evidence::records::in_flight;
+use crate::evidence::records::{Standing, in_flight};
 
 pub(super) const RULE: Rule = Rule {
     name: "in-flight",
@@ -11,9 +11,12 @@ pub(super) const RULE: Rule = Rule {
            Talk to who started it. If it ended without a record (its host died), the next `phabgate outbox flush` on that host \
            records it; from elsewhere `phabgate record TASK --deploy ID --finished --outcome …` closes it.",
     judge: |rule, context| {
+        // Of two that started at once the earlier goes on: only what stands before its own record stops a deploy.
+        let own = |standing: &&Standing| Some(standing.record.deploy) == context.intent.deploy;
+        let mine = context.records.iter().find(own).map(|standing| standing.moment.position);
         let others: Vec<_> = in_flight(context.records)
             .into_iter()
-            .filter(|standing| Some(standing.record.deploy) != context.intent.deploy)
+            .filter(|standing| !own(standing) && mine.is_none_or(|mine| standing.moment.position < mine))
             .collect();
         let Some(first) = others.first() else { return rule.pass("no other deploy is under way") };
         let record = &first.record;

@@ -2,7 +2,7 @@
 //!
 //! In the room: streams, colour and width. Not in the room: what is said.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
@@ -86,11 +86,6 @@ impl Ui {
     /// Whether programs read the output.
     pub(super) fn is_json(&self) -> bool {
         self.format == Format::Json
-    }
-
-    /// Whether somebody is there who can be shown progress.
-    pub(super) fn is_watched(&self) -> bool {
-        io::stderr().is_terminal()
     }
 
     /// Prints data. Nobody reading it any more is no error.

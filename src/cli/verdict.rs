@@ -27,8 +27,6 @@ pub(super) struct Subject {
     pub(super) restricted: Option<bool>,
     /// The category of its reason.
     pub(super) category: Option<String>,
-    /// The title of that category.
-    pub(super) category_title: Option<String>,
     /// The explanation; `None` where there is none or it may not be shown.
     pub(super) explanation: Option<String>,
     /// It is a drill.
@@ -55,7 +53,6 @@ impl Subject {
             url,
             title: show.then(|| evidence.task.title.clone()),
             restricted: Some(restricted),
-            category_title: category.as_deref().and_then(|key| policy.reason(key)).map(|reason| reason.title.clone()),
             category,
             explanation: explanation.filter(|words| !words.is_empty()),
             drill: story.is_drill(),

@@ -18,10 +18,15 @@ struct Live {
     state: tempfile::TempDir,
 }
 
+#[expect(clippy::print_stderr, reason = "a test that is passed over says so")]
+fn pass_over(test: &str, why: &str) {
+    eprintln!("{test}: passed over, {why}");
+}
+
 /// The server, or a word that there is none.
 fn live(test: &str) -> Option<Live> {
     let Some(dir) = std::env::var_os("PHABGATE_LIVE").map(PathBuf::from) else {
-        eprintln!("{test}: passed over, PHABGATE_LIVE names no Phorge");
+        pass_over(test, "PHABGATE_LIVE names no Phorge");
         return None;
     };
     let read = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap();
@@ -196,7 +201,7 @@ impl Drop for Proxy {
 
 fn proxy(live: &Live, faults: &[&str]) -> Option<Proxy> {
     let Some(program) = std::env::var_os("PHABGATE_FAULTPROXY") else {
-        eprintln!("passed over: PHABGATE_FAULTPROXY names no proxy");
+        pass_over("a test of records through a proxy", "PHABGATE_FAULTPROXY names no proxy");
         return None;
     };
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -110,6 +110,9 @@ struct Row {
     fields: Map<String, Value>,
 }
 
+/// Who is to be added, removed or set, in the order of the edits.
+type Subscriptions = Vec<(Operation, Vec<String>)>;
+
 /// The task as it will be, and what is to be written of how it came to be so.
 struct Draft<'w> {
     world: &'w World,
@@ -121,7 +124,7 @@ struct Draft<'w> {
     comments: Vec<String>,
     errors: Vec<String>,
     /// Where explicit changes of the subscribers stand among the rows, and what they are.
-    subscriptions: Option<(usize, Vec<(Operation, Vec<String>)>)>,
+    subscriptions: Option<(usize, Subscriptions)>,
 }
 
 fn fields(value: Value) -> Map<String, Value> {

@@ -189,3 +189,36 @@ fn the_child_never_sees_the_token() {
     assert_eq!(code, 0, "{err}");
     assert!(!out.contains("PHABGATE_TOKEN") && out.contains("PHABGATE_URL"), "{out}");
 }
+
+#[test]
+fn waiting_ends_when_the_missing_approval_comes() {
+    let server = Server::new();
+    let mut command = server.phabgate();
+    command.args(["run", "T6", "--deployer", "deployer1", "--wait=2m", "--", "echo", "deployed"]);
+    let running = server.running.clone();
+    let approver = std::thread::spawn(move || {
+        // Once the gate has read the task, it waits; what comes now it must see.
+        while !running.served().iter().any(|served| served.method == "user.search") {
+            std::thread::yield_now();
+        }
+        running.change(|world, now| {
+            let task = world.task_numbered(6).unwrap().phid.clone();
+            let template = world.history(&task).into_iter().rfind(|row| !row.versions.is_empty()).unwrap().clone();
+            let author = world.user_named("sre1").unwrap().phid.clone();
+            let id = world.transactions.iter().map(|row| row.id).max().unwrap() + 1;
+            let mut row = template;
+            (row.id, row.phid, row.author) = (id, format!("PHID-XACT-TASK-{id}"), author.clone());
+            (row.created, row.modified) = (now, now);
+            row.versions.truncate(1);
+            row.versions[0].author = author;
+            row.versions[0].created = now;
+            row.versions[0].text = "Emergency-Approve: sre".to_owned();
+            world.transactions.push(row);
+        })
+    });
+    let output = command.output().unwrap();
+    approver.join().unwrap().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b"deployed\n"[..]), "{said}");
+    assert!(said.contains("waiting up to 2 min for 1 more approval needed"), "{said}");
+}

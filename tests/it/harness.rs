@@ -43,3 +43,21 @@ impl Machine {
         (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
     }
 }
+
+#[test]
+fn no_file_of_tests_is_forgotten() {
+    let main = include_str!("main.rs");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let is_module = path.extension().is_some_and(|ending| ending == "rs") && name != "main";
+        // A module of a module is named by it.
+        let named = main.contains(&format!("mod {name};"))
+            || std::fs::read_dir(path.parent().unwrap()).unwrap().any(|other| {
+                let other = other.unwrap().path();
+                other.is_file() && std::fs::read_to_string(&other).unwrap().contains(&format!("mod {name};"))
+            });
+        assert!(!is_module || named, "{name} is in no test binary");
+    }
+}

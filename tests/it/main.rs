@@ -4,6 +4,7 @@
 
 mod child;
 mod config_file;
+mod config_token;
 mod conformance;
 mod deploys;
 mod exactly_once;

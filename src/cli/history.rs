@@ -75,7 +75,7 @@ async fn read(task: TaskId, deployer: Option<&str>, session: &Session) -> Result
     let client = session.timed_client();
     let policy = &session.settings.policy;
     let deployer = deployer.map(|name| name.trim().trim_start_matches('@').to_owned()).filter(|name| !name.is_empty());
-    let question = Question { task, deployer, calling_user: None, attestations: Vec::new() };
+    let question = Question { task, deployer, calling_user: None, attestations: Vec::new(), owner_deploys: false };
     let mut evidence = match gather(&client, policy, &question).await? {
         Visibility::Visible(evidence) => *evidence,
         Visibility::NotVisible { .. } => return Err(not_visible(task)),

@@ -144,7 +144,7 @@ impl Session {
         }
         // In the sandbox nobody calls but whom one pretends to be.
         let calling_user = self.calling_account.clone().filter(|_| !self.is_sandbox() || deployer.is_none());
-        Ok(Question { task, deployer, calling_user, attestations })
+        Ok(Question { task, deployer, calling_user, attestations, owner_deploys: true })
     }
 
     /// The journal, writable.

@@ -184,6 +184,14 @@ impl Client {
     /// # Errors
     /// Where the server gave no usable answer; [`ConduitError::reach`] tells whether it may have acted.
     pub async fn comment_once(&self, task: TaskId, text: &str) -> Result<Edited, ConduitError> {
+        self.edit_once(task, &[("comment", json!(text))]).await
+    }
+
+    /// Makes several changes to a task, once, all or none; a failure may leave them made (`maniphest.edit`).
+    ///
+    /// # Errors
+    /// As [`Client::comment_once`].
+    pub async fn edit_once(&self, task: TaskId, changes: &[(&str, Value)]) -> Result<Edited, ConduitError> {
         const METHOD: &str = "maniphest.edit";
         #[derive(Deserialize)]
         struct Made {
@@ -198,10 +206,9 @@ impl Client {
         struct Transaction {
             phid: Phid<Xact>,
         }
-        let asked = params(json!({
-            "objectIdentifier": task,
-            "transactions": [{"type": "comment", "value": text}],
-        }));
+        let transactions: Vec<Value> =
+            changes.iter().map(|(kind, value)| json!({"type": kind, "value": value})).collect();
+        let asked = params(json!({"objectIdentifier": task, "transactions": transactions}));
         let reply: Reply<Made> = self.call_once(METHOD, &asked).await?;
         if reply.result.object.id != task.number() {
             return Err(Self::unexpected(METHOD, format!("edited {task} and was told of T{}", reply.result.object.id)));

@@ -29,6 +29,8 @@ pub struct Question {
     pub calling_user: Option<String>,
     /// Approvals that the deployer names: the key of the team, the username, where it can be looked up.
     pub attestations: Vec<(String, String, Option<String>)>,
+    /// Whether who asks, the owner of the token, could be behind the deploy: not where they only read or approve.
+    pub owner_deploys: bool,
 }
 
 /// What there was to see.
@@ -265,10 +267,10 @@ fn name_people(question: &Question, policy: &Policy, evidence: &mut Evidence) {
     let candidate = |name: &String, source| Candidate { name: name.clone(), account: named(name), source };
     let owner = &evidence.owner;
     let is_recorder = policy.recorders.iter().any(|recorder| owner.is_named(recorder));
-    let is_person = !owner.is_bot() && !is_recorder;
+    let may_deploy = question.owner_deploys && !owner.is_bot() && !is_recorder;
     // The order is that of the sources: the flag, the token, the calling user.
     let flag = question.deployer.iter().map(|name| candidate(name, DeployerSource::Flag));
-    let token = is_person.then(|| candidate(&owner.username, DeployerSource::Token));
+    let token = may_deploy.then(|| candidate(&owner.username, DeployerSource::Token));
     let calling = question.calling_user.iter().map(|name| candidate(name, DeployerSource::CallingUser));
     let candidates = flag.chain(token).chain(calling).collect();
     let attested = question.attestations.iter().map(|(team, name, link)| Attestation {

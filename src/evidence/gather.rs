@@ -106,7 +106,6 @@ async fn gather_once(client: &Client, policy: &Policy, question: &Question) -> R
     let subject = subject?;
     let now = date.into_iter().chain(subject.date).max().ok_or(GatherError::NoClock)?;
     let Some(found) = subject.result else { return Ok(Visibility::NotVisible { owner, now }) };
-    let closed = |status: Status| status.closed.then_some(status.value);
     let skew = local.duration_since(now);
     let mut evidence = Evidence {
         task: found.task,
@@ -116,7 +115,7 @@ async fn gather_once(client: &Client, policy: &Policy, question: &Question) -> R
         accounts: found.accounts.into_iter().map(|account| (account.phid.clone(), account)).collect(),
         candidates: Vec::new(),
         attestations: Vec::new(),
-        closed: statuses?.into_iter().filter_map(closed).collect(),
+        statuses: statuses?.into_iter().map(|Status { value, closed }| (value, closed)).collect(),
         now,
         // Dates are whole seconds: less than one is no skew.
         skew: if skew.abs() < SignedDuration::from_secs(2) { SignedDuration::ZERO } else { skew },

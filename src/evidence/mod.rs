@@ -45,8 +45,8 @@ pub struct Evidence {
     pub candidates: Vec<Candidate>,
     /// Approvals that the deployer names.
     pub attestations: Vec<Attestation>,
-    /// The values of the statuses of closed tasks.
-    pub closed: BTreeSet<String>,
+    /// The statuses that tasks can have, and whether a task with it is closed.
+    pub statuses: BTreeMap<String, bool>,
     /// When it was read, by the server's clock.
     pub now: Timestamp,
     /// How far this machine's clock is ahead of the server's.

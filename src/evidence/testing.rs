@@ -1,6 +1,6 @@
 //! Histories for tests, written like a story: who did what, when.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -265,7 +265,9 @@ impl History {
                     evidence: None,
                 })
                 .collect(),
-            closed: BTreeSet::from(["resolved".to_owned(), "invalid".to_owned()]),
+            statuses: [("open", false), ("stalled", false), ("resolved", true), ("invalid", true)]
+                .map(|(status, closed)| (status.to_owned(), closed))
+                .into(),
             now: at(self.now),
             skew: SignedDuration::ZERO,
         }

@@ -311,7 +311,7 @@ impl Teller<'_> {
                     }
                 }
                 Change::Status { old, new } => {
-                    let closed = |status: &str| self.evidence.closed.contains(status);
+                    let closed = |status: &str| self.evidence.statuses.get(status) == Some(&true);
                     let words = match (old.as_deref().is_some_and(closed), closed(new)) {
                         (false, true) => format!("closed the task as {new}"),
                         (true, false) => format!("opened the task again ({new})"),

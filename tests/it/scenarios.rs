@@ -66,3 +66,25 @@ fn a_restricted_task_shows_nothing_of_its_text() {
     let shown = server.phabgate_as("admin").args(["check", "T27", "--deployer", "admin", "--show-restricted"]).output();
     assert!(String::from_utf8(shown.unwrap().stdout).unwrap().contains("Embargoed vulnerability"));
 }
+
+#[test]
+fn a_history_that_does_not_lead_to_the_task_is_read_once_more_and_then_undecided() {
+    for (part, task, change) in [("descriptions", "T1", 0), ("statuses", "T22", 1), ("tags", "T1", 2)] {
+        let server = Server::new();
+        let changed = server.running.change(|world, _| {
+            let task = world.tasks.iter_mut().find(|other| format!("T{}", other.id) == task).unwrap();
+            match change {
+                0 => task.description.push_str(" and more"),
+                1 => task.status = "open".to_owned(),
+                _ => task.projects.clear(),
+            }
+        });
+        changed.unwrap();
+        let (code, out, err) = server.run(&["check", task, "--deployer", "deployer1"]);
+        assert_eq!(code, 3, "{part}: {out}{err}");
+        let said = out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains(&format!("{task} does not lead to the task as it is: {part} differ")), "{out}");
+        let reads = server.running.served().iter().filter(|served| served.method == "transaction.search").count();
+        assert_eq!(reads, 2, "{part}");
+    }
+}

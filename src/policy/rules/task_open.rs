@@ -1,6 +1,7 @@
 //! `task-open`: the emergency is not over.
 
 use super::Rule;
+use crate::text::inert;
 
 pub(super) const RULE: Rule = Rule {
     name: "task-open",
@@ -13,18 +14,16 @@ pub(super) const RULE: Rule = Rule {
         if !context.policy.require_open {
             return rule.pass(format!("status {}; the policy asks for none", context.status));
         }
-        if context.evidence.closed.is_empty() {
-            return rule.unknown(
-                "the server names no status of closed tasks, so whether this one is closed cannot be known",
-                "check that the server answers `maniphest.status.search`",
-            );
-        }
-        match context.evidence.closed.contains(context.status) {
-            true => rule.fail(
+        match context.evidence.statuses.get(context.status) {
+            None => rule.unknown(
+                format!("the server does not say whether the status {} is one of closed tasks", inert(context.status)),
+                "check that the server answers `maniphest.status.search`, and the status of the task",
+            ),
+            Some(true) => rule.fail(
                 format!("{} is closed ({})", context.task(), context.status),
                 format!("reopen {} if the emergency goes on, or open a task for the new one", context.task()),
             ),
-            false => rule.pass(format!("open ({})", context.status)),
+            Some(false) => rule.pass(format!("open ({})", context.status)),
         }
     },
 };

@@ -224,7 +224,7 @@ proptest! {
         match piece {
             0 => less.tag = None,
             1..=3 => drop(less.teams.remove(["releng", "sre", "security"][piece - 1])),
-            4 => less.closed.clear(),
+            4 => less.statuses.clear(),
             5 => less.candidates.clear(),
             _ if piece % 2 == 0 => drop(less.accounts.remove(&accounts[piece % accounts.len()])),
             _ => {

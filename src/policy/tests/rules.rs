@@ -72,7 +72,7 @@ fn task_open() {
     history.policy.require_open = false;
     assert_eq!(outcome(&history, "task-open"), Pass);
     let mut evidence = History::ready().evidence();
-    evidence.closed.clear();
+    evidence.statuses.clear();
     let verdict = evaluate(&evidence, &history.policy, &Intent::default(), None);
     assert_eq!(verdict.decision.word(), "allowed", "the policy does not ask");
     let verdict = evaluate(&evidence, &built_in(), &Intent::default(), None);

@@ -112,7 +112,8 @@ impl Client {
     /// The same client, for work that has to be done within `limit` from now.
     #[must_use]
     pub fn within(&self, limit: Duration) -> Self {
-        Self { deadline: Some(Instant::now() + limit), ..self.clone() }
+        // A limit beyond what the clock can tell is none.
+        Self { deadline: Instant::now().checked_add(limit), ..self.clone() }
     }
 
     /// The base URL of the server.
@@ -217,7 +218,10 @@ impl Client {
             text.get(from..to).map(str::trim).filter(|title| !title.is_empty())
         });
         let what = match (heading, head.content_type.as_deref()) {
-            (Some(title), _) => format!("an HTML page: '{}'", title.chars().take(80).collect::<String>()),
+            // Redacted before it is cut: half a token looks like none.
+            (Some(title), _) => {
+                format!("an HTML page: '{}'", self.redact(title).chars().take(80).collect::<String>())
+            }
             _ if body.is_empty() => "an empty page".to_owned(),
             (None, Some(kind)) if kind.contains("json") => "something that is not Conduit's JSON".to_owned(),
             (None, Some(kind)) => format!("{} where Conduit's JSON should be", kind.split(';').next().unwrap_or(kind)),

@@ -227,6 +227,12 @@ fn in_flight() {
     let mut by_member = history.clone();
     by_member.record("sre2", 23, &record(deploy, Event::Finished, "sre2"));
     assert_eq!(outcome(&by_member, "in-flight"), Pass);
+    // On the host that ran it `record --deploy` adds what people know as `recorded`.
+    let mut by_hand = history.clone();
+    by_hand.record("outsider", 23, &record(deploy, Event::Recorded, "outsider"));
+    assert_eq!(outcome(&by_hand, "in-flight"), Fail);
+    by_hand.record("phabgate", 24, &record(deploy, Event::Recorded, "deployer2"));
+    assert_eq!(outcome(&by_hand, "in-flight"), Pass);
     history.record("phabgate", 23, &record(deploy, Event::Finished, "deployer2"));
     assert_eq!((outcome(&history, "in-flight"), decision(&history)), (Pass, "allowed"));
 }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 use url::{Host, Url};
 
-use super::error::{ConduitError, Failure};
+use super::error::{ConduitError, Failure, misshapen};
 use crate::config::is_loopback;
 
 /// No right reply is larger; the largest is a page of 1,000 transactions.
@@ -204,7 +204,7 @@ impl Client {
         }
         let Some(result) = envelope.result.filter(|_| head.status == 200) else { return Err(not_conduit()) };
         let result =
-            serde_json::from_str(result.get()).map_err(|error| Failure::Unexpected(self.redact(&error.to_string())))?;
+            serde_json::from_str(result.get()).map_err(|error| Failure::Unexpected(self.redact(&misshapen(&error))))?;
         Ok(Reply { result, date: head.date })
     }
 
@@ -311,6 +311,20 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_title_is_redacted_before_it_is_cut() {
+        let url = Url::parse("http://localhost/").unwrap();
+        let timeouts = Timeouts { connect: Duration::from_secs(1), call: Duration::from_secs(1) };
+        let token = format!("api-{}", "x".repeat(28));
+        let client = Client::new(&url, Some(SecretString::from(token.clone())), timeouts, Through::NoProxy).unwrap();
+        let head = Head { status: 200, date: None, retry_after: None, location: None, content_type: None };
+        for pad in [0, 60, 75] {
+            let page = format!("<title>{}{token}</title>", "y".repeat(pad));
+            let said = client.describe(page.as_bytes(), &head);
+            assert!(!said.contains("api-") && !said.contains("xxx"), "{said}");
+        }
+    }
 
     #[test]
     fn redacts_whatever_looks_like_a_token() {

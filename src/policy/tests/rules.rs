@@ -238,6 +238,21 @@ fn in_flight() {
 }
 
 #[test]
+fn of_two_that_started_at_once_the_earlier_goes_on_and_the_later_stops() {
+    let (first, second) = (crate::ids::DeployId::fresh(), crate::ids::DeployId::fresh());
+    let mut history = History::ready();
+    history.record("phabgate", 20, &record(first, Event::Started, "deployer1"));
+    history.record("phabgate", 20, &record(second, Event::Started, "deployer2"));
+    let of = |deploy| {
+        let intent = Intent { deploy: Some(deploy), ..Intent::default() };
+        with(&history, &intent).rule("in-flight").unwrap().outcome
+    };
+    assert_eq!((of(first), of(second)), (Pass, Fail));
+    // One whose record does not stand there yet is later than both.
+    assert_eq!(of(crate::ids::DeployId::fresh()), Fail);
+}
+
+#[test]
 fn a_start_stands_whatever_happens_to_its_comment() {
     let deploy = crate::ids::DeployId::fresh();
     let mut history = History::ready();

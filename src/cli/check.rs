@@ -44,6 +44,9 @@ const SLOW: Duration = Duration::from_secs(3);
 /// How often the task is read while waiting.
 const POLL: Duration = Duration::from_secs(5);
 
+/// The longest wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// Runs `check`.
 ///
 /// # Errors
@@ -184,6 +187,8 @@ impl<'a> Reading<'a> {
     ) -> Read {
         let mut read = self.once_watched(question, intent, ui).await;
         let Some(limit) = waiting.wait else { return read };
+        // Longer than anybody waits; beyond it lie instants that no clock has.
+        let limit = limit.min(LONGEST_WAIT);
         let deadline = tokio::time::Instant::now() + limit;
         let mut told = String::new();
         while read.verdict.decision == Decision::Pending && tokio::time::Instant::now() < deadline {

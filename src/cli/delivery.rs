@@ -10,11 +10,13 @@ use tokio::time::Instant;
 use super::exit::Failure;
 use super::session::Session;
 use super::ui::Ui;
+use super::writing::{completed, is_believed};
 use crate::conduit::Account;
 use crate::ids::{DeployId, TaskId, TransactionId};
-use crate::journal::{How, Journal, OutboxLock};
+use crate::journal::{How, Journal, OutboxLock, Phase};
 use crate::record::Event;
 use crate::record::post::{Posted, Postman};
+use crate::text::inert;
 
 /// How often one record is sent in one delivery. Only what surely did not arrive is sent again.
 const SENDS: u32 = 3;
@@ -61,9 +63,28 @@ async fn deliver_one(
         let left = deadline.saturating_duration_since(Instant::now());
         let Some(lock) = lock(journal, left).await? else { return Ok(None) };
         // Read under the lock: another process may have delivered it by now.
-        let Some(due) = journal.state(deploy)?.outbox().into_iter().find(|due| due.event == event) else {
+        let state = journal.state(deploy)?;
+        let Some(mut due) = state.outbox().into_iter().find(|due| due.event == event) else {
             return Ok(None);
         };
+        // What was sent already is only looked for, which anybody may; but nothing is sent that nobody would believe.
+        let recorders = &session.settings.policy.recorders;
+        if due.phase == Phase::Ready && !is_believed(owner, &due.record, recorders) {
+            *due.record = completed(&due.record, state.intent(), owner, session.caller.uid);
+            if !is_believed(owner, &due.record, recorders) {
+                let deployer = due.record.deployer.as_ref().map_or("nobody", |deployer| deployer.user.as_str());
+                ui.warn(&format!(
+                    "{}: `{}` is not sent: the token is that of {}, who is neither its deployer ({}) nor a recorder: \
+                     nobody would believe it",
+                    due.record.task,
+                    event.word(),
+                    owner.username,
+                    inert(deployer)
+                ));
+                return Ok(None);
+            }
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
         let postman = postman(session, owner, left);
         let posted = postman.step(journal, &lock, deploy, &due).await?;
         drop(lock);

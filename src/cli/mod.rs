@@ -149,7 +149,12 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => {
             ui.failure(&Failure { exit: Exit::Incomplete, message: format!("cannot start: {error}"), hint: None });
-            return ExitCode::from(Exit::Incomplete.code());
+            let own = if matches!(cli.command, Command::Run(_)) {
+                crate::deploy::GATE_FAILED
+            } else {
+                Exit::Incomplete.code()
+            };
+            return ExitCode::from(own);
         }
     };
     ExitCode::from(runtime.block_on(dispatch(&cli, &mut ui)))

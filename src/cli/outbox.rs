@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::Globals;
 use super::delivery::deliver;
@@ -134,8 +135,18 @@ async fn deliver_all(session: &Session, journal: &mut Journal, wait: bool, ui: &
     }
     let owner = session.timed_client().whoami().await?.result;
     for _ in 0..PASSES {
+        // A pass goes on as long as something arrives: a tracker that hangs does not hang the flush once for each record.
+        let total = session.settings.http.total;
+        let mut deadline = Instant::now() + total;
         for deploy in &here {
-            deliver(session, &owner, journal, *deploy, EACH, ui).await?;
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                ui.note("the tracker is slow to answer; the rest stays in the outbox");
+                break;
+            }
+            if !deliver(session, &owner, journal, *deploy, EACH.min(left), ui).await?.is_empty() {
+                deadline = Instant::now() + total;
+            }
         }
         let Some(settles) = next_settled(journal, &here)?.filter(|_| wait) else { break };
         ui.note(&format!("waiting until {} to look again", utc(settles)));

@@ -15,6 +15,7 @@ use super::{Globals, Subject};
 use crate::conduit::Account;
 use crate::crash;
 use crate::evidence::Evidence;
+use crate::evidence::records::{Standing, in_flight};
 use crate::ids::{DeployId, TransactionId};
 use crate::journal::{self, Journal, Step, Way};
 use crate::record::{Event, Outcome, Record};
@@ -171,15 +172,15 @@ fn refused(read: &Read) -> Failure {
 /// Makes the record the end of a deploy that the task shows as started.
 fn close(record: &mut Record, deploy: DeployId, evidence: &Evidence, session: &Session) -> Result<(), Failure> {
     let records = evidence.records(&session.settings.policy, None);
-    let of_deploy =
-        |event| records.iter().find(|standing| standing.record.deploy == deploy && standing.record.event == event);
-    let Some(started) = of_deploy(Event::Started) else {
+    let begins = |standing: &&Standing| standing.record.deploy == deploy && standing.record.event == Event::Started;
+    let Some(started) = records.iter().find(begins) else {
         return Err(Failure::usage(
             format!("no record on {} says that the deploy {deploy} started", record.task),
             format!("`phabgate history {}` shows the deploys", record.task),
         ));
     };
-    if of_deploy(Event::Finished).is_some() {
+    // What the rule `in-flight` does not believe is no end here either.
+    if !in_flight(&records).iter().any(|standing| standing.record.deploy == deploy) {
         return Err(Failure::usage(
             format!("the deploy {deploy} has an end already"),
             format!("`phabgate history {}` shows it; leave --deploy out to record another deploy", record.task),

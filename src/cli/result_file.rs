@@ -5,7 +5,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -126,10 +126,21 @@ impl ResultFile {
     }
 }
 
-/// Puts the file in place whole, or not at all. What is no regular file, such as `/dev/stderr`, is written to.
+/// Puts the file in place whole, or not at all. What is no regular file, and what a link of the system leads to, such as
+/// `/dev/stderr`, is written to: a gate that is root must never put a file in its place.
 fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
-        return OpenOptions::new().write(true).open(path)?.write_all(bytes);
+    let path = &target(path);
+    let there = fs::metadata(path).ok();
+    let of_system = path.starts_with("/proc") || (path.starts_with("/dev") && !path.starts_with("/dev/shm"));
+    if of_system || there.as_ref().is_some_and(|there| !there.is_file()) {
+        let is_pipe = there.is_some_and(|there| there.file_type().is_fifo());
+        if bytes.is_empty() && is_pipe {
+            // Opened and closed, it would tell the one who reads it that this was all.
+            return Ok(rustix::fs::access(path, rustix::fs::Access::WRITE_OK)?);
+        }
+        // A pipe that nobody reads any more must not hold up the gate.
+        let nonblock = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).map_err(std::io::Error::other)?;
+        return OpenOptions::new().append(true).custom_flags(nonblock).open(path)?.write_all(bytes);
     }
     let name = path.file_name().ok_or_else(|| std::io::Error::other("it names no file"))?.to_string_lossy();
     let aside = path.with_file_name(format!(".{name}.{}", std::process::id()));
@@ -139,6 +150,26 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         let _ = fs::remove_file(&aside);
     }
     written
+}
+
+/// How many links are followed, as the kernel does.
+const LINKS: usize = 40;
+
+/// Where a path leads: links are followed, and stay. What the kernel makes up in `/proc` is not looked behind.
+fn target(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS {
+        // `/dev/fd` is itself a link.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let (Ok(folder), Some(name)) = (folder.canonicalize(), path.file_name()) else { break };
+        path = folder.join(name);
+        if folder.starts_with("/proc") {
+            break;
+        }
+        let Ok(next) = fs::read_link(&path) else { break };
+        path = folder.join(next);
+    }
+    path
 }
 
 /// Writes with the rights of somebody else.
@@ -160,5 +191,51 @@ fn as_caller(path: &Path, bytes: &[u8], uid: u32, gid: u32) -> std::io::Result<(
     match child.wait()? {
         status if status.success() => Ok(()),
         status => Err(std::io::Error::other(format!("writing it as the caller ended with {status}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_link_stays_and_what_it_leads_to_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let (link, file) = (folder.path().join("link"), folder.path().join("file"));
+        symlink("file", &link).unwrap();
+        replace(&link, b"one").unwrap();
+        replace(&link, b"two").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&file).unwrap(), b"two");
+    }
+
+    #[test]
+    fn a_stream_of_the_process_is_written_to_and_never_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("stream");
+        let open = fs::File::create(&path).unwrap();
+        fs::write(&path, "before\n").unwrap();
+        // What /dev/stderr is where it goes to a file.
+        let link = folder.path().join("stderr");
+        let number = std::os::fd::AsRawFd::as_raw_fd(&open);
+        symlink(format!("/proc/self/fd/{number}"), &link).unwrap();
+        replace(&link, b"").unwrap();
+        replace(&link, b"after\n").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"before\nafter\n");
+        replace(Path::new(&format!("/dev/fd/{number}")), b"again\n").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"before\nafter\nagain\n");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_pipe_is_not_opened_before_its_time_and_does_not_hold_up_the_gate() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        replace(&path, b"").unwrap();
+        assert!(replace(&path, b"nobody reads this").is_err());
     }
 }

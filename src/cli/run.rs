@@ -163,7 +163,10 @@ async fn attempt(
     let mut deploy = Deploy { session: &session, journal, owner, question, intent, record, ui };
     let outcome = deploy.carry_out(&ready, result, clearance).await;
     if session.is_sandbox() {
-        show_comments(&deploy.journal, deploy.record.deploy, deploy.ui)?;
+        // The command's status stands, whatever becomes of what is only shown.
+        if let Err(failure) = show_comments(&deploy.journal, deploy.record.deploy, deploy.ui) {
+            deploy.ui.failure(&failure);
+        }
     }
     outcome.map_err(Stop::Failure)
 }
@@ -230,6 +233,16 @@ enum Confirmed {
     Go,
     /// The verdict got worse in the meantime.
     Stop(Box<Read>),
+}
+
+/// Whether what was allowed is so no longer. A tracker that did not answer says nothing; one that answered, and whose
+/// answer does not allow the deploy, does.
+fn is_worse(read: &Read) -> bool {
+    match read.verdict.decision {
+        Decision::Allowed(_) => false,
+        Decision::Pending | Decision::Denied => true,
+        Decision::Undecided => read.evidence.is_some(),
+    }
 }
 
 impl Deploy<'_> {
@@ -312,13 +325,10 @@ impl Deploy<'_> {
                 drop(held);
                 say_delivered(self.session, task, Event::Started, transaction, self.ui);
                 result.delivered(Delivered { event: Event::Started, transaction });
-                return Ok(match read.verdict.decision {
-                    Decision::Pending | Decision::Denied => Confirmed::Stop(Box::new(read)),
-                    Decision::Allowed(_) | Decision::Undecided => Confirmed::Go,
-                });
+                return Ok(if is_worse(&read) { Confirmed::Stop(Box::new(read)) } else { Confirmed::Go });
             }
             // Seen without our record: where it got worse, it is worse all the same.
-            if matches!(read.verdict.decision, Decision::Pending | Decision::Denied) {
+            if is_worse(&read) {
                 return Ok(Confirmed::Stop(Box::new(read)));
             }
             drop(held);

@@ -110,9 +110,7 @@ pub(super) fn identity(owner: Option<&Account>, session: &Session) -> journal::I
 /// Refuses where nobody would believe the record: its author is neither the deployer nor a recorder.
 pub(super) fn author_may_write(evidence: &Evidence, record: &Record, session: &Session) -> Result<(), Failure> {
     let owner = &evidence.owner;
-    let recorder = session.settings.policy.recorders.iter().any(|name| owner.is_named(name));
-    let deployer = record.deployer.as_ref().is_some_and(|deployer| owner.is_named(&deployer.user));
-    if recorder || deployer {
+    if is_believed(owner, record, &session.settings.policy.recorders) {
         return Ok(());
     }
     let deployer = record.deployer.as_ref().map_or("nobody", |deployer| deployer.user.as_str());
@@ -125,4 +123,28 @@ pub(super) fn author_may_write(evidence: &Evidence, record: &Record, session: &S
         ),
         hint: Some("use the deployer's own token, or that of a recorder; recorders are `policy.recorders`".into()),
     })
+}
+
+/// Whether readers would believe this record of this author: a recorder, or the very account that it names as deployer.
+pub(super) fn is_believed(author: &Account, record: &Record, recorders: &[String]) -> bool {
+    let deployer = record.deployer.as_ref().and_then(|deployer| deployer.phid.as_ref());
+    recorders.iter().any(|name| author.is_named(name)) || deployer == Some(&author.phid)
+}
+
+/// A record that was queued while the tracker did not say whose token it is, with what is known now: the account of the
+/// deployer who was named, or where nobody was, the owner of the token as which the same user of this machine sends it.
+pub(super) fn completed(record: &Record, intent: &journal::Intent, author: &Account, uid: u32) -> Record {
+    let mut record = record.clone();
+    match &mut record.deployer {
+        _ if intent.identity.phid.is_some() => {}
+        Some(deployer) if deployer.phid.is_none() && author.is_named(&deployer.user) => {
+            deployer.phid = Some(author.phid.clone());
+        }
+        deployer @ None if intent.identity.uid == uid && !author.is_bot() => {
+            let (user, phid) = (author.username.clone(), Some(author.phid.clone()));
+            *deployer = Some(Deployer { user, phid, source: DeployerSource::Token });
+        }
+        _ => {}
+    }
+    record
 }

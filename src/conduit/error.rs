@@ -149,6 +149,15 @@ impl ConduitError {
     }
 }
 
+/// What is wrong with the shape of a reply, without the texts that it holds: they can be those of a restricted task.
+pub(super) fn misshapen(error: &serde_json::Error) -> String {
+    let said = error.to_string();
+    match (said.find('"'), said.rfind('"')) {
+        (Some(from), Some(to)) if from < to => format!("{}…{}", &said[..from], &said[to + 1..]),
+        _ => said,
+    }
+}
+
 /// The words that a server uses where it denies access; they tell the policy of what is hidden, so they are not shown.
 const DENIAL: &str = "You Shall Not Pass";
 
@@ -207,6 +216,14 @@ mod tests {
             refused("ERR-CONDUIT-CORE", "lost connection to the database"),
         ];
         assert!(unclear.iter().all(|error| error.reach() == Reach::Unclear));
+    }
+
+    #[test]
+    fn a_reply_of_the_wrong_shape_is_described_without_its_texts() {
+        let error = serde_json::from_str::<u64>(r#""the \"Embargoed\" thing""#).unwrap_err();
+        assert_eq!(misshapen(&error), "invalid type: string …, expected u64 at line 1 column 25");
+        let error = serde_json::from_str::<crate::ids::TaskId>(r#""Embargoed""#).unwrap_err();
+        assert!(!misshapen(&error).contains("Embargoed"), "{error}");
     }
 
     #[test]

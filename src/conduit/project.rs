@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use super::error::ConduitError;
+use super::error::{ConduitError, misshapen};
 use super::paging::Page;
 use super::params;
 use super::transport::{Client, Reply};
@@ -150,7 +150,7 @@ impl Client {
         let page: SlugPage = self.read(METHOD, &asked).await?.result;
         let mut projects = BTreeMap::new();
         for row in page.data {
-            let project = row.into_project(true, false).map_err(|error| Self::unexpected(METHOD, error.to_string()))?;
+            let project = row.into_project(true, false).map_err(|error| Self::unexpected(METHOD, misshapen(&error)))?;
             projects.insert(project.phid.clone(), project);
         }
         let mut by_slug = BTreeMap::new();
@@ -178,7 +178,7 @@ impl Client {
             let page: Reply<Page<Row>> = self.read(METHOD, &asked).await?;
             for row in page.result.data {
                 let project =
-                    row.into_project(false, true).map_err(|error| Self::unexpected(METHOD, error.to_string()))?;
+                    row.into_project(false, true).map_err(|error| Self::unexpected(METHOD, misshapen(&error)))?;
                 if !some.contains(&project.phid) {
                     return Err(Self::unexpected(METHOD, format!("{} was not asked for", project.phid)));
                 }

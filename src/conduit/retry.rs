@@ -70,7 +70,7 @@ impl Client {
     }
 
     /// The error of a reply that has the right form and the wrong content.
-    pub(super) fn unexpected(method: &str, why: impl Into<String>) -> ConduitError {
+    pub(crate) fn unexpected(method: &str, why: impl Into<String>) -> ConduitError {
         ConduitError::new(method, Failure::Unexpected(why.into()))
     }
 }

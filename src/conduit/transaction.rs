@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::error::ConduitError;
+use super::error::{ConduitError, misshapen};
 use super::transport::{Client, Reply};
 use super::{epoch, params};
 use crate::ids::{Phid, Project, Task, TaskId, TransactionId, User, Xact};
@@ -256,7 +256,10 @@ impl Client {
         for row in result {
             let id = row.id;
             let changes = row.into_transactions();
-            rows.extend(changes.map_err(|error| Self::unexpected(METHOD, format!("transaction {id}: {error}")))?);
+            rows.extend(
+                changes
+                    .map_err(|error| Self::unexpected(METHOD, format!("transaction {id}: {}", misshapen(&error))))?,
+            );
         }
         // Newest first on the wire; reversed before the stable sort so that changes of one transaction keep their order.
         rows.sort_by_key(|row| row.id);

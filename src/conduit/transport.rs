@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 use url::{Host, Url};
 
-use super::error::{ConduitError, Failure};
+use super::error::{ConduitError, Failure, misshapen};
 use crate::config::is_loopback;
 
 /// No right reply is larger; the largest is a page of 1,000 transactions.
@@ -112,7 +112,8 @@ impl Client {
     /// The same client, for work that has to be done within `limit` from now.
     #[must_use]
     pub fn within(&self, limit: Duration) -> Self {
-        Self { deadline: Some(Instant::now() + limit), ..self.clone() }
+        // A limit beyond what the clock can tell is none.
+        Self { deadline: Instant::now().checked_add(limit), ..self.clone() }
     }
 
     /// The base URL of the server.
@@ -203,7 +204,7 @@ impl Client {
         }
         let Some(result) = envelope.result.filter(|_| head.status == 200) else { return Err(not_conduit()) };
         let result =
-            serde_json::from_str(result.get()).map_err(|error| Failure::Unexpected(self.redact(&error.to_string())))?;
+            serde_json::from_str(result.get()).map_err(|error| Failure::Unexpected(self.redact(&misshapen(&error))))?;
         Ok(Reply { result, date: head.date })
     }
 
@@ -217,7 +218,10 @@ impl Client {
             text.get(from..to).map(str::trim).filter(|title| !title.is_empty())
         });
         let what = match (heading, head.content_type.as_deref()) {
-            (Some(title), _) => format!("an HTML page: '{}'", title.chars().take(80).collect::<String>()),
+            // Redacted before it is cut: half a token looks like none.
+            (Some(title), _) => {
+                format!("an HTML page: '{}'", self.redact(title).chars().take(80).collect::<String>())
+            }
             _ if body.is_empty() => "an empty page".to_owned(),
             (None, Some(kind)) if kind.contains("json") => "something that is not Conduit's JSON".to_owned(),
             (None, Some(kind)) => format!("{} where Conduit's JSON should be", kind.split(';').next().unwrap_or(kind)),
@@ -307,6 +311,20 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_title_is_redacted_before_it_is_cut() {
+        let url = Url::parse("http://localhost/").unwrap();
+        let timeouts = Timeouts { connect: Duration::from_secs(1), call: Duration::from_secs(1) };
+        let token = format!("api-{}", "x".repeat(28));
+        let client = Client::new(&url, Some(SecretString::from(token.clone())), timeouts, Through::NoProxy).unwrap();
+        let head = Head { status: 200, date: None, retry_after: None, location: None, content_type: None };
+        for pad in [0, 60, 75] {
+            let page = format!("<title>{}{token}</title>", "y".repeat(pad));
+            let said = client.describe(page.as_bytes(), &head);
+            assert!(!said.contains("api-") && !said.contains("xxx"), "{said}");
+        }
+    }
 
     #[test]
     fn redacts_whatever_looks_like_a_token() {

@@ -80,7 +80,8 @@ impl Evidence {
 pub fn in_flight(records: &[Standing]) -> Vec<&Standing> {
     let ended = |started: &Standing| {
         records.iter().any(|standing| {
-            standing.record.event == Event::Finished
+            // A `recorded` of the same deploy is what a person knows of its end.
+            matches!(standing.record.event, Event::Finished | Event::Recorded)
                 && standing.record.deploy == started.record.deploy
                 && (standing.trusted || standing.author == started.author)
         })

@@ -123,12 +123,16 @@ pub enum Delivery {
         /// The error, in words, without tokens.
         why: String,
     },
-    /// The answer to the attempt did not say whether it arrived. A remark: the attempt was unclear already.
+    /// The answer to the attempt did not say whether it arrived. The attempt was unclear already; now it is known until
+    /// when it was being sent, which is later than planned where the gate was stopped in between.
     Unclear {
         /// Which record.
         event: record::Event,
         /// The error, in words, without tokens.
         why: String,
+        /// The instant from which the attempt is settled, counted from its answer; never earlier than was planned.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        settle_at: Option<Timestamp>,
     },
     /// A read of all pages of the task's comments did not find it, and the attempt is too old to arrive still.
     Missing {

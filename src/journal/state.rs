@@ -281,7 +281,12 @@ impl DeployState {
                 outgoing.place = Place::Ready;
                 outgoing.last_error = Some(why.clone());
             }
-            (Delivery::Unclear { why, .. }, Some(_)) => outgoing.last_error = Some(why.clone()),
+            (Delivery::Unclear { why, settle_at: later, .. }, Some(_)) => {
+                outgoing.last_error = Some(why.clone());
+                if let Place::Unclear { settle_at, .. } = &mut outgoing.place {
+                    *settle_at = (*settle_at).max(later.unwrap_or(*settle_at));
+                }
+            }
             (Delivery::Missing { read_at, .. }, Some(settle_at)) if *read_at < settle_at => {
                 return Err(Illegal::TooEarly);
             }

@@ -102,6 +102,7 @@ impl Postman<'_> {
         deploy: DeployId,
         due: &Undelivered,
     ) -> Result<Posted, JournalError> {
+        let sent_now = due.phase == Phase::Ready;
         let (why, settle_at) = match due.phase {
             Phase::Ready => match self.send(journal, lock, deploy, due).await? {
                 Attempt::NotThere { why } => return Ok(Posted::NotThere { why }),
@@ -118,7 +119,8 @@ impl Postman<'_> {
                 found(journal, lock, deploy, due.event, transaction, phid)?;
                 Ok(Posted::There { transaction })
             }
-            Ok(None) if read_at >= settle_at => {
+            // Never in the step that sent it: however the clock of this host jumps, that was a moment ago.
+            Ok(None) if !sent_now && read_at >= settle_at => {
                 journal.delivery(lock, deploy, Timestamp::now(), Delivery::Missing { event: due.event, read_at })?;
                 Ok(Posted::NotThere { why })
             }
@@ -139,12 +141,17 @@ impl Postman<'_> {
         due: &Undelivered,
     ) -> Result<Attempt, JournalError> {
         let at = Timestamp::now();
-        let settle = SignedDuration::try_from(self.settle).unwrap_or(SignedDuration::MAX);
-        let settle_at = at.checked_add(settle).unwrap_or(Timestamp::MAX);
+        let settle_at = self.settled_from(at);
         let event = due.event;
         let sending = Delivery::Sending { event, author: self.author.clone(), server: self.server.clone(), settle_at };
         journal.delivery(lock, deploy, at, sending)?;
         crash::point(points(event).0);
+        if Timestamp::now() >= self.halfway(at) {
+            // The disk or the process stood still: sent now, it could arrive after others take it for settled.
+            let why = "it took too long to journal that it is sent".to_owned();
+            journal.delivery(lock, deploy, Timestamp::now(), Delivery::NotSent { event, why: why.clone() })?;
+            return Ok(Attempt::NotThere { why });
+        }
         let sent = self.client.comment_once(due.record.task, &render(&due.record)).await;
         crash::point(points(event).1);
         let why = match sent {
@@ -157,8 +164,23 @@ impl Postman<'_> {
             }
             Err(error) => error.to_string(),
         };
-        journal.delivery(lock, deploy, Timestamp::now(), Delivery::Unclear { event, why: why.clone() })?;
+        let answered = Timestamp::now();
+        let settle_at = settle_at.max(self.settled_from(answered));
+        let unclear = Delivery::Unclear { event, why: why.clone(), settle_at: Some(settle_at) };
+        journal.delivery(lock, deploy, answered, unclear)?;
         Ok(Attempt::Unclear { why, settle_at })
+    }
+
+    /// From when an attempt that was being made at this instant is settled.
+    fn settled_from(&self, at: Timestamp) -> Timestamp {
+        let settle = SignedDuration::try_from(self.settle).unwrap_or(SignedDuration::MAX);
+        at.checked_add(settle).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Until when an attempt that was journalled at this instant may still be made.
+    fn halfway(&self, at: Timestamp) -> Timestamp {
+        let half = SignedDuration::try_from(self.settle / 2).unwrap_or(SignedDuration::MAX);
+        at.checked_add(half).unwrap_or(Timestamp::MAX)
     }
 
     async fn read_back(
@@ -172,7 +194,16 @@ impl Postman<'_> {
         }
         let task = due.record.task;
         let history = self.client.history_by(task, &authors).await?;
-        Ok(find(deploy, due.event, task, &history))
+        let found = find(deploy, due.event, task, &history);
+        if let (None, Some(row)) = (&found, history.first()) {
+            // That it is not there is believed only of this very task.
+            let asked = self.client.task(task).await?.result;
+            if asked.is_none_or(|asked| asked.phid != row.task) {
+                let why = format!("asked for {task} and got {}", row.task);
+                return Err(Client::unexpected("transaction.search", why));
+            }
+        }
+        Ok(found)
     }
 }
 

@@ -222,3 +222,60 @@ fn waiting_ends_when_the_missing_approval_comes() {
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b"deployed\n"[..]), "{said}");
     assert!(said.contains("waiting up to 2 min for 1 more approval needed"), "{said}");
 }
+
+#[test]
+fn a_record_that_waited_is_sent_by_nobody_whom_no_reader_would_believe() {
+    for deployer in [&["--deployer", "deployer1"][..], &[]] {
+        let server = Server::broken(&["*:503"]);
+        let flush = |account: &str| server.phabgate_as(account).args(["outbox", "flush"]).output().unwrap();
+        let arguments = [&["record", "T1"][..], deployer].concat();
+        let queued = server.phabgate_as("deployer1").args(arguments).output().unwrap();
+        assert_eq!(queued.status.code(), Some(0));
+        server.running.inject(vec![]);
+        if !deployer.is_empty() {
+            let refused = flush("outsider");
+            assert_eq!(refused.status.code(), Some(3), "{}", String::from_utf8_lossy(&refused.stderr));
+            assert!(String::from_utf8_lossy(&refused.stderr).contains("nobody would believe it"));
+            assert!(server.records(1).is_empty());
+        }
+        // Of the deployer's own token it is believed, by the account that was not known before.
+        assert_eq!(flush("deployer1").status.code(), Some(0));
+        let record = &server.records(1)[0];
+        let named = record.deployer.as_ref().unwrap();
+        assert_eq!(named.user, "deployer1");
+        let world = server.running.world().unwrap();
+        let account = world.users.iter().find(|user| user.username == "deployer1").unwrap();
+        assert_eq!(named.phid.as_ref().map(|phid| phid.as_str()), Some(account.phid.as_str()));
+    }
+}
+
+#[test]
+fn a_wait_beyond_all_clocks_is_a_long_wait_and_no_crash() {
+    let server = Server::new();
+    let mut run = server.phabgate();
+    run.args(["run", "T6", "--deployer", "deployer1", "--wait=2000000000000000h", "--", "true"]);
+    // It waits until it is killed: what is looked at is that it did not die before.
+    let output = run.timeout(std::time::Duration::from_secs(3)).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("waiting up to") && !said.contains("panicked"), "{said}");
+}
+
+#[test]
+fn a_deploy_of_this_host_that_its_gate_left_open_is_closed_by_hand() {
+    let server = Server::new();
+    let run = ["run", "T1", "--deployer", "deployer1", "--", "touch", "ran"];
+    let killed = server.phabgate().env("PHABGATE_CRASH_AT", "after-wait").args(run).output().unwrap();
+    assert_eq!(killed.status.code(), None);
+    let deploy = server.records(1)[0].deploy.to_string();
+    let (code, _, err) = server.run(&["check", "T1", "--deployer", "deployer1"]);
+    assert_eq!(code, 1, "{err}");
+    let close = ["record", "T1", "--deployer", "deployer1", "--deploy", &deploy, "--outcome", "succeeded"];
+    let (code, _, err) = server.run(&close);
+    assert_eq!(code, 0, "{err}");
+    assert!(server.events(1).contains(&Event::Recorded), "{:?}", server.events(1));
+    assert_eq!(server.run(&["check", "T1", "--deployer", "deployer1"]).0, 0);
+    // From another host, which does not know it, it is over as well.
+    let state = server.machine.home().join("other");
+    let other = server.phabgate().env("PHABGATE_STATE", state).args(close).output().unwrap();
+    assert_eq!(other.status.code(), Some(2));
+}

@@ -119,3 +119,52 @@ fn an_approval_that_is_withdrawn_while_the_deploy_is_announced_stops_it() {
     assert_eq!(code, 0, "{err}");
     assert_eq!(server.records(1).last().unwrap().outcome, Some(Outcome::NotStarted));
 }
+
+#[test]
+fn evidence_that_no_longer_decides_stops_the_deploy() {
+    let server = Server::new();
+    server.running.inject(vec!["maniphest.edit:late-commit@1".parse().unwrap()]);
+    let running = server.running.clone();
+    let over = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let stop = over.clone();
+    let renamer = std::thread::spawn(move || {
+        while !running.served().iter().any(|served| served.method == "maniphest.edit") {
+            if stop.load(std::sync::atomic::Ordering::SeqCst) {
+                return;
+            }
+            std::thread::yield_now();
+        }
+        // The tag is gone: all is read, and nobody can say any more that the task is an emergency.
+        let rename = |world: &mut phabgate::sandbox::World, _| {
+            for project in &mut world.projects {
+                if project.slugs.iter().any(|slug| slug == "emergency-deployment") {
+                    project.slugs = vec!["something-else".to_owned()];
+                }
+            }
+        };
+        running.change(rename).unwrap();
+        running.commit_late();
+    });
+    let (code, out, err) = server.run(&["run", "T1", "--deployer", "deployer1", "--", "echo", "deployed"]);
+    over.store(true, std::sync::atomic::Ordering::SeqCst);
+    renamer.join().unwrap();
+    assert_eq!((code, out.as_str()), (125, ""), "{err}");
+    assert!(err.contains("the verdict became undecided") || err.contains("UNDECIDED"), "{err}");
+}
+
+#[test]
+fn the_time_to_settle_runs_from_the_answer_and_not_from_the_send() {
+    let server = Server::with(Options {
+        faults: vec!["maniphest.edit:stall@1".parse().unwrap()],
+        stall: std::time::Duration::from_secs(600),
+        ..Options::default()
+    });
+    // Shorter than a call may take: when the call is given up, that much has passed since it was sent.
+    let config = "[record]\nsettle = \"500ms\"\n[http]\nconnect = \"2s\"\ncall = \"1s\"\ntotal = \"6s\"\n";
+    std::fs::write(server.machine.home().join("config.toml"), config).unwrap();
+    let (code, out, err) = server.run(&["record", "T1", "--deployer", "deployer1"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.starts_with("queued for T1"), "{out}{err}");
+    let sent = server.running.served().iter().filter(|served| served.method == "maniphest.edit").count();
+    assert_eq!(sent, 1, "{err}");
+}

@@ -285,3 +285,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_answer_that_came_late_puts_off_when_the_attempt_is_settled() {
+    use crate::record::Event::Started;
+    let settled = |later: Option<i64>| {
+        let mut unclear = unclear(Started);
+        if let Delivery::Unclear { settle_at, .. } = &mut unclear {
+            *settle_at = later.map(at);
+        }
+        let whats: [What; 4] =
+            [intent(Way::Run).into(), queued(Started).into(), sending(Started, 2).into(), unclear.into()];
+        let events: Vec<Event> = whats.into_iter().map(|what| Event::new(at(3), what)).collect();
+        let mut state = DeployState::from_events(&events).unwrap();
+        let early = Event::new(at(300), missing(Started, 2 + SETTLE));
+        state.apply(&early).map_err(|error| error.why)
+    };
+    assert_eq!(settled(None), Ok(()));
+    // Never earlier than was planned.
+    assert_eq!(settled(Some(1)), Ok(()));
+    assert_eq!(settled(Some(2 + SETTLE + 1)), Err(Illegal::TooEarly));
+}

@@ -100,7 +100,7 @@ fn not_sent(event: record::Event) -> Delivery {
 }
 
 fn unclear(event: record::Event) -> Delivery {
-    Delivery::Unclear { event, why: "no answer within 10 s".to_owned() }
+    Delivery::Unclear { event, why: "no answer within 10 s".to_owned(), settle_at: None }
 }
 
 fn missing(event: record::Event, second: i64) -> Delivery {

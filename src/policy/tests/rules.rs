@@ -227,8 +227,29 @@ fn in_flight() {
     let mut by_member = history.clone();
     by_member.record("sre2", 23, &record(deploy, Event::Finished, "sre2"));
     assert_eq!(outcome(&by_member, "in-flight"), Pass);
+    // On the host that ran it `record --deploy` adds what people know as `recorded`.
+    let mut by_hand = history.clone();
+    by_hand.record("outsider", 23, &record(deploy, Event::Recorded, "outsider"));
+    assert_eq!(outcome(&by_hand, "in-flight"), Fail);
+    by_hand.record("phabgate", 24, &record(deploy, Event::Recorded, "deployer2"));
+    assert_eq!(outcome(&by_hand, "in-flight"), Pass);
     history.record("phabgate", 23, &record(deploy, Event::Finished, "deployer2"));
     assert_eq!((outcome(&history, "in-flight"), decision(&history)), (Pass, "allowed"));
+}
+
+#[test]
+fn of_two_that_started_at_once_the_earlier_goes_on_and_the_later_stops() {
+    let (first, second) = (crate::ids::DeployId::fresh(), crate::ids::DeployId::fresh());
+    let mut history = History::ready();
+    history.record("phabgate", 20, &record(first, Event::Started, "deployer1"));
+    history.record("phabgate", 20, &record(second, Event::Started, "deployer2"));
+    let of = |deploy| {
+        let intent = Intent { deploy: Some(deploy), ..Intent::default() };
+        with(&history, &intent).rule("in-flight").unwrap().outcome
+    };
+    assert_eq!((of(first), of(second)), (Pass, Fail));
+    // One whose record does not stand there yet is later than both.
+    assert_eq!(of(crate::ids::DeployId::fresh()), Fail);
 }
 
 #[test]

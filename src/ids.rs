@@ -30,13 +30,31 @@ pub enum TaskIdError {
     #[error("{0:?} is not a task: write it as T1234, #T1234 or its URL")]
     Malformed(String),
     /// A URL whose scheme, host or port is not the configured one.
-    #[error("{url:?} is not on the configured host {host}")]
+    #[error("{url:?} is not on {host}, the configured server")]
     OtherHost {
         /// The URL as given.
         url: String,
         /// Where tasks are looked up.
         host: String,
     },
+}
+
+impl TaskIdError {
+    /// What to type instead, in one line for people.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Malformed(text) => {
+                let digits = text.trim().trim_start_matches(['#', 't', 'T', '0']);
+                match digits.parse::<TaskId>().or_else(|_| format!("T{digits}").parse()) {
+                    Ok(task) => format!("did you mean {task}?"),
+                    Err(_) => "name one task, such as T1234".to_owned(),
+                }
+            }
+            Self::OtherHost { .. } => {
+                "check the address; another server is asked with --url, PHABGATE_URL or the configuration".to_owned()
+            }
+        }
+    }
 }
 
 impl TaskId {

@@ -54,11 +54,13 @@ struct Globals {
     /// Use the embedded sandbox in place of a server
     #[arg(long, global = true, help_heading = "Global options")]
     sandbox: bool,
-    /// Print for people or for programs
+    /// Print text for people, or json for programs
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", help_heading = "Global options")]
+    #[arg(hide_possible_values = true, hide_default_value = true)]
     format: Format,
-    /// When to use colour
+    /// Colour always, never, or auto: in a terminal without NO_COLOR
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", help_heading = "Global options")]
+    #[arg(hide_possible_values = true, hide_default_value = true)]
     color: Color,
     /// Say each call that is made
     #[arg(long, short, global = true, help_heading = "Global options")]
@@ -104,8 +106,8 @@ pub(crate) struct Subject {
     /// Where the attested approvals can be looked up
     #[arg(long, value_name = "URL")]
     evidence: Option<String>,
-    /// What will be done
-    #[arg(long, value_enum, value_name = "ACTION")]
+    /// What will be done: fix, rollback, config or on-wiki-edit
+    #[arg(long, value_enum, value_name = "ACTION", hide_possible_values = true)]
     action: Option<Action>,
     /// What will be deployed: a Gerrit change, a commit
     #[arg(long, value_name = "REF")]

@@ -33,8 +33,8 @@ pub(super) struct Args {
     /// When it ended; without a time, now
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "now", value_parser = time)]
     finished: Option<Timestamp>,
-    /// How it ended
-    #[arg(long, value_enum, value_name = "OUTCOME")]
+    /// How it ended: succeeded, failed, rolled-back, or unknown where nobody saw
+    #[arg(long, value_enum, value_name = "OUTCOME", hide_possible_values = true)]
     outcome: Option<Ended>,
     /// What was run
     #[arg(long, value_name = "TEXT")]
@@ -50,13 +50,9 @@ pub(super) struct Args {
 /// How a deploy can have ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Ended {
-    /// It did what it was meant to do.
     Succeeded,
-    /// It did not.
     Failed,
-    /// It was undone.
     RolledBack,
-    /// Nobody saw.
     Unknown,
 }
 

@@ -42,6 +42,8 @@ pub(super) const MARKER: &str = "name=";
 const TEXT_COLUMNS: usize = 600;
 /// How many columns of a name are shown to people.
 const NAME_COLUMNS: usize = 80;
+/// How many digits of a digest are shown to people.
+const DIGEST_DIGITS: usize = 12;
 /// How many entries of one list are shown to people.
 const LIST_ENTRIES: usize = 20;
 
@@ -169,9 +171,19 @@ fn details(record: &Record) -> Vec<(&'static str, String)> {
         [] => String::new(),
         failed => format!(", because of {}", names(failed)),
     };
-    rows.push(("Verdict", format!("{}{failed}, by the policy {}", name(&record.verdict), name(&record.policy))));
+    rows.push(("Verdict", format!("{}{failed}, by policy {}", name(&record.verdict), name(&short(&record.policy)))));
     rows.push(("Deploy", format!("`{}`, recorded by phabgate {}", record.deploy, name(&record.version))));
     rows
+}
+
+/// As much of a digest as people compare; the block has the whole.
+fn short(digest: &str) -> String {
+    match digest.split_once(':') {
+        Some((algorithm, hex)) if hex.chars().count() > DIGEST_DIGITS => {
+            format!("{algorithm}:{}…", hex.chars().take(DIGEST_DIGITS).collect::<String>())
+        }
+        _ => digest.to_owned(),
+    }
 }
 
 fn approval_row(approval: &RecordedApproval) -> String {

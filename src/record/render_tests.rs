@@ -39,7 +39,7 @@ pub(crate) fn example() -> Record {
         informed: vec!["comms".to_owned(), "legal".to_owned()],
         verdict: "allowed".to_owned(),
         failed: Vec::new(),
-        policy: "sha256:0f1e2d3c".to_owned(),
+        policy: "sha256:0f1e2d3c4b5a69788796".to_owned(),
         started: Some("2026-08-09T03:17:05.25Z".parse().unwrap()),
         finished: Some("2026-08-09T03:19:19.75Z".parse().unwrap()),
         outcome: Some(Outcome::Succeeded),
@@ -65,7 +65,7 @@ fn a_whole_record() {
     - **Note:** `first line` `second line`
     - **Deployer:** `deployer1` (the calling user), on `deploy1.example`
     - **Also behind it:** `deployer2` (named on the task)
-    - **Verdict:** `allowed`, by the policy `sha256:0f1e2d3c`
+    - **Verdict:** `allowed`, by policy `sha256:0f1e2d3c4b5a…`
     - **Deploy:** `0198f5d0-0000-7000-8000-000000000001`, recorded by phabgate `0.1.0`
 
     ```lang=json, name=phabgate/record/1, lines=6
@@ -85,7 +85,7 @@ fn a_whole_record() {
     "approvals": [{"team": "releng", "user": "releng1", "kind": "verified", "transaction": 412, "time": "2026-08-09T03:12:00Z"}, {"team": "sre", "user": "sre1", "kind": "attested", "time": "2026-08-09T03:13:00Z", "evidence": "https:/\u002firc.example/log\u0023L7"}],
     "informed": ["comms", "legal"],
     "verdict": "allowed",
-    "policy": "sha256:0f1e2d3c",
+    "policy": "sha256:0f1e2d3c4b5a69788796",
     "started": "2026-08-09T03:17:05.25Z",
     "finished": "2026-08-09T03:19:19.75Z",
     "outcome": "succeeded",

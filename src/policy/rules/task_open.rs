@@ -24,6 +24,7 @@ pub(super) const RULE: Rule = Rule {
                 format!("{} is closed ({})", context.task(), context.status),
                 format!("reopen {} if the emergency goes on, or open a task for the new one", context.task()),
             ),
+            false if context.status == "open" => rule.pass("open"),
             false => rule.pass(format!("open ({})", context.status)),
         }
     },

@@ -132,7 +132,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
             Vec::new()
         }
     };
-    show(&queued, &delivered, &session, ui);
+    show(&queued, &delivered, ui);
     Ok(Exit::Done)
 }
 
@@ -235,7 +235,7 @@ fn queue(
     Ok(record)
 }
 
-fn show(record: &Record, delivered: &[Delivered], session: &Session, ui: &mut Ui) {
+fn show(record: &Record, delivered: &[Delivered], ui: &mut Ui) {
     let transaction =
         delivered.iter().find(|delivered| delivered.event == record.event).map(|delivered| delivered.transaction);
     if ui.is_json() {
@@ -245,9 +245,8 @@ fn show(record: &Record, delivered: &[Delivered], session: &Session, ui: &mut Ui
     }
     let Record { task, verdict, .. } = record;
     match transaction {
-        Some(transaction) => {
-            ui.data(&format!("recorded on {task}: {}#{transaction} (verdict: {verdict})", task.url(session.base())));
-        }
+        // Where it stands was said when it was delivered.
+        Some(_) => ui.data(&format!("recorded on {task} (verdict: {verdict})")),
         None => ui.data(&format!("queued for {task} (verdict: {verdict}): `phabgate outbox flush --wait` delivers it")),
     }
 }

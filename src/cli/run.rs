@@ -196,11 +196,8 @@ fn recover(journal: &mut Journal, ui: &mut Ui) -> Result<(), Failure> {
 }
 
 fn say_allowed(read: &Read, task: TaskId, ui: &mut Ui) {
-    let by: Vec<String> =
-        read.verdict.teams.iter().map(|team| format!("{} by {}", team.title, team.by.join(" and "))).collect();
-    let by =
-        if by.is_empty() { "nobody has to approve".to_owned() } else { format!("approved for {}", by.join(", for ")) };
-    ui.note(&format!("{task}: allowed, {by}"));
+    let by = read.verdict.teams.iter().flat_map(|team| team.by.iter().map(|user| format!("{user} ({})", team.team)));
+    ui.note(&format!("{task}: allowed, approved by {}", by.collect::<Vec<_>>().join(", ")));
     for rule in read.verdict.rules.iter().filter(|rule| rule.outcome == Outcome::Warn) {
         ui.warn(&format!("{}: {}", rule.name, rule.message));
     }

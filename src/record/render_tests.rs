@@ -52,7 +52,7 @@ pub(crate) fn example() -> Record {
 #[test]
 fn a_whole_record() {
     insta::assert_snapshot!(render(&example()), @r#"
-    (NOTE) **Emergency deploy finished: succeeded, exit status 0** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
+    (NOTE) **Emergency deploy finished: succeeded** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
 
     - **Command:** `scap sync-world --pause 'T28: roll back'`
     - **Change:** `I0123456789abcdef0123456789abcdef01234567`, action `rollback`
@@ -129,15 +129,15 @@ fn kinds_of_record_differ_in_the_first_line() {
     insta::assert_snapshot!(lines.join("\n"), @r#"
     (NOTE) **Emergency deploy started** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
     (NOTE) **DRILL, not an emergency: deploy started** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
-    (NOTE) **Emergency deploy finished: succeeded, exit status 0** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
+    (NOTE) **Emergency deploy finished: succeeded** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
     (IMPORTANT) **Emergency deploy finished: FAILED, exit status 3** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
     (IMPORTANT) **Emergency deploy finished: FAILED, killed by signal 9** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
     (WARNING) **Emergency deploy finished: rolled back** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
     (WARNING) **Emergency deploy finished: outcome unknown** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
     (WARNING) **Emergency deploy called off before the command started**, deployer `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
     (WARNING) **Emergency deploy called off before the command started**, deployer `deployer1` for `security`; the verdict was `denied`, with approval only by `releng1` and `sre1` (attested).
-    (NOTE) **Emergency deploy by other means, recorded afterwards: succeeded, exit status 0** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
-    (IMPORTANT) **Emergency deploy by other means, recorded afterwards: succeeded, exit status 0, WITHOUT being allowed** by `deployer1` for `security`; the verdict was `denied`, approved by nobody.
+    (NOTE) **Emergency deploy by other means, recorded afterwards: succeeded** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
+    (IMPORTANT) **Emergency deploy by other means, recorded afterwards: succeeded, WITHOUT being allowed** by `deployer1` for `security`; the verdict was `denied`, approved by nobody.
     (IMPORTANT) **Emergency deploy by other means, recorded afterwards: outcome not stated, WITHOUT being allowed** by unknown for `security`; the verdict was `denied`, approved by nobody.
     "#);
 }

@@ -286,6 +286,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_was_nearly_a_task_is_named() {
+        let hint = |text: &str| text.parse::<TaskId>().unwrap_err().hint();
+        for text in ["1234", "t1234", "#1234", "T01234", " T1234"] {
+            assert_eq!(hint(text), "did you mean T1234?", "{text}");
+        }
+        for text in ["", "T0", "T1,T2", "X1", "T99999999999999999999"] {
+            assert_eq!(hint(text), "name one task, such as T1234", "{text}");
+        }
+    }
+
+    #[test]
     fn reads_the_three_shapes_of_a_task() {
         let base = Url::parse("https://phab.example/").unwrap();
         for text in

@@ -121,6 +121,7 @@ impl Ui {
     }
 
     fn said(&mut self, style: Style, label: &str, text: &str) {
+        let text = &without_error_numbers(text);
         let label_columns = label.len() + 1;
         let label = format!("{} ", styled(style, label));
         // A report of several lines is laid out already.
@@ -135,6 +136,19 @@ impl Ui {
     pub(super) fn words(&mut self, text: &str) {
         let _ = write!(self.err, "{text}").and_then(|()| self.err.flush());
     }
+}
+
+/// The text without the numbers that stand behind the words of a system's error: they tell people nothing.
+fn without_error_numbers(text: &str) -> String {
+    let mut parts = text.split(" (os error ");
+    let mut clean = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(')') {
+            Some((number, rest)) if number.bytes().all(|byte| byte.is_ascii_digit()) => clean.push_str(rest),
+            _ => clean.push_str(&format!(" (os error {part}")),
+        }
+    }
+    clean
 }
 
 /// JSON with every character escaped that a terminal would act on or not show. They stand in strings alone.
@@ -199,6 +213,11 @@ mod tests {
     #[test]
     fn what_is_to_be_typed_is_not_broken_at_hyphens() {
         assert_eq!(hanging("", 0, "type sync-world-now", 15), "type\nsync-world-now\n");
+    }
+
+    #[test]
+    fn numbers_of_errors_are_left_out() {
+        assert_eq!(without_error_numbers("no (os error 2), no (os error x)"), "no, no (os error x)");
     }
 
     #[test]

@@ -30,13 +30,31 @@ pub enum TaskIdError {
     #[error("{0:?} is not a task: write it as T1234, #T1234 or its URL")]
     Malformed(String),
     /// A URL whose scheme, host or port is not the configured one.
-    #[error("{url:?} is not on the configured host {host}")]
+    #[error("{url:?} is not on {host}, the configured server")]
     OtherHost {
         /// The URL as given.
         url: String,
         /// Where tasks are looked up.
         host: String,
     },
+}
+
+impl TaskIdError {
+    /// What to type instead, in one line for people.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Malformed(text) => {
+                let digits = text.trim().trim_start_matches(['#', 't', 'T', '0']);
+                match digits.parse::<TaskId>().or_else(|_| format!("T{digits}").parse()) {
+                    Ok(task) => format!("did you mean {task}?"),
+                    Err(_) => "name one task, such as T1234".to_owned(),
+                }
+            }
+            Self::OtherHost { .. } => {
+                "check the address; another server is asked with --url, PHABGATE_URL or the configuration".to_owned()
+            }
+        }
+    }
 }
 
 impl TaskId {
@@ -266,6 +284,17 @@ as_text!(TaskId);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_nearly_a_task_is_named() {
+        let hint = |text: &str| text.parse::<TaskId>().unwrap_err().hint();
+        for text in ["1234", "t1234", "#1234", "T01234", " T1234"] {
+            assert_eq!(hint(text), "did you mean T1234?", "{text}");
+        }
+        for text in ["", "T0", "T1,T2", "X1", "T99999999999999999999"] {
+            assert_eq!(hint(text), "name one task, such as T1234", "{text}");
+        }
+    }
 
     #[test]
     fn reads_the_three_shapes_of_a_task() {

@@ -1,4 +1,37 @@
-//! The gate in front of an emergency deploy.
+//! The gate in front of an emergency deploy: it reads the Phabricator or Phorge task that the deploy refers to, decides by a
+//! policy whether the deploy may happen, runs it, and records on the task who approved it, what ran and how it ended.
+//!
+//! The crate is the command `phabgate` and the library below it. What the command does is in the README; this page says
+//! where things are. Data takes one way:
+//!
+//! ```text
+//!   argv, environment, file        cli, config
+//!            │
+//!        settings                  config: every value checked, with its origin
+//!            │
+//!        evidence                  evidence, over conduit: the task, its whole history, people and teams,
+//!            │                     read until it is known to be whole
+//!         verdict                  policy: a pure function of evidence, policy and time
+//!            │
+//!         (child)                  deploy: the command, run as the one who called
+//!            │
+//!          record                  record: a comment for people that parses back
+//!            │
+//!         journal                  journal: on the disk before the step it speaks of
+//!            │
+//!           task                   record::post: on the task exactly once
+//! ```
+//!
+//! Three types keep the way. A [`policy::Clearance`] comes out of nothing but an evaluation that allows the deploy, and
+//! without one none is run. A [`deploy::plan::Ready`] is a command that was found and can be run. A
+//! [`journal::Ownership`] is the right to write the story of one deploy.
+//!
+//! Beside the way: [`history`] tells a task's story, [`announce`] words the message for IRC, [`sandbox`] is the server that stands
+//! in for Phorge, [`crash`] marks the places where tests kill the gate, and [`text`] makes what others wrote fit to be shown.
+//! [`ids`] and [`time`] hold what all of them share.
+//!
+//! Deciding, telling and wording are pure functions over data, with the time passed in; asking, writing and printing are
+//! a thin shell around them. Every module says at its head what is in the room and what is not.
 
 pub mod announce;
 pub mod cli;

@@ -1,8 +1,8 @@
 //! Text that people or servers supplied, made fit to be shown on a terminal, in a log or in a table.
 //!
 //! In the room: [`inert`] and [`Inert`], which write out what could steer a terminal or hide from a reader, and
-//! [`shorten`] and [`wrap`], which fit such text into columns. All of them take the text as it came; what they return is
-//! inert and must not go through them again. Not in the room: Remarkup, which has dangers of its own
+//! [`shorten`], which fits such text into columns. All of them take the text as it came; what they return is inert and
+//! must not go through them again. Not in the room: Remarkup, which has dangers of its own
 //! ([`crate::record::remarkup`]).
 //!
 //! Each dangerous character is written as `\u{202e}`: its code point, in the notation of Rust and JavaScript. So an auditor
@@ -187,51 +187,6 @@ pub(crate) fn shorten_pieces(pieces: impl Iterator<Item = Piece>, limit: usize) 
     out
 }
 
-/// The text made inert and broken into lines of at most `limit` columns, at spaces where there are any.
-///
-/// A line break in the text is written out like every other control character: it cannot fake a line of ours. An empty
-/// text is one empty line. An escape is never cut in two, so `limit` is taken as 12 where it is less: every escape fits.
-///
-/// ```
-/// use phabgate::text::wrap;
-/// assert_eq!(wrap("ask Release Engineering", 12), ["ask Release", "Engineering"]);
-/// ```
-pub fn wrap(text: &str, limit: usize) -> Vec<String> {
-    let limit = limit.max(12);
-    let mut lines = Vec::new();
-    let (mut line, mut line_columns) = (String::new(), 0);
-    for word in text.split(' ') {
-        let mut piece_texts = Vec::new();
-        for piece in pieces(word, |_, _| false) {
-            let mut piece_text = String::new();
-            piece.push_to(&mut piece_text);
-            piece_texts.push((piece_text, piece.columns()));
-        }
-        let word_columns: usize = piece_texts.iter().map(|(_, columns)| columns).sum();
-        if !line.is_empty() {
-            if line_columns + 1 + word_columns > limit {
-                lines.push(std::mem::take(&mut line));
-                line_columns = 0;
-            } else {
-                line.push(' ');
-                line_columns += 1;
-            }
-        }
-        for (piece_text, columns) in piece_texts {
-            if line_columns + columns > limit {
-                lines.push(std::mem::take(&mut line));
-                line_columns = 0;
-            }
-            line.push_str(&piece_text);
-            line_columns += columns;
-        }
-    }
-    if !line.is_empty() || lines.is_empty() {
-        lines.push(line);
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -291,14 +246,6 @@ mod tests {
         assert_eq!(shorten("", 0), "");
     }
 
-    #[test]
-    fn wraps_long_words_and_whole_escapes() {
-        assert_eq!(wrap("", 20), [""]);
-        assert_eq!(wrap("aaaaaaaaaaaaaaa b", 12), ["aaaaaaaaaaaa", "aaa b"]);
-        assert_eq!(wrap("aaaaaaaa\u{202e}b", 12), ["aaaaaaaa", "\\u{202e}b"]);
-        assert_eq!(wrap("a\nverdict: allowed", 40), ["a\\u{a}verdict: allowed"]);
-    }
-
     fn undo(shown: &str) -> String {
         let mut out = String::new();
         let mut rest = shown;
@@ -324,14 +271,6 @@ mod tests {
             let short = shorten(&text, limit);
             prop_assert!(columns(&short) <= limit);
             prop_assert!(short == inert(&text) || short.is_empty() || short.ends_with('…'));
-        }
-
-        #[test]
-        fn wrapped_text_fits_and_is_all_there(text in any::<String>(), limit in 12usize..40) {
-            let lines = wrap(&text, limit);
-            prop_assert!(lines.iter().all(|line| columns(line) <= limit));
-            let bare = |text: &str| text.replace(' ', "");
-            prop_assert_eq!(bare(&lines.concat()), bare(&inert(&text)));
         }
     }
 }

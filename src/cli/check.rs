@@ -64,18 +64,26 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
 
 /// Shows what was read, in the form asked for.
 fn show(read: &Read, task: TaskId, session: &Session, ui: &mut Ui) {
-    let announcement = (read.verdict.decision == Decision::Pending).then(|| announcement(&read.subject, task, session));
     if ui.is_json() {
+        let pending = read.verdict.decision == Decision::Pending;
+        let announcement = pending.then(|| announcement(&read.subject, task, session));
         ui.json(&verdict::json(task, &read.subject, &read.verdict, &session.settings.policy, announcement.as_deref()));
         return;
     }
-    let mut page = verdict::text(task, &read.subject, &read.verdict, ui.width());
-    if let Some(message) = announcement {
+    ui.data(&page(read, task, session, ui.width()));
+}
+
+/// The verdict for people and, where approvals can still come, how to ask for them.
+pub(super) fn page(read: &Read, task: TaskId, session: &Session, width: usize) -> String {
+    let mut page = verdict::text(task, &read.subject, &read.verdict, width);
+    if read.verdict.decision == Decision::Pending {
         let contact = &session.settings.contact;
-        page.push_str(&format!("\nAsk in {}:\n\n  {}\n\n", styled(NAME, &contact.channel), message));
-        page.push_str(&hanging("Nobody answers? ", 16, &contact.escalation, ui.width()));
+        // The message is one line in any terminal, so that it can be copied whole.
+        let message = announcement(&read.subject, task, session);
+        page.push_str(&format!("\nAsk in {}:\n\n  {message}\n\n", styled(NAME, &contact.channel)));
+        page.push_str(&hanging("Nobody answers? ", 16, &contact.escalation, width));
     }
-    ui.data(&page);
+    page
 }
 
 /// The message for IRC; of a restricted task it tells nothing but the number.
@@ -152,9 +160,14 @@ impl<'a> Reading<'a> {
                 let subject = Subject::of(&evidence, &story, self.policy, url, intent.show_restricted);
                 Read { verdict, subject, evidence: Some(evidence), error: None }
             }
-            Ok(Visibility::NotVisible { now, .. }) => {
+            Ok(Visibility::NotVisible { owner, now }) => {
                 let subject = Subject { url, now: Some(now), ..Subject::default() };
-                Read { verdict: policy::not_visible(question.task), subject, evidence: None, error: None }
+                Read {
+                    verdict: policy::not_visible(question.task, &owner.username),
+                    subject,
+                    evidence: None,
+                    error: None,
+                }
             }
             Err(error) => {
                 let verdict = Verdict::undecided(error.to_string(), error.hint());

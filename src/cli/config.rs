@@ -170,9 +170,20 @@ fn columns(rows: &[[String; 3]], width: usize) -> String {
     let mut text = String::new();
     for [key, value, origin] in rows {
         if values < NARROWEST {
-            let indented = textwrap::Options::new(width.max(NARROWEST)).initial_indent("  ").subsequent_indent("  ");
-            text.push_str(&format!("{key}\n{}\n", textwrap::fill(value, &indented)));
-            text.push_str(&format!("{}\n", textwrap::fill(&format!("from {origin}"), &indented)));
+            // Too narrow for columns: as the file writes it, the origin as a comment behind it or below.
+            let setting = format!("{key} = {value}");
+            let whole = format!("{setting}  # {origin}");
+            if whole.width() <= width {
+                text.push_str(&format!("{whole}\n"));
+                continue;
+            }
+            let options = |first| {
+                let options =
+                    textwrap::Options::new(width.max(NARROWEST)).initial_indent(first).subsequent_indent("    ");
+                options.word_separator(textwrap::WordSeparator::AsciiSpace)
+            };
+            text.push_str(&format!("{}\n", textwrap::fill(&setting, options(""))));
+            text.push_str(&format!("{}\n", textwrap::fill(&format!("# {origin}"), options("    "))));
             continue;
         }
         let column = widest(1).min(values);

@@ -84,7 +84,7 @@ impl From<ConfigError> for Failure {
 
 impl From<CredentialsError> for Failure {
     fn from(error: CredentialsError) -> Self {
-        Self::plain(Exit::Credentials, &error)
+        Self { hint: error.hint(), ..Self::plain(Exit::Credentials, &error) }
     }
 }
 
@@ -106,7 +106,10 @@ impl From<CallerError> for Failure {
 
 impl From<StateError> for Failure {
     fn from(error: StateError) -> Self {
-        Self::plain(Exit::Incomplete, &error)
+        let hint = matches!(error, StateError::Io { .. }).then(|| {
+            "name a folder that you can write to in PHABGATE_STATE; without its journal the gate does not deploy".into()
+        });
+        Self { hint, ..Self::plain(Exit::Incomplete, &error) }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::evidence::{Evidence, Question, Visibility, gather};
 use crate::history::{self, Detail, Entry, History, Kind, Tone};
 use crate::ids::{TaskId, TransactionId};
 use crate::policy;
-use crate::text::{columns, inert, shorten, wrap};
+use crate::text::{columns, inert, shorten};
 
 /// The schema of `history --format json`.
 const SCHEMA: &str = "phabgate/history/1";
@@ -78,7 +78,7 @@ async fn read(task: TaskId, deployer: Option<&str>, session: &Session) -> Result
     let question = Question { task, deployer, calling_user: None, attestations: Vec::new(), owner_deploys: false };
     let mut evidence = match gather(&client, policy, &question).await? {
         Visibility::Visible(evidence) => *evidence,
-        Visibility::NotVisible { .. } => return Err(not_visible(task)),
+        Visibility::NotVisible { owner, .. } => return Err(not_visible(task, &owner.username)),
     };
     let known = &evidence.accounts;
     let people: Vec<_> =
@@ -98,8 +98,8 @@ async fn read(task: TaskId, deployer: Option<&str>, session: &Session) -> Result
 }
 
 /// The words of the rule `task-visible`: a missing task and a hidden one get the same.
-fn not_visible(task: TaskId) -> Failure {
-    let rule = policy::not_visible(task).rules.into_iter().next();
+fn not_visible(task: TaskId, account: &str) -> Failure {
+    let rule = policy::not_visible(task, account).rules.into_iter().next();
     let (message, hint) = rule.map(|rule| (rule.message, rule.hint)).unwrap_or_default();
     Failure { exit: Exit::Denied, message, hint }
 }
@@ -227,13 +227,7 @@ fn line(entry: &Entry, name: &str, names: usize, kinds: usize, width: usize) -> 
         gap(columns(name), names)
     );
     let indent = 2 + 8 + 2 + kinds + 2 + names + 2;
-    let room = width.saturating_sub(indent).max(20);
-    let mut lines = wrap(&entry.words, room).into_iter();
-    let mut shown = format!("{head}{}\n", lines.next().unwrap_or_default());
-    for further in lines {
-        shown.push_str(&format!("{}{further}\n", " ".repeat(indent)));
-    }
-    shown
+    hanging(&head, indent, &inert(&entry.words), width)
 }
 
 #[cfg(test)]
@@ -299,8 +293,8 @@ mod tests {
 
     #[test]
     fn a_task_that_is_not_visible_gets_the_words_of_its_rule() {
-        let failure = not_visible(TaskId::new(7).unwrap());
-        let rule = &policy::not_visible(TaskId::new(7).unwrap()).rules[0];
+        let failure = not_visible(TaskId::new(7).unwrap(), "phabgate");
+        let rule = &policy::not_visible(TaskId::new(7).unwrap(), "phabgate").rules[0];
         assert_eq!((failure.exit, &failure.message, &failure.hint), (Exit::Denied, &rule.message, &rule.hint));
     }
 }

@@ -54,11 +54,13 @@ struct Globals {
     /// Use the embedded sandbox in place of a server
     #[arg(long, global = true, help_heading = "Global options")]
     sandbox: bool,
-    /// Print for people or for programs
+    /// Print text for people, or json for programs
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", help_heading = "Global options")]
+    #[arg(hide_possible_values = true, hide_default_value = true)]
     format: Format,
-    /// When to use colour
+    /// Colour always, never, or auto: in a terminal without NO_COLOR
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", help_heading = "Global options")]
+    #[arg(hide_possible_values = true, hide_default_value = true)]
     color: Color,
     /// Say each call that is made
     #[arg(long, short, global = true, help_heading = "Global options")]
@@ -104,8 +106,8 @@ pub(crate) struct Subject {
     /// Where the attested approvals can be looked up
     #[arg(long, value_name = "URL")]
     evidence: Option<String>,
-    /// What will be done
-    #[arg(long, value_enum, value_name = "ACTION")]
+    /// What will be done: fix, rollback, config or on-wiki-edit
+    #[arg(long, value_enum, value_name = "ACTION", hide_possible_values = true)]
     action: Option<Action>,
     /// What will be deployed: a Gerrit change, a commit
     #[arg(long, value_name = "REF")]
@@ -143,8 +145,7 @@ pub fn main() -> ExitCode {
             tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(std::io::stderr).without_time();
         let _ = tracing::subscriber::set_global_default(subscriber.with_target(false).finish());
     }
-    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|columns| *columns > 0);
-    let mut ui = Ui::new(cli.globals.format, cli.globals.color, columns);
+    let mut ui = Ui::new(cli.globals.format, cli.globals.color, columns());
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -160,9 +161,32 @@ pub fn main() -> ExitCode {
     ExitCode::from(runtime.block_on(dispatch(&cli, &mut ui)))
 }
 
+/// `$COLUMNS`, where it is a width.
+fn columns() -> Option<usize> {
+    std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|columns| *columns > 0)
+}
+
+/// What was meant, for the two slips that are easily made: a time behind `--wait` without `=`, and a command without `--`.
+fn slip(error: &clap::Error, arguments: &[OsString]) -> Option<String> {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    if error.kind() != ErrorKind::UnknownArgument {
+        return None;
+    }
+    let Some(ContextValue::String(unknown)) = error.get(ContextKind::InvalidArg) else { return None };
+    let waits = |pair: &[OsString]| pair[0] == "--wait" && pair[1] == unknown.as_str();
+    if arguments.windows(2).any(waits) {
+        return Some(format!("write --wait={}", crate::text::inert(unknown)));
+    }
+    let bare = names_run(arguments) && !unknown.starts_with('-') && arguments.iter().all(|word| word != "--");
+    bare.then(|| "write the command after --, as in `phabgate run T1234 -- scap sync-world`".to_owned())
+}
+
 /// clap's own end: help and version are no errors; for `run` a wrong command line is one of the gate's own failures.
 fn refused(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     let _ = error.print();
+    if let Some(tip) = slip(error, arguments) {
+        Ui::new(Format::Text, Color::Auto, columns()).hint(&tip);
+    }
     match error.use_stderr() {
         false => ExitCode::SUCCESS,
         true if names_run(arguments) => ExitCode::from(crate::deploy::GATE_FAILED),
@@ -210,4 +234,23 @@ async fn dispatch(cli: &Cli, ui: &mut Ui) -> u8 {
 /// The whole command line, for parsing it, and for man pages and completions.
 fn definition() -> clap::Command {
     help::dress(Cli::command())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slip_of(line: &str) -> Option<String> {
+        let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        slip(&definition().try_get_matches_from(&arguments).unwrap_err(), &arguments)
+    }
+
+    #[test]
+    fn a_slip_names_what_was_meant() {
+        assert_eq!(slip_of("phabgate check T1 --wait 30m").as_deref(), Some("write --wait=30m"));
+        assert_eq!(slip_of("phabgate run T1 --wait 30m -- true").as_deref(), Some("write --wait=30m"));
+        assert!(slip_of("phabgate run T1 echo hi").unwrap().contains("-- scap sync-world"));
+        assert_eq!(slip_of("phabgate check T1 T2"), None);
+        assert_eq!(slip_of("phabgate run T1 --frobnicate -- true"), None);
+    }
 }

@@ -34,8 +34,8 @@ pub(super) struct Args {
     /// When it ended; without a time, now
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "now", value_parser = time)]
     finished: Option<Timestamp>,
-    /// How it ended
-    #[arg(long, value_enum, value_name = "OUTCOME")]
+    /// How it ended: succeeded, failed, rolled-back, or unknown where nobody saw
+    #[arg(long, value_enum, value_name = "OUTCOME", hide_possible_values = true)]
     outcome: Option<Ended>,
     /// What was run
     #[arg(long, value_name = "TEXT")]
@@ -51,13 +51,9 @@ pub(super) struct Args {
 /// How a deploy can have ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Ended {
-    /// It did what it was meant to do.
     Succeeded,
-    /// It did not.
     Failed,
-    /// It was undone.
     RolledBack,
-    /// Nobody saw.
     Unknown,
 }
 
@@ -137,7 +133,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
             Vec::new()
         }
     };
-    show(&queued, &delivered, &session, ui);
+    show(&queued, &delivered, ui);
     Ok(Exit::Done)
 }
 
@@ -240,7 +236,7 @@ fn queue(
     Ok(record)
 }
 
-fn show(record: &Record, delivered: &[Delivered], session: &Session, ui: &mut Ui) {
+fn show(record: &Record, delivered: &[Delivered], ui: &mut Ui) {
     let transaction =
         delivered.iter().find(|delivered| delivered.event == record.event).map(|delivered| delivered.transaction);
     if ui.is_json() {
@@ -250,9 +246,8 @@ fn show(record: &Record, delivered: &[Delivered], session: &Session, ui: &mut Ui
     }
     let Record { task, verdict, .. } = record;
     match transaction {
-        Some(transaction) => {
-            ui.data(&format!("recorded on {task}: {}#{transaction} (verdict: {verdict})", task.url(session.base())));
-        }
+        // Where it stands was said when it was delivered.
+        Some(_) => ui.data(&format!("recorded on {task} (verdict: {verdict})")),
         None => ui.data(&format!("queued for {task} (verdict: {verdict}): `phabgate outbox flush --wait` delivers it")),
     }
 }

@@ -31,7 +31,8 @@ pub(super) enum Child {
 /// What happened so far, and where to write it.
 #[derive(Debug)]
 pub(super) struct ResultFile {
-    path: Option<PathBuf>,
+    /// `None` as well where it turned out that it cannot be written.
+    pub(super) path: Option<PathBuf>,
     identity: Identity,
     pub(super) task: Option<TaskId>,
     pub(super) deploy: Option<DeployId>,

@@ -89,7 +89,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> u8 {
             GATE_FAILED
         }
         Err(Stop::Command(error)) => {
-            ui.failure(&Failure::usage(error.to_string(), "nothing was run and nothing was posted"));
+            ui.failure(&Failure::usage(error.to_string(), "nothing was run, and nothing was written on the task"));
             result.error = Some(error.to_string());
             error.exit_code()
         }
@@ -125,7 +125,10 @@ async fn attempt(
 ) -> Result<u8, Stop> {
     let plan = Plan::new(args.command.iter().cloned(), std::env::vars_os(), run_as).and_then(Plan::preflight);
     let ready = plan.map_err(Stop::Command)?;
-    result.probe().map_err(|why| Failure::usage(why, "give --result a file that can be written"))?;
+    result.probe().map_err(|why| {
+        result.path = None;
+        Failure::usage(why, "give --result a file that can be written")
+    })?;
     let session = Session::open(globals).await?;
     let task = session.task(&args.subject.task)?;
     result.task = Some(task);
@@ -139,8 +142,13 @@ async fn attempt(
     let read = Reading::new(&session).until_decided(&question, &intent, args.waiting, ui).await;
     result.verdict = Some(read.verdict.decision.word());
     let Decision::Allowed(clearance) = &read.verdict.decision else {
-        ui.words(&verdict::text(task, &read.subject, &read.verdict, ui.width()));
-        return Err(Stop::Said(format!("the verdict is {}", read.verdict.decision.word())));
+        let word = read.verdict.decision.word();
+        ui.words(&format!("{}\n", super::check::page(&read, task, &session, ui.width())));
+        ui.note(&format!("{task}: {word}: nothing was run, and nothing was written on the task"));
+        if read.verdict.decision == Decision::Pending && args.waiting.wait.is_none() {
+            ui.hint("add --wait to run it as soon as the approvals are there");
+        }
+        return Err(Stop::Said(format!("the verdict is {word}")));
     };
     let Some(evidence) = read.evidence.as_deref() else { return Err(Stop::Said("no evidence".into())) };
     let owner = evidence.owner.clone();
@@ -191,11 +199,8 @@ fn recover(journal: &mut Journal, ui: &mut Ui) -> Result<(), Failure> {
 }
 
 fn say_allowed(read: &Read, task: TaskId, ui: &mut Ui) {
-    let by: Vec<String> =
-        read.verdict.teams.iter().map(|team| format!("{} by {}", team.title, team.by.join(" and "))).collect();
-    let by =
-        if by.is_empty() { "nobody has to approve".to_owned() } else { format!("approved for {}", by.join(", for ")) };
-    ui.note(&format!("{task}: allowed, {by}"));
+    let by = read.verdict.teams.iter().flat_map(|team| team.by.iter().map(|user| format!("{user} ({})", team.team)));
+    ui.note(&format!("{task}: allowed, approved by {}", by.collect::<Vec<_>>().join(", ")));
     for rule in read.verdict.rules.iter().filter(|rule| rule.outcome == Outcome::Warn) {
         ui.warn(&format!("{}: {}", rule.name, rule.message));
     }

@@ -108,8 +108,7 @@ impl Session {
 
     /// The task that an argument names.
     pub(super) fn task(&self, text: &str) -> Result<TaskId, Failure> {
-        TaskId::parse_on(text, self.base())
-            .map_err(|error| Failure::usage(error.to_string(), "name one task, such as T1234"))
+        TaskId::parse_on(text, self.base()).map_err(|error| Failure::usage(error.to_string(), error.hint()))
     }
 
     /// What is asked about a task.

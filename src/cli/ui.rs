@@ -13,22 +13,17 @@ use super::exit::Failure;
 /// What `--format` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(super) enum Format {
-    /// For people.
     #[default]
     Text,
-    /// For programs.
     Json,
 }
 
 /// What `--color` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(super) enum Color {
-    /// Where a terminal is there and `NO_COLOR` is not set.
     #[default]
     Auto,
-    /// Always.
     Always,
-    /// Never.
     Never,
 }
 
@@ -104,31 +99,56 @@ impl Ui {
 
     /// Says what is being done, in a line.
     pub(super) fn note(&mut self, text: &str) {
-        let _ = writeln!(self.err, "{} {text}", styled(FAINT, "phabgate:"));
+        self.said(FAINT, "phabgate:", text);
     }
 
     /// Says that something should be looked at.
     pub(super) fn warn(&mut self, text: &str) {
-        let _ = writeln!(self.err, "{} {text}", styled(MIND, "warning:"));
+        self.said(MIND, "warning:", text);
     }
 
     /// Says what to do next.
     pub(super) fn hint(&mut self, text: &str) {
-        let _ = writeln!(self.err, "{} {text}", styled(HINT, "hint:"));
+        self.said(HINT, "hint:", text);
     }
 
     /// Says why a command cannot go on.
     pub(super) fn failure(&mut self, failure: &Failure) {
-        let _ = writeln!(self.err, "{} {}", styled(BAD, "error:"), failure.message);
+        self.said(BAD, "error:", &failure.message);
         if let Some(hint) = &failure.hint {
             self.hint(hint);
         }
+    }
+
+    fn said(&mut self, style: Style, label: &str, text: &str) {
+        let text = &without_error_numbers(text);
+        let label_columns = label.len() + 1;
+        let label = format!("{} ", styled(style, label));
+        // A report of several lines is laid out already.
+        let laid = match text.contains('\n') {
+            true => format!("{label}{text}\n"),
+            false => hanging(&label, label_columns, text, self.width),
+        };
+        self.words(&laid);
     }
 
     /// Prints words about trouble as they are.
     pub(super) fn words(&mut self, text: &str) {
         let _ = write!(self.err, "{text}").and_then(|()| self.err.flush());
     }
+}
+
+/// The text without the numbers that stand behind the words of a system's error: they tell people nothing.
+fn without_error_numbers(text: &str) -> String {
+    let mut parts = text.split(" (os error ");
+    let mut clean = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(')') {
+            Some((number, rest)) if number.bytes().all(|byte| byte.is_ascii_digit()) => clean.push_str(rest),
+            _ => clean.push_str(&format!(" (os error {part}")),
+        }
+    }
+    clean
 }
 
 /// JSON with every character escaped that a terminal would act on or not show. They stand in strings alone.
@@ -147,15 +167,61 @@ fn visible(json: &str) -> String {
     clean
 }
 
-/// Lays out a text behind a label: the first line after `head`, further ones below it.
+/// How much room a text needs behind its label, for it to be read with ease.
+const ROOM: usize = 24;
+/// How far a text stands in below a label that leaves it too little room.
+const BELOW: usize = 4;
+
+/// Lays out a text behind a label: the first line after `head`, further ones below it. Lines break at spaces alone, so
+/// that addresses and what is to be typed stay whole. In a narrow terminal the text stands below its label.
 pub(super) fn hanging(head: &str, head_columns: usize, text: &str, width: usize) -> String {
-    let room = width.saturating_sub(head_columns).max(20);
-    let mut lines =
-        textwrap::wrap(text, textwrap::Options::new(room).word_splitter(textwrap::WordSplitter::NoHyphenation))
-            .into_iter();
-    let mut laid = format!("{head}{}\n", lines.next().unwrap_or_default());
+    if head_columns > BELOW * 2 && width < head_columns + ROOM {
+        let label = head.trim_start();
+        let indent = head.len() - label.len();
+        if indent > BELOW {
+            let head = format!("{}{label}", " ".repeat(BELOW));
+            return hanging(&head, head_columns - indent + BELOW, text, width);
+        }
+        return format!("{}\n{}", head.trim_end(), hanging(&" ".repeat(BELOW), BELOW, text, width));
+    }
+    let options = textwrap::Options::new(width.saturating_sub(head_columns).max(1))
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .word_separator(textwrap::WordSeparator::AsciiSpace);
+    let mut lines = textwrap::wrap(text, options).into_iter();
+    let mut laid = format!("{head}{}", lines.next().unwrap_or_default()).trim_end().to_owned();
+    laid.push('\n');
     for line in lines {
         laid.push_str(&format!("{}{line}\n", " ".repeat(head_columns)));
     }
     laid
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_stands_behind_its_label_or_below_it() {
+        let rule = |width| hanging("  ok    team:sre      ", 22, "approved by sre1 and by sre2", width);
+        assert_eq!(rule(60), "  ok    team:sre      approved by sre1 and by sre2\n");
+        assert_eq!(rule(46), "  ok    team:sre      approved by sre1 and\n                      by sre2\n");
+        assert_eq!(rule(40), "  ok    team:sre\n    approved by sre1 and by sre2\n");
+        let hint = hanging("                      hint: ", 28, "ask sre1 to comment on T6, or page them", 40);
+        assert_eq!(hint, "    hint: ask sre1 to comment on T6, or\n          page them\n");
+    }
+
+    #[test]
+    fn what_is_to_be_typed_is_not_broken_at_hyphens() {
+        assert_eq!(hanging("", 0, "type sync-world-now", 15), "type\nsync-world-now\n");
+    }
+
+    #[test]
+    fn numbers_of_errors_are_left_out() {
+        assert_eq!(without_error_numbers("no (os error 2), no (os error x)"), "no, no (os error x)");
+    }
+
+    #[test]
+    fn a_label_without_text_has_no_space_behind_it() {
+        assert_eq!(hanging("T1 ", 3, "", 80), "T1\n");
+    }
 }

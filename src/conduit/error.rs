@@ -130,7 +130,8 @@ impl ConduitError {
     pub fn hint(&self) -> &'static str {
         match &self.kind {
             _ if self.is_credentials() => {
-                "make a new token for this account under Settings, Conduit API Tokens, and give it as PHABGATE_TOKEN_FILE"
+                "make a new token under Settings, Conduit API Tokens, and put it where the old one was; `phabgate config show` \
+                 says where that is"
             }
             Failure::NoConnection(_) => "check the URL and the network; `phabgate config show` prints the URL in use",
             Failure::TimedOut(_) | Failure::Broken(_) | Failure::Unavailable { .. } | Failure::OutOfTime => {
@@ -163,27 +164,31 @@ const DENIAL: &str = "You Shall Not Pass";
 
 impl fmt::Display for ConduitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let method = &self.method;
+        let ended = |text: &str| inert(text.trim_end().trim_end_matches('.'));
         match &self.kind {
-            Failure::NoConnection(why) => write!(f, "{method}: no connection to the server: {}", inert(why)),
-            Failure::TimedOut(after) => write!(f, "{method}: no answer within {} s", after.as_secs_f32()),
-            Failure::Broken(why) => write!(f, "{method}: the connection broke: {}", inert(why)),
-            Failure::RateLimited { .. } => write!(f, "{method}: the server limits our rate (HTTP 429)"),
+            Failure::NoConnection(why) => write!(f, "no connection to the server: {}", ended(why))?,
+            Failure::TimedOut(after) => write!(f, "the server did not answer within {} s", after.as_secs_f32())?,
+            Failure::Broken(why) => write!(f, "the connection to the server broke: {}", ended(why))?,
+            Failure::RateLimited { .. } => f.write_str("the server asks to be called less often (HTTP 429)")?,
             Failure::Unavailable { status, what, .. } => {
-                write!(f, "{method}: the server answered HTTP {status}, {}", inert(what))
+                write!(f, "the server answered HTTP {status}, {}", inert(what))?;
             }
-            Failure::Redirected { to } => write!(f, "{method}: the server redirects to {}", inert(to)),
-            Failure::NotConduit { status: 200, what } => write!(f, "{method}: the server answered {}", inert(what)),
-            Failure::NotConduit { status, what } => {
-                write!(f, "{method}: the server answered HTTP {status}, {}", inert(what))
+            Failure::Redirected { to } => write!(f, "the server redirects to {}", inert(to))?,
+            Failure::NotConduit { status: 200, what } => write!(f, "the server answered {}", inert(what))?,
+            Failure::NotConduit { status, what } => write!(f, "the server answered HTTP {status}, {}", inert(what))?,
+            Failure::TooLarge { limit } => write!(f, "the server's reply is larger than {} MiB", limit >> 20)?,
+            Failure::Refused { info, .. } if info.contains(DENIAL) => f.write_str("this account is not allowed to")?,
+            Failure::Refused { info, .. } if self.is_credentials() => {
+                write!(f, "the server refuses the token: {}", ended(info))?;
             }
-            Failure::TooLarge { limit } => write!(f, "{method}: the reply is larger than {} MiB", limit >> 20),
-            Failure::Refused { code, info } if info.contains(DENIAL) => {
-                write!(f, "{method}: {}: this account is not allowed to", inert(code))
-            }
-            Failure::Refused { code, info } => write!(f, "{method}: {}: {}", inert(code), inert(info)),
-            Failure::Unexpected(why) => write!(f, "{method}: unexpected reply: {}", inert(why)),
-            Failure::OutOfTime => write!(f, "{method}: the time for this command ran out"),
+            Failure::Refused { info, .. } => write!(f, "the server refuses the call: {}", ended(info))?,
+            Failure::Unexpected(why) => write!(f, "the server's reply is not what was asked for: {}", ended(why))?,
+            Failure::OutOfTime => f.write_str("the time for this command ran out")?,
+        }
+        // For whoever looks into it: what was called, and the server's own word for the error.
+        match &self.kind {
+            Failure::Refused { code, .. } => write!(f, " ({}, {})", self.method, inert(code)),
+            _ => write!(f, " ({})", self.method),
         }
     }
 }
@@ -230,6 +235,15 @@ mod tests {
     fn the_words_of_a_denial_are_not_shown() {
         let text =
             refused("ERR-CONDUIT-CORE", "[You Shall Not Pass: Embargoed thing] (Can View) only admin").to_string();
-        assert_eq!(text, "maniphest.edit: ERR-CONDUIT-CORE: this account is not allowed to");
+        assert_eq!(text, "this account is not allowed to (maniphest.edit, ERR-CONDUIT-CORE)");
+    }
+
+    #[test]
+    fn an_error_is_one_sentence_and_names_the_call_at_its_end() {
+        let text = refused("ERR-INVALID-AUTH", "API token \"***\" is not valid.").to_string();
+        assert_eq!(
+            text,
+            "the server refuses the token: API token \"***\" is not valid (maniphest.edit, ERR-INVALID-AUTH)"
+        );
     }
 }

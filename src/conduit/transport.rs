@@ -105,7 +105,7 @@ impl Client {
                 );
             }
         }
-        let http = http.build().map_err(|error| ClientError { url: base.to_string(), why: chain(&error) })?;
+        let http = http.build().map_err(|error| ClientError { url: base.to_string(), why: root_cause(&error) })?;
         Ok(Self { http, base: Arc::new(base.clone()), token: token.map(Arc::new), timeouts, deadline: None })
     }
 
@@ -177,7 +177,7 @@ impl Client {
     }
 
     fn broken(&self, error: &reqwest::Error) -> Failure {
-        let why = self.redact(&chain(error));
+        let why = self.redact(&root_cause(error));
         if error.is_connect() { Failure::NoConnection(why) } else { Failure::Broken(why) }
     }
 
@@ -294,18 +294,16 @@ impl Head {
     }
 }
 
-/// An error and its causes in one line, without the URL, which the caller knows.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut lines: Vec<String> = Vec::new();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let line = cause.to_string();
-        if lines.last() != Some(&line) {
-            lines.push(line);
-        }
-        next = cause.source();
+/// What is at the bottom of an error, without the URL, which the caller knows: the last cause is what happened, those
+/// before it say in which layer of the client it was noticed. The number at the end of a system's error tells people
+/// nothing.
+fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(below) = cause.source() {
+        cause = below;
     }
-    if lines.is_empty() { error.to_string() } else { lines.join(": ") }
+    let words = cause.to_string();
+    words.split_once(" (os error ").map_or(words.clone(), |(words, _)| words.to_lowercase())
 }
 
 #[cfg(test)]

@@ -103,10 +103,7 @@ pub enum CredentialsError {
     #[error(transparent)]
     Variable(#[from] VariableError),
     /// No source has one.
-    #[error(
-        "there is no token for {url}: put one into a file of mode 600 and name it in PHABGATE_TOKEN_FILE, or type \
-         `arc install-certificate {url}`"
-    )]
+    #[error("there is no token for {url}")]
     Missing {
         /// The server.
         url: Url,
@@ -120,7 +117,7 @@ pub enum CredentialsError {
         why: OpenError,
     },
     /// Others can read it.
-    #[error("{path} can be read by others (its mode is {mode:03o}): type `chmod 600 {path}`", path = path.display())]
+    #[error("{path} can be read by others (its mode is {mode:03o})", path = path.display())]
     Unsafe {
         /// The file that was opened.
         path: PathBuf,
@@ -128,7 +125,7 @@ pub enum CredentialsError {
         mode: u32,
     },
     /// What is there is no token.
-    #[error("what {source_name} holds is not a Conduit token: {shape}; make one under Settings, Conduit API Tokens")]
+    #[error("what {source_name} holds is not a Conduit token: {shape}")]
     Shape {
         /// Where it was found.
         source_name: TokenSource,
@@ -143,6 +140,29 @@ pub enum CredentialsError {
         /// Why.
         why: arcrc::ArcrcError,
     },
+}
+
+impl CredentialsError {
+    /// What to do next, in one line for people.
+    pub fn hint(&self) -> Option<String> {
+        const MAKE: &str = "make one on the server, under Settings, Conduit API Tokens";
+        match self {
+            Self::Variable(_) | Self::Arcrc { .. } => None,
+            Self::Missing { url } => Some(format!(
+                "{MAKE}, and put it into a file of mode 600 that PHABGATE_TOKEN_FILE names; or type `arc install-certificate {url}`"
+            )),
+            Self::Unreadable { why: OpenError::Io(error), .. } if error.kind() == io::ErrorKind::PermissionDenied => {
+                Some(
+                    "run the gate as the file's owner; where root keeps a bot's token, call it through sudo".to_owned(),
+                )
+            }
+            Self::Unreadable { .. } => {
+                Some("name a file that holds the token and nothing else in PHABGATE_TOKEN_FILE".to_owned())
+            }
+            Self::Unsafe { path, .. } => Some(format!("type `chmod 600 {}`", path.display())),
+            Self::Shape { .. } => Some(MAKE.to_owned()),
+        }
+    }
 }
 
 /// Looks for the token of the server at `url`: the environment, the file that it names, systemd's credential,

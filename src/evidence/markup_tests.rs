@@ -1,3 +1,5 @@
+//! How Remarkup is split into blocks: what is quoted, code, indented or literal, and what is somebody's own line.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -97,7 +97,7 @@ pub fn evaluate(evidence: &Evidence, policy: &Policy, intent: &Intent, cut: Opti
 }
 
 /// The verdict on a task that this account is not shown.
-pub fn not_visible(task: TaskId) -> Verdict {
-    let rules = vec![task_visible::not_visible(task)];
+pub fn not_visible(task: TaskId, account: &str) -> Verdict {
+    let rules = vec![task_visible::not_visible(task, account)];
     Verdict { decision: Decision::from_outcomes(&rules), rules, approvals: Vec::new(), teams: Vec::new() }
 }

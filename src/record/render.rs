@@ -27,13 +27,14 @@
 use std::fmt::Write as _;
 use std::io;
 
+use jiff::SignedDuration;
 use jiff::fmt::friendly::{Designator, Spacing, SpanPrinter};
-use jiff::{SignedDuration, Timestamp};
 use serde::Serialize as _;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 
 use super::remarkup::{code, code_short};
 use super::{ApprovalKind, Deployer, DeployerSource, Event, ExitStatus, Outcome, Record, RecordedApproval, SCHEMA};
+use crate::time::utc;
 
 /// How the block names itself in its first line, before the schema.
 pub(super) const MARKER: &str = "name=";
@@ -42,6 +43,8 @@ pub(super) const MARKER: &str = "name=";
 const TEXT_COLUMNS: usize = 600;
 /// How many columns of a name are shown to people.
 const NAME_COLUMNS: usize = 80;
+/// How many digits of a digest are shown to people.
+const DIGEST_DIGITS: usize = 12;
 /// How many entries of one list are shown to people.
 const LIST_ENTRIES: usize = 20;
 
@@ -146,12 +149,12 @@ fn details(record: &Record) -> Vec<(&'static str, String)> {
         rows.push(("Informed", names(&record.informed)));
     }
     if let Some(started) = record.started {
-        rows.push(("Started", time(started)));
+        rows.push(("Started", utc(started)));
     }
     if let Some(finished) = record.finished {
         let took = record.started.map(|started| finished.duration_since(started)).filter(|took| !took.is_negative());
         let took = took.map(|took| format!(", after {}", duration(took)));
-        rows.push(("Finished", format!("{}{}", time(finished), took.unwrap_or_default())));
+        rows.push(("Finished", format!("{}{}", utc(finished), took.unwrap_or_default())));
     }
     if let Some(note) = &record.note {
         // Each line of a note is a span, so that it reads as it was written; the server joins them with spaces.
@@ -169,9 +172,19 @@ fn details(record: &Record) -> Vec<(&'static str, String)> {
         [] => String::new(),
         failed => format!(", because of {}", names(failed)),
     };
-    rows.push(("Verdict", format!("{}{failed}, by the policy {}", name(&record.verdict), name(&record.policy))));
+    rows.push(("Verdict", format!("{}{failed}, by policy {}", name(&record.verdict), name(&short(&record.policy)))));
     rows.push(("Deploy", format!("`{}`, recorded by phabgate {}", record.deploy, name(&record.version))));
     rows
+}
+
+/// As much of a digest as people compare; the block has the whole.
+fn short(digest: &str) -> String {
+    match digest.split_once(':') {
+        Some((algorithm, hex)) if hex.chars().count() > DIGEST_DIGITS => {
+            format!("{algorithm}:{}…", hex.chars().take(DIGEST_DIGITS).collect::<String>())
+        }
+        _ => digest.to_owned(),
+    }
 }
 
 fn approval_row(approval: &RecordedApproval) -> String {
@@ -183,7 +196,7 @@ fn approval_row(approval: &RecordedApproval) -> String {
         (ApprovalKind::Verified, None) => row.push_str(", on this task"),
         (ApprovalKind::Attested, _) => row.push_str(", **attested** by the deployer"),
     }
-    let _ = write!(row, ", {}", time(approval.time));
+    let _ = write!(row, ", {}", utc(approval.time));
     if let Some(evidence) = &approval.evidence {
         let _ = write!(row, ", see {}", text(evidence));
     }
@@ -226,6 +239,8 @@ fn outcome_words(outcome: Outcome, exit: Option<ExitStatus>) -> (Tone, String) {
         Outcome::NotStarted => (Tone::Warning, "not started".to_owned()),
     };
     match exit {
+        // Zero is what success is.
+        Some(ExitStatus::Code(0)) if matches!(outcome, Outcome::Succeeded) => {}
         Some(ExitStatus::Code(code)) => {
             let _ = write!(words, ", exit status {code}");
         }
@@ -260,10 +275,6 @@ fn list(all: impl ExactSizeIterator<Item = String>) -> String {
         [start @ .., last] if !start.is_empty() => format!("{} and {last}", start.join(", ")),
         _ => shown.concat(),
     }
-}
-
-fn time(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 fn duration(took: SignedDuration) -> String {

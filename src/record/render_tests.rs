@@ -39,7 +39,7 @@ pub(crate) fn example() -> Record {
         informed: vec!["comms".to_owned(), "legal".to_owned()],
         verdict: "allowed".to_owned(),
         failed: Vec::new(),
-        policy: "sha256:0f1e2d3c".to_owned(),
+        policy: "sha256:0f1e2d3c4b5a69788796".to_owned(),
         started: Some("2026-08-09T03:17:05.25Z".parse().unwrap()),
         finished: Some("2026-08-09T03:19:19.75Z".parse().unwrap()),
         outcome: Some(Outcome::Succeeded),
@@ -52,7 +52,7 @@ pub(crate) fn example() -> Record {
 #[test]
 fn a_whole_record() {
     insta::assert_snapshot!(render(&example()), @r#"
-    (NOTE) **Emergency deploy finished: succeeded, exit status 0** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
+    (NOTE) **Emergency deploy finished: succeeded** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
 
     - **Command:** `scap sync-world --pause 'T28: roll back'`
     - **Change:** `I0123456789abcdef0123456789abcdef01234567`, action `rollback`
@@ -65,7 +65,7 @@ fn a_whole_record() {
     - **Note:** `first line` `second line`
     - **Deployer:** `deployer1` (the calling user), on `deploy1.example`
     - **Also behind it:** `deployer2` (named on the task)
-    - **Verdict:** `allowed`, by the policy `sha256:0f1e2d3c`
+    - **Verdict:** `allowed`, by policy `sha256:0f1e2d3c4b5a…`
     - **Deploy:** `0198f5d0-0000-7000-8000-000000000001`, recorded by phabgate `0.1.0`
 
     ```lang=json, name=phabgate/record/1, lines=6
@@ -85,7 +85,7 @@ fn a_whole_record() {
     "approvals": [{"team": "releng", "user": "releng1", "kind": "verified", "transaction": 412, "time": "2026-08-09T03:12:00Z"}, {"team": "sre", "user": "sre1", "kind": "attested", "time": "2026-08-09T03:13:00Z", "evidence": "https:/\u002firc.example/log\u0023L7"}],
     "informed": ["comms", "legal"],
     "verdict": "allowed",
-    "policy": "sha256:0f1e2d3c",
+    "policy": "sha256:0f1e2d3c4b5a69788796",
     "started": "2026-08-09T03:17:05.25Z",
     "finished": "2026-08-09T03:19:19.75Z",
     "outcome": "succeeded",
@@ -129,15 +129,15 @@ fn kinds_of_record_differ_in_the_first_line() {
     insta::assert_snapshot!(lines.join("\n"), @r#"
     (NOTE) **Emergency deploy started** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
     (NOTE) **DRILL, not an emergency: deploy started** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
-    (NOTE) **Emergency deploy finished: succeeded, exit status 0** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
+    (NOTE) **Emergency deploy finished: succeeded** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
     (IMPORTANT) **Emergency deploy finished: FAILED, exit status 3** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
     (IMPORTANT) **Emergency deploy finished: FAILED, killed by signal 9** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
     (WARNING) **Emergency deploy finished: rolled back** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
     (WARNING) **Emergency deploy finished: outcome unknown** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
     (WARNING) **Emergency deploy called off before the command started**, deployer `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
     (WARNING) **Emergency deploy called off before the command started**, deployer `deployer1` for `security`; the verdict was `denied`, with approval only by `releng1` and `sre1` (attested).
-    (NOTE) **Emergency deploy by other means, recorded afterwards: succeeded, exit status 0** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
-    (IMPORTANT) **Emergency deploy by other means, recorded afterwards: succeeded, exit status 0, WITHOUT being allowed** by `deployer1` for `security`; the verdict was `denied`, approved by nobody.
+    (NOTE) **Emergency deploy by other means, recorded afterwards: succeeded** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
+    (IMPORTANT) **Emergency deploy by other means, recorded afterwards: succeeded, WITHOUT being allowed** by `deployer1` for `security`; the verdict was `denied`, approved by nobody.
     (IMPORTANT) **Emergency deploy by other means, recorded afterwards: outcome not stated, WITHOUT being allowed** by unknown for `security`; the verdict was `denied`, approved by nobody.
     "#);
 }

@@ -5,15 +5,19 @@ use std::path::Path;
 use assert_cmd::Command;
 use tempfile::TempDir;
 
-/// A machine of its own for one test: an empty home, and no variable but those that are set here.
+/// A machine of its own for one test: a home with an empty configuration, and no variable but those that are set here.
 pub(crate) struct Machine {
     home: TempDir,
 }
 
 impl Machine {
-    /// An empty machine.
+    /// A machine on which nothing is configured.
     pub(crate) fn new() -> Self {
-        Self { home: tempfile::tempdir().unwrap() }
+        let home = tempfile::tempdir().unwrap();
+        // A file of the user's own keeps the one of the real machine, in /etc, out of the test.
+        std::fs::create_dir_all(home.path().join(".config/phabgate")).unwrap();
+        std::fs::write(home.path().join(".config/phabgate/config.toml"), "").unwrap();
+        Self { home }
     }
 
     /// Its home folder.

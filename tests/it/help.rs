@@ -121,7 +121,7 @@ fn a_configuration_is_checked() {
     let machine = Machine::new();
     let (code, out, _) = machine.run(&["config", "check"]);
     assert_eq!(code, 0);
-    assert!(out.starts_with("ok: no file, all is built in\npolicy sha256:"), "{out}");
+    assert!(out.starts_with("ok: [HOME]/.config/phabgate/config.toml\npolicy sha256:"), "{out}");
     fs::write(machine.home().join("wrong.toml"), "[policy]\ntga = \"x\"\n").unwrap();
     let (code, out, error) = machine.run(&["config", "check", "--config", "wrong.toml"]);
     assert_eq!((code, out.as_str()), (2, ""));

@@ -23,7 +23,8 @@ pub(super) const RULE: Rule = Rule {
                 format!("{} is closed ({})", context.task(), context.status),
                 format!("reopen {} if the emergency goes on, or open a task for the new one", context.task()),
             ),
-            Some(false) => rule.pass(format!("open ({})", context.status)),
+            Some(false) if context.status == "open" => rule.pass("open"),
+            Some(false) => rule.pass(format!("open ({})", inert(context.status))),
         }
     },
 };

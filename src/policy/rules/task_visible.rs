@@ -16,8 +16,9 @@ pub(super) const RULE: Rule = Rule {
     },
 };
 
-/// The outcome where the search came back empty.
-pub(in crate::policy) fn not_visible(task: TaskId) -> RuleOutcome {
-    let hint = format!("check the number; if {task} is restricted, let the gate's account see it");
-    RULE.outcome(Outcome::Fail, format!("{task} does not exist, or the gate's account may not see it"), Some(hint))
+/// The outcome where the search of this account came back empty.
+pub(in crate::policy) fn not_visible(task: TaskId, account: &str) -> RuleOutcome {
+    let account = crate::text::inert(account);
+    let hint = format!("check the number; if {task} is restricted, somebody who can edit it must let {account} see it");
+    RULE.outcome(Outcome::Fail, format!("{task} does not exist, or {account} may not see it"), Some(hint))
 }

@@ -54,7 +54,7 @@ fn all_that_is_asked_is_allowed() {
 
 #[test]
 fn what_is_not_visible_is_denied() {
-    let verdict = not_visible("T7".parse().unwrap());
+    let verdict = not_visible("T7".parse().unwrap(), "phabgate");
     assert_eq!((verdict.decision.word(), verdict.failed()), ("denied", vec!["task-visible".to_owned()]));
 }
 

@@ -12,6 +12,7 @@ pub mod ids;
 pub mod journal;
 pub mod policy;
 pub mod record;
+pub mod request;
 pub mod sandbox;
 pub mod text;
 pub mod time;

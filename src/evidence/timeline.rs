@@ -133,6 +133,15 @@ impl Timeline {
         &self.transactions
     }
 
+    /// Whether the newest change to this description replaced another one than was known.
+    pub fn overwrote(&self, known: &str, written: &str) -> bool {
+        let changes = self.transactions.iter().rev().filter_map(|transaction| match &transaction.change {
+            Change::Description { old, new } => Some((old, new)),
+            _ => None,
+        });
+        changes.into_iter().find(|(_, new)| *new == written).is_some_and(|(old, _)| old != known)
+    }
+
     /// The transactions up to a cut; all of them where there is none.
     pub fn up_to(&self, cut: Option<Cut>) -> &[Transaction] {
         let end = cut.map_or(self.transactions.len(), |cut| {

@@ -270,6 +270,18 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn what_an_edit_overwrote_is_known() {
+        let mut history = History::new("deployer1");
+        history.describe("deployer1", 10, "one");
+        history.describe("sre1", 20, "theirs");
+        history.describe("deployer1", 30, "ours");
+        let timeline = history.timeline();
+        assert!(timeline.overwrote("one", "ours"));
+        assert!(!timeline.overwrote("theirs", "ours"));
+        assert!(!timeline.overwrote("one", "never written"));
+    }
+
+    #[test]
     fn replays_to_any_moment() {
         let mut history = History::new("deployer1");
         let first = history.describe("deployer1", 10, "one");

@@ -9,7 +9,7 @@ use crate::server::Server;
 /// What a command of this account prints.
 fn run_as(server: &Server, account: &str, arguments: &[&str]) -> (i32, String, String) {
     let output = server.phabgate_as(account).args(arguments).output().unwrap();
-    let text = |bytes: &[u8]| server.tidy(&String::from_utf8(bytes.to_vec()).unwrap());
+    let text = |bytes: &[u8]| server.tidy(std::str::from_utf8(bytes).unwrap());
     (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
 }
 

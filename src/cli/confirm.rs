@@ -2,26 +2,23 @@
 //!
 //! In the room: the question and its answer. Not in the room: what is asked.
 
-use std::io::{self, IsTerminal, Write as _};
+use std::io::{self, IsTerminal};
 
 use super::exit::Failure;
+use super::ui::Ui;
 
-/// Asks whether to go on, where `--yes` did not say so already.
+/// Asks whether to go on.
 ///
 /// # Errors
 /// Where there is no terminal to ask on.
-pub(super) fn confirm(question: &str, yes: bool) -> Result<bool, Failure> {
-    if yes {
-        return Ok(true);
-    }
+pub(super) fn confirm(question: &str, ui: &mut Ui) -> Result<bool, Failure> {
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
         return Err(Failure::usage(
             "this has to be confirmed, and there is no terminal to ask on",
             "add --yes where all that was said above is meant",
         ));
     }
-    let mut err = io::stderr();
-    let _ = write!(err, "{question} [y/N] ").and_then(|()| err.flush());
+    ui.words(&format!("{question} [y/N] "));
     let mut answer = String::new();
     let read = io::stdin().read_line(&mut answer);
     Ok(read.is_ok() && is_yes(&answer))

@@ -172,7 +172,7 @@ impl Asked<'_> {
             }
             let hidden = read.subject.restricted != Some(false) && !self.show_restricted;
             ui.words(&super::requested::question(task, &plan, hidden, ui.width()));
-            if !confirm("Change it?", false)? {
+            if !confirm("Change it?", ui)? {
                 return Err(Failure {
                     exit: Exit::Denied,
                     message: format!("not confirmed: {task} was not changed"),

@@ -45,6 +45,8 @@ pub mod ids;
 pub mod journal;
 pub mod policy;
 pub mod record;
+pub mod request;
 pub mod sandbox;
 pub mod text;
 pub mod time;
+pub mod train;

@@ -5,12 +5,12 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use url::Url;
 
+use super::call::{Call, Whom};
 use super::exit::{Exit, Failure};
 use super::session::Session;
-use super::ui::{NAME, Ui, hanging, styled};
+use super::ui::Ui;
 use super::verdict::{self, Subject};
 use super::{Globals, Subject as SubjectArgs};
-use crate::announce::Announcement;
 use crate::conduit::Client;
 use crate::evidence::{Evidence, GatherError, Question, Story, Visibility, gather};
 use crate::ids::TaskId;
@@ -41,6 +41,8 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 /// When a read is said to take long.
 const SLOW: Duration = Duration::from_secs(3);
+/// How long whom to call may be looked up, after the verdict.
+const LOOK_UP: Duration = Duration::from_secs(2);
 /// How often the task is read while waiting.
 const POLL: Duration = Duration::from_secs(5);
 
@@ -58,39 +60,33 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let intent = args.subject.intent();
     session.tell_undelivered(ui);
     let read = Reading::new(&session).until_decided(&question, &intent, args.waiting, ui).await;
-    show(&read, task, &session, ui);
+    show(&read, task, &session, ui).await;
     Ok(read.exit())
 }
 
-/// Shows what was read, in the form asked for.
-fn show(read: &Read, task: TaskId, session: &Session, ui: &mut Ui) {
+/// Shows what was read, in the form asked for. Whom to call is looked up once the verdict is out; for programs, which
+/// read one document, it may take little time.
+async fn show(read: &Read, task: TaskId, session: &Session, ui: &mut Ui) {
     if ui.is_json() {
-        let pending = read.verdict.decision == Decision::Pending;
-        let announcement = pending.then(|| announcement(&read.subject, task, session));
-        ui.json(&verdict::json(task, &read.subject, &read.verdict, &session.settings.policy, announcement.as_deref()));
+        let call = call(read, task, session).await;
+        let message = call.as_ref().map(Call::message);
+        ui.json(&verdict::json(task, &read.subject, &read.verdict, &session.settings.policy, message));
         return;
     }
-    ui.data(&page(read, task, session, ui.width()));
-}
-
-/// The verdict for people and, where approvals can still come, how to ask for them.
-pub(super) fn page(read: &Read, task: TaskId, session: &Session, width: usize) -> String {
-    let mut page = verdict::text(task, &read.subject, &read.verdict, width);
-    if read.verdict.decision == Decision::Pending {
-        let contact = &session.settings.contact;
-        // The message is one line in any terminal, so that it can be copied whole.
-        let message = announcement(&read.subject, task, session);
-        page.push_str(&format!("\nAsk in {}:\n\n  {message}\n\n", styled(NAME, &contact.channel)));
-        page.push_str(&hanging("Nobody answers? ", 16, &contact.escalation, width));
+    ui.data(&verdict::text(task, &read.subject, &read.verdict, ui.width()));
+    if let Some(call) = call(read, task, session).await {
+        ui.data(&format!("\n{}", call.text(ui.width())));
     }
-    page
 }
 
-/// The message for IRC; of a restricted task it tells nothing but the number.
-fn announcement(subject: &Subject, task: TaskId, session: &Session) -> String {
-    let category = subject.category.as_deref().filter(|_| subject.restricted == Some(false));
-    let conductor = session.settings.contact.conductor.as_deref();
-    Announcement { conductor, category, drill: subject.drill }.message(task)
+/// How to ask for approvals that can still come. What is not known of the train is not said: the message comes out all
+/// the same.
+pub(super) async fn call<'a>(read: &Read, task: TaskId, session: &'a Session) -> Option<Call<'a>> {
+    if read.verdict.decision != Decision::Pending {
+        return None;
+    }
+    let whom = Whom::find(session, None, LOOK_UP).await;
+    Some(Call::new(task, &read.subject, whom, &session.settings.contact))
 }
 
 /// What it takes to read a task and judge it.
@@ -119,6 +115,16 @@ impl Read {
         match &self.error {
             Some(GatherError::Conduit(error)) if error.is_credentials() => Exit::Credentials,
             _ => Exit::from(&self.verdict.decision),
+        }
+    }
+
+    /// Why the task could not be read, as a command ends that needs it.
+    pub(super) fn refused(&self) -> Failure {
+        let rule = self.verdict.rules.first();
+        Failure {
+            exit: self.exit(),
+            message: rule.map_or_else(|| "the task cannot be read".to_owned(), |rule| rule.message.clone()),
+            hint: rule.and_then(|rule| rule.hint.clone()),
         }
     }
 

@@ -90,6 +90,30 @@ const ENTRIES: &[Entry] = &[
         ],
     },
     Entry {
+        name: "request",
+        examples: &[
+            ("phabgate request T1234 --reason availability 5xx on every page", "open an emergency"),
+            ("phabgate request T1234 --reason abuse --action config --change I0123abcd", "say what will be deployed"),
+            ("phabgate request T1234 --reason data-loss --drill --yes", "a fire drill, without being asked"),
+        ],
+        endings: &[
+            ("0", "done, or the task states all of it already"),
+            ("1", "the task is closed or not visible, or it was not confirmed"),
+            WRONG,
+            ("3", "the tracker did not answer, or it is not clear what it did: run it again"),
+            CREDENTIALS,
+        ],
+    },
+    Entry {
+        name: "announce",
+        examples: &[
+            ("phabgate announce T1234", "the message, with the name of the train's conductor"),
+            ("phabgate announce T1234 --conductor alice", "call somebody else"),
+            ("phabgate announce T1234 --format json | jq -r .message", "for a bot"),
+        ],
+        endings: TASK,
+    },
+    Entry {
         name: "outbox",
         examples: &[
             ("phabgate outbox list", "what is not yet on its task"),

@@ -2,9 +2,12 @@
 //!
 //! In the room: the arguments that commands share, and the dispatch. Not in the room: what the commands do.
 
+mod announce;
+mod call;
 mod check;
 mod completions;
 pub mod config;
+mod confirm;
 mod delivery;
 mod exit;
 mod explain;
@@ -13,6 +16,8 @@ mod history;
 mod man;
 mod outbox;
 mod record;
+mod request;
+mod requested;
 mod result_file;
 mod run;
 mod sandbox;
@@ -75,6 +80,10 @@ enum Command {
     Run(run::Args),
     /// Record a deploy that was made by other means
     Record(record::Args),
+    /// Open an emergency: tag the task and state the reason
+    Request(request::Args),
+    /// Print the message that asks for help on IRC
+    Announce(announce::Args),
     /// List or deliver the records that are not yet on their task
     Outbox(outbox::Args),
     /// Tell the emergency story of a task in order
@@ -92,7 +101,7 @@ enum Command {
 }
 
 /// The task, and what the deployer says about what is going to happen.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct Subject {
     /// The task: T1234, #T1234 or its URL
     #[arg(value_name = "TASK")]
@@ -214,6 +223,8 @@ async fn dispatch(cli: &Cli, ui: &mut Ui) -> u8 {
         Command::Check(args) => check::run(args, &cli.globals, ui).await,
         Command::Run(args) => return run::run(args, &cli.globals, ui).await,
         Command::Record(args) => record::run(args, &cli.globals, ui).await,
+        Command::Request(args) => request::run(args, &cli.globals, ui).await,
+        Command::Announce(args) => announce::run(args, &cli.globals, ui).await,
         Command::Outbox(args) => outbox::run(args, &cli.globals, ui).await,
         Command::History(args) => history::run(args, &cli.globals, ui).await,
         Command::Explain(args) => explain::run(args, ui),

@@ -5,7 +5,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::check::{Read, Reading};
+use super::check::Reading;
 use super::delivery::{Delivered, deliver};
 use super::exit::{Exit, Failure};
 use super::session::Session;
@@ -106,7 +106,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     session.tell_undelivered(ui);
     let read = Reading::new(&session).once(&question, &args.subject.intent()).await;
     if read.evidence.is_none() && read.exit() != Exit::Incomplete {
-        return Err(refused(&read));
+        return Err(read.refused());
     }
     let mut record = template(&read, &question, &args.subject, &session);
     record.event = Event::Recorded;
@@ -118,7 +118,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let masked = |command: &String| session.settings.record.mask.arguments(std::slice::from_ref(command)).concat();
     record.command = args.command.as_ref().map(masked);
     if let Some(deploy) = args.deploy {
-        close(&mut record, deploy, read.evidence.as_deref().ok_or_else(|| refused(&read))?, &session)?;
+        close(&mut record, deploy, read.evidence.as_deref().ok_or_else(|| read.refused())?, &session)?;
     }
     if let Some(evidence) = &read.evidence {
         author_may_write(evidence, &record, &session)?;
@@ -129,7 +129,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         Some(owner) => deliver(&session, owner, &mut journal, queued.deploy, session.settings.http.total, ui).await?,
         None => {
             // What was done is recorded whether or not the tracker is there; with what little can be known without it.
-            ui.warn(&refused(&read).message);
+            ui.warn(&read.refused().message);
             Vec::new()
         }
     };
@@ -152,16 +152,6 @@ fn check_times(args: &Args) -> Result<(), Failure> {
             Err(Failure::usage("--finished is before --started", "give the times in their order"))
         }
         _ => Ok(()),
-    }
-}
-
-/// Why a task that could not be read cannot be written to.
-fn refused(read: &Read) -> Failure {
-    let rule = read.verdict.rules.first();
-    Failure {
-        exit: read.exit(),
-        message: rule.map_or_else(|| "the task cannot be read".to_owned(), |rule| rule.message.clone()),
-        hint: rule.and_then(|rule| rule.hint.clone()),
     }
 }
 

@@ -143,7 +143,11 @@ async fn attempt(
     result.verdict = Some(read.verdict.decision.word());
     let Decision::Allowed(clearance) = &read.verdict.decision else {
         let word = read.verdict.decision.word();
-        ui.words(&format!("{}\n", super::check::page(&read, task, &session, ui.width())));
+        ui.words(&verdict::text(task, &read.subject, &read.verdict, ui.width()));
+        if let Some(call) = super::check::call(&read, task, &session).await {
+            ui.words(&format!("\n{}", call.text(ui.width())));
+        }
+        ui.words("\n");
         ui.note(&format!("{task}: {word}: nothing was run, and nothing was written on the task"));
         if read.verdict.decision == Decision::Pending && args.waiting.wait.is_none() {
             ui.hint("add --wait to run it as soon as the approvals are there");

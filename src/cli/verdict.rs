@@ -155,7 +155,8 @@ pub(super) fn text(task: TaskId, subject: &Subject, verdict: &Verdict, width: us
     page
 }
 
-fn header(task: TaskId, subject: &Subject, width: usize) -> String {
+/// The task, its page, and that it is a drill.
+pub(super) fn header(task: TaskId, subject: &Subject, width: usize) -> String {
     let title = match (&subject.title, subject.restricted) {
         (Some(title), _) => inert(title),
         (None, Some(true)) => "(restricted: its texts are not shown)".to_owned(),
@@ -182,7 +183,7 @@ fn mark(outcome: Outcome) -> (anstyle::Style, &'static str) {
 }
 
 /// The rules that hold first, so that what is wrong stands next to the verdict.
-fn rules(rules: &[RuleOutcome], width: usize) -> String {
+pub(super) fn rules(rules: &[RuleOutcome], width: usize) -> String {
     let names = rules.iter().map(|rule| rule.name.len()).max().unwrap_or_default();
     let mut sorted: Vec<&RuleOutcome> = rules.iter().collect();
     sorted.sort_by_key(|rule| match rule.outcome {

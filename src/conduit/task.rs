@@ -41,6 +41,15 @@ pub struct Task {
     pub created: Timestamp,
 }
 
+impl Task {
+    /// Whether it is shown to fewer people than everyone with an account.
+    pub fn is_restricted(&self, open_spaces: &[String]) -> bool {
+        let open_view = matches!(self.view.as_str(), "public" | "users");
+        let open_space = self.space.as_ref().is_none_or(|space| open_spaces.iter().any(|open| open == space.as_str()));
+        !(open_view && open_space)
+    }
+}
+
 #[derive(Deserialize)]
 struct Row {
     id: u64,
@@ -160,6 +169,30 @@ impl Client {
             _ => return Err(Self::unexpected(METHOD, format!("asked for {id} alone and got something else"))),
         };
         Ok(Reply { result: task, date: page.date })
+    }
+
+    /// The tasks of a project, its subprojects and milestones that have one of these statuses (`maniphest.search`).
+    ///
+    /// # Errors
+    /// Where the server gave no usable answer, or answered with something else than such tasks.
+    pub async fn tasks_of(&self, project: &Phid<Project>, statuses: &[String]) -> Result<Vec<Task>, ConduitError> {
+        const METHOD: &str = "maniphest.search";
+        if statuses.is_empty() {
+            // Without its constraint a search returns every task there is.
+            return Ok(Vec::new());
+        }
+        let asked = params(json!({
+            "constraints": {"projects": [project], "statuses": statuses},
+            "attachments": {"projects": true},
+            "limit": 100,
+        }));
+        let rows: Vec<Row> = self.read_pages(METHOD, asked).await?.result;
+        let tasks: Vec<Task> = rows.into_iter().filter_map(Row::into_task).collect();
+        let fits = |task: &Task| statuses.contains(&task.status) && !task.projects.is_empty();
+        match tasks.iter().find(|task| !fits(task)) {
+            Some(other) => Err(Self::unexpected(METHOD, format!("{} was not asked for", other.id))),
+            None => Ok(tasks),
+        }
     }
 
     /// Every status that a task can have (`maniphest.status.search`).

@@ -6,6 +6,7 @@
 mod gather;
 mod markup;
 pub mod records;
+pub mod restate;
 mod statements;
 mod story;
 #[cfg(test)]
@@ -89,10 +90,7 @@ pub struct Attestation {
 impl Evidence {
     /// Whether the task is shown to fewer people than everyone with an account.
     pub fn is_restricted(&self, open_spaces: &[String]) -> bool {
-        let open_view = matches!(self.task.view.as_str(), "public" | "users");
-        let open_space =
-            self.task.space.as_ref().is_none_or(|space| open_spaces.iter().any(|open| open == space.as_str()));
-        !(open_view && open_space)
+        self.task.is_restricted(open_spaces)
     }
 
     /// The account behind a PHID, where it was read.

@@ -133,6 +133,15 @@ impl Timeline {
         &self.transactions
     }
 
+    /// Whether the newest change to this description replaced another one than was known.
+    pub fn overwrote(&self, known: &str, written: &str) -> bool {
+        let changes = self.transactions.iter().rev().filter_map(|transaction| match &transaction.change {
+            Change::Description { old, new } => Some((old, new)),
+            _ => None,
+        });
+        changes.into_iter().find(|(_, new)| *new == written).is_some_and(|(old, _)| old != known)
+    }
+
     /// The transactions up to a cut; all of them where there is none.
     pub fn up_to(&self, cut: Option<Cut>) -> &[Transaction] {
         let end = cut.map_or(self.transactions.len(), |cut| {
@@ -258,6 +267,18 @@ pub(super) mod tests {
         let other = timeline.moment_of(other);
         assert!(loses.position < other.position && other.position < wins.position);
         assert_eq!(loses.time, at(20));
+    }
+
+    #[test]
+    fn what_an_edit_overwrote_is_known() {
+        let mut history = History::new("deployer1");
+        history.describe("deployer1", 10, "one");
+        history.describe("sre1", 20, "theirs");
+        history.describe("deployer1", 30, "ours");
+        let timeline = history.timeline();
+        assert!(timeline.overwrote("one", "ours"));
+        assert!(!timeline.overwrote("theirs", "ours"));
+        assert!(!timeline.overwrote("one", "never written"));
     }
 
     #[test]

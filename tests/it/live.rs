@@ -262,3 +262,27 @@ fn each_record_once_where_replies_are_cut() {
         &["maniphest.edit:truncate:0.3", "maniphest.edit:late-502:0.3", "*:reset:0.1"],
     );
 }
+
+#[test]
+fn an_emergency_is_opened_once_where_replies_are_lost() {
+    let test = "an_emergency_is_opened_once_where_replies_are_lost";
+    let Some(live) = live(test) else { return };
+    let Some(proxy) = proxy(&live, &["maniphest.edit:lost-reply:0.4", "maniphest.edit:503:0.4"]) else { return };
+    let text = "It is down.\r\n\r\n```\r\nEmergency-Reason: security\r\n```";
+    let about = json!([{"type": "title", "value": "Opened once"}, {"type": "description", "value": text}]);
+    let task = live.edit("deployer1", None, &about);
+    let count = |kind: &str| live.transactions(task).iter().filter(|row| row["type"] == kind).count();
+    let before = count("description");
+    let (id, ask) = (format!("T{task}"), ["--reason", "abuse", "a scraper", "--deployer", "deployer1"]);
+    for _ in 0..8 {
+        let output = live.gate_at(&proxy.url).args(["request", &id]).args(ask).output().unwrap();
+        let code = output.status.code();
+        assert!(matches!(code, Some(0 | 3)), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(live.gate(&[&["request", &id][..], &ask].concat()).status.code(), Some(0));
+    assert_eq!((count("description"), count("projects")), (before + 1, 1));
+    let check = live.gate(&["check", &id, "--deployer", "deployer1", "--format", "json"]);
+    let verdict: Value = serde_json::from_slice(&check.stdout).unwrap();
+    assert_eq!((&verdict["verdict"], &verdict["reason"]["category"]), (&"pending".into(), &"abuse".into()));
+    assert!(verdict["announcement"].as_str().unwrap().contains(": help! "));
+}

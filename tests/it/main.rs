@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "clippy's exception for tests does not know their helpers")]
 
+mod announce;
 mod child;
 mod config_file;
 mod config_token;
@@ -13,5 +14,6 @@ mod help;
 mod journal;
 mod killed;
 mod live;
+mod request;
 mod scenarios;
 mod server;

@@ -37,7 +37,9 @@ fn what_people_read_of_each_scenario() {
         let deployer = about["deployer"].as_str().unwrap_or("deployer1");
         let task = about["task"].as_str().unwrap();
         let (_, out, err) = machine.run(&["--sandbox", "check", task, "--deployer", deployer]);
-        assert!(out.lines().all(|line| line.chars().count() <= 80), "{scenario} is wider than the terminal:\n{out}");
+        // The message for IRC is one line, so that it can be copied.
+        let fits = |line: &str| line.chars().count() <= 80 || line.contains("help! I'd like to do an emergency deploy");
+        assert!(out.lines().all(fits), "{scenario} is wider than the terminal:\n{out}");
         insta::assert_snapshot!(format!("check-{scenario}"), format!("{out}{err}"));
     }
 }

@@ -1,0 +1,89 @@
+//! `announce`: the message for IRC, with the train conductor's name.
+//!
+//! In the room: reading what the message says of the task. Not in the room: its words, and who is called.
+
+use serde::Serialize;
+
+use super::Globals;
+use super::call::{self, Call, Whom};
+use super::check::Reading;
+use super::exit::{Exit, Failure};
+use super::session::Session;
+use super::ui::Ui;
+use crate::ids::TaskId;
+use crate::policy::Intent;
+
+/// The schema of `announce --format json`.
+const SCHEMA: &str = "phabgate/announce/1";
+
+/// Arguments of `announce`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The task: T1234, #T1234 or its URL
+    #[arg(value_name = "TASK")]
+    task: String,
+    /// Who deploys: their username on the tracker
+    #[arg(long, value_name = "USER")]
+    deployer: Option<String>,
+    /// Whom to call, in place of the conductor that the train's task names
+    #[arg(long, value_name = "NICK")]
+    conductor: Option<String>,
+}
+
+/// The call for programs; fields are only ever added.
+#[derive(Debug, Serialize)]
+struct Json<'a> {
+    schema: &'static str,
+    task: TaskId,
+    url: &'a str,
+    restricted: Option<bool>,
+    #[serde(flatten)]
+    call: call::Json<'a>,
+}
+
+/// Runs `announce`. Where the task cannot be read the message comes out without its category: help is needed all the
+/// same.
+///
+/// # Errors
+/// Where the command line, the configuration or the credentials are wrong, or the task is not visible.
+pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
+    let given = nick(args.conductor.as_deref())?;
+    let session = Session::open(globals).await?;
+    let task = session.task(&args.task)?;
+    let subject = super::Subject { task: args.task.clone(), deployer: args.deployer.clone(), ..Default::default() };
+    let question = session.question(task, &subject)?;
+    session.tell_undelivered(ui);
+    let reading = Reading::new(&session);
+    let intent = Intent::default();
+    let limit = session.settings.http.total;
+    let (read, whom) = tokio::join!(reading.once(&question, &intent), Whom::find(&session, given, limit));
+    let unread = read.evidence.is_none();
+    if unread && read.exit() != Exit::Incomplete {
+        return Err(read.refused());
+    }
+    let call = Call::new(task, &read.subject, whom, &session.settings.contact);
+    call.warn(ui);
+    match ui.is_json() {
+        true => ui.json(&Json {
+            schema: SCHEMA,
+            task,
+            url: &read.subject.url,
+            restricted: read.subject.restricted,
+            call: call.json(),
+        }),
+        false => ui.data(&call.text(ui.width())),
+    }
+    if unread {
+        return Err(read.refused());
+    }
+    Ok(Exit::Done)
+}
+
+/// A nick as it was given.
+pub(super) fn nick(given: Option<&str>) -> Result<Option<&str>, Failure> {
+    let nick = given.map(|nick| nick.trim().trim_start_matches('@').trim_end_matches(':'));
+    match nick {
+        Some("") => Err(Failure::usage("--conductor is empty", "give the nick of whom to call on IRC")),
+        nick => Ok(nick),
+    }
+}

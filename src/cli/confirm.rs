@@ -1,0 +1,40 @@
+//! Asking whether to go on.
+//!
+//! In the room: the question and its answer. Not in the room: what is asked.
+
+use std::io::{self, IsTerminal};
+
+use super::exit::Failure;
+use super::ui::Ui;
+
+/// Asks whether to go on.
+///
+/// # Errors
+/// Where there is no terminal to ask on.
+pub(super) fn confirm(question: &str, ui: &mut Ui) -> Result<bool, Failure> {
+    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return Err(Failure::usage(
+            "this has to be confirmed, and there is no terminal to ask on",
+            "add --yes where all that was said above is meant",
+        ));
+    }
+    ui.words(&format!("{question} [y/N] "));
+    let mut answer = String::new();
+    let read = io::stdin().read_line(&mut answer);
+    Ok(read.is_ok() && is_yes(&answer))
+}
+
+fn is_yes(answer: &str) -> bool {
+    matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_yes;
+
+    #[test]
+    fn nothing_but_yes_is_yes() {
+        assert!(is_yes("y\n") && is_yes(" YES \r\n"));
+        assert!(!is_yes("") && !is_yes("\n") && !is_yes("n") && !is_yes("yes please"));
+    }
+}

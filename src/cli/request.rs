@@ -1,0 +1,336 @@
+//! `request`: open an emergency, with one edit of the task.
+//!
+//! In the room: the arguments, asking before what exists is changed, and making the edit. Not in the room: what has to
+//! change (see [`crate::request`]), and what is shown of it ([`super::requested`]).
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::call::{Call, Whom};
+use super::check::{Read, Reading};
+use super::confirm::confirm;
+use super::exit::{Exit, Failure};
+use super::requested::Requested;
+use super::session::Session;
+use super::ui::Ui;
+use super::{Globals, Subject as SubjectArgs};
+use crate::conduit::{ConduitError, Failure as CallFailure, Reach, Task};
+use crate::evidence::restate::one_line;
+use crate::evidence::{Evidence, Question, Story};
+use crate::ids::{Phid, Project, TaskId};
+use crate::policy::{Action, Intent, Policy};
+use crate::request::{self, Plan, PlanError, Wanted};
+
+/// How often the edit is sent. Only what surely did not arrive is sent again.
+const SENDS: u32 = 3;
+/// How often the task is read after an unclear answer: the server may be carrying it out still.
+const LOOKS: u32 = 3;
+/// The pause before either.
+const PAUSE: Duration = Duration::from_millis(300);
+/// How often the plan is made again because the task changed while somebody was asked.
+const PLANS: u32 = 5;
+
+/// Arguments of `request`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The task: T1234, #T1234 or its URL
+    #[arg(value_name = "TASK")]
+    task: String,
+    /// What is broken, in a few words
+    #[arg(value_name = "TEXT")]
+    text: Vec<String>,
+    /// Why it cannot wait: a category of the policy
+    #[arg(long, value_name = "CATEGORY")]
+    reason: String,
+    /// Who deploys: their username on the tracker
+    #[arg(long, value_name = "USER")]
+    deployer: Option<String>,
+    /// What will be done
+    #[arg(long, value_enum, value_name = "ACTION")]
+    action: Option<Action>,
+    /// What will be deployed: a Gerrit change, a commit
+    #[arg(long, value_name = "REF")]
+    change: Option<String>,
+    /// It is a fire drill
+    #[arg(long)]
+    drill: bool,
+    /// Whom to call, in place of the conductor that the train's task names
+    #[arg(long, value_name = "NICK")]
+    conductor: Option<String>,
+    /// Change what is stated already without asking
+    #[arg(long, short)]
+    yes: bool,
+    /// Show the texts of a restricted task
+    #[arg(long)]
+    show_restricted: bool,
+}
+
+/// Runs `request`.
+///
+/// # Errors
+/// Where the command line, the configuration or the credentials are wrong, the task is closed or not visible, or it is not
+/// clear whether it was changed.
+pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
+    let given = super::announce::nick(args.conductor.as_deref())?;
+    let session = Session::open(globals).await?;
+    let task = session.task(&args.task)?;
+    let mut wanted = wanted(args, &session.settings.policy)?;
+    let question = question(task, args, &session)?;
+    session.tell_undelivered(ui);
+    let asked = Asked { session: &session, question, show_restricted: args.show_restricted };
+    let (before, plan) = asked.agree(&mut wanted, args.yes, ui).await?;
+    let whom = Whom::find(&session, given, session.settings.http.total);
+    let (after, whom) = if plan.is_empty() {
+        (before, whom.await)
+    } else {
+        asked.make(&before, &plan, ui).await?;
+        // Read anew: what the task states is what the gate will see, not what was sent.
+        let reading = Reading::new(&session);
+        let intent = asked.intent();
+        let (after, whom) = tokio::join!(reading.once(&asked.question, &intent), whom);
+        warn_of_overwritten(&before, &after, &plan, task, ui);
+        (after, whom)
+    };
+    let call = Call::new(task, &after.subject, whom, &session.settings.contact);
+    let requested = Requested { task, plan: &plan, read: &after, call: &call, policy: &session.settings.policy };
+    requested.show(args.show_restricted, ui);
+    call.warn(ui);
+    let Some(story) = after.story(&session.settings.policy) else { return Err(after.refused()) };
+    if story.is_drill() && !wanted.drill {
+        ui.warn(&format!(
+            "{task} is stated to be a drill: write `Emergency-Drill: no` into its description if it is none"
+        ));
+    }
+    unmet(task, &story, &wanted)
+}
+
+/// What the command line asks for.
+fn wanted(args: &Args, policy: &Policy) -> Result<Wanted, Failure> {
+    let written = policy.read_reason(&one_line(&args.reason));
+    let category = written.category.ok_or_else(|| {
+        let known: Vec<String> =
+            policy.reasons.iter().map(|reason| format!("{} ({})", reason.key, reason.title)).collect();
+        Failure::usage(
+            format!("{:?} is no reason that counts", crate::text::inert(&args.reason)),
+            format!("give one of {}; what is none of these waits for the next window", known.join(", ")),
+        )
+    })?;
+    let text = one_line(&format!("{} {}", written.explanation, args.text.join(" ")));
+    let text = text.trim_start_matches(['-', '–', '—', ':', ' ']).to_owned();
+    let line = |flag: &str, value: &Option<String>, hint: &str| match value.as_deref().map(one_line) {
+        Some(line) if line.is_empty() => Err(Failure::usage(format!("{flag} is empty"), hint.to_owned())),
+        line => Ok(line),
+    };
+    Ok(Wanted {
+        category,
+        explanation: Some(text).filter(|text| !text.is_empty()),
+        deployer: line("--deployer", &args.deployer, "give the deployer's username on the tracker")?,
+        action: args.action,
+        change: line("--change", &args.change, "give a Gerrit change or a commit")?,
+        drill: args.drill,
+    })
+}
+
+/// What is asked of the tracker. Where a deployer is named, who asks on their behalf is not behind the deploy.
+fn question(task: TaskId, args: &Args, session: &Session) -> Result<Question, Failure> {
+    let subject = SubjectArgs { task: args.task.clone(), deployer: args.deployer.clone(), ..Default::default() };
+    let question = session.question(task, &subject)?;
+    let on_behalf = question.deployer.is_some();
+    let calling_user = question.calling_user.clone().filter(|_| !on_behalf);
+    Ok(Question { owner_deploys: !on_behalf, calling_user, ..question })
+}
+
+/// One request.
+struct Asked<'a> {
+    session: &'a Session,
+    question: Question,
+    show_restricted: bool,
+}
+
+impl Asked<'_> {
+    fn intent(&self) -> Intent {
+        Intent { show_restricted: self.show_restricted, ..Intent::default() }
+    }
+
+    /// Reads the task and plans the edit until nobody has to be asked about it any more.
+    async fn agree(&self, wanted: &mut Wanted, yes: bool, ui: &mut Ui) -> Result<(Read, Plan), Failure> {
+        let policy = &self.session.settings.policy;
+        let task = self.question.task;
+        let mut agreed: Option<Plan> = None;
+        for _ in 0..PLANS {
+            let read = Reading::new(self.session).once(&self.question, &self.intent()).await;
+            let Some(evidence) = read.evidence.as_deref() else { return Err(read.refused()) };
+            let story = Story::read(evidence, policy, None);
+            ready(evidence, policy)?;
+            name_deployer(evidence, wanted)?;
+            let plan = request::plan(evidence, policy, &story, &read.verdict, wanted)
+                .map_err(|error| refused(task, &error))?;
+            let same = |agreed: &Plan| (&agreed.changes, &agreed.voids) == (&plan.changes, &plan.voids);
+            if !plan.asks() || yes || agreed.as_ref().is_some_and(same) {
+                return Ok((read, plan));
+            }
+            let hidden = read.subject.restricted != Some(false) && !self.show_restricted;
+            ui.words(&super::requested::question(task, &plan, hidden, ui.width()));
+            if !confirm("Change it?", ui)? {
+                return Err(Failure {
+                    exit: Exit::Denied,
+                    message: format!("not confirmed: {task} was not changed"),
+                    hint: None,
+                });
+            }
+            // Time has passed: what was agreed to must still be what there is.
+            agreed = Some(plan);
+        }
+        Err(Failure {
+            exit: Exit::Incomplete,
+            message: format!("{task} is being changed by others faster than it can be agreed on"),
+            hint: Some("talk to them, then run it again".into()),
+        })
+    }
+
+    /// Makes the edit. It is the same however often it is made, so what surely did not arrive is sent again; after an
+    /// unclear answer the task itself tells.
+    async fn make(&self, before: &Read, plan: &Plan, ui: &mut Ui) -> Result<(), Failure> {
+        let task = self.question.task;
+        let tag = before.evidence.as_ref().and_then(|evidence| evidence.tag.as_ref()).map(|tag| &tag.phid);
+        let mut changes: Vec<(&str, Value)> = Vec::new();
+        if let Some(tag) = tag.filter(|_| plan.tag) {
+            changes.push(("projects.add", json!([tag])));
+        }
+        if let Some(description) = &plan.description {
+            changes.push(("description", json!(description)));
+        }
+        let client = self.session.timed_client();
+        let mut sent = 0;
+        loop {
+            sent += 1;
+            let error = match client.edit_once(task, &changes).await {
+                Ok(_) => return Ok(()),
+                Err(error) => error,
+            };
+            if error.reach() == Reach::DidNotAct && error.is_transient() && sent < SENDS {
+                ui.note(&format!("the change did not arrive: {error}"));
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+            if error.reach() == Reach::Unclear {
+                ui.note(&format!("it is not clear whether the change arrived ({error}); reading {task} again"));
+                if self.is_made(task, plan, tag).await {
+                    return Ok(());
+                }
+            }
+            return Err(undone(task, error));
+        }
+    }
+
+    /// Whether the task states what was sent.
+    async fn is_made(&self, task: TaskId, plan: &Plan, tag: Option<&Phid<Project>>) -> bool {
+        let client = self.session.timed_client();
+        let holds = |task: &Task| {
+            plan.is_stated_in(&task.description) && (!plan.tag || tag.is_some_and(|tag| task.projects.contains(tag)))
+        };
+        for look in 0..LOOKS {
+            if look > 0 {
+                tokio::time::sleep(PAUSE).await;
+            }
+            match client.task(task).await {
+                Ok(reply) if reply.result.as_ref().is_some_and(holds) => return true,
+                Ok(_) => {}
+                Err(_) => return false,
+            }
+        }
+        false
+    }
+}
+
+/// Refuses what cannot be opened: a closed task, and a tag that the server does not know.
+fn ready(evidence: &Evidence, policy: &Policy) -> Result<(), Failure> {
+    let task = &evidence.task;
+    if policy.require_open && evidence.statuses.get(&task.status) != Some(&false) {
+        return Err(Failure {
+            exit: Exit::Denied,
+            message: format!("{} is closed ({})", task.id, crate::text::inert(&task.status)),
+            hint: Some(format!("reopen {} if the emergency goes on, or open a task for the new one", task.id)),
+        });
+    }
+    if evidence.tag.is_none() {
+        return Err(Failure {
+            exit: Exit::Incomplete,
+            message: format!("the server knows no project #{}, or does not show it to this account", policy.tag),
+            hint: Some("check `policy.tag` in the configuration, and that the project is visible".into()),
+        });
+    }
+    Ok(())
+}
+
+/// Writes the deployer's name as the tracker does.
+fn name_deployer(evidence: &Evidence, wanted: &mut Wanted) -> Result<(), Failure> {
+    let Some(name) = &mut wanted.deployer else { return Ok(()) };
+    let account = evidence.accounts.values().find(|account| account.is_named(name));
+    match account {
+        Some(account) if account.is_enabled_person() => {
+            name.clone_from(&account.username);
+            Ok(())
+        }
+        Some(_) => Err(Failure::usage(
+            format!("--deployer {name}: a person with an account in use deploys"),
+            "give the username of the person who deploys",
+        )),
+        None => Err(Failure::usage(
+            format!("the tracker knows no account {name}"),
+            "check the spelling of the deployer's name",
+        )),
+    }
+}
+
+fn refused(task: TaskId, error: &PlanError) -> Failure {
+    let hint = match error {
+        PlanError::Overruled { transaction: Some(transaction), .. } => {
+            format!("edit the comment {task}#{transaction}, or let its author do it")
+        }
+        PlanError::Overruled { .. } => format!("edit {task} on the tracker"),
+        PlanError::NoRoom => format!("write the lines into the description of {task} on the tracker"),
+        PlanError::Misread(_) => "use other words".to_owned(),
+    };
+    Failure { exit: Exit::Denied, message: error.to_string(), hint: Some(hint) }
+}
+
+/// The edit may not have been made.
+fn undone(task: TaskId, error: ConduitError) -> Failure {
+    match &error.kind {
+        CallFailure::Refused { .. } => error.into(),
+        _ => Failure {
+            exit: Exit::Incomplete,
+            message: format!("{task} could not be changed, as far as can be seen: {error}"),
+            hint: Some("run it again: what is there already is not changed twice".into()),
+        },
+    }
+}
+
+/// Says where the edit overwrote what somebody else wrote in the same moment: a description is set as a whole.
+fn warn_of_overwritten(before: &Read, after: &Read, plan: &Plan, task: TaskId, ui: &mut Ui) {
+    let (Some(before), Some(after), Some(sent)) = (&before.evidence, &after.evidence, &plan.description) else {
+        return;
+    };
+    if after.timeline.overwrote(&before.task.description, sent) {
+        ui.warn(&format!(
+            "somebody else edited the description of {task} in the same moment and is overwritten: its history on the \
+             tracker has their text"
+        ));
+    }
+}
+
+/// How it ends: what was asked for is in force, or it is said what is not.
+fn unmet(task: TaskId, story: &Story, wanted: &Wanted) -> Result<Exit, Failure> {
+    let unmet = request::unmet(story, wanted);
+    if unmet.is_empty() {
+        return Ok(Exit::Done);
+    }
+    let names: Vec<&str> = unmet.into_iter().map(crate::evidence::trailers::Key::name).collect();
+    Err(Failure {
+        exit: Exit::Incomplete,
+        message: format!("{task} states another {} now: somebody changed it in the same moment", names.join(" and ")),
+        hint: Some(format!("look at `phabgate history {task}`, then run it again")),
+    })
+}

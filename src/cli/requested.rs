@@ -1,0 +1,208 @@
+//! What `request` shows: what is about to change, and then what was changed and what has to happen next.
+//!
+//! In the room: both forms. Not in the room: making the change.
+
+use serde::Serialize;
+
+use super::call::{self, Call};
+use super::check::Read;
+use super::ui::{GOOD, HINT, MIND, NAME, Ui, hanging, styled};
+use super::verdict;
+use crate::evidence::trailers::Key;
+use crate::ids::TaskId;
+use crate::policy::{Decision, Outcome, Policy, RuleOutcome};
+use crate::request::Plan;
+use crate::text::inert;
+
+/// The schema of `request --format json`.
+const SCHEMA: &str = "phabgate/request/1";
+
+/// What stands in place of a text that is not shown.
+const HIDDEN: &str = "(hidden: the task is restricted)";
+
+/// A request that was carried out.
+pub(super) struct Requested<'a> {
+    pub(super) task: TaskId,
+    pub(super) plan: &'a Plan,
+    pub(super) read: &'a Read,
+    pub(super) call: &'a Call<'a>,
+    pub(super) policy: &'a Policy,
+}
+
+/// The same for programs; fields are only ever added.
+#[derive(Debug, Serialize)]
+struct Json<'a> {
+    schema: &'static str,
+    task: TaskId,
+    url: &'a str,
+    restricted: Option<bool>,
+    changed: bool,
+    tag_added: bool,
+    changes: Vec<JsonChange<'a>>,
+    void_approvals: Vec<JsonApproval<'a>>,
+    verdict: &'static str,
+    rules: Vec<&'a RuleOutcome>,
+    next: Vec<JsonTeam<'a>>,
+    #[serde(flatten)]
+    call: call::Json<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct JsonChange<'a> {
+    what: &'static str,
+    from: Option<&'a str>,
+    to: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct JsonApproval<'a> {
+    team: &'a str,
+    user: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct JsonTeam<'a> {
+    team: &'a str,
+    title: &'a str,
+    need: u32,
+    by: &'a [String],
+    could: &'a [String],
+    write: String,
+}
+
+impl Requested<'_> {
+    /// Shows it in the form asked for.
+    pub(super) fn show(&self, show_restricted: bool, ui: &mut Ui) {
+        let hidden = self.read.subject.restricted != Some(false) && !show_restricted;
+        match ui.is_json() {
+            true => ui.json(&self.json(hidden)),
+            false => ui.data(&self.text(hidden, ui.width())),
+        }
+    }
+
+    /// What keeps the deploy from being allowed.
+    fn missing(&self) -> Vec<&RuleOutcome> {
+        let rules = self.read.verdict.rules.iter();
+        rules.filter(|rule| !matches!(rule.outcome, Outcome::Pass | Outcome::Warn)).collect()
+    }
+
+    fn json(&self, hidden: bool) -> Json<'_> {
+        let changes = self.plan.changes.iter().map(|change| JsonChange {
+            what: word(change.key),
+            from: change.from.as_deref().filter(|_| !hidden),
+            to: Some(change.to.as_str()).filter(|_| !hidden),
+        });
+        let teams = self.read.verdict.teams.iter().filter(|team| team.by.len() < team.need as usize);
+        Json {
+            schema: SCHEMA,
+            task: self.task,
+            url: &self.read.subject.url,
+            restricted: self.read.subject.restricted,
+            changed: !self.plan.is_empty(),
+            tag_added: self.plan.tag,
+            changes: changes.collect(),
+            void_approvals: self.plan.voids.iter().map(|(team, user)| JsonApproval { team, user }).collect(),
+            verdict: self.read.verdict.decision.word(),
+            rules: self.missing(),
+            next: teams
+                .map(|team| JsonTeam {
+                    team: &team.team,
+                    title: &team.title,
+                    need: team.need,
+                    by: &team.by,
+                    could: &team.could,
+                    write: format!("{}: {}", Key::Approve.name(), team.team),
+                })
+                .collect(),
+            call: self.call.json(),
+        }
+    }
+
+    fn text(&self, hidden: bool, width: usize) -> String {
+        let mut page = verdict::header(self.task, &self.read.subject, width);
+        page.push('\n');
+        if self.plan.is_empty() {
+            page.push_str(&hanging(
+                "",
+                0,
+                &format!("{} states all of it already; nothing was changed.", self.task),
+                width,
+            ));
+        } else {
+            page.push_str(&format!("{}\n", styled(NAME, "Changed")));
+            page.push_str(&changes(self.plan, Some(&self.policy.tag), hidden, width));
+            page.push_str(&voids(self.plan, "have to be given again", width));
+        }
+        page.push_str(&format!("\n{}", self.call.text(width)));
+        let missing: Vec<RuleOutcome> = self.missing().into_iter().cloned().collect();
+        if !missing.is_empty() {
+            page.push_str(&format!("\n{}\n", styled(NAME, "What has to happen next")));
+            page.push_str(&verdict::rules(&missing, width));
+        }
+        page.push('\n');
+        let next = match self.read.verdict.decision {
+            Decision::Allowed(_) => format!("phabgate run {} -- COMMAND", self.task),
+            _ => format!("phabgate check {} --wait", self.task),
+        };
+        page.push_str(&format!("Then: {}\n", styled(HINT, &next)));
+        page
+    }
+}
+
+/// What is about to be changed, before somebody is asked.
+pub(super) fn question(task: TaskId, plan: &Plan, hidden: bool, width: usize) -> String {
+    let mut words = hanging("", 0, &format!("{task} states something else already, or approvals rest on it:"), width);
+    words.push_str(&changes(plan, None, hidden, width));
+    words.push_str(&voids(plan, "will have to be given again", width));
+    words
+}
+
+fn changes(plan: &Plan, tag: Option<&str>, hidden: bool, width: usize) -> String {
+    let mut lines = String::new();
+    if let Some(tag) = tag.filter(|_| plan.tag) {
+        lines.push_str(&hanging(&line("tag"), COLUMNS, &format!("#{tag} was added"), width));
+    }
+    for change in &plan.changes {
+        let shown = |text: &str| if hidden { HIDDEN.to_owned() } else { inert(text) };
+        let was = match &change.from {
+            // What is hidden is not said twice.
+            Some(_) if hidden => " (it was another)".to_owned(),
+            Some(from) => format!(" (it was: {})", shown(from)),
+            None => String::new(),
+        };
+        lines.push_str(&hanging(&line(word(change.key)), COLUMNS, &format!("{}{was}", shown(&change.to)), width));
+    }
+    lines
+}
+
+/// The width of the column of what is changed.
+const COLUMNS: usize = 12;
+
+fn line(word: &str) -> String {
+    format!("  {}{}", styled(GOOD, word), " ".repeat(COLUMNS.saturating_sub(2 + word.len())))
+}
+
+fn voids(plan: &Plan, what: &str, width: usize) -> String {
+    if plan.voids.is_empty() {
+        return String::new();
+    }
+    let who: Vec<String> =
+        plan.voids.iter().map(|(team, user)| format!("{} for {}", inert(user), inert(team))).collect();
+    let text = format!("Approvals from before {what}: {}", who.join(", "));
+    let lines = hanging("", 0, &text, width);
+    lines.lines().map(|line| format!("{}\n", styled(MIND, line))).collect()
+}
+
+fn word(key: Key) -> &'static str {
+    match key {
+        Key::Reason => "reason",
+        Key::Deployer => "deployer",
+        Key::Action => "action",
+        Key::Change => "change",
+        Key::Drill => "drill",
+        Key::Approve => "approve",
+        Key::Withdraw => "withdraw",
+        Key::Reject => "reject",
+        Key::Followup => "followup",
+    }
+}

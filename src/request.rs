@@ -1,0 +1,286 @@
+//! Opening an emergency: what has to change on a task so that it states what was asked for.
+//!
+//! In the room: what is asked for, and the plan of the one edit that brings it about, as pure functions of the evidence.
+//! Not in the room: making the edit, and asking whether it may be made.
+
+use crate::evidence::restate::restate;
+use crate::evidence::trailers::{self, Key};
+use crate::evidence::{Evidence, Source, Statement, Story, Tagged};
+use crate::ids::TransactionId;
+use crate::policy::{Action, Policy, Verdict, WrittenReason};
+
+/// What a task shall state. Every text is one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The key of the category of the reason.
+    pub category: String,
+    /// The explanation; `None` leaves the one that there is, where the category is the same.
+    pub explanation: Option<String>,
+    /// Who deploys.
+    pub deployer: Option<String>,
+    /// What will be done.
+    pub action: Option<Action>,
+    /// What will be deployed.
+    pub change: Option<String>,
+    /// It is a drill.
+    pub drill: bool,
+}
+
+/// A statement that changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stated {
+    /// What is stated.
+    pub key: Key,
+    /// What is in force now.
+    pub from: Option<String>,
+    /// What will be.
+    pub to: String,
+    /// Approvals from before it do not count any more: not so where the explanation alone changes.
+    pub settles: bool,
+}
+
+/// What has to change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The tag has to be added.
+    pub tag: bool,
+    /// The statements that change.
+    pub changes: Vec<Stated>,
+    /// The new description, where it changes.
+    pub description: Option<String>,
+    /// Approvals that count now and will not: the team's key and the username.
+    pub voids: Vec<(String, String)>,
+}
+
+impl Plan {
+    /// The task states all of it already.
+    pub fn is_empty(&self) -> bool {
+        !self.tag && self.changes.is_empty()
+    }
+
+    /// Whether somebody has to agree to it first: it changes what is stated, or takes approvals away.
+    pub fn asks(&self) -> bool {
+        !self.voids.is_empty() || self.changes.iter().any(|change| change.settles && change.from.is_some())
+    }
+
+    /// Whether a description states what this plan is to bring about.
+    pub fn is_stated_in(&self, description: &str) -> bool {
+        self.changes.iter().all(|change| trailers::last(description, change.key) == Some(change.to.as_str()))
+    }
+}
+
+/// Why what is asked for cannot be written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The description says it, and something that was written later says otherwise.
+    #[error("the description states `{}` already, and {place} that was written later overrules it", .key.name())]
+    Overruled {
+        /// What is stated.
+        key: Key,
+        /// Where the other statement stands, in words.
+        place: String,
+        /// Its transaction, where it is a comment.
+        transaction: Option<TransactionId>,
+    },
+    /// The description cannot take it.
+    #[error("the statements cannot be written into the description so that they are read: a block in it is in the way")]
+    NoRoom,
+    /// The explanation cannot be told from the category.
+    #[error("the reason `{0}` would be read as another one")]
+    Misread(String),
+}
+
+/// Plans the edit.
+///
+/// # Errors
+/// Where no edit of the description brings it about.
+pub fn plan(
+    evidence: &Evidence,
+    policy: &Policy,
+    story: &Story,
+    verdict: &Verdict,
+    wanted: &Wanted,
+) -> Result<Plan, PlanError> {
+    let description = &evidence.task.description;
+    let mut changes = Vec::new();
+    for key in unmet(story, wanted) {
+        let spellings = wanted.spellings(key, policy)?;
+        let stands = trailers::last(description, key);
+        let in_force = statement(story, key);
+        // What the description says already and does not hold has to be written anew to be the last word.
+        let Some(to) = spellings.into_iter().find(|spelling| stands != Some(spelling.as_str())) else {
+            return Err(overruled(key, in_force));
+        };
+        let same_category = story.written.as_ref().and_then(|written| written.category.as_ref());
+        changes.push(Stated {
+            key,
+            from: in_force.map(|stated| stated.value.clone()),
+            to,
+            settles: key != Key::Reason || same_category != Some(&wanted.category),
+        });
+    }
+    let written: Vec<(Key, String)> = changes.iter().map(|change| (change.key, change.to.clone())).collect();
+    let description = match written.is_empty() {
+        true => None,
+        false => Some(restate(description, &written).ok_or(PlanError::NoRoom)?),
+    };
+    let tag = !matches!(story.tagged, Tagged::Since(_));
+    let settles = tag || changes.iter().any(|change| change.settles);
+    let counting = verdict.approvals.iter().filter(|approval| settles && approval.counts());
+    let voids = counting.map(|approval| (approval.team.clone(), approval.user.clone())).collect();
+    Ok(Plan { tag, changes, description, voids })
+}
+
+/// What is asked for and is not in force.
+pub fn unmet(story: &Story, wanted: &Wanted) -> Vec<Key> {
+    let holds = |key: Key| {
+        let value = statement(story, key).map(|stated| stated.value.as_str());
+        match key {
+            Key::Reason => story.written.as_ref().is_some_and(|written| wanted.is_reason(written)),
+            Key::Deployer => wanted
+                .deployer
+                .as_ref()
+                .is_none_or(|name| value.is_some_and(|value| value.trim_start_matches('@').eq_ignore_ascii_case(name))),
+            Key::Action => wanted.action.is_none_or(|action| value.and_then(Action::named) == Some(action)),
+            Key::Change => wanted.change.as_ref().is_none_or(|change| value == Some(change.as_str())),
+            Key::Drill => !wanted.drill || story.is_drill(),
+            _ => true,
+        }
+    };
+    crate::evidence::STATED.into_iter().filter(|key| !holds(*key)).collect()
+}
+
+fn statement(story: &Story, key: Key) -> Option<&Statement> {
+    match key {
+        Key::Reason => story.reason.as_ref(),
+        Key::Deployer => story.deployer.as_ref(),
+        Key::Action => story.action.as_ref(),
+        Key::Change => story.change.as_ref(),
+        Key::Drill => story.drill.as_ref(),
+        _ => None,
+    }
+}
+
+fn overruled(key: Key, in_force: Option<&Statement>) -> PlanError {
+    let (place, transaction) = match in_force.map(|stated| stated.source) {
+        Some(Source::Comment(transaction)) => ("a comment", Some(transaction)),
+        Some(Source::Field) => ("the custom field", None),
+        _ => ("something", None),
+    };
+    PlanError::Overruled { key, place: place.to_owned(), transaction }
+}
+
+impl Wanted {
+    fn is_reason(&self, written: &WrittenReason) -> bool {
+        written.category.as_ref() == Some(&self.category)
+            && self.explanation.as_ref().is_none_or(|explanation| *explanation == written.explanation)
+    }
+
+    /// Texts that state it, the best first; they differ so that one of them can replace the other.
+    fn spellings(&self, key: Key, policy: &Policy) -> Result<Vec<String>, PlanError> {
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        Ok(match key {
+            Key::Reason => self.reasons(policy)?,
+            Key::Deployer => {
+                let name = text(&self.deployer);
+                vec![name.clone(), name.to_lowercase(), name.to_uppercase()]
+            }
+            Key::Action => {
+                let word = self.action.map_or("", Action::word);
+                vec![word.to_owned(), word.to_uppercase()]
+            }
+            Key::Change => vec![text(&self.change)],
+            Key::Drill => vec!["yes".to_owned(), "true".to_owned()],
+            _ => Vec::new(),
+        })
+    }
+
+    fn reasons(&self, policy: &Policy) -> Result<Vec<String>, PlanError> {
+        let key = &self.category;
+        let spellings = match self.explanation.as_deref().unwrap_or_default() {
+            "" => [key.clone(), format!("{key}:")],
+            words => [format!("{key} - {words}"), format!("{key}: {words}")],
+        };
+        let reads: Vec<String> =
+            spellings.iter().filter(|text| self.is_reason(&policy.read_reason(text))).cloned().collect();
+        let [first, _] = spellings;
+        if reads.is_empty() { Err(PlanError::Misread(first)) } else { Ok(reads) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::testing::History;
+    use crate::policy::{self, Intent};
+
+    fn wanted(category: &str, explanation: Option<&str>) -> Wanted {
+        Wanted {
+            category: category.into(),
+            explanation: explanation.map(str::to_owned),
+            deployer: None,
+            action: None,
+            change: None,
+            drill: false,
+        }
+    }
+
+    fn planned(history: &History, wanted: &Wanted) -> Result<Plan, PlanError> {
+        let evidence = history.evidence();
+        let story = Story::read(&evidence, &history.policy, None);
+        let verdict = policy::evaluate(&evidence, &history.policy, &Intent::default(), None);
+        plan(&evidence, &history.policy, &story, &verdict, wanted)
+    }
+
+    #[test]
+    fn a_task_that_says_nothing_gets_tag_and_reason() {
+        let plan = planned(&History::new("deployer1"), &wanted("abuse", Some("a scraper"))).unwrap();
+        assert!(plan.tag && !plan.asks());
+        assert_eq!(plan.description.as_deref(), Some("Emergency-Reason: abuse - a scraper"));
+    }
+
+    #[test]
+    fn what_holds_already_is_left() {
+        let history = History::emergency();
+        for explanation in [None, Some("5xx on every page view")] {
+            assert!(planned(&history, &wanted("availability", explanation)).unwrap().is_empty());
+        }
+        let plan = planned(&history, &wanted("availability", Some("all is down"))).unwrap();
+        assert_eq!((plan.asks(), plan.changes.len(), plan.changes[0].settles), (false, 1, false));
+    }
+
+    #[test]
+    fn what_takes_approvals_away_is_asked() {
+        let mut history = History::emergency();
+        history.comment("sre1", 10, "Emergency-Approve: sre");
+        let other = planned(&history, &wanted("abuse", None)).unwrap();
+        assert!(other.asks());
+        assert_eq!(other.voids, [("sre".to_owned(), "sre1".to_owned())]);
+        let new = Wanted { change: Some("I123".into()), ..wanted("availability", None) };
+        let new = planned(&history, &new).unwrap();
+        assert!(new.asks() && new.changes.iter().all(|change| change.from.is_none()));
+        let reworded = planned(&history, &wanted("availability", Some("x"))).unwrap();
+        assert!(!reworded.asks() && reworded.voids.is_empty());
+    }
+
+    #[test]
+    fn the_description_is_made_the_last_word() {
+        let mut history = History::emergency();
+        history.comment("deployer1", 10, "Emergency-Reason: abuse\nEmergency-Change: I2");
+        let plan = planned(&history, &wanted("availability", Some("5xx on every page view"))).unwrap();
+        assert_eq!(plan.description.as_deref(), Some("Emergency-Reason: availability: 5xx on every page view"));
+        let mut overruled = History::new("deployer1");
+        overruled.describe("deployer1", 1, "Emergency-Change: I1");
+        overruled.comment("deployer1", 10, "Emergency-Change: I2");
+        let error = planned(&overruled, &Wanted { change: Some("I1".into()), ..wanted("abuse", None) }).unwrap_err();
+        assert!(matches!(error, PlanError::Overruled { key: Key::Change, transaction: Some(_), .. }), "{error}");
+    }
+
+    #[test]
+    fn an_explanation_is_told_from_the_category() {
+        let history = History::new("deployer1");
+        // `security - issue` alone is the alias `security issue`.
+        let plan = planned(&history, &wanted("security", Some("issue - a leak"))).unwrap();
+        assert_eq!(plan.changes[0].to, "security: issue - a leak");
+    }
+}

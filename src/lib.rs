@@ -1,6 +1,7 @@
 //! The gate in front of an emergency deploy.
 
 pub mod announce;
+pub mod answer;
 pub mod cli;
 pub mod conduit;
 pub mod config;

@@ -48,6 +48,15 @@ const FLUSH: &[Ending] = &[
 const TASK: &[Ending] =
     &[("0", "done"), ("1", "the task is not visible to this account"), WRONG, INCOMPLETE, CREDENTIALS];
 
+/// How an answer ends.
+const ANSWER: &[Ending] = &[
+    ("0", "the answer stands on the task, now or already"),
+    ("1", "the answer would not count, was not confirmed, or may not be written; or the task is not visible"),
+    ("2", "the command line or the configuration is wrong, the team is not clear, or --yes is missing"),
+    ("3", "it is not certain that the answer stands on the task; type the same again"),
+    CREDENTIALS,
+];
+
 /// Every command.
 const ENTRIES: &[Entry] = &[
     Entry {
@@ -88,6 +97,28 @@ const ENTRIES: &[Entry] = &[
             ("3", "the journal cannot be written"),
             CREDENTIALS,
         ],
+    },
+    Entry {
+        name: "approve",
+        examples: &[
+            ("phabgate approve T1234", "show what is approved, ask, and approve it for your team"),
+            ("phabgate approve T1234 --team sre --note 'I watch the graphs'", "for one of your teams, with a word"),
+            ("phabgate approve T1234 --yes", "without being asked"),
+        ],
+        endings: ANSWER,
+    },
+    Entry {
+        name: "withdraw",
+        examples: &[
+            ("phabgate withdraw T1234", "take back what you said"),
+            ("phabgate withdraw T1234 --team sre", "for one of your teams"),
+        ],
+        endings: ANSWER,
+    },
+    Entry {
+        name: "reject",
+        examples: &[("phabgate reject T1234 --note 'it takes the databases down'", "stop the deploy, and say why")],
+        endings: ANSWER,
     },
     Entry {
         name: "outbox",

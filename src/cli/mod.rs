@@ -2,6 +2,8 @@
 //!
 //! In the room: the arguments that commands share, and the dispatch. Not in the room: what the commands do.
 
+mod answer;
+mod answer_page;
 mod check;
 mod completions;
 pub mod config;
@@ -30,6 +32,7 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 pub use exit::{Exit, Failure};
 use ui::{Color, Format, Ui};
 
+use crate::evidence::AnswerKind;
 use crate::policy::{Action, Intent};
 
 /// The gate in front of an emergency deploy
@@ -73,6 +76,12 @@ enum Command {
     Run(run::Args),
     /// Record a deploy that was made by other means
     Record(record::Args),
+    /// Approve the deploy of a task for your team
+    Approve(answer::Args),
+    /// Take back your approval or your no
+    Withdraw(answer::Args),
+    /// Say no to the deploy of a task, which stops it
+    Reject(answer::Args),
     /// List or deliver the records that are not yet on their task
     Outbox(outbox::Args),
     /// Tell the emergency story of a task in order
@@ -185,6 +194,9 @@ async fn dispatch(cli: &Cli, ui: &mut Ui) -> u8 {
         Command::Check(args) => check::run(args, &cli.globals, ui).await,
         Command::Run(args) => return run::run(args, &cli.globals, ui).await,
         Command::Record(args) => record::run(args, &cli.globals, ui).await,
+        Command::Approve(args) => answer::run(AnswerKind::Approve, args, &cli.globals, ui).await,
+        Command::Withdraw(args) => answer::run(AnswerKind::Withdraw, args, &cli.globals, ui).await,
+        Command::Reject(args) => answer::run(AnswerKind::Reject, args, &cli.globals, ui).await,
         Command::Outbox(args) => outbox::run(args, &cli.globals, ui).await,
         Command::History(args) => history::run(args, &cli.globals, ui).await,
         Command::Explain(args) => explain::run(args, ui),

@@ -2,7 +2,7 @@
 //!
 //! In the room: streams, colour and width. Not in the room: what is said.
 
-use std::io::{self, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
@@ -123,6 +123,19 @@ impl Ui {
         if let Some(hint) = &failure.hint {
             self.hint(hint);
         }
+    }
+
+    /// Whether somebody is there to be asked.
+    pub(super) fn can_ask(&self) -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// Asks for a yes. Anything else is a no, the end of the input too.
+    pub(super) fn ask(&mut self, question: &str) -> bool {
+        let _ = write!(self.err, "{} [y/N] ", styled(NAME, question)).and_then(|()| self.err.flush());
+        let mut line = String::new();
+        let read = io::stdin().lock().read_line(&mut line);
+        read.is_ok() && matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes")
     }
 
     /// Prints words about trouble as they are.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "clippy's exception for tests does not know their helpers")]
 
+mod answers;
 mod child;
 mod config_file;
 mod config_token;

@@ -7,6 +7,7 @@ pub mod conduit;
 pub mod config;
 pub mod crash;
 pub mod deploy;
+pub mod doctor;
 pub mod evidence;
 pub mod history;
 pub mod ids;

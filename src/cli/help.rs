@@ -159,6 +159,21 @@ const ENTRIES: &[Entry] = &[
         endings: TASK,
     },
     Entry {
+        name: "doctor",
+        examples: &[
+            ("phabgate doctor", "is all there that a deploy will need"),
+            ("phabgate doctor --task T1234", "try on this task whether records can be written"),
+            ("phabgate doctor --format json", "for a monitor"),
+        ],
+        endings: &[
+            ("0", "all is there; warnings are no failure"),
+            ("1", "a check failed"),
+            WRONG,
+            ("3", "the tracker did not answer, or answered nonsense: something could not be checked"),
+            CREDENTIALS,
+        ],
+    },
+    Entry {
         name: "explain",
         examples: &[
             ("phabgate explain", "list all rules"),

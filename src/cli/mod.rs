@@ -8,6 +8,7 @@ mod check;
 mod completions;
 pub mod config;
 mod delivery;
+mod doctor;
 mod exit;
 mod explain;
 mod help;
@@ -86,6 +87,8 @@ enum Command {
     Outbox(outbox::Args),
     /// Tell the emergency story of a task in order
     History(history::Args),
+    /// Check before the emergency that all is there for it
+    Doctor(doctor::Args),
     /// Explain a rule: what it means, why it is there, how to mend it
     Explain(explain::Args),
     /// Show or check the configuration
@@ -199,6 +202,7 @@ async fn dispatch(cli: &Cli, ui: &mut Ui) -> u8 {
         Command::Reject(args) => answer::run(AnswerKind::Reject, args, &cli.globals, ui).await,
         Command::Outbox(args) => outbox::run(args, &cli.globals, ui).await,
         Command::History(args) => history::run(args, &cli.globals, ui).await,
+        Command::Doctor(args) => doctor::run(args, &cli.globals, ui).await,
         Command::Explain(args) => explain::run(args, ui),
         Command::Config(args) => config::run(args, &cli.globals, ui),
         Command::Sandbox(args) => sandbox::run(args, &cli.globals, ui).await,

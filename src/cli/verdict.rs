@@ -182,7 +182,7 @@ fn mark(outcome: Outcome) -> (anstyle::Style, &'static str) {
 }
 
 /// The rules that hold first, so that what is wrong stands next to the verdict.
-fn rules(rules: &[RuleOutcome], width: usize) -> String {
+pub(super) fn rules(rules: &[RuleOutcome], width: usize) -> String {
     let names = rules.iter().map(|rule| rule.name.len()).max().unwrap_or_default();
     let mut sorted: Vec<&RuleOutcome> = rules.iter().collect();
     sorted.sort_by_key(|rule| match rule.outcome {

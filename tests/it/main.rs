@@ -8,6 +8,7 @@ mod config_file;
 mod config_token;
 mod conformance;
 mod deploys;
+mod doctor;
 mod exactly_once;
 mod harness;
 mod help;

@@ -64,6 +64,21 @@ fn project(server: &Server, slug: &str) -> String {
     world.projects.iter().find(|project| project.slugs.iter().any(|known| known == slug)).unwrap().phid.clone()
 }
 
+/// Comments on a task as somebody would.
+fn say(server: &Server, account: &str, task: &str, text: &str) {
+    let token = server.running.token_of(account).unwrap().unwrap();
+    let body = serde_json::json!({
+        "objectIdentifier": task,
+        "transactions": [{"type": "comment", "value": text}],
+        "__conduit__": {"token": token},
+    });
+    let url = server.running.url.join("api/maniphest.edit").unwrap();
+    let form = [("params", body.to_string()), ("output", "json".to_owned())];
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let reply = runtime.block_on(async { reqwest::Client::new().post(url).form(&form).send().await?.text().await });
+    assert!(reply.unwrap().contains("\"error_code\":null"));
+}
+
 #[test]
 fn an_approval_is_shown_posted_and_makes_the_verdict() {
     for columns in ["80", "40"] {
@@ -166,20 +181,7 @@ fn what_would_not_count_is_refused_and_says_why() {
 #[test]
 fn the_deployer_does_not_approve() {
     let server = Server::new();
-    let world = server.running.world().unwrap();
-    let text = "Emergency-Reason: availability - x\nEmergency-Deployer: sre1";
-    let token = world.token_of("deployer1").unwrap().to_owned();
-    // Stated on the task by who made it.
-    let body = serde_json::json!({
-        "objectIdentifier": "T5",
-        "transactions": [{"type": "comment", "value": text}],
-        "__conduit__": {"token": token},
-    });
-    let url = server.running.url.join("api/maniphest.edit").unwrap();
-    let form = [("params", body.to_string()), ("output", "json".to_owned())];
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let reply = runtime.block_on(async { reqwest::Client::new().post(url).form(&form).send().await?.text().await });
-    assert!(reply.unwrap().contains("\"error_code\":null"));
+    say(&server, "deployer1", "T5", "Emergency-Reason: availability - x\nEmergency-Deployer: sre1");
     let (code, _, err) = run(&server, "sre1", &["approve", "T5", "--yes"]);
     assert_eq!(code, 1);
     assert!(err.contains("nobody approves their own"), "{err}");
@@ -211,6 +213,79 @@ fn without_a_terminal_it_takes_a_yes() {
     assert_eq!((code, out.as_str()), (2, ""));
     assert!(err.contains("then add --yes"), "{err}");
     assert!(server.running.served().is_empty());
+}
+
+/// Runs a command on a terminal of its own, types `typed` at each question, after `before` was done; returns its exit
+/// code and all that the terminal showed.
+fn on_a_terminal(server: &Server, account: &str, arguments: &[&str], typed: &str, before: impl Fn()) -> (i32, String) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    use std::io::{Read, Write};
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&ours).unwrap();
+    unlockpt(&ours).unwrap();
+    let name = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
+    let theirs = std::fs::File::options().read(true).write(true).open(name).unwrap();
+    let handle = || std::process::Stdio::from(theirs.try_clone().unwrap());
+    let home = server.machine.home();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_phabgate"));
+    command.env_clear().env("HOME", home).env("PHABGATE_STATE", home.join("state")).env("COLUMNS", "80");
+    command.env("PHABGATE_URL", server.running.url.as_str()).env("NO_COLOR", "1");
+    command.env("PHABGATE_TOKEN", server.running.token_of(account).unwrap().unwrap());
+    command.env("PHABGATE_CONFIG", home.join("config.toml"));
+    let mut child = command.args(arguments).stdin(handle()).stdout(handle()).stderr(handle()).spawn().unwrap();
+    // The command holds its own handles by now; with ours closed the terminal ends with it.
+    drop((theirs, command));
+    let mut terminal = std::fs::File::from(ours);
+    let (mut shown, mut asked, mut bytes) = (String::new(), 0, [0; 4096]);
+    while let Ok(count) = terminal.read(&mut bytes) {
+        shown.push_str(&String::from_utf8_lossy(&bytes[..count]));
+        if count == 0 {
+            break;
+        }
+        if shown.matches("[y/N] ").count() > asked {
+            asked += 1;
+            before();
+            terminal.write_all(typed.as_bytes()).unwrap();
+        }
+    }
+    (child.wait().unwrap().code().unwrap(), server.tidy(&shown.replace('\r', "")))
+}
+
+#[test]
+fn who_is_asked_and_says_yes_approves() {
+    let server = Server::new();
+    let (code, shown) = on_a_terminal(&server, "sre1", &["approve", "T6"], "y\n", || {});
+    assert_eq!(code, 0, "{shown}");
+    assert!(shown.contains("Approve for Site Reliability Engineering as sre1? [y/N] y\nAPPROVED  T6"), "{shown}");
+    assert_eq!(added(&server, 6), said("sre1", "Emergency-Approve: sre"));
+}
+
+#[test]
+fn whatever_is_no_yes_is_a_no() {
+    let server = Server::new();
+    for typed in ["\n", "n\n", "yy\n", "\u{4}"] {
+        let (code, shown) = on_a_terminal(&server, "sre1", &["approve", "T6"], typed, || {});
+        assert_eq!(code, 1, "{shown}");
+        assert!(shown.contains("not confirmed, nothing was posted"), "{shown}");
+    }
+    assert!(added(&server, 6).is_empty());
+}
+
+#[test]
+fn who_reads_while_the_task_is_changed_is_asked_again() {
+    let server = Server::new();
+    let texts = std::cell::RefCell::new(vec!["Emergency-Change: I2", "Emergency-Change: I1"]);
+    let changes = || {
+        if let Some(text) = texts.borrow_mut().pop() {
+            say(&server, "deployer1", "T6", text);
+        }
+    };
+    let (code, shown) = on_a_terminal(&server, "sre1", &["approve", "T6"], "y\n", changes);
+    assert_eq!(code, 0, "{shown}");
+    let seen: Vec<&str> = shown.lines().filter(|line| line.starts_with("  change ")).collect();
+    assert_eq!(seen, ["  change    (not stated)", "  change    I1", "  change    I2"]);
+    assert_eq!(shown.matches("changed while you were reading").count(), 2, "{shown}");
+    assert_eq!(added(&server, 6).into_iter().filter(|(who, _)| who == "sre1").count(), 1);
 }
 
 #[test]
@@ -341,6 +416,15 @@ fn each_fault_of_the_post_leaves_one_answer() {
         assert_eq!(added(&server, 6), said("sre1", "Emergency-Approve: sre"), "{}", kind.name());
         assert!(!format!("{out}{err}").contains("api-"), "a token leaks");
     }
+}
+
+#[test]
+fn an_earlier_answer_is_not_taken_for_the_one_that_was_lost() {
+    // The approval of this account on this task says the same, and a change has outdated it.
+    let server = broken("maniphest.edit:503@1", "1s");
+    let (code, out, err) = run(&server, "sre1", &["approve", "T16", "--yes"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert_eq!(added(&server, 16), said("sre1", "Emergency-Approve: sre"));
 }
 
 #[test]

@@ -34,11 +34,13 @@
 //! a thin shell around them. Every module says at its head what is in the room and what is not.
 
 pub mod announce;
+pub mod answer;
 pub mod cli;
 pub mod conduit;
 pub mod config;
 pub mod crash;
 pub mod deploy;
+pub mod doctor;
 pub mod evidence;
 pub mod history;
 pub mod ids;

@@ -7,12 +7,17 @@ use std::io::{self, IsTerminal};
 use super::exit::Failure;
 use super::ui::Ui;
 
+/// Whether somebody is there to be asked.
+pub(super) fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
 /// Asks whether to go on.
 ///
 /// # Errors
 /// Where there is no terminal to ask on.
 pub(super) fn confirm(question: &str, ui: &mut Ui) -> Result<bool, Failure> {
-    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+    if !can_ask() {
         return Err(Failure::usage(
             "this has to be confirmed, and there is no terminal to ask on",
             "add --yes where all that was said above is meant",

@@ -48,6 +48,15 @@ const FLUSH: &[Ending] = &[
 const TASK: &[Ending] =
     &[("0", "done"), ("1", "the task is not visible to this account"), WRONG, INCOMPLETE, CREDENTIALS];
 
+/// How an answer ends.
+const ANSWER: &[Ending] = &[
+    ("0", "the answer stands on the task, now or already"),
+    ("1", "the answer would not count, was not confirmed, or may not be written; or the task is not visible"),
+    ("2", "the command line or the configuration is wrong, the team is not clear, or --yes is missing"),
+    ("3", "it is not certain that the answer stands on the task; type the same again"),
+    CREDENTIALS,
+];
+
 /// Every command.
 const ENTRIES: &[Entry] = &[
     Entry {
@@ -114,6 +123,28 @@ const ENTRIES: &[Entry] = &[
         endings: TASK,
     },
     Entry {
+        name: "approve",
+        examples: &[
+            ("phabgate approve T1234", "show what is approved, ask, and approve it for your team"),
+            ("phabgate approve T1234 --team sre --note 'I watch the graphs'", "for one of your teams, with a word"),
+            ("phabgate approve T1234 --yes", "without being asked"),
+        ],
+        endings: ANSWER,
+    },
+    Entry {
+        name: "withdraw",
+        examples: &[
+            ("phabgate withdraw T1234", "take back what you said"),
+            ("phabgate withdraw T1234 --team sre", "for one of your teams"),
+        ],
+        endings: ANSWER,
+    },
+    Entry {
+        name: "reject",
+        examples: &[("phabgate reject T1234 --note 'it takes the databases down'", "stop the deploy, and say why")],
+        endings: ANSWER,
+    },
+    Entry {
         name: "outbox",
         examples: &[
             ("phabgate outbox list", "what is not yet on its task"),
@@ -150,6 +181,21 @@ const ENTRIES: &[Entry] = &[
             ("phabgate history T1234 --format json", "the same for a program"),
         ],
         endings: TASK,
+    },
+    Entry {
+        name: "doctor",
+        examples: &[
+            ("phabgate doctor", "is all there that a deploy will need"),
+            ("phabgate doctor --task T1234", "try on this task whether records can be written"),
+            ("phabgate doctor --format json", "for a monitor"),
+        ],
+        endings: &[
+            ("0", "all is there; warnings are no failure"),
+            ("1", "a check failed"),
+            WRONG,
+            ("3", "the tracker did not answer, or answered nonsense: something could not be checked"),
+            CREDENTIALS,
+        ],
     },
     Entry {
         name: "explain",

@@ -3,12 +3,15 @@
 //! In the room: the arguments that commands share, and the dispatch. Not in the room: what the commands do.
 
 mod announce;
+mod answer;
+mod answer_page;
 mod call;
 mod check;
 mod completions;
 pub mod config;
 mod confirm;
 mod delivery;
+mod doctor;
 mod exit;
 mod explain;
 mod help;
@@ -35,6 +38,7 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 pub use exit::{Exit, Failure};
 use ui::{Color, Format, Ui};
 
+use crate::evidence::AnswerKind;
 use crate::policy::{Action, Intent};
 
 /// The gate in front of an emergency deploy
@@ -84,10 +88,18 @@ enum Command {
     Request(request::Args),
     /// Print the message that asks for help on IRC
     Announce(announce::Args),
+    /// Approve the deploy of a task for your team
+    Approve(answer::Args),
+    /// Take back your approval or your no
+    Withdraw(answer::Args),
+    /// Say no to the deploy of a task, which stops it
+    Reject(answer::Args),
     /// List or deliver the records that are not yet on their task
     Outbox(outbox::Args),
     /// Tell the emergency story of a task in order
     History(history::Args),
+    /// Check before the emergency that all is there for it
+    Doctor(doctor::Args),
     /// Explain a rule: what it means, why it is there, how to mend it
     Explain(explain::Args),
     /// Show or check the configuration
@@ -225,8 +237,12 @@ async fn dispatch(cli: &Cli, ui: &mut Ui) -> u8 {
         Command::Record(args) => record::run(args, &cli.globals, ui).await,
         Command::Request(args) => request::run(args, &cli.globals, ui).await,
         Command::Announce(args) => announce::run(args, &cli.globals, ui).await,
+        Command::Approve(args) => answer::run(AnswerKind::Approve, args, &cli.globals, ui).await,
+        Command::Withdraw(args) => answer::run(AnswerKind::Withdraw, args, &cli.globals, ui).await,
+        Command::Reject(args) => answer::run(AnswerKind::Reject, args, &cli.globals, ui).await,
         Command::Outbox(args) => outbox::run(args, &cli.globals, ui).await,
         Command::History(args) => history::run(args, &cli.globals, ui).await,
+        Command::Doctor(args) => doctor::run(args, &cli.globals, ui).await,
         Command::Explain(args) => explain::run(args, ui),
         Command::Config(args) => config::run(args, &cli.globals, ui),
         Command::Sandbox(args) => sandbox::run(args, &cli.globals, ui).await,

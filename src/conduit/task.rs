@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::error::ConduitError;
+use super::error::{ConduitError, Failure};
 use super::paging::Page;
 use super::transport::{Client, Reply};
 use super::{epoch, params};
@@ -192,6 +192,53 @@ impl Client {
         match tasks.iter().find(|task| !fits(task)) {
             Some(other) => Err(Self::unexpected(METHOD, format!("{} was not asked for", other.id))),
             None => Ok(tasks),
+        }
+    }
+
+    /// The newest task with this tag or one below it, or `None` where this account is shown none (`maniphest.search`).
+    ///
+    /// # Errors
+    /// Where the server gave no usable answer.
+    pub async fn newest_task(&self, tag: &Phid<Project>) -> Result<Option<Task>, ConduitError> {
+        const METHOD: &str = "maniphest.search";
+        let asked = params(json!({
+            "constraints": {"projects": [tag]},
+            "attachments": {"projects": true},
+            "order": "newest",
+            "limit": 1,
+        }));
+        let page: Reply<Page<Row>> = self.read(METHOD, &asked).await?;
+        page.result
+            .data
+            .into_iter()
+            .next()
+            .map(|row| row.into_task().ok_or_else(|| Self::unexpected(METHOD, "a task without a number")))
+            .transpose()
+    }
+
+    /// The kinds of edit that this account can ask for on a task, without making one: the server is asked for a kind
+    /// that there is none of, which it refuses before it writes anything, with a list of those that there are
+    /// (`maniphest.edit`).
+    ///
+    /// # Errors
+    /// Where the server gave no usable answer, or refused for another reason.
+    pub async fn edit_types(&self, task: TaskId) -> Result<Vec<String>, ConduitError> {
+        const METHOD: &str = "maniphest.edit";
+        const NO_KIND: &str = "phabgate.probe";
+        let asked = params(json!({
+            "objectIdentifier": task,
+            "transactions": [{"type": NO_KIND, "value": null}],
+        }));
+        let error = match self.read::<Value>(METHOD, &asked).await {
+            Ok(_) => return Err(Self::unexpected(METHOD, format!("the server took an edit of the kind {NO_KIND}"))),
+            Err(error) => error,
+        };
+        let Failure::Refused { info, .. } = &error.kind else { return Err(error) };
+        match info.split_once("Valid types are: ").filter(|(before, _)| before.contains(NO_KIND)) {
+            Some((_, known)) => {
+                Ok(known.trim().trim_end_matches('.').split(',').map(|kind| kind.trim().to_owned()).collect())
+            }
+            None => Err(error),
         }
     }
 

@@ -112,9 +112,15 @@ pub fn teams_of_refusal<'a>(value: &'a str, policy: &Policy) -> (Teams, &'a str)
     // The longest list that is understood: a hyphen may be part of a team's name.
     let first = fits.next();
     match first.into_iter().chain(fits).max_by_key(|(at, ..)| *at) {
-        Some((_, teams, why)) => (teams, why),
+        Some((_, teams, why)) => (teams, bare(why)),
         None => (Teams::NotUnderstood(value.to_owned()), ""),
     }
+}
+
+/// A text without the backticks around all of it: so `reject` writes it, to make it inert.
+fn bare(text: &str) -> &str {
+    let inside = text.strip_prefix('`').and_then(|rest| rest.strip_suffix('`'));
+    inside.filter(|inside| !inside.is_empty() && !inside.contains('`')).unwrap_or(text)
 }
 
 fn named_teams(list: &str, policy: &Policy) -> Option<Vec<String>> {
@@ -169,6 +175,8 @@ mod tests {
         assert_eq!(teams_of_refusal("sre, releng", &policy), (named(&["sre", "releng"]), ""));
         assert_eq!(teams_of_refusal("release-engineering: no", &policy), (named(&["releng"]), "no"));
         assert_eq!(teams_of_refusal("sre: too risky - wait", &policy), (named(&["sre"]), "too risky - wait"));
+        assert_eq!(teams_of_refusal("sre - `too risky`", &policy), (named(&["sre"]), "too risky"));
+        assert_eq!(teams_of_refusal("sre - `a` or `b`", &policy), (named(&["sre"]), "`a` or `b`"));
         assert_eq!(teams_of_refusal("no way", &policy), (Teams::NotUnderstood("no way".into()), ""));
         assert_eq!(teams_of_refusal("", &policy), (Teams::NotUnderstood(String::new()), ""));
     }

@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "clippy's exception for tests does not know their helpers")]
 
 mod announce;
+mod answers;
 mod child;
 mod config_file;
 mod config_token;
 mod conformance;
 mod deploys;
+mod doctor;
 mod exactly_once;
 mod harness;
 mod help;

@@ -160,8 +160,8 @@ fn what_cannot_be_opened_is_refused_and_nothing_is_written() {
         (&["T1", "--reason", "abuse", "--deployer", "robot"], 2, "a person with an account in use deploys"),
         (&["T1", "--reason", "abuse", "--action", "pray"], 2, "--action"),
         (&["T22", "--reason", "abuse"], 1, "T22 is closed (resolved)"),
-        (&["T27", "--reason", "abuse"], 1, "T27 does not exist, or the gate's account may not see it"),
-        (&["T9999", "--reason", "abuse"], 1, "T9999 does not exist, or the gate's account may not see it"),
+        (&["T27", "--reason", "abuse"], 1, "T27 does not exist, or may not see it"),
+        (&["T9999", "--reason", "abuse"], 1, "T9999 does not exist, or may not see it"),
     ] {
         let (got, out, err) = server.run(&[&["request"], arguments].concat());
         assert_eq!((got, out.as_str()), (code, ""), "{arguments:?}: {err}");

@@ -1,0 +1,319 @@
+//! What an approver is shown: what they answer, on a page that fits the terminal of a phone, and how the task stands
+//! after it, for people and for programs.
+//!
+//! In the room: that, as pure functions of the evidence. Not in the room: asking and posting.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::ui::{BAD, FAINT, GOOD, HINT, MIND, NAME, hanging, styled};
+use crate::answer::missing;
+use crate::evidence::{AnswerKind, Evidence, Statement, Story};
+use crate::ids::{TaskId, TransactionId};
+use crate::policy::{self, Action, Intent, Outcome, Policy, RuleOutcome, TeamCount, Verdict};
+use crate::text::{columns, inert, shorten};
+
+/// The schema of `approve --format json` and its kin.
+const SCHEMA: &str = "phabgate/answer/1";
+
+/// The widest that a label is shown.
+const LABELS: usize = 14;
+
+/// What stands in place of a text of a restricted task.
+const HIDDEN: &str = "(not shown: the task is restricted)";
+
+/// A task as an approver is shown it. All its texts are inert.
+pub(super) struct Shown {
+    task: TaskId,
+    url: String,
+    owner: String,
+    /// `None` where the texts of the task are not shown.
+    title: Option<String>,
+    restricted: bool,
+    drill: bool,
+    category: Option<(String, String)>,
+    explanation: Option<String>,
+    deployer: Option<String>,
+    action: Option<String>,
+    change: Option<String>,
+    titles: Vec<(String, String)>,
+    now: Timestamp,
+    /// How it stands.
+    pub(super) verdict: Verdict,
+}
+
+impl Shown {
+    /// What is to be shown of a task.
+    pub(super) fn of(evidence: &Evidence, policy: &Policy, url: String, show_restricted: bool) -> Self {
+        let story = Story::read(evidence, policy, None);
+        let restricted = evidence.is_restricted(&policy.open_spaces);
+        let hide = restricted && !show_restricted;
+        let intent = Intent { show_restricted, ..Intent::default() };
+        let stated = |statement: &Option<Statement>| {
+            let value = statement.as_ref().map(|stated| stated.value.trim_start_matches('@'));
+            value.map(|value| if hide { HIDDEN.to_owned() } else { inert(value) })
+        };
+        let key = story.written.as_ref().and_then(|written| written.category.as_deref());
+        let words = story.written.as_ref().map(|written| written.explanation.as_str());
+        let known_action = story.action.as_ref().and_then(|action| Action::named(&action.value));
+        Self {
+            task: evidence.task.id,
+            url,
+            owner: inert(&evidence.owner.username),
+            title: (!hide).then(|| inert(&evidence.task.title)),
+            restricted,
+            drill: story.is_drill(),
+            category: key.and_then(|key| policy.reason(key)).map(|reason| (reason.key.clone(), reason.title.clone())),
+            explanation: words.filter(|words| !hide && !words.is_empty()).map(inert),
+            deployer: stated(&story.deployer),
+            action: known_action.map(|action| action.word().to_owned()).or_else(|| stated(&story.action)),
+            change: stated(&story.change),
+            titles: policy.teams.iter().map(|team| (team.key.clone(), team.title.clone())).collect(),
+            now: evidence.now,
+            verdict: policy::evaluate(evidence, policy, &intent, None),
+        }
+    }
+
+    fn team_title<'a>(&'a self, key: &'a str) -> &'a str {
+        self.titles.iter().find(|(known, _)| known == key).map_or(key, |(_, title)| title)
+    }
+
+    /// What somebody is asked.
+    pub(super) fn question(&self, kind: AnswerKind, team: &str) -> String {
+        let verb = match kind {
+            AnswerKind::Approve => "Approve",
+            AnswerKind::Withdraw => "Withdraw your answer",
+            AnswerKind::Reject => "Say no",
+        };
+        format!("{verb} for {} as {}?", self.team_title(team), self.owner)
+    }
+
+    /// The page before the question.
+    pub(super) fn before(&self, comment: &str, width: usize) -> String {
+        let mut page = self.header(width);
+        page.push('\n');
+        let unknown = || "(not stated)".to_owned();
+        let reason = match &self.category {
+            Some((_, title)) => title.clone(),
+            None => "(none that counts)".to_owned(),
+        };
+        let mut rows = vec![("reason".to_owned(), reason)];
+        let explained = match (&self.explanation, self.title.is_some()) {
+            (Some(words), _) => words.clone(),
+            (None, true) => "(no explanation)".to_owned(),
+            (None, false) => HIDDEN.to_owned(),
+        };
+        rows.push((String::new(), explained));
+        rows.push(("deployer".to_owned(), self.deployer.clone().unwrap_or_else(unknown)));
+        rows.push(("action".to_owned(), self.action.clone().unwrap_or_else(unknown)));
+        rows.push(("change".to_owned(), self.change.clone().unwrap_or_else(unknown)));
+        page.push_str(&table(&rows, width));
+        page.push('\n');
+        page.push_str(&self.answers(width));
+        page.push_str(&format!("\n{}\n", styled(NAME, "You will say on the task:")));
+        for line in comment.lines().filter(|line| !line.is_empty()) {
+            page.push_str(&hanging("  ", 2, line, width));
+        }
+        if self.title.is_none() {
+            page.push_str(&hint(2, "to see what you agree to, add --show-restricted", width));
+        }
+        page + "\n"
+    }
+
+    fn header(&self, width: usize) -> String {
+        let title = self.title.clone().unwrap_or_else(|| "(restricted: its texts are not shown)".to_owned());
+        let label = self.task.to_string();
+        let mut header = hanging(&format!("{} ", styled(NAME, &label)), label.len() + 1, &title, width);
+        header.push_str(&format!("{}\n", styled(FAINT, &self.url)));
+        if self.drill {
+            header.push_str(&format!("{}\n", styled(MIND, "This is a drill, not an emergency.")));
+        }
+        header
+    }
+
+    /// The approvals so far, and a no.
+    fn answers(&self, width: usize) -> String {
+        let mut page = format!("{}\n", styled(NAME, "Approvals so far"));
+        let rows: Vec<(String, String)> = self
+            .verdict
+            .teams
+            .iter()
+            .map(|count| {
+                let by = if count.by.is_empty() { "nobody".to_owned() } else { count.by.join(", ") };
+                (count.team.clone(), format!("{} of {}: {by}", count.by.len(), count.need))
+            })
+            .collect();
+        page.push_str(&table(&rows, width));
+        for approval in &self.verdict.approvals {
+            if let Some(why) = &approval.why_not {
+                let team = shorten(&approval.team, 20);
+                let text = format!("does not count: {} for {team}, {why}", approval.user);
+                page.push_str(&hanging("  ", 2, &text, width));
+            }
+        }
+        if let Some(no) = self.verdict.rule("rejected").filter(|rule| rule.outcome != Outcome::Pass) {
+            page.push_str(&hanging(&format!("  {} ", styled(BAD, "no:")), 6, &no.message, width));
+        }
+        page
+    }
+
+    /// How it ended.
+    pub(super) fn report<'a>(
+        &'a self,
+        kind: AnswerKind,
+        team: &'a str,
+        ended: Ended,
+        transaction: Option<TransactionId>,
+    ) -> Report<'a> {
+        Report { shown: self, kind, team, ended, transaction }
+    }
+}
+
+/// Labels and what belongs to them, below each other.
+fn table(rows: &[(String, String)], width: usize) -> String {
+    let labels: Vec<String> = rows.iter().map(|(label, _)| shorten(label, LABELS)).collect();
+    let widest = labels.iter().map(|label| columns(label)).max().unwrap_or_default();
+    let mut lines = String::new();
+    for (label, (_, text)) in labels.iter().zip(rows) {
+        let head = format!("  {label}{}", " ".repeat(widest - columns(label) + 2));
+        lines.push_str(&hanging(&head, widest + 4, text, width));
+    }
+    lines
+}
+
+fn hint(indent: usize, text: &str, width: usize) -> String {
+    hanging(&format!("{}{} ", " ".repeat(indent), styled(HINT, "hint:")), indent + 6, text, width)
+}
+
+/// How an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// It is on the task now.
+    Posted,
+    /// It is on the task now, which could not be read after that.
+    PostedUnread,
+    /// It stood there already.
+    Stood,
+}
+
+/// How an answer ended, and how the task stands.
+pub(super) struct Report<'a> {
+    shown: &'a Shown,
+    kind: AnswerKind,
+    team: &'a str,
+    ended: Ended,
+    transaction: Option<TransactionId>,
+}
+
+/// The same for programs; fields are only ever added.
+#[derive(Serialize)]
+pub(super) struct Json<'a> {
+    schema: &'static str,
+    task: TaskId,
+    url: &'a str,
+    title: Option<&'a str>,
+    restricted: bool,
+    drill: bool,
+    answer: &'static str,
+    team: &'a str,
+    user: &'a str,
+    posted: bool,
+    transaction: Option<TransactionId>,
+    reason: Option<JsonReason<'a>>,
+    deployer: Option<&'a str>,
+    action: Option<&'a str>,
+    change: Option<&'a str>,
+    teams: Option<&'a [TeamCount]>,
+    missing: Option<Vec<&'a RuleOutcome>>,
+    complete: Option<bool>,
+    time: Timestamp,
+}
+
+#[derive(Serialize)]
+struct JsonReason<'a> {
+    category: &'a str,
+    explanation: Option<&'a str>,
+}
+
+impl Report<'_> {
+    /// What keeps the task from being deployed; `None` where that could not be read.
+    fn missing(&self) -> Option<Vec<&RuleOutcome>> {
+        (self.ended != Ended::PostedUnread).then(|| missing(&self.shown.verdict).collect())
+    }
+
+    /// For programs.
+    pub(super) fn json(&self) -> Json<'_> {
+        let shown = self.shown;
+        let missing = self.missing();
+        Json {
+            schema: SCHEMA,
+            task: shown.task,
+            url: &shown.url,
+            title: shown.title.as_deref(),
+            restricted: shown.restricted,
+            drill: shown.drill,
+            answer: match self.kind {
+                AnswerKind::Approve => "approve",
+                AnswerKind::Withdraw => "withdraw",
+                AnswerKind::Reject => "reject",
+            },
+            team: self.team,
+            user: &shown.owner,
+            posted: self.ended != Ended::Stood,
+            transaction: self.transaction,
+            reason: shown
+                .category
+                .as_ref()
+                .map(|(key, _)| JsonReason { category: key, explanation: shown.explanation.as_deref() }),
+            deployer: shown.deployer.as_deref(),
+            action: shown.action.as_deref(),
+            change: shown.change.as_deref(),
+            teams: missing.is_some().then_some(&shown.verdict.teams),
+            complete: missing.as_ref().map(Vec::is_empty),
+            missing,
+            time: shown.now,
+        }
+    }
+
+    /// For people.
+    pub(super) fn text(&self, width: usize) -> String {
+        let shown = self.shown;
+        let title = shown.team_title(self.team);
+        let (style, word, said) = match self.kind {
+            AnswerKind::Approve => (GOOD, "APPROVED", "approval"),
+            AnswerKind::Withdraw => (MIND, "WITHDRAWN", "withdrawal"),
+            AnswerKind::Reject => (BAD, "REJECTED", "no"),
+        };
+        let words = format!("{} for {title} by {}", shown.task, shown.owner);
+        let mut page = match self.ended {
+            Ended::Posted | Ended::PostedUnread => {
+                hanging(&format!("{}  ", styled(style, word)), word.len() + 2, &words, width)
+            }
+            Ended::Stood => {
+                let words = format!("the {said} by {} for {title} stands on {} already", shown.owner, shown.task);
+                hanging(&format!("{}  ", styled(MIND, "UNCHANGED")), 11, &words, width)
+            }
+        };
+        if let Some(transaction) = self.transaction {
+            page.push_str(&format!("{}\n", styled(FAINT, &format!("{}#{transaction}", shown.url))));
+        }
+        match self.missing() {
+            None => {}
+            Some(missing) if missing.is_empty() => {
+                let words = "All that is needed is there. The deployer can type:";
+                page.push_str(&format!("\n{}", hanging("", 0, words, width)));
+                page.push_str(&format!("  {}\n", styled(HINT, &format!("phabgate run {} -- COMMAND", shown.task))));
+            }
+            Some(missing) => {
+                page.push_str(&format!("\n{}\n", styled(NAME, "It cannot be deployed yet")));
+                for rule in missing {
+                    page.push_str(&hanging("  - ", 4, &rule.message, width));
+                    if let Some(words) = &rule.hint {
+                        page.push_str(&hint(4, words, width));
+                    }
+                }
+            }
+        }
+        page
+    }
+}

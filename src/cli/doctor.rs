@@ -1,0 +1,243 @@
+//! `doctor`: before the emergency, is all there that a deploy will need.
+//!
+//! In the room: reading it, and the list of checks for people and for programs. Not in the room: the checks (see
+//! [`crate::doctor`]).
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use super::Globals;
+use super::exit::{Exit, Failure};
+use super::session::{self, Session};
+use super::ui::{BAD, GOOD, MIND, Ui, hanging, styled};
+use super::verdict;
+use crate::conduit::{ConduitError, Projects, Reply, Whoami};
+use crate::config::{self, Environment, Settings};
+use crate::doctor::{self, Local, Remote};
+use crate::ids::{Phid, TaskId, User};
+use crate::journal::Journal;
+use crate::policy::{Outcome, Policy, Role, RuleOutcome};
+
+/// The schema of `doctor --format json`.
+const SCHEMA: &str = "phabgate/doctor/1";
+
+/// Arguments of `doctor`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The task on which it is tried what the account may do; the newest with the tag where none is named
+    #[arg(long, value_name = "TASK")]
+    task: Option<String>,
+}
+
+/// Runs `doctor`.
+///
+/// # Errors
+/// Where the command line or the configuration is wrong.
+pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
+    let environment = session::environment(globals);
+    let settings = session::settings(globals, &environment)?;
+    let policy = &settings.policy;
+    let opened = Session::open(globals).await;
+    let task = match (&args.task, &opened) {
+        (Some(text), Ok(session)) => Some(session.task(text)?),
+        _ => None,
+    };
+    let local = read_local(&settings, opened.as_ref().ok());
+    let mut checks = doctor::local(&local, policy);
+    let mut user = None;
+    let ended = match &opened {
+        Err(failure) => {
+            let name = if failure.exit == Exit::Credentials { "token" } else { "server" };
+            checks.push(failed(name, &failure.message, failure.hint.as_deref()));
+            Some(failure.exit)
+        }
+        Ok(session) => {
+            let token = token_source(globals, &environment, session);
+            match read_remote(session, token, task).await {
+                Ok(remote) => {
+                    user = Some(crate::text::inert(&remote.owner.username));
+                    checks.extend(doctor::remote(&remote, &local, policy));
+                    None
+                }
+                Err(error) => {
+                    let refused = error.is_credentials();
+                    let name = if refused { "token" } else { "server" };
+                    let outcome = if refused { Outcome::Fail } else { Outcome::Unknown };
+                    checks.push(RuleOutcome { outcome, ..failed(name, &error.to_string(), Some(error.hint())) });
+                    Some(if refused { Exit::Credentials } else { Exit::Incomplete })
+                }
+            }
+        }
+    };
+    let exit = ended.unwrap_or_else(|| judged(&checks));
+    match ui.is_json() {
+        true => ui.json(&Json {
+            schema: SCHEMA,
+            ok: exit == Exit::Done,
+            server: opened.as_ref().ok().map(|session| session.base().as_str()),
+            user: user.as_deref(),
+            policy: policy.digest().to_string(),
+            checks: &checks,
+            time: Timestamp::now(),
+        }),
+        false => ui.data(&text(&checks, exit, ui.width())),
+    }
+    Ok(exit)
+}
+
+fn failed(name: &str, message: &str, hint: Option<&str>) -> RuleOutcome {
+    RuleOutcome {
+        name: name.to_owned(),
+        outcome: Outcome::Fail,
+        message: message.to_owned(),
+        hint: hint.map(str::to_owned),
+    }
+}
+
+/// How it ends where all that was asked was answered by somebody.
+fn judged(checks: &[RuleOutcome]) -> Exit {
+    let any = |outcome| checks.iter().any(|check| check.outcome == outcome);
+    match (any(Outcome::Unknown), any(Outcome::Fail)) {
+        (true, _) => Exit::Incomplete,
+        (false, true) => Exit::Denied,
+        (false, false) => Exit::Done,
+    }
+}
+
+fn read_local(settings: &Settings, session: Option<&Session>) -> Local {
+    let journal = config::ensure_state_dir(&settings.state)
+        .map_err(|error| error.to_string())
+        .and_then(|()| Journal::open(&settings.state).map_err(|error| error.to_string()))
+        .and_then(|journal| journal.undelivered().map_err(|error| error.to_string()));
+    Local {
+        file: settings.file.as_ref().map(|file| file.display().to_string()),
+        state: (settings.state.display().to_string(), settings.origins.of("state").to_string()),
+        journal: journal.map(|deploys| deploys.len()),
+        calling_account: session.and_then(|session| session.calling_account.clone()),
+    }
+}
+
+fn token_source(globals: &Globals, environment: &Environment, session: &Session) -> String {
+    match globals.sandbox {
+        true => "the sandbox".to_owned(),
+        false => config::find_token(environment, session.base())
+            .map_or_else(|error| error.to_string(), |(_, source)| source.to_string()),
+    }
+}
+
+/// Calls, and how long each took.
+#[derive(Default)]
+struct Stopwatch(Vec<(&'static str, Duration)>);
+
+impl Stopwatch {
+    async fn time<T>(&mut self, method: &'static str, call: impl Future<Output = T>) -> T {
+        let begun = Instant::now();
+        let answer = call.await;
+        self.0.push((method, begun.elapsed()));
+        answer
+    }
+}
+
+/// Reads what the server tells, one call after the other, so that each shows how long it takes.
+///
+/// # Errors
+/// Where it does not even tell whose token it is.
+async fn read_remote(session: &Session, token: String, named: Option<TaskId>) -> Result<Remote, ConduitError> {
+    let policy = &session.settings.policy;
+    let client = session.timed_client();
+    let mut watch = Stopwatch::default();
+    let Reply { result: owner, date }: Reply<Whoami> = watch.time("user.whoami", client.whoami()).await?;
+    let skew = date.map(|date| Timestamp::now().duration_since(date));
+    let statuses = watch.time("maniphest.status.search", client.statuses()).await;
+    let slugs = slugs(policy);
+    let projects = watch.time("project.search", client.projects_by_slug(&slugs)).await;
+    let recorders = watch.time("user.search", client.users_named(&policy.recorders)).await;
+    let members = match &projects {
+        Ok(projects) => watch.time("user.search", client.users(&members(projects, policy))).await,
+        Err(error) => Err(error.clone()),
+    };
+    let task = match (named, &projects) {
+        (Some(id), _) => watch.time("maniphest.search", client.task(id)).await.map(|reply| reply.result),
+        (None, Ok(projects)) => match projects.of(&policy.tag) {
+            Some(tag) => watch.time("maniphest.search", client.newest_task(&tag.phid)).await,
+            None => Ok(None),
+        },
+        (None, Err(error)) => Err(error.clone()),
+    };
+    let types = match &task {
+        Ok(Some(task)) => Some(watch.time("maniphest.edit", client.edit_types(task.id)).await),
+        _ => None,
+    };
+    let by_slug = |projects: Projects| -> BTreeMap<_, _> {
+        slugs.iter().filter_map(|slug| Some(((*slug).to_owned(), projects.of(slug)?.clone()))).collect()
+    };
+    Ok(Remote {
+        server: session.base().to_string(),
+        token,
+        owner,
+        // The sandbox's clock is not that of the world outside.
+        skew: if session.is_sandbox() { skew.map(|_| SignedDuration::ZERO) } else { skew },
+        statuses,
+        recorders,
+        members,
+        task,
+        types,
+        calls: watch.0,
+        projects: projects.map(by_slug),
+    })
+}
+
+fn slugs(policy: &Policy) -> Vec<&str> {
+    let teams = policy.teams.iter().map(|team| team.project.as_str());
+    let mut slugs: Vec<&str> = teams.chain([policy.tag.as_str()]).chain(policy.train.as_deref()).collect();
+    slugs.sort_unstable();
+    slugs.dedup();
+    slugs
+}
+
+/// The members of the teams that approve.
+fn members(projects: &Projects, policy: &Policy) -> Vec<Phid<User>> {
+    let approving = policy.teams.iter().filter(|team| team.role == Role::Approve);
+    let mut members: Vec<_> = approving
+        .filter_map(|team| projects.of(&team.project))
+        .flat_map(|project| project.members.iter().cloned())
+        .collect();
+    members.sort_unstable();
+    members.dedup();
+    members
+}
+
+/// What was found, for programs; fields are only ever added.
+#[derive(Serialize)]
+struct Json<'a> {
+    schema: &'static str,
+    ok: bool,
+    server: Option<&'a str>,
+    user: Option<&'a str>,
+    policy: String,
+    checks: &'a [RuleOutcome],
+    time: Timestamp,
+}
+
+/// What was found, for people.
+fn text(checks: &[RuleOutcome], exit: Exit, width: usize) -> String {
+    let of = |outcome| {
+        let mut names: Vec<&str> =
+            checks.iter().filter(|check| check.outcome == outcome).map(|check| check.name.as_str()).collect();
+        names.dedup();
+        names.join(", ")
+    };
+    let warned = of(Outcome::Warn);
+    let (style, word, rest) = match exit {
+        Exit::Done if warned.is_empty() => (GOOD, "READY", "all is there for an emergency".to_owned()),
+        Exit::Done => (MIND, "READY", format!("look at {warned}")),
+        Exit::Incomplete => (BAD, "UNDECIDED", format!("the tracker did not answer: {}", of(Outcome::Unknown))),
+        _ => (BAD, "NOT READY", format!("because of {}", of(Outcome::Fail))),
+    };
+    let headline = hanging(&format!("{}  ", styled(style, word)), word.len() + 2, &rest, width);
+    format!("{}\n{headline}", verdict::rules(checks, width))
+}

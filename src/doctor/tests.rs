@@ -1,0 +1,159 @@
+//! Each check, well and broken in each way.
+
+use super::*;
+use crate::conduit::{Failure, Role as AccountRole};
+use crate::evidence::testing::{History, person, project};
+use crate::policy::tests::built_in;
+
+fn account(name: &str, roles: &[AccountRole]) -> Account {
+    Account { phid: person(name), username: name.to_owned(), roles: roles.iter().copied().collect() }
+}
+
+fn made(slug: &str, members: &[&str], join: &str) -> (String, Project) {
+    let project = Project {
+        phid: project(slug),
+        name: slug.to_owned(),
+        members: members.iter().map(|name| person(name)).collect(),
+        ancestors: vec![],
+        join: join.to_owned(),
+        edit: "admin".to_owned(),
+    };
+    (slug.to_owned(), project)
+}
+
+fn down() -> ConduitError {
+    ConduitError { method: "x.search".into(), kind: Failure::Broken("connection reset".into()) }
+}
+
+/// A machine and a server on which all is well.
+fn well() -> (Local, Remote, Policy) {
+    let policy = built_in();
+    let local = Local {
+        file: None,
+        state: ("/var/lib/phabgate".into(), "built in".into()),
+        journal: Ok(0),
+        calling_account: Some("deployer1".into()),
+    };
+    let active = [AccountRole::Activated];
+    let members = ["releng1", "sre1", "sec1"].map(|name| account(name, &active));
+    let mut projects: BTreeMap<String, Project> = policy
+        .teams
+        .iter()
+        .zip(["releng1", "sre1", "sec1"])
+        .map(|(team, member)| made(&team.project, &[member], "admin"))
+        .collect();
+    projects.extend([made(&policy.tag, &[], "users")]);
+    projects.extend(policy.train.iter().map(|slug| made(slug, &[], "users")));
+    let mut task = History::emergency().task();
+    task.custom.extend(policy.field.iter().map(|field| (field.clone(), serde_json::Value::Null)));
+    let bot = account("phabgate", &[AccountRole::Bot, AccountRole::Activated]);
+    let remote = Remote {
+        server: "https://phab.example/".into(),
+        token: "$PHABGATE_TOKEN".into(),
+        owner: bot.clone(),
+        skew: Some(SignedDuration::ZERO),
+        statuses: Ok(vec![Status { value: "resolved".into(), closed: true }]),
+        projects: Ok(projects),
+        recorders: Ok(vec![bot]),
+        members: Ok(members.to_vec()),
+        task: Ok(Some(task)),
+        types: Some(Ok(vec!["title".into(), "comment".into()])),
+        calls: vec![("user.whoami", Duration::from_millis(20))],
+    };
+    (local, remote, policy)
+}
+
+fn all((here, there, policy): &(Local, Remote, Policy)) -> Vec<RuleOutcome> {
+    [local(here, policy), remote(there, here, policy)].concat()
+}
+
+#[test]
+fn all_is_well() {
+    for check in all(&well()) {
+        assert_eq!((check.outcome, &check.hint), (Outcome::Pass, &None), "{}: {}", check.name, check.message);
+    }
+}
+
+/// What is broken, which check tells of it, and how.
+type Case = (&'static str, Outcome, fn(&mut Local, &mut Remote, &mut Policy));
+
+#[test]
+fn each_fault_is_told_by_its_check_alone_and_says_what_to_do() {
+    use Outcome::{Fail, Unknown, Warn};
+
+    let cases: Vec<Case> = vec![
+        ("journal", Fail, |local, _, _| local.journal = Err("cannot create the state folder".into())),
+        ("outbox", Warn, |local, _, _| local.journal = Ok(2)),
+        ("token", Fail, |_, remote, _| {
+            remote.owner = account("robot", &[AccountRole::Bot, AccountRole::Activated]);
+        }),
+        ("token", Fail, |local, remote, _| {
+            remote.owner = account("deployer1", &[AccountRole::Disabled]);
+            local.calling_account = None;
+        }),
+        ("deployer", Warn, |local, _, _| local.calling_account = None),
+        ("deployer", Fail, |_, remote, _| remote.owner = account("sre1", &[AccountRole::Activated])),
+        ("recorders", Warn, |_, remote, _| remote.recorders = Ok(vec![])),
+        ("recorders", Warn, |_, remote, _| {
+            remote.recorders = Ok(vec![account("phabgate", &[AccountRole::Disabled])]);
+        }),
+        ("recorders", Unknown, |_, remote, _| remote.recorders = Err(down())),
+        ("tag", Fail, |_, remote, policy| drop(remote.projects.as_mut().unwrap().remove(&policy.tag))),
+        ("team:sre", Fail, |_, remote, policy| {
+            let slug = policy.team("sre").unwrap().project.clone();
+            remote.projects.as_mut().unwrap().remove(&slug);
+        }),
+        ("team:sre", Fail, |_, _, policy| {
+            policy.teams.iter_mut().find(|team| team.key == "sre").unwrap().need = 2;
+        }),
+        ("team:sre", Fail, |_, remote, _| remote.members.as_mut().unwrap().retain(|known| known.username != "sre1")),
+        ("team:sre", Warn, |_, remote, policy| {
+            let slug = policy.team("sre").unwrap().project.clone();
+            remote.projects.as_mut().unwrap().get_mut(&slug).unwrap().join = "users".into();
+        }),
+        ("team:sre", Warn, |_, remote, policy| {
+            let slug = policy.team("sre").unwrap().project.clone();
+            remote.projects.as_mut().unwrap().get_mut(&slug).unwrap().edit = "public".into();
+        }),
+        ("train", Warn, |_, remote, policy| {
+            drop(remote.projects.as_mut().unwrap().remove(policy.train.as_deref().unwrap()));
+        }),
+        ("statuses", Unknown, |_, remote, _| remote.statuses = Err(down())),
+        ("field", Warn, |_, remote, _| remote.task.as_mut().unwrap().as_mut().unwrap().custom.clear()),
+        ("comment", Fail, |_, remote, _| remote.types = Some(Ok(vec!["title".into()]))),
+        ("comment", Unknown, |_, remote, _| remote.types = Some(Err(down()))),
+        ("clock", Warn, |_, remote, _| remote.skew = Some(SignedDuration::from_secs(-61))),
+        ("clock", Fail, |_, remote, _| remote.skew = None),
+        ("latency", Warn, |_, remote, _| remote.calls.push(("user.search", Duration::from_millis(2_500)))),
+    ];
+    for (at, (name, outcome, spoil)) in cases.into_iter().enumerate() {
+        let mut state = well();
+        spoil(&mut state.0, &mut state.1, &mut state.2);
+        let told: Vec<RuleOutcome> = all(&state).into_iter().filter(|check| check.outcome != Outcome::Pass).collect();
+        let names: Vec<(&str, Outcome)> = told.iter().map(|check| (check.name.as_str(), check.outcome)).collect();
+        assert_eq!(names, [(name, outcome)], "case {at}");
+        assert!(told.iter().all(|check| check.hint.is_some()), "{name}");
+    }
+}
+
+#[test]
+fn what_could_not_be_read_is_never_well() {
+    let mut state = well();
+    (state.1.projects, state.1.task, state.1.types) = (Err(down()), Err(down()), None);
+    let open: Vec<String> =
+        all(&state).into_iter().filter(|check| check.outcome == Outcome::Unknown).map(|check| check.name).collect();
+    assert_eq!(open, ["tag", "team:releng", "team:sre", "team:security", "train", "field", "comment"]);
+}
+
+#[test]
+fn a_refusal_on_a_restricted_task_does_not_tell_of_its_policy() {
+    let mut state = well();
+    let kind = Failure::Refused { code: "ERR-CONDUIT-CORE".into(), info: "Members of Secret can".into() };
+    state.1.types = Some(Err(ConduitError { method: "maniphest.edit".into(), kind }));
+    let told = |state: &(Local, Remote, Policy)| {
+        all(state).into_iter().find(|check| check.outcome == Outcome::Fail).unwrap().message
+    };
+    assert!(told(&state).contains("Secret"));
+    state.1.task.as_mut().unwrap().as_mut().unwrap().view = "PHID-PROJ-secret".into();
+    assert!(!told(&state).contains("Secret"));
+}

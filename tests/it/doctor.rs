@@ -1,0 +1,118 @@
+//! `doctor` end to end: what it finds, how it ends, and that it writes nothing.
+
+use serde_json::Value;
+
+use crate::harness::Machine;
+use crate::server::Server;
+
+/// What `doctor` of this account says, as JSON, and how it ends.
+fn doctor(server: &Server, account: &str, arguments: &[&str]) -> (i32, Value) {
+    let mut command = server.phabgate_as(account);
+    let output = command.args(["doctor", "--format", "json"]).args(arguments).output().unwrap();
+    let told = serde_json::from_slice(&output.stdout);
+    let told = told.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    (output.status.code().unwrap(), told)
+}
+
+/// The names of the checks with an outcome.
+fn named(told: &Value, outcome: &str) -> Vec<String> {
+    let checks = told["checks"].as_array().unwrap().iter().filter(|check| check["outcome"] == outcome);
+    checks.map(|check| check["name"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Text without how long the slowest call took.
+fn timeless(text: &str) -> String {
+    let lines = text.lines().map(|line| match line.split_once("calls, the slowest") {
+        Some((before, _)) => format!("{before}calls, the slowest [...]"),
+        None => line.to_owned(),
+    });
+    // How a path or a duration wraps hangs on their length.
+    lines.filter(|line| !line.trim_end().ends_with(" ms")).map(|line| line + "\n").collect()
+}
+
+#[test]
+fn the_sandbox_is_examined() {
+    let machine = Machine::new();
+    let mut command = machine.phabgate();
+    // Wide enough that no line breaks at a path of this run.
+    let output = command.env("COLUMNS", "400").args(["--sandbox", "doctor"]).output().unwrap();
+    let out = String::from_utf8(output.stdout).unwrap().replace(machine.home().to_str().unwrap(), "[HOME]");
+    assert_eq!(output.status.code(), Some(0), "{out}");
+    insta::assert_snapshot!("doctor", timeless(&out));
+}
+
+#[test]
+fn nothing_is_written() {
+    let server = Server::new();
+    let before = server.running.world().unwrap();
+    for account in ["phabgate", "sre1", "deployer1"] {
+        let (code, told) = doctor(&server, account, &[]);
+        assert_eq!(code, 0, "{told}");
+        assert_eq!(
+            (&told["schema"], &told["ok"], &told["user"]),
+            (&"phabgate/doctor/1".into(), &true.into(), &account.into())
+        );
+    }
+    let after = server.running.world().unwrap();
+    assert!(after.transactions == before.transactions && after.tasks == before.tasks);
+    // It was tried all the same.
+    assert!(server.running.served().iter().any(|served| served.method == "maniphest.edit"));
+}
+
+#[test]
+fn a_failed_check_fails_the_command() {
+    let server = Server::new();
+    let (code, told) = doctor(&server, "robot", &[]);
+    assert_eq!((code, named(&told, "fail")), (1, vec!["token".to_owned()]));
+    server
+        .running
+        .change(|world, _| world.projects.retain(|project| project.slugs.iter().all(|slug| slug != "sre")))
+        .unwrap();
+    let (code, told) = doctor(&server, "phabgate", &[]);
+    assert_eq!((code, named(&told, "fail")), (1, vec!["team:sre".to_owned()]));
+    // A task that this account is not shown is none to try on.
+    let (_, told) = doctor(&server, "sre1", &["--task", "T27"]);
+    assert!(named(&told, "warn").contains(&"comment".to_owned()), "{told}");
+}
+
+#[test]
+fn refused_credentials_are_told_beside_the_rest() {
+    let server = Server::new();
+    let (code, told) = doctor(&server, "gone", &[]);
+    assert_eq!((code, named(&told, "fail")), (4, vec!["token".to_owned()]));
+    assert_eq!(named(&told, "pass"), ["configuration", "journal", "outbox"]);
+    let mut command = server.machine.phabgate();
+    let output = command.env("PHABGATE_URL", "https://phab.example").args(["doctor"]).output().unwrap();
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(4), "{out}");
+    assert!(out.contains("NOT READY  because of token") && out.contains("there is no token"), "{out}");
+}
+
+#[test]
+fn a_journal_that_cannot_be_written_is_told_beside_the_rest() {
+    let server = Server::new();
+    std::fs::write(server.machine.home().join("state"), "no folder").unwrap();
+    let (code, told) = doctor(&server, "phabgate", &[]);
+    assert_eq!((code, named(&told, "fail")), (1, vec!["journal".to_owned()]));
+    assert!(named(&told, "pass").contains(&"team:sre".to_owned()));
+}
+
+#[test]
+fn what_does_not_answer_leaves_it_undecided() {
+    // What is garbage now is garbage the next time; a server that is down is asked again for as long as there is time.
+    for fault in [
+        "user.whoami:503",
+        "user.whoami:garbage",
+        "maniphest.status.search:garbage",
+        "project.search:garbage",
+        "user.search:garbage",
+        "maniphest.search:garbage",
+        "maniphest.edit:garbage",
+    ] {
+        let server = Server::broken(&[fault]);
+        let (code, told) = doctor(&server, "phabgate", &[]);
+        assert_eq!(code, 3, "{fault}: {told}");
+        assert!(!named(&told, "unknown").is_empty() && named(&told, "fail").is_empty(), "{fault}: {told}");
+        assert!(named(&told, "pass").contains(&"journal".to_owned()), "{fault}: {told}");
+    }
+}

@@ -238,3 +238,13 @@ impl Verdict {
         self.rules.iter().find(|rule| rule.name == name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_rules_at_all_decide_nothing() {
+        assert_eq!(Decision::from_outcomes(&[]), Decision::Undecided);
+    }
+}

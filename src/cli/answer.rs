@@ -155,7 +155,7 @@ impl Errand<'_> {
                     continue;
                 }
             }
-            let transaction = self.post(&evidence, &text, ui).await?;
+            let transaction = self.post(&evidence, &team, &text, ui).await?;
             return self.afterwards(&evidence, &team, transaction, ui).await;
         }
     }
@@ -164,7 +164,7 @@ impl Errand<'_> {
         Agreed::of(evidence, &Story::read(evidence, &self.session.settings.policy, None))
     }
 
-    async fn post(&self, evidence: &Evidence, text: &str, ui: &mut Ui) -> Result<TransactionId, Failure> {
+    async fn post(&self, evidence: &Evidence, team: &str, text: &str, ui: &mut Ui) -> Result<TransactionId, Failure> {
         let settings = &self.session.settings;
         let posting = Posting {
             client: &self.session.client,
@@ -176,10 +176,11 @@ impl Errand<'_> {
             limit: settings.http.total,
         };
         let posted = posting.post(|words| ui.note(words)).await;
-        posted.map_err(|error| self.not_posted(error, evidence))
+        posted.map_err(|error| self.not_posted(error, evidence, team))
     }
 
-    fn not_posted(&self, error: PostError, evidence: &Evidence) -> Failure {
+    fn not_posted(&self, error: PostError, evidence: &Evidence, team: &str) -> Failure {
+        let trailer = answer::comment(self.kind, team, None);
         let (task, owner) = (self.task, crate::text::inert(&evidence.owner.username));
         let url = task.url(self.session.base());
         match error {
@@ -191,18 +192,14 @@ impl Errand<'_> {
                 Failure {
                     exit: Exit::Denied,
                     message: format!("the server does not let {owner} comment on {task}{why}"),
-                    hint: Some(format!(
-                        "write `{}: TEAM` as a comment on {url}, or ask who manages the task to let you edit it",
-                        answer::key(self.kind).name()
-                    )),
+                    hint: Some(format!("write `{trailer}` as a comment on {url} in a browser")),
                 }
             }
             PostError::NotThere(_) | PostError::Vanished => Failure {
                 exit: Exit::Incomplete,
                 message: error.to_string(),
                 hint: Some(format!(
-                    "nothing is on the task: type the same again, or write `{}: TEAM` as a comment on {url}",
-                    answer::key(self.kind).name()
+                    "nothing is on the task: type the same again, or write `{trailer}` there in a browser"
                 )),
             },
             PostError::Unclear(_) => Failure {

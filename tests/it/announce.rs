@@ -3,7 +3,7 @@
 use phabgate::sandbox::World;
 use serde_json::{Value, json};
 
-use crate::server::Server;
+use crate::server::{Server, in_one_line};
 
 /// The train of the built-in world.
 const TRAIN: u64 = 28;
@@ -65,8 +65,9 @@ fn the_conductor_of_the_newest_train_is_called() {
     server.running.change(|world, _| another(world, 30, "1.45.0-wmf.27", "sre1")).unwrap();
     let (nick, source, err) = called(&server, &[]);
     assert_eq!((nick.as_deref(), source.as_deref()), (Some("both"), Some("train")));
-    let others = "warning: 1.46.0-wmf.10 (T29) is the newest train, and open beside it: 1.46.0-wmf.3 (T28), 1.45.0-wmf.27 (T30)\n";
-    assert_eq!(err, others);
+    let others =
+        "warning: 1.46.0-wmf.10 (T29) is the newest train, and open beside it: 1.46.0-wmf.3 (T28), 1.45.0-wmf.27 (T30)";
+    assert_eq!(in_one_line(&err), others);
 }
 
 #[test]
@@ -88,10 +89,12 @@ fn where_nobody_conducts_the_backup_is_called_and_that_is_said() {
     server.running.change(|world, _| train(world).owner = None).unwrap();
     let (nick, source, err) = called(&server, &[]);
     assert_eq!((nick.as_deref(), source.as_deref()), (Some("releng1"), Some("backup")));
+    let err = in_one_line(&err);
     assert!(err.contains("has no conductor who can be called: releng1 stands in"), "{err}");
     server.running.change(|world, _| train(world).custom.remove("train.backup")).unwrap();
     let (nick, _, err) = called(&server, &[]);
     assert_eq!(nick, None);
+    let err = in_one_line(&err);
     assert!(
         err.contains("has neither a conductor nor a backup: nobody is called by name; `--conductor NICK`"),
         "{err}"
@@ -116,6 +119,7 @@ fn the_message_comes_out_where_there_is_no_train() {
         server.running.change(|world, _| spoil(world)).unwrap();
         let (nick, _, err) = called(&server, &[]);
         assert_eq!(nick, None);
+        let err = in_one_line(&err);
         assert!(err.contains(said) && err.contains("nobody is called by name"), "{said}: {err}");
     }
 }
@@ -142,7 +146,7 @@ fn of_a_restricted_task_nothing_but_its_number_goes_out() {
     let server = Server::new();
     let (code, out, err) = server.run(&["announce", "T27"]);
     assert_eq!((code, out.as_str()), (1, ""));
-    assert!(err.contains("T27 does not exist, or the gate's account may not see it"), "{err}");
+    assert!(err.contains("T27 does not exist, or phabgate may not see it"), "{err}");
     for format in ["text", "json"] {
         let command = server.phabgate_as("admin").args(["announce", "T27", "--format", format]).output().unwrap();
         let out = String::from_utf8(command.stdout).unwrap();

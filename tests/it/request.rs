@@ -4,7 +4,7 @@
 use phabgate::evidence::trailers::{Key, last};
 use serde_json::Value;
 
-use crate::server::Server;
+use crate::server::{Server, in_one_line};
 
 /// What a command of this account prints.
 fn run_as(server: &Server, account: &str, arguments: &[&str]) -> (i32, String, String) {
@@ -160,12 +160,12 @@ fn what_cannot_be_opened_is_refused_and_nothing_is_written() {
         (&["T1", "--reason", "abuse", "--deployer", "robot"], 2, "a person with an account in use deploys"),
         (&["T1", "--reason", "abuse", "--action", "pray"], 2, "--action"),
         (&["T22", "--reason", "abuse"], 1, "T22 is closed (resolved)"),
-        (&["T27", "--reason", "abuse"], 1, "T27 does not exist, or may not see it"),
-        (&["T9999", "--reason", "abuse"], 1, "T9999 does not exist, or may not see it"),
+        (&["T27", "--reason", "abuse"], 1, "T27 does not exist, or phabgate may not see it"),
+        (&["T9999", "--reason", "abuse"], 1, "T9999 does not exist, or phabgate may not see it"),
     ] {
         let (got, out, err) = server.run(&[&["request"], arguments].concat());
         assert_eq!((got, out.as_str()), (code, ""), "{arguments:?}: {err}");
-        assert!(err.contains(said), "{arguments:?}: {err}");
+        assert!(in_one_line(&err).contains(said), "{arguments:?}: {err}");
     }
     assert_eq!(edits(&server), 0);
 }

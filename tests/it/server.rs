@@ -10,6 +10,11 @@ use phabgate::sandbox::{Options, Running, serve};
 
 use crate::harness::Machine;
 
+/// A text as it was before it was laid out in lines.
+pub(crate) fn in_one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// The sandbox, and a machine on which the gate is set up for it.
 pub(crate) struct Server {
     pub(crate) running: Arc<Running>,

@@ -117,7 +117,7 @@ impl Store {
     /// Reads the world as it is now.
     pub(crate) fn read<R>(&self, look: impl FnOnce(&mut World, i64) -> R) -> Result<R, StoreError> {
         let mut held = self.held();
-        self.refresh(&mut held)?;
+        self.refresh(&mut held, false)?;
         let now = held.now();
         Ok(look(&mut held.world, now))
     }
@@ -126,7 +126,7 @@ impl Store {
     pub(crate) fn write<R>(&self, change: impl FnOnce(&mut World, i64) -> R) -> Result<R, StoreError> {
         let mut held = self.held();
         let _lock = self.path.as_deref().map(lock).transpose()?;
-        self.refresh(&mut held)?;
+        self.refresh(&mut held, true)?;
         let now = held.now();
         let Some(path) = &self.path else { return Ok(change(&mut held.world, now)) };
         let mut world = held.world.clone();
@@ -138,16 +138,22 @@ impl Store {
         Ok(result)
     }
 
-    /// Takes over what another process wrote.
-    fn refresh(&self, held: &mut Held) -> Result<(), StoreError> {
+    /// Takes over what another process wrote; `locked` where the lock of the file is already held.
+    fn refresh(&self, held: &mut Held, locked: bool) -> Result<(), StoreError> {
         let Some(path) = &self.path else { return Ok(()) };
         if held.stamp.is_some() && stamp_of(path)? == held.stamp {
             return Ok(());
         }
-        // a file that was taken away under a running server is begun anew, as by a reset
         let (world, stamp) = match load(path)? {
             Some(loaded) => loaded,
-            None => begin(path)?,
+            // A file that was taken away under a running server is begun anew, as by a reset, and by one alone.
+            None => {
+                let _lock = if locked { None } else { Some(lock(path)?) };
+                match load(path)? {
+                    Some(loaded) => loaded,
+                    None => begin(path)?,
+                }
+            }
         };
         held.world = world;
         held.stamp = Some(stamp);

@@ -16,7 +16,7 @@ use super::super::request::{Call, Outcome, Refusal, as_map};
 use super::super::world::{CommentVersion, Edge, Task, Transaction, User, World, leads_to, ordered};
 
 /// Closed statuses that do not assign the task to who sets them.
-const UNCLAIMED: &[&str] = &["wontfix", "invalid", "spite", "duplicate"];
+const UNCLAIMED: &[&str] = &["invalid", "duplicate"];
 
 /// One change as it was sent: its key in the list, its type, its value.
 pub(super) struct Description {
@@ -98,6 +98,7 @@ pub(super) fn edit(world: &mut World, call: &Call, user: &User, now: i64) -> Out
         draft.apply(change, &changes);
     }
     draft.validate(&changes)?;
+    draft.claim(&changes);
     draft.subscribe(&changes);
     let linked = draft.link(&changes);
     let Draft { task, rows, comments, .. } = draft;
@@ -199,7 +200,7 @@ impl<'w> Draft<'w> {
                     self.task.description.clone_from(text);
                 }
             }
-            Change::Status(status) => self.status(status, all),
+            Change::Status(status) => self.status(status),
             Change::Owner(owner) => self.owner(owner.as_ref()),
             Change::Priority(keyword) => self.priority(keyword),
             Change::View(policy) => {
@@ -243,7 +244,7 @@ impl<'w> Draft<'w> {
         }
     }
 
-    fn status(&mut self, status: &str, all: &[Change]) {
+    fn status(&mut self, status: &str) {
         let old = self.was.as_ref().map_or("open", |was| was.status.as_str()).to_owned();
         if status == old {
             return;
@@ -258,8 +259,16 @@ impl<'w> Draft<'w> {
             self.task.closed = None;
             self.task.closer = None;
         }
-        let assigned = self.task.owner.is_some() || all.iter().any(|change| matches!(change, Change::Owner(_)));
-        if is_closed && !UNCLAIMED.contains(&status) && !assigned {
+    }
+
+    /// Assigns an open task that nobody has to who closes it. After the validation: a policy that would lock out whoever
+    /// sets it is refused even where the task would become theirs.
+    fn claim(&mut self, changes: &[Change]) {
+        let was = self.was.as_ref();
+        let was_open = was.is_none_or(|was| !self.world.closes(&was.status));
+        let closes = self.world.closes(&self.task.status) && !UNCLAIMED.contains(&self.task.status.as_str());
+        let named = changes.iter().any(|change| matches!(change, Change::Owner(_)));
+        if was_open && closes && !named && self.task.owner.is_none() {
             self.row("owner", json!({"old": null, "new": self.user.phid}));
             self.task.owner = Some(self.user.phid.clone());
         }

@@ -17,5 +17,7 @@ mod journal;
 mod killed;
 mod live;
 mod request;
+mod sandbox;
+mod sandbox_edits;
 mod scenarios;
 mod server;

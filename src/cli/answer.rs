@@ -34,7 +34,7 @@ pub(super) struct Args {
     yes: bool,
     /// Show the texts of a restricted task
     #[arg(long)]
-    show_restricted: bool,
+    pub(super) show_restricted: bool,
 }
 
 /// Runs `approve`, `withdraw` or `reject`.
@@ -49,10 +49,14 @@ pub(super) async fn run(kind: AnswerKind, args: &Args, globals: &Globals, ui: &m
             "look at the task first, then add --yes",
         ));
     }
-    let session = Session::open(globals).await?;
+    let mut session = Session::open(globals).await?;
     let task = session.task(&args.task)?;
-    if let Some(team) = &args.team {
-        answer::named(team, &session.settings.policy)?;
+    let team = match &args.team {
+        Some(team) => Some(answer::named(team, &session.settings.policy)?.key.clone()),
+        None => None,
+    };
+    if let Some(name) = session.answer_for(team.as_deref())? {
+        ui.note(&format!("in the sandbox you answer as {name}"));
     }
     let errand = Errand { kind, args, session: &session, task };
     errand.run(ui).await

@@ -21,7 +21,7 @@ use crate::time::rough;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
-    subject: SubjectArgs,
+    pub(super) subject: SubjectArgs,
     #[command(flatten)]
     waiting: Waiting,
 }

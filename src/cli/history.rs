@@ -34,7 +34,7 @@ pub(super) struct Args {
     deployer: Option<String>,
     /// Show the texts of a restricted task
     #[arg(long)]
-    show_restricted: bool,
+    pub(super) show_restricted: bool,
 }
 
 /// Runs `history`.

@@ -230,7 +230,45 @@ fn names_run(arguments: &[OsString]) -> bool {
     false
 }
 
+impl Command {
+    /// Whether the texts of a restricted task are asked for.
+    fn shows_restricted(&self) -> bool {
+        match self {
+            Self::Check(args) => args.subject.show_restricted,
+            Self::Run(args) => args.subject.show_restricted,
+            Self::Record(args) => args.subject.show_restricted,
+            Self::Request(args) => args.show_restricted,
+            Self::Approve(args) | Self::Withdraw(args) | Self::Reject(args) => args.show_restricted,
+            Self::History(args) => args.show_restricted,
+            Self::Announce(_)
+            | Self::Outbox(_)
+            | Self::Doctor(_)
+            | Self::Explain(_)
+            | Self::Config(_)
+            | Self::Sandbox(_)
+            | Self::Completions(_)
+            | Self::Man(_) => false,
+        }
+    }
+}
+
+/// Where root's rights were lent, the token is one that the caller may not use freely: it must not show them what they
+/// themselves are not shown.
+fn lent(command: &Command, environment: &crate::config::Environment) -> Result<(), Failure> {
+    match command.shows_restricted() && environment.is_lent() {
+        true => Err(Failure::usage(
+            "--show-restricted is not for callers through sudo: it would show you what only this token's account may see",
+            "look at the task on the tracker with an account of your own",
+        )),
+        false => Ok(()),
+    }
+}
+
 async fn dispatch(cli: &Cli, ui: &mut Ui) -> u8 {
+    if let Err(failure) = lent(&cli.command, &crate::config::Environment::of_process()) {
+        ui.failure(&failure);
+        return if matches!(cli.command, Command::Run(_)) { crate::deploy::GATE_FAILED } else { failure.exit.code() };
+    }
     let done = match &cli.command {
         Command::Check(args) => check::run(args, &cli.globals, ui).await,
         Command::Run(args) => return run::run(args, &cli.globals, ui).await,
@@ -266,6 +304,30 @@ fn definition() -> clap::Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn command(line: &str) -> Command {
+        let matches = definition().try_get_matches_from(line.split(' ')).unwrap();
+        Cli::from_arg_matches(&matches).unwrap().command
+    }
+
+    #[test]
+    fn who_calls_through_sudo_is_not_shown_what_the_token_sees() {
+        use crate::config::{Environment, Ids};
+        let as_root = |variables: &[(&str, &str)]| {
+            let ids = Ids { uid: 0, euid: 0, gid: 0 };
+            Environment::new(variables.iter().copied(), None, "/nonexistent".into(), ids)
+        };
+        let lent_to = as_root(&[("SUDO_UID", "1000")]);
+        for line in ["check T1", "run T1", "record T1", "history T1", "request T1 --reason abuse", "approve T1"] {
+            let asking = match line {
+                "run T1" => "phabgate run T1 --show-restricted -- true".to_owned(),
+                line => format!("phabgate {line} --show-restricted"),
+            };
+            assert!(lent(&command(&asking), &lent_to).is_err(), "{line}");
+            assert!(lent(&command(&asking), &as_root(&[])).is_ok(), "{line}");
+            assert!(lent(&command(&asking.replace(" --show-restricted", "")), &lent_to).is_ok(), "{line}");
+        }
+    }
 
     fn slip_of(line: &str) -> Option<String> {
         let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();

@@ -27,7 +27,7 @@ pub(super) const SCHEMA: &str = "phabgate/record-posted/1";
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
-    subject: Subject,
+    pub(super) subject: Subject,
     /// When it started, such as 2026-11-23T03:14Z or '2026-11-23 03:14' of this host
     #[arg(long, value_name = "TIME", value_parser = time)]
     started: Option<Timestamp>,

@@ -63,7 +63,7 @@ pub(super) struct Args {
     yes: bool,
     /// Show the texts of a restricted task
     #[arg(long)]
-    show_restricted: bool,
+    pub(super) show_restricted: bool,
 }
 
 /// Runs `request`.
@@ -215,7 +215,11 @@ impl Asked<'_> {
                 continue;
             }
             if error.reach() == Reach::Unclear {
-                ui.note(&format!("it is not clear whether the change arrived ({error}); reading {task} again"));
+                let so_far = match error.kind {
+                    CallFailure::Refused { .. } => "the change was refused",
+                    _ => "it is not clear whether the change arrived",
+                };
+                ui.note(&format!("{so_far} ({error}); reading {task} again"));
                 if self.is_made(task, plan, tag).await {
                     return Ok(());
                 }
@@ -299,7 +303,12 @@ fn refused(task: TaskId, error: &PlanError) -> Failure {
 /// The edit may not have been made.
 fn undone(task: TaskId, error: ConduitError) -> Failure {
     match &error.kind {
-        CallFailure::Refused { .. } => error.into(),
+        CallFailure::Refused { .. } if error.is_credentials() => error.into(),
+        CallFailure::Refused { .. } => Failure {
+            exit: Exit::Denied,
+            message: format!("{task} was not changed: {error}"),
+            hint: Some(format!("ask somebody who can edit {task} to do it, or to let this account edit it")),
+        },
         _ => Failure {
             exit: Exit::Incomplete,
             message: format!("{task} could not be changed, as far as can be seen: {error}"),

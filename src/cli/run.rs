@@ -39,7 +39,7 @@ use crate::{crash, time};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
-    subject: Subject,
+    pub(super) subject: Subject,
     #[command(flatten)]
     waiting: Waiting,
     /// Show all that would be posted; post and run nothing

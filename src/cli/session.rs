@@ -91,6 +91,20 @@ impl Session {
         Ok(Self { settings, client, server, caller, calling_account, sandbox: None })
     }
 
+    /// In the sandbox, makes a person of this team the one who asks, and names them; elsewhere everybody has a token of
+    /// their own. `team` is its key.
+    ///
+    /// # Errors
+    /// Where the sandbox's world cannot be read.
+    pub(super) fn answer_for(&mut self, team: Option<&str>) -> Result<Option<String>, Failure> {
+        let policy = &self.settings.policy;
+        let team = team.or_else(|| policy.required.first().map(String::as_str)).and_then(|key| policy.team(key));
+        let (Some(sandbox), Some(team)) = (&self.sandbox, team) else { return Ok(None) };
+        let Some((name, token)) = sandbox.approver(&team.project)? else { return Ok(None) };
+        self.client = self.client.with_token(SecretString::from(token));
+        Ok(Some(name))
+    }
+
     /// The base URL of the server.
     pub(super) fn base(&self) -> &Url {
         &self.server

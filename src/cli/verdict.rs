@@ -249,3 +249,107 @@ fn headline(decision: &Decision, rules: &[RuleOutcome], task: TaskId, width: usi
     };
     hanging(&format!("{}  ", styled(style, word)), word.len() + 2, &rest, width)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::testing::{self, History, at, person};
+    use crate::ids::DeployId;
+    use crate::policy::{self, Action, Intent};
+    use crate::record::{DeployerSource, Event};
+
+    /// What is wrong with a task, by the rule that finds it.
+    fn cases() -> Vec<(&'static str, Evidence, Policy, Intent)> {
+        let mut cases = Vec::new();
+        let mut case = |rule, made: &dyn Fn(&mut History, &mut Intent)| {
+            let (mut history, mut intent) = (History::ready(), Intent::default());
+            made(&mut history, &mut intent);
+            cases.push((rule, history.evidence(), history.policy, intent));
+        };
+        case("task-open", &|made, _| _ = made.status("outsider", 20, "resolved"));
+        case("tag", &|made, _| _ = made.untag("outsider", 20, "emergency"));
+        case("reason", &|made, _| _ = made.describe("deployer1", 3, "Please deploy."));
+        case("reason", &|made, _| _ = made.describe("deployer1", 3, "Emergency-Reason: marketing - launch"));
+        case("explanation", &|made, _| _ = made.describe("deployer1", 3, "Emergency-Reason: abuse"));
+        case("explanation", &|made, _| {
+            _ = made.describe("deployer1", 20, "Emergency-Reason: availability - other words")
+        });
+        case("deployer", &|made, _| made.candidates.clear());
+        case("deployer", &|made, _| made.candidates.push(("deployer2".into(), DeployerSource::Token)));
+        case("deployer", &|made, _| made.candidates[0].0 = "nobody".into());
+        case("deployer", &|made, _| made.candidates[0].0 = "gone".into());
+        case("team", &|made, _| *made = History::emergency());
+        case("team", &|made, _| _ = made.comment("sre1", 20, "Emergency-Withdraw: sre"));
+        case("team", &|made, _| _ = made.later(50_000));
+        case("rejected", &|made, _| {
+            _ = made.comment("sre2", 20, "Emergency-Reject: sre - it takes the databases down")
+        });
+        case("action", &|_, intent| intent.action = Some(Action::Fix));
+        case("action", &|_, intent| intent.action = Some(Action::OnWikiEdit));
+        case("change", &|made, intent| {
+            made.comment("deployer1", 4, "Emergency-Change: I1");
+            intent.change = Some("I2".into());
+        });
+        case("in-flight", &|made, _| _ = made.record("phabgate", 20, &started("deployer2")));
+        case("repeat", &|made, _| {
+            let mut record = started("deployer1");
+            record.approvals.push(crate::record::RecordedApproval {
+                team: "sre".into(),
+                user: "sre1".into(),
+                phid: Some(person("sre1")),
+                kind: ApprovalKind::Verified,
+                transaction: made.timeline().transactions().last().map(|last| last.id),
+                time: at(11),
+                evidence: None,
+            });
+            made.record("phabgate", 20, &record);
+            record.event = Event::Finished;
+            record.outcome = Some(crate::record::Outcome::Failed);
+            made.record("phabgate", 21, &record);
+        });
+        case("team-open", &|made, _| made.join = "users");
+        case("trailers", &|made, _| _ = made.comment("sre2", 20, "Emergency-Aprove: sre"));
+        let (mut evidence, policy) = (History::ready().evidence(), History::ready().policy);
+        evidence.skew = jiff::SignedDuration::from_secs(300);
+        cases.push(("clock", evidence.clone(), policy.clone(), Intent::default()));
+        evidence.tag = None;
+        cases.push(("tag", evidence.clone(), policy.clone(), Intent::default()));
+        evidence.teams.remove("sre");
+        cases.push(("team", evidence.clone(), policy.clone(), Intent::default()));
+        evidence.statuses.clear();
+        cases.push(("task-open", evidence, policy, Intent::default()));
+        cases
+    }
+
+    fn started(deployer: &str) -> crate::record::Record {
+        let deploy: DeployId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+        testing::record(deploy, Event::Started, deployer)
+    }
+
+    #[test]
+    fn who_reads_only_a_refusal_knows_what_to_do() {
+        let mut page = String::new();
+        let mut told = Vec::new();
+        let task = TaskId::new(1).unwrap();
+        let verdicts = cases()
+            .into_iter()
+            .map(|(rule, evidence, policy, intent)| (rule, policy::evaluate(&evidence, &policy, &intent, None)));
+        let unread = Verdict::undecided("the server did not answer within 15 s (maniphest.search)".into(), "try again");
+        let others = [("task-visible", policy::not_visible(task, "phabgate")), ("evidence", unread)];
+        for (name, verdict) in verdicts.chain(others) {
+            let of_rule =
+                |rule: &&RuleOutcome| rule.outcome != Outcome::Pass && rule.name.split(':').next() == Some(name);
+            let found: Vec<RuleOutcome> = verdict.rules.iter().filter(of_rule).cloned().collect();
+            assert!(!found.is_empty(), "{name} finds nothing: {:#?}", verdict.rules);
+            assert!(found.iter().all(|rule| rule.hint.is_some()), "{name} says what is wrong and not what to do");
+            page.push_str(&rules(&found, 80));
+            told.push(name);
+        }
+        for rule in policy::rules::ALL {
+            assert!(told.contains(&rule.name), "the refusal of {} is not among them", rule.name);
+        }
+        let page = anstream::adapter::strip_str(&page).to_string();
+        assert!(page.lines().all(|line| crate::text::columns(line) <= 80), "{page}");
+        insta::assert_snapshot!(page);
+    }
+}

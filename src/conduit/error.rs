@@ -129,6 +129,9 @@ impl ConduitError {
     /// What to do next, in one line for people.
     pub fn hint(&self) -> &'static str {
         match &self.kind {
+            Failure::Refused { info, .. } if self.is_credentials() && info.contains(DISABLED) => {
+                "the account is disabled, or not yet approved: an administrator of the tracker can change that"
+            }
             _ if self.is_credentials() => {
                 "make a new token under Settings, Conduit API Tokens, and put it where the old one was; `phabgate config show` \
                  says where that is"
@@ -161,6 +164,8 @@ pub(super) fn misshapen(error: &serde_json::Error) -> String {
 
 /// The words that a server uses where it denies access; they tell the policy of what is hidden, so they are not shown.
 const DENIAL: &str = "You Shall Not Pass";
+/// The words that a server uses where the token is right and its account may not act; the code is that of a wrong token.
+const DISABLED: &str = "not permitted to use the API";
 
 impl fmt::Display for ConduitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -177,7 +182,9 @@ impl fmt::Display for ConduitError {
             Failure::NotConduit { status: 200, what } => write!(f, "the server answered {}", inert(what))?,
             Failure::NotConduit { status, what } => write!(f, "the server answered HTTP {status}, {}", inert(what))?,
             Failure::TooLarge { limit } => write!(f, "the server's reply is larger than {} MiB", limit >> 20)?,
-            Failure::Refused { info, .. } if info.contains(DENIAL) => f.write_str("this account is not allowed to")?,
+            Failure::Refused { info, .. } if info.contains(DENIAL) => {
+                f.write_str("the server does not let this account do that")?
+            }
             Failure::Refused { info, .. } if self.is_credentials() => {
                 write!(f, "the server refuses the token: {}", ended(info))?;
             }
@@ -235,7 +242,7 @@ mod tests {
     fn the_words_of_a_denial_are_not_shown() {
         let text =
             refused("ERR-CONDUIT-CORE", "[You Shall Not Pass: Embargoed thing] (Can View) only admin").to_string();
-        assert_eq!(text, "this account is not allowed to (maniphest.edit, ERR-CONDUIT-CORE)");
+        assert_eq!(text, "the server does not let this account do that (maniphest.edit, ERR-CONDUIT-CORE)");
     }
 
     #[test]

@@ -116,6 +116,12 @@ impl Client {
         Self { deadline: Instant::now().checked_add(limit), ..self.clone() }
     }
 
+    /// The same way to the same server for the account of another token.
+    #[must_use]
+    pub fn with_token(&self, token: SecretString) -> Self {
+        Self { token: Some(Arc::new(token)), ..self.clone() }
+    }
+
     /// The base URL of the server.
     pub fn base(&self) -> &Url {
         &self.base

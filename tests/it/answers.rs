@@ -5,7 +5,7 @@ use std::time::Duration;
 use phabgate::sandbox::Options;
 use serde_json::Value;
 
-use crate::server::Server;
+use crate::server::{Server, on_a_terminal};
 
 /// What a command of this account prints.
 fn run(server: &Server, account: &str, arguments: &[&str]) -> (i32, String, String) {
@@ -213,42 +213,6 @@ fn without_a_terminal_it_takes_a_yes() {
     assert_eq!((code, out.as_str()), (2, ""));
     assert!(err.contains("then add --yes"), "{err}");
     assert!(server.running.served().is_empty());
-}
-
-/// Runs a command on a terminal of its own, types `typed` at each question, after `before` was done; returns its exit
-/// code and all that the terminal showed.
-fn on_a_terminal(server: &Server, account: &str, arguments: &[&str], typed: &str, before: impl Fn()) -> (i32, String) {
-    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-    use std::io::{Read, Write};
-    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&ours).unwrap();
-    unlockpt(&ours).unwrap();
-    let name = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
-    let theirs = std::fs::File::options().read(true).write(true).open(name).unwrap();
-    let handle = || std::process::Stdio::from(theirs.try_clone().unwrap());
-    let home = server.machine.home();
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_phabgate"));
-    command.env_clear().env("HOME", home).env("PHABGATE_STATE", home.join("state")).env("COLUMNS", "80");
-    command.env("PHABGATE_URL", server.running.url.as_str()).env("NO_COLOR", "1");
-    command.env("PHABGATE_TOKEN", server.running.token_of(account).unwrap().unwrap());
-    command.env("PHABGATE_CONFIG", home.join("config.toml"));
-    let mut child = command.args(arguments).stdin(handle()).stdout(handle()).stderr(handle()).spawn().unwrap();
-    // The command holds its own handles by now; with ours closed the terminal ends with it.
-    drop((theirs, command));
-    let mut terminal = std::fs::File::from(ours);
-    let (mut shown, mut asked, mut bytes) = (String::new(), 0, [0; 4096]);
-    while let Ok(count) = terminal.read(&mut bytes) {
-        shown.push_str(&String::from_utf8_lossy(&bytes[..count]));
-        if count == 0 {
-            break;
-        }
-        if shown.matches("[y/N] ").count() > asked {
-            asked += 1;
-            before();
-            terminal.write_all(typed.as_bytes()).unwrap();
-        }
-    }
-    (child.wait().unwrap().code().unwrap(), server.tidy(&shown.replace('\r', "")))
 }
 
 #[test]
@@ -461,4 +425,14 @@ fn a_tracker_that_is_down_is_said_to_be() {
     server.running.inject(vec!["*:503".parse().unwrap()]);
     let (code, out, err) = run(&server, "sre1", &["approve", "T6", "--yes"]);
     assert_eq!((code, out.as_str()), (3, ""), "{err}");
+}
+
+#[test]
+fn in_the_sandbox_a_member_of_the_team_answers() {
+    let machine = crate::harness::Machine::new();
+    let (code, out, err) = machine.run(&["--sandbox", "approve", "T6", "--team", "sre", "--yes"]);
+    assert_eq!((code, err.as_str()), (0, "phabgate: in the sandbox you answer as sre1\n"));
+    assert!(out.contains("APPROVED  T6 for Site Reliability Engineering by sre1"), "{out}");
+    let (code, out, _) = machine.run(&["--sandbox", "withdraw", "T6", "--team", "sre", "--yes"]);
+    assert!(code == 0 && out.contains("by sre1"), "{out}");
 }

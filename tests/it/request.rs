@@ -4,7 +4,7 @@
 use phabgate::evidence::trailers::{Key, last};
 use serde_json::Value;
 
-use crate::server::{Server, in_one_line};
+use crate::server::{Server, in_one_line, on_a_terminal};
 
 /// What a command of this account prints.
 fn run_as(server: &Server, account: &str, arguments: &[&str]) -> (i32, String, String) {
@@ -108,6 +108,33 @@ fn what_takes_approvals_away_needs_a_yes() {
     // Words alone take nothing away.
     let (code, _, err) = server.run(&["request", "T5", "--reason", "data-loss", "all saves are lost"]);
     assert_eq!(code, 0, "{err}");
+}
+
+#[test]
+fn who_is_asked_decides_whether_it_is_changed() {
+    let server = Server::new();
+    let change = ["request", "T1", "--reason", "security", "private", "pages"];
+    for (typed, expected, made) in [("n\n", 1, 0), ("\n", 1, 0), ("y\n", 0, 1)] {
+        let (code, shown) = on_a_terminal(&server, "deployer1", &change, typed, || {});
+        assert_eq!((code, edits(&server)), (expected, made), "{typed:?}: {shown}");
+        assert!(shown.contains("Approvals from before will have to be given again"), "{shown}");
+        assert_eq!(shown.contains("not confirmed: T1 was not changed"), made == 0, "{shown}");
+    }
+}
+
+#[test]
+fn what_changes_while_somebody_reads_is_asked_again() {
+    let server = Server::new();
+    let first = std::cell::Cell::new(true);
+    let again = || {
+        if first.replace(false) {
+            comment(&server, 1, "sre2", "Emergency-Approve: sre");
+        }
+    };
+    let change = ["request", "T1", "--reason", "security", "private", "pages"];
+    let (code, shown) = on_a_terminal(&server, "deployer1", &change, "y\n", again);
+    assert_eq!((code, shown.matches("[y/N] ").count()), (0, 2), "{shown}");
+    assert!(shown.contains("sre2 for sre"), "{shown}");
 }
 
 #[test]

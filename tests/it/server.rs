@@ -106,6 +106,48 @@ impl Server {
     }
 }
 
+/// Runs a command on a terminal of its own, types `typed` at each question, after `before` was done; returns its exit
+/// code and all that the terminal showed.
+pub(crate) fn on_a_terminal(
+    server: &Server,
+    account: &str,
+    arguments: &[&str],
+    typed: &str,
+    before: impl Fn(),
+) -> (i32, String) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    use std::io::{Read, Write};
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&ours).unwrap();
+    unlockpt(&ours).unwrap();
+    let name = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
+    let theirs = std::fs::File::options().read(true).write(true).open(name).unwrap();
+    let handle = || std::process::Stdio::from(theirs.try_clone().unwrap());
+    let home = server.machine.home();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_phabgate"));
+    command.env_clear().env("HOME", home).env("PHABGATE_STATE", home.join("state")).env("COLUMNS", "80");
+    command.env("PHABGATE_URL", server.running.url.as_str()).env("NO_COLOR", "1");
+    command.env("PHABGATE_TOKEN", server.running.token_of(account).unwrap().unwrap());
+    command.env("PHABGATE_CONFIG", home.join("config.toml"));
+    let mut child = command.args(arguments).stdin(handle()).stdout(handle()).stderr(handle()).spawn().unwrap();
+    // The command holds its own handles by now; with ours closed the terminal ends with it.
+    drop((theirs, command));
+    let mut terminal = std::fs::File::from(ours);
+    let (mut shown, mut asked, mut bytes) = (String::new(), 0, [0; 4096]);
+    while let Ok(count) = terminal.read(&mut bytes) {
+        shown.push_str(&String::from_utf8_lossy(&bytes[..count]));
+        if count == 0 {
+            break;
+        }
+        if shown.matches("[y/N] ").count() > asked {
+            asked += 1;
+            before();
+            terminal.write_all(typed.as_bytes()).unwrap();
+        }
+    }
+    (child.wait().unwrap().code().unwrap(), server.tidy(&shown.replace('\r', "")))
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(stop) = self.stop.take() {

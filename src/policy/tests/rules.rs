@@ -2,46 +2,13 @@
 
 use super::*;
 use crate::conduit::Role as AccountRole;
-use crate::evidence::testing::at;
-use crate::record::{Deployer, DeployerSource, Event, Outcome as Ended, Record, RecordedApproval, SCHEMA};
+use crate::evidence::testing::record;
+use crate::record::{DeployerSource, Event, Outcome as Ended, RecordedApproval};
 
 use Outcome::{Fail, Pass, Pending, Unknown, Warn};
 
 fn with(history: &History, intent: &Intent) -> Verdict {
     evaluate(&history.evidence(), &history.policy, intent, None)
-}
-
-/// The record of an event of a deploy by this person.
-fn record(deploy: crate::ids::DeployId, event: Event, deployer: &str) -> Record {
-    Record {
-        schema: SCHEMA.into(),
-        deploy,
-        event,
-        task: "T1".parse().unwrap(),
-        deployer: Some(Deployer {
-            user: deployer.into(),
-            phid: Some(crate::evidence::testing::person(deployer)),
-            source: DeployerSource::Token,
-        }),
-        behind: vec![],
-        host: "deploy1".into(),
-        reason: None,
-        action: None,
-        change: None,
-        command: None,
-        note: None,
-        approvals: vec![],
-        informed: vec![],
-        verdict: "allowed".into(),
-        failed: vec![],
-        policy: "sha256:0".into(),
-        started: Some(at(100)),
-        finished: None,
-        outcome: (event == Event::Finished).then_some(Ended::Succeeded),
-        exit: None,
-        drill: false,
-        version: "0.1.0".into(),
-    }
 }
 
 #[test]

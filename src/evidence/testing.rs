@@ -8,10 +8,10 @@ use serde_json::json;
 use super::timeline::{Cut, Timeline};
 use super::{Attestation, Candidate, Evidence, Tag};
 use crate::conduit::{Account, Change, CommentVersion, Project, Role, Task, Transaction};
-use crate::ids::{Phid, Project as ProjectKind, TaskId, TransactionId, User};
+use crate::ids::{DeployId, Phid, Project as ProjectKind, TaskId, TransactionId, User};
 use crate::policy::{Policy, tests::built_in};
 use crate::record::render::render;
-use crate::record::{DeployerSource, Record};
+use crate::record::{Deployer, DeployerSource, Event, Outcome, Record, SCHEMA};
 
 /// A time, so many seconds into the story.
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -26,6 +26,35 @@ pub(crate) fn person(name: &str) -> Phid<User> {
 /// The PHID of a project of the story.
 pub(crate) fn project(name: &str) -> Phid<ProjectKind> {
     Phid::new(format!("PHID-PROJ-{name}")).unwrap()
+}
+
+/// The record of an event of a deploy by this person.
+pub(crate) fn record(deploy: DeployId, event: Event, deployer: &str) -> Record {
+    Record {
+        schema: SCHEMA.into(),
+        deploy,
+        event,
+        task: TaskId::new(1).unwrap(),
+        deployer: Some(Deployer { user: deployer.into(), phid: Some(person(deployer)), source: DeployerSource::Token }),
+        behind: vec![],
+        host: "deploy1".into(),
+        reason: None,
+        action: None,
+        change: None,
+        command: None,
+        note: None,
+        approvals: vec![],
+        informed: vec![],
+        verdict: "allowed".into(),
+        failed: vec![],
+        policy: "sha256:0".into(),
+        started: Some(at(100)),
+        finished: None,
+        outcome: (event == Event::Finished).then_some(Outcome::Succeeded),
+        exit: None,
+        drill: false,
+        version: "0.1.0".into(),
+    }
 }
 
 /// A task's history in the making.

@@ -26,7 +26,7 @@
 //! without one none is run. A [`deploy::plan::Ready`] is a command that was found and can be run. A
 //! [`journal::Ownership`] is the right to write the story of one deploy.
 //!
-//! Beside the way: [`history`] tells a task's story, [`announce`] words the message for IRC, [`sandbox`] is the server that stands
+//! Beside the way: [`audit`] judges deploys afterwards, [`history`] tells a task's story, [`announce`] words the message for IRC, [`sandbox`] is the server that stands
 //! in for Phorge, [`crash`] marks the places where tests kill the gate, and [`text`] makes what others wrote fit to be shown.
 //! [`ids`] and [`time`] hold what all of them share.
 //!
@@ -35,6 +35,7 @@
 
 pub mod announce;
 pub mod answer;
+pub mod audit;
 pub mod cli;
 pub mod conduit;
 pub mod config;

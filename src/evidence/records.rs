@@ -48,7 +48,7 @@ impl Evidence {
     }
 
     /// Whether an account is a recorder; `None` where the account could not be read.
-    pub(super) fn is_recorder(&self, phid: &str, policy: &Policy) -> Option<bool> {
+    pub(crate) fn is_recorder(&self, phid: &str, policy: &Policy) -> Option<bool> {
         let account = self.account(phid)?;
         Some(policy.recorders.iter().any(|name| account.is_named(name)))
     }

@@ -1,0 +1,87 @@
+//! `approver-not-member`: an approver is not in the team.
+
+use super::{Rule, Severity};
+use crate::policy::WhyNot;
+use crate::text::shorten;
+
+pub(super) const RULE: Rule = Rule {
+    name: "approver-not-member",
+    severity: Severity::Error,
+    summary: "An approver is not a member of the team",
+    page: "Somebody approved for a team and is not among the members of its project, or their account is \
+           disabled. The server tells only who is a member now. Where a recorder wrote down that the approval \
+           counted, the person was in the team then and has left since: that is a warning, and the approval \
+           still counts for the audit. Otherwise it is judged by the membership of now.\n\n\
+           An approval of somebody outside of the team is no approval of the team.\n\n\
+           Look at the history of the project for when the person joined and left. If they should be in the \
+           team, add them.",
+    find: |rule, case| {
+        let outside = |why: &Option<WhyNot>| matches!(why, Some(WhyNot::NotMember { .. } | WhyNot::NotEnabled));
+        let strangers = case.ran().flat_map(|trial| {
+            let deploy = &trial.deploy;
+            let approvals = deploy.verdict.approvals.iter().chain(&trial.late);
+            approvals.filter(move |approval| outside(&approval.why_not)).map(move |approval| {
+                let recorded = deploy
+                    .verdict_as_recorded
+                    .approvals
+                    .iter()
+                    .any(|then| then.counts() && then.team == approval.team && then.phid == approval.phid);
+                let (basis, severity) = match recorded {
+                    true => ("as of now; the record says that their approval counted then", Severity::Warning),
+                    false => ("as of now; no recorder wrote that it was otherwise then", Severity::Error),
+                };
+                let team = shorten(&approval.team, 40);
+                let what = match approval.why_not {
+                    Some(WhyNot::NotEnabled) => "has no account in use",
+                    _ => "is not a member of it",
+                };
+                let message = format!("{} approved for {team} and {what} ({basis})", approval.user);
+                let mut finding = rule.at_record(case, trial, message).but(severity);
+                if let Some(transaction) = approval.transaction {
+                    finding.transaction = Some(transaction);
+                    finding.time = approval.time;
+                }
+                finding
+            })
+        });
+        strangers.collect()
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use crate::audit::testing::*;
+
+    use crate::audit::Severity;
+
+    #[test]
+    fn an_outsider_is_found_by_the_membership_of_now() {
+        let mut history = story(&["releng1"]);
+        let stranger = history.comment("outsider", 12, "Emergency-Approve: sre");
+        deploy(&mut history);
+        let found = found(&history, "approver-not-member");
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].transaction, found[0].severity), (Some(stranger), Severity::Error));
+        assert!(found[0].message.contains("as of now"));
+        assert_eq!(names(&history), ["approver-not-member", "approval-missing"]);
+    }
+
+    #[test]
+    fn who_left_since_is_a_warning_where_a_recorder_says_that_they_counted() {
+        let mut history = story(&["releng1"]);
+        let left = history.comment("outsider", 12, "Emergency-Approve: sre");
+        deploy_approved(&mut history, "phabgate", "outsider", left);
+        let found = found(&history, "approver-not-member");
+        assert_eq!((found[0].transaction, found[0].severity), (Some(left), Severity::Warning));
+        assert_eq!(names(&history), ["approver-not-member"]);
+    }
+
+    #[test]
+    fn what_the_deployer_alone_says_of_an_approver_is_not_taken() {
+        let mut history = story(&["releng1"]);
+        let left = history.comment("outsider", 12, "Emergency-Approve: sre");
+        deploy_approved(&mut history, "deployer1", "outsider", left);
+        assert_eq!(found(&history, "approver-not-member")[0].severity, Severity::Error);
+        assert_eq!(names(&history), ["approver-not-member", "approval-missing"]);
+    }
+}

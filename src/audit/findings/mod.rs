@@ -1,0 +1,220 @@
+//! The findings, one a file: its name, how bad it is, what it means and how to mend it, and how it is found.
+//!
+//! In the room: the list of them, and what makes findings. Each is a pure function of the case. Not in the room: how
+//! deploys are judged (they are when they come here), and history that was rewritten, which only who saw it before
+//! can tell.
+
+mod approval_edited;
+mod approval_late;
+mod approval_missing;
+mod approval_removed;
+mod approval_self;
+mod approver_not_member;
+mod follow_up_overdue;
+mod policy_differs;
+mod reason_changed;
+mod reason_missing;
+mod record_duplicate;
+mod record_edited;
+mod record_forged;
+mod record_late;
+mod record_missing;
+mod record_removed;
+mod record_unfinished;
+mod rule_failed;
+mod tag_late;
+mod tag_removed;
+mod team_open;
+mod undecided;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::deploys::Trial;
+use crate::evidence::Evidence;
+use crate::evidence::records::Standing;
+use crate::evidence::timeline::Moment;
+use crate::ids::{DeployId, TaskId, TransactionId};
+use crate::policy::{Outcome, Policy, RuleOutcome};
+
+/// How bad a finding is; the worst is the greatest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Notice,
+    /// Somebody should look at it.
+    Warning,
+    /// The deploy did not keep to the policy, or its records cannot be trusted.
+    Error,
+}
+
+impl Severity {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Notice => "notice",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// Something that was found fault with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The name of the rule that found it.
+    pub name: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// On which task.
+    pub task: TaskId,
+    /// With which deploy, where it is about one.
+    pub deploy: Option<DeployId>,
+    /// The transaction that shows it.
+    pub transaction: Option<TransactionId>,
+    /// When what it is about happened.
+    pub time: Timestamp,
+    /// What it is, in words that are fit to be shown.
+    pub message: String,
+}
+
+/// What findings are found in.
+pub(super) struct Case<'a> {
+    pub(super) evidence: &'a Evidence,
+    pub(super) policy: &'a Policy,
+    /// The deploys of the task.
+    pub(super) trials: &'a [Trial],
+    /// Texts of the task are not to be shown.
+    pub(super) hide: bool,
+}
+
+impl<'a> Case<'a> {
+    /// The deploys that ran, or may have.
+    fn ran(&self) -> impl Iterator<Item = &'a Trial> + use<'a> {
+        self.trials.iter().filter(|trial| trial.deploy.ran())
+    }
+
+    /// A text of the task in quotes, or that it is hidden.
+    fn quote(&self, text: &str) -> String {
+        match self.hide {
+            true => "(hidden)".to_owned(),
+            false => format!("'{}'", crate::text::shorten(text, 120)),
+        }
+    }
+}
+
+/// A rule of the audit: what it is called, how bad what it finds is, what it is about, and its page.
+#[derive(Debug)]
+pub struct Rule {
+    /// Its stable name, which its findings bear.
+    pub name: &'static str,
+    /// How bad what it finds is at its worst.
+    pub severity: Severity,
+    /// What it finds, in a line.
+    pub summary: &'static str,
+    /// What it means, why it matters and how to mend it.
+    pub page: &'static str,
+    pub(super) find: fn(&Rule, &Case<'_>) -> Vec<Finding>,
+}
+
+/// All rules of the audit: approvals, what else the deploy needs, the tag, the records, and what is around.
+pub const ALL: &[Rule] = &[
+    approval_missing::RULE,
+    approval_late::RULE,
+    approval_self::RULE,
+    approver_not_member::RULE,
+    approval_edited::RULE,
+    approval_removed::RULE,
+    reason_missing::RULE,
+    reason_changed::RULE,
+    rule_failed::RULE,
+    undecided::RULE,
+    tag_late::RULE,
+    tag_removed::RULE,
+    record_missing::RULE,
+    record_late::RULE,
+    record_unfinished::RULE,
+    record_duplicate::RULE,
+    record_edited::RULE,
+    record_removed::RULE,
+    record_forged::RULE,
+    policy_differs::RULE,
+    team_open::RULE,
+    follow_up_overdue::RULE,
+];
+
+impl Rule {
+    /// A finding about the task.
+    fn of_task(&self, case: &Case<'_>, moment: Moment, message: impl Into<String>) -> Finding {
+        Finding {
+            name: self.name,
+            severity: self.severity,
+            task: case.evidence.task.id,
+            deploy: None,
+            transaction: Some(moment.transaction),
+            time: moment.time,
+            message: message.into(),
+        }
+    }
+
+    /// A finding about a deploy, which this moment shows.
+    fn of_deploy(&self, case: &Case<'_>, trial: &Trial, moment: Moment, message: impl Into<String>) -> Finding {
+        Finding { deploy: Some(trial.deploy.id), ..self.of_task(case, moment, message) }
+    }
+
+    /// A finding about a deploy, which its first record shows.
+    fn at_record(&self, case: &Case<'_>, trial: &Trial, message: impl Into<String>) -> Finding {
+        let deploy = &trial.deploy;
+        Finding {
+            deploy: Some(deploy.id),
+            transaction: Some(deploy.first()),
+            time: deploy.recorded,
+            name: self.name,
+            severity: self.severity,
+            task: case.evidence.task.id,
+            message: message.into(),
+        }
+    }
+}
+
+impl Finding {
+    /// The same, less bad.
+    fn but(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
+    }
+}
+
+/// Whether a rule of the policy kept the deploy from being allowed, as far as it could be judged.
+fn kept(outcome: &RuleOutcome) -> bool {
+    matches!(outcome.outcome, Outcome::Fail | Outcome::Pending)
+}
+
+/// Whether it is the rule of a team.
+fn is_team(outcome: &RuleOutcome) -> bool {
+    outcome.name == "team" || outcome.name.starts_with("team:")
+}
+
+/// What a record is called in a message.
+fn what(standing: &Standing) -> &'static str {
+    standing.record.event.word()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_rule_has_a_name_of_its_own_and_a_page() {
+        let names: BTreeSet<&str> = ALL.iter().map(|rule| rule.name).collect();
+        assert_eq!(names.len(), ALL.len());
+        for Rule { name, summary, page, .. } in ALL {
+            assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{name}");
+            assert!(summary.len() <= 72 && !summary.ends_with('.'), "{name}");
+            assert!(page.contains("\n\n") && page.ends_with('.'), "{name}");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! `policy-differs`: the deploy was recorded under another policy.
+
+use super::{Rule, Severity};
+use crate::text::shorten;
+
+pub(super) const RULE: Rule = Rule {
+    name: "policy-differs",
+    severity: Severity::Notice,
+    summary: "The deploy was recorded under another policy",
+    page: "The record names the digest of another policy than the one by which the audit judges.\n\n\
+           The policy may have been changed since, or the host that deployed has another configuration. What \
+           was allowed there may be found fault with here, and the other way round.\n\n\
+           Compare `phabgate config show` on the host with that of the audit. For deploys from before a change \
+           of the policy, audit them with the policy of then.",
+    find: |rule, case| {
+        let ours = case.policy.digest();
+        let differs = case.ran().filter_map(|trial| {
+            let other = trial.deploy.records.iter().find(|standing| standing.record.policy != ours.as_str())?;
+            let theirs = shorten(&other.record.policy, 80);
+            let message = format!("recorded under the policy {theirs}, judged by {ours}");
+            Some(rule.of_deploy(case, trial, other.moment, message))
+        });
+        differs.collect()
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use crate::audit::testing::*;
+
+    use crate::ids::DeployId;
+    use crate::record::Event;
+
+    #[test]
+    fn a_record_of_another_policy_is_found() {
+        let mut history = story(&["releng1", "sre1"]);
+        let other = crate::record::Record {
+            policy: "sha256:1".into(),
+            ..sample(&history, DeployId::fresh(), Event::Recorded, "deployer1")
+        };
+        let first = history.record("phabgate", 101, &other);
+        assert_eq!(found(&history, "policy-differs")[0].transaction, Some(first));
+        assert_eq!(names(&history), ["policy-differs"]);
+    }
+}

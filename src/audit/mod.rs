@@ -1,0 +1,57 @@
+//! The audit of one task: each deploy that its records tell of, judged as the task was then, and what is to be found
+//! fault with.
+//!
+//! In the room: [`audit_task`], a pure function of evidence and policy. Beside it: how deploys are told apart and
+//! judged, and the findings, one a file. Not in the room: which tasks are audited, how their evidence is read and kept,
+//! and how findings are shown.
+
+mod deploys;
+pub mod findings;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use deploys::Deploy;
+pub use findings::{Finding, Severity};
+
+use crate::evidence::{Evidence, Story, Tagged};
+use crate::ids::TaskId;
+use crate::policy::Policy;
+use findings::Case;
+
+/// What the audit of one task comes to.
+#[derive(Debug, Clone)]
+pub struct TaskAudit {
+    /// The task.
+    pub task: TaskId,
+    /// Its texts may not be shown, nor may those of its deploys. The messages of the findings hold none of them.
+    pub restricted: bool,
+    /// It carries the tag now.
+    pub tagged_now: bool,
+    /// It is stated to be a fire drill: it leaves the figures, never the findings.
+    pub drill: bool,
+    /// Its deploys, the one recorded first before the others.
+    pub deploys: Vec<Deploy>,
+    /// What was found, oldest first.
+    pub findings: Vec<Finding>,
+}
+
+/// Audits one task. The evidence is that of the task, whole and as it is now, gathered by somebody who deploys nothing.
+/// Who deployed is taken from each deploy's own records, so that one deployer does not stain another's deploy.
+pub fn audit_task(evidence: &Evidence, policy: &Policy) -> TaskAudit {
+    let trials = deploys::trials(evidence, policy);
+    let story = Story::read(evidence, policy, None);
+    let restricted = evidence.is_restricted(&policy.open_spaces);
+    let case = Case { evidence, policy, trials: &trials, hide: restricted };
+    let mut findings: Vec<Finding> = findings::ALL.iter().flat_map(|rule| (rule.find)(rule, &case)).collect();
+    findings.sort_by_key(|finding| (finding.time, finding.transaction));
+    TaskAudit {
+        task: evidence.task.id,
+        restricted,
+        tagged_now: matches!(story.tagged, Tagged::Since(_)),
+        drill: story.is_drill(),
+        deploys: trials.into_iter().map(|trial| trial.deploy).collect(),
+        findings,
+    }
+}

@@ -7,6 +7,7 @@
 
 mod deploys;
 pub mod findings;
+pub mod reader;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

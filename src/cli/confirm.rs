@@ -26,6 +26,10 @@ pub(super) fn confirm(question: &str, ui: &mut Ui) -> Result<bool, Failure> {
     ui.words(&format!("{question} [y/N] "));
     let mut answer = String::new();
     let read = io::stdin().read_line(&mut answer);
+    if !answer.ends_with('\n') {
+        // Nobody ended the line of the question: what is said next begins a line of its own.
+        ui.words("\n");
+    }
     Ok(read.is_ok() && is_yes(&answer))
 }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::exit::{Exit, Failure};
 use super::ui::{HINT, NAME, Ui, hanging, styled};
+use crate::audit::findings;
 use crate::policy::rules;
 
 /// The schema of `explain --format json`.
@@ -39,14 +40,31 @@ struct Page {
 struct List {
     schema: &'static str,
     rules: Vec<Topic>,
+    findings: Vec<Topic>,
 }
 
-/// Everything that has a page, in the order in which it is shown.
-fn topics() -> Vec<Topic> {
+/// The rules by which a task is judged, in the order in which they are shown.
+fn rules() -> Vec<Topic> {
     let (name, summary, page) = rules::EVIDENCE;
     let evidence = Topic { name, summary, page: Some(page) };
     let rules = rules::ALL.iter().map(|rule| Topic { name: rule.name, summary: rule.summary, page: Some(rule.page) });
     rules.chain([evidence]).collect()
+}
+
+/// What the audit finds.
+fn findings() -> Vec<Topic> {
+    let topic =
+        |finding: &findings::Rule| Topic { name: finding.name, summary: finding.summary, page: Some(finding.page) };
+    findings::ALL.iter().map(topic).collect()
+}
+
+/// Everything that has a page. A finding that is a rule as well, as `team-open` is, has the page of the rule.
+fn topics() -> Vec<Topic> {
+    let rules = rules();
+    let findings = findings();
+    let only = findings.into_iter().filter(|finding| rules.iter().all(|rule| rule.name != finding.name));
+    let only: Vec<Topic> = only.collect();
+    rules.into_iter().chain(only).collect()
 }
 
 /// Runs `explain`.
@@ -58,10 +76,14 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, Failure> {
     let Some(asked) = &args.rule else {
         match ui.is_json() {
             true => {
-                let rules = topics.into_iter().map(|topic| Topic { page: None, ..topic }).collect();
-                ui.json(&List { schema: SCHEMA, rules });
+                let bare = |topics: Vec<Topic>| topics.into_iter().map(|topic| Topic { page: None, ..topic }).collect();
+                ui.json(&List { schema: SCHEMA, rules: bare(rules()), findings: bare(findings()) });
             }
-            false => ui.data(&list(&topics, ui.width())),
+            false => {
+                let width = ui.width();
+                let title = styled(NAME, "What `phabgate audit` finds");
+                ui.data(&format!("{}\n{title}\n\n{}", list(&rules(), width), list(&findings(), width)));
+            }
         }
         return Ok(Exit::Done);
     };
@@ -151,7 +173,10 @@ mod tests {
     #[test]
     fn every_rule_has_a_page_that_says_why_and_how() {
         let topics = topics();
-        assert_eq!(topics.len(), rules::ALL.len() + 1);
+        let names: std::collections::BTreeSet<&str> = topics.iter().map(|topic| topic.name).collect();
+        assert_eq!(names.len(), topics.len(), "a name is two topics");
+        assert!(rules::ALL.iter().all(|rule| names.contains(rule.name)));
+        assert!(findings::ALL.iter().all(|finding| names.contains(finding.name)));
         for topic in topics {
             assert!(!topic.summary.ends_with('.') && topic.summary.len() <= 72, "{}: {}", topic.name, topic.summary);
             let page = topic.page.unwrap();

@@ -183,6 +183,21 @@ const ENTRIES: &[Entry] = &[
         endings: TASK,
     },
     Entry {
+        name: "audit",
+        examples: &[
+            ("phabgate audit", "all deploys on record, and what broke the rules"),
+            ("phabgate audit --since 2026-11-01 --until 2026-11-30", "those of a month"),
+            ("phabgate audit --fail-on warning --format json", "for a program that minds warnings"),
+        ],
+        endings: &[
+            ("0", "compliant: no finding of --fail-on or worse"),
+            ("1", "findings of --fail-on or worse"),
+            WRONG,
+            ("3", "not all could be read, whatever was found in the rest"),
+            CREDENTIALS,
+        ],
+    },
+    Entry {
         name: "doctor",
         examples: &[
             ("phabgate doctor", "is all there that a deploy will need"),

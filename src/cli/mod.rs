@@ -5,6 +5,8 @@
 mod announce;
 mod answer;
 mod answer_page;
+mod audit;
+mod audit_page;
 mod call;
 mod check;
 mod completions;
@@ -98,6 +100,8 @@ enum Command {
     Outbox(outbox::Args),
     /// Tell the emergency story of a task in order
     History(history::Args),
+    /// Audit all deploys: who deployed what, why, who agreed, and what broke the rules
+    Audit(audit::Args),
     /// Check before the emergency that all is there for it
     Doctor(doctor::Args),
     /// Explain a rule: what it means, why it is there, how to mend it
@@ -241,6 +245,7 @@ impl Command {
             Self::Approve(args) | Self::Withdraw(args) | Self::Reject(args) => args.show_restricted,
             Self::History(args) => args.show_restricted,
             Self::Announce(_)
+            | Self::Audit(_)
             | Self::Outbox(_)
             | Self::Doctor(_)
             | Self::Explain(_)
@@ -280,6 +285,7 @@ async fn dispatch(cli: &Cli, ui: &mut Ui) -> u8 {
         Command::Reject(args) => answer::run(AnswerKind::Reject, args, &cli.globals, ui).await,
         Command::Outbox(args) => outbox::run(args, &cli.globals, ui).await,
         Command::History(args) => history::run(args, &cli.globals, ui).await,
+        Command::Audit(args) => audit::run(args, &cli.globals, ui).await,
         Command::Doctor(args) => doctor::run(args, &cli.globals, ui).await,
         Command::Explain(args) => explain::run(args, ui),
         Command::Config(args) => config::run(args, &cli.globals, ui),

@@ -33,7 +33,35 @@ fn text_or_number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<O
     }
 }
 
+impl<T> Page<T> {
+    /// The rows, and where the next page begins; `None` on the last one.
+    pub(super) fn into_parts(self) -> (Vec<T>, Option<String>) {
+        (self.data, self.cursor.after)
+    }
+}
+
 impl Client {
+    /// Reads the page of a search that begins at `after`, for whoever cannot hold all pages at once.
+    pub(super) async fn read_page<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: Map<String, Value>,
+        after: Option<&str>,
+    ) -> Result<(Vec<T>, Option<String>), ConduitError> {
+        let mut params = params;
+        if let Some(after) = after {
+            params.insert("after".into(), Value::from(after));
+        }
+        let page: Reply<Page<T>> = self.read(method, &params).await?;
+        let (rows, next) = page.result.into_parts();
+        match next {
+            Some(next) if after == Some(next.as_str()) => {
+                Err(Self::unexpected(method, format!("the cursor {next} came twice")))
+            }
+            next => Ok((rows, next)),
+        }
+    }
+
     /// Reads all pages of a search.
     pub(super) async fn read_pages<T: DeserializeOwned>(
         &self,
@@ -47,8 +75,9 @@ impl Client {
         loop {
             let page: Reply<Page<T>> = self.read(method, &params).await?;
             first = first.or(page.date);
-            rows.extend(page.result.data);
-            let Some(after) = page.result.cursor.after else { return Ok(Reply { result: rows, date: first }) };
+            let (some, after) = page.result.into_parts();
+            rows.extend(some);
+            let Some(after) = after else { return Ok(Reply { result: rows, date: first }) };
             if !seen.insert(after.clone()) {
                 return Err(Self::unexpected(method, format!("the cursor {after} came twice")));
             }

@@ -163,6 +163,28 @@ impl Client {
         Ok(Projects { projects, by_slug })
     }
 
+    /// The subprojects and milestones of a project, at any depth.
+    ///
+    /// # Errors
+    /// Where the server gave no usable answer, or named a project that is not below this one.
+    pub async fn descendants(&self, of: &Phid<ProjectKind>) -> Result<Vec<Phid<ProjectKind>>, ConduitError> {
+        let asked = json!({
+            "constraints": {"ancestors": [of]},
+            "attachments": {"ancestors": true},
+            "limit": 100,
+        });
+        let rows: Vec<Row> = self.read_pages(METHOD, params(asked)).await?.result;
+        let mut below = Vec::with_capacity(rows.len());
+        for row in rows {
+            let project = row.into_project(false, true).map_err(|error| Self::unexpected(METHOD, misshapen(&error)))?;
+            if !project.ancestors.contains(of) {
+                return Err(Self::unexpected(METHOD, format!("{} was not asked for", project.phid)));
+            }
+            below.push(project.phid);
+        }
+        Ok(below)
+    }
+
     /// Projects by PHID, with their ancestors. Those that this account cannot see are left out.
     ///
     /// # Errors

@@ -148,6 +148,14 @@ pub struct Status {
     pub closed: bool,
 }
 
+const SEARCH: &str = "maniphest.search";
+
+/// The tasks of these rows; none of them is left out.
+fn numbered(rows: Vec<Row>) -> Result<Vec<Task>, ConduitError> {
+    let tasks = rows.into_iter().map(Row::into_task).collect::<Option<Vec<_>>>();
+    tasks.ok_or_else(|| Client::unexpected(SEARCH, "a task without a number"))
+}
+
 impl Client {
     /// The task of this number with its projects, or `None` where this account is shown none: it is missing or hidden,
     /// which a server does not tell apart (`maniphest.search`).
@@ -191,6 +199,52 @@ impl Client {
         let fits = |task: &Task| statuses.contains(&task.status) && !task.projects.is_empty();
         match tasks.iter().find(|task| !fits(task)) {
             Some(other) => Err(Self::unexpected(METHOD, format!("{} was not asked for", other.id))),
+            None => Ok(tasks),
+        }
+    }
+
+    /// A page of the tasks that carry this tag or one below it, oldest first, and where the next page begins
+    /// (`maniphest.search`).
+    ///
+    /// # Errors
+    /// Where the server gave no usable answer, or answered with something else than tagged tasks.
+    pub async fn tagged_page(
+        &self,
+        tag: &Phid<Project>,
+        after: Option<&str>,
+    ) -> Result<(Vec<Task>, Option<String>), ConduitError> {
+        let asked = json!({
+            "constraints": {"projects": [tag]},
+            "attachments": {"projects": true},
+            "order": "oldest",
+            "limit": 100,
+        });
+        let (rows, next) = self.read_page::<Row>(SEARCH, params(asked), after).await?;
+        let tasks = numbered(rows)?;
+        // A constraint that a server drops makes it answer every task there is.
+        match tasks.iter().find(|task| task.projects.is_empty()) {
+            Some(other) => Err(Self::unexpected(SEARCH, format!("{} was not asked for", other.id))),
+            None => Ok((tasks, next)),
+        }
+    }
+
+    /// Tasks by PHID. Those that this account is not shown are left out (`maniphest.search`).
+    ///
+    /// # Errors
+    /// Where the server gave no usable answer, or answered with something else than these tasks.
+    pub async fn tasks_by_phid(&self, phids: &[Phid<TaskKind>]) -> Result<Vec<Task>, ConduitError> {
+        let mut tasks = Vec::new();
+        for some in phids.chunks(100) {
+            let asked = json!({
+                "constraints": {"phids": some},
+                "attachments": {"projects": true},
+                "limit": 100,
+            });
+            let (rows, _) = self.read_page::<Row>(SEARCH, params(asked), None).await?;
+            tasks.extend(numbered(rows)?);
+        }
+        match tasks.iter().find(|task| !phids.contains(&task.phid)) {
+            Some(other) => Err(Self::unexpected(SEARCH, format!("{} was not asked for", other.id))),
             None => Ok(tasks),
         }
     }

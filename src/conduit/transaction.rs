@@ -224,6 +224,18 @@ impl Row {
     }
 }
 
+const METHOD: &str = "transaction.search";
+
+fn understood(rows: Vec<Row>) -> Result<Vec<Transaction>, ConduitError> {
+    let mut transactions = Vec::with_capacity(rows.len());
+    for row in rows {
+        let id = row.id;
+        let unread = |error| Client::unexpected(METHOD, format!("transaction {id}: {}", misshapen(&error)));
+        transactions.extend(row.into_transactions().map_err(unread)?);
+    }
+    Ok(transactions)
+}
+
 impl Client {
     /// All that happened to a task, oldest first (`transaction.search`, 1,000 a page).
     ///
@@ -241,26 +253,32 @@ impl Client {
         let asked = json!({"objectIdentifier": task, "constraints": {"authorPHIDs": authors}, "limit": 1000});
         let rows = self.transactions(asked).await?.result;
         if let Some(row) = rows.iter().find(|row| !authors.iter().any(|author| author.as_str() == row.author)) {
-            return Err(Self::unexpected(
-                "transaction.search",
-                format!("asked for some authors and got {}", row.author),
-            ));
+            return Err(Self::unexpected(METHOD, format!("asked for some authors and got {}", row.author)));
         }
         Ok(rows)
     }
 
-    async fn transactions(&self, asked: Value) -> Result<Reply<Vec<Transaction>>, ConduitError> {
-        const METHOD: &str = "transaction.search";
-        let Reply { result, date } = self.read_pages::<Row>(METHOD, params(asked)).await?;
-        let mut rows = Vec::with_capacity(result.len());
-        for row in result {
-            let id = row.id;
-            let changes = row.into_transactions();
-            rows.extend(
-                changes
-                    .map_err(|error| Self::unexpected(METHOD, format!("transaction {id}: {}", misshapen(&error))))?,
-            );
+    /// A page of what these accounts did on any task, newest first, and where the next page begins.
+    ///
+    /// # Errors
+    /// Where the server gave no usable answer, or told of other accounts.
+    pub async fn page_by(
+        &self,
+        authors: &[Phid<User>],
+        after: Option<&str>,
+    ) -> Result<(Vec<Transaction>, Option<String>), ConduitError> {
+        let asked = json!({"objectType": "TASK", "constraints": {"authorPHIDs": authors}, "limit": 1000});
+        let (rows, next) = self.read_page::<Row>(METHOD, params(asked), after).await?;
+        let rows = understood(rows)?;
+        match rows.iter().find(|row| !authors.iter().any(|author| author.as_str() == row.author)) {
+            Some(row) => Err(Self::unexpected(METHOD, format!("asked for some authors and got {}", row.author))),
+            None => Ok((rows, next)),
         }
+    }
+
+    async fn transactions(&self, asked: Value) -> Result<Reply<Vec<Transaction>>, ConduitError> {
+        let Reply { result, date } = self.read_pages::<Row>(METHOD, params(asked)).await?;
+        let mut rows = understood(result)?;
         // Newest first on the wire; reversed before the stable sort so that changes of one transaction keep their order.
         rows.sort_by_key(|row| row.id);
         if let Some(pair) = rows.windows(2).find(|pair| pair[0].task != pair[1].task) {

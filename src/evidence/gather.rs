@@ -284,7 +284,7 @@ fn name_people(question: &Question, policy: &Policy, evidence: &mut Evidence) {
 }
 
 /// In what the history does not end at the task as it is now.
-fn differences(evidence: &Evidence, policy: &Policy) -> Vec<&'static str> {
+pub(crate) fn differences(evidence: &Evidence, policy: &Policy) -> Vec<&'static str> {
     let Evidence { task, timeline, .. } = evidence;
     let field = policy.field.as_deref();
     let replayed = timeline.state(task, field, None);

@@ -14,6 +14,7 @@ pub(crate) mod testing;
 pub mod timeline;
 pub mod trailers;
 
+pub(crate) use gather::differences;
 pub use gather::{GatherError, Question, Visibility, gather};
 pub(crate) use statements::{STATED, happenings};
 pub use story::{Answer, AnswerKind, Changed, Removal, Settled, Source, Statement, Story, Tagged};

@@ -4,6 +4,7 @@
 
 mod announce;
 mod answers;
+mod audit;
 mod child;
 mod config_file;
 mod config_token;

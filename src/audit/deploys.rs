@@ -100,8 +100,6 @@ fn is_repeated(records: &[Standing], at: usize, standing: &Standing) -> bool {
 /// A deploy and what it is judged by.
 pub(super) struct Trial {
     pub(super) deploy: Deploy,
-    /// The evidence with whom this deploy's records name, as it was recorded.
-    pub(super) evidence: Evidence,
     /// The story up to the cut.
     pub(super) then: Story,
     /// The story up to now.
@@ -187,7 +185,7 @@ fn trial(evidence: &Evidence, policy: &Policy, records: Vec<Standing>) -> Trial 
         records,
     };
     let late = late(&as_recorded, policy, &intent, &now, cut);
-    Trial { deploy, evidence: as_recorded, then, now, late }
+    Trial { deploy, then, now, late }
 }
 
 /// The earliest start that the records state.

@@ -89,6 +89,42 @@ fn a_stranger_cannot_turn_a_deploy_into_none() {
     assert!(names(&history).contains(&"approval-missing"));
 }
 
+#[test]
+fn findings_tell_no_texts_of_a_restricted_task_and_nothing_that_steers_a_terminal() {
+    let mut history = story(&["releng1"]);
+    history.task.view = "PHID-PLCY-1".into();
+    history.task.title = "secret".into();
+    history.comment("deployer1", 20, "Emergency-Change: secret-change");
+    history.comment("sre2", 21, "Emergency-Reject: sre - secret-why");
+    history.comment("sre1", 22, "Emergency-Approve: sre, secret-team");
+    let mut record = sample(&history, DeployId::fresh(), Event::Started, "deployer1");
+    record.change = Some("secret-other".into());
+    record.command = Some("secret-command".into());
+    record.note = Some("secret-note".into());
+    record.host = "\u{1b}[31m".into();
+    record.policy = "\u{202e}".into();
+    record.verdict = "\u{7}".into();
+    history.record("phabgate", 101, &record);
+    history.describe("deployer1", 300, "Emergency-Reason: secret-reason");
+    let audit = audit(&history);
+    assert!(audit.restricted && audit.findings.len() > 3, "{:?}", audit.findings);
+    for finding in &audit.findings {
+        assert!(!finding.message.contains("secret"), "{finding:?}");
+        assert!(!finding.message.chars().any(crate::text::is_hidden), "{finding:?}");
+    }
+}
+
+#[test]
+fn a_drill_leaves_no_finding_out() {
+    let mut history = story(&["releng1"]);
+    history.comment("deployer1", 20, "Emergency-Drill: yes");
+    let mut record = sample(&history, DeployId::fresh(), Event::Recorded, "deployer1");
+    record.drill = true;
+    history.record("phabgate", 101, &record);
+    let audit = audit(&history);
+    assert!(audit.deploys[0].drill && !audit.findings.is_empty());
+}
+
 #[derive(Debug, Clone)]
 enum Later {
     Comment(&'static str, &'static str),

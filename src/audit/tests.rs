@@ -35,13 +35,8 @@ fn a_task_without_deploys_has_none() {
     assert!(audit.deploys.is_empty() && audit.findings.is_empty());
 }
 
-#[test]
-fn attested_approvals_come_from_the_record() {
-    let mut history = story(&["releng1"]);
-    history.policy.accept_attested = true;
-    let mut record = sample(&history, DeployId::fresh(), Event::Recorded, "deployer1");
-    record.outcome = Some(Outcome::Succeeded);
-    record.approvals.push(RecordedApproval {
+fn attested() -> RecordedApproval {
+    RecordedApproval {
         team: "sre".into(),
         user: "sre1".into(),
         phid: Some(person("sre1")),
@@ -49,7 +44,40 @@ fn attested_approvals_come_from_the_record() {
         transaction: None,
         time: at(90),
         evidence: None,
-    });
+    }
+}
+
+#[test]
+fn what_is_attested_after_the_deploy_does_not_mend_it() {
+    let mut history = story(&["releng1"]);
+    history.policy.accept_attested = true;
+    let id = DeployId::fresh();
+    deploy_of(&mut history, id, "deployer1", "deployer1", 101);
+    let mut later = sample(&history, id, Event::Recorded, "deployer1");
+    later.approvals.push(attested());
+    history.record("deployer1", 300, &later);
+    assert_eq!(names(&history), ["approval-missing"]);
+}
+
+#[test]
+fn who_closes_a_deploy_is_not_behind_it() {
+    let mut history = story(&["releng1", "sre1"]);
+    let id = DeployId::fresh();
+    let started = sample(&history, id, Event::Started, "deployer1");
+    history.record("phabgate", 101, &started);
+    let mut closing = sample(&history, id, Event::Recorded, "sre1");
+    closing.outcome = Some(Outcome::Unknown);
+    history.record("sre1", 300, &closing);
+    assert!(names(&history).is_empty(), "{:?}", names(&history));
+}
+
+#[test]
+fn attested_approvals_come_from_the_record() {
+    let mut history = story(&["releng1"]);
+    history.policy.accept_attested = true;
+    let mut record = sample(&history, DeployId::fresh(), Event::Recorded, "deployer1");
+    record.outcome = Some(Outcome::Succeeded);
+    record.approvals.push(attested());
     history.record("phabgate", 101, &record);
     assert!(names(&history).is_empty(), "{:?}", names(&history));
 }

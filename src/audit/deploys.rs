@@ -114,9 +114,9 @@ pub(super) struct Sorted {
     pub(super) meddling: Vec<Standing>,
 }
 
-/// Sorts the records by deploy. Anybody may claim to be the deployer of a record of their own; so that nobody can end or
-/// change the deploy of another by it, what comes after the first record must be by its author, by somebody whom it names
-/// to be behind the deploy, by a recorder, or by a member of a team.
+/// Sorts the records by deploy. Anybody may claim to be the deployer of a record of their own; so that nobody can end
+/// or change the deploy of another by it, what comes after the first record must be by its author, by somebody whom it
+/// names to be behind the deploy, by a recorder, or by a member of a team.
 pub(super) fn sorted(evidence: &Evidence, policy: &Policy) -> Sorted {
     let mut at: BTreeMap<DeployId, usize> = BTreeMap::new();
     let mut sorted = Sorted { deploys: Vec::new(), meddling: Vec::new() };

@@ -8,8 +8,8 @@ pub(super) const RULE: Rule = Rule {
     name: "approval-self",
     severity: Severity::Error,
     summary: "Somebody who is behind the deploy approved it",
-    page: "Who deploys has approved the deploy, or somebody whom its records name as possibly behind it. Such an approval does not \
-           count; where enough others approved it is only a warning.\n\n\
+    page: "Who deploys has approved the deploy, or somebody whom its records name as possibly behind it. \
+           Such an approval does not count; where enough others approved it is only a warning.\n\n\
            Two people who look at a deploy are the point of approving it. One person who is both is one person.\n\n\
            Ask somebody else of the team to look at it, and let them say so on the task.",
     find: |rule, case| {

@@ -11,7 +11,7 @@ use crate::conduit::{Account, Role};
 use crate::evidence::records::{Standing, in_flight};
 use crate::evidence::timeline::{Cut, Timeline};
 use crate::evidence::{Answer, AnswerKind, Attestation, Candidate, Evidence, Story};
-use crate::ids::{DeployId, TransactionId};
+use crate::ids::{DeployId, Phid, TransactionId, User};
 use crate::policy::{Action, Approval, Intent, Policy, Verdict, evaluate};
 use crate::record::{ApprovalKind, Deployer, ExitStatus, Outcome, Record};
 
@@ -100,8 +100,6 @@ fn is_repeated(records: &[Standing], at: usize, standing: &Standing) -> bool {
 /// A deploy and what it is judged by.
 pub(super) struct Trial {
     pub(super) deploy: Deploy,
-    /// The evidence with whom this deploy's records name, as it was recorded.
-    pub(super) evidence: Evidence,
     /// The story up to the cut.
     pub(super) then: Story,
     /// The story up to now.
@@ -116,9 +114,9 @@ pub(super) struct Sorted {
     pub(super) meddling: Vec<Standing>,
 }
 
-/// Sorts the records by deploy. Anybody may claim to be the deployer of a record of their own; so that nobody can end or
-/// change the deploy of another by it, what comes after the first record must be by its author, by somebody whom it names
-/// to be behind the deploy, by a recorder, or by a member of a team.
+/// Sorts the records by deploy. Anybody may claim to be the deployer of a record of their own; so that nobody can end
+/// or change the deploy of another by it, what comes after the first record must be by its author, by somebody whom it
+/// names to be behind the deploy, by a recorder, or by a member of a team.
 pub(super) fn sorted(evidence: &Evidence, policy: &Policy) -> Sorted {
     let mut at: BTreeMap<DeployId, usize> = BTreeMap::new();
     let mut sorted = Sorted { deploys: Vec::new(), meddling: Vec::new() };
@@ -152,7 +150,7 @@ pub(super) fn trials(evidence: &Evidence, policy: &Policy) -> Vec<Trial> {
 
 fn trial(evidence: &Evidence, policy: &Policy, records: Vec<Standing>) -> Trial {
     let cut = cut(&evidence.timeline, &records);
-    let as_of_now = of_deploy(evidence, &records);
+    let as_of_now = of_deploy(evidence, &records[0].record);
     let as_recorded = as_recorded(as_of_now.clone(), policy, &records);
     let first = &records[0].record;
     let pick = |text: &dyn Fn(&Record) -> Option<String>| records.iter().find_map(|standing| text(&standing.record));
@@ -187,7 +185,7 @@ fn trial(evidence: &Evidence, policy: &Policy, records: Vec<Standing>) -> Trial 
         records,
     };
     let late = late(&as_recorded, policy, &intent, &now, cut);
-    Trial { deploy, evidence: as_recorded, then, now, late }
+    Trial { deploy, then, now, late }
 }
 
 /// The earliest start that the records state.
@@ -207,35 +205,24 @@ fn cut(timeline: &Timeline, records: &[Standing]) -> Cut {
     Cut { through: last.map_or(TransactionId(0), |transaction| transaction.id), time }
 }
 
-/// The evidence with those behind this deploy, and the approvals that its records attest.
-fn of_deploy(evidence: &Evidence, records: &[Standing]) -> Evidence {
-    let mut evidence = evidence.clone();
-    evidence.candidates.clear();
-    evidence.attestations.clear();
-    for standing in records {
-        for deployer in behind(&standing.record) {
-            let account = deployer.phid.as_ref().and_then(|phid| evidence.accounts.get(phid).cloned());
-            let candidate = Candidate { name: deployer.user.clone(), account, source: deployer.source };
-            if !evidence.candidates.contains(&candidate) {
-                evidence.candidates.push(candidate);
-            }
-        }
-        let attested = standing.record.approvals.iter().filter(|approval| approval.kind == ApprovalKind::Attested);
-        for approval in attested {
-            let by_phid = approval.phid.as_ref().and_then(|phid| evidence.accounts.get(phid));
-            let by_name = || evidence.accounts.values().find(|account| account.is_named(&approval.user));
-            let attestation = Attestation {
-                team: approval.team.clone(),
-                name: approval.user.clone(),
-                account: by_phid.or_else(by_name).cloned(),
-                evidence: approval.evidence.clone(),
-            };
-            if !evidence.attestations.contains(&attestation) {
-                evidence.attestations.push(attestation);
-            }
-        }
-    }
-    evidence
+/// The evidence with those behind this deploy and the approvals that are attested, by its first record: what later ones
+/// add could mend the deploy afterwards, or spoil it.
+fn of_deploy(evidence: &Evidence, first: &Record) -> Evidence {
+    let by_phid = |phid: &Option<Phid<User>>| evidence.accounts.get(phid.as_ref()?).cloned();
+    let candidates = behind(first).map(|deployer| Candidate {
+        name: deployer.user.clone(),
+        account: by_phid(&deployer.phid),
+        source: deployer.source,
+    });
+    let by_name = |name: &str| evidence.accounts.values().find(|account| account.is_named(name)).cloned();
+    let attested = first.approvals.iter().filter(|approval| approval.kind == ApprovalKind::Attested);
+    let attestations = attested.map(|approval| Attestation {
+        team: approval.team.clone(),
+        name: approval.user.clone(),
+        account: by_phid(&approval.phid).or_else(|| by_name(&approval.user)),
+        evidence: approval.evidence.clone(),
+    });
+    Evidence { candidates: candidates.collect(), attestations: attestations.collect(), ..evidence.clone() }
 }
 
 /// The evidence with members and accounts as a recorder saw them. What the deployer alone says of them counts nothing.

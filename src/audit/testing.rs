@@ -58,6 +58,19 @@ pub(super) fn deploy_by(history: &mut History, deployer: &str, second: i64) -> T
     first
 }
 
+/// An approval for sre as a record names it.
+pub(super) fn approval(approver: &str, transaction: TransactionId) -> RecordedApproval {
+    RecordedApproval {
+        team: "sre".into(),
+        user: approver.into(),
+        phid: Some(person(approver)),
+        kind: ApprovalKind::Verified,
+        transaction: Some(transaction),
+        time: at(12),
+        evidence: None,
+    }
+}
+
 /// A deploy whose record names an approval for sre.
 pub(super) fn deploy_approved(
     history: &mut History,
@@ -67,15 +80,7 @@ pub(super) fn deploy_approved(
 ) -> TransactionId {
     let mut recorded = sample(history, DeployId::fresh(), Event::Recorded, "deployer1");
     recorded.outcome = Some(Outcome::Succeeded);
-    recorded.approvals.push(RecordedApproval {
-        team: "sre".into(),
-        user: approver.into(),
-        phid: Some(person(approver)),
-        kind: ApprovalKind::Verified,
-        transaction: Some(transaction),
-        time: at(12),
-        evidence: None,
-    });
+    recorded.approvals.push(approval(approver, transaction));
     history.record(author, 101, &recorded)
 }
 

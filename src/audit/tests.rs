@@ -35,13 +35,8 @@ fn a_task_without_deploys_has_none() {
     assert!(audit.deploys.is_empty() && audit.findings.is_empty());
 }
 
-#[test]
-fn attested_approvals_come_from_the_record() {
-    let mut history = story(&["releng1"]);
-    history.policy.accept_attested = true;
-    let mut record = sample(&history, DeployId::fresh(), Event::Recorded, "deployer1");
-    record.outcome = Some(Outcome::Succeeded);
-    record.approvals.push(RecordedApproval {
+fn attested() -> RecordedApproval {
+    RecordedApproval {
         team: "sre".into(),
         user: "sre1".into(),
         phid: Some(person("sre1")),
@@ -49,7 +44,40 @@ fn attested_approvals_come_from_the_record() {
         transaction: None,
         time: at(90),
         evidence: None,
-    });
+    }
+}
+
+#[test]
+fn what_is_attested_after_the_deploy_does_not_mend_it() {
+    let mut history = story(&["releng1"]);
+    history.policy.accept_attested = true;
+    let id = DeployId::fresh();
+    deploy_of(&mut history, id, "deployer1", "deployer1", 101);
+    let mut later = sample(&history, id, Event::Recorded, "deployer1");
+    later.approvals.push(attested());
+    history.record("deployer1", 300, &later);
+    assert_eq!(names(&history), ["approval-missing"]);
+}
+
+#[test]
+fn who_closes_a_deploy_is_not_behind_it() {
+    let mut history = story(&["releng1", "sre1"]);
+    let id = DeployId::fresh();
+    let started = sample(&history, id, Event::Started, "deployer1");
+    history.record("phabgate", 101, &started);
+    let mut closing = sample(&history, id, Event::Recorded, "sre1");
+    closing.outcome = Some(Outcome::Unknown);
+    history.record("sre1", 300, &closing);
+    assert!(names(&history).is_empty(), "{:?}", names(&history));
+}
+
+#[test]
+fn attested_approvals_come_from_the_record() {
+    let mut history = story(&["releng1"]);
+    history.policy.accept_attested = true;
+    let mut record = sample(&history, DeployId::fresh(), Event::Recorded, "deployer1");
+    record.outcome = Some(Outcome::Succeeded);
+    record.approvals.push(attested());
     history.record("phabgate", 101, &record);
     assert!(names(&history).is_empty(), "{:?}", names(&history));
 }
@@ -87,6 +115,42 @@ fn a_stranger_cannot_turn_a_deploy_into_none() {
     history.record("outsider", 300, &never);
     assert!(audit(&history).deploys[0].ran());
     assert!(names(&history).contains(&"approval-missing"));
+}
+
+#[test]
+fn findings_tell_no_texts_of_a_restricted_task_and_nothing_that_steers_a_terminal() {
+    let mut history = story(&["releng1"]);
+    history.task.view = "PHID-PLCY-1".into();
+    history.task.title = "secret".into();
+    history.comment("deployer1", 20, "Emergency-Change: secret-change");
+    history.comment("sre2", 21, "Emergency-Reject: sre - secret-why");
+    history.comment("sre1", 22, "Emergency-Approve: sre, secret-team");
+    let mut record = sample(&history, DeployId::fresh(), Event::Started, "deployer1");
+    record.change = Some("secret-other".into());
+    record.command = Some("secret-command".into());
+    record.note = Some("secret-note".into());
+    record.host = "\u{1b}[31m".into();
+    record.policy = "\u{202e}".into();
+    record.verdict = "\u{7}".into();
+    history.record("phabgate", 101, &record);
+    history.describe("deployer1", 300, "Emergency-Reason: secret-reason");
+    let audit = audit(&history);
+    assert!(audit.restricted && audit.findings.len() > 3, "{:?}", audit.findings);
+    for finding in &audit.findings {
+        assert!(!finding.message.contains("secret"), "{finding:?}");
+        assert!(!finding.message.chars().any(crate::text::is_hidden), "{finding:?}");
+    }
+}
+
+#[test]
+fn a_drill_leaves_no_finding_out() {
+    let mut history = story(&["releng1"]);
+    history.comment("deployer1", 20, "Emergency-Drill: yes");
+    let mut record = sample(&history, DeployId::fresh(), Event::Recorded, "deployer1");
+    record.drill = true;
+    history.record("phabgate", 101, &record);
+    let audit = audit(&history);
+    assert!(audit.deploys[0].drill && !audit.findings.is_empty());
 }
 
 #[derive(Debug, Clone)]

@@ -1,7 +1,11 @@
 //! `approval-late`: a team approved after the deploy had started.
 
-use super::{Rule, Severity, kept};
+use super::{Case, Rule, Severity, lacks};
+use jiff::SignedDuration;
+
 use crate::audit::deploys::Trial;
+use crate::policy::Approval;
+use crate::record::Event;
 use crate::text::shorten;
 use crate::time::utc;
 
@@ -10,29 +14,29 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "A team approved only after the deploy had started",
     page: "When the deploy started the team had not approved; it did so later, between the start and the \
-           record, or after the record. An approval that was edited into a comment counts from the edit.\n\n\
+           record, or after the record. An approval that was edited into a comment counts from the edit. Where \
+           a recorder wrote at the start that it counted, and the two are within a minute, the clock of the host \
+           is behind: that is a warning.\n\n\
            An approval that comes afterwards could not have stopped anything. It often means that somebody said \
            yes on IRC.\n\n\
            Ask for the answer on the task before the deploy, with `phabgate run --wait`, or name who said yes \
            with `--approved-by` where the policy accepts that.",
     find: |rule, case| {
         let late = case.ran().flat_map(|trial| {
-            let kept = trial.deploy.verdict_as_recorded.rules.iter().filter(|outcome| kept(outcome));
-            kept.flat_map(move |outcome| {
-                let approvals = trial.late.iter().filter(|late| late.counts() && of_team(&outcome.name, &late.team));
-                approvals.filter_map(move |late| {
-                    let transaction = late.transaction?;
-                    let when = match transaction < trial.deploy.first() && late.time < trial.deploy.recorded {
-                        true => "between the start of the deploy and its record",
-                        false => "after the deploy had been recorded",
-                    };
-                    let team = shorten(&late.team, 40);
-                    let message = format!("{} approved for {team} at {}, {when}", late.user, utc(late.time));
-                    let mut finding = rule.at_record(case, trial, message);
-                    finding.transaction = Some(transaction);
-                    finding.time = late.time;
-                    Some(finding)
-                })
+            let approvals = trial.late.iter().filter(|late| late.counts() && lacks(trial, &late.team));
+            approvals.map(move |late| {
+                let before = late.transaction.is_some_and(|id| id < trial.deploy.first());
+                let (when, severity) = match before && late.time <= trial.deploy.recorded {
+                    true if is_known_to_gate(case, trial, late) => (
+                        "after the start by the host's clock, and the gate knew of it when it started",
+                        Severity::Warning,
+                    ),
+                    true => ("between the start of the deploy and its record", Severity::Error),
+                    false => ("after the deploy had been recorded", Severity::Error),
+                };
+                let team = shorten(&late.team, 40);
+                let message = format!("{} approved for {team} at {}, {when}", late.user, utc(late.time));
+                rule.at_record(case, trial, message).but(severity).shown_by(late)
             })
         });
         late.collect()
@@ -43,6 +47,19 @@ fn of_team(rule: &str, team: &str) -> bool {
     rule.strip_prefix("team:") == Some(team)
 }
 
+/// Whether a recorder's record of the start names the approval, and a clock that is a little behind explains why it
+/// seems to be later: the gate reads the approvals before it starts the command.
+fn is_known_to_gate(case: &Case<'_>, trial: &Trial, late: &Approval) -> bool {
+    let Some(first) = trial.deploy.records.first() else { return false };
+    let by_recorder = case.evidence.is_recorder(&first.author, case.policy) == Some(true);
+    let named = first.record.approvals.iter().any(|approval| approval.transaction == late.transaction);
+    let skew = late.time.duration_since(trial.deploy.cut.time);
+    by_recorder && first.record.event == Event::Started && named && skew <= SKEW
+}
+
+/// How far apart clocks may be without a warning before a deploy.
+const SKEW: SignedDuration = SignedDuration::from_mins(1);
+
 /// Whether approvals that count came for the team of a rule, if too late. One is enough to say so: how many are missing
 /// is for the verdict.
 pub(super) fn made_up(trial: &Trial, rule: &str) -> bool {
@@ -51,7 +68,10 @@ pub(super) fn made_up(trial: &Trial, rule: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use crate::audit::Severity;
     use crate::audit::testing::*;
+    use crate::ids::DeployId;
+    use crate::record::Event;
 
     #[test]
     fn one_between_the_start_and_the_record_is_late() {
@@ -63,6 +83,22 @@ mod tests {
         assert_eq!(found[0].transaction, Some(late));
         assert!(found[0].message.contains("between"), "{}", found[0].message);
         assert_eq!(names(&history), ["approval-late"]);
+    }
+
+    #[test]
+    fn one_that_the_gate_knew_of_is_a_clock_that_is_behind() {
+        for (author, second, severity) in [
+            ("phabgate", 101, Severity::Warning),
+            ("phabgate", 161, Severity::Error),
+            ("deployer1", 101, Severity::Error),
+        ] {
+            let mut history = story(&["releng1"]);
+            let late = history.comment("sre1", second, "Emergency-Approve: sre");
+            let mut record = sample(&history, DeployId::fresh(), Event::Started, "deployer1");
+            record.approvals = vec![approval("sre1", late)];
+            history.record(author, second + 1, &record);
+            assert_eq!(found(&history, "approval-late")[0].severity, severity, "{author} {second}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `approver-not-member`: an approver is not in the team.
 
-use super::{Rule, Severity};
+use super::{Rule, Severity, lacks, told};
 use crate::policy::WhyNot;
 use crate::text::shorten;
 
@@ -11,7 +11,8 @@ pub(super) const RULE: Rule = Rule {
     page: "Somebody approved for a team and is not among the members of its project, or their account is \
            disabled. The server tells only who is a member now. Where a recorder wrote down that the approval \
            counted, the person was in the team then and has left since: that is a warning, and the approval \
-           still counts for the audit. Otherwise it is judged by the membership of now.\n\n\
+           still counts for the audit. Otherwise it is judged by the membership of now; it is an error where the \
+           team had not approved without it.\n\n\
            An approval of somebody outside of the team is no approval of the team.\n\n\
            Look at the history of the project for when the person joined and left. If they should be in the \
            team, add them.",
@@ -19,8 +20,7 @@ pub(super) const RULE: Rule = Rule {
         let outside = |why: &Option<WhyNot>| matches!(why, Some(WhyNot::NotMember { .. } | WhyNot::NotEnabled));
         let strangers = case.ran().flat_map(|trial| {
             let deploy = &trial.deploy;
-            let approvals = deploy.verdict.approvals.iter().chain(&trial.late);
-            approvals.filter(move |approval| outside(&approval.why_not)).map(move |approval| {
+            told(trial, &deploy.verdict).filter(move |approval| outside(&approval.why_not)).map(move |approval| {
                 let recorded = deploy
                     .verdict_as_recorded
                     .approvals
@@ -28,7 +28,9 @@ pub(super) const RULE: Rule = Rule {
                     .any(|then| then.counts() && then.team == approval.team && then.phid == approval.phid);
                 let (basis, severity) = match recorded {
                     true => ("as of now; the record says that their approval counted then", Severity::Warning),
-                    false => ("as of now; no recorder wrote that it was otherwise then", Severity::Error),
+                    false if lacks(trial, &approval.team) => (UNRECORDED, Severity::Error),
+                    // Enough others approved.
+                    false => (UNRECORDED, Severity::Warning),
                 };
                 let team = shorten(&approval.team, 40);
                 let what = match approval.why_not {
@@ -36,17 +38,14 @@ pub(super) const RULE: Rule = Rule {
                     _ => "is not a member of it",
                 };
                 let message = format!("{} approved for {team} and {what} ({basis})", approval.user);
-                let mut finding = rule.at_record(case, trial, message).but(severity);
-                if let Some(transaction) = approval.transaction {
-                    finding.transaction = Some(transaction);
-                    finding.time = approval.time;
-                }
-                finding
+                rule.at_record(case, trial, message).but(severity).shown_by(approval)
             })
         });
         strangers.collect()
     },
 };
+
+const UNRECORDED: &str = "as of now; no recorder wrote that it was otherwise then";
 
 #[cfg(test)]
 mod tests {
@@ -64,6 +63,16 @@ mod tests {
         assert_eq!((found[0].transaction, found[0].severity), (Some(stranger), Severity::Error));
         assert!(found[0].message.contains("as of now"));
         assert_eq!(names(&history), ["approver-not-member", "approval-missing"]);
+    }
+
+    #[test]
+    fn an_outsider_among_enough_members_is_a_warning_and_none_afterwards() {
+        let mut history = story(&["releng1", "sre1"]);
+        history.comment("outsider", 12, "Emergency-Approve: sre");
+        deploy(&mut history);
+        history.comment("outsider", 300, "Emergency-Approve: releng");
+        let found = found(&history, "approver-not-member");
+        assert_eq!(found.iter().map(|it| it.severity).collect::<Vec<_>>(), [Severity::Warning]);
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod tag_late;
 mod tag_removed;
 mod team_open;
 mod undecided;
+mod verdict_differs;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -35,7 +36,7 @@ use crate::evidence::Evidence;
 use crate::evidence::records::Standing;
 use crate::evidence::timeline::Moment;
 use crate::ids::{DeployId, TaskId, TransactionId};
-use crate::policy::{Outcome, Policy, RuleOutcome};
+use crate::policy::{Approval, Outcome, Policy, RuleOutcome, Verdict};
 
 /// How bad a finding is; the worst is the greatest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -130,6 +131,7 @@ pub const ALL: &[Rule] = &[
     reason_changed::RULE,
     rule_failed::RULE,
     undecided::RULE,
+    verdict_differs::RULE,
     tag_late::RULE,
     tag_removed::RULE,
     record_missing::RULE,
@@ -179,6 +181,15 @@ impl Rule {
 }
 
 impl Finding {
+    /// The same, shown by the transaction of an approval, where it has one.
+    fn shown_by(mut self, approval: &Approval) -> Self {
+        if let Some(transaction) = approval.transaction {
+            self.transaction = Some(transaction);
+            self.time = approval.time;
+        }
+        self
+    }
+
     /// The same, less bad.
     fn but(mut self, severity: Severity) -> Self {
         self.severity = severity;
@@ -194,6 +205,18 @@ fn kept(outcome: &RuleOutcome) -> bool {
 /// Whether it is the rule of a team.
 fn is_team(outcome: &RuleOutcome) -> bool {
     outcome.name == "team" || outcome.name.starts_with("team:")
+}
+
+/// Whether a team had not approved at the start of the deploy.
+fn lacks(trial: &Trial, team: &str) -> bool {
+    let of_team = |outcome: &&RuleOutcome| outcome.name.strip_prefix("team:") == Some(team);
+    trial.deploy.verdict_as_recorded.rules.iter().filter(of_team).any(kept)
+}
+
+/// Approvals up to the start of the deploy, and of the later ones those for a team that had not approved by then: what
+/// somebody says when all is done does not make it worse.
+fn told<'a>(trial: &'a Trial, verdict: &'a Verdict) -> impl Iterator<Item = &'a Approval> {
+    verdict.approvals.iter().chain(trial.late.iter().filter(|late| lacks(trial, &late.team)))
 }
 
 /// What a record is called in a message.

@@ -19,9 +19,10 @@ pub(super) const RULE: Rule = Rule {
         let deployers: Vec<&str> = case
             .trials
             .iter()
-            .flat_map(|trial| &trial.evidence.candidates)
-            .filter_map(|candidate| candidate.account.as_ref())
-            .map(|account| account.phid.as_str())
+            .flat_map(|trial| &trial.deploy.records)
+            .flat_map(|standing| standing.record.deployer.iter().chain(&standing.record.behind))
+            .filter_map(|deployer| deployer.phid.as_ref())
+            .map(|phid| phid.as_str())
             .collect();
         let removals = Story::read(case.evidence, case.policy, None).removals;
         let gone = removals.iter().filter_map(|gone| {

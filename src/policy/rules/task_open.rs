@@ -12,7 +12,7 @@ pub(super) const RULE: Rule = Rule {
            rule off with `require_open = false`.",
     judge: |rule, context| {
         if !context.policy.require_open {
-            return rule.pass(format!("status {}; the policy asks for none", context.status));
+            return rule.pass(format!("status {}; the policy asks for none", inert(context.status)));
         }
         match context.evidence.statuses.get(context.status) {
             None => rule.unknown(
@@ -20,7 +20,7 @@ pub(super) const RULE: Rule = Rule {
                 "check that the server answers `maniphest.status.search`, and the status of the task",
             ),
             Some(true) => rule.fail(
-                format!("{} is closed ({})", context.task(), context.status),
+                format!("{} is closed ({})", context.task(), inert(context.status)),
                 format!("reopen {} if the emergency goes on, or open a task for the new one", context.task()),
             ),
             Some(false) if context.status == "open" => rule.pass("open"),

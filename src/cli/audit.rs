@@ -11,9 +11,10 @@ use jiff::{Timestamp, ToSpan};
 
 use super::Globals;
 use super::audit_page::Report;
+use super::audit_table::{csv, prometheus};
 use super::exit::{Exit, Failure};
 use super::session::Session;
-use super::ui::Ui;
+use super::ui::{Format, Ui};
 use crate::audit::reader::{AuditError, Reader};
 use crate::audit::{Finding, Severity, TaskAudit, audit_task};
 
@@ -148,9 +149,15 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         reason: scope.reason.as_deref(),
         tasks: &tasks,
     };
-    match ui.is_json() {
-        true => ui.json(&report.json()),
-        false => ui.data(&report.text(ui.width())),
+    match ui.format() {
+        Format::Text => ui.data(&report.text(ui.width())),
+        Format::Json => ui.json(&report.json()),
+        Format::Csv => ui.data(&csv(&report).map_err(|error| Failure {
+            exit: Exit::Incomplete,
+            message: format!("cannot write the report: {error}"),
+            hint: None,
+        })?),
+        Format::Prometheus => ui.data(&prometheus(&report)),
     }
     Ok(match (report.is_complete(), report.worst()) {
         (false, _) => Exit::Incomplete,

@@ -77,10 +77,11 @@ struct JsonDeploy<'a> {
     findings: usize,
 }
 
+/// An approval, for programs.
 #[derive(Serialize)]
-struct JsonApproval<'a> {
-    team: &'a str,
-    user: &'a str,
+pub(super) struct JsonApproval<'a> {
+    pub(super) team: &'a str,
+    pub(super) user: &'a str,
     kind: crate::record::ApprovalKind,
     transaction: Option<TransactionId>,
     time: Timestamp,
@@ -104,7 +105,7 @@ impl Report<'_> {
         self.findings().map(|finding| finding.severity).max()
     }
 
-    fn findings(&self) -> impl Iterator<Item = &Finding> {
+    pub(super) fn findings(&self) -> impl Iterator<Item = &Finding> {
         self.tasks.iter().flat_map(|task| &task.findings)
     }
 
@@ -112,7 +113,8 @@ impl Report<'_> {
         self.tasks.iter().flat_map(|task| task.deploys.iter().map(move |deploy| (task, deploy)))
     }
 
-    fn url(&self, task: TaskId, transaction: Option<TransactionId>) -> String {
+    /// Where a transaction can be looked at; the task where none shows it.
+    pub(super) fn url(&self, task: TaskId, transaction: Option<TransactionId>) -> String {
         match transaction {
             Some(transaction) => format!("{}#{transaction}", task.url(self.base)),
             None => task.url(self.base),
@@ -282,12 +284,12 @@ impl Report<'_> {
 }
 
 /// How many findings a deploy has.
-fn found(task: &TaskAudit, deploy: &Deploy) -> usize {
+pub(super) fn found(task: &TaskAudit, deploy: &Deploy) -> usize {
     task.findings.iter().filter(|finding| finding.deploy == Some(deploy.id)).count()
 }
 
 /// The approvals that counted when it was deployed.
-fn approvals(deploy: &Deploy) -> impl Iterator<Item = JsonApproval<'_>> {
+pub(super) fn approvals(deploy: &Deploy) -> impl Iterator<Item = JsonApproval<'_>> {
     deploy.verdict_as_recorded.approvals.iter().filter(|approval| approval.counts()).map(|approval| JsonApproval {
         team: &approval.team,
         user: &approval.user,

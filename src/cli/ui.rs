@@ -16,6 +16,10 @@ pub(super) enum Format {
     #[default]
     Text,
     Json,
+    /// Of `audit` alone.
+    Csv,
+    /// Of `audit` alone.
+    Prometheus,
 }
 
 /// What `--color` says.
@@ -76,6 +80,11 @@ impl Ui {
     /// For how many columns text is laid out.
     pub(super) fn width(&self) -> usize {
         self.width
+    }
+
+    /// In which form data is printed.
+    pub(super) fn format(&self) -> Format {
+        self.format
     }
 
     /// Whether programs read the output.

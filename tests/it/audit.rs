@@ -195,3 +195,34 @@ fn what_is_asked_about_is_named_right() {
     let (code, report, _) = audit(&server, "phabgate", &["--since", "2037-01-01"]);
     assert_eq!((code, report["findings"].as_array().unwrap().len()), (0, 0));
 }
+
+#[test]
+fn spreadsheets_and_monitors_are_told() {
+    let server = Server::new();
+    deploy(&server, "T1");
+    let (code, out, _) = server.run(&["audit", "--format", "csv"]);
+    let rows: Vec<&str> = out.lines().collect();
+    assert_eq!((code, rows[0].split(',').count()), (1, 15));
+    let of_t1: Vec<&&str> = rows.iter().filter(|row| row.starts_with("T1,")).collect();
+    assert_eq!(of_t1.len(), 1, "{out}");
+    assert!(of_t1[0].contains(",allowed,releng=releng1 sre=sre1,,24,0,yes"), "{out}");
+    assert!(rows.iter().any(|row| row.starts_with("T22,") && row.contains("record-missing")), "{out}");
+    let (code, out, _) = server.run(&["audit", "--format", "prometheus"]);
+    assert_eq!(code, 1);
+    for line in [
+        "phabgate_audit_complete 1",
+        "phabgate_audit_tasks{kind=\"tagged\"} 24",
+        "phabgate_audit_deploys{reason=\"availability\",outcome=\"succeeded\",clean=\"yes\"} 1",
+        "phabgate_audit_findings{name=\"approval-missing\",severity=\"error\"} 0",
+        "phabgate_audit_findings{name=\"record-missing\",severity=\"error\"} 1",
+    ] {
+        assert!(out.lines().any(|known| known == line), "{line}\n{out}");
+    }
+    for (arguments, expected) in
+        [(&["check", "T1", "--format", "csv"][..], 2), (&["run", "T1", "--format", "csv", "--", "true"], 125)]
+    {
+        let (code, out, err) = server.run(arguments);
+        assert_eq!((code, out.as_str()), (expected, ""), "{err}");
+        assert!(err.contains("formats of `audit` alone"), "{err}");
+    }
+}

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::conduit::{Account, Client, ConduitError, Project, Projects, Status, Task, Transaction};
+use crate::conduit::{Account, Client, ConduitError, Pages, Project, Projects, Status, Task, Transaction};
 use crate::evidence::timeline::Timeline;
 use crate::evidence::{Evidence, GatherError, Tag, differences};
 use crate::history;
@@ -126,8 +126,8 @@ impl<'a> Reader<'a> {
         self.now
     }
 
-    /// Reads the population; `each` is handed the evidence of every task, or why it could not be read. `after` each
-    /// page, `progress` is told how many tasks have been read.
+    /// Reads the population; `each` is handed the evidence of every task, or why it could not be read. After each page
+    /// `progress` is told how many tasks have been read.
     ///
     /// # Errors
     /// Where the population itself could not be read whole.
@@ -138,18 +138,14 @@ impl<'a> Reader<'a> {
     ) -> Result<Population, AuditError> {
         let mut population = Population::default();
         let mut seen: BTreeSet<Phid<TaskKind>> = BTreeSet::new();
-        let mut after = None;
-        loop {
-            let (tasks, next) = self.client.tagged_page(&self.tag.phid, after.as_deref()).await?;
+        let mut pages = Pages::default();
+        while !pages.ended() {
+            let tasks = self.client.tagged_page(&self.tag.phid, &mut pages).await?;
             // A task that was tagged while the pages were read can come twice.
             let fresh: Vec<Task> = tasks.into_iter().filter(|task| seen.insert(task.phid.clone())).collect();
             population.tagged += fresh.len();
             self.page(fresh, &mut each).await?;
             progress(seen.len());
-            match next {
-                Some(next) => after = Some(next),
-                None => break,
-            }
         }
         let recorded: Vec<Phid<TaskKind>> =
             self.recorded().await?.into_iter().filter(|task| !seen.contains(task)).collect();
@@ -166,15 +162,11 @@ impl<'a> Reader<'a> {
     /// The tasks on which a recorder wrote a record, or what claims to be one; removed comments may have been one.
     async fn recorded(&self) -> Result<BTreeSet<Phid<TaskKind>>, AuditError> {
         let mut tasks = BTreeSet::new();
-        let mut after: Option<String> = None;
+        let mut pages = Pages::default();
         // Without its constraint a search would return what everybody did.
-        while !self.recorders.is_empty() {
-            let (rows, next) = self.client.page_by(&self.recorders, after.as_deref()).await?;
+        while !self.recorders.is_empty() && !pages.ended() {
+            let rows = self.client.page_by(&self.recorders, &mut pages).await?;
             tasks.extend(rows.iter().filter(|row| may_record(row)).map(|row| row.task.clone()));
-            match next {
-                Some(next) => after = Some(next),
-                None => break,
-            }
         }
         Ok(tasks)
     }

@@ -13,6 +13,7 @@ mod transport;
 mod user;
 
 pub use error::{ConduitError, Failure, Reach};
+pub use paging::Pages;
 pub use project::{Project, Projects};
 pub use task::{Edited, Status, Task};
 pub use transaction::{Change, CommentVersion, Transaction};

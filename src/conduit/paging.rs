@@ -33,33 +33,51 @@ fn text_or_number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<O
     }
 }
 
-impl<T> Page<T> {
-    /// The rows, and where the next page begins; `None` on the last one.
-    pub(super) fn into_parts(self) -> (Vec<T>, Option<String>) {
-        (self.data, self.cursor.after)
+/// How far the pages of a search have been read.
+#[derive(Debug, Clone, Default)]
+pub struct Pages {
+    after: Option<String>,
+    seen: BTreeSet<String>,
+    ended: bool,
+}
+
+impl Pages {
+    /// Whether the last page has been read.
+    pub fn ended(&self) -> bool {
+        self.ended
+    }
+
+    fn advance(&mut self, method: &str, cursor: Cursor) -> Result<(), ConduitError> {
+        self.ended = cursor.after.is_none();
+        if let Some(after) = &cursor.after
+            && !self.seen.insert(after.clone())
+        {
+            return Err(Client::unexpected(method, format!("the cursor {after} came twice")));
+        }
+        self.after = cursor.after;
+        Ok(())
     }
 }
 
 impl Client {
-    /// Reads the page of a search that begins at `after`, for whoever cannot hold all pages at once.
+    /// Reads the next page of a search, for whoever cannot hold all pages at once.
     pub(super) async fn read_page<T: DeserializeOwned>(
         &self,
         method: &str,
-        params: Map<String, Value>,
-        after: Option<&str>,
-    ) -> Result<(Vec<T>, Option<String>), ConduitError> {
-        let mut params = params;
-        if let Some(after) = after {
-            params.insert("after".into(), Value::from(after));
-        }
-        let page: Reply<Page<T>> = self.read(method, &params).await?;
-        let (rows, next) = page.result.into_parts();
-        match next {
-            Some(next) if after == Some(next.as_str()) => {
-                Err(Self::unexpected(method, format!("the cursor {next} came twice")))
+        params: &Map<String, Value>,
+        pages: &mut Pages,
+    ) -> Result<Reply<Vec<T>>, ConduitError> {
+        let reply: Reply<Page<T>> = match &pages.after {
+            None => self.read(method, params).await?,
+            Some(after) => {
+                let mut params = params.clone();
+                params.insert("after".into(), Value::from(after.as_str()));
+                self.read(method, &params).await?
             }
-            next => Ok((rows, next)),
-        }
+        };
+        let Page { data, cursor } = reply.result;
+        pages.advance(method, cursor)?;
+        Ok(Reply { result: data, date: reply.date })
     }
 
     /// Reads all pages of a search.
@@ -68,20 +86,13 @@ impl Client {
         method: &str,
         params: Map<String, Value>,
     ) -> Result<Reply<Vec<T>>, ConduitError> {
-        let mut params = params;
-        let mut rows = Vec::new();
-        let mut seen = BTreeSet::new();
+        let (mut pages, mut rows) = (Pages::default(), Vec::new());
         let mut first: Option<Timestamp> = None;
-        loop {
-            let page: Reply<Page<T>> = self.read(method, &params).await?;
+        while !pages.ended() {
+            let page = self.read_page(method, &params, &mut pages).await?;
             first = first.or(page.date);
-            let (some, after) = page.result.into_parts();
-            rows.extend(some);
-            let Some(after) = after else { return Ok(Reply { result: rows, date: first }) };
-            if !seen.insert(after.clone()) {
-                return Err(Self::unexpected(method, format!("the cursor {after} came twice")));
-            }
-            params.insert("after".into(), Value::String(after));
+            rows.extend(page.result);
         }
+        Ok(Reply { result: rows, date: first })
     }
 }

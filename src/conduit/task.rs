@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::error::{ConduitError, Failure};
-use super::paging::Page;
+use super::paging::{Page, Pages};
 use super::transport::{Client, Reply};
 use super::{epoch, params};
 use crate::ids::{Phid, Project, Space, Task as TaskKind, TaskId, User, Xact};
@@ -203,28 +203,22 @@ impl Client {
         }
     }
 
-    /// A page of the tasks that carry this tag or one below it, oldest first, and where the next page begins
-    /// (`maniphest.search`).
+    /// The next page of the tasks that carry this tag or one below it, oldest first (`maniphest.search`).
     ///
     /// # Errors
     /// Where the server gave no usable answer, or answered with something else than tagged tasks.
-    pub async fn tagged_page(
-        &self,
-        tag: &Phid<Project>,
-        after: Option<&str>,
-    ) -> Result<(Vec<Task>, Option<String>), ConduitError> {
+    pub async fn tagged_page(&self, tag: &Phid<Project>, pages: &mut Pages) -> Result<Vec<Task>, ConduitError> {
         let asked = json!({
             "constraints": {"projects": [tag]},
             "attachments": {"projects": true},
             "order": "oldest",
             "limit": 100,
         });
-        let (rows, next) = self.read_page::<Row>(SEARCH, params(asked), after).await?;
-        let tasks = numbered(rows)?;
+        let tasks = numbered(self.read_page::<Row>(SEARCH, &params(asked), pages).await?.result)?;
         // A constraint that a server drops makes it answer every task there is.
         match tasks.iter().find(|task| task.projects.is_empty()) {
             Some(other) => Err(Self::unexpected(SEARCH, format!("{} was not asked for", other.id))),
-            None => Ok((tasks, next)),
+            None => Ok(tasks),
         }
     }
 
@@ -240,8 +234,7 @@ impl Client {
                 "attachments": {"projects": true},
                 "limit": 100,
             });
-            let (rows, _) = self.read_page::<Row>(SEARCH, params(asked), None).await?;
-            tasks.extend(numbered(rows)?);
+            tasks.extend(numbered(self.read_pages::<Row>(SEARCH, params(asked)).await?.result)?);
         }
         match tasks.iter().find(|task| !phids.contains(&task.phid)) {
             Some(other) => Err(Self::unexpected(SEARCH, format!("{} was not asked for", other.id))),

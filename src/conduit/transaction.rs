@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::{ConduitError, misshapen};
+use super::paging::Pages;
 use super::transport::{Client, Reply};
 use super::{epoch, params};
 use crate::ids::{Phid, Project, Task, TaskId, TransactionId, User, Xact};
@@ -258,21 +259,16 @@ impl Client {
         Ok(rows)
     }
 
-    /// A page of what these accounts did on any task, newest first, and where the next page begins.
+    /// The next page of what these accounts did on any task, newest first.
     ///
     /// # Errors
     /// Where the server gave no usable answer, or told of other accounts.
-    pub async fn page_by(
-        &self,
-        authors: &[Phid<User>],
-        after: Option<&str>,
-    ) -> Result<(Vec<Transaction>, Option<String>), ConduitError> {
+    pub async fn page_by(&self, authors: &[Phid<User>], pages: &mut Pages) -> Result<Vec<Transaction>, ConduitError> {
         let asked = json!({"objectType": "TASK", "constraints": {"authorPHIDs": authors}, "limit": 1000});
-        let (rows, next) = self.read_page::<Row>(METHOD, params(asked), after).await?;
-        let rows = understood(rows)?;
+        let rows = understood(self.read_page::<Row>(METHOD, &params(asked), pages).await?.result)?;
         match rows.iter().find(|row| !authors.iter().any(|author| author.as_str() == row.author)) {
             Some(row) => Err(Self::unexpected(METHOD, format!("asked for some authors and got {}", row.author))),
-            None => Ok((rows, next)),
+            None => Ok(rows),
         }
     }
 

@@ -96,3 +96,19 @@ impl Client {
         Ok(Reply { result: rows, date: first })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_that_runs_in_a_circle_is_an_error_and_no_end() {
+        let mut pages = Pages::default();
+        let cursor = |after: Option<&str>| Cursor { after: after.map(str::to_owned) };
+        assert!(pages.advance("m", cursor(Some("1"))).is_ok() && pages.advance("m", cursor(Some("2"))).is_ok());
+        assert!(!pages.ended());
+        let error = pages.advance("m", cursor(Some("1"))).unwrap_err();
+        assert!(error.to_string().contains("the cursor 1 came twice"), "{error}");
+        assert!(pages.advance("m", cursor(None)).is_ok() && pages.ended());
+    }
+}

@@ -49,6 +49,7 @@ pub mod ids;
 pub mod journal;
 pub mod policy;
 pub mod record;
+pub mod report;
 pub mod request;
 pub mod sandbox;
 pub mod text;

@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::conduit::{Account, Role};
 use crate::evidence::records::{Standing, in_flight};
-use crate::evidence::timeline::{Cut, Timeline};
-use crate::evidence::{Answer, AnswerKind, Attestation, Candidate, Evidence, Story};
+use crate::evidence::timeline::{Cut, Moment, Timeline};
+use crate::evidence::{Answer, AnswerKind, Attestation, Candidate, Evidence, Story, Tagged};
 use crate::ids::{DeployId, Phid, TransactionId, User};
 use crate::policy::{Action, Approval, Intent, Policy, Verdict, evaluate};
 use crate::record::{ApprovalKind, Deployer, ExitStatus, Outcome, Record};
@@ -44,6 +44,8 @@ pub struct Deploy {
     pub command: Option<String>,
     /// It was a fire drill.
     pub drill: bool,
+    /// Since when the task carried the tag at the cut; `None` where it did not.
+    pub tagged: Option<Moment>,
     /// How many records say again what another one said.
     pub duplicates: usize,
     /// The moment at which it is judged: the earlier of the first record and the start that it states.
@@ -177,6 +179,10 @@ fn trial(evidence: &Evidence, policy: &Policy, records: Vec<Standing>) -> Trial 
         change: pick(&|record| record.change.clone()),
         command: pick(&|record| record.command.clone()),
         drill: first.drill,
+        tagged: match then.tagged {
+            Tagged::Since(moment) => Some(moment),
+            Tagged::Until(_) | Tagged::Never => None,
+        },
         duplicates: records.iter().enumerate().filter(|(at, standing)| is_repeated(&records, *at, standing)).count(),
         cut,
         verdict: evaluate(&as_of_now, policy, &intent, Some(cut)),

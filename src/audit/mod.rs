@@ -32,6 +32,8 @@ pub struct TaskAudit {
     pub tagged_now: bool,
     /// It is stated to be a fire drill: it leaves the figures, never the findings.
     pub drill: bool,
+    /// The keys of the policy's teams.
+    pub teams: Vec<String>,
     /// Its deploys, the one recorded first before the others.
     pub deploys: Vec<Deploy>,
     /// What was found, oldest first.
@@ -52,6 +54,7 @@ pub fn audit_task(evidence: &Evidence, policy: &Policy) -> TaskAudit {
         restricted,
         tagged_now: matches!(story.tagged, Tagged::Since(_)),
         drill: story.is_drill(),
+        teams: policy.teams.iter().map(|team| team.key.clone()).collect(),
         deploys: trials.into_iter().map(|trial| trial.deploy).collect(),
         findings,
     }

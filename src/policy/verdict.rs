@@ -3,13 +3,13 @@
 //! In the room: the verdict as data, and the one way to a clearance to deploy. Not in the room: how it is reached.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ids::{Phid, TransactionId, User};
 use crate::record::ApprovalKind;
 
 /// What a rule found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// It holds.

@@ -29,7 +29,7 @@ mod undecided;
 mod verdict_differs;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::deploys::Trial;
 use crate::evidence::Evidence;
@@ -39,7 +39,7 @@ use crate::ids::{DeployId, TaskId, TransactionId};
 use crate::policy::{Approval, Outcome, Policy, RuleOutcome, Verdict};
 
 /// How bad a finding is; the worst is the greatest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Worth knowing.
@@ -78,6 +78,29 @@ pub struct Finding {
     pub time: Timestamp,
     /// What it is, in words that are fit to be shown.
     pub message: String,
+}
+
+/// A finding as it is read back: what it is called may be anything then.
+#[derive(Deserialize)]
+struct Written {
+    name: String,
+    severity: Severity,
+    task: TaskId,
+    deploy: Option<DeployId>,
+    transaction: Option<TransactionId>,
+    time: Timestamp,
+    message: String,
+}
+
+// By hand: a derived one could only read names that live for ever.
+impl<'de> Deserialize<'de> for Finding {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Written { name, severity, task, deploy, transaction, time, message } = Written::deserialize(deserializer)?;
+        let rule = ALL.iter().find(|rule| rule.name == name);
+        let name = rule.map(|rule| rule.name);
+        let name = name.ok_or_else(|| serde::de::Error::custom(format!("no finding is called {name:?}")))?;
+        Ok(Self { name, severity, task, deploy, transaction, time, message })
+    }
 }
 
 /// What findings are found in.

@@ -1,0 +1,252 @@
+//! What a report tells of one audited task, small enough that a long history can be put aside on the disk.
+//!
+//! In the room: the entries as data, and how they are made from an audit. Texts of a restricted task get no further than
+//! here. Not in the room: how entries are laid out.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::audit::{Deploy, Finding, TaskAudit};
+use crate::evidence::records::Standing;
+use crate::evidence::timeline::Moment;
+use crate::ids::{DeployId, TaskId, TransactionId};
+use crate::policy;
+use crate::record::{ApprovalKind, Event, ExitStatus, Outcome};
+
+/// An audited task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskEntry {
+    /// The task.
+    pub task: TaskId,
+    /// Its texts are not told: nor what was deployed with which command.
+    pub restricted: bool,
+    /// It is stated to be a fire drill: it leaves the figures, never the findings.
+    pub drill: bool,
+    /// Its deploys, the one recorded first before the others.
+    pub deploys: Vec<DeployEntry>,
+    /// What was found, oldest first.
+    pub findings: Vec<Finding>,
+}
+
+/// A deploy and the evidence that it was judged by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeployEntry {
+    /// Its id.
+    pub deploy: DeployId,
+    /// It was a fire drill, by its record or by the task.
+    pub drill: bool,
+    /// Who deployed, a username as it was recorded.
+    pub deployer: Option<String>,
+    /// The category of the reason.
+    pub reason: Option<String>,
+    /// What was done.
+    pub action: Option<String>,
+    /// What was deployed.
+    pub change: Option<String>,
+    /// The command.
+    pub command: Option<String>,
+    /// When the task had last begun to carry the tag when it was deployed; `None` where it did not carry it.
+    pub tagged: Option<Timestamp>,
+    /// When the last approval came that the deploy needed; `None` where some were missing.
+    pub approved: Option<Timestamp>,
+    /// When it started, as far as a record says so.
+    pub started: Option<Timestamp>,
+    /// When it ended, as far as a record says so.
+    pub finished: Option<Timestamp>,
+    /// When the first record was posted.
+    pub recorded: Timestamp,
+    /// The transaction of the first record.
+    pub transaction: TransactionId,
+    /// How it ended, by the last record that says so.
+    pub outcome: Option<Outcome>,
+    /// The status that the command ended with.
+    pub exit: Option<ExitStatus>,
+    /// Nothing ran: every record that says how it ended says that it never started.
+    pub not_started: bool,
+    /// The verdict as the task was then, by the members of now: `allowed`, `pending`, `denied` or `undecided`.
+    pub verdict: String,
+    /// The same, with those in the teams whom a recorder's record names as approvers.
+    pub verdict_as_recorded: String,
+    /// Every rule and what it found, by the verdict as recorded.
+    pub rules: Vec<RuleEntry>,
+    /// Every approval, whether it counted or not, by the verdict as recorded.
+    pub approvals: Vec<ApprovalEntry>,
+    /// Its records, oldest first.
+    pub records: Vec<RecordEntry>,
+}
+
+/// A rule of the policy and what it found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleEntry {
+    /// Its name.
+    pub name: String,
+    /// What it found: `pass`, `warn`, `pending`, `fail` or `unknown`.
+    pub outcome: policy::Outcome,
+    /// That in words; empty for a restricted task.
+    pub message: String,
+}
+
+/// An approval as it was judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalEntry {
+    /// The key of the team.
+    pub team: String,
+    /// The approver's username.
+    pub user: String,
+    /// Verified or attested.
+    pub kind: ApprovalKind,
+    /// Why it did not count; `None` where it did.
+    pub why_not: Option<String>,
+    /// The transaction that holds it.
+    pub transaction: Option<TransactionId>,
+    /// When it was given.
+    pub time: Timestamp,
+    /// Where an attested one can be looked up.
+    pub evidence: Option<String>,
+}
+
+/// A record of a deploy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordEntry {
+    /// What it says has happened.
+    pub event: Event,
+    /// The transaction that holds it.
+    pub transaction: TransactionId,
+    /// When it was posted.
+    pub time: Timestamp,
+    /// It was edited or removed since.
+    pub changed: bool,
+}
+
+impl ApprovalEntry {
+    /// Whether it counted.
+    pub fn counts(&self) -> bool {
+        self.why_not.is_none()
+    }
+}
+
+impl DeployEntry {
+    /// When it happened, as well as is known.
+    pub fn time(&self) -> Timestamp {
+        self.started.unwrap_or(self.recorded)
+    }
+
+    /// How it ended, in a word.
+    pub fn outcome_word(&self) -> &'static str {
+        self.outcome.map_or("unknown", Outcome::word)
+    }
+
+    /// From the tag to the last approval that it needed; what came the other way round took no time.
+    pub fn to_approve(&self) -> Option<SignedDuration> {
+        Some(between(self.tagged?, self.approved?))
+    }
+
+    /// From the last approval that it needed to its start.
+    pub fn to_deploy(&self) -> Option<SignedDuration> {
+        Some(between(self.approved?, self.started?))
+    }
+
+    /// How long it ran.
+    pub fn duration(&self) -> Option<SignedDuration> {
+        Some(between(self.started?, self.finished.filter(|_| !self.not_started)?))
+    }
+
+    /// The approvals that counted.
+    pub fn counted(&self) -> impl Iterator<Item = &ApprovalEntry> {
+        self.approvals.iter().filter(|approval| approval.counts())
+    }
+
+    fn of(deploy: Deploy, task: &TaskAudit) -> Self {
+        let Deploy { verdict_as_recorded, .. } = &deploy;
+        let approved = approved(&deploy);
+        let rules = verdict_as_recorded.rules.iter().map(|rule| RuleEntry {
+            name: rule.name.clone(),
+            outcome: rule.outcome,
+            message: if task.restricted { String::new() } else { rule.message.clone() },
+        });
+        let approvals = verdict_as_recorded.approvals.iter().map(|approval| ApprovalEntry {
+            team: shown(task, &approval.team),
+            user: approval.user.clone(),
+            kind: approval.kind,
+            why_not: approval.why_not.as_ref().map(ToString::to_string),
+            transaction: approval.transaction,
+            time: approval.time,
+            evidence: approval.evidence.clone().filter(|_| !task.restricted),
+        });
+        let record = |standing: &Standing| RecordEntry {
+            event: standing.record.event,
+            transaction: standing.moment.transaction,
+            time: standing.moment.time,
+            changed: standing.changed,
+        };
+        let tagged = deploy.tagged.map(|Moment { time, .. }| time);
+        let open = |text: Option<String>| text.filter(|_| !task.restricted);
+        Self {
+            deploy: deploy.id,
+            drill: deploy.drill || task.drill,
+            tagged,
+            approved,
+            rules: rules.collect(),
+            approvals: approvals.collect(),
+            records: deploy.records.iter().map(record).collect(),
+            transaction: deploy.first(),
+            verdict: deploy.verdict.decision.word().to_owned(),
+            verdict_as_recorded: verdict_as_recorded.decision.word().to_owned(),
+            started: deploy.started,
+            finished: deploy.finished,
+            recorded: deploy.recorded,
+            outcome: deploy.outcome,
+            exit: deploy.exit,
+            not_started: deploy.not_started,
+            deployer: deploy.deployer,
+            reason: deploy.reason,
+            action: open(deploy.action),
+            change: open(deploy.change),
+            command: open(deploy.command),
+        }
+    }
+}
+
+/// The team of an approval; what was written in place of one is a text of the task.
+fn shown(task: &TaskAudit, team: &str) -> String {
+    match task.restricted && !task.teams.iter().any(|known| known == team) {
+        true => "(hidden)".to_owned(),
+        false => team.to_owned(),
+    }
+}
+
+/// From one moment to another, never less than nothing.
+fn between(from: Timestamp, to: Timestamp) -> SignedDuration {
+    to.duration_since(from).max(SignedDuration::ZERO)
+}
+
+/// When the last approval came of those that filled the slots of the teams; `None` where a slot stayed empty.
+fn approved(deploy: &Deploy) -> Option<Timestamp> {
+    let verdict = &deploy.verdict_as_recorded;
+    let full = !verdict.teams.is_empty() && verdict.teams.iter().all(|team| team.by.len() >= team.need as usize);
+    let counted = verdict.approvals.iter().filter(|approval| approval.counts());
+    let fills = |approval: &&policy::Approval| {
+        verdict.teams.iter().any(|team| team.team == approval.team && team.by.contains(&approval.user))
+    };
+    counted.filter(fills).map(|approval| approval.time).max().filter(|_| full)
+}
+
+impl TaskEntry {
+    /// What a report tells of an audited task.
+    pub fn of(mut audit: TaskAudit) -> Self {
+        let deploys = std::mem::take(&mut audit.deploys);
+        let deploys = deploys.into_iter().map(|deploy| DeployEntry::of(deploy, &audit)).collect();
+        let TaskAudit { task, restricted, drill, findings, .. } = audit;
+        Self { task, restricted, drill, deploys, findings }
+    }
+
+    /// The findings about one deploy.
+    pub fn found(&self, deploy: &DeployEntry) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(move |finding| finding.deploy == Some(deploy.deploy))
+    }
+
+    /// The findings that are about no deploy.
+    pub fn alone(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.deploy.is_none())
+    }
+}

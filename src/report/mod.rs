@@ -1,7 +1,82 @@
 //! The report of an audit: what people, spreadsheets, monitors and programs read of it.
 //!
-//! In the room: what of an audited task a report tells ([`entry`]) and the figures of all of them ([`figures`]), both
-//! data and pure functions. Not in the room: what is found fault with ([`crate::audit`]).
+//! In the room: what a report is made of. Beside it: what of an audited task it tells ([`entry`]), the figures of all of
+//! them ([`figures`]), and one file a form. All forms are pure functions of these. A form takes the tasks one after the
+//! other and keeps none, so that it needs no more memory for a long history. Not in the room: what is found fault with
+//! ([`crate::audit`]).
 
 pub mod entry;
 pub mod figures;
+
+use std::io;
+
+use jiff::Timestamp;
+use url::Url;
+
+use crate::audit::Severity;
+use crate::audit::reader::{Population, Unread};
+use crate::ids::{TaskId, TransactionId};
+use crate::policy::Policy;
+use entry::TaskEntry;
+use figures::Figures;
+
+/// The audited tasks of a report, wherever they are kept.
+pub trait Entries {
+    /// Hands out the tasks, one after the other, always in the same order.
+    ///
+    /// # Errors
+    /// Where they cannot be read, or `each` fails.
+    fn visit(&self, each: &mut dyn FnMut(&TaskEntry) -> io::Result<()>) -> io::Result<()>;
+}
+
+impl Entries for Vec<TaskEntry> {
+    fn visit(&self, each: &mut dyn FnMut(&TaskEntry) -> io::Result<()>) -> io::Result<()> {
+        self.iter().try_for_each(each)
+    }
+}
+
+/// What an audit came to.
+pub struct Report<'a> {
+    /// The server.
+    pub base: &'a Url,
+    /// By what was judged.
+    pub policy: &'a Policy,
+    /// The time of the evidence, by the server's clock: when the audit began, or the mirror was last brought up to date.
+    pub now: Timestamp,
+    /// Only the mirror was asked, not the server.
+    pub offline: bool,
+    /// How large the population is, and how much of it was seen.
+    pub population: &'a Population,
+    /// Tasks that could not be read.
+    pub unread: &'a [Unread],
+    /// Only what happened from then on.
+    pub since: Option<Timestamp>,
+    /// Only what happened before then.
+    pub until: Option<Timestamp>,
+    /// Only deploys for this category of reason.
+    pub reason: Option<&'a str>,
+    /// The figures of the tasks.
+    pub figures: &'a Figures,
+    /// The tasks.
+    pub tasks: &'a dyn Entries,
+}
+
+impl Report<'_> {
+    /// Whether every task of the population could be read and judged.
+    pub fn is_complete(&self) -> bool {
+        self.unread.is_empty() && self.population.unseen == 0
+    }
+
+    /// The severity of the worst finding; `None` where there is none.
+    pub fn worst(&self) -> Option<Severity> {
+        self.figures.worst()
+    }
+
+    /// Where a transaction can be looked at; the task where none shows it.
+    pub fn url(&self, task: TaskId, transaction: Option<TransactionId>) -> String {
+        match transaction {
+            Some(transaction) => format!("{}#{transaction}", task.url(self.base)),
+            None => task.url(self.base),
+        }
+    }
+}

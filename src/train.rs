@@ -142,6 +142,7 @@ mod tests {
             projects: Vec::new(),
             custom: custom.collect::<BTreeMap<_, _>>(),
             created: at(0),
+            modified: at(0),
         }
     }
 

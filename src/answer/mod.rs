@@ -343,7 +343,7 @@ impl<'a> Desk<'a> {
             created: evidence.now,
             change: Change::Other,
         });
-        evidence.timeline = Timeline::new(rows);
+        evidence.timeline = Timeline::new(rows).into();
         (evidence, Some(id))
     }
 

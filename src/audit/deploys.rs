@@ -4,6 +4,7 @@
 //! Not in the room: what is found fault with.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -239,12 +240,15 @@ fn as_recorded(mut evidence: Evidence, policy: &Policy, records: &[Standing]) ->
         }
         for approval in &standing.record.approvals {
             let Some(phid) = &approval.phid else { continue };
-            if let Some(team) = evidence.teams.get_mut(&approval.team)
-                && !team.members.contains(phid)
+            if evidence.teams.get(&approval.team).is_some_and(|team| !team.members.contains(phid))
+                && let Some(team) = Arc::make_mut(&mut evidence.teams).get_mut(&approval.team)
             {
-                team.members.extend([phid.clone()]);
+                team.members.push(phid.clone());
             }
-            if let Some(account) = evidence.accounts.get_mut(phid) {
+            // Asked first: what is shared by all tasks is copied only where it has to change.
+            if evidence.accounts.get(phid).is_some_and(|account| !is_enabled(account))
+                && let Some(account) = Arc::make_mut(&mut evidence.accounts).get_mut(phid)
+            {
                 enable(account);
             }
         }
@@ -256,6 +260,10 @@ fn as_recorded(mut evidence: Evidence, policy: &Policy, records: &[Standing]) ->
         }
     }
     evidence
+}
+
+fn is_enabled(account: &Account) -> bool {
+    account.roles.contains(&Role::Activated) && !account.roles.contains(&Role::Disabled)
 }
 
 /// The server shows an account that is disabled as not activated either. A bot stays one.

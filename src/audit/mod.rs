@@ -2,12 +2,14 @@
 //! fault with.
 //!
 //! In the room: [`audit_task`], a pure function of evidence and policy. Beside it: how deploys are told apart and
-//! judged, and the findings, one a file. Not in the room: which tasks are audited, how their evidence is read and kept,
-//! and how findings are shown.
+//! judged, the findings, one a file, and around it the shell: the [`mirror`] that keeps what was read, the [`reader`]
+//! that fills it, and [`replay`] that judges what it holds. Not in the room: how findings are shown ([`crate::report`]).
 
 mod deploys;
 pub mod findings;
+pub mod mirror;
 pub mod reader;
+mod replay;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -15,11 +17,13 @@ mod tests;
 
 pub use deploys::Deploy;
 pub use findings::{Finding, Severity};
+pub use replay::replay;
 
 use crate::evidence::{Evidence, Story, Tagged};
 use crate::ids::TaskId;
 use crate::policy::Policy;
 use findings::Case;
+use mirror::lost::Lost;
 
 /// What the audit of one task comes to.
 #[derive(Debug, Clone)]
@@ -42,11 +46,12 @@ pub struct TaskAudit {
 
 /// Audits one task. The evidence is that of the task, whole and as it is now, gathered by somebody who deploys nothing.
 /// Who deployed is taken from each deploy's own records, so that one deployer does not stain another's deploy.
-pub fn audit_task(evidence: &Evidence, policy: &Policy) -> TaskAudit {
+/// `lost` is what the mirror saw of the task and the server now denies.
+pub fn audit_task(evidence: &Evidence, policy: &Policy, lost: &[Lost]) -> TaskAudit {
     let trials = deploys::trials(evidence, policy);
     let story = Story::read(evidence, policy, None);
     let restricted = evidence.is_restricted(&policy.open_spaces);
-    let case = Case { evidence, policy, trials: &trials, hide: restricted };
+    let case = Case { evidence, policy, trials: &trials, lost, hide: restricted };
     let mut findings: Vec<Finding> = findings::ALL.iter().flat_map(|rule| (rule.find)(rule, &case)).collect();
     findings.sort_by_key(|finding| (finding.time, finding.transaction));
     TaskAudit {

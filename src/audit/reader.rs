@@ -1,29 +1,39 @@
-//! Reading the evidence of the whole history: which tasks there are to audit, and the evidence of each, in bulk.
+//! Bringing the mirror up to date: which tasks there are to audit, and what happened to them since.
 //!
 //! The population is every task that carries the tag, its subprojects and milestones among it, and every task with a
-//! record by a recorder, found by what the recorders wrote on any task. Tasks come a page at a time, so that the memory
-//! does not grow with the history. In the room: that, and counting what could not be seen or read. Not in the room: what
-//! is found fault with.
+//! record by a recorder, found by what the recorders wrote on any task; and every task of which the mirror knows that it
+//! once was one of these. First all of them are listed, 100 a call. Then the histories of those that changed are read, one
+//! a call. Then the comments of the others are read again, 1,000 a call. In the room: that, and counting what could not be
+//! seen or read. Not in the room: how it is kept ([`super::mirror`]), and what is found fault with.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
-use crate::conduit::{Account, Client, ConduitError, Pages, Project, Projects, Status, Task, Transaction};
+use super::mirror::{Facts, Filled, Mirror, MirrorError, Read, Sync};
+use crate::conduit::{Account, Client, ConduitError, Pages, Projects, Reply, Status, Task, Transaction};
 use crate::evidence::timeline::Timeline;
-use crate::evidence::{Evidence, GatherError, Tag, differences};
+use crate::evidence::{Evidence, Tag, differences};
 use crate::history;
-use crate::ids::{Phid, Project as ProjectKind, Task as TaskKind, TaskId, User};
+use crate::ids::{Phid, Project as ProjectKind, TaskId, User};
 use crate::policy::Policy;
 use crate::record::parse::{Parsed, parse};
 
 /// Why the audit cannot begin or go on.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum AuditError {
     /// A call that all else hangs on gave no usable answer.
     #[error(transparent)]
     Conduit(#[from] ConduitError),
+    /// The mirror cannot be used.
+    #[error(transparent)]
+    Mirror(#[from] MirrorError),
+    /// What was found cannot be put aside until it is told.
+    #[error("cannot put aside what was found: {0}")]
+    Spool(std::io::Error),
     /// The tag does not exist: an audit of it would find nothing and look clean.
     #[error("the server knows no project #{0}, or does not show it to this account: there would be nothing to audit")]
     NoTag(String),
@@ -40,47 +50,141 @@ pub enum AuditError {
 pub struct Unread {
     /// The task.
     pub task: TaskId,
-    /// Why not.
-    pub error: GatherError,
+    /// Why not, in words.
+    pub why: String,
 }
 
 /// How large the population is, and how much of it was seen.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Population {
     /// Tasks that carry the tag.
     pub tagged: usize,
     /// Tasks without the tag that a recorder left a record on.
     pub recorded: usize,
-    /// Tasks with a record that this account is not shown any more.
+    /// Tasks of which only the mirror knows that they carried the tag or had a record.
+    pub mirrored: usize,
+    /// Tasks that carried the tag or have a record, and that this account is not shown.
     pub unseen: usize,
 }
 
-/// How many tasks are read at a time.
-const PAGE: usize = 100;
+impl Population {
+    /// The tasks that could be looked at.
+    pub fn shown(&self) -> usize {
+        self.tagged + self.recorded + self.mirrored
+    }
+}
 
-/// What all tasks share.
+/// What is being done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The tasks are listed.
+    List,
+    /// What the recorders wrote is read.
+    Records,
+    /// The histories of changed tasks are read.
+    Histories,
+    /// The comments of unchanged tasks are read again.
+    Comments,
+    /// The deploys are judged.
+    Judge,
+}
+
+/// How far a step has come: what was done, and of how much where that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// The step.
+    pub step: Step,
+    /// How many tasks or comments.
+    pub done: usize,
+    /// Of how many.
+    pub of: Option<usize>,
+}
+
+/// How many tasks one call lists.
+const TASKS: usize = 100;
+/// How many transactions one call reads.
+const COMMENTS: usize = 1_000;
+/// How many histories are written at once: what a killed audit has to read again.
+const KEPT: usize = 50;
+
+/// Who fills the mirror.
 pub struct Reader<'a> {
     client: &'a Client,
     policy: &'a Policy,
+    mirror: &'a Mirror,
     concurrency: usize,
-    tag: Tag,
-    teams: BTreeMap<String, Project>,
-    statuses: BTreeMap<String, bool>,
-    recorders: Vec<Phid<User>>,
-    owner: Account,
-    /// The accounts of the teams' members and of the recorders, who matter on every task.
-    everywhere: BTreeMap<Phid<User>, Account>,
-    /// All accounts that were looked up so far.
-    accounts: BTreeMap<Phid<User>, Account>,
+    sync: Sync,
+    facts: Facts,
+    teams: Arc<BTreeMap<String, crate::conduit::Project>>,
+}
+
+/// Brings the mirror up to date, `concurrency` calls at once at most. The mirror must be locked. `progress` is told how
+/// far it has come.
+///
+/// # Errors
+/// Where the server does not know the tag or a recorder, the population could not be read whole, or the mirror could not
+/// be written. What was read until then is kept.
+pub async fn fill(
+    client: &Client,
+    policy: &Policy,
+    mirror: &Mirror,
+    concurrency: usize,
+    mut progress: impl FnMut(Progress),
+) -> Result<Filled, AuditError> {
+    let reader = Reader::begin(client, policy, mirror, concurrency.max(1)).await?;
+    reader.list(&mut progress).await?;
+    reader.records(&mut progress).await?;
+    reader.list_others().await?;
+    reader.histories(&mut progress).await?;
+    reader.comments(&mut progress).await?;
+    // Those in doubt since a comment of theirs is gone.
+    reader.histories(&mut progress).await?;
+    reader.people().await?;
+    let Reader { sync, facts, .. } = reader;
+    let population = mirror.population(&sync)?;
+    mirror.end(&sync, &facts, &population)?;
+    Ok(Filled { sync, facts, population })
+}
+
+/// The projects behind the teams, by the keys of the teams.
+pub(super) fn teams(facts: &Facts, policy: &Policy) -> BTreeMap<String, crate::conduit::Project> {
+    let team = |of: &crate::policy::Team| Some((of.key.clone(), facts.projects.get(&of.project)?.clone()));
+    policy.teams.iter().filter_map(team).collect()
+}
+
+/// The evidence of a task of the mirror.
+pub(super) fn evidence(
+    task: Task,
+    history: Vec<Transaction>,
+    facts: &Facts,
+    teams: &Arc<BTreeMap<String, crate::conduit::Project>>,
+    statuses: &Arc<BTreeMap<String, bool>>,
+    accounts: &Arc<BTreeMap<Phid<User>, Account>>,
     now: Timestamp,
+) -> Evidence {
+    Evidence {
+        task: Arc::new(task),
+        timeline: Arc::new(Timeline::new(history)),
+        tag: Some(facts.tag.clone()),
+        teams: teams.clone(),
+        accounts: accounts.clone(),
+        owner: facts.owner.clone(),
+        candidates: Vec::new(),
+        attestations: Vec::new(),
+        statuses: statuses.clone(),
+        now,
+        skew: SignedDuration::ZERO,
+    }
 }
 
 impl<'a> Reader<'a> {
-    /// Resolves the tag, the teams and the recorders. `concurrency` calls are made at once at most.
-    ///
-    /// # Errors
-    /// Where the server gave no usable answer, or does not know the tag or a recorder.
-    pub async fn begin(client: &'a Client, policy: &'a Policy, concurrency: usize) -> Result<Self, AuditError> {
+    /// Resolves the tag, the teams and the recorders, and begins a run.
+    async fn begin(
+        client: &'a Client,
+        policy: &'a Policy,
+        mirror: &'a Mirror,
+        concurrency: usize,
+    ) -> Result<Self, AuditError> {
         let mut slugs: Vec<&str> = policy.teams.iter().map(|team| team.project.as_str()).collect();
         slugs.push(&policy.tag);
         let (owner, statuses, projects, recorders) = tokio::join!(
@@ -100,161 +204,195 @@ impl<'a> Reader<'a> {
         }
         let mut family: BTreeSet<Phid<ProjectKind>> = client.descendants(&tag).await?.into_iter().collect();
         family.insert(tag.clone());
-        let team = |key: &str, slug: &str| Some((key.to_owned(), projects.of(slug)?.clone()));
-        let teams: BTreeMap<_, _> = policy.teams.iter().filter_map(|of| team(&of.key, &of.project)).collect();
-        let members: BTreeSet<_> = teams.values().flat_map(|team| team.members.iter().cloned()).collect();
-        let mut reader = Self {
-            client,
-            policy,
-            concurrency,
-            tag: Tag { phid: tag, family },
-            teams,
-            statuses: statuses?.into_iter().map(|Status { value, closed }| (value, closed)).collect(),
-            recorders: recorders.iter().map(|account| account.phid.clone()).collect(),
+        let known = slugs.iter().filter_map(|slug| Some(((*slug).to_owned(), projects.of(slug)?.clone())));
+        let facts = Facts {
             owner: owner.result,
-            everywhere: BTreeMap::new(),
-            accounts: recorders.into_iter().map(|account| (account.phid.clone(), account)).collect(),
-            now,
+            tag: Tag { phid: tag, family },
+            projects: known.collect(),
+            statuses: statuses?.into_iter().map(|Status { value, closed }| (value, closed)).collect(),
+            recorders: recorders.into_iter().map(|account| account.phid).collect(),
         };
-        reader.learn(members).await?;
-        reader.everywhere = reader.accounts.clone();
-        Ok(reader)
+        let sync = mirror.begin(policy, now)?;
+        let teams = Arc::new(teams(&facts, policy));
+        mirror.mention(teams.values().flat_map(|team| &team.members).chain(&facts.recorders))?;
+        Ok(Self { client, policy, mirror, concurrency, sync, facts, teams })
     }
 
-    /// When the audit began, by the server's clock.
-    pub fn now(&self) -> Timestamp {
-        self.now
-    }
-
-    /// Reads the population; `each` is handed the evidence of every task, or why it could not be read. After each page
-    /// `progress` is told how many tasks have been read.
-    ///
-    /// # Errors
-    /// Where the population itself could not be read whole.
-    pub async fn read(
-        &mut self,
-        mut each: impl FnMut(Result<Evidence, Unread>),
-        mut progress: impl FnMut(usize),
-    ) -> Result<Population, AuditError> {
-        let mut population = Population::default();
-        let mut seen: BTreeSet<Phid<TaskKind>> = BTreeSet::new();
+    /// Lists the tasks that carry the tag.
+    async fn list(&self, progress: &mut impl FnMut(Progress)) -> Result<(), AuditError> {
         let mut pages = Pages::default();
+        let mut done = 0;
         while !pages.ended() {
-            let tasks = self.client.tagged_page(&self.tag.phid, &mut pages).await?;
-            // A task that was tagged while the pages were read can come twice.
-            let fresh: Vec<Task> = tasks.into_iter().filter(|task| seen.insert(task.phid.clone())).collect();
-            population.tagged += fresh.len();
-            self.page(fresh, &mut each).await?;
-            progress(seen.len());
-        }
-        let recorded: Vec<Phid<TaskKind>> =
-            self.recorded().await?.into_iter().filter(|task| !seen.contains(task)).collect();
-        for some in recorded.chunks(PAGE) {
-            let tasks = self.client.tasks_by_phid(some).await?;
-            population.recorded += tasks.len();
-            population.unseen += some.len() - tasks.len();
-            self.page(tasks, &mut each).await?;
-            progress(population.tagged + population.recorded);
-        }
-        Ok(population)
-    }
-
-    /// The tasks on which a recorder wrote a record, or what claims to be one; removed comments may have been one.
-    async fn recorded(&self) -> Result<BTreeSet<Phid<TaskKind>>, AuditError> {
-        let mut tasks = BTreeSet::new();
-        let mut pages = Pages::default();
-        // Without its constraint a search would return what everybody did.
-        while !self.recorders.is_empty() && !pages.ended() {
-            let rows = self.client.page_by(&self.recorders, &mut pages).await?;
-            tasks.extend(rows.iter().filter(|row| may_record(row)).map(|row| row.task.clone()));
-        }
-        Ok(tasks)
-    }
-
-    /// Reads the histories of some tasks, a few at once, and hands out the evidence of each, in order.
-    async fn page(
-        &mut self,
-        tasks: Vec<Task>,
-        each: &mut impl FnMut(Result<Evidence, Unread>),
-    ) -> Result<(), AuditError> {
-        let mut page = Vec::with_capacity(tasks.len());
-        let this = &*self;
-        let mut read = stream::iter(tasks).map(|task| this.task(task)).buffered(this.concurrency.max(1));
-        while let Some(read) = read.next().await {
-            page.push(read);
-        }
-        drop(read);
-        let people = page.iter().flatten().flat_map(|evidence| history::people(evidence, self.policy));
-        let people: BTreeSet<_> = people.collect();
-        self.learn(people).await?;
-        for read in page {
-            // A refused token is refused for every task: it is no matter of this one.
-            if let Err(Unread { error: GatherError::Conduit(error), .. }) = &read
-                && error.is_credentials()
-            {
-                return Err(error.clone().into());
-            }
-            each(read.map(|evidence| self.with_people(evidence)));
+            let page = self.client.tagged_page(&self.facts.tag.phid, &mut pages).await?;
+            self.mirror.list(&self.sync, &page.result, page.date.ok_or(AuditError::NoClock)?, true)?;
+            done += page.result.len();
+            progress(Progress { step: Step::List, done, of: None });
         }
         Ok(())
     }
 
-    /// The evidence of one task, without the accounts of its people. A history that does not lead to the task is read
-    /// once more.
-    async fn task(&self, task: Task) -> Result<Evidence, Unread> {
-        let id = task.id;
-        let unread = |error: GatherError| Unread { task: id, error };
-        let evidence = self.history(task).await.map_err(|error| unread(error.into()))?;
-        if differences(&evidence, self.policy).is_empty() {
-            return Ok(evidence);
+    /// Reads what the recorders wrote on any task: a record, what claims to be one, or what is gone and may have been one.
+    async fn records(&self, progress: &mut impl FnMut(Progress)) -> Result<(), AuditError> {
+        let mut pages = Pages::default();
+        let mut done = 0;
+        // Without its constraint a search would return what everybody did.
+        while !self.facts.recorders.is_empty() && !pages.ended() {
+            let rows = self.client.page_by(&self.facts.recorders, &mut pages).await?;
+            let tasks: BTreeSet<_> = rows.iter().filter(|row| may_record(row)).map(|row| &row.task).collect();
+            self.mirror.record(&self.sync, tasks)?;
+            self.mirror.compare(&self.sync, &rows)?;
+            done += rows.len();
+            progress(Progress { step: Step::Records, done, of: None });
         }
-        let again = self.client.task(id).await.map_err(|error| unread(error.into()))?;
-        let gone = || GatherError::Torn { task: id, what: "the task is not shown any more, so all parts".to_owned() };
-        let evidence = self.history(again.result.ok_or_else(|| unread(gone()))?).await;
-        let evidence = evidence.map_err(|error| unread(error.into()))?;
-        match differences(&evidence, self.policy) {
-            differences if differences.is_empty() => Ok(evidence),
-            differences => Err(unread(GatherError::Torn { task: id, what: differences.join(", ") })),
+        Ok(())
+    }
+
+    /// Lists the tasks that do not carry the tag.
+    async fn list_others(&self) -> Result<(), AuditError> {
+        let mut after = String::new();
+        loop {
+            let some = self.mirror.unlisted(&self.sync, &after, TASKS)?;
+            let Some(last) = some.last() else { return Ok(()) };
+            last.as_str().clone_into(&mut after);
+            let tasks = self.client.tasks_by_phid(&some).await?;
+            self.mirror.list(&self.sync, &tasks.result, tasks.date.ok_or(AuditError::NoClock)?, false)?;
         }
     }
 
-    async fn history(&self, task: Task) -> Result<Evidence, ConduitError> {
+    /// Reads the histories of the tasks that changed, a few at once.
+    async fn histories(&self, progress: &mut impl FnMut(Progress)) -> Result<(), AuditError> {
+        let (mut after, mut done) = (None, 0);
+        let of = Some(self.mirror.pending_count(&self.sync)?);
+        loop {
+            let tasks = self.mirror.pending(&self.sync, after, COMMENTS)?;
+            let Some(last) = tasks.last() else { return Ok(()) };
+            after = Some(last.id);
+            let read = stream::iter(tasks).map(|task| self.task(task)).buffer_unordered(self.concurrency);
+            let mut read = std::pin::pin!(read.chunks(KEPT));
+            while let Some(some) = read.next().await {
+                // A refused token is refused for every task: it is no matter of this one.
+                let some = some.into_iter().collect::<Result<Vec<Read>, ConduitError>>()?;
+                let people: BTreeSet<_> = some.iter().flat_map(|read| self.people_of(read)).collect();
+                self.mirror.mention(&people)?;
+                self.mirror.keep(&self.sync, &some)?;
+                done += some.len();
+                progress(Progress { step: Step::Histories, done, of });
+            }
+        }
+    }
+
+    /// Reads a task. A history that does not lead to the task is read once more, with the task.
+    async fn task(&self, task: Task) -> Result<Read, ConduitError> {
+        let id = task.id;
+        let unread = |task, error: ConduitError| match error.is_credentials() {
+            true => Err(error),
+            false => Ok(Read { task, asked: None, history: None, trouble: Some(error.to_string()) }),
+        };
+        let history = match self.history(&task).await {
+            Ok(history) => history,
+            Err(error) => return unread(task, error),
+        };
+        if self.torn(&task, &history).is_none() {
+            return Ok(Read { task, asked: None, history: Some(history), trouble: None });
+        }
+        let (again, asked) = match self.client.task(id).await {
+            Ok(Reply { result: Some(again), date }) => (again, date),
+            Ok(Reply { result: None, .. }) => {
+                let trouble = "the task is not shown any more".to_owned();
+                return Ok(Read { task, asked: None, history: None, trouble: Some(trouble) });
+            }
+            Err(error) => return unread(task, error),
+        };
+        match self.history(&again).await {
+            Ok(history) => {
+                let trouble = self.torn(&again, &history);
+                Ok(Read { task: again, asked, history: Some(history), trouble })
+            }
+            Err(error) => unread(task, error),
+        }
+    }
+
+    async fn history(&self, task: &Task) -> Result<Vec<Transaction>, ConduitError> {
         let rows = self.client.history(task.id).await?.result;
         if rows.is_empty() || rows.iter().any(|row| row.task != task.phid) {
             return Err(Client::unexpected("transaction.search", format!("the history of {} is not its own", task.id)));
         }
-        Ok(Evidence {
-            task,
-            timeline: Timeline::new(rows),
-            tag: Some(self.tag.clone()),
-            teams: self.teams.clone(),
-            accounts: self.everywhere.clone(),
-            owner: self.owner.clone(),
-            candidates: Vec::new(),
-            attestations: Vec::new(),
-            statuses: self.statuses.clone(),
-            now: self.now,
-            skew: SignedDuration::ZERO,
-        })
+        Ok(rows)
     }
 
-    /// The evidence with the accounts of its people, those of the teams and of the recorders.
-    fn with_people(&self, mut evidence: Evidence) -> Evidence {
-        let people = history::people(&evidence, self.policy);
-        let known = people.iter().filter_map(|person| self.accounts.get(person));
-        evidence.accounts.extend(known.map(|account| (account.phid.clone(), account.clone())));
-        evidence
+    /// In what the history does not lead to the task, in words.
+    fn torn(&self, task: &Task, history: &[Transaction]) -> Option<String> {
+        let evidence = self.evidence(task, history);
+        torn(&evidence, self.policy)
     }
 
-    /// Looks up the accounts of people that are not known yet.
-    async fn learn(&mut self, people: BTreeSet<Phid<User>>) -> Result<(), ConduitError> {
-        let unknown: Vec<_> = people.into_iter().filter(|person| !self.accounts.contains_key(person)).collect();
-        if !unknown.is_empty() {
-            let accounts = self.client.users(&unknown).await?;
-            self.accounts.extend(accounts.into_iter().map(|account| (account.phid.clone(), account)));
+    fn evidence(&self, task: &Task, history: &[Transaction]) -> Evidence {
+        let (nobody, no_statuses) = (Arc::default(), Arc::default());
+        evidence(task.clone(), history.to_vec(), &self.facts, &self.teams, &no_statuses, &nobody, self.sync.now)
+    }
+
+    /// Everybody who did something to the task, or deployed.
+    fn people_of(&self, read: &Read) -> BTreeSet<Phid<User>> {
+        let history = read.history.as_deref().unwrap_or_default();
+        let mut people = history::people(&self.evidence(&read.task, history), self.policy);
+        people.insert(read.task.author.clone());
+        people
+    }
+
+    /// Reads the comments of the unchanged tasks again, some calls at once.
+    async fn comments(&self, progress: &mut impl FnMut(Progress)) -> Result<(), AuditError> {
+        let (mut after, mut done) = (None, 0);
+        let of = Some(self.mirror.unchecked_count(&self.sync)?);
+        loop {
+            let mut calls = Vec::new();
+            for _ in 0..self.concurrency {
+                let known = self.mirror.unchecked(&self.sync, after, COMMENTS)?;
+                let Some(last) = known.last() else { break };
+                after = Some(last.id);
+                calls.push(known);
+            }
+            if calls.is_empty() {
+                return Ok(());
+            }
+            let read = stream::iter(calls).map(|known| async move {
+                let phids: Vec<_> = known.iter().map(|comment| comment.phid.clone()).collect();
+                self.client.transactions_by_phid(&phids).await.map(|rows| (known, rows))
+            });
+            let mut read = std::pin::pin!(read.buffer_unordered(self.concurrency));
+            while let Some(read) = read.next().await {
+                let (known, rows) = read?;
+                let shown: BTreeSet<_> = rows.iter().filter(|row| !row.comments.is_empty()).map(|row| row.id).collect();
+                let count = known.len();
+                let gone: Vec<_> = known.into_iter().filter(|comment| !shown.contains(&comment.id)).collect();
+                self.mirror.compare(&self.sync, &rows)?;
+                self.mirror.miss(&gone)?;
+                done += count;
+                progress(Progress { step: Step::Comments, done, of });
+            }
+        }
+    }
+
+    /// Looks up everybody who matters: who they are and in what state their account is may have changed.
+    async fn people(&self) -> Result<(), AuditError> {
+        let people = self.mirror.people()?;
+        let calls = people.chunks(TASKS).map(|some| async move {
+            let accounts = self.client.users(some).await;
+            accounts.map(|accounts| (some, accounts))
+        });
+        let mut read = std::pin::pin!(stream::iter(calls).buffer_unordered(self.concurrency));
+        while let Some(read) = read.next().await {
+            let (asked, accounts) = read?;
+            self.mirror.meet(asked, &accounts)?;
         }
         Ok(())
     }
+}
+
+/// In what the evidence of a task does not fit together, in words.
+pub(super) fn torn(evidence: &Evidence, policy: &Policy) -> Option<String> {
+    let differ = differences(evidence, policy);
+    let error = || crate::evidence::GatherError::Torn { task: evidence.task.id, what: differ.join(", ") };
+    (!differ.is_empty()).then(|| error().to_string())
 }
 
 /// Whether a comment is a record, claims to be one, or is gone and may have been one.

@@ -105,7 +105,7 @@ pub(super) fn clean() -> History {
 pub(super) fn audit(history: &History) -> TaskAudit {
     let mut evidence = history.evidence();
     evidence.candidates.clear();
-    audit_task(&evidence, &history.policy)
+    audit_task(&evidence, &history.policy, &[])
 }
 
 /// The names of all findings, oldest first.

@@ -1,22 +1,30 @@
 //! `audit`: what was deployed out of hours, by whom, why, who agreed, and what broke the rules.
 //!
-//! In the room: reading the whole history, what of it is asked about, and how the command ends. Not in the room: what is
-//! found ([`crate::audit`]) and how it is laid out ([`super::audit_page`]).
+//! In the room: bringing the mirror up to date, judging it, what of it is asked about, and how the command ends. Not in
+//! the room: what is found ([`crate::audit`]) and how it is laid out ([`super::audit_page`], [`crate::report`]).
 
-use std::io::IsTerminal;
+use std::io;
+use std::path::PathBuf;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
+use url::Url;
 
 use super::Globals;
-use super::audit_page::Report;
-use super::audit_table::{csv, prometheus};
+use super::audit_page;
+use super::audit_progress::Bar;
 use super::exit::{Exit, Failure};
-use super::session::Session;
+use super::session::{Session, environment, settings};
 use super::ui::{Format, Ui};
-use crate::audit::reader::{AuditError, Reader};
-use crate::audit::{Finding, Severity, TaskAudit, audit_task};
+use crate::audit::mirror::{Filled, Mirror, MirrorError};
+use crate::audit::reader::{AuditError, Unread, fill};
+use crate::audit::{Finding, Severity, replay};
+use crate::config::Settings;
+use crate::report::entry::TaskEntry;
+use crate::report::figures::Figures;
+use crate::report::spool::Spool;
+use crate::report::{Report, csv, json, prometheus};
 
 /// Arguments of `audit`.
 #[derive(Debug, clap::Args)]
@@ -33,6 +41,9 @@ pub(super) struct Args {
     /// From which severity on findings fail the command: error, warning or notice
     #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = FailOn::Error, hide_possible_values = true)]
     fail_on: FailOn,
+    /// Judge what earlier audits read, and ask the server nothing
+    #[arg(long)]
+    offline: bool,
     /// How many calls are made at once at most
     #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=16))]
     jobs: u8,
@@ -74,10 +85,18 @@ fn until(text: &str) -> Result<Timestamp, String> {
     }
 }
 
+impl From<MirrorError> for Failure {
+    fn from(error: MirrorError) -> Self {
+        Self { exit: Exit::Incomplete, message: error.to_string(), hint: Some(error.hint()) }
+    }
+}
+
 impl From<AuditError> for Failure {
     fn from(error: AuditError) -> Self {
-        let hint = match &error {
-            AuditError::Conduit(error) => return error.clone().into(),
+        let hint = match error {
+            AuditError::Conduit(error) => return error.into(),
+            AuditError::Mirror(error) => return error.into(),
+            AuditError::Spool(_) => "look whether the disk with the mirror is full",
             AuditError::NoTag(_) => "check `policy.tag` in the configuration, and that the project is visible",
             AuditError::NoRecorder(_) => "check `policy.recorders` in the configuration",
             AuditError::NoClock => "check what stands between this host and the tracker: it drops the header Date",
@@ -98,13 +117,13 @@ impl Scope {
         self.since.is_none_or(|since| time >= since) && self.until.is_none_or(|until| time < until)
     }
 
-    /// What of a task is asked about; `None` where nothing is.
-    fn narrow(&self, mut task: TaskAudit) -> Option<TaskAudit> {
-        let is_for = |reason: Option<&String>| self.reason.is_none() || self.reason.as_ref() == reason;
+    /// What of a task is asked about; `None` where nothing is. A deploy whose reason nobody knows may be for any.
+    fn narrow(&self, mut task: TaskEntry) -> Option<TaskEntry> {
+        let is_for =
+            |reason: Option<&String>| self.reason.is_none() || reason.is_none() || self.reason.as_ref() == reason;
         let had_deploys = !task.deploys.is_empty();
-        task.deploys
-            .retain(|deploy| is_for(deploy.reason.as_ref()) && self.holds(deploy.started.unwrap_or(deploy.recorded)));
-        let ids: Vec<_> = task.deploys.iter().map(|deploy| deploy.id).collect();
+        task.deploys.retain(|deploy| is_for(deploy.reason.as_ref()) && self.holds(deploy.time()));
+        let ids: Vec<_> = task.deploys.iter().map(|deploy| deploy.deploy).collect();
         // What is not about a deploy belongs to the task: it goes with the task's deploys, or stands alone.
         let of_task =
             |finding: &Finding| self.holds(finding.time) && (self.reason.is_none() || !had_deploys || !ids.is_empty());
@@ -116,49 +135,98 @@ impl Scope {
     }
 }
 
+/// What an audit works on.
+struct Ground {
+    settings: Settings,
+    base: Url,
+    mirror: Mirror,
+    filled: Filled,
+}
+
+/// The folder of the mirror. That of the sandbox is with its world, so that both are made new together.
+fn folder(globals: &Globals, settings: &Settings) -> Result<PathBuf, Failure> {
+    if globals.sandbox {
+        return Ok(settings.state.join(super::sandbox::MIRROR));
+    }
+    environment(globals).cache().map(|cache| cache.join("phabgate")).ok_or_else(|| {
+        Failure::usage("there is no folder for the mirror", "set HOME, or XDG_CACHE_HOME to an absolute path")
+    })
+}
+
+/// Brings the mirror up to date, or takes it as it is.
+async fn prepare(args: &Args, globals: &Globals, ui: &mut Ui, bar: &mut Bar) -> Result<Ground, Failure> {
+    if args.offline {
+        let settings = settings(globals, &environment(globals))?;
+        let base = match globals.sandbox {
+            true => super::sandbox::name()?,
+            false => settings.server()?.clone(),
+        };
+        let mirror = Mirror::open(&folder(globals, &settings)?, &base)?;
+        let filled = mirror.last(&settings.policy)?;
+        let age = Timestamp::now().duration_since(filled.sync.now);
+        bar.aside(|| ui.note(&format!("the mirror is {} old; the server was asked nothing", crate::time::rough(age))));
+        return Ok(Ground { settings, base, mirror, filled });
+    }
+    let session = Session::open(globals).await?;
+    session.tell_undelivered(ui);
+    let policy = &session.settings.policy;
+    let mirror = Mirror::open(&folder(globals, &session.settings)?, session.base())?;
+    let waits = || bar.aside(|| ui.note("another audit is reading; waiting until it is done"));
+    let lock = mirror.lock(waits)?;
+    let client = session.client.paced(args.jobs.into());
+    let filled = fill(&client, policy, &mirror, args.jobs.into(), |progress| bar.show(progress)).await?;
+    drop(lock);
+    let base = session.base().clone();
+    Ok(Ground { settings: session.settings, base, mirror, filled })
+}
+
 /// Runs `audit`.
 ///
 /// # Errors
-/// Where the command line, the configuration or the credentials are wrong, or the population cannot be read.
+/// Where the command line, the configuration or the credentials are wrong, the population cannot be read, or the report
+/// cannot be written.
 pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
-    let session = Session::open(globals).await?;
-    let policy = &session.settings.policy;
-    let scope = Scope { since: args.since, until: args.until, reason: category(args, &session)? };
-    session.tell_undelivered(ui);
-    let mut reader = Reader::begin(&session.client, policy, args.jobs.into()).await?;
-    let (mut tasks, mut unread) = (Vec::new(), Vec::new());
-    let watched = std::io::stderr().is_terminal();
-    let each = |read: Result<_, _>| match read {
-        Ok(evidence) => tasks.extend(scope.narrow(audit_task(&evidence, policy))),
-        Err(error) => unread.push(error),
-    };
-    let progress = |count| {
-        if watched {
-            ui.note(&format!("{count} tasks read"));
+    let policy = settings(globals, &environment(globals))?.policy;
+    let scope = Scope { since: args.since, until: args.until, reason: category(args, &policy)? };
+    let mut bar = Bar::new(ui.width());
+    let Ground { settings, base, mirror, filled } = prepare(args, globals, ui, &mut bar).await?;
+    let folder = mirror.path().parent().unwrap_or(mirror.path());
+    let spool = Spool::new(folder).map_err(AuditError::Spool)?;
+    let (mut figures, mut unread) = (Figures::default(), Vec::<Unread>::new());
+    let snapshot = mirror.snapshot()?;
+    let each = |judged: Result<_, Unread>| {
+        match judged {
+            Ok(audit) => {
+                if let Some(entry) = scope.narrow(TaskEntry::of(audit)) {
+                    figures.add(&entry);
+                    spool.push(&entry).map_err(AuditError::Spool)?;
+                }
+            }
+            Err(error) => unread.push(error),
         }
+        Ok(())
     };
-    let population = reader.read(each, progress).await?;
+    replay(&mirror, &filled, &settings.policy, each, |progress| bar.show(progress))?;
+    drop(snapshot);
+    bar.clear();
     let report = Report {
-        base: session.base(),
-        policy,
-        now: reader.now(),
-        population: &population,
+        base: &base,
+        policy: &settings.policy,
+        now: filled.sync.now,
+        offline: args.offline,
+        population: &filled.population,
         unread: &unread,
         since: args.since,
         until: args.until,
         reason: scope.reason.as_deref(),
-        tasks: &tasks,
+        figures: &figures,
+        tasks: &spool,
     };
-    match ui.format() {
-        Format::Text => ui.data(&report.text(ui.width())),
-        Format::Json => ui.json(&report.json()),
-        Format::Csv => ui.data(&csv(&report).map_err(|error| Failure {
-            exit: Exit::Incomplete,
-            message: format!("cannot write the report: {error}"),
-            hint: None,
-        })?),
-        Format::Prometheus => ui.data(&prometheus(&report)),
-    }
+    print(&report, ui).map_err(|error| Failure {
+        exit: Exit::Incomplete,
+        message: format!("cannot write the report: {error}"),
+        hint: Some("what is there of it is not all; look whether the disk is full".to_owned()),
+    })?;
     Ok(match (report.is_complete(), report.worst()) {
         (false, _) => Exit::Incomplete,
         (true, Some(worst)) if worst >= Severity::from(args.fail_on) => Exit::Denied,
@@ -166,10 +234,20 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     })
 }
 
+fn print(report: &Report<'_>, ui: &mut Ui) -> io::Result<()> {
+    let width = ui.width();
+    match ui.format() {
+        Format::Text => ui.write(|out| audit_page::write(report, width, out)),
+        Format::Json => ui.write_visible(|out| json::write(report, out)),
+        Format::Csv => ui.write(|out| csv::write(report, out)),
+        Format::Html => Err(io::ErrorKind::Unsupported.into()),
+        Format::Prometheus => ui.write(|out| prometheus::write(report, out)),
+    }
+}
+
 /// The category that `--reason` names.
-fn category(args: &Args, session: &Session) -> Result<Option<String>, Failure> {
+fn category(args: &Args, policy: &crate::policy::Policy) -> Result<Option<String>, Failure> {
     let Some(reason) = &args.reason else { return Ok(None) };
-    let policy = &session.settings.policy;
     let known: Vec<&str> = policy.reasons.iter().map(|reason| reason.key.as_str()).collect();
     match policy.read_reason(reason).category {
         Some(category) => Ok(Some(category)),

@@ -3,6 +3,8 @@
 //! In the room: reading the task, and the story for people and for programs. Not in the room: the story itself (see
 //! [`crate::history`]).
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -89,7 +91,7 @@ async fn read(task: TaskId, deployer: Option<&str>, session: &Session) -> Result
         async { if carried.is_empty() { Ok(Vec::new()) } else { client.projects_with_ancestors(&carried).await } },
     )
     .map_err(|error: ConduitError| Failure::from(error))?;
-    evidence.accounts.extend(accounts.into_iter().map(|account| (account.phid.clone(), account)));
+    Arc::make_mut(&mut evidence.accounts).extend(accounts.into_iter().map(|account| (account.phid.clone(), account)));
     if let Some(tag) = &mut evidence.tag {
         let inside = projects.into_iter().filter(|project| project.ancestors.contains(&tag.phid));
         tag.family.extend(inside.map(|project| project.phid));

@@ -7,7 +7,7 @@ mod answer;
 mod answer_page;
 mod audit;
 mod audit_page;
-mod audit_table;
+mod audit_progress;
 mod call;
 mod check;
 mod completions;
@@ -66,7 +66,7 @@ struct Globals {
     /// Use the embedded sandbox in place of a server
     #[arg(long, global = true, help_heading = "Global options")]
     sandbox: bool,
-    /// Print text for people, or json for programs; of the audit csv or prometheus too
+    /// Print text for people, or json for programs; of the audit csv, html or prometheus too
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", help_heading = "Global options")]
     #[arg(hide_possible_values = true, hide_default_value = true)]
     format: Format,
@@ -270,15 +270,22 @@ fn lent(command: &Command, environment: &crate::config::Environment) -> Result<(
     }
 }
 
+/// Refuses a form of output that only the audit has.
+fn form(cli: &Cli) -> Result<(), Failure> {
+    let of_audit = matches!(cli.globals.format, Format::Csv | Format::Html | Format::Prometheus);
+    match of_audit && !matches!(cli.command, Command::Audit(_)) {
+        true => {
+            Err(Failure::usage("csv, html and prometheus are formats of `audit` alone", "write --format text or json"))
+        }
+        false => Ok(()),
+    }
+}
+
 async fn dispatch(cli: &Cli, ui: &mut Ui) -> u8 {
-    if let Err(failure) = lent(&cli.command, &crate::config::Environment::of_process()) {
+    let environment = crate::config::Environment::of_process();
+    if let Err(failure) = lent(&cli.command, &environment).and_then(|()| form(cli)) {
         ui.failure(&failure);
         return if matches!(cli.command, Command::Run(_)) { crate::deploy::GATE_FAILED } else { failure.exit.code() };
-    }
-    if matches!(cli.globals.format, Format::Csv | Format::Prometheus) && !matches!(cli.command, Command::Audit(_)) {
-        ui.failure(&Failure::usage("csv and prometheus are formats of `audit` alone", "write --format text or json"));
-        let own = crate::deploy::GATE_FAILED;
-        return if matches!(cli.command, Command::Run(_)) { own } else { Exit::Usage.code() };
     }
     let done = match &cli.command {
         Command::Check(args) => check::run(args, &cli.globals, ui).await,

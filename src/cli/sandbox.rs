@@ -52,6 +52,9 @@ struct Json {
 /// The file of the world, in the sandbox's state folder.
 const WORLD: &str = "world.json";
 
+/// The folder of the mirror of its audits, in the sandbox's state folder.
+pub(super) const MIRROR: &str = "mirror";
+
 /// What the sandbox is called, wherever it is served.
 const SERVER: &str = "http://sandbox.localhost/";
 
@@ -87,8 +90,7 @@ impl InProcess {
         let options = Options { source: Source::File(state.join(WORLD)), ..Options::default() };
         let running = sandbox::serve(options).await?;
         let token = running.token_of(ACCOUNT)?.ok_or_else(|| no_account(ACCOUNT))?;
-        let name = Url::parse(SERVER).map_err(SandboxError::from)?;
-        Ok(Self { running, token, name })
+        Ok(Self { running, token, name: name()? })
     }
 
     /// Who answers for the team behind a project, and their token: a person of the team who is in as few others as can
@@ -120,6 +122,11 @@ impl InProcess {
     pub(super) fn name(&self) -> &Url {
         &self.name
     }
+}
+
+/// What the sandbox is called.
+pub(super) fn name() -> Result<Url, Failure> {
+    Ok(Url::parse(SERVER).map_err(SandboxError::from)?)
 }
 
 fn no_account(name: &str) -> Failure {
@@ -162,7 +169,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     Ok(Exit::Done)
 }
 
-/// Removes the world and the journal of what was recorded in it.
+/// Removes the world, the journal of what was recorded in it and the mirror of its audits.
 fn reset(state: &Path, ui: &mut Ui) -> Result<Exit, Failure> {
     sandbox::reset(&state.join(WORLD))?;
     for name in ["journal.sqlite3", "journal.sqlite3-wal", "journal.sqlite3-shm"] {
@@ -174,6 +181,14 @@ fn reset(state: &Path, ui: &mut Ui) -> Result<Exit, Failure> {
             }
             _ => {}
         }
+    }
+    let mirror = state.join(MIRROR);
+    match fs::remove_dir_all(&mirror) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            let message = format!("cannot remove {}: {error}", mirror.display());
+            return Err(Failure { exit: Exit::Incomplete, message, hint: None });
+        }
+        _ => {}
     }
     ui.data("the sandbox is new");
     Ok(Exit::Done)

@@ -2,7 +2,7 @@
 //!
 //! In the room: streams, colour and width. Not in the room: what is said.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
@@ -18,6 +18,8 @@ pub(super) enum Format {
     Json,
     /// Of `audit` alone.
     Csv,
+    /// Of `audit` alone.
+    Html,
     /// Of `audit` alone.
     Prometheus,
 }
@@ -106,6 +108,29 @@ impl Ui {
         }
     }
 
+    /// Writes data that is too much to be held at once. Nobody reading it any more is no error.
+    ///
+    /// # Errors
+    /// Where it cannot be written to its end.
+    pub(super) fn write(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+        let mut out = BufWriter::with_capacity(BUFFER, &mut self.out);
+        let written = write(&mut out).and_then(|()| out.flush());
+        // What is left must not be tried again when the buffer is dropped.
+        drop(out.into_parts());
+        match written {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => written.and_then(|()| self.out.flush()),
+        }
+    }
+
+    /// Writes JSON that is too much to be held at once.
+    ///
+    /// # Errors
+    /// Where it cannot be written to its end.
+    pub(super) fn write_visible(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+        self.write(|out| write(&mut Visible(out)))
+    }
+
     /// Says what is being done, in a line.
     pub(super) fn note(&mut self, text: &str) {
         self.said(FAINT, "phabgate:", text);
@@ -158,6 +183,28 @@ fn without_error_numbers(text: &str) -> String {
         }
     }
     clean
+}
+
+/// How much is written at once.
+const BUFFER: usize = 64 << 10;
+
+/// Escapes what is written, as [`visible`] does. Whoever writes JSON writes whole characters.
+struct Visible<'a>(&'a mut dyn Write);
+
+impl Write for Visible<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = std::str::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        // Most of it is plain, and is not copied.
+        match text.chars().any(|character| character != '\n' && crate::text::is_hidden(character)) {
+            true => self.0.write_all(visible(text).as_bytes())?,
+            false => self.0.write_all(bytes)?,
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// JSON with every character escaped that a terminal would act on or not show. They stand in strings alone.

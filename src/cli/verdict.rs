@@ -314,9 +314,9 @@ mod tests {
         cases.push(("clock", evidence.clone(), policy.clone(), Intent::default()));
         evidence.tag = None;
         cases.push(("tag", evidence.clone(), policy.clone(), Intent::default()));
-        evidence.teams.remove("sre");
+        std::sync::Arc::make_mut(&mut evidence.teams).remove("sre");
         cases.push(("team", evidence.clone(), policy.clone(), Intent::default()));
-        evidence.statuses.clear();
+        evidence.statuses = Default::default();
         cases.push(("task-open", evidence, policy, Intent::default()));
         cases
     }

@@ -4,6 +4,7 @@
 //! its retries and its paging. Not in the room: what the replies mean for a deploy.
 
 mod error;
+mod pace;
 mod paging;
 mod project;
 mod retry;
@@ -20,7 +21,6 @@ pub use transaction::{Change, CommentVersion, Transaction};
 pub use transport::{Client, ClientError, Reply, Through, Timeouts};
 pub use user::{Account, Role, Whoami};
 
-use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 /// Turns `json!({…})` into the parameters of a call.
@@ -31,8 +31,17 @@ fn params(value: Value) -> Map<String, Value> {
     }
 }
 
-/// Reads a time of Conduit: whole seconds since 1970.
-fn epoch<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-    let seconds: i64 = serde::Deserialize::deserialize(deserializer)?;
-    Timestamp::from_second(seconds).map_err(serde::de::Error::custom)
+/// A time of Conduit: whole seconds since 1970.
+mod epoch {
+    use jiff::Timestamp;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        let seconds = i64::deserialize(deserializer)?;
+        Timestamp::from_second(seconds).map_err(serde::de::Error::custom)
+    }
+
+    pub(super) fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(time.as_second())
+    }
 }

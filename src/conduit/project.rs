@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
 use super::error::{ConduitError, misshapen};
@@ -12,7 +12,7 @@ use super::transport::{Client, Reply};
 use crate::ids::{Phid, Project as ProjectKind, User};
 
 /// A project.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Project {
     /// Its PHID.
     pub phid: Phid<ProjectKind>,

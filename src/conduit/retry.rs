@@ -49,7 +49,7 @@ impl Client {
         method: &str,
         params: &Map<String, Value>,
     ) -> Result<Reply<T>, ConduitError> {
-        let attempts = (|| self.call_once::<T>(method, params))
+        let attempts = (|| self.attempt::<T>(method, params))
             .retry(FullJitter)
             .when(|error: &ConduitError| error.is_transient() && self.time_left() > Duration::from_millis(50))
             .adjust(|error, wait| {
@@ -59,6 +59,27 @@ impl Client {
                 wait.filter(|wait| *wait < self.time_left())
             });
         attempts.await
+    }
+
+    /// Makes a call once, when its turn has come.
+    async fn attempt<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: &Map<String, Value>,
+    ) -> Result<Reply<T>, ConduitError> {
+        let Some(pace) = self.pace() else { return self.call_once(method, params).await };
+        let _turn = pace.turn().await;
+        let reply = self.call_once(method, params).await;
+        match &reply {
+            Ok(_) => pace.well(),
+            Err(error)
+                if matches!(error.kind, Failure::RateLimited { .. } | Failure::Unavailable { status: 503, .. }) =>
+            {
+                pace.slow(error.retry_after());
+            }
+            Err(_) => {}
+        }
+        reply
     }
 
     /// How much of the time for this work is left.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::error::{ConduitError, Failure};
@@ -13,7 +13,7 @@ use super::{epoch, params};
 use crate::ids::{Phid, Project, Space, Task as TaskKind, TaskId, User, Xact};
 
 /// A task as it is now.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Task {
     /// Its number.
     pub id: TaskId,
@@ -39,6 +39,8 @@ pub struct Task {
     pub custom: BTreeMap<String, Value>,
     /// When it was made.
     pub created: Timestamp,
+    /// When it was last changed. What happens to comments that are there already does not change it.
+    pub modified: Timestamp,
 }
 
 impl Task {
@@ -72,8 +74,10 @@ struct Fields {
     #[serde(rename = "spacePHID", deserialize_with = "nullable")]
     space: Option<Phid<Space>>,
     policy: Policy,
-    #[serde(deserialize_with = "epoch")]
+    #[serde(with = "epoch")]
     date_created: Timestamp,
+    #[serde(with = "epoch")]
+    date_modified: Timestamp,
     #[serde(flatten)]
     rest: BTreeMap<String, Value>,
 }
@@ -126,6 +130,7 @@ impl Row {
             projects: attachments.projects.phids,
             custom,
             created: fields.date_created,
+            modified: fields.date_modified,
         })
     }
 }
@@ -207,18 +212,19 @@ impl Client {
     ///
     /// # Errors
     /// Where the server gave no usable answer, or answered with something else than tagged tasks.
-    pub async fn tagged_page(&self, tag: &Phid<Project>, pages: &mut Pages) -> Result<Vec<Task>, ConduitError> {
+    pub async fn tagged_page(&self, tag: &Phid<Project>, pages: &mut Pages) -> Result<Reply<Vec<Task>>, ConduitError> {
         let asked = json!({
             "constraints": {"projects": [tag]},
             "attachments": {"projects": true},
             "order": "oldest",
             "limit": 100,
         });
-        let tasks = numbered(self.read_page::<Row>(SEARCH, &params(asked), pages).await?.result)?;
+        let Reply { result, date } = self.read_page::<Row>(SEARCH, &params(asked), pages).await?;
+        let tasks = numbered(result)?;
         // A constraint that a server drops makes it answer every task there is.
         match tasks.iter().find(|task| task.projects.is_empty()) {
             Some(other) => Err(Self::unexpected(SEARCH, format!("{} was not asked for", other.id))),
-            None => Ok(tasks),
+            None => Ok(Reply { result: tasks, date }),
         }
     }
 
@@ -226,19 +232,21 @@ impl Client {
     ///
     /// # Errors
     /// Where the server gave no usable answer, or answered with something else than these tasks.
-    pub async fn tasks_by_phid(&self, phids: &[Phid<TaskKind>]) -> Result<Vec<Task>, ConduitError> {
-        let mut tasks = Vec::new();
+    pub async fn tasks_by_phid(&self, phids: &[Phid<TaskKind>]) -> Result<Reply<Vec<Task>>, ConduitError> {
+        let (mut tasks, mut first) = (Vec::new(), None);
         for some in phids.chunks(100) {
             let asked = json!({
                 "constraints": {"phids": some},
                 "attachments": {"projects": true},
                 "limit": 100,
             });
-            tasks.extend(numbered(self.read_pages::<Row>(SEARCH, params(asked)).await?.result)?);
+            let Reply { result, date } = self.read_pages::<Row>(SEARCH, params(asked)).await?;
+            first = first.or(date);
+            tasks.extend(numbered(result)?);
         }
         match tasks.iter().find(|task| !phids.contains(&task.phid)) {
             Some(other) => Err(Self::unexpected(SEARCH, format!("{} was not asked for", other.id))),
-            None => Ok(tasks),
+            None => Ok(Reply { result: tasks, date: first }),
         }
     }
 

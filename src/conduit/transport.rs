@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use url::{Host, Url};
 
 use super::error::{ConduitError, Failure, misshapen};
+use super::pace::Pace;
 use crate::config::is_loopback;
 
 /// No right reply is larger; the largest is a page of 1,000 transactions.
@@ -45,6 +46,7 @@ pub struct Client {
     token: Option<Arc<SecretString>>,
     timeouts: Timeouts,
     deadline: Option<Instant>,
+    pace: Option<Arc<Pace>>,
 }
 
 impl std::fmt::Debug for Client {
@@ -106,7 +108,14 @@ impl Client {
             }
         }
         let http = http.build().map_err(|error| ClientError { url: base.to_string(), why: root_cause(&error) })?;
-        Ok(Self { http, base: Arc::new(base.clone()), token: token.map(Arc::new), timeouts, deadline: None })
+        Ok(Self {
+            http,
+            base: Arc::new(base.clone()),
+            token: token.map(Arc::new),
+            timeouts,
+            deadline: None,
+            pace: None,
+        })
     }
 
     /// The same client, for work that has to be done within `limit` from now.
@@ -114,6 +123,16 @@ impl Client {
     pub fn within(&self, limit: Duration) -> Self {
         // A limit beyond what the clock can tell is none.
         Self { deadline: Instant::now().checked_add(limit), ..self.clone() }
+    }
+
+    /// The same client, for much reading: `most` calls at once at most, fewer where the server has too much to do.
+    #[must_use]
+    pub fn paced(&self, most: usize) -> Self {
+        Self { pace: Some(Arc::new(Pace::new(most))), ..self.clone() }
+    }
+
+    pub(super) fn pace(&self) -> Option<&Pace> {
+        self.pace.as_deref()
     }
 
     /// The same way to the same server for the account of another token.

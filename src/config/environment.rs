@@ -102,6 +102,11 @@ impl Environment {
         set.or_else(|| self.home().map(|home| home.join(default)))
     }
 
+    /// The folder for what can be read again: `$XDG_CACHE_HOME`, or `.cache` in the home folder.
+    pub fn cache(&self) -> Option<PathBuf> {
+        self.xdg("XDG_CACHE_HOME", ".cache")
+    }
+
     /// The home folder, where it is known and absolute.
     pub fn home(&self) -> Option<&Path> {
         self.home.as_deref().filter(|home| home.is_absolute())

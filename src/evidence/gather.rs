@@ -6,6 +6,7 @@
 //! Not in the room: what the evidence means.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -107,21 +108,21 @@ async fn gather_once(client: &Client, policy: &Policy, question: &Question) -> R
     let now = date.into_iter().chain(subject.date).max().ok_or(GatherError::NoClock)?;
     let Some(found) = subject.result else { return Ok(Visibility::NotVisible { owner, now }) };
     let skew = local.duration_since(now);
+    let accounts = found.accounts.into_iter().chain([owner.clone()]);
     let mut evidence = Evidence {
-        task: found.task,
-        timeline: found.timeline,
+        task: Arc::new(found.task),
+        timeline: Arc::new(found.timeline),
         tag: found.tag,
-        teams: found.teams,
-        accounts: found.accounts.into_iter().map(|account| (account.phid.clone(), account)).collect(),
+        teams: Arc::new(found.teams),
+        accounts: Arc::new(accounts.map(|account| (account.phid.clone(), account)).collect()),
         candidates: Vec::new(),
         attestations: Vec::new(),
-        statuses: statuses?.into_iter().map(|Status { value, closed }| (value, closed)).collect(),
+        statuses: Arc::new(statuses?.into_iter().map(|Status { value, closed }| (value, closed)).collect()),
         now,
         // Dates are whole seconds: less than one is no skew.
         skew: if skew.abs() < SignedDuration::from_secs(2) { SignedDuration::ZERO } else { skew },
         owner,
     };
-    evidence.accounts.insert(evidence.owner.phid.clone(), evidence.owner.clone());
     name_people(question, policy, &mut evidence);
     match differences(&evidence, policy) {
         differences if differences.is_empty() => Ok(Visibility::Visible(Box::new(evidence))),

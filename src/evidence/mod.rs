@@ -20,6 +20,7 @@ pub(crate) use statements::{STATED, happenings};
 pub use story::{Answer, AnswerKind, Changed, Removal, Settled, Source, Statement, Story, Tagged};
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -28,19 +29,20 @@ use crate::ids::{Phid, Project as ProjectKind, User};
 use crate::record::DeployerSource;
 use timeline::Timeline;
 
-/// All that was read for one decision about one task, whole.
+/// All that was read for one decision about one task, whole. What is large or common to many tasks is shared: the audit
+/// judges the same evidence in several lights.
 #[derive(Debug, Clone)]
 pub struct Evidence {
     /// The task as it is now.
-    pub task: Task,
+    pub task: Arc<Task>,
     /// Its history, which ends at the task as it is now.
-    pub timeline: Timeline,
+    pub timeline: Arc<Timeline>,
     /// The project that marks an emergency; `None` where the server knows no such project.
     pub tag: Option<Tag>,
     /// For each team of the policy, by its key, the project behind it; without those that the server does not know.
-    pub teams: BTreeMap<String, Project>,
+    pub teams: Arc<BTreeMap<String, Project>>,
     /// The accounts that matter: who answered, who is behind the deploy, and members of the teams.
-    pub accounts: BTreeMap<Phid<User>, Account>,
+    pub accounts: Arc<BTreeMap<Phid<User>, Account>>,
     /// Whose token this was read with.
     pub owner: Account,
     /// Every account that could be behind the deploy.
@@ -48,7 +50,7 @@ pub struct Evidence {
     /// Approvals that the deployer names.
     pub attestations: Vec<Attestation>,
     /// The statuses that tasks can have, and whether a task with it is closed.
-    pub statuses: BTreeMap<String, bool>,
+    pub statuses: Arc<BTreeMap<String, bool>>,
     /// When it was read, by the server's clock.
     pub now: Timestamp,
     /// How far this machine's clock is ahead of the server's.
@@ -56,7 +58,7 @@ pub struct Evidence {
 }
 
 /// The project that marks an emergency.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Tag {
     /// The project.
     pub phid: Phid<ProjectKind>,

@@ -1,6 +1,7 @@
 //! Histories for tests, written like a story: who did what, when.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -88,6 +89,7 @@ impl History {
             projects: Vec::new(),
             custom: BTreeMap::new(),
             created: at(0),
+            modified: at(0),
         };
         let mut history = Self {
             rows: Vec::new(),
@@ -270,14 +272,14 @@ impl History {
             edit: "admin".to_owned(),
         };
         Evidence {
-            task: self.task(),
-            timeline: self.timeline(),
+            task: Arc::new(self.task()),
+            timeline: Arc::new(self.timeline()),
             tag: Some(Tag {
                 phid: project("emergency"),
                 family: [project("emergency"), project("emergency-sub")].into(),
             }),
-            teams: self.policy.teams.iter().map(|t| (t.key.clone(), team(&t.key))).collect(),
-            accounts,
+            teams: Arc::new(self.policy.teams.iter().map(|t| (t.key.clone(), team(&t.key))).collect()),
+            accounts: Arc::new(accounts),
             owner: self.account(self.owner),
             candidates: self
                 .candidates
@@ -294,9 +296,11 @@ impl History {
                     evidence: None,
                 })
                 .collect(),
-            statuses: [("open", false), ("stalled", false), ("resolved", true), ("invalid", true)]
-                .map(|(status, closed)| (status.to_owned(), closed))
-                .into(),
+            statuses: Arc::new(
+                [("open", false), ("stalled", false), ("resolved", true), ("invalid", true)]
+                    .map(|(status, closed)| (status.to_owned(), closed))
+                    .into(),
+            ),
             now: at(self.now),
             skew: SignedDuration::ZERO,
         }

@@ -5,8 +5,12 @@
 //! other and keeps none, so that it needs no more memory for a long history. Not in the room: what is found fault with
 //! ([`crate::audit`]).
 
+pub mod csv;
 pub mod entry;
 pub mod figures;
+pub mod json;
+pub mod prometheus;
+pub mod spool;
 
 use std::io;
 

@@ -202,7 +202,7 @@ fn spreadsheets_and_monitors_are_told() {
     deploy(&server, "T1");
     let (code, out, _) = server.run(&["audit", "--format", "csv"]);
     let rows: Vec<&str> = out.lines().collect();
-    assert_eq!((code, rows[0].split(',').count()), (1, 15));
+    assert_eq!((code, rows[0].split(',').count()), (1, 18));
     let of_t1: Vec<&&str> = rows.iter().filter(|row| row.starts_with("T1,")).collect();
     assert_eq!(of_t1.len(), 1, "{out}");
     assert!(of_t1[0].contains(",allowed,releng=releng1 sre=sre1,,24,0,yes"), "{out}");

@@ -1,8 +1,7 @@
 //! The findings, one a file: its name, how bad it is, what it means and how to mend it, and how it is found.
 //!
 //! In the room: the list of them, and what makes findings. Each is a pure function of the case. Not in the room: how
-//! deploys are judged (they are when they come here), and history that was rewritten, which only who saw it before
-//! can tell.
+//! deploys are judged, and what the server denies of what was seen: both are known when they come here.
 
 mod approval_edited;
 mod approval_late;
@@ -11,6 +10,7 @@ mod approval_removed;
 mod approval_self;
 mod approver_not_member;
 mod follow_up_overdue;
+mod history_rewritten;
 mod policy_differs;
 mod reason_changed;
 mod reason_missing;
@@ -32,6 +32,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::deploys::Trial;
+use super::mirror::lost::Lost;
 use crate::evidence::Evidence;
 use crate::evidence::records::Standing;
 use crate::evidence::timeline::Moment;
@@ -109,6 +110,8 @@ pub(super) struct Case<'a> {
     pub(super) policy: &'a Policy,
     /// The deploys of the task.
     pub(super) trials: &'a [Trial],
+    /// What the mirror saw and the server now denies.
+    pub(super) lost: &'a [Lost],
     /// Texts of the task are not to be shown.
     pub(super) hide: bool,
 }
@@ -167,6 +170,7 @@ pub const ALL: &[Rule] = &[
     policy_differs::RULE,
     team_open::RULE,
     follow_up_overdue::RULE,
+    history_rewritten::RULE,
 ];
 
 impl Rule {

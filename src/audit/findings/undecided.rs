@@ -35,8 +35,8 @@ mod tests {
         let first = deploy(&mut history);
         let mut evidence = history.evidence();
         evidence.candidates.clear();
-        evidence.teams.remove("sre");
-        let findings = audit_task(&evidence, &history.policy).findings;
+        std::sync::Arc::make_mut(&mut evidence.teams).remove("sre");
+        let findings = audit_task(&evidence, &history.policy, &[]).findings;
         let found: Vec<_> = findings.iter().filter(|finding| finding.name == "undecided").collect();
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].transaction, Some(first));

@@ -96,11 +96,11 @@ fn a_rejection_counts_where_a_team_or_an_account_could_not_be_read() {
     for word in ["Reject: security", "Reject: not now"] {
         let history = said(&[YES, ("sre1", "Approve: sre"), ("sec1", word)]);
         let mut evidence = history.evidence();
-        evidence.teams.remove("security");
+        std::sync::Arc::make_mut(&mut evidence.teams).remove("security");
         let judged = |evidence| evaluate(evidence, &history.policy, &Intent::default(), None).decision;
         assert_eq!(judged(&evidence).word(), "denied", "{word}");
         let mut evidence = history.evidence();
-        evidence.accounts.remove(&crate::evidence::testing::person("sec1"));
+        std::sync::Arc::make_mut(&mut evidence.accounts).remove(&crate::evidence::testing::person("sec1"));
         assert_eq!(judged(&evidence).word(), "denied", "{word}");
     }
 }

@@ -266,12 +266,14 @@ fn names_are_shown_inert() {
     let history = History::ready();
     let mut evidence = history.evidence();
     let evil = "sre1\u{1b}[31m\u{202e}";
-    for account in evidence.accounts.values_mut().filter(|account| account.username == "sre1") {
+    for account in
+        std::sync::Arc::make_mut(&mut evidence.accounts).values_mut().filter(|account| account.username == "sre1")
+    {
         account.username = evil.into();
     }
     evidence.owner.username = evil.into();
     evidence.candidates[0].name = evil.into();
-    evidence.timeline = history.timeline();
+    evidence.timeline = history.timeline().into();
     let verdict = evaluate(&evidence, &history.policy, &Intent::default(), None);
     let texts = verdict.rules.iter().flat_map(|rule| [Some(&rule.message), rule.hint.as_ref()]).flatten();
     let users = verdict.approvals.iter().map(|approval| &approval.user);

@@ -39,7 +39,7 @@ fn task_open() {
     history.policy.require_open = false;
     assert_eq!(outcome(&history, "task-open"), Pass);
     let mut evidence = History::ready().evidence();
-    evidence.statuses.clear();
+    evidence.statuses = Default::default();
     let verdict = evaluate(&evidence, &history.policy, &Intent::default(), None);
     assert_eq!(verdict.decision.word(), "allowed", "the policy does not ask");
     let verdict = evaluate(&evidence, &built_in(), &Intent::default(), None);
@@ -115,7 +115,7 @@ fn team() {
     history.members.insert("releng", vec!["gone", "robot", "deployer1"]);
     assert_eq!((outcome(&history, "team:releng"), decision(&history)), (Fail, "denied"));
     let mut evidence = History::ready().evidence();
-    evidence.teams.remove("sre");
+    std::sync::Arc::make_mut(&mut evidence.teams).remove("sre");
     let verdict = evaluate(&evidence, &built_in(), &Intent::default(), None);
     assert_eq!(verdict.rule("team:sre").unwrap().outcome, Unknown);
     assert_eq!(verdict.decision.word(), "undecided");
@@ -236,7 +236,7 @@ fn a_start_by_an_account_that_cannot_be_read_counts() {
     let mut history = History::ready();
     history.record("phabgate", 20, &record(crate::ids::DeployId::fresh(), Event::Started, "deployer2"));
     let mut evidence = history.evidence();
-    evidence.accounts.remove(&crate::evidence::testing::person("phabgate"));
+    std::sync::Arc::make_mut(&mut evidence.accounts).remove(&crate::evidence::testing::person("phabgate"));
     let verdict = evaluate(&evidence, &history.policy, &Intent::default(), None);
     assert_eq!(verdict.rule("in-flight").unwrap().outcome, Fail);
 }

@@ -1,0 +1,79 @@
+//! The accounts of everybody who did something to a task of the mirror.
+//!
+//! In the room: whose they are, and as what the server last showed them. Not in the room: asking for them.
+
+use std::collections::BTreeMap;
+
+use rusqlite::params;
+
+use super::{Mirror, MirrorError};
+use crate::conduit::Account;
+use crate::ids::{Phid, User};
+
+impl Mirror {
+    /// Remembers that these accounts matter.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn mention<'p>(&self, people: impl IntoIterator<Item = &'p Phid<User>>) -> Result<(), MirrorError> {
+        let transaction = self.transaction()?;
+        for phid in people {
+            self.connection
+                .prepare_cached("INSERT OR IGNORE INTO account (phid) VALUES (?1)")
+                .and_then(|mut statement| statement.execute([phid.as_str()]))
+                .map_err(self.error("write"))?;
+        }
+        self.commit(transaction)
+    }
+
+    /// Everybody who matters.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn people(&self) -> Result<Vec<Phid<User>>, MirrorError> {
+        let error = self.error("read");
+        let mut statement = self.connection.prepare("SELECT phid FROM account ORDER BY phid").map_err(&error)?;
+        let rows = statement.query_map([], |row| row.get::<_, String>(0)).map_err(&error)?;
+        let read = |row: Result<String, rusqlite::Error>| {
+            Phid::new(row.map_err(&error)?).map_err(|error| MirrorError::Damaged {
+                path: self.path.clone(),
+                what: "an account".to_owned(),
+                why: error.to_string(),
+            })
+        };
+        rows.map(read).collect()
+    }
+
+    /// Takes in the accounts of these people as they are now; of those who are not shown nothing is known any more.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn meet(&self, asked: &[Phid<User>], accounts: &[Account]) -> Result<(), MirrorError> {
+        let transaction = self.transaction()?;
+        let shown: BTreeMap<_, _> = accounts.iter().map(|account| (&account.phid, account)).collect();
+        for phid in asked {
+            let row = shown.get(phid).map(serde_json::to_string).transpose();
+            let row = row.map_err(super::damaged(&self.path, phid.to_string()))?;
+            self.connection
+                .prepare_cached("UPDATE account SET row = ?2 WHERE phid = ?1 AND row IS NOT ?2")
+                .and_then(|mut statement| statement.execute(params![phid.as_str(), row]))
+                .map_err(self.error("write"))?;
+        }
+        self.commit(transaction)
+    }
+
+    /// The accounts that are known.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn accounts(&self) -> Result<BTreeMap<Phid<User>, Account>, MirrorError> {
+        let error = self.error("read");
+        let mut statement = self.connection.prepare("SELECT row FROM account WHERE row IS NOT NULL").map_err(&error)?;
+        let rows = statement.query_map([], |row| row.get::<_, String>(0)).map_err(&error)?;
+        let read = |row: Result<String, rusqlite::Error>| {
+            let account: Account = self.parse(&row.map_err(&error)?, || "an account".to_owned())?;
+            Ok((account.phid.clone(), account))
+        };
+        rows.map(read).collect()
+    }
+}

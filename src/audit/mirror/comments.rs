@@ -1,0 +1,168 @@
+//! The comments that the mirror knows, which are read again each time: an edit or a removal does not show in the time of
+//! a task's last change.
+//!
+//! In the room: telling by a digest whether a comment is as it was, and keeping it where it is not. Not in the room:
+//! asking for them.
+
+use rusqlite::{OptionalExtension, params};
+use sha2::{Digest, Sha256};
+
+use super::{Mirror, MirrorError, Sync};
+use crate::conduit::{CommentVersion, Transaction};
+use crate::ids::{Phid, TransactionId, Xact};
+
+/// A comment that the mirror knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Its transaction.
+    pub id: TransactionId,
+    /// The PHID of its transaction.
+    pub phid: Phid<Xact>,
+}
+
+/// What the versions of a comment come to. Nobody can write another text with the same digest.
+fn digest(versions: &[CommentVersion]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for version in versions {
+        hash.update(version.version.to_be_bytes());
+        hash.update(version.created.as_second().to_be_bytes());
+        hash.update([u8::from(version.removed)]);
+        // With their lengths, so that no two of them run together.
+        for text in [version.author.as_str(), version.text()] {
+            hash.update((text.len() as u64).to_be_bytes());
+            hash.update(text);
+        }
+    }
+    hash.finalize().into()
+}
+
+fn number(id: TransactionId) -> i64 {
+    i64::try_from(id.0).unwrap_or(i64::MAX)
+}
+
+/// The comments of the unchanged tasks that this run has not looked at.
+const UNCHECKED: &str = "FROM comment c JOIN task t ON t.id = c.task
+    JOIN member m ON m.scope = ?1 AND m.task = t.phid
+    WHERE m.shown = ?2 AND t.read <> ?2 AND t.trouble IS NULL
+    AND NOT EXISTS (SELECT 1 FROM checked k WHERE k.id = c.id)";
+
+impl Mirror {
+    /// Remembers the comments of a history.
+    pub(super) fn index_comments(&self, task: i64, history: &[Transaction]) -> Result<(), MirrorError> {
+        let error = self.error("write");
+        let mut statement = self
+            .connection
+            .prepare_cached("INSERT OR REPLACE INTO comment (id, phid, task, digest) VALUES (?1, ?2, ?3, ?4)")
+            .map_err(&error)?;
+        for row in history.iter().filter(|row| !row.comments.is_empty()) {
+            let values = params![number(row.id), row.phid.as_str(), task, digest(&row.comments)];
+            statement.execute(values).map_err(&error)?;
+        }
+        Ok(())
+    }
+
+    /// How many comments this run has to look at.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn unchecked_count(&self, sync: &Sync) -> Result<usize, MirrorError> {
+        let sql = format!("SELECT count(*) {UNCHECKED}");
+        let count: i64 = self
+            .connection
+            .query_row(&sql, params![sync.scope, sync.id], |row| row.get(0))
+            .map_err(self.error("read"))?;
+        Ok(usize::try_from(count).unwrap_or(usize::MAX))
+    }
+
+    /// The next comments that this run has to look at, `limit` at most, after this one.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn unchecked(
+        &self,
+        sync: &Sync,
+        after: Option<TransactionId>,
+        limit: usize,
+    ) -> Result<Vec<Known>, MirrorError> {
+        let error = self.error("read");
+        let sql = format!("SELECT c.id, c.phid {UNCHECKED} AND c.id > ?3 ORDER BY c.id LIMIT ?4");
+        let mut statement = self.connection.prepare_cached(&sql).map_err(&error)?;
+        let rows = statement
+            .query_map(params![sync.scope, sync.id, after.map_or(-1, number), limit as i64], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+            })
+            .map_err(&error)?;
+        let read = |row: Result<(i64, String), rusqlite::Error>| {
+            let (id, phid) = row.map_err(&error)?;
+            let phid = Phid::new(phid).map_err(|error| MirrorError::Damaged {
+                path: self.path.clone(),
+                what: "a comment".to_owned(),
+                why: error.to_string(),
+            })?;
+            Ok(Known { id: TransactionId(u64::try_from(id).unwrap_or_default()), phid })
+        };
+        rows.map(read).collect()
+    }
+
+    /// Takes in comments as they are now, and marks them as looked at. What is told otherwise than before is put aside.
+    ///
+    /// # Errors
+    /// Where it cannot be read or written.
+    pub fn compare(&self, sync: &Sync, rows: &[Transaction]) -> Result<(), MirrorError> {
+        let transaction = self.transaction()?;
+        for row in rows.iter().filter(|row| !row.comments.is_empty()) {
+            let known: Option<(i64, Vec<u8>)> = self
+                .connection
+                .prepare_cached("SELECT task, digest FROM comment WHERE id = ?1 AND phid = ?2")
+                .and_then(|mut statement| {
+                    let values = params![number(row.id), row.phid.as_str()];
+                    statement.query_row(values, |row| Ok((row.get(0)?, row.get(1)?))).optional()
+                })
+                .map_err(self.error("read"))?;
+            // One that is not known is new: its task changed by it, and is read whole.
+            let Some((task, before)) = known else { continue };
+            self.connection
+                .prepare_cached("INSERT OR IGNORE INTO checked (id) VALUES (?1)")
+                .and_then(|mut statement| statement.execute([number(row.id)]))
+                .map_err(self.error("write"))?;
+            if before != digest(&row.comments) {
+                self.replace(sync, task, row)?;
+            }
+        }
+        self.commit(transaction)
+    }
+
+    /// Says that the server does not show these comments any more: their tasks have to be read whole.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn miss(&self, gone: &[Known]) -> Result<(), MirrorError> {
+        let transaction = self.transaction()?;
+        for comment in gone {
+            let task: Option<i64> = self
+                .connection
+                .query_row("SELECT task FROM comment WHERE id = ?1", [number(comment.id)], |row| row.get(0))
+                .optional()
+                .map_err(self.error("read"))?;
+            if let Some(task) = task {
+                self.doubt(task)?;
+            }
+        }
+        self.commit(transaction)
+    }
+
+    /// Puts a comment in the place of what was known of it.
+    fn replace(&self, sync: &Sync, task: i64, row: &Transaction) -> Result<(), MirrorError> {
+        let Some(before) = self.history(task)? else { return Ok(()) };
+        let mut now = before.clone();
+        for known in now.iter_mut().filter(|known| known.id == row.id) {
+            known.comments.clone_from(&row.comments);
+        }
+        self.put_aside(sync, task, &before, &now)?;
+        let text = serde_json::to_string(&now).map_err(super::damaged(&self.path, format!("T{task}")))?;
+        self.connection
+            .execute("UPDATE task SET history = ?2 WHERE id = ?1", params![task, text])
+            .map_err(self.error("write"))?;
+        self.index_comments(task, std::slice::from_ref(row))
+    }
+}

@@ -1,0 +1,212 @@
+//! The histories of the tasks.
+//!
+//! In the room: which have to be read, keeping what was read, putting aside what the server tells otherwise than before,
+//! and handing all out to be judged. Not in the room: comments that are read again alone.
+
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension, params};
+
+use super::lost::{self, Lost};
+use super::members::number;
+use super::{Mirror, MirrorError, Sync};
+use crate::conduit::{Task, Transaction};
+use crate::ids::TaskId;
+
+/// What came of reading a task.
+#[derive(Debug, Clone)]
+pub struct Read {
+    /// The task.
+    pub task: Task,
+    /// A moment before it was asked for, by the server's clock; `None` where the task is as it was listed.
+    pub asked: Option<Timestamp>,
+    /// Its transactions, oldest first; `None` where they could not be read.
+    pub history: Option<Vec<Transaction>>,
+    /// Why row and history do not fit together, or there is no history.
+    pub trouble: Option<String>,
+}
+
+/// A task as the mirror has it. The texts are JSON, so that they can be read by several threads.
+#[derive(Debug, Clone)]
+pub struct Mirrored {
+    /// Its number.
+    pub id: TaskId,
+    row: String,
+    history: Option<String>,
+    past: Vec<(i64, String)>,
+    /// Why it cannot be judged.
+    pub trouble: Option<String>,
+}
+
+impl Mirrored {
+    /// The task, its transactions and what the server denies of it.
+    ///
+    /// # Errors
+    /// Where something cannot be read, which it says in words.
+    pub fn open(&self) -> Result<(Task, Vec<Transaction>, Vec<Lost>), String> {
+        let said = |what: &'static str| move |error: serde_json::Error| format!("{what} in the mirror: {error}");
+        let task: Task = serde_json::from_str(&self.row).map_err(said("the task"))?;
+        let history = self.history.as_deref().ok_or("its history is not in the mirror")?;
+        let history: Vec<Transaction> = serde_json::from_str(history).map_err(said("its history"))?;
+        let mut losses = Vec::new();
+        for (noticed, row) in &self.past {
+            let was: Transaction = serde_json::from_str(row).map_err(said("an old transaction"))?;
+            let noticed = Timestamp::from_second(*noticed).map_err(|error| error.to_string())?;
+            // What the server tells again as it was, it does not deny.
+            if let Some(denied) = lost::denied(&was, &history) {
+                losses.push(Lost { was, noticed, denied });
+            }
+        }
+        losses.sort_by_key(|lost| (lost.was.id, lost.noticed));
+        Ok((task, history, losses))
+    }
+}
+
+/// From the tasks of a scope, those that a run lists, in the order of their numbers.
+const LISTED: &str = "FROM task t CROSS JOIN member m ON m.scope = ?1 AND m.task = t.phid WHERE m.shown >= ?2";
+
+impl Mirror {
+    /// How many tasks have to be read.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn pending_count(&self, sync: &Sync) -> Result<usize, MirrorError> {
+        let sql = format!("SELECT count(*) {LISTED} AND t.trouble IS NOT NULL");
+        let count: i64 = self
+            .connection
+            .query_row(&sql, params![sync.scope, sync.id], |row| row.get(0))
+            .map_err(self.error("read"))?;
+        Ok(usize::try_from(count).unwrap_or(usize::MAX))
+    }
+
+    /// The next tasks that have to be read, `limit` at most, after this one.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn pending(&self, sync: &Sync, after: Option<TaskId>, limit: usize) -> Result<Vec<Task>, MirrorError> {
+        let error = self.error("read");
+        let sql = format!("SELECT t.row {LISTED} AND t.trouble IS NOT NULL AND t.id > ?3 ORDER BY t.id LIMIT ?4");
+        let after = after.map_or(0, |id| i64::try_from(id.number()).unwrap_or(i64::MAX));
+        let mut statement = self.connection.prepare_cached(&sql).map_err(&error)?;
+        let rows = statement
+            .query_map(params![sync.scope, sync.id, after, limit as i64], |row| row.get::<_, String>(0))
+            .map_err(&error)?;
+        rows.map(|row| self.parse(&row.map_err(&error)?, || "a task".to_owned())).collect()
+    }
+
+    /// Says that a task has to be read, though it was listed as it was.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub(super) fn doubt(&self, task: i64) -> Result<(), MirrorError> {
+        let sql = "UPDATE task SET trouble = ?2 WHERE id = ?1";
+        self.connection.execute(sql, params![task, super::members::NOT_READ]).map(drop).map_err(self.error("write"))
+    }
+
+    /// Keeps what was read, all of it or nothing. What was there before and is denied now is put aside.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn keep(&self, sync: &Sync, reads: &[Read]) -> Result<(), MirrorError> {
+        let transaction = self.transaction()?;
+        for read in reads {
+            self.keep_one(sync, read)?;
+        }
+        self.commit(transaction)
+    }
+
+    fn keep_one(&self, sync: &Sync, read: &Read) -> Result<(), MirrorError> {
+        let error = self.error("write");
+        let id = number(&read.task);
+        let execute = |sql: &str, values: &[&dyn rusqlite::ToSql]| {
+            self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute(values)).map_err(&error)
+        };
+        let Some(history) = &read.history else {
+            execute("UPDATE task SET trouble = ?2 WHERE id = ?1", &[&id, &read.trouble])?;
+            return Ok(());
+        };
+        let json = |error| super::damaged(&self.path, read.task.id.to_string())(error);
+        if let Some(before) = self.history(id)? {
+            self.put_aside(sync, id, &before, history)?;
+            execute("DELETE FROM comment WHERE task = ?1", &[&id])?;
+        }
+        let text = serde_json::to_string(history).map_err(json)?;
+        execute(
+            "UPDATE task SET history = ?2, read = ?3, trouble = ?4 WHERE id = ?1",
+            &[&id, &text, &sync.id, &read.trouble],
+        )?;
+        if let Some(asked) = read.asked {
+            let row = serde_json::to_string(&read.task).map_err(json)?;
+            execute("UPDATE task SET row = ?2, asked = ?3 WHERE id = ?1", &[&id, &row, &asked.as_second()])?;
+        }
+        self.index_comments(id, history)
+    }
+
+    /// The history of a task as it is kept.
+    pub(super) fn history(&self, task: i64) -> Result<Option<Vec<Transaction>>, MirrorError> {
+        let text: Option<Option<String>> = self
+            .connection
+            .prepare_cached("SELECT history FROM task WHERE id = ?1")
+            .and_then(|mut statement| statement.query_row([task], |row| row.get(0)).optional())
+            .map_err(self.error("read"))?;
+        text.flatten().map(|text| self.parse(&text, || format!("the history of T{task}"))).transpose()
+    }
+
+    /// Puts aside what of these transactions is denied by those of now.
+    pub(super) fn put_aside(
+        &self,
+        sync: &Sync,
+        task: i64,
+        before: &[Transaction],
+        now: &[Transaction],
+    ) -> Result<(), MirrorError> {
+        for was in before.iter().filter(|was| lost::denied(was, now).is_some()) {
+            let row = serde_json::to_string(was).map_err(super::damaged(&self.path, format!("T{task}")))?;
+            self.connection
+                .prepare_cached("INSERT OR IGNORE INTO past (task, noticed, row) VALUES (?1, ?2, ?3)")
+                .and_then(|mut statement| statement.execute(params![task, sync.now.as_second(), row]))
+                .map_err(self.error("write"))?;
+        }
+        Ok(())
+    }
+
+    /// Hands out every task of the population that is shown, in the order of their numbers, some at a time.
+    ///
+    /// # Errors
+    /// Where they cannot be read, or `each` fails.
+    pub fn visit<E: From<MirrorError>>(
+        &self,
+        sync: &Sync,
+        at_once: usize,
+        mut each: impl FnMut(Vec<Mirrored>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let error = self.error("read");
+        let wrong = |source| E::from(error(source));
+        let sql = format!("SELECT t.id, t.row, t.history, t.trouble {LISTED} ORDER BY t.id");
+        let mut statement = self.connection.prepare_cached(&sql).map_err(wrong)?;
+        let mut past = self
+            .connection
+            .prepare_cached("SELECT noticed, row FROM past WHERE task = ?1 ORDER BY noticed, row")
+            .map_err(wrong)?;
+        let mut rows = statement.query(params![sync.scope, sync.id]).map_err(wrong)?;
+        let mut some = Vec::new();
+        while let Some(row) = rows.next().map_err(wrong)? {
+            let number: i64 = row.get(0).map_err(wrong)?;
+            let id = u64::try_from(number).ok().and_then(TaskId::new).ok_or_else(|| MirrorError::Damaged {
+                path: self.path.clone(),
+                what: "a task".to_owned(),
+                why: format!("its number is {number}"),
+            })?;
+            let past = past
+                .query_map([number], |row| Ok((row.get(0)?, row.get(1)?)))
+                .and_then(Iterator::collect::<Result<_, _>>)
+                .map_err(wrong)?;
+            let (row, history, trouble) =
+                (row.get(1).map_err(wrong)?, row.get(2).map_err(wrong)?, row.get(3).map_err(wrong)?);
+            some.push(Mirrored { id, row, history, past, trouble });
+            if some.len() >= at_once {
+                each(std::mem::take(&mut some))?;
+            }
+        }
+        if some.is_empty() { Ok(()) } else { each(some) }
+    }
+}

@@ -1,0 +1,101 @@
+//! What a server said once and denies now.
+//!
+//! In the room: comparing a transaction as it was seen with what is told today, as a pure function. A server that tells
+//! more than before, as after an update, denies nothing, nor does one that keeps an old text beside the new one. Not in
+//! the room: where the old ones are kept, and how bad it is.
+
+use jiff::Timestamp;
+
+use crate::conduit::{Change, CommentVersion, Transaction};
+
+/// A transaction as it was seen, that the server tells otherwise since.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lost {
+    /// As it was.
+    pub was: Transaction,
+    /// When the server was first seen to tell it otherwise.
+    pub noticed: Timestamp,
+    /// What is denied.
+    pub denied: Denied,
+}
+
+/// What is denied of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Denied {
+    /// All of it.
+    Transaction,
+    /// What it changed, who made it or when.
+    Change,
+    /// A version of its comment: there is none, or it has another text, author or time.
+    Comment(CommentVersion),
+    /// The texts of its comment, by a removal that the server tells of. This version was the last.
+    Removed(CommentVersion),
+}
+
+/// What the transactions of today deny of one that was seen.
+pub fn denied(was: &Transaction, now: &[Transaction]) -> Option<Denied> {
+    let same = || now.iter().filter(|row| row.id == was.id && row.phid == was.phid);
+    let Some(row) = same().find(|row| tells(&was.change, &row.change)).or_else(|| same().next()) else {
+        return Some(Denied::Transaction);
+    };
+    if !tells(&was.change, &row.change) || row.author != was.author || row.created != was.created {
+        return Some(Denied::Change);
+    }
+    let stands = |version: &&CommentVersion| row.comments.contains(version);
+    let lost = was.comments.iter().find(|version| !stands(version))?;
+    let removed = row.comments.first().is_some_and(|newest| newest.removed && newest.version > lost.version);
+    Some(match removed {
+        true => Denied::Removed(lost.clone()),
+        false => Denied::Comment(lost.clone()),
+    })
+}
+
+/// Whether what is told now says all that was told then.
+fn tells(was: &Change, now: &Change) -> bool {
+    was == now || matches!(was, Change::Unexposed | Change::Other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::testing::{History, at};
+
+    /// A task with a comment, and the transactions after something was done to them.
+    fn after(change: impl FnOnce(&mut Vec<Transaction>)) -> Option<Denied> {
+        let mut history = History::emergency();
+        let comment = history.comment("sre1", 10, "Emergency-Approve: sre");
+        let was = history.timeline().transactions().to_vec();
+        let mut now = was.clone();
+        now.retain(|row| row.id != comment);
+        now.extend(was.iter().filter(|row| row.id == comment).cloned());
+        change(&mut now);
+        was.iter().find_map(|row| denied(row, &now))
+    }
+
+    #[test]
+    fn what_is_told_as_before_or_more_fully_is_not_denied() {
+        assert_eq!(after(|_| {}), None);
+        assert_eq!(after(|now| now[0].change = Change::Status { old: None, new: "open".into() }), None);
+        let edited = CommentVersion::new(2, "PHID-USER-sre1", at(20), false, "Never mind.");
+        assert_eq!(after(|now| now.last_mut().unwrap().comments.insert(0, edited)), None);
+    }
+
+    #[test]
+    fn what_is_told_otherwise_is_denied() {
+        assert_eq!(after(|now| drop(now.pop())), Some(Denied::Transaction));
+        assert_eq!(after(|now| now[1].author = "PHID-USER-other".into()), Some(Denied::Change));
+        let blank = |now: &mut Vec<Transaction>| {
+            let first = CommentVersion::new(1, "PHID-USER-sre1", at(10), false, "");
+            let gone = CommentVersion::new(2, "PHID-USER-admin", at(30), true, "");
+            now.last_mut().unwrap().comments = vec![gone, first];
+        };
+        let Some(Denied::Removed(version)) = after(blank) else { panic!("a removal that is told") };
+        assert_eq!(version.text(), "Emergency-Approve: sre");
+        let reworded = |now: &mut Vec<Transaction>| {
+            now.last_mut().unwrap().comments =
+                vec![CommentVersion::new(1, "PHID-USER-sre1", at(10), false, "Emergency-Approve: releng")];
+        };
+        assert!(matches!(after(reworded), Some(Denied::Comment(version)) if version.text().ends_with("sre")));
+        assert!(matches!(after(|now| now.last_mut().unwrap().comments.clear()), Some(Denied::Comment(_))));
+    }
+}

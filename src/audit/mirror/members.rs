@@ -1,0 +1,138 @@
+//! Which tasks belong to the population, now or ever.
+//!
+//! A task that once belonged stays: that is how a tag which was taken off, or a task that is not shown any more, is still
+//! known. In the room: the membership, and the tasks as they were last listed. Not in the room: their histories.
+
+use jiff::Timestamp;
+use rusqlite::params;
+
+use super::{Mirror, MirrorError, Sync};
+use crate::audit::reader::Population;
+use crate::conduit::Task;
+use crate::ids::{Phid, Task as TaskKind};
+
+/// Why a task cannot be judged that was listed and not read.
+pub(super) const NOT_READ: &str = "its history was not read yet";
+
+impl Mirror {
+    /// Takes in tasks that the server lists. `asked` is a moment before anything is asked about them. A task that is as
+    /// it was when its history was read needs no new look at the history: everything that happens to a task shows in
+    /// the time of its last change, but for what happens to comments that are there already.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn list(&self, sync: &Sync, tasks: &[Task], asked: Timestamp, tagged: bool) -> Result<(), MirrorError> {
+        let transaction = self.transaction()?;
+        let error = self.error("write");
+        let (mut known, mut write, mut member) = (
+            transaction.prepare_cached("SELECT row, asked FROM task WHERE id = ?1 AND phid = ?2").map_err(&error)?,
+            transaction
+                .prepare_cached(
+                    "INSERT INTO task (id, phid, row, asked, trouble) VALUES (?1, ?2, ?3, ?4, ?5)
+                     ON CONFLICT (id) DO UPDATE SET phid = ?2, row = ?3, asked = ?4, trouble = ?5",
+                )
+                .map_err(&error)?,
+            transaction
+                .prepare_cached(
+                    "INSERT INTO member (scope, task, tagged, shown) VALUES (?1, ?2, ?4, ?3)
+                     ON CONFLICT (scope, task) DO UPDATE SET shown = ?3, tagged = max(tagged, ?4)",
+                )
+                .map_err(&error)?,
+        );
+        for task in tasks {
+            let row = serde_json::to_string(task).map_err(super::damaged(&self.path, task.id.to_string()))?;
+            let id = number(task);
+            let mut rows = known.query(params![id, task.phid.as_str()]).map_err(&error)?;
+            let unchanged = match rows.next().map_err(&error)? {
+                Some(was) => {
+                    let (before, asked): (String, i64) = (was.get(0).map_err(&error)?, was.get(1).map_err(&error)?);
+                    // What happened in the second in which it was asked may have happened after the look.
+                    before == row && task.modified.as_second() < asked
+                }
+                None => false,
+            };
+            drop(rows);
+            if !unchanged {
+                write.execute(params![id, task.phid.as_str(), row, asked.as_second(), NOT_READ]).map_err(&error)?;
+            }
+            let tagged = if tagged { sync.id } else { 0 };
+            member.execute(params![sync.scope, task.phid.as_str(), sync.id, tagged]).map_err(&error)?;
+        }
+        drop((known, write, member));
+        self.commit(transaction)
+    }
+
+    /// Takes in that a recorder wrote on these tasks.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn record<'t>(
+        &self,
+        sync: &Sync,
+        tasks: impl IntoIterator<Item = &'t Phid<TaskKind>>,
+    ) -> Result<(), MirrorError> {
+        let transaction = self.transaction()?;
+        let error = self.error("write");
+        let mut member = transaction
+            .prepare_cached(
+                "INSERT INTO member (scope, task, recorded) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (scope, task) DO UPDATE SET recorded = ?3",
+            )
+            .map_err(&error)?;
+        for task in tasks {
+            member.execute(params![sync.scope, task.as_str(), sync.id]).map_err(&error)?;
+        }
+        drop(member);
+        self.commit(transaction)
+    }
+
+    /// The next members that this run has not listed, `limit` at most, after this one.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn unlisted(&self, sync: &Sync, after: &str, limit: usize) -> Result<Vec<Phid<TaskKind>>, MirrorError> {
+        let error = self.error("read");
+        let mut statement = self
+            .connection
+            .prepare_cached(
+                "SELECT task FROM member WHERE scope = ?1 AND shown <> ?2 AND task > ?3 ORDER BY task LIMIT ?4",
+            )
+            .map_err(&error)?;
+        let rows = statement
+            .query_map(params![sync.scope, sync.id, after, limit as i64], |row| row.get::<_, String>(0))
+            .map_err(&error)?;
+        let read = |text: Result<String, rusqlite::Error>| {
+            Phid::new(text.map_err(&error)?).map_err(|error| MirrorError::Damaged {
+                path: self.path.clone(),
+                what: "a task".to_owned(),
+                why: error.to_string(),
+            })
+        };
+        rows.map(read).collect()
+    }
+
+    /// How large the population is after this run listed it.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn population(&self, sync: &Sync) -> Result<Population, MirrorError> {
+        let count = |condition: &str| {
+            let sql = format!("SELECT count(*) FROM member WHERE scope = ?1 AND {condition}");
+            self.connection.query_row(&sql, params![sync.scope, sync.id], |row| row.get::<_, i64>(0))
+        };
+        let count = |condition: &str| {
+            count(condition).map(|count| usize::try_from(count).unwrap_or(usize::MAX)).map_err(self.error("read"))
+        };
+        Ok(Population {
+            tagged: count("tagged = ?2")?,
+            recorded: count("tagged <> ?2 AND recorded = ?2 AND shown = ?2")?,
+            mirrored: count("tagged <> ?2 AND recorded <> ?2 AND shown = ?2")?,
+            unseen: count("shown <> ?2")?,
+        })
+    }
+}
+
+/// The number of a task as SQLite keeps it.
+pub(super) fn number(task: &Task) -> i64 {
+    i64::try_from(task.id.number()).unwrap_or(i64::MAX)
+}

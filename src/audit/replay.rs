@@ -1,0 +1,97 @@
+//! Judging what the mirror holds.
+//!
+//! In the room: handing every task of the mirror to [`audit_task`], on all processors, a few hundred at a time and in the
+//! order of their numbers, so that the memory does not grow with the history and the report is the same each time. Not in
+//! the room: how the mirror is filled, and what is found fault with.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread;
+
+use jiff::Timestamp;
+
+use super::mirror::{Facts, Filled, Mirror, Mirrored};
+use super::reader::{AuditError, Progress, Step, Unread, evidence, teams, torn};
+use super::{TaskAudit, audit_task};
+use crate::conduit::{Account, Project};
+use crate::ids::{Phid, User};
+use crate::policy::Policy;
+
+/// How many tasks are judged at a time.
+const AT_ONCE: usize = 200;
+
+/// What all tasks share.
+struct Judge<'a> {
+    policy: &'a Policy,
+    facts: &'a Facts,
+    teams: Arc<BTreeMap<String, Project>>,
+    statuses: Arc<BTreeMap<String, bool>>,
+    accounts: Arc<BTreeMap<Phid<User>, Account>>,
+    now: Timestamp,
+}
+
+impl Judge<'_> {
+    fn judge(&self, task: &Mirrored) -> Result<TaskAudit, Unread> {
+        let unread = |why: String| Unread { task: task.id, why };
+        if let Some(trouble) = &task.trouble {
+            return Err(unread(trouble.clone()));
+        }
+        let (row, history, lost) = task.open().map_err(unread)?;
+        let evidence = evidence(row, history, self.facts, &self.teams, &self.statuses, &self.accounts, self.now);
+        match torn(&evidence, self.policy) {
+            // The mirror fits another policy, with another field, or not at all.
+            Some(why) => Err(unread(why)),
+            None => Ok(audit_task(&evidence, self.policy, &lost)),
+        }
+    }
+
+    /// Judges some tasks, on all processors, and keeps their order.
+    fn judge_all(&self, tasks: &[Mirrored], threads: usize) -> Vec<Result<TaskAudit, Unread>> {
+        let share = tasks.len().div_ceil(threads).max(1);
+        let judged = |some: &[Mirrored]| some.iter().map(|task| self.judge(task)).collect::<Vec<_>>();
+        if threads == 1 || tasks.len() <= 1 {
+            return judged(tasks);
+        }
+        thread::scope(|scope| {
+            let parts: Vec<_> = tasks.chunks(share).map(|some| (some, scope.spawn(move || judged(some)))).collect();
+            // A task that cannot be judged without a panic is one that could not be read.
+            let broken = |task: &Mirrored| Err(Unread { task: task.id, why: "it cannot be judged".to_owned() });
+            let joined =
+                parts.into_iter().map(|(some, part)| part.join().unwrap_or_else(|_| some.iter().map(broken).collect()));
+            joined.flatten().collect()
+        })
+    }
+}
+
+/// Judges every task of the mirror as of a run, in the order of their numbers; `each` is handed what was found, or why a
+/// task could not be judged.
+///
+/// # Errors
+/// Where the mirror cannot be read, or `each` fails.
+pub fn replay(
+    mirror: &Mirror,
+    filled: &Filled,
+    policy: &Policy,
+    mut each: impl FnMut(Result<TaskAudit, Unread>) -> Result<(), AuditError>,
+    mut progress: impl FnMut(Progress),
+) -> Result<(), AuditError> {
+    let judge = Judge {
+        policy,
+        facts: &filled.facts,
+        teams: Arc::new(teams(&filled.facts, policy)),
+        statuses: Arc::new(filled.facts.statuses.clone()),
+        accounts: Arc::new(mirror.accounts()?),
+        now: filled.sync.now,
+    };
+    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let (mut done, of) = (0, Some(filled.population.shown()));
+    mirror.visit(&filled.sync, AT_ONCE, |tasks| {
+        for judged in judge.judge_all(&tasks, threads) {
+            each(judged)?;
+        }
+        done += tasks.len();
+        progress(Progress { step: Step::Judge, done, of });
+        Ok(())
+    })
+}

@@ -1,0 +1,118 @@
+//! The report for spreadsheets: CSV, as RFC 4180 has it.
+//!
+//! In the room: one row a deploy, or a task that has findings and no deploy. Every row says of how many tasks the report
+//! is, how many of them could not be read and whether it is complete, so that a part that is cut out does not pass for
+//! all.
+
+use std::io::{self, Write};
+
+use super::Report;
+use super::entry::{DeployEntry, TaskEntry};
+
+/// The columns.
+const COLUMNS: [&str; 18] = [
+    "task",
+    "url",
+    "deploy",
+    "time",
+    "reason",
+    "deployer",
+    "action",
+    "outcome",
+    "drill",
+    "verdict",
+    "approvals",
+    "findings",
+    "of_tasks",
+    "unread_tasks",
+    "complete",
+    "seconds_to_approve",
+    "seconds_to_deploy",
+    "seconds_it_ran",
+];
+
+/// Writes the report as CSV. Without a row there is nothing but the header.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let mut writer = csv::Writer::from_writer(out);
+    writer.write_record(COLUMNS)?;
+    let population = report.population;
+    let of = [
+        (population.shown() + population.unseen).to_string(),
+        (report.unread.len() + population.unseen).to_string(),
+        if report.is_complete() { "yes" } else { "no" }.to_owned(),
+    ];
+    report.tasks.visit(&mut |task| {
+        for deploy in &task.deploys {
+            write_row(&mut writer, deploy_row(report, task, deploy), &of)?;
+        }
+        let alone: Vec<&str> = task.alone().map(|finding| finding.name).collect();
+        if !alone.is_empty() {
+            let mut row: [String; 15] = Default::default();
+            (row[0], row[1], row[11]) = (task.task.to_string(), report.url(task.task, None), alone.join(" "));
+            write_row(&mut writer, row, &of)?;
+        }
+        Ok(())
+    })?;
+    writer.flush()
+}
+
+/// The cells of a deploy, without those that say of what the report is.
+fn deploy_row(report: &Report<'_>, task: &TaskEntry, deploy: &DeployEntry) -> [String; 15] {
+    let people: Vec<String> = deploy.counted().map(|approval| format!("{}={}", approval.team, approval.user)).collect();
+    let names: Vec<&str> = task.found(deploy).map(|finding| finding.name).collect();
+    let seconds = |took: Option<jiff::SignedDuration>| took.map(|took| took.as_secs().to_string()).unwrap_or_default();
+    [
+        task.task.to_string(),
+        report.url(task.task, Some(deploy.transaction)),
+        deploy.deploy.to_string(),
+        deploy.time().to_string(),
+        deploy.reason.clone().unwrap_or_default(),
+        deploy.deployer.clone().unwrap_or_default(),
+        deploy.action.clone().unwrap_or_default(),
+        deploy.outcome_word().to_owned(),
+        if deploy.drill { "yes" } else { "no" }.to_owned(),
+        deploy.verdict_as_recorded.clone(),
+        people.join(" "),
+        names.join(" "),
+        seconds(deploy.to_approve()),
+        seconds(deploy.to_deploy()),
+        seconds(deploy.duration()),
+    ]
+}
+
+fn write_row(writer: &mut csv::Writer<&mut dyn Write>, row: [String; 15], of: &[String; 3]) -> io::Result<()> {
+    let (first, times) = row.split_at(12);
+    let cells = first.iter().chain(of).chain(times);
+    Ok(writer.write_record(cells.map(|cell| guarded(cell)))?)
+}
+
+/// A cell that no spreadsheet takes for a formula, with nothing in it that is not seen.
+fn guarded(cell: &str) -> String {
+    let cell = crate::text::inert(cell);
+    match cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        true => format!("'{cell}"),
+        false => cell,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        for (cell, expected) in [
+            ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
+            ("@SUM(1)", "'@SUM(1)"),
+            ("+1", "'+1"),
+            ("-1", "'-1"),
+            ("releng1", "releng1"),
+        ] {
+            assert_eq!(guarded(cell), expected);
+        }
+        assert!(!guarded("\t=1").starts_with(['\t', '=']));
+    }
+}

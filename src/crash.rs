@@ -1,4 +1,4 @@
-//! Places where a test can kill the gate, to prove that the journal survives it.
+//! Places where a test can kill the gate, to prove that the journal and the mirror survive it.
 //!
 //! In the room: the names of the places and the blow. In a release build nothing of it is left. Not in the room: what
 //! must hold afterwards, which the tests say.
@@ -33,6 +33,14 @@ pub const POINTS: &[&str] = &[
     "journal-committed",
 ];
 
+/// Every place that an audit passes while it fills the mirror.
+pub const MIRROR_POINTS: &[&str] = &["mirror-listed", "mirror-kept", "mirror-compared", "mirror-met", "mirror-ended"];
+
+/// All places.
+fn all() -> impl Iterator<Item = &'static str> {
+    POINTS.iter().chain(MIRROR_POINTS).copied()
+}
+
 /// A value of [`VARIABLE`] that names no place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{VARIABLE} is {0:?}, which is no crash point: take one of those in phabgate::crash::POINTS")]
@@ -48,7 +56,7 @@ pub fn parse(text: &str) -> Result<(&'static str, u32), UnknownPoint> {
         None => (text, 1),
         Some((name, number)) => (name, number.parse().ok().filter(|number| *number > 0).ok_or_else(unknown)?),
     };
-    let point = POINTS.iter().find(|point| **point == name).ok_or_else(unknown)?;
+    let point = all().find(|point| *point == name).ok_or_else(unknown)?;
     Ok((point, passage))
 }
 
@@ -80,7 +88,7 @@ mod armed {
     });
 
     pub(super) fn point(name: &'static str) {
-        assert!(super::POINTS.contains(&name), "{name:?} is missing in crash::POINTS");
+        assert!(super::all().any(|point| point == name), "{name:?} is missing in crash::POINTS");
         let Some((target, passage)) = *TARGET else { return };
         if name == target && PASSED.fetch_add(1, Ordering::SeqCst) + 1 == passage {
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
@@ -97,11 +105,11 @@ mod tests {
 
     #[test]
     fn every_point_has_a_name_of_its_own_that_parses() {
-        let names: std::collections::BTreeSet<_> = POINTS.iter().collect();
-        assert_eq!(names.len(), POINTS.len());
-        for point in POINTS {
-            assert_eq!(parse(point), Ok((*point, 1)));
-            assert_eq!(parse(&format!("{point}:7")), Ok((*point, 7)));
+        let names: std::collections::BTreeSet<_> = all().collect();
+        assert_eq!(names.len(), all().count());
+        for point in all() {
+            assert_eq!(parse(point), Ok((point, 1)));
+            assert_eq!(parse(&format!("{point}:7")), Ok((point, 7)));
         }
     }
 

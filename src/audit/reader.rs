@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::mirror::{Facts, Filled, Mirror, MirrorError, Read, Sync};
 use crate::conduit::{Account, Client, ConduitError, Pages, Projects, Reply, Status, Task, Transaction};
+use crate::crash;
 use crate::evidence::timeline::Timeline;
 use crate::evidence::{Evidence, Tag, differences};
 use crate::history;
@@ -105,7 +106,7 @@ const TASKS: usize = 100;
 /// How many transactions one call reads.
 const COMMENTS: usize = 1_000;
 /// How many histories are written at once: what a killed audit has to read again.
-const KEPT: usize = 50;
+const KEPT: usize = 20;
 
 /// Who fills the mirror.
 pub struct Reader<'a> {
@@ -143,6 +144,7 @@ pub async fn fill(
     let Reader { sync, facts, .. } = reader;
     let population = mirror.population(&sync)?;
     mirror.end(&sync, &facts, &population)?;
+    crash::point("mirror-ended");
     Ok(Filled { sync, facts, population })
 }
 
@@ -225,6 +227,7 @@ impl<'a> Reader<'a> {
         while !pages.ended() {
             let page = self.client.tagged_page(&self.facts.tag.phid, &mut pages).await?;
             self.mirror.list(&self.sync, &page.result, page.date.ok_or(AuditError::NoClock)?, true)?;
+            crash::point("mirror-listed");
             done += page.result.len();
             progress(Progress { step: Step::List, done, of: None });
         }
@@ -275,6 +278,7 @@ impl<'a> Reader<'a> {
                 let people: BTreeSet<_> = some.iter().flat_map(|read| self.people_of(read)).collect();
                 self.mirror.mention(&people)?;
                 self.mirror.keep(&self.sync, &some)?;
+                crash::point("mirror-kept");
                 done += some.len();
                 progress(Progress { step: Step::Histories, done, of });
             }
@@ -366,6 +370,7 @@ impl<'a> Reader<'a> {
                 let gone: Vec<_> = known.into_iter().filter(|comment| !shown.contains(&comment.id)).collect();
                 self.mirror.compare(&self.sync, &rows)?;
                 self.mirror.miss(&gone)?;
+                crash::point("mirror-compared");
                 done += count;
                 progress(Progress { step: Step::Comments, done, of });
             }
@@ -383,6 +388,7 @@ impl<'a> Reader<'a> {
         while let Some(read) = read.next().await {
             let (asked, accounts) = read?;
             self.mirror.meet(asked, &accounts)?;
+            crash::point("mirror-met");
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 mod announce;
 mod answers;
 mod audit;
+mod audit_mirror;
 mod child;
 mod config_file;
 mod config_token;

@@ -17,13 +17,19 @@ impl Mirror {
     /// Where it cannot be written.
     pub fn mention<'p>(&self, people: impl IntoIterator<Item = &'p Phid<User>>) -> Result<(), MirrorError> {
         let transaction = self.transaction()?;
+        self.mention_in(people)?;
+        self.commit(transaction)
+    }
+
+    /// The same within a transaction that has begun.
+    pub(super) fn mention_in<'p>(&self, people: impl IntoIterator<Item = &'p Phid<User>>) -> Result<(), MirrorError> {
         for phid in people {
             self.connection
                 .prepare_cached("INSERT OR IGNORE INTO account (phid) VALUES (?1)")
                 .and_then(|mut statement| statement.execute([phid.as_str()]))
                 .map_err(self.error("write"))?;
         }
-        self.commit(transaction)
+        Ok(())
     }
 
     /// Everybody who matters.

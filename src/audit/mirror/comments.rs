@@ -163,6 +163,10 @@ impl Mirror {
         self.connection
             .execute("UPDATE task SET history = ?2 WHERE id = ?1", params![task, text])
             .map_err(self.error("write"))?;
+        // Who edited or removed it may be new.
+        let people: Vec<_> =
+            row.comments.iter().filter_map(|version| Phid::new(version.author.as_str()).ok()).collect();
+        self.mention_in(&people)?;
         self.index_comments(task, std::slice::from_ref(row))
     }
 }

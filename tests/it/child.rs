@@ -22,8 +22,19 @@ const ARGV: &str = "TEST_GATE_ARGV";
 const HOLD: &str = "TEST_GATE_HOLD";
 const SEPARATOR: char = '\u{1f}';
 
-/// A gate that will run this command.
+/// A gate that will run this command. Its signals have their default dispositions, whatever those of the tests are: they
+/// may have been started in the background by a shell without job control, which has them ignore INT and QUIT.
 fn gate(argv: &[&str]) -> Command {
+    let bare = bare_gate(argv);
+    let mut command = Command::new("env");
+    command.arg("--default-signal=HUP,INT,QUIT,TERM,TSTP").arg(bare.get_program()).args(bare.get_args());
+    same_environment(&mut command, &bare);
+    command.stdin(Stdio::null());
+    command
+}
+
+/// The same, with the dispositions that it is started with.
+fn bare_gate(argv: &[&str]) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "child::helper", "--ignored", "--nocapture", "--quiet", "--test-threads=1"]);
     command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
@@ -253,7 +264,7 @@ fn what_the_terminal_sends_is_for_the_child_to_decide() {
 #[test]
 fn what_the_parent_ignores_the_child_ignores() {
     let ignoring = |script: &str| {
-        let inner = gate_sh(script);
+        let inner = bare_gate(&["sh", "-c", script]);
         let mut outer = Command::new("sh");
         outer
             .args(["-c", "trap '' HUP INT QUIT TERM; exec \"$@\"", "sh"])

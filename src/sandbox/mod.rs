@@ -4,7 +4,7 @@
 //! minute, and the server of the test suite; for the latter it can break every call in sixteen ways.
 //!
 //! ```text
-//!   socket ─ wire ─ server ─ request ─ methods ─ world
+//!   socket ─ wire ─ server ─ request ─ methods ─ index ─ world
 //!              └─ fault ─┘                  └─ store (memory, or a file that processes share)
 //! ```
 //!
@@ -15,6 +15,7 @@
 
 mod access;
 mod fault;
+mod index;
 mod methods;
 mod page;
 mod remarkup;

@@ -2,6 +2,8 @@
 //!
 //! In the room: which items of a sorted list make the page, and the cursor that leads on. Not in the room: the lists.
 
+use std::ops::Range;
+
 use serde_json::{Value, json};
 
 use super::request::{Call, Refusal};
@@ -90,8 +92,22 @@ impl<'a> Cursors<'a> {
         id: impl Fn(T) -> u64,
         matches: impl Fn(T) -> bool,
     ) -> Result<Page<T>, Refusal> {
+        let place = |cursor| all.iter().position(|item| id(*item) == cursor).map(|at| at..at + 1);
+        self.page_of_some(all, limit, &id, place, matches)
+    }
+
+    /// Cuts the page out of a part of everything, in order. A cursor can point at what is not in the part: `place` says
+    /// where it stands there, or would stand, and `None` where it points at nothing.
+    pub(crate) fn page_of_some<T: Copy>(
+        &self,
+        some: &[T],
+        limit: usize,
+        id: impl Fn(T) -> u64,
+        place: impl Fn(u64) -> Option<Range<usize>>,
+        matches: impl Fn(T) -> bool,
+    ) -> Result<Page<T>, Refusal> {
         let place = |cursor: u64| {
-            all.iter().position(|item| id(*item) == cursor).ok_or_else(|| {
+            place(cursor).ok_or_else(|| {
                 let query = self.query;
                 Refusal::core(format!("Cursor \"{cursor}\" does not identify a valid object in query \"{query}\"."))
             })
@@ -102,8 +118,13 @@ impl<'a> Cursors<'a> {
             (items.last().filter(|_| older).map(|item| id(*item).to_string()), first)
         };
         if let (None, Some(before)) = (after, before) {
-            let mut items: Vec<T> =
-                all[..place(before)?].iter().rev().copied().filter(|item| matches(*item)).take(limit + 1).collect();
+            let mut items: Vec<T> = some[..place(before)?.start]
+                .iter()
+                .rev()
+                .copied()
+                .filter(|item| matches(*item))
+                .take(limit + 1)
+                .collect();
             let more = items.len() > limit;
             items.truncate(limit);
             items.reverse();
@@ -111,10 +132,10 @@ impl<'a> Cursors<'a> {
             return Ok(Page { items, after, before });
         }
         let start = match after {
-            Some(after) => place(after)? + 1,
+            Some(after) => place(after)?.end,
             None => 0,
         };
-        let mut items: Vec<T> = all[start..].iter().copied().filter(|item| matches(*item)).take(limit + 1).collect();
+        let mut items: Vec<T> = some[start..].iter().copied().filter(|item| matches(*item)).take(limit + 1).collect();
         let more = items.len() > limit;
         items.truncate(limit);
         let (after, before) = ends(&items, after.is_some(), more);

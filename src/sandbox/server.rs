@@ -136,8 +136,9 @@ pub struct Running {
 ///
 /// # Errors
 /// Where the world cannot be opened or the port not be listened on.
-pub async fn serve(options: Options) -> Result<Running, SandboxError> {
-    let store = Store::open(options.source.clone(), options.clock)?;
+pub async fn serve(mut options: Options) -> Result<Running, SandboxError> {
+    // taken, not copied: a large world is not held twice
+    let store = Store::open(std::mem::take(&mut options.source), options.clock)?;
     let port = options.port;
     let listen = |source| SandboxError::Listen { port, source };
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(listen)?;
@@ -186,7 +187,7 @@ impl Running {
     /// # Errors
     /// Where the world cannot be read.
     pub fn world(&self) -> Result<World, SandboxError> {
-        Ok(self.shared.store.read(|world, _| world.clone())?)
+        Ok(self.shared.store.read(|world, _| World::clone(world))?)
     }
 
     /// Changes the world behind the API's back, at its present.
@@ -194,7 +195,7 @@ impl Running {
     /// # Errors
     /// Where the world cannot be kept.
     pub fn change<R>(&self, change: impl FnOnce(&mut World, i64) -> R) -> Result<R, SandboxError> {
-        Ok(self.shared.store.write(change)?)
+        Ok(self.shared.store.write(|world, now| change(world, now))?)
     }
 
     /// Edits a comment, as its author can in the web interface.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::index::Indexed;
 use super::world::{World, WorldError};
 
 /// What the server takes for the present.
@@ -75,7 +76,7 @@ struct Stamp {
 
 #[derive(Debug)]
 struct Held {
-    world: World,
+    world: Indexed,
     stamp: Option<Stamp>,
     clock: Clock,
     offset: i64,
@@ -106,7 +107,7 @@ impl Store {
             }
         };
         let begins = world.last_event();
-        let held = Held { world, stamp, clock, offset: 0, started: Instant::now(), begins };
+        let held = Held { world: world.into(), stamp, clock, offset: 0, started: Instant::now(), begins };
         Ok(Self { path, held: Mutex::new(held) })
     }
 
@@ -115,7 +116,7 @@ impl Store {
     }
 
     /// Reads the world as it is now.
-    pub(crate) fn read<R>(&self, look: impl FnOnce(&mut World, i64) -> R) -> Result<R, StoreError> {
+    pub(crate) fn read<R>(&self, look: impl FnOnce(&mut Indexed, i64) -> R) -> Result<R, StoreError> {
         let mut held = self.held();
         self.refresh(&mut held, false)?;
         let now = held.now();
@@ -123,15 +124,15 @@ impl Store {
     }
 
     /// Changes the world, and keeps the change before anybody hears of it.
-    pub(crate) fn write<R>(&self, change: impl FnOnce(&mut World, i64) -> R) -> Result<R, StoreError> {
+    pub(crate) fn write<R>(&self, change: impl FnOnce(&mut Indexed, i64) -> R) -> Result<R, StoreError> {
         let mut held = self.held();
         let _lock = self.path.as_deref().map(lock).transpose()?;
         self.refresh(&mut held, true)?;
         let now = held.now();
         let Some(path) = &self.path else { return Ok(change(&mut held.world, now)) };
-        let mut world = held.world.clone();
+        let mut world = Indexed::from(World::clone(&held.world));
         let result = change(&mut world, now);
-        if world != held.world {
+        if *world != *held.world {
             held.stamp = Some(save(path, &world)?);
             held.world = world;
         }
@@ -155,7 +156,7 @@ impl Store {
                 }
             }
         };
-        held.world = world;
+        held.world = world.into();
         held.stamp = Some(stamp);
         Ok(())
     }

@@ -12,6 +12,7 @@ mod users;
 
 use serde_json::{Value, json};
 
+use super::index::Indexed;
 use super::request::{Call, Outcome, Refusal};
 use super::world::{User, World};
 
@@ -20,17 +21,17 @@ const SEARCH: &[&str] = &["queryKey", "constraints", "attachments", "order", "be
 const TRANSACTIONS: &[&str] = &["objectIdentifier", "objectType", "constraints", "before", "after", "limit"];
 const EDIT: &[&str] = &["transactions", "objectIdentifier"];
 
-type Method = fn(&mut World, &Call, &User, i64) -> Outcome;
+type Method = fn(&mut Indexed, &Call, &User, i64) -> Outcome;
 
 /// The methods, what each defines, and whether it changes the world.
 const METHODS: &[(&str, &[&str], bool, Method)] = &[
     ("user.whoami", &[], false, |world, _, user, _| users::whoami(world, user)),
     ("user.search", SEARCH, false, |world, call, _, _| users::search(world, call)),
     ("project.search", SEARCH, false, |world, call, user, _| projects::search(world, call, user)),
-    ("project.edit", EDIT, true, project_edit::edit),
+    ("project.edit", EDIT, true, |world, call, user, now| project_edit::edit(world, call, user, now)),
     ("maniphest.search", SEARCH, false, |world, call, user, _| tasks::search(world, call, user)),
     ("maniphest.status.search", &[], false, |world, _, _, _| Ok(json!({"data": world.statuses}))),
-    ("maniphest.edit", EDIT, true, edit::edit),
+    ("maniphest.edit", EDIT, true, |world, call, user, now| edit::edit(world, call, user, now)),
     ("transaction.search", TRANSACTIONS, false, |world, call, user, _| transactions::search(world, call, user)),
 ];
 
@@ -40,7 +41,7 @@ pub(crate) fn writes(method: &str) -> bool {
 }
 
 /// Answers a call at this time of the world: the JSON that the server sends.
-pub(crate) fn answer(world: &mut World, call: &Result<Call, Refusal>, method: &str, now: i64) -> Value {
+pub(crate) fn answer(world: &mut Indexed, call: &Result<Call, Refusal>, method: &str, now: i64) -> Value {
     let outcome = match call {
         Ok(call) => dispatch(world, call, now),
         Err(refusal) if exists(method) => Err(refusal.clone()),
@@ -60,7 +61,7 @@ fn no_such_method(method: &str) -> Refusal {
     Refusal::new("ERR-CONDUIT-CALL", format!("Conduit API method \"{method}\" does not exist."))
 }
 
-fn dispatch(world: &mut World, call: &Call, now: i64) -> Outcome {
+fn dispatch(world: &mut Indexed, call: &Call, now: i64) -> Outcome {
     if call.method == "conduit.ping" {
         call.allow(&[])?;
         return Ok(json!("sandbox"));

@@ -1,10 +1,12 @@
 //! `maniphest.search`.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 
 use serde_json::{Map, Value, json};
 
 use super::super::access;
+use super::super::index::Indexed;
 use super::super::page::{Cursors, application_limit, search_reply};
 use super::super::request::{Call, Fields, Outcome, Refusal};
 use super::super::world::{Task, User, World, leads_to, ordered};
@@ -71,7 +73,7 @@ enum Tagged {
     Nothing,
 }
 
-pub(super) fn search(world: &World, call: &Call, viewer: &User) -> Outcome {
+pub(super) fn search(world: &Indexed, call: &Call, viewer: &User) -> Outcome {
     query_key(call)?;
     let fields = Fields::constraints(call, CONSTRAINTS)?;
     let (ids, phids) = (fields.integers("ids")?, fields.phids("phids")?);
@@ -95,16 +97,36 @@ pub(super) fn search(world: &World, call: &Call, viewer: &User) -> Outcome {
     };
     let (limit, echo) = application_limit(call)?;
 
-    let mut all: Vec<&Task> = world.tasks.iter().filter(|task| access::can_view(world, task, viewer)).collect();
-    sort(&mut all, order);
+    let seen = |task: &Task| access::can_view(world, task, viewer);
+    let oldest_first = order == "oldest";
+    // By number a part of the tasks can be told in order; by anything else all are sorted.
+    let sorted = sorted(world, order);
+    let some = match (&sorted, &ids, &phids) {
+        (Some(sorted), ..) => Cow::Borrowed(sorted.as_slice()),
+        (None, Some(ids), _) => {
+            let ids: Vec<u64> = ids.iter().filter_map(|id| u64::try_from(*id).ok()).collect();
+            Cow::Owned(world.some_tasks(&ids, &[], oldest_first))
+        }
+        (None, None, Some(phids)) => Cow::Owned(world.some_tasks(&[], phids, oldest_first)),
+        (None, None, None) => Cow::Borrowed(world.tasks_by_number(oldest_first)),
+    };
+    let place = |cursor: u64| {
+        world.task_numbered(cursor).filter(|task| seen(task))?;
+        match &sorted {
+            Some(sorted) => sorted.iter().position(|at| world.task_at(*at).id == cursor).map(|at| at..at + 1),
+            None => Some(world.task_stands_among(&some, cursor, oldest_first)),
+        }
+    };
     let among = |list: &Option<Vec<String>>, value: Option<&String>| {
         list.as_ref().is_none_or(|list| value.is_some_and(|value| list.contains(value)))
     };
     let within = |(start, end): (Option<i64>, Option<i64>), time: i64| {
         start.is_none_or(|start| time >= start) && end.is_none_or(|end| time <= end)
     };
-    let matches = |task: &Task| {
-        ids.as_ref().is_none_or(|ids| ids.iter().any(|id| u64::try_from(*id) == Ok(task.id)))
+    let matches = |place| {
+        let task = world.task_at(place);
+        seen(task)
+            && ids.as_ref().is_none_or(|ids| ids.iter().any(|id| u64::try_from(*id) == Ok(task.id)))
             && among(&phids, Some(&task.phid))
             && among(&assigned, task.owner.as_ref())
             && among(&authors, Some(&task.author))
@@ -117,21 +139,26 @@ pub(super) fn search(world: &World, call: &Call, viewer: &User) -> Outcome {
             && tagged.as_ref().is_none_or(|tagged| carries(world, task, tagged))
     };
     let cursors = Cursors::new(call, "ManiphestTaskQuery", "Task IDs must be integer numbers.");
-    let page = cursors.page(&all, limit, |task| task.id, matches)?;
-    let page = page.map(|task| render(world, task, viewer, &attached));
+    let page = cursors.page_of_some(&some, limit, |at| world.task_at(at).id, place, matches)?;
+    let page = page.map(|at| render(world, world.task_at(at), viewer, &attached));
     Ok(search_reply(call, page, echo, json!({})))
 }
 
-fn sort(all: &mut [&Task], order: &str) {
-    match order {
-        "oldest" => all.sort_by_key(|task| task.id),
-        "updated" | "order-modified" => all.sort_by_key(|task| Reverse((task.modified, task.id))),
-        "outdated" => all.sort_by_key(|task| (task.modified, task.id)),
-        "priority" | "order-priority" => all.sort_by_key(|task| Reverse((task.priority, task.id))),
-        "closed" => all.sort_by_key(|task| Reverse((task.closed, task.id))),
-        "title" | "order-title" => all.sort_by_key(|task| (task.title.to_lowercase(), Reverse(task.id))),
-        _ => all.sort_by_key(|task| Reverse(task.id)),
+/// The places of all tasks in this order; `None` where it is that of their numbers.
+fn sorted(world: &Indexed, order: &str) -> Option<Vec<usize>> {
+    if matches!(order, "newest" | "created" | "order-created" | "oldest" | "relevance") {
+        return None;
     }
+    let mut all = world.tasks_by_number(true).to_vec();
+    let task = |place: &usize| world.task_at(*place);
+    match order {
+        "updated" | "order-modified" => all.sort_by_key(|at| Reverse((task(at).modified, task(at).id))),
+        "outdated" => all.sort_by_key(|at| (task(at).modified, task(at).id)),
+        "priority" | "order-priority" => all.sort_by_key(|at| Reverse((task(at).priority, task(at).id))),
+        "closed" => all.sort_by_key(|at| Reverse((task(at).closed, task(at).id))),
+        _ => all.sort_by_key(|at| (task(at).title.to_lowercase(), Reverse(task(at).id))),
+    }
+    Some(all)
 }
 
 /// The projects that are asked for by PHID or by hashtag without `#`; with `#` the server does not know them.

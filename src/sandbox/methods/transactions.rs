@@ -1,13 +1,15 @@
 //! `transaction.search`.
 
-use std::cmp::Reverse;
+use std::borrow::Cow;
+use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
 use super::super::access::{self, Capability};
+use super::super::index::Indexed;
 use super::super::page::{Cursors, transaction_limit};
 use super::super::request::{Call, Outcome, Refusal, as_map};
-use super::super::world::{Transaction, User, World};
+use super::super::world::{Transaction, User};
 
 /// Kinds of object that have transactions. The sandbox keeps those of tasks only.
 const TYPES: &[&str] = &["TASK", "PROJ", "USER", "CMIT", "DREV", "FILE", "PSTE", "SPCE"];
@@ -20,7 +22,7 @@ enum Scope {
     Other,
 }
 
-pub(super) fn search(world: &World, call: &Call, viewer: &User) -> Outcome {
+pub(super) fn search(world: &Indexed, call: &Call, viewer: &User) -> Outcome {
     let scope = scope(world, call, viewer)?;
     let constraints = as_map(call.get("constraints")).ok_or_else(|| {
         Refusal::new("ERR-INVALID-CONSTRAINTS-FORMAT", "\"constraints\" must be a list of constraints.")
@@ -35,33 +37,45 @@ pub(super) fn search(world: &World, call: &Call, viewer: &User) -> Outcome {
     let authors = phids_of_authors(&constraints)?;
     let (limit, echo) = transaction_limit(call);
 
-    let mut all: Vec<&Transaction> = world.transactions.iter().collect();
-    all.sort_by_key(|transaction| Reverse(transaction.id));
+    let some = match (&scope, &phids, &authors) {
+        (Scope::Other, ..) => Cow::Borrowed(&[][..]),
+        (Scope::Task(phid), ..) => Cow::Borrowed(world.transactions_of(phid)),
+        (Scope::AllTasks, Some(phids), _) => world.transactions_named(phids),
+        (Scope::AllTasks, None, Some(authors)) => world.transactions_by(authors),
+        (Scope::AllTasks, None, None) => Cow::Borrowed(world.transactions_by_number()),
+    };
+    let (phids, authors) = (phids.as_deref().map(set), authors.as_deref().map(set));
     let seen = |transaction: &Transaction| match &scope {
         Scope::Task(phid) => transaction.object == *phid,
         Scope::AllTasks => world.task(&transaction.object).is_some_and(|task| access::can_view(world, task, viewer)),
         Scope::Other => false,
     };
-    let matches = |transaction: &Transaction| {
+    let matches = |place| {
+        let transaction = world.transaction_at(place);
         seen(transaction)
-            && phids.as_ref().is_none_or(|phids| phids.contains(&transaction.phid))
-            && authors.as_ref().is_none_or(|authors| authors.contains(&transaction.author))
+            && phids.as_ref().is_none_or(|phids| phids.contains(transaction.phid.as_str()))
+            && authors.as_ref().is_none_or(|authors| authors.contains(transaction.author.as_str()))
     };
     let nonsense = "Expected a numeric scalar or null for %Ld conversion. Query: x.id IN (%Ld)";
-    let page = Cursors::new(call, "ManiphestTransactionQuery", nonsense).page(
-        &all,
+    let page = Cursors::new(call, "ManiphestTransactionQuery", nonsense).page_of_some(
+        &some,
         limit,
-        |transaction| transaction.id,
+        |place| world.transaction_at(place).id,
+        |cursor| world.stands_among(&some, cursor),
         matches,
     )?;
-    let page = page.map(render);
+    let page = page.map(|place| render(world.transaction_at(place)));
     Ok(json!({
         "data": page.items,
         "cursor": {"limit": echo, "after": page.after, "before": page.before},
     }))
 }
 
-fn scope(world: &World, call: &Call, viewer: &User) -> Result<Scope, Refusal> {
+fn set(list: &[String]) -> HashSet<&str> {
+    list.iter().map(String::as_str).collect()
+}
+
+fn scope(world: &Indexed, call: &Call, viewer: &User) -> Result<Scope, Refusal> {
     let (identifier, kind) = (call.get("objectIdentifier"), call.get("objectType"));
     match (identifier, kind) {
         (Some(_), Some(_)) => Err(Refusal::new(
@@ -88,7 +102,7 @@ fn scope(world: &World, call: &Call, viewer: &User) -> Result<Scope, Refusal> {
     }
 }
 
-fn object(world: &World, name: &str, viewer: &User) -> Result<Scope, Refusal> {
+fn object(world: &Indexed, name: &str, viewer: &User) -> Result<Scope, Refusal> {
     let missing = || {
         let info = "Specified \"objectIdentifier\" does not exist.";
         Err(Refusal::new("ERR-INVALID-OBJECT-PHID", info))

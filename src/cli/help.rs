@@ -188,7 +188,9 @@ const ENTRIES: &[Entry] = &[
             ("phabgate audit", "all deploys on record, and what broke the rules"),
             ("phabgate audit --since 2026-11-01 --until 2026-11-30", "those of a month"),
             ("phabgate audit --fail-on warning --format json", "for a program that minds warnings"),
+            ("phabgate audit --format html > audit.html", "one page, to read, to hand on, to print"),
             ("phabgate audit --format prometheus > FILE.prom", "for node_exporter's textfile collector"),
+            ("phabgate audit --offline", "judge what earlier audits read"),
         ],
         endings: &[
             ("0", "compliant: no finding of --fail-on or worse"),

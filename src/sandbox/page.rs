@@ -145,12 +145,14 @@ impl<'a> Cursors<'a> {
 
 /// The reply of a search of an application.
 pub(crate) fn search_reply(call: &Call, page: Page<Value>, limit: Value, maps: Value) -> Value {
-    json!({
-        "data": page.items,
-        "maps": maps,
+    let mut reply = json!({
         "query": {"queryKey": call.get("queryKey")},
         "cursor": {"limit": limit, "after": page.after, "before": page.before, "order": call.get("order")},
-    })
+    });
+    // put in, not written in: `json!` would copy them whole
+    reply["data"] = Value::Array(page.items);
+    reply["maps"] = maps;
+    reply
 }
 
 impl<T> Page<T> {

@@ -48,7 +48,12 @@ pub(crate) fn answer(world: &mut Indexed, call: &Result<Call, Refusal>, method: 
         Err(_) => Err(no_such_method(method)),
     };
     match outcome {
-        Ok(result) => json!({"result": result, "error_code": null, "error_info": null}),
+        Ok(result) => {
+            let mut reply = json!({"result": null, "error_code": null, "error_info": null});
+            // put in, not written in: `json!` would copy it whole
+            reply["result"] = result;
+            reply
+        }
         Err(refusal) => json!({"result": null, "error_code": refusal.code, "error_info": refusal.info}),
     }
 }

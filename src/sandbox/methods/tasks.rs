@@ -236,5 +236,8 @@ fn render(world: &World, task: &Task, viewer: &User, attached: &[String]) -> Val
         };
         extra.insert(key.clone(), value);
     }
-    json!({"id": task.id, "type": "TASK", "phid": task.phid, "fields": fields, "attachments": extra})
+    let mut row = json!({"id": task.id, "type": "TASK", "phid": task.phid});
+    row["fields"] = fields;
+    row["attachments"] = Value::Object(extra);
+    row
 }

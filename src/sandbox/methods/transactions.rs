@@ -65,10 +65,9 @@ pub(super) fn search(world: &Indexed, call: &Call, viewer: &User) -> Outcome {
         matches,
     )?;
     let page = page.map(|place| render(world.transaction_at(place)));
-    Ok(json!({
-        "data": page.items,
-        "cursor": {"limit": echo, "after": page.after, "before": page.before},
-    }))
+    let mut reply = json!({"cursor": {"limit": echo, "after": page.after, "before": page.before}});
+    reply["data"] = Value::Array(page.items);
+    Ok(reply)
 }
 
 fn set(list: &[String]) -> HashSet<&str> {
@@ -175,7 +174,7 @@ fn render(transaction: &Transaction) -> Value {
         })
     };
     let comments: Vec<Value> = transaction.versions.iter().enumerate().rev().map(version).collect();
-    json!({
+    let mut row = json!({
         "id": transaction.id,
         "phid": transaction.phid,
         "type": transaction.kind,
@@ -184,7 +183,8 @@ fn render(transaction: &Transaction) -> Value {
         "dateCreated": transaction.created,
         "dateModified": transaction.modified,
         "groupID": transaction.group,
-        "comments": comments,
-        "fields": transaction.fields,
-    })
+    });
+    row["comments"] = Value::Array(comments);
+    row["fields"] = Value::Object(transaction.fields.clone());
+    row
 }

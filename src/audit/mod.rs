@@ -21,9 +21,24 @@ pub use replay::replay;
 
 use crate::evidence::{Evidence, Story, Tagged};
 use crate::ids::TaskId;
-use crate::policy::Policy;
+use crate::policy::{Policy, PolicyDigest};
 use findings::Case;
 use mirror::lost::Lost;
+
+/// By what is judged.
+#[derive(Debug, Clone)]
+pub struct Yardstick<'a> {
+    policy: &'a Policy,
+    /// Its digest, which takes its time to be computed.
+    digest: PolicyDigest,
+}
+
+impl<'a> Yardstick<'a> {
+    /// Judging by this policy.
+    pub fn new(policy: &'a Policy) -> Self {
+        Self { policy, digest: policy.digest() }
+    }
+}
 
 /// What the audit of one task comes to.
 #[derive(Debug, Clone)]
@@ -47,11 +62,12 @@ pub struct TaskAudit {
 /// Audits one task. The evidence is that of the task, whole and as it is now, gathered by somebody who deploys nothing.
 /// Who deployed is taken from each deploy's own records, so that one deployer does not stain another's deploy.
 /// `lost` is what the mirror saw of the task and the server now denies.
-pub fn audit_task(evidence: &Evidence, policy: &Policy, lost: &[Lost]) -> TaskAudit {
+pub fn audit_task(evidence: &Evidence, yardstick: &Yardstick<'_>, lost: &[Lost]) -> TaskAudit {
+    let policy = yardstick.policy;
     let trials = deploys::trials(evidence, policy);
     let story = Story::read(evidence, policy, None);
     let restricted = evidence.is_restricted(&policy.open_spaces);
-    let case = Case { evidence, policy, trials: &trials, lost, hide: restricted };
+    let case = Case { evidence, policy, digest: &yardstick.digest, trials: &trials, lost, hide: restricted };
     let mut findings: Vec<Finding> = findings::ALL.iter().flat_map(|rule| (rule.find)(rule, &case)).collect();
     findings.sort_by_key(|finding| (finding.time, finding.transaction));
     TaskAudit {

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::mirror::{Facts, Filled, Mirror, Mirrored};
 use super::reader::{AuditError, Progress, Step, Unread, evidence, teams, torn};
-use super::{TaskAudit, audit_task};
+use super::{TaskAudit, Yardstick, audit_task};
 use crate::conduit::{Account, Project};
 use crate::ids::{Phid, User};
 use crate::policy::Policy;
@@ -24,6 +24,7 @@ const AT_ONCE: usize = 200;
 /// What all tasks share.
 struct Judge<'a> {
     policy: &'a Policy,
+    yardstick: Yardstick<'a>,
     facts: &'a Facts,
     teams: Arc<BTreeMap<String, Project>>,
     statuses: Arc<BTreeMap<String, bool>>,
@@ -42,7 +43,7 @@ impl Judge<'_> {
         match torn(&evidence, self.policy) {
             // The mirror fits another policy, with another field, or not at all.
             Some(why) => Err(unread(why)),
-            None => Ok(audit_task(&evidence, self.policy, &lost)),
+            None => Ok(audit_task(&evidence, &self.yardstick, &lost)),
         }
     }
 
@@ -78,6 +79,7 @@ pub fn replay(
 ) -> Result<(), AuditError> {
     let judge = Judge {
         policy,
+        yardstick: Yardstick::new(policy),
         facts: &filled.facts,
         teams: Arc::new(teams(&filled.facts, policy)),
         statuses: Arc::new(filled.facts.statuses.clone()),

@@ -1,6 +1,6 @@
 //! Histories with deploys, for the tests of the audit.
 
-use super::{Finding, TaskAudit, audit_task};
+use super::{Finding, TaskAudit, Yardstick, audit_task};
 use crate::evidence::testing::{History, at, person, record};
 use crate::ids::{DeployId, TransactionId};
 use crate::record::{ApprovalKind, Event, Outcome, Record, RecordedApproval};
@@ -105,7 +105,7 @@ pub(super) fn clean() -> History {
 pub(super) fn audit(history: &History) -> TaskAudit {
     let mut evidence = history.evidence();
     evidence.candidates.clear();
-    audit_task(&evidence, &history.policy, &[])
+    audit_task(&evidence, &Yardstick::new(&history.policy), &[])
 }
 
 /// The names of all findings, oldest first.

@@ -6,7 +6,7 @@ use super::Evidence;
 use super::timeline::{Comment, Cut, Moment, Timeline};
 use crate::ids::{Phid, User};
 use crate::policy::Policy;
-use crate::record::parse::{Parsed, parse};
+use crate::record::parse::Parsed;
 use crate::record::{Event, Record};
 
 /// A record that stands on a task.
@@ -26,7 +26,7 @@ pub struct Standing {
 
 /// The comments that hold a record or claim to, oldest first.
 pub fn comments(timeline: &Timeline, cut: Option<Cut>) -> impl Iterator<Item = Comment<'_>> {
-    timeline.comments(cut).filter(|comment| !matches!(parse(comment.first_text()), Parsed::Absent))
+    timeline.comments(cut).filter(|comment| *comment.claim() != Parsed::Absent)
 }
 
 impl Evidence {
@@ -34,10 +34,10 @@ impl Evidence {
     /// they said first counts, so that an edit cannot hide a deploy.
     pub fn records(&self, policy: &Policy, cut: Option<Cut>) -> Vec<Standing> {
         let standing = comments(&self.timeline, cut).filter_map(|comment| {
-            let Parsed::Record(record) = parse(comment.first_text()) else { return None };
+            let Parsed::Record(record) = comment.claim() else { return None };
             let transaction = comment.transaction;
-            self.believes(&record, &transaction.author, policy).then(|| Standing {
-                record,
+            self.believes(record, &transaction.author, policy).then(|| Standing {
+                record: record.clone(),
                 moment: self.timeline.moment_of(transaction),
                 author: transaction.author.clone(),
                 changed: comment.is_changed(),

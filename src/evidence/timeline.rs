@@ -4,12 +4,14 @@
 //! the state of the task at a moment. Not in the room: what the texts mean.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::conduit::{Change, CommentVersion, Task, Transaction};
 use crate::ids::{Phid, Project, TransactionId};
+use crate::record::parse::{Parsed, parse};
 
 /// A place in the order of what happened. Transactions are ordered by their id; an edit of a comment has only a time,
 /// so it stands after a transaction, and when several share its second, where it helps the deploy least.
@@ -52,6 +54,8 @@ pub struct Cut {
 #[derive(Debug, Clone)]
 pub struct Timeline {
     transactions: Vec<Transaction>,
+    /// What each transaction's comment is to a reader of records; read when it is first asked for, since it takes its time.
+    claims: OnceLock<Vec<Parsed>>,
 }
 
 /// A task as it was at a moment, as far as its transactions tell.
@@ -76,6 +80,8 @@ pub struct Comment<'a> {
     pub transaction: &'a Transaction,
     /// Its versions up to that moment, newest first; never empty.
     versions: &'a [CommentVersion],
+    timeline: &'a Timeline,
+    at: usize,
 }
 
 impl<'a> Comment<'a> {
@@ -109,6 +115,11 @@ impl<'a> Comment<'a> {
     pub fn first_text(&self) -> &'a str {
         self.versions.last().map_or("", CommentVersion::text)
     }
+
+    /// The record that it was first written as, or claims to be: what was written first is the same at every moment.
+    pub fn claim(&self) -> &'a Parsed {
+        self.timeline.claims().get(self.at).unwrap_or(&Parsed::Absent)
+    }
 }
 
 /// The value of a custom field as a reason may be read from it.
@@ -125,7 +136,12 @@ impl Timeline {
     /// The timeline of these transactions of one task, in whatever order they come.
     pub fn new(mut transactions: Vec<Transaction>) -> Self {
         transactions.sort_by_key(|transaction| transaction.id);
-        Self { transactions }
+        Self { transactions, claims: OnceLock::new() }
+    }
+
+    fn claims(&self) -> &[Parsed] {
+        let first = |row: &Transaction| row.comments.last().map_or(Parsed::Absent, |version| parse(version.text()));
+        self.claims.get_or_init(|| self.transactions.iter().map(first).collect())
     }
 
     /// All transactions, oldest first.
@@ -152,12 +168,12 @@ impl Timeline {
 
     /// The comments up to a cut, oldest first, each with the versions that it had then.
     pub fn comments(&self, cut: Option<Cut>) -> impl Iterator<Item = Comment<'_>> {
-        self.up_to(cut).iter().filter_map(move |transaction| {
+        self.up_to(cut).iter().enumerate().filter_map(move |(at, transaction)| {
             let later =
                 |version: &&CommentVersion| cut.is_some_and(|cut| version.created > cut.time && version.version > 1);
             let skip = transaction.comments.iter().take_while(later).count();
             let versions = &transaction.comments[skip..];
-            (!versions.is_empty()).then_some(Comment { transaction, versions })
+            (!versions.is_empty()).then_some(Comment { transaction, versions, timeline: self, at })
         })
     }
 

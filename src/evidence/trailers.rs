@@ -68,18 +68,33 @@ impl Key {
 /// assert_eq!(last("Fine.\n\nemergency-approve: sre", Key::Approve), Some("sre"));
 /// ```
 pub fn last(text: &str, key: Key) -> Option<&str> {
+    // Most texts hold none, and to tell what Remarkup shows takes its time.
+    if !holds(text, key.name()) {
+        return None;
+    }
     own_lines(text).filter_map(|line| split(line, key.name())).last()
 }
 
 /// The keys in a text that look like trailers of the gate and are none: `Emergency-Aprove`.
 pub fn unknown_keys(text: &str) -> Vec<&str> {
+    const FAMILY: &str = "Emergency-";
+    if !holds(text, FAMILY) {
+        return Vec::new();
+    }
     let known = |key: &str| Key::ALL.iter().any(|known| known.name().eq_ignore_ascii_case(key));
     own_lines(text)
         .filter_map(|line| line.split_once(':').map(|(key, _)| key.trim_end()))
-        .filter(|key| key.len() > 10 && key.is_char_boundary(10) && key[..10].eq_ignore_ascii_case("Emergency-"))
+        .filter(|key| {
+            key.get(..FAMILY.len()).is_some_and(|start| start.eq_ignore_ascii_case(FAMILY)) && key.len() > FAMILY.len()
+        })
         .filter(|key| key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'))
         .filter(|key| !known(key))
         .collect()
+}
+
+/// Whether a text holds these letters, in any case.
+fn holds(text: &str, letters: &str) -> bool {
+    text.as_bytes().windows(letters.len()).any(|part| part.eq_ignore_ascii_case(letters.as_bytes()))
 }
 
 fn split<'a>(line: &'a str, name: &str) -> Option<&'a str> {

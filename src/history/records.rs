@@ -8,19 +8,19 @@ use std::collections::BTreeSet;
 use super::{Detail, Entry, Kind, Teller, Tone, clipped};
 use crate::evidence::timeline::Comment;
 use crate::ids::DeployId;
-use crate::record::parse::{Parsed, parse};
+use crate::record::parse::Parsed;
 use crate::record::{ApprovalKind, Event, ExitStatus, Outcome, Record};
 
 impl Teller<'_> {
     /// What a comment records. `seen` holds the records that were told before it.
     pub(super) fn record(&self, comment: &Comment<'_>, seen: &mut BTreeSet<(DeployId, Event)>) -> Option<Entry> {
         let transaction = comment.transaction;
-        let (tone, words, detail) = match parse(comment.first_text()) {
+        let (tone, words, detail) = match comment.claim() {
             Parsed::Absent => return None,
             Parsed::Unreadable { why } => {
                 let why = match self.hide {
                     true => String::new(),
-                    false => format!(": {}", clipped(&why)),
+                    false => format!(": {}", clipped(why)),
                 };
                 (Tone::Bad, format!("wrote what claims to be a record and cannot be read{why}"), Detail::default())
             }
@@ -29,7 +29,7 @@ impl Teller<'_> {
                 (Tone::Mind, words, Detail::default())
             }
             Parsed::Record(record) => {
-                let believed = self.evidence.believes(&record, &transaction.author, self.policy);
+                let believed = self.evidence.believes(record, &transaction.author, self.policy);
                 let duplicate = believed && !seen.insert((record.deploy, record.event));
                 let detail = Detail {
                     deploy: Some(record.deploy),
@@ -37,11 +37,11 @@ impl Teller<'_> {
                     outcome: record.outcome,
                     duplicate,
                     counts: Some(believed),
-                    why_not: (!believed).then(|| self.why_not_believed(&record).to_owned()),
+                    why_not: (!believed).then(|| self.why_not_believed(record).to_owned()),
                     ..Detail::default()
                 };
                 match (believed, duplicate) {
-                    (true, false) => (tone(&record), self.told(&record), detail),
+                    (true, false) => (tone(record), self.told(record), detail),
                     (true, true) => {
                         let words = format!("{} a second time: a duplicate of the record before", event(record.event));
                         (Tone::Mind, words, detail)
@@ -49,9 +49,9 @@ impl Teller<'_> {
                     (false, _) => {
                         let claim = match self.hide {
                             true => event(record.event).to_owned(),
-                            false => self.told(&record),
+                            false => self.told(record),
                         };
-                        let why = self.why_not_believed(&record);
+                        let why = self.why_not_believed(record);
                         (Tone::Bad, format!("wrote a record that is not believed, as {why}; it says: {claim}"), detail)
                     }
                 }

@@ -33,6 +33,10 @@ pub enum Parsed {
 /// or literal text it is somebody showing a record, not one. Text around it and fields that are not known are passed
 /// over. A comment with two blocks is no record at all: readers must not differ about which of them counts.
 pub fn parse(comment: &str) -> Parsed {
+    // Nearly every comment is none, and needs no reading.
+    if !comment.contains(family()) {
+        return Parsed::Absent;
+    }
     let unreadable = |why: String| Parsed::Unreadable { why };
     let mut blocks = blocks(comment).into_iter();
     let Some(block) = blocks.next() else { return Parsed::Absent };
@@ -73,6 +77,11 @@ struct Schema {
 enum Version {
     Known,
     Newer,
+}
+
+/// [`SCHEMA`] without its number.
+fn family() -> &'static str {
+    SCHEMA.rsplit_once('/').map_or(SCHEMA, |(family, _)| family)
 }
 
 /// What the number at the end of a schema says; `None` where it is not one of ours.
@@ -131,11 +140,10 @@ fn blocks(comment: &str) -> Vec<Block> {
 
 /// The schema that the options of a fence name, where it is of the family of [`SCHEMA`].
 fn claimed_schema(options: &str) -> Option<String> {
-    let (family, _) = SCHEMA.rsplit_once('/')?;
     let options = options.trim_end().trim_end_matches('`');
     let mut names = options.split(',').filter_map(|option| option.trim().strip_prefix(MARKER)).map(str::trim);
     names
-        .find(|name| name.strip_prefix(family).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+        .find(|name| name.strip_prefix(family()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
         .map(str::to_owned)
 }
 

@@ -100,7 +100,7 @@ fn changed(change: &Change) -> &'static str {
 mod tests {
     use crate::audit::mirror::lost::{self, Lost};
     use crate::audit::testing::*;
-    use crate::audit::{Finding, Severity, audit_task};
+    use crate::audit::{Finding, Severity, Yardstick, audit_task};
     use crate::conduit::Transaction;
     use crate::evidence::testing::{History, at};
 
@@ -113,7 +113,7 @@ mod tests {
             Some(Lost { was: was.clone(), noticed: at(900), denied })
         };
         let lost: Vec<Lost> = seen.transactions().iter().filter_map(lost).collect();
-        let audit = audit_task(&evidence, &now.policy, &lost);
+        let audit = audit_task(&evidence, &Yardstick::new(&now.policy), &lost);
         audit.findings.into_iter().filter(|finding| finding.name == "history-rewritten").collect()
     }
 

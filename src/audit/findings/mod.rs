@@ -37,7 +37,7 @@ use crate::evidence::Evidence;
 use crate::evidence::records::Standing;
 use crate::evidence::timeline::Moment;
 use crate::ids::{DeployId, TaskId, TransactionId};
-use crate::policy::{Approval, Outcome, Policy, RuleOutcome, Verdict};
+use crate::policy::{Approval, Outcome, Policy, PolicyDigest, RuleOutcome, Verdict};
 
 /// How bad a finding is; the worst is the greatest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -108,6 +108,7 @@ impl<'de> Deserialize<'de> for Finding {
 pub(super) struct Case<'a> {
     pub(super) evidence: &'a Evidence,
     pub(super) policy: &'a Policy,
+    pub(super) digest: &'a PolicyDigest,
     /// The deploys of the task.
     pub(super) trials: &'a [Trial],
     /// What the mirror saw and the server now denies.

@@ -13,7 +13,7 @@ pub(super) const RULE: Rule = Rule {
            Compare `phabgate config show` on the host with that of the audit. For deploys from before a change \
            of the policy, audit them with the policy of then.",
     find: |rule, case| {
-        let ours = case.policy.digest();
+        let ours = case.digest;
         let differs = case.ran().filter_map(|trial| {
             let other = trial.deploy.records.iter().find(|standing| standing.record.policy != ours.as_str())?;
             let theirs = shorten(&other.record.policy, 80);

@@ -37,8 +37,8 @@ pub(super) const RULE: Rule = Rule {
 /// Why a comment that claims to be a record is not believed; `None` where it claims nothing, or is.
 fn fault(case: &Case<'_>, comment: &Comment<'_>) -> Option<(&'static str, Severity)> {
     let author = &comment.transaction.author;
-    match parse(comment.first_text()) {
-        Parsed::Record(record) if case.evidence.believes(&record, author, case.policy) => None,
+    match comment.claim() {
+        Parsed::Record(record) if case.evidence.believes(record, author, case.policy) => None,
         Parsed::Record(record) if record.task != case.evidence.task.id => {
             Some(("it speaks of another task", Severity::Error))
         }

@@ -36,7 +36,7 @@ mod tests {
         let mut evidence = history.evidence();
         evidence.candidates.clear();
         std::sync::Arc::make_mut(&mut evidence.teams).remove("sre");
-        let findings = audit_task(&evidence, &history.policy, &[]).findings;
+        let findings = audit_task(&evidence, &crate::audit::Yardstick::new(&history.policy), &[]).findings;
         let found: Vec<_> = findings.iter().filter(|finding| finding.name == "undecided").collect();
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].transaction, Some(first));

@@ -62,12 +62,13 @@ impl Policy {
     /// Reads a category and, after `-`, `–`, `—` or `:`, an explanation. Of several words that fit, the longest wins.
     pub fn read_reason(&self, text: &str) -> WrittenReason {
         let text = text.trim();
-        let fits = self.reasons.iter().flat_map(|reason| {
-            reason
-                .words()
-                .filter(|word| !normalized(word).is_empty())
-                .filter_map(move |word| Some((reason, normalized(word).len(), explanation_after(text, word)?)))
-        });
+        let words = self.reasons.iter().flat_map(|reason| reason.words().map(move |word| (reason, normalized(word))));
+        let words: Vec<_> = words.filter(|(_, word)| !word.is_empty()).collect();
+        let longest = words.iter().map(|(_, word)| word.len()).max().unwrap_or_default();
+        let beginnings = beginnings(text, longest);
+        let fits = words
+            .iter()
+            .filter_map(|(reason, word)| Some((reason, word.len(), explanation_after(text, word, &beginnings)?)));
         match fits.max_by_key(|(_, length, _)| *length) {
             Some((reason, _, explanation)) => {
                 WrittenReason { category: Some(reason.key.clone()), explanation: explanation.to_owned() }
@@ -80,15 +81,18 @@ impl Policy {
 /// No category is longer, in characters; what stands beyond is explanation.
 const CATEGORY_LIMIT: usize = 200;
 
+/// Every beginning of a text that may be a word of at most so many bytes, the shortest first: where it ends, and how it
+/// is compared. The longer a beginning, the longer what is compared: behind the first that is too long none fits.
+fn beginnings(text: &str, longest: usize) -> Vec<(usize, String)> {
+    let ends = text.char_indices().take(CATEGORY_LIMIT).map(|(at, c)| at + c.len_utf8());
+    ends.map(|end| (end, normalized(&text[..end]))).take_while(|(_, beginning)| beginning.len() <= longest).collect()
+}
+
 /// What follows `word` in `text`: nothing, or a separator and an explanation. `None` where the text does not begin so.
-fn explanation_after<'a>(text: &'a str, word: &str) -> Option<&'a str> {
-    let word = normalized(word);
-    let ends = text.char_indices().take(CATEGORY_LIMIT).map(|(at, c)| at + c.len_utf8()).collect::<Vec<_>>();
+fn explanation_after<'a>(text: &'a str, word: &str, beginnings: &[(usize, String)]) -> Option<&'a str> {
     // Longest first, so that trailing spaces belong to the word and not to what follows.
-    ends.into_iter()
-        .rev()
-        .filter(|end| normalized(&text[..*end]) == word)
-        .find_map(|end| after_separator(&text[..end], &text[end..]))
+    let fits = beginnings.iter().rev().filter(|(_, beginning)| beginning == word);
+    fits.map(|(end, _)| *end).find_map(|end| after_separator(&text[..end], &text[end..]))
 }
 
 /// The explanation after a separator. A hyphen joins words as well, so it separates only with a space beside it.

@@ -8,6 +8,7 @@
 pub mod csv;
 pub mod entry;
 pub mod figures;
+pub mod html;
 pub mod json;
 pub mod prometheus;
 pub mod spool;

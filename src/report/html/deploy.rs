@@ -1,0 +1,241 @@
+//! A row: a deploy, or what was found on a task and is about no deploy of it. It opens to the evidence.
+//!
+//! In the room: the row and the evidence of one deploy. A long history has many rows, so each is written with as little
+//! markup as it can. Not in the room: what is told of a restricted task (the entries hold no text of it).
+
+use jiff::{SignedDuration, Timestamp};
+use maud::{Markup, Render, html};
+
+use super::super::Report;
+use super::super::entry::{ApprovalEntry, DeployEntry, RuleEntry, TaskEntry};
+use super::super::figures::NO_REASON;
+use super::words::{Made, link, mark, minute, place, second};
+use crate::audit::{Finding, Severity, findings};
+use crate::ids::{TaskId, TransactionId};
+use crate::policy::Outcome;
+use crate::record::{ApprovalKind, ExitStatus};
+use crate::text::Inert;
+use crate::time::rough;
+
+/// The reason of a deploy, by which it is counted and chosen.
+pub(super) fn reason(deploy: &DeployEntry) -> &str {
+    deploy.reason.as_deref().unwrap_or(NO_REASON)
+}
+
+/// The month of a row.
+pub(super) fn month(time: Timestamp) -> String {
+    time.strftime("%Y-%m").to_string()
+}
+
+/// Adds the rows of a task.
+pub(super) fn rows(report: &Report<'_>, task: &TaskEntry, out: &mut String) {
+    for deploy in &task.deploys {
+        let found: Vec<&Finding> = task.found(deploy).collect();
+        row(report, task, deploy, &found).render_to(out);
+    }
+    let alone: Vec<&Finding> = task.alone().collect();
+    if let Some(first) = alone.first() {
+        row_of_task(report, task, first.time, &alone).render_to(out);
+    }
+}
+
+fn row(report: &Report<'_>, task: &TaskEntry, deploy: &DeployEntry, found: &[&Finding]) -> Markup {
+    html! {
+        details.d data-r=(Inert(reason(deploy))) data-m=(month(deploy.time())) data-f=[names(found)] {
+            summary {
+                span.t { (minute(deploy.time())) }
+                (link(&task.task.url(report.base), maud::display(task.task)))
+                span.r { (Inert(reason(deploy))) (labels(deploy.drill, task.restricted)) }
+                span.w { (Inert(deploy.deployer.as_deref().unwrap_or("nobody known"))) }
+                span.o { (deploy.outcome.map_or("end unknown", |_| deploy.outcome_word())) }
+                span.v { (Made(&deploy.verdict_as_recorded)) }
+                (worst(found))
+            }
+            div.b {
+                (findings_list(report, task.task, found))
+                div {
+                    (facts(task, deploy))
+                    (approvals(report, task.task, &deploy.approvals))
+                    h4 { "Records" }
+                    ul { @for record in &deploy.records {
+                        li {
+                            (record.event.word()) ", " (second(record.time)) " "
+                            (shown_by(report, task.task, record.transaction))
+                            @if record.changed { ", edited or removed since" }
+                        }
+                    } }
+                }
+                div { (rules(&deploy.rules)) }
+            }
+        }
+    }
+}
+
+fn row_of_task(report: &Report<'_>, task: &TaskEntry, time: Timestamp, found: &[&Finding]) -> Markup {
+    html! {
+        details.d data-m=(month(time)) data-f=[names(found)] {
+            summary {
+                span.t { (minute(time)) }
+                (link(&task.task.url(report.base), maud::display(task.task)))
+                span.x { "About the task, not about one deploy" (labels(task.drill, task.restricted)) }
+                (worst(found))
+            }
+            div.b { (findings_list(report, task.task, found)) }
+        }
+    }
+}
+
+fn labels(drill: bool, restricted: bool) -> Markup {
+    html! { @if drill { " " i { "drill" } } @if restricted { " " i { "restricted" } } }
+}
+
+/// The names of the findings, by which a row is chosen.
+fn names(found: &[&Finding]) -> Option<String> {
+    let names: Vec<&str> = found.iter().map(|finding| finding.name).collect();
+    (!names.is_empty()).then(|| names.join(" "))
+}
+
+/// How many findings, and how bad the worst of them is.
+fn worst(found: &[&Finding]) -> Markup {
+    let worst = found.iter().map(|finding| finding.severity).max();
+    html! {
+        span.s {
+            @match worst {
+                Some(severity) => { (mark(severity)) @if found.len() > 1 { " " (found.len()) " findings" } }
+                None => "none",
+            }
+        }
+    }
+}
+
+fn findings_list(report: &Report<'_>, task: TaskId, found: &[&Finding]) -> Markup {
+    let meaning = |name: &str| findings::ALL.iter().find(|rule| rule.name == name).map_or("", |rule| rule.summary);
+    html! {
+        @if !found.is_empty() {
+            ul.f { @for finding in found {
+                li class=(finding.severity.word()) {
+                    (mark(finding.severity)) " " code { (finding.name) } " " (Made(meaning(finding.name))) "."
+                    p {
+                        (Made(&finding.message)) ", " (second(finding.time))
+                        @if let Some(transaction) = finding.transaction {
+                            " " (shown_by(report, task, transaction))
+                        }
+                    }
+                }
+            } }
+        }
+    }
+}
+
+fn facts(task: &TaskEntry, deploy: &DeployEntry) -> Markup {
+    let took = |took: Option<SignedDuration>, words: &str| took.map(|took| format!(" ({} {words})", rough(took)));
+    let hidden = "restricted: not told";
+    let text = |text: &Option<String>| text.as_deref().map(|text| html! { code { (Inert(text)) } });
+    let fact = |name: &str, value: Option<Markup>| {
+        html! { @if let Some(value) = value { dt { (name) } dd { (value) } } }
+    };
+    let time = |time: Option<Timestamp>, more: Option<String>, unknown: &str| match time {
+        Some(time) => html! { (second(time)) (more.unwrap_or_default()) },
+        None => html! { (unknown) },
+    };
+    html! {
+        dl {
+            @if task.restricted {
+                dt { "Command" } dd { (hidden) }
+            } @else {
+                (fact("Command", text(&deploy.command)))
+                (fact("Action", text(&deploy.action)))
+                (fact("Change", text(&deploy.change)))
+            }
+            (fact("Tagged", Some(time(deploy.tagged, None, "the task did not carry the tag"))))
+            (fact("Approved", Some(time(deploy.approved, took(deploy.to_approve(), "after the tag"), "not by all who were needed"))))
+            (fact("Started", Some(time(deploy.started, took(deploy.to_deploy(), "after the approval"), "no record says when"))))
+            (fact("Ended", Some(time(deploy.finished, took(deploy.duration(), "after the start"), "no record says when"))))
+            (fact("Outcome", Some(outcome(deploy))))
+            (fact("Verdict", Some(verdict(deploy))))
+            (fact("Deploy", Some(html! { code { (deploy.deploy) } })))
+        }
+    }
+}
+
+fn outcome(deploy: &DeployEntry) -> Markup {
+    html! {
+        @if deploy.outcome.is_some() { (deploy.outcome_word()) } @else { "no record says how it ended" }
+        @match deploy.exit {
+            Some(ExitStatus::Code(code)) => { ", exit status " (code) }
+            Some(ExitStatus::Signal(signal)) => { ", killed by signal " (signal) }
+            None => {}
+        }
+        @if deploy.not_started && deploy.outcome_word() != "not-started" { ", nothing ran" }
+    }
+}
+
+fn verdict(deploy: &DeployEntry) -> Markup {
+    html! {
+        (Made(&deploy.verdict_as_recorded))
+        @if deploy.verdict != deploy.verdict_as_recorded {
+            " with the members that a recorder wrote down, " (Made(&deploy.verdict)) " with those of now"
+        }
+    }
+}
+
+fn approvals(report: &Report<'_>, task: TaskId, approvals: &[ApprovalEntry]) -> Markup {
+    html! {
+        h4 { "Approvals" }
+        @if approvals.is_empty() { p { "none" } }
+        ul { @for approval in approvals {
+            li class=[(!approval.counts()).then_some("no")] {
+                b { (Made(&approval.team)) } " " (Made(&approval.user)) ", " (kind(approval.kind)) ", "
+                (second(approval.time)) " "
+                @if let Some(transaction) = approval.transaction { (shown_by(report, task, transaction)) }
+                @if let Some(evidence) = &approval.evidence { " see " (place(evidence)) }
+                @if let Some(why) = &approval.why_not { em { "does not count: " (Made(why)) } }
+            }
+        } }
+    }
+}
+
+/// Every rule, those that do not hold first.
+fn rules(rules: &[RuleEntry]) -> Markup {
+    let mut sorted: Vec<&RuleEntry> = rules.iter().collect();
+    sorted.sort_by_key(|rule| match rule.outcome {
+        Outcome::Fail => 0,
+        Outcome::Unknown => 1,
+        Outcome::Pending => 2,
+        Outcome::Warn => 3,
+        Outcome::Pass => 4,
+    });
+    html! {
+        h4 { "Rules" }
+        ul.u { @for rule in sorted {
+            li { (said(rule.outcome)) " " (Made(&rule.name)) @if !rule.message.is_empty() { ": " (Made(&rule.message)) } }
+        } }
+    }
+}
+
+/// What a rule found, with a mark of its own shape where it is not well.
+fn said(outcome: Outcome) -> Markup {
+    let (word, class) = match outcome {
+        Outcome::Pass => ("pass", None),
+        Outcome::Warn => ("warn", Some(Severity::Notice)),
+        Outcome::Pending => ("pending", Some(Severity::Warning)),
+        Outcome::Fail => ("fail", Some(Severity::Error)),
+        Outcome::Unknown => ("unknown", Some(Severity::Warning)),
+    };
+    match class {
+        Some(severity) => html! { b class={ "mark " (severity.word()) } { (word) } },
+        None => html! { b { (word) } },
+    }
+}
+
+fn kind(kind: ApprovalKind) -> &'static str {
+    match kind {
+        ApprovalKind::Verified => "verified",
+        ApprovalKind::Attested => "attested",
+    }
+}
+
+/// A link to a transaction.
+fn shown_by(report: &Report<'_>, task: TaskId, transaction: TransactionId) -> Markup {
+    link(&report.url(task, Some(transaction)), maud::display(format_args!("#{transaction}")))
+}

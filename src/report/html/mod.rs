@@ -1,0 +1,106 @@
+//! The report as one page of HTML, for people: it asks nothing of any server, not even the tracker until a link is
+//! followed, and is read on a screen, a phone or paper.
+//!
+//! In the room: the frame of the page, what it may do (its Content-Security-Policy), and the order in which it is
+//! written, row by row. Beside it: the [`head`] with the verdict, the figures as [`cards`] and [`charts`], the [`months`], the [`filter`],
+//! one row a [`deploy`], and the [`words`] they share. Nothing moves without its script but the filter. Not in the room:
+//! what is told (the entries and the figures know).
+//!
+//! The policy allows this page's own style and script by their hashes and nothing else. So there is no `style` attribute
+//! anywhere: charts are drawn with presentation attributes and classes.
+
+mod cards;
+mod charts;
+mod deploy;
+mod filter;
+mod head;
+mod months;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::io::{self, Write};
+
+use base64::Engine;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sha2::{Digest, Sha256};
+
+use super::Report;
+use filter::Choices;
+
+/// The style of the page.
+const STYLE: &str = include_str!("page.css");
+/// The script of the page: the filter, and details that open for the printer where the style cannot do it.
+const SCRIPT: &str = include_str!("page.js");
+
+/// Writes the page. The tasks are visited twice and none is kept.
+///
+/// # Errors
+/// Where the tasks cannot be read or `out` cannot be written to.
+pub fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let choices = Choices::of(report)?;
+    out.write_all(start(report).as_bytes())?;
+    put(out, html! { (head::head(report)) })?;
+    out.write_all(b"<main>")?;
+    put(out, cards::figures(report))?;
+    put(out, filter::before_rows(&choices))?;
+    let mut rows = String::new();
+    report.tasks.visit(&mut |task| {
+        rows.clear();
+        deploy::rows(report, task, &mut rows);
+        out.write_all(rows.as_bytes())
+    })?;
+    put(out, filter::after_rows(&choices))?;
+    out.write_all(b"</main>")?;
+    put(out, end(report))
+}
+
+fn put(out: &mut dyn Write, markup: Markup) -> io::Result<()> {
+    out.write_all(markup.into_string().as_bytes())
+}
+
+/// The start of the page, up to where its body begins.
+fn start(report: &Report<'_>) -> String {
+    let head = html! {
+        head {
+            meta charset="utf-8";
+            meta http-equiv="Content-Security-Policy" content=(content_policy());
+            meta name="referrer" content="no-referrer";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            meta name="robots" content="noindex";
+            meta name="generator" content={ "phabgate " (env!("CARGO_PKG_VERSION")) };
+            title { (head::verdict(report).0) ": audit of emergency deploys, " (report.now.strftime("%Y-%m-%d")) }
+            style { (PreEscaped(STYLE)) }
+        }
+    };
+    // Elements that stay open: what is between them is written as it comes.
+    format!("{}<html lang=\"en\">{}<body>", DOCTYPE.into_string(), head.into_string())
+}
+
+fn end(report: &Report<'_>) -> Markup {
+    html! {
+        footer {
+            p {
+                "Written by phabgate " (env!("CARGO_PKG_VERSION")) " from the evidence as of "
+                (crate::time::utc(report.now)) ". All times are in UTC. " code { "phabgate explain NAME" }
+                " tells what a finding means and how to mend it."
+            }
+        }
+        script { (PreEscaped(SCRIPT)) }
+        (PreEscaped("</body></html>\n"))
+    }
+}
+
+/// What the page may do: apply its style, run its script.
+fn content_policy() -> String {
+    let hash = |text: &str| {
+        let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(text.as_bytes()));
+        format!("'sha256-{hash}'")
+    };
+    format!(
+        "default-src 'none'; style-src {}; script-src {}; img-src 'none'; base-uri 'none'; form-action 'none'",
+        hash(STYLE),
+        hash(SCRIPT)
+    )
+}

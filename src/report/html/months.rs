@@ -1,0 +1,99 @@
+//! The months of a chart: those without deploys among them, and how they are labelled.
+//!
+//! In the room: the calendar. A deploy states its own time, so one that states a time far away must not make the page
+//! as long as the years between. Not in the room: charts.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::charts::{Column, LOOKS};
+use crate::text::inert;
+
+/// How many months a chart shows, and how many may be filled in.
+pub(super) const CHARTED: usize = 120;
+
+/// A month and its deploys by reason.
+#[derive(Debug)]
+pub(super) struct Month<'a> {
+    /// `2026-11`.
+    pub(super) name: String,
+    counts: Option<&'a BTreeMap<String, usize>>,
+}
+
+const NAMES: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+impl Month<'_> {
+    /// All its deploys.
+    pub(super) fn sum(&self) -> usize {
+        self.counts.map_or(0, |counts| counts.values().sum())
+    }
+
+    /// Its deploys for a reason.
+    pub(super) fn of(&self, reason: &str) -> usize {
+        self.counts.and_then(|counts| counts.get(reason)).copied().unwrap_or(0)
+    }
+
+    /// Its bar. The last look stands for all reasons that have none of their own.
+    pub(super) fn column(&self, at: usize, all: &[Month<'_>], reasons: &[(String, usize)]) -> Column {
+        let mut layers: Vec<usize> = reasons.iter().map(|(name, _)| self.of(name)).collect();
+        if layers.len() > LOOKS {
+            let rest = layers.split_off(LOOKS - 1);
+            layers.push(rest.iter().sum());
+        }
+        let parts = reasons.iter().map(|(name, _)| (name, self.of(name))).filter(|(_, count)| *count > 0);
+        let parts: Vec<String> = parts.map(|(name, count)| format!("{} {count}", inert(name))).collect();
+        let words = format!("{}: {}", self.name, if parts.is_empty() { "none".to_owned() } else { parts.join(", ") });
+        Column { label: self.label(at, all), words, layers }
+    }
+
+    /// What is written below its bar: the month where there is room, and the year where it begins.
+    fn label(&self, at: usize, all: &[Month<'_>]) -> (String, String) {
+        let named = |month: &Month<'_>| all.len() <= 12 || (number_of(&month.name) % 12) % 3 == 0;
+        if !named(self) {
+            return (String::new(), String::new());
+        }
+        let (year, number) = (number_of(&self.name).div_euclid(12), number_of(&self.name).rem_euclid(12) as usize);
+        let first = !all[..at].iter().any(named);
+        let year = if first || number == 0 { year.to_string() } else { String::new() };
+        (NAMES[number].to_owned(), year)
+    }
+}
+
+/// How many months there were before this one since the year 0.
+fn number_of(name: &str) -> i32 {
+    let (year, month) = name.rsplit_once('-').unwrap_or((name, "01"));
+    year.parse::<i32>().unwrap_or(0) * 12 + month.parse::<i32>().unwrap_or(1) - 1
+}
+
+/// The name of the month of this number.
+fn name_of(number: i32) -> String {
+    format!("{:04}-{:02}", number.div_euclid(12), number.rem_euclid(12) + 1)
+}
+
+/// The months in their order, those without deploys between others among them. Where a deploy states a time that is far
+/// from the others or that is yet to come, the months between are left out.
+pub(super) fn filled<'a>(months: &'a BTreeMap<String, BTreeMap<String, usize>>, now: Timestamp) -> Vec<Month<'a>> {
+    let mut sorted: Vec<(i32, &BTreeMap<String, usize>)> =
+        months.iter().map(|(name, counts)| (number_of(name), counts)).collect();
+    sorted.sort_by_key(|(number, _)| *number);
+    let now = number_of(&now.strftime("%Y-%m").to_string());
+    let mut out: Vec<Month<'_>> = Vec::new();
+    let mut before: Option<i32> = None;
+    for (number, counts) in sorted {
+        if let Some(before) = before.filter(|_| number <= now) {
+            let gap = usize::try_from(number - before - 1).unwrap_or(0);
+            if gap < CHARTED {
+                out.extend((before + 1..number).map(|empty| Month { name: name_of(empty), counts: None }));
+            }
+        }
+        out.push(Month { name: name_of(number), counts: Some(counts) });
+        before = Some(number);
+    }
+    out
+}
+
+/// The class by which a chart is wide enough for its months, in whole years.
+pub(super) fn width_class(months: usize) -> String {
+    format!("y{}", months.div_ceil(12).clamp(1, CHARTED / 12))
+}

@@ -59,7 +59,7 @@ const OPEN_ALL: &str = "document.querySelectorAll('details').forEach((it) => { i
 #[test]
 fn nothing_is_wider_than_the_window_and_all_text_can_be_read() {
     let Some(mut browser) = Browser::start() else { return };
-    for sample in [Sample::incomplete(), Sample::long(180, 60, 14), Sample::of(Vec::new())] {
+    for sample in [Sample::incomplete(), Sample::long(60, 60, 14), Sample::of(Vec::new())] {
         let page = sample.page();
         for (width, scheme) in WINDOWS {
             browser.window(width, scheme);

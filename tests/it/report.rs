@@ -86,7 +86,7 @@ impl Sample {
 
     /// Many months and reasons.
     pub(crate) fn long(deploys: u64, months: i64, reasons: u64) -> Self {
-        let reason = |number: u64| format!("reason-{:02}-with-a-long-name", number * 7 % reasons);
+        let reason = |number: u64| format!("reason-{:02}-with-a-long-name", (number * 3 + number / 9) % reasons);
         Self::of((0..deploys).map(|number| task(number, months, &reason(number))).collect())
     }
 

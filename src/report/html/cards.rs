@@ -14,7 +14,7 @@ use crate::audit::{Severity, findings};
 use crate::text::{Inert, inert, shorten};
 
 /// How many columns a label of a chart may have.
-const LABEL: usize = 34;
+const LABEL: usize = 28;
 
 /// All figures.
 pub(super) fn figures(report: &Report<'_>) -> Markup {
@@ -79,14 +79,26 @@ fn reasons(figures: &Figures) -> Vec<(String, usize)> {
     greatest_first(figures.reasons.iter().map(|(name, count)| (name.as_str(), *count)))
 }
 
+/// The class of the look that a reason has in every chart.
+fn look(at: usize) -> String {
+    format!("l{}", at.min(LOOKS - 1))
+}
+
 fn by_reason(figures: &Figures) -> Markup {
     let rows = reasons(figures);
-    let (own, rest) = rows.split_at(rows.len().min(12));
-    let mut drawn: Vec<Bar> =
-        own.iter().map(|(name, count)| Bar { label: shorten(name, LABEL), count: *count, class: "plain" }).collect();
+    // Where there are more than there are looks, the rest is one bar, as it is one layer of the months.
+    let own = if rows.len() > LOOKS { LOOKS - 1 } else { rows.len() };
+    let (own, rest) = rows.split_at(own);
+    let bar = |(at, (name, count)): (usize, &(String, usize))| Bar {
+        sign: "",
+        label: shorten(name, LABEL),
+        count: *count,
+        class: look(at),
+    };
+    let mut drawn: Vec<Bar> = own.iter().enumerate().map(bar).collect();
     if !rest.is_empty() {
         let count = rest.iter().map(|(_, count)| count).sum();
-        drawn.push(Bar { label: plural(rest.len(), "other reason"), count, class: "plain" });
+        drawn.push(Bar { sign: "", label: plural(rest.len(), "other reason"), count, class: look(own.len()) });
     }
     let numbers = sentence(rows.iter().map(|(name, count)| (name.as_str(), *count)));
     let chart = bars(&About { title: "Deploys by reason", numbers }, &drawn);
@@ -95,8 +107,10 @@ fn by_reason(figures: &Figures) -> Markup {
 
 fn by_outcome(figures: &Figures) -> Markup {
     let rows = greatest_first(figures.outcomes.iter().map(|(name, count)| (*name, *count)));
-    let drawn: Vec<Bar> =
-        rows.iter().map(|(name, count)| Bar { label: name.clone(), count: *count, class: "plain" }).collect();
+    let drawn: Vec<Bar> = rows
+        .iter()
+        .map(|(name, count)| Bar { sign: "", label: name.clone(), count: *count, class: "plain".to_owned() })
+        .collect();
     let numbers = sentence(rows.iter().map(|(name, count)| (name.as_str(), *count)));
     let chart = bars(&About { title: "Deploys by outcome", numbers }, &drawn);
     card("", "Deploys by outcome", chart, counts("Outcome", &rows, figures.deploys))
@@ -113,7 +127,7 @@ fn by_month(report: &Report<'_>) -> Markup {
         (patterns())
         ul.legend { @for (at, (name, _)) in names.iter().enumerate().take(LOOKS) {
             li {
-                svg width="14" height="14" aria-hidden="true" { rect class={ "l" (at) } width="14" height="14" rx="2" {} }
+                svg width="14" height="14" aria-hidden="true" { rect class=(look(at)) width="14" height="14" rx="2" {} }
                 @if at == LOOKS - 1 && names.len() > LOOKS { (plural(names.len() - at, "other reason")) } @else { (shorten(name, LABEL)) }
             }
         } }
@@ -131,7 +145,7 @@ fn month_table(months: &[Month<'_>], names: &[(String, usize)]) -> Markup {
             thead { tr {
                 th scope="col" { "Month" }
                 th.n scope="col" { "Deploys" }
-                @for (name, _) in names { th.n scope="col" { (Inert(name)) } }
+                @for (name, _) in names { th.n scope="col" { (shorten(name, LABEL)) } }
             } }
             tbody { @for month in months {
                 tr {
@@ -153,9 +167,10 @@ fn findings_card(figures: &Figures) -> Markup {
         return html! { section.card { h3 { (title) } p.none { "None." } } };
     }
     let bar = |(severity, name, count): &(Severity, &str, usize)| Bar {
-        label: format!("{} {name}", shape(*severity)),
+        sign: shape(*severity),
+        label: name.to_string(),
         count: *count,
-        class: severity.word(),
+        class: severity.word().to_owned(),
     };
     let words: Vec<(String, usize)> =
         rows.iter().map(|(severity, name, count)| (format!("{} {name}", severity.word()), *count)).collect();
@@ -181,11 +196,11 @@ fn findings_card(figures: &Figures) -> Markup {
 }
 
 /// The shape of the mark of a severity; the style draws the same beside its word.
-fn shape(severity: Severity) -> char {
+fn shape(severity: Severity) -> &'static str {
     match severity {
-        Severity::Error => '■',
-        Severity::Warning => '▲',
-        Severity::Notice => '●',
+        Severity::Error => "■",
+        Severity::Warning => "▲",
+        Severity::Notice => "●",
     }
 }
 
@@ -197,7 +212,7 @@ fn spread(title: &'static str, spread: &Spread, deploys: usize) -> Markup {
     let names = BINS.iter().map(|(_, name)| name.replace("up to ", "≤ ")).chain([last]);
     let bins: Vec<(String, usize)> = names.zip(spread.bins()).collect();
     let words = |seconds: u32| crate::time::rough(jiff::SignedDuration::from_secs(seconds.into()));
-    let quantiles = [("Median", known.median), ("Nine of ten within", known.p90), ("Longest", known.longest)];
+    let quantiles = [("Median", known.median), ("Nine of ten took up to", known.p90), ("Longest", known.longest)];
     let numbers = sentence(bins.iter().map(|(name, count)| (name.as_str(), *count)));
     let chart = html! {
         dl.quantiles { @for (name, seconds) in quantiles { div { dt { (name) } dd { (words(seconds)) } } } }

@@ -15,12 +15,14 @@ pub(super) const LOOKS: usize = 8;
 /// A bar that lies.
 #[derive(Debug)]
 pub(super) struct Bar {
+    /// A sign before the label, in the colour of the bar.
+    pub(super) sign: &'static str,
     /// What it stands for, short.
     pub(super) label: String,
     /// How much.
     pub(super) count: usize,
     /// The class of its colour.
-    pub(super) class: &'static str,
+    pub(super) class: String,
 }
 
 /// A bar that stands, in layers from the ground up.
@@ -69,34 +71,39 @@ pub(super) fn bars(about: &About<'_>, bars: &[Bar]) -> Markup {
             title { (about.title) }
             desc { (about.numbers) }
             @for (bar, y) in bars.iter().zip((0..).step_by(ROW)) {
-                text x="0" y=(y + 15) { (bar.label) }
+                text x="0" y=(y + 15) {
+                    @if !bar.sign.is_empty() { tspan class=(&bar.class) { (bar.sign) } " " }
+                    (bar.label)
+                }
                 text.count x="100%" y=(y + 15) text-anchor="end" { (number(bar.count)) }
                 rect.track x="0" y=(y + 22) width="100%" height="8" rx="2" {}
-                rect class=(bar.class) x="0" y=(y + 22) width=(share(bar.count as f64, greatest)) height="8" rx="2" {}
+                rect class=(&bar.class) x="0" y=(y + 22) width=(share(bar.count as f64, greatest)) height="8" rx="2" {}
             }
         }
     }
 }
 
-/// Bars that stand beside each other, each below its count.
+/// Bars that stand beside each other, each below its count and above its label, whose last word stands on a line of its
+/// own.
 pub(super) fn columns(about: &About<'_>, bars: &[(String, usize)]) -> Markup {
     const GROUND: f64 = 120.0;
     const TOP: f64 = 20.0;
     let greatest = bars.iter().map(|(_, count)| *count).max().unwrap_or(0).max(1) as f64;
     let band = bars.len() as f64;
     html! {
-        svg.chart width="100%" height="146" role="img" {
+        svg.chart width="100%" height="158" role="img" {
             title { (about.title) }
             desc { (about.numbers) }
             @for (at, (label, count)) in bars.iter().enumerate() {
                 @let tall = *count as f64 / greatest * (GROUND - TOP);
                 @let middle = share(at as f64 + 0.5, band);
-                rect.l0 x=(share(at as f64 + 0.14, band)) y=(format!("{:.1}", GROUND - tall)) width=(share(0.72, band))
+                @let (above, below) = label.rsplit_once(' ').unwrap_or((label, ""));
+                rect.plain x=(share(at as f64 + 0.14, band)) y=(format!("{:.1}", GROUND - tall)) width=(share(0.72, band))
                     height=(format!("{tall:.1}")) {}
-                text.count x=(middle) y=(format!("{:.1}", GROUND - tall - 6.0)) text-anchor="middle" class=[(*count == 0).then_some("zero")] {
-                    (number(*count))
-                }
-                text.tick x=(middle) y="138" text-anchor="middle" { (label) }
+                text class=(if *count == 0 { "zero" } else { "count" }) x=(middle) y=(format!("{:.1}", GROUND - tall - 6.0))
+                    text-anchor="middle" { (number(*count)) }
+                text.tick x=(middle) y="137" text-anchor="middle" { (above) }
+                text.tick x=(middle) y="151" text-anchor="middle" { (below) }
             }
             line.ground x1="0" x2="100%" y1=(GROUND) y2=(GROUND) {}
         }
@@ -124,8 +131,8 @@ pub(super) fn layers(about: &About<'_>, bars: &[Column], class: &str) -> Markup 
                 svg class={ "chart " (class) } width="100%" height="216" role="img" {
                     title { (about.title) }
                     desc { (about.numbers) }
-                    @for mark in &marks {
-                        line class=(if *mark == 0 { "ground" } else { "grid" }) x1="0" x2="100%" y1=(at(*mark)) y2=(at(*mark)) {}
+                    @for mark in marks.iter().skip(1) {
+                        line.grid x1="0" x2="100%" y1=(at(*mark)) y2=(at(*mark)) {}
                     }
                     @for (place, bar) in bars.iter().enumerate() {
                         @let x = share(place as f64 + 0.15, band);
@@ -140,6 +147,7 @@ pub(super) fn layers(about: &About<'_>, bars: &[Column], class: &str) -> Markup 
                         @if !bar.label.0.is_empty() { text.tick x=(middle) y="197" text-anchor="middle" { (bar.label.0) } }
                         @if !bar.label.1.is_empty() { text.tick x=(middle) y="211" text-anchor="middle" { (bar.label.1) } }
                     }
+                    line.ground x1="0" x2="100%" y1=(GROUND) y2=(GROUND) {}
                 }
             }
         }

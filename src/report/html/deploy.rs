@@ -56,6 +56,9 @@ fn row(report: &Report<'_>, task: &TaskEntry, deploy: &DeployEntry, found: &[&Fi
                 div {
                     (facts(task, deploy))
                     (approvals(report, task.task, &deploy.approvals))
+                }
+                div {
+                    (rules(&deploy.rules))
                     h4 { "Records" }
                     ul { @for record in &deploy.records {
                         li {
@@ -65,7 +68,6 @@ fn row(report: &Report<'_>, task: &TaskEntry, deploy: &DeployEntry, found: &[&Fi
                         }
                     } }
                 }
-                div { (rules(&deploy.rules)) }
             }
         }
     }

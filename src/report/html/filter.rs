@@ -84,7 +84,8 @@ pub(super) fn before_rows(choices: &Choices) -> Markup {
         } @else {
             p.none { "There was no deploy, and nothing was found." }
         }
-        (maud::PreEscaped("<div id=\"rows\">"))
+        // Of many rows only those in sight are laid out.
+        (maud::PreEscaped(if choices.rows > 500 { "<div id=\"rows\" class=\"many\">" } else { "<div id=\"rows\">" }))
     }
 }
 

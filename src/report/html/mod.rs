@@ -2,9 +2,9 @@
 //! followed, and is read on a screen, a phone or paper.
 //!
 //! In the room: the frame of the page, what it may do (its Content-Security-Policy), and the order in which it is
-//! written, row by row. Beside it: the [`head`] with the verdict, the figures as [`cards`] and [`charts`], the [`months`], the [`filter`],
-//! one row a [`deploy`], and the [`words`] they share. Nothing moves without its script but the filter. Not in the room:
-//! what is told (the entries and the figures know).
+//! written, row by row. Beside it: the head with the verdict, the figures as cards, charts and months, the filter, one
+//! row a deploy, and the words they share. Without its script the page lacks the filter and nothing else. Not in the
+//! room: what is told (the entries and the figures know).
 //!
 //! The policy allows this page's own style and script by their hashes and nothing else. So there is no `style` attribute
 //! anywhere: charts are drawn with presentation attributes and classes.

@@ -97,3 +97,54 @@ pub(super) fn filled<'a>(months: &'a BTreeMap<String, BTreeMap<String, usize>>, 
 pub(super) fn width_class(months: usize) -> String {
     format!("y{}", months.div_ceil(12).clamp(1, CHARTED / 12))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Counts = BTreeMap<String, BTreeMap<String, usize>>;
+
+    fn counts(months: &[&str]) -> Counts {
+        let one =
+            |month: &&str| (month.to_string(), BTreeMap::from([("outage".to_owned(), 2), ("abuse".to_owned(), 1)]));
+        months.iter().map(one).collect()
+    }
+
+    fn names(months: &[&str]) -> Vec<String> {
+        let now = "2026-11-20T00:00:00Z".parse().unwrap();
+        filled(&counts(months), now).iter().map(|month| format!("{} {}", month.name, month.sum())).collect()
+    }
+
+    #[test]
+    fn months_without_deploys_between_others_are_there() {
+        assert_eq!(names(&["2025-11", "2026-02"]), ["2025-11 3", "2025-12 0", "2026-01 0", "2026-02 3"]);
+        assert!(names(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_time_that_is_far_away_does_not_fill_the_page() {
+        assert_eq!(names(&["0001-01", "2026-10", "2026-11", "2031-05", "9999-12"]).len(), 5);
+    }
+
+    #[test]
+    fn a_year_is_written_where_it_begins() {
+        let all: Vec<String> = (0..14).map(|at| name_of(2025 * 12 + 9 + at)).collect();
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        let counts = counts(&all);
+        let months = filled(&counts, "2026-11-20T00:00:00Z".parse().unwrap());
+        let reasons = [("outage".to_owned(), 1)];
+        let columns: Vec<Column> = (0..14).map(|at| months[at].column(at, &months, &reasons)).collect();
+        let label = |at: usize| (columns[at].label.0.as_str(), columns[at].label.1.as_str());
+        assert_eq!([label(0), label(1), label(3), label(6)], [("Oct", "2025"), ("", ""), ("Jan", "2026"), ("Apr", "")]);
+        assert_eq!((columns[0].words.as_str(), &columns[0].layers), ("2025-10: outage 2", &vec![2]));
+    }
+
+    #[test]
+    fn reasons_without_a_look_share_the_last() {
+        let reasons: Vec<(String, usize)> = (0..LOOKS + 3).map(|reason| (format!("r{reason}"), 1)).collect();
+        let counts = Counts::from([("2026-11".to_owned(), reasons.iter().cloned().collect())]);
+        let months = filled(&counts, "2026-11-20T00:00:00Z".parse().unwrap());
+        assert_eq!(months[0].column(0, &months, &reasons).layers, [1, 1, 1, 1, 1, 1, 1, 4]);
+        assert_eq!([width_class(0), width_class(12), width_class(13), width_class(999)], ["y1", "y1", "y2", "y10"]);
+    }
+}

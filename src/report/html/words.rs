@@ -39,7 +39,7 @@ pub(super) fn number(count: usize) -> String {
     let digits = count.to_string();
     let mut out = String::with_capacity(digits.len() + 4);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push('\u{a0}');
         }
         out.push(digit);
@@ -66,8 +66,8 @@ pub(super) fn minute(time: Timestamp) -> String {
 }
 
 /// A time in the evidence: to the second, since the order of things hangs on it.
-pub(super) fn second(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d %H:%M:%S").to_string()
+pub(super) fn second(time: Timestamp) -> Markup {
+    html! { time { (time.strftime("%Y-%m-%d %H:%M:%S")) } }
 }
 
 /// A link that tells its target nothing of this page.

@@ -149,6 +149,7 @@ fn the_filter_shows_what_was_chosen() {
     assert_eq!(browser.eval("document.getElementById('nothing').hidden"), false);
     browser.open(&page, "#reason=nonsense&month=%00");
     assert_eq!(browser.eval(SHOWN)[0], 30);
+    assert_eq!(browser.eval("[...document.querySelectorAll('select')].every((it) => it.selectedIndex === 0)"), true);
     // The newest can come first.
     choose(&mut browser, "order", "new");
     let times = browser.eval("[...document.querySelectorAll('.d .t')].map((it) => it.textContent)");

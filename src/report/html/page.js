@@ -21,10 +21,13 @@
   if (!form) return;
   const list = byId('rows');
   const rows = [...list.children];
-  const newest = [...rows].sort((a, b) => {
-    const time = (row) => row.querySelector('.t').textContent;
-    return time(a) < time(b) ? 1 : time(a) > time(b) ? -1 : 0;
-  });
+  let sorted;
+  // Made when it is first asked for: there may be many rows.
+  const newest = () => {
+    const timed = () => rows.map((row) => [row.querySelector('.t').textContent, row]);
+    sorted ??= timed().sort(([a], [b]) => (a < b ? 1 : a > b ? -1 : 0)).map(([, row]) => row);
+    return sorted;
+  };
   const selects = [...form.querySelectorAll('select')];
   let order = '';
 
@@ -43,7 +46,7 @@
     }
     if (order !== chosen.order) {
       order = chosen.order;
-      list.append(...(order === 'new' ? newest : rows));
+      list.append(...(order === 'new' ? newest() : rows));
     }
     byId('count').textContent = `${shown} of ${rows.length} shown`;
     byId('nothing').hidden = shown > 0;

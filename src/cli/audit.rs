@@ -24,7 +24,7 @@ use crate::config::Settings;
 use crate::report::entry::TaskEntry;
 use crate::report::figures::Figures;
 use crate::report::spool::Spool;
-use crate::report::{Report, csv, json, prometheus};
+use crate::report::{Report, csv, html, json, prometheus};
 
 /// Arguments of `audit`.
 #[derive(Debug, clap::Args)]
@@ -240,7 +240,7 @@ fn print(report: &Report<'_>, ui: &mut Ui) -> io::Result<()> {
         Format::Text => ui.write(|out| audit_page::write(report, width, out)),
         Format::Json => ui.write_visible(|out| json::write(report, out)),
         Format::Csv => ui.write(|out| csv::write(report, out)),
-        Format::Html => Err(io::ErrorKind::Unsupported.into()),
+        Format::Html => ui.write(|out| html::write(report, out)),
         Format::Prometheus => ui.write(|out| prometheus::write(report, out)),
     }
 }

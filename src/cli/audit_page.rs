@@ -10,9 +10,9 @@ use jiff::SignedDuration;
 
 use super::ui::{BAD, FAINT, GOOD, MIND, NAME, hanging, styled};
 use crate::audit::{Finding, Severity};
-use crate::report::Report;
 use crate::report::entry::{DeployEntry, TaskEntry};
 use crate::report::figures::Spread;
+use crate::report::{LIMITS, Report};
 use crate::text::{columns, inert};
 use crate::time::{rough, utc};
 
@@ -188,9 +188,7 @@ fn headline(report: &Report<'_>, width: usize) -> String {
         false => String::new(),
     };
     let read = format!(
-        "{} with #{}, {} more with a record{mirrored}; {}.{source} Members of the teams are those of now, and of then as far \
-         as a recorder wrote them down. A tag that was taken off a task without a record, and a task that this account is not \
-         shown, are known only where an earlier audit saw them.",
+        "{} with #{}, {} more with a record{mirrored}; {}.{source} {LIMITS}",
         plural(population.tagged, "task"),
         report.policy.tag,
         population.recorded,

@@ -25,6 +25,11 @@ use crate::policy::Policy;
 use entry::TaskEntry;
 use figures::Figures;
 
+/// What every report has to say of what it does not know.
+pub const LIMITS: &str = "Members of the teams are those of now, and of then as far as a recorder wrote them down. A tag \
+     that was taken off a task without a record, and a task that this account is not shown, are known only where an \
+     earlier audit saw them.";
+
 /// The audited tasks of a report, wherever they are kept.
 pub trait Entries {
     /// Hands out the tasks, one after the other, always in the same order.

@@ -4,7 +4,6 @@
 use jiff::Timestamp;
 use phabgate::audit::reader::{Population, Unread};
 use phabgate::audit::{Finding, Severity, findings};
-use phabgate::evidence::GatherError;
 use phabgate::ids::{TaskId, TransactionId};
 use phabgate::policy::{Outcome as RuleOutcome, Policy, Reason, Role, Team};
 use phabgate::record::{ApprovalKind, Event, ExitStatus, Outcome};
@@ -34,7 +33,7 @@ impl Sample {
         Self {
             base: "https://tracker.example.org/".parse().unwrap(),
             policy: policy(),
-            population: Population { tagged: tasks.len(), recorded: 1, unseen: 0 },
+            population: Population { tagged: tasks.len(), recorded: 1, mirrored: 0, unseen: 0 },
             unread: Vec::new(),
             figures,
             tasks,
@@ -78,8 +77,8 @@ impl Sample {
     pub(crate) fn incomplete() -> Self {
         let mut sample = Self::usual();
         let task: TaskId = "T4711".parse().unwrap();
-        let error = GatherError::Torn { task, what: "title and status".to_owned() };
-        sample.unread.push(Unread { task, error });
+        let why = "its history does not lead to the task as it is: title and status differ".to_owned();
+        sample.unread.push(Unread { task, why });
         sample.population.unseen = 2;
         sample
     }

@@ -4,7 +4,7 @@
 
 use maud::{Markup, html};
 
-use super::super::Report;
+use super::super::{LIMITS, Report};
 use super::words::{Made, number, percent, plural};
 use crate::audit::Severity;
 use crate::text::Inert;
@@ -32,10 +32,7 @@ pub(super) fn head(report: &Report<'_>) -> Markup {
             h1 class={ "verdict " (class) } { span { (word) } " " small { (words) } }
             (tiles(report))
             (facts(report))
-            p.limits {
-                "Members of the teams are those of now, and of then as far as a recorder wrote them down. A tag that was \
-                 taken off a task without a record leaves no trace, nor does a task that this account is not shown."
-            }
+            p.limits { (LIMITS) }
         }
     }
 }
@@ -51,10 +48,10 @@ fn missing(report: &Report<'_>) -> Markup {
                 @for unread in report.unread {
                     li {
                         (super::words::link(&unread.task.url(report.base), maud::display(unread.task))) " "
-                        (Made(&unread.error.to_string()))
+                        (Made(&unread.why))
                     }
                 }
-                @if unseen > 0 { li { (plural(unseen, "task")) " with a record that this account is not shown" } }
+                @if unseen > 0 { li { (plural(unseen, "task")) " with the tag or a record that this account is not shown" } }
             }
         }
     }
@@ -71,6 +68,10 @@ fn tiles(report: &Report<'_>) -> Markup {
     };
     let tag =
         html! { (if report.population.tagged == 1 { "task" } else { "tasks" }) " with #" (Inert(&report.policy.tag)) };
+    let mirrored = match report.population.mirrored {
+        0 => String::new(),
+        once => format!("and {}, which once had the tag or a record", plural(once, "task")),
+    };
     let clean = match figures.deploys {
         0 => String::new(),
         all => format!("{} of the deploys", percent(figures.clean, all)),
@@ -80,7 +81,7 @@ fn tiles(report: &Report<'_>) -> Markup {
             (tile(figures.deploys, html! { (if figures.deploys == 1 { "deploy" } else { "deploys" }) }, drills))
             (tile(figures.clean, html! { "without findings" }, clean))
             (tile(report.population.tagged, tag, String::new()))
-            (tile(report.population.recorded, html! { "more with a record" }, String::new()))
+            (tile(report.population.recorded, html! { "more with a record" }, mirrored))
         }
     }
 }

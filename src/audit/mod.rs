@@ -67,7 +67,8 @@ pub fn audit_task(evidence: &Evidence, yardstick: &Yardstick<'_>, lost: &[Lost])
     let trials = deploys::trials(evidence, policy);
     let story = Story::read(evidence, policy, None);
     let restricted = evidence.is_restricted(&policy.open_spaces);
-    let case = Case { evidence, policy, digest: &yardstick.digest, trials: &trials, lost, hide: restricted };
+    let case =
+        Case { evidence, policy, digest: &yardstick.digest, story: &story, trials: &trials, lost, hide: restricted };
     let mut findings: Vec<Finding> = findings::ALL.iter().flat_map(|rule| (rule.find)(rule, &case)).collect();
     findings.sort_by_key(|finding| (finding.time, finding.transaction));
     TaskAudit {

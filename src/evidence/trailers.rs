@@ -77,7 +77,6 @@ pub fn last(text: &str, key: Key) -> Option<&str> {
 
 /// The keys in a text that look like trailers of the gate and are none: `Emergency-Aprove`.
 pub fn unknown_keys(text: &str) -> Vec<&str> {
-    const FAMILY: &str = "Emergency-";
     if !holds(text, FAMILY) {
         return Vec::new();
     }
@@ -92,9 +91,15 @@ pub fn unknown_keys(text: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Whether a text holds these letters, in any case.
-fn holds(text: &str, letters: &str) -> bool {
-    text.as_bytes().windows(letters.len()).any(|part| part.eq_ignore_ascii_case(letters.as_bytes()))
+/// What the names of all keys begin with.
+const FAMILY: &str = "Emergency-";
+
+/// Whether a text holds the name of a key, or [`FAMILY`], in any case. Looked for by its hyphen, which is rare.
+fn holds(text: &str, name: &str) -> bool {
+    let before = FAMILY.len() - 1;
+    let starts = text.match_indices('-').filter_map(|(at, _)| at.checked_sub(before));
+    let part = |start: usize| text.as_bytes().get(start..start + name.len());
+    starts.filter_map(part).any(|part| part.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 fn split<'a>(line: &'a str, name: &str) -> Option<&'a str> {

@@ -72,20 +72,30 @@ fn action(intent: &Intent, story: &Story) -> Option<Action> {
 
 /// Judges a task as it was at a cut, or as it is now.
 pub fn evaluate(evidence: &Evidence, policy: &Policy, intent: &Intent, cut: Option<Cut>) -> Verdict {
-    let story = Story::read(evidence, policy, cut);
+    evaluate_told(evidence, policy, intent, cut, &Story::read(evidence, policy, cut))
+}
+
+/// The same, by the story of that cut, for whoever has read it already.
+pub fn evaluate_told(
+    evidence: &Evidence,
+    policy: &Policy,
+    intent: &Intent,
+    cut: Option<Cut>,
+    story: &Story,
+) -> Verdict {
     let hide = evidence.is_restricted(&policy.open_spaces) && !intent.show_restricted;
     // Then was then: what was fresh at the cut has not grown old since.
     let now = cut.map_or(evidence.now, |cut| cut.time);
-    let bench = Bench { evidence, policy, story: &story, now, hide };
+    let bench = Bench { evidence, policy, story, now, hide };
     let judged = bench.judge();
-    let teams = bench.count(action(intent, &story), &judged.approvals);
+    let teams = bench.count(action(intent, story), &judged.approvals);
     let records = evidence.records(policy, cut);
     let state = evidence.timeline.state(&evidence.task, policy.field.as_deref(), cut);
     let context = Context {
         evidence,
         policy,
         intent,
-        story: &story,
+        story,
         judged: &judged,
         teams: &teams,
         records: &records,

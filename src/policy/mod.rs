@@ -12,7 +12,7 @@ mod verdict;
 mod words;
 
 pub use digest::PolicyDigest;
-pub use evaluate::{Intent, evaluate, not_visible};
+pub use evaluate::{Intent, evaluate, evaluate_told, not_visible};
 pub use judge::{StandingWord, standing_words};
 pub use verdict::{Approval, Clearance, Decision, Outcome, RuleOutcome, TeamCount, Verdict, WhyNot};
 pub use words::{WrittenReason, normalized};

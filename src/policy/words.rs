@@ -7,7 +7,17 @@ use super::{Policy, Reason, Team};
 pub fn normalized(text: &str) -> String {
     let text = text.trim().trim_start_matches('#');
     let words = text.split(|c: char| c.is_whitespace() || c == '-' || c == '_').filter(|word| !word.is_empty());
-    words.map(str::to_lowercase).collect::<Vec<_>>().join("-")
+    let mut normal = String::with_capacity(text.len());
+    for word in words {
+        if !normal.is_empty() {
+            normal.push('-');
+        }
+        match word.is_ascii() {
+            true => normal.extend(word.bytes().map(|byte| char::from(byte.to_ascii_lowercase()))),
+            false => normal.push_str(&word.to_lowercase()),
+        }
+    }
+    normal
 }
 
 impl Team {

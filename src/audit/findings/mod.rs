@@ -33,9 +33,9 @@ use serde::{Deserialize, Serialize};
 
 use super::deploys::Trial;
 use super::mirror::lost::Lost;
-use crate::evidence::Evidence;
 use crate::evidence::records::Standing;
 use crate::evidence::timeline::Moment;
+use crate::evidence::{Evidence, Story};
 use crate::ids::{DeployId, TaskId, TransactionId};
 use crate::policy::{Approval, Outcome, Policy, PolicyDigest, RuleOutcome, Verdict};
 
@@ -109,6 +109,8 @@ pub(super) struct Case<'a> {
     pub(super) evidence: &'a Evidence,
     pub(super) policy: &'a Policy,
     pub(super) digest: &'a PolicyDigest,
+    /// The story of the task up to now.
+    pub(super) story: &'a Story,
     /// The deploys of the task.
     pub(super) trials: &'a [Trial],
     /// What the mirror saw and the server now denies.

@@ -2,7 +2,7 @@
 
 use super::{Rule, Severity};
 use crate::conduit::Change;
-use crate::evidence::{Story, Tagged};
+use crate::evidence::Tagged;
 
 pub(super) const RULE: Rule = Rule {
     name: "record-missing",
@@ -15,7 +15,7 @@ pub(super) const RULE: Rule = Rule {
            Record the deploy with `phabgate record TASK`, which takes who deployed and when. If nothing was \
            deployed, close the task with another status or remove the tag.",
     find: |rule, case| {
-        let tagged = matches!(Story::read(case.evidence, case.policy, None).tagged, Tagged::Since(_));
+        let tagged = matches!(case.story.tagged, Tagged::Since(_));
         if !tagged || case.evidence.task.status != RESOLVED || case.ran().next().is_some() {
             return Vec::new();
         }

@@ -1,7 +1,6 @@
 //! `record-removed`: a comment was removed that may have been a record.
 
 use super::{Rule, Severity};
-use crate::evidence::Story;
 use crate::evidence::timeline::Moment;
 
 pub(super) const RULE: Rule = Rule {
@@ -24,7 +23,7 @@ pub(super) const RULE: Rule = Rule {
             .filter_map(|deployer| deployer.phid.as_ref())
             .map(|phid| phid.as_str())
             .collect();
-        let removals = Story::read(case.evidence, case.policy, None).removals;
+        let removals = &case.story.removals;
         let gone = removals.iter().filter_map(|gone| {
             let recorder = case.evidence.is_recorder(&gone.author, case.policy);
             let (whose, severity) = match (recorder, deployers.contains(&gone.author.as_str())) {

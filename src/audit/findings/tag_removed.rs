@@ -24,8 +24,7 @@ pub(super) const RULE: Rule = Rule {
                 let message = format!("{author} removed the tag after the deploy had started");
                 found.push(rule.of_deploy(case, trial, *moment, message));
             } else if case.ran().next().is_none() && Some(moment) == lost.last().map(|(last, _)| last) {
-                let story = crate::evidence::Story::read(case.evidence, case.policy, None);
-                if matches!(story.tagged, Tagged::Until(_)) {
+                if matches!(case.story.tagged, Tagged::Until(_)) {
                     let message = format!("{author} removed the tag, and no deploy is recorded");
                     found.push(rule.of_task(case, *moment, message).but(Severity::Notice));
                 }

@@ -275,8 +275,6 @@ impl<'a> Reader<'a> {
             while let Some(some) = read.next().await {
                 // A refused token is refused for every task: it is no matter of this one.
                 let some = some.into_iter().collect::<Result<Vec<Read>, ConduitError>>()?;
-                let people: BTreeSet<_> = some.iter().flat_map(|read| self.people_of(read)).collect();
-                self.mirror.mention(&people)?;
                 self.mirror.keep(&self.sync, &some)?;
                 crash::point("mirror-kept");
                 done += some.len();
@@ -290,27 +288,30 @@ impl<'a> Reader<'a> {
         let id = task.id;
         let unread = |task, error: ConduitError| match error.is_credentials() {
             true => Err(error),
-            false => Ok(Read { task, asked: None, history: None, trouble: Some(error.to_string()) }),
+            false => Ok(Read::failed(task, error.to_string())),
         };
         let history = match self.history(&task).await {
             Ok(history) => history,
             Err(error) => return unread(task, error),
         };
-        if self.torn(&task, &history).is_none() {
-            return Ok(Read { task, asked: None, history: Some(history), trouble: None });
+        let evidence = self.evidence(task, history);
+        if torn(&evidence, self.policy).is_none() {
+            return Ok(self.read(evidence, None, None));
         }
+        let task = Task::clone(&evidence.task);
         let (again, asked) = match self.client.task(id).await {
             Ok(Reply { result: Some(again), date }) => (again, date),
             Ok(Reply { result: None, .. }) => {
                 let trouble = "the task is not shown any more".to_owned();
-                return Ok(Read { task, asked: None, history: None, trouble: Some(trouble) });
+                return Ok(Read::failed(task, trouble));
             }
             Err(error) => return unread(task, error),
         };
         match self.history(&again).await {
             Ok(history) => {
-                let trouble = self.torn(&again, &history);
-                Ok(Read { task: again, asked, history: Some(history), trouble })
+                let evidence = self.evidence(again, history);
+                let trouble = torn(&evidence, self.policy);
+                Ok(self.read(evidence, asked, trouble))
             }
             Err(error) => unread(task, error),
         }
@@ -324,23 +325,19 @@ impl<'a> Reader<'a> {
         Ok(rows)
     }
 
-    /// In what the history does not lead to the task, in words.
-    fn torn(&self, task: &Task, history: &[Transaction]) -> Option<String> {
-        let evidence = self.evidence(task, history);
-        torn(&evidence, self.policy)
-    }
-
-    fn evidence(&self, task: &Task, history: &[Transaction]) -> Evidence {
+    /// The evidence of a task, as far as it takes to see whether it fits together.
+    fn evidence(&self, task: Task, history: Vec<Transaction>) -> Evidence {
         let (nobody, no_statuses) = (Arc::default(), Arc::default());
-        evidence(task.clone(), history.to_vec(), &self.facts, &self.teams, &no_statuses, &nobody, self.sync.now)
+        evidence(task, history, &self.facts, &self.teams, &no_statuses, &nobody, self.sync.now)
     }
 
-    /// Everybody who did something to the task, or deployed.
-    fn people_of(&self, read: &Read) -> BTreeSet<Phid<User>> {
-        let history = read.history.as_deref().unwrap_or_default();
-        let mut people = history::people(&self.evidence(&read.task, history), self.policy);
-        people.insert(read.task.author.clone());
-        people
+    /// What came of reading a task, with everybody who did something to it or deployed.
+    fn read(&self, evidence: Evidence, asked: Option<Timestamp>, trouble: Option<String>) -> Read {
+        let mut people = history::people(&evidence, self.policy);
+        people.insert(evidence.task.author.clone());
+        let task = Arc::unwrap_or_clone(evidence.task);
+        let history = Some(Arc::unwrap_or_clone(evidence.timeline).into_transactions());
+        Read { task, asked, history, trouble, people }
     }
 
     /// Reads the comments of the unchanged tasks again, some calls at once.

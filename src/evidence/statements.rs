@@ -52,7 +52,12 @@ pub(super) struct Statements {
     by_source: BTreeMap<(Key, Source), Statement>,
     pub(super) settled: Option<Settled>,
     pub(super) reworded: Option<(Moment, String)>,
+    /// What approvers agree to as it stands; reading a reason takes its time.
+    agreed: Agreed,
 }
+
+/// What approvers agree to, one entry for each of [`STATED`], and the explanation.
+type Agreed = ([Option<String>; STATED.len()], Option<String>);
 
 impl Statements {
     pub(super) fn replay(evidence: &Evidence, policy: &Policy, cut: Option<Cut>, removals: &[Removal]) -> Self {
@@ -83,11 +88,11 @@ impl Statements {
         if written.is_empty() && gone.is_none() {
             return;
         }
-        let before = self.agreed(policy);
         for (key, value) in written {
             self.write(key, value, happening);
         }
         let after = self.agreed(policy);
+        let before = std::mem::replace(&mut self.agreed, after.clone());
         let changed = (0..STATED.len()).find(|at| before.0[*at] != after.0[*at]).map(|at| Changed::Stated(STATED[at]));
         if let Some(what) = gone.or(changed) {
             self.settled = Some(Settled { what, moment: happening.moment, author: happening.author.to_owned() });
@@ -111,8 +116,7 @@ impl Statements {
         self.by_source.insert(slot, Statement { value, source, since, author });
     }
 
-    /// What approvers agree to, one entry for each of [`STATED`], and the explanation.
-    fn agreed(&self, policy: &Policy) -> (Vec<Option<String>>, Option<String>) {
+    fn agreed(&self, policy: &Policy) -> Agreed {
         let mut explanation = None;
         let stated = STATED.map(|key| {
             let value = &self.effective(key)?.value;
@@ -127,7 +131,7 @@ impl Statements {
                 _ => Some(value.clone()),
             }
         });
-        (stated.to_vec(), explanation)
+        (stated, explanation)
     }
 }
 

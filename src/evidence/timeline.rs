@@ -139,6 +139,11 @@ impl Timeline {
         Self { transactions, claims: OnceLock::new() }
     }
 
+    /// The same as a list.
+    pub fn into_transactions(self) -> Vec<Transaction> {
+        self.transactions
+    }
+
     fn claims(&self) -> &[Parsed] {
         let first = |row: &Transaction| row.comments.last().map_or(Parsed::Absent, |version| parse(version.text()));
         self.claims.get_or_init(|| self.transactions.iter().map(first).collect())

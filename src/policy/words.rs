@@ -20,6 +20,28 @@ pub fn normalized(text: &str) -> String {
     normal
 }
 
+/// Whether a text compares as this normalised one. As `normalized(text) == normal`, without making a text of its own
+/// where that can be told from the letters: verdicts compare many words.
+fn compares_as(text: &str, normal: &str) -> bool {
+    if !text.is_ascii() {
+        return normalized(text) == normal;
+    }
+    let text = text.trim().trim_start_matches('#');
+    let mut rest = normal.as_bytes();
+    let mut words = text.split(|c: char| c.is_whitespace() || c == '-' || c == '_').filter(|word| !word.is_empty());
+    let mut first = true;
+    let all = words.all(|word| {
+        let joined = first || rest.split_off_first() == Some(&b'-');
+        first = false;
+        let fits = rest.get(..word.len()).is_some_and(|part| {
+            part.iter().zip(word.bytes()).all(|(normal, byte)| *normal == byte.to_ascii_lowercase())
+        });
+        rest = rest.get(word.len()..).unwrap_or_default();
+        joined && fits
+    });
+    all && rest.is_empty()
+}
+
 impl Team {
     /// Every word that is this team's alone: not the hashtag, since two teams may share a project.
     pub fn words(&self) -> impl Iterator<Item = &str> {
@@ -51,10 +73,10 @@ impl Policy {
         if word.is_empty() {
             return None;
         }
-        if let Some(team) = self.teams.iter().find(|team| team.words().any(|known| normalized(known) == word)) {
+        if let Some(team) = self.teams.iter().find(|team| team.words().any(|known| compares_as(known, &word))) {
             return Some(team);
         }
-        let mut of_project = self.teams.iter().filter(|team| normalized(&team.project) == word);
+        let mut of_project = self.teams.iter().filter(|team| compares_as(&team.project, &word));
         let first = of_project.next();
         first.filter(|_| of_project.next().is_none())
     }
@@ -192,5 +214,14 @@ mod tests {
     fn words_ignore_case_hyphens_and_spaces() {
         assert_eq!(normalized(" #Data-Loss"), normalized("data  _loss"));
         assert_eq!(normalized("- _"), "");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn words_compare_as_their_normal_forms_do(text in "[aB# _-é]{0,6}", other in "[aB# _-é]{0,6}") {
+            let normal = normalized(&other);
+            proptest::prop_assert_eq!(compares_as(&text, &normal), normalized(&text) == normal);
+            proptest::prop_assert!(compares_as(&other, &normal));
+        }
     }
 }

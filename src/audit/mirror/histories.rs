@@ -3,6 +3,8 @@
 //! In the room: which have to be read, keeping what was read, putting aside what the server tells otherwise than before,
 //! and handing all out to be judged. Not in the room: comments that are read again alone.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
@@ -10,7 +12,7 @@ use super::lost::{self, Lost};
 use super::members::number;
 use super::{Mirror, MirrorError, Sync};
 use crate::conduit::{Task, Transaction};
-use crate::ids::TaskId;
+use crate::ids::{Phid, TaskId, User};
 
 /// What came of reading a task.
 #[derive(Debug, Clone)]
@@ -23,6 +25,15 @@ pub struct Read {
     pub history: Option<Vec<Transaction>>,
     /// Why row and history do not fit together, or there is no history.
     pub trouble: Option<String>,
+    /// Everybody whose account matters for it.
+    pub people: BTreeSet<Phid<User>>,
+}
+
+impl Read {
+    /// A task that could not be read.
+    pub fn failed(task: Task, trouble: String) -> Self {
+        Self { task, asked: None, history: None, trouble: Some(trouble), people: BTreeSet::new() }
+    }
 }
 
 /// A task as the mirror has it. The texts are JSON, so that they can be read by several threads.
@@ -124,6 +135,7 @@ impl Mirror {
             execute("UPDATE task SET trouble = ?2 WHERE id = ?1", &[&id, &read.trouble])?;
             return Ok(());
         };
+        self.mention_in(&read.people)?;
         let json = |error| super::damaged(&self.path, read.task.id.to_string())(error);
         if let Some(before) = self.history(id)? {
             self.put_aside(sync, id, &before, history)?;

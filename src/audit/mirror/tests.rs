@@ -41,7 +41,7 @@ impl Bench {
 
     fn keep(&self, sync: &Sync, history: &History) {
         let history_rows = history.timeline().transactions().to_vec();
-        let read = Read { task: history.task(), asked: None, history: Some(history_rows), trouble: None };
+        let read = Read { history: Some(history_rows), trouble: None, ..Read::failed(history.task(), String::new()) };
         self.mirror.keep(sync, &[read]).unwrap();
     }
 
@@ -108,8 +108,8 @@ fn what_could_not_be_read_is_not_judged_and_is_tried_again() {
     let bench = Bench::new();
     let history = story();
     let sync = bench.list(&history.task(), 100);
-    let trouble = Some("the server answered nothing".to_owned());
-    bench.mirror.keep(&sync, &[Read { task: history.task(), asked: None, history: None, trouble }]).unwrap();
+    let trouble = "the server answered nothing".to_owned();
+    bench.mirror.keep(&sync, &[Read::failed(history.task(), trouble)]).unwrap();
     assert_eq!(bench.visit(&sync)[0].trouble.as_deref(), Some("the server answered nothing"));
     let next = bench.list(&history.task(), 200);
     assert_eq!(bench.pending(&next), 1);
@@ -170,7 +170,7 @@ fn a_transaction_that_is_gone_puts_its_task_in_doubt_and_is_kept() {
     assert_eq!(bench.pending(&next), 1);
     let mut rows = history.timeline().transactions().to_vec();
     rows.pop();
-    let read = Read { task: history.task(), asked: None, history: Some(rows), trouble: None };
+    let read = Read { history: Some(rows), trouble: None, ..Read::failed(history.task(), String::new()) };
     bench.mirror.keep(&next, &[read]).unwrap();
     let lost = bench.visit(&next)[0].open().unwrap().2;
     assert_eq!((lost.len(), &lost[0].denied), (1, &Denied::Transaction));

@@ -70,9 +70,12 @@ fn calls(server: &Server, after: usize) -> (BTreeMap<String, usize>, usize) {
 }
 
 /// Runs the audit with its report in this file.
-fn audit(server: &Server, home: &Path, format: &str, report: &Path) -> Run {
+fn audit(server: &Server, home: &Path, format: &str, cache: &str, report: &Path) -> Run {
     let mut command = phabgate(server, home);
-    command.args(["audit", "--format", format]).stdout(File::create(report).unwrap());
+    command
+        .args(["audit", "--format", format])
+        .args((cache == "offline").then_some("--offline"))
+        .stdout(File::create(report).unwrap());
     let (before, cpu) = (calls(server, 0).1, server.cpu());
     let begun = Instant::now();
     let mut child = command.spawn().unwrap();
@@ -118,7 +121,7 @@ fn check_csv(path: &Path, tasks: usize) {
 fn main() {
     let sizes = common::sizes(&[1_000, 10_000, 50_000]);
     println!(
-        "{:>7}  {:<6} {:<5} {:>8} {:>9} {:>8} {:>9} {:>8}  calls",
+        "{:>7}  {:<6} {:<7} {:>8} {:>9} {:>8} {:>9} {:>8}  calls",
         "tasks", "format", "cache", "wall s", "tasks/s", "cpu s", "server s", "peak MB"
     );
     for tasks in sizes {
@@ -129,13 +132,13 @@ fn main() {
         for format in ["json", "csv"] {
             let home = scratch.path().join(format);
             std::fs::create_dir(&home).unwrap();
-            for cache in ["cold", "warm"] {
+            for cache in ["cold", "warm", "offline"] {
                 let report = home.join(format!("{cache}.{format}"));
-                let run = audit(&server, &home, format, &report);
+                let run = audit(&server, &home, format, cache, &report);
                 let calls: Vec<String> = run.calls.iter().map(|(method, count)| format!("{method} {count}")).collect();
                 let wall = run.wall.as_secs_f64();
                 println!(
-                    "{tasks:>7}  {format:<6} {cache:<5} {wall:>8.2} {:>9.0} {:>8.2} {:>9.2} {:>8.1}  {}",
+                    "{tasks:>7}  {format:<6} {cache:<7} {wall:>8.2} {:>9.0} {:>8.2} {:>9.2} {:>8.1}  {}",
                     tasks as f64 / wall,
                     run.cpu.as_secs_f64(),
                     run.server.as_secs_f64(),

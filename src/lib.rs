@@ -26,7 +26,8 @@
 //! without one none is run. A [`deploy::plan::Ready`] is a command that was found and can be run. A
 //! [`journal::Ownership`] is the right to write the story of one deploy.
 //!
-//! Beside the way: [`audit`] judges deploys afterwards, [`history`] tells a task's story, [`announce`] words the message
+//! Beside the way: [`audit`] judges deploys afterwards, from a mirror of what was read, [`report`] tells what it found,
+//! [`history`] tells a task's story, [`announce`] words the message
 //! for IRC, [`sandbox`] is the server that stands in for Phorge, [`crash`] marks the places where tests kill the gate,
 //! and [`text`] makes what others wrote fit to be shown.
 //! [`ids`] and [`time`] hold what all of them share.

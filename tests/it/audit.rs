@@ -197,6 +197,20 @@ fn what_is_asked_about_is_named_right() {
 }
 
 #[test]
+fn a_page_is_written_that_stands_alone() {
+    let server = Server::new();
+    deploy(&server, "T1");
+    let (code, out, err) = server.run(&["audit", "--format", "html"]);
+    assert_eq!((code, err.as_str()), (1, ""));
+    assert!(out.starts_with("<!DOCTYPE html>") && out.ends_with("</html>\n"), "{out}");
+    for words in
+        ["Content-Security-Policy", "FINDINGS", "record-missing", "http://sandbox/T1\"", "deployer1", "releng1"]
+    {
+        assert!(out.contains(words), "{words}");
+    }
+}
+
+#[test]
 fn spreadsheets_and_monitors_are_told() {
     let server = Server::new();
     deploy(&server, "T1");
@@ -215,6 +229,7 @@ fn spreadsheets_and_monitors_are_told() {
         "phabgate_audit_deploys{reason=\"availability\",outcome=\"succeeded\",clean=\"yes\"} 1",
         "phabgate_audit_findings{name=\"approval-missing\",severity=\"error\"} 0",
         "phabgate_audit_findings{name=\"record-missing\",severity=\"error\"} 1",
+        "phabgate_audit_duration_seconds_count 1",
     ] {
         assert!(out.lines().any(|known| known == line), "{line}\n{out}");
     }

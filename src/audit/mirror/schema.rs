@@ -27,11 +27,12 @@ pub(super) const STEPS: &[&str] = &["
     CREATE TABLE task (
         id INTEGER PRIMARY KEY,     -- its number
         phid TEXT NOT NULL UNIQUE,
-        row TEXT NOT NULL,          -- the task as it was last listed, JSON
         asked INTEGER NOT NULL,     -- a moment before its history was asked for, by the server's clock
-        history TEXT,               -- its transactions, oldest first, JSON
         read INTEGER NOT NULL DEFAULT 0, -- the sync that read the history
-        trouble TEXT                -- why row and history are not both of now; null where they are
+        trouble TEXT,               -- why row and history are not both of now; null where they are
+        -- what is long stands last: what is short is read without it
+        row TEXT NOT NULL,          -- the task as it was last listed, JSON
+        history TEXT                -- its transactions, oldest first, JSON
     ) STRICT;
     -- The transactions that hold comments, which are read again each time.
     CREATE TABLE comment (

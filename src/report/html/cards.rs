@@ -28,9 +28,9 @@ pub(super) fn figures(report: &Report<'_>) -> Markup {
                     (by_reason(figures))
                     (by_outcome(figures))
                     (findings_card(figures))
-                    (spread("From the tag to the last approval", &figures.to_approve, figures.deploys))
-                    (spread("From the last approval to the start", &figures.to_deploy, figures.deploys))
-                    (spread("From the start to the end", &figures.duration, figures.deploys))
+                    (spread("", "From the tag to the last approval", &figures.to_approve, figures.deploys))
+                    (spread("", "From the last approval to the start", &figures.to_deploy, figures.deploys))
+                    (spread("last", "From the start to the end", &figures.duration, figures.deploys))
                 } @else {
                     (findings_card(figures))
                 }
@@ -192,7 +192,7 @@ fn findings_card(figures: &Figures) -> Markup {
             } }
         }
     };
-    card("", title, chart, table)
+    card("kinds", title, chart, table)
 }
 
 /// The shape of the mark of a severity; the style draws the same beside its word.
@@ -204,9 +204,9 @@ fn shape(severity: Severity) -> &'static str {
     }
 }
 
-fn spread(title: &'static str, spread: &Spread, deploys: usize) -> Markup {
+fn spread(class: &str, title: &'static str, spread: &Spread, deploys: usize) -> Markup {
     let Some(known) = spread.quantiles() else {
-        return html! { section.card { h3 { (title) } p.none { "Not known of any deploy." } } };
+        return html! { section class={ "card " (class) } { h3 { (title) } p.none { "Not known of any deploy." } } };
     };
     let last = BINS.last().map_or(String::new(), |(_, name)| name.replace("up to ", "> "));
     let names = BINS.iter().map(|(_, name)| name.replace("up to ", "≤ ")).chain([last]);
@@ -219,5 +219,5 @@ fn spread(title: &'static str, spread: &Spread, deploys: usize) -> Markup {
         (columns(&About { title, numbers }, &bins))
         p.note { "Known of " (number(known.count)) " of " (plural(deploys, "deploy")) "." }
     };
-    card("", title, chart, counts("Time", &bins, known.count))
+    card(class, title, chart, counts("Time", &bins, known.count))
 }

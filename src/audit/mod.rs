@@ -57,6 +57,8 @@ pub struct TaskAudit {
     pub deploys: Vec<Deploy>,
     /// What was found, oldest first.
     pub findings: Vec<Finding>,
+    /// A later audit of the same evidence finds the same: nothing of it depends on when it is made.
+    pub lasts: bool,
 }
 
 /// Audits one task. The evidence is that of the task, whole and as it is now, gathered by somebody who deploys nothing.
@@ -71,8 +73,11 @@ pub fn audit_task(evidence: &Evidence, yardstick: &Yardstick<'_>, lost: &[Lost])
         Case { evidence, policy, digest: &yardstick.digest, story: &story, trials: &trials, lost, hide: restricted };
     let mut findings: Vec<Finding> = findings::ALL.iter().flat_map(|rule| (rule.find)(rule, &case)).collect();
     findings.sort_by_key(|finding| (finding.time, finding.transaction));
+    // Whether a follow-up is overdue, and a deploy without an end stranded, is a matter of time.
+    let lasts = policy.follow_up.is_none() && trials.iter().all(|trial| trial.deploy.unfinished().is_none());
     TaskAudit {
         task: evidence.task.id,
+        lasts,
         restricted,
         tagged_now: matches!(story.tagged, Tagged::Since(_)),
         drill: story.is_drill(),

@@ -196,8 +196,8 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let snapshot = mirror.snapshot()?;
     let each = |judged: Result<_, Unread>| {
         match judged {
-            Ok(audit) => {
-                if let Some(entry) = scope.narrow(TaskEntry::of(audit)) {
+            Ok(entry) => {
+                if let Some(entry) = scope.narrow(entry) {
                     figures.add(&entry);
                     spool.push(&entry).map_err(AuditError::Spool)?;
                 }
@@ -206,7 +206,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         }
         Ok(())
     };
-    replay(&mirror, &filled, &settings.policy, each, |progress| bar.show(progress))?;
+    replay(&mirror, &filled, &settings.policy, TaskEntry::of, each, |progress| bar.show(progress))?;
     drop(snapshot);
     bar.clear();
     let report = Report {

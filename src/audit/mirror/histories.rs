@@ -10,6 +10,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::lost::{self, Lost};
 use super::members::number;
+use super::verdicts::Measure;
 use super::{Mirror, MirrorError, Sync};
 use crate::conduit::{Task, Transaction};
 use crate::ids::{Phid, TaskId, User};
@@ -41,6 +42,10 @@ impl Read {
 pub struct Mirrored {
     /// Its number.
     pub id: TaskId,
+    /// Its version: another one whenever something changes that a verdict rests on.
+    pub version: i64,
+    /// What was found on this version before, judged by the same measure; the rest is not read then.
+    pub entry: Option<String>,
     row: String,
     history: Option<String>,
     past: Vec<(i64, String)>,
@@ -181,25 +186,35 @@ impl Mirror {
         Ok(())
     }
 
-    /// Hands out every task of the population that is shown, in the order of their numbers, some at a time.
+    /// Hands out every task of the population that is shown, in the order of their numbers, some at a time; with what was
+    /// found on it before where that was judged by the same measure.
     ///
     /// # Errors
     /// Where they cannot be read, or `each` fails.
     pub fn visit<E: From<MirrorError>>(
         &self,
         sync: &Sync,
+        measure: &Measure,
         at_once: usize,
         mut each: impl FnMut(Vec<Mirrored>) -> Result<(), E>,
     ) -> Result<(), E> {
         let error = self.error("read");
         let wrong = |source| E::from(error(source));
-        let sql = format!("SELECT t.id, t.row, t.history, t.trouble {LISTED} ORDER BY t.id");
+        // What is long is not read where it is not needed.
+        let sql = format!(
+            "SELECT t.id, t.version, t.trouble, v.entry, iif(v.entry IS NULL, t.row, ''), iif(v.entry IS NULL, t.history, NULL)
+             {} ORDER BY t.id",
+            LISTED.replace(
+                "WHERE",
+                "LEFT JOIN verdict v ON v.task = t.id AND v.version = t.version AND v.measure = ?3 WHERE"
+            )
+        );
         let mut statement = self.connection.prepare_cached(&sql).map_err(wrong)?;
         let mut past = self
             .connection
             .prepare_cached("SELECT noticed, row FROM past WHERE task = ?1 ORDER BY noticed, row")
             .map_err(wrong)?;
-        let mut rows = statement.query(params![sync.scope, sync.id]).map_err(wrong)?;
+        let mut rows = statement.query(params![sync.scope, sync.id, measure.0]).map_err(wrong)?;
         let mut some = Vec::new();
         while let Some(row) = rows.next().map_err(wrong)? {
             let number: i64 = row.get(0).map_err(wrong)?;
@@ -208,13 +223,19 @@ impl Mirror {
                 what: "a task".to_owned(),
                 why: format!("its number is {number}"),
             })?;
-            let past = past
-                .query_map([number], |row| Ok((row.get(0)?, row.get(1)?)))
-                .and_then(Iterator::collect::<Result<_, _>>)
-                .map_err(wrong)?;
-            let (row, history, trouble) =
-                (row.get(1).map_err(wrong)?, row.get(2).map_err(wrong)?, row.get(3).map_err(wrong)?);
-            some.push(Mirrored { id, row, history, past, trouble });
+            let entry: Option<String> = row.get(3).map_err(wrong)?;
+            let past = match entry {
+                Some(_) => Vec::new(),
+                None => past
+                    .query_map([number], |row| Ok((row.get(0)?, row.get(1)?)))
+                    .and_then(Iterator::collect::<Result<_, _>>)
+                    .map_err(wrong)?,
+            };
+            let mirrored = || {
+                let (version, trouble, row, history) = (row.get(1)?, row.get(2)?, row.get(4)?, row.get(5)?);
+                Ok(Mirrored { id, version, entry, row, history, past, trouble })
+            };
+            some.push(mirrored().map_err(wrong)?);
             if some.len() >= at_once {
                 each(std::mem::take(&mut some))?;
             }

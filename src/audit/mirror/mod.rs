@@ -7,8 +7,8 @@
 //! the server tells otherwise than before is put aside and never thrown away.
 //!
 //! In the room: opening it, its runs, and the facts that all tasks share. Beside it: the tasks that belong to it
-//! ([`members`]), their histories ([`histories`]), comments ([`comments`]), accounts ([`accounts`]), and what the server
-//! denies ([`lost`]). Not in the room: asking the server, and judging.
+//! ([`members`]), their histories ([`histories`]), comments ([`comments`]), accounts ([`accounts`]), what the server
+//! denies ([`lost`]), and what was found ([`verdicts`]). Not in the room: asking the server, and judging.
 
 mod accounts;
 mod comments;
@@ -20,9 +20,11 @@ mod members;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod verdicts;
 
 pub use error::MirrorError;
 pub use histories::{Mirrored, Read};
+pub use verdicts::{Measure, Verdicts};
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -30,6 +30,7 @@ pub(super) const STEPS: &[&str] = &["
         asked INTEGER NOT NULL,     -- a moment before its history was asked for, by the server's clock
         read INTEGER NOT NULL DEFAULT 0, -- the sync that read the history
         trouble TEXT,               -- why row and history are not both of now; null where they are
+        version INTEGER NOT NULL DEFAULT 0, -- another one whenever something changes that a verdict rests on
         -- what is long stands last: what is short is read without it
         row TEXT NOT NULL,          -- the task as it was last listed, JSON
         history TEXT                -- its transactions, oldest first, JSON
@@ -49,6 +50,19 @@ pub(super) const STEPS: &[&str] = &["
         row TEXT NOT NULL,          -- the transaction as it was, JSON
         PRIMARY KEY (task, row)
     ) STRICT, WITHOUT ROWID;
+    CREATE TRIGGER task_changed AFTER UPDATE OF phid, trouble, row, history ON task BEGIN
+        UPDATE task SET version = version + 1 WHERE id = NEW.id;
+    END;
+    CREATE TRIGGER past_added AFTER INSERT ON past BEGIN
+        UPDATE task SET version = version + 1 WHERE id = NEW.task;
+    END;
+    -- What was found on a task of this version, judged by this measure.
+    CREATE TABLE verdict (
+        task INTEGER PRIMARY KEY,
+        version INTEGER NOT NULL,
+        measure BLOB NOT NULL,
+        entry TEXT NOT NULL         -- JSON
+    ) STRICT;
     CREATE TABLE account (
         phid TEXT PRIMARY KEY,
         row TEXT                    -- the account, JSON; null where it was not looked up yet or is not shown

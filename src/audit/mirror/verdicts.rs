@@ -1,0 +1,98 @@
+//! What was found on tasks that have not changed since.
+//!
+//! To judge a task again that is as it was, by the same measure, finds the same. A verdict is kept with the version of the
+//! task, which the database itself makes another one whenever something changes that it rests on, and with the measure:
+//! the policy, all that tasks share, everybody's accounts, and the program. What also depends on the time of the audit is
+//! not kept. In the room: keeping it and telling the measure. Not in the room: judging.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, params};
+use sha2::{Digest, Sha256};
+
+use super::error::{MirrorError, damaged, sqlite};
+use super::{BUSY, Facts, Mirror};
+use crate::conduit::Account;
+use crate::ids::{Phid, TaskId, User};
+use crate::policy::Policy;
+
+/// By what tasks are judged, besides themselves: verdicts of the same measure are the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Measure(pub(super) Vec<u8>);
+
+impl Measure {
+    /// The measure of this policy, these facts and accounts, and this program.
+    ///
+    /// # Errors
+    /// Where the program cannot be told from another.
+    pub fn of(
+        policy: &Policy,
+        facts: &Facts,
+        accounts: &BTreeMap<Phid<User>, Account>,
+    ) -> Result<Self, std::io::Error> {
+        // A program that was built anew may judge otherwise, whatever its version says.
+        let program = std::env::current_exe()?.metadata()?;
+        let built = program.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let mut hash = Sha256::new();
+        hash.update(env!("CARGO_PKG_VERSION"));
+        hash.update(built.as_nanos().to_be_bytes());
+        hash.update(program.len().to_be_bytes());
+        hash.update(policy.digest().as_str());
+        hash.update(serde_json::to_vec(facts)?);
+        for account in accounts.values() {
+            hash.update(serde_json::to_vec(account)?);
+        }
+        Ok(Self(hash.finalize().to_vec()))
+    }
+}
+
+/// Where verdicts are put while the mirror is read: by a way of its own, so that what is read stays of one state.
+pub struct Verdicts {
+    connection: Connection,
+    path: std::path::PathBuf,
+    measure: Measure,
+}
+
+impl Mirror {
+    /// Opens the verdicts of a measure for writing.
+    ///
+    /// # Errors
+    /// Where the mirror cannot be opened.
+    pub fn verdicts(&self, measure: Measure) -> Result<Verdicts, MirrorError> {
+        let error = || sqlite("open", &self.path);
+        let connection = Connection::open(&self.path).map_err(error())?;
+        connection.busy_timeout(BUSY).map_err(error())?;
+        connection.execute_batch("PRAGMA synchronous = NORMAL;").map_err(error())?;
+        Ok(Verdicts { connection, path: self.path.clone(), measure })
+    }
+}
+
+impl Verdicts {
+    /// The measure.
+    pub fn measure(&self) -> &Measure {
+        &self.measure
+    }
+
+    /// Keeps what was found on tasks of these versions. Should one have changed since, it is passed over when it is read.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn keep<'e, T: serde::Serialize + 'e>(
+        &self,
+        found: impl IntoIterator<Item = (TaskId, i64, &'e T)>,
+    ) -> Result<(), MirrorError> {
+        let error = || sqlite("write", &self.path);
+        let transaction = self.connection.unchecked_transaction().map_err(error())?;
+        for (task, version, entry) in found {
+            let entry = serde_json::to_string(entry).map_err(damaged(&self.path, task.to_string()))?;
+            let number = i64::try_from(task.number()).unwrap_or(i64::MAX);
+            transaction
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO verdict (task, version, measure, entry) VALUES (?1, ?2, ?3, ?4)",
+                )
+                .and_then(|mut statement| statement.execute(params![number, version, self.measure.0, entry]))
+                .map_err(error())?;
+        }
+        transaction.commit().map_err(error())
+    }
+}

@@ -192,6 +192,29 @@ fn what_once_belonged_is_still_known() {
 }
 
 #[test]
+fn what_all_tasks_share_is_never_that_of_an_earlier_audit() {
+    let server = Server::new();
+    deploy(&server, "T1");
+    let verdict = |report: &Value| {
+        let deploys = report["deploys"].as_array().unwrap();
+        deploys.iter().find(|deploy| deploy["task"] == "T1").unwrap()["verdict"].clone()
+    };
+    assert_eq!(verdict(&audit(&server, "phabgate", &[]).1), "allowed");
+    // The account of an approver is closed, which changes no task.
+    let disabled = server.running.change(|world, _| {
+        world.users.iter_mut().find(|user| user.username == "sre1").unwrap().roles.push("disabled".to_owned());
+    });
+    disabled.unwrap();
+    let (_, report, _) = audit(&server, "phabgate", &[]);
+    assert_ne!(verdict(&report), "allowed");
+    assert!(found(&report, "T1", "policy-differs").is_empty());
+    // Another policy judges otherwise.
+    std::fs::write(server.machine.home().join("config.toml"), "[policy]\nmax_age = \"11h\"\n").unwrap();
+    let (_, report, _) = audit(&server, "phabgate", &[]);
+    assert_eq!(found(&report, "T1", "policy-differs").len(), 1);
+}
+
+#[test]
 fn two_audits_at_once_say_the_same() {
     let server = Server::new();
     deploy(&server, "T1");

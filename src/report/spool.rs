@@ -70,7 +70,11 @@ mod tests {
         let spool = Spool::new(folder.path()).unwrap();
         let all = || {
             let mut seen = Vec::new();
-            spool.visit(&mut |entry| Ok(seen.push(entry.clone()))).unwrap();
+            let mut see = |entry: &TaskEntry| {
+                seen.push(entry.clone());
+                Ok(())
+            };
+            spool.visit(&mut see).unwrap();
             seen
         };
         assert_eq!(all(), []);

@@ -23,11 +23,12 @@ pub(super) const RULE: Rule = Rule {
             if let Some(trial) = before {
                 let message = format!("{author} removed the tag after the deploy had started");
                 found.push(rule.of_deploy(case, trial, *moment, message));
-            } else if case.ran().next().is_none() && Some(moment) == lost.last().map(|(last, _)| last) {
-                if matches!(case.story.tagged, Tagged::Until(_)) {
-                    let message = format!("{author} removed the tag, and no deploy is recorded");
-                    found.push(rule.of_task(case, *moment, message).but(Severity::Notice));
-                }
+            } else if case.ran().next().is_none()
+                && Some(moment) == lost.last().map(|(last, _)| last)
+                && matches!(case.story.tagged, Tagged::Until(_))
+            {
+                let message = format!("{author} removed the tag, and no deploy is recorded");
+                found.push(rule.of_task(case, *moment, message).but(Severity::Notice));
             }
         }
         found

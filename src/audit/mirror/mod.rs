@@ -6,9 +6,9 @@
 //! audit leaves a mirror that is whole and lacks nothing but what was not read yet: the next one goes on from there. What
 //! the server tells otherwise than before is put aside and never thrown away.
 //!
-//! In the room: opening it, its runs, and the facts that all tasks share. Beside it: the tasks that belong to it
-//! ([`members`]), their histories ([`histories`]), comments ([`comments`]), accounts ([`accounts`]), what the server
-//! denies ([`lost`]), and what was found ([`verdicts`]). Not in the room: asking the server, and judging.
+//! In the room: opening it, its runs, and the facts that all tasks share. Beside it, one file each: the tasks that belong
+//! to it, their histories, comments and accounts, what the server denies ([`lost`]), and what was found. Not in the room:
+//! asking the server, and judging.
 
 mod accounts;
 mod comments;

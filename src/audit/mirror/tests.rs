@@ -62,15 +62,22 @@ impl Bench {
     }
 
     fn visit(&self, sync: &Sync) -> Vec<Mirrored> {
-        let mut all = Vec::new();
-        self.mirror
-            .visit::<AuditError>(sync, &Measure(vec![1]), 2, |mut some| {
-                all.append(&mut some);
-                Ok(())
-            })
-            .unwrap();
-        all
+        self.visit_by(sync, &Measure(vec![1]))
     }
+
+    fn visit_by(&self, sync: &Sync, measure: &Measure) -> Vec<Mirrored> {
+        visit(&self.mirror, sync, measure)
+    }
+}
+
+fn visit(mirror: &Mirror, sync: &Sync, measure: &Measure) -> Vec<Mirrored> {
+    let mut all = Vec::new();
+    let each = |mut some: Vec<Mirrored>| {
+        all.append(&mut some);
+        Ok(())
+    };
+    mirror.visit::<AuditError>(sync, measure, 2, each).unwrap();
+    all
 }
 
 /// A task that was last changed at 50, with a comment.
@@ -246,11 +253,7 @@ fn it_is_one_file_for_whoever_opens_it_and_one_fills_it() {
     let sync = bench.list(&history.task(), 100);
     let snapshot = other.snapshot().unwrap();
     bench.keep(&sync, &history);
-    let seen = |mirror: &Mirror| {
-        let mut trouble = None;
-        mirror.visit::<AuditError>(&sync, &Measure(vec![1]), 9, |some| Ok(trouble = some[0].trouble.clone())).unwrap();
-        trouble
-    };
+    let seen = |mirror: &Mirror| visit(mirror, &sync, &Measure(vec![1]))[0].trouble.clone();
     assert_eq!(seen(&other).as_deref(), Some(members::NOT_READ));
     drop(snapshot);
     assert_eq!(seen(&other), None);
@@ -280,10 +283,7 @@ fn what_was_found_stands_until_something_changes_that_it_rests_on() {
     judge("clean");
     assert_eq!(known(&sync).as_deref(), Some("\"clean\""));
     // By another measure it is judged anew.
-    let other = |found: &mut Option<String>, some: Vec<Mirrored>| found.clone_from(&some[0].entry);
-    let mut found = Some(String::new());
-    bench.mirror.visit::<AuditError>(&sync, &Measure(vec![2]), 9, |some| Ok(other(&mut found, some))).unwrap();
-    assert_eq!(found, None);
+    assert_eq!(bench.visit_by(&sync, &Measure(vec![2]))[0].entry, None);
     // So it is where the task, its history, or a comment changed, or the server denies something.
     let mut changed = history.clone();
     changed.task.modified = at(150);

@@ -171,6 +171,13 @@ fn trial(evidence: &Evidence, policy: &Policy, records: Vec<Standing>) -> Trial 
         true => verdict_as_recorded.clone(),
         false => evaluate(&as_of_now, policy, &intent, Some(cut)),
     };
+    // Whoever writes a record can put any text where a name belongs: of a restricted task none but known ones are told.
+    let restricted = evidence.is_restricted(&policy.open_spaces);
+    let name = |deployer: &Deployer| match restricted {
+        true => Some(evidence.accounts.get(deployer.phid.as_ref()?)?.username.clone()),
+        false => Some(deployer.user.clone()),
+    };
+    let told = |category: &String| !restricted || policy.reason(category).is_some();
     let stated = then.written.as_ref().and_then(|written| written.category.clone());
     let outcomes: Vec<Outcome> = records.iter().filter_map(|standing| standing.record.outcome).collect();
     let deploy = Deploy {
@@ -180,8 +187,8 @@ fn trial(evidence: &Evidence, policy: &Policy, records: Vec<Standing>) -> Trial 
         recorded: records[0].moment.time,
         outcome: outcomes.last().copied(),
         exit: records.iter().rev().find_map(|standing| standing.record.exit),
-        deployer: pick(&|record| record.deployer.as_ref().map(|deployer| deployer.user.clone())),
-        reason: pick(&|record| record.reason.as_ref().map(|reason| reason.category.clone())).or(stated),
+        deployer: pick(&|record| record.deployer.as_ref().and_then(name)),
+        reason: pick(&|record| record.reason.as_ref().map(|reason| reason.category.clone()).filter(told)).or(stated),
         action: pick(&|record| record.action.clone()),
         change: pick(&|record| record.change.clone()),
         command: pick(&|record| record.command.clone()),
@@ -257,6 +264,10 @@ fn as_recorded(mut evidence: Evidence, policy: &Policy, records: &[Standing]) ->
             {
                 enable(account);
             }
+            // An attestation has the account of its own.
+            let of_this = |attested: &&mut Account| attested.phid == *phid;
+            let attested = evidence.attestations.iter_mut().filter_map(|attestation| attestation.account.as_mut());
+            attested.filter(of_this).for_each(enable);
         }
     }
     for candidate in &mut evidence.candidates {
@@ -273,6 +284,7 @@ fn is_same(one: &Evidence, other: &Evidence) -> bool {
     Arc::ptr_eq(&one.teams, &other.teams)
         && Arc::ptr_eq(&one.accounts, &other.accounts)
         && one.candidates == other.candidates
+        && one.attestations == other.attestations
 }
 
 fn is_enabled(account: &Account) -> bool {

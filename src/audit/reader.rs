@@ -13,8 +13,8 @@ use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::mirror::{Facts, Filled, Mirror, MirrorError, Read, Sync};
-use crate::conduit::{Account, Client, ConduitError, Pages, Projects, Reply, Status, Task, Transaction};
+use super::mirror::{Facts, Filled, Known, Mirror, MirrorError, Read, Sync};
+use crate::conduit::{Account, Client, ConduitError, Failure, Pages, Projects, Reply, Status, Task, Transaction};
 use crate::crash;
 use crate::evidence::timeline::Timeline;
 use crate::evidence::{Evidence, Tag, differences};
@@ -333,7 +333,7 @@ impl<'a> Reader<'a> {
 
     /// What came of reading a task, with everybody who did something to it or deployed.
     fn read(&self, evidence: Evidence, asked: Option<Timestamp>, trouble: Option<String>) -> Read {
-        let mut people = history::people(&evidence, self.policy);
+        let mut people = history::people(&evidence);
         people.insert(evidence.task.author.clone());
         let task = Arc::unwrap_or_clone(evidence.task);
         let history = Some(Arc::unwrap_or_clone(evidence.timeline).into_transactions());
@@ -355,10 +355,7 @@ impl<'a> Reader<'a> {
             if calls.is_empty() {
                 return Ok(());
             }
-            let read = stream::iter(calls).map(|known| async move {
-                let phids: Vec<_> = known.iter().map(|comment| comment.phid.clone()).collect();
-                self.client.transactions_by_phid(&phids).await.map(|rows| (known, rows))
-            });
+            let read = stream::iter(calls).map(|known| self.again(known));
             let mut read = std::pin::pin!(read.buffer_unordered(self.concurrency));
             while let Some(read) = read.next().await {
                 let (known, rows) = read?;
@@ -372,6 +369,26 @@ impl<'a> Reader<'a> {
                 progress(Progress { step: Step::Comments, done, of });
             }
         }
+    }
+
+    /// Reads some comments again. Where they are more than one reply may hold, in smaller parts; one that is too large
+    /// alone is left out, and its task is read whole.
+    async fn again(&self, known: Vec<Known>) -> Result<(Vec<Known>, Vec<Transaction>), ConduitError> {
+        let mut rows = Vec::new();
+        let mut parts = vec![known.as_slice()];
+        while let Some(part) = parts.pop() {
+            let phids: Vec<_> = part.iter().map(|comment| comment.phid.clone()).collect();
+            match self.client.transactions_by_phid(&phids).await {
+                Ok(some) => rows.extend(some),
+                Err(ConduitError { kind: Failure::TooLarge { .. }, .. }) if part.len() > 1 => {
+                    let (one, other) = part.split_at(part.len() / 2);
+                    parts.extend([one, other]);
+                }
+                Err(ConduitError { kind: Failure::TooLarge { .. }, .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((known, rows))
     }
 
     /// Looks up everybody who matters: who they are and in what state their account is may have changed.

@@ -98,7 +98,7 @@ pub fn replay<E: Serialize + DeserializeOwned + Send>(
     mut progress: impl FnMut(Progress),
 ) -> Result<(), AuditError> {
     let accounts = mirror.accounts()?;
-    let measure = Measure::of(policy, &filled.facts, &accounts).map_err(AuditError::Spool)?;
+    let measure = Measure::of(policy, &filled.facts, &accounts).map_err(|error| AuditError::Spool(error.into()))?;
     let judge = Judge {
         policy,
         yardstick: Yardstick::new(policy),

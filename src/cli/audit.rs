@@ -3,6 +3,7 @@
 //! In the room: bringing the mirror up to date, judging it, what of it is asked about, and how the command ends. Not in
 //! the room: what is found ([`crate::audit`]) and how it is laid out ([`super::audit_page`], [`crate::report`]).
 
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
@@ -19,9 +20,9 @@ use super::session::{Session, environment, settings};
 use super::ui::{Format, Ui};
 use crate::audit::mirror::{Filled, Mirror, MirrorError};
 use crate::audit::reader::{AuditError, Unread, fill};
-use crate::audit::{Finding, Severity, replay};
+use crate::audit::{Severity, replay};
 use crate::config::Settings;
-use crate::report::entry::TaskEntry;
+use crate::report::entry::{DeployEntry, TaskEntry};
 use crate::report::figures::Figures;
 use crate::report::spool::Spool;
 use crate::report::{Report, csv, html, json, prometheus};
@@ -113,6 +114,16 @@ struct Scope {
 }
 
 impl Scope {
+    /// Refuses a period in which nothing can have happened: it would look clean. `now` is the time of the evidence.
+    fn check(&self, now: Option<Timestamp>) -> Result<(), Failure> {
+        let nothing = |why: &str| Err(Failure::usage(format!("{why}: nothing can have happened"), WHEN));
+        match (self.since, self.until) {
+            (Some(since), Some(until)) if since >= until => nothing("--since is not before --until"),
+            (Some(since), _) if now.is_some_and(|now| since > now) => nothing("--since is later than the evidence"),
+            _ => Ok(()),
+        }
+    }
+
     fn holds(&self, time: Timestamp) -> bool {
         self.since.is_none_or(|since| time >= since) && self.until.is_none_or(|until| time < until)
     }
@@ -122,14 +133,21 @@ impl Scope {
         let is_for =
             |reason: Option<&String>| self.reason.is_none() || reason.is_none() || self.reason.as_ref() == reason;
         let had_deploys = !task.deploys.is_empty();
-        task.deploys.retain(|deploy| is_for(deploy.reason.as_ref()) && self.holds(deploy.time()));
-        let ids: Vec<_> = task.deploys.iter().map(|deploy| deploy.deploy).collect();
+        task.deploys.retain(|deploy| is_for(deploy.reason.as_ref()));
         // What is not about a deploy belongs to the task: it goes with the task's deploys, or stands alone.
-        let of_task =
-            |finding: &Finding| self.holds(finding.time) && (self.reason.is_none() || !had_deploys || !ids.is_empty());
+        let asked = self.reason.is_none() || !had_deploys || !task.deploys.is_empty();
+        // A deploy is in the period by the start that it states as well as by its record, since who deploys may state
+        // any start; and it stays with what was done about it in the period, however old it is.
+        let findings = &task.findings;
+        let touched = |deploy: &DeployEntry| {
+            let mut about = findings.iter().filter(|finding| finding.deploy == Some(deploy.deploy));
+            about.any(|finding| self.holds(finding.time))
+        };
+        task.deploys.retain(|deploy| self.holds(deploy.time()) || self.holds(deploy.recorded) || touched(deploy));
+        let ids: Vec<_> = task.deploys.iter().map(|deploy| deploy.deploy).collect();
         task.findings.retain(|finding| match finding.deploy {
             Some(deploy) => ids.contains(&deploy),
-            None => of_task(finding),
+            None => asked && self.holds(finding.time),
         });
         (!task.deploys.is_empty() || !task.findings.is_empty()).then_some(task)
     }
@@ -141,6 +159,8 @@ struct Ground {
     base: Url,
     mirror: Mirror,
     filled: Filled,
+    /// Nobody else fills the mirror until the state that is judged is taken.
+    lock: Option<File>,
 }
 
 /// The folder of the mirror. That of the sandbox is with its world, so that both are made new together.
@@ -165,7 +185,7 @@ async fn prepare(args: &Args, globals: &Globals, ui: &mut Ui, bar: &mut Bar) -> 
         let filled = mirror.last(&settings.policy)?;
         let age = Timestamp::now().duration_since(filled.sync.now);
         bar.aside(|| ui.note(&format!("the mirror is {} old; the server was asked nothing", crate::time::rough(age))));
-        return Ok(Ground { settings, base, mirror, filled });
+        return Ok(Ground { settings, base, mirror, filled, lock: None });
     }
     let session = Session::open(globals).await?;
     session.tell_undelivered(ui);
@@ -175,9 +195,8 @@ async fn prepare(args: &Args, globals: &Globals, ui: &mut Ui, bar: &mut Bar) -> 
     let lock = mirror.lock(waits)?;
     let client = session.client.paced(args.jobs.into());
     let filled = fill(&client, policy, &mirror, args.jobs.into(), |progress| bar.show(progress)).await?;
-    drop(lock);
     let base = session.base().clone();
-    Ok(Ground { settings: session.settings, base, mirror, filled })
+    Ok(Ground { settings: session.settings, base, mirror, filled, lock: Some(lock) })
 }
 
 /// Runs `audit`.
@@ -188,12 +207,15 @@ async fn prepare(args: &Args, globals: &Globals, ui: &mut Ui, bar: &mut Bar) -> 
 pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
     let policy = settings(globals, &environment(globals))?.policy;
     let scope = Scope { since: args.since, until: args.until, reason: category(args, &policy)? };
+    scope.check(None)?;
     let mut bar = Bar::new(ui.width());
-    let Ground { settings, base, mirror, filled } = prepare(args, globals, ui, &mut bar).await?;
+    let Ground { settings, base, mirror, filled, lock } = prepare(args, globals, ui, &mut bar).await?;
+    scope.check(Some(filled.sync.now)).inspect_err(|_| bar.clear())?;
     let folder = mirror.path().parent().unwrap_or(mirror.path());
     let spool = Spool::new(folder).map_err(AuditError::Spool)?;
     let (mut figures, mut unread) = (Figures::default(), Vec::<Unread>::new());
     let snapshot = mirror.snapshot()?;
+    drop(lock);
     let each = |judged: Result<_, Unread>| {
         match judged {
             Ok(entry) => {

@@ -118,7 +118,8 @@ fn figures(report: &Report<'_>, width: usize) -> String {
 
 fn times(spread: &Spread) -> String {
     let Some(of) = spread.quantiles() else { return "not known of any".to_owned() };
-    let took = |seconds: u32| rough(SignedDuration::from_secs(seconds.into()));
+    // Times are whole seconds: what took none took up to one.
+    let took = |seconds: u32| rough(SignedDuration::from_secs(seconds.max(1).into()));
     format!(
         "half within {}, nine of ten within {}, all within {} (known of {})",
         took(of.median),

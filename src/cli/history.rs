@@ -83,8 +83,7 @@ async fn read(task: TaskId, deployer: Option<&str>, session: &Session) -> Result
         Visibility::NotVisible { owner, .. } => return Err(not_visible(task, &owner.username)),
     };
     let known = &evidence.accounts;
-    let people: Vec<_> =
-        history::people(&evidence, policy).into_iter().filter(|person| !known.contains_key(person)).collect();
+    let people: Vec<_> = history::people(&evidence).into_iter().filter(|person| !known.contains_key(person)).collect();
     let carried: Vec<_> = history::projects(&evidence).into_iter().collect();
     let (accounts, projects) = tokio::try_join!(
         async { if people.is_empty() { Ok(Vec::new()) } else { client.users(&people).await } },

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 /// How many good answers, for each call at once, make it one more.
 const PATIENCE: usize = 8;
-/// How long all wait where the server does not say.
+/// How long all wait at first where the server does not say; twice as long each time that it has too much to do still.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long all wait at most.
 const LONGEST: Duration = Duration::from_secs(15);
@@ -30,6 +30,8 @@ struct State {
     /// Permits that are out and are not given back.
     owed: usize,
     good: usize,
+    /// How often in a row the server had too much to do.
+    refused: u32,
     not_before: Option<Instant>,
 }
 
@@ -43,7 +45,7 @@ impl Pace {
     /// So many calls at once at most.
     pub(super) fn new(most: usize) -> Self {
         let most = most.max(1);
-        let state = State { allowed: most, owed: 0, good: 0, not_before: None };
+        let state = State { allowed: most, owed: 0, good: 0, refused: 0, not_before: None };
         Self { most, permits: Arc::new(Semaphore::new(most)), state: Mutex::new(state) }
     }
 
@@ -67,7 +69,12 @@ impl Pace {
     /// The server has too much to do: `asked` is how long it asks to wait.
     pub(super) fn slow(&self, asked: Option<Duration>) {
         let mut state = self.state();
-        let until = Instant::now() + asked.unwrap_or(PAUSE).min(LONGEST);
+        let pause = PAUSE.saturating_mul(1 << state.refused.min(8));
+        let until = Instant::now() + asked.unwrap_or(pause).min(LONGEST);
+        // Calls that were under way together are refused together: that is once.
+        if state.not_before.is_none_or(|before| before <= Instant::now()) {
+            state.refused += 1;
+        }
         state.not_before = Some(state.not_before.map_or(until, |before| before.max(until)));
         let fewer = (state.allowed / 2).max(1);
         let too_many = state.allowed - fewer;
@@ -81,6 +88,7 @@ impl Pace {
     pub(super) fn well(&self) {
         let mut state = self.state();
         state.good += 1;
+        state.refused = 0;
         if state.allowed < self.most && state.good >= state.allowed * PATIENCE {
             state.good = 0;
             state.allowed += 1;

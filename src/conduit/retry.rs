@@ -12,26 +12,28 @@ use super::error::{ConduitError, Failure};
 use super::transport::{Client, Reply};
 
 const ATTEMPTS: usize = 5;
+/// With a pace of its own there is time: nobody waits to deploy, and a limit of calls a minute is waited for.
+const PACED: usize = 8;
 const FIRST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(5);
 /// A server may ask for more, but the deployer is waiting.
 const RETRY_AFTER_CAP: Duration = Duration::from_secs(15);
 
-/// Waits between attempts: random between nothing and a bound that doubles.
-struct FullJitter;
+/// Waits between so many attempts: random between nothing and a bound that doubles.
+struct FullJitter(usize);
 
 impl BackoffBuilder for FullJitter {
     type Backoff = Box<dyn Iterator<Item = Duration> + Send + Sync>;
 
     fn build(self) -> Self::Backoff {
-        Box::new((0..ATTEMPTS - 1).map(|attempt| {
+        Box::new((0..self.0.saturating_sub(1)).map(|attempt| {
             let bound = FIRST.saturating_mul(1 << attempt).min(LONGEST);
             bound.mul_f64(random_fraction())
         }))
     }
 }
 
-/// A random number in 0..1, from the randomness that a fresh v4 UUID holds.
+/// A random number in 0..1, from the randomness that fresh UUIDs hold.
 fn random_fraction() -> f64 {
     let (high, _) = uuid::Uuid::now_v7().as_u64_pair();
     let (_, low) = uuid::Uuid::now_v7().as_u64_pair();
@@ -50,7 +52,7 @@ impl Client {
         params: &Map<String, Value>,
     ) -> Result<Reply<T>, ConduitError> {
         let attempts = (|| self.attempt::<T>(method, params))
-            .retry(FullJitter)
+            .retry(FullJitter(if self.pace().is_some() { PACED } else { ATTEMPTS }))
             .when(|error: &ConduitError| error.is_transient() && self.time_left() > Duration::from_millis(50))
             .adjust(|error, wait| {
                 let asked = error.retry_after().map(|asked| asked.min(RETRY_AFTER_CAP));
@@ -103,7 +105,7 @@ mod tests {
     #[test]
     fn waits_stay_within_a_bound_that_doubles() {
         for _ in 0..200 {
-            let waits: Vec<_> = FullJitter.build().collect();
+            let waits: Vec<_> = FullJitter(ATTEMPTS).build().collect();
             assert_eq!(waits.len(), ATTEMPTS - 1);
             for (attempt, wait) in waits.iter().enumerate() {
                 assert!(*wait <= FIRST * (1 << attempt) && *wait <= LONGEST);

@@ -15,12 +15,13 @@ mod tests;
 use std::collections::BTreeSet;
 
 use crate::conduit::Change;
-use crate::evidence::records::Standing;
+use crate::evidence::records::{Standing, comments};
 use crate::evidence::timeline::Moment;
 use crate::evidence::{Candidate, Evidence, Story};
 use crate::ids::{DeployId, Phid, Project, User};
 use crate::policy::{self, Intent, Policy, StandingWord, Verdict};
 use crate::record::DeployerSource;
+use crate::record::parse::Parsed;
 
 /// What an entry tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -205,15 +206,17 @@ pub fn in_hindsight(mut evidence: Evidence, policy: &Policy) -> Evidence {
 
 /// Everybody whose name the story may tell: who did something to the task or to a comment on it, and who deployed, by
 /// its records.
-pub fn people(evidence: &Evidence, policy: &Policy) -> BTreeSet<Phid<User>> {
+pub fn people(evidence: &Evidence) -> BTreeSet<Phid<User>> {
     let transactions = evidence.timeline.transactions();
     let versions = transactions.iter().flat_map(|transaction| &transaction.comments);
     let authors = transactions.iter().map(|transaction| &transaction.author);
     let authors = authors.chain(versions.map(|version| &version.author));
     let mut people: BTreeSet<_> = authors.filter_map(|author| Phid::new(author.as_str()).ok()).collect();
-    for standing in evidence.records(policy, None) {
-        let record = standing.record;
-        people.extend(record.deployer.into_iter().chain(record.behind).filter_map(|deployer| deployer.phid));
+    // Of every claim: whether one is believed hangs on whose accounts are known.
+    for comment in comments(&evidence.timeline, None) {
+        let Parsed::Record(record) = comment.claim() else { continue };
+        let deployers = record.deployer.iter().chain(&record.behind).filter_map(|deployer| deployer.phid.clone());
+        people.extend(deployers.chain(record.approvals.iter().filter_map(|approval| approval.phid.clone())));
     }
     people
 }

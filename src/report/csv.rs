@@ -1,8 +1,8 @@
 //! The report for spreadsheets: CSV, as RFC 4180 has it.
 //!
-//! In the room: one row a deploy, or a task that has findings and no deploy. Every row says of how many tasks the report
+//! In the room: one row a deploy, or a task that has findings and no deploy, or that could not be read. Every row says of how many tasks the report
 //! is, how many of them could not be read and whether it is complete, so that a part that is cut out does not pass for
-//! all.
+//! all; where there is none else, one row says just that.
 
 use std::io::{self, Write};
 
@@ -31,7 +31,7 @@ const COLUMNS: [&str; 18] = [
     "seconds_it_ran",
 ];
 
-/// Writes the report as CSV. Without a row there is nothing but the header.
+/// Writes the report as CSV.
 ///
 /// # Errors
 /// Where it cannot be written.
@@ -44,7 +44,9 @@ pub fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         (report.unread.len() + population.unseen).to_string(),
         if report.is_complete() { "yes" } else { "no" }.to_owned(),
     ];
+    let mut none = true;
     report.tasks.visit(&mut |task| {
+        none = false;
         for deploy in &task.deploys {
             write_row(&mut writer, deploy_row(report, task, deploy), &of)?;
         }
@@ -56,6 +58,15 @@ pub fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         }
         Ok(())
     })?;
+    for unread in report.unread {
+        let mut row: [String; 15] = Default::default();
+        (row[0], row[1]) = (unread.task.to_string(), report.url(unread.task, None));
+        "unread".clone_into(&mut row[9]);
+        write_row(&mut writer, row, &of)?;
+    }
+    if none && report.unread.is_empty() {
+        write_row(&mut writer, Default::default(), &of)?;
+    }
     writer.flush()
 }
 

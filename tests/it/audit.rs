@@ -135,7 +135,7 @@ fn what_cannot_be_read_never_looks_clean() {
     let (_, out, _) = server.run(&["audit"]);
     assert!(out.contains("Not audited") && out.contains("INCOMPLETE"), "{out}");
     // So is a server that fails for good, and a refused token ends with its own code.
-    for (faults, expected) in [(&["transaction.search:503"][..], 3), (&["maniphest.search:garbage"], 3)] {
+    for (faults, expected) in [(&["transaction.search:garbage"][..], 3), (&["maniphest.search:garbage"], 3)] {
         let server = Server::broken(faults);
         let (code, out, err) = server.run(&["audit"]);
         assert_eq!(code, expected, "{faults:?}: {out}{err}");
@@ -187,12 +187,14 @@ fn what_is_asked_about_is_named_right() {
         (&["audit", "--since", "yesterday"][..], "2026-11-01"),
         (&["audit", "--reason", "marketing"], "the policy has no reason"),
         (&["audit", "--jobs", "0"], "--jobs"),
+        (&["audit", "--since", "2999-01-01"], "nothing can have happened"),
+        (&["audit", "--since", "2026-11-02", "--until", "2026-11-01"], "nothing can have happened"),
     ] {
         let (code, _, err) = server.run(arguments);
         assert_eq!(code, 2, "{err}");
         assert!(err.contains(words), "{err}");
     }
-    let (code, report, _) = audit(&server, "phabgate", &["--since", "2037-01-01"]);
+    let (code, report, _) = audit(&server, "phabgate", &["--until", "2001-01-01"]);
     assert_eq!((code, report["findings"].as_array().unwrap().len()), (0, 0));
 }
 
@@ -233,6 +235,10 @@ fn spreadsheets_and_monitors_are_told() {
     ] {
         assert!(out.lines().any(|known| known == line), "{line}\n{out}");
     }
+    // Where there is nothing to tell of, that all was read is told nonetheless.
+    let (code, out, _) = server.run(&["audit", "--format", "csv", "--until", "2001-01-01"]);
+    assert_eq!((code, out.lines().count()), (0, 2));
+    assert!(out.lines().last().unwrap().ends_with(",24,0,yes,,,"), "{out}");
     for (arguments, expected) in
         [(&["check", "T1", "--format", "csv"][..], 2), (&["run", "T1", "--format", "csv", "--", "true"], 125)]
     {

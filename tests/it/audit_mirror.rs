@@ -215,6 +215,66 @@ fn what_all_tasks_share_is_never_that_of_an_earlier_audit() {
 }
 
 #[test]
+fn what_is_done_to_an_old_deploy_is_in_the_report_of_the_time_in_which_it_is_done() {
+    let server = Server::new();
+    // The start is stated: that of `run` would be by the clock of this machine, which is not that of the world.
+    let started = ["--started", "2026-01-01T00:00:00Z", "--outcome", "succeeded", "--deployer", "deployer1"];
+    let (code, _, err) = server.run(&[&["record", "T1"][..], &started].concat());
+    assert_eq!(code, 0, "{err}");
+    server.running.advance(Duration::from_secs(60));
+    let since = jiff::Timestamp::from_second(server.running.now()).unwrap().to_string();
+    let (_, report, err) = audit(&server, "phabgate", &["--since", &since]);
+    assert_eq!(report["deploys"].as_array().map(Vec::len), Some(0), "{err}");
+    let world = server.running.world().unwrap();
+    let rows = world.history(&world.task_numbered(1).unwrap().phid);
+    let holds =
+        |row: &phabgate::sandbox::Transaction| row.versions.iter().any(|it| it.text.contains("phabgate/record"));
+    let record = rows.iter().find(|row| holds(row)).unwrap().phid.clone();
+    server.running.advance(Duration::from_secs(60));
+    server.running.edit_comment(&record, "phabgate", "Nothing happened.").unwrap();
+    let (_, report, _) = audit(&server, "phabgate", &["--since", &since]);
+    assert_eq!(found(&report, "T1", "record-edited").len(), 1, "{report:#}");
+    assert_eq!(report["deploys"][0]["task"], "T1");
+}
+
+#[test]
+fn a_comment_that_was_gone_and_is_back_is_judged() {
+    let server = Server::new();
+    deploy(&server, "T1");
+    let phid = server.running.world().unwrap().task_numbered(1).unwrap().phid.clone();
+    let approves = |row: &phabgate::sandbox::Transaction| {
+        row.object == phid && row.versions.iter().any(|it| it.text.contains("-Approve: sre"))
+    };
+    let taken = server.running.change(|world, _| {
+        let row = world.transactions.iter().find(|row| approves(row)).unwrap().clone();
+        world.transactions.retain(|row| !approves(row));
+        row
+    });
+    let verdict = |report: &Value| report["deploys"].as_array().unwrap()[0]["verdict"].clone();
+    assert_ne!(verdict(&audit(&server, "phabgate", &[]).1), "allowed");
+    let row = taken.unwrap();
+    server.running.change(|world, _| world.transactions.push(row)).unwrap();
+    // Nothing of it shows in the task, and nobody knows to ask for it: but a recorder's is seen.
+    let recorded = server.running.change(|world, _| {
+        let records = |row: &&phabgate::sandbox::Transaction| {
+            row.object == phid && row.versions.iter().any(|it| it.text.contains("\"finished\""))
+        };
+        let row = world.transactions.iter().find(records).unwrap().clone();
+        world.transactions.retain(|other| other.phid != row.phid);
+        row
+    });
+    let (_, report, _) = audit(&server, "phabgate", &[]);
+    assert_eq!(found(&report, "T1", "record-unfinished").len(), 1);
+    server.running.change(|world, _| world.transactions.push(recorded.unwrap())).unwrap();
+    let (_, report, _) = audit(&server, "phabgate", &[]);
+    assert_eq!(
+        (found(&report, "T1", "record-unfinished").len(), verdict(&report)),
+        (0, "allowed".into()),
+        "{report:#}"
+    );
+}
+
+#[test]
 fn two_audits_at_once_say_the_same() {
     let server = Server::new();
     deploy(&server, "T1");

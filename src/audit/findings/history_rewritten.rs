@@ -52,27 +52,40 @@ fn finding(rule: &Rule, case: &Case<'_>, lost: &Lost) -> Finding {
             };
             (lost.noticed, format!("transaction {} was {what} by {who}, {seen}", was.id), true)
         }
-        Denied::Comment(version) => {
-            let what = said(case, version);
-            (lost.noticed, format!("the comment of {who} said {what} in version {}, {seen}", version.version), true)
+        Denied::Comment(versions) => {
+            let version = telling(versions);
+            let what = version.map_or(String::new(), |version| said(case, version));
+            let number = version.map_or(0, |version| version.version);
+            (lost.noticed, format!("the comment of {who} said {what} in version {number}, {seen}"), true)
         }
-        Denied::Removed(version) => {
+        Denied::Removed(versions) => {
             let removal = case.evidence.timeline.transactions().iter().find(|row| row.id == was.id);
             let removal = removal.and_then(|row| row.comments.first());
             let by = removal.map_or(String::new(), |gone| format!(" by {}", case.evidence.name_of(&gone.author)));
             let time = removal.map_or(lost.noticed, |gone| gone.created);
-            match speaks(version) {
-                true => (time, format!("the comment of {who} was removed{by}; it said {}", said(case, version)), true),
-                false => {
+            match telling(versions).filter(|version| speaks(version)) {
+                Some(version) => {
+                    (time, format!("the comment of {who} was removed{by}; it said {}", said(case, version)), true)
+                }
+                None => {
                     let words = format!("a comment of {who} was removed{by}; it said nothing about the emergency");
                     (time, words, false)
                 }
             }
         }
+        Denied::Untold => {
+            let what = changed(&was.change);
+            (lost.noticed, format!("transaction {}, {what} by {who}, is not told any more what it was", was.id), false)
+        }
     };
     let moment = Moment { time, ..case.evidence.timeline.moment_of(was) };
     let finding = rule.of_task(case, moment, message);
     if matters { finding } else { finding.but(Severity::Notice) }
+}
+
+/// Of some versions, the newest that had to do with the emergency; where none had, the newest.
+fn telling(versions: &[CommentVersion]) -> Option<&CommentVersion> {
+    versions.iter().find(|version| speaks(version)).or_else(|| versions.first())
 }
 
 /// Whether a comment had to do with the emergency.
@@ -127,6 +140,18 @@ mod tests {
         assert_eq!((found.len(), found[0].severity, found[0].transaction), (1, Severity::Error, Some(yes)));
         assert_eq!(found[0].message, "the comment of sre1 was removed by admin; it said 'Emergency-Approve: sre'");
         assert_eq!(found[0].time, at(300));
+    }
+
+    #[test]
+    fn what_was_edited_away_before_it_was_removed_is_shown_too() {
+        let mut history = story(&["releng1"]);
+        let no = history.comment("sre1", 12, "Emergency-Reject: sre - not tonight");
+        history.edit(no, "sre1", 20, "Never mind.");
+        let seen = history.clone();
+        history.remove(no, "sre1", 300);
+        let found = found(&seen, &history);
+        assert_eq!((found.len(), found[0].severity), (1, Severity::Error));
+        assert!(found[0].message.contains("not tonight"), "{}", found[0].message);
     }
 
     #[test]

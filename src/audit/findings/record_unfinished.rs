@@ -15,8 +15,11 @@ pub(super) const RULE: Rule = Rule {
     find: |rule, case| {
         let unfinished = case.trials.iter().filter_map(|trial| {
             let started = trial.deploy.unfinished()?;
-            let host = shorten(&started.record.host, 60);
-            let message = format!("the deploy on {host} started, and no record says that it ended");
+            let on = match case.hide {
+                true => String::new(),
+                false => format!(" on {}", shorten(&started.record.host, 60)),
+            };
+            let message = format!("the deploy{on} started, and no record says that it ended");
             let finding = rule.of_deploy(case, trial, started.moment, message);
             let running = case.evidence.now.duration_since(started.moment.time) <= RUNNING;
             Some(if running { finding.but(Severity::Notice) } else { finding })

@@ -20,8 +20,12 @@ pub(super) const RULE: Rule = Rule {
             let allowed = matches!(trial.deploy.verdict_as_recorded.decision, Decision::Allowed(_));
             let other = trial.deploy.records.iter().find(|standing| standing.record.verdict != "allowed")?;
             allowed.then(|| {
-                let verdict = shorten(&other.record.verdict, 20);
+                let verdict = match case.hide {
+                    true => "that it was not allowed".to_owned(),
+                    false => shorten(&other.record.verdict, 20),
+                };
                 let because = match &other.record.failed[..] {
+                    _ if case.hide => String::new(),
                     [] => String::new(),
                     failed => format!(" because of {}", shorten(&failed.join(", "), 120)),
                 };

@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use super::{Mirror, MirrorError, Sync};
-use crate::conduit::{CommentVersion, Transaction};
+use crate::conduit::Transaction;
 use crate::ids::{Phid, TransactionId, Xact};
 
 /// A comment that the mirror knows.
@@ -20,18 +20,26 @@ pub struct Known {
     pub phid: Phid<Xact>,
 }
 
-/// What the versions of a comment come to. Nobody can write another text with the same digest.
-fn digest(versions: &[CommentVersion]) -> [u8; 32] {
+/// What a transaction with a comment comes to: who made it, on what, when, and all versions of the comment. Nobody can
+/// write another one with the same digest.
+fn digest(row: &Transaction) -> [u8; 32] {
     let mut hash = Sha256::new();
-    for version in versions {
+    // With its length, so that no two texts run together.
+    let mut add = |text: &str| {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text);
+    };
+    add(&row.author);
+    add(row.task.as_str());
+    for version in &row.comments {
+        add(&version.author);
+        add(version.text());
+    }
+    hash.update(row.created.as_second().to_be_bytes());
+    for version in &row.comments {
         hash.update(version.version.to_be_bytes());
         hash.update(version.created.as_second().to_be_bytes());
         hash.update([u8::from(version.removed)]);
-        // With their lengths, so that no two of them run together.
-        for text in [version.author.as_str(), version.text()] {
-            hash.update((text.len() as u64).to_be_bytes());
-            hash.update(text);
-        }
     }
     hash.finalize().into()
 }
@@ -56,7 +64,7 @@ impl Mirror {
             .prepare_cached("INSERT OR REPLACE INTO comment (id, phid, task, digest) VALUES (?1, ?2, ?3, ?4)")
             .map_err(&error)?;
         for row in history.iter().filter(|row| !row.comments.is_empty()) {
-            let values = params![number(row.id), row.phid.as_str(), task, digest(&row.comments)];
+            let values = params![number(row.id), row.phid.as_str(), task, digest(row)];
             statement.execute(values).map_err(&error)?;
         }
         Ok(())
@@ -120,13 +128,16 @@ impl Mirror {
                     statement.query_row(values, |row| Ok((row.get(0)?, row.get(1)?))).optional()
                 })
                 .map_err(self.error("read"))?;
-            // One that is not known is new: its task changed by it, and is read whole.
-            let Some((task, before)) = known else { continue };
+            let Some((task, before)) = known else {
+                // A new one, by which its task changed; or one that was gone and is back, of which the task shows nothing.
+                self.doubt_by_phid(&row.task)?;
+                continue;
+            };
             self.connection
                 .prepare_cached("INSERT OR IGNORE INTO checked (id) VALUES (?1)")
                 .and_then(|mut statement| statement.execute([number(row.id)]))
                 .map_err(self.error("write"))?;
-            if before != digest(&row.comments) {
+            if before != digest(row) {
                 self.replace(sync, task, row)?;
             }
         }
@@ -155,6 +166,13 @@ impl Mirror {
     /// Puts a comment in the place of what was known of it.
     fn replace(&self, sync: &Sync, task: i64, row: &Transaction) -> Result<(), MirrorError> {
         let Some(before) = self.history(task)? else { return Ok(()) };
+        let is_own = |known: &&Transaction| {
+            known.id == row.id && known.task == row.task && known.author == row.author && known.created == row.created
+        };
+        if before.iter().find(is_own).is_none() {
+            // More than its comment is told otherwise: the task is read whole, and what it was put aside.
+            return self.doubt(task);
+        }
         let mut now = before.clone();
         for known in now.iter_mut().filter(|known| known.id == row.id) {
             known.comments.clone_from(&row.comments);

@@ -47,9 +47,21 @@ pub(super) fn database(folder: &Path, server: &Url) -> Result<PathBuf, MirrorErr
     Ok(path)
 }
 
-/// Holds the lock of a mirror until it is dropped; the system lets go of it where the process dies.
-pub(super) fn lock(database: &Path, waiting: impl FnOnce()) -> Result<File, MirrorError> {
-    let path = database.with_extension("lock");
+/// What a lock is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lock {
+    /// Filling the mirror, which takes as long as an audit.
+    Fill,
+    /// Making its tables, which takes an instant.
+    SetUp,
+}
+
+/// Holds a lock of a mirror until it is dropped; the system lets go of it where the process dies.
+pub(super) fn lock(database: &Path, lock: Lock, waiting: impl FnOnce()) -> Result<File, MirrorError> {
+    let path = database.with_extension(match lock {
+        Lock::Fill => "lock",
+        Lock::SetUp => "setup.lock",
+    });
     let mut options = OpenOptions::new();
     let held = options.write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(file(&path))?;
     match held.try_lock() {

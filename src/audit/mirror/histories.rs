@@ -13,7 +13,7 @@ use super::members::number;
 use super::verdicts::Measure;
 use super::{Mirror, MirrorError, Sync};
 use crate::conduit::{Task, Transaction};
-use crate::ids::{Phid, TaskId, User};
+use crate::ids::{Phid, Task as TaskKind, TaskId, User};
 
 /// What came of reading a task.
 #[derive(Debug, Clone)]
@@ -116,6 +116,15 @@ impl Mirror {
     pub(super) fn doubt(&self, task: i64) -> Result<(), MirrorError> {
         let sql = "UPDATE task SET trouble = ?2 WHERE id = ?1";
         self.connection.execute(sql, params![task, super::members::NOT_READ]).map(drop).map_err(self.error("write"))
+    }
+
+    /// The same by the PHID of a task whose history is kept.
+    pub(super) fn doubt_by_phid(&self, task: &Phid<TaskKind>) -> Result<(), MirrorError> {
+        self.connection
+            .prepare_cached("UPDATE task SET trouble = ?2 WHERE phid = ?1 AND trouble IS NULL")
+            .and_then(|mut statement| statement.execute(params![task.as_str(), super::members::NOT_READ]))
+            .map(drop)
+            .map_err(self.error("write"))
     }
 
     /// Keeps what was read, all of it or nothing. What was there before and is denied now is put aside.

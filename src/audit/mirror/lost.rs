@@ -26,10 +26,12 @@ pub enum Denied {
     Transaction,
     /// What it changed, who made it or when.
     Change,
-    /// A version of its comment: there is none, or it has another text, author or time.
-    Comment(CommentVersion),
-    /// The texts of its comment, by a removal that the server tells of. This version was the last.
-    Removed(CommentVersion),
+    /// Versions of its comment: there are none, or they have another text, author or time. The newest first.
+    Comment(Vec<CommentVersion>),
+    /// The texts of its comment, by a removal that the server tells of. The newest first.
+    Removed(Vec<CommentVersion>),
+    /// What it changed is not told any more, as where a field was taken away or the server is an older one now.
+    Untold,
 }
 
 /// What the transactions of today deny of one that was seen.
@@ -38,16 +40,18 @@ pub fn denied(was: &Transaction, now: &[Transaction]) -> Option<Denied> {
     let Some(row) = same().find(|row| tells(&was.change, &row.change)).or_else(|| same().next()) else {
         return Some(Denied::Transaction);
     };
-    if !tells(&was.change, &row.change) || row.author != was.author || row.created != was.created {
+    let told_less = row.change == Change::Unexposed;
+    if !(told_less || tells(&was.change, &row.change)) || row.author != was.author || row.created != was.created {
         return Some(Denied::Change);
     }
-    let stands = |version: &&CommentVersion| row.comments.contains(version);
-    let lost = was.comments.iter().find(|version| !stands(version))?;
-    let removed = row.comments.first().is_some_and(|newest| newest.removed && newest.version > lost.version);
-    Some(match removed {
-        true => Denied::Removed(lost.clone()),
-        false => Denied::Comment(lost.clone()),
-    })
+    let lost: Vec<_> = was.comments.iter().filter(|version| !row.comments.contains(version)).cloned().collect();
+    match lost.first() {
+        None => (told_less && !tells(&was.change, &row.change)).then_some(Denied::Untold),
+        Some(newest) => {
+            let removed = row.comments.first().is_some_and(|now| now.removed && now.version > newest.version);
+            Some(if removed { Denied::Removed(lost) } else { Denied::Comment(lost) })
+        }
+    }
 }
 
 /// Whether what is told now says all that was told then.
@@ -89,13 +93,14 @@ mod tests {
             let gone = CommentVersion::new(2, "PHID-USER-admin", at(30), true, "");
             now.last_mut().unwrap().comments = vec![gone, first];
         };
-        let Some(Denied::Removed(version)) = after(blank) else { panic!("a removal that is told") };
-        assert_eq!(version.text(), "Emergency-Approve: sre");
+        let Some(Denied::Removed(versions)) = after(blank) else { panic!("a removal that is told") };
+        assert_eq!(versions[0].text(), "Emergency-Approve: sre");
         let reworded = |now: &mut Vec<Transaction>| {
             now.last_mut().unwrap().comments =
                 vec![CommentVersion::new(1, "PHID-USER-sre1", at(10), false, "Emergency-Approve: releng")];
         };
-        assert!(matches!(after(reworded), Some(Denied::Comment(version)) if version.text().ends_with("sre")));
+        assert!(matches!(after(reworded), Some(Denied::Comment(versions)) if versions[0].text().ends_with("sre")));
+        assert_eq!(after(|now| now[1].change = Change::Unexposed), Some(Denied::Untold));
         assert!(matches!(after(|now| now.last_mut().unwrap().comments.clear()), Some(Denied::Comment(_))));
     }
 }

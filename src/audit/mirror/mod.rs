@@ -22,6 +22,7 @@ mod schema;
 mod tests;
 mod verdicts;
 
+pub use comments::Known;
 pub use error::MirrorError;
 pub use histories::{Mirrored, Read};
 pub use verdicts::{Measure, Verdicts};
@@ -32,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -120,7 +121,7 @@ impl Mirror {
             return Ok(());
         }
         // Under a lock of our own: SQLite's switch to WAL does not wait for its own locks.
-        let _lock = folder::lock(&self.path, || {})?;
+        let _lock = folder::lock(&self.path, folder::Lock::SetUp, || {})?;
         let found = self.version()?;
         let path = self.path.clone();
         let error = || sqlite("set up", &path);
@@ -154,7 +155,7 @@ impl Mirror {
     /// # Errors
     /// Where the lock cannot be made.
     pub fn lock(&self, waiting: impl FnOnce()) -> Result<File, MirrorError> {
-        folder::lock(&self.path, waiting)
+        folder::lock(&self.path, folder::Lock::Fill, waiting)
     }
 
     /// Begins a run.
@@ -228,8 +229,9 @@ impl Mirror {
         Ok(transaction)
     }
 
+    /// Asks for the right to write at once: who reads first and another one writes meanwhile would be refused it.
     fn transaction(&self) -> Result<Transaction<'_>, MirrorError> {
-        self.connection.unchecked_transaction().map_err(self.error("write"))
+        Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate).map_err(self.error("write"))
     }
 
     fn commit(&self, transaction: Transaction<'_>) -> Result<(), MirrorError> {

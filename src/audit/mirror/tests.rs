@@ -157,12 +157,12 @@ fn a_text_that_the_server_blanks_is_kept() {
     assert!(now.last().unwrap().comments[0].removed);
     assert_eq!(lost.len(), 1);
     assert_eq!(lost[0].noticed, at(200));
-    let Denied::Removed(version) = &lost[0].denied else { panic!("{:?}", lost[0]) };
-    assert_eq!(version.text(), "Emergency-Approve: sre");
+    let Denied::Removed(versions) = &lost[0].denied else { panic!("{:?}", lost[0]) };
+    assert_eq!(versions[0].text(), "Emergency-Approve: sre");
     // Should the server tell the text again, it is the removal that it denies.
     bench.mirror.compare(&next, history.timeline().transactions()).unwrap();
     let lost = bench.visit(&next)[0].open().unwrap().2;
-    assert!(matches!(&lost[..], [Lost { denied: Denied::Comment(version), .. }] if version.removed), "{lost:?}");
+    assert!(matches!(&lost[..], [Lost { denied: Denied::Comment(versions), .. }] if versions[0].removed), "{lost:?}");
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn it_is_one_file_for_whoever_opens_it_and_one_fills_it() {
     std::thread::scope(|scope| {
         let (told, waits) = std::sync::mpsc::channel();
         let path = other.path().to_owned();
-        let second = scope.spawn(move || folder::lock(&path, || told.send(()).unwrap()).map(drop));
+        let second = scope.spawn(move || folder::lock(&path, folder::Lock::Fill, || told.send(()).unwrap()).map(drop));
         waits.recv().unwrap();
         drop(held);
         second.join().unwrap().unwrap();

@@ -21,22 +21,19 @@ use crate::policy::Policy;
 pub struct Measure(pub(super) Vec<u8>);
 
 impl Measure {
-    /// The measure of this policy, these facts and accounts, and this program.
+    /// The measure of this policy, these facts and accounts, and this program. Where the program cannot be told from
+    /// another, no other measure is the same.
     ///
     /// # Errors
-    /// Where the program cannot be told from another.
+    /// Where the facts cannot be put in writing.
     pub fn of(
         policy: &Policy,
         facts: &Facts,
         accounts: &BTreeMap<Phid<User>, Account>,
-    ) -> Result<Self, std::io::Error> {
-        // A program that was built anew may judge otherwise, whatever its version says.
-        let program = std::env::current_exe()?.metadata()?;
-        let built = program.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    ) -> Result<Self, serde_json::Error> {
         let mut hash = Sha256::new();
         hash.update(env!("CARGO_PKG_VERSION"));
-        hash.update(built.as_nanos().to_be_bytes());
-        hash.update(program.len().to_be_bytes());
+        hash.update(program().unwrap_or_else(|| uuid::Uuid::now_v7().to_string()));
         hash.update(policy.digest().as_str());
         hash.update(serde_json::to_vec(facts)?);
         for account in accounts.values() {
@@ -44,6 +41,14 @@ impl Measure {
         }
         Ok(Self(hash.finalize().to_vec()))
     }
+}
+
+/// What tells this program from one that was built anew, which may judge otherwise whatever its version says.
+fn program() -> Option<String> {
+    // Also where its file was replaced since it was started.
+    let file = std::fs::metadata("/proc/self/exe").ok()?;
+    let built = file.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(format!("{} {}", built.as_nanos(), file.len()))
 }
 
 /// Where verdicts are put while the mirror is read: by a way of its own, so that what is read stays of one state.

@@ -10,96 +10,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
-use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use jiff::Timestamp;
 
-use super::mirror::{Facts, Filled, Known, Mirror, MirrorError, Read, Sync};
-use crate::conduit::{Account, Client, ConduitError, Failure, Pages, Projects, Reply, Status, Task, Transaction};
+use super::mirror::{Facts, Filled, Known, Mirror, Read, Sync};
+use super::mirrored::{evidence, teams, torn};
+use super::population::{AuditError, Progress, Step};
+use crate::conduit::{
+    Account, Client, ConduitError, Failure, Pages, Project, Projects, Reply, Status, Task, Transaction,
+};
 use crate::crash;
-use crate::evidence::timeline::Timeline;
-use crate::evidence::{Evidence, Tag, differences};
+use crate::evidence::{Evidence, Tag};
 use crate::history;
-use crate::ids::{Phid, Project as ProjectKind, TaskId, User};
+use crate::ids::{Phid, Project as ProjectKind};
 use crate::policy::Policy;
 use crate::record::parse::{Parsed, parse};
-
-/// Why the audit cannot begin or go on.
-#[derive(Debug, thiserror::Error)]
-pub enum AuditError {
-    /// A call that all else hangs on gave no usable answer.
-    #[error(transparent)]
-    Conduit(#[from] ConduitError),
-    /// The mirror cannot be used.
-    #[error(transparent)]
-    Mirror(#[from] MirrorError),
-    /// What was found cannot be put aside until it is told.
-    #[error("cannot put aside what was found: {0}")]
-    Spool(std::io::Error),
-    /// The tag does not exist: an audit of it would find nothing and look clean.
-    #[error("the server knows no project #{0}, or does not show it to this account: there would be nothing to audit")]
-    NoTag(String),
-    /// A recorder does not exist: its records would not be found.
-    #[error("the server knows no account {0}, which the policy names as a recorder: its records would not be found")]
-    NoRecorder(String),
-    /// The server's replies carry no time.
-    #[error("the server's replies carry no Date: what is overdue cannot be known")]
-    NoClock,
-}
-
-/// A task of the population that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unread {
-    /// The task.
-    pub task: TaskId,
-    /// Why not, in words.
-    pub why: String,
-}
-
-/// How large the population is, and how much of it was seen.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Population {
-    /// Tasks that carry the tag.
-    pub tagged: usize,
-    /// Tasks without the tag that a recorder left a record on.
-    pub recorded: usize,
-    /// Tasks of which only the mirror knows that they carried the tag or had a record.
-    pub mirrored: usize,
-    /// Tasks that carried the tag or have a record, and that this account is not shown.
-    pub unseen: usize,
-}
-
-impl Population {
-    /// The tasks that could be looked at.
-    pub fn shown(&self) -> usize {
-        self.tagged + self.recorded + self.mirrored
-    }
-}
-
-/// What is being done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// The tasks are listed.
-    List,
-    /// What the recorders wrote is read.
-    Records,
-    /// The histories of changed tasks are read.
-    Histories,
-    /// The comments of unchanged tasks are read again.
-    Comments,
-    /// The deploys are judged.
-    Judge,
-}
-
-/// How far a step has come: what was done, and of how much where that is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// The step.
-    pub step: Step,
-    /// How many tasks or comments.
-    pub done: usize,
-    /// Of how many.
-    pub of: Option<usize>,
-}
 
 /// How many tasks one call lists.
 const TASKS: usize = 100;
@@ -116,7 +40,7 @@ pub struct Reader<'a> {
     concurrency: usize,
     sync: Sync,
     facts: Facts,
-    teams: Arc<BTreeMap<String, crate::conduit::Project>>,
+    teams: Arc<BTreeMap<String, Project>>,
 }
 
 /// Brings the mirror up to date, `concurrency` calls at once at most. The mirror must be locked. `progress` is told how
@@ -146,37 +70,6 @@ pub async fn fill(
     mirror.end(&sync, &facts, &population)?;
     crash::point("mirror-ended");
     Ok(Filled { sync, facts, population })
-}
-
-/// The projects behind the teams, by the keys of the teams.
-pub(super) fn teams(facts: &Facts, policy: &Policy) -> BTreeMap<String, crate::conduit::Project> {
-    let team = |of: &crate::policy::Team| Some((of.key.clone(), facts.projects.get(&of.project)?.clone()));
-    policy.teams.iter().filter_map(team).collect()
-}
-
-/// The evidence of a task of the mirror.
-pub(super) fn evidence(
-    task: Task,
-    history: Vec<Transaction>,
-    facts: &Facts,
-    teams: &Arc<BTreeMap<String, crate::conduit::Project>>,
-    statuses: &Arc<BTreeMap<String, bool>>,
-    accounts: &Arc<BTreeMap<Phid<User>, Account>>,
-    now: Timestamp,
-) -> Evidence {
-    Evidence {
-        task: Arc::new(task),
-        timeline: Arc::new(Timeline::new(history)),
-        tag: Some(facts.tag.clone()),
-        teams: teams.clone(),
-        accounts: accounts.clone(),
-        owner: facts.owner.clone(),
-        candidates: Vec::new(),
-        attestations: Vec::new(),
-        statuses: statuses.clone(),
-        now,
-        skew: SignedDuration::ZERO,
-    }
 }
 
 impl<'a> Reader<'a> {
@@ -406,13 +299,6 @@ impl<'a> Reader<'a> {
         }
         Ok(())
     }
-}
-
-/// In what the evidence of a task does not fit together, in words.
-pub(super) fn torn(evidence: &Evidence, policy: &Policy) -> Option<String> {
-    let differ = differences(evidence, policy);
-    let error = || crate::evidence::GatherError::Torn { task: evidence.task.id, what: differ.join(", ") };
-    (!differ.is_empty()).then(|| error().to_string())
 }
 
 /// Whether a comment is a record, claims to be one, or is gone and may have been one.

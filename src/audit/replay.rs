@@ -15,7 +15,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::mirror::{Facts, Filled, Measure, Mirror, Mirrored};
-use super::reader::{AuditError, Progress, Step, Unread, evidence, teams, torn};
+use super::mirrored::{evidence, teams, torn};
+use super::population::{AuditError, Progress, Step, Unread};
 use super::{TaskAudit, Yardstick, audit_task};
 use crate::conduit::{Account, Project};
 use crate::ids::{Phid, User};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::audit::reader::{Progress, Step};
+use crate::audit::population::{Progress, Step};
 
 /// How often the line is drawn, a second.
 const DRAWN: u8 = 10;

@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 use super::Report;
 use super::entry::{DeployEntry, TaskEntry};
 use super::figures::{Figures, Quantiles};
-use crate::audit::reader::Population;
+use crate::audit::population::Population;
 use crate::audit::{Finding, Severity};
 use crate::ids::{DeployId, TaskId, TransactionId};
 use crate::record::{ApprovalKind, ExitStatus, Outcome};

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use url::Url;
 
 use crate::audit::Severity;
-use crate::audit::reader::{Population, Unread};
+use crate::audit::population::{Population, Unread};
 use crate::ids::{TaskId, TransactionId};
 use crate::policy::Policy;
 use entry::TaskEntry;

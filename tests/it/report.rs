@@ -2,7 +2,7 @@
 //! that wants to be more than text.
 
 use jiff::Timestamp;
-use phabgate::audit::reader::{Population, Unread};
+use phabgate::audit::population::{Population, Unread};
 use phabgate::audit::{Finding, Severity, findings};
 use phabgate::ids::{TaskId, TransactionId};
 use phabgate::policy::{Outcome as RuleOutcome, Policy, Reason, Role, Team};

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::params;
 
 use super::{Mirror, MirrorError, Sync};
-use crate::audit::reader::Population;
+use crate::audit::population::Population;
 use crate::conduit::Task;
 use crate::ids::{Phid, Task as TaskKind};
 

@@ -37,7 +37,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::reader::Population;
+use super::population::Population;
 use crate::conduit::{Account, Project};
 use crate::evidence::Tag;
 use crate::ids::{Phid, User};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::lost::{Denied, Lost};
 use super::*;
-use crate::audit::reader::AuditError;
+use crate::audit::population::AuditError;
 use crate::conduit::{CommentVersion, Task};
 use crate::evidence::testing::{History, at, person, project};
 use crate::ids::Phid;

@@ -8,7 +8,7 @@ use super::super::{Entries, Report};
 use super::charts::{About, Bar, Column, bars, columns, layers, scale, stack};
 use super::words::{Made, number, percent, place};
 use super::*;
-use crate::audit::reader::Population;
+use crate::audit::population::Population;
 use crate::evidence::testing::History;
 
 const HOSTILE: &str = "\"><script>x</script></style>\u{202e}'&\\u{202e}";

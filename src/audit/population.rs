@@ -1,0 +1,87 @@
+//! What is audited, how much of it was seen, and how far an audit has come.
+//!
+//! In the room: that as data, and why an audit cannot go on. Not in the room: reading and judging.
+
+use serde::{Deserialize, Serialize};
+
+use super::mirror::MirrorError;
+use crate::conduit::ConduitError;
+use crate::ids::TaskId;
+
+/// Why the audit cannot begin or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// A call that all else hangs on gave no usable answer.
+    #[error(transparent)]
+    Conduit(#[from] ConduitError),
+    /// The mirror cannot be used.
+    #[error(transparent)]
+    Mirror(#[from] MirrorError),
+    /// What was found cannot be put aside until it is told.
+    #[error("cannot put aside what was found: {0}")]
+    Spool(std::io::Error),
+    /// The tag does not exist: an audit of it would find nothing and look clean.
+    #[error("the server knows no project #{0}, or does not show it to this account: there would be nothing to audit")]
+    NoTag(String),
+    /// A recorder does not exist: its records would not be found.
+    #[error("the server knows no account {0}, which the policy names as a recorder: its records would not be found")]
+    NoRecorder(String),
+    /// The server's replies carry no time.
+    #[error("the server's replies carry no Date: what is overdue cannot be known")]
+    NoClock,
+}
+
+/// A task of the population that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// The task.
+    pub task: TaskId,
+    /// Why not, in words.
+    pub why: String,
+}
+
+/// How large the population is, and how much of it was seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Population {
+    /// Tasks that carry the tag.
+    pub tagged: usize,
+    /// Tasks without the tag that a recorder left a record on.
+    pub recorded: usize,
+    /// Tasks of which only the mirror knows that they carried the tag or had a record.
+    pub mirrored: usize,
+    /// Tasks that carried the tag or have a record, and that this account is not shown.
+    pub unseen: usize,
+}
+
+impl Population {
+    /// The tasks that could be looked at.
+    pub fn shown(&self) -> usize {
+        self.tagged + self.recorded + self.mirrored
+    }
+}
+
+/// What is being done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The tasks are listed.
+    List,
+    /// What the recorders wrote is read.
+    Records,
+    /// The histories of changed tasks are read.
+    Histories,
+    /// The comments of unchanged tasks are read again.
+    Comments,
+    /// The deploys are judged.
+    Judge,
+}
+
+/// How far a step has come: what was done, and of how much where that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// The step.
+    pub step: Step,
+    /// How many tasks or comments.
+    pub done: usize,
+    /// Of how many.
+    pub of: Option<usize>,
+}

@@ -33,7 +33,7 @@ const COMMENTS: usize = 1_000;
 const KEPT: usize = 20;
 
 /// Who fills the mirror.
-pub struct Reader<'a> {
+struct Reader<'a> {
     client: &'a Client,
     policy: &'a Policy,
     mirror: &'a Mirror,

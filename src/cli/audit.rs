@@ -22,7 +22,7 @@ use crate::audit::mirror::{Filled, Mirror, MirrorError};
 use crate::audit::population::{AuditError, Unread};
 use crate::audit::reader::fill;
 use crate::audit::{Severity, replay};
-use crate::config::Settings;
+use crate::config::{Environment, Settings};
 use crate::report::entry::{DeployEntry, TaskEntry};
 use crate::report::figures::Figures;
 use crate::report::spool::Spool;
@@ -165,33 +165,40 @@ struct Ground {
 }
 
 /// The folder of the mirror. That of the sandbox is with its world, so that both are made new together.
-fn folder(globals: &Globals, settings: &Settings) -> Result<PathBuf, Failure> {
+fn folder(globals: &Globals, environment: &Environment, settings: &Settings) -> Result<PathBuf, Failure> {
     if globals.sandbox {
         return Ok(settings.state.join(super::sandbox::MIRROR));
     }
-    environment(globals).cache().map(|cache| cache.join("phabgate")).ok_or_else(|| {
+    environment.cache().map(|cache| cache.join("phabgate")).ok_or_else(|| {
         Failure::usage("there is no folder for the mirror", "set HOME, or XDG_CACHE_HOME to an absolute path")
     })
 }
 
 /// Brings the mirror up to date, or takes it as it is.
-async fn prepare(args: &Args, globals: &Globals, ui: &mut Ui, bar: &mut Bar) -> Result<Ground, Failure> {
+async fn prepare(
+    args: &Args,
+    globals: &Globals,
+    environment: &Environment,
+    settings: Settings,
+    ui: &mut Ui,
+    bar: &mut Bar,
+) -> Result<Ground, Failure> {
+    let folder = folder(globals, environment, &settings)?;
     if args.offline {
-        let settings = settings(globals, &environment(globals))?;
         let base = match globals.sandbox {
             true => super::sandbox::name()?,
             false => settings.server()?.clone(),
         };
-        let mirror = Mirror::open(&folder(globals, &settings)?, &base)?;
+        let mirror = Mirror::open(&folder, &base)?;
         let filled = mirror.last(&settings.policy)?;
         let age = Timestamp::now().duration_since(filled.sync.now);
         bar.aside(|| ui.note(&format!("the mirror is {} old; the server was asked nothing", crate::time::rough(age))));
         return Ok(Ground { settings, base, mirror, filled, lock: None });
     }
-    let session = Session::open(globals).await?;
+    let session = Session::with(globals, environment, settings).await?;
     session.tell_undelivered(ui);
     let policy = &session.settings.policy;
-    let mirror = Mirror::open(&folder(globals, &session.settings)?, session.base())?;
+    let mirror = Mirror::open(&folder, session.base())?;
     let waits = || bar.aside(|| ui.note("another audit is reading; waiting until it is done"));
     let lock = mirror.lock(waits)?;
     let client = session.client.paced(args.jobs.into());
@@ -206,11 +213,13 @@ async fn prepare(args: &Args, globals: &Globals, ui: &mut Ui, bar: &mut Bar) -> 
 /// Where the command line, the configuration or the credentials are wrong, the population cannot be read, or the report
 /// cannot be written.
 pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
-    let policy = settings(globals, &environment(globals))?.policy;
-    let scope = Scope { since: args.since, until: args.until, reason: category(args, &policy)? };
+    let environment = environment(globals);
+    let settings = settings(globals, &environment)?;
+    let scope = Scope { since: args.since, until: args.until, reason: category(args, &settings.policy)? };
     scope.check(None)?;
     let mut bar = Bar::new(ui.width());
-    let Ground { settings, base, mirror, filled, lock } = prepare(args, globals, ui, &mut bar).await?;
+    let Ground { settings, base, mirror, filled, lock } =
+        prepare(args, globals, &environment, settings, ui, &mut bar).await?;
     scope.check(Some(filled.sync.now)).inspect_err(|_| bar.clear())?;
     let folder = mirror.path().parent().unwrap_or(mirror.path());
     let spool = Spool::new(folder).map_err(AuditError::Spool)?;

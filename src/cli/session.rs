@@ -68,8 +68,20 @@ impl Session {
     pub(super) async fn open(globals: &Globals) -> Result<Self, Failure> {
         let environment = environment(globals);
         let settings = settings(globals, &environment)?;
+        Self::with(globals, &environment, settings).await
+    }
+
+    /// The same with settings that were read already.
+    ///
+    /// # Errors
+    /// Where the credentials are wrong, or the sandbox cannot be served.
+    pub(super) async fn with(
+        globals: &Globals,
+        environment: &Environment,
+        settings: Settings,
+    ) -> Result<Self, Failure> {
         let by_name = !settings.deployers.is_empty();
-        let caller = CallingUser::find(&environment, &Getent, by_name)?;
+        let caller = CallingUser::find(environment, &Getent, by_name)?;
         let timeouts = Timeouts { connect: settings.http.connect, call: settings.http.call };
         let through = match settings.http.proxy {
             config::Proxy::System => Through::SystemProxy,
@@ -85,7 +97,7 @@ impl Session {
             return Ok(Self { settings, client, server, caller, calling_account, sandbox: Some(sandbox) });
         }
         let server = settings.server()?.clone();
-        let (token, _) = config::find_token(&environment, &server)?;
+        let (token, _) = config::find_token(environment, &server)?;
         let calling_account = config::map_deployer(&settings, &caller).map(str::to_owned);
         let client = Client::new(&server, Some(SecretString::from(token.expose().to_owned())), timeouts, through)?;
         Ok(Self { settings, client, server, caller, calling_account, sandbox: None })

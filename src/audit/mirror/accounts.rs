@@ -40,14 +40,7 @@ impl Mirror {
         let error = self.error("read");
         let mut statement = self.connection.prepare("SELECT phid FROM account ORDER BY phid").map_err(&error)?;
         let rows = statement.query_map([], |row| row.get::<_, String>(0)).map_err(&error)?;
-        let read = |row: Result<String, rusqlite::Error>| {
-            Phid::new(row.map_err(&error)?).map_err(|error| MirrorError::Damaged {
-                path: self.path.clone(),
-                what: "an account".to_owned(),
-                why: error.to_string(),
-            })
-        };
-        rows.map(read).collect()
+        rows.map(|row| self.phid(row.map_err(&error)?, "an account")).collect()
     }
 
     /// Takes in the accounts of these people as they are now; of those who are not shown nothing is known any more.

@@ -7,7 +7,7 @@
 use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
-use super::{Mirror, MirrorError, Sync};
+use super::{Mirror, MirrorError, Sync, number};
 use crate::conduit::Transaction;
 use crate::ids::{Phid, TransactionId, Xact};
 
@@ -35,6 +35,7 @@ fn digest(row: &Transaction) -> [u8; 32] {
         add(&version.author);
         add(version.text());
     }
+    hash.update((row.comments.len() as u64).to_be_bytes());
     hash.update(row.created.as_second().to_be_bytes());
     for version in &row.comments {
         hash.update(version.version.to_be_bytes());
@@ -42,10 +43,6 @@ fn digest(row: &Transaction) -> [u8; 32] {
         hash.update([u8::from(version.removed)]);
     }
     hash.finalize().into()
-}
-
-fn number(id: TransactionId) -> i64 {
-    i64::try_from(id.0).unwrap_or(i64::MAX)
 }
 
 /// The comments of the unchanged tasks that this run has not looked at.
@@ -64,7 +61,7 @@ impl Mirror {
             .prepare_cached("INSERT OR REPLACE INTO comment (id, phid, task, digest) VALUES (?1, ?2, ?3, ?4)")
             .map_err(&error)?;
         for row in history.iter().filter(|row| !row.comments.is_empty()) {
-            let values = params![number(row.id), row.phid.as_str(), task, digest(row)];
+            let values = params![number(row.id.0), row.phid.as_str(), task, digest(row)];
             statement.execute(values).map_err(&error)?;
         }
         Ok(())
@@ -76,11 +73,7 @@ impl Mirror {
     /// Where it cannot be read.
     pub fn unchecked_count(&self, sync: &Sync) -> Result<usize, MirrorError> {
         let sql = format!("SELECT count(*) {UNCHECKED}");
-        let count: i64 = self
-            .connection
-            .query_row(&sql, params![sync.scope, sync.id], |row| row.get(0))
-            .map_err(self.error("read"))?;
-        Ok(usize::try_from(count).unwrap_or(usize::MAX))
+        self.count(&sql, params![sync.scope, sync.id])
     }
 
     /// The next comments that this run has to look at, `limit` at most, after this one.
@@ -97,17 +90,13 @@ impl Mirror {
         let sql = format!("SELECT c.id, c.phid {UNCHECKED} AND c.id > ?3 ORDER BY c.id LIMIT ?4");
         let mut statement = self.connection.prepare_cached(&sql).map_err(&error)?;
         let rows = statement
-            .query_map(params![sync.scope, sync.id, after.map_or(-1, number), limit as i64], |row| {
+            .query_map(params![sync.scope, sync.id, after.map_or(-1, |id| number(id.0)), limit as i64], |row| {
                 Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
             })
             .map_err(&error)?;
         let read = |row: Result<(i64, String), rusqlite::Error>| {
             let (id, phid) = row.map_err(&error)?;
-            let phid = Phid::new(phid).map_err(|error| MirrorError::Damaged {
-                path: self.path.clone(),
-                what: "a comment".to_owned(),
-                why: error.to_string(),
-            })?;
+            let phid = self.phid(phid, "a comment")?;
             Ok(Known { id: TransactionId(u64::try_from(id).unwrap_or_default()), phid })
         };
         rows.map(read).collect()
@@ -124,7 +113,7 @@ impl Mirror {
                 .connection
                 .prepare_cached("SELECT task, digest FROM comment WHERE id = ?1 AND phid = ?2")
                 .and_then(|mut statement| {
-                    let values = params![number(row.id), row.phid.as_str()];
+                    let values = params![number(row.id.0), row.phid.as_str()];
                     statement.query_row(values, |row| Ok((row.get(0)?, row.get(1)?))).optional()
                 })
                 .map_err(self.error("read"))?;
@@ -135,7 +124,7 @@ impl Mirror {
             };
             self.connection
                 .prepare_cached("INSERT OR IGNORE INTO checked (id) VALUES (?1)")
-                .and_then(|mut statement| statement.execute([number(row.id)]))
+                .and_then(|mut statement| statement.execute([number(row.id.0)]))
                 .map_err(self.error("write"))?;
             if before != digest(row) {
                 self.replace(sync, task, row)?;
@@ -153,7 +142,7 @@ impl Mirror {
         for comment in gone {
             let task: Option<i64> = self
                 .connection
-                .query_row("SELECT task FROM comment WHERE id = ?1", [number(comment.id)], |row| row.get(0))
+                .query_row("SELECT task FROM comment WHERE id = ?1", [number(comment.id.0)], |row| row.get(0))
                 .optional()
                 .map_err(self.error("read"))?;
             if let Some(task) = task {

@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
 use super::lost::{self, Lost};
-use super::members::number;
+use super::members::NOT_READ;
 use super::verdicts::Measure;
-use super::{Mirror, MirrorError, Sync};
+use super::{Mirror, MirrorError, Sync, number};
 use crate::conduit::{Task, Transaction};
 use crate::ids::{Phid, Task as TaskKind, TaskId, User};
 
@@ -86,12 +86,8 @@ impl Mirror {
     /// # Errors
     /// Where it cannot be read.
     pub fn pending_count(&self, sync: &Sync) -> Result<usize, MirrorError> {
-        let sql = format!("SELECT count(*) {LISTED} AND t.trouble IS NOT NULL");
-        let count: i64 = self
-            .connection
-            .query_row(&sql, params![sync.scope, sync.id], |row| row.get(0))
-            .map_err(self.error("read"))?;
-        Ok(usize::try_from(count).unwrap_or(usize::MAX))
+        let sql = format!("SELECT count(*) {LISTED} AND t.trouble = ?3");
+        self.count(&sql, params![sync.scope, sync.id, NOT_READ])
     }
 
     /// The next tasks that have to be read, `limit` at most, after this one.
@@ -100,11 +96,11 @@ impl Mirror {
     /// Where they cannot be read.
     pub fn pending(&self, sync: &Sync, after: Option<TaskId>, limit: usize) -> Result<Vec<Task>, MirrorError> {
         let error = self.error("read");
-        let sql = format!("SELECT t.row {LISTED} AND t.trouble IS NOT NULL AND t.id > ?3 ORDER BY t.id LIMIT ?4");
-        let after = after.map_or(0, |id| i64::try_from(id.number()).unwrap_or(i64::MAX));
+        let sql = format!("SELECT t.row {LISTED} AND t.trouble = ?3 AND t.id > ?4 ORDER BY t.id LIMIT ?5");
+        let after = after.map_or(0, |id| number(id.number()));
         let mut statement = self.connection.prepare_cached(&sql).map_err(&error)?;
         let rows = statement
-            .query_map(params![sync.scope, sync.id, after, limit as i64], |row| row.get::<_, String>(0))
+            .query_map(params![sync.scope, sync.id, NOT_READ, after, limit as i64], |row| row.get::<_, String>(0))
             .map_err(&error)?;
         rows.map(|row| self.parse(&row.map_err(&error)?, || "a task".to_owned())).collect()
     }
@@ -115,14 +111,14 @@ impl Mirror {
     /// Where it cannot be written.
     pub(super) fn doubt(&self, task: i64) -> Result<(), MirrorError> {
         let sql = "UPDATE task SET trouble = ?2 WHERE id = ?1";
-        self.connection.execute(sql, params![task, super::members::NOT_READ]).map(drop).map_err(self.error("write"))
+        self.connection.execute(sql, params![task, NOT_READ]).map(drop).map_err(self.error("write"))
     }
 
     /// The same by the PHID of a task whose history is kept.
     pub(super) fn doubt_by_phid(&self, task: &Phid<TaskKind>) -> Result<(), MirrorError> {
         self.connection
             .prepare_cached("UPDATE task SET trouble = ?2 WHERE phid = ?1 AND trouble IS NULL")
-            .and_then(|mut statement| statement.execute(params![task.as_str(), super::members::NOT_READ]))
+            .and_then(|mut statement| statement.execute(params![task.as_str(), NOT_READ]))
             .map(drop)
             .map_err(self.error("write"))
     }
@@ -141,7 +137,7 @@ impl Mirror {
 
     fn keep_one(&self, sync: &Sync, read: &Read) -> Result<(), MirrorError> {
         let error = self.error("write");
-        let id = number(&read.task);
+        let id = number(read.task.id.number());
         let execute = |sql: &str, values: &[&dyn rusqlite::ToSql]| {
             self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute(values)).map_err(&error)
         };

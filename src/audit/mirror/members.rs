@@ -6,12 +6,13 @@
 use jiff::Timestamp;
 use rusqlite::params;
 
-use super::{Mirror, MirrorError, Sync};
+use super::{Mirror, MirrorError, Sync, number};
 use crate::audit::population::Population;
 use crate::conduit::Task;
 use crate::ids::{Phid, Task as TaskKind};
 
-/// Why a task cannot be judged that was listed and not read.
+/// Why a task cannot be judged that was listed and not read: it is one that has to be read. A run that could not read a
+/// task says why in its place, and the next one that lists it tries again.
 pub(super) const NOT_READ: &str = "its history was not read yet";
 
 impl Mirror {
@@ -25,7 +26,9 @@ impl Mirror {
         let transaction = self.transaction()?;
         let error = self.error("write");
         let (mut known, mut write, mut member) = (
-            transaction.prepare_cached("SELECT row, asked FROM task WHERE id = ?1 AND phid = ?2").map_err(&error)?,
+            transaction
+                .prepare_cached("SELECT row, asked FROM task WHERE id = ?1 AND phid = ?2 AND trouble IS NULL")
+                .map_err(&error)?,
             transaction
                 .prepare_cached(
                     "INSERT INTO task (id, phid, row, asked, trouble) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -41,7 +44,7 @@ impl Mirror {
         );
         for task in tasks {
             let row = serde_json::to_string(task).map_err(super::damaged(&self.path, task.id.to_string()))?;
-            let id = number(task);
+            let id = number(task.id.number());
             let mut rows = known.query(params![id, task.phid.as_str()]).map_err(&error)?;
             let unchanged = match rows.next().map_err(&error)? {
                 Some(was) => {
@@ -101,14 +104,7 @@ impl Mirror {
         let rows = statement
             .query_map(params![sync.scope, sync.id, after, limit as i64], |row| row.get::<_, String>(0))
             .map_err(&error)?;
-        let read = |text: Result<String, rusqlite::Error>| {
-            Phid::new(text.map_err(&error)?).map_err(|error| MirrorError::Damaged {
-                path: self.path.clone(),
-                what: "a task".to_owned(),
-                why: error.to_string(),
-            })
-        };
-        rows.map(read).collect()
+        rows.map(|text| self.phid(text.map_err(&error)?, "a task")).collect()
     }
 
     /// How large the population is after this run listed it.
@@ -118,10 +114,7 @@ impl Mirror {
     pub fn population(&self, sync: &Sync) -> Result<Population, MirrorError> {
         let count = |condition: &str| {
             let sql = format!("SELECT count(*) FROM member WHERE scope = ?1 AND {condition}");
-            self.connection.query_row(&sql, params![sync.scope, sync.id], |row| row.get::<_, i64>(0))
-        };
-        let count = |condition: &str| {
-            count(condition).map(|count| usize::try_from(count).unwrap_or(usize::MAX)).map_err(self.error("read"))
+            self.count(&sql, params![sync.scope, sync.id])
         };
         Ok(Population {
             tagged: count("tagged = ?2")?,
@@ -130,9 +123,4 @@ impl Mirror {
             unseen: count("shown <> ?2")?,
         })
     }
-}
-
-/// The number of a task as SQLite keeps it.
-pub(super) fn number(task: &Task) -> i64 {
-    i64::try_from(task.id.number()).unwrap_or(i64::MAX)
 }

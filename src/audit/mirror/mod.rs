@@ -40,7 +40,7 @@ use url::Url;
 use super::population::Population;
 use crate::conduit::{Account, Project};
 use crate::evidence::Tag;
-use crate::ids::{Phid, User};
+use crate::ids::{Kind, Phid, User};
 use crate::policy::Policy;
 use error::{damaged, sqlite};
 
@@ -96,6 +96,11 @@ fn scope(policy: &Policy) -> String {
     let mut recorders: Vec<String> = policy.recorders.iter().map(|name| name.to_lowercase()).collect();
     recorders.sort_unstable();
     format!("#{} {}", policy.tag.to_lowercase(), recorders.join(" "))
+}
+
+/// A number as SQLite keeps it.
+fn number(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 impl Mirror {
@@ -248,6 +253,21 @@ impl Mirror {
             what: what.to_owned(),
             why: error.to_string(),
         })
+    }
+
+    /// Reads a PHID that is kept.
+    fn phid<K: Kind>(&self, text: String, what: &str) -> Result<Phid<K>, MirrorError> {
+        Phid::new(text).map_err(|error| MirrorError::Damaged {
+            path: self.path.clone(),
+            what: what.to_owned(),
+            why: error.to_string(),
+        })
+    }
+
+    /// What a `SELECT count(*)` counts.
+    fn count(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize, MirrorError> {
+        let count = self.connection.query_row(sql, values, |row| row.get::<_, i64>(0)).map_err(self.error("read"))?;
+        Ok(usize::try_from(count).unwrap_or(usize::MAX))
     }
 
     /// Reads what is kept as JSON.

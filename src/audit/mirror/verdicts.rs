@@ -11,7 +11,7 @@ use rusqlite::{Connection, params};
 use sha2::{Digest, Sha256};
 
 use super::error::{MirrorError, damaged, sqlite};
-use super::{BUSY, Facts, Mirror};
+use super::{BUSY, Facts, Mirror, number};
 use crate::conduit::Account;
 use crate::ids::{Phid, TaskId, User};
 use crate::policy::Policy;
@@ -90,12 +90,13 @@ impl Verdicts {
         let transaction = self.connection.unchecked_transaction().map_err(error())?;
         for (task, version, entry) in found {
             let entry = serde_json::to_string(entry).map_err(damaged(&self.path, task.to_string()))?;
-            let number = i64::try_from(task.number()).unwrap_or(i64::MAX);
             transaction
                 .prepare_cached(
                     "INSERT OR REPLACE INTO verdict (task, version, measure, entry) VALUES (?1, ?2, ?3, ?4)",
                 )
-                .and_then(|mut statement| statement.execute(params![number, version, self.measure.0, entry]))
+                .and_then(|mut statement| {
+                    statement.execute(params![number(task.number()), version, self.measure.0, entry])
+                })
                 .map_err(error())?;
         }
         transaction.commit().map_err(error())

@@ -4,9 +4,10 @@
 
 use std::ops::Range;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::request::{Call, Refusal};
+use super::request::{Call, Outcome, Refusal, tell};
 
 /// The page size that a search of an application takes: up to 100, more is an error.
 pub(crate) fn application_limit(call: &Call) -> Result<(usize, Value), Refusal> {
@@ -144,15 +145,20 @@ impl<'a> Cursors<'a> {
 }
 
 /// The reply of a search of an application.
-pub(crate) fn search_reply(call: &Call, page: Page<Value>, limit: Value, maps: Value) -> Value {
-    let mut reply = json!({
-        "query": {"queryKey": call.get("queryKey")},
-        "cursor": {"limit": limit, "after": page.after, "before": page.before, "order": call.get("order")},
-    });
-    // put in, not written in: `json!` would copy them whole
-    reply["data"] = Value::Array(page.items);
-    reply["maps"] = maps;
-    reply
+pub(crate) fn search_reply<T: Serialize>(call: &Call, page: Page<T>, limit: Value, maps: Value) -> Outcome {
+    #[derive(Serialize)]
+    struct Reply<T> {
+        data: Vec<T>,
+        maps: Value,
+        query: Value,
+        cursor: Value,
+    }
+    tell(&Reply {
+        data: page.items,
+        maps,
+        query: json!({"queryKey": call.get("queryKey")}),
+        cursor: json!({"limit": limit, "after": page.after, "before": page.before, "order": call.get("order")}),
+    })
 }
 
 impl<T> Page<T> {

@@ -3,6 +3,8 @@
 //! In the room: both ways to send parameters, the typed one (`params=<JSON>`) and plain fields (`constraints[ids][0]=1`),
 //! and the reading of single parameters with the server's complaints. Not in the room: what the methods do with them.
 
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
@@ -46,8 +48,13 @@ impl Refusal {
     }
 }
 
-/// What a method answers.
-pub(crate) type Outcome = Result<Value, Refusal>;
+/// What a method answers: JSON in writing, since a page of a thousand rows would take far longer as a tree of values.
+pub(crate) type Outcome = Result<Box<RawValue>, Refusal>;
+
+/// Puts an answer in writing.
+pub(crate) fn tell(answer: &impl Serialize) -> Outcome {
+    to_raw_value(answer).map_err(|error| Refusal::core(format!("The sandbox cannot write its answer: {error}")))
+}
 
 /// The parameters that are about the call, where they come as fields.
 const META: [&str; 5] = ["api.token", "access_token", "output", "__form__", "__conduit__"];

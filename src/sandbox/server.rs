@@ -270,7 +270,7 @@ impl Drop for Running {
 }
 
 impl Shared {
-    fn answer(&self, method: &str, kind: &str, body: &[u8]) -> Result<serde_json::Value, StoreError> {
+    fn answer(&self, method: &str, kind: &str, body: &[u8]) -> Result<String, StoreError> {
         let call = Call::read(method, kind, body);
         match methods::writes(method) {
             true => self.store.write(|world, now| methods::answer(world, &call, method, now)),
@@ -309,7 +309,7 @@ impl Shared {
     /// The reply of a call that is carried out.
     fn carry_out(&self, method: &str, headers: &HeaderMap, body: &[u8]) -> Carried {
         match self.answer(method, content_type(headers), body) {
-            Ok(reply) => Carried::Reply(reply.to_string()),
+            Ok(reply) => Carried::Reply(reply),
             Err(error) => Carried::Failed(self.page(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "Unhandled Exception",

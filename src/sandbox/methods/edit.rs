@@ -12,7 +12,7 @@ pub(super) use self::change::{Operation, invalid, operation, within};
 use self::change::Change;
 use super::super::access::{self, Capability};
 use super::super::remarkup;
-use super::super::request::{Call, Outcome, Refusal, as_map};
+use super::super::request::{Call, Outcome, Refusal, as_map, tell};
 use super::super::world::{CommentVersion, Edge, Task, Transaction, User, World, leads_to, ordered};
 
 /// Closed statuses that do not assign the task to who sets them.
@@ -102,7 +102,7 @@ pub(super) fn edit(world: &mut World, call: &Call, user: &User, now: i64) -> Out
     draft.subscribe(&changes);
     let linked = draft.link(&changes);
     let Draft { task, rows, comments, .. } = draft;
-    Ok(commit(world, user, now, task, rows, comments, &linked))
+    tell(&commit(world, user, now, task, rows, comments, &linked))
 }
 
 /// A transaction to be written.

@@ -81,7 +81,7 @@ pub(super) fn search(world: &World, call: &Call, viewer: &User) -> Outcome {
     let cursors = Cursors::new(call, "PhabricatorProjectQuery", "Project IDs must be integer numbers.");
     let page = cursors.page(&all, limit, |project| project.id, matches)?;
     let page = page.map(|project| render(world, project, &attached));
-    Ok(search_reply(call, page, echo, json!({ "slugMap": slug_map })))
+    search_reply(call, page, echo, json!({ "slugMap": slug_map }))
 }
 
 fn brief(project: &Project) -> Value {

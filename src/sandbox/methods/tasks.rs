@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::super::access;
@@ -140,8 +142,8 @@ pub(super) fn search(world: &Indexed, call: &Call, viewer: &User) -> Outcome {
     };
     let cursors = Cursors::new(call, "ManiphestTaskQuery", "Task IDs must be integer numbers.");
     let page = cursors.page_of_some(&some, limit, |at| world.task_at(at).id, place, matches)?;
-    let page = page.map(|at| render(world, world.task_at(at), viewer, &attached));
-    Ok(search_reply(call, page, echo, json!({})))
+    let page = page.map(|at| Row::of(world, world.task_at(at), viewer, &attached));
+    search_reply(call, page, echo, json!({}))
 }
 
 /// The places of all tasks in this order; `None` where it is that of their numbers.
@@ -192,52 +194,114 @@ fn carries(world: &World, task: &Task, tagged: &Tagged) -> bool {
     }
 }
 
-fn render(world: &World, task: &Task, viewer: &User, attached: &[String]) -> Value {
-    let status = world.statuses.iter().find(|status| status.value == task.status);
-    let priority = world.priorities.iter().find(|priority| priority.value == task.priority);
-    let mut fields = json!({
-        "name": task.title,
-        "description": {"raw": task.description},
-        "authorPHID": task.author,
-        "ownerPHID": task.owner,
-        "status": {
-            "value": task.status,
-            "name": status.map_or("Unknown Status", |status| status.name.as_str()),
-            "color": null,
-        },
-        "priority": {
-            "value": task.priority,
-            "name": priority.map(|priority| &priority.name),
-            "color": priority.map(|priority| &priority.color),
-        },
-        "points": null,
-        "subtype": "default",
-        "closerPHID": task.closer,
-        "dateClosed": task.closed,
-        "groupByProjectPHID": null,
-        "spacePHID": task.space,
-        "dateCreated": task.created,
-        "dateModified": task.modified,
-        "policy": {"view": task.view, "interact": task.view, "edit": task.edit},
-    });
-    for field in &world.custom_fields {
-        fields[format!("custom.{}", field.key)] = task.custom.get(&field.key).cloned().unwrap_or(Value::Null);
-    }
-    let mut extra = Map::new();
-    for key in attached {
-        let value = match key.as_str() {
-            "projects" => json!({"projectPHIDs": ordered(&task.projects)}),
-            "subscribers" => json!({
-                "subscriberPHIDs": ordered(&task.subscribers),
-                "subscriberCount": task.subscribers.len(),
-                "viewerIsSubscribed": leads_to(&task.subscribers, &viewer.phid),
-            }),
-            _ => json!({"boards": {}}),
+/// A task as it is told.
+#[derive(Serialize)]
+struct Row<'w> {
+    id: u64,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    phid: &'w str,
+    fields: Told<'w>,
+    attachments: Map<String, Value>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Told<'w> {
+    name: &'w str,
+    description: Raw<'w>,
+    #[serde(rename = "authorPHID")]
+    author: &'w str,
+    #[serde(rename = "ownerPHID")]
+    owner: Option<&'w str>,
+    status: Status<'w>,
+    priority: Priority<'w>,
+    points: (),
+    subtype: &'static str,
+    #[serde(rename = "closerPHID")]
+    closer: Option<&'w str>,
+    date_closed: Option<i64>,
+    #[serde(rename = "groupByProjectPHID")]
+    group_by: (),
+    #[serde(rename = "spacePHID")]
+    space: Option<&'w str>,
+    date_created: i64,
+    date_modified: i64,
+    policy: Policy<'w>,
+    #[serde(flatten)]
+    custom: BTreeMap<String, Option<&'w Value>>,
+}
+
+#[derive(Serialize)]
+struct Raw<'w> {
+    raw: &'w str,
+}
+
+#[derive(Serialize)]
+struct Status<'w> {
+    value: &'w str,
+    name: &'w str,
+    color: (),
+}
+
+#[derive(Serialize)]
+struct Priority<'w> {
+    value: i64,
+    name: Option<&'w str>,
+    color: Option<&'w str>,
+}
+
+#[derive(Serialize)]
+struct Policy<'w> {
+    view: &'w str,
+    interact: &'w str,
+    edit: &'w str,
+}
+
+impl<'w> Row<'w> {
+    fn of(world: &'w World, task: &'w Task, viewer: &User, attached: &[String]) -> Self {
+        let status = world.statuses.iter().find(|status| status.value == task.status);
+        let priority = world.priorities.iter().find(|priority| priority.value == task.priority);
+        let custom = world.custom_fields.iter();
+        let fields = Told {
+            name: &task.title,
+            description: Raw { raw: &task.description },
+            author: &task.author,
+            owner: task.owner.as_deref(),
+            status: Status {
+                value: &task.status,
+                name: status.map_or("Unknown Status", |status| status.name.as_str()),
+                color: (),
+            },
+            priority: Priority {
+                value: task.priority,
+                name: priority.map(|priority| priority.name.as_str()),
+                color: priority.map(|priority| priority.color.as_str()),
+            },
+            points: (),
+            subtype: "default",
+            closer: task.closer.as_deref(),
+            date_closed: task.closed,
+            group_by: (),
+            space: task.space.as_deref(),
+            date_created: task.created,
+            date_modified: task.modified,
+            policy: Policy { view: &task.view, interact: &task.view, edit: &task.edit },
+            custom: custom.map(|field| (format!("custom.{}", field.key), task.custom.get(&field.key))).collect(),
         };
-        extra.insert(key.clone(), value);
+        let attachment = |key: &String| {
+            let value = match key.as_str() {
+                "projects" => json!({"projectPHIDs": ordered(&task.projects)}),
+                "subscribers" => json!({
+                    "subscriberPHIDs": ordered(&task.subscribers),
+                    "subscriberCount": task.subscribers.len(),
+                    "viewerIsSubscribed": leads_to(&task.subscribers, &viewer.phid),
+                }),
+                _ => json!({"boards": {}}),
+            };
+            (key.clone(), value)
+        };
+        let attachments = attached.iter().map(attachment).collect();
+        Self { id: task.id, kind: "TASK", phid: &task.phid, fields, attachments }
     }
-    let mut row = json!({"id": task.id, "type": "TASK", "phid": task.phid});
-    row["fields"] = fields;
-    row["attachments"] = Value::Object(extra);
-    row
 }

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::super::access::{self, Capability};
 use super::super::index::Indexed;
 use super::super::page::{Cursors, transaction_limit};
-use super::super::request::{Call, Outcome, Refusal, as_map};
-use super::super::world::{Transaction, User};
+use super::super::request::{Call, Outcome, Refusal, as_map, tell};
+use super::super::world::{CommentVersion, Transaction, User};
 
 /// Kinds of object that have transactions. The sandbox keeps those of tasks only.
 const TYPES: &[&str] = &["TASK", "PROJ", "USER", "CMIT", "DREV", "FILE", "PSTE", "SPCE"];
@@ -64,10 +65,84 @@ pub(super) fn search(world: &Indexed, call: &Call, viewer: &User) -> Outcome {
         |cursor| world.stands_among(&some, cursor),
         matches,
     )?;
-    let page = page.map(|place| render(world.transaction_at(place)));
-    let mut reply = json!({"cursor": {"limit": echo, "after": page.after, "before": page.before}});
-    reply["data"] = Value::Array(page.items);
-    Ok(reply)
+    let page = page.map(|place| Row::of(world.transaction_at(place)));
+    let cursor = json!({"limit": echo, "after": page.after, "before": page.before});
+    tell(&Reply { data: page.items, cursor })
+}
+
+#[derive(Serialize)]
+struct Reply<'w> {
+    data: Vec<Row<'w>>,
+    cursor: Value,
+}
+
+/// A transaction as it is told.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row<'w> {
+    id: u64,
+    phid: &'w str,
+    #[serde(rename = "type")]
+    kind: Option<&'w str>,
+    #[serde(rename = "authorPHID")]
+    author: &'w str,
+    #[serde(rename = "objectPHID")]
+    object: &'w str,
+    date_created: i64,
+    date_modified: i64,
+    #[serde(rename = "groupID")]
+    group: &'w str,
+    comments: Vec<Version<'w>>,
+    fields: &'w Map<String, Value>,
+}
+
+/// A version of its comment.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Version<'w> {
+    id: u64,
+    phid: &'w str,
+    version: usize,
+    #[serde(rename = "authorPHID")]
+    author: &'w str,
+    date_created: i64,
+    date_modified: i64,
+    removed: bool,
+    content: Content<'w>,
+}
+
+#[derive(Serialize)]
+struct Content<'w> {
+    raw: &'w str,
+}
+
+impl<'w> Row<'w> {
+    fn of(transaction: &'w Transaction) -> Self {
+        // the newest first
+        let versions = transaction.versions.iter().enumerate().rev();
+        let version = |(index, version): (usize, &'w CommentVersion)| Version {
+            id: version.id,
+            phid: &version.phid,
+            version: index + 1,
+            author: &version.author,
+            date_created: version.created,
+            date_modified: version.created,
+            removed: version.removed,
+            content: Content { raw: &version.text },
+        };
+        Self {
+            id: transaction.id,
+            phid: &transaction.phid,
+            kind: transaction.kind.as_deref(),
+            author: &transaction.author,
+            object: &transaction.object,
+            date_created: transaction.created,
+            date_modified: transaction.modified,
+            group: &transaction.group,
+            comments: versions.map(version).collect(),
+            fields: &transaction.fields,
+        }
+    }
 }
 
 fn set(list: &[String]) -> HashSet<&str> {
@@ -158,33 +233,4 @@ fn phids(
         Some(texts) => Ok(Some(texts)),
         None => Err(mistyped("list<wild>")),
     }
-}
-
-fn render(transaction: &Transaction) -> Value {
-    let version = |(index, version): (usize, &super::super::world::CommentVersion)| {
-        json!({
-            "id": version.id,
-            "phid": version.phid,
-            "version": index + 1,
-            "authorPHID": version.author,
-            "dateCreated": version.created,
-            "dateModified": version.created,
-            "removed": version.removed,
-            "content": {"raw": version.text},
-        })
-    };
-    let comments: Vec<Value> = transaction.versions.iter().enumerate().rev().map(version).collect();
-    let mut row = json!({
-        "id": transaction.id,
-        "phid": transaction.phid,
-        "type": transaction.kind,
-        "authorPHID": transaction.author,
-        "objectPHID": transaction.object,
-        "dateCreated": transaction.created,
-        "dateModified": transaction.modified,
-        "groupID": transaction.group,
-    });
-    row["comments"] = Value::Array(comments);
-    row["fields"] = Value::Object(transaction.fields.clone());
-    row
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::page::{Cursors, application_limit, search_reply};
-use super::super::request::{Call, Fields, Outcome};
+use super::super::request::{Call, Fields, Outcome, tell};
 use super::super::world::{User, World};
 use super::{attachments, order, query_key};
 
@@ -27,7 +27,7 @@ pub(super) fn whoami(world: &World, user: &User) -> Outcome {
     let name = &user.username;
     // this method, unlike the search, calls a bot an agent
     let roles: Vec<&str> = user.roles.iter().map(|role| if role == "bot" { "agent" } else { role.as_str() }).collect();
-    Ok(json!({
+    tell(&json!({
         "phid": user.phid,
         "userName": name,
         "realName": user.real_name,
@@ -70,7 +70,7 @@ pub(super) fn search(world: &World, call: &Call) -> Outcome {
     };
     let cursors = Cursors::new(call, "PhabricatorPeopleQuery", "User IDs must be integer numbers.");
     let page = cursors.page(&all, limit, |user| user.id, matches)?;
-    Ok(search_reply(call, page.map(|user| render(user, &attached)), echo, json!({})))
+    search_reply(call, page.map(|user| render(user, &attached)), echo, json!({}))
 }
 
 fn render(user: &User, attached: &[String]) -> Value {

@@ -5,17 +5,30 @@ use super::{Policy, Reason, Team};
 
 /// A text as it is compared: lower case, each run of spaces, hyphens and underscores one hyphen, `#` cut off.
 pub fn normalized(text: &str) -> String {
-    let text = text.trim().trim_start_matches('#');
-    let words = text.split(|c: char| c.is_whitespace() || c == '-' || c == '_').filter(|word| !word.is_empty());
-    let mut normal = String::with_capacity(text.len());
-    for word in words {
-        if !normal.is_empty() {
-            normal.push('-');
+    spelled(text, |_, _| {})
+}
+
+/// The same. `beginning` is told of each beginning of the text where it ends and how much of the whole it compares as.
+fn spelled(text: &str, mut beginning: impl FnMut(usize, usize)) -> String {
+    let body = text.trim_start().trim_start_matches('#');
+    let start = text.len() - body.len();
+    let mut normal = String::with_capacity(body.len());
+    let mut parted = false;
+    for (at, c) in body.char_indices() {
+        if c.is_whitespace() || matches!(c, '-' | '_') {
+            parted = true;
+        } else {
+            if std::mem::take(&mut parted) && !normal.is_empty() {
+                normal.push('-');
+            }
+            match c {
+                // The one letter whose lower case hangs on what follows it.
+                'Σ' | 'ς' => normal.push('σ'),
+                _ if c.is_ascii() => normal.push(c.to_ascii_lowercase()),
+                _ => normal.extend(c.to_lowercase()),
+            }
         }
-        match word.is_ascii() {
-            true => normal.extend(word.bytes().map(|byte| char::from(byte.to_ascii_lowercase()))),
-            false => normal.push_str(&word.to_lowercase()),
-        }
+        beginning(start + at + c.len_utf8(), normal.len());
     }
     normal
 }
@@ -94,13 +107,13 @@ impl Policy {
     /// Reads a category and, after `-`, `–`, `—` or `:`, an explanation. Of several words that fit, the longest wins.
     pub fn read_reason(&self, text: &str) -> WrittenReason {
         let text = text.trim();
+        let mut ends = Vec::new();
+        let limit = text.char_indices().nth(CATEGORY_LIMIT).map_or(text.len(), |(at, _)| at);
+        let normal = spelled(&text[..limit], |end, length| ends.push((end, length)));
         let words = self.reasons.iter().flat_map(|reason| reason.words().map(move |word| (reason, normalized(word))));
-        let words: Vec<_> = words.filter(|(_, word)| !word.is_empty()).collect();
-        let longest = words.iter().map(|(_, word)| word.len()).max().unwrap_or_default();
-        let beginnings = beginnings(text, longest);
-        let fits = words
-            .iter()
-            .filter_map(|(reason, word)| Some((reason, word.len(), explanation_after(text, word, &beginnings)?)));
+        let words = words.filter(|(_, word)| !word.is_empty() && normal.starts_with(word.as_str()));
+        let fits =
+            words.filter_map(|(reason, word)| Some((reason, word.len(), explanation_after(text, word.len(), &ends)?)));
         match fits.max_by_key(|(_, length, _)| *length) {
             Some((reason, _, explanation)) => {
                 WrittenReason { category: Some(reason.key.clone()), explanation: explanation.to_owned() }
@@ -113,17 +126,11 @@ impl Policy {
 /// No category is longer, in characters; what stands beyond is explanation.
 const CATEGORY_LIMIT: usize = 200;
 
-/// Every beginning of a text that may be a word of at most so many bytes, the shortest first: where it ends, and how it
-/// is compared. The longer a beginning, the longer what is compared: behind the first that is too long none fits.
-fn beginnings(text: &str, longest: usize) -> Vec<(usize, String)> {
-    let ends = text.char_indices().take(CATEGORY_LIMIT).map(|(at, c)| at + c.len_utf8());
-    ends.map(|end| (end, normalized(&text[..end]))).take_while(|(_, beginning)| beginning.len() <= longest).collect()
-}
-
-/// What follows `word` in `text`: nothing, or a separator and an explanation. `None` where the text does not begin so.
-fn explanation_after<'a>(text: &'a str, word: &str, beginnings: &[(usize, String)]) -> Option<&'a str> {
+/// What follows a word that compares as so many bytes and that `text` begins with: nothing, or a separator and an
+/// explanation. `None` where the word goes on. `ends` are the beginnings of the text, as [`spelled`] tells them.
+fn explanation_after<'a>(text: &'a str, word: usize, ends: &[(usize, usize)]) -> Option<&'a str> {
     // Longest first, so that trailing spaces belong to the word and not to what follows.
-    let fits = beginnings.iter().rev().filter(|(_, beginning)| beginning == word);
+    let fits = ends.iter().rev().filter(|(_, length)| *length == word);
     fits.map(|(end, _)| *end).find_map(|end| after_separator(&text[..end], &text[end..]))
 }
 
@@ -217,6 +224,15 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn a_beginning_compares_as_a_beginning_of_the_whole(text in "[aB# _éΣςİ-]{0,8}") {
+            let mut ends = Vec::new();
+            let normal = spelled(&text, |end, length| ends.push((end, length)));
+            for (end, length) in ends {
+                proptest::prop_assert_eq!(normalized(&text[..end]), &normal[..length]);
+            }
+        }
+
         #[test]
         fn words_compare_as_their_normal_forms_do(text in "[aB# _-é]{0,6}", other in "[aB# _-é]{0,6}") {
             let normal = normalized(&other);

@@ -193,8 +193,11 @@ struct Visible<'a>(&'a mut dyn Write);
 
 impl Write for Visible<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Nearly all of it is plain, which is told from the bytes.
+        if bytes.iter().all(|byte| matches!(byte, b'\n' | b' '..=b'~')) {
+            return self.0.write_all(bytes).map(|()| bytes.len());
+        }
         let text = std::str::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        // Most of it is plain, and is not copied.
         match text.chars().any(|character| character != '\n' && crate::text::is_hidden(character)) {
             true => self.0.write_all(visible(text).as_bytes())?,
             false => self.0.write_all(bytes)?,

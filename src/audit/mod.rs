@@ -11,6 +11,7 @@ pub mod mirror;
 mod mirrored;
 pub mod population;
 pub mod reader;
+mod reading;
 mod replay;
 #[cfg(test)]
 mod testing;
@@ -19,7 +20,7 @@ mod tests;
 
 pub use deploys::Deploy;
 pub use findings::{Finding, Severity};
-pub use replay::replay;
+pub use replay::{Told, replay};
 
 use crate::evidence::{Evidence, Story, Tagged};
 use crate::ids::TaskId;

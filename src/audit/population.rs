@@ -26,6 +26,9 @@ pub enum AuditError {
     /// A recorder does not exist: its records would not be found.
     #[error("the server knows no account {0}, which the policy names as a recorder: its records would not be found")]
     NoRecorder(String),
+    /// A thread that read something came to no end.
+    #[error("reading stopped in the middle: this is an error of the program, and nothing is known of the rest")]
+    Stopped,
     /// The server's replies carry no time.
     #[error("the server's replies carry no Date: what is overdue cannot be known")]
     NoClock,
@@ -63,10 +66,8 @@ impl Population {
 /// What is being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// The tasks are listed.
+    /// The tasks are listed, and what the recorders wrote is read.
     List,
-    /// What the recorders wrote is read.
-    Records,
     /// The histories of changed tasks are read.
     Histories,
     /// The comments of unchanged tasks are read again.

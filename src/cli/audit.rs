@@ -21,7 +21,7 @@ use super::ui::{Format, Ui};
 use crate::audit::mirror::{Filled, Mirror, MirrorError};
 use crate::audit::population::{AuditError, Unread};
 use crate::audit::reader::fill;
-use crate::audit::{Severity, replay};
+use crate::audit::{Severity, Told, replay};
 use crate::config::{Environment, Settings};
 use crate::report::entry::{DeployEntry, TaskEntry};
 use crate::report::figures::Figures;
@@ -99,6 +99,7 @@ impl From<AuditError> for Failure {
             AuditError::Conduit(error) => return error.into(),
             AuditError::Mirror(error) => return error.into(),
             AuditError::Spool(_) => "look whether the disk with the mirror is full",
+            AuditError::Stopped => "run the audit again; should it happen again, report it with what stands above",
             AuditError::NoTag(_) => "check `policy.tag` in the configuration, and that the project is visible",
             AuditError::NoRecorder(_) => "check `policy.recorders` in the configuration",
             AuditError::NoClock => "check what stands between this host and the tracker: it drops the header Date",
@@ -129,8 +130,17 @@ impl Scope {
         self.since.is_none_or(|since| time >= since) && self.until.is_none_or(|until| time < until)
     }
 
-    /// What of a task is asked about; `None` where nothing is. A deploy whose reason nobody knows may be for any.
-    fn narrow(&self, mut task: TaskEntry) -> Option<TaskEntry> {
+    /// What of a task is asked about; `None` where nothing is.
+    fn narrow(&self, told: Told<TaskEntry>) -> Result<Option<Told<TaskEntry>>, AuditError> {
+        if self.since.is_none() && self.until.is_none() && self.reason.is_none() {
+            return Ok((!told.entry.is_empty()).then_some(told));
+        }
+        let narrowed = self.narrow_entry(told.entry);
+        narrowed.map(Told::new).transpose().map_err(|error| AuditError::Spool(error.into()))
+    }
+
+    /// A deploy whose reason nobody knows may be for any.
+    fn narrow_entry(&self, mut task: TaskEntry) -> Option<TaskEntry> {
         let is_for =
             |reason: Option<&String>| self.reason.is_none() || reason.is_none() || self.reason.as_ref() == reason;
         let had_deploys = !task.deploys.is_empty();
@@ -150,7 +160,7 @@ impl Scope {
             Some(deploy) => ids.contains(&deploy),
             None => asked && self.holds(finding.time),
         });
-        (!task.deploys.is_empty() || !task.findings.is_empty()).then_some(task)
+        (!task.is_empty()).then_some(task)
     }
 }
 
@@ -201,8 +211,7 @@ async fn prepare(
     let mirror = Mirror::open(&folder, session.base())?;
     let waits = || bar.aside(|| ui.note("another audit is reading; waiting until it is done"));
     let lock = mirror.lock(waits)?;
-    let client = session.client.paced(args.jobs.into());
-    let filled = fill(&client, policy, &mirror, args.jobs.into(), |progress| bar.show(progress)).await?;
+    let filled = fill(&session.client, policy, &mirror, args.jobs.into(), |progress| bar.show(progress)).await?;
     let base = session.base().clone();
     Ok(Ground { settings: session.settings, base, mirror, filled, lock: Some(lock) })
 }
@@ -226,12 +235,12 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let (mut figures, mut unread) = (Figures::default(), Vec::<Unread>::new());
     let snapshot = mirror.snapshot()?;
     drop(lock);
-    let each = |judged: Result<_, Unread>| {
+    let each = |judged: Result<Told<TaskEntry>, Unread>| {
         match judged {
-            Ok(entry) => {
-                if let Some(entry) = scope.narrow(entry) {
-                    figures.add(&entry);
-                    spool.push(&entry).map_err(AuditError::Spool)?;
+            Ok(told) => {
+                if let Some(told) = scope.narrow(told)? {
+                    figures.add(&told.entry);
+                    spool.push(&told).map_err(AuditError::Spool)?;
                 }
             }
             Err(error) => unread.push(error),

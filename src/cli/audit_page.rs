@@ -39,7 +39,7 @@ pub(super) fn write(report: &Report<'_>, width: usize, out: &mut dyn Write) -> i
                 Severity::Notice => (NAME, "Notices"),
             };
             writeln!(out, "\n{}", styled(style, title))?;
-            report.tasks.visit(&mut |task| {
+            report.tasks.visit_found(&mut |task| {
                 let findings = task.findings.iter().filter(|finding| finding.severity == severity);
                 findings
                     .map(|finding| finding_lines(report, finding, width))

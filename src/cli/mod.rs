@@ -172,7 +172,7 @@ pub fn main() -> ExitCode {
         let _ = tracing::subscriber::set_global_default(subscriber.with_target(false).finish());
     }
     let mut ui = Ui::new(cli.globals.format, cli.globals.color, columns());
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match runtime(&cli.command) {
         Ok(runtime) => runtime,
         Err(error) => {
             ui.failure(&Failure { exit: Exit::Incomplete, message: format!("cannot start: {error}"), hint: None });
@@ -185,6 +185,15 @@ pub fn main() -> ExitCode {
         }
     };
     ExitCode::from(runtime.block_on(dispatch(&cli, &mut ui)))
+}
+
+/// One thread is enough for a few calls, and starts sooner; an audit reads thousands of replies.
+fn runtime(command: &Command) -> std::io::Result<tokio::runtime::Runtime> {
+    let mut builder = match command {
+        Command::Audit(_) => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    builder.enable_all().build()
 }
 
 /// `$COLUMNS`, where it is a width.

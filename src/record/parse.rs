@@ -69,6 +69,11 @@ pub fn parse(comment: &str) -> Parsed {
     }
 }
 
+/// Whether a comment is a record or claims to be one: [`parse`] finds anything but [`Parsed::Absent`].
+pub fn claims(comment: &str) -> bool {
+    comment.contains(family()) && !blocks(comment).is_empty()
+}
+
 #[derive(Deserialize)]
 struct Schema {
     schema: String,

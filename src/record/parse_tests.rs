@@ -149,6 +149,7 @@ proptest! {
     fn what_is_rendered_reads_back(record in record()) {
         let comment = render(&record);
         prop_assert_eq!(parse(&comment), Parsed::Record(Box::new(record.clone())));
+        prop_assert!(claims(&comment));
         let dos = comment.replace('\n', "\r\n");
         prop_assert_eq!(parse(&format!("said before\r\n{dos}said after")), Parsed::Record(Box::new(record)));
     }
@@ -206,6 +207,7 @@ fn other_comments_are_no_records() {
         format!("```\n{}", block.lines().next().unwrap()),
     ] {
         assert_eq!(parse(&text), Parsed::Absent, "{text}");
+        assert!(!claims(&text), "{text}");
     }
 }
 
@@ -231,6 +233,7 @@ fn what_claims_to_be_a_record_and_is_none_is_told() {
         (format!("```name=phabgate/record/1\n{}\n```", "[".repeat(5000)), "not a record"),
     ];
     for (text, expected) in cases {
+        assert!(claims(&text), "{text}");
         match parse(&text) {
             Parsed::Unreadable { why } => assert!(why.contains(expected), "{why}: {text}"),
             other => panic!("{other:?}: {text}"),
@@ -244,6 +247,7 @@ fn a_newer_schema_is_told_apart() {
         let schema = format!("phabgate/record/{number}");
         let text = format!("words\n```lang=json, name={schema}, lines=6\nanything\n```");
         assert_eq!(parse(&text), Parsed::Newer { schema });
+        assert!(claims(&text));
     }
 }
 

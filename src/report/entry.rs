@@ -28,6 +28,13 @@ pub struct TaskEntry {
     pub findings: Vec<Finding>,
 }
 
+impl TaskEntry {
+    /// Whether there is nothing to tell of it.
+    pub fn is_empty(&self) -> bool {
+        self.deploys.is_empty() && self.findings.is_empty()
+    }
+}
+
 /// A deploy and the evidence that it was judged by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeployEntry {

@@ -96,7 +96,8 @@ struct Findings<'a>(&'a Report<'a>);
 impl Serialize for Deploys<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let report = self.0;
-        each(report, serializer, |task, seq| {
+        let visit = |each: &mut dyn FnMut(&TaskEntry) -> io::Result<()>| report.tasks.visit(each);
+        each(visit, serializer, |task, seq| {
             task.deploys.iter().try_for_each(|deploy| seq.serialize_element(&JsonDeploy::of(report, task, deploy)))
         })
     }
@@ -105,7 +106,8 @@ impl Serialize for Deploys<'_> {
 impl Serialize for Findings<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let report = self.0;
-        each(report, serializer, |task, seq| {
+        let visit = |each: &mut dyn FnMut(&TaskEntry) -> io::Result<()>| report.tasks.visit_found(each);
+        each(visit, serializer, |task, seq| {
             task.findings.iter().try_for_each(|finding| {
                 let url = report.url(finding.task, finding.transaction);
                 seq.serialize_element(&JsonFinding { finding, url })
@@ -116,13 +118,13 @@ impl Serialize for Findings<'_> {
 
 /// Writes a list, of which `write` writes what comes of a task.
 fn each<S: Serializer>(
-    report: &Report<'_>,
+    visit: impl FnOnce(&mut dyn FnMut(&TaskEntry) -> io::Result<()>) -> io::Result<()>,
     serializer: S,
     write: impl Fn(&TaskEntry, &mut S::SerializeSeq) -> Result<(), S::Error>,
 ) -> Result<S::Ok, S::Error> {
     let mut seq = serializer.serialize_seq(None)?;
     let mut failed = None;
-    let visited = report.tasks.visit(&mut |task| {
+    let visited = visit(&mut |task| {
         write(task, &mut seq).map_err(|error| {
             let words = error.to_string();
             failed = Some(error);

@@ -37,6 +37,14 @@ pub trait Entries {
     /// # Errors
     /// Where they cannot be read, or `each` fails.
     fn visit(&self, each: &mut dyn FnMut(&TaskEntry) -> io::Result<()>) -> io::Result<()>;
+
+    /// The same, of those alone on which something was found.
+    ///
+    /// # Errors
+    /// As [`Entries::visit`].
+    fn visit_found(&self, each: &mut dyn FnMut(&TaskEntry) -> io::Result<()>) -> io::Result<()> {
+        self.visit(&mut |task| if task.findings.is_empty() { Ok(()) } else { each(task) })
+    }
 }
 
 impl Entries for Vec<TaskEntry> {

@@ -1,18 +1,29 @@
 //! The entries of a report, put aside on the disk until all of them are there.
 //!
 //! What stands at the head of a report is known only at the end of the audit; so that the memory does not grow with the
-//! history, the entries wait in a file without a name, which is gone with the process. In the room: writing and reading
-//! it.
+//! history, the entries wait in a file without a name, which is gone with the process. In the room: writing it, and reading
+//! it on another thread than the one that makes the report of it.
 
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
 
 use super::Entries;
 use super::entry::TaskEntry;
+use crate::audit::Told;
 
-/// Entries on the disk.
+/// How many entries are read at a time, and how many such parts wait.
+const AT_ONCE: usize = 64;
+const AHEAD: usize = 4;
+
+/// What stands before an entry: whether something was found on its task.
+const FOUND: u8 = b'!';
+const CLEAN: u8 = b' ';
+
+/// Entries on the disk, one a line.
 pub struct Spool {
     file: RefCell<BufWriter<File>>,
 }
@@ -30,33 +41,84 @@ impl Spool {
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn push(&self, entry: &TaskEntry) -> io::Result<()> {
+    pub fn push(&self, told: &Told<TaskEntry>) -> io::Result<()> {
         let mut file = self.file.borrow_mut();
-        serde_json::to_writer(&mut *file, entry)?;
+        file.write_all(&[if told.entry.findings.is_empty() { CLEAN } else { FOUND }])?;
+        file.write_all(told.text.as_bytes())?;
         file.write_all(b"\n")
     }
-}
 
-impl Entries for Spool {
-    fn visit(&self, each: &mut dyn FnMut(&TaskEntry) -> io::Result<()>) -> io::Result<()> {
+    fn read(&self, found: bool, each: &mut dyn FnMut(&TaskEntry) -> io::Result<()>) -> io::Result<()> {
         let mut writer = self.file.borrow_mut();
         writer.flush()?;
         let mut file = writer.get_ref();
         file.seek(SeekFrom::Start(0))?;
-        let mut reader = BufReader::new(file);
-        let mut line = String::new();
-        while reader.read_line(&mut line)? > 0 {
-            each(&serde_json::from_str(&line)?)?;
-            line.clear();
-        }
+        let (give, parts) = sync_channel(AHEAD);
+        thread::scope(|scope| {
+            scope.spawn(move || entries(file, found, &give));
+            tell(parts, each)
+        })?;
         // What is pushed now comes after what is there.
         file.seek(SeekFrom::End(0)).map(drop)
+    }
+}
+
+/// Some entries, or why the rest cannot be read.
+type Part = io::Result<Vec<TaskEntry>>;
+
+/// Reads entries until all are read, or nobody takes them any more.
+fn entries(file: &File, found: bool, give: &SyncSender<Part>) {
+    let mut reader = BufReader::new(file);
+    loop {
+        let part = part(&mut reader, found);
+        let last = !matches!(&part, Ok(entries) if !entries.is_empty());
+        if give.send(part).is_err() || last {
+            return;
+        }
+    }
+}
+
+/// The next entries; none at the end.
+fn part(reader: &mut impl BufRead, found: bool) -> Part {
+    let mut entries = Vec::with_capacity(AT_ONCE);
+    let mut line = Vec::new();
+    while entries.len() < AT_ONCE && reader.read_until(b'\n', &mut line)? > 0 {
+        if let Some((mark, entry)) = line.split_first()
+            && (!found || *mark == FOUND)
+        {
+            entries.push(serde_json::from_slice(entry)?);
+        }
+        line.clear();
+    }
+    Ok(entries)
+}
+
+/// Hands the entries out. The part without any is the last; where it does not come, the entries are not all there.
+fn tell(parts: Receiver<Part>, each: &mut dyn FnMut(&TaskEntry) -> io::Result<()>) -> io::Result<()> {
+    for part in parts {
+        let part = part?;
+        if part.is_empty() {
+            return Ok(());
+        }
+        part.iter().try_for_each(&mut *each)?;
+    }
+    Err(io::ErrorKind::UnexpectedEof.into())
+}
+
+impl Entries for Spool {
+    fn visit(&self, each: &mut dyn FnMut(&TaskEntry) -> io::Result<()>) -> io::Result<()> {
+        self.read(false, each)
+    }
+
+    fn visit_found(&self, each: &mut dyn FnMut(&TaskEntry) -> io::Result<()>) -> io::Result<()> {
+        self.read(true, each)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::{Finding, Severity};
     use crate::ids::TaskId;
 
     fn entry(number: u64) -> TaskEntry {
@@ -64,25 +126,70 @@ mod tests {
         TaskEntry { task, restricted: false, drill: number.is_multiple_of(2), deploys: vec![], findings: vec![] }
     }
 
+    /// One on which something was found.
+    fn wrong() -> TaskEntry {
+        let finding = Finding {
+            name: "reason-missing",
+            severity: Severity::Error,
+            task: TaskId::new(7).unwrap(),
+            deploy: None,
+            transaction: None,
+            time: jiff::Timestamp::UNIX_EPOCH,
+            message: "there is none\nat all".into(),
+        };
+        TaskEntry { findings: vec![finding], ..entry(7) }
+    }
+
+    fn push(spool: &Spool, entry: TaskEntry) {
+        spool.push(&Told::new(entry).unwrap()).unwrap();
+    }
+
+    fn collect(visit: impl FnOnce(&mut dyn FnMut(&TaskEntry) -> io::Result<()>) -> io::Result<()>) -> Vec<TaskEntry> {
+        let mut seen = Vec::new();
+        visit(&mut |entry| {
+            seen.push(entry.clone());
+            Ok(())
+        })
+        .unwrap();
+        seen
+    }
+
     #[test]
     fn what_was_put_aside_comes_back_in_order_as_often_as_it_is_asked_for() {
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::new(folder.path()).unwrap();
-        let all = || {
-            let mut seen = Vec::new();
-            let mut see = |entry: &TaskEntry| {
-                seen.push(entry.clone());
-                Ok(())
-            };
-            spool.visit(&mut see).unwrap();
-            seen
-        };
+        let all = || collect(|each| spool.visit(each));
         assert_eq!(all(), []);
-        spool.push(&entry(1)).unwrap();
-        spool.push(&entry(2)).unwrap();
-        assert_eq!(all(), [entry(1), entry(2)]);
-        spool.push(&entry(3)).unwrap();
-        assert_eq!(all(), [entry(1), entry(2), entry(3)]);
+        let many: Vec<_> = (1..=3 * AT_ONCE as u64).map(entry).collect();
+        for entry in &many {
+            push(&spool, entry.clone());
+        }
+        assert_eq!(all(), many);
+        push(&spool, entry(1));
+        assert_eq!(all(), [many, vec![entry(1)]].concat());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn those_with_findings_are_handed_out_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::new(folder.path()).unwrap();
+        for number in 1..=3 * AT_ONCE as u64 {
+            push(&spool, entry(number));
+        }
+        push(&spool, wrong());
+        push(&spool, entry(9));
+        assert_eq!(collect(|each| spool.visit_found(each)), [wrong()]);
+    }
+
+    #[test]
+    fn an_error_of_whoever_is_told_ends_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::new(folder.path()).unwrap();
+        for number in 1..=20 * AT_ONCE as u64 {
+            push(&spool, entry(number));
+        }
+        let error = spool.visit(&mut |_| Err(io::ErrorKind::BrokenPipe.into())).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     }
 }

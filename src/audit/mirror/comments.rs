@@ -18,6 +18,34 @@ pub struct Known {
     pub id: TransactionId,
     /// The PHID of its transaction.
     pub phid: Phid<Xact>,
+    digest: Vec<u8>,
+}
+
+impl Known {
+    /// Whether the server tells it as it is known.
+    pub fn is(&self, seen: &Seen) -> bool {
+        self.id == seen.row.id && self.phid == seen.row.phid && self.digest == seen.digest
+    }
+}
+
+/// A transaction with a comment as the server tells it now, made ready to be compared.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    row: Transaction,
+    digest: [u8; 32],
+}
+
+impl Seen {
+    /// Makes it ready.
+    pub fn new(row: Transaction) -> Self {
+        let digest = digest(&row);
+        Self { row, digest }
+    }
+
+    /// The transaction.
+    pub fn id(&self) -> TransactionId {
+        self.row.id
+    }
 }
 
 /// What a transaction with a comment comes to: who made it, on what, when, and all versions of the comment. Nobody can
@@ -87,17 +115,17 @@ impl Mirror {
         limit: usize,
     ) -> Result<Vec<Known>, MirrorError> {
         let error = self.error("read");
-        let sql = format!("SELECT c.id, c.phid {UNCHECKED} AND c.id > ?3 ORDER BY c.id LIMIT ?4");
+        let sql = format!("SELECT c.id, c.phid, c.digest {UNCHECKED} AND c.id > ?3 ORDER BY c.id LIMIT ?4");
         let mut statement = self.connection.prepare_cached(&sql).map_err(&error)?;
         let rows = statement
             .query_map(params![sync.scope, sync.id, after.map_or(-1, |id| number(id.0)), limit as i64], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, Vec<u8>>(2)?))
             })
             .map_err(&error)?;
-        let read = |row: Result<(i64, String), rusqlite::Error>| {
-            let (id, phid) = row.map_err(&error)?;
+        let read = |row: Result<(i64, String, Vec<u8>), rusqlite::Error>| {
+            let (id, phid, digest) = row.map_err(&error)?;
             let phid = self.phid(phid, "a comment")?;
-            Ok(Known { id: TransactionId(u64::try_from(id).unwrap_or_default()), phid })
+            Ok(Known { id: TransactionId(u64::try_from(id).unwrap_or_default()), phid, digest })
         };
         rows.map(read).collect()
     }
@@ -106,9 +134,12 @@ impl Mirror {
     ///
     /// # Errors
     /// Where it cannot be read or written.
-    pub fn compare(&self, sync: &Sync, rows: &[Transaction]) -> Result<(), MirrorError> {
+    pub fn compare(&self, sync: &Sync, rows: &[Seen]) -> Result<(), MirrorError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
         let transaction = self.transaction()?;
-        for row in rows.iter().filter(|row| !row.comments.is_empty()) {
+        for Seen { row, digest } in rows {
             let known: Option<(i64, Vec<u8>)> = self
                 .connection
                 .prepare_cached("SELECT task, digest FROM comment WHERE id = ?1 AND phid = ?2")
@@ -126,7 +157,7 @@ impl Mirror {
                 .prepare_cached("INSERT OR IGNORE INTO checked (id) VALUES (?1)")
                 .and_then(|mut statement| statement.execute([number(row.id.0)]))
                 .map_err(self.error("write"))?;
-            if before != digest(row) {
+            if before != digest {
                 self.replace(sync, task, row)?;
             }
         }
@@ -138,6 +169,9 @@ impl Mirror {
     /// # Errors
     /// Where it cannot be written.
     pub fn miss(&self, gone: &[Known]) -> Result<(), MirrorError> {
+        if gone.is_empty() {
+            return Ok(());
+        }
         let transaction = self.transaction()?;
         for comment in gone {
             let task: Option<i64> = self
@@ -168,9 +202,7 @@ impl Mirror {
         }
         self.put_aside(sync, task, &before, &now)?;
         let text = serde_json::to_string(&now).map_err(super::damaged(&self.path, format!("T{task}")))?;
-        self.connection
-            .execute("UPDATE task SET history = ?2 WHERE id = ?1", params![task, text])
-            .map_err(self.error("write"))?;
+        self.write_history(task, &text)?;
         // Who edited or removed it may be new.
         let people: Vec<_> =
             row.comments.iter().filter_map(|version| Phid::new(version.author.as_str()).ok()).collect();

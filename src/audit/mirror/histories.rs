@@ -11,19 +11,19 @@ use rusqlite::{OptionalExtension, params};
 use super::lost::{self, Lost};
 use super::members::NOT_READ;
 use super::verdicts::Measure;
-use super::{Mirror, MirrorError, Sync, number};
+use super::{Mirror, MirrorError, Sync, Written, number};
 use crate::conduit::{Task, Transaction};
 use crate::ids::{Phid, Task as TaskKind, TaskId, User};
 
 /// What came of reading a task.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Read {
     /// The task.
     pub task: Task,
     /// A moment before it was asked for, by the server's clock; `None` where the task is as it was listed.
     pub asked: Option<Timestamp>,
     /// Its transactions, oldest first; `None` where they could not be read.
-    pub history: Option<Vec<Transaction>>,
+    pub history: Option<Written<Vec<Transaction>>>,
     /// Why row and history do not fit together, or there is no history.
     pub trouble: Option<String>,
     /// Everybody whose account matters for it.
@@ -127,50 +127,60 @@ impl Mirror {
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn keep(&self, sync: &Sync, reads: &[Read]) -> Result<(), MirrorError> {
+    pub fn keep(&self, sync: &Sync, reads: Vec<Read>) -> Result<(), MirrorError> {
         let transaction = self.transaction()?;
+        // Together, since most people did something to many tasks.
+        self.mention_in(reads.iter().flat_map(|read| &read.people).collect::<BTreeSet<_>>())?;
         for read in reads {
             self.keep_one(sync, read)?;
         }
         self.commit(transaction)
     }
 
-    fn keep_one(&self, sync: &Sync, read: &Read) -> Result<(), MirrorError> {
+    fn keep_one(&self, sync: &Sync, read: Read) -> Result<(), MirrorError> {
         let error = self.error("write");
         let id = number(read.task.id.number());
         let execute = |sql: &str, values: &[&dyn rusqlite::ToSql]| {
             self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute(values)).map_err(&error)
         };
-        let Some(history) = &read.history else {
+        let Some(history) = read.history else {
             execute("UPDATE task SET trouble = ?2 WHERE id = ?1", &[&id, &read.trouble])?;
             return Ok(());
         };
-        self.mention_in(&read.people)?;
-        let json = |error| super::damaged(&self.path, read.task.id.to_string())(error);
         if let Some(before) = self.history(id)? {
-            self.put_aside(sync, id, &before, history)?;
+            self.put_aside(sync, id, &before, history.value())?;
             execute("DELETE FROM comment WHERE task = ?1", &[&id])?;
         }
-        let text = serde_json::to_string(history).map_err(json)?;
-        execute(
-            "UPDATE task SET history = ?2, read = ?3, trouble = ?4 WHERE id = ?1",
-            &[&id, &text, &sync.id, &read.trouble],
-        )?;
+        self.index_comments(id, history.value())?;
+        let what = || read.task.id.to_string();
+        let text = self.text(history, what)?;
+        self.write_history(id, &text)?;
+        execute("UPDATE task SET read = ?2, trouble = ?3 WHERE id = ?1", &[&id, &sync.id, &read.trouble])?;
         if let Some(asked) = read.asked {
-            let row = serde_json::to_string(&read.task).map_err(json)?;
+            let row = self.text(Written::new(&read.task), what)?;
             execute("UPDATE task SET row = ?2, asked = ?3 WHERE id = ?1", &[&id, &row, &asked.as_second()])?;
         }
-        self.index_comments(id, history)
+        Ok(())
     }
 
     /// The history of a task as it is kept.
     pub(super) fn history(&self, task: i64) -> Result<Option<Vec<Transaction>>, MirrorError> {
-        let text: Option<Option<String>> = self
+        let text: Option<String> = self
             .connection
-            .prepare_cached("SELECT history FROM task WHERE id = ?1")
+            .prepare_cached("SELECT text FROM history WHERE task = ?1")
             .and_then(|mut statement| statement.query_row([task], |row| row.get(0)).optional())
             .map_err(self.error("read"))?;
-        text.flatten().map(|text| self.parse(&text, || format!("the history of T{task}"))).transpose()
+        text.map(|text| self.parse(&text, || format!("the history of T{task}"))).transpose()
+    }
+
+    /// Keeps the history of a task, JSON.
+    pub(super) fn write_history(&self, task: i64, text: &str) -> Result<(), MirrorError> {
+        let sql = "INSERT INTO history (task, text) VALUES (?1, ?2) ON CONFLICT (task) DO UPDATE SET text = ?2";
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute(params![task, text]))
+            .map(drop)
+            .map_err(self.error("write"))
     }
 
     /// Puts aside what of these transactions is denied by those of now.
@@ -207,7 +217,8 @@ impl Mirror {
         let wrong = |source| E::from(error(source));
         // What is long is not read where it is not needed.
         let sql = format!(
-            "SELECT t.id, t.version, t.trouble, v.entry, iif(v.entry IS NULL, t.row, ''), iif(v.entry IS NULL, t.history, NULL)
+            "SELECT t.id, t.version, t.trouble, v.entry, iif(v.entry IS NULL, t.row, ''),
+             iif(v.entry IS NULL, (SELECT h.text FROM history h WHERE h.task = t.id), NULL)
              {} ORDER BY t.id",
             LISTED.replace(
                 "WHERE",

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use rusqlite::params;
 
-use super::{Mirror, MirrorError, Sync, number};
+use super::{Mirror, MirrorError, Sync, Written, number};
 use crate::audit::population::Population;
 use crate::conduit::Task;
 use crate::ids::{Phid, Task as TaskKind};
@@ -22,7 +22,13 @@ impl Mirror {
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn list(&self, sync: &Sync, tasks: &[Task], asked: Timestamp, tagged: bool) -> Result<(), MirrorError> {
+    pub fn list(
+        &self,
+        sync: &Sync,
+        tasks: Vec<Written<Task>>,
+        asked: Timestamp,
+        tagged: bool,
+    ) -> Result<(), MirrorError> {
         let transaction = self.transaction()?;
         let error = self.error("write");
         let (mut known, mut write, mut member) = (
@@ -43,23 +49,24 @@ impl Mirror {
                 .map_err(&error)?,
         );
         for task in tasks {
-            let row = serde_json::to_string(task).map_err(super::damaged(&self.path, task.id.to_string()))?;
-            let id = number(task.id.number());
-            let mut rows = known.query(params![id, task.phid.as_str()]).map_err(&error)?;
+            let (id, phid, modified) = (task.value().id, task.value().phid.clone(), task.value().modified);
+            let row = self.text(task, || id.to_string())?;
+            let id = number(id.number());
+            let mut rows = known.query(params![id, phid.as_str()]).map_err(&error)?;
             let unchanged = match rows.next().map_err(&error)? {
                 Some(was) => {
                     let (before, asked): (String, i64) = (was.get(0).map_err(&error)?, was.get(1).map_err(&error)?);
                     // What happened in the second in which it was asked may have happened after the look.
-                    before == row && task.modified.as_second() < asked
+                    before == row && modified.as_second() < asked
                 }
                 None => false,
             };
             drop(rows);
             if !unchanged {
-                write.execute(params![id, task.phid.as_str(), row, asked.as_second(), NOT_READ]).map_err(&error)?;
+                write.execute(params![id, phid.as_str(), row, asked.as_second(), NOT_READ]).map_err(&error)?;
             }
             let tagged = if tagged { sync.id } else { 0 };
-            member.execute(params![sync.scope, task.phid.as_str(), sync.id, tagged]).map_err(&error)?;
+            member.execute(params![sync.scope, phid.as_str(), sync.id, tagged]).map_err(&error)?;
         }
         drop((known, write, member));
         self.commit(transaction)

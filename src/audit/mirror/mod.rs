@@ -21,11 +21,13 @@ mod schema;
 #[cfg(test)]
 mod tests;
 mod verdicts;
+mod written;
 
-pub use comments::Known;
+pub use comments::{Known, Seen};
 pub use error::MirrorError;
 pub use histories::{Mirrored, Read};
 pub use verdicts::{Measure, Verdicts};
+pub use written::Written;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -115,7 +117,8 @@ impl Mirror {
         mirror.connection.busy_timeout(BUSY).map_err(mirror.error("open"))?;
         mirror.set_up()?;
         // A power cut may take the last transactions with it, never half of one: they are read again.
-        let settings = "PRAGMA synchronous = NORMAL; PRAGMA temp_store = FILE; PRAGMA cache_size = -8000;";
+        let settings = "PRAGMA synchronous = NORMAL; PRAGMA temp_store = FILE; PRAGMA cache_size = -8000;
+            PRAGMA wal_autocheckpoint = 4000;";
         mirror.connection.execute_batch(settings).map_err(mirror.error("open"))?;
         Ok(mirror)
     }

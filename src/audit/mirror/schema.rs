@@ -67,4 +67,57 @@ pub(super) const STEPS: &[&str] = &["
         phid TEXT PRIMARY KEY,
         row TEXT                    -- the account, JSON; null where it was not looked up yet or is not shown
     ) STRICT, WITHOUT ROWID;
+", "
+    -- The histories stand apart: they are long, and what is short changes often.
+    CREATE TABLE history (
+        task INTEGER PRIMARY KEY,
+        text TEXT NOT NULL          -- the transactions of the task, oldest first, JSON
+    ) STRICT;
+    INSERT INTO history (task, text) SELECT id, history FROM task WHERE history IS NOT NULL ORDER BY id;
+    DROP TRIGGER task_changed;
+    ALTER TABLE task DROP COLUMN history;
+    CREATE TRIGGER task_changed AFTER UPDATE OF phid, trouble, row ON task BEGIN
+        UPDATE task SET version = version + 1 WHERE id = NEW.id;
+    END;
+    CREATE TRIGGER history_added AFTER INSERT ON history BEGIN
+        UPDATE task SET version = version + 1 WHERE id = NEW.task;
+    END;
+    CREATE TRIGGER history_changed AFTER UPDATE ON history BEGIN
+        UPDATE task SET version = version + 1 WHERE id = NEW.task;
+    END;
 "];
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+
+    fn taken(connection: &Connection, steps: &[&str]) {
+        steps.iter().for_each(|step| connection.execute_batch(step).unwrap());
+    }
+
+    fn one(connection: &Connection, sql: &str) -> String {
+        connection.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn a_mirror_with_the_histories_among_the_tasks_keeps_them_and_its_verdicts() {
+        let connection = Connection::open_in_memory().unwrap();
+        taken(&connection, &STEPS[..1]);
+        let old = "INSERT INTO task (id, phid, asked, read, version, row, history) VALUES
+            (1, 'PHID-TASK-1', 100, 1, 7, '{\"id\":1}', '[1]'), (2, 'PHID-TASK-2', 100, 0, 3, '{\"id\":2}', NULL);";
+        connection.execute_batch(old).unwrap();
+        taken(&connection, &STEPS[1..]);
+        assert_eq!(one(&connection, "SELECT group_concat(task || text) FROM history"), "1[1]");
+        let versions = || one(&connection, "SELECT group_concat(version || row, ' ') FROM task ORDER BY id");
+        assert_eq!(versions(), r#"7{"id":1} 3{"id":2}"#, "what was found on them still stands");
+        // A new history, another one in its place, and another row each make another version.
+        connection
+            .execute_batch("INSERT INTO history VALUES (2, '[2]'); UPDATE history SET text = '[3]' WHERE task = 1;")
+            .unwrap();
+        assert_eq!(versions(), r#"8{"id":1} 4{"id":2}"#);
+        connection.execute_batch("UPDATE task SET row = '{}' WHERE id = 1").unwrap();
+        assert_eq!(versions(), r#"9{} 4{"id":2}"#);
+    }
+}

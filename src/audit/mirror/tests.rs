@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::lost::{Denied, Lost};
 use super::*;
 use crate::audit::population::AuditError;
-use crate::conduit::{CommentVersion, Task};
+use crate::conduit::{self, CommentVersion, Task};
 use crate::evidence::testing::{History, at, person, project};
 use crate::ids::Phid;
 
@@ -29,7 +29,7 @@ impl Bench {
     /// Lists a task, at this second, in a new run.
     fn list(&self, task: &Task, second: i64) -> Sync {
         let sync = self.mirror.begin(&self.policy, at(second)).unwrap();
-        self.mirror.list(&sync, std::slice::from_ref(task), at(second), true).unwrap();
+        self.mirror.list(&sync, vec![Written::new(task.clone())], at(second), true).unwrap();
         sync
     }
 
@@ -41,8 +41,12 @@ impl Bench {
 
     fn keep(&self, sync: &Sync, history: &History) {
         let history_rows = history.timeline().transactions().to_vec();
-        let read = Read { history: Some(history_rows), trouble: None, ..Read::failed(history.task(), String::new()) };
-        self.mirror.keep(sync, &[read]).unwrap();
+        let read = Read {
+            history: Some(Written::new(history_rows)),
+            trouble: None,
+            ..Read::failed(history.task(), String::new())
+        };
+        self.mirror.keep(sync, vec![read]).unwrap();
     }
 
     fn end(&self, sync: &Sync) {
@@ -88,6 +92,11 @@ fn story() -> History {
     history
 }
 
+/// The comments among these as they are compared.
+fn seen(rows: &[conduit::Transaction]) -> Vec<Seen> {
+    rows.iter().filter(|row| !row.comments.is_empty()).cloned().map(Seen::new).collect()
+}
+
 #[test]
 fn what_did_not_change_is_not_read_again_and_what_did_is() {
     let bench = Bench::new();
@@ -116,7 +125,7 @@ fn what_could_not_be_read_is_not_judged_and_is_tried_again() {
     let history = story();
     let sync = bench.list(&history.task(), 100);
     let trouble = "the server answered nothing".to_owned();
-    bench.mirror.keep(&sync, &[Read::failed(history.task(), trouble)]).unwrap();
+    bench.mirror.keep(&sync, vec![Read::failed(history.task(), trouble)]).unwrap();
     assert_eq!(bench.visit(&sync)[0].trouble.as_deref(), Some("the server answered nothing"));
     // Once a run is enough.
     assert_eq!(bench.pending(&sync), 0);
@@ -137,7 +146,7 @@ fn the_comments_of_unchanged_tasks_are_looked_at_once_a_run() {
     let next = bench.list(&history.task(), 200);
     let known = bench.mirror.unchecked(&next, None, 10).unwrap();
     assert_eq!((known.len(), bench.mirror.unchecked_count(&next).unwrap()), (1, 1));
-    bench.mirror.compare(&next, history.timeline().transactions()).unwrap();
+    bench.mirror.compare(&next, &seen(history.timeline().transactions())).unwrap();
     assert_eq!(bench.mirror.unchecked_count(&next).unwrap(), 0);
     assert!(bench.mirror.unchecked(&bench.list(&history.task(), 300), Some(known[0].id), 10).unwrap().is_empty());
 }
@@ -153,7 +162,7 @@ fn a_text_that_the_server_blanks_is_kept() {
     let gone = CommentVersion::new(2, "PHID-USER-admin", at(150), true, "");
     row.comments = vec![gone, CommentVersion::new(1, "PHID-USER-sre1", at(10), false, "")];
     for _ in 0..2 {
-        bench.mirror.compare(&next, std::slice::from_ref(&row)).unwrap();
+        bench.mirror.compare(&next, &seen(std::slice::from_ref(&row))).unwrap();
     }
     let (_, now, lost) = bench.visit(&next)[0].open().unwrap();
     assert!(now.last().unwrap().comments[0].removed);
@@ -162,7 +171,7 @@ fn a_text_that_the_server_blanks_is_kept() {
     let Denied::Removed(versions) = &lost[0].denied else { panic!("{:?}", lost[0]) };
     assert_eq!(versions[0].text(), "Emergency-Approve: sre");
     // Should the server tell the text again, it is the removal that it denies.
-    bench.mirror.compare(&next, history.timeline().transactions()).unwrap();
+    bench.mirror.compare(&next, &seen(history.timeline().transactions())).unwrap();
     let lost = bench.visit(&next)[0].open().unwrap().2;
     assert!(matches!(&lost[..], [Lost { denied: Denied::Comment(versions), .. }] if versions[0].removed), "{lost:?}");
 }
@@ -179,8 +188,8 @@ fn a_transaction_that_is_gone_puts_its_task_in_doubt_and_is_kept() {
     assert_eq!(bench.pending(&next), 1);
     let mut rows = history.timeline().transactions().to_vec();
     rows.pop();
-    let read = Read { history: Some(rows), trouble: None, ..Read::failed(history.task(), String::new()) };
-    bench.mirror.keep(&next, &[read]).unwrap();
+    let read = Read { history: Some(Written::new(rows)), trouble: None, ..Read::failed(history.task(), String::new()) };
+    bench.mirror.keep(&next, vec![read]).unwrap();
     let lost = bench.visit(&next)[0].open().unwrap().2;
     assert_eq!((lost.len(), &lost[0].denied), (1, &Denied::Transaction));
 }
@@ -198,7 +207,7 @@ fn who_once_belonged_is_counted_for_ever() {
     assert_eq!(bench.mirror.unlisted(&next, unlisted[0].as_str(), 10).unwrap().len(), 1);
     let population = bench.mirror.population(&next).unwrap();
     assert_eq!((population.tagged, population.unseen), (0, 2));
-    bench.mirror.list(&next, &[history.task()], at(200), false).unwrap();
+    bench.mirror.list(&next, vec![Written::new(history.task())], at(200), false).unwrap();
     let population = bench.mirror.population(&next).unwrap();
     assert_eq!((population.recorded, population.mirrored, population.unseen), (0, 1, 1));
 }
@@ -278,12 +287,12 @@ fn what_was_found_stands_until_something_changes_that_it_rests_on() {
     let judge = |found: &str| {
         let task = bench.visit(&sync).remove(0);
         let verdicts = bench.mirror.verdicts(Measure(vec![1])).unwrap();
-        verdicts.keep([(task.id, task.version, &found)]).unwrap();
+        verdicts.keep([(task.id, task.version, found)]).unwrap();
     };
     let known = |sync: &Sync| bench.visit(sync)[0].entry.clone();
     assert_eq!(known(&sync), None);
     judge("clean");
-    assert_eq!(known(&sync).as_deref(), Some("\"clean\""));
+    assert_eq!(known(&sync).as_deref(), Some("clean"));
     // By another measure it is judged anew.
     assert_eq!(bench.visit_by(&sync, &Measure(vec![2]))[0].entry, None);
     // So it is where the task, its history, or a comment changed, or the server denies something.
@@ -296,16 +305,16 @@ fn what_was_found_stands_until_something_changes_that_it_rests_on() {
     assert!(known(&next).is_some());
     let mut row = history.timeline().transactions().last().unwrap().clone();
     row.comments.insert(0, CommentVersion::new(2, "PHID-USER-sre1", at(160), false, "Never mind."));
-    bench.mirror.compare(&next, std::slice::from_ref(&row)).unwrap();
+    bench.mirror.compare(&next, &seen(std::slice::from_ref(&row))).unwrap();
     assert_eq!(known(&next), None);
     judge("edited");
     row.comments.remove(1);
-    bench.mirror.compare(&next, &[row]).unwrap();
+    bench.mirror.compare(&next, &seen(&[row])).unwrap();
     assert_eq!(known(&next), None);
     // A verdict on a version that is no more is passed over.
     let before = bench.visit(&next).remove(0);
-    bench.mirror.compare(&next, history.timeline().transactions()).unwrap();
-    bench.mirror.verdicts(Measure(vec![1])).unwrap().keep([(before.id, before.version, &"late")]).unwrap();
+    bench.mirror.compare(&next, &seen(history.timeline().transactions())).unwrap();
+    bench.mirror.verdicts(Measure(vec![1])).unwrap().keep([(before.id, before.version, "late")]).unwrap();
     assert_eq!(known(&next), None);
 }
 

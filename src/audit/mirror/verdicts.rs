@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, params};
 use sha2::{Digest, Sha256};
 
-use super::error::{MirrorError, damaged, sqlite};
+use super::error::{MirrorError, sqlite};
 use super::{BUSY, Facts, Mirror, number};
 use crate::conduit::Account;
 use crate::ids::{Phid, TaskId, User};
@@ -78,18 +78,18 @@ impl Verdicts {
         &self.measure
     }
 
-    /// Keeps what was found on tasks of these versions. Should one have changed since, it is passed over when it is read.
+    /// Keeps what was found on tasks of these versions, as JSON. Should one have changed since, it is passed over when it is read.
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn keep<'e, T: serde::Serialize + 'e>(
-        &self,
-        found: impl IntoIterator<Item = (TaskId, i64, &'e T)>,
-    ) -> Result<(), MirrorError> {
+    pub fn keep<'e>(&self, found: impl IntoIterator<Item = (TaskId, i64, &'e str)>) -> Result<(), MirrorError> {
+        let mut found = found.into_iter().peekable();
+        if found.peek().is_none() {
+            return Ok(());
+        }
         let error = || sqlite("write", &self.path);
         let transaction = self.connection.unchecked_transaction().map_err(error())?;
         for (task, version, entry) in found {
-            let entry = serde_json::to_string(entry).map_err(damaged(&self.path, task.to_string()))?;
             transaction
                 .prepare_cached(
                     "INSERT OR REPLACE INTO verdict (task, version, measure, entry) VALUES (?1, ?2, ?3, ?4)",

@@ -17,7 +17,7 @@ use futures_util::{Stream, StreamExt, stream};
 use super::mirror::{Facts, Filled, Mirror, Read, Sync};
 use super::mirrored::teams;
 use super::population::{AuditError, Progress, Step};
-use super::reading::{Compared, Listed, Reading, Recorded};
+use super::reading::{COMMENTS, Compared, Listed, Reading, Recorded};
 use crate::conduit::{Account, Client, ConduitError, Pages, Projects, Status};
 use crate::crash;
 use crate::evidence::Tag;
@@ -26,8 +26,6 @@ use crate::policy::Policy;
 
 /// How many tasks one call lists.
 const TASKS: usize = 100;
-/// How many transactions one call reads.
-const COMMENTS: usize = 1_000;
 /// How many histories are written at once: what a killed audit has to read again.
 const KEPT: usize = 20;
 

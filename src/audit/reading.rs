@@ -18,6 +18,9 @@ use crate::ids::{Phid, Task as TaskKind};
 use crate::policy::Policy;
 use crate::record::parse::claims;
 
+/// How many transactions one call reads.
+pub(super) const COMMENTS: usize = 1_000;
+
 /// What it takes to read.
 pub(super) struct Reading {
     pub(super) client: Client,
@@ -58,9 +61,15 @@ impl Reading {
         self.client.tasks_by_phid(tasks).await.map(listed)
     }
 
-    /// Reads the next of what the recorders wrote on any task.
+    /// Reads the next of what the recorders wrote on any task, fewer at a time where that is more than one reply may hold.
     pub(super) async fn recorded(&self, pages: &mut Pages) -> Result<Recorded, ConduitError> {
-        let rows = self.client.page_by(&self.facts.recorders, pages).await?;
+        let mut limit = COMMENTS;
+        let rows = loop {
+            match self.client.page_by(&self.facts.recorders, limit, pages).await {
+                Err(ConduitError { kind: Failure::TooLarge { .. }, .. }) if limit > 1 => limit /= 2,
+                rows => break rows?,
+            }
+        };
         let tasks = rows.iter().filter(|row| may_record(row)).map(|row| row.task.clone()).collect();
         Ok(Recorded { rows: seen(rows).collect(), tasks })
     }

@@ -262,12 +262,17 @@ impl Client {
         Ok(rows)
     }
 
-    /// The next page of what these accounts did on any task, newest first.
+    /// The next page of what these accounts did on any task, newest first; `limit` is 1,000 at most.
     ///
     /// # Errors
     /// Where the server gave no usable answer, or told of other accounts.
-    pub async fn page_by(&self, authors: &[Phid<User>], pages: &mut Pages) -> Result<Vec<Transaction>, ConduitError> {
-        let asked = json!({"objectType": "TASK", "constraints": {"authorPHIDs": authors}, "limit": 1000});
+    pub async fn page_by(
+        &self,
+        authors: &[Phid<User>],
+        limit: usize,
+        pages: &mut Pages,
+    ) -> Result<Vec<Transaction>, ConduitError> {
+        let asked = json!({"objectType": "TASK", "constraints": {"authorPHIDs": authors}, "limit": limit});
         let rows = understood(self.read_page::<Row>(METHOD, &params(asked), pages).await?.result)?;
         match rows.iter().find(|row| !authors.iter().any(|author| author.as_str() == row.author)) {
             Some(row) => Err(Self::unexpected(METHOD, format!("asked for some authors and got {}", row.author))),

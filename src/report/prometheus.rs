@@ -7,8 +7,11 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::Report;
-use super::figures::Spread;
+use super::figures::{NO_REASON, Spread};
 use crate::audit::findings;
+
+/// What a reason is called that the policy does not know.
+const UNKNOWN_REASON: &str = "other";
 
 /// Writes the report as metrics.
 ///
@@ -38,8 +41,14 @@ pub fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     metric("tasks", "gauge", help, &tasks)?;
     let unread = plain(report.unread.len().to_string());
     metric("unread_tasks", "gauge", "Tasks that could not be read.", &unread)?;
-    let cells = figures.cells.iter().map(|((reason, outcome, clean), count)| {
-        let clean = if *clean { "yes" } else { "no" };
+    let mut cells: BTreeMap<(&str, &str, bool), usize> = BTreeMap::new();
+    for ((reason, outcome, clean), count) in &figures.cells {
+        // A record can say anything, and each new label is a new series of the monitor.
+        let known = reason == NO_REASON || report.policy.reason(reason).is_some();
+        *cells.entry((if known { reason } else { UNKNOWN_REASON }, outcome, *clean)).or_default() += count;
+    }
+    let cells = cells.into_iter().map(|((reason, outcome, clean), count)| {
+        let clean = if clean { "yes" } else { "no" };
         (labels(&[("reason", reason), ("outcome", outcome), ("clean", clean)]), count.to_string())
     });
     let help = "The deploys on record, drills left out, and whether there is no finding about them.";

@@ -1,8 +1,11 @@
 //! `audit` end to end: what is found in the sandbox's history, before and after somebody tampers with it, and that what
 //! cannot be read never looks clean.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
+use crate::report::Sample;
 use crate::server::{Server, in_one_line};
 
 /// The audit for programs, and its exit code.
@@ -246,4 +249,17 @@ fn spreadsheets_and_monitors_are_told() {
         assert_eq!((code, out.as_str()), (expected, ""), "{err}");
         assert!(err.contains("formats of `audit` alone"), "{err}");
     }
+}
+
+#[test]
+fn a_monitor_gets_no_series_for_each_word_of_a_record() {
+    let sample = Sample::usual();
+    let mut out = Vec::new();
+    phabgate::report::prometheus::write(&sample.report(), &mut out).unwrap();
+    let out = String::from_utf8(out).unwrap();
+    let deploys = out.lines().filter(|line| line.starts_with("phabgate_audit_deploys{"));
+    let reasons: BTreeSet<&str> =
+        deploys.filter_map(|line| line.split_once("reason=\"")?.1.split_once('"')).map(|(reason, _)| reason).collect();
+    // Its policy knows two categories; its records name five, and one that is hostile.
+    assert_eq!(reasons, ["availability", "data-loss", "other"].into());
 }

@@ -347,3 +347,18 @@ fn a_server_that_has_too_much_to_do_is_asked_slower_and_all_is_read() {
         assert_eq!((code, &report["complete"]), (1, &Value::Bool(true)), "{fault}: {err}");
     }
 }
+
+#[test]
+fn pages_that_are_too_large_are_read_in_smaller_parts() {
+    let server = Server::new();
+    deploy(&server, "T1");
+    let first = audit(&server, "phabgate", &[]).1;
+    // A later audit reads what the recorder wrote, then the other comments.
+    for (page, expected) in [(1, 3), (2, 4)] {
+        server.running.inject(vec![format!("transaction.search:huge@{page}").parse().unwrap()]);
+        let mut report = Value::Null;
+        let read = calls(&server, || report = audit(&server, "phabgate", &[]).1);
+        assert_eq!(read.of("transaction.search"), expected, "page {page}");
+        assert_eq!(lasting(report), lasting(first.clone()), "page {page}");
+    }
+}

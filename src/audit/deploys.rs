@@ -1,20 +1,19 @@
 //! The deploys of a task, told apart by their records, and each judged as the task was then.
 //!
 //! In the room: which records speak of which deploy, the moment at which it is judged, and the verdict of that moment.
-//! Not in the room: what is found fault with.
+//! Not in the room: by what evidence it is judged ([`super::as_recorded`]), and what is found fault with.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::conduit::{Account, Role};
+use super::as_recorded::{as_recorded, is_same, of_deploy};
 use crate::evidence::records::{Standing, in_flight};
 use crate::evidence::timeline::{Cut, Moment, Timeline};
-use crate::evidence::{Answer, AnswerKind, Attestation, Candidate, Evidence, Story, Tagged};
-use crate::ids::{DeployId, Phid, TransactionId, User};
+use crate::evidence::{Answer, AnswerKind, Evidence, Story, Tagged};
+use crate::ids::{DeployId, TransactionId};
 use crate::policy::{Action, Approval, Intent, Policy, Verdict, evaluate, evaluate_told};
-use crate::record::{ApprovalKind, Deployer, ExitStatus, Outcome, Record};
+use crate::record::{Deployer, ExitStatus, Outcome, Record};
 
 /// A deploy, by its records.
 #[derive(Debug, Clone)]
@@ -142,7 +141,8 @@ pub(super) fn sorted(evidence: &Evidence, policy: &Policy) -> Sorted {
     sorted
 }
 
-fn behind(record: &Record) -> impl Iterator<Item = &Deployer> {
+/// Everybody whom a record names to be behind the deploy.
+pub(super) fn behind(record: &Record) -> impl Iterator<Item = &Deployer> {
     record.deployer.iter().chain(&record.behind)
 }
 
@@ -223,78 +223,6 @@ fn cut(timeline: &Timeline, records: &[Standing]) -> Cut {
     let last = transactions.iter().rev().find(|transaction| before(transaction.id, transaction.created));
     // A start before the task was made finds nothing on it.
     Cut { through: last.map_or(TransactionId(0), |transaction| transaction.id), time }
-}
-
-/// The evidence with those behind this deploy and the approvals that are attested, by its first record: what later ones
-/// add could mend the deploy afterwards, or spoil it.
-fn of_deploy(evidence: &Evidence, first: &Record) -> Evidence {
-    let by_phid = |phid: &Option<Phid<User>>| evidence.accounts.get(phid.as_ref()?).cloned();
-    let candidates = behind(first).map(|deployer| Candidate {
-        name: deployer.user.clone(),
-        account: by_phid(&deployer.phid),
-        source: deployer.source,
-    });
-    let by_name = |name: &str| evidence.accounts.values().find(|account| account.is_named(name)).cloned();
-    let attested = first.approvals.iter().filter(|approval| approval.kind == ApprovalKind::Attested);
-    let attestations = attested.map(|approval| Attestation {
-        team: approval.team.clone(),
-        name: approval.user.clone(),
-        account: by_phid(&approval.phid).or_else(|| by_name(&approval.user)),
-        evidence: approval.evidence.clone(),
-    });
-    Evidence { candidates: candidates.collect(), attestations: attestations.collect(), ..evidence.clone() }
-}
-
-/// The evidence with members and accounts as a recorder saw them. What the deployer alone says of them counts nothing.
-fn as_recorded(mut evidence: Evidence, policy: &Policy, records: &[Standing]) -> Evidence {
-    for standing in records {
-        if evidence.is_recorder(&standing.author, policy) != Some(true) {
-            continue;
-        }
-        for approval in &standing.record.approvals {
-            let Some(phid) = &approval.phid else { continue };
-            if evidence.teams.get(&approval.team).is_some_and(|team| !team.members.contains(phid))
-                && let Some(team) = Arc::make_mut(&mut evidence.teams).get_mut(&approval.team)
-            {
-                team.members.push(phid.clone());
-            }
-            // Asked first: what is shared by all tasks is copied only where it has to change.
-            if evidence.accounts.get(phid).is_some_and(|account| !is_enabled(account))
-                && let Some(account) = Arc::make_mut(&mut evidence.accounts).get_mut(phid)
-            {
-                enable(account);
-            }
-            // An attestation has the account of its own.
-            let of_this = |attested: &&mut Account| attested.phid == *phid;
-            let attested = evidence.attestations.iter_mut().filter_map(|attestation| attestation.account.as_mut());
-            attested.filter(of_this).for_each(enable);
-        }
-    }
-    for candidate in &mut evidence.candidates {
-        // Who deployed had an account in use, or the record would not name it.
-        if let Some(account) = &mut candidate.account {
-            enable(account);
-        }
-    }
-    evidence
-}
-
-/// Whether evidence is judged alike: nothing was changed in what tasks share, nor in who is behind the deploy.
-fn is_same(one: &Evidence, other: &Evidence) -> bool {
-    Arc::ptr_eq(&one.teams, &other.teams)
-        && Arc::ptr_eq(&one.accounts, &other.accounts)
-        && one.candidates == other.candidates
-        && one.attestations == other.attestations
-}
-
-fn is_enabled(account: &Account) -> bool {
-    account.roles.contains(&Role::Activated) && !account.roles.contains(&Role::Disabled)
-}
-
-/// The server shows an account that is disabled as not activated either. A bot stays one.
-fn enable(account: &mut Account) {
-    account.roles.remove(&Role::Disabled);
-    account.roles.insert(Role::Activated);
 }
 
 /// Whether an answer was not there at the cut. One that was edited in within its second may not have been.

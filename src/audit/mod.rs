@@ -3,8 +3,10 @@
 //!
 //! In the room: [`audit_task`], a pure function of evidence and policy. Beside it: how deploys are told apart and
 //! judged, the findings, one a file, and around it the shell: the [`mirror`] that keeps what was read, the [`reader`]
-//! that fills it, and [`replay`] that judges what it holds; and how much of the [`population`] was seen. Not in the room: how findings are shown ([`crate::report`]).
+//! that fills it, and [`replay`] that judges what it holds; and how much of the [`population`] was seen. Not in the room:
+//! how findings are shown ([`crate::report`]).
 
+mod as_recorded;
 mod deploys;
 pub mod findings;
 pub mod mirror;

@@ -7,28 +7,41 @@
 //! how findings are shown ([`crate::report`]).
 
 mod as_recorded;
+mod asker;
 mod deploys;
 pub mod findings;
+mod line;
 pub mod mirror;
 mod mirrored;
 pub mod population;
 pub mod reader;
-mod reading;
 mod replay;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
+pub mod written;
 
 pub use deploys::Deploy;
 pub use findings::{Finding, Severity};
-pub use replay::{Told, replay};
+pub use replay::replay;
+
+use std::num::NonZeroUsize;
+use std::thread;
 
 use crate::evidence::{Evidence, Story, Tagged};
 use crate::ids::TaskId;
 use crate::policy::{Policy, PolicyDigest};
 use findings::Case;
 use mirror::lost::Lost;
+
+/// More threads than this only wait for the one that writes.
+const MOST_THREADS: usize = 8;
+
+/// How many threads read and judge: one for each processor, up to a few.
+pub fn threads() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MOST_THREADS)
+}
 
 /// By what is judged.
 #[derive(Debug, Clone)]

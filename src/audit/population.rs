@@ -26,8 +26,10 @@ pub enum AuditError {
     /// A recorder does not exist: its records would not be found.
     #[error("the server knows no account {0}, which the policy names as a recorder: its records would not be found")]
     NoRecorder(String),
-    /// A thread that read something came to no end.
-    #[error("reading stopped in the middle: this is an error of the program, and nothing is known of the rest")]
+    /// A thread that read or judged came to no end.
+    #[error(
+        "a part of the audit stopped in the middle: this is an error of the program, and nothing is known of the rest"
+    )]
     Stopped,
     /// The server's replies carry no time.
     #[error("the server's replies carry no Date: what is overdue cannot be known")]

@@ -4,7 +4,7 @@
 //! record by a recorder, found by what the recorders wrote on any task; and every task of which the mirror knows that it
 //! once was one of these. First all of them are listed, 100 a call. Then the histories of those that changed are read, one
 //! a call. Then the comments of the others are read again, 1,000 a call. In the room: that order, with calls under way on
-//! other threads while what came is written here. Not in the room: reading one thing ([`super::reading`]), how it is kept
+//! other threads while what came is written here. Not in the room: reading one thing (the asker), how it is kept
 //! ([`super::mirror`]), and what is found fault with.
 
 use std::cell::RefCell;
@@ -14,10 +14,10 @@ use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt, stream};
 
+use super::asker::{Asker, COMMENTS, Compared, Listed, RecordPages, Recorded};
 use super::mirror::{Facts, Filled, Mirror, Read, Sync};
 use super::mirrored::teams;
 use super::population::{AuditError, Progress, Step};
-use super::reading::{COMMENTS, Compared, Listed, Reading, Recorded};
 use crate::conduit::{Account, Client, ConduitError, Pages, Projects, Status};
 use crate::crash;
 use crate::evidence::Tag;
@@ -26,14 +26,14 @@ use crate::policy::Policy;
 
 /// How many tasks one call lists.
 const TASKS: usize = 100;
-/// How many histories are written at once: what a killed audit has to read again.
+/// How many histories are written at once. A killed audit has to read these again, and those that were read meanwhile.
 const KEPT: usize = 20;
 
 /// Who fills the mirror.
 struct Reader<'a> {
     mirror: &'a Mirror,
     sync: Sync,
-    reading: Arc<Reading>,
+    asker: Arc<Asker>,
     /// How many calls are made at once at most, which the client sees to.
     concurrency: usize,
 }
@@ -60,11 +60,11 @@ pub async fn fill(
     // Those in doubt since a comment of theirs is gone.
     reader.histories(&mut progress).await?;
     reader.people().await?;
-    let Reader { sync, reading, .. } = reader;
+    let Reader { sync, asker, .. } = reader;
     let population = mirror.population(&sync)?;
-    mirror.end(&sync, &reading.facts, &population)?;
+    mirror.end(&sync, &asker.facts, &population)?;
     crash::point("mirror-ended");
-    Ok(Filled { sync, facts: reading.facts.clone(), population })
+    Ok(Filled { sync, facts: asker.facts.clone(), population })
 }
 
 impl<'a> Reader<'a> {
@@ -105,8 +105,8 @@ impl<'a> Reader<'a> {
         let sync = mirror.begin(policy, now)?;
         let teams: Arc<BTreeMap<_, _>> = Arc::new(teams(&facts, policy));
         mirror.mention(teams.values().flat_map(|team| &team.members).chain(&facts.recorders))?;
-        let reading = Arc::new(Reading { client, policy: policy.clone(), facts, teams, now: sync.now });
-        Ok(Self { mirror, sync, reading, concurrency })
+        let asker = Arc::new(Asker { client, policy: policy.clone(), facts, teams, now: sync.now });
+        Ok(Self { mirror, sync, asker, concurrency })
     }
 
     /// Reads many things on other threads, more of them begun than calls may be made at once, so that none waits for what
@@ -115,13 +115,13 @@ impl<'a> Reader<'a> {
         &self,
         items: impl IntoIterator<Item = I>,
         ahead: usize,
-        read: impl Fn(Arc<Reading>, I) -> F,
+        read: impl Fn(Arc<Asker>, I) -> F,
     ) -> impl Stream<Item = Result<T, AuditError>>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, ConduitError>> + Send + 'static,
     {
-        let begin = move |item| begin(read(Arc::clone(&self.reading), item));
+        let begin = move |item| elsewhere(read(Arc::clone(&self.asker), item));
         stream::iter(items).map(begin).buffer_unordered(self.concurrency + ahead)
     }
 
@@ -140,8 +140,8 @@ impl<'a> Reader<'a> {
     /// Lists the tasks that carry the tag. The next page is asked for while one is written.
     async fn tagged(&self, advance: impl Fn(usize)) -> Result<(), AuditError> {
         let ask = |mut pages: Pages| {
-            let reading = Arc::clone(&self.reading);
-            begin(async move { Ok((reading.tagged(&mut pages).await?, pages)) })
+            let asker = Arc::clone(&self.asker);
+            elsewhere(async move { Ok((asker.tagged(&mut pages).await?, pages)) })
         };
         let mut next = Some(ask(Pages::default()));
         while let Some(page) = next.take() {
@@ -157,26 +157,26 @@ impl<'a> Reader<'a> {
 
     fn keep_listed(&self, tasks: Listed, tagged: bool) -> Result<(), AuditError> {
         let asked = tasks.date.ok_or(AuditError::NoClock)?;
-        Ok(self.mirror.list(&self.sync, tasks.result, asked, tagged)?)
+        Ok(self.mirror.list(&self.sync, &tasks.result, asked, tagged)?)
     }
 
     /// Reads what the recorders wrote on any task: a record, what claims to be one, or what is gone and may have been one.
     async fn records(&self, advance: impl Fn(usize)) -> Result<(), AuditError> {
-        if self.reading.facts.recorders.is_empty() {
+        if self.asker.facts.recorders.is_empty() {
             // Without its constraint a search would return what everybody did.
             return Ok(());
         }
-        let ask = |mut pages: Pages| {
-            let reading = Arc::clone(&self.reading);
-            begin(async move { Ok((reading.recorded(&mut pages).await?, pages)) })
+        let ask = |mut from: RecordPages| {
+            let asker = Arc::clone(&self.asker);
+            elsewhere(async move { Ok((asker.recorded(&mut from).await?, from)) })
         };
-        let mut next = Some(ask(Pages::default()));
+        let mut next = Some(ask(RecordPages::default()));
         while let Some(page) = next.take() {
-            let (Recorded { rows, tasks }, pages) = page.await?;
-            next = (!pages.ended()).then(|| ask(pages));
+            let (Recorded { comments, tasks }, from) = page.await?;
+            next = (!from.pages.ended()).then(|| ask(from));
             self.mirror.record(&self.sync, &tasks)?;
-            self.mirror.compare(&self.sync, &rows)?;
-            advance(rows.len());
+            self.mirror.compare(&self.sync, &comments)?;
+            advance(comments.len());
         }
         Ok(())
     }
@@ -188,7 +188,7 @@ impl<'a> Reader<'a> {
             let some = self.mirror.unlisted(&self.sync, &after, TASKS)?;
             let Some(last) = some.last() else { return Ok(()) };
             last.as_str().clone_into(&mut after);
-            self.keep_listed(self.reading.named(&some).await?, false)?;
+            self.keep_listed(self.asker.named(&some).await?, false)?;
         }
     }
 
@@ -200,7 +200,7 @@ impl<'a> Reader<'a> {
             let tasks = self.mirror.pending(&self.sync, after, COMMENTS)?;
             let Some(last) = tasks.last() else { return Ok(()) };
             after = Some(last.id);
-            let read = self.read_many(tasks, KEPT, |reading, task| async move { reading.task(task).await });
+            let read = self.read_many(tasks, KEPT, |asker, task| async move { asker.task(task).await });
             let mut read = std::pin::pin!(read.chunks(KEPT));
             while let Some(some) = read.next().await {
                 let some = some.into_iter().collect::<Result<Vec<Read>, AuditError>>()?;
@@ -227,7 +227,7 @@ impl<'a> Reader<'a> {
             if parts.is_empty() {
                 return Ok(());
             }
-            let read = self.read_many(parts, 1, |reading, known| async move { reading.comments(known).await });
+            let read = self.read_many(parts, 1, |asker, known| async move { asker.comments(known).await });
             let mut read = std::pin::pin!(read);
             while let Some(read) = read.next().await {
                 let Compared { count, changed, gone } = read?;
@@ -244,8 +244,8 @@ impl<'a> Reader<'a> {
     async fn people(&self) -> Result<(), AuditError> {
         let people = self.mirror.people()?;
         let parts = people.chunks(TASKS).map(<[_]>::to_vec);
-        let read = self.read_many(parts, 0, |reading, some| async move {
-            let accounts = reading.client.users(&some).await?;
+        let read = self.read_many(parts, 0, |asker, some| async move {
+            let accounts = asker.accounts(&some).await?;
             Ok((some, accounts))
         });
         let mut read = std::pin::pin!(read);
@@ -259,7 +259,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Reads on another thread, from now on and whatever is done here meanwhile.
-fn begin<T: Send + 'static>(
+fn elsewhere<T: Send + 'static>(
     read: impl Future<Output = Result<T, ConduitError>> + Send + 'static,
 ) -> impl Future<Output = Result<T, AuditError>> {
     let under_way = tokio::spawn(read);

@@ -6,7 +6,6 @@
 //! the room: how the mirror is filled, and what is found fault with.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,10 +15,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::line::{Line, Numbered};
 use super::mirror::{Facts, Filled, Measure, Mirror, Mirrored, Verdicts};
 use super::mirrored::{evidence, teams, torn};
 use super::population::{AuditError, Progress, Step, Unread};
-use super::{TaskAudit, Yardstick, audit_task};
+use super::written::Written;
+use super::{TaskAudit, Yardstick, audit_task, threads};
 use crate::conduit::{Account, Project};
 use crate::ids::{Phid, TaskId, User};
 use crate::policy::Policy;
@@ -40,33 +41,13 @@ struct Judge<'a> {
     now: Timestamp,
 }
 
-/// What is told of a task.
-#[derive(Debug)]
-pub struct Told<E> {
-    /// It.
-    pub entry: E,
-    /// The same as JSON.
-    pub text: String,
-}
-
-impl<E: Serialize> Told<E> {
-    /// Puts an entry in writing.
-    ///
-    /// # Errors
-    /// Where JSON has no words for it.
-    pub fn new(entry: E) -> Result<Self, serde_json::Error> {
-        let text = serde_json::to_string(&entry)?;
-        Ok(Self { entry, text })
-    }
-}
-
 /// What was found on a task, or why it could not be judged.
 struct Judged<E> {
     task: TaskId,
     version: i64,
     /// It is new, and a later audit of the same finds the same.
     keep: bool,
-    told: Result<Told<E>, Unread>,
+    told: Result<Written<E>, Unread>,
 }
 
 impl Judge<'_> {
@@ -87,14 +68,13 @@ impl Judge<'_> {
         &self,
         task: Mirrored,
         tell: &impl Fn(TaskAudit) -> E,
-    ) -> Result<(Told<E>, bool), String> {
+    ) -> Result<(Written<E>, bool), String> {
         if let Some(trouble) = task.trouble {
             return Err(trouble);
         }
         let said = |error: serde_json::Error| format!("what was found: {error}");
         if let Some(text) = task.entry {
-            let entry = serde_json::from_str(&text).map_err(said)?;
-            return Ok((Told { entry, text }, false));
+            return Ok((Written::read(text).map_err(said)?, false));
         }
         let (row, history, lost) = task.open()?;
         let evidence = evidence(row, history, self.facts, &self.teams, &self.statuses, &self.accounts, self.now);
@@ -104,14 +84,15 @@ impl Judge<'_> {
         }
         let audit = audit_task(&evidence, &self.yardstick, &lost);
         let lasts = audit.lasts;
-        Ok((Told::new(tell(audit)).map_err(said)?, lasts))
+        Ok((Written::new(tell(audit)).map_err(said)?, lasts))
     }
 
-    /// Judges what comes until nothing comes any more.
+    /// Judges what comes until nothing comes any more. Nothing but what [`Judge::judge`] catches may panic here: a part that
+    /// does not come back would be waited for.
     fn work<E: Serialize + DeserializeOwned>(
         &self,
-        tasks: &Mutex<Receiver<(usize, Vec<Mirrored>)>>,
-        judged: &Sender<(usize, Vec<Judged<E>>)>,
+        tasks: &Mutex<Receiver<Numbered<Vec<Mirrored>>>>,
+        judged: Sender<Numbered<Vec<Judged<E>>>>,
         tell: &impl Fn(TaskAudit) -> E,
     ) {
         let next = || tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -120,43 +101,6 @@ impl Judge<'_> {
             if judged.send((number, some)).is_err() {
                 return;
             }
-        }
-    }
-}
-
-/// Parts that are judged elsewhere, and come back in any order.
-struct Line<E> {
-    give: Sender<(usize, Vec<Mirrored>)>,
-    take: Receiver<(usize, Vec<Judged<E>>)>,
-    given: usize,
-    taken: usize,
-    early: BTreeMap<usize, Vec<Judged<E>>>,
-}
-
-impl<E> Line<E> {
-    /// Hands a part over.
-    fn give(&mut self, tasks: Vec<Mirrored>) -> Result<(), AuditError> {
-        self.give.send((self.given, tasks)).map_err(|_| AuditError::Stopped)?;
-        self.given += 1;
-        Ok(())
-    }
-
-    fn waiting(&self) -> usize {
-        self.given - self.taken
-    }
-
-    /// The next part in order, where one is still to come.
-    fn take(&mut self) -> Result<Option<Vec<Judged<E>>>, AuditError> {
-        if self.waiting() == 0 {
-            return Ok(None);
-        }
-        loop {
-            if let Some(part) = self.early.remove(&self.taken) {
-                self.taken += 1;
-                return Ok(Some(part));
-            }
-            let (number, part) = self.take.recv().map_err(|_| AuditError::Stopped)?;
-            self.early.insert(number, part);
         }
     }
 }
@@ -171,7 +115,7 @@ pub fn replay<E: Serialize + DeserializeOwned + Send>(
     filled: &Filled,
     policy: &Policy,
     tell: impl Fn(TaskAudit) -> E + Sync,
-    mut each: impl FnMut(Result<Told<E>, Unread>) -> Result<(), AuditError>,
+    mut each: impl FnMut(Result<Written<E>, Unread>) -> Result<(), AuditError>,
     mut progress: impl FnMut(Progress),
 ) -> Result<(), AuditError> {
     let accounts = mirror.accounts()?;
@@ -186,7 +130,7 @@ pub fn replay<E: Serialize + DeserializeOwned + Send>(
         now: filled.sync.now,
     };
     let verdicts = mirror.verdicts(measure)?;
-    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let threads = threads();
     let (mut done, of) = (0, Some(filled.population.shown()));
     let mut tell_part = |part: Vec<Judged<E>>| {
         done += part.len();
@@ -201,20 +145,18 @@ pub fn replay<E: Serialize + DeserializeOwned + Send>(
     thread::scope(|scope| {
         for _ in 0..threads {
             let judged = judged.clone();
-            scope.spawn(|| judge.work(&tasks, &{ judged }, &tell));
+            scope.spawn(|| judge.work(&tasks, judged, &tell));
         }
         drop(judged);
-        let mut line = Line { give, take, given: 0, taken: 0, early: BTreeMap::new() };
+        let mut line = Line::new(give, take);
         mirror.visit(&filled.sync, verdicts.measure(), AT_ONCE, |tasks| {
             line.give(tasks)?;
-            if line.waiting() > threads * AHEAD
-                && let Some(part) = line.take()?
-            {
+            while let Some(part) = line.take(line.waiting() > threads * AHEAD)? {
                 tell_part(part)?;
             }
             Ok::<(), AuditError>(())
         })?;
-        while let Some(part) = line.take()? {
+        while let Some(part) = line.take(true)? {
             tell_part(part)?;
         }
         Ok(())
@@ -224,7 +166,109 @@ pub fn replay<E: Serialize + DeserializeOwned + Send>(
 /// Keeps what a later audit would find again.
 fn keep<E>(verdicts: &Verdicts, part: &[Judged<E>]) -> Result<(), AuditError> {
     let fresh = part.iter().filter(|judged| judged.keep);
-    let found =
-        fresh.filter_map(|judged| Some((judged.task, judged.version, judged.told.as_ref().ok()?.text.as_str())));
+    let found = fresh.filter_map(|judged| Some((judged.task, judged.version, judged.told.as_ref().ok()?.text())));
     Ok(verdicts.keep(found)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use url::Url;
+
+    use super::*;
+    use crate::audit::mirror::{History as Transactions, Read};
+    use crate::audit::testing::facts;
+    use crate::evidence::testing::{History, at};
+
+    /// A mirror of so many tasks, of which one has a history.
+    struct Bench {
+        _folder: tempfile::TempDir,
+        mirror: Mirror,
+        policy: Policy,
+        filled: Filled,
+        read: TaskId,
+    }
+
+    impl Bench {
+        fn of(count: usize) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let url = Url::parse("https://phabricator.example.org/").unwrap();
+            let mirror = Mirror::open(&folder.path().join("mirror"), &url).unwrap();
+            let history = History::emergency();
+            let (policy, task) = (history.policy.clone(), history.task());
+            let sync = mirror.begin(&policy, at(100)).unwrap();
+            let numbers = (1..).filter(|number| *number != task.id.number()).take(count - 1);
+            let others = numbers.map(|number| {
+                let id = TaskId::new(number).unwrap();
+                let phid = Phid::new(format!("PHID-TASK-other{number}")).unwrap();
+                crate::conduit::Task { id, phid, ..task.clone() }
+            });
+            let tasks: Vec<_> = others.chain([task.clone()]).map(|task| Written::new(task).unwrap()).collect();
+            mirror.list(&sync, &tasks, at(100), true).unwrap();
+            let rows = Transactions::new(history.timeline().transactions().to_vec()).unwrap();
+            let read = task.id;
+            let kept = Read { history: Some(rows), trouble: None, ..Read::failed(task, String::new()) };
+            mirror.keep(&sync, vec![kept]).unwrap();
+            let population = mirror.population(&sync).unwrap();
+            let filled = Filled { sync, facts: facts(&policy), population };
+            Self { _folder: folder, mirror, policy, filled, read }
+        }
+
+        fn replay(
+            &self,
+            tell: impl Fn(TaskAudit) -> u64 + Sync,
+            each: impl FnMut(Result<Written<u64>, Unread>) -> Result<(), AuditError>,
+        ) -> Result<(), AuditError> {
+            replay(&self.mirror, &self.filled, &self.policy, tell, each, |_| {})
+        }
+    }
+
+    /// More than wait and are judged at once.
+    fn many() -> usize {
+        (threads() * AHEAD + 3) * AT_ONCE + 7
+    }
+
+    #[test]
+    fn all_tasks_are_told_in_the_order_of_their_numbers() {
+        let bench = Bench::of(many());
+        let mut told = Vec::new();
+        let each = |judged: Result<Written<u64>, Unread>| {
+            told.push(match judged {
+                Ok(written) => (*written.value(), true),
+                Err(unread) => (unread.task.number(), false),
+            });
+            Ok(())
+        };
+        bench.replay(|audit| audit.task.number(), each).unwrap();
+        assert_eq!(told.len(), many());
+        assert!(told.is_sorted(), "{told:?}");
+        let read: Vec<_> = told.iter().filter(|(_, read)| *read).collect();
+        assert_eq!(read, [&(bench.read.number(), true)]);
+    }
+
+    #[test]
+    fn an_error_of_whoever_is_told_ends_it_and_all_threads() {
+        let bench = Bench::of(many());
+        let mut count = 0;
+        let each = |_: Result<Written<u64>, Unread>| {
+            count += 1;
+            if count == AT_ONCE + 1 { Err(AuditError::NoClock) } else { Ok(()) }
+        };
+        assert!(matches!(bench.replay(|_| 0, each), Err(AuditError::NoClock)));
+        assert_eq!(count, AT_ONCE + 1);
+    }
+
+    #[test]
+    fn a_task_that_cannot_be_judged_without_a_panic_is_unread_and_the_others_are_told() {
+        let bench = Bench::of(AT_ONCE + 2);
+        let mut why = BTreeMap::new();
+        let each = |judged: Result<Written<u64>, Unread>| {
+            let unread = judged.unwrap_err();
+            why.insert(unread.task, unread.why);
+            Ok(())
+        };
+        bench.replay(|_| panic!("on purpose"), each).unwrap();
+        assert_eq!(why.len(), AT_ONCE + 2);
+        assert_eq!(why[&bench.read], "it cannot be judged");
+        assert_eq!(why.values().filter(|why| *why == "it cannot be judged").count(), 1);
+    }
 }

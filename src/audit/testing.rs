@@ -1,8 +1,14 @@
 //! Histories with deploys, for the tests of the audit.
 
+use std::collections::BTreeMap;
+
+use super::mirror::Facts;
 use super::{Finding, TaskAudit, Yardstick, audit_task};
-use crate::evidence::testing::{History, at, person, record};
+use crate::conduit::Project;
+use crate::evidence::Tag;
+use crate::evidence::testing::{History, at, person, project, record};
 use crate::ids::{DeployId, TransactionId};
+use crate::policy::Policy;
 use crate::record::{ApprovalKind, Event, Outcome, Record, RecordedApproval};
 
 /// An emergency that these people approved, each for the team whose name they bear.
@@ -116,4 +122,23 @@ pub(super) fn names(history: &History) -> Vec<&'static str> {
 /// The findings of this name.
 pub(super) fn found(history: &History, name: &str) -> Vec<Finding> {
     audit(history).findings.into_iter().filter(|finding| finding.name == name).collect()
+}
+
+/// What all tasks share, with teams of nobody.
+pub(super) fn facts(policy: &Policy) -> Facts {
+    let team = |name: &str| Project {
+        phid: project(name),
+        name: name.into(),
+        members: vec![],
+        ancestors: vec![],
+        join: "users".into(),
+        edit: "users".into(),
+    };
+    Facts {
+        owner: History::new("deployer1").account("phabgate"),
+        tag: Tag { phid: project("emergency"), family: [project("emergency")].into() },
+        projects: policy.teams.iter().map(|of| (of.project.clone(), team(&of.key))).collect(),
+        statuses: BTreeMap::new(),
+        recorders: vec![],
+    }
 }

@@ -21,7 +21,8 @@ use super::ui::{Format, Ui};
 use crate::audit::mirror::{Filled, Mirror, MirrorError};
 use crate::audit::population::{AuditError, Unread};
 use crate::audit::reader::fill;
-use crate::audit::{Severity, Told, replay};
+use crate::audit::written::Written;
+use crate::audit::{Severity, replay};
 use crate::config::{Environment, Settings};
 use crate::report::entry::{DeployEntry, TaskEntry};
 use crate::report::figures::Figures;
@@ -131,12 +132,12 @@ impl Scope {
     }
 
     /// What of a task is asked about; `None` where nothing is.
-    fn narrow(&self, told: Told<TaskEntry>) -> Result<Option<Told<TaskEntry>>, AuditError> {
+    fn narrow(&self, told: Written<TaskEntry>) -> Result<Option<Written<TaskEntry>>, AuditError> {
         if self.since.is_none() && self.until.is_none() && self.reason.is_none() {
-            return Ok((!told.entry.is_empty()).then_some(told));
+            return Ok((!told.value().is_empty()).then_some(told));
         }
-        let narrowed = self.narrow_entry(told.entry);
-        narrowed.map(Told::new).transpose().map_err(|error| AuditError::Spool(error.into()))
+        let narrowed = self.narrow_entry(told.into_value());
+        narrowed.map(Written::new).transpose().map_err(|error| AuditError::Spool(error.into()))
     }
 
     /// A deploy whose reason nobody knows may be for any.
@@ -235,11 +236,11 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let (mut figures, mut unread) = (Figures::default(), Vec::<Unread>::new());
     let snapshot = mirror.snapshot()?;
     drop(lock);
-    let each = |judged: Result<Told<TaskEntry>, Unread>| {
+    let each = |judged: Result<Written<TaskEntry>, Unread>| {
         match judged {
             Ok(told) => {
                 if let Some(told) = scope.narrow(told)? {
-                    figures.add(&told.entry);
+                    figures.add(told.value());
                     spool.push(&told).map_err(AuditError::Spool)?;
                 }
             }

@@ -23,7 +23,7 @@ pub(super) struct Bar {
 
 fn words(step: Step) -> (&'static str, &'static str) {
     match step {
-        Step::List => ("listing", "tasks and what was recorded"),
+        Step::List => ("listing", "tasks and comments of recorders"),
         Step::Histories => ("reading", "changed tasks"),
         Step::Comments => ("reading again", "comments"),
         Step::Judge => ("judging", "tasks"),

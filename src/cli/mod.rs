@@ -193,7 +193,8 @@ fn runtime(command: &Command) -> std::io::Result<tokio::runtime::Runtime> {
         Command::Audit(_) => tokio::runtime::Builder::new_multi_thread(),
         _ => tokio::runtime::Builder::new_current_thread(),
     };
-    builder.enable_all().build()
+    // Said, since the runtime would take the number from the environment, and panic where that is none.
+    builder.worker_threads(crate::audit::threads()).enable_all().build()
 }
 
 /// `$COLUMNS`, where it is a width.

@@ -341,13 +341,45 @@ fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_title_is_redacted_before_it_is_cut() {
+    fn client(token: &str) -> Client {
         let url = Url::parse("http://localhost/").unwrap();
         let timeouts = Timeouts { connect: Duration::from_secs(1), call: Duration::from_secs(1) };
+        Client::new(&url, Some(SecretString::from(token.to_owned())), timeouts, Through::NoProxy).unwrap()
+    }
+
+    fn head(status: u16) -> Head {
+        Head { status, date: None, retry_after: None, location: None, content_type: None }
+    }
+
+    #[test]
+    fn a_reply_is_told_apart_by_what_it_holds() {
+        let told = |status, body: &str| client("api-x").understand::<Vec<u8>>(body.as_bytes(), &head(status));
+        let good = r#"{"result":[1],"error_code":null,"error_info":null}"#;
+        assert_eq!(told(200, good).unwrap().result, [1]);
+        for (status, body) in [
+            (403, good),
+            (200, r#"{"result":[1]}"#),
+            (200, r#"{"result":null,"error_code":null,"error_info":null}"#),
+            (200, r#"{"result":[1],"result":[2],"error_code":null,"error_info":null}"#),
+            (200, r#"{"result":[1],"error_code":null,"error_info":null} and more"#),
+            (200, "[1]"),
+            (200, ""),
+        ] {
+            assert!(matches!(told(status, body), Err(Failure::NotConduit { .. })), "{status} {body}");
+        }
+        // An error is one, whatever else is there.
+        for result in ["[1]", "null", r#"{"of":"another shape"}"#] {
+            let body = format!(r#"{{"result":{result},"error_code":"ERR-X","error_info":"no"}}"#);
+            assert!(matches!(told(200, &body), Err(Failure::Refused { .. })), "{body}");
+        }
+        let misshapen = r#"{"result":["one"],"error_code":null,"error_info":null}"#;
+        assert!(matches!(told(200, misshapen), Err(Failure::Unexpected(_))));
+    }
+
+    #[test]
+    fn a_title_is_redacted_before_it_is_cut() {
         let token = format!("api-{}", "x".repeat(28));
-        let client = Client::new(&url, Some(SecretString::from(token.clone())), timeouts, Through::NoProxy).unwrap();
-        let head = Head { status: 200, date: None, retry_after: None, location: None, content_type: None };
+        let (client, head) = (client(&token), head(200));
         for pad in [0, 60, 75] {
             let page = format!("<title>{}{token}</title>", "y".repeat(pad));
             let said = client.describe(page.as_bytes(), &head);

@@ -223,7 +223,44 @@ mod tests {
         assert_eq!(normalized("- _"), "");
     }
 
+    #[test]
+    fn what_is_longer_than_any_category_is_explanation() {
+        let mut policy = built_in();
+        for (length, fits) in [(CATEGORY_LIMIT, true), (CATEGORY_LIMIT + 1, false)] {
+            policy.reasons[0].title = "é".repeat(length);
+            let written = policy.read_reason(&format!("{}: x", policy.reasons[0].title));
+            assert_eq!(written.category.is_some(), fits, "{length}");
+        }
+    }
+
+    /// [`Policy::read_reason`] as it is defined: of all beginnings that compare as a word, the longest, of the longest word.
+    fn defined(policy: &Policy, text: &str) -> WrittenReason {
+        let text = text.trim();
+        let ends = || text.char_indices().map(|(at, c)| at + c.len_utf8()).rev();
+        let words = policy.reasons.iter().flat_map(|reason| reason.words().map(move |word| (reason, normalized(word))));
+        let fits = words.filter(|(_, word)| !word.is_empty()).filter_map(|(reason, word)| {
+            let mut ends = ends().filter(|end| normalized(&text[..*end]) == word);
+            let explanation = ends.find_map(|end| after_separator(&text[..end], &text[end..]))?;
+            Some((reason, word.len(), explanation))
+        });
+        match fits.max_by_key(|(_, length, _)| *length) {
+            Some((reason, _, explanation)) => {
+                WrittenReason { category: Some(reason.key.clone()), explanation: explanation.to_owned() }
+            }
+            None => WrittenReason { category: None, explanation: text.to_owned() },
+        }
+    }
+
     proptest::proptest! {
+        #[test]
+        fn a_reason_is_read_as_it_is_defined(
+            text in "[# ]{0,2}(data|Security|abuse|é)?[ _:–-]{0,3}(LOSS|issue|corruption)?[ _:–-]{0,3}[a-z :-]{0,6}",
+        ) {
+            let mut policy = built_in();
+            policy.reasons[0].aliases.extend(["É".to_owned(), "data".to_owned()]);
+            proptest::prop_assert_eq!(policy.read_reason(&text), defined(&policy, &text));
+        }
+
         #[test]
         fn a_beginning_compares_as_a_beginning_of_the_whole(text in "[aB# _éΣςİ-]{0,8}") {
             let mut ends = Vec::new();

@@ -13,7 +13,7 @@ use std::thread;
 
 use super::Entries;
 use super::entry::TaskEntry;
-use crate::audit::Told;
+use crate::audit::written::Written;
 
 /// How many entries are read at a time, and how many such parts wait.
 const AT_ONCE: usize = 64;
@@ -41,10 +41,10 @@ impl Spool {
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn push(&self, told: &Told<TaskEntry>) -> io::Result<()> {
+    pub fn push(&self, told: &Written<TaskEntry>) -> io::Result<()> {
         let mut file = self.file.borrow_mut();
-        file.write_all(&[if told.entry.findings.is_empty() { CLEAN } else { FOUND }])?;
-        file.write_all(told.text.as_bytes())?;
+        file.write_all(&[if told.value().findings.is_empty() { CLEAN } else { FOUND }])?;
+        file.write_all(told.text().as_bytes())?;
         file.write_all(b"\n")
     }
 
@@ -141,7 +141,7 @@ mod tests {
     }
 
     fn push(spool: &Spool, entry: TaskEntry) {
-        spool.push(&Told::new(entry).unwrap()).unwrap();
+        spool.push(&Written::new(entry).unwrap()).unwrap();
     }
 
     fn collect(visit: impl FnOnce(&mut dyn FnMut(&TaskEntry) -> io::Result<()>) -> io::Result<()>) -> Vec<TaskEntry> {

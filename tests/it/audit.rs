@@ -263,3 +263,11 @@ fn a_monitor_gets_no_series_for_each_word_of_a_record() {
     // Its policy knows two categories; its records name five, and one that is hostile.
     assert_eq!(reasons, ["availability", "data-loss", "other"].into());
 }
+
+#[test]
+fn how_many_threads_there_are_is_nothing_that_the_environment_says() {
+    let server = Server::new();
+    let mut audit = server.phabgate_as("phabgate");
+    let output = audit.args(["audit"]).env("TOKIO_WORKER_THREADS", "none").output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+}

@@ -362,3 +362,55 @@ fn pages_that_are_too_large_are_read_in_smaller_parts() {
         assert_eq!(lasting(report), lasting(first.clone()), "page {page}");
     }
 }
+
+/// Makes many tasks of T1, each with its transactions under numbers of their own.
+fn multiply(server: &Server, count: u64) {
+    let multiplied = server.running.change(|world, _| {
+        let task = world.tasks.iter().find(|task| task.id == 1).unwrap().clone();
+        let rows: Vec<_> = world.transactions.iter().filter(|row| row.object == task.phid).cloned().collect();
+        for number in 1_000..1_000 + count {
+            let phid = format!("PHID-TASK-many{number:0>16}");
+            for (at, row) in rows.iter().enumerate() {
+                let id = number * 100 + at as u64;
+                let mut row = row.clone();
+                (row.id, row.object) = (id, phid.clone());
+                row.phid = format!("PHID-XACT-TASK-many{id:0>11}");
+                for version in &mut row.versions {
+                    // Its record speaks of this task and of a deploy of its own.
+                    version.text = version.text.replace("\"T1\"", &format!("\"T{number}\""));
+                    let deploy = version.text.find("\"deploy\": \"").map(|at| at + "\"deploy\": \"".len());
+                    if let Some(from) = deploy {
+                        version.text.replace_range(from + 24..from + 36, &format!("{number:0>12}"));
+                    }
+                }
+                world.transactions.push(row);
+            }
+            world.tasks.push(phabgate::sandbox::Task { id: number, phid, ..task.clone() });
+        }
+    });
+    multiplied.unwrap();
+}
+
+#[test]
+fn a_history_of_many_pages_is_told_whole_and_in_order() {
+    const COUNT: u64 = 510;
+    let server = Server::new();
+    deploy(&server, "T1");
+    multiply(&server, COUNT);
+    let mut reports = Vec::new();
+    let cold = calls(&server, || reports.push(audit(&server, "phabgate", &[]).1));
+    assert!(cold.of("maniphest.search") > 5, "pages of tasks");
+    let warm = calls(&server, || reports.push(audit(&server, "phabgate", &[]).1));
+    assert!(warm.of("transaction.search") >= 4, "two pages of records and two of other comments");
+    reports.push(audit(&server, "phabgate", &["--offline"]).1);
+    let tasks: Vec<u64> = reports[0]["deploys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|deploy| deploy["task"].as_str().unwrap()[1..].parse().unwrap())
+        .collect();
+    let expected: Vec<u64> = [1].into_iter().chain(1_000..1_000 + COUNT).collect();
+    assert_eq!(tasks, expected);
+    let reports: Vec<Value> = reports.into_iter().map(lasting).collect();
+    assert!(reports[0] == reports[1] && reports[0] == reports[2], "a later audit and one of the mirror say the same");
+}

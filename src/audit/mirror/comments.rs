@@ -18,10 +18,15 @@ pub struct Known {
     pub id: TransactionId,
     /// The PHID of its transaction.
     pub phid: Phid<Xact>,
-    digest: Vec<u8>,
+    digest: [u8; 32],
 }
 
 impl Known {
+    /// A transaction with a comment, to be known from now on.
+    pub fn of(row: &Transaction) -> Self {
+        Self { id: row.id, phid: row.phid.clone(), digest: digest(row) }
+    }
+
     /// Whether the server tells it as it is known.
     pub fn is(&self, seen: &Seen) -> bool {
         self.id == seen.row.id && self.phid == seen.row.phid && self.digest == seen.digest
@@ -82,14 +87,14 @@ const UNCHECKED: &str = "FROM comment c CROSS JOIN task t ON t.id = c.task
 
 impl Mirror {
     /// Remembers the comments of a history.
-    pub(super) fn index_comments(&self, task: i64, history: &[Transaction]) -> Result<(), MirrorError> {
+    pub(super) fn index_comments(&self, task: i64, comments: &[Known]) -> Result<(), MirrorError> {
         let error = self.error("write");
         let mut statement = self
             .connection
             .prepare_cached("INSERT OR REPLACE INTO comment (id, phid, task, digest) VALUES (?1, ?2, ?3, ?4)")
             .map_err(&error)?;
-        for row in history.iter().filter(|row| !row.comments.is_empty()) {
-            let values = params![number(row.id.0), row.phid.as_str(), task, digest(row)];
+        for Known { id, phid, digest } in comments {
+            let values = params![number(id.0), phid.as_str(), task, digest];
             statement.execute(values).map_err(&error)?;
         }
         Ok(())
@@ -119,10 +124,10 @@ impl Mirror {
         let mut statement = self.connection.prepare_cached(&sql).map_err(&error)?;
         let rows = statement
             .query_map(params![sync.scope, sync.id, after.map_or(-1, |id| number(id.0)), limit as i64], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, Vec<u8>>(2)?))
+                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, [u8; 32]>(2)?))
             })
             .map_err(&error)?;
-        let read = |row: Result<(i64, String, Vec<u8>), rusqlite::Error>| {
+        let read = |row: Result<(i64, String, [u8; 32]), rusqlite::Error>| {
             let (id, phid, digest) = row.map_err(&error)?;
             let phid = self.phid(phid, "a comment")?;
             Ok(Known { id: TransactionId(u64::try_from(id).unwrap_or_default()), phid, digest })
@@ -140,7 +145,7 @@ impl Mirror {
         }
         let transaction = self.transaction()?;
         for Seen { row, digest } in rows {
-            let known: Option<(i64, Vec<u8>)> = self
+            let known: Option<(i64, [u8; 32])> = self
                 .connection
                 .prepare_cached("SELECT task, digest FROM comment WHERE id = ?1 AND phid = ?2")
                 .and_then(|mut statement| {
@@ -157,7 +162,7 @@ impl Mirror {
                 .prepare_cached("INSERT OR IGNORE INTO checked (id) VALUES (?1)")
                 .and_then(|mut statement| statement.execute([number(row.id.0)]))
                 .map_err(self.error("write"))?;
-            if before != digest {
+            if before != *digest {
                 self.replace(sync, task, row)?;
             }
         }
@@ -207,6 +212,6 @@ impl Mirror {
         let people: Vec<_> =
             row.comments.iter().filter_map(|version| Phid::new(version.author.as_str()).ok()).collect();
         self.mention_in(&people)?;
-        self.index_comments(task, std::slice::from_ref(row))
+        self.index_comments(task, &[Known::of(row)])
     }
 }

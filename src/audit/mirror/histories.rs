@@ -11,7 +11,8 @@ use rusqlite::{OptionalExtension, params};
 use super::lost::{self, Lost};
 use super::members::NOT_READ;
 use super::verdicts::Measure;
-use super::{Mirror, MirrorError, Sync, Written, number};
+use super::{Known, Mirror, MirrorError, Sync, number};
+use crate::audit::written::Written;
 use crate::conduit::{Task, Transaction};
 use crate::ids::{Phid, Task as TaskKind, TaskId, User};
 
@@ -23,7 +24,7 @@ pub struct Read {
     /// A moment before it was asked for, by the server's clock; `None` where the task is as it was listed.
     pub asked: Option<Timestamp>,
     /// Its transactions, oldest first; `None` where they could not be read.
-    pub history: Option<Written<Vec<Transaction>>>,
+    pub history: Option<History>,
     /// Why row and history do not fit together, or there is no history.
     pub trouble: Option<String>,
     /// Everybody whose account matters for it.
@@ -34,6 +35,24 @@ impl Read {
     /// A task that could not be read.
     pub fn failed(task: Task, trouble: String) -> Self {
         Self { task, asked: None, history: None, trouble: Some(trouble), people: BTreeSet::new() }
+    }
+}
+
+/// The transactions of a task, made ready to be kept.
+#[derive(Debug)]
+pub struct History {
+    transactions: Written<Vec<Transaction>>,
+    comments: Vec<Known>,
+}
+
+impl History {
+    /// Makes them ready; they come oldest first.
+    ///
+    /// # Errors
+    /// Where JSON has no words for them.
+    pub fn new(transactions: Vec<Transaction>) -> Result<Self, serde_json::Error> {
+        let comments = transactions.iter().filter(|row| !row.comments.is_empty()).map(Known::of).collect();
+        Ok(Self { transactions: Written::new(transactions)?, comments })
     }
 }
 
@@ -148,17 +167,15 @@ impl Mirror {
             return Ok(());
         };
         if let Some(before) = self.history(id)? {
-            self.put_aside(sync, id, &before, history.value())?;
+            self.put_aside(sync, id, &before, history.transactions.value())?;
             execute("DELETE FROM comment WHERE task = ?1", &[&id])?;
         }
-        self.index_comments(id, history.value())?;
-        let what = || read.task.id.to_string();
-        let text = self.text(history, what)?;
-        self.write_history(id, &text)?;
+        self.index_comments(id, &history.comments)?;
+        self.write_history(id, history.transactions.text())?;
         execute("UPDATE task SET read = ?2, trouble = ?3 WHERE id = ?1", &[&id, &sync.id, &read.trouble])?;
         if let Some(asked) = read.asked {
-            let row = self.text(Written::new(&read.task), what)?;
-            execute("UPDATE task SET row = ?2, asked = ?3 WHERE id = ?1", &[&id, &row, &asked.as_second()])?;
+            let row = Written::new(&read.task).map_err(super::damaged(&self.path, read.task.id.to_string()))?;
+            execute("UPDATE task SET row = ?2, asked = ?3 WHERE id = ?1", &[&id, &row.text(), &asked.as_second()])?;
         }
         Ok(())
     }

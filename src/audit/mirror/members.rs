@@ -6,8 +6,9 @@
 use jiff::Timestamp;
 use rusqlite::params;
 
-use super::{Mirror, MirrorError, Sync, Written, number};
+use super::{Mirror, MirrorError, Sync, number};
 use crate::audit::population::Population;
+use crate::audit::written::Written;
 use crate::conduit::Task;
 use crate::ids::{Phid, Task as TaskKind};
 
@@ -25,7 +26,7 @@ impl Mirror {
     pub fn list(
         &self,
         sync: &Sync,
-        tasks: Vec<Written<Task>>,
+        tasks: &[Written<Task>],
         asked: Timestamp,
         tagged: bool,
     ) -> Result<(), MirrorError> {
@@ -49,9 +50,8 @@ impl Mirror {
                 .map_err(&error)?,
         );
         for task in tasks {
-            let (id, phid, modified) = (task.value().id, task.value().phid.clone(), task.value().modified);
-            let row = self.text(task, || id.to_string())?;
-            let id = number(id.number());
+            let (id, row) = (number(task.value().id.number()), task.text());
+            let Task { phid, modified, .. } = task.value();
             let mut rows = known.query(params![id, phid.as_str()]).map_err(&error)?;
             let unchanged = match rows.next().map_err(&error)? {
                 Some(was) => {

@@ -1,28 +1,31 @@
-//! Reading a page, a task or some comments, on whatever thread has the time.
+//! Asking for a page, a task or some comments, on whatever thread has the time.
 //!
-//! In the room: one call or the few that belong together, and all that can be made of the replies without the mirror, so
-//! that the thread that writes it has little to do. Not in the room: in which order things are read ([`super::reader`]),
-//! and how they are kept ([`super::mirror`]).
+//! In the room: one call or the few that belong together, and most of what can be made of the replies without the mirror,
+//! so that the thread that writes it has little to do. Not in the room: in which order is asked ([`super::reader`]), and
+//! how what was read is kept ([`super::mirror`]).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use jiff::Timestamp;
 
-use super::mirror::{Facts, Known, Read, Seen, Written};
+use super::mirror::{Facts, History, Known, Read, Seen};
 use super::mirrored::{evidence, torn};
-use crate::conduit::{Client, ConduitError, Failure, Pages, Project, Reply, Task, Transaction};
+use super::written::Written;
+use crate::conduit::{Account, Client, ConduitError, Failure, Pages, Project, Reply, Task, Transaction};
 use crate::evidence::Evidence;
 use crate::history;
-use crate::ids::{Phid, Task as TaskKind};
+use crate::ids::{Phid, Task as TaskKind, User};
 use crate::policy::Policy;
 use crate::record::parse::claims;
 
 /// How many transactions one call reads.
 pub(super) const COMMENTS: usize = 1_000;
 
-/// What it takes to read.
-pub(super) struct Reading {
+/// Who asks, and what it takes to understand the answers.
+pub(super) struct Asker {
     pub(super) client: Client,
     pub(super) policy: Policy,
     pub(super) facts: Facts,
@@ -33,10 +36,24 @@ pub(super) struct Reading {
 /// Tasks as they are listed, and when the server listed them.
 pub(super) type Listed = Reply<Vec<Written<Task>>>;
 
+/// How far what the recorders wrote was read.
+pub(super) struct RecordPages {
+    pub(super) pages: Pages,
+    /// How much is asked for at a time.
+    limit: usize,
+}
+
+impl Default for RecordPages {
+    fn default() -> Self {
+        Self { pages: Pages::default(), limit: COMMENTS }
+    }
+}
+
 /// What recorders wrote.
 pub(super) struct Recorded {
-    pub(super) rows: Vec<Seen>,
-    /// The tasks with a record among it, or what may have been one.
+    /// Their comments.
+    pub(super) comments: Vec<Seen>,
+    /// The tasks with a record among these, or what may have been one.
     pub(super) tasks: BTreeSet<Phid<TaskKind>>,
 }
 
@@ -50,33 +67,44 @@ pub(super) struct Compared {
     pub(super) gone: Vec<Known>,
 }
 
-impl Reading {
+impl Asker {
     /// Lists the next tasks that carry the tag.
     pub(super) async fn tagged(&self, pages: &mut Pages) -> Result<Listed, ConduitError> {
-        self.client.tagged_page(&self.facts.tag.phid, pages).await.map(listed)
+        listed(self.client.tagged_page(&self.facts.tag.phid, pages).await?)
     }
 
     /// Lists these tasks.
     pub(super) async fn named(&self, tasks: &[Phid<TaskKind>]) -> Result<Listed, ConduitError> {
-        self.client.tasks_by_phid(tasks).await.map(listed)
+        listed(self.client.tasks_by_phid(tasks).await?)
+    }
+
+    /// The accounts of these people.
+    pub(super) async fn accounts(&self, people: &[Phid<User>]) -> Result<Vec<Account>, ConduitError> {
+        self.client.users(people).await
     }
 
     /// Reads the next of what the recorders wrote on any task, fewer at a time where that is more than one reply may hold.
-    pub(super) async fn recorded(&self, pages: &mut Pages) -> Result<Recorded, ConduitError> {
-        let mut limit = COMMENTS;
+    pub(super) async fn recorded(&self, from: &mut RecordPages) -> Result<Recorded, ConduitError> {
         let rows = loop {
-            match self.client.page_by(&self.facts.recorders, limit, pages).await {
-                Err(ConduitError { kind: Failure::TooLarge { .. }, .. }) if limit > 1 => limit /= 2,
+            match self.client.page_by(&self.facts.recorders, from.limit, &mut from.pages).await {
+                Err(ConduitError { kind: Failure::TooLarge { .. }, .. }) if from.limit > 1 => from.limit /= 2,
                 rows => break rows?,
             }
         };
         let tasks = rows.iter().filter(|row| may_record(row)).map(|row| row.task.clone()).collect();
-        Ok(Recorded { rows: seen(rows).collect(), tasks })
+        Ok(Recorded { comments: seen(rows).collect(), tasks })
+    }
+
+    /// Reads a task. A history that nothing can be made of without a panic is one that could not be read.
+    pub(super) async fn task(&self, task: Task) -> Result<Read, ConduitError> {
+        let known = task.clone();
+        let read = AssertUnwindSafe(self.read(task)).catch_unwind().await;
+        read.unwrap_or_else(|_| Ok(Read::failed(known, "nothing can be made of its history".to_owned())))
     }
 
     /// Reads a task. A history that does not lead to the task is read once more, with the task. That a token is refused
     /// is no matter of one task.
-    pub(super) async fn task(&self, task: Task) -> Result<Read, ConduitError> {
+    async fn read(&self, task: Task) -> Result<Read, ConduitError> {
         let id = task.id;
         let unread = |task, error: ConduitError| match error.is_credentials() {
             true => Err(error),
@@ -88,7 +116,7 @@ impl Reading {
         };
         let evidence = self.evidence(task, history);
         if torn(&evidence, &self.policy).is_none() {
-            return Ok(read(evidence, None, None));
+            return read(evidence, None, None);
         }
         let task = Task::clone(&evidence.task);
         let (again, asked) = match self.client.task(id).await {
@@ -103,7 +131,7 @@ impl Reading {
             Ok(history) => {
                 let evidence = self.evidence(again, history);
                 let trouble = torn(&evidence, &self.policy);
-                Ok(read(evidence, asked, trouble))
+                read(evidence, asked, trouble)
             }
             Err(error) => unread(task, error),
         }
@@ -126,19 +154,7 @@ impl Reading {
     /// Reads some comments again.
     pub(super) async fn comments(&self, known: Vec<Known>) -> Result<Compared, ConduitError> {
         let rows = self.by_phid(&known).await?;
-        let count = known.len();
-        let mut missing: HashMap<_, _> = known.into_iter().map(|comment| (comment.id, comment)).collect();
-        let mut same = BTreeSet::new();
-        let mut changed = Vec::new();
-        for row in seen(rows) {
-            // One transaction may be told as several.
-            match missing.remove(&row.id()) {
-                Some(comment) if comment.is(&row) => drop(same.insert(row.id())),
-                None if same.contains(&row.id()) => {}
-                _ => changed.push(row),
-            }
-        }
-        Ok(Compared { count, changed, gone: missing.into_values().collect() })
+        Ok(compared(known, seen(rows)))
     }
 
     /// Where comments are more than one reply may hold, they are read in smaller parts; one that is too large alone is
@@ -167,20 +183,63 @@ fn seen(rows: Vec<Transaction>) -> impl Iterator<Item = Seen> {
     rows.into_iter().filter(|row| !row.comments.is_empty()).map(Seen::new)
 }
 
-fn listed(Reply { result, date }: Reply<Vec<Task>>) -> Listed {
-    Reply { result: result.into_iter().map(Written::new).collect(), date }
+/// Every row is compared, also where one transaction is told as several.
+fn compared(known: Vec<Known>, rows: impl Iterator<Item = Seen>) -> Compared {
+    let count = known.len();
+    let known: BTreeMap<_, _> = known.into_iter().map(|comment| (comment.id, comment)).collect();
+    let (mut shown, mut changed) = (BTreeSet::new(), Vec::new());
+    for row in rows {
+        shown.insert(row.id());
+        if !known.get(&row.id()).is_some_and(|comment| comment.is(&row)) {
+            changed.push(row);
+        }
+    }
+    let gone = known.into_values().filter(|comment| !shown.contains(&comment.id));
+    Compared { count, changed, gone: gone.collect() }
+}
+
+fn listed(Reply { result, date }: Reply<Vec<Task>>) -> Result<Listed, ConduitError> {
+    let wordless = |error| Client::unexpected("maniphest.search", format!("JSON has no words for it: {error}"));
+    let result = result.into_iter().map(Written::new).collect::<Result<_, _>>().map_err(wordless)?;
+    Ok(Reply { result, date })
 }
 
 /// What came of reading a task, with everybody who did something to it or deployed.
-fn read(evidence: Evidence, asked: Option<Timestamp>, trouble: Option<String>) -> Read {
+fn read(evidence: Evidence, asked: Option<Timestamp>, trouble: Option<String>) -> Result<Read, ConduitError> {
     let mut people = history::people(&evidence);
     people.insert(evidence.task.author.clone());
     let task = Arc::unwrap_or_clone(evidence.task);
-    let history = Some(Written::new(Arc::unwrap_or_clone(evidence.timeline).into_transactions()));
-    Read { task, asked, history, trouble, people }
+    let wordless = |error| Client::unexpected("transaction.search", format!("JSON has no words for it: {error}"));
+    let history = History::new(Arc::unwrap_or_clone(evidence.timeline).into_transactions()).map_err(wordless)?;
+    Ok(Read { task, asked, history: Some(history), trouble, people })
 }
 
 /// Whether a comment is a record, claims to be one, or is gone and may have been one.
 fn may_record(row: &Transaction) -> bool {
     row.comments.iter().any(|version| version.removed || claims(version.text()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conduit::CommentVersion;
+    use crate::evidence::testing::{History, at};
+
+    #[test]
+    fn every_row_of_a_comment_is_compared_and_what_is_not_told_is_gone() {
+        let mut history = History::emergency();
+        let [same, edited, gone] = [10, 20, 30].map(|second| history.comment("sre1", second, "Looking."));
+        let rows = history.timeline().transactions().to_vec();
+        let row = |id| rows.iter().find(|row| row.id == id).unwrap().clone();
+        let known = || [same, edited, gone].map(|id| Known::of(&row(id))).to_vec();
+        let mut other = row(edited);
+        other.comments.insert(0, CommentVersion::new(2, "PHID-USER-sre1", at(40), false, "Never mind."));
+        // A server that tells one of them twice, first as it was.
+        let told = [row(same), row(edited), other.clone()];
+        let compared = compared(known(), seen(told.to_vec()));
+        let ids = |comments: &[Known]| comments.iter().map(|comment| comment.id).collect::<Vec<_>>();
+        assert_eq!((compared.count, ids(&compared.gone)), (3, vec![gone]));
+        assert_eq!(compared.changed.iter().map(Seen::id).collect::<Vec<_>>(), [edited]);
+        assert!(!Known::of(&row(edited)).is(&compared.changed[0]));
+    }
 }

@@ -1,0 +1,119 @@
+//! The file of the mirror and its runs: who opens it, what a run that ended knows, and what an older version left.
+
+use super::*;
+
+#[test]
+fn who_once_belonged_is_counted_for_ever() {
+    let bench = Bench::new();
+    let history = story();
+    bench.list(&history.task(), 100);
+    let next = bench.mirror.begin(&bench.policy, at(200)).unwrap();
+    let recorded: Phid<crate::ids::Task> = Phid::new("PHID-TASK-2").unwrap();
+    bench.mirror.record(&next, [&recorded]).unwrap();
+    let unlisted = bench.mirror.unlisted(&next, "", 10).unwrap();
+    assert_eq!(unlisted, [history.task().phid, recorded]);
+    assert_eq!(bench.mirror.unlisted(&next, unlisted[0].as_str(), 10).unwrap().len(), 1);
+    let population = bench.mirror.population(&next).unwrap();
+    assert_eq!((population.tagged, population.unseen), (0, 2));
+    bench.mirror.list(&next, &[Written::new(history.task()).unwrap()], at(200), false).unwrap();
+    let population = bench.mirror.population(&next).unwrap();
+    assert_eq!((population.recorded, population.mirrored, population.unseen), (0, 1, 1));
+}
+
+#[test]
+fn a_run_that_did_not_end_cannot_be_judged_and_the_last_that_did_can() {
+    let bench = Bench::new();
+    let history = story();
+    let sync = bench.list(&history.task(), 100);
+    bench.keep(&sync, &history);
+    assert!(matches!(bench.mirror.last(&bench.policy), Err(MirrorError::Empty { .. })));
+    bench.end(&sync);
+    bench.list(&history.task(), 200);
+    let filled = bench.mirror.last(&bench.policy).unwrap();
+    assert_eq!((filled.sync.now, filled.population.tagged), (at(100), 1));
+    assert_eq!(bench.visit(&filled.sync).len(), 1);
+    let mut other = bench.policy.clone();
+    other.tag = "another".into();
+    assert!(matches!(bench.mirror.last(&other), Err(MirrorError::Empty { .. })));
+    let mut other = bench.policy.clone();
+    other.teams[0].project = "nobody-asked".into();
+    assert!(matches!(bench.mirror.last(&other), Err(MirrorError::NoProject { .. })));
+}
+
+#[test]
+fn accounts_are_those_of_the_last_look() {
+    let bench = Bench::new();
+    let history = History::new("deployer1");
+    let people = [person("sre1"), person("sre2")];
+    bench.mirror.mention(&people).unwrap();
+    assert_eq!(bench.mirror.people().unwrap(), people);
+    bench.mirror.meet(&people, &[history.account("sre1"), history.account("sre2")]).unwrap();
+    assert_eq!(bench.mirror.accounts().unwrap().len(), 2);
+    bench.mirror.meet(&people, &[history.account("sre2")]).unwrap();
+    assert_eq!(bench.mirror.accounts().unwrap().into_keys().collect::<Vec<_>>(), [person("sre2")]);
+}
+
+#[test]
+fn it_is_one_file_for_whoever_opens_it_and_one_fills_it() {
+    let bench = Bench::new();
+    let folder = bench.folder.path().join("mirror");
+    let other = Mirror::open(&folder, &server()).unwrap();
+    let held = bench.mirror.lock(|| panic!("nobody has it")).unwrap();
+    std::thread::scope(|scope| {
+        let (told, waits) = std::sync::mpsc::channel();
+        let path = other.path().to_owned();
+        let second = scope.spawn(move || folder::lock(&path, folder::Lock::Fill, || told.send(()).unwrap()).map(drop));
+        waits.recv().unwrap();
+        drop(held);
+        second.join().unwrap().unwrap();
+    });
+    // What is judged is of one state.
+    let history = story();
+    let sync = bench.list(&history.task(), 100);
+    let snapshot = other.snapshot().unwrap();
+    bench.keep(&sync, &history);
+    let seen = |mirror: &Mirror| visit(mirror, &sync, &Measure(vec![1]))[0].trouble.clone();
+    assert_eq!(seen(&other).as_deref(), Some(members::NOT_READ));
+    drop(snapshot);
+    assert_eq!(seen(&other), None);
+}
+
+#[test]
+fn a_mirror_of_a_newer_version_is_left_alone() {
+    let bench = Bench::new();
+    bench.mirror.connection.pragma_update(None, "user_version", 99).unwrap();
+    let again = Mirror::open(&bench.folder.path().join("mirror"), &server());
+    assert!(matches!(again, Err(MirrorError::Newer { found: 99, .. })));
+}
+
+#[test]
+fn an_older_mirror_is_opened_and_hands_out_what_it_held() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder::database(&folder.path().join("mirror"), &server()).unwrap();
+    let history = story();
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(schema::STEPS[0]).unwrap();
+    let (row, rows) = (history.task(), history.timeline().transactions().to_vec());
+    old.execute(
+        "INSERT INTO task (id, phid, asked, read, version, row, history) VALUES (?1, ?2, ?5, 1, 7, ?3, ?4)",
+        params![
+            number(row.id.number()),
+            row.phid.as_str(),
+            serde_json::to_string(&row).unwrap(),
+            serde_json::to_string(&rows).unwrap(),
+            at(100).as_second()
+        ],
+    )
+    .unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    drop(old);
+    for _ in 0..2 {
+        let mirror = Mirror::open(&folder.path().join("mirror"), &server()).unwrap();
+        assert_eq!(mirror.version().unwrap(), schema::STEPS.len());
+        let sync = mirror.begin(&history.policy, at(200)).unwrap();
+        mirror.list(&sync, &[Written::new(row.clone()).unwrap()], at(200), true).unwrap();
+        assert_eq!(mirror.pending_count(&sync).unwrap(), 0, "it is as it was");
+        let (task, transactions, _) = visit(&mirror, &sync, &Measure(vec![1]))[0].open().unwrap();
+        assert_eq!((task, transactions), (row.clone(), rows.clone()));
+    }
+}

@@ -78,7 +78,8 @@ impl Verdicts {
         &self.measure
     }
 
-    /// Keeps what was found on tasks of these versions, as JSON. Should one have changed since, it is passed over when it is read.
+    /// Keeps what was found on tasks of these versions, as JSON. Should one have changed since, it is passed over when it is
+    /// read.
     ///
     /// # Errors
     /// Where it cannot be written.

@@ -414,3 +414,33 @@ fn a_history_of_many_pages_is_told_whole_and_in_order() {
     let reports: Vec<Value> = reports.into_iter().map(lasting).collect();
     assert!(reports[0] == reports[1] && reports[0] == reports[2], "a later audit and one of the mirror say the same");
 }
+
+#[test]
+fn what_was_taken_away_before_a_task_was_opened_is_told_to_nobody() {
+    let server = Server::new();
+    deploy(&server, "T1");
+    let recorder = server.running.world().unwrap().user_named("phabgate").unwrap().phid.clone();
+    let see = |view: &str| {
+        let changed = server.running.change(|world, now| {
+            let task = world.tasks.iter_mut().find(|task| task.id == 1).unwrap();
+            (task.view, task.modified) = (view.to_owned(), now);
+        });
+        changed.unwrap();
+        server.running.advance(Duration::from_secs(60));
+    };
+    see(&recorder);
+    let approval = server.running.world().unwrap();
+    let approval = approval.transactions.iter().rev().find(|row| {
+        row.object == approval.tasks[0].phid && row.versions.iter().any(|version| version.text.contains("Approve: sre"))
+    });
+    let approval = approval.unwrap().phid.clone();
+    server.running.edit_comment(&approval, "sre1", "Emergency-Approve: sre\n\nThe hole is in the login.").unwrap();
+    audit(&server, "phabgate", &[]);
+    server.running.remove_comment(&approval, "sre1").unwrap();
+    see("users");
+    let (code, report, _) = audit(&server, "phabgate", &[]);
+    let found = found(&report, "T1", "history-rewritten");
+    assert_eq!((code, found.len()), (1, 1), "{report:#}");
+    assert!(found[0]["message"].as_str().unwrap().ends_with("it said (hidden)"), "{report:#}");
+    assert!(!report.to_string().contains("login"));
+}

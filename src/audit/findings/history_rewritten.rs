@@ -1,6 +1,6 @@
 //! `history-rewritten`: the mirror saw what the server now denies.
 
-use super::{Case, Finding, Rule, Severity};
+use super::{Case, Finding, HIDDEN, Rule, Severity};
 use crate::audit::mirror::lost::{Denied, Lost};
 use crate::conduit::{Change, CommentVersion};
 use crate::evidence::timeline::Moment;
@@ -16,7 +16,8 @@ pub(super) const RULE: Rule = Rule {
            with something added: a comment has another text, a transaction is gone, or its texts were blanked.\n\n\
            A comment can be removed on the task's page, by its author or an administrator, and the server then blanks all \
            its texts: that is shown as what it is, with the text as it was where it had to do with the emergency. Where it \
-           had not, it is a notice and the text is not shown: it may have been removed for a good reason. Nothing but a \
+           had not, it is a notice and the text is not shown: it may have been removed for a good reason. Nor is a text \
+           shown that was written when the task was restricted, though all may see the task now. Nothing but a \
            change to the database itself rewrites a text or takes a transaction away: ask who can do that, and compare \
            with a backup or with the mirror of another auditor.",
     find,
@@ -34,7 +35,7 @@ fn finding(rule: &Rule, case: &Case<'_>, lost: &Lost) -> Finding {
     let (time, message, matters) = match &lost.denied {
         Denied::Transaction => {
             let what = match was.comments.first() {
-                Some(newest) => format!(", a comment of {who} that said {},", said(case, newest)),
+                Some(newest) => format!(", a comment of {who} that said {},", quoted(case, lost, newest.text())),
                 None => format!(", {} by {who},", changed(&was.change)),
             };
             (
@@ -46,7 +47,7 @@ fn finding(rule: &Rule, case: &Case<'_>, lost: &Lost) -> Finding {
         Denied::Change => {
             let what = match &was.change {
                 Change::Title { new, .. } | Change::Description { new, .. } => {
-                    format!("{} to {}", changed(&was.change), case.quote(new))
+                    format!("{} to {}", changed(&was.change), quoted(case, lost, new))
                 }
                 change => changed(change).to_owned(),
             };
@@ -54,7 +55,7 @@ fn finding(rule: &Rule, case: &Case<'_>, lost: &Lost) -> Finding {
         }
         Denied::Comment(versions) => {
             let version = telling(versions);
-            let what = version.map_or(String::new(), |version| said(case, version));
+            let what = version.map_or(String::new(), |version| quoted(case, lost, version.text()));
             let number = version.map_or(0, |version| version.version);
             (lost.noticed, format!("the comment of {who} said {what} in version {number}, {seen}"), true)
         }
@@ -64,9 +65,11 @@ fn finding(rule: &Rule, case: &Case<'_>, lost: &Lost) -> Finding {
             let by = removal.map_or(String::new(), |gone| format!(" by {}", case.evidence.name_of(&gone.author)));
             let time = removal.map_or(lost.noticed, |gone| gone.created);
             match telling(versions).filter(|version| speaks(version)) {
-                Some(version) => {
-                    (time, format!("the comment of {who} was removed{by}; it said {}", said(case, version)), true)
-                }
+                Some(version) => (
+                    time,
+                    format!("the comment of {who} was removed{by}; it said {}", quoted(case, lost, version.text())),
+                    true,
+                ),
                 None => {
                     let words = format!("a comment of {who} was removed{by}; it said nothing about the emergency");
                     (time, words, false)
@@ -93,8 +96,9 @@ fn speaks(version: &CommentVersion) -> bool {
     Key::ALL.iter().any(|key| trailers::last(version.text(), *key).is_some()) || parse(version.text()) != Parsed::Absent
 }
 
-fn said(case: &Case<'_>, version: &CommentVersion) -> String {
-    case.quote(version.text())
+/// A text in quotes, unless it was written when the task was restricted: it may be what was taken away before all see it.
+fn quoted(case: &Case<'_>, lost: &Lost, text: &str) -> String {
+    if lost.hidden { HIDDEN.to_owned() } else { case.quote(text) }
 }
 
 /// What a transaction changed, without any text.
@@ -119,11 +123,15 @@ mod tests {
 
     /// What is found of what the mirror saw, when the history is this now.
     fn found(seen: &History, now: &History) -> Vec<Finding> {
+        found_of(seen, now, false)
+    }
+
+    fn found_of(seen: &History, now: &History, hidden: bool) -> Vec<Finding> {
         let (seen, evidence) = (seen.timeline(), now.evidence());
         let rows = evidence.timeline.transactions();
         let lost = |was: &Transaction| {
             let denied = lost::denied(was, rows)?;
-            Some(Lost { was: was.clone(), noticed: at(900), denied })
+            Some(Lost { was: was.clone(), noticed: at(900), hidden, denied })
         };
         let lost: Vec<Lost> = seen.transactions().iter().filter_map(lost).collect();
         let audit = audit_task(&evidence, &Yardstick::new(&now.policy), &lost);
@@ -140,6 +148,16 @@ mod tests {
         assert_eq!((found.len(), found[0].severity, found[0].transaction), (1, Severity::Error, Some(yes)));
         assert_eq!(found[0].message, "the comment of sre1 was removed by admin; it said 'Emergency-Approve: sre'");
         assert_eq!(found[0].time, at(300));
+    }
+
+    #[test]
+    fn what_was_written_on_a_restricted_task_is_not_shown_when_it_is_open() {
+        let mut history = story(&["releng1"]);
+        let yes = history.comment("sre1", 12, "The hole is in the login.\n\nEmergency-Approve: sre");
+        let seen = history.clone();
+        history.remove(yes, "admin", 300);
+        let found = found_of(&seen, &history, true);
+        assert_eq!(found[0].message, "the comment of sre1 was removed by admin; it said (hidden)");
     }
 
     #[test]

@@ -128,11 +128,14 @@ impl<'a> Case<'a> {
     /// A text of the task in quotes, or that it is hidden.
     fn quote(&self, text: &str) -> String {
         match self.hide {
-            true => "(hidden)".to_owned(),
+            true => HIDDEN.to_owned(),
             false => format!("'{}'", crate::text::shorten(text, 120)),
         }
     }
 }
+
+/// What stands for a text of a restricted task.
+const HIDDEN: &str = "(hidden)";
 
 /// A rule of the audit: what it is called, how bad what it finds is, what it is about, and its page.
 #[derive(Debug)]

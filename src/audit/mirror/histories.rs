@@ -68,6 +68,8 @@ pub struct Mirrored {
     row: String,
     history: Option<String>,
     past: Vec<(i64, String)>,
+    /// Until when it was seen restricted, in seconds.
+    embargo: Option<i64>,
     /// Why it cannot be judged.
     pub trouble: Option<String>,
 }
@@ -88,7 +90,8 @@ impl Mirrored {
             let noticed = Timestamp::from_second(*noticed).map_err(|error| error.to_string())?;
             // What the server tells again as it was, it does not deny.
             if let Some(denied) = lost::denied(&was, &history) {
-                losses.push(Lost { was, noticed, denied });
+                let hidden = self.embargo.is_some_and(|until| was.created.as_second() <= until);
+                losses.push(Lost { was, noticed, hidden, denied });
             }
         }
         losses.sort_by_key(|lost| (lost.was.id, lost.noticed));
@@ -176,6 +179,7 @@ impl Mirror {
         if let Some(asked) = read.asked {
             let row = Written::new(&read.task).map_err(super::damaged(&self.path, read.task.id.to_string()))?;
             execute("UPDATE task SET row = ?2, asked = ?3 WHERE id = ?1", &[&id, &row.text(), &asked.as_second()])?;
+            self.embargo(id, read.task.is_restricted(&sync.open_spaces), asked)?;
         }
         Ok(())
     }
@@ -235,7 +239,7 @@ impl Mirror {
         // What is long is not read where it is not needed.
         let sql = format!(
             "SELECT t.id, t.version, t.trouble, v.entry, iif(v.entry IS NULL, t.row, ''),
-             iif(v.entry IS NULL, (SELECT h.text FROM history h WHERE h.task = t.id), NULL)
+             iif(v.entry IS NULL, (SELECT h.text FROM history h WHERE h.task = t.id), NULL), t.embargo
              {} ORDER BY t.id",
             LISTED.replace(
                 "WHERE",
@@ -265,8 +269,9 @@ impl Mirror {
                     .map_err(wrong)?,
             };
             let mirrored = || {
-                let (version, trouble, row, history) = (row.get(1)?, row.get(2)?, row.get(4)?, row.get(5)?);
-                Ok(Mirrored { id, version, entry, row, history, past, trouble })
+                let (version, trouble, embargo) = (row.get(1)?, row.get(2)?, row.get(6)?);
+                let (row, history) = (row.get(4)?, row.get(5)?);
+                Ok(Mirrored { id, version, entry, row, history, past, embargo, trouble })
             };
             some.push(mirrored().map_err(wrong)?);
             if some.len() >= at_once {

@@ -15,6 +15,8 @@ pub struct Lost {
     pub was: Transaction,
     /// When the server was first seen to tell it otherwise.
     pub noticed: Timestamp,
+    /// It was written when the task was restricted, as far as audits saw that: its texts are told to nobody.
+    pub hidden: bool,
     /// What is denied.
     pub denied: Denied,
 }

@@ -65,11 +65,26 @@ impl Mirror {
             if !unchanged {
                 write.execute(params![id, phid.as_str(), row, asked.as_second(), NOT_READ]).map_err(&error)?;
             }
+            let restricted = task.value().is_restricted(&sync.open_spaces);
+            if restricted || !unchanged {
+                self.embargo(id, restricted, asked)?;
+            }
             let tagged = if tagged { sync.id } else { 0 };
             member.execute(params![sync.scope, phid.as_str(), sync.id, tagged]).map_err(&error)?;
         }
         drop((known, write, member));
         self.commit(transaction)
+    }
+
+    /// Takes in whether a task was restricted at this moment.
+    pub(super) fn embargo(&self, task: i64, restricted: bool, asked: Timestamp) -> Result<(), MirrorError> {
+        // It holds up to the first look that finds the task open: what was written since the last one was so, too.
+        let sql = "UPDATE task SET embargo = ?3, restricted = ?2 WHERE id = ?1 AND (?2 OR restricted)";
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute(params![task, restricted, asked.as_second()]))
+            .map(drop)
+            .map_err(self.error("write"))
     }
 
     /// Takes in that a recorder wrote on these tasks.

@@ -60,6 +60,8 @@ pub struct Sync {
     pub(super) id: i64,
     /// What it is about.
     pub(super) scope: String,
+    /// The Spaces whose tasks are not restricted.
+    open_spaces: Vec<String>,
     /// When it began, by the server's clock.
     pub now: Timestamp,
 }
@@ -178,7 +180,7 @@ impl Mirror {
         let id = self.connection.last_insert_rowid();
         let checked = "CREATE TEMP TABLE IF NOT EXISTS checked (id INTEGER PRIMARY KEY) STRICT; DELETE FROM checked;";
         self.connection.execute_batch(checked).map_err(error())?;
-        Ok(Sync { id, scope, now })
+        Ok(Sync { id, scope, open_spaces: policy.open_spaces.clone(), now })
     }
 
     /// Ends a run: from now on the mirror can be judged by it.
@@ -222,7 +224,8 @@ impl Mirror {
         if let Some(team) = policy.teams.iter().find(|team| !facts.projects.contains_key(&team.project)) {
             return Err(MirrorError::NoProject { path: self.path.clone(), project: team.project.clone() });
         }
-        Ok(Filled { sync: Sync { id, scope, now }, facts, population })
+        let sync = Sync { id, scope, open_spaces: policy.open_spaces.clone(), now };
+        Ok(Filled { sync, facts, population })
     }
 
     /// From here on all that is read is of one state, whatever others write.

@@ -85,6 +85,13 @@ pub(super) const STEPS: &[&str] = &["
     CREATE TRIGGER history_changed AFTER UPDATE ON history BEGIN
         UPDATE task SET version = version + 1 WHERE id = NEW.task;
     END;
+", "
+    -- What was written on a restricted task is quoted to nobody, also where everybody is shown the task since.
+    ALTER TABLE task ADD COLUMN restricted INTEGER NOT NULL DEFAULT 0; -- as it was last listed
+    ALTER TABLE task ADD COLUMN embargo INTEGER; -- the first look that found it open again, or the last; null where it always was
+    -- Which Spaces are open is not known here.
+    UPDATE task SET restricted = 1, embargo = asked
+        WHERE row ->> 'view' NOT IN ('public', 'users') OR row ->> 'space' IS NOT NULL;
 "];
 
 #[cfg(test)]
@@ -108,7 +115,7 @@ mod tests {
         let old = "INSERT INTO task (id, phid, asked, read, version, row, history) VALUES
             (1, 'PHID-TASK-1', 100, 1, 7, '{\"id\":1}', '[1]'), (2, 'PHID-TASK-2', 100, 0, 3, '{\"id\":2}', NULL);";
         connection.execute_batch(old).unwrap();
-        taken(&connection, &STEPS[1..]);
+        taken(&connection, &STEPS[1..2]);
         assert_eq!(one(&connection, "SELECT group_concat(task || text) FROM history"), "1[1]");
         let versions = || one(&connection, "SELECT group_concat(version || row, ' ') FROM task ORDER BY id");
         assert_eq!(versions(), r#"7{"id":1} 3{"id":2}"#, "what was found on them still stands");
@@ -119,5 +126,20 @@ mod tests {
         assert_eq!(versions(), r#"8{"id":1} 4{"id":2}"#);
         connection.execute_batch("UPDATE task SET row = '{}' WHERE id = 1").unwrap();
         assert_eq!(versions(), r#"9{} 4{"id":2}"#);
+    }
+    #[test]
+    fn a_task_that_an_older_mirror_knows_as_restricted_was_so_until_then() {
+        let connection = Connection::open_in_memory().unwrap();
+        taken(&connection, &STEPS[..2]);
+        for (id, view, space) in [(1, "users", "null"), (2, "admin", "null"), (3, "public", "\"PHID-SPCE-x\"")] {
+            let row = format!(r#"{{"view":"{view}","space":{space}}}"#);
+            let sql = "INSERT INTO task (id, phid, asked, version, row) VALUES (?1, ?1, 100, 5, ?2)";
+            connection.execute(sql, rusqlite::params![id, row]).unwrap();
+        }
+        taken(&connection, &STEPS[2..]);
+        let all =
+            "SELECT group_concat(id || ':' || restricted || ':' || coalesce(embargo, 'never') || ':' || version, ' ')
+            FROM task ORDER BY id";
+        assert_eq!(one(&connection, all), "1:0:never:5 2:1:100:5 3:1:100:5");
     }
 }

@@ -193,3 +193,29 @@ fn a_transaction_that_is_gone_puts_its_task_in_doubt_and_is_kept() {
     let lost = bench.visit(&next)[0].open().unwrap().2;
     assert_eq!((lost.len(), &lost[0].denied), (1, &Denied::Transaction));
 }
+
+#[test]
+fn what_was_written_until_a_task_is_seen_open_stays_hidden() {
+    let mut history = story();
+    history.comment("sre1", 250, "Emergency-Approve: sre");
+    history.comment("sre1", 350, "It holds.");
+    let (open, id) = (history.task(), number(history.task().id.number()));
+    let restricted = Task { view: "admin".into(), ..open.clone() };
+    let rows = history.timeline().transactions().to_vec();
+    let (said, rest): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| !row.comments.is_empty());
+    // When those are hidden that were written at 10, 250 and 350, after these looks.
+    let hidden = |looks: &[(&Task, i64)]| {
+        let bench = Bench::new();
+        let last = looks.iter().map(|(task, second)| bench.list(task, *second)).last().unwrap();
+        bench.keep(&last, &history);
+        bench.mirror.put_aside(&last, id, &said, &rest).unwrap();
+        bench.mirror.write_history(id, &serde_json::to_string(&rest).unwrap()).unwrap();
+        let lost = bench.visit(&last).remove(0).open().unwrap().2;
+        lost.iter().map(|lost| lost.hidden).collect::<Vec<_>>()
+    };
+    assert_eq!(hidden(&[(&open, 400)]), [false, false, false]);
+    assert_eq!(hidden(&[(&restricted, 400)]), [true, true, true]);
+    // The second was written between two looks: it may have been before the task was opened.
+    assert_eq!(hidden(&[(&restricted, 200), (&open, 300), (&open, 400)]), [true, true, false]);
+    assert_eq!(hidden(&[(&open, 200), (&restricted, 300), (&restricted, 360), (&open, 400)]), [true, true, true]);
+}

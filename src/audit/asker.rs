@@ -25,6 +25,7 @@ use crate::record::parse::claims;
 pub(super) const COMMENTS: usize = 1_000;
 
 /// Who asks, and what it takes to understand the answers.
+#[derive(Clone)]
 pub(super) struct Asker {
     pub(super) client: Client,
     pub(super) policy: Policy,

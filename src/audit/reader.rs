@@ -8,7 +8,7 @@
 //! ([`super::mirror`]), and what is found fault with.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use super::population::{AuditError, Progress, Step};
 use crate::conduit::{Account, Client, ConduitError, Pages, Projects, Status};
 use crate::crash;
 use crate::evidence::Tag;
-use crate::ids::{Phid, Project as ProjectKind, TaskId, TransactionId};
+use crate::ids::{TaskId, TransactionId};
 use crate::policy::Policy;
 
 /// How many tasks one call lists.
@@ -52,8 +52,9 @@ pub async fn fill(
     mut progress: impl FnMut(Progress),
 ) -> Result<Filled, AuditError> {
     let concurrency = concurrency.max(1);
-    let reader = Reader::begin(client.paced(concurrency), policy, mirror, concurrency).await?;
+    let mut reader = Reader::begin(client.paced(concurrency), policy, mirror, concurrency).await?;
     reader.list(&mut progress).await?;
+    reader.family().await?;
     reader.list_others().await?;
     reader.histories(&mut progress).await?;
     reader.comments(&mut progress).await?;
@@ -92,12 +93,10 @@ impl<'a> Reader<'a> {
         if let Some(unknown) = policy.recorders.iter().find(|name| !is_known(name)) {
             return Err(AuditError::NoRecorder(unknown.clone()));
         }
-        let mut family: BTreeSet<Phid<ProjectKind>> = client.descendants(&tag).await?.into_iter().collect();
-        family.insert(tag.clone());
         let known = slugs.iter().filter_map(|slug| Some(((*slug).to_owned(), projects.of(slug)?.clone())));
         let facts = Facts {
             owner: owner.result,
-            tag: Tag { phid: tag, family },
+            tag: Tag { family: [tag.clone()].into(), phid: tag },
             projects: known.collect(),
             statuses: statuses?.into_iter().map(|Status { value, closed }| (value, closed)).collect(),
             recorders: recorders.into_iter().map(|account| account.phid).collect(),
@@ -107,6 +106,15 @@ impl<'a> Reader<'a> {
         mirror.mention(teams.values().flat_map(|team| &team.members).chain(&facts.recorders))?;
         let asker = Arc::new(Asker { client, policy: policy.clone(), facts, teams, now: sync.now });
         Ok(Self { mirror, sync, asker, concurrency })
+    }
+
+    /// Learns what is below the tag. After the tasks are listed, so that what is listed for a milestone that was made just
+    /// now is known to carry the tag.
+    async fn family(&mut self) -> Result<(), AuditError> {
+        let mut asker = Asker::clone(&self.asker);
+        asker.facts.tag.family.extend(asker.client.descendants(&asker.facts.tag.phid).await?);
+        self.asker = Arc::new(asker);
+        Ok(())
     }
 
     /// Reads many things on other threads, more of them begun than calls may be made at once, so that none waits for what

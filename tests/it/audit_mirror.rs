@@ -444,3 +444,13 @@ fn what_was_taken_away_before_a_task_was_opened_is_told_to_nobody() {
     assert!(found[0]["message"].as_str().unwrap().ends_with("it said (hidden)"), "{report:#}");
     assert!(!report.to_string().contains("login"));
 }
+
+#[test]
+fn what_is_below_the_tag_is_looked_up_after_the_tasks_are_listed() {
+    let server = Server::new();
+    let asked = calls(&server, || drop(audit(&server, "phabgate", &[])));
+    let last = |method: &str| asked.0.iter().rposition(|call| call == method).unwrap();
+    // Otherwise a milestone that is made in between makes its tasks look as if nobody had tagged them.
+    let listed = asked.0.iter().position(|call| call == "maniphest.search").unwrap();
+    assert!(last("project.search") > listed, "{:?}", asked.0);
+}

@@ -200,8 +200,8 @@ fn compared(known: Vec<Known>, rows: impl Iterator<Item = Seen>) -> Compared {
 }
 
 fn listed(Reply { result, date }: Reply<Vec<Task>>) -> Result<Listed, ConduitError> {
-    let wordless = |error| Client::unexpected("maniphest.search", format!("JSON has no words for it: {error}"));
-    let result = result.into_iter().map(Written::new).collect::<Result<_, _>>().map_err(wordless)?;
+    let result = result.into_iter().map(Written::new).collect::<Result<_, _>>();
+    let result = result.map_err(wordless("maniphest.search"))?;
     Ok(Reply { result, date })
 }
 
@@ -210,9 +210,14 @@ fn read(evidence: Evidence, asked: Option<Timestamp>, trouble: Option<String>) -
     let mut people = history::people(&evidence);
     people.insert(evidence.task.author.clone());
     let task = Arc::unwrap_or_clone(evidence.task);
-    let wordless = |error| Client::unexpected("transaction.search", format!("JSON has no words for it: {error}"));
-    let history = History::new(Arc::unwrap_or_clone(evidence.timeline).into_transactions()).map_err(wordless)?;
+    let history = History::new(Arc::unwrap_or_clone(evidence.timeline).into_transactions());
+    let history = history.map_err(wordless("transaction.search"))?;
     Ok(Read { task, asked, history: Some(history), trouble, people })
+}
+
+/// What was read cannot be put in writing.
+fn wordless(method: &'static str) -> impl Fn(serde_json::Error) -> ConduitError {
+    move |error| Client::unexpected(method, format!("JSON has no words for what it tells: {error}"))
 }
 
 /// Whether a comment is a record, claims to be one, or is gone and may have been one.

@@ -140,7 +140,7 @@ impl Scope {
         narrowed.map(Written::new).transpose().map_err(|error| AuditError::Spool(error.into()))
     }
 
-    /// A deploy whose reason nobody knows may be for any.
+    /// The same of an entry. A deploy whose reason nobody knows may be for any.
     fn narrow_entry(&self, mut task: TaskEntry) -> Option<TaskEntry> {
         let is_for =
             |reason: Option<&String>| self.reason.is_none() || reason.is_none() || self.reason.as_ref() == reason;

@@ -190,11 +190,15 @@ pub fn main() -> ExitCode {
 /// One thread is enough for a few calls, and starts sooner; an audit reads thousands of replies.
 fn runtime(command: &Command) -> std::io::Result<tokio::runtime::Runtime> {
     let mut builder = match command {
-        Command::Audit(_) => tokio::runtime::Builder::new_multi_thread(),
+        Command::Audit(_) => {
+            let mut many = tokio::runtime::Builder::new_multi_thread();
+            // Said, since the runtime would take the number from the environment, and panic where that is none.
+            many.worker_threads(crate::audit::threads());
+            many
+        }
         _ => tokio::runtime::Builder::new_current_thread(),
     };
-    // Said, since the runtime would take the number from the environment, and panic where that is none.
-    builder.worker_threads(crate::audit::threads()).enable_all().build()
+    builder.enable_all().build()
 }
 
 /// `$COLUMNS`, where it is a width.

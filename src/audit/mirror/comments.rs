@@ -29,7 +29,7 @@ impl Known {
 
     /// Whether the server tells it as it is known.
     pub fn is(&self, seen: &Seen) -> bool {
-        self.id == seen.row.id && self.phid == seen.row.phid && self.digest == seen.digest
+        *self == seen.known
     }
 }
 
@@ -37,14 +37,15 @@ impl Known {
 #[derive(Debug, Clone)]
 pub struct Seen {
     row: Transaction,
-    digest: [u8; 32],
+    /// It as it is known from now on.
+    known: Known,
 }
 
 impl Seen {
     /// Makes it ready.
     pub fn new(row: Transaction) -> Self {
-        let digest = digest(&row);
-        Self { row, digest }
+        let known = Known::of(&row);
+        Self { row, known }
     }
 
     /// The transaction.
@@ -144,7 +145,8 @@ impl Mirror {
             return Ok(());
         }
         let transaction = self.transaction()?;
-        for Seen { row, digest } in rows {
+        for seen in rows {
+            let row = &seen.row;
             let known: Option<(i64, [u8; 32])> = self
                 .connection
                 .prepare_cached("SELECT task, digest FROM comment WHERE id = ?1 AND phid = ?2")
@@ -162,8 +164,8 @@ impl Mirror {
                 .prepare_cached("INSERT OR IGNORE INTO checked (id) VALUES (?1)")
                 .and_then(|mut statement| statement.execute([number(row.id.0)]))
                 .map_err(self.error("write"))?;
-            if before != *digest {
-                self.replace(sync, task, row)?;
+            if before != seen.known.digest {
+                self.replace(sync, task, seen)?;
             }
         }
         self.commit(transaction)
@@ -192,18 +194,18 @@ impl Mirror {
     }
 
     /// Puts a comment in the place of what was known of it.
-    fn replace(&self, sync: &Sync, task: i64, row: &Transaction) -> Result<(), MirrorError> {
+    fn replace(&self, sync: &Sync, task: i64, Seen { row, known }: &Seen) -> Result<(), MirrorError> {
         let Some(before) = self.history(task)? else { return Ok(()) };
-        let is_own = |known: &&Transaction| {
-            known.id == row.id && known.task == row.task && known.author == row.author && known.created == row.created
+        let is_own = |was: &&Transaction| {
+            was.id == row.id && was.task == row.task && was.author == row.author && was.created == row.created
         };
         if before.iter().find(is_own).is_none() {
             // More than its comment is told otherwise: the task is read whole, and what it was put aside.
             return self.doubt(task);
         }
         let mut now = before.clone();
-        for known in now.iter_mut().filter(|known| known.id == row.id) {
-            known.comments.clone_from(&row.comments);
+        for own in now.iter_mut().filter(|own| own.id == row.id) {
+            own.comments.clone_from(&row.comments);
         }
         self.put_aside(sync, task, &before, &now)?;
         let text = serde_json::to_string(&now).map_err(super::damaged(&self.path, format!("T{task}")))?;
@@ -212,6 +214,6 @@ impl Mirror {
         let people: Vec<_> =
             row.comments.iter().filter_map(|version| Phid::new(version.author.as_str()).ok()).collect();
         self.mention_in(&people)?;
-        self.index_comments(task, &[Known::of(row)])
+        self.index_comments(task, std::slice::from_ref(known))
     }
 }

@@ -138,6 +138,7 @@ mod tests {
             owner: owner.map(person),
             status: "open".into(),
             view: "public".into(),
+            interact: Some("users".into()),
             space: None,
             projects: Vec::new(),
             custom: custom.collect::<BTreeMap<_, _>>(),

@@ -31,6 +31,10 @@ pub struct Task {
     pub status: String,
     /// Who can see it: `public`, `users` or something narrower.
     pub view: String,
+    /// Who can comment on it: a policy as `view` is one; `no-one` where its status locks it, which leaves nobody a way
+    /// to say no. `None` where this server does not tell.
+    #[serde(default)]
+    pub interact: Option<String>,
     /// Its Space, where the server has Spaces.
     pub space: Option<Phid<Space>>,
     /// The projects it is tagged with, as tagged: a subproject without its parent.
@@ -99,6 +103,7 @@ struct StatusValue {
 #[derive(Deserialize)]
 struct Policy {
     view: String,
+    interact: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -126,6 +131,7 @@ impl Row {
             owner: fields.owner,
             status: fields.status.value,
             view: fields.policy.view,
+            interact: fields.policy.interact,
             space: fields.space,
             projects: attachments.projects.phids,
             custom,

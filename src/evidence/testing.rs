@@ -85,6 +85,7 @@ impl History {
             owner: None,
             status: "open".into(),
             view: "users".into(),
+            interact: Some("users".into()),
             space: None,
             projects: Vec::new(),
             custom: BTreeMap::new(),

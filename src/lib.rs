@@ -30,7 +30,7 @@
 //! [`history`] tells a task's story, [`announce`] words the message
 //! for IRC, [`sandbox`] is the server that stands in for Phorge, [`crash`] marks the places where tests kill the gate,
 //! and [`text`] makes what others wrote fit to be shown.
-//! [`ids`] and [`time`] hold what all of them share.
+//! [`remarkup`] splits what was written into blocks, for all who read it. [`ids`] and [`time`] hold what all of them share.
 //!
 //! Deciding, telling and wording are pure functions over data, with the time passed in; asking, writing and printing are
 //! a thin shell around them. Every module says at its head what is in the room and what is not.
@@ -50,6 +50,7 @@ pub mod ids;
 pub mod journal;
 pub mod policy;
 pub mod record;
+pub mod remarkup;
 pub mod report;
 pub mod request;
 pub mod sandbox;

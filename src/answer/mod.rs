@@ -15,7 +15,7 @@ use crate::evidence::{AnswerKind, Evidence, Story};
 use crate::ids::{Phid, TransactionId};
 use crate::policy::{self, Intent, Outcome, Policy, Team, Verdict, WhyNot};
 use crate::record::ApprovalKind;
-use crate::record::remarkup::code;
+use crate::remarkup::code;
 use crate::text::inert;
 
 /// What somebody wants to say.

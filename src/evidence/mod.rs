@@ -4,7 +4,6 @@
 //! that they tell. Not in the room: what the policy makes of it.
 
 mod gather;
-mod markup;
 pub mod records;
 pub mod restate;
 mod statements;

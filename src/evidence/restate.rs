@@ -3,8 +3,8 @@
 //! In the room: the new text of a description, as a pure function. What is stated already is replaced where it stands,
 //! the rest becomes a paragraph of trailers; every other byte stays. Not in the room: what is to be stated.
 
-use super::markup::own_lines;
 use super::trailers::{self, Key};
+use crate::remarkup::own_lines;
 use crate::text::is_hidden;
 
 /// The text with these statements in force in it; `None` where that cannot be done without changing what else it says,

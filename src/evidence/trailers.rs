@@ -3,8 +3,8 @@
 //! In the room: finding them in a text and splitting them into a key and a value, and the value of an answer into
 //! teams. Not in the room: whose words count, and for how long.
 
-use super::markup::own_lines;
 use crate::policy::Policy;
+use crate::remarkup::own_lines;
 
 /// What a trailer says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -6,7 +6,6 @@
 pub mod mask;
 pub mod parse;
 pub mod post;
-pub mod remarkup;
 pub mod render;
 
 use jiff::Timestamp;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::render::MARKER;
 use super::{Record, SCHEMA};
+use crate::remarkup::fences;
 
 /// What a comment is to a reader of records.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,40 +108,11 @@ struct Block {
     body: Option<String>,
 }
 
-/// The fences of a text that claim to be records, found as the server finds them: the start of a fence or of literal text
-/// is at the start of a line after white space, its end at the end of a line.
+/// The fences of a text that claim to be records, as the one reader of blocks finds them: what is quoted, literal, in a
+/// note or given to an interpreter is no fence.
 fn blocks(comment: &str) -> Vec<Block> {
-    let mut blocks = Vec::new();
-    let mut lines = comment.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
-    while let Some(line) = lines.next() {
-        let start = line.trim_start();
-        if let Some(rest) = start.strip_prefix("%%%") {
-            // A line of nothing but the mark only begins.
-            if rest.trim().is_empty() || !rest.trim_end().ends_with("%%%") {
-                lines.find(|line| line.trim_end().ends_with("%%%"));
-            }
-        } else if let Some(options) = start.strip_prefix("```") {
-            let schema = (start.len() == line.len()).then(|| claimed_schema(options)).flatten();
-            if options.trim_end().ends_with("```") {
-                // A fence of one line: nothing between.
-                blocks.extend(schema.map(|schema| Block { schema, body: Some(String::new()) }));
-                continue;
-            }
-            let mut body = String::new();
-            let mut closed = false;
-            for line in lines.by_ref() {
-                if let Some(last) = line.trim_end().strip_suffix("```") {
-                    body.push_str(last);
-                    closed = true;
-                    break;
-                }
-                body.push_str(line);
-                body.push('\n');
-            }
-            blocks.extend(schema.map(|schema| Block { schema, body: closed.then_some(body) }));
-        }
-    }
-    blocks
+    let flush = fences(comment).into_iter().filter(|fence| fence.flush);
+    flush.filter_map(|fence| Some(Block { schema: claimed_schema(fence.info)?, body: fence.body })).collect()
 }
 
 /// The schema that the options of a fence name, where it is of the family of [`SCHEMA`].

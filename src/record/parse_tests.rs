@@ -183,6 +183,24 @@ proptest! {
     }
 
     #[test]
+    fn a_record_is_read_only_where_the_splitter_says_fence(
+        before in prop::collection::vec(prop::sample::select(vec![
+            "NOTE: a", "(WARNING) a", "cowsay {{{", "}}}", "%%%", "```", "- a", "  a", "> a", "| a |", "<table>",
+            "</table>", "---", "= a", "", "a",
+        ]), 0..5),
+        indent in prop::sample::select(vec!["", " ", "  ", "> ", "\t"]),
+    ) {
+        let record = render(&example());
+        let block: String = record[record.find("```").unwrap()..].lines().map(|line| format!("{indent}{line}\n")).collect();
+        let text = before.join("\n") + "\n" + &block;
+        let opens = |line: &crate::remarkup::Line<'_>| line.text.starts_with("```lang=json, name=");
+        let shown = crate::remarkup::lines(&text);
+        let as_code = shown.iter().any(|line| opens(line) && line.kind == crate::remarkup::LineKind::Fence);
+        prop_assert!(as_code || parse(&text) == Parsed::Absent, "{text}");
+        prop_assert_eq!(claims(&text), parse(&text) != Parsed::Absent);
+    }
+
+    #[test]
     fn any_text_is_parsed_without_a_panic(parts in prop::collection::vec(hostile(), 0..8)) {
         parse(&parts.concat());
     }
@@ -204,6 +222,11 @@ fn other_comments_are_no_records() {
         each(" "),
         each("\t"),
         format!("%%%\n{block}%%%"),
+        format!("NOTE: look\n{block}"),
+        format!("(IMPORTANT) look\n{block}"),
+        format!("cowsay {{{{{{\n{block}\n}}}}}}"),
+        format!("<table>\n{block}</table>"),
+        format!("- item\n{}", each(" ")),
         format!("```\n{}", block.lines().next().unwrap()),
     ] {
         assert_eq!(parse(&text), Parsed::Absent, "{text}");

@@ -1,7 +1,7 @@
 //! How a record reads on the task: first for people, then for programs.
 //!
 //! In the room: [`render`], the whole text of the comment. Not in the room: reading it back ([`super::parse`]) and
-//! what makes a text inert in Remarkup ([`super::remarkup`]).
+//! what makes a text inert in Remarkup ([`crate::remarkup`]).
 //!
 //! A record looks like this:
 //!
@@ -32,8 +32,8 @@ use jiff::fmt::friendly::{Designator, Spacing, SpanPrinter};
 use serde::Serialize as _;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 
-use super::remarkup::{code, code_short};
 use super::{ApprovalKind, Deployer, DeployerSource, Event, ExitStatus, Outcome, Record, RecordedApproval, SCHEMA};
+use crate::remarkup::{code, code_short};
 use crate::time::utc;
 
 /// How the block names itself in its first line, before the schema.

@@ -1,60 +1,178 @@
-//! Which lines of a text are its author's own words, and which Remarkup shows as quote, code or literal text.
+//! A text split into the blocks of Remarkup, as far as that decides what its lines are shown as.
 //!
-//! In the room: a text split into the blocks of Remarkup, as far as that decides it. The order in which the kinds of
-//! block are tried and where each ends are those of Phorge's own parser, so that both read the same: a line that is
-//! shown as code must not approve, and a line that is shown as text must not be lost, since it may be a no. Spaces are
-//! those of that parser too, which knows ASCII alone. Not in the room: what the lines say, and Remarkup inside a line.
+//! The order in which the kinds of block are tried and where each ends are those of Phorge's own parser, so that both read
+//! the same: a line that is shown as code must not approve, and a line that is shown as text must not be lost, since it may
+//! be a no. Spaces are those of that parser too, which knows ASCII alone. Not responsible for Remarkup inside a line.
 
-/// The lines that start at column 0 and stand in no quote, fence, literal block or interpreter block; line ends are
-/// cut off, a carriage return among them.
-pub(super) fn own_lines(text: &str) -> impl Iterator<Item = &str> {
-    let lines: Vec<&str> = text.split_inclusive('\n').collect();
-    let mut own: Vec<&str> = Vec::new();
-    let mut rest = lines.as_slice();
-    while !rest.is_empty() {
-        let block = next(rest);
-        let (lines, after) = rest.split_at(block.lines.clamp(1, rest.len()));
-        if block.own {
-            own.extend(lines.iter().filter(|line| !line.starts_with([' ', '\t', '>'])));
-        }
-        rest = after;
-    }
-    own.into_iter().map(|line| {
-        let line = line.strip_suffix('\n').unwrap_or(line);
-        line.strip_suffix('\r').unwrap_or(line)
-    })
+/// What a line of a text is shown as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LineKind {
+    /// Part of a paragraph; a blank line too.
+    Paragraph,
+    /// A line across the page, or blank after one.
+    Rule,
+    /// Part of a list: an item, or what is indented below it.
+    List,
+    /// A heading, the line under it, or blank after it.
+    Heading,
+    /// Part of a note, a warning or the like.
+    Note,
+    /// Part of a table.
+    Table,
+    /// Quoted.
+    Quote,
+    /// Part of a fence, its first and last line among it.
+    Fence,
+    /// Code by its indentation.
+    Indented,
+    /// Literal text.
+    Literal,
+    /// Given to a program that draws it.
+    Interpreter,
 }
 
-/// The block at the start of some lines: how many it takes, and whether they are shown as its author's words.
+impl LineKind {
+    /// Whether a line of this kind is shown as words of who wrote the text.
+    pub fn is_words(self) -> bool {
+        match self {
+            Self::Paragraph | Self::Rule | Self::List | Self::Heading | Self::Note | Self::Table => true,
+            Self::Quote | Self::Fence | Self::Indented | Self::Literal | Self::Interpreter => false,
+        }
+    }
+}
+
+/// A line of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Block {
-    lines: usize,
-    own: bool,
+pub struct Line<'a> {
+    /// The line without its end, a carriage return included.
+    pub text: &'a str,
+    /// What it is shown as.
+    pub kind: LineKind,
+    /// The number of its block, from 0; the lines of one paragraph share it.
+    pub block: usize,
+}
+
+impl Line<'_> {
+    /// Whether it is a line of its author's own that starts at column 0, where alone a trailer can stand.
+    pub fn is_own(&self) -> bool {
+        self.kind.is_words() && !self.text.starts_with([' ', '\t', '>'])
+    }
+}
+
+/// The lines of a text in order, each with what it is shown as.
+///
+/// ```
+/// use phabgate::remarkup::{LineKind, lines};
+/// let kinds: Vec<LineKind> = lines("No.\n> Yes.").iter().map(|line| line.kind).collect();
+/// assert_eq!(kinds, [LineKind::Paragraph, LineKind::Quote]);
+/// ```
+pub fn lines(text: &str) -> Vec<Line<'_>> {
+    let raw: Vec<&str> = text.split_inclusive('\n').collect();
+    let mut lines = Vec::with_capacity(raw.len());
+    for (block, (kind, within)) in blocks(&raw).into_iter().enumerate() {
+        lines.extend(within.iter().map(|line| Line { text: without_end(line), kind, block }));
+    }
+    lines
+}
+
+/// The lines of a text that are its author's own and start at column 0, in order.
+pub fn own_lines(text: &str) -> impl Iterator<Item = &str> {
+    lines(text).into_iter().filter(Line::is_own).map(|line| line.text)
+}
+
+/// A fence: code between two lines of three backticks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fence<'a> {
+    /// What follows the first backticks on their line.
+    pub info: &'a str,
+    /// Whether the first backticks stand at column 0.
+    pub flush: bool,
+    /// What stands between; `None` where nothing ends it.
+    pub body: Option<String>,
+}
+
+/// The fences of a text in order.
+///
+/// ```
+/// use phabgate::remarkup::fences;
+/// let found = fences("Look:\n\n```lang=json\n{}\n```\n");
+/// assert_eq!((found[0].info, found[0].body.as_deref()), ("lang=json", Some("{}\n")));
+/// assert!(fences("NOTE: this is none\n```\n{}\n```").is_empty());
+/// ```
+pub fn fences(text: &str) -> Vec<Fence<'_>> {
+    let raw: Vec<&str> = text.split_inclusive('\n').collect();
+    let found = blocks(&raw).into_iter().filter(|(kind, _)| *kind == LineKind::Fence);
+    found.filter_map(|(_, within)| fence_of(within)).collect()
+}
+
+fn fence_of<'a>(lines: &[&'a str]) -> Option<Fence<'a>> {
+    let (first, rest) = lines.split_first()?;
+    let line = without_end(first);
+    let info = line.trim_start_matches(space).strip_prefix(FENCE)?;
+    let flush = line.starts_with(FENCE);
+    if is_closed_at_once(line) {
+        return Some(Fence { info, flush, body: Some(String::new()) });
+    }
+    let mut body = String::new();
+    for line in rest {
+        if let Some(last) = line.trim_end_matches(space).strip_suffix(FENCE) {
+            body.push_str(last);
+            return Some(Fence { info, flush, body: Some(body) });
+        }
+        body.push_str(without_end(line));
+        body.push('\n');
+    }
+    Some(Fence { info, flush, body: None })
+}
+
+fn without_end(line: &str) -> &str {
+    let line = line.strip_suffix('\n').unwrap_or(line);
+    line.strip_suffix('\r').unwrap_or(line)
+}
+
+/// The blocks of some lines, in order. What begins no block is a paragraph, up to a blank line or the next block.
+fn blocks<'l, 't>(lines: &'l [&'t str]) -> Vec<(LineKind, &'l [&'t str])> {
+    let mut found = Vec::new();
+    let mut rest = lines;
+    while let Some(first) = rest.first() {
+        let (kind, mut count) = next(rest);
+        if kind == LineKind::Paragraph && !is_blank(first) {
+            let goes_on = |at: usize| !is_blank(rest[at]) && next(&rest[at..]).0 == LineKind::Paragraph;
+            while count < rest.len() && goes_on(count) {
+                count += 1;
+            }
+        }
+        let (block, after) = rest.split_at(count.clamp(1, rest.len()));
+        found.push((kind, block));
+        rest = after;
+    }
+    found
 }
 
 /// How many of some lines a kind of block takes from the first on; 0 where they begin none of that kind.
 type Kind = fn(&[&str]) -> usize;
 
-/// Finds the block that the first of some lines begins; a line that begins none is one of its own.
-fn next(lines: &[&str]) -> Block {
-    const KINDS: [(Kind, bool); 11] = [
-        (horizontal_rule, true),
-        (list, true),
-        (reply, false),
-        (literal, false),
-        (code, false),
-        (header, true),
-        (interpreter, false),
-        (note, true),
-        (quote, false),
-        (simple_table, true),
-        (table, true),
+/// Finds the block that the first of some lines begins, and how many lines it takes.
+fn next(lines: &[&str]) -> (LineKind, usize) {
+    const KINDS: [(Kind, LineKind); 12] = [
+        (horizontal_rule, LineKind::Rule),
+        (list, LineKind::List),
+        (reply, LineKind::Quote),
+        (literal, LineKind::Literal),
+        (indented, LineKind::Indented),
+        (fence, LineKind::Fence),
+        (header, LineKind::Heading),
+        (interpreter, LineKind::Interpreter),
+        (note, LineKind::Note),
+        (quote, LineKind::Quote),
+        (simple_table, LineKind::Table),
+        (table, LineKind::Table),
     ];
-    let found = KINDS.into_iter().find_map(|(kind, own)| match kind(lines) {
+    let found = KINDS.into_iter().find_map(|(of, kind)| match of(lines) {
         0 => None,
-        lines => Some(Block { lines, own }),
+        count => Some((kind, count)),
     });
-    found.unwrap_or(Block { lines: 1, own: true })
+    found.unwrap_or((LineKind::Paragraph, 1))
 }
 
 fn is_space(byte: u8) -> bool {
@@ -178,20 +296,31 @@ fn literal(lines: &[&str]) -> usize {
     if count == 0 { 0 } else { count + blanks(&lines[count..]) }
 }
 
-/// Lines indented by two spaces, or a fence.
-fn code(lines: &[&str]) -> usize {
-    const MARK: &str = "```";
+/// Lines indented by two spaces.
+fn indented(lines: &[&str]) -> usize {
+    let line = lines[0].strip_suffix('\n').unwrap_or(lines[0]);
+    match indent(line) >= 2 && line.len() >= 3 {
+        true => 1 + lines[1..].iter().take_while(|line| is_blank(line) || indent(line) >= 2).count(),
+        false => 0,
+    }
+}
+
+const FENCE: &str = "```";
+
+/// Three backticks to three backticks.
+fn fence(lines: &[&str]) -> usize {
     let line = lines[0];
-    let body = line.strip_suffix('\n').unwrap_or(line);
-    if indent(body) >= 2 && body.len() >= 3 {
-        return 1 + lines[1..].iter().take_while(|line| is_blank(line) || indent(line) >= 2).count();
+    match line.trim_start_matches(space).starts_with(FENCE) {
+        true if is_closed_at_once(line) => 1,
+        true => 1 + through(&lines[1..], |line| ends(line, FENCE)),
+        false => 0,
     }
+}
+
+/// A fence that ends on the line on which it begins.
+fn is_closed_at_once(line: &str) -> bool {
     let trimmed = line.trim_matches(space);
-    if !trimmed.starts_with(MARK) {
-        return 0;
-    }
-    let closed = trimmed.len() >= 2 * MARK.len() && trimmed.ends_with(MARK);
-    if closed { 1 } else { 1 + through(&lines[1..], |line| ends(line, MARK)) }
+    trimmed.len() >= 2 * FENCE.len() && trimmed.ends_with(FENCE)
 }
 
 /// `= Title`, `## Title`, or a line that is underlined, and the blank lines after it.
@@ -209,7 +338,7 @@ fn header(lines: &[&str]) -> usize {
     count + blanks(&lines[count..])
 }
 
-/// `name {{{` or `name (options) {{{` to `}}}`, for the names that the tracker knows, now or in older versions.
+/// `name {{{` or `name (options) {{{` to `}}}`, for the names that the server knows, now or in older versions.
 fn interpreter(lines: &[&str]) -> usize {
     const NAMES: [&str; 4] = ["cowsay", "figlet", "dot", "phutil_test_block_interpreter"];
     let opens = |name: &&str| {
@@ -252,5 +381,5 @@ fn table(lines: &[&str]) -> usize {
 }
 
 #[cfg(test)]
-#[path = "markup_tests.rs"]
+#[path = "blocks_tests.rs"]
 mod tests;

@@ -79,7 +79,7 @@ fn literals_that_touch_are_one() {
 }
 
 #[test]
-fn only_interpreters_that_the_tracker_knows_open_one() {
+fn only_interpreters_that_the_server_knows_open_one() {
     assert_eq!(own("json {{{\nb"), ["json {{{", "b"]);
     assert_eq!(own(" figlet {{{\nb"), ["b"]);
 }
@@ -96,7 +96,42 @@ fn line_ends_may_be_crlf() {
     assert_eq!(own("%%%\r\nb\r\n%%%\r\nc\r\n"), ["c"]);
 }
 
+#[test]
+fn each_line_says_what_it_is_shown_as() {
+    use LineKind::{Fence, Heading, Indented, Interpreter, List, Literal, Note, Paragraph, Quote, Rule, Table};
+    let shown = |text| lines(text).iter().map(|line| line.kind).collect::<Vec<_>>();
+    assert_eq!(shown("a\n\n> b\n>>! c"), [Paragraph, Paragraph, Quote, Quote]);
+    assert_eq!(shown("- a\n  b\n= c\n---"), [List, List, Heading, Rule]);
+    assert_eq!(shown("a\n---\n```\nb\n```"), [Heading, Heading, Fence, Fence, Fence]);
+    assert_eq!(shown("%%%\na\n%%%\n  b"), [Literal, Literal, Literal, Indented]);
+    assert_eq!(shown("NOTE: a\nb\n\n|a|\n"), [Note, Note, Paragraph, Table]);
+    assert_eq!(shown("cowsay {{{\na\n}}}\n<table>\n</table>"), [Interpreter, Interpreter, Interpreter, Table, Table]);
+}
+
+#[test]
+fn a_paragraph_ends_at_a_blank_line_or_another_block() {
+    let blocks = |text| lines(text).iter().map(|line| line.block).collect::<Vec<_>>();
+    assert_eq!(blocks("a\nb\n \nc"), [0, 0, 1, 2]);
+    assert_eq!(blocks("a\n> b\nc\nd"), [0, 1, 2, 2]);
+}
+
+#[test]
+fn a_fence_tells_what_is_in_it() {
+    let read = |text| fences(text).into_iter().map(|f| (f.info, f.flush, f.body)).collect::<Vec<_>>();
+    let body = |text: &str| Some(text.to_owned());
+    assert_eq!(read("```x\r\na\r\nb ``` \nc"), [("x", true, body("a\nb "))]);
+    assert_eq!(read("a\n ```\nb\n```\n```c```"), [("", false, body("b\n")), ("c```", true, body(""))]);
+    assert_eq!(read("```\na"), [("", true, None)]);
+    assert_eq!(read("NOTE: a\n```\nb\n```"), []);
+}
+
 proptest! {
+    #[test]
+    fn the_lines_are_the_text(text in "[-a>`%# |\\[\\]{}<\n\r\t0.*=_:é]{0,200}") {
+        let split: Vec<&str> = text.split_inclusive('\n').map(without_end).collect();
+        prop_assert_eq!(lines(&text).iter().map(|line| line.text).collect::<Vec<_>>(), split);
+    }
+
     #[test]
     fn own_lines_are_lines_of_the_text_in_order(text in "[-a>`%# |\\[\\]{}<\n\r\t0.*=_:é]{0,200}") {
         let mut rest = text.split('\n');

@@ -1,7 +1,7 @@
 //! Text made inert in Remarkup, the language of comments on Phabricator and Phorge.
 //!
-//! In the room: the one wrapper in which the gate shows text that people or servers supplied, [`code`], and a shorter
-//! form of it. Not in the room: what a comment says.
+//! Responsible for the one wrapper in which the gate shows text that people or servers supplied, [`code`], and a shorter
+//! form of it. Not responsible for what a comment says.
 //!
 //! A server's Remarkup turns `@name`, `T1`, `#tag`, `{F1}` and bare URLs into mentions, links and attachments wherever they
 //! stand, and mentioning somebody can grant them access to a restricted task. Inside backticks nothing is live, as long as
@@ -19,7 +19,7 @@ use crate::text::{Piece, pieces, shorten_pieces};
 /// The span must follow a space, a bracket or the like: the server reads a backtick that directly follows a letter as text.
 ///
 /// ```
-/// use phabgate::record::remarkup::code;
+/// use phabgate::remarkup::code;
 /// assert_eq!(code("@outsider T1"), "`@outsider T1`");
 /// assert_eq!(code("` @outsider"), "`\\u{60} @outsider`");
 /// assert_eq!(code(""), "(empty)");

@@ -1,0 +1,12 @@
+//! Remarkup, the language of descriptions and comments on Phabricator and Phorge.
+//!
+//! Responsible for how a text is split into blocks and what each of its lines is shown as ([`lines`], [`fences`]), and for
+//! writing text that means nothing in Remarkup ([`code`]). All that the gate reads from a text, trailers, near misses and
+//! records, is read through this one splitter, so that no two readers differ about what is quoted, code or literal text.
+//! Not responsible for what the lines say.
+
+mod blocks;
+mod inert;
+
+pub use blocks::{Fence, Line, LineKind, fences, lines, own_lines};
+pub use inert::{code, code_short};

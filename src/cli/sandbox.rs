@@ -36,6 +36,9 @@ pub(super) struct Args {
     /// How many seconds later the fault `late-commit` carries a call out
     #[arg(long, default_value_t = 5, value_name = "SECONDS")]
     late: u64,
+    /// How large a request may be; a larger one is answered with HTTP 413, as by a limit in front of a server
+    #[arg(long, value_name = "BYTES")]
+    largest_request: Option<usize>,
     /// Make the sandbox's world new, with its journal, and serve nothing
     #[arg(long)]
     reset: bool,
@@ -148,6 +151,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     if args.reset {
         return reset(&state, ui);
     }
+    let defaults = Options::default();
     let options = Options {
         port: args.port,
         source: Source::File(state.join(WORLD)),
@@ -155,7 +159,8 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         seed: args.seed,
         stall: Duration::from_secs(args.stall),
         late: Duration::from_secs(args.late),
-        ..Options::default()
+        largest_request: args.largest_request.unwrap_or(defaults.largest_request),
+        ..defaults
     };
     let running = sandbox::serve(options).await?;
     let world = running.world()?;

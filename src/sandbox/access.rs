@@ -23,6 +23,11 @@ pub(crate) fn can_edit(world: &World, task: &Task, user: &User) -> bool {
     can_view(world, task, user) && (owns(task, user) || satisfies(world, &task.edit, Object::Task(task), user))
 }
 
+/// Whether the user may comment on the task.
+pub(crate) fn can_interact(world: &World, task: &Task, user: &User) -> bool {
+    can_view(world, task, user) && (owns(task, user) || !world.locks(&task.status))
+}
+
 /// Whether the user may edit the project.
 pub(crate) fn can_edit_project(world: &World, project: &Project, user: &User) -> bool {
     satisfies(world, &project.edit, Object::Other, user)
@@ -72,13 +77,15 @@ pub(crate) enum Capability {
     View,
     Edit,
     Join,
+    Interact,
 }
 
 /// The refusal where a task may not be seen or edited.
 pub(crate) fn refuse_task(world: &World, task: &Task, capability: Capability) -> Refusal {
     let (name, policy) = match capability {
-        Capability::View => ("Restricted Maniphest Task".to_owned(), &task.view),
-        Capability::Edit | Capability::Join => (format!("T{}", task.id), &task.edit),
+        Capability::View => ("Restricted Maniphest Task".to_owned(), task.view.as_str()),
+        Capability::Edit | Capability::Join => (format!("T{}", task.id), task.edit.as_str()),
+        Capability::Interact => (format!("T{}", task.id), "no-one"),
     };
     let exceptions = "The assignee of a task can always view and edit it.";
     refuse(&name, capability, &explain(world, policy), exceptions)
@@ -89,7 +96,7 @@ pub(crate) fn refuse_project(world: &World, project: &Project, capability: Capab
     let name = format!("#{}", project.slugs.first().unwrap_or(&project.name));
     match capability {
         Capability::View => refuse("Restricted Project", capability, &explain(world, &project.view), ""),
-        Capability::Edit => refuse(&name, capability, &explain(world, &project.edit), ""),
+        Capability::Edit | Capability::Interact => refuse(&name, capability, &explain(world, &project.edit), ""),
         Capability::Join => {
             let exceptions = "Users who can edit a project can always join it.";
             refuse(&name, capability, &explain(world, &project.join), exceptions)
@@ -102,6 +109,7 @@ fn refuse(name: &str, capability: Capability, explanation: &str, exceptions: &st
         Capability::View => ("Can View", "view"),
         Capability::Edit => ("Can Edit", "edit"),
         Capability::Join => ("Can Join", "join"),
+        Capability::Interact => ("Can Interact", "interact with"),
     };
     let info = format!(
         "[You Shall Not Pass: {name}] ({title}) You do not have permission to {verb} this object. // {explanation} \

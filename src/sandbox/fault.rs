@@ -1,7 +1,7 @@
-//! The sixteen ways in which a call can go wrong, and which call does.
+//! The ways in which a call can go wrong, and which call does.
 //!
-//! In the room: the names of the faults, the texts that ask for them, the dice. Not in the room: what a fault does to a
-//! connection ([`super::server`], [`super::wire`]).
+//! Responsible for the names of the faults, the texts that ask for them and the dice. Not for what a fault does to a
+//! call or a connection ([`super::server`], [`super::reply`], [`super::wire`]).
 
 use std::fmt;
 use std::str::FromStr;
@@ -41,11 +41,30 @@ pub enum FaultKind {
     Garbage,
     /// HTTP 200 and 64 MiB of `[`, nothing is carried out.
     Huge,
+    /// HTTP 403 in HTML, as a filter in front of the server answers; nothing is carried out.
+    Forbidden,
+    /// HTTP 413 in HTML, as a limit on the request's body answers; nothing is carried out.
+    TooLarge,
+    /// A Conduit error: the lock wait timed out (MySQL's 1205), and the edit was rolled back.
+    LockWait,
+    /// A Conduit error: a deadlock (MySQL's 1213), and the edit was rolled back.
+    Deadlock,
+    /// A Conduit error: a savepoint is gone (MySQL's 1305), as parallel edits cause it; the edit was rolled back.
+    Savepoint,
+    /// A Conduit error: the database does not answer, nothing is carried out.
+    NoDatabase,
+    /// A Conduit error: the server is in read-only mode. Reads are answered as ever.
+    ReadOnly,
+    /// A Conduit error: the edit demands multi-factor authentication. Reads are answered as ever.
+    Mfa,
+    /// The call is carried out, and the client gets a Conduit error: the database was lost after the commit.
+    LateError,
 }
 
 impl FaultKind {
-    /// All kinds, in the order in which they are documented.
-    pub const ALL: [Self; 16] = [
+    /// What a connection, a proxy or a broken server does: the client cannot tell from it whether the call was carried
+    /// out.
+    pub const UNCLEAR: [Self; 16] = [
         Self::Refuse,
         Self::Reset,
         Self::LostReply,
@@ -63,6 +82,52 @@ impl FaultKind {
         Self::Garbage,
         Self::Huge,
     ];
+
+    /// What refuses a call: nothing of it is carried out. All but the first two are errors of Conduit.
+    pub const REFUSALS: [Self; 8] = [
+        Self::Forbidden,
+        Self::TooLarge,
+        Self::LockWait,
+        Self::Deadlock,
+        Self::Savepoint,
+        Self::NoDatabase,
+        Self::ReadOnly,
+        Self::Mfa,
+    ];
+
+    /// All kinds, in the order in which they are documented.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::UNCLEAR.into_iter().chain(Self::REFUSALS).chain([Self::LateError])
+    }
+
+    /// The text of the Conduit error that the server answers in place of its reply; `None` where the fault is none.
+    pub(crate) fn conduit_error(self) -> Option<&'static str> {
+        Some(match self {
+            Self::LockWait => "#1205: Lock wait timeout exceeded; try restarting transaction",
+            Self::Deadlock => "#1213: Deadlock found when trying to get lock; try restarting transaction",
+            Self::Savepoint => "#1305: SAVEPOINT Aphront_Savepoint_1 does not exist",
+            Self::NoDatabase => {
+                "Unable to establish a connection to any database host (while trying \"phabricator_maniphest\"). All \
+                 masters and replicas are completely unreachable."
+            }
+            Self::ReadOnly => {
+                "Unable to establish a write-mode connection (to application database \"phabricator_maniphest\") \
+                 because this server is in read-only mode. Whatever you are trying to do does not function correctly \
+                 in read-only mode."
+            }
+            Self::Mfa => {
+                "This transaction group requires MFA to apply, but you can not provide an MFA response via Conduit. \
+                 Edit this object via the web UI."
+            }
+            Self::LateError => "#2006: MySQL server has gone away",
+            _ => return None,
+        })
+    }
+
+    /// Whether it strikes only calls that would change something.
+    pub(crate) fn spares_reads(self) -> bool {
+        matches!(self, Self::ReadOnly | Self::Mfa)
+    }
 
     /// The name on a command line.
     pub fn name(self) -> &'static str {
@@ -83,6 +148,15 @@ impl FaultKind {
             Self::Redirect => "redirect",
             Self::Garbage => "garbage",
             Self::Huge => "huge",
+            Self::Forbidden => "403",
+            Self::TooLarge => "413",
+            Self::LockWait => "1205",
+            Self::Deadlock => "1213",
+            Self::Savepoint => "1305",
+            Self::NoDatabase => "no-database",
+            Self::ReadOnly => "read-only",
+            Self::Mfa => "mfa",
+            Self::LateError => "late-error",
         }
     }
 }
@@ -143,7 +217,7 @@ pub enum FaultError {
 }
 
 fn kinds() -> String {
-    FaultKind::ALL.map(FaultKind::name).join(", ")
+    FaultKind::all().map(FaultKind::name).collect::<Vec<_>>().join(", ")
 }
 
 impl FromStr for Fault {
@@ -164,7 +238,7 @@ impl FromStr for Fault {
         } else {
             (rest, When::Always)
         };
-        let found = FaultKind::ALL.into_iter().find(|known| known.name() == kind);
+        let found = FaultKind::all().find(|known| known.name() == kind);
         let kind = found.ok_or_else(|| FaultError::Kind { kind: kind.to_owned() })?;
         Ok(Self { method: Some(method.to_owned()).filter(|method| method != "*"), kind, when })
     }
@@ -233,7 +307,7 @@ mod tests {
 
     #[test]
     fn every_kind_reads_back_in_every_form() {
-        for kind in FaultKind::ALL {
+        for kind in FaultKind::all() {
             for method in [None, Some("maniphest.edit".to_owned())] {
                 for when in [When::Always, When::Nth(3), When::Sometimes(0.25)] {
                     let fault = Fault { method: method.clone(), kind, when };
@@ -241,6 +315,12 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn no_two_kinds_have_one_name() {
+        let names: std::collections::BTreeSet<_> = FaultKind::all().map(FaultKind::name).collect();
+        assert_eq!(names.len(), FaultKind::all().count());
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! The sandbox: a Conduit server over a small world of tasks, people and projects, and a look-alike of Phorge.
 //!
 //! It answers the recorded requests as the real server did, field for field, and takes writes. It is a newcomer's first
-//! minute, and the server of the test suite; for the latter it can break every call in sixteen ways.
+//! minute, and the server of the test suite; for the latter it can break every call in all ways that are known.
 //!
 //! ```text
 //!   socket ─ wire ─ server ─ request ─ methods ─ index ─ world
-//!              └─ fault ─┘                  └─ store (memory, or a file that processes share)
+//!              └─ fault ─┘ └─ reply         └─ store (memory, or a file that processes share)
 //! ```
 //!
 //! In the room: [`serve`] and what it takes and gives. Not in the room: the commands that start it, and the client.
@@ -19,6 +19,7 @@ mod index;
 mod methods;
 mod page;
 mod remarkup;
+mod reply;
 mod request;
 mod server;
 mod store;

@@ -1,9 +1,9 @@
 //! The server: HTTP around the methods, with the faults where they were asked for.
 //!
-//! In the room: requests, replies, their dates, what each fault does, starting and stopping. Not in the room: what a
-//! method answers ([`super::methods`]) and how a connection breaks ([`super::wire`]).
+//! Responsible for requests, for what each fault does to a call, for starting and stopping. Not for what a method answers
+//! ([`super::methods`]), what a reply looks like ([`super::reply`]) and how a connection breaks ([`super::wire`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,16 +13,15 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use futures_util::stream::{self, StreamExt};
-use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use url::Url;
 
 use super::fault::{Fault, FaultKind, Injector};
 use super::methods;
+use super::reply;
 use super::request::Call;
 use super::store::{Clock, Source, Store, StoreError};
 use super::tamper::TamperError;
@@ -31,9 +30,8 @@ use super::world::World;
 
 /// The largest request that is read, as the recorded server's configuration has it.
 const LARGEST_REQUEST: usize = 32 << 20;
-/// The size of the reply of [`FaultKind::Huge`], and of its pieces.
-const HUGE: usize = 64 << 20;
-const PIECE: &[u8] = &[b'['; 64 << 10];
+/// How many of the calls that were served are remembered.
+const REMEMBERED: usize = 10_000;
 
 /// How the sandbox is served.
 #[derive(Debug, Clone)]
@@ -54,6 +52,9 @@ pub struct Options {
     pub late: Duration,
     /// The pause between two bytes of [`FaultKind::Drip`].
     pub drip: Duration,
+    /// The largest request in bytes that is let through; what is larger gets HTTP 413, as from a limit in front of the
+    /// server.
+    pub largest_request: usize,
 }
 
 impl Default for Options {
@@ -67,6 +68,7 @@ impl Default for Options {
             stall: Duration::from_secs(120),
             late: Duration::from_secs(5),
             drip: Duration::from_millis(50),
+            largest_request: LARGEST_REQUEST,
         }
     }
 }
@@ -102,11 +104,37 @@ pub struct Served {
     pub fault: Option<FaultKind>,
 }
 
+/// The last calls that were served, and how many came before them.
+#[derive(Default)]
+struct Log {
+    forgotten: usize,
+    calls: VecDeque<Served>,
+}
+
+impl Log {
+    /// Adds a call, and returns its number among all.
+    fn push(&mut self, call: Served) -> usize {
+        if self.calls.len() == REMEMBERED {
+            self.calls.pop_front();
+            self.forgotten += 1;
+        }
+        self.calls.push_back(call);
+        self.forgotten + self.calls.len()
+    }
+
+    fn set_fault(&mut self, number: usize, fault: FaultKind) {
+        let at = number.checked_sub(self.forgotten + 1);
+        if let Some(call) = at.and_then(|at| self.calls.get_mut(at)) {
+            call.fault = Some(fault);
+        }
+    }
+}
+
 /// What all requests share.
 struct Shared {
     store: Store,
     injector: Mutex<Injector>,
-    served: Mutex<Vec<Served>>,
+    served: Mutex<Log>,
     /// Calls that are still to be carried out, by the order in which they came.
     late: Mutex<BTreeMap<usize, LateCall>>,
     stop: watch::Sender<bool>,
@@ -229,9 +257,9 @@ impl Running {
         *guard(&self.shared.injector) = Injector::new(faults, self.shared.options.seed);
     }
 
-    /// The calls that were served so far, in the order in which they came.
+    /// The last 10,000 calls that were served, in the order in which they came.
     pub fn served(&self) -> Vec<Served> {
-        guard(&self.shared.served).clone()
+        guard(&self.shared.served).calls.iter().cloned().collect()
     }
 
     /// Carries out at once what [`FaultKind::LateCommit`] has put off, and says how many calls that were.
@@ -282,47 +310,6 @@ impl Shared {
         let due = std::mem::take(&mut *guard(&self.late));
         due.values().map(|call| self.answer(&call.method, &call.kind, &call.body)).filter(Result::is_ok).count()
     }
-
-    /// A reply of this kind, dated by the world's clock.
-    fn reply(&self, status: StatusCode, kind: &'static str, body: Body) -> Response {
-        let mut response = Response::new(body);
-        *response.status_mut() = status;
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-        let date = Timestamp::from_second(self.store.now()).unwrap_or(Timestamp::UNIX_EPOCH);
-        let date = date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
-        if let Ok(date) = HeaderValue::from_str(&date) {
-            response.headers_mut().insert(header::DATE, date);
-        }
-        response
-    }
-
-    fn page(&self, status: StatusCode, title: &str, text: &str) -> Response {
-        let page = format!("<html><head><title>{title}</title></head><body><h1>{text}</h1></body></html>");
-        self.reply(status, "text/html; charset=UTF-8", page.into())
-    }
-
-    /// The page that a broken proxy or a maintenance shows.
-    fn unavailable(&self, status: StatusCode) -> Response {
-        self.page(status, "Unavailable", status.as_str())
-    }
-
-    /// The reply of a call that is carried out.
-    fn carry_out(&self, method: &str, headers: &HeaderMap, body: &[u8]) -> Carried {
-        match self.answer(method, content_type(headers), body) {
-            Ok(reply) => Carried::Reply(reply),
-            Err(error) => Carried::Failed(self.page(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "Unhandled Exception",
-                &format!("the sandbox cannot keep its world: {error}"),
-            )),
-        }
-    }
-}
-
-enum Carried {
-    Reply(String),
-    /// The world could not be read or kept.
-    Failed(Response),
 }
 
 fn content_type(headers: &HeaderMap) -> &str {
@@ -333,6 +320,7 @@ async fn handle(State(shared): State<Arc<Shared>>, ConnectInfo(wire): ConnectInf
     let (head, body) = request.into_parts();
     let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let path = head.uri.path();
+    let now = || shared.store.now();
     if !shared.hosts.iter().any(|known| known.eq_ignore_ascii_case(host)) {
         let text = format!(
             "This request asked for &quot;{path}&quot; on host &quot;{host}&quot;, but no site is configured which can \
@@ -340,82 +328,69 @@ async fn handle(State(shared): State<Arc<Shared>>, ConnectInfo(wire): ConnectInf
             path = escape(path),
             host = escape(host),
         );
-        return shared.page(StatusCode::INTERNAL_SERVER_ERROR, "Site Not Found", &text);
+        return reply::page(StatusCode::INTERNAL_SERVER_ERROR, "Site Not Found", &text, now());
     }
     let Some(method) = path.strip_prefix("/api/").map(|method| method.trim_end_matches('/').to_owned()) else {
-        return shared.page(StatusCode::NOT_FOUND, "404 Not Found", "The sandbox serves Conduit alone, below /api/.");
+        let text = "The sandbox serves Conduit alone, below /api/.";
+        return reply::page(StatusCode::NOT_FOUND, "404 Not Found", text, now());
     };
     let fault = guard(&shared.injector).pick(&method);
-    let number = {
-        let mut served = guard(&shared.served);
-        served.push(Served { method: method.clone(), fault });
-        served.len()
-    };
+    let fault = fault.filter(|fault| !fault.spares_reads() || methods::writes(&method));
+    let number = guard(&shared.served).push(Served { method: method.clone(), fault });
     let nothing = || Response::new(Body::empty());
     if fault == Some(FaultKind::Refuse) {
         wire.reset();
         return nothing();
     }
-    let Ok(body) = axum::body::to_bytes(body, LARGEST_REQUEST).await else {
-        return shared.page(StatusCode::PAYLOAD_TOO_LARGE, "413 Request Entity Too Large", "413");
+    let body = axum::body::to_bytes(body, LARGEST_REQUEST).await;
+    let Some(body) = body.ok().filter(|body| body.len() <= shared.options.largest_request) else {
+        guard(&shared.served).set_fault(number, FaultKind::TooLarge);
+        return reply::too_large(now());
     };
-    let canned = match fault {
-        None | Some(FaultKind::Truncate | FaultKind::Drip | FaultKind::LostReply | FaultKind::Late502) => None,
-        Some(FaultKind::Refuse | FaultKind::Reset) => {
+    let kind = content_type(&head.headers);
+    match fault {
+        Some(FaultKind::Reset) => {
             wire.reset();
-            Some(nothing())
+            return nothing();
         }
         Some(FaultKind::Stall) => {
             let _ = tokio::time::timeout(shared.options.stall, stopped(&shared)).await;
             wire.reset();
-            Some(nothing())
+            return nothing();
         }
         Some(FaultKind::LateCommit) => {
-            let kind = content_type(&head.headers).to_owned();
-            guard(&shared.late).insert(number, LateCall { method: method.clone(), kind, body: body.clone() });
+            guard(&shared.late).insert(number, LateCall { method, kind: kind.to_owned(), body });
             commit_later(Arc::clone(&shared), number);
             wire.reset();
-            Some(nothing())
+            return nothing();
         }
-        Some(FaultKind::TooManyRequests) => {
-            let mut reply = shared.unavailable(StatusCode::TOO_MANY_REQUESTS);
-            reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            Some(reply)
-        }
-        Some(FaultKind::BadGateway) => Some(shared.unavailable(StatusCode::BAD_GATEWAY)),
-        Some(FaultKind::Unavailable) => Some(shared.unavailable(StatusCode::SERVICE_UNAVAILABLE)),
-        Some(FaultKind::GatewayTimeout) => Some(shared.unavailable(StatusCode::GATEWAY_TIMEOUT)),
-        Some(FaultKind::Html) => Some(shared.unavailable(StatusCode::OK)),
-        Some(FaultKind::Redirect) => {
-            let mut reply = shared.reply(StatusCode::FOUND, "text/html", Body::empty());
-            let elsewhere = HeaderValue::from_static("http://127.0.0.2/elsewhere");
-            reply.headers_mut().insert(header::LOCATION, elsewhere);
-            Some(reply)
-        }
-        Some(FaultKind::Garbage) => {
-            Some(shared.reply(StatusCode::OK, "application/json", Body::from(&b"\xff\xfe{\x80"[..])))
-        }
-        Some(FaultKind::Huge) => Some(huge(&shared)),
-    };
-    if let Some(reply) = canned {
+        _ => {}
+    }
+    if let Some(reply) = fault.and_then(|fault| reply::instead(fault, now())) {
         return reply;
     }
-    let text = match shared.carry_out(&method, &head.headers, &body) {
-        Carried::Reply(text) => text,
-        Carried::Failed(page) => return page,
+    let text = match shared.answer(&method, kind, &body) {
+        Ok(text) => text,
+        Err(error) => {
+            let text = format!("the sandbox cannot keep its world: {}", escape(&error.to_string()));
+            return reply::page(StatusCode::INTERNAL_SERVER_ERROR, "Unhandled Exception", &text, now());
+        }
     };
     match fault {
         Some(FaultKind::LostReply) => {
             wire.reset();
             nothing()
         }
-        Some(FaultKind::Late502) => shared.unavailable(StatusCode::BAD_GATEWAY),
-        Some(FaultKind::Truncate) => truncated(&shared, &text),
+        Some(FaultKind::Late502) => reply::unavailable(StatusCode::BAD_GATEWAY, now()),
+        Some(FaultKind::LateError) => {
+            reply::conduit_error(FaultKind::LateError.conduit_error().unwrap_or_default(), now())
+        }
+        Some(FaultKind::Truncate) => reply::truncated(&text, now()),
         other => {
             if other == Some(FaultKind::Drip) {
                 wire.drip(shared.options.drip);
             }
-            shared.reply(StatusCode::OK, "application/json", text.into())
+            reply::conduit(text, now())
         }
     }
 }
@@ -430,28 +405,6 @@ fn commit_later(shared: Arc<Shared>, number: usize) {
             let _ = shared.answer(&call.method, &call.kind, &call.body);
         }
     });
-}
-
-/// Half of the reply under the length of the whole, and the end of the connection.
-fn truncated(shared: &Shared, text: &str) -> Response {
-    let half = Bytes::copy_from_slice(&text.as_bytes()[..text.len() / 2]);
-    let end = stream::once(async {
-        // what was given before is sent while this waits; an error at once would throw it away
-        tokio::task::yield_now().await;
-        Err(io::Error::from(io::ErrorKind::UnexpectedEof))
-    });
-    let body = stream::iter([Ok(half)]).chain(end);
-    let mut reply = shared.reply(StatusCode::OK, "application/json", Body::from_stream(body));
-    reply.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(text.len()));
-    reply
-}
-
-/// A reply that is far too large, made piece by piece.
-fn huge(shared: &Shared) -> Response {
-    let pieces = stream::iter((0..HUGE / PIECE.len()).map(|_| Ok::<_, io::Error>(Bytes::from_static(PIECE))));
-    let mut reply = shared.reply(StatusCode::OK, "application/json", Body::from_stream(pieces));
-    reply.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(HUGE));
-    reply
 }
 
 fn escape(text: &str) -> String {

@@ -48,6 +48,9 @@ pub struct Status {
     /// What the server uses it for.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub special: Option<String>,
+    /// Whether nobody may comment on a task in it, which `maniphest.status.search` does not tell.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub locked: bool,
 }
 
 /// A priority of tasks.
@@ -354,6 +357,11 @@ impl World {
     /// Whether the status closes a task; an unknown one does, as on the real server.
     pub fn closes(&self, status: &str) -> bool {
         self.statuses.iter().find(|known| known.value == status).is_none_or(|known| known.closed)
+    }
+
+    /// Whether nobody but its assignee may comment on a task with this status.
+    pub fn locks(&self, status: &str) -> bool {
+        self.statuses.iter().any(|known| known.value == status && known.locked)
     }
 
     /// Whether the project is `ancestor` or below it.

@@ -372,7 +372,7 @@ fn broken(fault: &str, settle: &str) -> Server {
 #[test]
 fn each_fault_of_the_post_leaves_one_answer() {
     use phabgate::sandbox::FaultKind;
-    for kind in FaultKind::ALL.into_iter().filter(|kind| *kind != FaultKind::LateCommit) {
+    for kind in FaultKind::UNCLEAR.into_iter().filter(|kind| *kind != FaultKind::LateCommit) {
         let server = broken(&format!("maniphest.edit:{}@1", kind.name()), "1s");
         let (code, out, err) = run(&server, "sre1", &["approve", "T6", "--yes"]);
         assert_eq!(code, 0, "{}: {out}{err}", kind.name());

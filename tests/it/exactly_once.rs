@@ -18,7 +18,7 @@ fn recorded_once(server: &Server) {
 
 #[test]
 fn each_fault_of_the_post_is_survived() {
-    for kind in FaultKind::ALL {
+    for kind in FaultKind::UNCLEAR {
         let server = Server::with(Options {
             faults: vec![format!("maniphest.edit:{}@1", kind.name()).parse().unwrap()],
             stall: std::time::Duration::from_secs(600),
@@ -32,7 +32,7 @@ fn each_fault_of_the_post_is_survived() {
 
 #[test]
 fn each_fault_of_a_read_ends_in_success_or_in_a_clear_error() {
-    for kind in FaultKind::ALL {
+    for kind in FaultKind::UNCLEAR {
         let always = format!("transaction.search:{}", kind.name());
         let server = Server::with(Options {
             faults: vec![always.parse().unwrap()],

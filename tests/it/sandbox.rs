@@ -125,14 +125,14 @@ fn broken(kind: FaultKind) -> Server {
 
 #[test]
 fn each_fault_is_seen_at_the_socket_and_writes_or_does_not() {
-    for kind in FaultKind::ALL {
+    for kind in FaultKind::all() {
         let server = broken(kind);
         let seen = see(start(&server.running, "sre1", "maniphest.edit", comment()));
         // status, end of the connection, written
         let expected = match kind {
             FaultKind::Refuse | FaultKind::Reset | FaultKind::Stall | FaultKind::LateCommit => (None, End::Reset, 0),
             FaultKind::LostReply => (None, End::Reset, 1),
-            FaultKind::Truncate | FaultKind::Drip => (Some(200), End::Closed, 1),
+            FaultKind::Truncate | FaultKind::Drip | FaultKind::LateError => (Some(200), End::Closed, 1),
             FaultKind::TooManyRequests => (Some(429), End::Closed, 0),
             FaultKind::BadGateway => (Some(502), End::Closed, 0),
             FaultKind::Unavailable => (Some(503), End::Closed, 0),
@@ -140,6 +140,14 @@ fn each_fault_is_seen_at_the_socket_and_writes_or_does_not() {
             FaultKind::Late502 => (Some(502), End::Closed, 1),
             FaultKind::Html | FaultKind::Garbage | FaultKind::Huge => (Some(200), End::Closed, 0),
             FaultKind::Redirect => (Some(302), End::Closed, 0),
+            FaultKind::Forbidden => (Some(403), End::Closed, 0),
+            FaultKind::TooLarge => (Some(413), End::Closed, 0),
+            FaultKind::LockWait
+            | FaultKind::Deadlock
+            | FaultKind::Savepoint
+            | FaultKind::NoDatabase
+            | FaultKind::ReadOnly
+            | FaultKind::Mfa => (Some(200), End::Closed, 0),
         };
         assert_eq!((seen.status(), seen.end, written(&server.running)), expected, "{kind}");
         assert!(expected.0.is_some() || seen.bytes.is_empty(), "{kind}");
@@ -148,7 +156,7 @@ fn each_fault_is_seen_at_the_socket_and_writes_or_does_not() {
 
 #[test]
 fn each_reply_of_a_fault_looks_like_what_it_stands_for() {
-    for kind in FaultKind::ALL {
+    for kind in FaultKind::UNCLEAR {
         let server = broken(kind);
         let seen = see(start(&server.running, "sre1", "maniphest.edit", comment()));
         if seen.status().is_none() {
@@ -182,6 +190,52 @@ fn each_reply_of_a_fault_looks_like_what_it_stands_for() {
             _ => {}
         }
     }
+}
+
+#[test]
+fn what_refuses_a_call_says_why_as_the_real_server_does() {
+    for kind in FaultKind::REFUSALS.into_iter().chain([FaultKind::LateError]) {
+        let server = broken(kind);
+        let seen = see(start(&server.running, "sre1", "maniphest.edit", comment()));
+        let text = String::from_utf8_lossy(seen.body()).into_owned();
+        let expected = match kind {
+            FaultKind::Forbidden => "<title>403 Forbidden</title>",
+            FaultKind::TooLarge => "<title>413 Request Entity Too Large</title>",
+            FaultKind::LockWait => "\"#1205: ",
+            FaultKind::Deadlock => "\"#1213: ",
+            FaultKind::Savepoint => "\"#1305: ",
+            FaultKind::NoDatabase => "Unable to establish a connection to any database host",
+            FaultKind::ReadOnly => "this server is in read-only mode",
+            FaultKind::Mfa => "This transaction group requires MFA to apply",
+            _ => "\"#2006: ",
+        };
+        assert!(text.contains(expected), "{kind}: {text}");
+        if seen.status() == Some(200) {
+            let reply = seen.json();
+            assert_eq!((&reply["result"], &reply["error_code"]), (&Value::Null, &json!("ERR-CONDUIT-CORE")), "{kind}");
+        }
+    }
+}
+
+#[test]
+fn a_server_that_takes_no_writes_answers_reads() {
+    let server = Server::broken(&["*:read-only"]);
+    assert!(call(&server.running, "sre1", "user.whoami", json!({}))["result"].is_object());
+    let refused = call(&server.running, "sre1", "maniphest.edit", comment());
+    assert!(refused["error_info"].as_str().unwrap().contains("read-only mode"), "{refused}");
+    let struck: Vec<_> = server.running.served().into_iter().map(|served| served.fault).collect();
+    assert_eq!(struck, [None, Some(FaultKind::ReadOnly)]);
+}
+
+#[test]
+fn a_request_above_the_limit_is_refused_and_not_carried_out() {
+    let server = Server::with(Options { largest_request: 300, ..Options::default() });
+    let seen = see(start(&server.running, "sre1", "maniphest.edit", comment()));
+    assert_eq!((seen.status(), written(&server.running)), (Some(200), 1));
+    let long = json!({"objectIdentifier": "T5", "transactions": [{"type": "comment", "value": "written".repeat(50)}]});
+    let seen = see(start(&server.running, "sre1", "maniphest.edit", long));
+    assert_eq!((seen.status(), written(&server.running)), (Some(413), 1));
+    assert_eq!(server.running.served().last().unwrap().fault, Some(FaultKind::TooLarge));
 }
 
 #[test]

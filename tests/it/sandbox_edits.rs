@@ -139,6 +139,28 @@ fn who_may_not_edit_may_comment_and_subscribe() {
 }
 
 #[test]
+fn on_a_locked_task_nobody_but_its_assignee_comments() {
+    let server = Server::new();
+    let running = &*server.running;
+    let lock = |world: &mut World, _| {
+        let open = world.statuses.iter_mut().find(|status| status.value == "open").unwrap();
+        open.locked = true;
+        world.tasks[4].owner = world.user_named("releng1").map(|user| user.phid.clone());
+    };
+    running.change(lock).unwrap();
+    let params = json!({"constraints": {"ids": [5]}});
+    let reply = call(running, "phabgate", "maniphest.search", params);
+    assert_eq!(reply["result"]["data"][0]["fields"]["policy"]["interact"], "no-one");
+    let statuses = call(running, "phabgate", "maniphest.status.search", json!({}));
+    assert!(!statuses.to_string().contains("locked"), "the server does not tell it: {statuses}");
+    let refused = "[You Shall Not Pass: T5] (Can Interact) You do not have permission to interact with this object. // \
+         By default, no one can take this action. The assignee of a task can always view and edit it.";
+    assert_eq!(edit(running, "sre1", Some(5), json!([["comment", "x"]])), [refused]);
+    assert_eq!(edit(running, "sre1", Some(5), json!([["priority", "high"]])), ["priority"]);
+    assert_eq!(edit(running, "releng1", Some(5), json!([["comment", "x"]])), ["comment"]);
+}
+
+#[test]
 fn closing_an_open_task_that_nobody_has_assigns_it() {
     let server = Server::new();
     let running = &*server.running;

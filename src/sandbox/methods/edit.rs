@@ -92,6 +92,10 @@ pub(super) fn edit(world: &mut World, call: &Call, user: &User, now: i64) -> Out
         if !changes.iter().all(mild) && !access::can_edit(world, task, user) {
             return Err(access::refuse_task(world, task, Capability::Edit));
         }
+        let speaks = changes.iter().any(|change| matches!(change, Change::Comment(text) if !text.trim().is_empty()));
+        if speaks && !access::can_interact(world, task, user) {
+            return Err(access::refuse_task(world, task, Capability::Interact));
+        }
     }
     let mut draft = Draft::new(world, existing, user, now);
     for change in &changes {

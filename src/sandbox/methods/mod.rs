@@ -32,7 +32,7 @@ const METHODS: &[(&str, &[&str], bool, Method)] = &[
     ("project.search", SEARCH, false, |world, call, user, _| projects::search(world, call, user)),
     ("project.edit", EDIT, true, |world, call, user, now| project_edit::edit(world, call, user, now)),
     ("maniphest.search", SEARCH, false, |world, call, user, _| tasks::search(world, call, user)),
-    ("maniphest.status.search", &[], false, |world, _, _, _| tell(&json!({"data": world.statuses}))),
+    ("maniphest.status.search", &[], false, |world, _, _, _| tasks::statuses(world)),
     ("maniphest.edit", EDIT, true, |world, call, user, now| edit::edit(world, call, user, now)),
     ("transaction.search", TRANSACTIONS, false, |world, call, user, _| transactions::search(world, call, user)),
 ];

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::super::access;
 use super::super::index::Indexed;
 use super::super::page::{Cursors, application_limit, search_reply};
-use super::super::request::{Call, Fields, Outcome, Refusal};
+use super::super::request::{Call, Fields, Outcome, Refusal, tell};
 use super::super::world::{Task, User, World, leads_to, ordered};
 use super::{attachments, order, query_key, resolve_users};
 
@@ -144,6 +144,18 @@ pub(super) fn search(world: &Indexed, call: &Call, viewer: &User) -> Outcome {
     let page = cursors.page_of_some(&some, limit, |at| world.task_at(at).id, place, matches)?;
     let page = page.map(|at| Row::of(world, world.task_at(at), viewer, &attached));
     search_reply(call, page, echo, json!({}))
+}
+
+/// `maniphest.status.search`, which says nothing of locks.
+pub(super) fn statuses(world: &World) -> Outcome {
+    let row = |status: &super::super::world::Status| {
+        let mut row = json!({"name": status.name, "value": status.value, "closed": status.closed});
+        if let Some(special) = &status.special {
+            row["special"] = json!(special);
+        }
+        row
+    };
+    tell(&json!({"data": world.statuses.iter().map(row).collect::<Vec<_>>()}))
 }
 
 /// The places of all tasks in this order; `None` where it is that of their numbers.
@@ -286,7 +298,11 @@ impl<'w> Row<'w> {
             space: task.space.as_deref(),
             date_created: task.created,
             date_modified: task.modified,
-            policy: Policy { view: &task.view, interact: &task.view, edit: &task.edit },
+            policy: Policy {
+                view: &task.view,
+                interact: if world.locks(&task.status) { "no-one" } else { &task.view },
+                edit: &task.edit,
+            },
             custom: custom.map(|field| (format!("custom.{}", field.key), task.custom.get(&field.key))).collect(),
         };
         let attachment = |key: &String| {

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
+use url::Url;
 
 use super::exit::Failure;
 use super::session::Session;
@@ -61,7 +62,7 @@ async fn deliver_one(
 ) -> Result<Option<Delivered>, Failure> {
     for _ in 0..SENDS {
         let left = deadline.saturating_duration_since(Instant::now());
-        let Some(lock) = lock(journal, left).await? else { return Ok(None) };
+        let Some(lock) = lock(journal, session.base(), left).await? else { return Ok(None) };
         // Read under the lock: another process may have delivered it by now.
         let state = journal.state(deploy)?;
         let Some(mut due) = state.outbox().into_iter().find(|due| due.event == event) else {
@@ -119,10 +120,10 @@ pub(super) fn say_delivered(session: &Session, task: TaskId, event: Event, trans
 }
 
 /// The right to send, where it can be had in time. Other senders hold it for a few calls at the most.
-pub(super) async fn lock(journal: &Journal, limit: Duration) -> Result<Option<OutboxLock>, Failure> {
+pub(super) async fn lock(journal: &Journal, server: &Url, limit: Duration) -> Result<Option<OutboxLock>, Failure> {
     let deadline = Instant::now() + limit;
     loop {
-        if let Some(lock) = journal.lock_outbox(How::TryNow)? {
+        if let Some(lock) = journal.lock_outbox(server, How::TryNow)? {
             return Ok(Some(lock));
         }
         if Instant::now() >= deadline {

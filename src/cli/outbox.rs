@@ -81,6 +81,7 @@ fn text(entry: &OutboxEntry, width: usize) -> String {
     let state = match entry.state {
         EntryState::Ready => styled(MIND, "not on the task"),
         EntryState::Unclear => styled(MIND, "not clear whether it is on the task"),
+        EntryState::Refused => styled(MIND, "not on the task, the server refused it"),
     };
     let mut lines = format!("{} {} {state}\n", styled(NAME, &entry.task.to_string()), entry.event.word());
     let attempts = match entry.attempts {
@@ -162,7 +163,7 @@ fn next_settled(journal: &Journal, deploys: &[DeployId]) -> Result<Option<Timest
     for deploy in deploys {
         let settled = journal.state(*deploy)?.outbox().into_iter().filter_map(|due| match due.phase {
             Phase::Unclear { settle_at, .. } => Some(settle_at),
-            Phase::Ready => None,
+            Phase::Ready | Phase::Refused { .. } => None,
         });
         last = last.max(settled.max());
     }

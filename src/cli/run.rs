@@ -305,7 +305,7 @@ impl Deploy<'_> {
         let mut why = "another process holds the outbox".to_owned();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let held = if left.is_zero() { None } else { lock(&self.journal, left).await? };
+            let held = if left.is_zero() { None } else { lock(&self.journal, self.session.base(), left).await? };
             let Some(held) = held else {
                 self.ui.warn(&format!("{task}: `started` is not confirmed ({why}); going on, the outbox keeps it"));
                 return Ok(Confirmed::Go);

@@ -137,6 +137,16 @@ pub enum JournalError {
         /// The deploy.
         deploy: DeployId,
     },
+    /// The lock that was taken is that of another server than the deploy's.
+    #[error("deploy {deploy} is on {server}, and the right to send was taken for {locked}; this is a fault to report")]
+    OtherServer {
+        /// The deploy.
+        deploy: DeployId,
+        /// The URL of its server.
+        server: String,
+        /// The URL of the server that the lock is for.
+        locked: String,
+    },
     /// A live process owns the deploy.
     #[error("deploy {deploy} is in the hands of another running gate; wait until it has ended")]
     Owned {

@@ -130,9 +130,13 @@ pub enum Delivery {
         event: record::Event,
         /// The error, in words, without tokens.
         why: String,
-        /// The instant from which the attempt is settled, counted from its answer; never earlier than was planned.
+        /// The instant from which the attempt is settled, counted from its answer; never earlier than was planned. An
+        /// answer that [ends](Answer::ends_the_attempt) the attempt settles it at this event's time.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         settle_at: Option<Timestamp>,
+        /// What the answer was.
+        #[serde(default, skip_serializing_if = "Answer::is_unclear")]
+        answer: Answer,
     },
     /// A read of all pages of the task's comments did not find it, and the attempt is too old to arrive still.
     Missing {
@@ -140,6 +144,16 @@ pub enum Delivery {
         event: record::Event,
         /// When that read was begun.
         read_at: Timestamp,
+    },
+    /// The attempt was refused, and a read of the task that was begun once it was settled does not find the record. It is
+    /// not sent again before the task looks otherwise than that read saw it, or somebody asks for it.
+    Refused {
+        /// Which record.
+        event: record::Event,
+        /// When that read was begun.
+        read_at: Timestamp,
+        /// How that read saw the task.
+        seen: TaskSeen,
     },
     /// The record was read on the task.
     Delivered {
@@ -150,6 +164,46 @@ pub enum Delivery {
         /// The PHID of that transaction.
         phid: Phid<Xact>,
     },
+}
+
+/// What the answer to an attempt was, where a read of the task has to settle whether it was carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// Nothing certain: the attempt may have been carried out, or may yet be.
+    #[default]
+    Unclear,
+    /// An error of the server's own whose transaction was rolled back: a deadlock or a lock wait.
+    RolledBack,
+    /// An error of the server's own, for another reason.
+    Refused,
+    /// A refusal by something in front of the server (HTTP 413, 403). Whether the server has the attempt it does not say.
+    Filtered,
+}
+
+impl Answer {
+    /// Whether nothing can be carried out any more once this answer was given.
+    pub fn ends_the_attempt(self) -> bool {
+        matches!(self, Self::RolledBack | Self::Refused)
+    }
+
+    /// Whether the same attempt would most likely be answered in the same way.
+    pub fn is_refusal(self) -> bool {
+        matches!(self, Self::Refused | Self::Filtered)
+    }
+
+    fn is_unclear(&self) -> bool {
+        *self == Self::Unclear
+    }
+}
+
+/// How a task looked when it was read: whether it changed since shows whether what was refused may be tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskSeen {
+    /// The value of its status, such as `open`.
+    pub status: String,
+    /// When it was last changed, by the server's clock (`dateModified`).
+    pub modified: Timestamp,
 }
 
 impl Step {
@@ -168,7 +222,7 @@ impl Step {
 }
 
 impl Delivery {
-    const KINDS: [&str; 5] = ["sending", "not-sent", "unclear", "missing", "delivered"];
+    const KINDS: [&str; 6] = ["sending", "not-sent", "unclear", "missing", "refused", "delivered"];
 
     /// The name of its kind, as the journal writes it.
     pub fn kind(&self) -> &'static str {
@@ -177,6 +231,7 @@ impl Delivery {
             Self::NotSent { .. } => "not-sent",
             Self::Unclear { .. } => "unclear",
             Self::Missing { .. } => "missing",
+            Self::Refused { .. } => "refused",
             Self::Delivered { .. } => "delivered",
         }
     }
@@ -188,6 +243,7 @@ impl Delivery {
             | Self::NotSent { event, .. }
             | Self::Unclear { event, .. }
             | Self::Missing { event, .. }
+            | Self::Refused { event, .. }
             | Self::Delivered { event, .. } => *event,
         }
     }

@@ -10,6 +10,9 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+use url::Url;
+
 use super::error::JournalError;
 use crate::ids::DeployId;
 
@@ -51,8 +54,11 @@ impl Folder {
         self.root.join("setup.lock")
     }
 
-    pub(super) fn outbox_lock(&self) -> PathBuf {
-        self.root.join("outbox.lock")
+    /// The lock of those who send to one server, named by the digest of its URL.
+    pub(super) fn outbox_lock(&self, server: &Url) -> PathBuf {
+        let digest = Sha256::digest(server.as_str());
+        let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        self.root.join(format!("outbox-{name}.lock"))
     }
 
     pub(super) fn deploy_lock(&self, deploy: DeployId) -> PathBuf {

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use url::Url;
+
 use super::error::JournalError;
 use crate::ids::DeployId;
 
@@ -39,9 +41,11 @@ pub struct Ownership {
     _file: File,
 }
 
-/// This process alone may send records of this state folder, while this value lives.
+/// This process alone may send records of this state folder to one server, while this value lives. A server that hangs
+/// holds up nobody who writes to another.
 #[derive(Debug)]
 pub struct OutboxLock {
+    server: Url,
     _file: File,
 }
 
@@ -67,8 +71,13 @@ impl Drop for Ownership {
 }
 
 impl OutboxLock {
-    pub(super) fn take(path: &Path, how: How) -> Result<Option<Self>, JournalError> {
-        Ok(lock(path, how)?.map(|file| Self { _file: file }))
+    pub(super) fn take(path: &Path, server: &Url, how: How) -> Result<Option<Self>, JournalError> {
+        Ok(lock(path, how)?.map(|file| Self { server: server.clone(), _file: file }))
+    }
+
+    /// The server to which records may be sent.
+    pub fn server(&self) -> &Url {
+        &self.server
     }
 }
 

@@ -28,7 +28,8 @@
 //!   that it may come now, in one write transaction, so two processes cannot both take the same step.
 //! - Nothing is ever changed or removed; triggers refuse it. A deploy takes about 8 KB: its intent and two records of 1 to 2 KB each, and
 //!   some small events. Ten thousand deploys are some 80 MB, and a start reads only those that are open.
-//! - A record is either surely not on its task, or unclear, or known to be there. It can be sent from the first alone.
+//! - A record is either surely not on its task, or unclear, or known to be there. It can be sent from the first alone. One
+//!   that the server refused is surely not there, and is kept apart, so that it is not sent again for ever.
 //!
 //! # Restricted tasks
 //! What is queued is kept as it is, for good. **The caller** builds the records of a restricted task without its title,
@@ -53,7 +54,7 @@ mod store;
 mod tests;
 
 pub use self::error::JournalError;
-pub use self::event::{Delivery, Event, Identity, Intent, Step, Way, What};
+pub use self::event::{Answer, Delivery, Event, Identity, Intent, Step, TaskSeen, Way, What};
 pub use self::lock::{How, OutboxLock, Ownership};
 pub use self::outbox::{EntryState, OutboxEntry, Outgoing, Phase, Place, Undelivered};
 pub use self::recover::recover;

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use url::Url;
 
+use super::event::{Answer, TaskSeen};
 use super::state::DeployState;
 use crate::ids::{DeployId, Phid, TaskId, TransactionId, User, Xact};
 use crate::record::{self, Record};
@@ -24,6 +25,15 @@ pub enum Place {
         since: Timestamp,
         /// From when a read that does not find it settles the matter.
         settle_at: Timestamp,
+        /// What was answered.
+        answer: Answer,
+    },
+    /// Surely not on the task, and refused there.
+    Refused {
+        /// When that was known.
+        since: Timestamp,
+        /// How the task looked then.
+        seen: TaskSeen,
     },
     /// On the task.
     Delivered {
@@ -56,7 +66,7 @@ pub struct Outgoing {
 }
 
 /// What can be done about a record that is not known to be on its task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
     /// It is surely not there and may be sent at once.
     Ready,
@@ -64,8 +74,16 @@ pub enum Phase {
     Unclear {
         /// When it was sent.
         since: Timestamp,
-        /// From when a read that does not find it makes it [`Phase::Ready`] again.
+        /// From when a read that does not find it makes it [`Phase::Ready`] again, or [`Phase::Refused`].
         settle_at: Timestamp,
+        /// What was answered.
+        answer: Answer,
+    },
+    /// It is surely not there, since the server refused it. It may be sent where the task looks otherwise by now, or
+    /// where somebody asks for it.
+    Refused {
+        /// How the task looked when that was known.
+        seen: TaskSeen,
     },
 }
 
@@ -102,7 +120,7 @@ impl Outgoing {
     }
 
     pub(super) fn sending(&mut self, at: Timestamp, author: &Phid<User>, server: &Url, settle_at: Timestamp) {
-        self.place = Place::Unclear { since: at, settle_at };
+        self.place = Place::Unclear { since: at, settle_at, answer: Answer::Unclear };
         self.attempts = self.attempts.saturating_add(1);
         self.authors.insert(author.clone());
         self.server = Some(server.clone());
@@ -110,15 +128,18 @@ impl Outgoing {
 
     /// Whether people may see it on the task.
     pub fn may_be_on_task(&self) -> bool {
-        self.place != Place::Ready
+        matches!(self.place, Place::Unclear { .. } | Place::Delivered { .. })
     }
 
     /// What is left to do, where `due` says whether it should still be sent if it is surely not there.
     pub(super) fn undelivered(&self, due: bool) -> Option<Undelivered> {
-        let phase = match self.place {
+        let phase = match &self.place {
             Place::Ready if due => Phase::Ready,
-            Place::Unclear { since, settle_at } => Phase::Unclear { since, settle_at },
-            Place::Ready | Place::Delivered { .. } => return None,
+            Place::Refused { seen, .. } if due => Phase::Refused { seen: seen.clone() },
+            Place::Unclear { since, settle_at, answer } => {
+                Phase::Unclear { since: *since, settle_at: *settle_at, answer: *answer }
+            }
+            Place::Ready | Place::Refused { .. } | Place::Delivered { .. } => return None,
         };
         Some(Undelivered {
             event: self.record.event,
@@ -147,7 +168,7 @@ pub struct OutboxEntry {
     pub since: Timestamp,
     /// How often it was sent.
     pub attempts: u32,
-    /// Ready or unclear.
+    /// Ready, unclear or refused.
     pub state: EntryState,
     /// Before when nothing can be sent; `None` where it can be at once.
     pub next_try_at: Option<Timestamp>,
@@ -163,6 +184,8 @@ pub enum EntryState {
     Ready,
     /// It may be on the task.
     Unclear,
+    /// Surely not on the task: the server refused it.
+    Refused,
 }
 
 impl OutboxEntry {
@@ -171,6 +194,7 @@ impl OutboxEntry {
         let entry = |undelivered: Undelivered| {
             let (state_name, next_try_at) = match undelivered.phase {
                 Phase::Ready => (EntryState::Ready, None),
+                Phase::Refused { .. } => (EntryState::Refused, None),
                 Phase::Unclear { settle_at, .. } => (EntryState::Unclear, Some(settle_at)),
             };
             Self {

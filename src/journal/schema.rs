@@ -6,7 +6,8 @@
 use rusqlite::Connection;
 
 /// The steps from nothing to the present; the version of a journal is how many of them it took.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE deploy (
         id TEXT PRIMARY KEY NOT NULL,
         closed INTEGER NOT NULL CHECK (closed IN (0, 1)),
@@ -32,7 +33,11 @@ const MIGRATIONS: &[&str] = &["
 
     CREATE TABLE probe (written INTEGER NOT NULL) STRICT;
     INSERT INTO probe (written) VALUES (0);
-"];
+",
+    "
+    -- Of this version are the events of records that were refused: the tables stay, an older gate must refuse them.
+",
+];
 
 /// The version of a journal that this gate writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;

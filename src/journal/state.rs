@@ -6,7 +6,8 @@
 //!
 //! Two strands run side by side. The deploy itself goes
 //! `Intent → Queued started → Spawning → Spawned → Exited → Queued finished → Closed`, shorter where it stops early.
-//! Each queued record goes `Ready → Sending → Delivered`, back to ready by `NotSent` or `Missing`.
+//! Each queued record goes `Ready → Sending → Delivered`, back to ready by `NotSent` or `Missing`, and by `Refused` to a
+//! place from which it is sent only where something changed.
 //!
 //! **A `started` that is surely not on the task is due only until the end is known.** Once `finished` is queued, or the deploy
 //! is closed, posting it would tell people that something is happening now which is over. `finished` says all that it said. A
@@ -80,6 +81,12 @@ pub enum Illegal {
     /// The task was read too early to prove that the record will not come.
     #[error("the task was read before the attempt could be settled")]
     TooEarly,
+    /// The attempt was refused, so that the record does not become ready again by itself.
+    #[error("the attempt to send that record was refused")]
+    WasRefused,
+    /// The attempt was not refused.
+    #[error("the attempt to send that record was not refused")]
+    NotRefused,
     /// The deploy would be closed without the record that it owes.
     #[error("a record of how it ended is still owed")]
     RecordOwed,
@@ -259,8 +266,8 @@ impl DeployState {
         let outgoing = self.records.get_mut(&delivery.event()).ok_or(Illegal::NotQueued)?;
         let unclear = match &outgoing.place {
             Place::Delivered { .. } => return Err(Illegal::AlreadyDelivered),
-            Place::Ready => None,
-            Place::Unclear { settle_at, .. } => Some(*settle_at),
+            Place::Ready | Place::Refused { .. } => None,
+            Place::Unclear { settle_at, answer, .. } => Some((*settle_at, *answer)),
         };
         match (delivery, unclear) {
             (Delivery::Sending { .. }, Some(_)) => return Err(Illegal::Unsettled),
@@ -274,23 +281,38 @@ impl DeployState {
                 // A `started` that turns up after all must not stand there without an end.
                 self.closed &= !self.owes_finished();
             }
-            (Delivery::NotSent { .. } | Delivery::Unclear { .. } | Delivery::Missing { .. }, None) => {
-                return Err(Illegal::NotSending);
-            }
+            (
+                Delivery::NotSent { .. }
+                | Delivery::Unclear { .. }
+                | Delivery::Missing { .. }
+                | Delivery::Refused { .. },
+                None,
+            ) => return Err(Illegal::NotSending),
             (Delivery::NotSent { why, .. }, Some(_)) => {
                 outgoing.place = Place::Ready;
                 outgoing.last_error = Some(why.clone());
             }
-            (Delivery::Unclear { why, settle_at: later, .. }, Some(_)) => {
+            (Delivery::Unclear { why, settle_at: later, answer: now, .. }, Some(_)) => {
                 outgoing.last_error = Some(why.clone());
-                if let Place::Unclear { settle_at, .. } = &mut outgoing.place {
-                    *settle_at = (*settle_at).max(later.unwrap_or(*settle_at));
+                if let Place::Unclear { settle_at, answer, .. } = &mut outgoing.place {
+                    *settle_at = match now.ends_the_attempt() {
+                        true => at,
+                        false => (*settle_at).max(later.unwrap_or(*settle_at)),
+                    };
+                    *answer = *now;
                 }
             }
-            (Delivery::Missing { read_at, .. }, Some(settle_at)) if *read_at < settle_at => {
+            (Delivery::Missing { read_at, .. } | Delivery::Refused { read_at, .. }, Some((settle_at, _)))
+                if *read_at < settle_at =>
+            {
                 return Err(Illegal::TooEarly);
             }
+            (Delivery::Missing { .. }, Some((_, answer))) if answer.is_refusal() => return Err(Illegal::WasRefused),
             (Delivery::Missing { .. }, Some(_)) => outgoing.place = Place::Ready,
+            (Delivery::Refused { .. }, Some((_, answer))) if !answer.is_refusal() => return Err(Illegal::NotRefused),
+            (Delivery::Refused { seen, .. }, Some(_)) => {
+                outgoing.place = Place::Refused { since: at, seen: seen.clone() };
+            }
         }
         Ok(())
     }

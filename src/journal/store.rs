@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
+use url::Url;
 
 use super::error::JournalError;
 use super::event::{Delivery, Event, Step};
@@ -108,12 +109,12 @@ impl Journal {
         Ownership::take(self.folder.deploy_lock(deploy), deploy)
     }
 
-    /// Takes the right to send records; `None` where another process has it for longer than may be waited.
+    /// Takes the right to send records to a server; `None` where another process has it for longer than may be waited.
     ///
     /// # Errors
     /// Where the lock file cannot be written.
-    pub fn lock_outbox(&self, how: How) -> Result<Option<OutboxLock>, JournalError> {
-        OutboxLock::take(&self.folder.outbox_lock(), how)
+    pub fn lock_outbox(&self, server: &Url, how: How) -> Result<Option<OutboxLock>, JournalError> {
+        OutboxLock::take(&self.folder.outbox_lock(server), server, how)
     }
 
     /// Adds a step of a deploy that this process owns. It is on the disk when this returns.
@@ -127,14 +128,20 @@ impl Journal {
     /// Adds a step of a record on its way to the task. It is on the disk when this returns.
     ///
     /// # Errors
-    /// Where the step may not come now, and nothing is written; or where the journal cannot be written.
+    /// Where the step may not come now or the deploy is on another server than the lock is for, and nothing is written;
+    /// or where the journal cannot be written.
     pub fn delivery(
         &mut self,
-        _outbox: &OutboxLock,
+        outbox: &OutboxLock,
         deploy: DeployId,
         at: Timestamp,
         delivery: Delivery,
     ) -> Result<DeployState, JournalError> {
+        let server = self.state(deploy)?.intent().server.clone();
+        if server != *outbox.server() {
+            let (server, locked) = (server.to_string(), outbox.server().to_string());
+            return Err(JournalError::OtherServer { deploy, server, locked });
+        }
         self.add(deploy, |state| state.map(|_| Event::new(at, delivery)).into_iter().collect())
     }
 

@@ -103,14 +103,15 @@ impl Postman<'_> {
         due: &Undelivered,
     ) -> Result<Posted, JournalError> {
         let sent_now = due.phase == Phase::Ready;
-        let (why, settle_at) = match due.phase {
+        let (why, settle_at) = match &due.phase {
+            Phase::Refused { .. } => return Ok(Posted::NotThere { why: due.last_error.clone().unwrap_or_default() }),
             Phase::Ready => match self.send(journal, lock, deploy, due).await? {
                 Attempt::NotThere { why } => return Ok(Posted::NotThere { why }),
                 Attempt::Unclear { why, settle_at } => (why, settle_at),
             },
             Phase::Unclear { settle_at, .. } => {
                 let why = due.last_error.clone();
-                (why.unwrap_or_else(|| "the gate was stopped while it was being sent".to_owned()), settle_at)
+                (why.unwrap_or_else(|| "the gate was stopped while it was being sent".to_owned()), *settle_at)
             }
         };
         let read_at = Timestamp::now();
@@ -166,7 +167,8 @@ impl Postman<'_> {
         };
         let answered = Timestamp::now();
         let settle_at = settle_at.max(self.settled_from(answered));
-        let unclear = Delivery::Unclear { event, why: why.clone(), settle_at: Some(settle_at) };
+        let unclear =
+            Delivery::Unclear { event, why: why.clone(), settle_at: Some(settle_at), answer: Default::default() };
         journal.delivery(lock, deploy, answered, unclear)?;
         Ok(Attempt::Unclear { why, settle_at })
     }

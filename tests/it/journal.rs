@@ -58,7 +58,7 @@ fn intent(number: u32) -> Step {
     Step::Intent(Intent {
         way: Way::Run,
         task: TaskId::new(1234).unwrap(),
-        server: "https://phab.example/".parse().unwrap(),
+        server: server(),
         template: Box::new(record(number, record::Event::Started)),
         identity: Identity {
             user: Some("phabgate".to_owned()),
@@ -69,15 +69,18 @@ fn intent(number: u32) -> Step {
     })
 }
 
+fn server() -> url::Url {
+    "https://phab.example/".parse().unwrap()
+}
+
 /// Runs a whole deploy in the journal, nine events, with nothing behind it.
 fn run(journal: &mut Journal, number: u32) {
     let id = deploy(number);
     let owner = journal.own(id).unwrap();
     let deliver = |journal: &mut Journal, event| {
-        let lock = journal.lock_outbox(How::Wait).unwrap().unwrap();
+        let lock = journal.lock_outbox(&server(), How::Wait).unwrap().unwrap();
         let author = Phid::new("PHID-USER-phabgate").unwrap();
-        let server = "https://phab.example/".parse().unwrap();
-        let sending = Delivery::Sending { event, author, server, settle_at: now() };
+        let sending = Delivery::Sending { event, author, server: server(), settle_at: now() };
         journal.delivery(&lock, id, now(), sending).unwrap();
         let phid = Phid::new("PHID-XACT-TASK-abc").unwrap();
         journal.delivery(&lock, id, now(), Delivery::Delivered { event, transaction: TransactionId(7), phid }).unwrap();
@@ -128,7 +131,7 @@ fn in_a_role() {
         }
         "hold" => {
             let _owner = journal.own(deploy(1)).unwrap();
-            let _outbox = journal.lock_outbox(How::Wait).unwrap();
+            let _outbox = journal.lock_outbox(&server(), How::Wait).unwrap();
             let mut child = Command::new("cat").spawn().unwrap();
             std::io::stdout().write_all(b"\nready\n").unwrap();
             child.wait().unwrap();
@@ -169,7 +172,7 @@ fn a_gate_killed_around_any_write_leaves_the_truth_behind() {
             let mut journal = Journal::open(&folder).unwrap();
             assert_eq!(journal.events(deploy(1)).unwrap().len(), written, "{point}:{passage}");
             assert!(!journal.is_alive(deploy(1)).unwrap());
-            assert!(journal.lock_outbox(How::TryNow).unwrap().is_some(), "the dead hold no lock");
+            assert!(journal.lock_outbox(&server(), How::TryNow).unwrap().is_some(), "the dead hold no lock");
             journal.recover_stranded(now()).unwrap();
             if written > 0 {
                 let state = journal.state(deploy(1)).unwrap();
@@ -236,7 +239,7 @@ fn a_child_that_outlives_its_gate_does_not_keep_it_alive() {
     while words.by_ref().lines().next().unwrap().unwrap() != "ready" {}
     let journal = Journal::open(&folder).unwrap();
     assert!(journal.is_alive(deploy(1)).unwrap());
-    assert!(journal.lock_outbox(How::TryNow).unwrap().is_none());
+    assert!(journal.lock_outbox(&server(), How::TryNow).unwrap().is_none());
 
     let mut input = gate.stdin.take().unwrap();
     // Spawning returns an instant before the kernel has closed what the child does not inherit: once it speaks, it has.
@@ -247,7 +250,7 @@ fn a_child_that_outlives_its_gate_does_not_keep_it_alive() {
     gate.kill().unwrap();
     gate.wait().unwrap();
     assert!(!journal.is_alive(deploy(1)).unwrap());
-    assert!(journal.lock_outbox(How::TryNow).unwrap().is_some());
+    assert!(journal.lock_outbox(&server(), How::TryNow).unwrap().is_some());
     input.write_all(b"still here\n").unwrap();
     answer.clear();
     words.read_line(&mut answer).unwrap();

@@ -62,7 +62,7 @@ impl World {
 
     fn send(&mut self, event: record::Event) -> Result<(), Killed> {
         self.append(sending(event, self.now + 1))?;
-        match self.fates.next().unwrap_or(0) % 5 {
+        match self.fates.next().unwrap_or(0) % 9 {
             0 => {
                 self.server.posted(event);
                 self.live()?;
@@ -76,6 +76,16 @@ impl World {
             3 => {
                 self.server.travelling.push((self.now + SETTLE - 1, event));
                 self.append(unclear(event))
+            }
+            4 => {
+                self.server.posted(event);
+                self.append(answered(event, Answer::Refused))
+            }
+            5 => self.append(answered(event, Answer::Refused)),
+            6 => self.append(answered(event, Answer::RolledBack)),
+            7 => {
+                self.server.travelling.push((self.now + SETTLE - 1, event));
+                self.append(answered(event, Answer::Filtered))
             }
             _ => self.append(unclear(event)),
         }
@@ -100,12 +110,15 @@ impl World {
             self.now += 1;
             self.server.arrive(self.now);
             match undelivered.phase {
-                Phase::Ready => self.send(undelivered.event)?,
+                Phase::Ready | Phase::Refused { .. } => self.send(undelivered.event)?,
                 Phase::Unclear { .. } if self.server.comments.contains_key(&undelivered.event) => {
                     self.append(delivered(undelivered.event))?;
                 }
-                Phase::Unclear { settle_at, .. } if at(self.now) >= settle_at => {
-                    self.append(missing(undelivered.event, self.now))?;
+                Phase::Unclear { settle_at, answer, .. } if at(self.now) >= settle_at => {
+                    self.append(match answer.is_refusal() {
+                        true => refused(undelivered.event, self.now),
+                        false => missing(undelivered.event, self.now),
+                    })?;
                 }
                 Phase::Unclear { .. } => {}
             }

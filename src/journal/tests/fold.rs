@@ -90,7 +90,8 @@ fn the_stage_follows_the_command() {
 #[test]
 fn the_outbox_follows_the_records() {
     let run = troubled_run();
-    let unclear_at = |second| Phase::Unclear { since: at(second), settle_at: at(second + SETTLE) };
+    let unclear_at =
+        |second| Phase::Unclear { since: at(second), settle_at: at(second + SETTLE), answer: Answer::Unclear };
     assert_eq!(outbox(&run[..1]), []);
     assert_eq!(outbox(&run[..2]), [(Started, Phase::Ready)]);
     assert_eq!(outbox(&run[..3]), [(Started, unclear_at(2))]);
@@ -128,6 +129,49 @@ fn a_read_before_the_attempt_settles_proves_nothing() {
     assert_eq!(outbox(&settled), [(Started, Phase::Ready)]);
     settled.push(Event::new(at(601), delivered(Started)));
     assert_eq!(outbox(&settled), [], "what turns up after all is on the task");
+}
+
+#[test]
+fn what_the_server_refused_is_settled_by_one_read_and_kept_apart() {
+    let mut run = whole_run();
+    run.truncate(3);
+    run.push(Event::new(at(4), answered(Started, Answer::Refused)));
+    assert_eq!(refusal(&run, refused(Started, 3), 5), Illegal::TooEarly, "the read was begun before the answer");
+    assert_eq!(refusal(&run, missing(Started, 5), 5), Illegal::WasRefused);
+    run.push(Event::new(at(6), refused(Started, 5)));
+    let seen = TaskSeen { status: "open".to_owned(), modified: at(0) };
+    assert_eq!(outbox(&run), [(Started, Phase::Refused { seen })]);
+    let waiting = &DeployState::from_events(&run).unwrap().outbox()[0];
+    assert_eq!(waiting.last_error.as_deref(), Some("the server refuses the call"));
+    run.push(Event::new(at(700), sending(Started, 700)));
+    assert!(DeployState::from_events(&run).is_ok(), "where the task changed it may be sent again");
+}
+
+#[test]
+fn a_refused_started_is_not_due_after_the_end() {
+    let mut run = whole_run();
+    run.truncate(3);
+    run.push(Event::new(at(4), answered(Started, Answer::Refused)));
+    run.push(Event::new(at(5), refused(Started, 5)));
+    let state = DeployState::from_events(&run).unwrap();
+    assert!(!state.owes_finished(), "nothing ran, and nobody was told anything");
+    run.push(Event::new(at(6), Step::Closed));
+    assert_eq!(outbox(&run), []);
+}
+
+#[test]
+fn a_deadlock_is_settled_at_once_and_a_filter_only_in_time() {
+    let mut run = whole_run();
+    run.truncate(3);
+    let mut rolled_back = run.clone();
+    rolled_back.push(Event::new(at(4), answered(Started, Answer::RolledBack)));
+    assert_eq!(refusal(&rolled_back, refused(Started, 5), 5), Illegal::NotRefused);
+    rolled_back.push(Event::new(at(5), missing(Started, 5)));
+    assert_eq!(outbox(&rolled_back), [(Started, Phase::Ready)]);
+    run.push(Event::new(at(4), answered(Started, Answer::Filtered)));
+    assert_eq!(refusal(&run, refused(Started, 5), 5), Illegal::TooEarly);
+    run.push(Event::new(at(600), refused(Started, 2 + SETTLE)));
+    assert!(matches!(outbox(&run)[..], [(Started, Phase::Refused { .. })]));
 }
 
 #[test]
@@ -280,7 +324,7 @@ proptest! {
             prop_assert_eq!(&DeployState::from_events(&walk[..length]).unwrap(), &state);
             for undelivered in state.outbox() {
                 let sent = state.clone().apply(&Event::new(at(9999), sending(undelivered.event, 9999)));
-                prop_assert_eq!(sent.is_ok(), undelivered.phase == Phase::Ready);
+                prop_assert_eq!(sent.is_ok(), !matches!(undelivered.phase, Phase::Unclear { .. }));
             }
         }
     }

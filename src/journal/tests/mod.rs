@@ -100,7 +100,15 @@ fn not_sent(event: record::Event) -> Delivery {
 }
 
 fn unclear(event: record::Event) -> Delivery {
-    Delivery::Unclear { event, why: "no answer within 10 s".to_owned(), settle_at: None }
+    Delivery::Unclear { event, why: "no answer within 10 s".to_owned(), settle_at: None, answer: Answer::Unclear }
+}
+
+fn answered(event: record::Event, answer: Answer) -> Delivery {
+    Delivery::Unclear { event, why: "the server refuses the call".to_owned(), settle_at: None, answer }
+}
+
+fn refused(event: record::Event, second: i64) -> Delivery {
+    Delivery::Refused { event, read_at: at(second), seen: TaskSeen { status: "open".to_owned(), modified: at(0) } }
 }
 
 fn missing(event: record::Event, second: i64) -> Delivery {
@@ -155,7 +163,10 @@ fn troubled_run() -> Vec<Event> {
         (73, delivered(Finished).into()),
         (74, queued(Recorded).into()),
         (75, sending(Recorded, 75).into()),
-        (76, delivered(Recorded).into()),
+        (76, answered(Recorded, Answer::Refused).into()),
+        (77, refused(Recorded, 77).into()),
+        (78, sending(Recorded, 78).into()),
+        (79, delivered(Recorded).into()),
     ];
     whats.into_iter().map(|(second, what)| Event::new(at(second), what)).collect()
 }
@@ -220,7 +231,11 @@ fn alphabet(second: i64) -> Vec<Event> {
             sending(event, second).into(),
             not_sent(event).into(),
             unclear(event).into(),
+            answered(event, Answer::Refused).into(),
+            answered(event, Answer::Filtered).into(),
+            answered(event, Answer::RolledBack).into(),
             missing(event, second).into(),
+            refused(event, second).into(),
             delivered(event).into(),
         ]);
     }

@@ -35,7 +35,7 @@ fn write_one(journal: &mut Journal, event: &Event) -> Result<DeployState, Journa
             journal.step(&owner, event.at, step.clone())
         }
         What::Delivery(delivery) => {
-            let lock = journal.lock_outbox(How::TryNow)?.unwrap();
+            let lock = journal.lock_outbox(&server(), How::TryNow)?.unwrap();
             journal.delivery(&lock, deploy(), event.at, delivery.clone())
         }
     }
@@ -136,13 +136,28 @@ fn the_outbox_has_one_holder() {
     let (_above, dir) = state_folder();
     let journal = Journal::open(&dir).unwrap();
     let other = Journal::open(&dir).unwrap();
-    let held = journal.lock_outbox(How::Wait).unwrap();
+    let held = journal.lock_outbox(&server(), How::Wait).unwrap();
     assert!(held.is_some());
-    assert!(other.lock_outbox(How::TryNow).unwrap().is_none());
-    assert!(other.lock_outbox(How::Until(Instant::now())).unwrap().is_none());
-    let waiting = std::thread::spawn(move || other.lock_outbox(How::Wait).unwrap().is_some());
+    assert!(other.lock_outbox(&server(), How::TryNow).unwrap().is_none());
+    assert!(other.lock_outbox(&server(), How::Until(Instant::now())).unwrap().is_none());
+    let waiting = std::thread::spawn(move || other.lock_outbox(&server(), How::Wait).unwrap().is_some());
     drop(held);
     assert!(waiting.join().unwrap());
+}
+
+#[test]
+fn a_held_outbox_holds_up_no_other_server() {
+    let (_above, dir) = state_folder();
+    let mut journal = Journal::open(&dir).unwrap();
+    let staging: url::Url = "https://staging.example/".parse().unwrap();
+    let other = journal.lock_outbox(&staging, How::TryNow).unwrap().unwrap();
+    let lock = journal.lock_outbox(&server(), How::TryNow).unwrap().unwrap();
+    let owner = journal.own(deploy()).unwrap();
+    journal.step(&owner, at(0), intent(Way::Run)).unwrap();
+    journal.step(&owner, at(1), queued(Started)).unwrap();
+    let error = journal.delivery(&other, deploy(), at(2), sending(Started, 2)).unwrap_err();
+    assert!(matches!(error, JournalError::OtherServer { .. }), "{error}");
+    journal.delivery(&lock, deploy(), at(2), sending(Started, 2)).unwrap();
 }
 
 #[test]
@@ -151,7 +166,7 @@ fn an_unknown_deploy_is_named() {
     let mut journal = Journal::open(&dir).unwrap();
     assert!(!journal.knows(deploy()).unwrap());
     assert!(matches!(journal.state(deploy()), Err(JournalError::NoSuchDeploy { .. })));
-    let lock = journal.lock_outbox(How::TryNow).unwrap().unwrap();
+    let lock = journal.lock_outbox(&server(), How::TryNow).unwrap().unwrap();
     let error = journal.delivery(&lock, deploy(), at(0), delivered(Started)).unwrap_err();
     assert!(matches!(error, JournalError::NoSuchDeploy { .. }), "{error}");
     let owner = journal.own(deploy()).unwrap();
@@ -171,15 +186,18 @@ fn only_the_owner_can_look_inside() {
     let mut journal = Journal::open(&dir.join("deeper")).unwrap();
     let dir = dir.join("deeper");
     let owner = journal.own(deploy()).unwrap();
-    let _outbox = journal.lock_outbox(How::TryNow).unwrap();
+    let _outbox = journal.lock_outbox(&server(), How::TryNow).unwrap();
     journal.step(&owner, at(0), intent(Way::Run)).unwrap();
     for folder in [dir.parent().unwrap(), &dir, &dir.join("deploys")] {
         assert_eq!(mode(folder), 0o700, "{}", folder.display());
     }
     let lock = format!("deploys/{}.lock", deploy());
-    for file in ["journal.sqlite3", "journal.sqlite3-wal", "journal.sqlite3-shm", "setup.lock", "outbox.lock", &lock] {
+    for file in ["journal.sqlite3", "journal.sqlite3-wal", "journal.sqlite3-shm", "setup.lock", &lock] {
         assert_eq!(mode(&dir.join(file)), 0o600, "{file}");
     }
+    let names = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let outbox: Vec<String> = names.filter(|name| name.starts_with("outbox-")).collect();
+    assert_eq!(outbox.iter().map(|name| mode(&dir.join(name))).collect::<Vec<_>>(), [0o600], "{outbox:?}");
 }
 
 #[test]

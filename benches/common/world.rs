@@ -226,6 +226,7 @@ impl Story {
                 team: team.into(),
                 user: user.username.clone(),
                 phid: Some(Phid::new(user.phid.clone()).unwrap()),
+                project: None,
                 kind: ApprovalKind::Verified,
                 transaction: Some(TransactionId(transaction)),
                 time: self.at(at),
@@ -298,6 +299,7 @@ impl Story {
                 source: DeployerSource::CallingUser,
             }),
             behind: Vec::new(),
+            caller: None,
             host: "deploy1003".into(),
             reason: Some(RecordedReason {
                 category: self.reason().into(),
@@ -306,6 +308,7 @@ impl Story {
             action: None,
             change: Some(format!("https://gerrit.example.org/r/c/{}", 900_000 + self.number)),
             command: Some(format!("scap backport {}", 900_000 + self.number)),
+            arguments_hidden: false,
             note: None,
             approvals,
             informed: Vec::new(),
@@ -317,6 +320,9 @@ impl Story {
             outcome: ended.then_some(Outcome::Succeeded),
             exit: ended.then_some(ExitStatus::Code(0)),
             drill: false,
+            clock: None,
+            dropped: 0,
+            cut: Vec::new(),
             version: env!("CARGO_PKG_VERSION").into(),
         }
     }

@@ -70,6 +70,7 @@ pub(super) fn approval(approver: &str, transaction: TransactionId) -> RecordedAp
         team: "sre".into(),
         user: approver.into(),
         phid: Some(person(approver)),
+        project: None,
         kind: ApprovalKind::Verified,
         transaction: Some(transaction),
         time: at(12),

@@ -40,6 +40,7 @@ fn attested() -> RecordedApproval {
         team: "sre".into(),
         user: "sre1".into(),
         phid: Some(person("sre1")),
+        project: None,
         kind: ApprovalKind::Attested,
         transaction: None,
         time: at(90),

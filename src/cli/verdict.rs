@@ -297,6 +297,7 @@ mod tests {
                 team: "sre".into(),
                 user: "sre1".into(),
                 phid: Some(person("sre1")),
+                project: None,
                 kind: ApprovalKind::Verified,
                 transaction: made.timeline().transactions().last().map(|last| last.id),
                 time: at(11),

@@ -7,6 +7,7 @@ use super::check::Read;
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use crate::conduit::Account;
+use crate::config::{CallingUser, Getent, UserDatabase as _};
 use crate::evidence::{Evidence, Question, Statement};
 use crate::ids::DeployId;
 use crate::journal;
@@ -25,11 +26,13 @@ pub(super) fn template(read: &Read, question: &Question, args: &SubjectArgs, ses
     let explanation = explanation.map(|written| written.explanation.clone()).filter(|words| !words.is_empty());
     let behind =
         behind(read, question, story.as_ref().and_then(|story| story.deployer.as_ref()).filter(|_| !restricted));
+    let project = |team: &str| Some(read.evidence.as_ref()?.teams.get(team)?.phid.clone());
     let approvals =
         read.verdict.approvals.iter().filter(|approval| approval.counts()).map(|approval| RecordedApproval {
             team: approval.team.clone(),
             user: approval.user.clone(),
             phid: approval.phid.clone(),
+            project: project(&approval.team),
             kind: approval.kind,
             transaction: approval.transaction,
             time: approval.time,
@@ -45,11 +48,13 @@ pub(super) fn template(read: &Read, question: &Question, args: &SubjectArgs, ses
         task: question.task,
         deployer: behind.first().cloned(),
         behind: behind.get(1..).unwrap_or_default().to_vec(),
+        caller: Some(caller(session)),
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         reason: category.map(|category| RecordedReason { category, explanation }),
         action: action.or_else(|| stated(story.and_then(|story| story.action.as_ref()))),
         change: args.change.clone().or_else(|| stated(story.and_then(|story| story.change.as_ref()))),
         command: None,
+        arguments_hidden: false,
         note: None,
         approvals: approvals.collect(),
         informed: informed.collect(),
@@ -61,11 +66,37 @@ pub(super) fn template(read: &Read, question: &Question, args: &SubjectArgs, ses
         outcome: None,
         exit: None,
         drill: read.subject.drill,
+        clock: None,
+        dropped: 0,
+        cut: Vec::new(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }
 
-/// Every account that could be behind the deploy, the one that the task states among them.
+/// The login of who typed the command, through sudo too; its number where the host has no name for it.
+fn caller(session: &Session) -> String {
+    let CallingUser { uid, name, .. } = &session.caller;
+    let look_up = || Getent.look_up(&uid.to_string()).ok().flatten().map(|account| account.name);
+    name.clone().or_else(look_up).unwrap_or_else(|| format!("uid {uid}"))
+}
+
+/// Each account once, by the first source that names it: two sources that mean the same account write it in any case.
+fn distinct(deployers: Vec<Deployer>) -> Vec<Deployer> {
+    let mut distinct: Vec<Deployer> = Vec::new();
+    for deployer in deployers {
+        let same = |known: &&mut Deployer| match (&known.phid, &deployer.phid) {
+            (Some(known), Some(phid)) => known == phid,
+            _ => known.user.to_lowercase() == deployer.user.to_lowercase(),
+        };
+        match distinct.iter_mut().find(same) {
+            Some(known) => known.phid = known.phid.take().or(deployer.phid),
+            None => distinct.push(deployer),
+        }
+    }
+    distinct
+}
+
+/// Every account that could be behind the deploy, the one that the task states among them, each once.
 fn behind(read: &Read, question: &Question, stated: Option<&Statement>) -> Vec<Deployer> {
     let mut behind = read.subject.behind.clone();
     if read.evidence.is_none() {
@@ -84,7 +115,7 @@ fn behind(read: &Read, question: &Question, stated: Option<&Statement>) -> Vec<D
             source: DeployerSource::Task,
         });
     }
-    behind
+    distinct(behind)
 }
 
 /// The command as it is recorded: quoted, without secrets, or by its program alone.

@@ -38,11 +38,13 @@ pub(crate) fn record(deploy: DeployId, event: Event, deployer: &str) -> Record {
         task: TaskId::new(1).unwrap(),
         deployer: Some(Deployer { user: deployer.into(), phid: Some(person(deployer)), source: DeployerSource::Token }),
         behind: vec![],
+        caller: None,
         host: "deploy1".into(),
         reason: None,
         action: None,
         change: None,
         command: None,
+        arguments_hidden: false,
         note: None,
         approvals: vec![],
         informed: vec![],
@@ -54,6 +56,9 @@ pub(crate) fn record(deploy: DeployId, event: Event, deployer: &str) -> Record {
         outcome: (event == Event::Finished).then_some(Outcome::Succeeded),
         exit: None,
         drill: false,
+        clock: None,
+        dropped: 0,
+        cut: Vec::new(),
         version: "0.1.0".into(),
     }
 }

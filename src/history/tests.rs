@@ -272,6 +272,7 @@ fn an_approval_that_served_says_so() {
         team: "sre".into(),
         user: "sre1".into(),
         phid: Some(person("sre1")),
+        project: None,
         kind: crate::record::ApprovalKind::Verified,
         transaction: Some(approval),
         time: crate::evidence::testing::at(10),

@@ -1,7 +1,7 @@
 //! The record: the comment that says who approved a deploy, when it ran, what ran and how it ended.
 //!
-//! In the room: the record as data. Beside it: how it reads on the task, how it is read back. Not in the room: when
-//! a record is due (the journal knows) and how it gets onto the task exactly once.
+//! Responsible for the record as data; beside it are its bounds, how it reads on the task and how it is read back. Not
+//! responsible for when a record is due (the journal knows) and how it gets onto the task exactly once.
 
 pub mod mask;
 pub mod parse;
@@ -11,7 +11,7 @@ pub mod render;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{DeployId, Phid, TaskId, TransactionId, User};
+use crate::ids::{DeployId, Phid, Project, TaskId, TransactionId, User};
 
 /// The schema that the machine-readable block of a record names; fields are only ever added under one schema.
 pub const SCHEMA: &str = "phabgate/record/1";
@@ -131,69 +131,59 @@ pub struct RecordedApproval {
     pub team: String,
     /// The approver's username.
     pub user: String,
-    /// The approver's account.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub phid: Option<Phid<User>>,
+    /// When the approval was given, by the server's clock.
+    pub time: Timestamp,
     /// Verified or attested.
     pub kind: ApprovalKind,
     /// The transaction that holds a verified approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction: Option<TransactionId>,
-    /// When the approval was given, by the server's clock.
-    pub time: Timestamp,
+    /// The approver's account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phid: Option<Phid<User>>,
+    /// The project that backed the team when the record was written: who was a member of it then is believed of no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<Phid<Project>>,
     /// Where an attested approval can be looked up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<String>,
 }
 
-/// One record, as its machine-readable block holds it.
+/// Whose clock the gate measured the times of a record by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Clock {
+    /// The server's: the host's clock, corrected by what it was off when the server was last asked.
+    Server,
+    /// The host's own: no reply of the server had told what it is off by.
+    Host,
+}
+
+/// What is known of a text of a record that was too long for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cut {
+    /// The field that holds the start of the text.
+    pub field: String,
+    /// How long the whole text is, secrets masked, in bytes of UTF-8.
+    pub bytes: u64,
+    /// The SHA-256 of the whole text, secrets masked, in hexadecimal digits.
+    pub sha256: String,
+}
+
+/// One record, as its machine-readable block holds it: what people look for first comes first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// [`SCHEMA`].
     pub schema: String,
-    /// The deploy that it speaks of.
-    pub deploy: DeployId,
     /// What has happened.
     pub event: Event,
-    /// The task that it stands on.
-    pub task: TaskId,
-    /// Who deployed; `None` where a deploy by other means was recorded without a known deployer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deployer: Option<Deployer>,
-    /// Every other account that could be behind the deploy.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub behind: Vec<Deployer>,
-    /// The machine that the gate ran on.
-    pub host: String,
-    /// Why it could not wait.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<RecordedReason>,
-    /// `fix`, `rollback`, `config` or `on-wiki-edit`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub action: Option<String>,
-    /// What is deployed: a Gerrit change, a commit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub change: Option<String>,
     /// The command, shell-quoted, secrets masked; `None` where it is hidden or unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
-    /// What the deployer adds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
-    /// The approvals that counted.
-    #[serde(default)]
-    pub approvals: Vec<RecordedApproval>,
-    /// Teams that are told and asked nothing.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub informed: Vec<String>,
-    /// `allowed`, `pending`, `denied` or `undecided`.
-    pub verdict: String,
-    /// Names of the rules that kept the verdict from `allowed`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub failed: Vec<String>,
-    /// The digest of the policy that judged it.
-    pub policy: String,
-    /// When the command started, by the clock of the host.
+    /// The command had arguments that are not recorded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub arguments_hidden: bool,
+    /// When the command started, by the clock that [`Record::clock`] names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<Timestamp>,
     /// When it ended.
@@ -205,9 +195,66 @@ pub struct Record {
     /// The status that the command ended with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit: Option<ExitStatus>,
+    /// The approvals that counted.
+    #[serde(default)]
+    pub approvals: Vec<RecordedApproval>,
+    /// Who deployed; `None` where a deploy by other means was recorded without a known deployer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployer: Option<Deployer>,
+    /// Every other account that could be behind the deploy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub behind: Vec<Deployer>,
+    /// The login on the host of who typed the command, through sudo too; `uid N` where the host has no name for it.
+    /// Records of gates that did not write it down have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<String>,
+    /// The machine that the gate ran on.
+    pub host: String,
+    /// Why it could not wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<RecordedReason>,
+    /// `fix`, `rollback`, `config` or `on-wiki-edit`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// What is deployed: a Gerrit change, a commit. Secrets are masked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<String>,
+    /// What the deployer adds. Secrets are masked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Teams that are informed and asked nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub informed: Vec<String>,
+    /// `allowed`, `pending`, `denied` or `undecided`.
+    pub verdict: String,
+    /// Names of the rules that kept the verdict from `allowed`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<String>,
+    /// The digest of the policy that judged it.
+    pub policy: String,
+    /// The task that it stands on.
+    pub task: TaskId,
+    /// The deploy that it speaks of.
+    pub deploy: DeployId,
     /// A fire drill, not an emergency.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub drill: bool,
+    /// Whose clock its times are by, where the gate measured them; `None` where people stated them, and in records of
+    /// gates that knew the host's clock alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<Clock>,
+    /// How many records this host gave up on before it wrote this one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropped: u64,
+    /// The texts of which only the start is here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cut: Vec<Cut>,
     /// The version of phabgate that wrote it.
     pub version: String,
+}
+
+/// A count of nothing is left out. By reference, as serde asks.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

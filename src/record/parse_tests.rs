@@ -4,11 +4,11 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
-use crate::ids::{DeployId, Phid, TaskId, TransactionId, User};
+use crate::ids::{DeployId, Phid, Project, TaskId, TransactionId, User};
 use crate::record::render::render;
 use crate::record::render::tests::example;
 use crate::record::{
-    ApprovalKind, Deployer, DeployerSource, Event, ExitStatus, Outcome, RecordedApproval, RecordedReason,
+    ApprovalKind, Clock, Deployer, DeployerSource, Event, ExitStatus, Outcome, RecordedApproval, RecordedReason,
 };
 
 /// Texts that would break out of a careless wrapper, and any others.
@@ -60,6 +60,10 @@ fn phid() -> impl Strategy<Value = Option<Phid<User>>> {
     option::of("[a-z0-9]{20}".prop_map(|tail| Phid::new(format!("PHID-USER-{tail}")).unwrap()))
 }
 
+fn project() -> impl Strategy<Value = Option<Phid<Project>>> {
+    option::of("[a-z0-9]{20}".prop_map(|tail| Phid::new(format!("PHID-PROJ-{tail}")).unwrap()))
+}
+
 fn deployer() -> impl Strategy<Value = Deployer> {
     let source = prop_oneof![
         Just(DeployerSource::Flag),
@@ -72,17 +76,17 @@ fn deployer() -> impl Strategy<Value = Deployer> {
 
 fn approval() -> impl Strategy<Value = RecordedApproval> {
     let kind = prop_oneof![Just(ApprovalKind::Verified), Just(ApprovalKind::Attested)];
-    (hostile(), hostile(), phid(), kind, option::of(any::<u64>()), timestamp(), option::of(hostile())).prop_map(
-        |(team, user, phid, kind, transaction, time, evidence)| RecordedApproval {
+    (hostile(), hostile(), (phid(), project()), kind, option::of(any::<u64>()), timestamp(), option::of(hostile()))
+        .prop_map(|(team, user, (phid, project), kind, transaction, time, evidence)| RecordedApproval {
             team,
             user,
             phid,
+            project,
             kind,
             transaction: transaction.map(TransactionId),
             time,
             evidence,
-        },
-    )
+        })
 }
 
 prop_compose! {
@@ -102,8 +106,11 @@ prop_compose! {
         behind in prop::collection::vec(self::deployer(), 0..3),
         approvals in prop::collection::vec(approval(), 0..4),
         reason in option::of((hostile(), option::of(hostile()))),
-        optional in prop::collection::vec(option::of(hostile()), 4),
+        optional in prop::collection::vec(option::of(hostile()), 5),
         plain in prop::collection::vec(hostile(), 4),
+        clock in option::of(prop_oneof![Just(Clock::Server), Just(Clock::Host)]),
+        hidden in any::<bool>(),
+        dropped in any::<u64>(),
         lists in (prop::collection::vec(hostile(), 0..3), prop::collection::vec(hostile(), 0..3)),
         started in option::of(timestamp()),
         finished in option::of(timestamp()),
@@ -115,11 +122,13 @@ prop_compose! {
             task: TaskId::new(task).unwrap(),
             deployer,
             behind,
+            caller: optional[4].clone(),
             host: plain[0].clone(),
             reason: reason.map(|(category, explanation)| RecordedReason { category, explanation }),
             action: optional[0].clone(),
             change: optional[1].clone(),
             command: optional[2].clone(),
+            arguments_hidden: hidden,
             note: optional[3].clone(),
             approvals,
             informed: lists.0,
@@ -131,6 +140,9 @@ prop_compose! {
             outcome,
             exit,
             drill,
+            clock,
+            dropped,
+            cut: Vec::new(),
             version: plain[3].clone(),
         }
     }
@@ -288,4 +300,11 @@ fn a_fence_that_shows_a_record_before_the_record_is_passed_over() {
     let record = example();
     let shown = "```\n```lang=json, name=phabgate/record/1\n```\n";
     assert_eq!(parse(&format!("{shown}{}", render(&record))), Parsed::Record(Box::new(record)));
+}
+
+/// A record as gates wrote it before its block lost its name and won fields.
+#[test]
+fn records_of_before_are_read() {
+    let Parsed::Record(record) = parse(include_str!("fixtures/named-fence.txt")) else { panic!() };
+    assert_eq!(*record, example());
 }

@@ -11,6 +11,7 @@ pub(crate) fn example() -> Record {
         team: team.to_owned(),
         user: user.to_owned(),
         phid: None,
+        project: None,
         kind,
         transaction: transaction.map(crate::ids::TransactionId),
         time: time.parse().unwrap(),
@@ -23,6 +24,7 @@ pub(crate) fn example() -> Record {
         task: "T28".parse::<TaskId>().unwrap(),
         deployer: Some(Deployer { user: "deployer1".to_owned(), phid: None, source: DeployerSource::CallingUser }),
         behind: vec![Deployer { user: "deployer2".to_owned(), phid: None, source: DeployerSource::Task }],
+        caller: None,
         host: "deploy1.example".to_owned(),
         reason: Some(RecordedReason {
             category: "security".to_owned(),
@@ -31,6 +33,7 @@ pub(crate) fn example() -> Record {
         action: Some("rollback".to_owned()),
         change: Some("I0123456789abcdef0123456789abcdef01234567".to_owned()),
         command: Some("scap sync-world --pause 'T28: roll back'".to_owned()),
+        arguments_hidden: false,
         note: Some("first line\nsecond line".to_owned()),
         approvals: vec![
             approval("releng", "releng1", ApprovalKind::Verified, Some(412), "2026-08-09T03:12:00Z"),
@@ -45,6 +48,9 @@ pub(crate) fn example() -> Record {
         outcome: Some(Outcome::Succeeded),
         exit: Some(ExitStatus::Code(0)),
         drill: false,
+        clock: None,
+        dropped: 0,
+        cut: Vec::new(),
         version: "0.1.0".to_owned(),
     }
 }
@@ -71,25 +77,25 @@ fn a_whole_record() {
     ```lang=json, name=phabgate/record/1, lines=6
     {
     "schema": "phabgate/record/1",
-    "deploy": "0198f5d0-0000-7000-8000-000000000001",
     "event": "finished",
-    "task": "T28",
+    "command": "scap sync-world --pause \u0027T28: roll back\u0027",
+    "started": "2026-08-09T03:17:05.25Z",
+    "finished": "2026-08-09T03:19:19.75Z",
+    "outcome": "succeeded",
+    "exit": {"code": 0},
+    "approvals": [{"team": "releng", "user": "releng1", "time": "2026-08-09T03:12:00Z", "kind": "verified", "transaction": 412}, {"team": "sre", "user": "sre1", "time": "2026-08-09T03:13:00Z", "kind": "attested", "evidence": "https:/\u002firc.example/log\u0023L7"}],
     "deployer": {"user": "deployer1", "source": "calling-user"},
     "behind": [{"user": "deployer2", "source": "task"}],
     "host": "deploy1.example",
     "reason": {"category": "security", "explanation": "private pages are public"},
     "action": "rollback",
     "change": "I0123456789abcdef0123456789abcdef01234567",
-    "command": "scap sync-world --pause \u0027T28: roll back\u0027",
     "note": "first line\nsecond line",
-    "approvals": [{"team": "releng", "user": "releng1", "kind": "verified", "transaction": 412, "time": "2026-08-09T03:12:00Z"}, {"team": "sre", "user": "sre1", "kind": "attested", "time": "2026-08-09T03:13:00Z", "evidence": "https:/\u002firc.example/log\u0023L7"}],
     "informed": ["comms", "legal"],
     "verdict": "allowed",
     "policy": "sha256:0f1e2d3c4b5a69788796",
-    "started": "2026-08-09T03:17:05.25Z",
-    "finished": "2026-08-09T03:19:19.75Z",
-    "outcome": "succeeded",
-    "exit": {"code": 0},
+    "task": "T28",
+    "deploy": "0198f5d0-0000-7000-8000-000000000001",
     "version": "0.1.0"
     }
     ```

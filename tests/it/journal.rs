@@ -34,11 +34,13 @@ fn record(number: u32, event: record::Event) -> Record {
         task: TaskId::new(1234).unwrap(),
         deployer: None,
         behind: Vec::new(),
+        caller: None,
         host: "deploy1001".to_owned(),
         reason: None,
         action: None,
         change: None,
         command: None,
+        arguments_hidden: false,
         note: None,
         approvals: Vec::new(),
         informed: Vec::new(),
@@ -50,6 +52,9 @@ fn record(number: u32, event: record::Event) -> Record {
         outcome: None,
         exit: None,
         drill: false,
+        clock: None,
+        dropped: 0,
+        cut: Vec::new(),
         version: "0.0.0".to_owned(),
     }
 }

@@ -43,11 +43,13 @@ fn record(deploy: DeployId, event: record::Event) -> Box<Record> {
         task: TaskId::new(1234).unwrap(),
         deployer: None,
         behind: Vec::new(),
+        caller: None,
         host: "deploy1001".to_owned(),
         reason: None,
         action: Some("rollback".to_owned()),
         change: None,
         command: Some("scap sync-file wmf-config/InitialiseSettings.php".to_owned()),
+        arguments_hidden: false,
         note: None,
         approvals: Vec::new(),
         informed: Vec::new(),
@@ -59,6 +61,9 @@ fn record(deploy: DeployId, event: record::Event) -> Box<Record> {
         outcome: None,
         exit: None,
         drill: false,
+        clock: None,
+        dropped: 0,
+        cut: Vec::new(),
         version: "0.0.0".to_owned(),
     })
 }

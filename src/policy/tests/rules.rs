@@ -260,6 +260,7 @@ fn repeat() {
         team: approval.team,
         user: approval.user,
         phid: None,
+        project: None,
         kind: approval.kind,
         transaction: approval.transaction,
         time: approval.time,

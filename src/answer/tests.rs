@@ -13,9 +13,7 @@ fn wish(kind: AnswerKind, team: Option<&str>) -> Wish<'_> {
 }
 
 fn ask(history: &mut History, who: &'static str, kind: AnswerKind, team: Option<&str>) -> Result<Step, AnswerError> {
-    history.owner = who;
-    history.candidates.clear();
-    consider(&history.evidence(), &history.policy, &wish(kind, team))
+    consider(&history.as_read_by(who, None), &history.policy, &wish(kind, team))
 }
 
 fn posts(team: &str, text: &str) -> Result<Step, AnswerError> {

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::mirror::Facts;
 use crate::conduit::{Account, Project, Task, Transaction};
 use crate::evidence::timeline::Timeline;
-use crate::evidence::{Evidence, differences};
+use crate::evidence::{Evidence, Purpose, differences};
 use crate::ids::{Phid, User};
 use crate::policy::Policy;
 
@@ -38,7 +38,11 @@ pub(super) fn evidence(
         teams: teams.clone(),
         accounts: accounts.clone(),
         owner: facts.owner.clone(),
+        purpose: Purpose::Deploy,
         candidates: Vec::new(),
+        asker: Vec::new(),
+        // Which accounts the hosts of then named is not known: whoever could have deployed may have.
+        deployers: Arc::default(),
         attestations: Vec::new(),
         statuses: statuses.clone(),
         now,

@@ -10,6 +10,7 @@ use super::check::Reading;
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::ui::Ui;
+use crate::evidence::Purpose;
 use crate::ids::TaskId;
 use crate::policy::Intent;
 
@@ -51,7 +52,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let session = Session::open(globals).await?;
     let task = session.task(&args.task)?;
     let subject = super::Subject { task: args.task.clone(), deployer: args.deployer.clone(), ..Default::default() };
-    let question = session.question(task, &subject)?;
+    let question = session.question(task, &subject, Purpose::Read)?;
     session.tell_undelivered(ui);
     let reading = Reading::new(&session);
     let intent = Intent::default();

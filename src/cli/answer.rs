@@ -13,7 +13,7 @@ use super::session::Session;
 use super::ui::Ui;
 use crate::answer::post::{PostError, Posting};
 use crate::answer::{self, Agreed, AnswerError, Step, Wish};
-use crate::evidence::{AnswerKind, Evidence, Question, Story, Visibility, gather};
+use crate::evidence::{AnswerKind, Evidence, Purpose, Story, Visibility, gather};
 use crate::ids::{TaskId, TransactionId};
 use crate::policy;
 
@@ -87,13 +87,7 @@ struct Errand<'a> {
 impl Errand<'_> {
     async fn read(&self) -> Result<Evidence, Failure> {
         let client = self.session.timed_client();
-        let question = Question {
-            task: self.task,
-            deployer: None,
-            calling_user: None,
-            attestations: Vec::new(),
-            owner_deploys: false,
-        };
+        let question = self.session.plain_question(self.task, None, Purpose::Read)?;
         match gather(&client, &self.session.settings.policy, &question).await? {
             Visibility::Visible(mut evidence) => {
                 if self.session.is_sandbox() {

@@ -9,10 +9,10 @@ use super::call::{Call, Whom};
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::ui::Ui;
-use super::verdict::{self, Subject};
+use super::verdict::{self, IfYouDeploy, Subject};
 use super::{Globals, Subject as SubjectArgs};
 use crate::conduit::Client;
-use crate::evidence::{Evidence, GatherError, Question, Story, Visibility, gather};
+use crate::evidence::{Evidence, GatherError, Purpose, Question, Story, Visibility, gather};
 use crate::ids::TaskId;
 use crate::policy::{self, Decision, Intent, Outcome, Policy, Verdict};
 use crate::time::rough;
@@ -56,7 +56,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
     let session = Session::open(globals).await?;
     let task = session.task(&args.subject.task)?;
-    let question = session.question(task, &args.subject)?;
+    let question = session.question(task, &args.subject, Purpose::Read)?;
     let intent = args.subject.intent();
     session.tell_undelivered(ui);
     let read = Reading::new(&session).until_decided(&question, &intent, args.waiting, ui).await;
@@ -70,10 +70,16 @@ async fn show(read: &Read, task: TaskId, session: &Session, ui: &mut Ui) {
     if ui.is_json() {
         let call = call(read, task, session).await;
         let message = call.as_ref().map(Call::message);
-        ui.json(&verdict::json(task, &read.subject, &read.verdict, &session.settings.policy, message));
+        let mut page = verdict::json(task, &read.subject, &read.verdict, &session.settings.policy, message);
+        page.if_you_deploy = read.if_you_deploy.as_ref().map(IfYouDeploy::json);
+        ui.json(&page);
         return;
     }
-    ui.data(&verdict::text(task, &read.subject, &read.verdict, ui.width()));
+    let mut page = verdict::text(task, &read.subject, &read.verdict, ui.width());
+    if let Some(other) = &read.if_you_deploy {
+        page.push_str(&other.text(ui.width()));
+    }
+    ui.data(&page);
     if let Some(call) = call(read, task, session).await {
         ui.data(&format!("\n{}", call.text(ui.width())));
     }
@@ -103,6 +109,8 @@ pub(super) struct Reading<'a> {
 pub(super) struct Read {
     pub(super) verdict: Verdict,
     pub(super) subject: Subject,
+    /// What would differ if who reads deployed.
+    if_you_deploy: Option<IfYouDeploy>,
     /// The evidence, where there is any.
     pub(super) evidence: Option<Box<Evidence>>,
     /// Why it could not be read.
@@ -164,20 +172,27 @@ impl<'a> Reading<'a> {
                 let verdict = policy::evaluate(&evidence, self.policy, intent, None);
                 let story = Story::read(&evidence, self.policy, None);
                 let subject = Subject::of(&evidence, &story, self.policy, url, intent.show_restricted);
-                Read { verdict, subject, evidence: Some(evidence), error: None }
+                let if_you_deploy = evidence.if_asker_deploys().and_then(|other| {
+                    let name = other.candidates.first().map(|asker| asker.name.clone()).unwrap_or_default();
+                    let other = policy::evaluate(&other, self.policy, intent, None);
+                    IfYouDeploy::new(name, &verdict, other)
+                });
+                Read { verdict, subject, if_you_deploy, evidence: Some(evidence), error: None }
             }
             Ok(Visibility::NotVisible { owner, now }) => {
                 let subject = Subject { url, now: Some(now), ..Subject::default() };
                 Read {
                     verdict: policy::not_visible(question.task, &owner.username),
                     subject,
+                    if_you_deploy: None,
                     evidence: None,
                     error: None,
                 }
             }
             Err(error) => {
                 let verdict = Verdict::undecided(error.to_string(), error.hint());
-                Read { verdict, subject: Subject { url, ..Subject::default() }, evidence: None, error: Some(error) }
+                let subject = Subject { url, ..Subject::default() };
+                Read { verdict, subject, if_you_deploy: None, evidence: None, error: Some(error) }
             }
         }
     }

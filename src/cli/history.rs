@@ -13,7 +13,7 @@ use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::ui::{BAD, FAINT, GOOD, MIND, NAME, Ui, hanging, styled};
 use crate::conduit::ConduitError;
-use crate::evidence::{Evidence, Question, Visibility, gather};
+use crate::evidence::{Evidence, Purpose, Visibility, gather};
 use crate::history::{self, Detail, Entry, History, Kind, Tone};
 use crate::ids::{TaskId, TransactionId};
 use crate::policy;
@@ -76,8 +76,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
 async fn read(task: TaskId, deployer: Option<&str>, session: &Session) -> Result<Evidence, Failure> {
     let client = session.timed_client();
     let policy = &session.settings.policy;
-    let deployer = deployer.map(|name| name.trim().trim_start_matches('@').to_owned()).filter(|name| !name.is_empty());
-    let question = Question { task, deployer, calling_user: None, attestations: Vec::new(), owner_deploys: false };
+    let question = session.plain_question(task, deployer, Purpose::Read)?;
     let mut evidence = match gather(&client, policy, &question).await? {
         Visibility::Visible(evidence) => *evidence,
         Visibility::NotVisible { owner, .. } => return Err(not_visible(task, &owner.username)),
@@ -95,7 +94,7 @@ async fn read(task: TaskId, deployer: Option<&str>, session: &Session) -> Result
         let inside = projects.into_iter().filter(|project| project.ancestors.contains(&tag.phid));
         tag.family.extend(inside.map(|project| project.phid));
     }
-    Ok(history::in_hindsight(evidence, policy))
+    Ok(evidence)
 }
 
 /// The words of the rule `task-visible`: a missing task and a hidden one get the same.
@@ -237,7 +236,7 @@ mod tests {
     use crate::evidence::testing::History as Made;
 
     fn page(made: &Made, width: usize) -> String {
-        let evidence = history::in_hindsight(made.evidence(), &made.policy);
+        let evidence = made.as_read_by("phabgate", None);
         let told = history::tell(&evidence, &made.policy, false);
         let shown = Shown {
             task: evidence.task.id,

@@ -14,8 +14,8 @@ use super::writing::{author_may_write, identity, template};
 use super::{Globals, Subject};
 use crate::conduit::Account;
 use crate::crash;
-use crate::evidence::Evidence;
 use crate::evidence::records::{Standing, in_flight};
+use crate::evidence::{Evidence, Purpose};
 use crate::ids::{DeployId, TransactionId};
 use crate::journal::{self, Journal, Step, Way};
 use crate::record::{Event, Outcome, Record};
@@ -98,7 +98,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let session = Session::open(globals).await?;
     let task = session.task(&args.subject.task)?;
     check_times(args)?;
-    let question = session.question(task, &args.subject)?;
+    let question = session.question(task, &args.subject, Purpose::Deploy)?;
     let mut journal = session.journal()?;
     for deploy in journal.recover_stranded(Timestamp::now())? {
         ui.warn(&format!("the gate of deploy {deploy} was killed; what it left unsaid is recorded"));

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::Globals;
 use super::call::{Call, Whom};
 use super::check::{Read, Reading};
 use super::confirm::confirm;
@@ -14,10 +15,9 @@ use super::exit::{Exit, Failure};
 use super::requested::Requested;
 use super::session::Session;
 use super::ui::Ui;
-use super::{Globals, Subject as SubjectArgs};
 use crate::conduit::{ConduitError, Failure as CallFailure, Reach, Task};
 use crate::evidence::restate::one_line;
-use crate::evidence::{Evidence, Question, Story};
+use crate::evidence::{Evidence, Purpose, Question, Story};
 use crate::ids::{Phid, Project, TaskId};
 use crate::policy::{Action, Intent, Policy};
 use crate::request::{self, Plan, PlanError, Wanted};
@@ -132,13 +132,10 @@ fn wanted(args: &Args, policy: &Policy) -> Result<Wanted, Failure> {
     })
 }
 
-/// What is asked of the tracker. Where a deployer is named, who asks on their behalf is not behind the deploy.
+/// What is asked of the server. Where a deployer is named, who asks on their behalf is not behind the deploy.
 fn question(task: TaskId, args: &Args, session: &Session) -> Result<Question, Failure> {
-    let subject = SubjectArgs { task: args.task.clone(), deployer: args.deployer.clone(), ..Default::default() };
-    let question = session.question(task, &subject)?;
-    let on_behalf = question.deployer.is_some();
-    let calling_user = question.calling_user.clone().filter(|_| !on_behalf);
-    Ok(Question { owner_deploys: !on_behalf, calling_user, ..question })
+    let purpose = if args.deployer.is_some() { Purpose::Read } else { Purpose::Deploy };
+    session.plain_question(task, args.deployer.as_deref(), purpose)
 }
 
 /// One request.

@@ -26,7 +26,7 @@ use crate::deploy::identity::Identity;
 use crate::deploy::plan::{Plan, Ready};
 use crate::deploy::signals::Signals;
 use crate::deploy::{GATE_FAILED, exit_code};
-use crate::evidence::Question;
+use crate::evidence::{Purpose, Question};
 use crate::ids::{DeployId, TaskId};
 use crate::journal::{self, Journal, Ownership, Phase, Step, Way};
 use crate::policy::{Clearance, Decision, Intent, Outcome};
@@ -132,7 +132,7 @@ async fn attempt(
     let session = Session::open(globals).await?;
     let task = session.task(&args.subject.task)?;
     result.task = Some(task);
-    let question = session.question(task, &args.subject)?;
+    let question = session.question(task, &args.subject, Purpose::Deploy)?;
     // What cannot be journalled is not deployed, and that is better known before anybody is asked to wait.
     let mut journal = session.journal()?;
     journal.probe()?;

@@ -13,7 +13,7 @@ use super::ui::Ui;
 use super::{Globals, Subject as SubjectArgs};
 use crate::conduit::{Client, Through, Timeouts};
 use crate::config::{self, CallingUser, Environment, Flags, Getent, Ids, Settings};
-use crate::evidence::Question;
+use crate::evidence::{Purpose, Question, bare};
 use crate::ids::TaskId;
 use crate::journal::Journal;
 
@@ -137,8 +137,8 @@ impl Session {
         TaskId::parse_on(text, self.base()).map_err(|error| Failure::usage(error.to_string(), error.hint()))
     }
 
-    /// What is asked about a task.
-    pub(super) fn question(&self, task: TaskId, subject: &SubjectArgs) -> Result<Question, Failure> {
+    /// What is asked about a task, and whether who asks is about to deploy.
+    pub(super) fn question(&self, task: TaskId, subject: &SubjectArgs, purpose: Purpose) -> Result<Question, Failure> {
         let mut attestations = Vec::new();
         for text in &subject.approved_by {
             let malformed =
@@ -163,13 +163,26 @@ impl Session {
                 "name who approved with --approved-by TEAM=USER",
             ));
         }
-        let deployer = subject.deployer.as_ref().map(|name| name.trim().trim_start_matches('@').to_owned());
+        let question = self.plain_question(task, subject.deployer.as_deref(), purpose)?;
+        Ok(Question { attestations, ..question })
+    }
+
+    /// The same, where the task and a deployer are all that is said.
+    pub(super) fn plain_question(
+        &self,
+        task: TaskId,
+        deployer: Option<&str>,
+        purpose: Purpose,
+    ) -> Result<Question, Failure> {
+        let deployer = deployer.map(|name| bare(name).to_owned());
         if deployer.as_deref() == Some("") {
-            return Err(Failure::usage("--deployer is empty", "give the deployer's username on the tracker"));
+            return Err(Failure::usage("--deployer is empty", "give the deployer's username on the server"));
         }
         // In the sandbox nobody calls but whom one pretends to be.
         let calling_user = self.calling_account.clone().filter(|_| !self.is_sandbox() || deployer.is_none());
-        Ok(Question { task, deployer, calling_user, attestations, owner_deploys: true })
+        let deployers: Vec<String> = self.settings.deployers.values().cloned().collect();
+        let attestations = Vec::new();
+        Ok(Question { task, deployer, calling_user, attestations, purpose, deployers: deployers.into() })
     }
 
     /// The journal, writable.

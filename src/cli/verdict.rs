@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::ui::{BAD, FAINT, GOOD, HINT, MIND, NAME, hanging, styled};
-use crate::evidence::{Evidence, Story};
+use crate::evidence::{Candidate, Evidence, Story};
 use crate::ids::{TaskId, TransactionId};
 use crate::policy::{Decision, Outcome, Policy, RuleOutcome, TeamCount, Verdict};
-use crate::record::{ApprovalKind, Deployer};
+use crate::record::{ApprovalKind, Deployer, DeployerSource};
 use crate::text::inert;
 use crate::time::utc;
 
@@ -44,7 +44,10 @@ impl Subject {
         let show = !restricted || show_restricted;
         let category = story.written.as_ref().and_then(|written| written.category.clone());
         let explanation = story.written.as_ref().filter(|_| show).map(|written| written.explanation.clone());
-        let behind = evidence.candidates.iter().map(|candidate| Deployer {
+        // What the task states is a text of it, unless an account bears the name.
+        let may_show =
+            |candidate: &&Candidate| show || candidate.source != DeployerSource::Task || candidate.account.is_some();
+        let behind = evidence.candidates.iter().filter(may_show).map(|candidate| Deployer {
             user: candidate.account.as_ref().map_or(&candidate.name, |account| &account.username).clone(),
             phid: candidate.account.as_ref().map(|account| account.phid.clone()),
             source: candidate.source,
@@ -82,6 +85,50 @@ pub(super) struct Json<'a> {
     time: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     announcement: Option<&'a str>,
+    /// What would differ if who reads deployed; left out where nothing would.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) if_you_deploy: Option<JsonIfYouDeploy<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct JsonIfYouDeploy<'a> {
+    user: &'a str,
+    verdict: &'static str,
+    rules: &'a [RuleOutcome],
+}
+
+/// What would differ from the verdict if who reads deployed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct IfYouDeploy {
+    /// Their username.
+    user: String,
+    /// What would be decided.
+    decision: Decision,
+    /// The rules that would find something else.
+    rules: Vec<RuleOutcome>,
+}
+
+impl IfYouDeploy {
+    /// Compares the verdict with that of a deploy by `user`; `None` where no rule would find anything else.
+    pub(super) fn new(user: String, verdict: &Verdict, theirs: Verdict) -> Option<Self> {
+        let found =
+            |name: String, outcome| verdict.rules.iter().any(|rule| rule.name == name && rule.outcome == outcome);
+        let differs = |rule: &RuleOutcome| !found(rule.name.clone(), rule.outcome);
+        let rules: Vec<RuleOutcome> = theirs.rules.into_iter().filter(differs).collect();
+        (!rules.is_empty()).then_some(Self { user, decision: theirs.decision, rules })
+    }
+
+    /// In one line for people, wrapped.
+    pub(super) fn text(&self, width: usize) -> String {
+        let why: Vec<String> = self.rules.iter().map(|rule| format!("{}: {}", rule.name, rule.message)).collect();
+        let line = format!("as {}, {}: {}", inert(&self.user), self.decision.word(), why.join("; "));
+        hanging(&format!("{} ", styled(MIND, "If you deploy")), 14, &line, width)
+    }
+
+    /// For programs.
+    pub(super) fn json(&self) -> JsonIfYouDeploy<'_> {
+        JsonIfYouDeploy { user: &self.user, verdict: self.decision.word(), rules: &self.rules }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -138,6 +185,7 @@ pub(super) fn json<'a>(
         policy: policy.digest().to_string(),
         time: subject.now,
         announcement,
+        if_you_deploy: None,
     }
 }
 
@@ -256,7 +304,7 @@ mod tests {
     use crate::evidence::testing::{self, History, at, person};
     use crate::ids::DeployId;
     use crate::policy::{self, Action, Intent};
-    use crate::record::{DeployerSource, Event};
+    use crate::record::Event;
 
     /// What is wrong with a task, by the rule that finds it.
     fn cases() -> Vec<(&'static str, Evidence, Policy, Intent)> {

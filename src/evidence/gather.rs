@@ -13,11 +13,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::records;
 use super::story::{self, Answer, AnswerKind, Tagged};
 use super::timeline::{Timeline, field_text};
-use super::{Attestation, Candidate, Evidence, Tag};
+use super::{Attestation, Evidence, Purpose, Tag, deployer};
 use crate::conduit::{Account, Change, Client, ConduitError, Project, Reply, Status, Task, Transaction};
 use crate::ids::{Phid, Project as ProjectKind, TaskId, User};
 use crate::policy::Policy;
-use crate::record::DeployerSource;
 
 /// What is to be decided, and what the deployer says about it.
 #[derive(Debug, Clone)]
@@ -30,8 +29,10 @@ pub struct Question {
     pub calling_user: Option<String>,
     /// Approvals that the deployer names: the key of the team, the username, where it can be looked up.
     pub attestations: Vec<(String, String, Option<String>)>,
-    /// Whether who asks, the owner of the token, could be behind the deploy: not where they only read or approve.
-    pub owner_deploys: bool,
+    /// What is asked for: whether who asks is about to deploy.
+    pub purpose: Purpose,
+    /// The accounts that the configuration of this host names as deployers.
+    pub deployers: Arc<[String]>,
 }
 
 /// What there was to see.
@@ -115,7 +116,10 @@ async fn gather_once(client: &Client, policy: &Policy, question: &Question) -> R
         tag: found.tag,
         teams: Arc::new(found.teams),
         accounts: Arc::new(accounts.map(|account| (account.phid.clone(), account)).collect()),
+        purpose: question.purpose,
         candidates: Vec::new(),
+        asker: Vec::new(),
+        deployers: question.deployers.clone(),
         attestations: Vec::new(),
         statuses: Arc::new(statuses?.into_iter().map(|Status { value, closed }| (value, closed)).collect()),
         now,
@@ -192,7 +196,7 @@ impl Subject {
         let answers = story::answers(&self.timeline, policy, None);
         let people = self.people(&answers);
         let unplaced = self.unplaced_projects(&answers);
-        let names = names(question);
+        let names = names(question, &self.task, &self.timeline);
         // Seven calls are enough: names are looked up beside the rest, but where the projects need a call as well, most
         // often the accounts that are read anyway hold the name.
         let names_now: &[String] = if unplaced.is_empty() { &names } else { &[] };
@@ -254,34 +258,30 @@ impl Subject {
     }
 }
 
-/// The names whose accounts have to be looked up.
-fn names(question: &Question) -> Vec<String> {
-    let given = question.deployer.iter().chain(&question.calling_user);
-    let names = given.chain(question.attestations.iter().map(|(_, name, _)| name));
-    names.cloned().collect::<BTreeSet<_>>().into_iter().collect()
+/// The names whose accounts have to be looked up: those that were given, and those that the task may state.
+fn names(question: &Question, task: &Task, timeline: &Timeline) -> Vec<String> {
+    let given = question.deployer.iter().chain(question.calling_user.iter().filter(|_| question.asker_matters()));
+    let names = given.chain(question.attestations.iter().map(|(_, name, _)| name)).cloned();
+    names.chain(deployer::stated_names(task, timeline)).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+impl Question {
+    /// Whether it makes a difference who asks: not where somebody else is named, and nobody deploys.
+    fn asker_matters(&self) -> bool {
+        self.purpose == Purpose::Deploy || self.deployer.is_none()
+    }
 }
 
 /// Gives the evidence who could be behind the deploy and whom the deployer names as approvers.
 fn name_people(question: &Question, policy: &Policy, evidence: &mut Evidence) {
-    let named = |name: &str| evidence.accounts.values().find(|account| account.is_named(name)).cloned();
-    let candidate = |name: &String, source| Candidate { name: name.clone(), account: named(name), source };
-    let owner = &evidence.owner;
-    let is_recorder = policy.recorders.iter().any(|recorder| owner.is_named(recorder));
-    let may_deploy = question.owner_deploys && !owner.is_bot() && !is_recorder;
-    // The order is that of the sources: the flag, the token, the calling user.
-    let flag = question.deployer.iter().map(|name| candidate(name, DeployerSource::Flag));
-    let token = may_deploy.then(|| candidate(&owner.username, DeployerSource::Token));
-    let calling = question.calling_user.iter().map(|name| candidate(name, DeployerSource::CallingUser));
-    let candidates = flag.chain(token).chain(calling).collect();
     let attested = question.attestations.iter().map(|(team, name, link)| Attestation {
         team: team.clone(),
         name: name.clone(),
-        account: named(name),
+        account: evidence.account_named(name).cloned(),
         evidence: link.clone(),
     });
-    let attestations = attested.collect();
-    evidence.candidates = candidates;
-    evidence.attestations = attestations;
+    evidence.attestations = attested.collect();
+    deployer::name(question, policy, evidence);
 }
 
 /// In what the history does not end at the task as it is now.

@@ -3,6 +3,7 @@
 //! In the room: the evidence as data; beside it how it is gathered, the timeline of a task, its trailers, and the story
 //! that they tell. Not in the room: what the policy makes of it.
 
+mod deployer;
 mod gather;
 pub mod records;
 pub mod restate;
@@ -13,6 +14,8 @@ pub(crate) mod testing;
 pub mod timeline;
 pub mod trailers;
 
+pub use deployer::Purpose;
+pub(crate) use deployer::bare;
 pub(crate) use gather::differences;
 pub use gather::{GatherError, Question, Visibility, gather};
 pub(crate) use statements::{STATED, happenings};
@@ -44,8 +47,15 @@ pub struct Evidence {
     pub accounts: Arc<BTreeMap<Phid<User>, Account>>,
     /// Whose token this was read with.
     pub owner: Account,
+    /// What it was read for.
+    pub purpose: Purpose,
     /// Every account that could be behind the deploy.
     pub candidates: Vec<Candidate>,
+    /// The accounts that would be behind it if who asks deployed: the owner of the token unless that is a bot or a
+    /// recorder, and the account that the calling user is mapped to.
+    pub asker: Vec<Candidate>,
+    /// The accounts that the configuration of this host names as deployers, under `[deployers]`.
+    pub deployers: Arc<[String]>,
     /// Approvals that the deployer names.
     pub attestations: Vec<Attestation>,
     /// The statuses that tasks can have, and whether a task with it is closed.
@@ -98,6 +108,11 @@ impl Evidence {
     /// The account behind a PHID, where it was read.
     pub fn account(&self, phid: &str) -> Option<&Account> {
         self.accounts.get(&Phid::new(phid).ok()?)
+    }
+
+    /// The account of this username, in any case, where it was read.
+    pub fn account_named(&self, name: &str) -> Option<&Account> {
+        self.accounts.values().find(|account| account.is_named(name))
     }
 
     /// The username behind a PHID, or the PHID itself, fit to be shown.

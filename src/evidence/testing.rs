@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::timeline::{Cut, Timeline};
-use super::{Attestation, Candidate, Evidence, Tag};
+use super::{Attestation, Candidate, Evidence, Purpose, Question, Tag, deployer};
 use crate::conduit::{Account, Change, CommentVersion, Project, Role, Task, Transaction};
 use crate::ids::{DeployId, Phid, Project as ProjectKind, TaskId, TransactionId, User};
 use crate::policy::{Policy, tests::built_in};
@@ -76,6 +76,7 @@ pub(crate) struct History {
     pub(crate) candidates: Vec<(String, DeployerSource)>,
     pub(crate) attested: Vec<(&'static str, &'static str)>,
     pub(crate) owner: &'static str,
+    pub(crate) deployers: Vec<String>,
 }
 
 impl History {
@@ -112,6 +113,7 @@ impl History {
             candidates: vec![("deployer1".into(), DeployerSource::Flag)],
             attested: Vec::new(),
             owner: "phabgate",
+            deployers: Vec::new(),
         };
         history.roles.insert("robot".into(), vec![Role::Bot, Role::Activated]);
         history.roles.insert("phabgate".into(), vec![Role::Bot, Role::Activated]);
@@ -287,6 +289,9 @@ impl History {
             teams: Arc::new(self.policy.teams.iter().map(|t| (t.key.clone(), team(&t.key))).collect()),
             accounts: Arc::new(accounts),
             owner: self.account(self.owner),
+            purpose: Purpose::Deploy,
+            asker: Vec::new(),
+            deployers: self.deployers.clone().into(),
             candidates: self
                 .candidates
                 .iter()
@@ -310,5 +315,21 @@ impl History {
             now: at(self.now),
             skew: SignedDuration::ZERO,
         }
+    }
+
+    /// The evidence that a gate would gather for somebody who reads: the deployer is whom they name, or whom the task
+    /// states, or whoever will run it.
+    pub(crate) fn as_read_by(&self, reader: &'static str, deployer: Option<&str>) -> Evidence {
+        let mut evidence = Self { owner: reader, ..self.clone() }.evidence();
+        let question = Question {
+            task: self.task.id,
+            deployer: deployer.map(str::to_owned),
+            calling_user: None,
+            attestations: Vec::new(),
+            purpose: Purpose::Read,
+            deployers: evidence.deployers.clone(),
+        };
+        deployer::name(&question, &self.policy, &mut evidence);
+        evidence
     }
 }

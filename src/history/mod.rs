@@ -20,7 +20,6 @@ use crate::evidence::timeline::Moment;
 use crate::evidence::{Candidate, Evidence, Story};
 use crate::ids::{DeployId, Phid, Project, User};
 use crate::policy::{self, Intent, Policy, StandingWord, Verdict};
-use crate::record::DeployerSource;
 use crate::record::parse::Parsed;
 
 /// What an entry tells of.
@@ -160,12 +159,15 @@ pub struct History {
 }
 
 /// Tells the story of a task. Texts of a restricted task are left out unless `show_restricted`.
+///
+/// What counts is what `check` says of the same evidence.
 pub fn tell(evidence: &Evidence, policy: &Policy, show_restricted: bool) -> History {
-    let story = Story::read(evidence, policy, None);
     let intent = Intent { show_restricted, ..Intent::default() };
+    let hindsight = in_hindsight(evidence.clone(), policy);
+    let story = Story::read(&hindsight, policy, None);
     let records = evidence.records(policy, None);
     let teller = Teller {
-        evidence,
+        evidence: &hindsight,
         policy,
         verdict: policy::evaluate(evidence, policy, &intent, None),
         words: policy::standing_words(evidence, policy, &story),
@@ -185,22 +187,18 @@ pub fn tell(evidence: &Evidence, policy: &Policy, show_restricted: bool) -> Hist
     }
 }
 
-/// The evidence as it is to somebody who looks back: nobody is about to deploy, so who reads is not behind the deploy,
-/// and who deployed, by the records, was. A deployer that was named stays.
-pub fn in_hindsight(mut evidence: Evidence, policy: &Policy) -> Evidence {
-    let mut candidates = std::mem::take(&mut evidence.candidates);
-    candidates.retain(|candidate| candidate.source == DeployerSource::Flag);
+/// The evidence as it is to somebody who looks back: who deployed, by the records, could state what was deployed.
+fn in_hindsight(mut evidence: Evidence, policy: &Policy) -> Evidence {
     for standing in evidence.records(policy, None) {
         let record = standing.record;
         for deployer in record.deployer.into_iter().chain(record.behind) {
             let account = deployer.phid.and_then(|phid| evidence.accounts.get(&phid).cloned());
             let candidate = Candidate { name: deployer.user, account, source: deployer.source };
-            if !candidates.contains(&candidate) {
-                candidates.push(candidate);
+            if !evidence.candidates.contains(&candidate) {
+                evidence.candidates.push(candidate);
             }
         }
     }
-    evidence.candidates = candidates;
     evidence
 }
 

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::conduit::Account;
 use crate::evidence::trailers::{Key, Teams};
-use crate::evidence::{Answer, AnswerKind, Attestation, Changed, Evidence, Removal, Story, Tagged};
+use crate::evidence::{Answer, AnswerKind, Attestation, Changed, Evidence, Removal, Story, Tagged, bare};
 use crate::ids::{Phid, TransactionId, User};
 use crate::record::ApprovalKind;
 use crate::time::rough;
@@ -281,7 +281,7 @@ impl Bench<'_> {
 
     /// Whether an account could be behind the deploy, whatever source says so.
     pub(super) fn is_behind(&self, account: &Account) -> bool {
-        let stated = self.story.deployer.as_ref().map(|stated| stated.value.trim_start_matches('@'));
+        let stated = self.story.deployer.as_ref().map(|stated| bare(&stated.value));
         let candidates = &self.evidence.candidates;
         let same = |known: &Account| known.phid == account.phid;
         candidates.iter().any(|candidate| candidate.account.as_ref().is_some_and(same))

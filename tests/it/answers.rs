@@ -65,7 +65,7 @@ fn project(server: &Server, slug: &str) -> String {
 }
 
 /// Comments on a task as somebody would.
-fn say(server: &Server, account: &str, task: &str, text: &str) {
+pub(crate) fn say(server: &Server, account: &str, task: &str, text: &str) {
     let token = server.running.token_of(account).unwrap().unwrap();
     let body = serde_json::json!({
         "objectIdentifier": task,

@@ -20,6 +20,7 @@ mod html;
 mod journal;
 mod killed;
 mod live;
+mod readers;
 mod report;
 mod request;
 mod sandbox;

@@ -8,6 +8,7 @@ use super::*;
 use crate::conduit::CommentVersion;
 use crate::evidence::testing::{at, person};
 use crate::ids::TransactionId;
+use crate::record::DeployerSource;
 
 const MEMBERS: [&str; 6] = ["releng1", "releng2", "sre1", "sre2", "both", "sec1"];
 
@@ -135,6 +136,15 @@ impl std::fmt::Debug for Writer {
     }
 }
 
+/// How far a history has come: a deploy, one that waits, none.
+fn rank(history: &History) -> u8 {
+    match verdict(history).decision {
+        Decision::Allowed(_) => 2,
+        Decision::Pending => 1,
+        Decision::Denied | Decision::Undecided => 0,
+    }
+}
+
 fn allowed(evidence: &crate::evidence::Evidence, policy: &Policy) -> bool {
     matches!(evaluate(evidence, policy, &Intent::default(), None).decision, Decision::Allowed(_))
 }
@@ -172,6 +182,35 @@ proptest! {
         let (comment, _) = writer.comments[nth % writer.comments.len()].clone();
         writer.history.remove(comment, "admin", second);
         prop_assert_ne!(decision(&writer.history), "allowed");
+    }
+
+    #[test]
+    fn every_reader_is_given_the_same_verdict((writer, _) in writer(), stated in prop::option::of(user()), named in prop::option::of(user())) {
+        let mut writer = writer;
+        if let Some(stated) = stated {
+            writer.play("deployer1", 40, &Act::Comment(format!("Emergency-Deployer: {stated}")));
+        }
+        let judged = |reader| {
+            let evidence = writer.history.as_read_by(reader, named);
+            let verdict = evaluate(&evidence, &writer.history.policy, &Intent::default(), None);
+            let outcomes: Vec<_> = verdict.rules.iter().map(|rule| (rule.name.clone(), rule.outcome)).collect();
+            (verdict.decision.word(), outcomes, verdict.approvals, verdict.teams)
+        };
+        let first = judged("phabgate");
+        for reader in ["deployer1", "deployer2", "releng1", "sre1", "both", "outsider", "robot"] {
+            prop_assert_eq!(judged(reader), first.clone(), "read by {}", reader);
+        }
+    }
+
+    #[test]
+    fn one_more_account_behind_the_deploy_makes_no_verdict_better(
+        (mut writer, _) in writer(),
+        who in user(),
+        source in prop::sample::select(vec![DeployerSource::Token, DeployerSource::CallingUser]),
+    ) {
+        let before = rank(&writer.history);
+        writer.history.candidates.push((who.to_owned(), source));
+        prop_assert!(rank(&writer.history) <= before);
     }
 
     #[test]

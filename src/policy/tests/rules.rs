@@ -106,6 +106,26 @@ fn deployer() {
 }
 
 #[test]
+fn whoever_runs_it_is_known_enough_to_who_reads_and_not_to_who_deploys() {
+    let mut history = History::ready();
+    history.candidates.clear();
+    assert_eq!(outcome(&history, "deployer"), Fail);
+    let read = |history: &History| {
+        let evidence = history.as_read_by("sre1", None);
+        evaluate(&evidence, &history.policy, &Intent::default(), None)
+    };
+    let verdict = read(&history);
+    assert_eq!(verdict.decision.word(), "allowed");
+    let message = &verdict.rule("deployer").unwrap().message;
+    assert!(message.contains("releng1, sre1"), "{message}");
+    // Whom the task states deploys, and must be somebody.
+    history.comment("deployer1", 4, "Emergency-Deployer: @Deployer2");
+    assert_eq!(read(&history).rule("deployer").unwrap().message, "deployer2 (the task)");
+    history.comment("deployer2", 5, "Emergency-Deployer: outsider");
+    assert_eq!(read(&history).rule("deployer").unwrap().outcome, Fail, "neither of the two could run it");
+}
+
+#[test]
 fn team() {
     let mut history = History::emergency();
     assert_eq!((outcome(&history, "team:sre"), decision(&history)), (Pending, "pending"));

@@ -65,7 +65,7 @@ impl Plan {
 
     /// Whether a description states what this plan is to bring about.
     pub fn is_stated_in(&self, description: &str) -> bool {
-        self.changes.iter().all(|change| trailers::last(description, change.key) == Some(change.to.as_str()))
+        self.changes.iter().all(|change| trailers::stated(description, change.key) == Some(change.to.as_str()))
     }
 }
 
@@ -105,7 +105,7 @@ pub fn plan(
     let mut changes = Vec::new();
     for key in unmet(story, wanted) {
         let spellings = wanted.spellings(key, policy)?;
-        let stands = trailers::last(description, key);
+        let stands = trailers::stated(description, key);
         let in_force = statement(story, key);
         // What the description says already and does not hold has to be written anew to be the last word.
         let Some(to) = spellings.into_iter().find(|spelling| stands != Some(spelling.as_str())) else {

@@ -5,6 +5,7 @@
 
 mod deployer;
 mod gather;
+mod mail;
 pub mod records;
 pub mod restate;
 mod statements;

@@ -78,18 +78,18 @@ pub fn one_line(text: &str) -> String {
 
 /// The value of the last trailer of a key, trimmed, and where in the text it begins.
 fn standing(text: &str, key: Key) -> Option<(usize, &str)> {
-    let value = trailers::last(text, key)?;
+    let value = trailers::stated(text, key)?;
     // Both are slices of the same text.
     Some((value.as_ptr() as usize - text.as_ptr() as usize, value))
 }
 
 fn states(text: &str, statements: &[(Key, String)]) -> bool {
-    statements.iter().all(|(key, value)| trailers::last(text, *key) == Some(value.as_str()))
+    statements.iter().all(|(key, value)| trailers::stated(text, *key) == Some(value.as_str()))
 }
 
 /// What else the author says in a text.
 fn others<'a>(text: &'a str, statements: &[(Key, String)]) -> Vec<&'a str> {
-    let stated = |line: &str| statements.iter().any(|(key, _)| trailers::last(line, *key).is_some());
+    let stated = |line: &str| statements.iter().any(|(key, _)| trailers::stated(line, *key).is_some());
     own_lines(text).filter(|line| !line.trim().is_empty() && !stated(line)).collect()
 }
 
@@ -104,7 +104,7 @@ fn appended(text: &str, missing: &[String]) -> String {
         new.push_str(end);
     }
     let last = new.lines().last().unwrap_or_default();
-    let is_trailer = Key::ALL.iter().any(|key| trailers::last(last, *key).is_some());
+    let is_trailer = Key::ALL.iter().any(|key| trailers::stated(last, *key).is_some());
     if !last.trim().is_empty() && !is_trailer {
         new.push_str(end);
     }

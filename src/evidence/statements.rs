@@ -29,6 +29,9 @@ impl Happening<'_> {
     /// The value that it leaves for a key in its place; `None` where the place says nothing of the key.
     pub(crate) fn value(&self, key: Key) -> Option<Option<String>> {
         Some(match &self.content {
+            Content::Text(text) if self.source == Source::Description => {
+                trailers::stated(text, key).filter(|value| !value.is_empty()).map(str::to_owned)
+            }
             Content::Text(text) => trailers::last(text, key).filter(|value| !value.is_empty()).map(str::to_owned),
             Content::Field(value) if key == Key::Reason => value.clone(),
             Content::Field(_) => return None,

@@ -3,8 +3,9 @@
 //! In the room: finding them in a text and splitting them into a key and a value, and the value of an answer into
 //! teams. Not in the room: whose words count, and for how long.
 
+use super::mail;
 use crate::policy::Policy;
-use crate::remarkup::own_lines;
+use crate::remarkup::{Line, lines};
 
 /// What a trailer says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,20 +60,47 @@ impl Key {
     }
 }
 
-/// The value of the last trailer of this key in a text, trimmed; `None` where the text has none.
+/// Whether a word is the name of a key, in any case.
+pub(super) fn is_key(word: &str) -> bool {
+    Key::ALL.iter().any(|key| key.name().eq_ignore_ascii_case(word))
+}
+
+/// The value of the last trailer of this key in a comment, trimmed; `None` where it has none. What stands below the head
+/// of a mail is not its author's word.
 ///
 /// ```
 /// use phabgate::evidence::trailers::{Key, last};
 /// let text = "> Emergency-Approve: sre\n\nNo, not yet.";
 /// assert_eq!(last(text, Key::Approve), None);
 /// assert_eq!(last("Fine.\n\nemergency-approve: sre", Key::Approve), Some("sre"));
+/// let mail = "No!\n\n-----Original Message-----\nEmergency-Approve: sre";
+/// assert_eq!(last(mail, Key::Approve), None);
 /// ```
 pub fn last(text: &str, key: Key) -> Option<&str> {
-    // Most texts hold none, and to tell what Remarkup shows takes its time.
+    // Most texts hold none, and to find out what Remarkup shows takes its time.
     if !holds(text, key.name()) {
         return None;
     }
-    own_lines(text).filter_map(|line| split(line, key.name())).last()
+    let mut values = values(text, key);
+    let value = values.pop()?;
+    match mail::quoted_from(text) {
+        None => Some(value.1),
+        Some(end) => values.into_iter().chain([value]).rev().find(|(at, _)| *at < end).map(|(_, value)| value),
+    }
+}
+
+/// The value of the last trailer of this key in a description, where a mail may have been pasted above it.
+pub fn stated(description: &str, key: Key) -> Option<&str> {
+    if !holds(description, key.name()) {
+        return None;
+    }
+    values(description, key).pop().map(|(_, value)| value)
+}
+
+/// The trailers of a key in a text: the number of the line, and the value.
+fn values(text: &str, key: Key) -> Vec<(usize, &str)> {
+    let lines = lines(text).into_iter().enumerate().filter(|(_, line)| line.is_own());
+    lines.filter_map(|(at, line)| Some((at, split(line.text, key.name())?))).collect()
 }
 
 /// The keys in a text that look like trailers of the gate and are none: `Emergency-Aprove`.
@@ -80,21 +108,20 @@ pub fn unknown_keys(text: &str) -> Vec<&str> {
     if !holds(text, FAMILY) {
         return Vec::new();
     }
-    let known = |key: &str| Key::ALL.iter().any(|known| known.name().eq_ignore_ascii_case(key));
-    own_lines(text)
-        .filter_map(|line| line.split_once(':').map(|(key, _)| key.trim_end()))
+    let own = lines(text).into_iter().filter(Line::is_own);
+    own.filter_map(|line| line.text.split_once(':').map(|(key, _)| key.trim_end()))
         .filter(|key| {
             key.get(..FAMILY.len()).is_some_and(|start| start.eq_ignore_ascii_case(FAMILY)) && key.len() > FAMILY.len()
         })
         .filter(|key| key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'))
-        .filter(|key| !known(key))
+        .filter(|key| !is_key(key))
         .collect()
 }
 
 /// What the names of all keys begin with.
 const FAMILY: &str = "Emergency-";
 
-/// Whether a text holds the name of a key, or [`FAMILY`], in any case. Looked for by its hyphen, which is rare.
+/// Whether a text holds the name of a key, in any case. Looked for by its hyphen, which is rare.
 fn holds(text: &str, name: &str) -> bool {
     let before = FAMILY.len() - 1;
     let starts = text.match_indices('-').filter_map(|(at, _)| at.checked_sub(before));
@@ -104,7 +131,7 @@ fn holds(text: &str, name: &str) -> bool {
 
 fn split<'a>(line: &'a str, name: &str) -> Option<&'a str> {
     let (key, value) = line.split_once(':')?;
-    key.trim_end_matches([' ', '\t']).eq_ignore_ascii_case(name).then(|| value.trim())
+    key.trim_end().eq_ignore_ascii_case(name).then(|| value.trim())
 }
 
 /// The teams that an answer is for.
@@ -202,10 +229,21 @@ mod tests {
     }
 
     #[test]
-    fn misspelt_keys_are_told() {
-        assert_eq!(
-            unknown_keys("Emergency-Aprove: sre\nEmergency-Approve: sre\nEmergency-x y: z\n> Emergency-No: x"),
-            ["Emergency-Aprove"]
-        );
+    fn what_stands_in_a_mark_or_below_a_mail_is_no_trailer() {
+        for (before, after) in [("~~a", "b~~"), ("a ##", "b ##"), ("{icon x", "}"), ("[[ /x |", "]]"), ("[a", "](/b)")] {
+            for key in Key::ALL {
+                let text = format!("{before}\n{}: sre\n{after}", key.name());
+                assert_eq!((last(&text, key), stated(&text, key)), (None, None), "{text}");
+            }
+        }
+        for key in Key::ALL {
+            let text = format!("{}: a\n\nVon: x <x@y>\nAn: z\n\n{0}: b", key.name());
+            assert_eq!((last(&text, key), stated(&text, key)), (Some("a"), Some("b")));
+        }
+    }
+
+    #[test]
+    fn a_blank_before_the_colon_may_be_any() {
+        assert_eq!(last("Emergency-Approve\u{a0}:\u{2003}sre", Key::Approve), Some("sre"));
     }
 }

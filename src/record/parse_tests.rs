@@ -175,6 +175,7 @@ proptest! {
         prop_assert!(live.is_ascii() || !live.contains(|c: char| !c.is_ascii() && c != '…'), "{live}");
         let monogram = regex_lite::Regex::new(r"[@#|`\[\]{}<>%$]|//|\b[A-Za-z]\d").unwrap();
         prop_assert!(!monogram.is_match(&live), "{live}");
+        prop_assert!(people.lines().next().is_some_and(crate::record::render::is_headline), "{people}");
         for (number, line) in people.lines().enumerate() {
             match number {
                 0 => prop_assert!(line.starts_with("(NOTE) **") || line.starts_with("(WARNING) **") || line.starts_with("(IMPORTANT) **")),

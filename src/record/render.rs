@@ -69,9 +69,22 @@ enum Tone {
     Important,
 }
 
+/// What the first line of a record begins with, after its tone: of a deploy, and of a drill.
+const WHAT: [&str; 2] = ["Emergency deploy", "DRILL, not an emergency: deploy"];
+
+/// Whether a line reads as the first line of a record, also where a mail client took its marks away.
+pub(crate) fn is_headline(line: &str) -> bool {
+    let line = line.trim_start_matches(|c: char| !c.is_alphanumeric());
+    let line = ["NOTE", "WARNING", "IMPORTANT"].iter().find_map(|tone| line.strip_prefix(tone)).unwrap_or(line);
+    let line = line.trim_start_matches(|c: char| !c.is_alphanumeric());
+    let event = WHAT.iter().find_map(|what| line.strip_prefix(what));
+    let events = [" started", " finished: ", " called off ", " by other means"];
+    event.is_some_and(|rest| events.iter().any(|event| rest.starts_with(event)))
+}
+
 fn headline(record: &Record) -> String {
     let allowed = record.verdict == "allowed";
-    let what = if record.drill { "DRILL, not an emergency: deploy" } else { "Emergency deploy" };
+    let what = WHAT[usize::from(record.drill)];
     let ended = record.outcome.map(|outcome| outcome_words(outcome, record.exit));
     let (mut tone, mut bold) = match record.event {
         Event::Started => (Tone::Note, format!("{what} started")),

@@ -2,7 +2,11 @@
 //!
 //! The order in which the kinds of block are tried and where each ends are those of Phorge's own parser, so that both read
 //! the same: a line that is shown as code must not approve, and a line that is shown as text must not be lost, since it may
-//! be a no. Spaces are those of that parser too, which knows ASCII alone. Not responsible for Remarkup inside a line.
+//! be a no. Spaces are those of that parser too, which knows ASCII alone. Marks inside a paragraph are found beside it.
+
+use std::ops::Range;
+
+use super::marks::{self, Mark};
 
 /// What a line of a text is shown as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,7 +46,7 @@ impl LineKind {
 }
 
 /// A line of a text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line<'a> {
     /// The line without its end, a carriage return included.
     pub text: &'a str,
@@ -50,12 +54,16 @@ pub struct Line<'a> {
     pub kind: LineKind,
     /// The number of its block, from 0; the lines of one paragraph share it.
     pub block: usize,
+    /// The mark that opens in the same paragraph before the line, and closes in it or after it.
+    pub within: Option<Mark>,
+    /// The parts of the text that readers see struck out.
+    pub struck: Vec<Range<usize>>,
 }
 
 impl Line<'_> {
     /// Whether it is a line of its author's own that starts at column 0, where alone a trailer can stand.
     pub fn is_own(&self) -> bool {
-        self.kind.is_words() && !self.text.starts_with([' ', '\t', '>'])
+        self.kind.is_words() && self.within.is_none() && !self.text.starts_with([' ', '\t', '>'])
     }
 }
 
@@ -70,9 +78,40 @@ pub fn lines(text: &str) -> Vec<Line<'_>> {
     let raw: Vec<&str> = text.split_inclusive('\n').collect();
     let mut lines = Vec::with_capacity(raw.len());
     for (block, (kind, within)) in blocks(&raw).into_iter().enumerate() {
-        lines.extend(within.iter().map(|line| Line { text: without_end(line), kind, block }));
+        let first = lines.len();
+        let texts = within.iter().map(|line| without_end(line));
+        lines.extend(texts.map(|text| Line { text, kind, block, within: None, struck: Vec::new() }));
+        if !kind.is_words() || !within.iter().any(|line| marks::may_hold(line)) {
+            continue;
+        }
+        // What stands in a list, a table or a heading is read item by item.
+        let whole = matches!(kind, LineKind::Paragraph | LineKind::Note);
+        for at in first..if whole { first + 1 } else { lines.len() } {
+            let end = if whole { lines.len() } else { at + 1 };
+            mark(&mut lines[at..end]);
+        }
     }
     lines
+}
+
+/// Says of the lines of one paragraph what stands in which mark.
+fn mark(lines: &mut [Line<'_>]) {
+    let paragraph = lines.iter().map(|line| line.text).collect::<Vec<_>>().join("\n");
+    let found = marks::marks(&paragraph);
+    let mut start = 0;
+    for line in lines {
+        let end = start + line.text.len();
+        for (mark, range) in &found {
+            if range.start < start && range.end > start && line.within != Some(Mark::Struck) {
+                line.within = Some(*mark);
+            }
+            let cut = range.start.max(start)..range.end.min(end);
+            if *mark == Mark::Struck && !cut.is_empty() {
+                line.struck.push(cut.start - start..cut.end - start);
+            }
+        }
+        start = end + 1;
+    }
 }
 
 /// The lines of a text that are its author's own and start at column 0, in order.
@@ -175,7 +214,7 @@ fn next(lines: &[&str]) -> (LineKind, usize) {
     found.unwrap_or((LineKind::Paragraph, 1))
 }
 
-fn is_space(byte: u8) -> bool {
+pub(super) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r')
 }
 

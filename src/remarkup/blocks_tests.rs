@@ -125,6 +125,19 @@ fn a_fence_tells_what_is_in_it() {
     assert_eq!(read("NOTE: a\n```\nb\n```"), []);
 }
 
+#[test]
+fn a_line_in_a_mark_that_opens_before_it_is_not_own() {
+    for text in ["~~a\nb\nc~~", "a ##\nb\nc ##", "{icon a\nb\n}", "[[ /a |\nb\n]]", "[a\nb\nc](/d)", "NOTE: ##\nb\nc ##"] {
+        assert!(!own(text).contains(&"b"), "{text:?}");
+    }
+    // A mark ends with its paragraph, and one that nothing closes is none.
+    for text in ["~~a\n\nb\n\nc~~", "a ##\nb", "~~a~~\nb\n~~c~~", "~~\nb\n~~", "`##`\nb\n`##`", "- ##\n\nb\n##"] {
+        assert!(own(text).contains(&"b"), "{text:?}");
+    }
+    let struck = |text| lines(text).iter().flat_map(|line| line.struck.clone()).collect::<Vec<_>>();
+    assert_eq!(struck("a ~~b~~\n~~c\nd~~"), [2..7, 0..3, 0..3]);
+}
+
 proptest! {
     #[test]
     fn the_lines_are_the_text(text in "[-a>`%# |\\[\\]{}<\n\r\t0.*=_:é]{0,200}") {

@@ -7,6 +7,8 @@
 
 mod blocks;
 mod inert;
+mod marks;
 
 pub use blocks::{Fence, Line, LineKind, fences, lines, own_lines};
 pub use inert::{code, code_short};
+pub use marks::Mark;

@@ -1,0 +1,168 @@
+//! Marks inside a paragraph that reach over several lines, as far as they hide what stands in them.
+//!
+//! Responsible for finding what is struck out (`~~…~~`), shown in monospace (`##…##`) or not shown as written (`{icon …}` and
+//! its like, `[[ … ]]`, `[…](…)`). What is struck out is found as Phorge's own rule finds it, since a no that is struck out
+//! weighs less; the others are found generously, since a yes in something that may be one must not count. Not responsible
+//! for blocks.
+
+use std::ops::Range;
+
+/// What a text stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mark {
+    /// Readers see it struck out.
+    Struck,
+    /// Readers see it in monospace, as part of a link, or not at all.
+    Other,
+}
+
+/// Whether a text can hold a mark at all; most hold none.
+pub(super) fn may_hold(text: &str) -> bool {
+    ["~~", "##", "{", "["].iter().any(|mark| text.contains(mark))
+}
+
+/// The marks of a paragraph, by the bytes that they take.
+pub(super) fn marks(paragraph: &str) -> Vec<(Mark, Range<usize>)> {
+    let code = monospace(paragraph);
+    // What stands in code opens and closes nothing; struck-out text is found in what is left.
+    let mut left = paragraph.as_bytes().to_vec();
+    for range in code.iter().chain(&backticks(paragraph, &code)) {
+        left[range.clone()].fill(b'x');
+    }
+    let other = code.into_iter().chain(braces(&left)).chain(links(&left));
+    let mut found: Vec<_> = other.map(|range| (Mark::Other, range)).collect();
+    found.extend(struck(&left).into_iter().map(|range| (Mark::Struck, range)));
+    found
+}
+
+fn find(text: &[u8], needle: &[u8], from: usize) -> Option<usize> {
+    let rest = text.get(from..)?;
+    rest.windows(needle.len()).position(|window| window == needle).map(|at| from + at)
+}
+
+/// `##…##`, with something between.
+fn monospace(text: &str) -> Vec<Range<usize>> {
+    let text = text.as_bytes();
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(start) = find(text, b"##", from) {
+        let Some(end) = find(text, b"##", start + 3) else { break };
+        found.push(start..end + 2);
+        from = end + 2;
+    }
+    found
+}
+
+/// Spans between backticks on one line, outside of what is code already.
+fn backticks(text: &str, code: &[Range<usize>]) -> Vec<Range<usize>> {
+    let bytes = text.as_bytes();
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(start) = find(bytes, b"`", from) {
+        from = start + 1;
+        let word = start > 0 && (bytes[start - 1].is_ascii_alphanumeric() || bytes[start - 1] == b'_');
+        if word || code.iter().any(|range| range.contains(&start)) {
+            continue;
+        }
+        let line = bytes[start..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| start + at);
+        if let Some(end) = find(&bytes[..line], b"`", start + 2) {
+            found.push(start..end + 1);
+            from = end + 1;
+        }
+    }
+    found
+}
+
+/// `{word … }`: icons, embedded files, keys, macros and the like.
+fn braces(text: &[u8]) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(start) = find(text, b"{", from) {
+        from = start + 1;
+        if text.get(start + 1).is_some_and(u8::is_ascii_alphabetic)
+            && let Some(end) = find(text, b"}", start)
+        {
+            found.push(start..end + 1);
+            from = end + 1;
+        }
+    }
+    found
+}
+
+/// `[[ … ]]` and `[…](…)`.
+fn links(text: &[u8]) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(start) = find(text, b"[", from) {
+        from = start + 1;
+        let end = if text.get(start + 1) == Some(&b'[') {
+            find(text, b"]]", start).map(|at| at + 2)
+        } else {
+            let name = find(text, b"]", start);
+            let target = name.filter(|at| text.get(at + 1) == Some(&b'('));
+            target.and_then(|at| find(text, b")", at)).map(|at| at + 1)
+        };
+        if let Some(end) = end {
+            found.push(start..end);
+            from = end;
+        }
+    }
+    found
+}
+
+/// `~~…~~`, which begins with neither a space nor a tilde, as `(?<!~)~~([^\s~].*?~*)~~` of Phorge finds it.
+fn struck(text: &[u8]) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(start) = find(text, b"~~", from) {
+        from = start + 1;
+        let opens = text.get(start + 2).is_some_and(|next| *next != b'~' && !super::blocks::is_space(*next));
+        if !opens || (start > 0 && text[start - 1] == b'~') {
+            continue;
+        }
+        if let Some(mut end) = find(text, b"~~", start + 3) {
+            while text.get(end + 2) == Some(&b'~') {
+                end += 1;
+            }
+            found.push(start..end + 2);
+            from = end + 2;
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(of: Mark, paragraph: &str) -> Vec<&str> {
+        marks(paragraph).into_iter().filter(|(mark, _)| *mark == of).map(|(_, range)| &paragraph[range]).collect()
+    }
+
+    #[test]
+    fn what_is_struck_out_is_found_as_the_server_finds_it() {
+        for (text, expected) in [
+            ("~~a\nb~~", vec!["~~a\nb~~"]),
+            ("~~a~~ b ~~c~~", vec!["~~a~~", "~~c~~"]),
+            ("~~ a~~", vec![]),
+            ("~~\na\n~~", vec![]),
+            ("~~~a~~~", vec![]),
+            ("~~a~~~", vec!["~~a~~~"]),
+            ("`~~` a ~~b~~", vec!["~~b~~"]),
+            ("##~~a## b~~", vec![]),
+            ("~~a", vec![]),
+        ] {
+            assert_eq!(texts(Mark::Struck, text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_may_not_be_shown_as_written_is_found() {
+        for text in ["##\na\n##", "{icon a\nb}", "{F1, name=\na\n}", "[[ a |\nb ]]", "[a\nb](/x)"] {
+            assert_eq!(texts(Mark::Other, text), [text]);
+        }
+        for text in ["# a #", "{ a }", "{\"a\": 1}", "[a] b", "##", "[[ a", "{icon a"] {
+            assert!(texts(Mark::Other, text).is_empty(), "{text:?}");
+        }
+    }
+}

@@ -230,7 +230,8 @@ mod tests {
 
     #[test]
     fn what_stands_in_a_mark_or_below_a_mail_is_no_trailer() {
-        for (before, after) in [("~~a", "b~~"), ("a ##", "b ##"), ("{icon x", "}"), ("[[ /x |", "]]"), ("[a", "](/b)")] {
+        for (before, after) in [("~~a", "b~~"), ("a ##", "b ##"), ("{icon x", "}"), ("[[ /x |", "]]"), ("[a", "](/b)")]
+        {
             for key in Key::ALL {
                 let text = format!("{before}\n{}: sre\n{after}", key.name());
                 assert_eq!((last(&text, key), stated(&text, key)), (None, None), "{text}");

@@ -127,7 +127,9 @@ fn a_fence_tells_what_is_in_it() {
 
 #[test]
 fn a_line_in_a_mark_that_opens_before_it_is_not_own() {
-    for text in ["~~a\nb\nc~~", "a ##\nb\nc ##", "{icon a\nb\n}", "[[ /a |\nb\n]]", "[a\nb\nc](/d)", "NOTE: ##\nb\nc ##"] {
+    for text in
+        ["~~a\nb\nc~~", "a ##\nb\nc ##", "{icon a\nb\n}", "[[ /a |\nb\n]]", "[a\nb\nc](/d)", "NOTE: ##\nb\nc ##"]
+    {
         assert!(!own(text).contains(&"b"), "{text:?}");
     }
     // A mark ends with its paragraph, and one that nothing closes is none.

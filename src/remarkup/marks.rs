@@ -23,10 +23,10 @@ pub(super) fn may_hold(text: &str) -> bool {
 
 /// The marks of a paragraph, by the bytes that they take.
 pub(super) fn marks(paragraph: &str) -> Vec<(Mark, Range<usize>)> {
-    let code = monospace(paragraph);
-    // What stands in code opens and closes nothing; struck-out text is found in what is left.
+    // What stands in code opens and closes nothing: the rest is found in what is left.
+    let code = code(paragraph.as_bytes());
     let mut left = paragraph.as_bytes().to_vec();
-    for range in code.iter().chain(&backticks(paragraph, &code)) {
+    for range in &code {
         left[range.clone()].fill(b'x');
     }
     let other = code.into_iter().chain(braces(&left)).chain(links(&left));
@@ -40,35 +40,21 @@ fn find(text: &[u8], needle: &[u8], from: usize) -> Option<usize> {
     rest.windows(needle.len()).position(|window| window == needle).map(|at| from + at)
 }
 
-/// `##…##`, with something between.
-fn monospace(text: &str) -> Vec<Range<usize>> {
-    let text = text.as_bytes();
+/// Code in the order in which the server finds it: `##…##`, or backticks on one line that follow no letter.
+fn code(text: &[u8]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
-    let mut from = 0;
-    while let Some(start) = find(text, b"##", from) {
-        let Some(end) = find(text, b"##", start + 3) else { break };
-        found.push(start..end + 2);
-        from = end + 2;
-    }
-    found
-}
-
-/// Spans between backticks on one line, outside of what is code already.
-fn backticks(text: &str, code: &[Range<usize>]) -> Vec<Range<usize>> {
-    let bytes = text.as_bytes();
-    let mut found = Vec::new();
-    let mut from = 0;
-    while let Some(start) = find(bytes, b"`", from) {
-        from = start + 1;
-        let word = start > 0 && (bytes[start - 1].is_ascii_alphanumeric() || bytes[start - 1] == b'_');
-        if word || code.iter().any(|range| range.contains(&start)) {
-            continue;
-        }
-        let line = bytes[start..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| start + at);
-        if let Some(end) = find(&bytes[..line], b"`", start + 2) {
-            found.push(start..end + 1);
-            from = end + 1;
-        }
+    let mut at = 0;
+    while at < text.len() {
+        let end = match text[at] {
+            b'#' if text.get(at + 1) == Some(&b'#') => find(text, b"##", at + 3).map(|end| end + 2),
+            b'`' if at == 0 || !(text[at - 1].is_ascii_alphanumeric() || text[at - 1] == b'_') => {
+                let line = find(text, b"\n", at).unwrap_or(text.len());
+                find(&text[..line], b"`", at + 2).map(|end| end + 1)
+            }
+            _ => None,
+        };
+        found.extend(end.map(|end| at..end));
+        at = end.unwrap_or(at + 1);
     }
     found
 }

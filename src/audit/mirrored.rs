@@ -44,6 +44,7 @@ pub(super) fn evidence(
         // Which accounts the hosts of then named is not known: whoever could have deployed may have.
         deployers: Arc::default(),
         attestations: Vec::new(),
+        local_deploys: Ok(Vec::new()),
         statuses: statuses.clone(),
         now,
         skew: SignedDuration::ZERO,

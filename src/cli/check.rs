@@ -1,5 +1,6 @@
 //! `check`: gather the evidence, print the verdict rule by rule.
 
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -10,10 +11,12 @@ use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::ui::Ui;
 use super::verdict::{self, IfYouDeploy, Subject};
+use super::writing::marks;
 use super::{Globals, Subject as SubjectArgs};
 use crate::conduit::Client;
 use crate::evidence::{Evidence, GatherError, Purpose, Question, Story, Visibility, gather};
 use crate::ids::TaskId;
+use crate::journal::{Journal, JournalError, LocalDeploy};
 use crate::policy::{self, Decision, Intent, Outcome, Policy, Verdict};
 use crate::time::rough;
 
@@ -101,6 +104,8 @@ pub(super) struct Reading<'a> {
     base: &'a Url,
     limit: Duration,
     policy: &'a Policy,
+    /// The state directory, whose journal knows of other runs of the task.
+    state: &'a Path,
     /// The sandbox's clock is not that of the world outside.
     ignore_skew: bool,
 }
@@ -151,6 +156,7 @@ impl<'a> Reading<'a> {
             base: session.base(),
             limit: settings.http.total,
             policy: &settings.policy,
+            state: &settings.state,
             ignore_skew: session.is_sandbox(),
         }
     }
@@ -169,6 +175,7 @@ impl<'a> Reading<'a> {
                 if self.ignore_skew {
                     evidence.skew = SignedDuration::ZERO;
                 }
+                evidence.local_deploys = self.local_deploys(&evidence);
                 let verdict = policy::evaluate(&evidence, self.policy, intent, None);
                 let story = Story::read(&evidence, self.policy, None);
                 let subject = Subject::of(&evidence, &story, self.policy, url, intent.show_restricted);
@@ -195,6 +202,17 @@ impl<'a> Reading<'a> {
                 Read { verdict, subject, if_you_deploy: None, evidence: None, error: Some(error) }
             }
         }
+    }
+
+    /// What the journal of this state directory knows of other runs of the task; nothing where none was ever made.
+    fn local_deploys(&self, evidence: &Evidence) -> Result<Vec<LocalDeploy>, String> {
+        let deploys = || -> Result<_, JournalError> {
+            match Journal::open_read_only(self.state)? {
+                Some(journal) => journal.deploys_of(evidence.task.id, self.base, &marks(Some(evidence))),
+                None => Ok(Vec::new()),
+            }
+        };
+        deploys().map_err(|error| error.to_string())
     }
 
     /// Reads and judges, and says so where it takes long: a silent gate looks like one that hangs.

@@ -10,9 +10,8 @@ use super::delivery::{Delivered, deliver};
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::ui::Ui;
-use super::writing::{author_may_write, identity, template};
+use super::writing::{author_may_write, identity, marks, template};
 use super::{Globals, Subject};
-use crate::conduit::Account;
 use crate::crash;
 use crate::evidence::records::{Standing, in_flight};
 use crate::evidence::{Evidence, Purpose};
@@ -124,7 +123,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         author_may_write(evidence, &record, &session)?;
     }
     let owner = read.evidence.as_ref().map(|evidence| evidence.owner.clone());
-    let queued = queue(&mut journal, &session, owner.as_ref(), &record)?;
+    let queued = queue(&mut journal, &session, read.evidence.as_deref(), &record)?;
     let delivered = match &owner {
         Some(owner) => deliver(&session, owner, &mut journal, queued.deploy, session.settings.http.total, ui).await?,
         None => {
@@ -198,7 +197,7 @@ fn close(record: &mut Record, deploy: DeployId, evidence: &Evidence, session: &S
 fn queue(
     journal: &mut Journal,
     session: &Session,
-    author: Option<&Account>,
+    evidence: Option<&Evidence>,
     record: &Record,
 ) -> Result<Record, Failure> {
     let mut record = record.clone();
@@ -212,7 +211,8 @@ fn queue(
             task: record.task,
             server: session.base().clone(),
             template: Box::new(record.clone()),
-            identity: identity(author, session),
+            identity: identity(evidence.map(|evidence| &evidence.owner), session),
+            marks: marks(evidence),
         };
         journal.step(&owner, Timestamp::now(), Step::Intent(intent))?;
         crash::point("after-intent");

@@ -18,7 +18,7 @@ use super::result_file::{Child, ResultFile};
 use super::session::Session;
 use super::ui::{NAME, Ui, styled};
 use super::verdict;
-use super::writing::{author_may_write, identity, shown_command, template};
+use super::writing::{author_may_write, identity, marks, shown_command, template};
 use super::{Globals, Subject};
 use crate::conduit::Account;
 use crate::deploy::child::{self, Hooks};
@@ -28,7 +28,7 @@ use crate::deploy::signals::Signals;
 use crate::deploy::{GATE_FAILED, exit_code};
 use crate::evidence::{Purpose, Question};
 use crate::ids::{DeployId, TaskId};
-use crate::journal::{self, Journal, Ownership, Phase, Step, Way};
+use crate::journal::{self, Journal, Ownership, Phase, ServerMarks, Step, Way};
 use crate::policy::{Clearance, Decision, Intent, Outcome};
 use crate::record::post::{self, Attempt};
 use crate::record::{Event, ExitStatus, Record};
@@ -155,7 +155,7 @@ async fn attempt(
         return Err(Stop::Said(format!("the verdict is {word}")));
     };
     let Some(evidence) = read.evidence.as_deref() else { return Err(Stop::Said("no evidence".into())) };
-    let owner = evidence.owner.clone();
+    let (owner, marks) = (evidence.owner.clone(), marks(Some(evidence)));
     let mut record = template(&read, &question, &args.subject, &session);
     let argv: Vec<String> = args.command.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
     record.command = Some(shown_command(&argv, args.hide_args, &session));
@@ -172,7 +172,7 @@ async fn attempt(
     }
     intent.deploy = Some(record.deploy);
     result.deploy = Some(record.deploy);
-    let mut deploy = Deploy { session: &session, journal, owner, question, intent, record, ui };
+    let mut deploy = Deploy { session: &session, journal, owner, marks, question, intent, record, ui };
     let outcome = deploy.carry_out(&ready, result, clearance).await;
     if session.is_sandbox() {
         // The command's status stands, whatever becomes of what is only shown.
@@ -231,6 +231,7 @@ struct Deploy<'a> {
     session: &'a Session,
     journal: Journal,
     owner: Account,
+    marks: ServerMarks,
     question: Question,
     intent: Intent,
     record: Record,
@@ -288,6 +289,7 @@ impl Deploy<'_> {
             server: self.session.base().clone(),
             template: Box::new(self.record.clone()),
             identity: identity(Some(&self.owner), self.session),
+            marks: self.marks.clone(),
         };
         self.journal.step(owner, Timestamp::now(), Step::Intent(intent))?;
         crash::point("after-intent");

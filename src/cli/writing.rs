@@ -138,6 +138,14 @@ pub(super) fn identity(owner: Option<&Account>, session: &Session) -> journal::I
     }
 }
 
+/// What the server is known by, for the journal.
+pub(super) fn marks(evidence: Option<&Evidence>) -> journal::ServerMarks {
+    journal::ServerMarks {
+        task: evidence.map(|evidence| evidence.task.phid.clone()),
+        tag: evidence.and_then(|evidence| evidence.tag.as_ref()).map(|tag| tag.phid.clone()),
+    }
+}
+
 /// Refuses where nobody would believe the record: its author is neither the deployer nor a recorder.
 pub(super) fn author_may_write(evidence: &Evidence, record: &Record, session: &Session) -> Result<(), Failure> {
     let owner = &evidence.owner;

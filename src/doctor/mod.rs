@@ -125,7 +125,9 @@ fn journal(local: &Local) -> (RuleOutcome, Option<RuleOutcome>) {
                     "type `phabgate outbox flush --wait`, and run `phabgate outbox flush` from cron",
                 ),
             };
-            (pass("journal", format!("{folder} can be written ({origin})")), Some(outbox))
+            let shared = std::path::Path::new(folder) == std::path::Path::new("/var/lib/phabgate");
+            let own = if shared { "" } else { "; the runs of users with a journal of their own are not seen" };
+            (pass("journal", format!("{folder} can be written ({origin}){own}")), Some(outbox))
         }
     }
 }

@@ -121,6 +121,7 @@ async fn gather_once(client: &Client, policy: &Policy, question: &Question) -> R
         asker: Vec::new(),
         deployers: question.deployers.clone(),
         attestations: Vec::new(),
+        local_deploys: Ok(Vec::new()),
         statuses: Arc::new(statuses?.into_iter().map(|Status { value, closed }| (value, closed)).collect()),
         now,
         // Dates are whole seconds: less than one is no skew.

@@ -29,6 +29,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::conduit::{Account, Project, Task};
 use crate::ids::{Phid, Project as ProjectKind, User};
+use crate::journal::LocalDeploy;
 use crate::record::DeployerSource;
 use timeline::Timeline;
 
@@ -59,6 +60,9 @@ pub struct Evidence {
     pub deployers: Arc<[String]>,
     /// Approvals that the deployer names.
     pub attestations: Vec<Attestation>,
+    /// The deploys of this task in the journal of this state directory, oldest first; in words why it could not be read.
+    /// Empty where a task is judged as it was then.
+    pub local_deploys: Result<Vec<LocalDeploy>, String>,
     /// The statuses that tasks can have, and whether a task with it is closed.
     pub statuses: Arc<BTreeMap<String, bool>>,
     /// When it was read, by the server's clock.

@@ -307,6 +307,7 @@ impl History {
                     evidence: None,
                 })
                 .collect(),
+            local_deploys: Ok(Vec::new()),
             statuses: Arc::new(
                 [("open", false), ("stalled", false), ("resolved", true), ("invalid", true)]
                     .map(|(status, closed)| (status.to_owned(), closed))

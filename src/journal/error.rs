@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
+use super::local::LocalDeploy;
 use super::state::IllegalTransition;
-use crate::ids::DeployId;
+use crate::ids::{DeployId, TaskId};
 
 /// Why the journal cannot be used. No deploy may start where one of these comes up.
 #[derive(Debug, thiserror::Error)]
@@ -146,6 +147,14 @@ pub enum JournalError {
         server: String,
         /// The URL of the server that the lock is for.
         locked: String,
+    },
+    /// Another deploy of the task may still be under way, by this journal.
+    #[error("{task}: {}; {}", other.message(), other.hint())]
+    InFlight {
+        /// The task.
+        task: TaskId,
+        /// The other deploy.
+        other: Box<LocalDeploy>,
     },
     /// A live process owns the deploy.
     #[error("deploy {deploy} is in the hands of another running gate; wait until it has ended")]

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::ids::{Phid, TaskId, TransactionId, User, Xact};
+use crate::ids::{Phid, Project, Task, TaskId, TransactionId, User, Xact};
 use crate::record::{self, ExitStatus, Record};
 
 /// One fact about a deploy, and when it became known by the clock of the host.
@@ -53,6 +53,28 @@ pub struct Identity {
     pub login: Option<String>,
 }
 
+/// What tells a server from another one behind the same URL: objects of it by their PHIDs, which no two servers share.
+/// The account is in [`Identity::phid`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerMarks {
+    /// The task; `None` where it was not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<Phid<Task>>,
+    /// The project of the tag that marks an emergency; `None` where it was not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<Phid<Project>>,
+}
+
+impl ServerMarks {
+    /// Whether these are surely the marks of another server: an object that both name is not the same one.
+    pub fn is_other(&self, found: &Self) -> bool {
+        fn differ<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
+            one.zip(other).is_some_and(|(one, other)| one != other)
+        }
+        differ(self.task.as_ref(), found.task.as_ref())
+    }
+}
+
 /// What is about to be done; written before anything is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
@@ -67,6 +89,9 @@ pub struct Intent {
     pub template: Box<Record>,
     /// As whom.
     pub identity: Identity,
+    /// What the server is known by besides its URL. Journals of before hold none.
+    #[serde(default)]
+    pub marks: ServerMarks,
 }
 
 /// A step of the deploy itself.

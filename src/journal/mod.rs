@@ -43,10 +43,13 @@
 mod error;
 mod event;
 mod files;
+mod local;
 mod lock;
 mod outbox;
+mod reader;
 mod recover;
 mod schema;
+mod setup;
 mod state;
 mod store;
 
@@ -54,9 +57,11 @@ mod store;
 mod tests;
 
 pub use self::error::JournalError;
-pub use self::event::{Answer, Delivery, Event, Identity, Intent, Step, TaskSeen, Way, What};
+pub use self::event::{Answer, Delivery, Event, Identity, Intent, ServerMarks, Step, TaskSeen, Way, What};
+pub use self::local::{LocalDeploy, Progress};
 pub use self::lock::{How, OutboxLock, Ownership};
 pub use self::outbox::{EntryState, OutboxEntry, Outgoing, Phase, Place, Undelivered};
+pub use self::reader::JournalReader;
 pub use self::recover::recover;
 pub use self::state::{DeployState, Illegal, IllegalTransition, Stage};
-pub use self::store::{Journal, JournalReader};
+pub use self::store::Journal;

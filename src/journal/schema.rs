@@ -37,10 +37,20 @@ const MIGRATIONS: &[&str] = &[
     "
     -- Of this version are the events of records that were refused: the tables stay, an older gate must refuse them.
 ",
+    "
+    -- The deploys of a task are asked for before each run of it.
+    ALTER TABLE deploy ADD COLUMN task TEXT;
+    UPDATE deploy SET task =
+        (SELECT json_extract(data, '$.task') FROM event WHERE event.deploy = deploy.id AND event.kind = 'intent');
+    CREATE INDEX deploy_of_task ON deploy (task);
+",
 ];
 
 /// The version of a journal that this gate writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// The first version that can be asked for the deploys of a task by an index.
+pub(super) const INDEXES_TASKS: i64 = 3;
 
 /// The deploys whose gate has not said its last word.
 pub(super) const UNFINISHED: &str = "SELECT id FROM deploy INDEXED BY deploy_unfinished WHERE closed = 0 ORDER BY id";
@@ -48,6 +58,13 @@ pub(super) const UNFINISHED: &str = "SELECT id FROM deploy INDEXED BY deploy_unf
 /// The deploys with a record that is not known to be on its task.
 pub(super) const UNDELIVERED: &str =
     "SELECT id FROM deploy INDEXED BY deploy_undelivered WHERE undelivered = 1 ORDER BY id";
+
+/// The deploys of a task, in the order of their ids.
+pub(super) const OF_TASK: &str = "SELECT id FROM deploy INDEXED BY deploy_of_task WHERE task = ?1 ORDER BY id";
+
+/// The same in a journal of before [`INDEXES_TASKS`].
+pub(super) const OF_TASK_UNINDEXED: &str =
+    "SELECT deploy FROM event WHERE kind = 'intent' AND json_extract(data, '$.task') = ?1 ORDER BY deploy";
 
 /// The version of the journal behind a connection.
 pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
@@ -60,4 +77,10 @@ pub(super) fn migrate(connection: &Connection, from: i64) -> rusqlite::Result<()
         connection.execute_batch(step)?;
     }
     connection.execute_batch(&format!("PRAGMA user_version = {VERSION}"))
+}
+
+/// What makes an empty database one of an older version.
+#[cfg(test)]
+pub(super) fn of_version(version: usize) -> String {
+    format!("{}; PRAGMA user_version = {version}", MIGRATIONS[..version].concat())
 }

@@ -331,6 +331,26 @@ impl DeployState {
         (maybe_started || may_have_run) && !self.records.contains_key(&record::Event::Finished)
     }
 
+    /// How the deploy ended and when that was known, where the journal holds it; a record that says no outcome gives none.
+    ///
+    /// A person's `recorded` says more than a `finished` of which nobody saw the end.
+    pub fn end(&self) -> Option<(Option<Outcome>, Timestamp)> {
+        let said = |event| {
+            let outgoing = self.records.get(&event)?;
+            Some((outgoing.record.outcome, outgoing.record.finished.unwrap_or(outgoing.queued_at)))
+        };
+        let finished = said(record::Event::Finished);
+        match finished {
+            None | Some((None | Some(Outcome::Unknown), _)) => said(record::Event::Recorded).or(finished),
+            Some(_) => finished,
+        }
+        .or(match &self.stage {
+            Stage::Ended { status, finished, .. } => Some((Some(outcome_of(*status)), *finished)),
+            Stage::NotStarted { why: Some(_) } => Some((Some(Outcome::NotStarted), self.at)),
+            Stage::NotStarted { why: None } | Stage::MayHaveRun { .. } => None,
+        })
+    }
+
     /// The deploy.
     pub fn deploy(&self) -> DeployId {
         self.intent.template.deploy
@@ -384,8 +404,7 @@ impl DeployState {
             Stage::NotStarted { .. } => (Outcome::NotStarted, None, None, None),
             Stage::MayHaveRun { since, .. } => (Outcome::Unknown, Some(since), None, None),
             Stage::Ended { status, started, finished } => {
-                let outcome = if status == ExitStatus::Code(0) { Outcome::Succeeded } else { Outcome::Failed };
-                (outcome, Some(started), Some(finished), Some(status))
+                (outcome_of(status), Some(started), Some(finished), Some(status))
             }
         };
         Record {
@@ -398,4 +417,9 @@ impl DeployState {
             ..(**latest).clone()
         }
     }
+}
+
+/// How a command did that ended with this status: every other than zero and every signal is a failure.
+fn outcome_of(status: ExitStatus) -> Outcome {
+    if status == ExitStatus::Code(0) { Outcome::Succeeded } else { Outcome::Failed }
 }

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use jiff::Timestamp;
 use phabgate::crash;
 use phabgate::ids::{DeployId, Phid, TaskId, TransactionId};
-use phabgate::journal::{Delivery, DeployState, How, Identity, Intent, Journal, Stage, Step, Way};
+use phabgate::journal::{Delivery, DeployState, How, Identity, Intent, Journal, ServerMarks, Stage, Step, Way};
 use phabgate::record::{self, ExitStatus, Outcome, Record, SCHEMA};
 
 const ROLE: &str = "PHABGATE_TEST_ROLE";
@@ -71,6 +71,7 @@ fn intent(number: u32) -> Step {
             uid: 1000,
             login: None,
         },
+        marks: ServerMarks::default(),
     })
 }
 

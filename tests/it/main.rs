@@ -27,3 +27,4 @@ mod sandbox;
 mod sandbox_edits;
 mod scenarios;
 mod server;
+mod two_runs;

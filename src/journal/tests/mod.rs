@@ -89,6 +89,7 @@ fn intent_of(deploy: DeployId, way: Way) -> Step {
             uid: 1000,
             login: Some("ada".to_owned()),
         },
+        marks: ServerMarks { task: Some(Phid::new("PHID-TASK-one").unwrap()), tag: None },
     })
 }
 

@@ -41,6 +41,14 @@ fn write_one(journal: &mut Journal, event: &Event) -> Result<DeployState, Journa
     }
 }
 
+/// A step of a deploy by the process that owns it.
+fn write_as(journal: &mut Journal, owner: &Ownership, event: &Event) {
+    match &event.what {
+        What::Step(step) => journal.step(owner, event.at, step.clone()).unwrap(),
+        What::Delivery(_) => write_one(journal, event).unwrap(),
+    };
+}
+
 /// The connection of an intruder or of a test that looks closely.
 fn raw(dir: &Path) -> Connection {
     Connection::open(dir.join("journal.sqlite3")).unwrap()
@@ -129,6 +137,81 @@ fn a_lock_on_a_removed_file_is_not_ownership() {
     drop(second);
     let third = journal.own(deploy());
     assert!(third.is_ok(), "the stale lock keeps nobody out");
+}
+
+#[test]
+fn a_second_run_of_a_task_is_refused_until_the_end_of_the_first_is_known() {
+    let (_above, dir) = state_folder();
+    let mut journal = Journal::open(&dir).unwrap();
+    let first = journal.own(deploy()).unwrap();
+    let second = journal.own(other_deploy()).unwrap();
+    for event in &whole_run()[..6] {
+        write_as(&mut journal, &first, event);
+        let refused = journal.step(&second, at(20), intent_of(other_deploy(), Way::Run)).unwrap_err();
+        assert!(matches!(refused, JournalError::InFlight { .. }), "{refused}");
+        let said = refused.to_string();
+        assert!(said.contains("T1234") && said.contains("ada") && said.contains("2026-11-20 03:00:00 UTC"), "{said}");
+        assert!(!journal.knows(other_deploy()).unwrap());
+        let known = journal.deploys_of(TaskId::new(1234).unwrap(), &server(), &ServerMarks::default()).unwrap();
+        assert_eq!(known.iter().map(|known| known.progress).collect::<Vec<_>>(), [Progress::Running]);
+    }
+    // A record by other means is one, and no run.
+    let recorder = "01939f2a-0000-7000-8000-000000000003".parse().unwrap();
+    let recording = journal.own(recorder).unwrap();
+    journal.step(&recording, at(20), intent_of(recorder, Way::Record)).unwrap();
+    write_as(&mut journal, &first, &whole_run()[6]);
+    journal.step(&second, at(21), intent_of(other_deploy(), Way::Run)).unwrap();
+}
+
+#[test]
+fn a_task_of_the_same_number_on_another_server_is_another_task() {
+    let (_above, dir) = state_folder();
+    let mut journal = Journal::open(&dir).unwrap();
+    let first = journal.own(deploy()).unwrap();
+    journal.step(&first, at(0), intent(Way::Run)).unwrap();
+    let task = TaskId::new(1234).unwrap();
+    let of = |server: &Url, marks: &ServerMarks| journal.deploys_of(task, server, marks).unwrap().len();
+    let elsewhere = ServerMarks { task: Some(Phid::new("PHID-TASK-other").unwrap()), tag: None };
+    assert_eq!(of(&server(), &ServerMarks::default()), 1);
+    assert_eq!(of(&server(), &elsewhere), 0);
+    assert_eq!(of(&"https://other.example/".parse().unwrap(), &ServerMarks::default()), 0);
+    let second = journal.own(other_deploy()).unwrap();
+    let Step::Intent(mut other) = intent_of(other_deploy(), Way::Run) else { unreachable!() };
+    other.marks = elsewhere;
+    journal.step(&second, at(1), Step::Intent(other)).unwrap();
+}
+
+#[test]
+fn a_journal_of_the_first_version_is_read_and_brought_up_to_date() {
+    let (_above, dir) = state_folder();
+    drop(Journal::open(&dir).unwrap());
+    for file in ["journal.sqlite3", "journal.sqlite3-wal", "journal.sqlite3-shm"] {
+        let _ = fs::remove_file(dir.join(file));
+    }
+    let old = raw(&dir);
+    old.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
+    old.execute_batch(&schema::of_version(1)).unwrap();
+    let insert = "INSERT INTO event (deploy, at, kind, data) VALUES (?1, ?2, ?3, ?4)";
+    old.execute("INSERT INTO deploy (id, closed, undelivered) VALUES (?1, 0, 0)", [deploy().to_string()]).unwrap();
+    for event in &whole_run()[..6] {
+        // What the first version did not write yet.
+        let data = event.to_data().unwrap().replace(r#","marks":{"task":"PHID-TASK-one"}"#, "");
+        assert!(!data.contains("marks"), "{data}");
+        old.execute(insert, [&deploy().to_string(), &event.at.to_string(), event.kind(), &data]).unwrap();
+    }
+    drop(old);
+    fs::set_permissions(dir.join("journal.sqlite3"), fs::Permissions::from_mode(0o600)).unwrap();
+    let of = |journal: &JournalReader| {
+        journal.deploys_of(TaskId::new(1234).unwrap(), &server(), &ServerMarks::default()).unwrap()
+    };
+    let reader = Journal::open_read_only(&dir).unwrap().unwrap();
+    let before = of(&reader);
+    assert_eq!(before.iter().map(|known| known.progress).collect::<Vec<_>>(), [Progress::Stranded]);
+    drop(reader);
+    let journal = Journal::open(&dir).unwrap();
+    assert_eq!(journal.pragma("user_version"), schema::VERSION.to_string());
+    assert_eq!(of(&journal), before);
+    assert_eq!(journal.unfinished().unwrap(), [deploy()]);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use super::*;
 use crate::conduit::Role as AccountRole;
 use crate::evidence::testing::record;
+use crate::ids::DeployId;
+use crate::journal::{LocalDeploy, Progress};
 use crate::record::{DeployerSource, Event, Outcome as Ended, RecordedApproval};
 
 use Outcome::{Fail, Pass, Pending, Unknown, Warn};
@@ -222,6 +224,59 @@ fn in_flight() {
     assert_eq!(outcome(&by_hand, "in-flight"), Pass);
     history.record("phabgate", 23, &record(deploy, Event::Finished, "deployer2"));
     assert_eq!((outcome(&history, "in-flight"), decision(&history)), (Pass, "allowed"));
+}
+
+/// The verdict of a history beside what the journal of this machine knows.
+fn with_local(history: &History, local: Result<Vec<LocalDeploy>, String>, own: Option<DeployId>) -> Verdict {
+    let mut evidence = history.evidence();
+    evidence.local_deploys = local;
+    evaluate(&evidence, &history.policy, &Intent { deploy: own, ..Intent::default() }, None)
+}
+
+#[test]
+fn a_run_that_only_the_journal_knows_is_in_flight() {
+    let history = History::ready();
+    let deploy = DeployId::fresh();
+    let local = |progress| {
+        let begun = jiff::Timestamp::UNIX_EPOCH;
+        LocalDeploy { deploy, deployer: Some("deployer2".into()), login: None, begun, progress }
+    };
+    for (progress, expected) in [
+        (Progress::Running, Fail),
+        (Progress::Stranded, Fail),
+        (Progress::Ended { outcome: Some(Ended::Failed), at: jiff::Timestamp::UNIX_EPOCH }, Pass),
+    ] {
+        let verdict = with_local(&history, Ok(vec![local(progress)]), None);
+        let rule = verdict.rule("in-flight").unwrap();
+        assert_eq!(rule.outcome, expected, "{progress:?}");
+        if expected == Fail {
+            assert_eq!(verdict.decision.word(), "denied");
+            assert!(rule.message.contains("deployer2") && rule.message.contains("1970-01-01 00:00:00 UTC"));
+        }
+        // A run does not stand in its own way.
+        let own = with_local(&history, Ok(vec![local(progress)]), Some(deploy));
+        assert_eq!(own.rule("in-flight").unwrap().outcome, Pass);
+    }
+}
+
+#[test]
+fn an_end_that_the_journal_holds_counts_before_it_is_on_the_task() {
+    let deploy = DeployId::fresh();
+    let mut history = History::ready();
+    history.record("phabgate", 20, &record(deploy, Event::Started, "deployer2"));
+    assert_eq!(outcome(&history, "in-flight"), Fail);
+    let progress = Progress::Ended { outcome: Some(Ended::Succeeded), at: jiff::Timestamp::UNIX_EPOCH };
+    let begun = jiff::Timestamp::UNIX_EPOCH;
+    let ended = LocalDeploy { deploy, deployer: None, login: None, begun, progress };
+    let verdict = with_local(&history, Ok(vec![ended]), None);
+    assert_eq!(verdict.rule("in-flight").unwrap().outcome, Pass);
+}
+
+#[test]
+fn a_journal_that_cannot_be_read_is_no_empty_one() {
+    let verdict = with_local(&History::ready(), Err("damaged".into()), None);
+    assert_eq!(verdict.rule("in-flight").unwrap().outcome, Unknown);
+    assert_eq!(verdict.decision.word(), "undecided");
 }
 
 #[test]

@@ -1,0 +1,226 @@
+//! The journal, for reading: where each deploy stands, what is open, what is undelivered.
+//!
+//! Responsible for the queries, and for reading events back as a state. Not for what events mean, nor for writing.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use url::Url;
+
+use super::error::JournalError;
+use super::event::{Event, Intent, ServerMarks, Way};
+use super::files::Folder;
+use super::local::LocalDeploy;
+use super::lock;
+use super::outbox::OutboxEntry;
+use super::schema;
+use super::state::{DeployState, IllegalTransition};
+use crate::ids::{DeployId, TaskId};
+
+/// The journal, for reading.
+#[derive(Debug)]
+pub struct JournalReader {
+    pub(super) connection: Connection,
+    pub(super) folder: Folder,
+    pub(super) path: PathBuf,
+    /// The version of its schema: an older one can be read, too.
+    pub(super) version: i64,
+}
+
+impl JournalReader {
+    /// Where the journal is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// All events of a deploy, oldest first; none where the journal does not know it.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    pub fn events(&self, deploy: DeployId) -> Result<Vec<Event>, JournalError> {
+        read_events(&self.connection, &self.path, deploy)
+    }
+
+    /// Where a deploy stands.
+    ///
+    /// # Errors
+    /// Where the journal does not know it, or its events make no sense.
+    pub fn state(&self, deploy: DeployId) -> Result<DeployState, JournalError> {
+        let events = self.events(deploy)?;
+        if events.is_empty() {
+            return Err(JournalError::NoSuchDeploy { path: self.path.clone(), deploy });
+        }
+        fold(&events, &self.path, deploy)
+    }
+
+    /// Whether the journal knows a deploy.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    pub fn knows(&self, deploy: DeployId) -> Result<bool, JournalError> {
+        let mut query = self
+            .connection
+            .prepare_cached("SELECT 1 FROM deploy WHERE id = ?1")
+            .map_err(|source| self.error("read", source))?;
+        query.exists([deploy.to_string()]).map_err(|source| self.error("read", source))
+    }
+
+    /// The deploys whose gate has not said its last word, oldest first: it runs, or it was killed.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    pub fn unfinished(&self) -> Result<Vec<DeployId>, JournalError> {
+        self.ids(schema::UNFINISHED, [])
+    }
+
+    /// The deploys with a record that is not known to be on its task, oldest first.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    pub fn undelivered(&self) -> Result<Vec<DeployId>, JournalError> {
+        self.ids(schema::UNDELIVERED, [])
+    }
+
+    /// The unfinished deploys whose owner is dead, oldest first: what [`Journal::recover_stranded`] would recover.
+    ///
+    /// # Errors
+    /// Where the journal or its locks cannot be read.
+    pub fn stranded(&self) -> Result<Vec<DeployId>, JournalError> {
+        let mut stranded = Vec::new();
+        for deploy in self.unfinished()? {
+            if !self.is_alive(deploy)? {
+                stranded.push(deploy);
+            }
+        }
+        Ok(stranded)
+    }
+
+    /// The deploys of a task of this server that the journal knows, oldest first. `marks` tells another server behind the
+    /// same URL: what is known to be of one is left out.
+    ///
+    /// # Errors
+    /// Where the journal or its locks cannot be read, or the events of a deploy make no sense.
+    pub fn deploys_of(
+        &self,
+        task: TaskId,
+        server: &Url,
+        marks: &ServerMarks,
+    ) -> Result<Vec<LocalDeploy>, JournalError> {
+        let sql = if self.version < schema::INDEXES_TASKS { schema::OF_TASK_UNINDEXED } else { schema::OF_TASK };
+        let mut deploys = Vec::new();
+        for deploy in self.ids(sql, [task.to_string()])? {
+            let state = self.state(deploy)?;
+            let intent = state.intent();
+            if intent.server == *server && !intent.marks.is_other(marks) {
+                deploys.extend(LocalDeploy::of(&state, || self.is_alive(deploy))?);
+            }
+        }
+        Ok(deploys)
+    }
+
+    /// The outbox, oldest deploy first.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read, or the events of a deploy make no sense.
+    pub fn outbox(&self) -> Result<Vec<OutboxEntry>, JournalError> {
+        let mut entries = Vec::new();
+        for deploy in self.undelivered()? {
+            entries.extend(OutboxEntry::of(&self.state(deploy)?));
+        }
+        Ok(entries)
+    }
+
+    /// Whether a process owns the deploy. It may have died when this returns: only [`Journal::own`] is certain.
+    ///
+    /// # Errors
+    /// Where the lock cannot be asked for.
+    pub fn is_alive(&self, deploy: DeployId) -> Result<bool, JournalError> {
+        lock::is_held(&self.folder.deploy_lock(deploy))
+    }
+
+    fn ids(&self, sql: &str, parameters: impl rusqlite::Params) -> Result<Vec<DeployId>, JournalError> {
+        ids(&self.connection, &self.path, sql, parameters)
+    }
+
+    pub(super) fn error(&self, doing: &'static str, source: rusqlite::Error) -> JournalError {
+        JournalError::sqlite(doing, &self.path, source)
+    }
+}
+
+/// The deploy of the same task that may still be under way, where the intent is to run one.
+pub(super) fn in_flight(
+    connection: &Connection,
+    folder: &Folder,
+    intent: &Intent,
+) -> Result<Option<LocalDeploy>, JournalError> {
+    if intent.way != Way::Run {
+        return Ok(None);
+    }
+    let path = folder.database();
+    for deploy in ids(connection, &path, schema::OF_TASK, [intent.task.to_string()])? {
+        let state = fold(&read_events(connection, &path, deploy)?, &path, deploy)?;
+        if state.intent().server == intent.server && !state.intent().marks.is_other(&intent.marks) {
+            let other = LocalDeploy::of(&state, || lock::is_held(&folder.deploy_lock(deploy)))?;
+            if let Some(other) = other.filter(LocalDeploy::is_in_flight) {
+                return Ok(Some(other));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn ids(
+    connection: &Connection,
+    path: &Path,
+    sql: &str,
+    parameters: impl rusqlite::Params,
+) -> Result<Vec<DeployId>, JournalError> {
+    let error = |source| JournalError::sqlite("read", path, source);
+    let mut query = connection.prepare_cached(sql).map_err(error)?;
+    let rows = query.query_map(parameters, |row| row.get::<_, String>(0)).map_err(error)?;
+    let mut ids = Vec::new();
+    for row in rows {
+        let text = row.map_err(error)?;
+        let id = text.parse().map_err(|_| JournalError::Corrupt {
+            path: path.to_owned(),
+            reason: format!("{text:?} is no deploy id"),
+        })?;
+        ids.push(id);
+    }
+    Ok(ids)
+}
+
+pub(super) fn read_events(connection: &Connection, path: &Path, deploy: DeployId) -> Result<Vec<Event>, JournalError> {
+    let error = |source| JournalError::sqlite("read", path, source);
+    let mut query = connection
+        .prepare_cached("SELECT id, at, kind, data FROM event WHERE deploy = ?1 ORDER BY id")
+        .map_err(error)?;
+    let mut rows = query.query([deploy.to_string()]).map_err(error)?;
+    let mut events = Vec::new();
+    while let Some(row) = rows.next().map_err(error)? {
+        let id: i64 = row.get(0).map_err(error)?;
+        let at: String = row.get(1).map_err(error)?;
+        let kind: String = row.get(2).map_err(error)?;
+        let data: String = row.get(3).map_err(error)?;
+        let corrupt = |reason: String| JournalError::Corrupt {
+            path: path.to_owned(),
+            reason: format!("event {id} of deploy {deploy} cannot be read: {reason}"),
+        };
+        let at = at.parse().map_err(|source: jiff::Error| corrupt(source.to_string()))?;
+        events.push(Event::from_data(at, &kind, &data).map_err(|source| corrupt(source.to_string()))?);
+    }
+    Ok(events)
+}
+
+pub(super) fn fold(events: &[Event], path: &Path, deploy: DeployId) -> Result<DeployState, JournalError> {
+    let bad = |source| JournalError::BadHistory { path: path.to_owned(), deploy, source };
+    let state = DeployState::from_events(events).map_err(bad)?;
+    state.check_deploy(deploy).map_err(bad)?;
+    Ok(state)
+}
+
+pub(super) fn begin(event: &Event, deploy: DeployId) -> Result<DeployState, IllegalTransition> {
+    let state = DeployState::begin(event)?;
+    state.check_deploy(deploy)?;
+    Ok(state)
+}

@@ -214,7 +214,7 @@ fn queue(
             identity: identity(evidence.map(|evidence| &evidence.owner), session),
             marks: marks(evidence),
         };
-        journal.step(&owner, Timestamp::now(), Step::Intent(intent))?;
+        journal.step(&owner, Timestamp::now(), Step::Intent(Box::new(intent)))?;
         crash::point("after-intent");
     }
     journal.step(&owner, Timestamp::now(), Step::Queued { record: Box::new(record.clone()) })?;

@@ -291,7 +291,7 @@ impl Deploy<'_> {
             identity: identity(Some(&self.owner), self.session),
             marks: self.marks.clone(),
         };
-        self.journal.step(owner, Timestamp::now(), Step::Intent(intent))?;
+        self.journal.step(owner, Timestamp::now(), Step::Intent(Box::new(intent)))?;
         crash::point("after-intent");
         self.journal.step(owner, Timestamp::now(), Step::Queued { record: Box::new(self.record.clone()) })?;
         crash::point("after-queued-started");

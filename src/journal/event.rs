@@ -99,7 +99,7 @@ pub struct Intent {
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Step {
     /// The first event of every deploy.
-    Intent(Intent),
+    Intent(Box<Intent>),
     /// A record is due on the task.
     Queued {
         /// The whole record; the comment's text is made from it when it is sent.

@@ -155,7 +155,7 @@ impl DeployState {
             return Err(illegal(Illegal::OtherDeploy));
         }
         Ok(Self {
-            intent: intent.clone(),
+            intent: (**intent).clone(),
             at: first.at,
             stage: Stage::NotStarted { why: None },
             closed: false,

@@ -60,7 +60,7 @@ fn record(number: u32, event: record::Event) -> Record {
 }
 
 fn intent(number: u32) -> Step {
-    Step::Intent(Intent {
+    Step::Intent(Box::new(Intent {
         way: Way::Run,
         task: TaskId::new(1234).unwrap(),
         server: server(),
@@ -72,7 +72,7 @@ fn intent(number: u32) -> Step {
             login: None,
         },
         marks: ServerMarks::default(),
-    })
+    }))
 }
 
 fn server() -> url::Url {

@@ -78,7 +78,7 @@ fn queued(event: record::Event) -> Step {
 }
 
 fn intent_of(deploy: DeployId, way: Way) -> Step {
-    Step::Intent(Intent {
+    Step::Intent(Box::new(Intent {
         way,
         task: TaskId::new(1234).unwrap(),
         server: server(),
@@ -90,7 +90,7 @@ fn intent_of(deploy: DeployId, way: Way) -> Step {
             login: Some("ada".to_owned()),
         },
         marks: ServerMarks { task: Some(Phid::new("PHID-TASK-one").unwrap()), tag: None },
-    })
+    }))
 }
 
 fn intent(way: Way) -> Step {

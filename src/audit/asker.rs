@@ -5,17 +5,17 @@
 //! how what was read is kept ([`super::mirror`]).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use futures_util::FutureExt;
 use jiff::Timestamp;
 
 use super::mirror::{Facts, History, Known, Read, Seen};
-use super::mirrored::{evidence, torn};
+use super::mirrored::{evidence, unfit};
 use super::written::Written;
-use crate::conduit::{Account, Client, ConduitError, Failure, Pages, Project, Reply, Task, Transaction};
-use crate::evidence::Evidence;
+use crate::conduit::{Account, Change, Client, ConduitError, Failure, Pages, Project, Reply, Task, Transaction};
+use crate::evidence::merge::merge;
+use crate::evidence::timeline::untold;
+use crate::evidence::{Evidence, contradiction, differences};
 use crate::history;
 use crate::ids::{Phid, Task as TaskKind, User};
 use crate::policy::Policy;
@@ -36,19 +36,6 @@ pub(super) struct Asker {
 
 /// Tasks as they are listed, and when the server listed them.
 pub(super) type Listed = Reply<Vec<Written<Task>>>;
-
-/// How far what the recorders wrote was read.
-pub(super) struct RecordPages {
-    pub(super) pages: Pages,
-    /// How much is asked for at a time.
-    limit: usize,
-}
-
-impl Default for RecordPages {
-    fn default() -> Self {
-        Self { pages: Pages::default(), limit: COMMENTS }
-    }
-}
 
 /// What recorders wrote.
 pub(super) struct Recorded {
@@ -84,40 +71,84 @@ impl Asker {
         self.client.users(people).await
     }
 
-    /// Reads the next of what the recorders wrote on any task, fewer at a time where that is more than one reply may hold.
-    pub(super) async fn recorded(&self, from: &mut RecordPages) -> Result<Recorded, ConduitError> {
-        let rows = loop {
-            match self.client.page_by(&self.facts.recorders, from.limit, &mut from.pages).await {
-                Err(ConduitError { kind: Failure::TooLarge { .. }, .. }) if from.limit > 1 => from.limit /= 2,
-                rows => break rows?,
-            }
-        };
+    /// Reads the next of what the recorders wrote on any task.
+    pub(super) async fn recorded(&self, pages: &mut Pages) -> Result<Recorded, ConduitError> {
+        let rows = self.client.page_by(&self.facts.recorders, pages).await?;
         let tasks = rows.iter().filter(|row| may_record(row)).map(|row| row.task.clone()).collect();
         Ok(Recorded { comments: seen(rows).collect(), tasks })
     }
 
-    /// Reads a task. A history that nothing can be made of without a panic is one that could not be read.
-    pub(super) async fn task(&self, task: Task) -> Result<Read, ConduitError> {
-        let known = task.clone();
-        let read = AssertUnwindSafe(self.read(task)).catch_unwind().await;
-        read.unwrap_or_else(|_| Ok(Read::failed(known, "nothing can be made of its history".to_owned())))
+    /// Reads some tasks, their histories at once. A history that nothing can be made of without a panic is one that could
+    /// not be read. That a token is refused is no matter of one task.
+    pub(super) async fn tasks(self: Arc<Self>, tasks: Vec<Task>) -> Result<Vec<Read>, ConduitError> {
+        let histories = tasks.into_iter().map(|task| {
+            let asker = Arc::clone(&self);
+            let asked = task.clone();
+            (task, tokio::spawn(async move { asker.history(&asked).await }))
+        });
+        let mut histories: Vec<_> = histories.collect();
+        let mut read = Vec::with_capacity(histories.len());
+        for (task, history) in histories.drain(..) {
+            read.push((task, history.await.unwrap_or_else(|_| Err(unreadable()))));
+        }
+        self.tell(&mut read).await;
+        let finished = read.into_iter().map(|(task, history)| {
+            let asker = Arc::clone(&self);
+            let known = task.clone();
+            (known, tokio::spawn(async move { asker.finish(task, history).await }))
+        });
+        let mut reads = Vec::new();
+        for (task, read) in finished.collect::<Vec<_>>() {
+            reads.push(read.await.unwrap_or_else(|_| Ok(Read::failed(task, unreadable().to_string())))?);
+        }
+        Ok(reads)
     }
 
-    /// Reads a task. A history that does not lead to the task is read once more, with the task. That a token is refused
-    /// is no matter of one task.
-    async fn read(&self, task: Task) -> Result<Read, ConduitError> {
+    /// Asks for what these histories leave null, all in one call; in smaller parts where that is more than one reply may
+    /// hold. What the server does not tell either stays unknown.
+    async fn tell(&self, read: &mut [(Task, Result<Vec<Transaction>, ConduitError>)]) {
+        let field = self.policy.field.as_deref();
+        let needs = |(_, (task, history)): &(usize, &(Task, Result<Vec<Transaction>, ConduitError>))| {
+            history.as_ref().is_ok_and(|rows| untold(rows, task, field).any())
+        };
+        let all: Vec<usize> = read.iter().enumerate().filter(needs).map(|(at, _)| at).collect();
+        let mut parts = vec![all];
+        while let Some(part) = parts.pop().filter(|part| !part.is_empty()) {
+            let ids: Vec<_> = part.iter().map(|at| read[*at].0.id).collect();
+            match self.client.told(&ids).await {
+                Ok(mut told) => {
+                    for at in part {
+                        let (task, history) = &mut read[at];
+                        let (Some(told), Ok(rows)) = (told.remove(&task.id), history.as_mut()) else { continue };
+                        if let Err(error) = merge(rows, &told) {
+                            *history = Err(contradiction(&error));
+                        }
+                    }
+                }
+                Err(ConduitError { kind: Failure::TooLarge { .. }, .. }) if part.len() > 1 => {
+                    let (one, other) = part.split_at(part.len() / 2);
+                    parts.extend([one.to_vec(), other.to_vec()]);
+                }
+                Err(ConduitError { kind: Failure::TooLarge { .. } | Failure::Refused { .. }, .. }) => {}
+                Err(error) => part.into_iter().for_each(|at| read[at].1 = Err(error.clone())),
+            }
+        }
+    }
+
+    /// What came of reading a task. A history that does not lead to the task is read once more, with the task.
+    async fn finish(&self, task: Task, history: Result<Vec<Transaction>, ConduitError>) -> Result<Read, ConduitError> {
         let id = task.id;
         let unread = |task, error: ConduitError| match error.is_credentials() {
             true => Err(error),
             false => Ok(Read::failed(task, error.to_string())),
         };
-        let history = match self.history(&task).await {
+        let history = match history {
             Ok(history) => history,
             Err(error) => return unread(task, error),
         };
-        let evidence = self.evidence(task, history);
-        if torn(&evidence, &self.policy).is_none() {
-            return read(evidence, None, None);
+        let (evidence, raw) = self.evidence(task, history);
+        if differences(&evidence, &self.policy).is_empty() || evidence.untold(&self.policy).any() {
+            return read(evidence, raw, None, None);
         }
         let task = Task::clone(&evidence.task);
         let (again, asked) = match self.client.task(id).await {
@@ -128,11 +159,14 @@ impl Asker {
             }
             Err(error) => return unread(task, error),
         };
-        match self.history(&again).await {
+        let mut whole = [(again.clone(), self.history(&again).await)];
+        self.tell(&mut whole).await;
+        let [(_, history)] = whole;
+        match history {
             Ok(history) => {
-                let evidence = self.evidence(again, history);
-                let trouble = torn(&evidence, &self.policy);
-                read(evidence, asked, trouble)
+                let (evidence, raw) = self.evidence(again, history);
+                let trouble = unfit(&evidence, &self.policy).filter(|_| !evidence.untold(&self.policy).any());
+                read(evidence, raw, asked, trouble)
             }
             Err(error) => unread(task, error),
         }
@@ -146,10 +180,14 @@ impl Asker {
         Ok(rows)
     }
 
-    /// The evidence of a task, as far as it takes to see whether it fits together.
-    fn evidence(&self, task: Task, history: Vec<Transaction>) -> Evidence {
+    /// The evidence of a task, as far as it takes to see whether it fits together; and the history as it was told, where
+    /// that is another one: which field of the policy a change belongs to is found anew each time.
+    fn evidence(&self, task: Task, history: Vec<Transaction>) -> (Evidence, Option<Vec<Transaction>>) {
         let (nobody, no_statuses) = (Arc::default(), Arc::default());
-        evidence(task, history, &self.facts, &self.teams, &no_statuses, &nobody, self.now)
+        let unnamed = history.iter().any(|row| matches!(row.change, Change::Unnamed { .. }));
+        let raw = unnamed.then(|| history.clone());
+        let field = self.policy.field.as_deref();
+        (evidence(task, history, field, &self.facts, &self.teams, &no_statuses, &nobody, self.now), raw)
     }
 
     /// Reads some comments again.
@@ -206,13 +244,24 @@ fn listed(Reply { result, date }: Reply<Vec<Task>>) -> Result<Listed, ConduitErr
 }
 
 /// What came of reading a task, with everybody who did something to it or deployed.
-fn read(evidence: Evidence, asked: Option<Timestamp>, trouble: Option<String>) -> Result<Read, ConduitError> {
+fn read(
+    evidence: Evidence,
+    raw: Option<Vec<Transaction>>,
+    asked: Option<Timestamp>,
+    trouble: Option<String>,
+) -> Result<Read, ConduitError> {
     let mut people = history::people(&evidence);
     people.insert(evidence.task.author.clone());
     let task = Arc::unwrap_or_clone(evidence.task);
-    let history = History::new(Arc::unwrap_or_clone(evidence.timeline).into_transactions());
+    let history = raw.unwrap_or_else(|| Arc::unwrap_or_clone(evidence.timeline).into_transactions());
+    let history = History::new(history);
     let history = history.map_err(wordless("transaction.search"))?;
     Ok(Read { task, asked, history: Some(history), trouble, people })
+}
+
+/// A history that nothing can be made of.
+fn unreadable() -> ConduitError {
+    Client::unexpected("transaction.search", "nothing can be made of its history")
 }
 
 /// What was read cannot be put in writing.

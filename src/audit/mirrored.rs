@@ -10,8 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::mirror::Facts;
 use crate::conduit::{Account, Project, Task, Transaction};
+use crate::evidence::merge::name_fields;
 use crate::evidence::timeline::Timeline;
-use crate::evidence::{Evidence, Purpose, differences};
+use crate::evidence::{Evidence, GatherError, Purpose, differences, later};
 use crate::ids::{Phid, User};
 use crate::policy::Policy;
 
@@ -21,16 +22,19 @@ pub(super) fn teams(facts: &Facts, policy: &Policy) -> BTreeMap<String, Project>
     policy.teams.iter().filter_map(team).collect()
 }
 
-/// The evidence of a task of the mirror.
+/// The evidence of a task of the mirror, as a policy with this field for the reason reads it.
+#[expect(clippy::too_many_arguments, reason = "each is of another source, and all are shared but the first two")]
 pub(super) fn evidence(
     task: Task,
-    history: Vec<Transaction>,
+    mut history: Vec<Transaction>,
+    field: Option<&str>,
     facts: &Facts,
     teams: &Arc<BTreeMap<String, Project>>,
     statuses: &Arc<BTreeMap<String, bool>>,
     accounts: &Arc<BTreeMap<Phid<User>, Account>>,
     now: Timestamp,
 ) -> Evidence {
+    name_fields(&mut history, &task, field);
     Evidence {
         task: Arc::new(task),
         timeline: Arc::new(Timeline::new(history)),
@@ -51,9 +55,17 @@ pub(super) fn evidence(
     }
 }
 
-/// In what the evidence of a task does not fit together, in words.
-pub(super) fn torn(evidence: &Evidence, policy: &Policy) -> Option<String> {
+/// Why nothing can be judged by the evidence of a task, in words: the server does not tell what may matter, contradicts
+/// its own clock, or tells of a history that does not lead to the task.
+pub(super) fn unfit(evidence: &Evidence, policy: &Policy) -> Option<String> {
+    let untold = evidence.untold(policy);
+    if untold.any() {
+        return Some(format!("this server does not tell what some of its changes were: perhaps {}", untold.what()));
+    }
+    if let Err(error) = later(evidence) {
+        return Some(error.to_string());
+    }
     let differ = differences(evidence, policy);
-    let error = || crate::evidence::GatherError::Torn { task: evidence.task.id, what: differ.join(", ") };
+    let error = || GatherError::Torn { task: evidence.task.id, what: differ.join(", ") };
     (!differ.is_empty()).then(|| error().to_string())
 }

@@ -31,6 +31,12 @@ pub enum AuditError {
         "a part of the audit stopped in the middle: this is an error of the program, and nothing is known of the rest"
     )]
     Stopped,
+    /// The server tells what somebody did on one task alone.
+    #[error(
+        "this server is too old for an audit: it does not tell what an account did on all tasks (`transaction.search` \
+         with `objectType`, since March 2021)"
+    )]
+    TooOld,
     /// The server's replies carry no time.
     #[error("the server's replies carry no Date: what is overdue cannot be known")]
     NoClock,

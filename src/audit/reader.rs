@@ -8,19 +8,19 @@
 //! ([`super::mirror`]), and what is found fault with.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt, stream};
 
-use super::asker::{Asker, COMMENTS, Compared, Listed, RecordPages, Recorded};
+use super::asker::{Asker, COMMENTS, Compared, Listed, Recorded};
 use super::mirror::{Facts, Filled, Mirror, Read, Sync};
 use super::mirrored::teams;
 use super::population::{AuditError, Progress, Step};
-use crate::conduit::{Account, Client, ConduitError, Pages, Projects, Status};
+use crate::conduit::{Account, Client, ConduitError, Failure, Pages, Projects, Status};
 use crate::crash;
-use crate::evidence::Tag;
+use crate::evidence::{Tag, phids_below};
 use crate::ids::{TaskId, TransactionId};
 use crate::policy::Policy;
 
@@ -108,11 +108,18 @@ impl<'a> Reader<'a> {
         Ok(Self { mirror, sync, asker, concurrency })
     }
 
-    /// Learns what is below the tag. After the tasks are listed, so that what is listed for a milestone that was made just
+    /// Learns what is below the tag and the teams. After the tasks are listed, so that what is listed for a milestone that was made just
     /// now is known to carry the tag.
     async fn family(&mut self) -> Result<(), AuditError> {
         let mut asker = Asker::clone(&self.asker);
-        asker.facts.tag.family.extend(asker.client.descendants(&asker.facts.tag.phid).await?);
+        let facts = &mut asker.facts;
+        let above: BTreeSet<_> =
+            facts.projects.values().map(|project| &project.phid).chain([&facts.tag.phid]).collect();
+        let above: Vec<_> = above.into_iter().cloned().collect();
+        let below = asker.client.descendants(&above).await?;
+        facts.tag.family.extend(phids_below(&facts.tag.phid, &below));
+        facts.projects.values_mut().for_each(|project| project.place(&below));
+        asker.teams = Arc::new(teams(facts, &asker.policy));
         self.asker = Arc::new(asker);
         Ok(())
     }
@@ -151,7 +158,7 @@ impl<'a> Reader<'a> {
             let asker = Arc::clone(&self.asker);
             elsewhere(async move { Ok((asker.tagged(&mut pages).await?, pages)) })
         };
-        let mut next = Some(ask(Pages::default()));
+        let mut next = Some(ask(Pages::of(TASKS)));
         while let Some(page) = next.take() {
             let (page, pages) = page.await?;
             next = (!pages.ended()).then(|| ask(pages));
@@ -174,14 +181,14 @@ impl<'a> Reader<'a> {
             // Without its constraint a search would return what everybody did.
             return Ok(());
         }
-        let ask = |mut from: RecordPages| {
+        let ask = |mut from: Pages| {
             let asker = Arc::clone(&self.asker);
             elsewhere(async move { Ok((asker.recorded(&mut from).await?, from)) })
         };
-        let mut next = Some(ask(RecordPages::default()));
+        let mut next = Some(ask(Client::pages_by()));
         while let Some(page) = next.take() {
-            let (Recorded { comments, tasks }, from) = page.await?;
-            next = (!from.pages.ended()).then(|| ask(from));
+            let (Recorded { comments, tasks }, from) = page.await.map_err(too_old)?;
+            next = (!from.ended()).then(|| ask(from));
             self.mirror.record(&self.sync, &tasks)?;
             self.mirror.compare(&self.sync, &comments)?;
             advance(comments.len());
@@ -208,10 +215,10 @@ impl<'a> Reader<'a> {
             let tasks = self.mirror.pending(&self.sync, after, COMMENTS)?;
             let Some(last) = tasks.last() else { return Ok(()) };
             after = Some(last.id);
-            let read = self.read_many(tasks, KEPT, |asker, task| async move { asker.task(task).await });
-            let mut read = std::pin::pin!(read.chunks(KEPT));
+            let parts: Vec<_> = tasks.chunks(KEPT).map(<[_]>::to_vec).collect();
+            let mut read = std::pin::pin!(self.read_many(parts, 1, Asker::tasks));
             while let Some(some) = read.next().await {
-                let some = some.into_iter().collect::<Result<Vec<Read>, AuditError>>()?;
+                let some: Vec<Read> = some?;
                 done += some.len();
                 self.mirror.keep(&self.sync, some)?;
                 crash::point("mirror-kept");
@@ -263,6 +270,16 @@ impl<'a> Reader<'a> {
             crash::point("mirror-met");
         }
         Ok(())
+    }
+}
+
+/// A server of before March 2021 tells what accounts did on one task alone.
+fn too_old(error: AuditError) -> AuditError {
+    match error {
+        AuditError::Conduit(ConduitError { kind: Failure::Refused { code, .. }, .. }) if code == "ERR-CONDUIT-CALL" => {
+            AuditError::TooOld
+        }
+        error => error,
     }
 }
 

@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 
 use super::line::{Line, Numbered};
 use super::mirror::{Facts, Filled, Measure, Mirror, Mirrored, Verdicts};
-use super::mirrored::{evidence, teams, torn};
+use super::mirrored::{evidence, teams, unfit};
 use super::population::{AuditError, Progress, Step, Unread};
 use super::written::Written;
 use super::{TaskAudit, Yardstick, audit_task, threads};
@@ -77,8 +77,9 @@ impl Judge<'_> {
             return Ok((Written::read(text).map_err(said)?, false));
         }
         let (row, history, lost) = task.open()?;
-        let evidence = evidence(row, history, self.facts, &self.teams, &self.statuses, &self.accounts, self.now);
-        if let Some(why) = torn(&evidence, self.policy) {
+        let field = self.policy.field.as_deref();
+        let evidence = evidence(row, history, field, self.facts, &self.teams, &self.statuses, &self.accounts, self.now);
+        if let Some(why) = unfit(&evidence, self.policy) {
             // The mirror fits another policy, with another field, or not at all.
             return Err(why);
         }

@@ -131,7 +131,7 @@ pub(super) fn facts(policy: &Policy) -> Facts {
         phid: project(name),
         name: name.into(),
         members: vec![],
-        ancestors: vec![],
+        below: vec![],
         join: "users".into(),
         edit: "users".into(),
     };

@@ -186,7 +186,11 @@ impl Errand<'_> {
             PostError::Refused(error) => {
                 // The server's words about the policy of a restricted task tell of it.
                 let restricted = evidence.is_restricted(&self.session.settings.policy.open_spaces);
-                let why = if restricted && !self.args.show_restricted { String::new() } else { format!(": {error}") };
+                let why = if restricted && !self.args.show_restricted {
+                    String::new()
+                } else {
+                    format!(": {}", error.in_full())
+                };
                 Failure {
                     exit: Exit::Denied,
                     message: format!("the server does not let {owner} comment on {task}{why}"),

@@ -15,9 +15,12 @@ use super::exit::{Exit, Failure};
 use super::session::{self, Session};
 use super::ui::{BAD, GOOD, MIND, Ui, hanging, styled};
 use super::verdict;
-use crate::conduit::{ConduitError, Projects, Reply, Whoami};
+use crate::conduit::{Client, ConduitError, Projects, Reply, Task, Whoami};
 use crate::config::{self, Environment, Settings};
-use crate::doctor::{self, Local, Remote};
+use crate::doctor::{self, Local, Remote, Tells};
+use crate::evidence::contradiction;
+use crate::evidence::merge::{merge, name_fields};
+use crate::evidence::timeline::untold;
 use crate::ids::{Phid, TaskId, User};
 use crate::journal::Journal;
 use crate::policy::{Outcome, Policy, Role, RuleOutcome};
@@ -154,7 +157,14 @@ async fn read_remote(session: &Session, token: String, named: Option<TaskId>) ->
     let skew = date.map(|date| Timestamp::now().duration_since(date));
     let statuses = watch.time("maniphest.status.search", client.statuses()).await;
     let slugs = slugs(policy);
-    let projects = watch.time("project.search", client.projects_by_slug(&slugs)).await;
+    let mut projects = watch.time("project.search", client.projects_by_slug(&slugs)).await;
+    if let Ok(found) = &mut projects {
+        let above: Vec<_> = found.all().map(|project| project.phid.clone()).collect();
+        match watch.time("project.search", client.descendants(&above)).await {
+            Ok(below) => found.place(&below),
+            Err(error) => projects = Err(error),
+        }
+    }
     let recorders = watch.time("user.search", client.users_named(&policy.recorders)).await;
     let members = match &projects {
         Ok(projects) => watch.time("user.search", client.users(&members(projects, policy))).await,
@@ -172,6 +182,11 @@ async fn read_remote(session: &Session, token: String, named: Option<TaskId>) ->
         Ok(Some(task)) => Some(watch.time("maniphest.edit", client.edit_types(task.id)).await),
         _ => None,
     };
+    let history = match &task {
+        Ok(Some(task)) => Some(history(client.clone(), task, policy, &mut watch).await),
+        _ => None,
+    };
+    let audit = watch.time("transaction.search", client.newest_of_all_tasks()).await;
     let by_slug = |projects: Projects| -> BTreeMap<_, _> {
         slugs.iter().filter_map(|slug| Some(((*slug).to_owned(), projects.of(slug)?.clone()))).collect()
     };
@@ -186,9 +201,24 @@ async fn read_remote(session: &Session, token: String, named: Option<TaskId>) ->
         members,
         task,
         types,
+        history,
+        audit,
         calls: watch.0,
         projects: projects.map(by_slug),
     })
+}
+
+/// What the server tells of the history of a task.
+async fn history(client: Client, task: &Task, policy: &Policy, watch: &mut Stopwatch) -> Result<Tells, ConduitError> {
+    let field = policy.field.as_deref();
+    let mut rows = watch.time("transaction.search", client.history(task.id)).await?.result;
+    let null = untold(&rows, task, field);
+    let told = watch.time("maniphest.gettasktransactions", client.told(&[task.id])).await;
+    if let Some(told) = told.as_ref().ok().and_then(|told| told.get(&task.id)) {
+        merge(&mut rows, told).map_err(|error| contradiction(&error))?;
+    }
+    name_fields(&mut rows, task, field);
+    Ok(Tells { null, untold: untold(&rows, task, field), older: told.map(drop) })
 }
 
 fn slugs(policy: &Policy) -> Vec<&str> {

@@ -12,7 +12,6 @@ use super::Globals;
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::ui::{BAD, FAINT, GOOD, MIND, NAME, Ui, hanging, styled};
-use crate::conduit::ConduitError;
 use crate::evidence::{Evidence, Purpose, Visibility, gather};
 use crate::history::{self, Detail, Entry, History, Kind, Tone};
 use crate::ids::{TaskId, TransactionId};
@@ -83,16 +82,10 @@ async fn read(task: TaskId, deployer: Option<&str>, session: &Session) -> Result
     };
     let known = &evidence.accounts;
     let people: Vec<_> = history::people(&evidence).into_iter().filter(|person| !known.contains_key(person)).collect();
-    let carried: Vec<_> = history::projects(&evidence).into_iter().collect();
-    let (accounts, projects) = tokio::try_join!(
-        async { if people.is_empty() { Ok(Vec::new()) } else { client.users(&people).await } },
-        async { if carried.is_empty() { Ok(Vec::new()) } else { client.projects_with_ancestors(&carried).await } },
-    )
-    .map_err(|error: ConduitError| Failure::from(error))?;
-    Arc::make_mut(&mut evidence.accounts).extend(accounts.into_iter().map(|account| (account.phid.clone(), account)));
-    if let Some(tag) = &mut evidence.tag {
-        let inside = projects.into_iter().filter(|project| project.ancestors.contains(&tag.phid));
-        tag.family.extend(inside.map(|project| project.phid));
+    if !people.is_empty() {
+        let accounts = client.users(&people).await?;
+        let accounts = accounts.into_iter().map(|account| (account.phid.clone(), account));
+        Arc::make_mut(&mut evidence.accounts).extend(accounts);
     }
     Ok(evidence)
 }

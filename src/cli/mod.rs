@@ -22,6 +22,7 @@ mod history;
 mod man;
 mod outbox;
 mod record;
+mod refusals_file;
 mod request;
 mod requested;
 mod result_file;

@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::exit::Failure;
+use super::refusals_file;
 use super::ui::Ui;
 use super::{Globals, Subject as SubjectArgs};
 use crate::conduit::{Client, Through, Timeouts};
@@ -100,6 +101,7 @@ impl Session {
         let (token, _) = config::find_token(environment, &server)?;
         let calling_account = config::map_deployer(&settings, &caller).map(str::to_owned);
         let client = Client::new(&server, Some(SecretString::from(token.expose().to_owned())), timeouts, through)?;
+        let client = client.remembering(refusals_file::recall(&settings.state, &server));
         Ok(Self { settings, client, server, caller, calling_account, sandbox: None })
     }
 

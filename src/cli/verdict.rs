@@ -358,6 +358,11 @@ mod tests {
         });
         case("team-open", &|made, _| made.join = "users");
         case("trailers", &|made, _| _ = made.comment("sre2", 20, "Emergency-Aprove: sre"));
+        case("server", &|made, _| made.task.interact = None);
+        case("server", &|made, _| {
+            made.task.custom.insert("custom.emergency.reason".into(), serde_json::Value::Null);
+            made.unexposed("outsider", 20);
+        });
         let (mut evidence, policy) = (History::ready().evidence(), History::ready().policy);
         evidence.skew = jiff::SignedDuration::from_secs(300);
         cases.push(("clock", evidence.clone(), policy.clone(), Intent::default()));

@@ -57,6 +57,13 @@ pub enum Failure {
         /// The bound, in bytes.
         limit: usize,
     },
+    /// What was read together is more than can be held or judged.
+    TooMuch {
+        /// What was read, for people.
+        what: &'static str,
+        /// The bound, in bytes.
+        limit: usize,
+    },
     /// Conduit answered with an error.
     Refused {
         /// `ERR-…`.
@@ -94,10 +101,11 @@ impl ConduitError {
             | Failure::RateLimited { .. }
             | Failure::Unavailable { .. }
             | Failure::NotConduit { status: 200, .. } => true,
+            Failure::Refused { .. } => self.database_error().is_some_and(|number| TRANSIENT.contains(&number)),
             Failure::Redirected { .. }
             | Failure::NotConduit { .. }
             | Failure::TooLarge { .. }
-            | Failure::Refused { .. }
+            | Failure::TooMuch { .. }
             | Failure::Unexpected(_)
             | Failure::OutOfTime => false,
         }
@@ -118,6 +126,28 @@ impl ConduitError {
         matches!(&self.kind, Failure::Refused { code, .. } if code == "ERR-INVALID-AUTH" || code == "ERR-INVALID-SESSION")
     }
 
+    /// The number of the database's error that Conduit passes on in its text, such as 1205 in `#1205: …`: it is the same
+    /// in every language.
+    pub fn database_error(&self) -> Option<u16> {
+        let Failure::Refused { code, info } = &self.kind else { return None };
+        // Only its catch-all code passes on what was thrown below it.
+        let (_, from) = info.split_once('#').filter(|_| code == UNSORTED)?;
+        let (number, _) = from.split_once(':')?;
+        number.parse().ok()
+    }
+
+    /// The error with the server's own words, where it has some that are not shown otherwise. They can tell of the policy
+    /// of what was asked for: only for a task that is no secret.
+    pub fn in_full(&self) -> String {
+        match &self.kind {
+            Failure::Refused { code, info } if code == UNSORTED && !info.trim().is_empty() => {
+                let words = inert(info.trim_end().trim_end_matches('.'));
+                format!("the server refuses the call: {words} ({}, {code})", self.method)
+            }
+            _ => self.to_string(),
+        }
+    }
+
     /// How long the server asked us to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         match &self.kind {
@@ -129,12 +159,9 @@ impl ConduitError {
     /// What to do next, in one line for people.
     pub fn hint(&self) -> &'static str {
         match &self.kind {
-            Failure::Refused { info, .. } if self.is_credentials() && info.contains(DISABLED) => {
-                "the account is disabled, or not yet approved: an administrator of the tracker can change that"
-            }
             _ if self.is_credentials() => {
-                "make a new token under Settings, Conduit API Tokens, and put it where the old one was; `phabgate config show` \
-                 says where that is"
+                "make a new token under Settings, Conduit API Tokens, and put it where the old one was (`phabgate config show` \
+                 says where that is); of an account that is disabled or not yet approved none works"
             }
             Failure::NoConnection(_) => "check the URL and the network; `phabgate config show` prints the URL in use",
             Failure::TimedOut(_) | Failure::Broken(_) | Failure::Unavailable { .. } | Failure::OutOfTime => {
@@ -144,6 +171,9 @@ impl ConduitError {
             Failure::Redirected { .. } => "set the URL to where the server really is; tokens do not follow redirects",
             Failure::NotConduit { .. } => {
                 "check that the URL is the base of a Phabricator or Phorge, and that it is up"
+            }
+            Failure::TooMuch { .. } => {
+                "open a new task for the emergency where this one is too long; no right reply is so large otherwise"
             }
             Failure::TooLarge { .. } | Failure::Unexpected(_) => {
                 "check that the URL is that of a Phabricator or Phorge; if it is, this is a fault to report"
@@ -162,10 +192,13 @@ pub(super) fn misshapen(error: &serde_json::Error) -> String {
     }
 }
 
-/// The words that a server uses where it denies access; they tell the policy of what is hidden, so they are not shown.
-const DENIAL: &str = "You Shall Not Pass";
-/// The words that a server uses where the token is right and its account may not act; the code is that of a wrong token.
-const DISABLED: &str = "not permitted to use the API";
+/// Conduit's code for whatever was thrown below it: a denial, a bad parameter, a database in trouble. Its texts can name
+/// what this account must not see, and are in the language of the account.
+const UNSORTED: &str = "ERR-CONDUIT-CORE";
+
+/// Errors of MySQL and of its client after which the same read may well succeed: too many connections, a server that
+/// shuts down, a lock wait, a deadlock, a savepoint that a deadlock took away, no connection, a lost connection.
+const TRANSIENT: [u16; 9] = [1040, 1053, 1205, 1213, 1305, 2002, 2003, 2006, 2013];
 
 impl fmt::Display for ConduitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -182,12 +215,13 @@ impl fmt::Display for ConduitError {
             Failure::NotConduit { status: 200, what } => write!(f, "the server answered {}", inert(what))?,
             Failure::NotConduit { status, what } => write!(f, "the server answered HTTP {status}, {}", inert(what))?,
             Failure::TooLarge { limit } => write!(f, "the server's reply is larger than {} MiB", limit >> 20)?,
-            Failure::Refused { info, .. } if info.contains(DENIAL) => {
-                f.write_str("the server does not let this account do that")?
+            Failure::TooMuch { what, limit } => {
+                write!(f, "{what} is larger than {} MiB: too much to judge", limit >> 20)?;
             }
             Failure::Refused { info, .. } if self.is_credentials() => {
                 write!(f, "the server refuses the token: {}", ended(info))?;
             }
+            Failure::Refused { code, .. } if code == UNSORTED => f.write_str("the server refuses the call")?,
             Failure::Refused { info, .. } => write!(f, "the server refuses the call: {}", ended(info))?,
             Failure::Unexpected(why) => write!(f, "the server's reply is not what was asked for: {}", ended(why))?,
             Failure::OutOfTime => f.write_str("the time for this command ran out")?,
@@ -239,10 +273,39 @@ mod tests {
     }
 
     #[test]
-    fn the_words_of_a_denial_are_not_shown() {
-        let text =
-            refused("ERR-CONDUIT-CORE", "[You Shall Not Pass: Embargoed thing] (Can View) only admin").to_string();
-        assert_eq!(text, "the server does not let this account do that (maniphest.edit, ERR-CONDUIT-CORE)");
+    fn the_words_of_a_denial_are_not_shown_in_any_language() {
+        for words in [
+            "[You Shall Not Pass: Embargoed thing] (Can View) only admin",
+            "[YOU SHALL NOT PASS: Embargoed thing]",
+            "[Access Denied: Embargoed thing] Members of Secret can",
+            "Embargoed thing: Zugriff verweigert",
+        ] {
+            let error = refused("ERR-CONDUIT-CORE", words);
+            assert_eq!(error.to_string(), "the server refuses the call (maniphest.edit, ERR-CONDUIT-CORE)");
+            assert!(!error.hint().contains("Embargoed"));
+        }
+    }
+
+    #[test]
+    fn the_servers_words_are_there_for_who_may_see_the_task() {
+        let error = refused("ERR-CONDUIT-CORE", "You must provide multi-factor credentials.");
+        assert_eq!(
+            error.in_full(),
+            "the server refuses the call: You must provide multi-factor credentials (maniphest.edit, ERR-CONDUIT-CORE)"
+        );
+        let token = refused("ERR-INVALID-AUTH", "no");
+        assert_eq!(token.in_full(), token.to_string());
+    }
+
+    #[test]
+    fn a_database_in_trouble_is_known_by_its_number_alone() {
+        for info in ["#1205: Lock wait timeout exceeded", "#1213: VERKLEMMT", "Error #2002: CONNECTION REFUSED"] {
+            assert!(refused("ERR-CONDUIT-CORE", info).is_transient(), "{info}");
+        }
+        for info in ["#1146: no such table", "lock wait timeout exceeded", "see T#1205", "#: x", ""] {
+            assert!(!refused("ERR-CONDUIT-CORE", info).is_transient(), "{info}");
+        }
+        assert!(!refused("ERR-INVALID-AUTH", "#1205: x").is_transient());
     }
 
     #[test]

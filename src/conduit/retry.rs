@@ -18,7 +18,8 @@ const FIRST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(5);
 /// A server may ask for more, but the deployer is waiting.
 const RETRY_AFTER_CAP: Duration = Duration::from_secs(15);
-
+/// How long is waited first for a server that says that it is called too often, and not until when.
+const LIMITED: Duration = Duration::from_secs(1);
 /// Waits between so many attempts: random between nothing and a bound that doubles.
 struct FullJitter(usize);
 
@@ -51,12 +52,29 @@ impl Client {
         method: &str,
         params: &Map<String, Value>,
     ) -> Result<Reply<T>, ConduitError> {
+        Ok(self.read_sized(method, params).await?.0)
+    }
+
+    /// The same, and how many bytes the reply had.
+    pub(super) async fn read_sized<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: &Map<String, Value>,
+    ) -> Result<(Reply<T>, usize), ConduitError> {
+        let mut limited = 0;
         let attempts = (|| self.attempt::<T>(method, params))
             .retry(FullJitter(if self.pace().is_some() { PACED } else { ATTEMPTS }))
             .when(|error: &ConduitError| error.is_transient() && self.time_left() > Duration::from_millis(50))
             .adjust(|error, wait| {
                 let asked = error.retry_after().map(|asked| asked.min(RETRY_AFTER_CAP));
-                let wait = wait.map(|wait| asked.map_or(wait, |asked| asked.max(wait)));
+                let wait = match error.kind {
+                    // A limit of calls a minute is waited out, for as long as there is a deadline.
+                    Failure::RateLimited { .. } if self.deadline().is_some() => {
+                        limited += 1;
+                        Some(asked.unwrap_or_else(|| growing(limited)))
+                    }
+                    _ => wait.map(|wait| asked.map_or(wait, |asked| asked.max(wait))),
+                };
                 // Not waiting past the deadline: the last failure says more than that time ran out.
                 wait.filter(|wait| *wait < self.time_left())
             });
@@ -68,10 +86,10 @@ impl Client {
         &self,
         method: &str,
         params: &Map<String, Value>,
-    ) -> Result<Reply<T>, ConduitError> {
-        let Some(pace) = self.pace() else { return self.call_once(method, params).await };
+    ) -> Result<(Reply<T>, usize), ConduitError> {
+        let Some(pace) = self.pace() else { return self.call_sized(method, params).await };
         let _turn = pace.turn().await;
-        let reply = self.call_once(method, params).await;
+        let reply = self.call_sized(method, params).await;
         match &reply {
             Ok(_) => pace.well(),
             Err(error)
@@ -98,6 +116,13 @@ impl Client {
     }
 }
 
+/// The pause after so many refusals in a row that name no time: each twice as long as the one before, at random between
+/// that and half of it, so that several who wait do not come back together.
+fn growing(refusals: u32) -> Duration {
+    let whole = LIMITED.saturating_mul(1 << refusals.saturating_sub(1).min(8)).min(RETRY_AFTER_CAP);
+    whole.mul_f64(0.5 + random_fraction() / 2.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,5 +136,15 @@ mod tests {
                 assert!(*wait <= FIRST * (1 << attempt) && *wait <= LONGEST);
             }
         }
+    }
+
+    #[test]
+    fn a_limit_without_a_time_is_waited_for_longer_each_time() {
+        let bounds = [1, 2, 4, 8, 15, 15];
+        for (refusals, bound) in (1..).zip(bounds) {
+            let (pause, bound) = (growing(refusals), Duration::from_secs(bound));
+            assert!(pause <= bound && pause >= bound / 2, "{refusals}: {pause:?}");
+        }
+        assert!(growing(u32::MAX) <= RETRY_AFTER_CAP);
     }
 }

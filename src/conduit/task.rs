@@ -161,6 +161,21 @@ pub struct Status {
 
 const SEARCH: &str = "maniphest.search";
 
+/// The kinds of edit that a refusal of the kind `unknown` lists: what stands between commas behind its name. The words
+/// around them are those of the account's language, and are not looked at; a list without the kinds that every server
+/// has is none.
+fn kinds_in(info: &str, unknown: &str) -> Option<Vec<String>> {
+    let at = info.to_lowercase().find(unknown)?;
+    let listed = info.get(at + unknown.len()..)?.split(',');
+    let kinds = listed.filter_map(|item| {
+        let last = item.split_whitespace().last()?.trim_matches(|c: char| !c.is_alphanumeric());
+        Some(last.to_lowercase()).filter(|kind| !kind.is_empty())
+    });
+    let kinds: Vec<String> = kinds.collect();
+    // One that cannot comment still lists others.
+    (kinds.len() >= 3).then_some(kinds)
+}
+
 /// The tasks of these rows; none of them is left out.
 fn numbered(rows: Vec<Row>) -> Result<Vec<Task>, ConduitError> {
     let tasks = rows.into_iter().map(Row::into_task).collect::<Option<Vec<_>>>();
@@ -295,10 +310,8 @@ impl Client {
             Err(error) => error,
         };
         let Failure::Refused { info, .. } = &error.kind else { return Err(error) };
-        match info.split_once("Valid types are: ").filter(|(before, _)| before.contains(NO_KIND)) {
-            Some((_, known)) => {
-                Ok(known.trim().trim_end_matches('.').split(',').map(|kind| kind.trim().to_owned()).collect())
-            }
+        match kinds_in(info, NO_KIND) {
+            Some(kinds) => Ok(kinds),
             None => Err(error),
         }
     }

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::error::{ConduitError, misshapen};
-use super::paging::Pages;
+use super::error::{ConduitError, Failure, misshapen};
+use super::paging::{Page, Pages};
 use super::transport::{Client, Reply};
 use super::{epoch, params};
 use crate::ids::{Phid, Project, Task, TaskId, TransactionId, User, Xact};
@@ -74,6 +74,15 @@ pub enum Change {
         /// Its value after.
         new: Value,
     },
+    /// A custom field that the server does not name.
+    Unnamed {
+        /// Its value before.
+        old: Value,
+        /// Its value after.
+        new: Value,
+    },
+    /// It was merged into another task, which closes it; no transaction says with which status.
+    Merged,
     /// A comment alone, or a change that the gate does not look at.
     Other,
     /// A change that this version of the server does not tell.
@@ -153,6 +162,11 @@ struct Operation {
     phid: Phid<Project>,
 }
 
+/// A custom field by its name in `maniphest.search`, from its key in transactions: `std:maniphest:KEY`.
+pub(super) fn field_name(key: &str) -> String {
+    format!("custom.{}", key.rsplit_once(':').map_or(key, |(_, field)| field))
+}
+
 impl Row {
     fn change(&self) -> Result<Vec<Change>, serde_json::Error> {
         let Some(kind) = self.kind.as_deref() else { return Ok(vec![Change::Unexposed]) };
@@ -195,15 +209,12 @@ impl Row {
                 if fields.is_empty() {
                     return Ok(vec![Change::Unexposed]);
                 }
-                let named = |key: String| match key.rsplit_once(':') {
-                    Some((_, field)) => format!("custom.{field}"),
-                    None => format!("custom.{key}"),
-                };
                 fields
                     .into_iter()
-                    .map(|(key, OldNew { old, new })| Change::Custom { field: named(key), old, new })
+                    .map(|(key, OldNew { old, new })| Change::Custom { field: field_name(&key), old, new })
                     .collect()
             }
+            "mergedinto" => vec![Change::Merged],
             _ => vec![Change::Other],
         })
     }
@@ -230,6 +241,20 @@ impl Row {
 
 const METHOD: &str = "transaction.search";
 
+/// The most bytes of a task's history; what is longer can be judged by nobody in the time there is.
+const HISTORY_LIMIT: usize = 64 << 20;
+/// The most rows that one call answers.
+const ROWS: usize = 1_000;
+
+/// The ids of a listing come newest first, each once, and none is zero: what does not is no history.
+fn descending(rows: &[Row]) -> Result<(), ConduitError> {
+    let positive = rows.iter().all(|row| row.id.0 > 0);
+    match positive && rows.windows(2).all(|pair| pair[0].id > pair[1].id) {
+        true => Ok(()),
+        false => Err(Client::unexpected(METHOD, "the transactions do not come newest first, each once")),
+    }
+}
+
 fn understood(rows: Vec<Row>) -> Result<Vec<Transaction>, ConduitError> {
     let mut transactions = Vec::with_capacity(rows.len());
     for row in rows {
@@ -246,38 +271,56 @@ impl Client {
     /// # Errors
     /// Where the server gave no usable answer, or told of another object.
     pub async fn history(&self, task: TaskId) -> Result<Reply<Vec<Transaction>>, ConduitError> {
-        self.transactions(json!({"objectIdentifier": task, "limit": 1000})).await
+        self.transactions(json!({"objectIdentifier": task})).await
     }
 
-    /// What these accounts did on a task, oldest first: the cheap read-back.
+    /// What these accounts did on a task, oldest first: the cheap read-back. Servers before February 2019 refuse to be asked
+    /// for some accounts alone: of these the whole history is read.
     ///
     /// # Errors
     /// As [`Client::history`].
     pub async fn history_by(&self, task: TaskId, authors: &[Phid<User>]) -> Result<Vec<Transaction>, ConduitError> {
-        let asked = json!({"objectIdentifier": task, "constraints": {"authorPHIDs": authors}, "limit": 1000});
-        let rows = self.transactions(asked).await?.result;
-        if let Some(row) = rows.iter().find(|row| !authors.iter().any(|author| author.as_str() == row.author)) {
-            return Err(Self::unexpected(METHOD, format!("asked for some authors and got {}", row.author)));
-        }
-        Ok(rows)
+        let asked = json!({"objectIdentifier": task, "constraints": {"authorPHIDs": authors}});
+        let refused = match self.transactions(asked).await {
+            Ok(reply) => {
+                by_these(authors, &reply.result)?;
+                return Ok(reply.result);
+            }
+            Err(error) if matches!(error.kind, Failure::Refused { .. }) && !error.is_credentials() => error,
+            Err(error) => return Err(error),
+        };
+        let Ok(whole) = self.history(task).await else { return Err(refused) };
+        let is_one = |row: &Transaction| authors.iter().any(|author| author.as_str() == row.author);
+        Ok(whole.result.into_iter().filter(is_one).collect())
     }
 
-    /// The next page of what these accounts did on any task, newest first; `limit` is 1,000 at most.
+    /// Asks for what anybody did on any task, which an audit needs (`transaction.search` with `objectType`, since March
+    /// 2021).
+    ///
+    /// # Errors
+    /// Where the server gave no usable answer, or refuses it.
+    pub async fn newest_of_all_tasks(&self) -> Result<(), ConduitError> {
+        let asked = params(json!({"objectType": "TASK", "limit": 1}));
+        self.read::<Page<Value>>(METHOD, &asked).await.map(drop)
+    }
+
+    /// Pages of what accounts did on any task, for [`Client::page_by`].
+    pub fn pages_by() -> Pages {
+        Pages::of(ROWS)
+    }
+
+    /// The next page of what these accounts did on any task, newest first (`transaction.search` with `objectType`, since
+    /// March 2021).
     ///
     /// # Errors
     /// Where the server gave no usable answer, or told of other accounts.
-    pub async fn page_by(
-        &self,
-        authors: &[Phid<User>],
-        limit: usize,
-        pages: &mut Pages,
-    ) -> Result<Vec<Transaction>, ConduitError> {
-        let asked = json!({"objectType": "TASK", "constraints": {"authorPHIDs": authors}, "limit": limit});
-        let rows = understood(self.read_page::<Row>(METHOD, &params(asked), pages).await?.result)?;
-        match rows.iter().find(|row| !authors.iter().any(|author| author.as_str() == row.author)) {
-            Some(row) => Err(Self::unexpected(METHOD, format!("asked for some authors and got {}", row.author))),
-            None => Ok(rows),
-        }
+    pub async fn page_by(&self, authors: &[Phid<User>], pages: &mut Pages) -> Result<Vec<Transaction>, ConduitError> {
+        let asked = json!({"objectType": "TASK", "constraints": {"authorPHIDs": authors}});
+        let rows = self.read_page::<Row>(METHOD, &params(asked), pages).await?.result;
+        descending(&rows)?;
+        let rows = understood(rows)?;
+        by_these(authors, &rows)?;
+        Ok(rows)
     }
 
     /// Transactions of any tasks by PHID, oldest first; at most 1,000 of them fit a call. Those that this account is not
@@ -290,27 +333,71 @@ impl Client {
             // Without its constraint a search returns what everybody did.
             return Ok(Vec::new());
         }
-        let asked = json!({"objectType": "TASK", "constraints": {"phids": phids}, "limit": 1000});
-        let mut rows = understood(self.read_pages::<Row>(METHOD, params(asked)).await?.result)?;
+        let asked = json!({"objectType": "TASK", "constraints": {"phids": phids}});
+        let pages = Pages::of(ROWS).bounded(HISTORY_LIMIT, "the listing");
+        let rows = self.read_all::<Row>(METHOD, params(asked), pages).await?.result;
+        let mut rows = understood(rows)?;
         rows.sort_by_key(|row| row.id);
         let asked: BTreeSet<&Phid<Xact>> = phids.iter().collect();
-        match rows.iter().find(|row| !asked.contains(&row.phid)) {
-            Some(row) => Err(Self::unexpected(METHOD, format!("{} was not asked for", row.phid))),
-            None => Ok(rows),
+        match rows.iter().all(|row| asked.contains(&row.phid)) {
+            true => Ok(rows),
+            false => Err(Self::unexpected(METHOD, "a transaction that was not asked for")),
         }
     }
 
     async fn transactions(&self, asked: Value) -> Result<Reply<Vec<Transaction>>, ConduitError> {
-        let Reply { result, date } = self.read_pages::<Row>(METHOD, params(asked)).await?;
+        let pages = Pages::of(ROWS).bounded(HISTORY_LIMIT, "the history of the task");
+        let Reply { result, date } = self.read_all::<Row>(METHOD, params(asked), pages).await?;
+        descending(&result)?;
         let mut rows = understood(result)?;
-        // Newest first on the wire; reversed before the stable sort so that changes of one transaction keep their order.
+        // The stable sort keeps changes of one transaction in their order.
         rows.sort_by_key(|row| row.id);
-        if let Some(pair) = rows.windows(2).find(|pair| pair[0].task != pair[1].task) {
-            return Err(Self::unexpected(
-                METHOD,
-                format!("asked for one task and got {} and {}", pair[0].task, pair[1].task),
-            ));
+        match rows.windows(2).all(|pair| pair[0].task == pair[1].task) {
+            true => Ok(Reply { result: rows, date }),
+            false => Err(Self::unexpected(METHOD, "asked for one task and got several")),
         }
-        Ok(Reply { result: rows, date })
+    }
+}
+
+fn by_these(authors: &[Phid<User>], rows: &[Transaction]) -> Result<(), ConduitError> {
+    match rows.iter().all(|row| authors.iter().any(|author| author.as_str() == row.author)) {
+        true => Ok(()),
+        false => Err(Client::unexpected(METHOD, "asked for what some accounts did and got what others did")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: u64, kind: &str, fields: Value) -> Value {
+        json!({
+            "id": id, "phid": format!("PHID-XACT-TASK-{id}"), "type": kind, "authorPHID": "PHID-USER-a",
+            "objectPHID": "PHID-TASK-1", "dateCreated": 1, "dateModified": 1, "comments": [], "fields": fields,
+        })
+    }
+
+    fn rows(ids: &[u64]) -> Vec<Row> {
+        ids.iter().map(|id| serde_json::from_value(row(*id, "comment", json!({}))).unwrap()).collect()
+    }
+
+    #[test]
+    fn ids_that_are_not_positive_and_strictly_descending_are_no_history() {
+        assert!(descending(&rows(&[9, 5, 1])).is_ok() && descending(&[]).is_ok());
+        for ids in [&[5, 9][..], &[5, 5], &[0], &[9, 0], &[9, 1, 5]] {
+            assert!(descending(&rows(ids)).is_err(), "{ids:?}");
+        }
+        for id in [json!(-1), json!(1.5), json!("1"), Value::Null] {
+            let mut wrong = row(1, "comment", json!({}));
+            wrong["id"] = id;
+            assert!(serde_json::from_value::<Row>(wrong).is_err());
+        }
+    }
+
+    #[test]
+    fn a_merge_is_known_as_what_closes_a_task() {
+        let merged = row(1, "mergedinto", json!({"old": null, "new": "PHID-TASK-2"}));
+        let change = serde_json::from_value::<Row>(merged).unwrap().change().unwrap();
+        assert_eq!(change, [Change::Merged]);
     }
 }

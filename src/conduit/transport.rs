@@ -3,6 +3,7 @@
 //! In the room: sending, reading, classifying, redacting. Not in the room: trying again and what a reply means.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -16,10 +17,38 @@ use url::{Host, Url};
 
 use super::error::{ConduitError, Failure, misshapen};
 use super::pace::Pace;
+use super::refusals::Refusals;
 use crate::config::is_loopback;
 
 /// No right reply is larger; the largest is a page of 1,000 transactions.
 const REPLY_LIMIT: usize = 32 << 20;
+
+/// The most bytes that one command reads in all, but for an audit.
+const COMMAND_LIMIT: usize = 512 << 20;
+/// The most bytes that an audit reads in all.
+const AUDIT_LIMIT: usize = 16 << 30;
+
+/// What may still be read.
+#[derive(Debug)]
+struct Budget {
+    limit: usize,
+    read: AtomicUsize,
+}
+
+impl Budget {
+    fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self { limit, read: AtomicUsize::new(0) })
+    }
+
+    /// Counts bytes that came.
+    fn spend(&self, bytes: usize) -> Result<(), Failure> {
+        let before = self.read.fetch_add(bytes, Ordering::Relaxed);
+        match before.saturating_add(bytes) > self.limit {
+            true => Err(Failure::TooMuch { what: "all that the server answered", limit: self.limit }),
+            false => Ok(()),
+        }
+    }
+}
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +77,8 @@ pub struct Client {
     timeouts: Timeouts,
     deadline: Option<Instant>,
     pace: Option<Arc<Pace>>,
+    budget: Arc<Budget>,
+    refusals: Arc<Refusals>,
 }
 
 impl std::fmt::Debug for Client {
@@ -116,20 +147,33 @@ impl Client {
             timeouts,
             deadline: None,
             pace: None,
+            budget: Budget::new(COMMAND_LIMIT),
+            refusals: Arc::default(),
         })
     }
 
-    /// The same client, for work that has to be done within `limit` from now.
+    /// The same client, for work that has to be done within `limit` from now. How much it may read is counted anew.
     #[must_use]
     pub fn within(&self, limit: Duration) -> Self {
         // A limit beyond what the clock can tell is none.
-        Self { deadline: Instant::now().checked_add(limit), ..self.clone() }
+        Self { deadline: Instant::now().checked_add(limit), budget: Budget::new(COMMAND_LIMIT), ..self.clone() }
     }
 
     /// The same client, for much reading: `most` calls at once at most, fewer where the server has too much to do.
     #[must_use]
     pub fn paced(&self, most: usize) -> Self {
-        Self { pace: Some(Arc::new(Pace::new(most))), ..self.clone() }
+        Self { pace: Some(Arc::new(Pace::new(most))), budget: Budget::new(AUDIT_LIMIT), ..self.clone() }
+    }
+
+    /// The same client, with what is remembered of this server from earlier commands.
+    #[must_use]
+    pub fn remembering(&self, refusals: Refusals) -> Self {
+        Self { refusals: Arc::new(refusals), ..self.clone() }
+    }
+
+    /// What the server was found to refuse.
+    pub(super) fn refusals(&self) -> &Refusals {
+        &self.refusals
     }
 
     pub(super) fn pace(&self) -> Option<&Pace> {
@@ -161,6 +205,15 @@ impl Client {
         method: &str,
         params: &Map<String, Value>,
     ) -> Result<Reply<T>, ConduitError> {
+        Ok(self.call_sized(method, params).await?.0)
+    }
+
+    /// The same, and how many bytes the reply had.
+    pub(super) async fn call_sized<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: &Map<String, Value>,
+    ) -> Result<(Reply<T>, usize), ConduitError> {
         let fail = |kind| ConduitError::new(method, kind);
         let limit = match self.deadline {
             Some(deadline) => self.timeouts.call.min(deadline.saturating_duration_since(Instant::now())),
@@ -179,7 +232,7 @@ impl Client {
             Err(error) => tracing::debug!(method, ms = begun.elapsed().as_millis(), %error, "call failed"),
         }
         let (body, head) = reply?;
-        self.understand(&body, &head).map_err(fail)
+        Ok((self.understand(&body, &head).map_err(fail)?, body.len()))
     }
 
     async fn exchange(&self, method: &str, params: &Map<String, Value>) -> Result<(Vec<u8>, Head), Failure> {
@@ -197,6 +250,7 @@ impl Client {
             if body.len() + chunk.len() > REPLY_LIMIT {
                 return Err(Failure::TooLarge { limit: REPLY_LIMIT });
             }
+            self.budget.spend(chunk.len())?;
             body.extend_from_slice(&chunk);
         }
         Ok((body, head))
@@ -316,13 +370,25 @@ impl Head {
         Self {
             status,
             date,
-            retry_after: text(RETRY_AFTER).and_then(|value| value.trim().parse().ok()).map(Duration::from_secs),
+            retry_after: text(RETRY_AFTER).and_then(|value| retry_after(value.trim(), date)),
             location: text(LOCATION).map(|to| {
                 Url::parse(to).map_or_else(|_| "another page".into(), |url| url.origin().ascii_serialization())
             }),
             content_type: text(CONTENT_TYPE).map(str::to_owned),
         }
     }
+}
+
+/// Reads `Retry-After` in both its forms: seconds, or a time, which is held against the server's own clock
+/// (RFC 9110, 10.2.3).
+fn retry_after(value: &str, date: Option<Timestamp>) -> Option<Duration> {
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
+    let wait = until.duration_since(date.unwrap_or_else(Timestamp::now));
+    // A time that has passed asks for no pause at all.
+    Some(Duration::try_from(wait).unwrap_or_default())
 }
 
 /// What is at the bottom of an error, without the URL, which the caller knows: the last cause is what happened, those
@@ -374,6 +440,24 @@ mod tests {
         }
         let misshapen = r#"{"result":["one"],"error_code":null,"error_info":null}"#;
         assert!(matches!(told(200, misshapen), Err(Failure::Unexpected(_))));
+    }
+
+    #[test]
+    fn retry_after_is_read_in_both_its_forms() {
+        let date = jiff::fmt::rfc2822::parse("Fri, 27 Nov 2026 03:14:00 GMT").unwrap().timestamp();
+        let asked = |value| retry_after(value, Some(date));
+        assert_eq!(asked("7"), Some(Duration::from_secs(7)));
+        assert_eq!(asked("Fri, 27 Nov 2026 03:14:09 GMT"), Some(Duration::from_secs(9)));
+        assert_eq!(asked("Fri, 27 Nov 2026 03:13:00 GMT"), Some(Duration::ZERO));
+        assert_eq!((asked("soon"), asked("-1"), asked("")), (None, None, None));
+    }
+
+    #[test]
+    fn all_that_is_read_together_is_bounded() {
+        let budget = Budget::new(10);
+        assert_eq!((budget.spend(6), budget.spend(4)), (Ok(()), Ok(())));
+        assert!(matches!(budget.spend(1), Err(Failure::TooMuch { .. })));
+        assert!(matches!(budget.spend(usize::MAX), Err(Failure::TooMuch { .. })));
     }
 
     #[test]

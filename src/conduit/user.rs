@@ -110,9 +110,9 @@ impl Client {
         for some in phids.chunks(100) {
             accounts.extend(self.search(json!({"phids": some})).await?);
         }
-        match accounts.iter().find(|account| !phids.contains(&account.phid)) {
-            Some(other) => Err(Self::unexpected(SEARCH, format!("{} was not asked for", other.phid))),
-            None => Ok(accounts),
+        match accounts.iter().all(|account| phids.contains(&account.phid)) {
+            true => Ok(accounts),
+            false => Err(Self::unexpected(SEARCH, "an account that was not asked for")),
         }
     }
 
@@ -125,9 +125,9 @@ impl Client {
         for some in names.chunks(100) {
             accounts.extend(self.search(json!({"usernames": some})).await?);
         }
-        match accounts.iter().find(|account| !names.iter().any(|name| account.is_named(name))) {
-            Some(other) => Err(Self::unexpected(SEARCH, format!("{} was not asked for", other.phid))),
-            None => Ok(accounts),
+        match accounts.iter().all(|account| names.iter().any(|name| account.is_named(name))) {
+            true => Ok(accounts),
+            false => Err(Self::unexpected(SEARCH, "an account that was not asked for")),
         }
     }
 

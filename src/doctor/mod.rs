@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use crate::conduit::{Account, ConduitError, Project, Status, Task};
+use crate::conduit::{Account, ConduitError, Failure, Project, Status, Task};
+use crate::evidence::timeline::Untold;
 use crate::policy::{Outcome, Policy, Role, RuleOutcome, Team};
 use crate::text::inert;
 use crate::time::rough;
@@ -51,8 +52,23 @@ pub struct Remote {
     pub task: Result<Option<Task>, ConduitError>,
     /// What the server lets the account write on that task; `None` where there is no task.
     pub types: Option<Result<Vec<String>, ConduitError>>,
+    /// What it tells of the history of that task; `None` where there is no task.
+    pub history: Option<Result<Tells, ConduitError>>,
+    /// Whether it tells what anybody did on any task, which an audit needs.
+    pub audit: Result<(), ConduitError>,
     /// The calls that were made, and how long each took.
     pub calls: Vec<(&'static str, Duration)>,
+}
+
+/// What a server tells of the history of a task.
+#[derive(Debug, Clone)]
+pub struct Tells {
+    /// What `transaction.search` leaves null of it.
+    pub null: Untold,
+    /// What is still not known after the older method was asked.
+    pub untold: Untold,
+    /// Whether the older method (`maniphest.gettasktransactions`) answers.
+    pub older: Result<(), ConduitError>,
 }
 
 /// The most that a clock may be off.
@@ -96,7 +112,9 @@ pub fn remote(remote: &Remote, local: &Local, policy: &Policy) -> Vec<RuleOutcom
     checks.extend(policy.train.as_deref().map(|slug| train(remote, slug)));
     checks.push(statuses(remote));
     checks.extend(policy.field.as_deref().map(|key| field(remote, key)));
+    checks.push(history(remote));
     checks.push(comment(remote));
+    checks.push(audit(remote));
     checks.push(clock(remote));
     checks.push(latency(remote));
     checks
@@ -244,16 +262,14 @@ fn team(remote: &Remote, team: &Team) -> RuleOutcome {
             "add members with enabled accounts to the project",
         );
     }
-    let open = |policy: &str| matches!(policy, "public" | "users");
     let have = format!("#{} has {} who can approve, and needs {need}", team.project, counted(people));
-    match (open(&project.join), open(&project.edit)) {
-        (false, false) => pass(&name, have),
-        (join, _) => warn(
-            &name,
-            format!("{have}; everybody can {} it, and so approve", if join { "join" } else { "edit" }),
-            "have an administrator restrict who may join and edit the project",
-        ),
-    }
+    let Some(open) = project.open_to_all() else { return pass(&name, have) };
+    let whom = open.below.map_or("it".to_owned(), |below| format!("its subproject {}", inert(below)));
+    warn(
+        &name,
+        format!("{have}; everybody can {} {whom}, and so approve", open.way),
+        "have an administrator restrict who may join and edit the project and those below it",
+    )
 }
 
 fn counted(people: usize) -> String {
@@ -302,6 +318,51 @@ fn field(remote: &Remote, key: &str) -> RuleOutcome {
     }
 }
 
+/// Whether the whole history of a task can be known: where a change is null and nothing else tells it, no verdict comes.
+fn history(remote: &Remote) -> RuleOutcome {
+    const OLDER: &str = "maniphest.gettasktransactions";
+    let hint = format!("let the gate's account call `{OLDER}`, or update the server");
+    match (&remote.task, &remote.history) {
+        (Err(error), _) | (_, Some(Err(error))) => unknown("history", error),
+        (Ok(None), _) | (_, None) => no_task("history"),
+        (Ok(Some(task)), Some(Ok(tells))) => match (tells.untold.any(), &tells.older) {
+            (true, _) => fail(
+                "history",
+                format!(
+                    "the server does not tell what some changes of {} were, perhaps {}: such a task cannot be judged",
+                    task.id,
+                    tells.untold.what()
+                ),
+                hint,
+            ),
+            (false, Err(error)) => warn(
+                "history",
+                format!("what `transaction.search` leaves null is not told by `{OLDER}` either: {error}"),
+                hint,
+            ),
+            (false, Ok(())) if tells.null.any() => pass(
+                "history",
+                format!("`transaction.search` leaves null of {} what `{OLDER}` tells: {}", task.id, tells.null.what()),
+            ),
+            (false, Ok(())) => pass("history", format!("all that happened to {} is told", task.id)),
+        },
+    }
+}
+
+/// Whether an audit can be made of this server.
+fn audit(remote: &Remote) -> RuleOutcome {
+    match &remote.audit {
+        Ok(()) => pass("audit", "the server tells what an account did on all tasks"),
+        Err(error) if matches!(error.kind, Failure::Refused { .. }) => warn(
+            "audit",
+            "no audit can be made: the server tells what an account did on one task alone (`transaction.search` takes \
+             `objectType` since March 2021)",
+            "update the server; what is deployed until then is checked and recorded all the same",
+        ),
+        Err(error) => unknown("audit", error),
+    }
+}
+
 /// Whether the account can comment, as far as that can be told without a comment. The server is asked for an edit of a
 /// kind that it does not know. It refuses that before it writes anything, and names the kinds that it takes from this
 /// account. (An empty comment or an empty edit are no such proof: they subscribe the account or move the task's date.)
@@ -310,11 +371,11 @@ fn comment(remote: &Remote) -> RuleOutcome {
     match (&remote.task, &remote.types) {
         (Err(error), _) => unknown("comment", error),
         (Ok(None), _) | (Ok(Some(_)), None) => no_task("comment"),
-        (Ok(Some(task)), Some(Err(error))) if matches!(error.kind, crate::conduit::Failure::Refused { .. }) => {
+        (Ok(Some(task)), Some(Err(error))) if matches!(error.kind, Failure::Refused { .. }) => {
             // The server's words may tell of the policy of a restricted task.
             let open = matches!(task.view.as_str(), "public" | "users") && task.space.is_none();
-            let why = if open { format!(": {error}") } else { String::new() };
-            fail("comment", format!("the server takes no edit of {} by {name}{why}", task.id), error.hint())
+            let why = if open { error.in_full() } else { error.to_string() };
+            fail("comment", format!("the server takes no edit of {} by {name}: {why}", task.id), error.hint())
         }
         (Ok(Some(_)), Some(Err(error))) => unknown("comment", error),
         (Ok(Some(task)), Some(Ok(types))) if types.iter().any(|known| known == "comment") => pass(

@@ -14,7 +14,7 @@ fn made(slug: &str, members: &[&str], join: &str) -> (String, Project) {
         phid: project(slug),
         name: slug.to_owned(),
         members: members.iter().map(|name| person(name)).collect(),
-        ancestors: vec![],
+        below: vec![],
         join: join.to_owned(),
         edit: "admin".to_owned(),
     };
@@ -23,6 +23,11 @@ fn made(slug: &str, members: &[&str], join: &str) -> (String, Project) {
 
 fn down() -> ConduitError {
     ConduitError { method: "x.search".into(), kind: Failure::Broken("connection reset".into()) }
+}
+
+fn refused() -> ConduitError {
+    let kind = Failure::Refused { code: "ERR-CONDUIT-CALL".into(), info: "no such method".into() };
+    ConduitError { method: "x.search".into(), kind }
 }
 
 /// A machine and a server on which all is well.
@@ -58,6 +63,8 @@ fn well() -> (Local, Remote, Policy) {
         members: Ok(members.to_vec()),
         task: Ok(Some(task)),
         types: Some(Ok(vec!["title".into(), "comment".into()])),
+        history: Some(Ok(Tells { null: Untold::default(), untold: Untold::default(), older: Ok(()) })),
+        audit: Ok(()),
         calls: vec![("user.whoami", Duration::from_millis(20))],
     };
     (local, remote, policy)
@@ -115,12 +122,33 @@ fn each_fault_is_told_by_its_check_alone_and_says_what_to_do() {
             let slug = policy.team("sre").unwrap().project.clone();
             remote.projects.as_mut().unwrap().get_mut(&slug).unwrap().edit = "public".into();
         }),
+        ("team:sre", Warn, |_, remote, policy| {
+            let slug = policy.team("sre").unwrap().project.clone();
+            let below = crate::conduit::Subproject {
+                phid: project("sre-guests"),
+                name: "SRE-Guests".into(),
+                join: "users".into(),
+                edit: "admin".into(),
+                ancestors: vec![project(&slug)],
+            };
+            remote.projects.as_mut().unwrap().get_mut(&slug).unwrap().place(&[below]);
+        }),
         ("train", Warn, |_, remote, policy| {
             drop(remote.projects.as_mut().unwrap().remove(policy.train.as_deref().unwrap()));
         }),
         ("statuses", Unknown, |_, remote, _| remote.statuses = Err(down())),
         ("field", Warn, |_, remote, _| remote.task.as_mut().unwrap().as_mut().unwrap().custom.clear()),
         ("comment", Fail, |_, remote, _| remote.types = Some(Ok(vec!["title".into()]))),
+        ("history", Unknown, |_, remote, _| remote.history = Some(Err(down()))),
+        ("history", Fail, |_, remote, _| {
+            let untold = Untold { projects: true, ..Untold::default() };
+            remote.history = Some(Ok(Tells { null: untold, untold, older: Err(refused()) }));
+        }),
+        ("history", Warn, |_, remote, _| {
+            remote.history.as_mut().unwrap().as_mut().unwrap().older = Err(refused());
+        }),
+        ("audit", Unknown, |_, remote, _| remote.audit = Err(down())),
+        ("audit", Warn, |_, remote, _| remote.audit = Err(refused())),
         ("comment", Unknown, |_, remote, _| remote.types = Some(Err(down()))),
         ("clock", Warn, |_, remote, _| remote.skew = Some(SignedDuration::from_secs(-61))),
         ("clock", Fail, |_, remote, _| remote.skew = None),
@@ -140,9 +168,13 @@ fn each_fault_is_told_by_its_check_alone_and_says_what_to_do() {
 fn what_could_not_be_read_is_never_well() {
     let mut state = well();
     (state.1.projects, state.1.task, state.1.types) = (Err(down()), Err(down()), None);
+    (state.1.history, state.1.audit) = (None, Err(down()));
     let open: Vec<String> =
         all(&state).into_iter().filter(|check| check.outcome == Outcome::Unknown).map(|check| check.name).collect();
-    assert_eq!(open, ["tag", "team:releng", "team:sre", "team:security", "train", "field", "comment"]);
+    assert_eq!(
+        open,
+        ["tag", "team:releng", "team:sre", "team:security", "train", "field", "history", "comment", "audit"]
+    );
 }
 
 #[test]

@@ -2,21 +2,23 @@
 //!
 //! The first round asks for all that can be asked at once: the task, its history, the tag and the teams, the token's
 //! owner and the statuses. The second begins once the first three are there, and asks for what only they can tell: the
-//! accounts of those who answered, and whether a project that the task carries belongs to the tag. In the room: that, and that the parts fit together.
-//! Not in the room: what the evidence means.
+//! accounts of those who answered, what is below the tag and the teams, and what changes of type null were. In the room:
+//! that, and that the parts fit together. Not in the room: what the evidence means.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::records;
-use super::story::{self, Answer, AnswerKind, Tagged};
+use super::merge::{Contradiction, merge, name_fields};
 use super::timeline::{Timeline, field_text};
-use super::{Attestation, Evidence, Purpose, Tag, deployer};
-use crate::conduit::{Account, Change, Client, ConduitError, Project, Reply, Status, Task, Transaction};
+use super::{Attestation, Evidence, Purpose, Tag, deployer, records, story};
+use crate::conduit::{
+    Account, Change, Client, ConduitError, Failure, Project, Reply, Status, Subproject, Task, Told, Transaction,
+};
 use crate::ids::{Phid, Project as ProjectKind, TaskId, User};
 use crate::policy::Policy;
+use crate::time::utc;
 
 /// What is to be decided, and what the deployer says about it.
 #[derive(Debug, Clone)]
@@ -58,6 +60,16 @@ pub enum GatherError {
     /// The server's replies carry no time.
     #[error("the server's replies carry no Date: what an approval's age is cannot be known")]
     NoClock,
+    /// The evidence is later than the server's clock.
+    #[error("{task} has a transaction of {time}, and the server's clock says {now}")]
+    Later {
+        /// The task.
+        task: TaskId,
+        /// The time of the evidence, for people.
+        time: String,
+        /// The server's, for people.
+        now: String,
+    },
     /// The history does not end at the task as it is now.
     #[error("the history of {task} does not lead to the task as it is: {what} differ")]
     Torn {
@@ -74,6 +86,9 @@ impl GatherError {
         match self {
             Self::Conduit(error) => error.hint(),
             Self::NoClock => "check what stands between this host and the tracker: it drops the header Date",
+            Self::Later { .. } => {
+                "have an administrator set the clocks of the server: what an approval's age is cannot be known until then"
+            }
             Self::Torn { .. } => {
                 "try again: the task is being edited, or this server tells less of its history than is needed"
             }
@@ -112,7 +127,7 @@ async fn gather_once(client: &Client, policy: &Policy, question: &Question) -> R
     let accounts = found.accounts.into_iter().chain([owner.clone()]);
     let mut evidence = Evidence {
         task: Arc::new(found.task),
-        timeline: Arc::new(found.timeline),
+        timeline: Arc::new(found.history),
         tag: found.tag,
         teams: Arc::new(found.teams),
         accounts: Arc::new(accounts.map(|account| (account.phid.clone(), account)).collect()),
@@ -129,23 +144,42 @@ async fn gather_once(client: &Client, policy: &Policy, question: &Question) -> R
         owner,
     };
     name_people(question, policy, &mut evidence);
+    later(&evidence)?;
     match differences(&evidence, policy) {
         differences if differences.is_empty() => Ok(Visibility::Visible(Box::new(evidence))),
         differences => Err(GatherError::Torn { task: question.task, what: differences.join(", ") }),
     }
 }
 
+/// How much later than the server's clock evidence may be: machines of one server differ by seconds.
+const AHEAD: SignedDuration = SignedDuration::from_mins(5);
+
+/// Evidence that is later than the server's clock contradicts it: one of the two is wrong, and with them every age.
+///
+/// # Errors
+/// Where something on the task is later than now by more than that.
+pub(crate) fn later(evidence: &Evidence) -> Result<(), GatherError> {
+    let Evidence { task, timeline, now, .. } = evidence;
+    let rows = timeline.transactions().iter();
+    let times = rows.flat_map(|row| row.comments.iter().map(|version| version.created).chain([row.created]));
+    let newest = times.chain([task.modified]).max().unwrap_or(task.created);
+    match newest.duration_since(*now) > AHEAD {
+        false => Ok(()),
+        true => Err(GatherError::Later { task: task.id, time: utc(newest), now: utc(*now) }),
+    }
+}
+
 /// The task, and all that hangs on it.
 struct Subject {
     task: Task,
-    timeline: Timeline,
+    history: Timeline,
     tag: Option<Tag>,
     teams: BTreeMap<String, Project>,
     accounts: Vec<Account>,
 }
 
-/// Reads the task with its history, the tag and the teams, and then who answered and where the tag reaches. `None` where
-/// the task is not visible.
+/// Reads the task with its history, the tag and the teams, and then who answered, what is below the projects and what the
+/// history leaves null. `None` where the task is not visible.
 async fn read_subject(
     client: &Client,
     policy: &Policy,
@@ -166,7 +200,7 @@ async fn read_subject(
     let teams = policy.teams.iter().filter_map(|team| Some((team.key.clone(), projects.of(&team.project)?.clone())));
     let mut subject = Subject {
         task,
-        timeline: Timeline::new(history),
+        history: Timeline::new(history),
         tag: phid.map(|phid| Tag { family: [phid.clone()].into(), phid }),
         teams: teams.collect(),
         accounts: Vec::new(),
@@ -177,12 +211,9 @@ async fn read_subject(
 
 /// The history must be that of the task: a parameter that a server drops makes it answer something else.
 fn belongs(task: &Task, history: &[Transaction]) -> Result<(), ConduitError> {
-    let unexpected = |why: String| ConduitError {
-        method: "transaction.search".into(),
-        kind: crate::conduit::Failure::Unexpected(why),
-    };
+    let unexpected = |why: String| ConduitError { method: "transaction.search".into(), kind: Failure::Unexpected(why) };
     match history.iter().find(|row| row.task != task.phid) {
-        Some(row) => Err(unexpected(format!("asked for {} and got {}", task.phid, row.task))),
+        Some(_) => Err(unexpected(format!("the history of {} is that of another task", task.id))),
         None if history.is_empty() => Err(unexpected(format!("{} has no history at all", task.id))),
         None => Ok(()),
     }
@@ -192,71 +223,95 @@ fn belongs(task: &Task, history: &[Transaction]) -> Result<(), ConduitError> {
 const PAGE: usize = 100;
 
 impl Subject {
-    /// The second round: the accounts that matter, and which of the task's projects belong to the tag.
+    /// The second round: the accounts that matter, what is below the tag and the teams, and what is null in the history.
     async fn look_up(&mut self, client: &Client, policy: &Policy, question: &Question) -> Result<(), GatherError> {
-        let answers = story::answers(&self.timeline, policy, None);
-        let people = self.people(&answers);
-        let unplaced = self.unplaced_projects(&answers);
-        let names = names(question, &self.task, &self.timeline);
-        // Seven calls are enough: names are looked up beside the rest, but where the projects need a call as well, most
-        // often the accounts that are read anyway hold the name.
-        let names_now: &[String] = if unplaced.is_empty() { &names } else { &[] };
-        let (accounts, ancestors, named) = tokio::join!(
+        let people = self.people(policy);
+        let names = names(question, &self.task, &self.history);
+        let above: BTreeSet<_> =
+            self.teams.values().map(|team| &team.phid).chain(self.tag.iter().map(|tag| &tag.phid)).collect();
+        let above: Vec<_> = above.into_iter().cloned().collect();
+        let field = policy.field.as_deref();
+        let (accounts, below, named, told) = tokio::join!(
             client.users(&people),
-            client.projects_with_ancestors(&unplaced),
-            client.users_named(names_now),
+            client.descendants(&above),
+            client.users_named(&names),
+            told(client, &self.task, &self.history, field),
         );
         self.accounts = accounts?;
         self.accounts.extend(named?);
-        let is_known = |name: &String| self.accounts.iter().any(|account| account.is_named(name));
-        if names_now.is_empty() && !names.iter().all(is_known) {
-            self.accounts.extend(client.users_named(&names).await?);
-        }
-        let ancestors = ancestors?;
+        let below = below?;
         if let Some(tag) = &mut self.tag {
-            let inside = ancestors.into_iter().filter(|project| project.ancestors.contains(&tag.phid));
-            tag.family.extend(inside.map(|project| project.phid));
+            tag.family.extend(phids_below(&tag.phid, &below));
         }
+        self.teams.values_mut().for_each(|team| team.place(&below));
+        let mut history = std::mem::replace(&mut self.history, Timeline::new(Vec::new())).into_transactions();
+        if let Some(told) = told? {
+            merge(&mut history, &told).map_err(|error| contradiction(&error))?;
+        }
+        name_fields(&mut history, &self.task, field);
+        self.history = Timeline::new(history);
         Ok(())
     }
 
-    /// Whose accounts are asked for: all whose words may matter, and as many members of the teams as fit, who can be
-    /// named to a deployer looking for an approver.
-    fn people(&self, answers: &[Answer]) -> Vec<Phid<User>> {
-        let recorded = records::comments(&self.timeline, None).map(|comment| comment.transaction.author.clone());
+    /// Whose accounts are asked for: all whose words may matter; and, as far as one call takes them, everybody who may be
+    /// named for what they did, the members of the teams, who can be named to a deployer looking for an approver, and all
+    /// others who commented.
+    fn people(&self, policy: &Policy) -> Vec<Phid<User>> {
+        let timeline = &self.history;
+        let user = |phid: &str| Phid::new(phid).ok();
+        let recorded = records::comments(timeline, None).filter_map(|comment| user(&comment.transaction.author));
+        let gone = story::removals(timeline, None);
+        let mut people: BTreeSet<Phid<User>> =
+            story::answers(timeline, policy, None).into_iter().map(|answer| answer.author).collect();
+        people.extend(recorded);
         // A comment that is gone may have been a recorder's.
-        let gone = story::removals(&self.timeline, None).into_iter().map(|gone| gone.author);
-        let mut people: BTreeSet<_> = answers.iter().map(|answer| answer.author.clone()).collect();
-        people.extend(recorded.chain(gone).filter_map(|author| Phid::new(author).ok()));
+        people.extend(gone.iter().filter_map(|gone| user(&gone.author)));
         people.insert(self.task.author.clone());
-        let members: BTreeSet<_> = self.teams.values().flat_map(|team| team.members.iter().cloned()).collect();
-        for member in members {
+        let rows = || timeline.transactions().iter();
+        let commented = || rows().filter(|row| !row.comments.is_empty()).filter_map(|row| user(&row.author));
+        let members: BTreeSet<_> = self.teams.values().flat_map(|team| &team.members).collect();
+        let spoke = commented().filter(|author| members.contains(author));
+        let removed = gone.iter().filter_map(|gone| user(&gone.by));
+        let edited = rows().flat_map(|row| &row.comments).filter_map(|version| user(&version.author));
+        let changed = rows().filter(|row| row.change != Change::Other).filter_map(|row| user(&row.author));
+        let named = spoke.chain(removed).chain(changed).chain(edited);
+        for person in named.chain(members.iter().copied().cloned()).chain(commented()) {
             if people.len() < PAGE {
-                people.insert(member);
+                people.insert(person);
             }
         }
         people.into_iter().collect()
     }
+}
 
-    /// The projects of which it has to be known whether they belong to the tag: none where the tag itself stands on the
-    /// task since before the first approval, which is so nearly always.
-    fn unplaced_projects(&self, answers: &[Answer]) -> Vec<Phid<ProjectKind>> {
-        let Some(tag) = &self.tag else { return Vec::new() };
-        if let Tagged::Since(since) = story::tagged(&self.timeline, Some(tag), None) {
-            let mut approvals = answers.iter().filter(|answer| answer.kind == AnswerKind::Approve);
-            if approvals.all(|answer| answer.moment.position > since.position) {
-                return Vec::new();
-            }
-        }
-        let mut projects: BTreeSet<_> = self.task.projects.iter().cloned().collect();
-        for transaction in self.timeline.transactions() {
-            if let Change::Projects { added, removed } = &transaction.change {
-                projects.extend(added.iter().chain(removed).cloned());
-            }
-        }
-        projects.remove(&tag.phid);
-        projects.into_iter().collect()
+/// Those of these projects that are below this one.
+pub(crate) fn phids_below<'a>(
+    above: &'a Phid<ProjectKind>,
+    projects: &'a [Subproject],
+) -> impl Iterator<Item = Phid<ProjectKind>> + 'a {
+    projects.iter().filter(|project| project.ancestors.contains(above)).map(|project| project.phid.clone())
+}
+
+/// What the old method tells of a history in which something that may matter is null; `None` where nothing is, or where
+/// the server refuses it: then that stays unknown.
+async fn told(
+    client: &Client,
+    task: &Task,
+    history: &Timeline,
+    field: Option<&str>,
+) -> Result<Option<Vec<Told>>, ConduitError> {
+    if !history.untold(task, field).any() {
+        return Ok(None);
     }
+    match client.told(&[task.id]).await {
+        Ok(mut told) => Ok(told.remove(&task.id)),
+        Err(error) if matches!(error.kind, Failure::Refused { .. }) && !error.is_credentials() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+pub(crate) fn contradiction(error: &Contradiction) -> ConduitError {
+    Client::unexpected("maniphest.gettasktransactions", error.to_string())
 }
 
 /// The names whose accounts have to be looked up: those that were given, and those that the task may state.

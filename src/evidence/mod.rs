@@ -6,6 +6,7 @@
 mod deployer;
 mod gather;
 mod mail;
+pub(crate) mod merge;
 pub mod records;
 pub mod restate;
 mod statements;
@@ -17,8 +18,8 @@ pub mod trailers;
 
 pub use deployer::Purpose;
 pub(crate) use deployer::bare;
-pub(crate) use gather::differences;
 pub use gather::{GatherError, Question, Visibility, gather};
+pub(crate) use gather::{contradiction, differences, later, phids_below};
 pub(crate) use statements::{STATED, happenings};
 pub use story::{Answer, AnswerKind, Changed, Removal, Settled, Source, Statement, Story, Tagged};
 
@@ -76,7 +77,7 @@ pub struct Evidence {
 pub struct Tag {
     /// The project.
     pub phid: Phid<ProjectKind>,
-    /// The project, and those of its subprojects and milestones that this task was ever tagged with.
+    /// The project, its subprojects and milestones, at any depth.
     pub family: BTreeSet<Phid<ProjectKind>>,
 }
 
@@ -120,9 +121,18 @@ impl Evidence {
         self.accounts.values().find(|account| account.is_named(name))
     }
 
-    /// The username behind a PHID, or the PHID itself, fit to be shown.
+    /// The username behind a PHID, fit to be shown; of an account that was not read, that it is one.
     pub fn name_of(&self, phid: &str) -> String {
-        crate::text::inert(self.account(phid).map_or(phid, |account| &account.username))
+        match self.account(phid) {
+            Some(account) => crate::text::inert(&account.username),
+            None if phid.starts_with("PHID-APPS-") => "an application of the server".to_owned(),
+            None => "an account that cannot be read".to_owned(),
+        }
+    }
+
+    /// What the changes of the history whose type is null may have been, as far as the policy looks at it.
+    pub fn untold(&self, policy: &crate::policy::Policy) -> timeline::Untold {
+        self.timeline.untold(&self.task, policy.field.as_deref())
     }
 
     /// Whose comments may state the reason and what is about to happen: the task's author, and who may be the deployer.

@@ -151,21 +151,30 @@ pub(crate) fn happenings<'a>(
 ) -> Vec<Happening<'a>> {
     let timeline = &evidence.timeline;
     let field = policy.field.as_deref();
-    let mut happenings = untold(evidence, field, cut);
+    let Beginning { mut happenings, description, value } = beginning(evidence, field, cut);
+    let (mut description, mut value) = (description, value);
     for transaction in timeline.up_to(cut) {
-        let (source, content) = match &transaction.change {
-            Change::Description { new, .. } => (Source::Description, Content::Text(new)),
-            Change::Custom { field: changed, new, .. } if Some(changed.as_str()) == field => {
-                (Source::Field, Content::Field(field_text(new)))
+        let moment = timeline.moment_of(transaction);
+        // What a change finds and no change left was written by one that is not told: it stood there until now.
+        let mut push = |author, source, content| happenings.push(Happening { moment, author, source, content });
+        match &transaction.change {
+            Change::Description { old, new } => {
+                if old.as_str() != description {
+                    push(NOBODY, Source::Description, Content::Text(old));
+                }
+                push(&transaction.author, Source::Description, Content::Text(new));
+                description = new;
             }
-            _ => continue,
-        };
-        happenings.push(Happening {
-            moment: timeline.moment_of(transaction),
-            author: &transaction.author,
-            source,
-            content,
-        });
+            Change::Custom { field: changed, old, new } if Some(changed.as_str()) == field => {
+                let (old, new) = (field_text(old), field_text(new));
+                if old != value {
+                    push(NOBODY, Source::Field, Content::Field(old));
+                }
+                push(&transaction.author, Source::Field, Content::Field(new.clone()));
+                value = new;
+            }
+            _ => {}
+        }
     }
     let speakers = evidence.speakers();
     for comment in timeline.comments(cut).filter(|comment| is_one_of(&speakers, &comment.transaction.author)) {
@@ -190,9 +199,19 @@ pub(crate) fn happenings<'a>(
     happenings
 }
 
-/// What the task holds though no transaction says since when: an import, or a server too old to tell. It counts from
+/// Who changed what no transaction tells of.
+const NOBODY: &str = "";
+
+/// What stood on a task before the first change of it that is told.
+struct Beginning<'a> {
+    happenings: Vec<Happening<'a>>,
+    description: &'a str,
+    value: Option<String>,
+}
+
+/// What the task holds though no transaction says since when: an import, or a server that does not tell. It counts from
 /// the last transaction that may have set it. Where a later one changes it, that one tells what stood there before.
-fn untold<'a>(evidence: &'a Evidence, field: Option<&str>, cut: Option<Cut>) -> Vec<Happening<'a>> {
+fn beginning<'a>(evidence: &'a Evidence, field: Option<&str>, cut: Option<Cut>) -> Beginning<'a> {
     let timeline = &evidence.timeline;
     let before_description = |change: &'a Change| match change {
         Change::Description { old, .. } => Some(old.as_str()),
@@ -207,18 +226,24 @@ fn untold<'a>(evidence: &'a Evidence, field: Option<&str>, cut: Option<Cut>) -> 
     let value = changes()
         .find_map(before_field)
         .unwrap_or_else(|| field.and_then(|field| evidence.task.custom.get(field)).and_then(field_text));
-    let since = |tells: &dyn Fn(&'a Change) -> bool| {
-        let all = timeline.up_to(cut);
+    let untold = timeline.untold(&evidence.task, field);
+    let all = timeline.up_to(cut);
+    let since = |tells: &dyn Fn(&'a Change) -> bool, may_be_untold: bool| -> Option<(&'a Transaction, &'a str)> {
         let end = all.iter().position(|transaction| tells(&transaction.change)).unwrap_or(all.len());
-        Timeline::last_untold(&all[..end]).or_else(|| all.first())
+        let null = Timeline::last_untold(&all[..end]).filter(|_| may_be_untold).map(|row| (row, NOBODY));
+        null.or_else(|| all.first().map(|first| (first, first.author.as_str())))
     };
     let parts = [
-        (since(&|change| before_description(change).is_some()), Source::Description, Content::Text(description)),
-        (since(&|change| before_field(change).is_some()), Source::Field, Content::Field(value)),
+        (
+            since(&|change| before_description(change).is_some(), untold.description),
+            Source::Description,
+            Content::Text(description),
+        ),
+        (since(&|change| before_field(change).is_some(), untold.field), Source::Field, Content::Field(value.clone())),
     ];
-    let happening = |(transaction, source, content): (Option<&'a Transaction>, _, _)| {
-        let transaction = transaction?;
-        Some(Happening { moment: timeline.moment_of(transaction), author: &transaction.author, source, content })
+    let happening = |(set, source, content): (Option<(&'a Transaction, &'a str)>, _, _)| {
+        let (transaction, author) = set?;
+        Some(Happening { moment: timeline.moment_of(transaction), author, source, content })
     };
-    parts.into_iter().filter_map(happening).collect()
+    Beginning { happenings: parts.into_iter().filter_map(happening).collect(), description, value }
 }

@@ -183,6 +183,10 @@ pub(super) fn tagged(timeline: &Timeline, tag: Option<&Tag>, cut: Option<Cut>) -
     let Some(tag) = tag else { return tagged };
     for transaction in timeline.up_to(cut) {
         let Change::Projects { added, removed } = &transaction.change else { continue };
+        // What is added though it is there was taken away by a change that is not told: it begins anew.
+        for project in added {
+            carried.remove(project);
+        }
         let before = !carried.is_empty();
         carried.extend(added.iter().filter(|project| tag.family.contains(project)));
         for project in removed {

@@ -166,6 +166,12 @@ impl History {
         self.push(author, seconds, Change::Status { old: Some(old), new: status.to_owned() })
     }
 
+    /// Merges the task into another one, which closes it without a transaction of its status.
+    pub(crate) fn merge(&mut self, author: &str, seconds: i64) -> TransactionId {
+        self.task.status = "duplicate".into();
+        self.push(author, seconds, Change::Merged)
+    }
+
     pub(crate) fn field(&mut self, author: &str, seconds: i64, value: Option<&str>) -> TransactionId {
         let field = "custom.emergency.reason".to_owned();
         let old = self.task.custom.insert(field.clone(), json!(value)).unwrap_or_default();
@@ -275,7 +281,7 @@ impl History {
             phid: project(key),
             name: key.to_owned(),
             members: self.members[key].iter().map(|name| person(name)).collect(),
-            ancestors: vec![],
+            below: vec![],
             join: self.join.to_owned(),
             edit: "admin".to_owned(),
         };

@@ -122,8 +122,55 @@ impl<'a> Comment<'a> {
     }
 }
 
+/// The status of a task that was merged before its status ever changed: what a server gives a new task.
+const NEW: &str = "open";
+
+/// What the changes of a history whose type is null may have been, as far as that matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Untold {
+    /// The custom field of the policy.
+    pub field: bool,
+    /// The projects of the task, and so its tag.
+    pub projects: bool,
+    /// Its description.
+    pub description: bool,
+}
+
+impl Untold {
+    /// Whether they may have been anything that matters.
+    pub fn any(self) -> bool {
+        self.field || self.projects || self.description
+    }
+
+    /// What they may have changed, for people.
+    pub fn what(self) -> String {
+        let parts = [
+            (self.projects, "the tag"),
+            (self.field, "the field of the reason"),
+            (self.description, "the description"),
+        ];
+        let parts: Vec<&str> = parts.into_iter().filter(|(is, _)| *is).map(|(_, what)| what).collect();
+        parts.join(" or ")
+    }
+}
+
+/// What those of these changes may have been that the server does not tell. Servers tell a kind of change or do not: where
+/// one change of a kind is told, none of those that are not told is of that kind.
+pub(crate) fn untold(transactions: &[Transaction], task: &Task, field: Option<&str>) -> Untold {
+    let is = |kind: fn(&Change) -> bool| transactions.iter().any(|transaction| kind(&transaction.change));
+    if !is(|change| *change == Change::Unexposed) {
+        return Untold::default();
+    }
+    Untold {
+        field: field.is_some_and(|field| task.custom.contains_key(field))
+            && !is(|change| matches!(change, Change::Custom { .. })),
+        projects: !is(|change| matches!(change, Change::Projects { .. })),
+        description: !task.description.is_empty() && !is(|change| matches!(change, Change::Description { .. })),
+    }
+}
+
 /// The value of a custom field as a reason may be read from it.
-pub(super) fn field_text(value: &Value) -> Option<String> {
+pub(crate) fn field_text(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
         Value::String(text) if text.trim().is_empty() => None,
@@ -200,10 +247,22 @@ impl Timeline {
                 Change::Custom { field: changed, new, .. } if Some(changed.as_str()) == field => {
                     state.field = field_text(new)
                 }
-                Change::Custom { .. } | Change::Other | Change::Unexposed => {}
+                Change::Merged => state.status = self.status_after(transaction.id, now),
+                Change::Custom { .. } | Change::Unnamed { .. } | Change::Other | Change::Unexposed => {}
             }
         }
         state
+    }
+
+    /// The status after a merge, which no transaction says: what the next change of it found, or what stands now.
+    fn status_after(&self, merge: TransactionId, now: &Task) -> String {
+        let later = self.transactions.iter().filter(|transaction| transaction.id > merge);
+        let next = later.into_iter().find_map(|transaction| match &transaction.change {
+            Change::Status { old, .. } => Some(old.clone()),
+            // A merge into yet another task closes it with the same status.
+            _ => None,
+        });
+        next.flatten().unwrap_or_else(|| now.status.clone())
     }
 
     /// What the first change of each part says stood there before it.
@@ -221,6 +280,7 @@ impl Timeline {
         });
         let status = first(&|change| match change {
             Change::Status { old, .. } => Some(old.clone()),
+            Change::Merged => Some(Some(NEW.to_owned())),
             _ => None,
         });
         let value = first(&|change| match change {
@@ -261,11 +321,14 @@ impl Timeline {
         Moment { position: Position { after, edited: Some(time) }, time, transaction: transaction.id }
     }
 
-    /// Of these first transactions of the task, the last whose change the server does not tell, or the one which made
-    /// the task: the latest moment at which something may have been set that no transaction tells of.
+    /// What the changes may have been that the server does not tell.
+    pub fn untold(&self, task: &Task, field: Option<&str>) -> Untold {
+        untold(&self.transactions, task, field)
+    }
+
+    /// Of these first transactions of the task, the last whose change the server does not tell.
     pub(super) fn last_untold(transactions: &[Transaction]) -> Option<&Transaction> {
-        let untold = transactions.iter().rev().find(|transaction| transaction.change == Change::Unexposed);
-        untold.or_else(|| transactions.first())
+        transactions.iter().rev().find(|transaction| transaction.change == Change::Unexposed)
     }
 }
 
@@ -288,6 +351,36 @@ pub(super) mod tests {
         let other = timeline.moment_of(other);
         assert!(loses.position < other.position && other.position < wins.position);
         assert_eq!(loses.time, at(20));
+    }
+
+    #[test]
+    fn a_merge_leaves_the_status_that_stands_after_it() {
+        let mut history = History::new("deployer1");
+        let merged = history.merge("deployer1", 10);
+        let timeline = history.timeline();
+        let status = |timeline: &Timeline, task: &Task, cut| timeline.state(task, None, cut).status;
+        assert_eq!(status(&timeline, &history.task(), None), "duplicate");
+        let before = Some(Cut { through: TransactionId(merged.0 - 1), time: at(9) });
+        assert_eq!(status(&timeline, &history.task(), before), "open");
+        history.status("deployer1", 20, "open");
+        let timeline = history.timeline();
+        assert_eq!(status(&timeline, &history.task(), None), "open");
+        assert_eq!(status(&timeline, &history.task(), Some(history.cut(merged))), "duplicate");
+    }
+
+    #[test]
+    fn a_null_is_nothing_of_a_kind_that_the_server_tells() {
+        const FIELD: Option<&str> = Some("custom.emergency.reason");
+        let mut history = History::emergency();
+        assert_eq!(history.timeline().untold(&history.task(), FIELD), Untold::default());
+        history.unexposed("outsider", 5);
+        assert_eq!(history.timeline().untold(&history.task(), FIELD), Untold::default(), "the task has no such field");
+        history.task.custom.insert("custom.emergency.reason".into(), serde_json::Value::Null);
+        let untold = history.timeline().untold(&history.task(), FIELD);
+        assert_eq!((untold.what(), untold.any()), ("the field of the reason".to_owned(), true));
+        assert!(!history.timeline().untold(&history.task(), None).any(), "the policy reads no field");
+        history.field("deployer1", 6, Some("abuse"));
+        assert!(!history.timeline().untold(&history.task(), FIELD).any(), "this server tells changes of fields");
     }
 
     #[test]

@@ -219,17 +219,6 @@ pub fn people(evidence: &Evidence) -> BTreeSet<Phid<User>> {
     people
 }
 
-/// Every project that the task ever carried.
-pub fn projects(evidence: &Evidence) -> BTreeSet<Phid<Project>> {
-    let mut projects: BTreeSet<_> = evidence.task.projects.iter().cloned().collect();
-    for transaction in evidence.timeline.transactions() {
-        if let Change::Projects { added, removed } = &transaction.change {
-            projects.extend(added.iter().chain(removed).cloned());
-        }
-    }
-    projects
-}
-
 /// What it takes to tell a story.
 struct Teller<'a> {
     evidence: &'a Evidence,

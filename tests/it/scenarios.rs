@@ -45,13 +45,16 @@ fn what_people_read_of_each_scenario() {
 }
 
 #[test]
-fn two_rounds_and_seven_calls_are_enough() {
+fn two_rounds_and_eight_calls_are_enough() {
     for (task, deployer) in [("T1", "deployer1"), ("T1", "deployer2"), ("T23", "deployer1"), ("T25", "deployer1")] {
         let server = Server::new();
         let (code, _, err) = server.run(&["check", task, "--deployer", deployer]);
         let calls: Vec<String> = server.running.served().into_iter().map(|served| served.method).collect();
         assert_eq!(code, 0, "{err}");
-        assert!(calls.len() <= 7, "{task} by {deployer}: {calls:?}");
+        // A ninth only where something is null that may matter.
+        let null = calls.iter().any(|method| method == "maniphest.gettasktransactions");
+        assert!(calls.len() <= 8 + usize::from(null), "{task} by {deployer}: {calls:?}");
+        assert_eq!(null, task == "T1", "T1 alone is mentioned by another task, which is null: {task} {calls:?}");
     }
 }
 

@@ -108,8 +108,8 @@ fn changed(change: &Change) -> &'static str {
         Change::Description { .. } => "a change of the description",
         Change::Status { .. } => "a change of the status",
         Change::Projects { .. } => "a change of the tags",
-        Change::Custom { .. } => "a change of a field",
-        Change::Other | Change::Unexposed => "a change",
+        Change::Custom { .. } | Change::Unnamed { .. } => "a change of a field",
+        Change::Merged | Change::Other | Change::Unexposed => "a change",
     }
 }
 

@@ -13,12 +13,11 @@ pub(super) const RULE: Rule = Rule {
            Have an administrator restrict who may join and edit the project, and look at its history for who \
            joined shortly before the deploy.",
     find: |rule, case| {
-        let open = |policy: &str| matches!(policy, "public" | "users");
         let deploys = case.ran().flat_map(|trial| {
             let teams = trial.deploy.verdict.teams.iter();
             let teams = teams.filter(move |count| {
                 let project = case.evidence.teams.get(&count.team);
-                project.is_some_and(|project| open(&project.join) || open(&project.edit))
+                project.is_some_and(|project| project.open_to_all().is_some())
             });
             teams.map(move |count| {
                 let message = format!("everybody can join or edit {} (as of now)", shorten(&count.title, 60));

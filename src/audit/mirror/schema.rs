@@ -92,6 +92,10 @@ pub(super) const STEPS: &[&str] = &["
     -- Which Spaces are open is not known here.
     UPDATE task SET restricted = 1, embargo = asked
         WHERE row ->> 'view' NOT IN ('public', 'users') OR row ->> 'space' IS NOT NULL;
+", "
+    -- What a server leaves null is asked for otherwise since: histories that hold any are read again.
+    UPDATE task SET trouble = 'its history was not read yet'
+        WHERE id IN (SELECT task FROM history WHERE text LIKE '%\"change\":\"unexposed\"%');
 "];
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod in_flight;
 mod reason;
 mod rejected;
 mod repeat;
+mod server;
 mod tag;
 mod task_open;
 pub(super) mod task_visible;
@@ -49,6 +50,7 @@ pub const ALL: &[Rule] = &[
     repeat::RULE,
     team_open::RULE,
     trailers::RULE,
+    server::RULE,
     clock::RULE,
 ];
 

@@ -4,6 +4,7 @@
 //! whose token is it. Not in the room: the transport, and the faults.
 
 mod edit;
+mod legacy;
 mod project_edit;
 mod projects;
 mod tasks;
@@ -34,6 +35,7 @@ const METHODS: &[(&str, &[&str], bool, Method)] = &[
     ("maniphest.search", SEARCH, false, |world, call, user, _| tasks::search(world, call, user)),
     ("maniphest.status.search", &[], false, |world, _, _, _| tasks::statuses(world)),
     ("maniphest.edit", EDIT, true, |world, call, user, now| edit::edit(world, call, user, now)),
+    ("maniphest.gettasktransactions", &["ids"], false, |world, call, user, _| legacy::transactions(world, call, user)),
     ("transaction.search", TRANSACTIONS, false, |world, call, user, _| transactions::search(world, call, user)),
 ];
 

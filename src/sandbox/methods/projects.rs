@@ -28,7 +28,7 @@ const CONSTRAINTS: &[&str] = &[
     "query",
 ];
 const UNSUPPORTED: &[&str] =
-    &["watchers", "status", "isMilestone", "minDepth", "maxDepth", "subtypes", "icons", "colors", "query"];
+    &["watchers", "isMilestone", "minDepth", "maxDepth", "subtypes", "icons", "colors", "query"];
 const ORDERS: &[&str] = &["name", "newest", "created", "oldest", "relevance"];
 
 pub(super) fn search(world: &World, call: &Call, viewer: &User) -> Outcome {

@@ -54,6 +54,7 @@ pub mod remarkup;
 pub mod report;
 pub mod request;
 pub mod sandbox;
+pub mod secrets;
 pub mod text;
 pub mod time;
 pub mod train;

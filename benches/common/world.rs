@@ -235,12 +235,12 @@ impl Story {
             .collect();
         self.comment(&deployer, 120, "Starting. The canaries are watched by two of us.");
         let started = self.record(Event::Started, approvals.clone());
-        self.comment(&recorder, 151, render(&started));
+        self.comment(&recorder, 151, render(&started).unwrap().to_string());
         if self.wrong == Wrong::Unfinished {
             self.comment(&recorder, 211, "The machine that deployed went away.");
         } else {
             let finished = self.record(Event::Finished, approvals);
-            self.comment(&recorder, 211, render(&finished));
+            self.comment(&recorder, 211, render(&finished).unwrap().to_string());
         }
         self.comment(&deployer, 300, "Errors are back to normal.");
         self.push("status", &deployer, 360, json!({"old": "open", "new": "resolved"}), None);
@@ -319,6 +319,7 @@ impl Story {
             finished: ended.then(|| self.at(210)),
             outcome: ended.then_some(Outcome::Succeeded),
             exit: ended.then_some(ExitStatus::Code(0)),
+            announced: None,
             drill: false,
             clock: None,
             dropped: 0,

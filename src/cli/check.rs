@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
 use super::call::{Call, Whom};
@@ -14,11 +14,12 @@ use super::verdict::{self, IfYouDeploy, Subject};
 use super::writing::marks;
 use super::{Globals, Subject as SubjectArgs};
 use crate::conduit::Client;
+use crate::evidence::timeline::Cut;
 use crate::evidence::{Evidence, GatherError, Purpose, Question, Story, Visibility, gather};
 use crate::ids::TaskId;
 use crate::journal::{Journal, JournalError, LocalDeploy};
 use crate::policy::{self, Decision, Intent, Outcome, Policy, Verdict};
-use crate::time::rough;
+use crate::time::{ServerClock, rough};
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -120,6 +121,10 @@ pub(super) struct Read {
     pub(super) evidence: Option<Box<Evidence>>,
     /// Why it could not be read.
     error: Option<GatherError>,
+    /// How far the host's clock was ahead of the server's, where the server replied.
+    skew: Option<SignedDuration>,
+    /// The moment that was judged; `None` where it was that of the reading.
+    cut: Option<Cut>,
 }
 
 impl Read {
@@ -143,7 +148,35 @@ impl Read {
 
     /// What the task states, where it could be read.
     pub(super) fn story(&self, policy: &Policy) -> Option<Story> {
-        self.evidence.as_ref().map(|evidence| Story::read(evidence, policy, None))
+        self.evidence.as_ref().map(|evidence| Story::read(evidence, policy, self.cut))
+    }
+
+    /// The server's clock, as far as this reading told what it shows.
+    pub(super) fn clock(&self) -> ServerClock {
+        ServerClock::new(self.skew)
+    }
+
+    /// The same, where this reading told nothing by what an earlier one did.
+    pub(super) fn clock_or(&self, earlier: ServerClock) -> ServerClock {
+        if self.skew.is_some() { self.clock() } else { earlier }
+    }
+
+    /// The same task, judged as it was at an earlier moment; `None` where it could not be read.
+    pub(super) fn as_of(&self, time: Timestamp, policy: &Policy, intent: &Intent) -> Option<Self> {
+        let evidence = self.evidence.clone()?;
+        let cut = evidence.timeline.cut_at(time);
+        let verdict = policy::evaluate(&evidence, policy, intent, Some(cut));
+        let story = Story::read(&evidence, policy, Some(cut));
+        let subject = Subject::of(&evidence, &story, policy, self.subject.url.clone(), intent.show_restricted);
+        Some(Self {
+            verdict,
+            subject,
+            if_you_deploy: None,
+            evidence: Some(evidence),
+            error: None,
+            skew: self.skew,
+            cut: Some(cut),
+        })
     }
 }
 
@@ -172,6 +205,7 @@ impl<'a> Reading<'a> {
         let url = question.task.url(self.base);
         match gather(&client, self.policy, question).await {
             Ok(Visibility::Visible(mut evidence)) => {
+                let skew = Some(evidence.skew);
                 if self.ignore_skew {
                     evidence.skew = SignedDuration::ZERO;
                 }
@@ -184,7 +218,7 @@ impl<'a> Reading<'a> {
                     let other = policy::evaluate(&other, self.policy, intent, None);
                     IfYouDeploy::new(name, &verdict, other)
                 });
-                Read { verdict, subject, if_you_deploy, evidence: Some(evidence), error: None }
+                Read { verdict, subject, if_you_deploy, evidence: Some(evidence), error: None, skew, cut: None }
             }
             Ok(Visibility::NotVisible { owner, now }) => {
                 let subject = Subject { url, now: Some(now), ..Subject::default() };
@@ -194,12 +228,14 @@ impl<'a> Reading<'a> {
                     if_you_deploy: None,
                     evidence: None,
                     error: None,
+                    skew: Some(Timestamp::now().duration_since(now)),
+                    cut: None,
                 }
             }
             Err(error) => {
                 let verdict = Verdict::undecided(error.to_string(), error.hint());
                 let subject = Subject { url, ..Subject::default() };
-                Read { verdict, subject, if_you_deploy: None, evidence: None, error: Some(error) }
+                Read { verdict, subject, if_you_deploy: None, evidence: None, error: Some(error), skew: None, cut: None }
             }
         }
     }

@@ -1,11 +1,14 @@
 //! `record`: post the record of a deploy that was made by other means, or close one that was stranded.
+//!
+//! Responsible for what is asked and said before the record is journalled, and for closing a deploy of another host. A record
+//! stands on the task for good: it is posted where a person saw it and said yes, or where it says how the deploy ended
+//! and nothing on the task is like it. Not responsible for what a record says ([`super::writing`]) nor for how it gets there.
 
-use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, Zoned};
 use serde::Serialize;
 
-use super::check::Reading;
+use super::check::{Read, Reading};
+use super::confirm::{can_ask, confirm};
 use super::delivery::{Delivered, deliver};
 use super::exit::{Exit, Failure};
 use super::session::Session;
@@ -17,7 +20,10 @@ use crate::evidence::records::{Standing, in_flight};
 use crate::evidence::{Evidence, Purpose};
 use crate::ids::{DeployId, TransactionId};
 use crate::journal::{self, Journal, Step, Way};
-use crate::record::{Event, Outcome, Record};
+use crate::record::like::is_like;
+use crate::record::render::render;
+use crate::record::{Clock, Event, Outcome, Record};
+use crate::time::{self, ServerClock, utc};
 
 /// The schema of `record --format json`.
 pub(super) const SCHEMA: &str = "phabgate/record-posted/1";
@@ -27,12 +33,12 @@ pub(super) const SCHEMA: &str = "phabgate/record-posted/1";
 pub(super) struct Args {
     #[command(flatten)]
     pub(super) subject: Subject,
-    /// When it started, such as 2026-11-23T03:14Z or '2026-11-23 03:14' of this host
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    started: Option<Timestamp>,
+    /// When it started, such as 2026-11-23T03:14Z, or '2026-11-23 03:14' or 03:14 of this host
+    #[arg(long, value_name = "TIME", value_parser = stated)]
+    started: Option<Stated>,
     /// When it ended; without a time, now
-    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "now", value_parser = time)]
-    finished: Option<Timestamp>,
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "now", value_parser = stated)]
+    finished: Option<Stated>,
     /// How it ended: succeeded, failed, rolled-back, or unknown where nobody saw
     #[arg(long, value_enum, value_name = "OUTCOME", hide_possible_values = true)]
     outcome: Option<Ended>,
@@ -45,6 +51,9 @@ pub(super) struct Args {
     /// Close this deploy, which was started and has no end
     #[arg(long, value_name = "ID")]
     deploy: Option<DeployId>,
+    /// Post it without asking
+    #[arg(long)]
+    yes: bool,
 }
 
 /// How a deploy can have ended.
@@ -67,14 +76,27 @@ impl From<Ended> for Outcome {
     }
 }
 
-/// A time as people write it: with an offset, or of this host.
-fn time(text: &str) -> Result<Timestamp, String> {
-    if text == "now" {
-        return Ok(Timestamp::now());
+/// A time that a person stated, or now, which only the server's clock tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stated {
+    At(Timestamp),
+    Now,
+}
+
+impl Stated {
+    fn when(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::At(time) => time,
+            Self::Now => now,
+        }
     }
-    let local = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::system()).ok().map(|zoned| zoned.timestamp());
-    let parsed = text.parse::<Timestamp>().ok().or_else(local);
-    parsed.ok_or_else(|| "write a time such as 2026-11-23T03:14Z or '2026-11-23 03:14'".to_owned())
+}
+
+fn stated(text: &str) -> Result<Stated, String> {
+    if text == "now" {
+        return Ok(Stated::Now);
+    }
+    time::stated(text, &Zoned::now()).map(Stated::At).map_err(|error| error.to_string())
 }
 
 /// What was done, for programs.
@@ -85,78 +107,200 @@ struct Json<'a> {
     event: Event,
     state: &'static str,
     transaction: Option<TransactionId>,
+    /// The verdict on a deploy that started now; the record has that of its start.
+    verdict_now: &'static str,
     record: &'a Record,
 }
 
 /// Runs `record`.
 ///
 /// # Errors
-/// Where the command line, the configuration or the credentials are wrong, the task cannot be seen, or the journal cannot
-/// be written.
+/// Where the command line, the configuration or the credentials are wrong, the task cannot be seen, nobody said that it may
+/// be posted, or the journal cannot be written.
 pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
     let session = Session::open(globals).await?;
     let task = session.task(&args.subject.task)?;
-    check_times(args)?;
     let question = session.question(task, &args.subject, Purpose::Deploy)?;
     let mut journal = session.journal()?;
     for deploy in journal.recover_stranded(Timestamp::now())? {
         ui.warn(&format!("the gate of deploy {deploy} was killed; what it left unsaid is recorded"));
     }
     session.tell_undelivered(ui);
-    let read = Reading::new(&session).once(&question, &args.subject.intent()).await;
+    let intent = args.subject.intent();
+    let read = Reading::new(&session).once(&question, &intent).await;
     if read.evidence.is_none() && read.exit() != Exit::Incomplete {
         return Err(read.refused());
     }
-    let mut record = template(&read, &question, &args.subject, &session);
+    let clock = read.clock();
+    let (started, finished) = times(args, clock)?;
+    // The truth about a deploy is what held when it started.
+    let then = started.and_then(|started| read.as_of(started, &session.settings.policy, &intent));
+    let judged = then.as_ref().unwrap_or(&read);
+    let mask = &session.settings.record.mask;
+    let mut record = template(judged, &question, &args.subject, &session);
     record.event = Event::Recorded;
-    record.started = args.started;
-    record.finished = args.finished;
+    (record.started, record.finished) = (started, finished);
+    record.clock = [args.started, args.finished].contains(&Some(Stated::Now)).then(|| clock_of(clock));
     record.outcome = args.outcome.map(Outcome::from);
-    record.note.clone_from(&args.note);
-    // One text, as a person wrote it: shown as it is, with its secrets masked.
-    let masked = |command: &String| session.settings.record.mask.arguments(std::slice::from_ref(command)).concat();
-    record.command = args.command.as_ref().map(masked);
+    record.note = args.note.as_deref().map(|note| mask.text(note));
+    record.command = args.command.as_deref().map(|command| mask.text(command));
     if let Some(deploy) = args.deploy {
-        close(&mut record, deploy, read.evidence.as_deref().ok_or_else(|| read.refused())?, &session)?;
+        let evidence = read.evidence.as_deref().ok_or_else(|| read.refused())?;
+        close(&mut record, deploy, evidence, &session, |at| {
+            let then = read.as_of(at, &session.settings.policy, &intent)?;
+            Some(template(&then, &question, &args.subject, &session))
+        })?;
     }
     if let Some(evidence) = &read.evidence {
         author_may_write(evidence, &record, &session)?;
     }
+    let record = record.bounded();
+    record.check_fits().map_err(|error| Failure::usage(error.to_string(), "nothing was recorded"))?;
+    agree(args, &record, &read, &journal, &session, ui)?;
     let owner = read.evidence.as_ref().map(|evidence| evidence.owner.clone());
     let queued = queue(&mut journal, &session, read.evidence.as_deref(), &record)?;
     let delivered = match &owner {
         Some(owner) => deliver(&session, owner, &mut journal, queued.deploy, session.settings.http.total, ui).await?,
         None => {
-            // What was done is recorded whether or not the tracker is there; with what little can be known without it.
+            // What was done is recorded whether or not the server is there; with what little can be known without it.
             ui.warn(&read.refused().message);
             Vec::new()
         }
     };
-    show(&queued, &delivered, ui);
+    show(&queued, &delivered, read.verdict.decision.word(), ui);
     Ok(Exit::Done)
 }
 
-fn check_times(args: &Args) -> Result<(), Failure> {
-    let now = Timestamp::now();
-    for (flag, time) in [("--started", args.started), ("--finished", args.finished)] {
-        if let Some(time) = time.filter(|time| *time > now) {
+/// How precisely the server's clock is known, whose replies name whole seconds, and a call takes its time.
+const PRECISION: SignedDuration = SignedDuration::from_secs(5);
+
+/// Whose clock `clock` is.
+pub(super) fn clock_of(clock: ServerClock) -> Clock {
+    if clock.is_measured() { Clock::Server } else { Clock::Host }
+}
+
+/// The times that were stated, which were not in the future and came in their order.
+fn times(args: &Args, clock: ServerClock) -> Result<(Option<Timestamp>, Option<Timestamp>), Failure> {
+    let now = clock.now();
+    let when = |stated: Option<Stated>| stated.map(|stated| stated.when(now));
+    let (started, finished) = (when(args.started), when(args.finished));
+    for (flag, time) in [("--started", started), ("--finished", finished)] {
+        if let Some(time) = time.filter(|time| time.duration_since(now) > PRECISION) {
+            let whose = if clock.is_measured() {
+                "the server's clock"
+            } else {
+                "this host's clock, which could not be compared with the server's"
+            };
             return Err(Failure::usage(
-                format!("{flag} {time} is in the future"),
-                "give the time at which it happened",
+                format!("{flag} {} is in the future: by {whose} it is {}", utc(time), utc(now)),
+                "give the time at which it happened, with the day where it was not today",
             ));
         }
     }
-    match (args.started, args.finished) {
+    match (started, finished) {
         (Some(started), Some(finished)) if finished < started => {
             Err(Failure::usage("--finished is before --started", "give the times in their order"))
         }
-        _ => Ok(()),
+        times => Ok(times),
     }
 }
 
-/// Makes the record the end of a deploy that the task shows as started.
-fn close(record: &mut Record, deploy: DeployId, evidence: &Evidence, session: &Session) -> Result<(), Failure> {
-    let records = evidence.records(&session.settings.policy, None);
+/// Shows what would be posted and asks for a yes. Where nobody can be asked, it is as good as said where the record says
+/// how the deploy ended and nothing is like it.
+fn agree(
+    args: &Args,
+    record: &Record,
+    read: &Read,
+    journal: &Journal,
+    session: &Session,
+    ui: &mut Ui,
+) -> Result<(), Failure> {
+    let alike = match args.deploy {
+        // It ends what is there already.
+        Some(_) => Vec::new(),
+        None => alike(record, read, journal, session)?,
+    };
+    if let Some(started) = record.started.filter(|_| args.deploy.is_none()) {
+        let now = read.verdict.decision.word();
+        ui.note(&format!("{}: at {} the verdict was {}; now it is {now}", record.task, utc(started), record.verdict));
+    }
+    for one in &alike {
+        ui.warn(&format!("{} has a record like it: {one}", record.task));
+    }
+    if args.yes {
+        return Ok(());
+    }
+    if can_ask() {
+        let comment = render(record).map_err(|error| Failure::usage(error.to_string(), "nothing was recorded"))?;
+        ui.words(&format!("\n{}\n\n", comment.words()));
+        return match confirm(&format!("Post this on {}, for good?", record.task), ui)? {
+            true => Ok(()),
+            false => Err(Failure {
+                exit: Exit::Denied,
+                message: format!("not confirmed: nothing was posted on {}", record.task),
+                hint: None,
+            }),
+        };
+    }
+    let refused = |message: String, hint: &str| Err(Failure::usage(message, hint.to_owned()));
+    if !alike.is_empty() {
+        return refused(
+            "a record of the same deployer and an overlapping time is there, and there is no terminal to ask on"
+                .to_owned(),
+            "add --yes where this is another deploy; --started and --finished set them apart",
+        );
+    }
+    if record.outcome.is_none() {
+        return refused(
+            "how it ended is not said, and there is no terminal to ask on".to_owned(),
+            "add --outcome succeeded, failed, rolled-back or unknown; or --yes to post it without",
+        );
+    }
+    Ok(())
+}
+
+/// What is on the task, or on its way there from this host, and could be the same deploy.
+fn alike(record: &Record, read: &Read, journal: &Journal, session: &Session) -> Result<Vec<String>, Failure> {
+    let now = read.clock().now();
+    let mut alike = Vec::new();
+    if let Some(evidence) = &read.evidence {
+        let like = evidence.records(&session.settings.policy, None).into_iter().filter(|standing| {
+            standing.record.event != Event::Started && is_like(record, now, &standing.record, standing.moment.time)
+        });
+        alike.extend(like.map(|standing| {
+            let Standing { record, moment, .. } = standing;
+            format!(
+                "`{}` of {} ({}#{})",
+                record.event.word(),
+                utc(moment.time),
+                record.task.url(session.base()),
+                moment.transaction
+            )
+        }));
+    }
+    for deploy in journal.undelivered()? {
+        let state = journal.state(deploy)?;
+        if state.intent().server != *session.base() {
+            continue;
+        }
+        let queued = state.outbox();
+        let like = queued.iter().filter(|due| due.event != Event::Started && is_like(record, now, &due.record, now));
+        alike.extend(like.map(|due| format!("`{}` of deploy {deploy}, not yet on the task", due.event.word())));
+    }
+    Ok(alike)
+}
+
+/// Makes the record the end of a deploy that the task shows as started. What a recorder wrote of its start is taken over; of
+/// anybody else's it is `judged` again, as of then: a recorder must not sign what others made up.
+fn close(
+    record: &mut Record,
+    deploy: DeployId,
+    evidence: &Evidence,
+    session: &Session,
+    judged: impl FnOnce(Timestamp) -> Option<Record>,
+) -> Result<(), Failure> {
+    let policy = &session.settings.policy;
+    let records = evidence.records(policy, None);
     let begins = |standing: &&Standing| standing.record.deploy == deploy && standing.record.event == Event::Started;
     let Some(started) = records.iter().find(begins) else {
         return Err(Failure::usage(
@@ -172,22 +316,33 @@ fn close(record: &mut Record, deploy: DeployId, evidence: &Evidence, session: &S
         ));
     }
     let begun = &started.record;
+    let by_recorder = evidence.is_recorder(&started.author, policy) == Some(true);
+    let own = started.author == evidence.owner.phid.as_str();
+    let said = match by_recorder || own {
+        true => (**begun).clone(),
+        false => {
+            let judged = judged(started.moment.time).unwrap_or_else(|| record.clone());
+            Record { deployer: begun.deployer.clone(), behind: begun.behind.clone(), ..judged }
+        }
+    };
     *record = Record {
         event: Event::Finished,
         deploy,
-        deployer: begun.deployer.clone(),
-        behind: begun.behind.clone(),
-        reason: begun.reason.clone(),
-        action: begun.action.clone(),
-        change: begun.change.clone(),
+        deployer: said.deployer,
+        behind: said.behind,
+        reason: said.reason,
+        action: said.action,
+        change: said.change,
+        arguments_hidden: record.command.is_none() && begun.arguments_hidden,
         command: record.command.take().or_else(|| begun.command.clone()),
-        approvals: begun.approvals.clone(),
-        verdict: begun.verdict.clone(),
-        failed: begun.failed.clone(),
-        policy: begun.policy.clone(),
+        approvals: said.approvals,
+        verdict: said.verdict,
+        failed: said.failed,
+        policy: said.policy,
         started: record.started.or(Some(started.moment.time)),
         outcome: record.outcome.or(Some(Outcome::Unknown)),
-        drill: begun.drill,
+        announced: Some(started.moment.transaction),
+        drill: said.drill,
         ..record.clone()
     };
     Ok(())
@@ -226,18 +381,23 @@ fn queue(
     Ok(record)
 }
 
-fn show(record: &Record, delivered: &[Delivered], ui: &mut Ui) {
+fn show(record: &Record, delivered: &[Delivered], now: &'static str, ui: &mut Ui) {
     let transaction =
         delivered.iter().find(|delivered| delivered.event == record.event).map(|delivered| delivered.transaction);
     if ui.is_json() {
         let state = if transaction.is_some() { "delivered" } else { "queued" };
-        ui.json(&Json { schema: SCHEMA, deploy: record.deploy, event: record.event, state, transaction, record });
+        let Record { deploy, event, .. } = *record;
+        ui.json(&Json { schema: SCHEMA, deploy, event, state, transaction, verdict_now: now, record });
         return;
     }
     let Record { task, verdict, .. } = record;
+    let verdict = match record.started {
+        Some(_) if verdict != now => format!("verdict when it started: {verdict}, now: {now}"),
+        _ => format!("verdict: {verdict}"),
+    };
     match transaction {
         // Where it stands was said when it was delivered.
-        Some(_) => ui.data(&format!("recorded on {task} (verdict: {verdict})")),
-        None => ui.data(&format!("queued for {task} (verdict: {verdict}): `phabgate outbox flush --wait` delivers it")),
+        Some(_) => ui.data(&format!("recorded on {task} ({verdict})")),
+        None => ui.data(&format!("queued for {task} ({verdict}): `phabgate outbox flush --wait` delivers it")),
     }
 }

@@ -14,13 +14,15 @@ use tokio::time::Instant;
 use super::check::{Read, Reading, Waiting};
 use super::delivery::{Delivered, deliver, lock, postman, say_delivered};
 use super::exit::Failure;
+use super::record::clock_of;
 use super::result_file::{Child, ResultFile};
 use super::session::Session;
 use super::ui::{NAME, Ui, styled};
 use super::verdict;
-use super::writing::{author_may_write, identity, marks, shown_command, template};
+use super::writing::{author_may_write, identity, marks, set_command, template};
 use super::{Globals, Subject};
 use crate::conduit::Account;
+use crate::crash;
 use crate::deploy::child::{self, Hooks};
 use crate::deploy::identity::Identity;
 use crate::deploy::plan::{Plan, Ready};
@@ -31,9 +33,10 @@ use crate::ids::{DeployId, TaskId};
 use crate::journal::{self, Journal, Ownership, Phase, ServerMarks, Step, Way};
 use crate::policy::{Clearance, Decision, Intent, Outcome};
 use crate::record::post::{self, Attempt};
+use crate::record::render::{Rendered, render};
 use crate::record::{Event, ExitStatus, Record};
-use crate::text::inert;
-use crate::{crash, time};
+use crate::text::shorten;
+use crate::time::{self, ServerClock};
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
@@ -64,6 +67,8 @@ pub(super) struct Args {
 
 /// How long `started` may take to be confirmed: the verdict was allowed, and the site is down.
 const CONFIRM: Duration = Duration::from_secs(10);
+/// How many columns of the command are said when it starts.
+const SHOWN_COMMAND: usize = 200;
 /// How long to go on posting `finished` before it is left to the outbox.
 const FINISH: Duration = Duration::from_secs(30);
 
@@ -158,8 +163,15 @@ async fn attempt(
     let (owner, marks) = (evidence.owner.clone(), marks(Some(evidence)));
     let mut record = template(&read, &question, &args.subject, &session);
     let argv: Vec<String> = args.command.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
-    record.command = Some(shown_command(&argv, args.hide_args, &session));
-    record.note.clone_from(&args.note);
+    set_command(&mut record, &argv, args.hide_args, &session);
+    record.note = args.note.as_deref().map(|note| session.settings.record.mask.text(note));
+    let clock = read.clock();
+    record.clock = Some(clock_of(clock));
+    // What cannot be recorded is not run.
+    let record = record.bounded();
+    record
+        .check_fits()
+        .map_err(|error| Failure::usage(error.to_string(), "nothing was run, and nothing was written on the task"))?;
     author_may_write(evidence, &record, &session)?;
     if session.is_sandbox() {
         // Whoever tries the sandbox wants to see what the gate saw.
@@ -167,12 +179,12 @@ async fn attempt(
     }
     say_allowed(&read, task, ui);
     if args.dry_run {
-        dry_run(&record, ui);
+        dry_run(&record, clock, ui)?;
         return Ok(0);
     }
     intent.deploy = Some(record.deploy);
     result.deploy = Some(record.deploy);
-    let mut deploy = Deploy { session: &session, journal, owner, marks, question, intent, record, ui };
+    let mut deploy = Deploy { session: &session, journal, owner, marks, question, intent, record, clock, ui };
     let outcome = deploy.carry_out(&ready, result, clearance).await;
     if session.is_sandbox() {
         // The command's status stands, whatever becomes of what is only shown.
@@ -188,9 +200,8 @@ fn show_comments(journal: &Journal, deploy: DeployId, ui: &mut Ui) -> Result<(),
     let state = journal.state(deploy)?;
     for event in [Event::Started, Event::Finished] {
         let Some(outgoing) = state.record(event) else { continue };
-        let comment = crate::record::render::render(&outgoing.record);
-        let words = comment.split("\n```").next().unwrap_or_default().trim_end();
-        ui.words(&format!("\n{} {}\n\n{words}\n", styled(NAME, "The comment"), event.word()));
+        let comment = rendered(&outgoing.record)?;
+        ui.words(&format!("\n{} {}\n\n{}\n", styled(NAME, "The comment"), event.word(), comment.words()));
     }
     Ok(())
 }
@@ -210,8 +221,14 @@ fn say_allowed(read: &Read, task: TaskId, ui: &mut Ui) {
     }
 }
 
-fn dry_run(record: &Record, ui: &mut Ui) {
-    let now = Timestamp::now();
+/// The comment that a record is. One that was checked before always is one.
+fn rendered(record: &Record) -> Result<Rendered, Failure> {
+    render(record)
+        .map_err(|error| Failure::usage(error.to_string(), "nothing was run, and nothing was written on the task"))
+}
+
+fn dry_run(record: &Record, clock: ServerClock, ui: &mut Ui) -> Result<(), Failure> {
+    let now = clock.now();
     let finished = Record {
         event: Event::Finished,
         started: Some(now),
@@ -221,9 +238,10 @@ fn dry_run(record: &Record, ui: &mut Ui) {
         ..record.clone()
     };
     ui.note("a dry run: nothing is posted and nothing is run. Before the command this would be posted:");
-    ui.data(&crate::record::render::render(record));
+    ui.data(&rendered(record)?);
     ui.note("and after it, if it succeeds:");
-    ui.data(&crate::record::render::render(&finished));
+    ui.data(&rendered(&finished)?);
+    Ok(())
 }
 
 /// A deploy that was cleared, from the intent to the last record.
@@ -235,6 +253,8 @@ struct Deploy<'a> {
     question: Question,
     intent: Intent,
     record: Record,
+    /// The server's clock, as the last reading told it.
+    clock: ServerClock,
     ui: &'a mut Ui,
 }
 
@@ -328,6 +348,7 @@ impl Deploy<'_> {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             let read = Reading::new(self.session).within(left).once(&self.question, &self.intent).await;
+            self.clock = read.clock_or(self.clock);
             let history = read.evidence.as_ref().map(|evidence| evidence.timeline.transactions());
             if let Some((transaction, phid)) = history.and_then(|rows| post::find(deploy, Event::Started, task, rows)) {
                 if due.is_some() {
@@ -354,13 +375,15 @@ impl Deploy<'_> {
         signals: &mut Signals,
         result: &mut ResultFile,
     ) -> Result<u8, Failure> {
-        self.journal.step(owner, Timestamp::now(), Step::Spawning)?;
+        // Times of the record are the server's: its clock at the start, and how long the command took, whatever is done to
+        // the clock of this host meanwhile.
+        let (started, begun) = (self.clock.now(), std::time::Instant::now());
+        self.journal.step(owner, started, Step::Spawning)?;
         crash::point("after-spawning");
-        let begun = std::time::Instant::now();
         self.ui.note(&format!(
             "{}: running: {}",
             self.record.task,
-            inert(self.record.command.as_deref().unwrap_or_default())
+            shorten(self.record.command.as_deref().unwrap_or_default(), SHOWN_COMMAND)
         ));
         let mut watch = Watch { journal: &mut self.journal, owner, pid: None };
         let ended = child::run(ready, signals, &mut watch).await;
@@ -368,7 +391,8 @@ impl Deploy<'_> {
         let took = jiff::SignedDuration::try_from(begun.elapsed()).unwrap_or_default();
         match ended {
             Ok(status) => {
-                if let Err(error) = self.journal.step(owner, Timestamp::now(), Step::Exited { status }) {
+                let finished = started.checked_add(took).unwrap_or(started);
+                if let Err(error) = self.journal.step(owner, finished, Step::Exited { status }) {
                     self.ui.failure(&error.into());
                 }
                 crash::point("after-exited");

@@ -52,7 +52,11 @@ pub(super) fn template(read: &Read, question: &Question, args: &SubjectArgs, ses
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         reason: category.map(|category| RecordedReason { category, explanation }),
         action: action.or_else(|| stated(story.and_then(|story| story.action.as_ref()))),
-        change: args.change.clone().or_else(|| stated(story.and_then(|story| story.change.as_ref()))),
+        change: args
+            .change
+            .as_deref()
+            .map(|change| session.settings.record.mask.text(change))
+            .or_else(|| stated(story.and_then(|story| story.change.as_ref()))),
         command: None,
         arguments_hidden: false,
         note: None,
@@ -65,6 +69,7 @@ pub(super) fn template(read: &Read, question: &Question, args: &SubjectArgs, ses
         finished: None,
         outcome: None,
         exit: None,
+        announced: None,
         drill: read.subject.drill,
         clock: None,
         dropped: 0,
@@ -118,14 +123,15 @@ fn behind(read: &Read, question: &Question, stated: Option<&Statement>) -> Vec<D
     distinct(behind)
 }
 
-/// The command as it is recorded: quoted, without secrets, or by its program alone.
-pub(super) fn shown_command(argv: &[String], hide: bool, session: &Session) -> String {
+/// Notes in the record what is about to be run: quoted, without secrets; or the program alone, where its arguments are hidden.
+pub(super) fn set_command(record: &mut Record, argv: &[String], hide: bool, session: &Session) {
     let settings = &session.settings.record;
-    let shown = match hide || settings.hide_args {
+    record.arguments_hidden = (hide || settings.hide_args) && argv.len() > 1;
+    let shown = match record.arguments_hidden {
         true => argv.get(..1).unwrap_or_default().to_vec(),
         false => settings.mask.arguments(argv),
     };
-    shown.iter().map(|argument| record::mask::quote(argument)).collect::<Vec<_>>().join(" ")
+    record.command = Some(shown.iter().map(|argument| record::mask::quote(argument)).collect::<Vec<_>>().join(" "));
 }
 
 /// As whom the gate works, for the journal; without an owner where the tracker did not say whose token it is.

@@ -19,6 +19,7 @@ use super::error::{ConduitError, Failure, misshapen};
 use super::pace::Pace;
 use super::refusals::Refusals;
 use crate::config::is_loopback;
+use crate::secrets;
 
 /// No right reply is larger; the largest is a page of 1,000 transactions.
 const REPLY_LIMIT: usize = 32 << 20;
@@ -326,18 +327,9 @@ impl Client {
     }
 }
 
-/// Replaces everything in the text that looks like a Conduit token.
+/// Replaces everything in the text that looks like a token of any kind.
 fn redact_tokens(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = ["api-", "cli-"].iter().filter_map(|prefix| rest.find(prefix)).min() {
-        let (before, from) = rest.split_at(at);
-        let length = 4 + from[4..].bytes().take_while(u8::is_ascii_alphanumeric).count();
-        clean.push_str(before);
-        clean.push_str(if length >= 32 { "***" } else { &from[..length] });
-        rest = &from[length..];
-    }
-    clean + rest
+    secrets::replaced(text, secrets::find(text), "***")
 }
 
 #[derive(serde::Deserialize)]

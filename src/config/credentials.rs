@@ -14,6 +14,7 @@ use url::Url;
 use super::arcrc;
 use super::environment::{Environment, VariableError};
 use super::private::{self, OpenError};
+use crate::secrets;
 
 /// The largest file that is read for a token; `~/.arcrc` may hold more than tokens.
 const LIMIT: u64 = 64 * 1024;
@@ -34,10 +35,10 @@ impl Token {
     /// Where it has another.
     pub fn parse(text: &str) -> Result<Self, TokenShape> {
         let length = text.chars().count();
-        let Some(rest) = text.strip_prefix("api-").or_else(|| text.strip_prefix("cli-")) else {
+        let Some(rest) = secrets::CONDUIT_PREFIXES.iter().find_map(|prefix| text.strip_prefix(prefix)) else {
             return Err(TokenShape::Prefix);
         };
-        if length != 32 {
+        if length != secrets::CONDUIT_PREFIXES[0].len() + secrets::CONDUIT_DIGITS {
             return Err(TokenShape::Length(length));
         }
         if !rest.bytes().all(|byte| byte.is_ascii_alphanumeric()) {

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+use crate::secrets;
+
 /// The place of a key in a file: the key as a path, and the bytes that it or its value takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -117,13 +119,17 @@ impl fmt::Display for Report {
     }
 }
 
-/// Stars in place of what looks like a Conduit token or a password in a URL, byte for byte, so that no snippet shows one.
+/// Stars in place of what looks like a secret or the start of a token, byte for byte, so that no snippet shows one.
 fn without_tokens(text: &str) -> String {
-    let Ok(token) = regex_lite::Regex::new(r#"(?:api|cli)-[0-9A-Za-z]{8,}|://[^/@\s"']*@"#) else {
-        // The pattern is a constant that a test compiles; without it nothing of the text is shown.
-        return text.chars().map(|c| if c == '\n' { '\n' } else { '*' }).collect();
-    };
-    token.replace_all(text, |found: &regex_lite::Captures<'_>| "*".repeat(found[0].len())).into_owned()
+    let mut found = secrets::find(text);
+    found.extend(secrets::conduit_tokens(text, secrets::CONDUIT_START));
+    let mut stars = text.to_owned();
+    for range in found {
+        let same =
+            text[range.clone()].chars().map(|c| if c == '\n' { "\n".to_owned() } else { "*".repeat(c.len_utf8()) });
+        stars.replace_range(range, &same.collect::<String>());
+    }
+    stars
 }
 
 /// The word of `known` that `word` is probably meant to be.

@@ -118,6 +118,8 @@ mod tests {
             "Fra: releng1\nSendt: 27. november 2026\nTil: sre1\nEmne: T1",
             "(NOTE) **Emergency deploy started** by `deployer1`",
             "NOTE: Emergency deploy finished: succeeded by deployer1",
+            "**Deploy started** by `deployer1`, approved by `releng1`",
+            "WARNING: Deploy ended, outcome unknown 2026-11-23 03:14 UTC.",
         ] {
             assert!(
                 quoted_from(&format!("{TYPED}{head}\n\nEmergency-Approve: sre")).is_some_and(|at| at >= 2),

@@ -55,6 +55,7 @@ pub(crate) fn record(deploy: DeployId, event: Event, deployer: &str) -> Record {
         finished: None,
         outcome: (event == Event::Finished).then_some(Outcome::Succeeded),
         exit: None,
+        announced: None,
         drill: false,
         clock: None,
         dropped: 0,
@@ -229,7 +230,7 @@ impl History {
 
     /// A record as a comment, and its deploy.
     pub(crate) fn record(&mut self, author: &str, seconds: i64, record: &Record) -> TransactionId {
-        self.comment(author, seconds, &render(record))
+        self.comment(author, seconds, &render(record).unwrap())
     }
 
     /// A cut right after a transaction.

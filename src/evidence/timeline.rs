@@ -196,6 +196,13 @@ impl Timeline {
         self.claims.get_or_init(|| self.transactions.iter().map(first).collect())
     }
 
+    /// The moment that the server's clock showed this time: all that had happened by then.
+    pub fn cut_at(&self, time: Timestamp) -> Cut {
+        let last = self.transactions.iter().rev().find(|transaction| transaction.created <= time);
+        // Before the task was made nothing had.
+        Cut { through: last.map_or(TransactionId(0), |transaction| transaction.id), time }
+    }
+
     /// All transactions, oldest first.
     pub fn transactions(&self) -> &[Transaction] {
         &self.transactions

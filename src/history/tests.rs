@@ -45,8 +45,12 @@ fn an_emergency_is_told_in_order() {
         command: Some("scap sync-world".into()),
         ..record(Event::Started)
     };
-    made.comment("phabgate", 30, &render(&started));
-    made.comment("phabgate", 40, &render(&Record { note: Some("went well".into()), ..record(Event::Finished) }));
+    made.comment("phabgate", 30, &render(&started).unwrap());
+    made.comment(
+        "phabgate",
+        40,
+        &render(&Record { note: Some("went well".into()), ..record(Event::Finished) }).unwrap(),
+    );
     made.status("deployer1", 50, "resolved");
     made.status("sre1", 60, "open");
     assert_eq!(
@@ -194,7 +198,7 @@ fn what_counts_is_what_counts_in_the_verdict_whoever_reads_it() {
     // Who deployed once may approve the next deploy: it is the verdict that says who may not.
     let mut by_sre1 = record(Event::Recorded);
     by_sre1.deployer = Some(Deployer { user: "sre1".into(), phid: Some(person("sre1")), source: DeployerSource::Flag });
-    made.comment("phabgate", 30, &render(&by_sre1));
+    made.comment("phabgate", 30, &render(&by_sre1).unwrap());
     assert_eq!(counting(&made, "sre2", None), (vec![true; 2], vec![true; 2]));
     made.comment("deployer1", 31, "Emergency-Deployer: sre1");
     made.comment("sre1", 32, "Emergency-Approve: sre");
@@ -255,12 +259,12 @@ fn a_removal_is_told_with_who_did_it() {
 #[test]
 fn records_are_told_with_what_is_wrong_with_them() {
     let mut made = Made::ready();
-    let started = made.comment("phabgate", 30, &render(&record(Event::Started)));
-    made.comment("phabgate", 31, &render(&record(Event::Started)));
-    made.comment("outsider", 32, &render(&record(Event::Finished)));
+    let started = made.comment("phabgate", 30, &render(&record(Event::Started)).unwrap());
+    made.comment("phabgate", 31, &render(&record(Event::Started)).unwrap());
+    made.comment("outsider", 32, &render(&record(Event::Finished)).unwrap());
     let mut elsewhere = record(Event::Finished);
     elsewhere.task = crate::ids::TaskId::new(2).unwrap();
-    made.comment("phabgate", 33, &render(&elsewhere));
+    made.comment("phabgate", 33, &render(&elsewhere).unwrap());
     made.comment("outsider", 34, "```lang=json, name=phabgate/record/1\n{\n```");
     made.comment("outsider", 35, "```lang=json, name=phabgate/record/9\n{}\n```");
     made.edit(started, "phabgate", 40, "Nothing happened.");
@@ -298,7 +302,7 @@ fn an_approval_that_served_says_so() {
         time: crate::evidence::testing::at(10),
         evidence: None,
     }];
-    made.comment("phabgate", 30, &render(&recorded));
+    made.comment("phabgate", 30, &render(&recorded).unwrap());
     assert_eq!(of(&told(&made), Kind::Approve), ["approved for sre: counts now; a recorded deploy rests on it"]);
 }
 
@@ -319,9 +323,9 @@ fn a_restricted_task_keeps_its_texts_to_itself() {
     secret.command = Some("SECRET".into());
     secret.note = Some("SECRET".into());
     secret.change = Some("SECRET".into());
-    made.comment("phabgate", 10, &render(&secret));
+    made.comment("phabgate", 10, &render(&secret).unwrap());
     secret.host = "SECRET".into();
-    made.comment("outsider", 11, &render(&secret));
+    made.comment("outsider", 11, &render(&secret).unwrap());
     made.comment("outsider", 12, "```lang=json, name=phabgate/record/1\n{\"SECRET\": 1}\n```");
     made.comment("outsider", 13, "```lang=json, name=phabgate/record/SECRET\n```");
     let evidence = made.as_read_by("phabgate", None);

@@ -400,6 +400,10 @@ impl DeployState {
     /// [`Outcome::Succeeded`], every other and every signal [`Outcome::Failed`].
     pub fn finished_record(&self) -> Record {
         let latest = self.records.get(&record::Event::Started).map_or(&self.intent.template, |started| &started.record);
+        let announced = match self.records.get(&record::Event::Started).map(|started| &started.place) {
+            Some(Place::Delivered { transaction, .. }) => Some(*transaction),
+            _ => None,
+        };
         let (outcome, started, finished, exit) = match self.stage {
             Stage::NotStarted { .. } => (Outcome::NotStarted, None, None, None),
             Stage::MayHaveRun { since, .. } => (Outcome::Unknown, Some(since), None, None),
@@ -413,6 +417,7 @@ impl DeployState {
             started,
             finished,
             exit,
+            announced,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ..(**latest).clone()
         }

@@ -1,41 +1,95 @@
-//! Masking: which parts of a command line are secrets, and do not go into a record.
+//! Masking: which parts of a command line, a note or a change are secrets, and do not go into a record.
 //!
-//! In the room: the patterns that always apply, those of the configuration, how both are applied to the arguments of a
-//! command, and quoting. Not in the room: whether the command is recorded at all, and making it inert.
+//! Responsible for secrets that their surroundings give away (the value of `--password`, of `"token":` in JSON, of
+//! `Authorization:`), for what the configuration adds, and for quoting. What a secret looks like by itself is known to
+//! [`crate::secrets`]. Not responsible for whether the command is recorded at all, nor for making it inert.
+//!
+//! In doubt a text is masked: a record that says less can be asked about, one that says too much stands there for good.
 
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use regex_lite::Regex;
+use regex_lite::{Captures, Regex};
+
+use crate::secrets::{self, replaced};
 
 /// What stands in a record in place of a secret.
 pub const MASKED: &str = "[masked]";
 
 /// The words after which a value is a secret, as a pattern.
-const WORDS: &str = r"(?:[\w.-]*(?:passw(?:or)?d|passphrase|pwd|token|secret|credential)[\w.-]*|(?:[\w.-]*[_.-])?(?:pass|auth|(?:api|access|private|secret|signing)?key))";
+const WORDS: &str = r"(?:[\w.-]*(?:passw(?:or)?d|passphrase|passcode|pwd|token|secret|credential|cookie)[\w.-]*|(?:[\w.-]*[_.-])?(?:pass|pw|auth|otp|(?:api|access|private|secret|signing)?key))";
 
-/// A whole argument that is an option whose value is the next argument: `--password`, `-token`, `--header`'s not.
-static OPTION: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&format!("(?i)^--?{WORDS}$")).ok());
+/// A value in quotes, in quotes within quotes, or up to the next blank.
+const VALUE: &str = r#"(?<secret>"(?:[^"\\]|\\.)*"|'[^']*'|\\"(?:[^"\\]|\\[^"])*\\"|[^\s"'\\]\S*)"#;
 
-/// A whole argument that is a word and its value: `--token=x`, `PASSWORD=a b`.
-static ASSIGNMENT: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(&format!(r"(?is)^-{{0,2}}{WORDS}[=:](?<secret>.+)$")).ok());
+/// A value in quotes, or up to the next blank or quote: of an option that needs no blank before its value.
+const SHORT_VALUE: &str = r#"(?<secret>"[^"]*"|'[^']*'|[^\s"']+)"#;
 
-/// Secrets inside of an argument, which may itself be a command line (`sh -c '…'`).
-static INSIDE: LazyLock<Option<Vec<Regex>>> = LazyLock::new(|| {
-    let value = r#"(?<secret>"[^"]*"|'[^']*'|[^\s"']\S*)"#;
-    [
-        r"(?<secret>(?:api|cli)-[0-9A-Za-z]{28})".to_owned(),
-        format!(r"(?i)(?:^|[^\w.-])-{{0,2}}{WORDS}\s*[=:]\s*{value}"),
-        format!(r"(?i)(?:^|\s)--?{WORDS}\s+{value}"),
+/// The patterns of the surroundings.
+struct Patterns {
+    /// A whole argument that is an option whose value is the next argument: `--password`, `-token`, `--header`'s not.
+    option: Regex,
+    /// A whole argument that is a word and its value: `--token=x`, `PASSWORD=a b`.
+    assignment: Regex,
+    /// Secrets inside of a text that may itself be a command line (`sh -c '…'`), JSON or a header.
+    inside: Vec<Regex>,
+    /// The option of curl and others whose value is a name and a password; of docker, a user and a group.
+    user: Regex,
+    /// `-pVALUE`, of any program.
+    short: Regex,
+}
+
+static PATTERNS: LazyLock<Option<Patterns>> = LazyLock::new(|| {
+    let of = |pattern: &str| Regex::new(pattern).ok();
+    let inside = [
+        // `PASSWORD=x`, `password: x`, `{"password": "x"}`, and the same JSON inside of a string.
+        format!(r#"(?i)(?:^|[^\w.-])-{{0,2}}{WORDS}(?:\\?["'])?\s*[=:]\s*{VALUE}"#),
+        format!(r"(?i)(?:^|\s)--?{WORDS}\s+{VALUE}"),
         r#"(?i)\b(?:bearer|basic)\s+(?<secret>[^\s"']+)"#.to_owned(),
-        r#"(?i)authorization["']?\s*[=:]\s*["']?\w+\s+(?<secret>[^\s"']+)"#.to_owned(),
-        r"(?i)://(?<secret>[^/@\s]+)@".to_owned(),
-    ]
-    .iter()
-    .map(|pattern| Regex::new(pattern).ok())
-    .collect()
+        r#"(?i)authorization["']?\s*[=:]\s*["']?(?:\w+[ \t]+)?(?<secret>[^\s"']+)"#.to_owned(),
+        r#"(?i)\bcookie["']?\s*[=:]\s*(?<secret>[^\r\n"']+)"#.to_owned(),
+        // Programs whose short options are secrets.
+        format!(r"\b(?:mysql\w*|mariadb[\w-]*|mycli)\b[^|;&]{{0,120}}?\s-p{SHORT_VALUE}"),
+        format!(r"\b(?:sshpass|htpasswd|login)\b[^|;&]{{0,120}}?\s-p\s*{SHORT_VALUE}"),
+        format!(r"\bcurl\b[^|;&]{{0,120}}?\s-b\s*{SHORT_VALUE}"),
+    ];
+    Some(Patterns {
+        option: of(&format!("(?i)^--?{WORDS}$"))?,
+        assignment: of(&format!(r"(?is)^-{{0,2}}{WORDS}[=:](?<secret>.+)$"))?,
+        inside: inside.iter().map(|pattern| of(pattern)).collect::<Option<_>>()?,
+        user: of(&format!(
+            r#"(?:^|\s)(?:-[uU]|--user|--proxy-user)(?:\s+|=)?["']?(?<user>[^\s:"'=-][^\s:"']*):{SHORT_VALUE}"#
+        ))?,
+        short: of(&format!(r"(?:^|\s)-p{SHORT_VALUE}"))?,
+    })
 });
+
+impl Patterns {
+    /// Every match in a text: where it begins, and what of it is secret.
+    fn find(&self, text: &str) -> Vec<(usize, Range<usize>)> {
+        let whole = |found: &Captures<'_>| found.get(0).map_or(0, |whole| whole.start());
+        let secret = |found: &Captures<'_>| Some((whole(found), found.name("secret")?.range()));
+        let inside = self.inside.iter().flat_map(|pattern| pattern.captures_iter(text));
+        let users =
+            self.user.captures_iter(text).filter(|found| !(is_number(found, "user") && is_number(found, "secret")));
+        let short = self.short.captures_iter(text).filter(|found| found.name("secret").is_some_and(looks_chosen));
+        inside.chain(users).chain(short).filter_map(|found| secret(&found)).collect()
+    }
+}
+
+fn is_number(found: &Captures<'_>, group: &str) -> bool {
+    found.name(group).is_some_and(|text| text.as_str().bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Whether what stands directly after `-p` looks like a password and not like a port, a path, or more options.
+fn looks_chosen(value: regex_lite::Match<'_>) -> bool {
+    let value = value.as_str();
+    let mixed = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_uppercase() || b"!@#$%^&*+?~".contains(&byte);
+    value.len() >= 4
+        && value.bytes().any(|byte| byte.is_ascii_alphabetic())
+        && value.bytes().any(mixed)
+        && !value.contains(['/', ':', '='])
+}
 
 /// What is masked in a command line: always what looks like a secret, and what the configuration adds.
 #[derive(Debug, Clone, Default)]
@@ -52,6 +106,16 @@ impl Mask {
         self.0.iter()
     }
 
+    /// A text that a person wrote, such as a note, with every secret replaced by [`MASKED`].
+    ///
+    /// ```
+    /// use phabgate::record::mask::Mask;
+    /// assert_eq!(Mask::default().text("rotated, see https://me:pw@host/x"), "rotated, see https://[masked]@host/x");
+    /// ```
+    pub fn text(&self, text: &str) -> String {
+        self.arguments(&[text.to_owned()]).concat()
+    }
+
     /// The arguments of a command with every secret replaced by [`MASKED`].
     ///
     /// ```
@@ -61,39 +125,67 @@ impl Mask {
     /// ```
     pub fn arguments(&self, arguments: &[String]) -> Vec<String> {
         // A constant pattern that does not compile must not let a secret through; a test holds that all do.
-        let (Some(option), Some(assignment), Some(inside)) = (&*OPTION, &*ASSIGNMENT, &*INSIDE) else {
+        let Some(patterns) = &*PATTERNS else {
             return vec![MASKED.to_owned(); arguments.len()];
         };
         let mut secrets: Vec<Vec<Range<usize>>> = Vec::with_capacity(arguments.len());
         let mut whole = false;
         for argument in arguments {
-            let mut found: Vec<Range<usize>> = Vec::new();
+            let mut found = secrets::find(argument);
             if whole {
                 found.push(0..argument.len());
             }
-            found.extend(matches(assignment, argument));
-            found.extend(inside.iter().flat_map(|pattern| matches(pattern, argument)));
-            whole = option.is_match(argument);
+            found.extend(secrets::matches(&patterns.assignment, argument));
+            found.extend(patterns.find(argument).into_iter().map(|(_, secret)| secret));
+            whole = patterns.option.is_match(argument);
             secrets.push(found);
         }
-        self.add_configured(arguments, &mut secrets);
-        arguments.iter().zip(secrets).map(|(argument, found)| replaced(argument, found)).collect()
-    }
-
-    /// The patterns of the configuration see the arguments joined by spaces, so that one can span several of them.
-    fn add_configured(&self, arguments: &[String], secrets: &mut [Vec<Range<usize>>]) {
+        // A program and its option, an option and its value, can be arguments of their own. What follows from an argument
+        // before is secret to its end: a blank in it is its own.
         let line = arguments.join(" ");
-        for found in self.0.iter().flat_map(|pattern| matches(&pattern.0, &line)) {
-            let mut start = 0;
-            for (argument, secrets) in arguments.iter().zip(secrets.iter_mut()) {
-                let end = start + argument.len();
-                let (from, to) = (found.start.max(start), found.end.min(end));
-                if from < to {
-                    secrets.push(from - start..to - start);
-                }
-                start = end + 1;
+        if arguments.len() > 1 {
+            for (begin, secret) in patterns.find(&line) {
+                let ends_later = |start: usize, end: usize| if begin < start { end } else { secret.end.min(end) };
+                mark_first(arguments, &mut secrets, secret.start, ends_later);
             }
         }
+        // The patterns of the configuration see the whole line too, so that one can span several arguments.
+        for secret in self.0.iter().flat_map(|pattern| secrets::matches(&pattern.0, &line)) {
+            spread(arguments, &mut secrets, &secret);
+        }
+        arguments.iter().zip(secrets).map(|(argument, found)| replaced(argument, found, MASKED)).collect()
+    }
+}
+
+/// Marks what begins at this place of the line, in the argument that holds the place. `until` says where it ends, given
+/// where the argument begins and ends in the line.
+fn mark_first(
+    arguments: &[String],
+    secrets: &mut [Vec<Range<usize>>],
+    from: usize,
+    until: impl Fn(usize, usize) -> usize,
+) {
+    let mut start = 0;
+    for (argument, secrets) in arguments.iter().zip(secrets.iter_mut()) {
+        let end = start + argument.len();
+        if (start..end).contains(&from) {
+            secrets.push(from - start..until(start, end) - start);
+            return;
+        }
+        start = end + 1;
+    }
+}
+
+/// Marks a range of the line in all arguments that it is made of.
+fn spread(arguments: &[String], secrets: &mut [Vec<Range<usize>>], range: &Range<usize>) {
+    let mut start = 0;
+    for (argument, secrets) in arguments.iter().zip(secrets.iter_mut()) {
+        let end = start + argument.len();
+        let (from, to) = (range.start.max(start), range.end.min(end));
+        if from < to {
+            secrets.push(from - start..to - start);
+        }
+        start = end + 1;
     }
 }
 
@@ -130,32 +222,6 @@ pub fn quote(argument: &str) -> String {
     format!("'{}'", argument.replace('\'', r"'\''"))
 }
 
-/// What the pattern matches: its group `secret` where it has one, else all of it.
-fn matches(pattern: &Regex, text: &str) -> Vec<Range<usize>> {
-    pattern
-        .captures_iter(text)
-        .filter_map(|found| found.name("secret").or_else(|| found.get(0)))
-        .map(|found| found.range())
-        .collect()
-}
-
-fn replaced(text: &str, mut secrets: Vec<Range<usize>>) -> String {
-    secrets.sort_by_key(|range| range.start);
-    let mut masked = String::new();
-    let mut end = 0;
-    let mut first = true;
-    for range in secrets {
-        if range.start > end || first {
-            masked.push_str(text.get(end..range.start).unwrap_or_default());
-            masked.push_str(MASKED);
-            first = false;
-        }
-        end = end.max(range.end);
-    }
-    masked.push_str(text.get(end..).unwrap_or_default());
-    masked
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -187,7 +253,7 @@ mod tests {
 
     #[test]
     fn the_constant_patterns_compile() {
-        assert!(OPTION.is_some() && ASSIGNMENT.is_some() && INSIDE.is_some());
+        assert!(PATTERNS.is_some());
     }
 
     #[test]
@@ -207,6 +273,29 @@ mod tests {
             (&["x", "api-abcdefghijklmnopqrstuvwxyz23"], "x [masked]"),
             (&["git", "https://me:pw@host/x"], "git https://[masked]@host/x"),
             (&["--tokens-file=/etc/x"], "--tokens-file=[masked]"),
+            (&["curl", "-d", r#"{"password":"a \"b", "n": 1}"#], r#"curl -d {"password":[masked], "n": 1}"#),
+            (&["curl", "-d", r#"{"body": "{\"token\": \"a\"}"}"#], r#"curl -d {"body": "{\"token\": [masked]}"}"#),
+            (&["curl", "-u", "me:p w", "https://host"], "curl -u me:[masked] https://host"),
+            (&["curl", "-ume:pw", "--user=me:pw"], "curl -ume:[masked] --user=me:[masked]"),
+            (&["sh", "-c", "curl -u 'me:pw' x"], "sh -c curl -u 'me:[masked]' x"),
+            (&["mysql", "-u", "root", "-ppw", "wiki"], "mysql -u root -p[masked] wiki"),
+            (&["sh", "-c", "mysqldump -p'a b' wiki"], "sh -c mysqldump -p[masked] wiki"),
+            (&["sshpass", "-p", "a b", "ssh", "host"], "sshpass -p [masked] ssh host"),
+            (&["deploy", "-phunter2"], "deploy -p[masked]"),
+            (&["deploy", "--pw", "x", "--otp=1"], "deploy --pw [masked] --otp=[masked]"),
+            (&["curl", "-H", "Cookie: a=b; c=d", "x"], "curl -H Cookie:[masked] x"),
+            (&["sh", "-c", "curl -H 'Cookie: a=b; c=d' x"], "sh -c curl -H 'Cookie: [masked]' x"),
+            (&["curl", "-b", "session=abc", "x"], "curl -b [masked] x"),
+            (&["curl", "-H", "Authorization: abc"], "curl -H Authorization: [masked]"),
+            (
+                &["env", "PGPASSWORD=x", "DATABASE_URL=postgres://u:p@db/w"],
+                "env PGPASSWORD=[masked] DATABASE_URL=postgres://[masked]@db/w",
+            ),
+            (
+                &["git", "push", "https://ghp_0123456789abcdefghijABCDEFGHIJ012345@github.com/x"],
+                "git push https://[masked]@github.com/x",
+            ),
+            (&["aws", "AKIAIOSFODNN7EXAMPLE"], "aws [masked]"),
         ] {
             assert_eq!(masked(arguments), expected);
         }
@@ -217,7 +306,11 @@ mod tests {
         for arguments in [
             &["scap", "sync-file", "--message=T1: roll back", "wmf-config/x.php"][..],
             &["monkey=5", "turkey", "--keyboard", "dvorak"],
-            &["https://host/a@b", "cli-tool", "api-gateway"],
+            &["https://host/a@b", "cli-tool", "api-gateway01"],
+            &["docker", "run", "-u", "1000:1000", "-p8080:80", "x"],
+            &["ssh", "-p2222", "host", "mkdir", "-pv", "/srv/x1", "find", "-print", "-perm"],
+            &["rsync", "-a", "here:/srv", "there:/srv"],
+            &["scap", "deploy", "-u", "deploy1"],
         ] {
             assert_eq!(masked(arguments), arguments.join(" "));
         }
@@ -228,6 +321,14 @@ mod tests {
         let mask = Mask::new(vec![pattern(r"-u (?<secret>\w+)"), pattern("PIN\\d+")]);
         let arguments = ["x", "-u", "alice", "PIN123-4"].map(String::from);
         assert_eq!(mask.arguments(&arguments), ["x", "-u", "[masked]", "[masked]-4"]);
+    }
+
+    #[test]
+    fn notes_and_changes_are_masked_as_commands_are() {
+        let masked = Mask::default().text("rolled back; password: hunter2\nsee https://me:pw@host/T1, or ask \"sre\"");
+        assert_eq!(masked, "rolled back; password: [masked]\nsee https://[masked]@host/T1, or ask \"sre\"");
+        let words = "The roll back took 3 min: see T123 and https://gerrit.example.org/r/c/1234";
+        assert_eq!(Mask::default().text(words), words);
     }
 
     proptest! {

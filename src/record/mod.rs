@@ -3,6 +3,8 @@
 //! Responsible for the record as data; beside it are its bounds, how it reads on the task and how it is read back. Not
 //! responsible for when a record is due (the journal knows) and how it gets onto the task exactly once.
 
+pub mod bounds;
+pub mod like;
 pub mod mask;
 pub mod parse;
 pub mod post;
@@ -166,8 +168,9 @@ pub struct Cut {
     pub field: String,
     /// How long the whole text is, secrets masked, in bytes of UTF-8.
     pub bytes: u64,
-    /// The SHA-256 of the whole text, secrets masked, in hexadecimal digits.
-    pub sha256: String,
+    /// The SHA-256 of the whole text, secrets masked, in hexadecimal digits; none of a command whose arguments are hidden.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
 }
 
 /// One record, as its machine-readable block holds it: what people look for first comes first.
@@ -236,6 +239,10 @@ pub struct Record {
     pub task: TaskId,
     /// The deploy that it speaks of.
     pub deploy: DeployId,
+    /// The transaction of the record `started` of this deploy, where that was on the task when this one was written: what it
+    /// says to people is not said again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announced: Option<TransactionId>,
     /// A fire drill, not an emergency.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub drill: bool,

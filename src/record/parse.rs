@@ -30,7 +30,8 @@ pub enum Parsed {
 
 /// Looks for a record in the text of a comment.
 ///
-/// The block is a fence at the start of a line, with the schema as its name; quoted, indented, or inside another fence
+/// The block is a fence at the start of a line whose first line of JSON begins with the schema; that of older records has
+/// it as its name. Quoted, indented, or inside another fence
 /// or literal text it is somebody showing a record, not one. Text around it and fields that are not known are passed
 /// over. A comment with two blocks is no record at all: readers must not differ about which of them counts.
 pub fn parse(comment: &str) -> Parsed {
@@ -112,18 +113,32 @@ struct Block {
 /// note or given to an interpreter is no fence.
 fn blocks(comment: &str) -> Vec<Block> {
     let flush = fences(comment).into_iter().filter(|fence| fence.flush);
-    flush.filter_map(|fence| Some(Block { schema: claimed_schema(fence.info)?, body: fence.body })).collect()
+    flush
+        .filter_map(|fence| {
+            let schema = claimed_schema(fence.info).or_else(|| opening_schema(fence.first))?;
+            Some(Block { schema, body: fence.body })
+        })
+        .collect()
 }
 
 /// The schema that the options of a fence name, where it is of the family of [`SCHEMA`].
 fn claimed_schema(options: &str) -> Option<String> {
     let options = options.trim_end().trim_end_matches('`');
     let mut names = options.split(',').filter_map(|option| option.trim().strip_prefix(MARKER)).map(str::trim);
-    names
-        .find(|name| name.strip_prefix(family()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
-        .map(str::to_owned)
+    names.find(|name| is_of_family(name)).map(str::to_owned)
+}
+
+/// The schema that a line of JSON begins with, where it is of the family of [`SCHEMA`].
+fn opening_schema(line: &str) -> Option<String> {
+    let value = line.strip_prefix('{')?.trim_start().strip_prefix("\"schema\"")?.trim_start().strip_prefix(':')?;
+    let (schema, _) = value.trim_start().strip_prefix('"')?.split_once('"')?;
+    is_of_family(schema).then(|| schema.to_owned())
+}
+
+fn is_of_family(schema: &str) -> bool {
+    schema.strip_prefix(family()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 #[cfg(test)]
 #[path = "parse_tests.rs"]
-mod tests;
+pub(crate) mod tests;

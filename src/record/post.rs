@@ -141,6 +141,11 @@ impl Postman<'_> {
         deploy: DeployId,
         due: &Undelivered,
     ) -> Result<Attempt, JournalError> {
+        let comment = match render(&due.record) {
+            Ok(comment) => comment,
+            // Of a record that was checked before the deploy it never comes to this.
+            Err(error) => return Ok(Attempt::NotThere { why: error.to_string() }),
+        };
         let at = Timestamp::now();
         let settle_at = self.settled_from(at);
         let event = due.event;
@@ -153,7 +158,7 @@ impl Postman<'_> {
             journal.delivery(lock, deploy, Timestamp::now(), Delivery::NotSent { event, why: why.clone() })?;
             return Ok(Attempt::NotThere { why });
         }
-        let sent = self.client.comment_once(due.record.task, &render(&due.record)).await;
+        let sent = self.client.comment_once(due.record.task, &comment).await;
         crash::point(points(event).1);
         let why = match sent {
             Ok(edited) if !edited.transactions.is_empty() => "it was sent and could not be read back yet".to_owned(),

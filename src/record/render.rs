@@ -1,219 +1,272 @@
 //! How a record reads on the task: first for people, then for programs.
 //!
-//! In the room: [`render`], the whole text of the comment. Not in the room: reading it back ([`super::parse`]) and
-//! what makes a text inert in Remarkup ([`crate::remarkup`]).
+//! Responsible for the whole text of the comment, which [`render`] makes within the bounds of a record or not at all. Not
+//! responsible for reading it back ([`super::parse`]) nor for what makes a text inert in Remarkup ([`crate::remarkup`]).
 //!
 //! A record looks like this:
 //!
 //! ````text
-//! (NOTE) **Emergency deploy started** by `deployer1` for `security`, approved by `releng1` and `sre1`.
+//! **Deploy started** by `deployer1`, approved by `releng1` and `sre1`: `scap sync-world`
 //!
-//! - **Command:** `scap sync-world`
-//! - …
-//!
-//! ```lang=json, name=phabgate/record/1, lines=6
-//! {
-//! "schema": "phabgate/record/1",
-//! …
-//! }
+//! ```lang=json, lines=6
+//! {"schema": "phabgate/record/1",
+//! "event": "started",
+//! "command": "scap sync-world",
+//! …}
 //! ```
 //! ````
 //!
-//! The colour of the first line tells the kinds apart at a glance: blue where all is well, yellow where somebody should look,
-//! red where a deploy failed or went ahead without being allowed. What is long is cut in the part for people and whole in
-//! the block. The block has one field a line, and in its strings every character beyond ASCII and every one that means
-//! something to Remarkup or a terminal is written as `\uXXXX`: it is inert twice.
+//! People read on phones: one sentence says who approved, when, what ran and how it ended, and further lines come only where
+//! there is more to say. Only where somebody should look is it in a coloured box: yellow, or red where a deploy failed or went
+//! ahead without being allowed. `finished` does not say again what `started` says on the same task. What is long is cut
+//! for people; in the block, of which the server shows the first lines and lets the rest be scrolled, more of it stands, and
+//! what people look for first comes first. The block has one field a line, and in its strings every character beyond ASCII and
+//! every one that means something to Remarkup or a terminal is written as `\uXXXX`: it is inert twice.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io;
+use std::ops::Deref;
 
-use jiff::SignedDuration;
-use jiff::fmt::friendly::{Designator, Spacing, SpanPrinter};
 use serde::Serialize as _;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 
-use super::{ApprovalKind, Deployer, DeployerSource, Event, ExitStatus, Outcome, Record, RecordedApproval, SCHEMA};
+use super::bounds::{BLOCK, TooLarge};
+use super::{ApprovalKind, Clock, Deployer, DeployerSource, Event, ExitStatus, Outcome, Record, RecordedApproval};
 use crate::remarkup::{code, code_short};
-use crate::time::utc;
+use crate::time::{rough, utc_minute};
 
-/// How the block names itself in its first line, before the schema.
+/// How the block of older records names itself in its first line, before the schema.
 pub(super) const MARKER: &str = "name=";
 
-/// How many columns of one text are shown to people.
-const TEXT_COLUMNS: usize = 600;
+/// How many columns of a command are shown to people: a sentence with it is three lines of a phone, and the block right
+/// below has more.
+const COMMAND_COLUMNS: usize = 48;
+/// How many columns of another text are shown to people.
+const TEXT_COLUMNS: usize = 200;
 /// How many columns of a name are shown to people.
 const NAME_COLUMNS: usize = 80;
-/// How many digits of a digest are shown to people.
-const DIGEST_DIGITS: usize = 12;
 /// How many entries of one list are shown to people.
-const LIST_ENTRIES: usize = 20;
+const LIST_ENTRIES: usize = 6;
 
-/// The comment that a record is.
+/// The comment that a record is: made by [`render`] alone, so that none is longer than a record may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered(String);
+
+impl Rendered {
+    /// The part for people, without the block.
+    pub fn words(&self) -> &str {
+        self.0.split("\n\n```").next().unwrap_or_default()
+    }
+}
+
+impl Deref for Rendered {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Rendered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<Rendered> for String {
+    fn from(rendered: Rendered) -> Self {
+        rendered.0
+    }
+}
+
+/// The comment that a record is, each of its texts within [its bounds](super::bounds).
 ///
 /// [`super::parse::parse`] reads it back.
-pub fn render(record: &Record) -> String {
-    let mut out = String::new();
-    // Writing to a String cannot fail, here and below.
-    let _ = writeln!(out, "{}\n", headline(record));
-    for (label, text) in details(record) {
-        let _ = writeln!(out, "- **{label}:** {text}");
+///
+/// # Errors
+/// Where it has more approvals than fit, which are never cut.
+pub fn render(record: &Record) -> Result<Rendered, TooLarge> {
+    let record = record.clone().bounded();
+    record.fits_within(BLOCK)?;
+    let mut out = headline(&record);
+    for line in further(&record) {
+        out.push('\n');
+        out.push_str(&line);
     }
-    let _ = write!(out, "\n```lang=json, {MARKER}{SCHEMA}, lines=6\n{}\n```\n", block(record));
-    out
+    // Writing to a String cannot fail, here and below.
+    let _ = write!(out, "\n\n```lang=json, lines=6\n{}\n```\n", block(&record));
+    Ok(Rendered(out))
+}
+
+/// Whether people have read on the task already who deployed, what was run and who approved.
+fn is_announced(record: &Record) -> bool {
+    record.event == Event::Finished && record.announced.is_some()
 }
 
 /// How much the first line should alarm.
+#[derive(Clone, Copy)]
 enum Tone {
-    Note,
+    Plain,
     Warning,
     Important,
 }
 
 /// What the first line of a record begins with, after its tone: of a deploy, and of a drill.
-const WHAT: [&str; 2] = ["Emergency deploy", "DRILL, not an emergency: deploy"];
+const WHAT: [&str; 2] = ["Deploy", "DRILL, not an emergency: deploy"];
 
-/// Whether a line reads as the first line of a record, also where a mail client took its marks away.
+/// What that of older records begins with.
+const WHAT_BEFORE: &str = "Emergency deploy";
+
+/// Whether a line reads as the first line of a record, also where a mail client took its marks away. People write of deploys
+/// too: what the gate says next, who or when, has to stand there.
 pub(crate) fn is_headline(line: &str) -> bool {
-    let line = line.trim_start_matches(|c: char| !c.is_alphanumeric());
+    let plain: String = line.chars().filter(|character| !"*`".contains(*character)).collect();
+    let line = plain.trim_start_matches(|c: char| !c.is_alphanumeric());
     let line = ["NOTE", "WARNING", "IMPORTANT"].iter().find_map(|tone| line.strip_prefix(tone)).unwrap_or(line);
     let line = line.trim_start_matches(|c: char| !c.is_alphanumeric());
-    let event = WHAT.iter().find_map(|what| line.strip_prefix(what));
-    let events = [" started", " finished: ", " called off ", " by other means"];
-    event.is_some_and(|rest| events.iter().any(|event| rest.starts_with(event)))
+    let Some(rest) = WHAT.iter().chain([&WHAT_BEFORE]).find_map(|what| line.strip_prefix(what)) else { return false };
+    let certain = [" called off before the command started", " by other means ", " by other means, "];
+    let events = [" started", " succeeded", " FAILED", " was rolled back", " ended, outcome unknown", " finished: "];
+    let goes_on = |event: &&str| rest.strip_prefix(**event).is_some_and(|rest| rest.contains(" by ") || rest.contains(" UTC"));
+    certain.iter().any(|event| rest.starts_with(event)) || events.iter().any(|event| goes_on(&event))
 }
 
 fn headline(record: &Record) -> String {
     let allowed = record.verdict == "allowed";
     let what = WHAT[usize::from(record.drill)];
     let ended = record.outcome.map(|outcome| outcome_words(outcome, record.exit));
-    let (mut tone, mut bold) = match record.event {
-        Event::Started => (Tone::Note, format!("{what} started")),
-        Event::Finished => {
-            let (tone, words) = ended.unwrap_or((Tone::Warning, "outcome unknown".to_owned()));
-            match record.outcome {
-                Some(Outcome::NotStarted) => (tone, format!("{what} called off before the command started")),
-                _ => (tone, format!("{what} finished: {words}")),
-            }
-        }
-        Event::Recorded => {
-            let (tone, words) = ended.unwrap_or((Tone::Note, "outcome not stated".to_owned()));
-            (tone, format!("{what} by other means, recorded afterwards: {words}"))
-        }
+    let (mut tone, mut bold) = match (record.event, ended) {
+        (Event::Started, _) => (Tone::Plain, format!("{what} started")),
+        (Event::Finished, Some((tone, words))) => (tone, format!("{what} {words}")),
+        (Event::Finished, None) => (Tone::Warning, format!("{what} ended, outcome unknown")),
+        (Event::Recorded, Some((tone, words))) => (tone, format!("{what} by other means {words}")),
+        (Event::Recorded, None) => (Tone::Plain, format!("{what} by other means, outcome not stated")),
     };
-    if !allowed && record.outcome != Some(Outcome::NotStarted) {
+    let called_off = record.outcome == Some(Outcome::NotStarted);
+    if !allowed && !called_off {
         tone = Tone::Important;
-        let _ = write!(bold, ", WITHOUT being allowed");
+        bold.push_str(", WITHOUT being allowed");
     }
-    let tone = match tone {
-        Tone::Note => "(NOTE)",
-        Tone::Warning => "(WARNING)",
-        Tone::Important => "(IMPORTANT)",
+    let mut line = match tone {
+        Tone::Plain => String::new(),
+        Tone::Warning => "(WARNING) ".to_owned(),
+        Tone::Important => "(IMPORTANT) ".to_owned(),
     };
-    let mut line = format!("{tone} **{bold}**");
-    let by = if record.outcome == Some(Outcome::NotStarted) { ", deployer" } else { " by" };
-    let deployer = record.deployer.as_ref().map(|deployer| name(&deployer.user));
-    let _ = write!(line, "{by} {}", deployer.as_deref().unwrap_or("unknown"));
-    if let Some(reason) = &record.reason {
-        let _ = write!(line, " for {}", name(&reason.category));
+    let _ = write!(line, "**{bold}**");
+    let when = when(record);
+    if is_announced(record) && (called_off || !when.is_empty()) {
+        let _ = write!(line, "{when}.");
+        return line;
     }
-    let approvers = approvers(&record.approvals);
-    match (approvers, allowed) {
+    let by = if record.event == Event::Started { " by" } else { ", by" };
+    let deployer = record.deployer.as_ref().map_or_else(|| "unknown".to_owned(), |deployer| name(&deployer.user));
+    let _ = write!(line, "{by} {deployer}{}", caller(record));
+    if !when.is_empty() && record.event != Event::Started {
+        let _ = write!(line, ",{when}");
+    }
+    if !allowed {
+        let because = match record.failed.as_slice() {
+            [] => String::new(),
+            failed => format!(" because of {}", names(failed)),
+        };
+        let _ = write!(line, "; the verdict was {}{because}", name(&record.verdict));
+    }
+    match (approvers(&record.approvals), allowed) {
         (Some(names), true) => {
             let _ = write!(line, ", approved by {names}");
         }
         (Some(names), false) => {
-            let _ = write!(line, "; the verdict was {}, with approval only by {names}", name(&record.verdict));
+            let _ = write!(line, ", with approval only by {names}");
         }
         (None, true) => line.push_str(", with no approval needed"),
-        (None, false) => {
-            let _ = write!(line, "; the verdict was {}, approved by nobody", name(&record.verdict));
-        }
+        (None, false) => line.push_str(", approved by nobody"),
     }
-    line.push('.');
+    match &record.command {
+        Some(command) => {
+            let hidden = if record.arguments_hidden { " (its arguments are not recorded)" } else { "" };
+            let _ = write!(line, ": {}{hidden}", code_short(command, COMMAND_COLUMNS));
+        }
+        None => line.push('.'),
+    }
     line
 }
 
-fn details(record: &Record) -> Vec<(&'static str, String)> {
-    let mut rows = Vec::new();
-    rows.push(("Command", record.command.as_deref().map_or_else(|| "not recorded".to_owned(), text)));
-    let change = record.change.as_deref().map(text);
-    let action = record.action.as_deref().map(name);
-    match (change, action) {
-        (Some(change), Some(action)) => rows.push(("Change", format!("{change}, action {action}"))),
-        (Some(change), None) => rows.push(("Change", change)),
-        (None, Some(action)) => rows.push(("Action", action)),
-        (None, None) => {}
+/// What there is to say beyond the first line: at most eight lines.
+fn further(record: &Record) -> Vec<String> {
+    let mut lines = Vec::new();
+    if record.clock == Some(Clock::Host) {
+        lines.push(format!(
+            "The times are by the clock of {}, which could not be compared with the server's.",
+            name(&record.host)
+        ));
     }
-    if let Some(reason) = &record.reason {
-        let explanation = reason.explanation.as_deref().map(|words| format!(": {}", text(words)));
-        rows.push(("Reason", format!("{}{}", name(&reason.category), explanation.unwrap_or_default())));
+    if is_announced(record) {
+        return lines;
     }
-    if record.approvals.is_empty() {
-        rows.push(("Approved by", "nobody".to_owned()));
+    let attested: Vec<String> = record
+        .approvals
+        .iter()
+        .filter(|approval| approval.kind == ApprovalKind::Attested)
+        .map(|RecordedApproval { user, team, evidence, .. }| {
+            let see = evidence.as_deref().map(|evidence| format!(", see {}", text(evidence)));
+            format!("{} for {}{}", name(user), name(team), see.unwrap_or_default())
+        })
+        .collect();
+    if !attested.is_empty() {
+        lines.push(format!("Attested by the deployer: {}.", list(attested.into_iter(), "; ")));
     }
-    let more = record.approvals.len().saturating_sub(LIST_ENTRIES);
-    for approval in record.approvals.iter().take(LIST_ENTRIES) {
-        rows.push(("Approved by", approval_row(approval)));
-    }
-    if more > 0 {
-        rows.push(("Approved by", format!("{more} more, in the block below")));
-    }
-    if !record.informed.is_empty() {
-        rows.push(("Informed", names(&record.informed)));
-    }
-    if let Some(started) = record.started {
-        rows.push(("Started", utc(started)));
-    }
-    if let Some(finished) = record.finished {
-        let took = record.started.map(|started| finished.duration_since(started)).filter(|took| !took.is_negative());
-        let took = took.map(|took| format!(", after {}", duration(took)));
-        rows.push(("Finished", format!("{}{}", utc(finished), took.unwrap_or_default())));
+    let change = record.change.as_deref().map(|change| format!("change {}", text(change)));
+    let action = record.action.as_deref().map(|action| format!("action {}", name(action)));
+    let stated: Vec<String> = action.into_iter().chain(change).collect();
+    if !stated.is_empty() {
+        lines.push(format!("Stated: {}.", stated.join(", ")));
     }
     if let Some(note) = &record.note {
-        // Each line of a note is a span, so that it reads as it was written; the server joins them with spaces.
-        let lines = note.lines().filter(|line| !line.trim().is_empty());
-        let spans: Vec<String> = lines.take(LIST_ENTRIES).map(text).collect();
-        rows.push(("Note", if spans.is_empty() { code(note) } else { spans.join(" ") }));
+        // Each line of a note is a span, so that it reads as it was written.
+        let all: Vec<&str> = note.lines().filter(|line| !line.trim().is_empty()).collect();
+        let spans = if all.is_empty() { code(note) } else { list(all.into_iter().map(text), " ") };
+        lines.push(format!("Said besides: {spans}"));
     }
-    let deployer = record.deployer.as_ref().map_or_else(|| "unknown".to_owned(), deployer_words);
-    rows.push(("Deployer", format!("{deployer}, on {}", name(&record.host))));
+    if !record.informed.is_empty() {
+        lines.push(format!("Informed: {}.", names(&record.informed)));
+    }
     if !record.behind.is_empty() {
-        let people: Vec<String> = record.behind.iter().take(LIST_ENTRIES).map(deployer_words).collect();
-        rows.push(("Also behind it", people.join("; ")));
+        lines.push(format!("Also behind it: {}.", list(record.behind.iter().map(deployer_words), "; ")));
     }
-    let failed = match record.failed.as_slice() {
-        [] => String::new(),
-        failed => format!(", because of {}", names(failed)),
-    };
-    rows.push(("Verdict", format!("{}{failed}, by policy {}", name(&record.verdict), name(&short(&record.policy)))));
-    rows.push(("Deploy", format!("`{}`, recorded by phabgate {}", record.deploy, name(&record.version))));
-    rows
+    if record.dropped > 0 {
+        lines.push(format!(
+            "Of {}, {} earlier records were given up and never posted.",
+            name(&record.host),
+            record.dropped
+        ));
+    }
+    lines
 }
 
-/// As much of a digest as people compare; the block has the whole.
-fn short(digest: &str) -> String {
-    match digest.split_once(':') {
-        Some((algorithm, hex)) if hex.chars().count() > DIGEST_DIGITS => {
-            format!("{algorithm}:{}…", hex.chars().take(DIGEST_DIGITS).collect::<String>())
+/// When it ran, as far as that is known; begins with a blank.
+fn when(record: &Record) -> String {
+    match (record.started, record.finished) {
+        (Some(started), Some(finished)) => {
+            let took = finished.duration_since(started);
+            // A clock that went back gives none, and less than a second is not worth a line.
+            let after = if took.as_secs() < 1 { String::new() } else { format!(", after {}", rough(took)) };
+            format!(" {}{after}", utc_minute(finished))
         }
-        _ => digest.to_owned(),
+        (None, Some(finished)) => format!(" {}", utc_minute(finished)),
+        (Some(started), None) => format!(" started {}", utc_minute(started)),
+        (None, None) => String::new(),
     }
 }
 
-fn approval_row(approval: &RecordedApproval) -> String {
-    let mut row = format!("{} for {}", name(&approval.user), name(&approval.team));
-    match (approval.kind, approval.transaction) {
-        (ApprovalKind::Verified, Some(transaction)) => {
-            let _ = write!(row, ", on this task (transaction {transaction})");
+/// Who typed the command, where the deployer's name does not say it.
+fn caller(record: &Record) -> String {
+    let deployer = record.deployer.as_ref().map(|deployer| deployer.user.to_lowercase());
+    match &record.caller {
+        Some(caller) if deployer != Some(caller.to_lowercase()) => {
+            format!(" (login {})", name(caller))
         }
-        (ApprovalKind::Verified, None) => row.push_str(", on this task"),
-        (ApprovalKind::Attested, _) => row.push_str(", **attested** by the deployer"),
+        _ => String::new(),
     }
-    let _ = write!(row, ", {}", utc(approval.time));
-    if let Some(evidence) = &approval.evidence {
-        let _ = write!(row, ", see {}", text(evidence));
-    }
-    row
 }
 
 /// Each approver once, with a word where nothing of theirs stands on the task.
@@ -230,7 +283,7 @@ fn approvers(approvals: &[RecordedApproval]) -> Option<String> {
         let attested = if *verified { "" } else { " (attested)" };
         format!("{}{attested}", name(user))
     });
-    (!users.is_empty()).then(|| list(shown))
+    (!users.is_empty()).then(|| list(shown, ", "))
 }
 
 fn deployer_words(deployer: &Deployer) -> String {
@@ -245,11 +298,11 @@ fn deployer_words(deployer: &Deployer) -> String {
 
 fn outcome_words(outcome: Outcome, exit: Option<ExitStatus>) -> (Tone, String) {
     let (tone, mut words) = match outcome {
-        Outcome::Succeeded => (Tone::Note, "succeeded".to_owned()),
+        Outcome::Succeeded => (Tone::Plain, "succeeded".to_owned()),
         Outcome::Failed => (Tone::Important, "FAILED".to_owned()),
-        Outcome::RolledBack => (Tone::Warning, "rolled back".to_owned()),
-        Outcome::Unknown => (Tone::Warning, "outcome unknown".to_owned()),
-        Outcome::NotStarted => (Tone::Warning, "not started".to_owned()),
+        Outcome::RolledBack => (Tone::Warning, "was rolled back".to_owned()),
+        Outcome::Unknown => (Tone::Warning, "ended, outcome unknown".to_owned()),
+        Outcome::NotStarted => (Tone::Warning, "called off before the command started".to_owned()),
     };
     match exit {
         // Zero is what success is.
@@ -274,35 +327,24 @@ fn name(name: &str) -> String {
 }
 
 fn names(all: &[String]) -> String {
-    list(all.iter().map(|one| name(one)))
+    list(all.iter().map(|one| name(one)), ", ")
 }
 
-/// `a, b and c`, without what is too many.
-fn list(all: impl ExactSizeIterator<Item = String>) -> String {
+/// `a, b and c`, without what is too many; with another separator, that alone between them.
+fn list(all: impl ExactSizeIterator<Item = String>, separator: &str) -> String {
     let more = all.len().saturating_sub(LIST_ENTRIES);
     let mut shown: Vec<String> = all.take(LIST_ENTRIES).collect();
     if more > 0 {
         shown.push(format!("{more} more"));
     }
     match shown.as_slice() {
-        [start @ .., last] if !start.is_empty() => format!("{} and {last}", start.join(", ")),
-        _ => shown.concat(),
+        [start @ .., last] if !start.is_empty() && separator == ", " => format!("{} and {last}", start.join(separator)),
+        _ => shown.join(separator),
     }
-}
-
-fn duration(took: SignedDuration) -> String {
-    let whole = SignedDuration::from_secs(took.as_secs());
-    if whole.is_zero() {
-        return "less than a second".to_owned();
-    }
-    SpanPrinter::new()
-        .designator(Designator::Short)
-        .spacing(Spacing::BetweenUnitsAndDesignators)
-        .duration_to_string(&whole)
 }
 
 /// The machine-readable block, without its fences.
-fn block(record: &Record) -> String {
+pub(super) fn block(record: &Record) -> String {
     let mut bytes = Vec::new();
     let mut serializer = Serializer::with_formatter(&mut bytes, Inert { depth: 0 });
     #[expect(
@@ -311,6 +353,15 @@ fn block(record: &Record) -> String {
     )]
     record.serialize(&mut serializer).expect("every record can be written as JSON");
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// How many bytes the block takes for a character of a string, after the one before it.
+pub(super) fn written(character: char, before: Option<char>) -> usize {
+    match character {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        _ if is_plain(character, before) => 1,
+        _ => 6 * character.len_utf16(),
+    }
 }
 
 /// JSON with one field of the record a line, and strings that mean nothing to Remarkup or a terminal.
@@ -336,9 +387,6 @@ impl Formatter for Inert {
 
     fn end_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
         self.depth -= 1;
-        if self.depth == 0 {
-            writer.write_all(b"\n")?;
-        }
         CompactFormatter.end_object(writer)
     }
 
@@ -348,9 +396,8 @@ impl Formatter for Inert {
 
     fn begin_object_key<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
         match (first, self.depth) {
-            (true, 1) => writer.write_all(b"\n"),
-            (false, 1) => writer.write_all(b",\n"),
             (true, _) => Ok(()),
+            (false, 1) => writer.write_all(b",\n"),
             (false, _) => writer.write_all(b", "),
         }
     }

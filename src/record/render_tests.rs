@@ -11,7 +11,7 @@ pub(crate) fn example() -> Record {
         team: team.to_owned(),
         user: user.to_owned(),
         phid: None,
-        project: None,
+        project: Some(crate::ids::Phid::new(format!("PHID-PROJ-{team}")).unwrap()),
         kind,
         transaction: transaction.map(crate::ids::TransactionId),
         time: time.parse().unwrap(),
@@ -24,7 +24,7 @@ pub(crate) fn example() -> Record {
         task: "T28".parse::<TaskId>().unwrap(),
         deployer: Some(Deployer { user: "deployer1".to_owned(), phid: None, source: DeployerSource::CallingUser }),
         behind: vec![Deployer { user: "deployer2".to_owned(), phid: None, source: DeployerSource::Task }],
-        caller: None,
+        caller: Some("alice".to_owned()),
         host: "deploy1.example".to_owned(),
         reason: Some(RecordedReason {
             category: "security".to_owned(),
@@ -47,8 +47,9 @@ pub(crate) fn example() -> Record {
         finished: Some("2026-08-09T03:19:19.75Z".parse().unwrap()),
         outcome: Some(Outcome::Succeeded),
         exit: Some(ExitStatus::Code(0)),
+        announced: None,
         drill: false,
-        clock: None,
+        clock: Some(Clock::Server),
         dropped: 0,
         cut: Vec::new(),
         version: "0.1.0".to_owned(),
@@ -57,49 +58,12 @@ pub(crate) fn example() -> Record {
 
 #[test]
 fn a_whole_record() {
-    insta::assert_snapshot!(render(&example()), @r#"
-    (NOTE) **Emergency deploy finished: succeeded** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
-
-    - **Command:** `scap sync-world --pause 'T28: roll back'`
-    - **Change:** `I0123456789abcdef0123456789abcdef01234567`, action `rollback`
-    - **Reason:** `security`: `private pages are public`
-    - **Approved by:** `releng1` for `releng`, on this task (transaction 412), 2026-08-09 03:12:00 UTC
-    - **Approved by:** `sre1` for `sre`, **attested** by the deployer, 2026-08-09 03:13:00 UTC, see `https://irc.example/log#L7`
-    - **Informed:** `comms` and `legal`
-    - **Started:** 2026-08-09 03:17:05 UTC
-    - **Finished:** 2026-08-09 03:19:19 UTC, after 2 mins 14 secs
-    - **Note:** `first line` `second line`
-    - **Deployer:** `deployer1` (the calling user), on `deploy1.example`
-    - **Also behind it:** `deployer2` (named on the task)
-    - **Verdict:** `allowed`, by policy `sha256:0f1e2d3c4b5a…`
-    - **Deploy:** `0198f5d0-0000-7000-8000-000000000001`, recorded by phabgate `0.1.0`
-
-    ```lang=json, name=phabgate/record/1, lines=6
-    {
-    "schema": "phabgate/record/1",
-    "event": "finished",
-    "command": "scap sync-world --pause \u0027T28: roll back\u0027",
-    "started": "2026-08-09T03:17:05.25Z",
-    "finished": "2026-08-09T03:19:19.75Z",
-    "outcome": "succeeded",
-    "exit": {"code": 0},
-    "approvals": [{"team": "releng", "user": "releng1", "time": "2026-08-09T03:12:00Z", "kind": "verified", "transaction": 412}, {"team": "sre", "user": "sre1", "time": "2026-08-09T03:13:00Z", "kind": "attested", "evidence": "https:/\u002firc.example/log\u0023L7"}],
-    "deployer": {"user": "deployer1", "source": "calling-user"},
-    "behind": [{"user": "deployer2", "source": "task"}],
-    "host": "deploy1.example",
-    "reason": {"category": "security", "explanation": "private pages are public"},
-    "action": "rollback",
-    "change": "I0123456789abcdef0123456789abcdef01234567",
-    "note": "first line\nsecond line",
-    "informed": ["comms", "legal"],
-    "verdict": "allowed",
-    "policy": "sha256:0f1e2d3c4b5a69788796",
-    "task": "T28",
-    "deploy": "0198f5d0-0000-7000-8000-000000000001",
-    "version": "0.1.0"
-    }
-    ```
-    "#);
+    let started =
+        Record { event: Event::Started, started: None, finished: None, outcome: None, exit: None, ..example() };
+    insta::assert_snapshot!("started", &*render(&started).unwrap());
+    insta::assert_snapshot!("finished-alone", &*render(&example()).unwrap());
+    let announced = Record { announced: Some(crate::ids::TransactionId(417)), ..example() };
+    insta::assert_snapshot!("finished", &*render(&announced).unwrap());
 }
 
 #[test]
@@ -132,40 +96,54 @@ fn kinds_of_record_differ_in_the_first_line() {
     distinct.sort();
     distinct.dedup();
     assert_eq!(distinct.len(), lines.len());
-    insta::assert_snapshot!(lines.join("\n"), @r#"
-    (NOTE) **Emergency deploy started** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
-    (NOTE) **DRILL, not an emergency: deploy started** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
-    (NOTE) **Emergency deploy finished: succeeded** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
-    (IMPORTANT) **Emergency deploy finished: FAILED, exit status 3** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
-    (IMPORTANT) **Emergency deploy finished: FAILED, killed by signal 9** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
-    (WARNING) **Emergency deploy finished: rolled back** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
-    (WARNING) **Emergency deploy finished: outcome unknown** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
-    (WARNING) **Emergency deploy called off before the command started**, deployer `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
-    (WARNING) **Emergency deploy called off before the command started**, deployer `deployer1` for `security`; the verdict was `denied`, with approval only by `releng1` and `sre1` (attested).
-    (NOTE) **Emergency deploy by other means, recorded afterwards: succeeded** by `deployer1` for `security`, approved by `releng1` and `sre1` (attested).
-    (IMPORTANT) **Emergency deploy by other means, recorded afterwards: succeeded, WITHOUT being allowed** by `deployer1` for `security`; the verdict was `denied`, approved by nobody.
-    (IMPORTANT) **Emergency deploy by other means, recorded afterwards: outcome not stated, WITHOUT being allowed** by unknown for `security`; the verdict was `denied`, approved by nobody.
-    "#);
+    insta::assert_snapshot!("first-lines", lines.join("\n"));
 }
 
 #[test]
-fn what_is_long_is_cut_for_people_and_whole_in_the_block() {
-    let command = "x".repeat(70_000);
-    let approval = example().approvals.swap_remove(0);
+fn finished_says_only_what_is_new_where_started_stands_on_the_task() {
+    let record = Record { announced: Some(crate::ids::TransactionId(417)), ..example() };
+    let rendered = render(&record).unwrap();
+    assert_eq!(rendered.words(), "**Deploy succeeded** 2026-08-09 03:19 UTC, after 2 min.");
+    assert!(render(&example()).unwrap().words().contains("approved by `releng1`"));
+}
+
+#[test]
+fn who_typed_it_is_named_where_the_deployers_name_does_not_say_so() {
+    let words = |caller: &str| {
+        let record = Record { caller: Some(caller.to_owned()), ..example() };
+        render(&record).unwrap().words().contains("(login ")
+    };
+    assert!(words("alice") && !words("Deployer1"));
+}
+
+#[test]
+fn people_are_told_of_another_clock_and_of_records_that_were_given_up() {
+    let record = Record { clock: Some(Clock::Host), dropped: 2, ..example() };
+    let rendered = render(&record).unwrap();
+    assert!(rendered.words().contains("The times are by the clock of `deploy1.example`"), "{rendered}");
+    assert!(rendered.words().contains("2 earlier records were given up"), "{rendered}");
+}
+
+#[test]
+fn what_is_long_is_short_for_people() {
     let record = Record {
-        command: Some(command.clone()),
-        approvals: vec![approval; 500],
-        failed: vec!["r".to_owned(); 500],
+        command: Some("x".repeat(70_000)),
+        note: Some("y\n".repeat(500)),
+        failed: vec!["r".to_owned(); 100],
+        verdict: "denied".to_owned(),
+        informed: vec!["z".repeat(500); 3],
+        dropped: 1,
+        clock: Some(Clock::Host),
         ..example()
     };
-    let comment = render(&record);
-    let (people, block) = comment.split_once("```").unwrap();
-    assert!(people.len() < 10_000 && people.contains('…') && people.contains("480 more"));
-    assert!(block.contains(&command));
+    let rendered = render(&record).unwrap();
+    let words = rendered.words();
+    assert!(words.len() < 2500 && words.contains('…') && words.contains("94 more"), "{words}");
+    assert_eq!(words.lines().count(), 8);
 }
 
 #[test]
 fn a_clock_that_went_back_gives_no_duration() {
     let record = Record { finished: Some("2026-08-09T03:00:00Z".parse().unwrap()), ..example() };
-    assert!(!render(&record).contains("after"));
+    assert!(!render(&record).unwrap().words().contains("after"));
 }

@@ -126,6 +126,8 @@ pub struct Fence<'a> {
     pub info: &'a str,
     /// Whether the first backticks stand at column 0.
     pub flush: bool,
+    /// The first line between; empty where there is none.
+    pub first: &'a str,
     /// What stands between; `None` where nothing ends it.
     pub body: Option<String>,
 }
@@ -150,18 +152,19 @@ fn fence_of<'a>(lines: &[&'a str]) -> Option<Fence<'a>> {
     let info = line.trim_start_matches(space).strip_prefix(FENCE)?;
     let flush = line.starts_with(FENCE);
     if is_closed_at_once(line) {
-        return Some(Fence { info, flush, body: Some(String::new()) });
+        return Some(Fence { info, flush, first: "", body: Some(String::new()) });
     }
+    let first = rest.first().map_or("", |line| without_end(line));
     let mut body = String::new();
     for line in rest {
         if let Some(last) = line.trim_end_matches(space).strip_suffix(FENCE) {
             body.push_str(last);
-            return Some(Fence { info, flush, body: Some(body) });
+            return Some(Fence { info, flush, first, body: Some(body) });
         }
         body.push_str(without_end(line));
         body.push('\n');
     }
-    Some(Fence { info, flush, body: None })
+    Some(Fence { info, flush, first, body: None })
 }
 
 fn without_end(line: &str) -> &str {

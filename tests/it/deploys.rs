@@ -58,7 +58,7 @@ fn a_dry_run_shows_the_comments_and_posts_nothing() {
     let server = Server::new();
     let (code, out, _) = server.run(&["run", "T1", "--deployer", "deployer1", "--dry-run", "--", "touch", "ran"]);
     assert_eq!(code, 0);
-    assert!(out.contains("Emergency deploy started") && out.contains("Emergency deploy finished"), "{out}");
+    assert!(out.contains("**Deploy started**") && out.contains("**Deploy succeeded**"), "{out}");
     assert!(!server.machine.home().join("ran").exists());
     assert!(server.running.served().iter().all(|served| served.method != "maniphest.edit"));
 }
@@ -141,7 +141,7 @@ fn a_record_is_posted_whatever_the_verdict() {
 #[test]
 fn nobody_records_for_others_with_a_token_of_their_own() {
     let server = Server::new();
-    for (arguments, code) in [(&["record", "T1"][..], 2), (&["run", "T1"], 125)] {
+    for (arguments, code) in [(&["record", "T1", "--outcome", "succeeded"][..], 2), (&["run", "T1"], 125)] {
         let mut command = server.phabgate_as("deployer2");
         let rest = if code == 125 { &["--", "true"][..] } else { &[] };
         let output = command.args(arguments).args(["--deployer", "deployer2"]).args(rest).output().unwrap();
@@ -228,7 +228,7 @@ fn a_record_that_waited_is_sent_by_nobody_whom_no_reader_would_believe() {
     for deployer in [&["--deployer", "deployer1"][..], &[]] {
         let server = Server::broken(&["*:503"]);
         let flush = |account: &str| server.phabgate_as(account).args(["outbox", "flush"]).output().unwrap();
-        let arguments = [&["record", "T1"][..], deployer].concat();
+        let arguments = [&["record", "T1", "--outcome", "succeeded"][..], deployer].concat();
         let queued = server.phabgate_as("deployer1").args(arguments).output().unwrap();
         assert_eq!(queued.status.code(), Some(0));
         server.running.inject(vec![]);

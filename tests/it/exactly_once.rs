@@ -7,7 +7,7 @@ use crate::server::Server;
 
 /// `record`, then `outbox flush --wait`; the record must stand on the task once.
 fn recorded_once(server: &Server) {
-    let (code, _, err) = server.run(&["record", "T1", "--deployer", "deployer1"]);
+    let (code, _, err) = server.run(&["record", "T1", "--deployer", "deployer1", "--outcome", "succeeded"]);
     assert_eq!(code, 0, "{err}");
     // What was put off is carried out before the record is looked for again.
     server.running.commit_late();
@@ -162,7 +162,7 @@ fn the_time_to_settle_runs_from_the_answer_and_not_from_the_send() {
     // Shorter than a call may take: when the call is given up, that much has passed since it was sent.
     let config = "[record]\nsettle = \"500ms\"\n[http]\nconnect = \"2s\"\ncall = \"1s\"\ntotal = \"6s\"\n";
     std::fs::write(server.machine.home().join("config.toml"), config).unwrap();
-    let (code, out, err) = server.run(&["record", "T1", "--deployer", "deployer1"]);
+    let (code, out, err) = server.run(&["record", "T1", "--deployer", "deployer1", "--outcome", "succeeded"]);
     assert_eq!(code, 0, "{err}");
     assert!(out.starts_with("queued for T1"), "{out}{err}");
     let sent = server.running.served().iter().filter(|served| served.method == "maniphest.edit").count();

@@ -51,6 +51,7 @@ fn record(number: u32, event: record::Event) -> Record {
         finished: None,
         outcome: None,
         exit: None,
+        announced: None,
         drill: false,
         clock: None,
         dropped: 0,

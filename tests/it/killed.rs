@@ -66,7 +66,8 @@ fn record_killed_at_every_step() {
     for point in points {
         let server = Server::new();
         let mut command = server.phabgate();
-        let output = command.env("PHABGATE_CRASH_AT", point).args(["record", "T1", "--deployer", "deployer1"]).output();
+        let output =
+            command.env("PHABGATE_CRASH_AT", point).args(["record", "T1", "--deployer", "deployer1", "--yes"]).output();
         assert_eq!(output.unwrap().status.code(), None, "{point} is passed");
         flush(point, &server);
         let queued = !matches!(point, "after-own" | "after-intent");

@@ -166,7 +166,7 @@ fn hostile_text_does_nothing_on_the_task_and_nothing_in_the_terminal() {
         ["run", &id, "--deployer", "deployer1", "--change", &hostile, "--note", &hostile, "--", "true", &hostile];
     let output = live.gate(&quiet);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    let record = ["record", &id, "--deployer", "deployer1", "--command", &hostile, "--note", &hostile];
+    let record = ["record", &id, "--deployer", "deployer1", "--yes", "--command", &hostile, "--note", &hostile];
     let recorded = live.gate(&record);
     let checked = live.gate(&["check", &id, "--deployer", "deployer1"]);
     let told = live.gate(&["history", &id]);
@@ -232,7 +232,7 @@ fn once_through(test: &str, faults: &[&str]) {
     let mut posted = Vec::new();
     for number in 0..20 {
         let note = format!("record {number}");
-        let output = gate(&["record", &id, "--deployer", "deployer1", "--note", &note, "--format", "json"]);
+        let output = gate(&["record", &id, "--deployer", "deployer1", "--yes", "--note", &note, "--format", "json"]);
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
         let record: Value = serde_json::from_slice(&output.stdout).unwrap();
         posted.push((record["deploy"].as_str().unwrap().to_owned(), "recorded".to_owned()));

@@ -21,6 +21,7 @@ mod journal;
 mod killed;
 mod live;
 mod readers;
+mod records;
 mod report;
 mod request;
 mod sandbox;

@@ -74,7 +74,7 @@ mod tests {
     fn what_cannot_be_read_and_what_became_a_record_is_found() {
         let mut history = clean();
         let record = sample(&history, DeployId::fresh(), Event::Recorded, "deployer1");
-        let whole = render(&record);
+        let whole = render(&record).unwrap();
         let broken = history.comment("phabgate", 300, &whole.replace("\"event\"", "\"evnt\""));
         let later = history.comment("phabgate", 301, "Nothing.");
         history.edit(later, "admin", 302, &whole);

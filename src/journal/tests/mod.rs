@@ -60,6 +60,7 @@ fn record(deploy: DeployId, event: record::Event) -> Box<Record> {
         finished: None,
         outcome: None,
         exit: None,
+        announced: None,
         drill: false,
         clock: None,
         dropped: 0,

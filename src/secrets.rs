@@ -1,0 +1,158 @@
+//! What a secret looks like by itself, whatever stands around it: tokens of known services, passwords in URLs, private keys.
+//!
+//! Responsible for finding them in a text, for every part of the gate that shows text which may hold one: errors of the
+//! server, snippets of the configuration, records. Not responsible for secrets that only their surroundings give away,
+//! such as the value after `--password` ([`crate::record::mask`]), nor for whether a token can be used.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use regex_lite::Regex;
+
+/// How the tokens of Conduit begin: `api-` those of scripts, `cli-` those of arc.
+pub const CONDUIT_PREFIXES: [&str; 2] = ["api-", "cli-"];
+
+/// How many letters and digits follow the prefix of a token of Conduit.
+pub const CONDUIT_DIGITS: usize = 28;
+
+/// How many letters and digits after the prefix already look like the start of a token, where a text is known to be of a
+/// place that holds one. A host's name can be as long.
+pub const CONDUIT_START: usize = 8;
+
+/// Tokens of other services, by the marks that their makers gave them so that they can be found; private keys; and what
+/// stands before the `@` of a URL.
+static KNOWN: LazyLock<Option<Vec<Regex>>> = LazyLock::new(|| {
+    [
+        // GitHub, GitLab, npm, PyPI.
+        r"\bgh[pousr]_[0-9A-Za-z]{20,}",
+        r"\bgithub_pat_[0-9A-Za-z_]{20,}",
+        r"\bglpat-[0-9A-Za-z_-]{20,}",
+        r"\bnpm_[0-9A-Za-z]{30,}",
+        r"\bpypi-[0-9A-Za-z_-]{40,}",
+        // AWS, Google, Slack, Stripe.
+        r"\b(?:AKIA|ASIA)[0-9A-Z]{16}",
+        r"\bAIza[0-9A-Za-z_-]{35}",
+        r"\bxox[a-z]-[0-9A-Za-z-]{10,}",
+        r"hooks\.slack\.com/services/(?<secret>[0-9A-Za-z/_-]+)",
+        r"\b[rs]k_(?:live|test)_[0-9A-Za-z]{16,}",
+        // RFC 7519: two parts of base64url that begin as JSON objects do.
+        r"\beyJ[0-9A-Za-z_-]{8,}\.eyJ[0-9A-Za-z_-]{8,}(?:\.[0-9A-Za-z_-]*)?",
+        r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)",
+        // RFC 3986: up to the last @ of the authority.
+        r#"://(?<secret>[^/\s"'?#]+)@"#,
+    ]
+    .iter()
+    .map(|pattern| Regex::new(pattern).ok())
+    .collect()
+});
+
+/// Where the text holds what looks like a secret by itself, in no order; ranges may overlap.
+///
+/// ```
+/// use phabgate::secrets::find;
+/// let text = "curl https://me:pw@host/x";
+/// assert_eq!(find(text).into_iter().map(|at| &text[at]).collect::<Vec<_>>(), ["me:pw"]);
+/// assert!(find("the cli-tool and api-docs").is_empty());
+/// ```
+pub fn find(text: &str) -> Vec<Range<usize>> {
+    let Some(known) = &*KNOWN else {
+        // The patterns are constants that a test compiles; without them nothing of the text is safe.
+        return std::iter::once(0..text.len()).collect();
+    };
+    let mut found = conduit_tokens(text, CONDUIT_DIGITS);
+    found.extend(known.iter().flat_map(|pattern| matches(pattern, text)));
+    found
+}
+
+/// Where the text holds a prefix of Conduit's tokens with at least so many letters and digits after it, up to the last of
+/// them.
+pub fn conduit_tokens(text: &str, shortest: usize) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(at) = CONDUIT_PREFIXES.iter().filter_map(|prefix| text[from..].find(prefix)).min() {
+        let start = from + at;
+        let rest = start + CONDUIT_PREFIXES[0].len();
+        let length = text[rest..].bytes().take_while(u8::is_ascii_alphanumeric).count();
+        if length >= shortest {
+            found.push(start..rest + length);
+        }
+        from = rest + length;
+    }
+    found
+}
+
+/// What a pattern matches: its group `secret` where it has one, else all of it.
+pub(crate) fn matches(pattern: &Regex, text: &str) -> Vec<Range<usize>> {
+    pattern
+        .captures_iter(text)
+        .filter_map(|found| found.name("secret").or_else(|| found.get(0)))
+        .map(|found| found.range())
+        .collect()
+}
+
+/// The text with `mask` in place of each of the ranges, of which those that overlap or touch become one.
+pub fn replaced(text: &str, mut secrets: Vec<Range<usize>>, mask: &str) -> String {
+    secrets.sort_by_key(|range| range.start);
+    let mut masked = String::with_capacity(text.len());
+    let mut end = None;
+    for range in secrets {
+        if end.is_none_or(|end| range.start > end) {
+            masked.push_str(text.get(end.unwrap_or(0)..range.start).unwrap_or_default());
+            masked.push_str(mask);
+        }
+        end = end.max(Some(range.end));
+    }
+    masked.push_str(text.get(end.unwrap_or(0)..).unwrap_or_default());
+    masked
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_patterns_compile() {
+        assert!(KNOWN.is_some());
+    }
+
+    #[test]
+    fn tokens_are_found_wherever_they_stand() {
+        let jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U";
+        for token in [
+            "api-abcdefghijklmnopqrstuvwxyz23",
+            "cli-abcdefghijklmnopqrstuvwxyz234567",
+            "ghp_0123456789abcdefghijABCDEFGHIJ012345",
+            "github_pat_11ABCDEFG0abcdefghijkl_mnopqrstuvwxyz",
+            "glpat-0123456789abcdefghij",
+            "AKIAIOSFODNN7EXAMPLE",
+            "xoxb-123456789012-abcdefghijkl",
+            "sk_live_0123456789abcdef",
+            jwt,
+        ] {
+            let text = format!("see {token}, and go");
+            assert_eq!(replaced(&text, find(&text), "***"), "see ***, and go", "{token}");
+        }
+        let text = "git clone https://me:p@ss@host/x ssh://git@host";
+        assert_eq!(replaced(text, find(text), "***"), "git clone https://***@host/x ssh://***@host");
+        let key = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\n-----END OPENSSH PRIVATE KEY-----\nafter";
+        assert_eq!(replaced(key, find(key), "***"), "***\nafter");
+    }
+
+    #[test]
+    fn other_words_are_none() {
+        for text in ["the cli-tool", "api-gateway01", "https://host/a@b", "me@host", "AKIA", "ghp_x", "sk_live_"] {
+            assert!(find(text).is_empty(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_around_a_token_it_is_gone(before in ".{0,20}", after in "[^0-9A-Za-z].{0,20}") {
+            let token = "api-abcdefghijklmnopqrstuvwxyz23";
+            let text = format!("{before} {token}{after}");
+            prop_assert!(!replaced(&text, find(&text), "***").contains(token));
+        }
+    }
+}

@@ -235,7 +235,15 @@ impl<'a> Reading<'a> {
             Err(error) => {
                 let verdict = Verdict::undecided(error.to_string(), error.hint());
                 let subject = Subject { url, ..Subject::default() };
-                Read { verdict, subject, if_you_deploy: None, evidence: None, error: Some(error), skew: None, cut: None }
+                Read {
+                    verdict,
+                    subject,
+                    if_you_deploy: None,
+                    evidence: None,
+                    error: Some(error),
+                    skew: None,
+                    cut: None,
+                }
             }
         }
     }

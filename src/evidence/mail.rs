@@ -138,6 +138,7 @@ mod tests {
     #[test]
     fn what_people_write_is_no_head() {
         for text in [
+            "Deploy succeeded, thanks!",
             "Emergency-Approve: sre\nEmergency-Reject: releng - mail <a@b>",
             "Ask <sre1@phab.example> first.\nEmergency-Approve: sre",
             "Risk: low\nPlan: roll back\nEmergency-Approve: sre",

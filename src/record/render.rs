@@ -127,8 +127,9 @@ pub(crate) fn is_headline(line: &str) -> bool {
     let Some(rest) = WHAT.iter().chain([&WHAT_BEFORE]).find_map(|what| line.strip_prefix(what)) else { return false };
     let certain = [" called off before the command started", " by other means ", " by other means, "];
     let events = [" started", " succeeded", " FAILED", " was rolled back", " ended, outcome unknown", " finished: "];
-    let goes_on = |event: &&str| rest.strip_prefix(**event).is_some_and(|rest| rest.contains(" by ") || rest.contains(" UTC"));
-    certain.iter().any(|event| rest.starts_with(event)) || events.iter().any(|event| goes_on(&event))
+    let goes_on =
+        |event: &str| rest.strip_prefix(event).is_some_and(|rest| rest.contains(" by ") || rest.contains(" UTC"));
+    certain.iter().any(|event| rest.starts_with(event)) || events.into_iter().any(goes_on)
 }
 
 fn headline(record: &Record) -> String {

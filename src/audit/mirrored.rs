@@ -60,7 +60,7 @@ pub(super) fn evidence(
 pub(super) fn unfit(evidence: &Evidence, policy: &Policy) -> Option<String> {
     let untold = evidence.untold(policy);
     if untold.any() {
-        return Some(format!("this server does not tell what some of its changes were: perhaps {}", untold.what()));
+        return Some(format!("this server does not tell all that changed on it: perhaps {}", untold.what()));
     }
     if let Err(error) = later(evidence) {
         return Some(error.to_string());

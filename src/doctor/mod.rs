@@ -329,7 +329,7 @@ fn history(remote: &Remote) -> RuleOutcome {
             (true, _) => fail(
                 "history",
                 format!(
-                    "the server does not tell what some changes of {} were, perhaps {}: such a task cannot be judged",
+                    "the server does not tell all that changed on {}, perhaps {}: such a task cannot be judged",
                     task.id,
                     tells.untold.what()
                 ),

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Evidence;
 use super::story::{Changed, Removal, Settled, Source, Statement};
-use super::timeline::{Cut, Moment, Tie, Timeline, field_text};
+use super::timeline::{Cut, Moment, Tie, field_text};
 use super::trailers::{self, Key};
-use crate::conduit::{Change, Transaction};
+use crate::conduit::Change;
 use crate::ids::{Phid, User};
 use crate::policy::{Policy, WrittenReason};
 
@@ -155,11 +155,13 @@ pub(crate) fn happenings<'a>(
     let (mut description, mut value) = (description, value);
     for transaction in timeline.up_to(cut) {
         let moment = timeline.moment_of(transaction);
-        // What a change finds and no change left was written by one that is not told: it stood there until now.
+        // What a change finds and no change left was written by one that is not told. Since when it stood there is not
+        // known, so that it is as if it were written now.
         let mut push = |author, source, content| happenings.push(Happening { moment, author, source, content });
         match &transaction.change {
             Change::Description { old, new } => {
                 if old.as_str() != description {
+                    push(NOBODY, Source::Description, Content::Text(""));
                     push(NOBODY, Source::Description, Content::Text(old));
                 }
                 push(&transaction.author, Source::Description, Content::Text(new));
@@ -168,6 +170,7 @@ pub(crate) fn happenings<'a>(
             Change::Custom { field: changed, old, new } if Some(changed.as_str()) == field => {
                 let (old, new) = (field_text(old), field_text(new));
                 if old != value {
+                    push(NOBODY, Source::Field, Content::Field(None));
                     push(NOBODY, Source::Field, Content::Field(old));
                 }
                 push(&transaction.author, Source::Field, Content::Field(new.clone()));
@@ -205,6 +208,7 @@ const NOBODY: &str = "";
 /// What stood on a task before the first change of it that is told.
 struct Beginning<'a> {
     happenings: Vec<Happening<'a>>,
+    /// What the first change of each has to find, for nothing to be untold.
     description: &'a str,
     value: Option<String>,
 }
@@ -222,28 +226,25 @@ fn beginning<'a>(evidence: &'a Evidence, field: Option<&str>, cut: Option<Cut>) 
         _ => None,
     };
     let changes = || timeline.transactions().iter().map(|transaction| &transaction.change);
-    let description = changes().find_map(before_description).unwrap_or(&evidence.task.description);
-    let value = changes()
-        .find_map(before_field)
-        .unwrap_or_else(|| field.and_then(|field| evidence.task.custom.get(field)).and_then(field_text));
-    let untold = timeline.untold(&evidence.task, field);
+    let described = changes().find_map(before_description);
+    let set = changes().find_map(before_field);
+    let description = described.unwrap_or(&evidence.task.description);
+    let value = field.and_then(|field| evidence.task.custom.get(field)).and_then(field_text);
+    let value = set.clone().unwrap_or(value);
     let all = timeline.up_to(cut);
-    let since = |tells: &dyn Fn(&'a Change) -> bool, may_be_untold: bool| -> Option<(&'a Transaction, &'a str)> {
-        let end = all.iter().position(|transaction| tells(&transaction.change)).unwrap_or(all.len());
-        let null = Timeline::last_untold(&all[..end]).filter(|_| may_be_untold).map(|row| (row, NOBODY));
-        null.or_else(|| all.first().map(|first| (first, first.author.as_str())))
-    };
+    let null = all.iter().rev().find(|row| row.change == Change::Unexposed).map(|row| (row, NOBODY));
+    let first = || all.first().map(|first| (first, first.author.as_str()));
     let parts = [
-        (
-            since(&|change| before_description(change).is_some(), untold.description),
-            Source::Description,
-            Content::Text(description),
-        ),
-        (since(&|change| before_field(change).is_some(), untold.field), Source::Field, Content::Field(value.clone())),
+        (null.filter(|_| described.is_none()), Source::Description, Content::Text(description)),
+        (null.filter(|_| set.is_none()), Source::Field, Content::Field(value.clone())),
     ];
-    let happening = |(set, source, content): (Option<(&'a Transaction, &'a str)>, _, _)| {
-        let (transaction, author) = set?;
+    let happenings = parts.into_iter().filter_map(|(null, source, content)| {
+        let (transaction, author) = null.or_else(first)?;
         Some(Happening { moment: timeline.moment_of(transaction), author, source, content })
-    };
-    Beginning { happenings: parts.into_iter().filter_map(happening).collect(), description, value }
+    });
+    Beginning {
+        happenings: happenings.collect(),
+        description: if described.is_some() { "" } else { description },
+        value: value.filter(|_| set.is_none()),
+    }
 }

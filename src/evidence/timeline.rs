@@ -125,7 +125,7 @@ impl<'a> Comment<'a> {
 /// The status of a task that was merged before its status ever changed: what a server gives a new task.
 const NEW: &str = "open";
 
-/// What the changes of a history whose type is null may have been, as far as that matters.
+/// What of a task may have changed that its history does not tell, as far as that matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Untold {
     /// The custom field of the policy.
@@ -154,18 +154,22 @@ impl Untold {
     }
 }
 
-/// What those of these changes may have been that the server does not tell. Servers tell a kind of change or do not: where
-/// one change of a kind is told, none of those that are not told is of that kind.
+/// What changed of a task that these transactions do not tell: the server left it null, or the task holds a text that no
+/// transaction put there. Servers tell a kind of change or do not: where one change of a kind is told, none of those that
+/// are null is of that kind.
 pub(crate) fn untold(transactions: &[Transaction], task: &Task, field: Option<&str>) -> Untold {
-    let is = |kind: fn(&Change) -> bool| transactions.iter().any(|transaction| kind(&transaction.change));
-    if !is(|change| *change == Change::Unexposed) {
-        return Untold::default();
-    }
+    let is = |kind: &dyn Fn(&Change) -> bool| transactions.iter().any(|transaction| kind(&transaction.change));
+    let null = is(&|change| *change == Change::Unexposed);
+    let value = field.and_then(|field| task.custom.get(field));
+    let described = is(&|change| matches!(change, Change::Description { .. }));
+    let tagged = is(&|change| matches!(change, Change::Projects { .. }));
+    // Where fields are told at all, a null is none; a value that no change left there was not told all the same.
+    let customized = is(&|change| matches!(change, Change::Custom { .. }));
+    let set = is(&|change| matches!(change, Change::Custom { field: changed, .. } if Some(changed.as_str()) == field));
     Untold {
-        field: field.is_some_and(|field| task.custom.contains_key(field))
-            && !is(|change| matches!(change, Change::Custom { .. })),
-        projects: !is(|change| matches!(change, Change::Projects { .. })),
-        description: !task.description.is_empty() && !is(|change| matches!(change, Change::Description { .. })),
+        field: value.is_some_and(|value| (null && !customized) || (field_text(value).is_some() && !set)),
+        projects: null && !tagged,
+        description: !described && (null || !task.description.is_empty()),
     }
 }
 
@@ -331,11 +335,6 @@ impl Timeline {
     /// What the changes may have been that the server does not tell.
     pub fn untold(&self, task: &Task, field: Option<&str>) -> Untold {
         untold(&self.transactions, task, field)
-    }
-
-    /// Of these first transactions of the task, the last whose change the server does not tell.
-    pub(super) fn last_untold(transactions: &[Transaction]) -> Option<&Transaction> {
-        transactions.iter().rev().find(|transaction| transaction.change == Change::Unexposed)
     }
 }
 

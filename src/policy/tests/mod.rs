@@ -7,6 +7,7 @@ mod edits;
 mod properties;
 mod restricted;
 mod rules;
+mod untold;
 
 use super::*;
 use crate::evidence::testing::History;

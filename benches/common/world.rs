@@ -165,6 +165,7 @@ impl Story {
             text,
         };
         self.rows.push(Transaction {
+            edge: None,
             id,
             phid: format!("PHID-XACT-TASK-b{id:0>14}"),
             object: self.phid.clone(),

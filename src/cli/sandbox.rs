@@ -13,7 +13,8 @@ use super::Globals;
 use super::exit::{Exit, Failure};
 use super::session::{environment, settings};
 use super::ui::{NAME, Ui, styled};
-use crate::sandbox::{self, Fault, Options, Running, SandboxError, Source, StoreError};
+use crate::config::Environment;
+use crate::sandbox::{self, Fault, Like, Options, Running, SandboxError, Source, StoreError};
 
 /// The schema of `sandbox --format json`.
 pub(super) const SCHEMA: &str = "phabgate/sandbox/1";
@@ -24,6 +25,9 @@ pub(super) struct Args {
     /// Serve on this port of 127.0.0.1; 0 takes any that is free
     #[arg(long, default_value_t = 0, value_name = "PORT")]
     port: u16,
+    /// Answer as this version of the server: master, 2026.27, 2019.25 or 2018.25 [default: master]
+    #[arg(long, value_name = "VERSION")]
+    like: Option<Like>,
     /// Break calls: METHOD:KIND:PROBABILITY, METHOD:KIND@NUMBER or METHOD:KIND, * for every method (repeatable)
     #[arg(long, value_name = "FAULT")]
     fault: Vec<Fault>,
@@ -89,8 +93,9 @@ pub(super) struct InProcess {
 
 impl InProcess {
     /// Serves the world that is kept in this folder.
-    pub(super) async fn start(state: &Path) -> Result<Self, Failure> {
-        let options = Options { source: Source::File(state.join(WORLD)), ..Options::default() };
+    pub(super) async fn start(state: &Path, environment: &Environment) -> Result<Self, Failure> {
+        let like = like(environment)?;
+        let options = Options { source: Source::File(state.join(WORLD)), like, ..Options::default() };
         let running = sandbox::serve(options).await?;
         let token = running.token_of(ACCOUNT)?.ok_or_else(|| no_account(ACCOUNT))?;
         Ok(Self { running, token, name: name()? })
@@ -127,6 +132,22 @@ impl InProcess {
     }
 }
 
+/// The variable that names the version as which the sandbox answers, inside of a command too.
+pub(super) const LIKE: &str = "PHABGATE_SANDBOX_LIKE";
+
+fn like(environment: &Environment) -> Result<Like, Failure> {
+    let usage =
+        |error: &dyn std::fmt::Display| Failure { exit: Exit::Usage, message: format!("{LIKE}: {error}"), hint: None };
+    match environment.text(LIKE).map_err(|error| Failure {
+        exit: Exit::Usage,
+        message: error.to_string(),
+        hint: None,
+    })? {
+        Some(text) => text.parse().map_err(|error| usage(&error)),
+        None => Ok(Like::default()),
+    }
+}
+
 /// What the sandbox is called.
 pub(super) fn name() -> Result<Url, Failure> {
     Ok(Url::parse(SERVER).map_err(SandboxError::from)?)
@@ -146,7 +167,8 @@ fn no_account(name: &str) -> Failure {
 /// Where the world cannot be kept or the port not be listened on.
 pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
     let globals = Globals { sandbox: true, ..globals.clone() };
-    let state = settings(&globals, &environment(&globals))?.state;
+    let environment = environment(&globals);
+    let state = settings(&globals, &environment)?.state;
     crate::config::ensure_state_dir(&state)?;
     if args.reset {
         return reset(&state, ui);
@@ -155,6 +177,10 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let options = Options {
         port: args.port,
         source: Source::File(state.join(WORLD)),
+        like: match args.like {
+            Some(like) => like,
+            None => like(&environment)?,
+        },
         faults: args.fault.clone(),
         seed: args.seed,
         stall: Duration::from_secs(args.stall),

@@ -44,7 +44,9 @@ pub(super) fn environment(globals: &Globals) -> Environment {
     }
     let kept = std::env::vars_os().filter(|(name, _)| {
         let name = name.to_string_lossy();
-        name == "PHABGATE_STATE" || !(name.starts_with("PHABGATE_") || name == "XDG_CONFIG_HOME")
+        name == "PHABGATE_STATE"
+            || name == super::sandbox::LIKE
+            || !(name.starts_with("PHABGATE_") || name == "XDG_CONFIG_HOME")
     });
     let variables = kept.chain([("XDG_CONFIG_HOME".into(), NOWHERE.into())]);
     let ids = Environment::of_process().ids();
@@ -90,7 +92,7 @@ impl Session {
         };
         if globals.sandbox {
             config::ensure_state_dir(&settings.state)?;
-            let sandbox = super::sandbox::InProcess::start(&settings.state).await?;
+            let sandbox = super::sandbox::InProcess::start(&settings.state, environment).await?;
             let token = SecretString::from(sandbox.token().to_owned());
             let client = Client::new(sandbox.url(), Some(token), timeouts, through)?;
             let server = sandbox.name().clone();

@@ -16,6 +16,7 @@
 mod access;
 mod fault;
 mod index;
+mod like;
 mod methods;
 mod page;
 mod remarkup;
@@ -28,10 +29,11 @@ mod wire;
 mod world;
 
 pub use self::fault::{Fault, FaultError, FaultKind, When};
+pub use self::like::{Like, LikeError};
 pub use self::server::{Options, Running, SandboxError, Served, serve};
 pub use self::store::{Clock, Source, StoreError, reset};
 pub use self::tamper::TamperError;
 pub use self::world::{
-    CommentVersion, CustomField, Edge, FieldKind, Priority, Project, Space, Status, Task, Transaction, User, World,
-    WorldError,
+    CommentVersion, CustomField, Edge, FieldKind, HiddenEdge, Priority, Project, Space, Status, Task, Transaction,
+    User, World, WorldError,
 };

@@ -174,7 +174,7 @@ mod tests {
 
     fn call(params: Value) -> Call {
         let Value::Object(params) = params else { panic!("no map") };
-        Call { method: "m".into(), params, token: None, typed: true }
+        Call { method: "m".into(), params, token: None, typed: true, like: Default::default() }
     }
 
     fn cut(params: Value) -> (Vec<u64>, Option<String>, Option<String>) {

@@ -3,6 +3,8 @@
 //! In the room: both ways to send parameters, the typed one (`params=<JSON>`) and plain fields (`constraints[ids][0]=1`),
 //! and the reading of single parameters with the server's complaints. Not in the room: what the methods do with them.
 
+use super::like::Like;
+
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
@@ -19,6 +21,8 @@ pub(crate) struct Call {
     pub(crate) token: Option<Value>,
     /// Whether the parameters came as JSON, so that a number is a number.
     pub(crate) typed: bool,
+    /// The version of the server that is called.
+    pub(crate) like: Like,
 }
 
 /// An answer of Conduit that is an error.
@@ -26,6 +30,8 @@ pub(crate) struct Call {
 pub(crate) struct Refusal {
     /// The code, `ERR-…`.
     pub(crate) code: &'static str,
+    /// What servers say that have no code of its own for it, where they say it otherwise.
+    old_info: Option<String>,
     /// The text, which may echo what was sent, the token included, as the real server's does.
     pub(crate) info: String,
 }
@@ -33,7 +39,21 @@ pub(crate) struct Refusal {
 impl Refusal {
     /// An error of this code.
     pub(crate) fn new(code: &'static str, info: impl Into<String>) -> Self {
-        Self { code, info: info.into() }
+        Self { code, old_info: None, info: info.into() }
+    }
+
+    /// The same, with what older servers say.
+    pub(crate) fn formerly(self, info: impl Into<String>) -> Self {
+        Self { old_info: Some(info.into()), ..self }
+    }
+
+    /// As servers answer that know few codes: those of the call itself, and one for everything else.
+    pub(crate) fn in_old_words(self) -> Self {
+        match self.code {
+            "ERR-CONDUIT-CALL" if self.old_info.is_none() => self,
+            "ERR-INVALID-AUTH" | "ERR-INVALID-SESSION" | "ERR-CONDUIT-CORE" => self,
+            _ => Self::core(self.old_info.unwrap_or(self.info)),
+        }
     }
 
     /// The error that most exceptions of the server become.
@@ -61,7 +81,7 @@ const META: [&str; 5] = ["api.token", "access_token", "output", "__form__", "__c
 
 impl Call {
     /// Reads the body of a request.
-    pub(crate) fn read(method: &str, content_type: &str, body: &[u8]) -> Result<Self, Refusal> {
+    pub(crate) fn read(method: &str, content_type: &str, body: &[u8], like: Like) -> Result<Self, Refusal> {
         if content_type.starts_with("application/json") {
             return Err(Refusal::core(
                 "Use form-encoded data to submit parameters to Conduit endpoints. Sending a JSON-encoded body and \
@@ -77,12 +97,12 @@ impl Call {
                 return Err(Refusal::core(info));
             };
             let token = params.remove("__conduit__").and_then(|meta| meta.get("token").cloned());
-            return Ok(Self { method, params, token, typed: true });
+            return Ok(Self { method, params, token, typed: true, like });
         }
         fields.remove("params");
         let token = fields.get("api.token").cloned();
         fields.retain(|name, _| !META.contains(&name.as_str()));
-        Ok(Self { method, params: fields, token, typed: false })
+        Ok(Self { method, params: fields, token, typed: false, like })
     }
 
     /// The parameter, where it was sent and is not null.
@@ -118,9 +138,10 @@ impl<'a> Fields<'a> {
         let map = as_map(call.get("constraints")).ok_or_else(|| {
             Refusal::new("ERR-INVALID-CONSTRAINTS-FORMAT", "Parameter \"constraints\" must be a map of constraints.")
         })?;
-        if map.keys().any(|key| !known.contains(&key.as_str())) {
+        if let Some(key) = map.keys().find(|key| !known.contains(&key.as_str())) {
             let info = "Parameter \"constraints\" includes an invalid key.";
-            return Err(Refusal::new("ERR-INVALID-CONSTRAINT", info));
+            let formerly = format!("Constraint \"{key}\" is not a valid constraint for this query.");
+            return Err(Refusal::new("ERR-INVALID-CONSTRAINT", info).formerly(formerly));
         }
         Ok(Self { map, call })
     }
@@ -301,7 +322,7 @@ mod tests {
     #[test]
     fn plain_fields_become_lists_and_maps_of_texts() {
         let body = b"api.token=t&output=json&constraints[ids][0]=1&constraints%5Bids%5D%5B1%5D=2&constraints[x][a]=b&l[]=p&l[]=q&o[=1";
-        let call = Call::read("m", FORM, body).unwrap();
+        let call = Call::read("m", FORM, body, Like::Master).unwrap();
         assert!(!call.typed);
         assert_eq!(call.token, Some(json!("t")));
         assert_eq!(
@@ -313,7 +334,7 @@ mod tests {
     #[test]
     fn the_typed_way_keeps_the_types_and_takes_the_token_out() {
         let body = b"params={\"__conduit__\":{\"token\":\"t\"},\"limit\":2}&output=json&api.token=other";
-        let call = Call::read("m", FORM, body).unwrap();
+        let call = Call::read("m", FORM, body, Like::Master).unwrap();
         assert!(call.typed);
         assert_eq!(call.token, Some(json!("t")));
         assert_eq!(Value::Object(call.params), json!({"limit": 2}));
@@ -321,8 +342,13 @@ mod tests {
 
     #[test]
     fn json_bodies_and_broken_params_are_refused() {
-        assert!(Call::read("m", "application/json", b"{}").unwrap_err().info.starts_with("Use form-encoded data"));
-        let refusal = Call::read("m", FORM, b"params=[broken").unwrap_err();
+        assert!(
+            Call::read("m", "application/json", b"{}", Like::Master)
+                .unwrap_err()
+                .info
+                .starts_with("Use form-encoded data")
+        );
+        let refusal = Call::read("m", FORM, b"params=[broken", Like::Master).unwrap_err();
         assert_eq!(refusal.info, "Invalid parameter information was passed to method 'm'.");
     }
 

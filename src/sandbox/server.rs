@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use super::fault::{Fault, FaultKind, Injector};
+use super::like::Like;
 use super::methods;
 use super::reply;
 use super::request::Call;
@@ -30,8 +32,11 @@ use super::world::World;
 
 /// The largest request that is read, as the recorded server's configuration has it.
 const LARGEST_REQUEST: usize = 32 << 20;
-/// How many of the calls that were served are remembered.
+/// How many of the calls that were served are remembered, and how much of the name of each, in bytes.
 const REMEMBERED: usize = 10_000;
+const LONGEST_NAME: usize = 100;
+/// How many bytes of writing calls are carried out by one server, so that it does not grow for ever.
+const MOST_WRITTEN: usize = 256 << 20;
 
 /// How the sandbox is served.
 #[derive(Debug, Clone)]
@@ -40,6 +45,8 @@ pub struct Options {
     pub port: u16,
     /// Where the world comes from.
     pub source: Source,
+    /// The version of the server as which it answers.
+    pub like: Like,
     /// The world's present.
     pub clock: Clock,
     /// What is to go wrong.
@@ -62,6 +69,7 @@ impl Default for Options {
         Self {
             port: 0,
             source: Source::BuiltIn,
+            like: Like::Master,
             clock: Clock::Running,
             faults: Vec::new(),
             seed: 1,
@@ -137,6 +145,8 @@ struct Shared {
     served: Mutex<Log>,
     /// Calls that are still to be carried out, by the order in which they came.
     late: Mutex<BTreeMap<usize, LateCall>>,
+    /// How many bytes of writing calls were carried out.
+    written: AtomicUsize,
     stop: watch::Sender<bool>,
     hosts: Vec<String>,
     options: Options,
@@ -178,6 +188,7 @@ pub async fn serve(mut options: Options) -> Result<Running, SandboxError> {
         injector: Mutex::new(Injector::new(options.faults.clone(), options.seed)),
         served: Mutex::default(),
         late: Mutex::default(),
+        written: AtomicUsize::new(0),
         stop: watch::Sender::new(false),
         hosts: hosts.into_iter().chain([format!("localhost:{}", address.port())]).collect(),
         options,
@@ -299,8 +310,9 @@ impl Drop for Running {
 
 impl Shared {
     fn answer(&self, method: &str, kind: &str, body: &[u8]) -> Result<String, StoreError> {
-        let call = Call::read(method, kind, body);
+        let call = Call::read(method, kind, body, self.options.like);
         match methods::writes(method) {
+            true if self.written.fetch_add(body.len(), Ordering::Relaxed) > MOST_WRITTEN => Ok(methods::full()),
             true => self.store.write(|world, now| methods::answer(world, &call, method, now)),
             false => self.store.read(|world, now| methods::answer(world, &call, method, now)),
         }
@@ -336,7 +348,8 @@ async fn handle(State(shared): State<Arc<Shared>>, ConnectInfo(wire): ConnectInf
     };
     let fault = guard(&shared.injector).pick(&method);
     let fault = fault.filter(|fault| !fault.spares_reads() || methods::writes(&method));
-    let number = guard(&shared.served).push(Served { method: method.clone(), fault });
+    let name = method.chars().take(LONGEST_NAME).collect();
+    let number = guard(&shared.served).push(Served { method: name, fault });
     let nothing = || Response::new(Body::empty());
     if fault == Some(FaultKind::Refuse) {
         wire.reset();
@@ -409,4 +422,23 @@ fn commit_later(shared: Arc<Shared>, number: usize) {
 
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_served_calls_keeps_the_last_ones() {
+        let mut log = Log::default();
+        let call = |number: usize| Served { method: number.to_string(), fault: None };
+        for number in 1..=REMEMBERED + 5 {
+            assert_eq!(log.push(call(number)), number);
+        }
+        assert_eq!((log.calls.len(), log.calls.front()), (REMEMBERED, Some(&call(6))));
+        log.set_fault(3, FaultKind::TooLarge);
+        log.set_fault(REMEMBERED + 5, FaultKind::TooLarge);
+        let struck: Vec<_> = log.calls.iter().filter(|call| call.fault.is_some()).map(|call| &call.method).collect();
+        assert_eq!(struck, [&(REMEMBERED + 5).to_string()]);
+    }
 }

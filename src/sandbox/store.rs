@@ -26,12 +26,13 @@ pub enum Clock {
 /// Where the world comes from.
 #[derive(Debug, Clone, Default)]
 pub enum Source {
-    /// The built-in world, in memory.
+    /// The built-in world, in memory, with tokens that were made for it.
     #[default]
     BuiltIn,
-    /// This world, in memory.
+    /// This world, in memory, with the tokens that it has.
     World(Box<World>),
-    /// This file, made from the built-in world where there is none.
+    /// This file, made from the built-in world with tokens of its own where there is none. Who can read it can use them:
+    /// its mode is 0600.
     File(PathBuf),
 }
 
@@ -95,14 +96,18 @@ impl Store {
     /// Opens the world.
     pub(crate) fn open(source: Source, clock: Clock) -> Result<Self, StoreError> {
         let (path, world, stamp) = match source {
-            Source::BuiltIn => (None, World::built_in()?, None),
+            Source::BuiltIn => (None, begun()?, None),
             Source::World(world) => (None, *world, None),
             Source::File(path) => {
                 let _lock = lock(&path)?;
-                let (world, stamp) = match load(&path)? {
+                let (mut world, mut stamp) = match load(&path)? {
                     Some(loaded) => loaded,
                     None => begin(&path)?,
                 };
+                if has_known_tokens(&world)? {
+                    world.renew_tokens();
+                    stamp = save(&path, &world)?;
+                }
                 (Some(path), world, Some(stamp))
             }
         };
@@ -193,10 +198,23 @@ pub fn reset(path: &Path) -> Result<(), StoreError> {
     begin(path).map(drop)
 }
 
+/// The built-in world with tokens of its own, so that no other sandbox's open it.
+fn begun() -> Result<World, StoreError> {
+    let mut world = World::built_in()?;
+    world.renew_tokens();
+    Ok(world)
+}
+
 fn begin(path: &Path) -> Result<(World, Stamp), StoreError> {
-    let world = World::built_in()?;
+    let world = begun()?;
     let stamp = save(path, &world)?;
     Ok((world, stamp))
+}
+
+/// Whether a world of an earlier version still has tokens that everybody knows.
+fn has_known_tokens(world: &World) -> Result<bool, StoreError> {
+    let known = World::built_in()?;
+    Ok(known.users.iter().any(|user| world.users.iter().any(|own| own.token == user.token)))
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {
@@ -276,6 +294,27 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&path), 0o600);
         assert_eq!(mode(&folder.path().join("deep")), 0o700);
+    }
+
+    #[test]
+    fn a_world_has_tokens_of_its_own_and_keeps_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("world.json");
+        let token = |store: &Store| store.read(|world, _| world.token_of("phabgate").unwrap().to_owned()).unwrap();
+        let open = || Store::open(Source::File(path.clone()), Clock::Running).unwrap();
+        let kept = token(&open());
+        let known = World::built_in().unwrap();
+        assert_ne!(Some(kept.as_str()), known.token_of("phabgate"));
+        assert_eq!(token(&open()), kept);
+        reset(&path).unwrap();
+        assert_ne!(token(&open()), kept);
+        let memory = || token(&Store::open(Source::BuiltIn, Clock::Running).unwrap());
+        assert_ne!(memory(), memory());
+        // a world that an earlier version made, with tokens that everybody knows
+        save(&path, &known).unwrap();
+        let renewed = token(&open());
+        assert_ne!(Some(renewed.as_str()), known.token_of("phabgate"));
+        assert_eq!(token(&open()), renewed);
     }
 
     #[test]

@@ -1,8 +1,11 @@
-//! What the web interface can do and Conduit cannot: to edit and to remove a comment.
+//! What the web interface can do and Conduit cannot: to edit and to remove a comment, to merge a task into another, to
+//! archive a project.
 //!
-//! In the room: both, as the server does them. Not in the room: who may; whoever is named does it.
+//! Responsible for doing each as the server does. Not for who may; whoever is named does it.
 
-use super::world::{CommentVersion, World};
+use serde_json::{Map, Value, json};
+
+use super::world::{CommentVersion, Transaction, World};
 
 /// Why a comment cannot be changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,6 +16,12 @@ pub enum TamperError {
     /// There is no such account.
     #[error("there is no account {0:?} in this world")]
     NoUser(String),
+    /// There is no such task.
+    #[error("there is no task T{0} in this world")]
+    NoTask(u64),
+    /// There is no such project.
+    #[error("{0} is no project of this world")]
+    NoProject(String),
 }
 
 impl World {
@@ -30,6 +39,54 @@ impl World {
     /// Where there is no such comment or account.
     pub fn remove_comment(&mut self, transaction: &str, user: &str, now: i64) -> Result<(), TamperError> {
         self.add_version(transaction, user, None, now)
+    }
+
+    /// Merges a task into another: it becomes a duplicate, and no transaction of its own tells the status.
+    ///
+    /// # Errors
+    /// Where there is no such task or account.
+    pub fn merge_task(&mut self, task: u64, into: u64, user: &str, now: i64) -> Result<(), TamperError> {
+        let author = self.user_named(user).ok_or_else(|| TamperError::NoUser(user.to_owned()))?.phid.clone();
+        let phid =
+            |world: &Self, id| world.task_numbered(id).map(|task| task.phid.clone()).ok_or(TamperError::NoTask(id));
+        let (from, to) = (phid(self, task)?, phid(self, into)?);
+        for (object, kind, new) in [(&from, "mergedinto", json!(to)), (&to, "mergedfrom", json!([from]))] {
+            let transaction = Transaction {
+                id: self.next_transaction(),
+                phid: self.fresh_phid("XACT-TASK"),
+                object: object.clone(),
+                kind: Some(kind.to_owned()),
+                author: author.clone(),
+                created: now,
+                modified: now,
+                group: self.fresh_group(),
+                edge: None,
+                fields: Map::from_iter([("old".to_owned(), Value::Null), ("new".to_owned(), new)]),
+                versions: Vec::new(),
+            };
+            self.transactions.push(transaction);
+        }
+        for other in self.tasks.iter_mut().filter(|other| other.phid == from || other.phid == to) {
+            other.modified = now;
+            if other.phid == from {
+                other.status = "duplicate".to_owned();
+                other.closed = Some(now);
+                other.closer = Some(author.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Archives a project.
+    ///
+    /// # Errors
+    /// Where there is no project of this PHID.
+    pub fn archive_project(&mut self, phid: &str, now: i64) -> Result<(), TamperError> {
+        let project = self.projects.iter_mut().find(|project| project.phid == phid);
+        let project = project.ok_or_else(|| TamperError::NoProject(phid.to_owned()))?;
+        project.archived = true;
+        project.modified = now;
+        Ok(())
     }
 
     fn add_version(&mut self, phid: &str, user: &str, text: Option<&str>, now: i64) -> Result<(), TamperError> {
@@ -59,6 +116,21 @@ impl World {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_merged_task_is_a_duplicate_without_a_transaction_of_its_status() {
+        let mut world = World::built_in().unwrap();
+        let now = world.last_event() + 5;
+        world.merge_task(2, 1, "sre1", now).unwrap();
+        let task = world.task_numbered(2).unwrap().clone();
+        assert_eq!((task.status.as_str(), task.closed, task.modified), ("duplicate", Some(now), now));
+        let into = world.task_numbered(1).unwrap().phid.clone();
+        let newest = |phid: &str| world.history(phid)[0].clone();
+        assert_eq!(newest(&task.phid).kind.as_deref(), Some("mergedinto"));
+        assert_eq!(newest(&task.phid).fields["new"], into);
+        assert_eq!(newest(&into).kind.as_deref(), Some("mergedfrom"));
+        assert_eq!(world.merge_task(2, 999, "sre1", now), Err(TamperError::NoTask(999)));
+    }
 
     #[test]
     fn an_edit_keeps_the_old_text_and_a_removal_blanks_all() {

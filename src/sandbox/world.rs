@@ -180,6 +180,9 @@ pub struct Project {
     pub edit: String,
     /// Who may join it.
     pub join: String,
+    /// Whether it was archived.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub archived: bool,
     /// Its own members.
     pub members: Vec<Edge>,
 }
@@ -250,12 +253,24 @@ pub struct Transaction {
     pub modified: i64,
     /// What was submitted together carries the same group.
     pub group: String,
+    /// What it relates the task to, where `transaction.search` does not tell that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edge: Option<HiddenEdge>,
     /// What changed, as `fields` of the reply.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub fields: Map<String, Value>,
     /// Every version of its comment, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub versions: Vec<CommentVersion>,
+}
+
+/// A relation that a transaction added: a mention.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HiddenEdge {
+    /// The number of the kind of relation: 51 for being mentioned by, 52 for mentioning.
+    pub kind: u32,
+    /// What the task was related to.
+    pub phids: Vec<String>,
 }
 
 /// A version of a comment.
@@ -304,6 +319,34 @@ impl World {
     /// Where serialising fails, which it has no reason to.
     pub fn to_json(&self) -> Result<String, WorldError> {
         Ok(serde_json::to_string(self)?)
+    }
+
+    /// Gives every account a token that nobody knows yet.
+    pub fn renew_tokens(&mut self) {
+        for user in &mut self.users {
+            // both halves are random but for the time in them
+            let random = [uuid::Uuid::now_v7(), uuid::Uuid::now_v7(), uuid::Uuid::now_v7()].map(uuid::Uuid::into_bytes);
+            user.token = format!("api-{}", letters(&random.concat(), 28));
+        }
+    }
+
+    /// The same world with other PHIDs, as another server would have made them: one world for each seed.
+    ///
+    /// # Errors
+    /// Where the world cannot be written as JSON, which it has no reason to.
+    pub fn with_other_phids(&self, seed: u64) -> Result<Self, WorldError> {
+        let text = self.to_json()?;
+        let mut pieces = text.split("PHID-");
+        let mut renamed = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            let end =
+                piece.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-').unwrap_or(piece.len());
+            let (name, rest) = piece.split_at(end);
+            let (kind, tail) = name.rsplit_once('-').unwrap_or(("", name));
+            let tail = letters(format!("{seed} {kind} {tail}").as_bytes(), tail.len());
+            renamed.push_str(&format!("PHID-{kind}-{tail}{rest}"));
+        }
+        Self::from_json(&renamed)
     }
 
     /// The API token of an account.
@@ -405,12 +448,7 @@ impl World {
     /// Letters that were not used before, as a PHID's tail or a group.
     fn fresh_letters(&mut self, length: usize) -> String {
         self.serial += 1;
-        let digest = Sha256::digest(format!("phabgate sandbox {}", self.serial));
-        digest
-            .iter()
-            .map(|byte| char::from(b"abcdefghijklmnopqrstuvwxyz234567"[usize::from(byte % 32)]))
-            .take(length)
-            .collect()
+        letters(format!("phabgate sandbox {}", self.serial).as_bytes(), length)
     }
 
     /// A PHID that was not used before. Those of transactions are shorter, as the server's are.
@@ -434,6 +472,13 @@ impl World {
         let versions = self.transactions.iter().flat_map(|transaction| &transaction.versions);
         versions.map(|version| version.id).max().unwrap_or_default() + 1
     }
+}
+
+/// Letters and digits as PHIDs and tokens have them, at most 32, from the digest of these bytes.
+fn letters(bytes: &[u8], length: usize) -> String {
+    let digest = Sha256::digest(bytes);
+    let letter = |byte: &u8| char::from(b"abcdefghijklmnopqrstuvwxyz234567"[usize::from(byte % 32)]);
+    digest.iter().map(letter).take(length).collect()
 }
 
 #[cfg(test)]
@@ -463,6 +508,32 @@ mod tests {
             assert_eq!(world.users.iter().filter(|other| other.token == user.token).count(), 1);
         }
         assert_eq!(world.token_of("nobody"), None);
+    }
+
+    #[test]
+    fn renewed_tokens_are_of_the_right_form_and_nobodys_before() {
+        let mut world = World::built_in().unwrap();
+        let known: Vec<String> = world.users.iter().map(|user| user.token.clone()).collect();
+        world.renew_tokens();
+        let mut seen = std::collections::BTreeSet::from_iter(known);
+        for user in &world.users {
+            assert!(user.token.len() == 32 && user.token.starts_with("api-"), "{}", user.token);
+            assert!(seen.insert(user.token.clone()), "{}", user.token);
+        }
+    }
+
+    #[test]
+    fn other_phids_make_the_same_world_of_another_server() {
+        let world = World::built_in().unwrap();
+        let other = world.with_other_phids(7).unwrap();
+        assert_eq!(other, world.with_other_phids(7).unwrap());
+        assert_ne!(other.tasks[0].phid, world.with_other_phids(8).unwrap().tasks[0].phid);
+        for (one, two) in world.tasks.iter().zip(&other.tasks) {
+            assert_eq!((one.id, &one.title, one.phid.len()), (two.id, &two.title, two.phid.len()));
+            assert_ne!((&one.phid, &one.author), (&two.phid, &two.author));
+            assert_eq!(other.history(&two.phid).len(), world.history(&one.phid).len());
+        }
+        assert!(other.transactions.iter().all(|row| row.phid.starts_with("PHID-XACT-TASK-")));
     }
 
     #[test]

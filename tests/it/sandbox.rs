@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use phabgate::sandbox::{Clock, Fault, FaultKind, Options, Running};
+use phabgate::sandbox::{Clock, Fault, FaultKind, Options, Running, Source, World};
 use serde_json::{Value, json};
 
 use crate::server::Server;
@@ -236,6 +236,102 @@ fn a_request_above_the_limit_is_refused_and_not_carried_out() {
     let seen = see(start(&server.running, "sre1", "maniphest.edit", long));
     assert_eq!((seen.status(), written(&server.running)), (Some(413), 1));
     assert_eq!(server.running.served().last().unwrap().fault, Some(FaultKind::TooLarge));
+}
+
+#[test]
+fn a_token_opens_the_sandbox_that_it_was_made_for_and_no_other() {
+    let (one, two) = (Server::new(), Server::new());
+    let ask = |server: &Server, token: &str| {
+        let form = "application/x-www-form-urlencoded";
+        let body = typed(token, json!({}));
+        let reply = see(send(&server.running, &authority(&server.running), "user.whoami", form, &body)).json();
+        reply["error_code"].clone()
+    };
+    let token = one.running.token_of("phabgate").unwrap().unwrap();
+    assert_eq!((ask(&one, &token), ask(&two, &token)), (Value::Null, json!("ERR-INVALID-AUTH")));
+    // Those of the fixture are known to everybody.
+    let known = World::built_in().unwrap().token_of("phabgate").unwrap().to_owned();
+    assert_eq!(ask(&one, &known), "ERR-INVALID-AUTH");
+}
+
+#[test]
+fn the_version_is_chosen_by_flag_or_variable_and_must_be_known() {
+    let machine = crate::harness::Machine::new();
+    let run = |version: &str, arguments: &[&str]| {
+        let output = machine.phabgate().env("PHABGATE_SANDBOX_LIKE", version).args(arguments).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    for (version, arguments) in
+        [("master", ["sandbox", "--like", "2020.1"].as_slice()), ("2020.1", &["--sandbox", "check", "T1"])]
+    {
+        let (code, err) = run(version, arguments);
+        assert_eq!(code, 2, "{err}");
+        let said = crate::server::in_one_line(&err);
+        assert!(said.contains("\"2020.1\": the versions are master, 2026.27, 2019.25 and 2018.25"), "{err}");
+    }
+    // A server without transactions in bulk cannot be audited.
+    assert_ne!(run("master", &["--sandbox", "audit"]).0, 3);
+    assert_eq!(run("2019.25", &["--sandbox", "audit"]).0, 3);
+}
+
+#[test]
+fn another_server_can_stand_behind_the_same_address() {
+    let one = Server::new();
+    let (url, task) = (one.running.url.clone(), one.running.world().unwrap().tasks[0].clone());
+    drop(one);
+    let world = World::built_in().unwrap().with_other_phids(1).unwrap();
+    let port = url.port().unwrap();
+    let two = Server::with(Options { port, source: Source::World(Box::new(world)), ..Options::default() });
+    let other = two.running.world().unwrap().tasks[0].clone();
+    assert_eq!((&two.running.url, &other.title), (&url, &task.title));
+    assert_ne!((&other.phid, &other.author), (&task.phid, &task.author));
+    let found = call(&two.running, "sre1", "maniphest.search", json!({"constraints": {"ids": [1]}}));
+    assert_eq!(found["result"]["data"][0]["phid"], other.phid);
+}
+
+#[test]
+fn archived_projects_are_hidden_unless_they_are_asked_for() {
+    let server = Server::new();
+    let archive = |world: &mut World, now| {
+        let phid = world.project_tagged("sre").unwrap().phid.clone();
+        world.archive_project(&phid, now).unwrap();
+    };
+    server.running.change(archive).unwrap();
+    let found = |constraints: Value| {
+        let reply = call(&server.running, "phabgate", "project.search", json!({ "constraints": constraints }));
+        (reply["result"]["data"].as_array().unwrap().len(), reply["result"]["maps"]["slugMap"].clone())
+    };
+    assert_eq!(found(json!({"slugs": ["sre"]})), (0, json!({})));
+    assert_eq!(found(json!({"slugs": ["sre"], "status": "active"})), (0, json!({})));
+    for status in ["all", "archived"] {
+        assert_eq!(found(json!({"slugs": ["sre"], "status": status})).0, 1, "{status}");
+    }
+    // By a hashtag nothing is below anything.
+    assert_eq!(found(json!({"ancestors": ["emergency-deployment"], "status": "all"})), (0, json!({})));
+}
+
+#[test]
+fn old_and_new_values_are_told_by_the_frozen_method() {
+    let server = Server::new();
+    let sre1 = phid(&server.running, "sre1");
+    let changes = json!([{"type": "custom.emergency.reason", "value": "abuse"}, {"type": "owner", "value": sre1}]);
+    let edit = json!({"objectIdentifier": "T5", "transactions": changes});
+    assert_eq!(call(&server.running, "deployer1", "maniphest.edit", edit)["error_code"], Value::Null);
+    let ask = |who: &str, id: u64| {
+        call(&server.running, who, "maniphest.gettasktransactions", json!({ "ids": [id] }))["result"].clone()
+    };
+    let told = ask("phabgate", 5);
+    let row = |kind: &str| {
+        let rows = told["5"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["transactionType"] == kind).unwrap();
+        (row["oldValue"].clone(), row["newValue"].clone(), row["meta"]["customfield:key"].clone())
+    };
+    assert_eq!(row("core:customfield"), (Value::Null, json!("abuse"), json!("std:maniphest:emergency.reason")));
+    assert_eq!(row("reassign"), (Value::Null, json!(sre1), Value::Null));
+    let (before, after, _) = row("core:subscribers");
+    assert_eq!((before, after), (json!([]), json!([phid(&server.running, "deployer1")])));
+    // PHP's empty map; of a hidden task not a word.
+    assert_eq!((ask("phabgate", 27), ask("phabgate", 999)), (json!([]), json!([])));
 }
 
 #[test]

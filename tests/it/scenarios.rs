@@ -1,14 +1,71 @@
 //! The scenarios on the sandbox: each gets its verdict, and each refusal says what is missing and what to type.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use phabgate::sandbox::Like;
 use serde_json::Value;
 
 use crate::harness::Machine;
 use crate::server::Server;
 
-fn scenarios() -> BTreeMap<String, Value> {
+/// All scenarios: those of the built-in world, and those of `world-more.json`, which say so.
+fn all_scenarios() -> BTreeMap<String, Value> {
     serde_json::from_str(include_str!("../../fixtures/scenarios.json")).unwrap()
+}
+
+/// The scenarios of the built-in world.
+fn scenarios() -> BTreeMap<String, Value> {
+    all_scenarios().into_iter().filter(|(_, about)| about["world"].is_null()).collect()
+}
+
+/// What `check` says of a scenario in JSON; it is checked that the exit code says the same.
+fn verdict(server: &Server, about: &Value) -> Value {
+    let deployer = about["deployer"].as_str().unwrap_or("deployer1");
+    let task = about["task"].as_str().unwrap();
+    let (code, out, err) = server.run(&["check", task, "--deployer", deployer, "--format", "json"]);
+    let verdict: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{task}: {out}{err}"));
+    let codes = BTreeMap::from([("allowed", 0), ("denied", 1), ("undecided", 3), ("pending", 8)]);
+    assert_eq!(codes[verdict["verdict"].as_str().unwrap()], code, "{task}: {err}");
+    verdict
+}
+
+/// What the gate does not say as it has to yet, on any version. Whoever mends one takes it out.
+const NOT_YET: &[&str] =
+    &["no-in-bold", "no-in-the-description", "no-misspelt", "no-with-a-blank", "yes-in-bold", "yes-with-a-thumb"];
+
+/// Whether a version may leave a scenario undecided: where it does not tell what the verdict depends on. The old ones do
+/// not tell which field was changed.
+fn may_be_unknown(like: Like, scenario: &str) -> bool {
+    like < Like::Release2026_27 && (scenario.starts_with("field-") || scenario == "reason-in-field")
+}
+
+#[test]
+fn every_version_gets_the_verdicts_of_master_or_unknown_with_a_clear_word() {
+    let mut wrong = BTreeSet::new();
+    let mut judged = 0;
+    for like in Like::ALL {
+        let server = Server::like(like);
+        for (scenario, about) in all_scenarios() {
+            let Some(expected) = about["expect"].as_str() else { continue };
+            let verdict = verdict(&server, &about);
+            let got = verdict["verdict"].as_str().unwrap();
+            let unknown = verdict["rules"].as_array().unwrap().iter().filter(|rule| rule["outcome"] == "unknown");
+            let says = unknown.filter_map(|rule| rule["message"].as_str()).any(|message| message.contains(' '));
+            if got != expected && !(got == "undecided" && says && may_be_unknown(like, &scenario)) {
+                wrong.insert((like.name(), scenario));
+            }
+            judged += 1;
+        }
+    }
+    let listed = Like::ALL.iter().flat_map(|like| NOT_YET.iter().map(|scenario| (like.name(), (*scenario).to_owned())));
+    let listed: BTreeSet<_> = listed.collect();
+    let worse: Vec<_> = wrong.difference(&listed).collect();
+    let mended: Vec<_> = listed.difference(&wrong).collect();
+    assert!(
+        worse.is_empty() && mended.is_empty(),
+        "wrong verdicts: {worse:?}\nright now, to be taken out of NOT_YET: {mended:?}"
+    );
+    assert_eq!(judged, 4 * 45);
 }
 
 #[test]
@@ -17,12 +74,8 @@ fn every_scenario_gets_its_verdict() {
     let mut judged = 0;
     for (scenario, about) in scenarios() {
         let Some(expected) = about["expect"].as_str() else { continue };
-        let deployer = about["deployer"].as_str().unwrap_or("deployer1");
-        let task = about["task"].as_str().unwrap();
-        let (code, out, err) = server.run(&["check", task, "--deployer", deployer, "--format", "json"]);
-        let verdict: Value = serde_json::from_str(&out).unwrap();
-        let codes = BTreeMap::from([("allowed", 0), ("denied", 1), ("pending", 8)]);
-        assert_eq!((verdict["verdict"].as_str(), code), (Some(expected), codes[expected]), "{scenario}: {err}");
+        let verdict = verdict(&server, &about);
+        assert_eq!(verdict["verdict"], expected, "{scenario}");
         assert_eq!(verdict["schema"], "phabgate/check/1");
         judged += 1;
     }

@@ -6,13 +6,32 @@ use std::sync::{Arc, mpsc};
 use assert_cmd::Command;
 use phabgate::record::parse::{Parsed, parse};
 use phabgate::record::{Event, Record};
-use phabgate::sandbox::{Options, Running, serve};
+use phabgate::sandbox::{Like, Options, Running, Source, World, serve};
 
 use crate::harness::Machine;
 
 /// A text as it was before it was laid out in lines.
 pub(crate) fn in_one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The built-in world with the scenarios of `world-more.json`, and tokens of its own.
+pub(crate) fn world_with_more() -> World {
+    let more: serde_json::Value = serde_json::from_str(include_str!("../../fixtures/world-more.json")).unwrap();
+    let part = |name: &str| more[name].clone();
+    let mut world = World::built_in().unwrap();
+    world.serial = more["serial"].as_u64().unwrap();
+    world.projects.extend(serde_json::from_value::<Vec<phabgate::sandbox::Project>>(part("projects")).unwrap());
+    for task in serde_json::from_value::<Vec<phabgate::sandbox::Task>>(part("tasks")).unwrap() {
+        world.tasks.retain(|known| known.phid != task.phid);
+        world.tasks.push(task);
+    }
+    world.tasks.sort_by_key(|task| task.id);
+    world
+        .transactions
+        .extend(serde_json::from_value::<Vec<phabgate::sandbox::Transaction>>(part("transactions")).unwrap());
+    world.renew_tokens();
+    world
 }
 
 /// The sandbox, and a machine on which the gate is set up for it.
@@ -27,6 +46,11 @@ impl Server {
     /// The built-in world, in memory.
     pub(crate) fn new() -> Self {
         Self::with(Options::default())
+    }
+
+    /// The built-in world and what `world-more.json` adds, on a server that answers as this version does.
+    pub(crate) fn like(like: Like) -> Self {
+        Self::with(Options { source: Source::World(Box::new(world_with_more())), like, ..Options::default() })
     }
 
     /// The built-in world, with these faults.

@@ -13,7 +13,11 @@ use self::change::Change;
 use super::super::access::{self, Capability};
 use super::super::remarkup;
 use super::super::request::{Call, Outcome, Refusal, as_map, tell};
-use super::super::world::{CommentVersion, Edge, Task, Transaction, User, World, leads_to, ordered};
+use super::super::world::{CommentVersion, Edge, HiddenEdge, Task, Transaction, User, World, leads_to, ordered};
+
+/// The relations of a task to those that its texts mention, and the other way round.
+const MENTIONS: u32 = 52;
+const MENTIONED_BY: u32 = 51;
 
 /// Closed statuses that do not assign the task to who sets them.
 const UNCLAIMED: &[&str] = &["invalid", "duplicate"];
@@ -112,6 +116,7 @@ pub(super) fn edit(world: &mut World, call: &Call, user: &User, now: i64) -> Out
 /// A transaction to be written.
 struct Row {
     kind: Option<&'static str>,
+    edge: Option<HiddenEdge>,
     fields: Map<String, Value>,
 }
 
@@ -181,7 +186,7 @@ impl<'w> Draft<'w> {
     }
 
     fn row(&mut self, kind: &'static str, value: Value) {
-        self.rows.push(Row { kind: Some(kind), fields: fields(value) });
+        self.rows.push(Row { kind: Some(kind), edge: None, fields: fields(value) });
     }
 
     fn apply(&mut self, change: &Change, all: &[Change]) {
@@ -224,8 +229,10 @@ impl<'w> Draft<'w> {
             Change::Space(space) => self.space(space),
             Change::Custom(key, new) => {
                 let old = self.task.custom.get(key).cloned().unwrap_or(Value::Null);
-                let new_value = if *new == json!("") || *new == json!([]) { Value::Null } else { new.clone() };
-                if new_value != old {
+                let empty = |value: &Value| value.is_null() || *value == json!("") || *value == json!([]);
+                // a text that is cleared stays an empty one
+                let new_value = if empty(new) && (empty(&old) || new.is_array()) { Value::Null } else { new.clone() };
+                if new_value != old && !(empty(&new_value) && empty(&old)) {
                     let stored = |value: &Value| match value {
                         Value::Array(_) => json!(value.to_string()),
                         other => other.clone(),
@@ -424,7 +431,7 @@ impl<'w> Draft<'w> {
         self.task.unsubscribed.extend(gone);
         self.task.unsubscribed.retain(|phid| !leads_to(&edges, phid));
         self.task.subscribers = edges;
-        let row = Row { kind: Some("subscribers"), fields: fields(json!({ "operations": operations })) };
+        let row = Row { kind: Some("subscribers"), edge: None, fields: fields(json!({ "operations": operations })) };
         self.rows.insert(place.min(self.rows.len()), row);
     }
 
@@ -440,7 +447,8 @@ impl<'w> Draft<'w> {
             .collect();
         if !fresh.is_empty() {
             self.task.mentions.extend(fresh.iter().cloned());
-            self.rows.push(Row { kind: None, fields: Map::new() });
+            let edge = HiddenEdge { kind: MENTIONS, phids: fresh.clone() };
+            self.rows.push(Row { kind: None, edge: Some(edge), fields: Map::new() });
         }
         fresh
     }
@@ -519,6 +527,7 @@ fn commit(
             created: now,
             modified: now,
             group: group.clone(),
+            edge: row.edge,
             fields: row.fields,
             versions: versions.into_iter().collect(),
         });
@@ -528,11 +537,12 @@ fn commit(
         transactions.push(json!({"phid": write(world, &task.phid, row, None)}));
     }
     for text in comments {
-        let row = Row { kind: Some("comment"), fields: Map::new() };
+        let row = Row { kind: Some("comment"), edge: None, fields: Map::new() };
         transactions.push(json!({"phid": write(world, &task.phid, row, Some(text))}));
     }
     for other in linked {
-        write(world, other, Row { kind: None, fields: Map::new() }, None);
+        let edge = HiddenEdge { kind: MENTIONED_BY, phids: vec![task.phid.clone()] };
+        write(world, other, Row { kind: None, edge: Some(edge), fields: Map::new() }, None);
     }
     for other in &mut world.tasks {
         if linked.contains(&other.phid) {

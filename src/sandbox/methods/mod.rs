@@ -22,6 +22,7 @@ use super::world::{User, World};
 /// What the searches of applications define.
 const SEARCH: &[&str] = &["queryKey", "constraints", "attachments", "order", "before", "after", "limit"];
 const TRANSACTIONS: &[&str] = &["objectIdentifier", "objectType", "constraints", "before", "after", "limit"];
+const KEYS: &[&str] = &["ids", "phids", "objectPHIDs", "keys", "before", "after", "limit"];
 const EDIT: &[&str] = &["transactions", "objectIdentifier"];
 
 type Method = fn(&mut Indexed, &Call, &User, i64) -> Outcome;
@@ -36,6 +37,7 @@ const METHODS: &[(&str, &[&str], bool, Method)] = &[
     ("maniphest.status.search", &[], false, |world, _, _, _| tasks::statuses(world)),
     ("maniphest.edit", EDIT, true, |world, call, user, now| edit::edit(world, call, user, now)),
     ("maniphest.gettasktransactions", &["ids"], false, |world, call, user, _| legacy::transactions(world, call, user)),
+    ("auth.querypublickeys", KEYS, false, |_, call, _, _| users::public_keys(call)),
     ("transaction.search", TRANSACTIONS, false, |world, call, user, _| transactions::search(world, call, user)),
 ];
 
@@ -46,17 +48,27 @@ pub(crate) fn writes(method: &str) -> bool {
 
 /// Answers a call at this time of the world: the JSON that the server sends.
 pub(crate) fn answer(world: &mut Indexed, call: &Result<Call, Refusal>, method: &str, now: i64) -> String {
+    let outcome = match call {
+        Ok(call) => dispatch(world, call, now),
+        Err(refusal) if exists(method) => Err(refusal.clone()),
+        Err(_) => Err(no_such_method(method)),
+    };
+    envelope(&outcome)
+}
+
+/// The answer of a sandbox that takes no more.
+pub(crate) fn full() -> String {
+    let info = "The sandbox is full. `phabgate sandbox --reset` makes it new.";
+    envelope(&Err(Refusal::core(info)))
+}
+
+fn envelope(outcome: &Outcome) -> String {
     #[derive(Serialize)]
     struct Envelope<'a> {
         result: Option<&'a RawValue>,
         error_code: Option<&'a str>,
         error_info: Option<&'a str>,
     }
-    let outcome = match call {
-        Ok(call) => dispatch(world, call, now),
-        Err(refusal) if exists(method) => Err(refusal.clone()),
-        Err(_) => Err(no_such_method(method)),
-    };
     let refusal = outcome.as_ref().err();
     let envelope = Envelope {
         result: outcome.as_deref().ok(),
@@ -82,9 +94,13 @@ fn dispatch(world: &mut Indexed, call: &Call, now: i64) -> Outcome {
     }
     let found = METHODS.iter().find(|(name, ..)| *name == call.method);
     let (_, defined, _, run) = found.ok_or_else(|| no_such_method(&call.method))?;
-    call.allow(defined)?;
+    let known = |name: &&str| *name != "objectType" || call.like.has_bulk();
+    call.allow(&defined.iter().copied().filter(known).collect::<Vec<_>>())?;
     let user = authenticate(world, call)?.clone();
-    run(world, call, &user, now)
+    run(world, call, &user, now).map_err(|refusal| match call.like.has_own_codes() {
+        true => refusal,
+        false => refusal.in_old_words(),
+    })
 }
 
 /// Whose token it is. The refusals print the token back, as the real server's do.

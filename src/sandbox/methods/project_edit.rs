@@ -72,6 +72,7 @@ fn blank(world: &World, now: i64) -> Project {
         view: "users".to_owned(),
         edit: "users".to_owned(),
         join: "users".to_owned(),
+        archived: false,
         members: Vec::new(),
     }
 }

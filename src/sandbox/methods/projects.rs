@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::access;
+use super::super::like::Like;
 use super::super::page::{Cursors, application_limit, search_reply};
 use super::super::request::{Call, Fields, Outcome};
 use super::super::world::{Project, User, World, leads_to, ordered};
@@ -33,7 +34,17 @@ const ORDERS: &[&str] = &["name", "newest", "created", "oldest", "relevance"];
 
 pub(super) fn search(world: &World, call: &Call, viewer: &User) -> Outcome {
     query_key(call)?;
-    let fields = Fields::constraints(call, CONSTRAINTS)?;
+    let known: Vec<&str> =
+        CONSTRAINTS.iter().copied().filter(|name| *name != "status" || call.like.has_project_status()).collect();
+    let fields = Fields::constraints(call, &known)?;
+    let status = fields.string("status")?;
+    // any other word is no constraint, and no word hides what was archived
+    let of_status = |project: &Project| match status.as_deref() {
+        None => !(call.like.has_project_status() && project.archived),
+        Some("active") => !project.archived,
+        Some("archived") => project.archived,
+        Some(_) => true,
+    };
     let (ids, phids) = (fields.integers("ids")?, fields.phids("phids")?);
     let (slugs, name) = (fields.strings("slugs")?, fields.string("name")?);
     let (parents, ancestors) = (fields.phids("parents")?, fields.phids("ancestors")?);
@@ -47,8 +58,9 @@ pub(super) fn search(world: &World, call: &Call, viewer: &User) -> Outcome {
     let mut slug_map = Map::new();
     for asked in slugs.iter().flatten() {
         let slug = asked.trim_start_matches('#').to_lowercase();
-        if let Some(project) =
-            world.project_tagged(&slug).filter(|project| access::can_view_project(world, project, viewer))
+        if let Some(project) = world
+            .project_tagged(&slug)
+            .filter(|project| of_status(project) && access::can_view_project(world, project, viewer))
         {
             slug_map.insert(asked.clone(), json!({"slug": slug, "projectPHID": project.phid}));
         }
@@ -76,11 +88,12 @@ pub(super) fn search(world: &World, call: &Call, viewer: &User) -> Outcome {
             && members.as_ref().is_none_or(joined)
             && parents.as_ref().is_none_or(|phids| project.parent.as_ref().is_some_and(|own| phids.contains(own)))
             && ancestors.as_ref().is_none_or(|phids| phids.iter().any(|phid| below(project, phid)))
+            && of_status(project)
             && root.is_none_or(|root| project.parent.is_none() == root)
     };
     let cursors = Cursors::new(call, "PhabricatorProjectQuery", "Project IDs must be integer numbers.");
     let page = cursors.page(&all, limit, |project| project.id, matches)?;
-    let page = page.map(|project| render(world, project, &attached));
+    let page = page.map(|project| render(world, project, &attached, call.like));
     search_reply(call, page, echo, json!({ "slugMap": slug_map }))
 }
 
@@ -88,7 +101,7 @@ fn brief(project: &Project) -> Value {
     json!({"id": project.id, "phid": project.phid, "name": project.name})
 }
 
-fn render(world: &World, project: &Project, attached: &[String]) -> Value {
+fn render(world: &World, project: &Project, attached: &[String], like: Like) -> Value {
     let ancestors = world.ancestors(&project.phid);
     let mut extra = Map::new();
     for key in attached {
@@ -106,26 +119,29 @@ fn render(world: &World, project: &Project, attached: &[String]) -> Value {
         Some(_) => json!({"key": "milestone", "name": "Milestone", "icon": "fa-map-marker"}),
         None => json!({"key": "project", "name": "Project", "icon": "fa-briefcase"}),
     };
-    json!({
-        "id": project.id,
-        "type": "PROJ",
-        "phid": project.phid,
-        "fields": {
-            "name": project.name,
-            "slug": project.slugs.first(),
-            "subtype": "default",
-            "milestone": project.milestone,
-            "depth": ancestors.len(),
-            "parent": ancestors.first().map(|above| brief(above)),
-            "icon": icon,
-            "color": {"key": "blue", "name": "Blue"},
-            "status": "active",
-            "spacePHID": null,
-            "dateCreated": project.created,
-            "dateModified": project.modified,
-            "policy": {"view": project.view, "edit": project.edit, "join": project.join},
-            "description": project.description,
-        },
-        "attachments": extra,
-    })
+    let color = match project.archived {
+        true => json!({"key": "disabled", "name": null}),
+        false => json!({"key": "blue", "name": "Blue"}),
+    };
+    let mut fields = json!({
+        "name": project.name,
+        "slug": project.slugs.first(),
+        "milestone": project.milestone,
+        "depth": ancestors.len(),
+        "parent": ancestors.first().map(|above| brief(above)),
+        "icon": icon,
+        "color": color,
+        "dateCreated": project.created,
+        "dateModified": project.modified,
+        "policy": {"view": project.view, "edit": project.edit, "join": project.join},
+        "description": project.description,
+    });
+    if like.has_project_subtype() {
+        fields["subtype"] = json!("default");
+        fields["spacePHID"] = Value::Null;
+    }
+    if like.has_project_status() {
+        fields["status"] = json!(if project.archived { "archived" } else { "active" });
+    }
+    json!({"id": project.id, "type": "PROJ", "phid": project.phid, "fields": fields, "attachments": extra})
 }

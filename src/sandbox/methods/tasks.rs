@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::access;
 use super::super::index::Indexed;
+use super::super::like::Like;
 use super::super::page::{Cursors, application_limit, search_reply};
 use super::super::request::{Call, Fields, Outcome, Refusal, tell};
 use super::super::world::{Task, User, World, leads_to, ordered};
@@ -142,7 +143,7 @@ pub(super) fn search(world: &Indexed, call: &Call, viewer: &User) -> Outcome {
     };
     let cursors = Cursors::new(call, "ManiphestTaskQuery", "Task IDs must be integer numbers.");
     let page = cursors.page_of_some(&some, limit, |at| world.task_at(at).id, place, matches)?;
-    let page = page.map(|at| Row::of(world, world.task_at(at), viewer, &attached));
+    let page = page.map(|at| Row::of(world, world.task_at(at), viewer, &attached, call.like));
     search_reply(call, page, echo, json!({}))
 }
 
@@ -233,8 +234,9 @@ struct Told<'w> {
     #[serde(rename = "closerPHID")]
     closer: Option<&'w str>,
     date_closed: Option<i64>,
-    #[serde(rename = "groupByProjectPHID")]
-    group_by: (),
+    /// Always null where it is told.
+    #[serde(rename = "groupByProjectPHID", skip_serializing_if = "Option::is_none")]
+    group_by: Option<()>,
     #[serde(rename = "spacePHID")]
     space: Option<&'w str>,
     date_created: i64,
@@ -260,6 +262,8 @@ struct Status<'w> {
 struct Priority<'w> {
     value: i64,
     name: Option<&'w str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subpriority: Option<u32>,
     color: Option<&'w str>,
 }
 
@@ -271,7 +275,7 @@ struct Policy<'w> {
 }
 
 impl<'w> Row<'w> {
-    fn of(world: &'w World, task: &'w Task, viewer: &User, attached: &[String]) -> Self {
+    fn of(world: &'w World, task: &'w Task, viewer: &User, attached: &[String], like: Like) -> Self {
         let status = world.statuses.iter().find(|status| status.value == task.status);
         let priority = world.priorities.iter().find(|priority| priority.value == task.priority);
         let custom = world.custom_fields.iter();
@@ -288,13 +292,14 @@ impl<'w> Row<'w> {
             priority: Priority {
                 value: task.priority,
                 name: priority.map(|priority| priority.name.as_str()),
+                subpriority: like.has_subpriority().then_some(0),
                 color: priority.map(|priority| priority.color.as_str()),
             },
             points: (),
             subtype: "default",
             closer: task.closer.as_deref(),
             date_closed: task.closed,
-            group_by: (),
+            group_by: like.has_task_group().then_some(()),
             space: task.space.as_deref(),
             date_created: task.created,
             date_modified: task.modified,

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::access::{self, Capability};
 use super::super::index::Indexed;
+use super::super::like::Like;
 use super::super::page::{Cursors, transaction_limit};
 use super::super::request::{Call, Outcome, Refusal, as_map, tell};
 use super::super::world::{CommentVersion, Transaction, User};
@@ -28,11 +29,11 @@ pub(super) fn search(world: &Indexed, call: &Call, viewer: &User) -> Outcome {
     let constraints = as_map(call.get("constraints")).ok_or_else(|| {
         Refusal::new("ERR-INVALID-CONSTRAINTS-FORMAT", "\"constraints\" must be a list of constraints.")
     })?;
-    let unknown: Vec<&str> =
-        constraints.keys().map(String::as_str).filter(|key| !matches!(*key, "phids" | "authorPHIDs")).collect();
+    let known = |key: &str| key == "phids" || key == "authorPHIDs" && call.like.takes_authors();
+    let unknown: Vec<&str> = constraints.keys().map(String::as_str).filter(|key| !known(key)).collect();
     if !unknown.is_empty() {
         let info = format!("Got unexpected parameters: {}", unknown.join(", "));
-        return Err(Refusal::new("ERR-CONDUIT-CALL", info));
+        return Err(Refusal::new("ERR-CONDUIT-CALL", &info).formerly(info));
     }
     let phids = phids(&constraints, "phids", "ERR-INVALID-CONSTRAINT-PHIDS-FORMAT", "transaction")?;
     let authors = phids_of_authors(&constraints)?;
@@ -65,7 +66,7 @@ pub(super) fn search(world: &Indexed, call: &Call, viewer: &User) -> Outcome {
         |cursor| world.stands_among(&some, cursor),
         matches,
     )?;
-    let page = page.map(|place| Row::of(world.transaction_at(place)));
+    let page = page.map(|place| Row::of(world.transaction_at(place), call.like));
     let cursor = json!({"limit": echo, "after": page.after, "before": page.before});
     tell(&Reply { data: page.items, cursor })
 }
@@ -90,10 +91,10 @@ struct Row<'w> {
     object: &'w str,
     date_created: i64,
     date_modified: i64,
-    #[serde(rename = "groupID")]
-    group: &'w str,
+    #[serde(rename = "groupID", skip_serializing_if = "Option::is_none")]
+    group: Option<&'w str>,
     comments: Vec<Version<'w>>,
-    fields: &'w Map<String, Value>,
+    fields: Cow<'w, Map<String, Value>>,
 }
 
 /// A version of its comment.
@@ -117,7 +118,8 @@ struct Content<'w> {
 }
 
 impl<'w> Row<'w> {
-    fn of(transaction: &'w Transaction) -> Self {
+    fn of(transaction: &'w Transaction, like: Like) -> Self {
+        let kind = transaction.kind.as_deref().filter(|kind| like.tells(kind));
         // the newest first
         let versions = transaction.versions.iter().enumerate().rev();
         let version = |(index, version): (usize, &'w CommentVersion)| Version {
@@ -133,14 +135,17 @@ impl<'w> Row<'w> {
         Self {
             id: transaction.id,
             phid: &transaction.phid,
-            kind: transaction.kind.as_deref(),
+            kind,
             author: &transaction.author,
             object: &transaction.object,
             date_created: transaction.created,
             date_modified: transaction.modified,
-            group: &transaction.group,
+            group: like.has_groups().then_some(transaction.group.as_str()),
             comments: versions.map(version).collect(),
-            fields: &transaction.fields,
+            fields: match kind {
+                Some(_) => Cow::Borrowed(&transaction.fields),
+                None => Cow::Owned(Map::new()),
+            },
         }
     }
 }
@@ -179,7 +184,8 @@ fn scope(world: &Indexed, call: &Call, viewer: &User) -> Result<Scope, Refusal> 
 fn object(world: &Indexed, name: &str, viewer: &User) -> Result<Scope, Refusal> {
     let missing = || {
         let info = "Specified \"objectIdentifier\" does not exist.";
-        Err(Refusal::new("ERR-INVALID-OBJECT-PHID", info))
+        let formerly = format!("No object \"{name}\" exists.");
+        Err(Refusal::new("ERR-INVALID-OBJECT-PHID", info).formerly(formerly))
     };
     // by its PHID a hidden object is told from a missing one, by its monogram it is not
     if let Some(task) = world.task(name) {

@@ -73,6 +73,12 @@ pub(super) fn search(world: &World, call: &Call) -> Outcome {
     search_reply(call, page.map(|user| render(user, &attached)), echo, json!({}))
 }
 
+/// `auth.querypublickeys`: nobody has keys here.
+pub(super) fn public_keys(call: &Call) -> Outcome {
+    let (_, echo) = application_limit(call)?;
+    tell(&json!({"data": [], "cursor": {"limit": echo, "after": null, "before": null}}))
+}
+
 fn render(user: &User, attached: &[String]) -> Value {
     let available =
         json!({"value": "available", "until": null, "name": "Available", "color": "green", "eventPHID": null});

@@ -34,7 +34,7 @@ const REASONS: [&str; 3] = ["availability", "data-loss", "abuse"];
 /// The digest of the policy that is built in.
 fn digest() -> String {
     let root = std::env::temp_dir().join("phabgate-bench-no-such-folder");
-    let ids = Ids { uid: 1000, euid: 1000, gid: 1000 };
+    let ids = Ids { uid: 1000, euid: 1000, ..Ids::default() };
     let environment = Environment::new([("PHABGATE_STATE", "/nowhere")], Some(root.join("home")), root, ids);
     let flags = Flags { config: None, url: None };
     load(&flags, &environment).unwrap().policy.digest().to_string()

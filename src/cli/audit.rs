@@ -224,7 +224,7 @@ async fn prepare(
 /// Where the command line, the configuration or the credentials are wrong, the population cannot be read, or the report
 /// cannot be written.
 pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
-    let environment = environment(globals);
+    let environment = environment(globals)?;
     let settings = settings(globals, &environment)?;
     let scope = Scope { since: args.since, until: args.until, reason: category(args, &settings.policy)? };
     scope.check(None)?;

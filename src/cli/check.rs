@@ -8,6 +8,7 @@ use url::Url;
 
 use super::call::{Call, Whom};
 use super::exit::{Exit, Failure};
+use super::invocation::Invocation;
 use super::session::Session;
 use super::ui::Ui;
 use super::verdict::{self, IfYouDeploy, Subject};
@@ -109,6 +110,7 @@ pub(super) struct Reading<'a> {
     state: &'a Path,
     /// The sandbox's clock is not that of the world outside.
     ignore_skew: bool,
+    invocation: Invocation,
 }
 
 /// A task, read and judged.
@@ -191,6 +193,7 @@ impl<'a> Reading<'a> {
             policy: &settings.policy,
             state: &settings.state,
             ignore_skew: session.is_sandbox(),
+            invocation: session.invocation(),
         }
     }
 
@@ -199,8 +202,16 @@ impl<'a> Reading<'a> {
         Self { limit: self.limit.min(limit), ..self }
     }
 
-    /// Reads and judges, once.
+    /// Reads and judges, once. Hints name commands as the caller has to type them.
     pub(super) async fn once(&self, question: &Question, intent: &Intent) -> Read {
+        let mut read = self.read(question, intent).await;
+        for hint in read.verdict.rules.iter_mut().filter_map(|rule| rule.hint.as_mut()) {
+            *hint = self.invocation.adapt(hint).into_owned();
+        }
+        read
+    }
+
+    async fn read(&self, question: &Question, intent: &Intent) -> Read {
         let client = self.client.within(self.limit);
         let url = question.task.url(self.base);
         match gather(&client, self.policy, question).await {

@@ -44,7 +44,7 @@ enum Command {
 /// # Errors
 /// Where the configuration is wrong.
 pub(super) fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
-    let environment = session::environment(globals);
+    let environment = session::environment(globals)?;
     let settings = session::settings(globals, &environment)?;
     match args.command {
         Command::Show => {
@@ -69,7 +69,7 @@ fn token_source(globals: &Globals, environment: &Environment, settings: &Setting
         return Err("the sandbox has its own".to_owned());
     }
     let url = settings.server().map_err(|error| error.to_string())?;
-    let (_, source) = config::find_token(environment, url).map_err(|error| error.to_string())?;
+    let (_, source) = config::find_token(environment, settings, url).map_err(|error| error.to_string())?;
     Ok(source)
 }
 

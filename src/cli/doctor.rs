@@ -41,8 +41,14 @@ pub(super) struct Args {
 /// # Errors
 /// Where the command line or the configuration is wrong.
 pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
-    let environment = session::environment(globals);
-    let settings = session::settings(globals, &environment)?;
+    let read = session::environment(globals).and_then(|environment| {
+        let settings = session::settings(globals, &environment)?;
+        Ok((environment, settings))
+    });
+    let (environment, settings) = match read {
+        Ok(read) => read,
+        Err(failure) => return Ok(unreadable(&failure, ui)),
+    };
     let policy = &settings.policy;
     let opened = Session::open(globals).await;
     let task = match (&args.task, &opened) {
@@ -77,19 +83,41 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         }
     };
     let exit = ended.unwrap_or_else(|| judged(&checks));
+    for hint in checks.iter_mut().filter_map(|check| check.hint.as_mut()) {
+        *hint = ui.invocation().adapt(hint).into_owned();
+    }
     match ui.is_json() {
         true => ui.json(&Json {
             schema: SCHEMA,
             ok: exit == Exit::Done,
             server: opened.as_ref().ok().map(|session| session.base().as_str()),
             user: user.as_deref(),
-            policy: policy.digest().to_string(),
+            policy: Some(policy.digest().to_string()),
             checks: &checks,
             time: Timestamp::now(),
         }),
         false => ui.data(&text(&checks, exit, ui.width())),
     }
     Ok(exit)
+}
+
+/// Says why the configuration cannot be used, which keeps everything else from being looked at.
+fn unreadable(failure: &Failure, ui: &mut Ui) -> Exit {
+    let checks = [failed("configuration", &failure.message, failure.hint.as_deref())];
+    let exit = failure.exit;
+    match ui.is_json() {
+        true => ui.json(&Json {
+            schema: SCHEMA,
+            ok: false,
+            server: None,
+            user: None,
+            policy: None,
+            checks: &checks,
+            time: Timestamp::now(),
+        }),
+        false => ui.data(&text(&checks, exit, ui.width())),
+    }
+    exit
 }
 
 fn failed(name: &str, message: &str, hint: Option<&str>) -> RuleOutcome {
@@ -127,7 +155,7 @@ fn read_local(settings: &Settings, session: Option<&Session>) -> Local {
 fn token_source(globals: &Globals, environment: &Environment, session: &Session) -> String {
     match globals.sandbox {
         true => "the sandbox".to_owned(),
-        false => config::find_token(environment, session.base())
+        false => config::find_token(environment, &session.settings, session.base())
             .map_or_else(|error| error.to_string(), |(_, source)| source.to_string()),
     }
 }
@@ -248,7 +276,8 @@ struct Json<'a> {
     ok: bool,
     server: Option<&'a str>,
     user: Option<&'a str>,
-    policy: String,
+    /// `None` where the configuration cannot be used.
+    policy: Option<String>,
     checks: &'a [RuleOutcome],
     time: Timestamp,
 }

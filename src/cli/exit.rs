@@ -4,10 +4,11 @@
 //! those of env(1) (see [`crate::deploy`]).
 
 use crate::conduit::{ClientError, ConduitError};
-use crate::config::{CallerError, ConfigError, CredentialsError, NoServer, StateError};
+use crate::config::{CallerError, ConfigError, CredentialsError, EnvironmentFileError, NoServer, StateError};
 use crate::evidence::GatherError;
 use crate::journal::JournalError;
 use crate::policy::Decision;
+use crate::safe_path::PathError;
 
 /// The exit code of every command but `run`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +83,12 @@ impl From<ConfigError> for Failure {
     }
 }
 
+impl From<EnvironmentFileError> for Failure {
+    fn from(error: EnvironmentFileError) -> Self {
+        Self::plain(Exit::Usage, &error)
+    }
+}
+
 impl From<CredentialsError> for Failure {
     fn from(error: CredentialsError) -> Self {
         Self { hint: error.hint(), ..Self::plain(Exit::Credentials, &error) }
@@ -106,8 +113,9 @@ impl From<CallerError> for Failure {
 
 impl From<StateError> for Failure {
     fn from(error: StateError) -> Self {
-        let hint = matches!(error, StateError::Io { .. }).then(|| {
-            "name a folder that you can write to in PHABGATE_STATE; without its journal the gate does not deploy".into()
+        let hint = matches!(error.why, PathError::Io { .. }).then(|| {
+            "name a directory that you can write to in PHABGATE_STATE; without its journal the gate does not deploy"
+                .into()
         });
         Self { hint, ..Self::plain(Exit::Incomplete, &error) }
     }

@@ -11,6 +11,8 @@ use clap_mangen::roff::{Roff, bold, roman};
 use super::exit::{Exit, Failure};
 use super::help;
 use super::ui::Ui;
+use crate::named_file;
+use crate::safe_path::PathError;
 
 /// Arguments of `man`.
 #[derive(Debug, clap::Args)]
@@ -18,9 +20,9 @@ pub(super) struct Args {
     /// The command, such as `check` or `config show`; phabgate itself where it is left out
     #[arg(value_name = "COMMAND", num_args = 0..)]
     command: Vec<String>,
-    /// Write the pages of all commands into this folder
+    /// Write the pages of all commands into this directory
     #[arg(long, value_name = "DIR", conflicts_with = "command")]
-    output: Option<PathBuf>,
+    pub(super) output: Option<PathBuf>,
 }
 
 /// A page: the file that it is for, and its text.
@@ -36,8 +38,8 @@ struct Page {
 /// Where there is no such command, or a page cannot be written.
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, Failure> {
     let pages = pages().map_err(|error| Failure::usage(format!("cannot make the pages: {error}"), "report it"))?;
-    if let Some(folder) = &args.output {
-        return write(&pages, folder, ui);
+    if let Some(directory) = &args.output {
+        return write(&pages, directory, ui);
     }
     let mut name = String::from("phabgate");
     args.command.iter().flat_map(|word| word.split(' ')).for_each(|word| name.push_str(&format!("-{word}")));
@@ -57,16 +59,15 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, Failure> {
     }
 }
 
-fn write(pages: &[Page], folder: &Path, ui: &mut Ui) -> Result<Exit, Failure> {
-    let failed = |path: &Path, error: io::Error| {
-        Failure::usage(format!("cannot write {}: {error}", path.display()), "name a folder that you can write")
+fn write(pages: &[Page], directory: &Path, ui: &mut Ui) -> Result<Exit, Failure> {
+    let failed = |error: PathError| {
+        Failure::usage(format!("cannot write the pages: {error}"), "name a directory of your own with --output")
     };
-    std::fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
+    let directory = named_file::make_directory(directory).map_err(failed)?;
     for page in pages {
-        let path = folder.join(format!("{}.1", page.name));
-        std::fs::write(&path, &page.roff).map_err(|error| failed(&path, error))?;
+        named_file::write(&directory.join(format!("{}.1", page.name)), &page.roff, 0o644).map_err(failed)?;
     }
-    ui.note(&format!("wrote {} pages to {}", pages.len(), folder.display()));
+    ui.note(&format!("wrote {} pages to {}", pages.len(), directory.display()));
     Ok(Exit::Done)
 }
 

@@ -19,6 +19,7 @@ mod exit;
 mod explain;
 mod help;
 mod history;
+mod invocation;
 mod man;
 mod outbox;
 mod record;
@@ -30,6 +31,7 @@ mod run;
 mod sandbox;
 mod session;
 mod ui;
+mod under_sudo;
 mod verdict;
 mod writing;
 
@@ -40,6 +42,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser};
 
 pub use exit::{Exit, Failure};
+use invocation::Invocation;
 use ui::{Color, Format, Ui};
 
 use crate::evidence::AnswerKind;
@@ -162,6 +165,15 @@ impl Subject {
 /// Runs the command line of this process and returns its exit code.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    if let Some(written) = result_file::write_as_caller(&arguments) {
+        return match written {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => {
+                Ui::new(Format::Text, Color::Never, None).words(&why);
+                ExitCode::FAILURE
+            }
+        };
+    }
     let parsed = definition().try_get_matches_from(&arguments);
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
@@ -172,7 +184,8 @@ pub fn main() -> ExitCode {
             tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(std::io::stderr).without_time();
         let _ = tracing::subscriber::set_global_default(subscriber.with_target(false).finish());
     }
-    let mut ui = Ui::new(cli.globals.format, cli.globals.color, columns());
+    let ids = crate::config::Ids::of_process();
+    let mut ui = Ui::new(cli.globals.format, cli.globals.color, columns()).called(Invocation::of(&cli.globals, &ids));
     let runtime = match runtime(&cli.command) {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -185,7 +198,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(own);
         }
     };
-    ExitCode::from(runtime.block_on(dispatch(&cli, &mut ui)))
+    ExitCode::from(runtime.block_on(dispatch(&cli, &ids, &mut ui)))
 }
 
 /// One thread is enough for a few calls, and starts sooner; an audit reads thousands of replies.
@@ -273,18 +286,6 @@ impl Command {
     }
 }
 
-/// Where root's rights were lent, the token is one that the caller may not use freely: it must not show them what they
-/// themselves are not shown.
-fn lent(command: &Command, environment: &crate::config::Environment) -> Result<(), Failure> {
-    match command.shows_restricted() && environment.is_lent() {
-        true => Err(Failure::usage(
-            "--show-restricted is not for callers through sudo: it would show you what only this token's account may see",
-            "look at the task on the tracker with an account of your own",
-        )),
-        false => Ok(()),
-    }
-}
-
 /// Refuses a form of output that only the audit has.
 fn form(cli: &Cli) -> Result<(), Failure> {
     let of_audit = matches!(cli.globals.format, Format::Csv | Format::Html | Format::Prometheus);
@@ -296,9 +297,9 @@ fn form(cli: &Cli) -> Result<(), Failure> {
     }
 }
 
-async fn dispatch(cli: &Cli, ui: &mut Ui) -> u8 {
-    let environment = crate::config::Environment::of_process();
-    if let Err(failure) = lent(&cli.command, &environment).and_then(|()| form(cli)) {
+async fn dispatch(cli: &Cli, ids: &crate::config::Ids, ui: &mut Ui) -> u8 {
+    let refusal = if ids.runs_under_sudo() { under_sudo::refusal(cli) } else { None };
+    if let Some(failure) = refusal.or_else(|| form(cli).err()) {
         ui.failure(&failure);
         return if matches!(cli.command, Command::Run(_)) { crate::deploy::GATE_FAILED } else { failure.exit.code() };
     }
@@ -338,30 +339,6 @@ fn definition() -> clap::Command {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn command(line: &str) -> Command {
-        let matches = definition().try_get_matches_from(line.split(' ')).unwrap();
-        Cli::from_arg_matches(&matches).unwrap().command
-    }
-
-    #[test]
-    fn who_calls_through_sudo_is_not_shown_what_the_token_sees() {
-        use crate::config::{Environment, Ids};
-        let as_root = |variables: &[(&str, &str)]| {
-            let ids = Ids { uid: 0, euid: 0, gid: 0 };
-            Environment::new(variables.iter().copied(), None, "/nonexistent".into(), ids)
-        };
-        let lent_to = as_root(&[("SUDO_UID", "1000")]);
-        for line in ["check T1", "run T1", "record T1", "history T1", "request T1 --reason abuse", "approve T1"] {
-            let asking = match line {
-                "run T1" => "phabgate run T1 --show-restricted -- true".to_owned(),
-                line => format!("phabgate {line} --show-restricted"),
-            };
-            assert!(lent(&command(&asking), &lent_to).is_err(), "{line}");
-            assert!(lent(&command(&asking), &as_root(&[])).is_ok(), "{line}");
-            assert!(lent(&command(&asking.replace(" --show-restricted", "")), &lent_to).is_ok(), "{line}");
-        }
-    }
 
     fn slip_of(line: &str) -> Option<String> {
         let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();

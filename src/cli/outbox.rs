@@ -38,6 +38,13 @@ enum Command {
     },
 }
 
+impl Args {
+    /// Whether a record is given up.
+    pub(super) fn drops(&self) -> bool {
+        false
+    }
+}
+
 /// What is undelivered, for programs.
 #[derive(Debug, Serialize)]
 struct Json {
@@ -57,7 +64,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
 }
 
 fn list(globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
-    let state = settings(globals, &environment(globals))?.state;
+    let state = settings(globals, &environment(globals)?)?.state;
     let entries = match Journal::open_read_only(&state)? {
         Some(journal) => journal.outbox()?,
         None => Vec::new(),

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::call::{self, Call};
 use super::check::Read;
+use super::invocation::Invocation;
 use super::ui::{GOOD, HINT, MIND, NAME, Ui, hanging, styled};
 use super::verdict;
 use crate::evidence::trailers::Key;
@@ -76,7 +77,7 @@ impl Requested<'_> {
         let hidden = self.read.subject.restricted != Some(false) && !show_restricted;
         match ui.is_json() {
             true => ui.json(&self.json(hidden)),
-            false => ui.data(&self.text(hidden, ui.width())),
+            false => ui.data(&self.text(hidden, ui.invocation(), ui.width())),
         }
     }
 
@@ -118,7 +119,7 @@ impl Requested<'_> {
         }
     }
 
-    fn text(&self, hidden: bool, width: usize) -> String {
+    fn text(&self, hidden: bool, invocation: Invocation, width: usize) -> String {
         let mut page = verdict::header(self.task, &self.read.subject, width);
         page.push('\n');
         if self.plan.is_empty() {
@@ -141,8 +142,8 @@ impl Requested<'_> {
         }
         page.push('\n');
         let next = match self.read.verdict.decision {
-            Decision::Allowed(_) => format!("phabgate run {} -- COMMAND", self.task),
-            _ => format!("phabgate check {} --wait", self.task),
+            Decision::Allowed(_) => invocation.command(&format!("run {} -- COMMAND", self.task)),
+            _ => invocation.command(&format!("check {} --wait", self.task)),
         };
         page.push_str(&format!("Then: {}\n", styled(HINT, &next)));
         page

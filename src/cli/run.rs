@@ -59,7 +59,7 @@ pub(super) struct Args {
     note: Option<String>,
     /// Under sudo, run the command as root and not as the one who called
     #[arg(long)]
-    as_root: bool,
+    pub(super) as_root: bool,
     /// The command, after --
     #[arg(last = true, value_name = "CMD")]
     command: Vec<OsString>,
@@ -135,6 +135,7 @@ async fn attempt(
         Failure::usage(why, "give --result a file that can be written")
     })?;
     let session = Session::open(globals).await?;
+    session.caller_may_deploy(args.subject.deployer.as_deref())?;
     let task = session.task(&args.subject.task)?;
     result.task = Some(task);
     let question = session.question(task, &args.subject, Purpose::Deploy)?;

@@ -167,7 +167,7 @@ fn no_account(name: &str) -> Failure {
 /// Where the world cannot be kept or the port not be listened on.
 pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
     let globals = Globals { sandbox: true, ..globals.clone() };
-    let environment = environment(&globals);
+    let environment = environment(&globals)?;
     let state = settings(&globals, &environment)?.state;
     crate::config::ensure_state_dir(&state)?;
     if args.reset {

@@ -9,11 +9,12 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::exit::Failure;
+use super::invocation::Invocation;
 use super::refusals_file;
 use super::ui::Ui;
 use super::{Globals, Subject as SubjectArgs};
-use crate::conduit::{Client, Through, Timeouts};
-use crate::config::{self, CallingUser, Environment, Flags, Getent, Ids, Settings};
+use crate::conduit::{Client, Timeouts};
+use crate::config::{self, Caller, Environment, Flags, Getent, Ids, Settings};
 use crate::evidence::{Purpose, Question, bare};
 use crate::ids::TaskId;
 use crate::journal::Journal;
@@ -24,7 +25,9 @@ pub(super) struct Session {
     pub(super) client: Client,
     /// The server as it is named to people and in the journal; the sandbox is reached on another port each time.
     server: Url,
-    pub(super) caller: CallingUser,
+    pub(super) caller: Caller,
+    /// How the gate was called.
+    invocation: Invocation,
     /// The account that the configuration maps the calling user to.
     pub(super) calling_account: Option<String>,
     /// The sandbox, while it is used in this process.
@@ -34,13 +37,16 @@ pub(super) struct Session {
 /// The account that stands for the calling user in the sandbox.
 const SANDBOX_DEPLOYER: &str = "deployer1";
 
-/// A folder that is not there, in which the sandbox looks for the configuration of the machine: it has none.
+/// A directory that is not there, in which the sandbox looks for the configuration of the machine: it has none.
 const NOWHERE: &str = "/nonexistent";
 
 /// The environment of the process; for the sandbox without the configuration of a real server.
-pub(super) fn environment(globals: &Globals) -> Environment {
+///
+/// # Errors
+/// Where the process is root, and root's environment file cannot be used.
+pub(super) fn environment(globals: &Globals) -> Result<Environment, Failure> {
     if !globals.sandbox || globals.config.is_some() {
-        return Environment::of_process();
+        return Ok(Environment::of_process()?);
     }
     let kept = std::env::vars_os().filter(|(name, _)| {
         let name = name.to_string_lossy();
@@ -49,8 +55,7 @@ pub(super) fn environment(globals: &Globals) -> Environment {
             || !(name.starts_with("PHABGATE_") || name == "XDG_CONFIG_HOME")
     });
     let variables = kept.chain([("XDG_CONFIG_HOME".into(), NOWHERE.into())]);
-    let ids = Environment::of_process().ids();
-    Environment::new(variables, etcetera::home_dir().ok(), PathBuf::from(NOWHERE), Ids { ..ids })
+    Ok(Environment::new(variables, etcetera::home_dir().ok(), PathBuf::from(NOWHERE), Ids::of_process()))
 }
 
 /// The settings of this command line.
@@ -69,7 +74,7 @@ impl Session {
     /// # Errors
     /// Where the configuration or the credentials are wrong, or the sandbox cannot be served.
     pub(super) async fn open(globals: &Globals) -> Result<Self, Failure> {
-        let environment = environment(globals);
+        let environment = environment(globals)?;
         let settings = settings(globals, &environment)?;
         Self::with(globals, &environment, settings).await
     }
@@ -83,28 +88,30 @@ impl Session {
         environment: &Environment,
         settings: Settings,
     ) -> Result<Self, Failure> {
-        let by_name = !settings.deployers.is_empty();
-        let caller = CallingUser::find(environment, &Getent, by_name)?;
+        let caller = Caller::find(environment, &Getent, !settings.deployers.is_empty())?;
+        let invocation = Invocation::of(globals, environment.ids());
         let timeouts = Timeouts { connect: settings.http.connect, call: settings.http.call };
-        let through = match settings.http.proxy {
-            config::Proxy::System => Through::SystemProxy,
-            config::Proxy::Off => Through::NoProxy,
-        };
         if globals.sandbox {
             config::ensure_state_dir(&settings.state)?;
             let sandbox = super::sandbox::InProcess::start(&settings.state, environment).await?;
             let token = SecretString::from(sandbox.token().to_owned());
-            let client = Client::new(sandbox.url(), Some(token), timeouts, through)?;
+            let client = Client::new(sandbox.url(), Some(token), timeouts, &settings.route)?;
             let server = sandbox.name().clone();
             let calling_account = Some(SANDBOX_DEPLOYER.to_owned());
-            return Ok(Self { settings, client, server, caller, calling_account, sandbox: Some(sandbox) });
+            return Ok(Self { settings, client, server, caller, invocation, calling_account, sandbox: Some(sandbox) });
         }
         let server = settings.server()?.clone();
-        let (token, _) = config::find_token(environment, &server)?;
+        let (token, _) = config::find_token(environment, &settings, &server)?;
         let calling_account = config::map_deployer(&settings, &caller).map(str::to_owned);
-        let client = Client::new(&server, Some(SecretString::from(token.expose().to_owned())), timeouts, through)?;
-        let client = client.remembering(refusals_file::recall(&settings.state, &server));
-        Ok(Self { settings, client, server, caller, calling_account, sandbox: None })
+        let client =
+            Client::new(&server, Some(SecretString::from(token.expose().to_owned())), timeouts, &settings.route)?;
+        // What others could have put there is not remembered, and nothing is put beside it.
+        let trust = crate::safe_path::Trust::of_process();
+        let client = match crate::safe_path::existing_private_directory(&settings.state, trust) {
+            Ok(true) => client.remembering(refusals_file::recall(&settings.state, &server)),
+            _ => client,
+        };
+        Ok(Self { settings, client, server, caller, invocation, calling_account, sandbox: None })
     }
 
     /// In the sandbox, makes a person of this team the one who asks, and names them; elsewhere everybody has a token of
@@ -119,6 +126,36 @@ impl Session {
         let Some((name, token)) = sandbox.approver(&team.project)? else { return Ok(None) };
         self.client = self.client.with_token(SecretString::from(token));
         Ok(Some(name))
+    }
+
+    /// How the gate was called.
+    pub(super) fn invocation(&self) -> Invocation {
+        self.invocation
+    }
+
+    /// Refuses where root's rights are used for somebody who may not deploy, or may not deploy as this account: under sudo
+    /// whatever runs or writes is done by the account that `[deployers]` maps the caller to, and by no other.
+    ///
+    /// # Errors
+    /// Where the caller is mapped to no account, or `deployer` is another.
+    pub(super) fn caller_may_deploy(&self, deployer: Option<&str>) -> Result<(), Failure> {
+        if self.invocation != Invocation::Sudo {
+            return Ok(());
+        }
+        let caller = crate::text::inert(&self.caller.to_string());
+        let Some(account) = &self.calling_account else {
+            return Err(Failure::usage(
+                format!("{caller} is no deployer on this machine: `[deployers]` maps this login to no account"),
+                "whoever administers this machine adds it to /etc/phabgate/config.toml; reading needs no entry",
+            ));
+        };
+        match deployer.map(|name| name.trim().trim_start_matches('@')) {
+            Some(named) if !named.eq_ignore_ascii_case(account) => Err(Failure::usage(
+                format!("--deployer {}: {caller} deploys as {account} and as nobody else", crate::text::inert(named)),
+                "leave --deployer out, or let who deploys call the gate",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// The base URL of the server.

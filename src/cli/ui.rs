@@ -9,6 +9,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use super::exit::Failure;
+use super::invocation::Invocation;
 
 /// What `--format` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -61,6 +62,7 @@ pub(super) struct Ui {
     err: AutoStream<io::Stderr>,
     width: usize,
     format: Format,
+    invocation: Invocation,
 }
 
 impl Ui {
@@ -76,7 +78,17 @@ impl Ui {
         let terminal = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
         // What is piped is not broken into lines, so that it can be searched.
         let width = columns.or(terminal).unwrap_or(usize::MAX).max(NARROWEST);
-        Self { out, err, width, format }
+        Self { out, err, width, format, invocation: Invocation::default() }
+    }
+
+    /// The same for a gate that was called so: commands that it names are as the caller has to type them.
+    pub(super) fn called(self, invocation: Invocation) -> Self {
+        Self { invocation, ..self }
+    }
+
+    /// How the gate was called.
+    pub(super) fn invocation(&self) -> Invocation {
+        self.invocation
     }
 
     /// For how many columns text is laid out.
@@ -155,7 +167,8 @@ impl Ui {
     }
 
     fn said(&mut self, style: Style, label: &str, text: &str) {
-        let text = &without_error_numbers(text);
+        let text = without_error_numbers(&self.invocation.adapt(text));
+        let text = &text;
         let label_columns = label.len() + 1;
         let label = format!("{} ", styled(style, label));
         // A report of several lines is laid out already.

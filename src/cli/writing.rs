@@ -7,7 +7,6 @@ use super::check::Read;
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use crate::conduit::Account;
-use crate::config::{CallingUser, Getent, UserDatabase as _};
 use crate::evidence::{Evidence, Question, Statement};
 use crate::ids::DeployId;
 use crate::journal;
@@ -48,7 +47,7 @@ pub(super) fn template(read: &Read, question: &Question, args: &SubjectArgs, ses
         task: question.task,
         deployer: behind.first().cloned(),
         behind: behind.get(1..).unwrap_or_default().to_vec(),
-        caller: Some(caller(session)),
+        caller: Some(session.caller.to_string()),
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         reason: category.map(|category| RecordedReason { category, explanation }),
         action: action.or_else(|| stated(story.and_then(|story| story.action.as_ref()))),
@@ -76,13 +75,6 @@ pub(super) fn template(read: &Read, question: &Question, args: &SubjectArgs, ses
         cut: Vec::new(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }
-}
-
-/// The login of who typed the command, through sudo too; its number where the host has no name for it.
-fn caller(session: &Session) -> String {
-    let CallingUser { uid, name, .. } = &session.caller;
-    let look_up = || Getent.look_up(&uid.to_string()).ok().flatten().map(|account| account.name);
-    name.clone().or_else(look_up).unwrap_or_else(|| format!("uid {uid}"))
 }
 
 /// Each account once, by the first source that names it: two sources that mean the same account write it in any case.
@@ -140,7 +132,7 @@ pub(super) fn identity(owner: Option<&Account>, session: &Session) -> journal::I
         user: owner.map(|owner| owner.username.clone()),
         phid: owner.map(|owner| owner.phid.clone()),
         uid: session.caller.uid,
-        login: session.caller.name.clone(),
+        login: session.caller.login.clone(),
     }
 }
 

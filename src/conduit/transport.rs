@@ -18,6 +18,7 @@ use url::{Host, Url};
 use super::error::{ConduitError, Failure, misshapen};
 use super::pace::Pace;
 use super::refusals::Refusals;
+use super::route::Route;
 use crate::config::is_loopback;
 use crate::secrets;
 
@@ -60,15 +61,6 @@ pub struct Timeouts {
     pub call: Duration,
 }
 
-/// Which proxy calls go through; to loopback they go through none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Through {
-    /// The one that the environment names.
-    SystemProxy,
-    /// None.
-    NoProxy,
-}
-
 /// One account's way to one server. Cheap to clone; clones share connections.
 #[derive(Clone)]
 pub struct Client {
@@ -109,12 +101,12 @@ impl Client {
     /// Prepares calls to the server at `base` with this token, or without one where the method needs none.
     ///
     /// # Errors
-    /// Where the TLS roots of the system cannot be read.
+    /// Where the proxy or the certificate authorities of the route cannot be used.
     pub fn new(
         base: &Url,
         token: Option<SecretString>,
         timeouts: Timeouts,
-        through: Through,
+        route: &Route,
     ) -> Result<Self, ClientError> {
         let loopback = is_loopback(base);
         let mut http = reqwest::Client::builder()
@@ -124,23 +116,19 @@ impl Client {
             .referer(false)
             .connect_timeout(timeouts.connect)
             .https_only(!loopback);
-        if loopback || through == Through::NoProxy {
-            http = http.no_proxy();
+        let prepared = |why| ClientError { url: base.to_string(), why };
+        if base.scheme() == "http" {
+            // Only loopback is. The roots of the system are never asked about it, and reading them costs milliseconds.
+            http = http.no_proxy().tls_certs_only([]);
+        } else {
+            http = route.apply(http, loopback).map_err(prepared)?;
         }
-        if loopback {
-            if base.scheme() == "http" {
-                // The roots of the system are never asked about plain HTTP, and reading them costs milliseconds.
-                http = http.tls_certs_only([]);
-            }
-            if let Some(Host::Domain(name)) = base.host() {
-                let port = base.port_or_known_default().unwrap_or(80);
-                http = http.resolve_to_addrs(
-                    name,
-                    &[([127, 0, 0, 1], port).into(), (std::net::Ipv6Addr::LOCALHOST, port).into()],
-                );
-            }
+        if loopback && let Some(Host::Domain(name)) = base.host() {
+            let port = base.port_or_known_default().unwrap_or(80);
+            let addresses = [([127, 0, 0, 1], port).into(), (std::net::Ipv6Addr::LOCALHOST, port).into()];
+            http = http.resolve_to_addrs(name, &addresses);
         }
-        let http = http.build().map_err(|error| ClientError { url: base.to_string(), why: root_cause(&error) })?;
+        let http = http.build().map_err(|error| prepared(root_cause(&error)))?;
         Ok(Self {
             http,
             base: Arc::new(base.clone()),
@@ -402,7 +390,7 @@ mod tests {
     fn client(token: &str) -> Client {
         let url = Url::parse("http://localhost/").unwrap();
         let timeouts = Timeouts { connect: Duration::from_secs(1), call: Duration::from_secs(1) };
-        Client::new(&url, Some(SecretString::from(token.to_owned())), timeouts, Through::NoProxy).unwrap()
+        Client::new(&url, Some(SecretString::from(token.to_owned())), timeouts, &Route::default()).unwrap()
     }
 
     fn head(status: u16) -> Head {

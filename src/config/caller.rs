@@ -1,68 +1,128 @@
-//! The calling user: who typed the command, also behind sudo. Never `$USER`, which anybody can set.
+//! The caller: the local login that typed the command, also behind sudo.
 //!
-//! In the room: the real user by number, their entry in the user database, the account they are mapped to. Not in
-//! the room: who is the deployer (the evidence has more sources) and how the child becomes this user.
+//! Responsible for whether the process runs under sudo, and for who called it: the real user id of the process, or where
+//! that is root, the one that sudo names in `SUDO_UID`. Both come from the kernel or from sudo, neither from the caller;
+//! `$USER` is never asked, which anybody can set. Not responsible for who is the deployer (the evidence has more
+//! sources), nor for how a child becomes this user (see [`crate::deploy::plan`]).
 
+use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::environment::{Environment, Ids, VariableError};
+use super::environment::Environment;
 use super::settings::Settings;
 
-/// Who typed the command.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CallingUser {
-    /// The number of the user.
-    pub uid: u32,
-    /// The number of the user's group: the primary one where the user database knows it.
-    pub gid: u32,
-    /// The name; `None` where the user database has none, or was not asked.
-    pub name: Option<String>,
-    /// The home folder; `None` as for the name.
-    pub home: Option<PathBuf>,
+/// Where sudo says who called it, by number. Nothing else reads it.
+const SUDO_UID: &str = "SUDO_UID";
+/// The same by login name.
+const SUDO_USER: &str = "SUDO_USER";
+
+/// Directories in which programs are trusted that run as root. `PATH` is not asked: a caller may have set it.
+const TRUSTED: &[&str] = &["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/run/current-system/sw/bin"];
+
+/// A program of the system, where it is in one of the directories that only root can write.
+pub(crate) fn system_program(name: &str) -> Option<PathBuf> {
+    TRUSTED.iter().map(|directory| Path::new(directory).join(name)).find(|path| path.is_file())
 }
 
-/// An entry of the user database.
+/// Who runs the process, by number, and what sudo says of who called it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ids {
+    /// The real user.
+    pub uid: u32,
+    /// The effective user.
+    pub euid: u32,
+    /// What sudo set.
+    pub sudo: Sudo,
+}
+
+/// What sudo sets for the command that it runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sudo {
+    uid: Option<OsString>,
+    user: Option<OsString>,
+}
+
+impl Sudo {
+    /// Takes what sudo sets out of variables.
+    pub fn of(variable: impl Fn(&str) -> Option<OsString>) -> Self {
+        Self { uid: variable(SUDO_UID), user: variable(SUDO_USER) }
+    }
+}
+
+impl Ids {
+    /// Those of this process.
+    pub fn of_process() -> Self {
+        Self {
+            uid: rustix::process::getuid().as_raw(),
+            euid: rustix::process::geteuid().as_raw(),
+            sudo: Sudo::of(|name| std::env::var_os(name)),
+        }
+    }
+
+    /// Whether root's rights are used for somebody else: the effective user is root, and `SUDO_UID` is set and not 0, as in a
+    /// shell of `sudo -i` too, or the program is a set-user-id one. Then nothing of the caller chooses what is trusted.
+    ///
+    /// The operator, who is root, calls `env -u SUDO_UID phabgate …`.
+    pub fn runs_under_sudo(&self) -> bool {
+        self.euid == 0 && (self.uid != 0 || self.sudo.uid.as_deref().is_some_and(|uid| uid != OsStr::new("0")))
+    }
+}
+
+/// The local login that typed the command.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
-    /// The name.
+pub struct Caller {
+    /// The number of the user.
+    pub uid: u32,
+    /// The login name; `None` where the user database has none, or did not answer and is not needed.
+    pub login: Option<String>,
+}
+
+impl fmt::Display for Caller {
+    /// The login name, or the number where there is none.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.login {
+            Some(login) => f.write_str(login),
+            None => write!(f, "uid {}", self.uid),
+        }
+    }
+}
+
+/// An entry of the user database, as passwd(5) has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The login name.
     pub name: String,
     /// The number.
     pub uid: u32,
     /// The number of the primary group.
     pub gid: u32,
-    /// The home folder.
-    pub home: PathBuf,
+    /// The home directory.
+    pub home: OsString,
+    /// The login shell.
+    pub shell: OsString,
 }
 
 /// Why it is not known who typed the command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallerError {
-    /// A variable of sudo cannot be used.
-    #[error(transparent)]
-    Variable(#[from] VariableError),
-    /// sudo sets all three.
-    #[error("{set} is set and {missing} is not: call the gate through sudo itself, or unset both")]
-    Incomplete {
-        /// The one that is there.
-        set: &'static str,
-        /// The one that is not.
-        missing: &'static str,
-    },
-    /// Not a number.
-    #[error("{0} is not a number: call the gate through sudo itself")]
-    NotANumber(&'static str),
-    /// The user database says otherwise.
-    #[error("SUDO_USER is {name:?} and SUDO_UID is {uid}, which is not that user: call the gate through sudo itself")]
-    Inconsistent {
+    /// sudo names no user.
+    #[error("SUDO_UID is {0:?}, which is no user id: call phabgate through sudo itself")]
+    NotAnId(OsString),
+    /// sudo sets both.
+    #[error("SUDO_UID is set and SUDO_USER is not: call phabgate through sudo itself")]
+    NoName,
+    /// The two that sudo sets are not of one user.
+    #[error("SUDO_USER is {name:?} and SUDO_UID is {uid}, which is not that user: call phabgate through sudo itself")]
+    Disagree {
         /// The name.
         name: String,
         /// The number.
         uid: u32,
     },
     /// The user database has no such user.
-    #[error("the user {0:?} that sudo names is not in the user database")]
+    #[error("the user {0:?} who called is not in the user database of this machine")]
     Unknown(String),
     /// The user database did not answer.
     #[error("cannot look up the calling user: {0}")]
@@ -71,97 +131,104 @@ pub enum CallerError {
 
 /// The user database of the machine: files, LDAP, whatever the name service is made of.
 pub trait UserDatabase: fmt::Debug {
-    /// The entry of a name or a number in decimal; `None` where there is none.
+    /// The entry of a name or of a number in decimal; `None` where there is none.
     ///
     /// # Errors
     /// Where the database did not answer.
-    fn look_up(&self, key: &str) -> Result<Option<Account>, CallerError>;
+    fn look_up(&self, key: &str) -> Result<Option<Login>, CallerError>;
 }
 
-/// The user database as `getent passwd` answers it.
+/// The user database as getent(1) answers it, or `/etc/passwd` where there is no getent.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Getent;
 
 impl UserDatabase for Getent {
-    fn look_up(&self, key: &str) -> Result<Option<Account>, CallerError> {
+    fn look_up(&self, key: &str) -> Result<Option<Login>, CallerError> {
         let failed = |why: String| CallerError::Database(format!("getent passwd {key}: {why}"));
-        let mut command = Command::new("getent");
-        // The child has no business with the token; the name service needs no variables.
-        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").stdin(Stdio::null());
-        let output = command.args(["passwd", "--", key]).output().map_err(|error| failed(error.to_string()))?;
+        let Some(getent) = system_program("getent") else {
+            let all = std::fs::read("/etc/passwd").map_err(|error| failed(error.to_string()))?;
+            let mut entries = all.split(|byte| *byte == b'\n').filter_map(Login::parse);
+            return Ok(entries.find(|entry| entry.name == key || entry.uid.to_string() == key));
+        };
+        // The name service needs no variables, and no business with the token.
+        let output = Command::new(getent).args(["passwd", "--", key]).env_clear().stdin(Stdio::null()).output();
+        let output = output.map_err(|error| failed(error.to_string()))?;
+        // getent ends with 2 where there is no such key.
         match output.status.code() {
-            Some(0) => match String::from_utf8(output.stdout).ok().as_deref().and_then(entry) {
-                Some(account) => Ok(Some(account)),
+            Some(0) => match output.stdout.split(|byte| *byte == b'\n').next().and_then(Login::parse) {
+                Some(login) => Ok(Some(login)),
                 None => Err(failed("the answer is no entry".to_owned())),
             },
             Some(2) => Ok(None),
-            _ => Err(failed(output.status.to_string())),
+            _ => Err(failed(format!("it ended with {}", output.status))),
         }
     }
 }
 
-/// One line of passwd(5).
-fn entry(line: &str) -> Option<Account> {
-    let fields: Vec<&str> = line.lines().next()?.split(':').collect();
-    let [name, _, uid, gid, _, home, _] = fields.as_slice() else {
-        return None;
-    };
-    let name = Some(*name).filter(|name| !name.is_empty())?;
-    Some(Account { name: name.to_owned(), uid: uid.parse().ok()?, gid: gid.parse().ok()?, home: PathBuf::from(home) })
+impl Login {
+    /// One line of passwd(5).
+    fn parse(line: &[u8]) -> Option<Self> {
+        use std::os::unix::ffi::OsStrExt as _;
+        let fields: Vec<&[u8]> = line.split(|byte| *byte == b':').collect();
+        let &[name, _, uid, gid, _, home, shell] = fields.as_slice() else { return None };
+        let number = |field: &[u8]| std::str::from_utf8(field).ok()?.parse().ok();
+        let name = std::str::from_utf8(name).ok().filter(|name| !name.is_empty())?;
+        let shell = if shell.is_empty() { b"/bin/sh" } else { shell };
+        let text = |field: &[u8]| OsStr::from_bytes(field).to_owned();
+        Some(Self { name: name.to_owned(), uid: number(uid)?, gid: number(gid)?, home: text(home), shell: text(shell) })
+    }
 }
 
-impl CallingUser {
-    /// Who typed the command: the real user, or where the effective user is root, the one that sudo names.
-    ///
-    /// The database is asked where sudo is in play, and otherwise where `by_name` says that the name is of use.
+/// The entry of the one for whom root's rights are used; `None` where the process works for its own user.
+///
+/// # Errors
+/// Where what sudo says does not hold together, or the database did not answer.
+pub(crate) fn behind_sudo(ids: &Ids, database: &dyn UserDatabase) -> Result<Option<Login>, CallerError> {
+    if !ids.runs_under_sudo() {
+        return Ok(None);
+    }
+    if ids.uid != 0 {
+        // A set-user-id program believes the kernel, not the environment.
+        let found = database.look_up(&ids.uid.to_string())?.filter(|login| login.uid == ids.uid);
+        return found.map(Some).ok_or_else(|| CallerError::Unknown(ids.uid.to_string()));
+    }
+    let text = ids.sudo.uid.clone().unwrap_or_default();
+    let digits = text.to_str().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let uid: u32 = digits.and_then(|digits| digits.parse().ok()).ok_or(CallerError::NotAnId(text))?;
+    let name = ids.sudo.user.as_deref().filter(|name| !name.is_empty()).ok_or(CallerError::NoName)?;
+    let name = name.to_string_lossy().into_owned();
+    // By name, because two names may share a number.
+    let login = database.look_up(&name)?.ok_or_else(|| CallerError::Unknown(name.clone()))?;
+    if login.name != name || login.uid != uid || uid == 0 {
+        return Err(CallerError::Disagree { name, uid });
+    }
+    Ok(Some(login))
+}
+
+impl Caller {
+    /// Who typed the command. `needed` says that the login name decides something: where it is only recorded, a user
+    /// database that does not answer leaves the number.
     ///
     /// # Errors
-    /// Where what sudo says does not hold together, or the database did not answer.
-    pub fn find(environment: &Environment, database: &dyn UserDatabase, by_name: bool) -> Result<Self, CallerError> {
-        let Ids { uid, euid, gid } = environment.ids();
-        if euid == 0
-            && uid == 0
-            && let Some(caller) = behind_sudo(environment, database)?
-        {
-            return Ok(caller);
+    /// Where what sudo says does not hold together, or the database did not answer and is needed.
+    pub fn find(environment: &Environment, database: &dyn UserDatabase, needed: bool) -> Result<Self, CallerError> {
+        let ids = environment.ids();
+        if let Some(login) = behind_sudo(ids, database)? {
+            return Ok(Self { uid: login.uid, login: Some(login.name) });
         }
-        let account = if by_name { database.look_up(&uid.to_string())? } else { None };
-        Ok(match account.filter(|account| account.uid == uid) {
-            Some(account) => Self { uid, gid, name: Some(account.name), home: Some(account.home) },
-            None => Self { uid, gid, name: None, home: None },
-        })
+        let uid = ids.uid;
+        let found = match database.look_up(&uid.to_string()) {
+            Err(error) if needed => return Err(error),
+            found => found.ok().flatten(),
+        };
+        Ok(Self { uid, login: found.filter(|login| login.uid == uid).map(|login| login.name) })
     }
 }
 
-fn behind_sudo(environment: &Environment, database: &dyn UserDatabase) -> Result<Option<CallingUser>, CallerError> {
-    let name = environment.text("SUDO_USER")?;
-    let uid = number(environment, "SUDO_UID")?;
-    let gid = number(environment, "SUDO_GID")?;
-    let (name, uid) = match (name, uid, gid) {
-        (None, None, None) => return Ok(None),
-        (Some(name), Some(uid), Some(_)) => (name, uid),
-        (Some(_), None, _) => return Err(CallerError::Incomplete { set: "SUDO_USER", missing: "SUDO_UID" }),
-        (Some(_), _, None) => return Err(CallerError::Incomplete { set: "SUDO_USER", missing: "SUDO_GID" }),
-        (None, Some(_), _) => return Err(CallerError::Incomplete { set: "SUDO_UID", missing: "SUDO_USER" }),
-        (None, None, Some(_)) => return Err(CallerError::Incomplete { set: "SUDO_GID", missing: "SUDO_USER" }),
-    };
-    // By name, because two names may share a number; the group is the primary one, whatever newgrp(1) made of it.
-    let account = database.look_up(name)?.ok_or_else(|| CallerError::Unknown(name.to_owned()))?;
-    if account.name != name || account.uid != uid {
-        return Err(CallerError::Inconsistent { name: name.to_owned(), uid });
-    }
-    Ok(Some(CallingUser { uid, gid: account.gid, name: Some(account.name), home: Some(account.home) }))
-}
-
-fn number(environment: &Environment, name: &'static str) -> Result<Option<u32>, CallerError> {
-    let text = environment.text(name)?;
-    text.map(|text| text.parse().map_err(|_| CallerError::NotANumber(name))).transpose()
-}
-
-/// The username of the account that the configuration maps the calling user to.
-pub fn map_deployer<'a>(settings: &'a Settings, caller: &CallingUser) -> Option<&'a str> {
-    let name = caller.name.as_deref()?;
-    settings.deployers.get(name).map(String::as_str)
+/// The username of the account that the configuration maps the caller to.
+pub fn map_deployer<'a>(settings: &'a Settings, caller: &Caller) -> Option<&'a str> {
+    let login = caller.login.as_deref()?;
+    settings.deployers.get(login).map(String::as_str)
 }
 
 #[cfg(test)]
@@ -172,70 +239,106 @@ mod tests {
     struct Fixed;
 
     impl UserDatabase for Fixed {
-        fn look_up(&self, key: &str) -> Result<Option<Account>, CallerError> {
+        fn look_up(&self, key: &str) -> Result<Option<Login>, CallerError> {
             Ok(match key {
-                "alice" | "1000" => entry("alice:x:1000:100:Alice:/home/alice:/bin/sh"),
-                "alias" => entry("alias:x:1000:100::/home/alice:/bin/sh"),
-                "0" | "root" => entry("root:x:0:0::/root:/bin/sh"),
-                "broken" => return Err(CallerError::Database("no answer".to_owned())),
+                "alice" | "1000" => Login::parse(b"alice:x:1000:100:Alice:/home/alice:/bin/zsh"),
+                "alias" => Login::parse(b"alias:x:1000:100::/home/alice:/bin/sh"),
+                "0" | "root" => Login::parse(b"root:x:0:0::/root:/bin/sh"),
+                "broken" | "13" => return Err(CallerError::Database("no answer".to_owned())),
                 _ => None,
             })
         }
     }
 
-    fn find(ids: (u32, u32), sudo: &[(&str, &str)], by_name: bool) -> Result<CallingUser, CallerError> {
-        let ids = Ids { uid: ids.0, euid: ids.1, gid: 7 };
-        let environment = Environment::new(sudo.iter().copied(), None, PathBuf::from("/"), ids);
-        CallingUser::find(&environment, &Fixed, by_name)
+    fn ids(uid: u32, euid: u32, sudo: &[(&str, &str)]) -> Ids {
+        let variable = |name: &str| sudo.iter().find(|(set, _)| *set == name).map(|(_, value)| OsString::from(value));
+        Ids { uid, euid, sudo: Sudo::of(variable) }
     }
 
-    fn sudo<'a>(user: &'a str, uid: &'a str, gid: &'a str) -> [(&'a str, &'a str); 3] {
-        [("SUDO_USER", user), ("SUDO_UID", uid), ("SUDO_GID", gid)]
+    fn find(ids: Ids, needed: bool) -> Result<Caller, CallerError> {
+        let environment = Environment::new([] as [(&str, &str); 0], None, PathBuf::from("/nonexistent"), ids);
+        Caller::find(&environment, &Fixed, needed)
+    }
+
+    fn sudo<'a>(user: &'a str, uid: &'a str) -> [(&'a str, &'a str); 2] {
+        [("SUDO_USER", user), ("SUDO_UID", uid)]
+    }
+
+    #[test]
+    fn sudo_is_roots_rights_for_somebody_else() {
+        for (uid, euid, set, under) in [
+            (0, 0, &sudo("alice", "1000")[..], true),
+            (0, 0, &[("SUDO_UID", "1000")], true),
+            (0, 0, &[("SUDO_UID", "")], true),
+            (0, 0, &[("SUDO_UID", "x")], true),
+            (0, 0, &[("SUDO_UID", "00")], true),
+            (1000, 0, &[], true),
+            (1000, 0, &sudo("root", "0"), true),
+            (0, 0, &[], false),
+            (0, 0, &sudo("root", "0"), false),
+            // As the operator calls it from a shell of sudo.
+            (0, 0, &[("SUDO_USER", "alice")], false),
+            (1000, 1000, &sudo("root", "0"), false),
+            (1000, 1000, &sudo("alice", "1000"), false),
+        ] {
+            assert_eq!(ids(uid, euid, set).runs_under_sudo(), under, "{uid} {euid} {set:?}");
+        }
     }
 
     #[test]
     fn the_real_user_calls_and_variables_do_not_matter() {
-        let caller = find((1000, 1000), &sudo("root", "0", "0"), true).unwrap();
-        assert_eq!((caller.uid, caller.gid, caller.name.as_deref()), (1000, 7, Some("alice")));
-        let caller = find((1000, 0), &sudo("root", "0", "0"), true).unwrap();
-        assert_eq!(caller.name.as_deref(), Some("alice"), "a set-uid program");
-        assert_eq!(find((1000, 1000), &[("USER", "root")], false).unwrap().name, None);
-        assert_eq!(find((42, 42), &[], true).unwrap().name, None);
+        let caller = find(ids(1000, 1000, &sudo("root", "0")), true).unwrap();
+        assert_eq!((caller.uid, caller.login.as_deref()), (1000, Some("alice")));
+        let caller = find(ids(1000, 0, &sudo("root", "0")), true).unwrap();
+        assert_eq!(caller.login.as_deref(), Some("alice"), "a set-user-id program");
+        let nameless = find(ids(42, 42, &[]), true).unwrap();
+        assert_eq!((nameless.login.as_deref(), nameless.to_string().as_str()), (None, "uid 42"));
+        assert_eq!(find(ids(13, 13, &[]), false).unwrap().login, None);
+        assert!(find(ids(13, 13, &[]), true).is_err(), "who is needed must be known");
     }
 
     #[test]
     fn behind_sudo_the_one_whom_it_names_calls() {
-        let caller = find((0, 0), &sudo("alice", "1000", "5"), false).unwrap();
-        assert_eq!((caller.uid, caller.gid, caller.name.as_deref()), (1000, 100, Some("alice")));
-        assert_eq!(find((0, 0), &sudo("alias", "1000", "5"), false).unwrap().name.as_deref(), Some("alias"));
-        assert_eq!(find((0, 0), &[], true).unwrap().name.as_deref(), Some("root"));
+        let caller = find(ids(0, 0, &sudo("alice", "1000")), false).unwrap();
+        assert_eq!((caller.uid, caller.login.as_deref()), (1000, Some("alice")));
+        assert_eq!(find(ids(0, 0, &sudo("alias", "1000")), false).unwrap().login.as_deref(), Some("alias"));
+        assert_eq!(find(ids(0, 0, &[]), true).unwrap().login.as_deref(), Some("root"));
+        let login = behind_sudo(&ids(0, 0, &sudo("alice", "1000")), &Fixed).unwrap().unwrap();
+        assert_eq!((login.gid, login.home, login.shell), (100, "/home/alice".into(), "/bin/zsh".into()));
     }
 
     #[test]
-    fn what_sudo_would_not_say_is_refused() {
-        let inconsistent = CallerError::Inconsistent { name: "alice".to_owned(), uid: 1001 };
-        assert_eq!(find((0, 0), &sudo("alice", "1001", "5"), false), Err(inconsistent));
-        assert!(matches!(find((0, 0), &sudo("1000", "1000", "5"), false), Err(CallerError::Inconsistent { .. })));
-        assert_eq!(find((0, 0), &sudo("nobody", "9", "9"), false), Err(CallerError::Unknown("nobody".to_owned())));
-        assert_eq!(find((0, 0), &sudo("alice", "x", "5"), false), Err(CallerError::NotANumber("SUDO_UID")));
-        assert_eq!(
-            find((0, 0), &sudo("", "1000", "5"), false),
-            Err(CallerError::Variable(VariableError::Empty("SUDO_USER")))
-        );
-        for (index, set) in [(0, "SUDO_UID"), (1, "SUDO_USER"), (2, "SUDO_USER")] {
-            let mut variables = sudo("alice", "1000", "5").to_vec();
-            variables.remove(index);
-            assert!(
-                matches!(find((0, 0), &variables, false), Err(CallerError::Incomplete { set: name, .. }) if name == set)
-            );
+    fn what_sudo_would_not_say_is_an_error_and_never_root() {
+        let disagree = |name: &str, uid| Err(CallerError::Disagree { name: name.to_owned(), uid });
+        assert_eq!(find(ids(0, 0, &sudo("alice", "1001")), false), disagree("alice", 1001));
+        assert_eq!(find(ids(0, 0, &sudo("1000", "1000")), false), disagree("1000", 1000));
+        assert_eq!(find(ids(0, 0, &sudo("root", "00")), false), disagree("root", 0));
+        assert_eq!(find(ids(0, 0, &sudo("nobody", "9")), false), Err(CallerError::Unknown("nobody".to_owned())));
+        for uid in ["", "x", "-1", "+1000", "1000x", "4294967296"] {
+            let not_an_id = Err(CallerError::NotAnId(uid.into()));
+            assert_eq!(find(ids(0, 0, &sudo("alice", uid)), false), not_an_id);
         }
-        assert!(matches!(find((0, 0), &sudo("broken", "1", "1"), false), Err(CallerError::Database(_))));
+        for set in [&[("SUDO_UID", "1000")][..], &sudo("", "1000")] {
+            assert_eq!(find(ids(0, 0, set), false), Err(CallerError::NoName));
+        }
+        assert!(matches!(find(ids(0, 0, &sudo("broken", "1")), false), Err(CallerError::Database(_))));
+        assert_eq!(find(ids(77, 0, &[]), false), Err(CallerError::Unknown("77".to_owned())));
     }
 
     #[test]
     fn a_line_that_is_no_entry_is_none() {
-        for line in ["", "alice", "alice:x:1000:100:Alice:/home/alice", ":x:1:1::/:/", "alice:x:-1:1::/:/"] {
-            assert_eq!(entry(line), None, "{line:?}");
+        assert_eq!(Login::parse(b"a:x:1:2::/:").unwrap().shell, "/bin/sh");
+        for line in
+            ["", "alice", "alice:x:1000:100:Alice:/home/alice", ":x:1:1::/:/", "alice:x:-1:1::/:/", "a:x:1:2::/:/:"]
+        {
+            assert_eq!(Login::parse(line.as_bytes()), None, "{line:?}");
         }
+    }
+
+    #[test]
+    fn the_machine_knows_root_and_not_an_id_that_nobody_has() {
+        assert_eq!(Getent.look_up("0").unwrap().unwrap().name, "root");
+        assert_eq!(Getent.look_up("root").unwrap().unwrap().uid, 0);
+        assert_eq!(Getent.look_up(&(u32::MAX - 7).to_string()).unwrap(), None);
     }
 }

@@ -4,8 +4,6 @@
 //! server knows) and how it is sent. A token is in no message and no `Debug` output.
 
 use std::fmt;
-use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
@@ -13,7 +11,8 @@ use url::Url;
 
 use super::arcrc;
 use super::environment::{Environment, VariableError};
-use super::private::{self, OpenError};
+use super::settings::Settings;
+use crate::safe_path::{self, PathError, ReadError};
 use crate::secrets;
 
 /// The largest file that is read for a token; `~/.arcrc` may hold more than tokens.
@@ -109,21 +108,31 @@ pub enum CredentialsError {
         /// The server.
         url: Url,
     },
-    /// The file cannot be read.
+    /// The file, or a directory above it, is not what only its owner can change; or it cannot be opened.
+    #[error("cannot use the token in {}", why.of(path))]
+    Unsafe {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: PathError,
+    },
+    /// The text of the file cannot be had.
     #[error("cannot read the token from {path}: {why}", path = path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// Why.
-        why: OpenError,
+        why: ReadError,
     },
-    /// Others can read it.
-    #[error("{path} can be read by others (its mode is {mode:03o})", path = path.display())]
-    Unsafe {
-        /// The file that was opened.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
+    /// The token belongs to another server than the one that is asked.
+    #[error("the token of {source_name} is for {configured}, and is not sent to {url}")]
+    OtherServer {
+        /// Where the token was found.
+        source_name: TokenSource,
+        /// The URL of the configuration.
+        configured: String,
+        /// The URL that a flag or a variable names.
+        url: String,
     },
     /// What is there is no token.
     #[error("what {source_name} holds is not a Conduit token: {shape}")]
@@ -152,44 +161,73 @@ impl CredentialsError {
             Self::Missing { url } => Some(format!(
                 "{MAKE}, and put it into a file of mode 600 that PHABGATE_TOKEN_FILE names; or type `arc install-certificate {url}`"
             )),
-            Self::Unreadable { why: OpenError::Io(error), .. } if error.kind() == io::ErrorKind::PermissionDenied => {
-                Some(
-                    "run the gate as the file's owner; where root keeps a bot's token, call it through sudo".to_owned(),
-                )
-            }
-            Self::Unreadable { .. } => {
+            Self::Unsafe { why, .. } if why.is_denied() => Some(
+                "run the gate as the file's owner; where root keeps a bot's token, call it through sudo".to_owned(),
+            ),
+            Self::Unsafe { why: PathError::Io { .. }, .. } | Self::Unreadable { .. } => {
                 Some("name a file that holds the token and nothing else in PHABGATE_TOKEN_FILE".to_owned())
             }
-            Self::Unsafe { path, .. } => Some(format!("type `chmod 600 {}`", path.display())),
+            Self::Unsafe { .. } => None,
+            Self::OtherServer { .. } => {
+                Some("give the token of that server in PHABGATE_TOKEN, or leave its URL out".to_owned())
+            }
             Self::Shape { .. } => Some(MAKE.to_owned()),
         }
     }
 }
 
-/// Looks for the token of the server at `url`: the environment, the file that it names, systemd's credential,
+/// Finds the token for the server of the settings: the environment, the file that it names, systemd's credential,
 /// `~/.arcrc`. The first source that is there decides: one that cannot be used is an error and not passed over.
 ///
+/// A token goes to the server that it belongs to alone: that of `~/.arcrc` by its host, that of a file to the configured
+/// URL. Where a flag or a variable names another server, the token stands beside it in `PHABGATE_TOKEN`.
+///
 /// # Errors
-/// Where no source has a token, or the first has none that can be used.
-pub fn find_token(environment: &Environment, url: &Url) -> Result<(Token, TokenSource), CredentialsError> {
+/// Where no source has a token, or the first has none that can be used, or belongs to another server.
+pub fn find_token(
+    environment: &Environment,
+    settings: &Settings,
+    url: &Url,
+) -> Result<(Token, TokenSource), CredentialsError> {
+    let found = search(environment, url)?;
+    let beside = found.1 == TokenSource::Variable && !environment.is_of_file("PHABGATE_TOKEN");
+    let by_host = matches!(found.1, TokenSource::Arcrc { .. });
+    match &settings.configured_url {
+        Some(configured) if !beside && !by_host && configured.origin() != url.origin() => {
+            Err(CredentialsError::OtherServer {
+                source_name: found.1,
+                configured: configured.to_string(),
+                url: url.to_string(),
+            })
+        }
+        _ => Ok(found),
+    }
+}
+
+fn search(environment: &Environment, url: &Url) -> Result<(Token, TokenSource), CredentialsError> {
     if let Some(text) = environment.text("PHABGATE_TOKEN")? {
+        if environment.is_of_file("PHABGATE_TOKEN") && environment.file_is_open() {
+            let path = environment.file();
+            let why = PathError::Open { path: path.clone(), mode: environment.file_mode(), directory: false };
+            return Err(CredentialsError::Unsafe { path, why });
+        }
         return shaped(text, TokenSource::Variable);
     }
     if let Some(path) = environment.variable("PHABGATE_TOKEN_FILE")? {
         let path = PathBuf::from(path);
-        let text = read(&path, strict)?;
+        let text = read(&path, environment, strict)?;
         return shaped(trimmed(&text), TokenSource::File(path));
     }
-    if let Some(folder) = environment.absolute("CREDENTIALS_DIRECTORY")? {
-        let path = folder.join("phabgate-token");
-        if let Some(text) = optional(read(&path, of_systemd))? {
+    if let Some(directory) = environment.absolute("CREDENTIALS_DIRECTORY")? {
+        let path = directory.join("phabgate-token");
+        if let Some(text) = optional(&path, environment, of_systemd)? {
             return shaped(trimmed(&text), TokenSource::Credential(path));
         }
     }
     let Some(path) = environment.home().map(|home| home.join(".arcrc")) else {
         return Err(CredentialsError::Missing { url: url.clone() });
     };
-    let Some(text) = optional(read(&path, strict))? else {
+    let Some(text) = optional(&path, environment, strict)? else {
         return Err(CredentialsError::Missing { url: url.clone() });
     };
     match arcrc::token(&text, url) {
@@ -224,26 +262,24 @@ fn of_systemd(mode: u32, owner: u32) -> bool {
     strict(mode, owner) || (owner == 0 && mode == 0o440)
 }
 
-fn read(path: &Path, safe: Judge) -> Result<String, CredentialsError> {
-    let unreadable = |why| CredentialsError::Unreadable { path: path.to_owned(), why };
-    let opened = private::open(path).map_err(unreadable)?;
-    let mode = opened.metadata().mode() & 0o7777;
-    if !safe(mode, opened.metadata().uid()) {
+fn read(path: &Path, environment: &Environment, safe: Judge) -> Result<String, CredentialsError> {
+    let refused = |why| CredentialsError::Unsafe { path: path.to_owned(), why };
+    let file = safe_path::open(path, environment.trust()).map_err(refused)?;
+    let mode = file.mode();
+    if !safe(mode, file.owner()) {
         // The advice must reach the file behind a link, although chmod(1) would follow it as well.
-        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        return Err(CredentialsError::Unsafe { path, mode });
+        return Err(refused(PathError::Open { path: file.path().to_owned(), mode, directory: false }));
     }
-    opened.text(LIMIT).map_err(unreadable)
+    file.text(LIMIT).map_err(|why| CredentialsError::Unreadable { path: path.to_owned(), why })
 }
 
-/// A file that is not there is no error where the source is optional.
-fn optional(read: Result<String, CredentialsError>) -> Result<Option<String>, CredentialsError> {
-    match read {
-        Err(CredentialsError::Unreadable { why: OpenError::Io(error), .. })
-            if error.kind() == io::ErrorKind::NotFound =>
-        {
-            Ok(None)
-        }
+/// A file that is not there is no error where the source is optional, whoever could put one there.
+fn optional(path: &Path, environment: &Environment, safe: Judge) -> Result<Option<String>, CredentialsError> {
+    if path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+        return Ok(None);
+    }
+    match read(path, environment, safe) {
+        Err(CredentialsError::Unsafe { why, .. }) if why.is_missing() => Ok(None),
         other => other.map(Some),
     }
 }

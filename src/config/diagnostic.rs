@@ -74,6 +74,19 @@ impl Report {
         &self.diagnostics
     }
 
+    /// In which lines something is wrong, and nothing of what stands there: ` in line 3`, to follow a name.
+    pub fn lines(&self) -> String {
+        let places = self.diagnostics.iter().map(|diagnostic| &diagnostic.place).filter(|place| !place.built_in);
+        let mut lines: Vec<usize> = places.map(|place| super::origin::line_of(&self.text, place.span.start)).collect();
+        lines.dedup();
+        let lines: Vec<String> = lines.iter().map(usize::to_string).collect();
+        match lines.as_slice() {
+            [] => String::new(),
+            [line] => format!(" in line {line}"),
+            lines => format!(" in lines {}", lines.join(", ")),
+        }
+    }
+
     /// The report for a terminal: with colour where `colour`, and no wider than `width`.
     pub fn render(&self, colour: bool, width: Option<usize>) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };

@@ -1,11 +1,16 @@
-//! The environment that the configuration is read in: variables, the home folder, who runs the process.
+//! The environment that the configuration is read in: variables, the home directory, who runs the process.
 //!
-//! In the room: all that is taken from the process, once, as data. Nothing else in `config` asks the process, so that
-//! tests need none of their own.
+//! Responsible for all that is taken from the process, once, as data, and for which of it may be believed: under sudo
+//! nothing of the caller's, as root the file of [`super::system_environment`] beneath its own. Nothing else in `config`
+//! asks the process, so that tests need none of their own.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+
+use super::caller::Ids;
+use super::system_environment::{self, EnvironmentFileError};
+use crate::safe_path::Trust;
 
 /// A variable that is set and cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,58 +26,97 @@ pub enum VariableError {
     Relative(&'static str),
 }
 
-/// Who runs the process, by number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ids {
-    /// The real user.
-    pub uid: u32,
-    /// The effective user.
-    pub euid: u32,
-    /// The real group.
-    pub gid: u32,
-}
-
 /// What the configuration needs to know of the process.
 #[derive(Debug, Clone)]
 pub struct Environment {
+    /// The process's own; empty under sudo.
     variables: BTreeMap<OsString, OsString>,
+    /// Those of root's file; empty where the process is not root.
+    of_file: BTreeMap<String, String>,
+    /// The permission bits of that file.
+    file_mode: u32,
     home: Option<PathBuf>,
     root: PathBuf,
     ids: Ids,
 }
 
 impl Environment {
-    /// The environment of this process.
-    pub fn of_process() -> Self {
-        let ids = Ids {
-            uid: rustix::process::getuid().as_raw(),
-            euid: rustix::process::geteuid().as_raw(),
-            gid: rustix::process::getgid().as_raw(),
-        };
+    /// The environment of this process, with root's file where the process is root.
+    ///
+    /// # Errors
+    /// Where that file cannot be used.
+    pub fn of_process() -> Result<Self, EnvironmentFileError> {
         let home = etcetera::home_dir().ok();
-        Self { variables: std::env::vars_os().collect(), home, root: PathBuf::from("/"), ids }
+        Self::new(std::env::vars_os(), home, PathBuf::from("/"), Ids::of_process()).with_file()
     }
 
-    /// An environment made by hand, in which system folders such as `/etc` lie below `root`.
+    /// An environment made by hand, in which system directories such as `/etc` lie below `root`. Under sudo the variables
+    /// and the home directory are dropped: they are the caller's.
     pub fn new<K: Into<OsString>, V: Into<OsString>>(
         variables: impl IntoIterator<Item = (K, V)>,
         home: Option<PathBuf>,
         root: PathBuf,
         ids: Ids,
     ) -> Self {
-        let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Self { variables, home, root, ids }
+        let own = !ids.runs_under_sudo();
+        let variables =
+            variables.into_iter().filter(|_| own).map(|(name, value)| (name.into(), value.into())).collect();
+        let home = home.filter(|_| own);
+        Self { variables, of_file: BTreeMap::new(), file_mode: 0o600, home, root, ids }
     }
 
-    /// The value of a variable; `None` where it is unset.
+    /// The same with the variables of root's file beneath its own, where the process is root.
+    ///
+    /// # Errors
+    /// Where the file is there and cannot be used.
+    pub fn with_file(mut self) -> Result<Self, EnvironmentFileError> {
+        if self.ids.euid == 0 {
+            let path = self.system(system_environment::PATH);
+            let words = !self.runs_under_sudo();
+            if let Some(contents) = system_environment::read(&path, self.trust(), words)? {
+                (self.of_file, self.file_mode) = (contents.variables, contents.mode);
+            }
+        }
+        Ok(self)
+    }
+
+    /// The value of a variable; `None` where it is unset. The process's own comes first.
     ///
     /// # Errors
     /// Where it is empty.
     pub fn variable(&self, name: &'static str) -> Result<Option<&OsStr>, VariableError> {
-        match self.variables.get(OsStr::new(name)) {
+        let of_file = self.of_file.get(name).map(OsStr::new);
+        match self.variables.get(OsStr::new(name)).map(OsString::as_os_str).or(of_file) {
             Some(value) if value.is_empty() => Err(VariableError::Empty(name)),
-            value => Ok(value.map(OsString::as_os_str)),
+            value => Ok(value),
         }
+    }
+
+    /// The value of a variable, where it is set and not empty, as programs read those that many of them share.
+    pub(super) fn filled(&self, name: &str) -> Option<&OsStr> {
+        let of_file = self.of_file.get(name).map(OsStr::new);
+        let value = self.variables.get(OsStr::new(name)).map(OsString::as_os_str).or(of_file);
+        value.filter(|value| !value.is_empty())
+    }
+
+    /// Whether the value of a variable is one of root's file.
+    pub fn is_of_file(&self, name: &str) -> bool {
+        !self.variables.contains_key(OsStr::new(name)) && self.of_file.contains_key(name)
+    }
+
+    /// Whether others than root can read root's file.
+    pub(super) fn file_is_open(&self) -> bool {
+        self.file_mode & 0o077 != 0
+    }
+
+    /// The permission bits of root's file.
+    pub(super) fn file_mode(&self) -> u32 {
+        self.file_mode
+    }
+
+    /// Root's file.
+    pub(super) fn file(&self) -> PathBuf {
+        self.system(system_environment::PATH)
     }
 
     /// The value of a variable as text; `None` where it is unset.
@@ -95,19 +139,23 @@ impl Environment {
         }
     }
 
-    /// A folder of the XDG specification, which says that empty and relative values are to be ignored, with its
-    /// default below the home folder.
+    /// A directory of the XDG specification, which says that empty and relative values are to be ignored, with its
+    /// default below the home directory.
     pub(super) fn xdg(&self, name: &str, default: &str) -> Option<PathBuf> {
         let set = self.variables.get(OsStr::new(name)).map(PathBuf::from).filter(|path| path.is_absolute());
         set.or_else(|| self.home().map(|home| home.join(default)))
     }
 
-    /// The folder for what can be read again: `$XDG_CACHE_HOME`, or `.cache` in the home folder.
+    /// The directory for what can be read again: `$XDG_CACHE_HOME`, or `.cache` in the home directory; under sudo
+    /// `/var/cache`.
     pub fn cache(&self) -> Option<PathBuf> {
+        if self.runs_under_sudo() {
+            return Some(self.system("var/cache"));
+        }
         self.xdg("XDG_CACHE_HOME", ".cache")
     }
 
-    /// The home folder, where it is known and absolute.
+    /// The home directory, where it is known and absolute; unknown under sudo.
     pub fn home(&self) -> Option<&Path> {
         self.home.as_deref().filter(|home| home.is_absolute())
     }
@@ -118,15 +166,17 @@ impl Environment {
     }
 
     /// Who runs the process.
-    pub fn ids(&self) -> Ids {
-        self.ids
+    pub fn ids(&self) -> &Ids {
+        &self.ids
     }
 
-    /// Whether root's rights were lent to another user, by sudo: what that user chooses must not lead the process
-    /// astray.
-    pub fn is_lent(&self) -> bool {
-        let by = self.variables.get(OsStr::new("SUDO_UID"));
-        let by_root = by.is_none_or(|uid| uid == OsStr::new("0"));
-        self.ids.euid == 0 && (self.ids.uid != 0 || !by_root)
+    /// Whose files are believed.
+    pub fn trust(&self) -> Trust {
+        Trust::of(self.ids.euid)
+    }
+
+    /// Whether root's rights are used for somebody else; see [`Ids::runs_under_sudo`].
+    pub fn runs_under_sudo(&self) -> bool {
+        self.ids.runs_under_sudo()
     }
 }

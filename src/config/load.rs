@@ -1,24 +1,27 @@
 //! From flags, environment and file to settings: which file is read, and which of two values wins.
 //!
-//! In the room: the search for the file, precedence, and every error of the configuration. Not in the room: the
-//! token (see `credentials`).
+//! Responsible for the search for the file, precedence, and every error of the configuration. Not responsible for the
+//! token (see `credentials`) and for who may change the file (see [`crate::safe_path`]).
 
 use std::ffi::OsStr;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::diagnostic::Report;
 use super::environment::{Environment, VariableError};
 use super::origin::{Origin, Source};
-use super::private::{self, OpenError};
 use super::server::{UrlError, parse_url};
 use super::settings::Settings;
+use super::system_environment::EnvironmentFileError;
 use super::validate::{Over, validate};
-use super::{builtin, file, state};
+use super::{builtin, file, route, state};
+use crate::safe_path::{self, PathError, ReadError};
 
 /// The largest configuration that is read; a policy of a hundred teams is a tenth of it.
 const LIMIT: u64 = 256 * 1024;
+
+/// The configuration of the machine, written without its leading `/`.
+const FILE: &str = "etc/phabgate/config.toml";
 
 /// What the command line says about the configuration.
 #[derive(Debug, Clone, Default)]
@@ -54,15 +57,24 @@ pub enum ConfigError {
         /// Why.
         why: String,
     },
-    /// Others can change the file, and with it what a deploy needs.
-    #[error("{path}: {why}, and with it the policy: type `{fix}`", path = path.display())]
+    /// Others can change the file, and with it the policy and where the token goes.
+    #[error("cannot use the configuration {}", why.of(path))]
     Unsafe {
         /// The file.
         path: PathBuf,
-        /// What is unsafe.
-        why: String,
-        /// What to type.
-        fix: String,
+        /// What is unsafe, the file itself or a directory above it.
+        why: PathError,
+    },
+    /// Root's environment file cannot be used.
+    #[error(transparent)]
+    EnvironmentFile(#[from] EnvironmentFileError),
+    /// Root's files are wrong, and the one who calls through sudo may not see what stands there.
+    #[error("{path} is wrong{at}: whoever administers this machine sees what with `phabgate config check`", path = path.display())]
+    Withheld {
+        /// The file.
+        path: PathBuf,
+        /// In which line, in words that follow a name.
+        at: String,
     },
     /// The file is wrong.
     #[error("{0}")]
@@ -75,18 +87,21 @@ pub enum ConfigError {
         /// What is wrong.
         error: UrlError,
     },
-    /// Under sudo, the caller names a server to which root's token would go.
-    #[error(
-        "{origin} names another server than the configuration: under sudo the token would go where the caller says; \
-         set `url` in /etc/phabgate/config.toml"
-    )]
-    LentUrl {
-        /// What named it.
-        origin: Origin,
+    /// A proxy that cannot be used. Its value may hold a password and is not shown.
+    #[error("{variable} names no proxy that can be used: write it as http://proxy.example.org:3128")]
+    Proxy {
+        /// The variable.
+        variable: &'static str,
+    },
+    /// Others can change whose certificates are believed.
+    #[error("cannot believe the certificate authorities that SSL_CERT_FILE or SSL_CERT_DIR names: {why}")]
+    Authorities {
+        /// What is unsafe.
+        why: PathError,
     },
     /// There is no place for the journal.
     #[error(
-        "no folder for the journal: /var/lib/phabgate is not writable and there is no home folder; set PHABGATE_STATE"
+        "no directory for the journal: /var/lib/phabgate is not writable and there is no home directory; set PHABGATE_STATE"
     )]
     NoState,
     /// The built-in configuration does not hold together: a defect of this build.
@@ -115,7 +130,13 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Settings, Config
         let report = Report::new(Path::new("built-in"), builtin::text(), problems);
         ConfigError::BuiltIn(report.to_string())
     })?;
-    let invalid = |path: &Path, text: &str, problems| ConfigError::Invalid(Box::new(Report::new(path, text, problems)));
+    let invalid = |path: &Path, text: &str, problems| {
+        let report = Report::new(path, text, problems);
+        match environment.runs_under_sudo() {
+            true => ConfigError::Withheld { path: path.to_owned(), at: report.lines() },
+            false => ConfigError::Invalid(Box::new(report)),
+        }
+    };
     let read = match &given {
         Some((path, text)) => Some(file::read(text, false).map_err(|problems| invalid(path, text, problems))?),
         None => None,
@@ -123,14 +144,26 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Settings, Config
     let source = given.as_ref().map(|(path, text)| Source { path, text });
     let over =
         Over { url: url(flags, environment)?, state: environment.absolute("PHABGATE_STATE")?.map(Path::to_owned) };
-    if let (true, Some((url, origin))) = (environment.is_lent(), &over.url) {
-        let configured = read.as_ref().and_then(|file| file.url.as_ref()).map(|found| &found.value);
-        if configured != Some(url) {
-            return Err(ConfigError::LentUrl { origin: origin.clone() });
+    let configured = read.as_ref().and_then(|file| file.url.as_ref()).map(|found| found.value.clone());
+    let home = || state::default_directory(environment).ok_or(ConfigError::NoState);
+    let mut settings = validate(read, built_in, source, over, home).map_err(|error| match error {
+        ConfigError::Invalid(report) if environment.runs_under_sudo() => {
+            let path = given.as_ref().map_or_else(PathBuf::new, |(path, _)| path.clone());
+            ConfigError::Withheld { path, at: report.lines() }
         }
-    }
-    let home = || state::default_folder(environment).ok_or(ConfigError::NoState);
-    validate(read, built_in, source, over, home)
+        error => error,
+    })?;
+    settings.configured_url = configured_url(environment)?.or(configured);
+    settings.route = route::read(environment, settings.http.proxy)?;
+    Ok(settings)
+}
+
+/// The URL that root's environment file gives, which stands for the configured one.
+fn configured_url(environment: &Environment) -> Result<Option<url::Url>, ConfigError> {
+    Ok(match environment.is_of_file("PHABGATE_URL") {
+        true => url(&Flags::default(), environment)?.map(|(url, _)| url),
+        false => None,
+    })
 }
 
 /// The URL of the command line, else of the environment.
@@ -145,6 +178,9 @@ fn url(flags: &Flags, environment: &Environment) -> Result<Option<(url::Url, Ori
     };
     match parse_url(text) {
         Ok(url) => Ok(Some((url, origin))),
+        Err(_) if environment.runs_under_sudo() => {
+            Err(ConfigError::Withheld { path: environment.file(), at: " (PHABGATE_URL)".to_owned() })
+        }
         Err(error) => Err(ConfigError::Url { origin, error }),
     }
 }
@@ -164,10 +200,9 @@ fn find(flags: &Flags, environment: &Environment) -> Result<Option<(PathBuf, Str
             None => Err(ConfigError::Missing { path, named }),
         };
     }
-    let user = environment.xdg("XDG_CONFIG_HOME", ".config").map(|folder| folder.join("phabgate/config.toml"));
-    // With root's rights lent to a user, that user's own file is not the policy.
-    let user = user.filter(|_| !environment.is_lent());
-    for path in user.into_iter().chain([environment.system("etc/phabgate/config.toml")]) {
+    // Under sudo there is neither: what is the caller's own is not the policy.
+    let user = environment.xdg("XDG_CONFIG_HOME", ".config").map(|directory| directory.join("phabgate/config.toml"));
+    for path in user.into_iter().chain([environment.system(FILE)]) {
         if let Some(text) = read(&path, environment)? {
             return Ok(Some((path, text)));
         }
@@ -177,32 +212,17 @@ fn find(flags: &Flags, environment: &Environment) -> Result<Option<(PathBuf, Str
 
 /// The text of a file; `None` where there is none.
 fn read(path: &Path, environment: &Environment) -> Result<Option<String>, ConfigError> {
-    let unreadable = |why: String| ConfigError::Unreadable { path: path.to_owned(), why };
-    let opened = match private::open(path) {
-        Err(OpenError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        // A path through something that is no folder names no file either.
-        Err(OpenError::Io(error)) if error.kind() == io::ErrorKind::NotADirectory => return Ok(None),
-        Err(error) => return Err(unreadable(error.to_string())),
-        Ok(opened) => opened,
+    // Where nothing is, it does not matter who could put something there: that would be judged then.
+    match path.metadata() {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        _ => {}
+    }
+    let opened = match safe_path::open(path, environment.trust()) {
+        Err(error) if error.is_missing() => return Ok(None),
+        opened => opened.map_err(|why| ConfigError::Unsafe { path: path.to_owned(), why })?,
     };
-    let unsafe_for = |why: String, fix: String| ConfigError::Unsafe { path: path.to_owned(), why, fix };
-    let shown = path.display();
-    let mode = opened.metadata().mode();
-    if mode & 0o002 != 0 {
-        return Err(unsafe_for("everyone can write it".to_owned(), format!("chmod o-w {shown}")));
-    }
-    if environment.is_lent() {
-        let owner = opened.metadata().uid();
-        if owner != environment.ids().euid {
-            let why = format!("under sudo it must belong to root, and the user {owner} can write it");
-            return Err(unsafe_for(why, format!("chown root {shown}")));
-        }
-        if mode & 0o020 != 0 {
-            return Err(unsafe_for(
-                "under sudo only root may change it, and its group can write it".to_owned(),
-                format!("chmod g-w {shown}"),
-            ));
-        }
-    }
-    opened.text(LIMIT).map(Some).map_err(|error| unreadable(error.to_string()))
+    let unreadable = |why: ReadError| ConfigError::Unreadable { path: path.to_owned(), why: why.to_string() };
+    opened.text(LIMIT).map(Some).map_err(unreadable)
 }

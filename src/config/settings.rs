@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::origin::{Origin, Origins};
+use crate::conduit::Route;
 use crate::policy::{Policy, Role};
 use crate::record::mask::{Mask, Pattern};
 
@@ -22,7 +23,11 @@ pub struct Settings {
     pub file: Option<PathBuf>,
     /// Where the server answers, ending in `/`; `None` where nothing said so. See [`Settings::server`].
     pub url: Option<Url>,
-    /// The folder of the journal. Nothing has been created yet.
+    /// The URL of the configuration, whatever flags and variables say: the server that tokens of files belong to.
+    pub configured_url: Option<Url>,
+    /// Through which proxy the server is reached, and whose certificates are believed.
+    pub route: Route,
+    /// The directory of the journal. Nothing has been created yet.
     pub state: PathBuf,
     /// What an emergency deploy needs.
     pub policy: Policy,

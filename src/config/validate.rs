@@ -18,6 +18,7 @@ use super::reader::{Found, List, Names, Problems, listed};
 use super::server::is_loopback;
 use super::settings::{Contact, Http, RecordSettings, Settings};
 use super::{diagnostic, words};
+use crate::conduit::Route;
 use crate::policy::{ActionPolicy, Policy, Reason, Role, Team};
 use crate::record::mask::Mask;
 
@@ -109,7 +110,19 @@ impl Merge<'_> {
         let deployers = self.deployers(file.deployers.take());
         let policy = self.policy(file, base)?;
         let path = self.source.filter(|_| read).map(|source| source.path.to_owned());
-        Ok(Settings { file: path, url, state, policy, deployers, record, contact, http, origins: Origins::default() })
+        Ok(Settings {
+            file: path,
+            url,
+            configured_url: None,
+            route: Route::default(),
+            state,
+            policy,
+            deployers,
+            record,
+            contact,
+            http,
+            origins: Origins::default(),
+        })
     }
 
     fn deployers(&mut self, found: Option<Names<String>>) -> BTreeMap<String, String> {

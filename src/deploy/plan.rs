@@ -13,8 +13,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::identity::{Identity, trusted};
+use super::identity::Identity;
 use super::{CANNOT_RUN, GATE_FAILED, NOT_FOUND};
+use crate::config::system_program;
 
 /// Where commands are looked for when `PATH` is not set, as execvp(3) does.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
@@ -54,10 +55,10 @@ pub enum PlanError {
         what: &'static str,
     },
     /// setpriv(1) is not installed.
-    #[error("cannot find setpriv, which runs the command as {0:?}: install util-linux, or give --as-root")]
+    #[error("cannot find setpriv, which runs the command as {0:?}: install util-linux")]
     NoSetpriv(OsString),
     /// setpriv(1) cannot do what it is needed for.
-    #[error("setpriv cannot run a command as {user:?}: {why}; give --as-root to run it as root")]
+    #[error("setpriv cannot run a command as {user:?}: {why}")]
     SetprivFails {
         /// Whom the command was to run as.
         user: OsString,
@@ -80,8 +81,8 @@ impl PlanError {
 impl Plan {
     /// What will be run for this command line, from this environment, as this identity.
     ///
-    /// The environment is passed on but for what only the gate may see: everything whose name begins with
-    /// `PHABGATE_TOKEN`, and `CREDENTIALS_DIRECTORY`. Where the command runs as the caller of a gate that is root, `HOME`,
+    /// The environment is passed on but for what only the gate may see: everything of the gate's whose name holds `TOKEN`,
+    /// and `CREDENTIALS_DIRECTORY`. Where the command runs as the caller of a gate that is root, `HOME`,
     /// `USER`, `LOGNAME` and `SHELL` are the caller's, and `SUDO_*` and `MAIL`, which speak of root, are left out.
     ///
     /// # Errors
@@ -97,12 +98,8 @@ impl Plan {
         let drop_to = match identity {
             Identity::Own => None,
             Identity::Caller(caller) => {
-                let own = [
-                    ("HOME", &caller.home),
-                    ("USER", &caller.name),
-                    ("LOGNAME", &caller.name),
-                    ("SHELL", &caller.shell),
-                ];
+                let name = OsString::from(&caller.name);
+                let own = [("HOME", &caller.home), ("USER", &name), ("LOGNAME", &name), ("SHELL", &caller.shell)];
                 env.retain(|(name, _)| {
                     let of_root = name.as_bytes().starts_with(b"SUDO_") || name == "MAIL";
                     !of_root && own.iter().all(|(own, _)| name != own)
@@ -126,7 +123,7 @@ impl Plan {
         self.find()?;
         let Some(options) = &self.drop_to else { return Ok(Ready { plan: self, setpriv: None }) };
         let user = || self.variable("USER").unwrap_or_default().to_owned();
-        let setpriv = trusted("setpriv").ok_or_else(|| PlanError::NoSetpriv(user()))?;
+        let setpriv = system_program("setpriv").ok_or_else(|| PlanError::NoSetpriv(user()))?;
         let tried =
             Command::new(&setpriv).args(options).args(["/bin/sh", "-c", ":"]).env_clear().stdin(Stdio::null()).output();
         let why = match tried {
@@ -230,7 +227,8 @@ impl Ready {
 
 /// Whether a variable is for the gate alone.
 fn is_secret(name: &OsStr) -> bool {
-    name.as_bytes().starts_with(b"PHABGATE_TOKEN") || name == "CREDENTIALS_DIRECTORY"
+    let of_gate = name.as_bytes().strip_prefix(b"PHABGATE_");
+    of_gate.is_some_and(|rest| rest.windows(5).any(|part| part == b"TOKEN")) || name == "CREDENTIALS_DIRECTORY"
 }
 
 /// What setpriv is told: all ids, all groups of the user, and no capability that an exec could bring back.

@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use super::super::identity::Caller;
 use super::*;
+use crate::config::Login;
 
 fn caller() -> Identity {
-    Identity::Caller(Caller {
+    Identity::Caller(Login {
         uid: 1000,
         gid: 100,
         name: "ann".into(),
@@ -33,6 +33,7 @@ const GIVEN: &[(&str, &str)] = &[
     ("PHABGATE_TOKEN", "secret"),
     ("PHABGATE_TOKEN_FILE", "/etc/secret"),
     ("PHABGATE_TOKENS", "secret"),
+    ("PHABGATE_PAGER_TOKEN", "secret"),
     ("CREDENTIALS_DIRECTORY", "/run/secret"),
     ("PHABGATE_URL", "https://phab.example"),
     ("LANG", "C"),

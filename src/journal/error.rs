@@ -10,6 +10,7 @@ use rusqlite::ErrorCode;
 use super::local::LocalDeploy;
 use super::state::IllegalTransition;
 use crate::ids::{DeployId, TaskId};
+use crate::safe_path::PathError;
 
 /// Why the journal cannot be used. No deploy may start where one of these comes up.
 #[derive(Debug, thiserror::Error)]
@@ -23,13 +24,10 @@ pub enum JournalError {
         /// What the system said.
         source: io::Error,
     },
-    /// The path of the folder leads to something else.
-    #[error("the state folder {path} is not a folder; move it away or name another folder")]
-    NotAFolder {
-        /// The path.
-        path: PathBuf,
-    },
-    /// The folder or a file in it belongs to somebody else.
+    /// The state directory, or a directory above it, is not what only this user can change and read.
+    #[error("cannot use the state directory: {0}")]
+    Unsafe(#[from] PathError),
+    /// A file in the directory belongs to somebody else.
     #[error("{path} belongs to uid {owner}, and the gate runs as uid {own}; run it as its owner, or chown it")]
     WrongOwner {
         /// The folder or file.
@@ -38,14 +36,6 @@ pub enum JournalError {
         owner: u32,
         /// Who we are.
         own: u32,
-    },
-    /// Others could read or replace the journal.
-    #[error("the state folder {path} is open to others (mode {mode:04o}); close it with: chmod 700 {path}")]
-    OpenToOthers {
-        /// The folder.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
     },
     /// A lock file cannot be opened, locked or removed.
     #[error("cannot lock {path}: {source}; see that its folder can be written to")]

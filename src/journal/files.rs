@@ -1,13 +1,12 @@
-//! The state folder: what is in it, and that nobody else can look into it.
+//! The state directory: what is in it, and that nobody else can look into it or replace it.
 //!
-//! In the room: paths, modes and owners. A folder that is there already is never changed, only refused: whoever names
-//! `/tmp` as the state folder by mistake must not find it closed.
+//! Responsible for paths, and for the modes of files. Whether a directory is safe is judged in [`crate::safe_path`]: one that
+//! is there already is never changed, only refused.
 //!
 //! The modes do not depend on the umask. SQLite gives its `-wal` and `-shm` files the mode of the database.
 
-use std::fs::{self, DirBuilder, File, Permissions};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -15,6 +14,7 @@ use url::Url;
 
 use super::error::JournalError;
 use crate::ids::DeployId;
+use crate::safe_path::{self, Trust};
 
 /// Where everything in the state folder is.
 #[derive(Debug, Clone)]
@@ -26,24 +26,18 @@ impl Folder {
     /// Opens the folder, or makes it with the folders above it.
     pub(super) fn create(root: &Path) -> Result<Self, JournalError> {
         let folder = Self { root: root.to_owned() };
-        if private_dir(root, true)? {
+        if safe_path::private_directory(root, Trust::of_process())? {
             let parent = root.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
             sync(parent)?;
         }
-        private_dir(&folder.deploys(), false)?;
+        safe_path::private_directory(&folder.deploys(), Trust::of_process())?;
         Ok(folder)
     }
 
     /// Opens the folder where it is one; `None` where nothing is there.
     pub(super) fn existing(root: &Path) -> Result<Option<Self>, JournalError> {
-        match fs::metadata(root) {
-            Ok(_) => {
-                check_dir(root)?;
-                Ok(Some(Self { root: root.to_owned() }))
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(JournalError::Folder { path: root.to_owned(), source }),
-        }
+        let there = safe_path::existing_private_directory(root, Trust::of_process())?;
+        Ok(there.then(|| Self { root: root.to_owned() }))
     }
 
     pub(super) fn database(&self) -> PathBuf {
@@ -89,37 +83,6 @@ pub(super) fn make_private(path: &Path) -> Result<(), JournalError> {
     check_owner(path, &metadata)?;
     if metadata.mode() & 0o7777 != 0o600 {
         fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(error)?;
-    }
-    Ok(())
-}
-
-/// Whether it had to be made.
-fn private_dir(path: &Path, recursive: bool) -> Result<bool, JournalError> {
-    let error = |source| JournalError::Folder { path: path.to_owned(), source };
-    if let Some(parent) = path.parent().filter(|parent| recursive && !parent.as_os_str().is_empty()) {
-        DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(error)?;
-    }
-    let made = match DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => {
-            fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(error)?;
-            true
-        }
-        Err(source) if source.kind() == io::ErrorKind::AlreadyExists => false,
-        Err(source) => return Err(error(source)),
-    };
-    check_dir(path)?;
-    Ok(made)
-}
-
-fn check_dir(path: &Path) -> Result<(), JournalError> {
-    let metadata = fs::metadata(path).map_err(|source| JournalError::Folder { path: path.to_owned(), source })?;
-    if !metadata.is_dir() {
-        return Err(JournalError::NotAFolder { path: path.to_owned() });
-    }
-    check_owner(path, &metadata)?;
-    let mode = metadata.mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        return Err(JournalError::OpenToOthers { path: path.to_owned(), mode });
     }
     Ok(())
 }

@@ -2,16 +2,28 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use phabgate::cli::config::{check_text, show_json, show_text};
-use phabgate::config::{ConfigError, Environment, Flags, Ids, Origin, Settings, TEMPLATE, load};
+use phabgate::conduit::Authorities;
+use phabgate::config::{ConfigError, Environment, Flags, Ids, Origin, Settings, Sudo, TEMPLATE, load};
 use phabgate::policy::Role;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-const USER: Ids = Ids { uid: 1000, euid: 1000, gid: 1000 };
+/// The user whom the files of a test belong to; a user without root's rights where root runs the tests, whose files
+/// everybody believes.
+fn user() -> Ids {
+    let me = rustix::process::geteuid().as_raw();
+    let uid = if me == 0 { 1000 } else { me };
+    Ids { uid, euid: uid, ..Ids::default() }
+}
+
+/// Makes a directory with those above it, whatever the umask.
+fn make_directory(path: &Path) {
+    fs::DirBuilder::new().recursive(true).mode(0o755).create(path).unwrap();
+}
 
 /// A machine of its own: a root folder with a home in it, and variables.
 struct Machine {
@@ -24,8 +36,9 @@ struct Machine {
 impl Machine {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("home")).unwrap();
-        Self { dir, variables: Vec::new(), flags: Flags::default(), ids: USER }
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        make_directory(&dir.path().join("home"));
+        Self { dir, variables: Vec::new(), flags: Flags::default(), ids: user() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -34,7 +47,7 @@ impl Machine {
 
     fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        make_directory(path.parent().unwrap());
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         path
@@ -46,13 +59,14 @@ impl Machine {
 
     fn load(&self) -> Result<Settings, ConfigError> {
         let root = self.dir.path().to_owned();
-        let environment = Environment::new(self.variables.clone(), Some(self.path("home")), root, self.ids);
-        load(&self.flags, &environment)
+        let environment = Environment::new(self.variables.clone(), Some(self.path("home")), root, self.ids.clone());
+        load(&self.flags, &environment.with_file()?)
     }
 
     /// A text with the folder of this test taken out.
     fn plain(&self, text: &str) -> String {
-        text.replace(self.dir.path().to_str().unwrap(), "")
+        let real = self.dir.path().canonicalize().unwrap();
+        text.replace(real.to_str().unwrap(), "").replace(self.dir.path().to_str().unwrap(), "")
     }
 
     fn error(&self) -> String {
@@ -256,28 +270,156 @@ fn settle_may_be_short_on_loopback_alone() {
     assert!(machine.error().contains("record.settle: 1s is too short"));
 }
 
+/// Root, for whom `alice` typed sudo where `sudo`.
+fn root(sudo: bool) -> Ids {
+    let variable = |name: &str| sudo.then(|| if name == "SUDO_UID" { "1000" } else { "alice" }.into());
+    Ids { uid: 0, euid: 0, sudo: Sudo::of(variable) }
+}
+
+/// Only root's own files are believed by root; the files of a test belong to whoever runs it.
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
 #[test]
-fn under_sudo_the_caller_chooses_neither_policy_nor_server() {
-    // The files of a test belong to whoever runs it.
-    let me = fs::metadata(".").map(|metadata| std::os::unix::fs::MetadataExt::uid(&metadata)).unwrap();
+fn under_sudo_nothing_of_the_caller_is_looked_at() {
+    if !is_root() {
+        return;
+    }
     let mut machine = Machine::new();
-    machine.ids = Ids { uid: 0, euid: 0, gid: 0 };
-    machine.set("SUDO_UID", "1000");
-    machine.set("PHABGATE_URL", "http://127.0.0.1:1/");
-    assert!(matches!(machine.load(), Err(ConfigError::LentUrl { .. })));
-    machine.variables.pop();
+    machine.ids = root(true);
+    machine.write("etc/phabgate/config.toml", "url = \"https://phab.example/\"\npolicy.tag = \"system\"\n");
     machine.write("home/.config/phabgate/config.toml", "policy.tag = \"home\"\n");
-    assert_eq!(machine.load().unwrap().policy.tag, "emergency-deployment");
-    if me == 0 {
-        let path = machine.write("mine.toml", "url = \"https://phab.example/\"\n");
-        machine.flags.config = Some(path.clone());
-        machine.flags.url = Some("https://phab.example".to_owned());
-        assert!(machine.load().is_ok(), "the server of the configuration may be named");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o664)).unwrap();
-        assert!(matches!(machine.load(), Err(ConfigError::Unsafe { .. })));
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        std::os::unix::fs::chown(&path, Some(1000), None).unwrap();
-        assert!(matches!(machine.load(), Err(ConfigError::Unsafe { .. })));
+    let lax = machine.write("lax.toml", "policy.tag = \"lax\"\n");
+    machine.set("PHABGATE_CONFIG", &lax);
+    machine.set("XDG_CONFIG_HOME", machine.path("home/.config"));
+    machine.set("XDG_STATE_HOME", machine.path("home"));
+    machine.set("PHABGATE_URL", "https://mallory.example");
+    machine.set("PHABGATE_STATE", machine.path("home"));
+    machine.set("HTTPS_PROXY", "http://mallory.example:1");
+    machine.set("SSL_CERT_FILE", &lax);
+    let read = machine.load().unwrap();
+    assert_eq!(read.policy.tag, "system");
+    assert_eq!(read.server().unwrap().as_str(), "https://phab.example/");
+    assert_eq!(read.state, machine.path("var/lib/phabgate"));
+    assert!(read.route.proxy.is_none());
+    assert_eq!(read.route.authorities, Authorities::SystemAlone);
+}
+
+#[test]
+fn roots_environment_file_stands_for_the_environment_of_root() {
+    if !is_root() {
+        return;
+    }
+    let mut machine = Machine::new();
+    let authorities = machine.write("etc/ca.pem", "");
+    let text = format!(
+        "# where it is\nPHABGATE_URL=https://file.example\nHTTPS_PROXY='http://proxy.example:1'\nSSL_CERT_FILE={}\n",
+        authorities.display()
+    );
+    machine.write("etc/phabgate/config.toml", "url = \"https://phab.example/\"\n");
+    machine.write("etc/phabgate/environment", &text);
+    assert_eq!(machine.load().unwrap().server().unwrap().as_str(), "https://phab.example/", "a user has their own");
+    for sudo in [false, true] {
+        machine.ids = root(sudo);
+        let read = machine.load().unwrap();
+        assert_eq!(read.server().unwrap().as_str(), "https://file.example/");
+        assert_eq!(read.configured_url.unwrap().as_str(), "https://file.example/");
+        assert_eq!(read.route.proxy.unwrap().host(), "proxy.example:1");
+        let named = Authorities::Named { file: Some(authorities.clone()), directories: Vec::new() };
+        assert_eq!(read.route.authorities, named);
+    }
+    machine.set("PHABGATE_URL", "https://own.example");
+    machine.set("HTTPS_PROXY", "http://own.example:2");
+    let of = |machine: &Machine| {
+        let read = machine.load().unwrap();
+        (read.server().unwrap().to_string(), read.route.proxy.unwrap().host())
+    };
+    assert_eq!(of(&machine), ("https://file.example/".to_owned(), "proxy.example:1".to_owned()));
+    machine.ids = root(false);
+    assert_eq!(of(&machine), ("https://own.example/".to_owned(), "own.example:2".to_owned()));
+}
+
+#[test]
+fn roots_files_are_refused_where_others_can_change_them() {
+    if !is_root() {
+        return;
+    }
+    let mut machine = Machine::new();
+    machine.ids = root(true);
+    let files = ["etc/phabgate/config.toml", "etc/phabgate/environment"].map(|name| machine.write(name, ""));
+    let directories = [machine.path("etc/phabgate"), machine.path("etc")];
+    assert!(machine.load().is_ok());
+    for path in files.iter().chain(&directories) {
+        let mode = fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        for bits in [0o020, 0o002] {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode | bits)).unwrap();
+            let said = machine.error();
+            assert!(said.contains("can be written by"), "{}: {said}", path.display());
+        }
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        std::os::unix::fs::chown(path, Some(1000), None).unwrap();
+        let said = machine.error();
+        assert!(said.contains("belongs to the user 1000, and must belong to root"), "{}: {said}", path.display());
+        std::os::unix::fs::chown(path, Some(0), None).unwrap();
+    }
+    fs::remove_file(&files[0]).unwrap();
+    symlink("../../home/config.toml", &files[0]).unwrap();
+    machine.write("home/config.toml", "");
+    std::os::unix::fs::chown(machine.path("home"), Some(1000), None).unwrap();
+    assert!(machine.error().contains("/home belongs to the user 1000"), "{}", machine.error());
+}
+
+#[test]
+fn under_sudo_no_text_of_a_file_is_shown() {
+    if !is_root() {
+        return;
+    }
+    let secret = "root:$6$secret:1::::::\n";
+    for (name, text, line) in [
+        ("etc/phabgate/config.toml", secret.to_owned(), "line 1"),
+        ("etc/phabgate/config.toml", "policy.tag = \"a\"\nsecret = 1\n".to_owned(), "line 2"),
+        ("etc/phabgate/config.toml", "policy.required = [\"secret\"]\n".to_owned(), "line 1"),
+        ("etc/phabgate/environment", secret.to_owned(), "line 1"),
+        ("etc/phabgate/environment", "TZ=UTC\nSECRET=secret\n".to_owned(), "line 2"),
+        ("etc/phabgate/environment", "PHABGATE_URL=secret\n".to_owned(), "PHABGATE_URL"),
+        ("etc/phabgate/environment", "HTTPS_PROXY=secret://me\n".to_owned(), "HTTPS_PROXY"),
+    ] {
+        let mut machine = Machine::new();
+        machine.ids = root(true);
+        machine.write(name, &text);
+        let said = machine.error();
+        assert!(said.contains(line) && !said.to_lowercase().contains("secret") && !said.contains('\n'), "{said}");
+    }
+    let mut machine = Machine::new();
+    machine.ids = root(true);
+    machine.write("etc/phabgate/environment", "PHABGATE_CONFIG=/etc/other.toml\n");
+    assert!(machine.error().contains("PHABGATE_CONFIG may not stand here"), "{}", machine.error());
+}
+
+#[test]
+fn a_configuration_that_another_user_can_change_is_refused_without_sudo_too() {
+    let mut machine = Machine::new();
+    let path = machine.write("shared/phabgate/config.toml", "url = \"https://mallory.example/\"\n");
+    machine.set("XDG_CONFIG_HOME", machine.path("shared"));
+    assert!(machine.load().is_ok());
+    fs::set_permissions(machine.path("shared"), fs::Permissions::from_mode(0o777)).unwrap();
+    assert!(machine.error().contains("/shared can be written by everybody: type `chmod go-w /shared`"));
+    fs::set_permissions(machine.path("shared"), fs::Permissions::from_mode(0o755)).unwrap();
+    if is_root() {
+        for ids in [user(), root(false)] {
+            machine.ids = ids;
+            for path in [path.as_path(), path.parent().unwrap()] {
+                std::os::unix::fs::chown(path, Some(54_321), None).unwrap();
+                assert!(machine.error().contains("belongs to the user 54321"), "{}", machine.error());
+                std::os::unix::fs::chown(path, Some(0), None).unwrap();
+            }
+        }
+        machine.ids = root(false);
+        machine.variables.clear();
+        machine.write("home/.config/phabgate/config.toml", "");
+        std::os::unix::fs::chown(machine.path("home"), Some(54_321), None).unwrap();
+        assert!(machine.error().contains("/home belongs to the user 54321"), "root with another's home");
     }
 }
 
@@ -387,7 +529,7 @@ fn a_file_or_variable_that_cannot_be_used_is_named() {
     tell("url variable", &|machine| machine.set("PHABGATE_URL", "http://phab.example"));
     tell("empty state", &|machine| machine.set("PHABGATE_STATE", ""));
     tell("relative state", &|machine| machine.set("PHABGATE_STATE", "state"));
-    tell("folder", &|machine| machine.flags.config = Some(machine.path("home")));
+    tell("directory", &|machine| machine.flags.config = Some(machine.path("home")));
     tell("dangling link", &|machine| {
         symlink("nowhere", machine.path("link")).unwrap();
         machine.flags.config = Some(machine.path("link"));

@@ -5,7 +5,10 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use phabgate::config::{CredentialsError, Environment, Ids, Token, TokenSource, find_token, parse_url};
+use phabgate::config::{
+    CredentialsError, Environment, Flags, Ids, Settings, Token, TokenSource, find_token, load, parse_url,
+};
+use phabgate::safe_path::PathError;
 use tempfile::TempDir;
 
 const ONE: &str = "api-oneoneoneoneoneoneoneoneone2";
@@ -39,10 +42,21 @@ impl Machine {
     }
 
     fn find(&self) -> Result<(Token, TokenSource), CredentialsError> {
-        let ids = Ids { uid: 1000, euid: 1000, gid: 1000 };
+        self.find_for("https://phab.example/", None)
+    }
+
+    /// Finds the token for a server, where the configuration names this one.
+    fn find_for(&self, url: &str, configured: Option<&str>) -> Result<(Token, TokenSource), CredentialsError> {
+        let me = rustix::process::geteuid().as_raw();
+        let uid = if me == 0 { 1000 } else { me };
+        let ids = Ids { uid, euid: uid, ..Ids::default() };
         let home = Some(self.dir.path().to_owned());
         let environment = Environment::new(self.variables.clone(), home, self.dir.path().to_owned(), ids);
-        find_token(&environment, &parse_url("https://phab.example/").unwrap())
+        let bare =
+            Environment::new([("PHABGATE_STATE", "/state")], None, PathBuf::from("/nonexistent"), Ids::default());
+        let configured_url = configured.map(|url| parse_url(url).unwrap());
+        let settings = Settings { configured_url, ..load(&Flags::default(), &bare).unwrap() };
+        find_token(&environment, &settings, &parse_url(url).unwrap())
     }
 
     fn token(&self) -> String {
@@ -80,7 +94,7 @@ fn a_token_is_not_in_its_debug_output() {
 }
 
 #[test]
-fn only_its_owner_may_read_a_token() {
+fn only_its_owner_may_read_or_change_a_token() {
     for (mode, safe) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false), (0o620, false), (0o601, false)] {
         let mut machine = Machine::new();
         machine.set("PHABGATE_TOKEN_FILE", machine.write("token", ONE, mode));
@@ -98,7 +112,7 @@ fn a_link_is_followed_and_its_target_judged() {
     machine.set("PHABGATE_TOKEN_FILE", machine.path("link"));
     assert_eq!(machine.token(), ONE);
     machine.write("token", ONE, 0o644);
-    assert!(matches!(machine.find(), Err(CredentialsError::Unsafe { mode: 0o644, .. })));
+    assert!(matches!(machine.find(), Err(CredentialsError::Unsafe { why: PathError::Open { mode: 0o644, .. }, .. })));
 }
 
 #[test]
@@ -114,6 +128,53 @@ fn systemd_may_let_the_group_of_root_read() {
         machine.write("phabgate-token", ONE, 0o440);
         std::os::unix::fs::chown(&path, Some(1000), None).unwrap();
         assert!(machine.find().is_err(), "of root alone");
+    }
+}
+
+#[test]
+fn a_token_goes_only_to_the_server_that_it_belongs_to() {
+    let configured = Some("https://phab.example/");
+    let other = "https://mallory.example/";
+    let mut machine = Machine::new();
+    machine.set("PHABGATE_TOKEN_FILE", machine.write("token", ONE, 0o600));
+    assert!(machine.find_for("https://phab.example/prefix/", configured).is_ok());
+    assert!(machine.find_for(other, None).is_ok(), "no other server is configured");
+    for url in [other, "https://phab.example:8443/", "http://localhost/"] {
+        let error = machine.find_for(url, configured).unwrap_err();
+        assert!(matches!(error, CredentialsError::OtherServer { .. }), "{error}");
+        assert!(error.to_string().contains("is for https://phab.example/, and is not sent to "), "{error}");
+    }
+    machine.set("PHABGATE_TOKEN", TWO);
+    assert!(machine.find_for(other, configured).is_ok(), "it stands beside the URL");
+    let mut machine = Machine::new();
+    machine.set("CREDENTIALS_DIRECTORY", machine.path(""));
+    machine.write("phabgate-token", THREE, 0o400);
+    assert!(matches!(machine.find_for(other, configured), Err(CredentialsError::OtherServer { .. })));
+    let machine = Machine::new();
+    machine.write(".arcrc", &arcrc(FOUR), 0o600);
+    assert!(
+        machine.find_for("https://phab.example/", Some("https://configured.example/")).is_ok(),
+        "arc knows by host"
+    );
+    assert!(matches!(machine.find_for(other, configured), Err(CredentialsError::Missing { .. })));
+}
+
+#[test]
+fn a_token_that_another_user_can_replace_is_refused() {
+    let mut machine = Machine::new();
+    let directory = machine.path("shared");
+    fs::create_dir(&directory).unwrap();
+    machine.set("PHABGATE_TOKEN_FILE", machine.write("shared/token", ONE, 0o600));
+    for (mode, safe) in [(0o755, true), (0o775, false), (0o757, false), (0o700, true)] {
+        fs::set_permissions(&directory, fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(machine.find().is_ok(), safe, "{mode:o}");
+    }
+    if rustix::process::geteuid().is_root() {
+        for path in [machine.path("shared/token"), directory] {
+            std::os::unix::fs::chown(&path, Some(54_321), None).unwrap();
+            assert!(matches!(machine.find(), Err(CredentialsError::Unsafe { why: PathError::Owner { .. }, .. })));
+            std::os::unix::fs::chown(&path, Some(0), None).unwrap();
+        }
     }
 }
 

@@ -15,7 +15,9 @@ impl Machine {
     pub(crate) fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         // A file of the user's own keeps the one of the real machine, in /etc, out of the test.
-        std::fs::create_dir_all(home.path().join(".config/phabgate")).unwrap();
+        let mut directory = std::fs::DirBuilder::new();
+        std::os::unix::fs::DirBuilderExt::mode(&mut directory, 0o755);
+        directory.recursive(true).create(home.path().join(".config/phabgate")).unwrap();
         std::fs::write(home.path().join(".config/phabgate/config.toml"), "").unwrap();
         Self { home }
     }

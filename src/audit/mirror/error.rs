@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::safe_path::PathError;
+
 /// Why the mirror cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum MirrorError {
@@ -15,11 +17,8 @@ pub enum MirrorError {
         source: io::Error,
     },
     /// Others could read texts of restricted tasks, or change what the audit believes to have seen.
-    #[error("{path}, where the mirror is, is open to others or not ours: type `chmod 700 {path}`", path = path.display())]
-    Open {
-        /// The folder.
-        path: PathBuf,
-    },
+    #[error("cannot keep the mirror: {0}")]
+    Unsafe(#[from] PathError),
     /// SQLite refused.
     #[error("cannot {doing} the mirror {path}: {why}", path = path.display())]
     Sqlite {
@@ -72,8 +71,10 @@ impl MirrorError {
     /// What to do next, in one line for people.
     pub fn hint(&self) -> String {
         match self {
-            Self::File { .. } => "set XDG_CACHE_HOME to a folder that can be written".to_owned(),
-            Self::Open { .. } => "nobody else may look into it: it holds what restricted tasks say".to_owned(),
+            Self::File { .. } | Self::Unsafe(PathError::Io { .. }) => {
+                "set XDG_CACHE_HOME to a folder that can be written".to_owned()
+            }
+            Self::Unsafe(_) => "nobody else may look into it: it holds what restricted tasks say".to_owned(),
             Self::Sqlite { path, .. } | Self::Damaged { path, .. } => format!(
                 "look whether the disk is full; else move {} away, and keep it: it is evidence of earlier audits",
                 path.display()

@@ -2,14 +2,14 @@
 //!
 //! In the room: names, modes and the lock. Not in the room: what is in the file.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use url::Url;
 
 use super::error::{MirrorError, file};
+use crate::safe_path::{self, Trust};
 
 /// The name of the mirror of a server, without an ending.
 fn name(server: &Url) -> String {
@@ -29,18 +29,7 @@ fn name(server: &Url) -> String {
 
 /// The file of the mirror of a server, in a folder that is made where it is missing, 0700.
 pub(super) fn database(folder: &Path, server: &Url) -> Result<PathBuf, MirrorError> {
-    if let Some(parent) = folder.parent() {
-        DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(file(parent))?;
-    }
-    match DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(file(folder)(error)),
-        _ => {}
-    }
-    let metadata = std::fs::metadata(folder).map_err(file(folder))?;
-    let ours = metadata.uid() == rustix::process::geteuid().as_raw();
-    if !metadata.is_dir() || !ours || metadata.mode() & 0o077 != 0 {
-        return Err(MirrorError::Open { path: folder.to_owned() });
-    }
+    safe_path::private_directory(folder, Trust::of_process())?;
     let path = folder.join(format!("{}.sqlite3", name(server)));
     // Made here, so that SQLite does not make it with the modes of the umask; `-wal` and `-shm` take its mode.
     OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(file(&path))?;
@@ -79,6 +68,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use crate::safe_path::PathError;
 
     #[test]
     fn every_server_has_a_file_of_its_own() {
@@ -98,6 +88,6 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&inner), mode(&path)), (0o700, 0o600));
         fs::set_permissions(&inner, fs::Permissions::from_mode(0o750)).unwrap();
-        assert!(matches!(database(&inner, &url), Err(MirrorError::Open { .. })));
+        assert!(matches!(database(&inner, &url), Err(MirrorError::Unsafe(PathError::Open { .. }))));
     }
 }

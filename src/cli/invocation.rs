@@ -1,0 +1,99 @@
+//! How the caller called the gate, and so how they have to type the next command.
+//!
+//! Responsible for one thing: a command of the gate as it is to be typed here. Everything else writes commands as they are
+//! by themselves, in backticks: `phabgate check T1`. Not responsible for which command comes next.
+
+use std::borrow::Cow;
+
+use super::Globals;
+use crate::config::Ids;
+
+/// How the gate was called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Invocation {
+    /// By itself.
+    #[default]
+    Plain,
+    /// Through sudo, which the installation with a bot's token needs.
+    Sudo,
+    /// With `--sandbox`.
+    Sandbox,
+}
+
+/// Commands that read or write with the bot's token, and so are called through sudo where that is how it is installed.
+const THROUGH_SUDO: &[&str] =
+    &["check", "run", "record", "request", "announce", "history", "outbox", "audit", "doctor", "list"];
+/// Commands that ask a server, and so ask the sandbox where that is what is used.
+const IN_SANDBOX: &[&str] = &["approve", "withdraw", "reject", "config", "browse"];
+
+/// How a command begins where it stands in a text.
+const BEGIN: &str = "`phabgate ";
+
+impl Invocation {
+    /// How this command line calls the gate.
+    pub(super) fn of(globals: &Globals, ids: &Ids) -> Self {
+        match (globals.sandbox, ids.runs_under_sudo()) {
+            (true, _) => Self::Sandbox,
+            (false, true) => Self::Sudo,
+            (false, false) => Self::Plain,
+        }
+    }
+
+    /// A command as it is to be typed: `check T1` becomes `sudo phabgate check T1`.
+    pub(super) fn command(self, words: &str) -> String {
+        let verb = words.split([' ', '`']).next().unwrap_or_default();
+        let through_sudo = THROUGH_SUDO.contains(&verb);
+        match self {
+            Self::Sudo if through_sudo => format!("sudo phabgate {words}"),
+            Self::Sandbox if through_sudo || IN_SANDBOX.contains(&verb) => format!("phabgate --sandbox {words}"),
+            _ => format!("phabgate {words}"),
+        }
+    }
+
+    /// A text of the gate's own in which every command in backticks is as it is to be typed.
+    pub(super) fn adapt(self, text: &str) -> Cow<'_, str> {
+        if self == Self::Plain || !text.contains(BEGIN) {
+            return Cow::Borrowed(text);
+        }
+        let mut parts = text.split(BEGIN);
+        let mut adapted = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            adapted.push('`');
+            adapted.push_str(&self.command(part));
+        }
+        Cow::Owned(adapted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_as_the_caller_has_to_type_it() {
+        let text = "close it: `phabgate record T1 --deploy ID`, `phabgate outbox list`, read `phabgate explain tag`, \
+                    or `phabgate approve T1`";
+        assert_eq!(Invocation::Plain.adapt(text), text);
+        assert_eq!(
+            Invocation::Sudo.adapt(text),
+            "close it: `sudo phabgate record T1 --deploy ID`, `sudo phabgate outbox list`, read `phabgate explain tag`, \
+             or `phabgate approve T1`"
+        );
+        assert_eq!(
+            Invocation::Sandbox.adapt(text),
+            "close it: `phabgate --sandbox record T1 --deploy ID`, `phabgate --sandbox outbox list`, read \
+             `phabgate explain tag`, or `phabgate --sandbox approve T1`"
+        );
+    }
+
+    #[test]
+    fn every_command_of_the_list_is_one() {
+        let definition = super::super::definition();
+        let known: Vec<&str> = definition.get_subcommands().map(clap::Command::get_name).collect();
+        // Those that other pages of the gate name and that come with them.
+        let later = ["list", "browse"];
+        for name in THROUGH_SUDO.iter().chain(IN_SANDBOX) {
+            assert!(known.contains(name) || later.contains(name), "{name}");
+        }
+    }
+}

@@ -19,7 +19,7 @@
 //!            │
 //!         journal                  journal: on the disk before the step it speaks of
 //!            │
-//!           task                   record::post: on the task exactly once
+//!          publish                 publish: on the task exactly once
 //! ```
 //!
 //! Three types keep the way. A [`policy::Clearance`] comes out of nothing but an evaluation that allows the deploy, and
@@ -50,6 +50,7 @@ pub mod ids;
 pub mod journal;
 pub mod named_file;
 pub mod policy;
+pub mod publish;
 pub mod record;
 pub mod remarkup;
 pub mod report;

@@ -1,12 +1,14 @@
 //! An approver's answer: for which team it is, whether it would count, and the comment that gives it.
 //!
 //! In the room: that, as pure functions of the evidence and the policy. Whether an answer would count is not decided
-//! here anew: it is put onto the task in thought, and the evaluator is asked. Beside it: posting it once. Not in the
-//! room: reading the task, and what is said to people.
+//! here anew: it is put onto the task in thought, and the evaluator is asked. Not in the room: reading the task, posting
+//! the comment, and what is said to people.
 
-pub mod post;
+mod content;
 #[cfg(test)]
 mod tests;
+
+pub use self::content::{ApprovedContent, Difference};
 
 use crate::conduit::{Change, CommentVersion, Transaction};
 use crate::evidence::timeline::Timeline;
@@ -107,22 +109,18 @@ pub fn comment(kind: AnswerKind, team: &str, note: Option<&str>) -> String {
     }
 }
 
-/// What an approver agrees to, to tell whether it changed while they were reading.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Agreed {
-    texts: [String; 2],
-    stated: [Option<String>; 5],
-}
-
-impl Agreed {
-    /// As it stands.
-    pub fn of(evidence: &Evidence, story: &Story) -> Self {
-        let stated = [&story.reason, &story.deployer, &story.action, &story.change, &story.drill];
-        Self {
-            texts: [evidence.task.title.clone(), evidence.task.description.clone()],
-            stated: stated.map(|statement| statement.as_ref().map(|statement| statement.value.clone())),
-        }
-    }
+/// What to do by hand, for who gives this answer without the gate. It stands between words on its line, so that it is no
+/// answer where this text itself is pasted into a comment.
+///
+/// ```
+/// use phabgate::{answer::by_hand, evidence::AnswerKind};
+/// assert_eq!(
+///     by_hand(AnswerKind::Reject, "sre"),
+///     "write, alone on a line, \"Emergency-Reject: sre\" (as a comment)"
+/// );
+/// ```
+pub fn by_hand(kind: AnswerKind, team: &str) -> String {
+    format!("write, alone on a line, \"{}\" (as a comment)", comment(kind, team, None))
 }
 
 /// What keeps the task from being deployed.

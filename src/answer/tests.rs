@@ -136,7 +136,7 @@ fn who_answered_for_several_teams_says_which() {
 fn a_change_while_somebody_reads_is_seen() {
     let agreed = |history: &History| {
         let evidence = history.evidence();
-        Agreed::of(&evidence, &Story::read(&evidence, &history.policy, None))
+        ApprovedContent::of(&evidence, &Story::read(&evidence, &history.policy, None))
     };
     let mut history = History::emergency();
     let before = agreed(&history);

@@ -1,21 +1,29 @@
 //! `approve`, `withdraw`, `reject`: an approver's answer, with the approver's own token.
 //!
-//! In the room: reading the task, asking the person, posting, reading again. Not in the room: whether the answer would
-//! count ([`crate::answer`]), and what is shown ([`super::answer_page`]).
+//! Responsible for reading the task, asking the person, posting, comparing what was shown with what is there, and for
+//! ending in time: all that the server is asked fits into `http.total`. Not for whether the answer would count
+//! ([`crate::answer`]), nor for what is shown ([`super::answer_page`]).
 
-use jiff::SignedDuration;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
 use super::Globals;
 use super::answer_page::{Ended, Shown};
 use super::confirm::{can_ask, confirm};
+use super::delivery::publisher;
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::ui::Ui;
-use crate::answer::post::{PostError, Posting};
-use crate::answer::{self, Agreed, AnswerError, Step, Wish};
+use crate::answer::{self, AnswerError, ApprovedContent, Step, Wish};
+use crate::conduit::Transaction;
 use crate::evidence::{AnswerKind, Evidence, Purpose, Story, Visibility, gather};
 use crate::ids::{TaskId, TransactionId};
 use crate::policy;
+use crate::publish::{Cause, Comment, Known, NotApplied, Patience, Placed, Progress, PublishLog, PublishOutcome};
+use crate::text::inert;
 
 /// Arguments of `approve`, `withdraw` and `reject`.
 #[derive(Debug, clap::Args)]
@@ -36,6 +44,11 @@ pub(super) struct Args {
     #[arg(long)]
     pub(super) show_restricted: bool,
 }
+
+/// How often the answer is looked for while it is not clear whether it is on the task.
+const POLL: Duration = Duration::from_secs(2);
+/// Which part of the time is kept for reading the task again, and for taking back what must not stand.
+const KEPT: u32 = 5;
 
 /// Runs `approve`, `withdraw` or `reject`.
 ///
@@ -85,8 +98,8 @@ struct Errand<'a> {
 }
 
 impl Errand<'_> {
-    async fn read(&self) -> Result<Evidence, Failure> {
-        let client = self.session.timed_client();
+    async fn read(&self, deadline: Instant) -> Result<Evidence, Failure> {
+        let client = self.session.client.within(deadline.saturating_duration_since(Instant::now()));
         let question = self.session.plain_question(self.task, None, Purpose::Read)?;
         match gather(&client, &self.session.settings.policy, &question).await? {
             Visibility::Visible(mut evidence) => {
@@ -118,7 +131,8 @@ impl Errand<'_> {
 
     /// Shows what is answered, asks, posts, and says how the task stands after it.
     async fn run(&self, ui: &mut Ui) -> Result<Exit, Failure> {
-        let mut evidence = self.read().await?;
+        let mut deadline = Instant::now() + self.session.settings.http.total;
+        let mut evidence = self.read(deadline).await?;
         loop {
             let (team, text) = match self.consider(&evidence)? {
                 Step::Post { team, text } => (team, text),
@@ -135,6 +149,7 @@ impl Errand<'_> {
                 ui.data(&page)
             }
             if !self.args.yes {
+                let asked = Instant::now();
                 if !confirm(&shown.question(self.kind, &team), ui)? {
                     return Err(Failure {
                         exit: Exit::Denied,
@@ -142,9 +157,11 @@ impl Errand<'_> {
                         hint: Some("type the same again to answer, and y when you are asked".into()),
                     });
                 }
+                // The time that a person takes is theirs.
+                deadline += asked.elapsed();
                 // Who read for a while must not agree to what was changed meanwhile.
-                let fresh = self.read().await?;
-                let same = self.agreed(&fresh) == self.agreed(&evidence);
+                let fresh = self.read(deadline).await?;
+                let same = self.content(&fresh) == self.content(&evidence);
                 evidence = fresh;
                 if !same {
                     ui.warn("the task was changed while you were reading; this is how it is now");
@@ -153,83 +170,109 @@ impl Errand<'_> {
                     continue;
                 }
             }
-            let transaction = self.post(&evidence, &team, &text, ui).await?;
-            return self.afterwards(&evidence, &team, transaction, ui).await;
+            let kept = self.session.settings.http.total / KEPT;
+            let posted = self.post(self.kind, &evidence, &team, &text, deadline - kept, ui).await;
+            let placed = posted.map_err(|trouble| self.not_posted(trouble, &evidence, &team))?;
+            return self.afterwards(&evidence, &team, placed.transaction, deadline, ui).await;
         }
     }
 
-    fn agreed(&self, evidence: &Evidence) -> Agreed {
-        Agreed::of(evidence, &Story::read(evidence, &self.session.settings.policy, None))
+    fn content(&self, evidence: &Evidence) -> ApprovedContent {
+        ApprovedContent::of(evidence, &Story::read(evidence, &self.session.settings.policy, None))
     }
 
-    async fn post(&self, evidence: &Evidence, team: &str, text: &str, ui: &mut Ui) -> Result<TransactionId, Failure> {
-        let settings = &self.session.settings;
-        let posting = Posting {
-            client: &self.session.client,
-            task: self.task,
-            author: &evidence.owner.phid,
-            text,
-            after: answer::last_of(evidence),
-            settle: settings.record.settle,
-            limit: settings.http.total,
+    /// Publishes the comment of an answer.
+    async fn post(
+        &self,
+        kind: AnswerKind,
+        evidence: &Evidence,
+        team: &str,
+        text: &str,
+        deadline: Instant,
+        ui: &mut Ui,
+    ) -> Result<Placed, Trouble> {
+        let after = answer::last_of(evidence);
+        let ours = text.to_owned();
+        let is_it = move |row: &Transaction| {
+            row.id > after && row.comments.iter().any(|version| version.text().trim() == ours.trim())
         };
-        let posted = posting.post(|words| ui.note(words)).await;
-        posted.map_err(|error| self.not_posted(error, evidence, team))
+        let mut comment = Comment {
+            task: self.task,
+            text: text.to_owned(),
+            authors: vec![evidence.owner.phid.clone()],
+            is_it: Box::new(is_it),
+        };
+        let by_hand = format!("{} on {}", answer::by_hand(kind, team), self.task.url(self.session.base()));
+        let mut log = Spoken { ui, by_hand, said: false };
+        let patience = Patience::until(deadline).polling(POLL);
+        let Ok(outcome) = publisher(self.session).publish(&mut log, &mut comment, Known::Absent, patience).await;
+        match outcome {
+            PublishOutcome::Confirmed(placed) => Ok(placed),
+            PublishOutcome::NotApplied(not) => Err(Trouble::NotThere(not)),
+            PublishOutcome::Unknown { why, .. } => Err(Trouble::Unclear { why }),
+        }
     }
 
-    fn not_posted(&self, error: PostError, evidence: &Evidence, team: &str) -> Failure {
-        let trailer = answer::comment(self.kind, team, None);
-        let (task, owner) = (self.task, crate::text::inert(&evidence.owner.username));
+    fn not_posted(&self, trouble: Trouble, evidence: &Evidence, team: &str) -> Failure {
+        let (task, owner) = (self.task, inert(&evidence.owner.username));
+        let by_hand = answer::by_hand(self.kind, team);
         let url = task.url(self.session.base());
-        match error {
-            PostError::Refused(error) if error.is_credentials() => error.into(),
-            PostError::Refused(error) => {
+        match trouble {
+            Trouble::NotThere(NotApplied { error: Some(error), .. }) if error.is_credentials() => error.into(),
+            Trouble::NotThere(NotApplied { cause: Cause::Refused, why, error }) => {
                 // The server's words about the policy of a restricted task tell of it.
-                let restricted = evidence.is_restricted(&self.session.settings.policy.open_spaces);
-                let why = if restricted && !self.args.show_restricted {
-                    String::new()
-                } else {
-                    format!(": {}", error.in_full())
-                };
+                let words = error.as_ref().map_or(why, |error| error.in_full());
+                let why = if self.hides(evidence) { String::new() } else { format!(": {words}") };
                 Failure {
                     exit: Exit::Denied,
                     message: format!("the server does not let {owner} comment on {task}{why}"),
-                    hint: Some(format!("write `{trailer}` as a comment on {url} in a browser")),
+                    hint: Some(format!("in a browser, {by_hand} on {url}")),
                 }
             }
-            PostError::NotThere(_) | PostError::Vanished => Failure {
+            Trouble::NotThere(NotApplied { why, .. }) => Failure {
                 exit: Exit::Incomplete,
-                message: error.to_string(),
-                hint: Some(format!(
-                    "nothing is on the task: type the same again, or write `{trailer}` there in a browser"
-                )),
+                message: format!("the answer is not on the task: {why}"),
+                hint: Some(format!("type the same again, or in a browser, {by_hand} on {url}")),
             },
-            PostError::Unclear(_) => Failure {
+            Trouble::Unclear { why } => Failure {
                 exit: Exit::Incomplete,
-                message: error.to_string(),
-                hint: Some(format!(
-                    "look at {url}, or type the same again in a minute: an answer that stands is not given twice"
-                )),
+                message: format!("it is not clear whether the answer is on the task: {why}"),
+                hint: Some(format!("look at {url}; if it is not there, {by_hand} in a browser")),
             },
         }
     }
 
-    /// Reads the task again: the answer is there, and this is what it changed.
+    fn hides(&self, evidence: &Evidence) -> bool {
+        evidence.is_restricted(&self.session.settings.policy.open_spaces) && !self.args.show_restricted
+    }
+
+    /// Reads the task again: the answer is there, and this is what it changed. An approval of something else than was
+    /// shown is taken back.
     async fn afterwards(
         &self,
         before: &Evidence,
         team: &str,
         transaction: TransactionId,
+        deadline: Instant,
         ui: &mut Ui,
     ) -> Result<Exit, Failure> {
-        match self.read().await {
+        let approves = self.kind == AnswerKind::Approve;
+        match self.read(deadline).await {
             Ok(evidence) => {
+                let (shown, now) = (self.content(before), self.content(&evidence));
+                let differences = shown.differences(&now);
+                if approves && !differences.is_empty() {
+                    let hide = self.hides(before) || self.hides(&evidence);
+                    let what = differences.iter().map(|difference| described(difference, hide));
+                    let what = what.collect::<Vec<_>>().join("; ");
+                    return Err(self.take_back(&evidence, team, &what, deadline, ui).await);
+                }
                 self.report(&evidence, team, Ended::Posted, Some(transaction), ui);
                 let shown = self.shown(&evidence);
                 match shown.verdict.approvals.iter().find(|approval| {
                     approval.transaction == Some(transaction) && approval.team == team && !approval.counts()
                 }) {
-                    Some(approval) if self.kind == AnswerKind::Approve => {
+                    Some(approval) if approves => {
                         let why = approval.why_not.as_ref().map(ToString::to_string).unwrap_or_default();
                         Err(Failure {
                             exit: Exit::Denied,
@@ -242,9 +285,44 @@ impl Errand<'_> {
             }
             Err(failure) => {
                 self.report(before, team, Ended::PostedUnread, Some(transaction), ui);
-                ui.warn(&format!("the answer is on the task, which could not be read again: {}", failure.message));
-                Ok(Exit::Done)
+                let message = format!("the answer is on the task, which could not be read again: {}", failure.message);
+                if !approves {
+                    ui.warn(&message);
+                    return Ok(Exit::Done);
+                }
+                Err(Failure {
+                    exit: Exit::Incomplete,
+                    message,
+                    hint: Some(format!(
+                        "look whether {} is still what you were shown; if not, take it back: `phabgate withdraw {} --team {team}`",
+                        self.task.url(self.session.base()),
+                        self.task
+                    )),
+                })
             }
+        }
+    }
+
+    /// Takes back an approval of something else than was shown.
+    async fn take_back(&self, evidence: &Evidence, team: &str, what: &str, deadline: Instant, ui: &mut Ui) -> Failure {
+        let (task, kind) = (self.task, AnswerKind::Withdraw);
+        let changed = format!("{task} was changed while the approval was on its way ({what})");
+        let text = answer::comment(kind, team, None);
+        match self.post(kind, evidence, team, &text, deadline, ui).await {
+            Ok(_) => Failure {
+                exit: Exit::Denied,
+                message: format!("{changed}: the approval was withdrawn at once"),
+                hint: Some("type the same again to see the task as it is now".into()),
+            },
+            Err(Trouble::NotThere(NotApplied { why, .. }) | Trouble::Unclear { why }) => Failure {
+                exit: Exit::Incomplete,
+                message: format!("{changed}, and the approval could not be withdrawn: {why}"),
+                hint: Some(format!(
+                    "it stands for what you were not shown: in a browser, {} on {}",
+                    answer::by_hand(kind, team),
+                    task.url(self.session.base())
+                )),
+            },
         }
     }
 
@@ -255,5 +333,47 @@ impl Errand<'_> {
             true => ui.json(&report.json()),
             false => ui.data(&report.text(ui.width())),
         }
+    }
+}
+
+/// Why an answer is not known to be on the task.
+enum Trouble {
+    /// It is surely not there.
+    NotThere(NotApplied),
+    /// Nobody knows.
+    Unclear { why: String },
+}
+
+/// A difference, in words.
+fn described(difference: &answer::Difference<'_>, hide: bool) -> String {
+    let value =
+        |value: Option<&str>| value.map_or_else(|| "not there".to_owned(), |value| format!("`{}`", inert(value)));
+    match hide {
+        true => format!("{} is another", difference.what),
+        false => format!("{} was {} and is {}", difference.what, value(difference.shown), value(difference.now)),
+    }
+}
+
+/// Says what takes time.
+struct Spoken<'a> {
+    ui: &'a mut Ui,
+    by_hand: String,
+    said: bool,
+}
+
+impl PublishLog<Placed> for Spoken<'_> {
+    type Error = Infallible;
+
+    fn note(&mut self, _: Timestamp, progress: Progress<'_, Placed>) -> Result<(), Infallible> {
+        match progress {
+            Progress::NotSent { why } => self.ui.note(&format!("the answer did not arrive: {why}")),
+            Progress::Waiting { why } if !self.said => {
+                self.said = true;
+                self.ui.warn(&format!("the answer is not on the task yet: {why}"));
+                self.ui.hint(&format!("you can stop waiting for it and, in a browser, {}", self.by_hand));
+            }
+            _ => {}
+        }
+        Ok(())
     }
 }

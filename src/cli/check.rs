@@ -148,6 +148,11 @@ impl Read {
         }
     }
 
+    /// Why the task could not be read, where no usable answer came.
+    pub(super) fn error(&self) -> Option<&GatherError> {
+        self.error.as_ref()
+    }
+
     /// What the task states, where it could be read.
     pub(super) fn story(&self, policy: &Policy) -> Option<Story> {
         self.evidence.as_ref().map(|evidence| Story::read(evidence, policy, self.cut))

@@ -1,10 +1,11 @@
-//! Delivering what is due: the loop around the postman that `run`, `record` and `outbox flush` share.
+//! Delivering what is due: the records of the outbox that `run`, `record` and `outbox flush` publish.
 //!
-//! In the room: when the next step is taken, and what is said of it. Not in the room: the step itself, which is in
-//! [`crate::record::post`].
+//! Responsible for which record is published when, and for what is said of it. Not for how one is published, which
+//! [`crate::publish`] knows.
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 use url::Url;
 
@@ -14,15 +15,11 @@ use super::ui::Ui;
 use super::writing::{completed, is_believed};
 use crate::conduit::Account;
 use crate::ids::{DeployId, TaskId, TransactionId};
-use crate::journal::{How, Journal, OutboxLock, Phase};
+use crate::journal::{How, Journal, JournalError, OutboxLock, Phase};
+use crate::publish::record::{RecordLog, comment, known};
+use crate::publish::{Cause, Patience, Placed, Progress, PublishLog, PublishOutcome, Publisher};
 use crate::record::Event;
-use crate::record::post::{Posted, Postman};
 use crate::text::inert;
-
-/// How often one record is sent in one delivery. Only what surely did not arrive is sent again.
-const SENDS: u32 = 3;
-/// The pause before it is sent again.
-const PAUSE: Duration = Duration::from_millis(300);
 
 /// A record that was delivered.
 #[derive(Debug, Clone, Copy)]
@@ -41,13 +38,12 @@ pub(super) async fn deliver(
     owner: &Account,
     journal: &mut Journal,
     deploy: DeployId,
-    limit: Duration,
+    patience: Patience,
     ui: &mut Ui,
 ) -> Result<Vec<Delivered>, Failure> {
-    let deadline = Instant::now() + limit;
     let mut delivered = Vec::new();
     for event in journal.state(deploy)?.outbox().into_iter().map(|due| due.event) {
-        delivered.extend(deliver_one(session, owner, journal, (deploy, event), deadline, ui).await?);
+        delivered.extend(deliver_one(session, owner, journal, (deploy, event), patience, ui).await?);
     }
     Ok(delivered)
 }
@@ -57,61 +53,91 @@ async fn deliver_one(
     owner: &Account,
     journal: &mut Journal,
     (deploy, event): (DeployId, Event),
-    deadline: Instant,
+    patience: Patience,
     ui: &mut Ui,
 ) -> Result<Option<Delivered>, Failure> {
-    for _ in 0..SENDS {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let Some(lock) = lock(journal, session.base(), left).await? else { return Ok(None) };
-        // Read under the lock: another process may have delivered it by now.
-        let state = journal.state(deploy)?;
-        let Some(mut due) = state.outbox().into_iter().find(|due| due.event == event) else {
+    let left = patience.deadline.saturating_duration_since(Instant::now());
+    let Some(lock) = lock(journal, session.base(), left).await? else { return Ok(None) };
+    // Read under the lock: another process may have delivered it by now.
+    let state = journal.state(deploy)?;
+    let Some(mut due) = state.outbox().into_iter().find(|due| due.event == event) else {
+        return Ok(None);
+    };
+    let task = due.record.task;
+    // What was sent already is only looked for, which anybody may; but nothing is sent that nobody would believe.
+    let recorders = &session.settings.policy.recorders;
+    if !matches!(due.phase, Phase::Unclear { .. }) && !is_believed(owner, &due.record, recorders) {
+        *due.record = completed(&due.record, state.intent(), owner, session.caller.uid);
+        if !is_believed(owner, &due.record, recorders) {
+            let deployer = due.record.deployer.as_ref().map_or("nobody", |deployer| deployer.user.as_str());
+            ui.warn(&format!(
+                "{task}: `{}` is not sent: the token is that of {}, who is neither its deployer ({}) nor a recorder: \
+                 nobody would believe it",
+                event.word(),
+                owner.username,
+                inert(deployer)
+            ));
             return Ok(None);
-        };
-        // What was sent already is only looked for, which anybody may; but nothing is sent that nobody would believe.
-        let recorders = &session.settings.policy.recorders;
-        if due.phase == Phase::Ready && !is_believed(owner, &due.record, recorders) {
-            *due.record = completed(&due.record, state.intent(), owner, session.caller.uid);
-            if !is_believed(owner, &due.record, recorders) {
-                let deployer = due.record.deployer.as_ref().map_or("nobody", |deployer| deployer.user.as_str());
-                ui.warn(&format!(
-                    "{}: `{}` is not sent: the token is that of {}, who is neither its deployer ({}) nor a recorder: \
-                     nobody would believe it",
-                    due.record.task,
-                    event.word(),
-                    owner.username,
-                    inert(deployer)
-                ));
-                return Ok(None);
-            }
-        }
-        let left = deadline.saturating_duration_since(Instant::now());
-        let postman = postman(session, owner, left);
-        let posted = postman.step(journal, &lock, deploy, &due).await?;
-        drop(lock);
-        let task = due.record.task;
-        match posted {
-            Posted::There { transaction } => {
-                say_delivered(session, task, event, transaction, ui);
-                return Ok(Some(Delivered { event, transaction }));
-            }
-            Posted::Unclear { why, .. } => {
-                ui.note(&format!("{task}: it is not clear yet whether `{}` arrived: {why}", event.word()));
-                return Ok(None);
-            }
-            Posted::NotThere { why } => {
-                ui.note(&format!("{task}: `{}` did not arrive: {why}", event.word()));
-                tokio::time::sleep(PAUSE.min(left)).await;
-            }
         }
     }
-    Ok(None)
+    let mut comment = match comment(&due, &owner.phid) {
+        Ok(comment) => comment,
+        Err(error) => {
+            ui.warn(&format!("{task}: `{}` is not sent: {error}", event.word()));
+            return Ok(None);
+        }
+    };
+    let record = RecordLog { journal, lock: &lock, deploy, event, author: &owner.phid };
+    let mut log = Spoken { record, task, ui };
+    let outcome = publisher(session).publish(&mut log, &mut comment, known(&due), patience).await?;
+    drop(lock);
+    Ok(match outcome {
+        PublishOutcome::Confirmed(Placed { transaction, .. }) => {
+            say_delivered(session, task, event, transaction, ui);
+            Some(Delivered { event, transaction })
+        }
+        PublishOutcome::Unknown { why, .. } => {
+            ui.note(&format!("{task}: it is not clear yet whether `{}` arrived: {why}", event.word()));
+            None
+        }
+        PublishOutcome::NotApplied(not) => {
+            // Whether the task is restricted is not known here, so that the server's own words are not shown.
+            if not.cause == Cause::Refused {
+                say_refused(task, event, &not.why, ui);
+            }
+            None
+        }
+    })
 }
 
-/// Who posts, for as long as there is time.
-pub(super) fn postman<'a>(session: &'a Session, owner: &'a Account, left: Duration) -> Postman<'a> {
-    let settle = session.settings.record.settle;
-    Postman { client: session.client.within(left), server: session.base(), author: &owner.phid, settle }
+/// Who publishes.
+pub(super) fn publisher(session: &Session) -> Publisher {
+    Publisher { client: session.client.clone(), settle: session.settings.record.settle }
+}
+
+/// Journals each step of a record, and says where it has to be sent again.
+pub(super) struct Spoken<'a> {
+    pub(super) record: RecordLog<'a>,
+    pub(super) task: TaskId,
+    pub(super) ui: &'a mut Ui,
+}
+
+impl PublishLog<Placed> for Spoken<'_> {
+    type Error = JournalError;
+
+    fn is_due(&mut self) -> Result<bool, JournalError> {
+        self.record.is_due()
+    }
+
+    fn note(&mut self, at: Timestamp, progress: Progress<'_, Placed>) -> Result<(), JournalError> {
+        let (task, word) = (self.task, self.record.event.word());
+        match progress {
+            Progress::NotSent { why } => self.ui.note(&format!("{task}: `{word}` did not arrive: {why}")),
+            Progress::Missing { .. } => self.ui.note(&format!("{task}: `{word}` is surely not on the task")),
+            _ => {}
+        }
+        self.record.note(at, progress)
+    }
 }
 
 /// Says that a record is on its task, and where.
@@ -119,7 +145,17 @@ pub(super) fn say_delivered(session: &Session, task: TaskId, event: Event, trans
     ui.note(&format!("{task}: `{}` is on the task: {}#{transaction}", event.word(), task.url(session.base())));
 }
 
-/// The right to send, where it can be had in time. Other senders hold it for a few calls at the most.
+/// Says that the server refused a record, and what to do.
+pub(super) fn say_refused(task: TaskId, event: Event, why: &str, ui: &mut Ui) {
+    ui.warn(&format!("{task}: `{}` was refused and is not on the task: {why}", event.word()));
+    ui.hint(&format!(
+        "let the token's account comment on {task}: its status may lock it or demand multi-factor authentication, the \
+         server may be read-only, or a filter may be in the way; it is sent again once {task} or its status changes, or \
+         by `phabgate outbox flush --retry`"
+    ));
+}
+
+/// The right to send to a server, where it can be had in time. Other senders hold it for a few calls at the most.
 pub(super) async fn lock(journal: &Journal, server: &Url, limit: Duration) -> Result<Option<OutboxLock>, Failure> {
     let deadline = Instant::now() + limit;
     loop {

@@ -162,6 +162,7 @@ const ENTRIES: &[Entry] = &[
         examples: &[
             ("phabgate outbox flush", "from cron: deliver what can be delivered now"),
             ("phabgate outbox flush --wait", "until it is settled for each whether it arrived"),
+            ("phabgate outbox flush --retry", "once the server may take what it refused"),
         ],
         endings: FLUSH,
     },

@@ -3,6 +3,7 @@
 //! In the room: the arguments that commands share, and the dispatch. Not in the room: what the commands do.
 
 mod announce;
+mod announced;
 mod answer;
 mod answer_page;
 mod audit;
@@ -21,6 +22,7 @@ mod help;
 mod history;
 mod invocation;
 mod man;
+mod objections;
 mod outbox;
 mod record;
 mod refusals_file;

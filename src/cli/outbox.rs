@@ -13,6 +13,7 @@ use super::session::{Session, environment, settings};
 use super::ui::{FAINT, MIND, NAME, Ui, hanging, styled};
 use crate::ids::DeployId;
 use crate::journal::{EntryState, Journal, OutboxEntry, Phase};
+use crate::publish::Patience;
 use crate::text::inert;
 use crate::time::utc;
 
@@ -35,6 +36,9 @@ enum Command {
         /// Wait until it is settled for each of them whether it arrived
         #[arg(long)]
         wait: bool,
+        /// Send again what the server refused, though its task looks as it did
+        #[arg(long)]
+        retry: bool,
     },
 }
 
@@ -59,7 +63,7 @@ struct Json {
 pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
     match args.command {
         Command::List => list(globals, ui),
-        Command::Flush { wait } => flush(wait, globals, ui).await,
+        Command::Flush { wait, retry } => flush(Flush { wait, retry }, globals, ui).await,
     }
 }
 
@@ -113,13 +117,22 @@ const EACH: Duration = Duration::from_secs(30);
 /// How many passes wait for attempts to settle; a server that takes a record and never shows it ends it.
 const PASSES: u32 = 30;
 
-async fn flush(wait: bool, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
+/// How to deliver.
+#[derive(Debug, Clone, Copy)]
+struct Flush {
+    /// Wait until all is settled.
+    wait: bool,
+    /// Send again what was refused.
+    retry: bool,
+}
+
+async fn flush(how: Flush, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
     let session = Session::open(globals).await?;
     let mut journal = session.journal()?;
     for deploy in journal.recover_stranded(Timestamp::now())? {
         ui.note(&format!("the gate of deploy {deploy} was killed; what it left unsaid is recorded"));
     }
-    let elsewhere = deliver_all(&session, &mut journal, wait, ui).await?;
+    let elsewhere = deliver_all(&session, &mut journal, how, ui).await?;
     if elsewhere > 0 {
         ui.warn(&format!("{elsewhere} deploy(s) are on another server than {}", session.base()));
     }
@@ -130,7 +143,7 @@ async fn flush(wait: bool, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failu
 }
 
 /// Delivers all that can be delivered to this server; returns how many deploys belong to another.
-async fn deliver_all(session: &Session, journal: &mut Journal, wait: bool, ui: &mut Ui) -> Result<usize, Failure> {
+async fn deliver_all(session: &Session, journal: &mut Journal, how: Flush, ui: &mut Ui) -> Result<usize, Failure> {
     let (mut here, mut elsewhere) = (Vec::new(), 0);
     for deploy in journal.undelivered()? {
         match journal.state(deploy)?.intent().server == *session.base() {
@@ -142,7 +155,7 @@ async fn deliver_all(session: &Session, journal: &mut Journal, wait: bool, ui: &
         return Ok(elsewhere);
     }
     let owner = session.timed_client().whoami().await?.result;
-    for _ in 0..PASSES {
+    for pass in 0..PASSES {
         // A pass goes on as long as something arrives: a tracker that hangs does not hang the flush once for each record.
         let total = session.settings.http.total;
         let mut deadline = Instant::now() + total;
@@ -152,11 +165,14 @@ async fn deliver_all(session: &Session, journal: &mut Journal, wait: bool, ui: &
                 ui.note("the tracker is slow to answer; the rest stays in the outbox");
                 break;
             }
-            if !deliver(session, &owner, journal, *deploy, EACH.min(left), ui).await?.is_empty() {
+            // What is asked for once is sent once, and not again at each look.
+            let retry = how.retry && pass == 0;
+            let patience = Patience { retry, ..Patience::until(Instant::now() + EACH.min(left)) };
+            if !deliver(session, &owner, journal, *deploy, patience, ui).await?.is_empty() {
                 deadline = Instant::now() + total;
             }
         }
-        let Some(settles) = next_settled(journal, &here)?.filter(|_| wait) else { break };
+        let Some(settles) = next_settled(journal, &here)?.filter(|_| how.wait) else { break };
         ui.note(&format!("waiting until {} to look again", utc(settles)));
         let pause = Duration::try_from(settles.duration_since(Timestamp::now())).unwrap_or_default();
         tokio::time::sleep(pause).await;

@@ -6,6 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp, Zoned};
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::check::{Read, Reading};
 use super::confirm::{can_ask, confirm};
@@ -20,6 +21,7 @@ use crate::evidence::records::{Standing, in_flight};
 use crate::evidence::{Evidence, Purpose};
 use crate::ids::{DeployId, TransactionId};
 use crate::journal::{self, Journal, Step, Way};
+use crate::publish::Patience;
 use crate::record::like::is_like;
 use crate::record::render::render;
 use crate::record::{Clock, Event, Outcome, Record};
@@ -160,8 +162,9 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     agree(args, &record, &read, &journal, &session, ui)?;
     let owner = read.evidence.as_ref().map(|evidence| evidence.owner.clone());
     let queued = queue(&mut journal, &session, read.evidence.as_deref(), &record)?;
+    let patience = Patience::until(Instant::now() + session.settings.http.total);
     let delivered = match &owner {
-        Some(owner) => deliver(&session, owner, &mut journal, queued.deploy, session.settings.http.total, ui).await?,
+        Some(owner) => deliver(&session, owner, &mut journal, queued.deploy, patience, ui).await?,
         None => {
             // What was done is recorded whether or not the server is there; with what little can be known without it.
             ui.warn(&read.refused().message);

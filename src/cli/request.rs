@@ -3,31 +3,32 @@
 //! In the room: the arguments, asking before what exists is changed, and making the edit. Not in the room: what has to
 //! change (see [`crate::request`]), and what is shown of it ([`super::requested`]).
 
+use std::convert::Infallible;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::Globals;
 use super::call::{Call, Whom};
 use super::check::{Read, Reading};
 use super::confirm::confirm;
+use super::delivery::publisher;
 use super::exit::{Exit, Failure};
 use super::requested::Requested;
 use super::session::Session;
 use super::ui::Ui;
-use crate::conduit::{ConduitError, Failure as CallFailure, Reach, Task};
+use crate::conduit::Task;
 use crate::evidence::restate::one_line;
 use crate::evidence::{Evidence, Purpose, Question, Story};
-use crate::ids::{Phid, Project, TaskId};
+use crate::ids::TaskId;
 use crate::policy::{Action, Intent, Policy};
+use crate::publish::{Cause, Edit, Known, NotApplied, Patience, Progress, PublishLog, PublishOutcome};
 use crate::request::{self, Plan, PlanError, Wanted};
 
-/// How often the edit is sent. Only what surely did not arrive is sent again.
-const SENDS: u32 = 3;
-/// How often the task is read after an unclear answer: the server may be carrying it out still.
-const LOOKS: u32 = 3;
-/// The pause before either.
-const PAUSE: Duration = Duration::from_millis(300);
+/// How often the task is read while it is not clear whether it was changed.
+const POLL: Duration = Duration::from_secs(1);
 /// How often the plan is made again because the task changed while somebody was asked.
 const PLANS: u32 = 5;
 
@@ -187,62 +188,63 @@ impl Asked<'_> {
         })
     }
 
-    /// Makes the edit. It is the same however often it is made, so what surely did not arrive is sent again; after an
-    /// unclear answer the task itself tells.
+    /// Makes the edit. Whether it was made the task itself shows.
     async fn make(&self, before: &Read, plan: &Plan, ui: &mut Ui) -> Result<(), Failure> {
         let task = self.question.task;
         let tag = before.evidence.as_ref().and_then(|evidence| evidence.tag.as_ref()).map(|tag| &tag.phid);
-        let mut changes: Vec<(&str, Value)> = Vec::new();
+        let mut changes: Vec<(&'static str, Value)> = Vec::new();
         if let Some(tag) = tag.filter(|_| plan.tag) {
             changes.push(("projects.add", json!([tag])));
         }
         if let Some(description) = &plan.description {
             changes.push(("description", json!(description)));
         }
-        let client = self.session.timed_client();
-        let mut sent = 0;
-        loop {
-            sent += 1;
-            let error = match client.edit_once(task, &changes).await {
-                Ok(_) => return Ok(()),
-                Err(error) => error,
-            };
-            if error.reach() == Reach::DidNotAct && error.is_transient() && sent < SENDS {
-                ui.note(&format!("the change did not arrive: {error}"));
-                tokio::time::sleep(PAUSE).await;
-                continue;
+        let is_applied = Box::new(move |task: &Task| {
+            plan.is_stated_in(&task.description) && (!plan.tag || tag.is_some_and(|tag| task.projects.contains(tag)))
+        });
+        let mut edit = Edit { task, changes, is_applied };
+        let patience = Patience::until(Instant::now() + self.session.settings.http.total).polling(POLL);
+        let mut log = Spoken { task, ui, said: false };
+        let Ok(outcome) = publisher(self.session).publish(&mut log, &mut edit, Known::Absent, patience).await;
+        match outcome {
+            PublishOutcome::Confirmed(()) => Ok(()),
+            PublishOutcome::NotApplied(not) => {
+                let hidden = before.subject.restricted != Some(false) && !self.show_restricted;
+                Err(not_made(task, not, hidden))
             }
-            if error.reach() == Reach::Unclear {
-                let so_far = match error.kind {
-                    CallFailure::Refused { .. } => "the change was refused",
-                    _ => "it is not clear whether the change arrived",
-                };
-                ui.note(&format!("{so_far} ({error}); reading {task} again"));
-                if self.is_made(task, plan, tag).await {
-                    return Ok(());
-                }
-            }
-            return Err(undone(task, error));
+            PublishOutcome::Unknown { why, .. } => Err(Failure {
+                exit: Exit::Incomplete,
+                message: format!("it is not clear whether {task} was changed: {why}"),
+                hint: Some(format!(
+                    "look at {}, or run it again: what is there already is not changed twice",
+                    task.url(self.session.base())
+                )),
+            }),
         }
     }
+}
 
-    /// Whether the task states what was sent.
-    async fn is_made(&self, task: TaskId, plan: &Plan, tag: Option<&Phid<Project>>) -> bool {
-        let client = self.session.timed_client();
-        let holds = |task: &Task| {
-            plan.is_stated_in(&task.description) && (!plan.tag || tag.is_some_and(|tag| task.projects.contains(tag)))
-        };
-        for look in 0..LOOKS {
-            if look > 0 {
-                tokio::time::sleep(PAUSE).await;
+/// Says what takes time.
+struct Spoken<'a> {
+    task: TaskId,
+    ui: &'a mut Ui,
+    said: bool,
+}
+
+impl PublishLog<()> for Spoken<'_> {
+    type Error = Infallible;
+
+    fn note(&mut self, _: Timestamp, progress: Progress<'_, ()>) -> Result<(), Infallible> {
+        match progress {
+            Progress::NotSent { why } => self.ui.note(&format!("the change did not arrive: {why}")),
+            Progress::Waiting { why } if !self.said => {
+                self.said = true;
+                self.ui
+                    .note(&format!("it is not clear whether the change arrived ({why}); reading {} again", self.task));
             }
-            match client.task(task).await {
-                Ok(reply) if reply.result.as_ref().is_some_and(holds) => return true,
-                Ok(_) => {}
-                Err(_) => return false,
-            }
+            _ => {}
         }
-        false
+        Ok(())
     }
 }
 
@@ -298,18 +300,19 @@ fn refused(task: TaskId, error: &PlanError) -> Failure {
     Failure { exit: Exit::Denied, message: error.to_string(), hint: Some(hint) }
 }
 
-/// The edit may not have been made.
-fn undone(task: TaskId, error: ConduitError) -> Failure {
-    match &error.kind {
-        CallFailure::Refused { .. } if error.is_credentials() => error.into(),
-        CallFailure::Refused { .. } => Failure {
+/// The edit was surely not made. The server's own words about a restricted task tell of it.
+fn not_made(task: TaskId, not: NotApplied, hidden: bool) -> Failure {
+    let why = not.error.as_ref().filter(|_| !hidden).map_or(not.why, |error| error.in_full());
+    match (not.cause, not.error) {
+        (_, Some(error)) if error.is_credentials() => error.into(),
+        (Cause::Refused, _) => Failure {
             exit: Exit::Denied,
-            message: format!("{task} was not changed: {error}"),
+            message: format!("{task} was not changed: {why}"),
             hint: Some(format!("ask somebody who can edit {task} to do it, or to let this account edit it")),
         },
-        _ => Failure {
+        (Cause::NotWritten | Cause::NotDue, _) => Failure {
             exit: Exit::Incomplete,
-            message: format!("{task} could not be changed, as far as can be seen: {error}"),
+            message: format!("{task} was not changed: {why}"),
             hint: Some("run it again: what is there already is not changed twice".into()),
         },
     }

@@ -11,9 +11,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::announced::Announced;
 use super::check::{Read, Reading, Waiting};
-use super::delivery::{Delivered, deliver, lock, postman, say_delivered};
+use super::delivery::{Delivered, Spoken, deliver, lock, publisher, say_delivered, say_refused};
 use super::exit::Failure;
+use super::objections;
 use super::record::clock_of;
 use super::result_file::{Child, ResultFile};
 use super::session::Session;
@@ -30,9 +32,10 @@ use crate::deploy::signals::Signals;
 use crate::deploy::{GATE_FAILED, exit_code};
 use crate::evidence::{Purpose, Question};
 use crate::ids::{DeployId, TaskId};
-use crate::journal::{self, Journal, Ownership, Phase, ServerMarks, Step, Way};
+use crate::journal::{self, Journal, OutboxLock, Ownership, ServerMarks, Step, Undelivered, Way};
 use crate::policy::{Clearance, Decision, Intent, Outcome};
-use crate::record::post::{self, Attempt};
+use crate::publish::record::{RecordLog, known};
+use crate::publish::{Cause, NotApplied, Patience, Placed, PublishOutcome};
 use crate::record::render::{Rendered, render};
 use crate::record::{Event, ExitStatus, Record};
 use crate::text::shorten;
@@ -67,6 +70,8 @@ pub(super) struct Args {
 
 /// How long `started` may take to be confirmed: the verdict was allowed, and the site is down.
 const CONFIRM: Duration = Duration::from_secs(10);
+/// How often `started` is looked for in that time.
+const POLL: Duration = Duration::from_millis(500);
 /// How many columns of the command are said when it starts.
 const SHOWN_COMMAND: usize = 200;
 /// How long to go on posting `finished` before it is left to the outbox.
@@ -185,7 +190,8 @@ async fn attempt(
     }
     intent.deploy = Some(record.deploy);
     result.deploy = Some(record.deploy);
-    let mut deploy = Deploy { session: &session, journal, owner, marks, question, intent, record, clock, ui };
+    let is_open = read.subject.restricted == Some(false);
+    let mut deploy = Deploy { session: &session, journal, owner, marks, question, intent, record, clock, is_open, ui };
     let outcome = deploy.carry_out(&ready, result, clearance).await;
     if session.is_sandbox() {
         // The command's status stands, whatever becomes of what is only shown.
@@ -256,6 +262,8 @@ struct Deploy<'a> {
     record: Record,
     /// The server's clock, as the last reading told it.
     clock: ServerClock,
+    /// The task is surely not restricted: the server's own words about it may be shown.
+    is_open: bool,
     ui: &'a mut Ui,
 }
 
@@ -264,16 +272,6 @@ enum Confirmed {
     Go,
     /// The verdict got worse in the meantime.
     Stop(Box<Read>),
-}
-
-/// Whether what was allowed is so no longer. A tracker that did not answer says nothing; one that answered, and whose
-/// answer does not allow the deploy, does.
-fn is_worse(read: &Read) -> bool {
-    match read.verdict.decision {
-        Decision::Allowed(_) => false,
-        Decision::Pending | Decision::Denied => true,
-        Decision::Undecided => read.evidence.is_some(),
-    }
 }
 
 impl Deploy<'_> {
@@ -296,11 +294,41 @@ impl Deploy<'_> {
                 GATE_FAILED
             }
         };
+        let ran = matches!(result.child, Child::Ended(_) | Child::Lost);
+        let (session, question, intent) = (self.session, self.question.clone(), self.intent.clone());
+        let record = self.record.clone();
+        let look =
+            async { if ran { Some(objections::look(session, &question, &intent, &record).await) } else { None } };
+        let (finished, objections) = tokio::join!(self.finish(&owner, result), look);
         // The command's status is the caller's answer, whatever becomes of the record; what was journalled is not lost.
-        if let Err(failure) = self.finish(&owner, result).await {
+        if let Err(failure) = finished {
             self.ui.failure(&failure);
         }
+        self.say_afterwards(objections, ran && code != 0);
         Ok(code)
+    }
+
+    /// Says what came while the command ran, and what to do where it failed.
+    fn say_afterwards(&mut self, objections: Option<Result<Vec<String>, String>>, failed: bool) {
+        let task = self.record.task;
+        match objections {
+            Some(Ok(objections)) => {
+                for objection in &objections {
+                    self.ui.warn(&format!("{task}: while the command ran: {objection}"));
+                }
+                if !objections.is_empty() {
+                    self.ui.hint(&format!(
+                        "the command has run all the same; talk to them, and see `phabgate history {task}`"
+                    ));
+                }
+            }
+            Some(Err(why)) => self.ui.note(&format!("{task}: whether somebody said no meanwhile is not known: {why}")),
+            None => {}
+        }
+        if failed {
+            self.ui
+                .hint(&format!("the command failed; to roll back: `phabgate run {task} --action rollback -- COMMAND`"));
+        }
     }
 
     fn begin(&mut self, owner: &Ownership) -> Result<(), Failure> {
@@ -319,53 +347,56 @@ impl Deploy<'_> {
         Ok(())
     }
 
-    /// Posts `started` and reads the whole task again: two deploys that were allowed at once see each other, and an
-    /// approval that was withdrawn since is seen. Where the tracker does not answer in time the deploy goes on.
+    /// Publishes `started`, and looks whether the command may start still. Where `started` cannot be confirmed in time
+    /// the deploy goes on; where the task was read and does not allow it any more, it does not.
     async fn confirm_started(&mut self, result: &mut ResultFile) -> Result<Confirmed, Failure> {
         let deadline = Instant::now() + CONFIRM;
-        let deploy = self.record.deploy;
-        let task = self.record.task;
-        let mut why = "another process holds the outbox".to_owned();
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let held = if left.is_zero() { None } else { lock(&self.journal, self.session.base(), left).await? };
-            let Some(held) = held else {
-                self.ui.warn(&format!("{task}: `started` is not confirmed ({why}); going on, the outbox keeps it"));
-                return Ok(Confirmed::Go);
-            };
+        let (deploy, task) = (self.record.deploy, self.record.task);
+        let text = rendered(&self.record)?.to_string();
+        let (question, intent) = (self.question.clone(), self.intent.clone());
+        let mut announced = Announced::new(self.session, &question, &intent, deploy, text, self.clock);
+        let mut unconfirmed = Some("another process holds the outbox".to_owned());
+        if let Some(held) = lock(&self.journal, self.session.base(), CONFIRM).await? {
             let due = self.journal.state(deploy)?.outbox().into_iter().find(|due| due.event == Event::Started);
-            let left = deadline.saturating_duration_since(Instant::now());
-            if let Some(due) = due.as_ref().filter(|due| due.phase == Phase::Ready) {
-                let postman = postman(self.session, &self.owner, left);
-                match postman.send(&mut self.journal, &held, deploy, due).await? {
-                    Attempt::NotThere { why: reason } => {
-                        why = reason;
-                        drop(held);
-                        tokio::time::sleep(Duration::from_millis(500).min(left)).await;
-                        continue;
-                    }
-                    Attempt::Unclear { why: reason, .. } => why = reason,
-                }
+            unconfirmed = match due {
+                // Another process delivered it.
+                None => None,
+                Some(due) => self.publish_started(&held, &due, &mut announced, deadline, result).await?,
+            };
+        }
+        if let Some(why) = unconfirmed {
+            self.ui.warn(&format!("{task}: `started` is not confirmed ({why}); the outbox keeps it"));
+        }
+        let worse = announced.worse().await;
+        self.clock = announced.clock();
+        Ok(worse.map_or(Confirmed::Go, |read| Confirmed::Stop(Box::new(read))))
+    }
+
+    /// Publishes `started`; returns why it is not known to be on the task, where there is hope that it will be.
+    async fn publish_started(
+        &mut self,
+        held: &OutboxLock,
+        due: &Undelivered,
+        announced: &mut Announced<'_>,
+        deadline: Instant,
+        result: &mut ResultFile,
+    ) -> Result<Option<String>, Failure> {
+        let (deploy, task, event) = (self.record.deploy, self.record.task, Event::Started);
+        let record = RecordLog { journal: &mut self.journal, lock: held, deploy, event, author: &self.owner.phid };
+        let mut log = Spoken { record, task, ui: self.ui };
+        let patience = Patience::until(deadline).polling(POLL);
+        match publisher(self.session).publish(&mut log, announced, known(due), patience).await? {
+            PublishOutcome::Confirmed(Placed { transaction, .. }) => {
+                say_delivered(self.session, task, event, transaction, self.ui);
+                result.delivered(Delivered { event, transaction });
+                Ok(None)
             }
-            let left = deadline.saturating_duration_since(Instant::now());
-            let read = Reading::new(self.session).within(left).once(&self.question, &self.intent).await;
-            self.clock = read.clock_or(self.clock);
-            let history = read.evidence.as_ref().map(|evidence| evidence.timeline.transactions());
-            if let Some((transaction, phid)) = history.and_then(|rows| post::find(deploy, Event::Started, task, rows)) {
-                if due.is_some() {
-                    post::found(&mut self.journal, &held, deploy, Event::Started, transaction, phid)?;
-                }
-                drop(held);
-                say_delivered(self.session, task, Event::Started, transaction, self.ui);
-                result.delivered(Delivered { event: Event::Started, transaction });
-                return Ok(if is_worse(&read) { Confirmed::Stop(Box::new(read)) } else { Confirmed::Go });
+            PublishOutcome::NotApplied(not) if not.cause == Cause::Refused => {
+                let words = not.error.filter(|_| self.is_open).map(|error| error.in_full());
+                say_refused(task, event, &words.unwrap_or(not.why), self.ui);
+                Ok(None)
             }
-            // Seen without our record: where it got worse, it is worse all the same.
-            if is_worse(&read) {
-                return Ok(Confirmed::Stop(Box::new(read)));
-            }
-            drop(held);
-            tokio::time::sleep(Duration::from_millis(500).min(left)).await;
+            PublishOutcome::NotApplied(NotApplied { why, .. }) | PublishOutcome::Unknown { why, .. } => Ok(Some(why)),
         }
     }
 
@@ -429,7 +460,8 @@ impl Deploy<'_> {
             self.journal.step(owner, Timestamp::now(), Step::Queued { record })?;
             crash::point("after-queued-finished");
         }
-        let done = deliver(self.session, &self.owner, &mut self.journal, deploy, FINISH, self.ui).await?;
+        let patience = Patience::until(Instant::now() + FINISH);
+        let done = deliver(self.session, &self.owner, &mut self.journal, deploy, patience, self.ui).await?;
         for delivered in done {
             result.delivered(delivered);
         }

@@ -77,14 +77,17 @@ pub enum Failure {
     OutOfTime,
 }
 
-/// What is known about a write after it failed.
+/// What a failed call says of what it should have written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
-    /// The server surely did not act on it: it may be sent again.
-    DidNotAct,
-    /// It may have been carried out, or may yet be.
-    Unclear,
+pub enum WriteEffect {
+    /// Surely nothing was written: it may be sent again.
+    None,
+    /// It may have been written, or may yet be.
+    Unknown,
 }
+
+/// MySQL's errors of a lock wait, a deadlock and a savepoint that a deadlock took away: the transaction was rolled back.
+const ROLLED_BACK: [u16; 3] = [1205, 1213, 1305];
 
 impl ConduitError {
     /// Makes the error of a call.
@@ -111,14 +114,19 @@ impl ConduitError {
         }
     }
 
-    /// What the failure says of a write. Only what proves that the server did not act counts as such: a call that
-    /// was never connected, or one that Conduit or its rate limiter turned away before it looked at the method.
-    pub fn reach(&self) -> Reach {
+    /// What the failure says of a write. Only what proves that nothing was written counts as such: a call that was
+    /// never connected, or one that Conduit or its rate limiter turned away before it looked at the method.
+    pub fn write_effect(&self) -> WriteEffect {
         match &self.kind {
-            Failure::NoConnection(_) | Failure::RateLimited { .. } | Failure::OutOfTime => Reach::DidNotAct,
-            Failure::Refused { code, .. } if self.is_credentials() || code == "ERR-CONDUIT-CALL" => Reach::DidNotAct,
-            _ => Reach::Unclear,
+            Failure::NoConnection(_) | Failure::RateLimited { .. } | Failure::OutOfTime => WriteEffect::None,
+            Failure::Refused { code, .. } if self.is_credentials() || code == "ERR-CONDUIT-CALL" => WriteEffect::None,
+            _ => WriteEffect::Unknown,
         }
+    }
+
+    /// Whether the server's database rolled the call back for want of a lock, which another attempt may get.
+    pub fn is_rolled_back(&self) -> bool {
+        self.database_error().is_some_and(|number| ROLLED_BACK.contains(&number))
     }
 
     /// Whether the server refused the token.
@@ -253,7 +261,7 @@ mod tests {
             refused("ERR-INVALID-SESSION", ""),
             refused("ERR-CONDUIT-CALL", ""),
         ];
-        assert!(never.iter().all(|error| error.reach() == Reach::DidNotAct));
+        assert!(never.iter().all(|error| error.write_effect() == WriteEffect::None));
         let unclear = [
             ConduitError::new("m", Failure::TimedOut(Duration::from_secs(1))),
             ConduitError::new("m", Failure::Broken("reset".into())),
@@ -261,7 +269,17 @@ mod tests {
             ConduitError::new("m", Failure::NotConduit { status: 200, what: "a page".into() }),
             refused("ERR-CONDUIT-CORE", "lost connection to the database"),
         ];
-        assert!(unclear.iter().all(|error| error.reach() == Reach::Unclear));
+        assert!(unclear.iter().all(|error| error.write_effect() == WriteEffect::Unknown));
+    }
+
+    #[test]
+    fn what_the_database_rolled_back_is_told_by_its_number_alone() {
+        for info in ["#1213: Deadlock found when trying to get lock", "#1205: zu lange gewartet", "#1305: SAVEPOINT"] {
+            assert!(refused("ERR-CONDUIT-CORE", info).is_rolled_back(), "{info}");
+        }
+        for info in ["#12130: no", "1213", "#2006: gone away", "Deadlock found", "#", "# 1213", "#é1213:"] {
+            assert!(!refused("ERR-CONDUIT-CORE", info).is_rolled_back(), "{info}");
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod transaction;
 mod transport;
 mod user;
 
-pub use error::{ConduitError, Failure, Reach};
+pub use error::{ConduitError, Failure, WriteEffect};
 pub use paging::Pages;
 pub use project::{Project, Projects, Subproject};
 pub use refusals::Refusals;

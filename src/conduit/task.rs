@@ -336,7 +336,7 @@ impl Client {
     /// Writes a comment on a task, once; a failure may leave it written (`maniphest.edit`).
     ///
     /// # Errors
-    /// Where the server gave no usable answer; [`ConduitError::reach`] tells whether it may have acted.
+    /// Where the server gave no usable answer; [`ConduitError::write_effect`] tells whether it may have acted.
     pub async fn comment_once(&self, task: TaskId, text: &str) -> Result<Edited, ConduitError> {
         self.edit_once(task, &[("comment", json!(text))]).await
     }

@@ -7,7 +7,6 @@ pub mod bounds;
 pub mod like;
 pub mod mask;
 pub mod parse;
-pub mod post;
 pub mod render;
 
 use jiff::Timestamp;

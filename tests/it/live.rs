@@ -286,3 +286,98 @@ fn an_emergency_is_opened_once_where_replies_are_lost() {
     assert_eq!((&verdict["verdict"], &verdict["reason"]["category"]), (&"pending".into(), &"abuse".into()));
     assert!(verdict["announcement"].as_str().unwrap().contains(": help! "));
 }
+
+/// A configuration under which an answer has to end soon.
+fn hurried(live: &Live) -> PathBuf {
+    let config = live.state.path().join("hurried.toml");
+    std::fs::write(&config, "[record]\nsettle = \"60s\"\n[http]\nconnect = \"2s\"\ncall = \"3s\"\ntotal = \"10s\"\n")
+        .unwrap();
+    config
+}
+
+#[test]
+fn an_answer_that_cannot_be_given_ends_in_time_and_is_told() {
+    let Some(live) = live("an_answer_that_cannot_be_given_ends_in_time_and_is_told") else { return };
+    for fault in ["502", "stall", "reset", "html"] {
+        let Some(proxy) = proxy(&live, &[&format!("maniphest.edit:{fault}:1.0")]) else { return };
+        let task = live.ready("An answer in time", "availability - in time");
+        let id = format!("T{task}");
+        let reject = ["reject", &id, "--team", "sre", "--yes"];
+        let as_approver = |url: &str| {
+            let mut command = live.gate_at(url);
+            command.env("PHABGATE_TOKEN", live.token("sre2")).env("PHABGATE_CONFIG", hurried(&live)).args(reject);
+            command.output().unwrap()
+        };
+        let output = as_approver(&proxy.url);
+        let said = crate::server::in_one_line(&String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(3), "{fault}: {said}");
+        assert!(said.contains("write, alone on a line, \"Emergency-Reject: sre\" (as a comment)"), "{fault}: {said}");
+        let output = as_approver(&live.url);
+        assert_eq!(output.status.code(), Some(0), "{fault}: {}", String::from_utf8_lossy(&output.stderr));
+        let check = live.gate(&["check", &id, "--deployer", "deployer1"]);
+        assert_eq!(check.status.code(), Some(1), "{fault}: the no is on the task");
+    }
+}
+
+#[test]
+fn an_approval_of_something_else_than_was_shown_is_withdrawn() {
+    let Some(live) = live("an_approval_of_something_else_than_was_shown_is_withdrawn") else { return };
+    let Some(proxy) = proxy(&live, &["maniphest.edit:late-commit:1.0"]) else { return };
+    let task = live.ready("Approved as shown", "availability - as shown");
+    let id = format!("T{task}");
+    live.comment("sre1", task, "Emergency-Withdraw: sre");
+    let mut approve = live.gate_at(&proxy.url);
+    approve.env("PHABGATE_TOKEN", live.token("sre2")).args(["approve", &id, "--team", "sre", "--yes"]);
+    let child = approve.stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = child;
+    let mut heard = std::io::BufReader::new(child.stderr.take().unwrap());
+    // It says at once that the answer is not there yet; the proxy carries it out after that.
+    let (mut said, mut line) = (String::new(), String::new());
+    while std::io::BufRead::read_line(&mut heard, &mut line).unwrap() > 0 {
+        if line.contains("is not on the task yet") && !said.contains("is not on the task yet") {
+            live.comment("deployer1", task, "Emergency-Change: I999");
+        }
+        said.push_str(&line);
+        line.clear();
+    }
+    let said = crate::server::in_one_line(&said);
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{said}");
+    assert!(said.contains("Emergency-Change was not there and is `I999`"), "{said}");
+    assert!(said.contains("the approval was withdrawn at once"), "{said}");
+    let check = live.gate(&["check", &id, "--deployer", "deployer1"]);
+    assert_ne!(check.status.code(), Some(0), "{}", String::from_utf8_lossy(&check.stdout));
+}
+
+/// Parallel edits of one task are refused by the database now and then: a deadlock, a savepoint that one took away.
+#[test]
+fn records_that_are_written_at_once_are_each_there_once() {
+    let Some(live) = live("records_that_are_written_at_once_are_each_there_once") else { return };
+    let task = live.ready("Written at once", "availability - at once");
+    let id = format!("T{task}");
+    let gates: Vec<Child> = (0..8)
+        .map(|number| {
+            let state = live.state.path().join(format!("state-{number}"));
+            let note = format!("record {number}");
+            let mut command = live.gate_at(&live.url);
+            command.env("PHABGATE_STATE", state).stdout(Stdio::null()).stderr(Stdio::piped());
+            // Of different times, so that none is like another.
+            let minutes = |ago: i64| jiff::Timestamp::now() - jiff::SignedDuration::from_mins(ago);
+            let (started, finished) = (minutes(600 - number * 10), minutes(595 - number * 10));
+            let times = [format!("--started={started}"), format!("--finished={finished}")];
+            command.args(["record", &id, "--deployer", "deployer1", "--outcome", "succeeded", "--note", &note]);
+            command.args(times).spawn().unwrap()
+        })
+        .collect();
+    for gate in gates {
+        let output = gate.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    for number in 0..8 {
+        let state = live.state.path().join(format!("state-{number}"));
+        let mut flush = live.gate_at(&live.url);
+        let flushed = flush.env("PHABGATE_STATE", state).args(["outbox", "flush", "--wait"]).output().unwrap();
+        assert_eq!(flushed.status.code(), Some(0), "{}", String::from_utf8_lossy(&flushed.stderr));
+    }
+    let records = live.records(task);
+    assert_eq!((records.len(), records.values().all(|count| *count == 1)), (8, true), "{records:?}");
+}

@@ -1,0 +1,60 @@
+//! What was said against a deploy while its command ran.
+//!
+//! Responsible for reading the task once more and for wording what came since. It changes no status: the command has
+//! run.
+
+use std::time::Duration;
+
+use super::check::{Read, Reading};
+use super::session::Session;
+use crate::evidence::Question;
+use crate::policy::{Intent, Outcome, WhyNot};
+use crate::record::{ApprovalKind, Record};
+use crate::text::inert;
+
+/// How long the read may take.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// A no, a withdrawal, an approval that is gone: each in words, none where nothing of it came.
+///
+/// # Errors
+/// Where the task could not be read, in words.
+pub(super) async fn look(
+    session: &Session,
+    question: &Question,
+    intent: &Intent,
+    record: &Record,
+) -> Result<Vec<String>, String> {
+    let read = Reading::new(session).within(LIMIT).once(question, intent).await;
+    match read.error() {
+        Some(error) => Err(error.to_string()),
+        None => Ok(since(&read, record)),
+    }
+}
+
+/// What speaks against the deploy now, and did not when the record was made.
+fn since(read: &Read, record: &Record) -> Vec<String> {
+    if read.evidence.is_none() {
+        return vec!["the task is not shown to this account any more".to_owned()];
+    }
+    let verdict = &read.verdict;
+    let no = verdict.rule("rejected").filter(|rule| matches!(rule.outcome, Outcome::Fail | Outcome::Unknown));
+    let mut said: Vec<String> = no.iter().map(|rule| rule.message.clone()).collect();
+    for recorded in record.approvals.iter().filter(|approval| approval.kind == ApprovalKind::Verified) {
+        let user = inert(&recorded.user);
+        let same = verdict
+            .approvals
+            .iter()
+            .find(|approval| approval.transaction == recorded.transaction && approval.team == recorded.team);
+        match same.map(|approval| &approval.why_not) {
+            // That it grew old is no word of anybody; a no is said above.
+            Some(None | Some(WhyNot::TooOld { .. })) => {}
+            Some(Some(WhyNot::Rejected)) if no.is_some() => {}
+            Some(Some(why)) => {
+                said.push(format!("the approval of {user} for {} does not count any more: {why}", recorded.team));
+            }
+            None => said.push(format!("the approval of {user} for {} is gone", recorded.team)),
+        }
+    }
+    said
+}

@@ -1,0 +1,226 @@
+//! The steps from what is known to what came of it.
+//!
+//! Responsible for the order of sending and looking, for pauses and for the deadline. Not for what one attempt or look
+//! does, which the [publication](super::publication) knows.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+use super::publication::{Look, Publication};
+use super::{Cause, Known, NotApplied, Progress, PublishLog, PublishOutcome};
+use crate::conduit::{Client, ConduitError, Failure, WriteEffect};
+use crate::journal::Answer;
+
+/// How often one thing is sent in one call. Only what is surely not on the task is sent again.
+pub const SENDS: u32 = 3;
+/// The pause before it is sent again, where the server asks for none.
+const PAUSE: Duration = Duration::from_millis(300);
+/// The longest pause that a server can ask for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// How long to go on, and at what.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// When it has to be over; no call goes on beyond it.
+    pub deadline: Instant,
+    /// How often to look while nobody knows; `None`: not more than once.
+    pub poll: Option<Duration>,
+    /// Send also what was refused, though the task looks as it did.
+    pub retry: bool,
+}
+
+impl Patience {
+    /// Until then, without waiting for anything to settle.
+    pub fn until(deadline: Instant) -> Self {
+        Self { deadline, poll: None, retry: false }
+    }
+
+    /// The same, looking this often while nobody knows.
+    #[must_use]
+    pub fn polling(self, poll: Duration) -> Self {
+        Self { poll: Some(poll), ..self }
+    }
+
+    fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+}
+
+/// Writes to one server as one account.
+#[derive(Debug, Clone)]
+pub struct Publisher {
+    /// The way to the server.
+    pub client: Client,
+    /// How long after an unclear answer an attempt may still be carried out.
+    pub settle: Duration,
+}
+
+/// What one attempt showed.
+struct Attempt {
+    known: Known,
+    /// Why it was not written, or may not have been.
+    why: String,
+    error: Option<ConduitError>,
+}
+
+impl Publisher {
+    /// Brings something onto its task, or finds out that it is not there.
+    ///
+    /// # Errors
+    /// Where a step could not be noted. What goes wrong with the server is in the outcome.
+    pub async fn publish<P: Publication, L: PublishLog<P::Found>>(
+        &self,
+        log: &mut L,
+        publication: &mut P,
+        known: Known,
+        patience: Patience,
+    ) -> Result<PublishOutcome<P::Found>, L::Error> {
+        let mut known = known;
+        let mut last = (String::from("there was no time to send it"), None);
+        // By the clock that nobody sets: however that of the host jumps, what was sent a moment ago is not settled.
+        let mut sent: Option<Instant> = None;
+        let mut sends = 0;
+        loop {
+            let client = self.client.within(patience.left());
+            known = match known {
+                Known::Absent => {
+                    if sends == SENDS || patience.left().is_zero() {
+                        let (why, error) = last;
+                        return Ok(PublishOutcome::NotApplied(NotApplied { cause: Cause::NotWritten, why, error }));
+                    }
+                    if !log.is_due()? {
+                        let (why, error) = last;
+                        return Ok(PublishOutcome::NotApplied(NotApplied { cause: Cause::NotDue, why, error }));
+                    }
+                    if sends > 0 {
+                        let asked = last.1.as_ref().and_then(ConduitError::retry_after);
+                        let pause = asked.unwrap_or(PAUSE).min(LONGEST_PAUSE).min(patience.left());
+                        tokio::time::sleep(pause).await;
+                    }
+                    sends += 1;
+                    let Attempt { known, why, error } = self.attempt(log, publication, patience).await?;
+                    sent = Some(Instant::now());
+                    let is_final = error.as_ref().is_some_and(|error| !error.is_transient());
+                    last = (why, error);
+                    if known == Known::Absent && is_final {
+                        sends = SENDS;
+                    }
+                    known
+                }
+                Known::Unknown { why, settle_at, answer } => {
+                    let read_at = Timestamp::now();
+                    let settled_here = answer.ends_the_attempt() || sent.is_none_or(|at| at.elapsed() >= self.settle);
+                    match publication.look(&client).await {
+                        Ok(Look::Found(found)) => {
+                            log.note(Timestamp::now(), Progress::Confirmed(&found))?;
+                            return Ok(PublishOutcome::Confirmed(found));
+                        }
+                        Ok(Look::Absent(seen)) if settled_here && read_at >= settle_at => {
+                            let now = Timestamp::now();
+                            if answer.is_refusal() {
+                                log.note(now, Progress::Refused { read_at, seen: &seen })?;
+                                return Ok(refused(why, last.1));
+                            }
+                            log.note(now, Progress::Missing { read_at })?;
+                            last.0 = why;
+                            Known::Absent
+                        }
+                        looked => {
+                            let poll = patience.poll.filter(|_| !publication.is_pointless());
+                            let Some(poll) = poll.filter(|_| !patience.left().is_zero()) else {
+                                let why = match looked {
+                                    // Why it cannot be read says more than why it was not answered.
+                                    Err(error) if error.kind != Failure::OutOfTime => error.to_string(),
+                                    _ => why,
+                                };
+                                return Ok(PublishOutcome::Unknown { why, settle_at });
+                            };
+                            log.note(Timestamp::now(), Progress::Waiting { why: &why })?;
+                            // The look that settles it is made as soon as it can be.
+                            let settles = Duration::try_from(settle_at.duration_since(read_at)).unwrap_or(poll);
+                            let settles = if settles.is_zero() { poll } else { settles };
+                            tokio::time::sleep(poll.min(settles).min(patience.left())).await;
+                            Known::Unknown { why, settle_at, answer }
+                        }
+                    }
+                }
+                Known::Refused { why, seen } => match publication.look(&client).await {
+                    Ok(Look::Found(found)) => {
+                        log.note(Timestamp::now(), Progress::Confirmed(&found))?;
+                        return Ok(PublishOutcome::Confirmed(found));
+                    }
+                    Ok(Look::Absent(now)) if patience.retry || now != seen => {
+                        last.0 = why;
+                        Known::Absent
+                    }
+                    _ => return Ok(refused(why, None)),
+                },
+            };
+        }
+    }
+
+    /// Sends it, once, and notes that before and after.
+    async fn attempt<P: Publication, L: PublishLog<P::Found>>(
+        &self,
+        log: &mut L,
+        publication: &P,
+        patience: Patience,
+    ) -> Result<Attempt, L::Error> {
+        let at = Timestamp::now();
+        let planned = self.settled_from(at);
+        log.note(at, Progress::Sending { settle_at: planned })?;
+        if Timestamp::now() >= later(at, self.settle / 2) {
+            // The disk or the process stood still: sent now, it could arrive after others take it for settled.
+            let why = "it took too long to note that it is sent".to_owned();
+            log.note(Timestamp::now(), Progress::NotSent { why: &why })?;
+            return Ok(Attempt { known: Known::Absent, why, error: None });
+        }
+        let replied = publication.send(&self.client.within(patience.left())).await;
+        let (why, answer, error) = match replied {
+            Ok(edited) if !edited.transactions.is_empty() => {
+                ("it was sent and could not be read back yet".to_owned(), Answer::Unclear, None)
+            }
+            Ok(_) => ("the server took it and made nothing of it".to_owned(), Answer::Unclear, None),
+            Err(error) if error.write_effect() == WriteEffect::None => {
+                let why = error.to_string();
+                log.note(Timestamp::now(), Progress::NotSent { why: &why })?;
+                return Ok(Attempt { known: Known::Absent, why, error: Some(error) });
+            }
+            Err(error) => (error.to_string(), answer_of(&error), Some(error)),
+        };
+        let answered = Timestamp::now();
+        let settle_at = match answer.ends_the_attempt() {
+            true => answered,
+            false => planned.max(self.settled_from(answered)),
+        };
+        log.note(answered, Progress::Answered { why: &why, settle_at, answer })?;
+        Ok(Attempt { known: Known::Unknown { why: why.clone(), settle_at, answer }, why, error })
+    }
+
+    /// From when an attempt that was being made at this instant is settled.
+    fn settled_from(&self, at: Timestamp) -> Timestamp {
+        later(at, self.settle)
+    }
+}
+
+fn later(at: Timestamp, by: Duration) -> Timestamp {
+    let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+fn refused<F>(why: String, error: Option<ConduitError>) -> PublishOutcome<F> {
+    PublishOutcome::NotApplied(NotApplied { cause: Cause::Refused, why, error })
+}
+
+/// What an error says of an attempt that may have been carried out.
+fn answer_of(error: &ConduitError) -> Answer {
+    match &error.kind {
+        Failure::Refused { .. } if error.is_rolled_back() => Answer::RolledBack,
+        Failure::Refused { .. } => Answer::Refused,
+        // 408 is a proxy that lost patience, which refuses nothing.
+        Failure::NotConduit { status: 400..=407 | 409..=499, .. } => Answer::Filtered,
+        _ => Answer::Unclear,
+    }
+}

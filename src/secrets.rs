@@ -21,29 +21,29 @@ pub const CONDUIT_START: usize = 8;
 
 /// Tokens of other services, by the marks that their makers gave them so that they can be found; private keys; and what
 /// stands before the `@` of a URL.
-static KNOWN: LazyLock<Option<Vec<Regex>>> = LazyLock::new(|| {
-    [
+///
+/// Before each the words of which one stands in whatever it matches: a text without them need not be matched.
+static KNOWN: LazyLock<Option<Vec<(&[&str], Regex)>>> = LazyLock::new(|| {
+    let known: [(&'static [&'static str], &str); 13] = [
         // GitHub, GitLab, npm, PyPI.
-        r"\bgh[pousr]_[0-9A-Za-z]{20,}",
-        r"\bgithub_pat_[0-9A-Za-z_]{20,}",
-        r"\bglpat-[0-9A-Za-z_-]{20,}",
-        r"\bnpm_[0-9A-Za-z]{30,}",
-        r"\bpypi-[0-9A-Za-z_-]{40,}",
+        (&["ghp_", "gho_", "ghu_", "ghs_", "ghr_"], r"\bgh[pousr]_[0-9A-Za-z]{20,}"),
+        (&["github_pat_"], r"\bgithub_pat_[0-9A-Za-z_]{20,}"),
+        (&["glpat-"], r"\bglpat-[0-9A-Za-z_-]{20,}"),
+        (&["npm_"], r"\bnpm_[0-9A-Za-z]{30,}"),
+        (&["pypi-"], r"\bpypi-[0-9A-Za-z_-]{40,}"),
         // AWS, Google, Slack, Stripe.
-        r"\b(?:AKIA|ASIA)[0-9A-Z]{16}",
-        r"\bAIza[0-9A-Za-z_-]{35}",
-        r"\bxox[a-z]-[0-9A-Za-z-]{10,}",
-        r"hooks\.slack\.com/services/(?<secret>[0-9A-Za-z/_-]+)",
-        r"\b[rs]k_(?:live|test)_[0-9A-Za-z]{16,}",
+        (&["AKIA", "ASIA"], r"\b(?:AKIA|ASIA)[0-9A-Z]{16}"),
+        (&["AIza"], r"\bAIza[0-9A-Za-z_-]{35}"),
+        (&["xox"], r"\bxox[a-z]-[0-9A-Za-z-]{10,}"),
+        (&["hooks.slack.com"], r"hooks\.slack\.com/services/(?<secret>[0-9A-Za-z/_-]+)"),
+        (&["k_live_", "k_test_"], r"\b[rs]k_(?:live|test)_[0-9A-Za-z]{16,}"),
         // RFC 7519: two parts of base64url that begin as JSON objects do.
-        r"\beyJ[0-9A-Za-z_-]{8,}\.eyJ[0-9A-Za-z_-]{8,}(?:\.[0-9A-Za-z_-]*)?",
-        r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)",
+        (&["eyJ"], r"\beyJ[0-9A-Za-z_-]{8,}\.eyJ[0-9A-Za-z_-]{8,}(?:\.[0-9A-Za-z_-]*)?"),
+        (&["PRIVATE KEY"], r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"),
         // RFC 3986: up to the last @ of the authority.
-        r#"://(?<secret>[^/\s"'?#]+)@"#,
-    ]
-    .iter()
-    .map(|pattern| Regex::new(pattern).ok())
-    .collect()
+        (&["://"], r#"://(?<secret>[^/\s"'?#]+)@"#),
+    ];
+    known.into_iter().map(|(words, pattern)| Some((words, Regex::new(pattern).ok()?))).collect()
 });
 
 /// Where the text holds what looks like a secret by itself, in no order; ranges may overlap.
@@ -60,7 +60,8 @@ pub fn find(text: &str) -> Vec<Range<usize>> {
         return std::iter::once(0..text.len()).collect();
     };
     let mut found = conduit_tokens(text, CONDUIT_DIGITS);
-    found.extend(known.iter().flat_map(|pattern| matches(pattern, text)));
+    let may = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    found.extend(known.iter().filter(|(words, _)| may(words)).flat_map(|(_, pattern)| matches(pattern, text)));
     found
 }
 

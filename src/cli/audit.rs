@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
+use jiff::{Timestamp, ToSpan, Zoned};
 use url::Url;
 
 use super::Globals;
@@ -28,6 +28,7 @@ use crate::report::entry::{DeployEntry, TaskEntry};
 use crate::report::figures::Figures;
 use crate::report::spool::Spool;
 use crate::report::{Report, csv, html, json, prometheus};
+use crate::time::stated;
 
 /// Arguments of `audit`.
 #[derive(Debug, clap::Args)]
@@ -70,16 +71,18 @@ impl From<FailOn> for Severity {
     }
 }
 
-const WHEN: &str = "write a day such as 2026-11-01, or a moment such as 2026-11-01T03:00:00Z";
+const WHEN: &str = "write a day such as 2026-11-01, or a moment such as 2026-11-01T03:00:00Z or '2026-11-01 03:00 UTC'";
 
 fn since(text: &str) -> Result<Timestamp, String> {
     let midnight = |date: Date| date.to_zoned(TimeZone::UTC).ok().map(|day| day.timestamp());
     let day = || text.parse().ok().and_then(midnight);
-    text.parse().ok().or_else(day).ok_or_else(|| WHEN.to_owned())
+    // Days are those of UTC, and so are times without a zone.
+    let moment = stated(text, &Zoned::new(Timestamp::now(), TimeZone::UTC)).ok();
+    moment.or_else(day).ok_or_else(|| WHEN.to_owned())
 }
 
 fn until(text: &str) -> Result<Timestamp, String> {
-    match text.parse::<Date>().ok().filter(|_| text.parse::<Timestamp>().is_err()) {
+    match text.parse::<Date>().ok().filter(|_| !text.contains(':')) {
         // A day counts whole.
         Some(day) => {
             day.checked_add(1.day()).ok().and_then(|next| since(&next.to_string()).ok()).ok_or_else(|| WHEN.to_owned())

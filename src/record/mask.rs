@@ -25,54 +25,79 @@ const VALUE: &str = r#"(?<secret>"(?:[^"\\]|\\.)*"|'[^']*'|\\"(?:[^"\\]|\\[^"])*
 /// A value in quotes, or up to the next blank or quote: of an option that needs no blank before its value.
 const SHORT_VALUE: &str = r#"(?<secret>"[^"]*"|'[^']*'|[^\s"']+)"#;
 
+/// What stands in each of [`WORDS`], one of them.
+const STEMS: &[&str] = &["pass", "pw", "token", "secret", "credential", "cookie", "auth", "otp", "key"];
+
+/// A pattern, and words of which one stands in whatever it matches. Most texts hold none of them, and a command line can
+/// be megabytes: looking for words is quick, matching is not.
+struct Guarded {
+    words: &'static [&'static str],
+    pattern: Regex,
+}
+
+impl Guarded {
+    fn new(words: &'static [&'static str], pattern: &str) -> Option<Self> {
+        Some(Self { words, pattern: Regex::new(pattern).ok()? })
+    }
+
+    /// The matches in a text, which is given in lower case too.
+    fn find<'t>(&'t self, text: &'t str, lower: &str) -> impl Iterator<Item = Captures<'t>> {
+        let may = self.words.iter().any(|word| lower.contains(word));
+        may.then(|| self.pattern.captures_iter(text)).into_iter().flatten()
+    }
+}
+
 /// The patterns of the surroundings.
 struct Patterns {
     /// A whole argument that is an option whose value is the next argument: `--password`, `-token`, `--header`'s not.
-    option: Regex,
+    option: Guarded,
     /// A whole argument that is a word and its value: `--token=x`, `PASSWORD=a b`.
-    assignment: Regex,
+    assignment: Guarded,
     /// Secrets inside of a text that may itself be a command line (`sh -c '…'`), JSON or a header.
-    inside: Vec<Regex>,
+    inside: Vec<Guarded>,
     /// The option of curl and others whose value is a name and a password; of docker, a user and a group.
-    user: Regex,
+    user: Guarded,
     /// `-pVALUE`, of any program.
-    short: Regex,
+    short: Guarded,
 }
 
 static PATTERNS: LazyLock<Option<Patterns>> = LazyLock::new(|| {
-    let of = |pattern: &str| Regex::new(pattern).ok();
-    let inside = [
+    let near = "[^|;&]{0,120}?";
+    let inside: [(&'static [&'static str], String); 8] = [
         // `PASSWORD=x`, `password: x`, `{"password": "x"}`, and the same JSON inside of a string.
-        format!(r#"(?i)(?:^|[^\w.-])-{{0,2}}{WORDS}(?:\\?["'])?\s*[=:]\s*{VALUE}"#),
-        format!(r"(?i)(?:^|\s)--?{WORDS}\s+{VALUE}"),
-        r#"(?i)\b(?:bearer|basic)\s+(?<secret>[^\s"']+)"#.to_owned(),
-        r#"(?i)authorization["']?\s*[=:]\s*["']?(?:\w+[ \t]+)?(?<secret>[^\s"']+)"#.to_owned(),
-        r#"(?i)\bcookie["']?\s*[=:]\s*(?<secret>[^\r\n"']+)"#.to_owned(),
+        (STEMS, format!(r#"(?i)(?:^|[^\w.-])-{{0,2}}{WORDS}(?:\\?["'])?\s*[=:]\s*{VALUE}"#)),
+        (STEMS, format!(r"(?i)(?:^|\s)--?{WORDS}\s+{VALUE}")),
+        (&["bearer", "basic"], r#"(?i)\b(?:bearer|basic)\s+(?<secret>[^\s"']+)"#.to_owned()),
+        (&["authorization"], r#"(?i)authorization["']?\s*[=:]\s*["']?(?:\w+[ \t]+)?(?<secret>[^\s"']+)"#.to_owned()),
+        (&["cookie"], r#"(?i)\bcookie["']?\s*[=:]\s*(?<secret>[^\r\n"']+)"#.to_owned()),
         // Programs whose short options are secrets.
-        format!(r"\b(?:mysql\w*|mariadb[\w-]*|mycli)\b[^|;&]{{0,120}}?\s-p{SHORT_VALUE}"),
-        format!(r"\b(?:sshpass|htpasswd|login)\b[^|;&]{{0,120}}?\s-p\s*{SHORT_VALUE}"),
-        format!(r"\bcurl\b[^|;&]{{0,120}}?\s-b\s*{SHORT_VALUE}"),
+        (&["mysql", "mariadb", "mycli"], format!(r"\b(?:mysql\w*|mariadb[\w-]*|mycli)\b{near}\s-p{SHORT_VALUE}")),
+        (&["sshpass", "htpasswd", "login"], format!(r"\b(?:sshpass|htpasswd|login)\b{near}\s-p\s*{SHORT_VALUE}")),
+        (&["curl"], format!(r"\bcurl\b{near}\s-b\s*{SHORT_VALUE}")),
     ];
     Some(Patterns {
-        option: of(&format!("(?i)^--?{WORDS}$"))?,
-        assignment: of(&format!(r"(?is)^-{{0,2}}{WORDS}[=:](?<secret>.+)$"))?,
-        inside: inside.iter().map(|pattern| of(pattern)).collect::<Option<_>>()?,
-        user: of(&format!(
-            r#"(?:^|\s)(?:-[uU]|--user|--proxy-user)(?:\s+|=)?["']?(?<user>[^\s:"'=-][^\s:"']*):{SHORT_VALUE}"#
-        ))?,
-        short: of(&format!(r"(?:^|\s)-p{SHORT_VALUE}"))?,
+        option: Guarded::new(STEMS, &format!("(?i)^--?{WORDS}$"))?,
+        assignment: Guarded::new(STEMS, &format!(r"(?is)^-{{0,2}}{WORDS}[=:](?<secret>.+)$"))?,
+        inside: inside.iter().map(|(words, pattern)| Guarded::new(words, pattern)).collect::<Option<_>>()?,
+        user: Guarded::new(
+            &["-u", "-user"],
+            &format!(
+                r#"(?:^|\s)(?:-[uU]|--user|--proxy-user)(?:\s+|=)?["']?(?<user>[^\s:"'=-][^\s:"']*):{SHORT_VALUE}"#
+            ),
+        )?,
+        short: Guarded::new(&["-p"], &format!(r"(?:^|\s)-p{SHORT_VALUE}"))?,
     })
 });
 
 impl Patterns {
     /// Every match in a text: where it begins, and what of it is secret.
-    fn find(&self, text: &str) -> Vec<(usize, Range<usize>)> {
+    fn find(&self, text: &str, lower: &str) -> Vec<(usize, Range<usize>)> {
         let whole = |found: &Captures<'_>| found.get(0).map_or(0, |whole| whole.start());
         let secret = |found: &Captures<'_>| Some((whole(found), found.name("secret")?.range()));
-        let inside = self.inside.iter().flat_map(|pattern| pattern.captures_iter(text));
-        let users =
-            self.user.captures_iter(text).filter(|found| !(is_number(found, "user") && is_number(found, "secret")));
-        let short = self.short.captures_iter(text).filter(|found| found.name("secret").is_some_and(looks_chosen));
+        let inside = self.inside.iter().flat_map(|pattern| pattern.find(text, lower));
+        let numbers = |found: &Captures<'_>| is_number(found, "user") && is_number(found, "secret");
+        let users = self.user.find(text, lower).filter(|found| !numbers(found));
+        let short = self.short.find(text, lower).filter(|found| found.name("secret").is_some_and(looks_chosen));
         inside.chain(users).chain(short).filter_map(|found| secret(&found)).collect()
     }
 }
@@ -135,16 +160,18 @@ impl Mask {
             if whole {
                 found.push(0..argument.len());
             }
-            found.extend(secrets::matches(&patterns.assignment, argument));
-            found.extend(patterns.find(argument).into_iter().map(|(_, secret)| secret));
-            whole = patterns.option.is_match(argument);
+            let lower = argument.to_ascii_lowercase();
+            let assigned = patterns.assignment.find(argument, &lower);
+            found.extend(assigned.filter_map(|found| found.name("secret").map(|secret| secret.range())));
+            found.extend(patterns.find(argument, &lower).into_iter().map(|(_, secret)| secret));
+            whole = patterns.option.find(argument, &lower).next().is_some();
             secrets.push(found);
         }
         // A program and its option, an option and its value, can be arguments of their own. What follows from an argument
         // before is secret to its end: a blank in it is its own.
         let line = arguments.join(" ");
         if arguments.len() > 1 {
-            for (begin, secret) in patterns.find(&line) {
+            for (begin, secret) in patterns.find(&line, &line.to_ascii_lowercase()) {
                 let ends_later = |start: usize, end: usize| if begin < start { end } else { secret.end.min(end) };
                 mark_first(arguments, &mut secrets, secret.start, ends_later);
             }

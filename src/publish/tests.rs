@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::*;
-use crate::conduit::{Client, Edited, Failure, Through, Timeouts};
+use crate::conduit::{Client, Edited, Failure, Route, Timeouts};
 use crate::ids::{Phid, TaskId};
 
 /// Answers to attempts and looks, in their order; the last of each repeats.
@@ -84,7 +84,7 @@ fn publish_within(
 ) -> Ended {
     let timeouts = Timeouts { connect: Duration::from_secs(1), call: Duration::from_secs(1) };
     let base = "http://localhost:1/".parse().unwrap();
-    let client = Client::new(&base, None, timeouts, Through::NoProxy).unwrap();
+    let client = Client::new(&base, None, timeouts, &Route::default()).unwrap();
     let publisher = Publisher { client, settle };
     let mut script = Script {
         sends: RefCell::new(sends.iter().cloned().collect()),

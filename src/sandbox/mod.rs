@@ -1,7 +1,8 @@
 //! The sandbox: a Conduit server over a small world of tasks, people and projects, and a look-alike of Phorge.
 //!
-//! It answers the recorded requests as the real server did, field for field, and takes writes. It is a newcomer's first
-//! minute, and the server of the test suite; for the latter it can break every call in all ways that are known.
+//! It answers the recorded requests as the real server did, field for field, or as an older version does ([`Like`]), and
+//! takes writes. It is a newcomer's first minute, and the server of the test suite; for the latter it can break every call
+//! in all ways that are known ([`FaultKind`]).
 //!
 //! ```text
 //!   socket ─ wire ─ server ─ request ─ methods ─ index ─ world
@@ -15,6 +16,7 @@
 
 mod access;
 mod fault;
+mod fresh;
 mod index;
 mod like;
 mod methods;
@@ -22,6 +24,7 @@ mod page;
 mod remarkup;
 mod reply;
 mod request;
+mod served;
 mod server;
 mod store;
 mod tamper;
@@ -30,7 +33,8 @@ mod world;
 
 pub use self::fault::{Fault, FaultError, FaultKind, When};
 pub use self::like::{Like, LikeError};
-pub use self::server::{Options, Running, SandboxError, Served, serve};
+pub use self::served::Served;
+pub use self::server::{Options, Running, SandboxError, serve};
 pub use self::store::{Clock, Source, StoreError, reset};
 pub use self::tamper::TamperError;
 pub use self::world::{

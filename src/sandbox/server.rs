@@ -3,7 +3,7 @@
 //! Responsible for requests, for what each fault does to a call, for starting and stopping. Not for what a method answers
 //! ([`super::methods`]), what a reply looks like ([`super::reply`]) and how a connection breaks ([`super::wire`]).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -25,6 +25,7 @@ use super::like::Like;
 use super::methods;
 use super::reply;
 use super::request::Call;
+use super::served::{LONGEST_NAME, Log, Served};
 use super::store::{Clock, Source, Store, StoreError};
 use super::tamper::TamperError;
 use super::wire::{Gate, Wire};
@@ -32,9 +33,6 @@ use super::world::World;
 
 /// The largest request that is read, as the recorded server's configuration has it.
 const LARGEST_REQUEST: usize = 32 << 20;
-/// How many of the calls that were served are remembered, and how much of the name of each, in bytes.
-const REMEMBERED: usize = 10_000;
-const LONGEST_NAME: usize = 100;
 /// How many bytes of writing calls are carried out by one server, so that it does not grow for ever.
 const MOST_WRITTEN: usize = 256 << 20;
 
@@ -101,41 +99,6 @@ pub enum SandboxError {
     /// A comment cannot be edited or removed.
     #[error(transparent)]
     Tamper(#[from] TamperError),
-}
-
-/// A call that was served.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Served {
-    /// The method.
-    pub method: String,
-    /// What went wrong with it on purpose.
-    pub fault: Option<FaultKind>,
-}
-
-/// The last calls that were served, and how many came before them.
-#[derive(Default)]
-struct Log {
-    forgotten: usize,
-    calls: VecDeque<Served>,
-}
-
-impl Log {
-    /// Adds a call, and returns its number among all.
-    fn push(&mut self, call: Served) -> usize {
-        if self.calls.len() == REMEMBERED {
-            self.calls.pop_front();
-            self.forgotten += 1;
-        }
-        self.calls.push_back(call);
-        self.forgotten + self.calls.len()
-    }
-
-    fn set_fault(&mut self, number: usize, fault: FaultKind) {
-        let at = number.checked_sub(self.forgotten + 1);
-        if let Some(call) = at.and_then(|at| self.calls.get_mut(at)) {
-            call.fault = Some(fault);
-        }
-    }
 }
 
 /// What all requests share.
@@ -270,7 +233,7 @@ impl Running {
 
     /// The last 10,000 calls that were served, in the order in which they came.
     pub fn served(&self) -> Vec<Served> {
-        guard(&self.shared.served).calls.iter().cloned().collect()
+        guard(&self.shared.served).calls()
     }
 
     /// Carries out at once what [`FaultKind::LateCommit`] has put off, and says how many calls that were.
@@ -422,23 +385,4 @@ fn commit_later(shared: Arc<Shared>, number: usize) {
 
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_list_of_served_calls_keeps_the_last_ones() {
-        let mut log = Log::default();
-        let call = |number: usize| Served { method: number.to_string(), fault: None };
-        for number in 1..=REMEMBERED + 5 {
-            assert_eq!(log.push(call(number)), number);
-        }
-        assert_eq!((log.calls.len(), log.calls.front()), (REMEMBERED, Some(&call(6))));
-        log.set_fault(3, FaultKind::TooLarge);
-        log.set_fault(REMEMBERED + 5, FaultKind::TooLarge);
-        let struck: Vec<_> = log.calls.iter().filter(|call| call.fault.is_some()).map(|call| &call.method).collect();
-        assert_eq!(struck, [&(REMEMBERED + 5).to_string()]);
-    }
 }

@@ -32,7 +32,7 @@ use crate::deploy::signals::Signals;
 use crate::deploy::{GATE_FAILED, exit_code};
 use crate::evidence::{Purpose, Question};
 use crate::ids::{DeployId, TaskId};
-use crate::journal::{self, Journal, OutboxLock, Ownership, ServerMarks, Step, Undelivered, Way};
+use crate::journal::{self, Journal, OutboxLock, Ownership, Phase, ServerMarks, Step, Undelivered, Way};
 use crate::policy::{Clearance, Decision, Intent, Outcome};
 use crate::publish::record::{RecordLog, known};
 use crate::publish::{Cause, NotApplied, Patience, Placed, PublishOutcome};
@@ -471,8 +471,10 @@ impl Deploy<'_> {
         for due in &left {
             result.queued(due.event);
         }
-        if !left.is_empty() {
-            let what: Vec<&str> = left.iter().map(|due| due.event.word()).collect();
+        // Of what was refused it was said what delivers it, which is no flush alone.
+        let waiting = left.iter().filter(|due| !matches!(due.phase, Phase::Refused { .. }));
+        let what: Vec<&str> = waiting.map(|due| due.event.word()).collect();
+        if !what.is_empty() {
             self.ui.warn(&format!(
                 "{} stays in the outbox: `phabgate outbox flush --wait` delivers it",
                 what.join(" and ")

@@ -102,6 +102,7 @@ fn a_certain_refusal_does_not_hold_up_a_run() {
         let refused = said.find("`started` was refused and is not on the task").unwrap_or_else(|| panic!("{said}"));
         assert!(refused < said.find("running: echo").unwrap(), "said before the command: {said}");
         assert_eq!(edits(&server), 2, "each record is sent once: {said}");
+        assert!(!said.contains("flush --wait` delivers it"), "a flush alone does not: {said}");
         // The whole task is read before, at the refusal, and after the command; `finished` is looked for once.
         let reads = server.running.served().iter().filter(|served| served.method == "transaction.search").count();
         assert!(reads <= 4, "{kind}: nobody waits for what is refused: {reads} reads: {said}");

@@ -125,8 +125,14 @@ impl Evidence {
     pub fn name_of(&self, phid: &str) -> String {
         match self.account(phid) {
             Some(account) => crate::text::inert(&account.username),
-            None if phid.starts_with("PHID-APPS-") => "an application of the server".to_owned(),
-            None => "an account that cannot be read".to_owned(),
+            // Herald and its like have no account: PHID-APPS-PhabricatorHeraldApplication.
+            None => match phid.strip_prefix("PHID-APPS-") {
+                Some(name) => {
+                    let name = name.strip_prefix("Phabricator").unwrap_or(name);
+                    crate::text::inert(name.strip_suffix("Application").unwrap_or(name))
+                }
+                None => "an account that cannot be read".to_owned(),
+            },
         }
     }
 

@@ -316,14 +316,9 @@ impl Teller<'_> {
     }
 }
 
-/// The name of an account or an application, as it came; its PHID where that is all that is known.
+/// The name of an account or an application, fit to be shown.
 pub fn name(evidence: &Evidence, phid: &str) -> String {
-    let application = phid.strip_prefix("PHID-APPS-").map(|name| {
-        let name = name.strip_prefix("Phabricator").unwrap_or(name);
-        name.strip_suffix("Application").unwrap_or(name)
-    });
-    let username = || evidence.account(phid).map_or(phid, |account| &account.username);
-    application.unwrap_or_else(username).to_owned()
+    evidence.name_of(phid)
 }
 
 fn clipped(text: &str) -> String {

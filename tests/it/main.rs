@@ -21,6 +21,7 @@ mod journal;
 mod killed;
 mod live;
 mod meanwhile;
+mod lying;
 mod readers;
 mod records;
 mod refusals;

@@ -16,11 +16,7 @@ pub(super) const RULE: Rule = Rule {
         let untold = context.evidence.untold(context.policy);
         if untold.any() {
             return rule.unknown(
-                format!(
-                    "this server does not tell what some changes of {} were: perhaps {}",
-                    context.task(),
-                    untold.what()
-                ),
+                format!("this server does not tell all that changed on {}: perhaps {}", context.task(), untold.what()),
                 "let the gate's account call `maniphest.gettasktransactions`, or update the server",
             );
         }

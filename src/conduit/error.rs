@@ -114,6 +114,15 @@ impl ConduitError {
         }
     }
 
+    /// The same, for calls that only read: also where Conduit passes on that it reaches no database, which it names as
+    /// `"phabricator_…"` in every language.
+    pub(super) fn may_read_again(&self) -> bool {
+        let names_database = |info: &str| info.to_lowercase().contains("\"phabricator_");
+        let no_database =
+            matches!(&self.kind, Failure::Refused { code, info } if code == UNSORTED && names_database(info));
+        no_database || self.is_transient()
+    }
+
     /// What the failure says of a write. Only what proves that nothing was written counts as such: a call that was
     /// never connected, or one that Conduit or its rate limiter turned away before it looked at the method.
     pub fn write_effect(&self) -> WriteEffect {
@@ -324,6 +333,9 @@ mod tests {
             assert!(!refused("ERR-CONDUIT-CORE", info).is_transient(), "{info}");
         }
         assert!(!refused("ERR-INVALID-AUTH", "#1205: x").is_transient());
+        let none = refused("ERR-CONDUIT-CORE", "UNABLE TO CONNECT (WHILE TRYING \"PHABRICATOR_MANIPHEST\").");
+        assert!(none.may_read_again() && !none.is_transient(), "a write says by itself what it is worth");
+        assert!(!refused("ERR-CONDUIT-CORE", "You can not edit phabricator_x").may_read_again());
     }
 
     #[test]

@@ -64,7 +64,7 @@ impl Client {
         let mut limited = 0;
         let attempts = (|| self.attempt::<T>(method, params))
             .retry(FullJitter(if self.pace().is_some() { PACED } else { ATTEMPTS }))
-            .when(|error: &ConduitError| error.is_transient() && self.time_left() > Duration::from_millis(50))
+            .when(|error: &ConduitError| error.may_read_again() && self.time_left() > Duration::from_millis(50))
             .adjust(|error, wait| {
                 let asked = error.retry_after().map(|asked| asked.min(RETRY_AFTER_CAP));
                 let wait = match error.kind {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::as_recorded::{as_recorded, is_same, of_deploy};
-use crate::evidence::records::{Standing, in_flight};
+use crate::evidence::records::{Standing, unfinished};
 use crate::evidence::timeline::{Cut, Moment, Timeline};
 use crate::evidence::{Answer, AnswerKind, Evidence, Story, Tagged};
 use crate::ids::{DeployId, TransactionId};
@@ -77,7 +77,7 @@ impl Deploy {
 
     /// The record that shows that it started and has not ended.
     pub fn unfinished(&self) -> Option<&Standing> {
-        in_flight(&self.records).into_iter().next()
+        unfinished(&self.records).next()
     }
 
     /// The records without those that say again what another one said.
@@ -132,7 +132,7 @@ pub(super) fn sorted(evidence: &Evidence, policy: &Policy) -> Sorted {
         let first = &records[0];
         let named = behind(&first.record)
             .any(|deployer| deployer.phid.as_ref().is_some_and(|phid| phid.as_str() == standing.author));
-        if standing.trusted || named || standing.author == first.author {
+        if standing.by_recorder || standing.by_member || named || standing.author == first.author {
             records.push(standing);
         } else {
             sorted.meddling.push(standing);

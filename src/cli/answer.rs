@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::Globals;
 use super::answer_page::{Ended, Shown};
+use super::check::local_deploys;
 use super::confirm::{can_ask, confirm};
 use super::delivery::publisher;
 use super::exit::{Exit, Failure};
@@ -106,6 +107,8 @@ impl Errand<'_> {
                 if self.session.is_sandbox() {
                     evidence.skew = SignedDuration::ZERO;
                 }
+                let session = self.session;
+                evidence.local_deploys = local_deploys(&session.settings.state, session.base(), &evidence);
                 Ok(*evidence)
             }
             // A missing task and a hidden one get the same words.

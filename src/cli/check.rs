@@ -225,7 +225,7 @@ impl<'a> Reading<'a> {
                 if self.ignore_skew {
                     evidence.skew = SignedDuration::ZERO;
                 }
-                evidence.local_deploys = self.local_deploys(&evidence);
+                evidence.local_deploys = local_deploys(self.state, self.base, &evidence);
                 let verdict = policy::evaluate(&evidence, self.policy, intent, None);
                 let story = Story::read(&evidence, self.policy, None);
                 let subject = Subject::of(&evidence, &story, self.policy, url, intent.show_restricted);
@@ -262,17 +262,6 @@ impl<'a> Reading<'a> {
                 }
             }
         }
-    }
-
-    /// What the journal of this state directory knows of other runs of the task; nothing where none was ever made.
-    fn local_deploys(&self, evidence: &Evidence) -> Result<Vec<LocalDeploy>, String> {
-        let deploys = || -> Result<_, JournalError> {
-            match Journal::open_read_only(self.state)? {
-                Some(journal) => journal.deploys_of(evidence.task.id, self.base, &marks(Some(evidence))),
-                None => Ok(Vec::new()),
-            }
-        };
-        deploys().map_err(|error| error.to_string())
     }
 
     /// Reads and judges, and says so where it takes long: a silent gate looks like one that hangs.
@@ -321,6 +310,17 @@ impl<'a> Reading<'a> {
         }
         read
     }
+}
+
+/// What the journal of this state directory knows of other runs of the task; nothing where none was ever made.
+pub(super) fn local_deploys(state: &Path, base: &Url, evidence: &Evidence) -> Result<Vec<LocalDeploy>, String> {
+    let deploys = || -> Result<_, JournalError> {
+        match Journal::open_read_only(state)? {
+            Some(journal) => journal.deploys_of(evidence.task.id, base, &marks(Some(evidence))),
+            None => Ok(Vec::new()),
+        }
+    };
+    deploys().map_err(|error| error.to_string())
 }
 
 /// Whether waiting cannot mend an error.

@@ -12,8 +12,9 @@ use url::Url;
 use super::exit::Failure;
 use super::session::Session;
 use super::ui::Ui;
-use super::writing::{completed, is_believed};
+use super::writing::completed;
 use crate::conduit::Account;
+use crate::evidence::records::is_believable;
 use crate::ids::{DeployId, TaskId, TransactionId};
 use crate::journal::{How, Journal, JournalError, OutboxLock, Phase};
 use crate::publish::record::{RecordLog, comment, known};
@@ -66,9 +67,9 @@ async fn deliver_one(
     let task = due.record.task;
     // What was sent already is only looked for, which anybody may; but nothing is sent that nobody would believe.
     let recorders = &session.settings.policy.recorders;
-    if !matches!(due.phase, Phase::Unclear { .. }) && !is_believed(owner, &due.record, recorders) {
+    if !matches!(due.phase, Phase::Unclear { .. }) && !is_believable(owner, &due.record, recorders) {
         *due.record = completed(&due.record, state.intent(), owner, session.caller.uid);
-        if !is_believed(owner, &due.record, recorders) {
+        if !is_believable(owner, &due.record, recorders) {
             let deployer = due.record.deployer.as_ref().map_or("nobody", |deployer| deployer.user.as_str());
             ui.warn(&format!(
                 "{task}: `{}` is not sent: the token is that of {}, who is neither its deployer ({}) nor a recorder: \

@@ -11,6 +11,7 @@ mod audit_page;
 mod audit_progress;
 mod call;
 mod check;
+mod closing;
 mod completions;
 pub mod config;
 mod confirm;

@@ -1,14 +1,15 @@
 //! `record`: post the record of a deploy that was made by other means, or close one that was stranded.
 //!
-//! Responsible for what is asked and said before the record is journalled, and for closing a deploy of another host. A record
-//! stands on the task for good: it is posted where a person saw it and said yes, or where it says how the deploy ended
-//! and nothing on the task is like it. Not responsible for what a record says ([`super::writing`]) nor for how it gets there.
+//! Responsible for what is asked and said before the record is journalled. A record stands on the task for good: it is
+//! posted where a person saw it and said yes, or where it says how the deploy ended and nothing on the task is like it. Not
+//! responsible for what a record says ([`super::writing`], [`super::closing`]) nor for how it gets there.
 
 use jiff::{SignedDuration, Timestamp, Zoned};
 use serde::Serialize;
 use tokio::time::Instant;
 
 use super::check::{Read, Reading};
+use super::closing::close;
 use super::confirm::{can_ask, confirm};
 use super::delivery::{Delivered, deliver};
 use super::exit::{Exit, Failure};
@@ -17,7 +18,7 @@ use super::ui::Ui;
 use super::writing::{author_may_write, identity, marks, template};
 use super::{Globals, Subject};
 use crate::crash;
-use crate::evidence::records::{Standing, in_flight};
+use crate::evidence::records::Standing;
 use crate::evidence::{Evidence, Purpose};
 use crate::ids::{DeployId, TransactionId};
 use crate::journal::{self, Journal, Step, Way};
@@ -149,7 +150,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     record.command = args.command.as_deref().map(|command| mask.text(command));
     if let Some(deploy) = args.deploy {
         let evidence = read.evidence.as_deref().ok_or_else(|| read.refused())?;
-        close(&mut record, deploy, evidence, &session, |at| {
+        close(&mut record, deploy, evidence, &session.settings.policy, |at| {
             let then = read.as_of(at, &session.settings.policy, &intent)?;
             Some(template(&then, &question, &args.subject, &session))
         })?;
@@ -292,64 +293,6 @@ fn alike(record: &Record, read: &Read, journal: &Journal, session: &Session) -> 
         alike.extend(like.map(|due| format!("`{}` of deploy {deploy}, not yet on the task", due.event.word())));
     }
     Ok(alike)
-}
-
-/// Makes the record the end of a deploy that the task shows as started. What a recorder wrote of its start is taken over; of
-/// anybody else's it is `judged` again, as of then: a recorder must not sign what others made up.
-fn close(
-    record: &mut Record,
-    deploy: DeployId,
-    evidence: &Evidence,
-    session: &Session,
-    judged: impl FnOnce(Timestamp) -> Option<Record>,
-) -> Result<(), Failure> {
-    let policy = &session.settings.policy;
-    let records = evidence.records(policy, None);
-    let begins = |standing: &&Standing| standing.record.deploy == deploy && standing.record.event == Event::Started;
-    let Some(started) = records.iter().find(begins) else {
-        return Err(Failure::usage(
-            format!("no record on {} says that the deploy {deploy} started", record.task),
-            format!("`phabgate history {}` shows the deploys", record.task),
-        ));
-    };
-    // What the rule `in-flight` does not believe is no end here either.
-    if !in_flight(&records).iter().any(|standing| standing.record.deploy == deploy) {
-        return Err(Failure::usage(
-            format!("the deploy {deploy} has an end already"),
-            format!("`phabgate history {}` shows it; leave --deploy out to record another deploy", record.task),
-        ));
-    }
-    let begun = &started.record;
-    let by_recorder = evidence.is_recorder(&started.author, policy) == Some(true);
-    let own = started.author == evidence.owner.phid.as_str();
-    let said = match by_recorder || own {
-        true => (**begun).clone(),
-        false => {
-            let judged = judged(started.moment.time).unwrap_or_else(|| record.clone());
-            Record { deployer: begun.deployer.clone(), behind: begun.behind.clone(), ..judged }
-        }
-    };
-    *record = Record {
-        event: Event::Finished,
-        deploy,
-        deployer: said.deployer,
-        behind: said.behind,
-        reason: said.reason,
-        action: said.action,
-        change: said.change,
-        arguments_hidden: record.command.is_none() && begun.arguments_hidden,
-        command: record.command.take().or_else(|| begun.command.clone()),
-        approvals: said.approvals,
-        verdict: said.verdict,
-        failed: said.failed,
-        policy: said.policy,
-        started: record.started.or(Some(started.moment.time)),
-        outcome: record.outcome.or(Some(Outcome::Unknown)),
-        announced: Some(started.moment.transaction),
-        drill: said.drill,
-        ..record.clone()
-    };
-    Ok(())
 }
 
 /// Journals the record. A deploy of this host that was closed by the journal itself gets a record of its own beside it.

@@ -25,6 +25,8 @@ pub(super) struct Subject {
     pub(super) title: Option<String>,
     /// It is shown to fewer people than everyone with an account; `None` where that is not known.
     pub(super) restricted: Option<bool>,
+    /// What to write in the configuration if everybody may see the Space that alone makes it restricted.
+    pub(super) space: Option<String>,
     /// The category of its reason.
     pub(super) category: Option<String>,
     /// The explanation; `None` where there is none or it may not be shown.
@@ -56,6 +58,10 @@ impl Subject {
             url,
             title: show.then(|| evidence.task.title.clone()),
             restricted: Some(restricted),
+            space: evidence
+                .task
+                .restricting_space(&policy.open_spaces)
+                .map(|space| policy.with_open_space(space.as_str())),
             category,
             explanation: explanation.filter(|words| !words.is_empty()),
             drill: story.is_drill(),
@@ -213,6 +219,11 @@ pub(super) fn header(task: TaskId, subject: &Subject, width: usize) -> String {
     let label = task.to_string();
     let mut header = hanging(&format!("{} ", styled(NAME, &label)), label.len() + 1, &title, width);
     header.push_str(&format!("{}\n", styled(FAINT, &subject.url)));
+    if let Some(open) = &subject.space {
+        let words =
+            format!("it is restricted by its Space alone; if everybody may see that, write `{open}` under [policy]");
+        header.push_str(&hanging(&format!("{} ", styled(HINT, "hint:")), 6, &words, width));
+    }
     if subject.drill {
         header.push_str(&format!("{}\n", styled(MIND, "This is a drill, not an emergency.")));
     }
@@ -302,7 +313,7 @@ fn headline(decision: &Decision, rules: &[RuleOutcome], task: TaskId, width: usi
 mod tests {
     use super::*;
     use crate::evidence::testing::{self, History, at, person};
-    use crate::ids::DeployId;
+    use crate::ids::{DeployId, Phid};
     use crate::policy::{self, Action, Intent};
     use crate::record::Event;
 
@@ -356,6 +367,13 @@ mod tests {
             record.outcome = Some(crate::record::Outcome::Failed);
             made.record("phabgate", 21, &record);
         });
+        case("can-record", &|made, _| made.task.interact = Some("no-one".into()));
+        case("can-record", &|made, _| made.task.interact = Some("PHID-PLCY-1".into()));
+        case("in-flight", &|made, _| _ = made.record("outsider", 20, &started("deployer1")));
+        case("action", &|made, intent| {
+            made.comment("deployer1", 4, "Emergency-Action: fix");
+            intent.action = Some(Action::Rollback);
+        });
         case("team-open", &|made, _| made.join = "users");
         case("trailers", &|made, _| _ = made.comment("sre2", 20, "Emergency-Aprove: sre"));
         case("server", &|made, _| made.task.interact = None);
@@ -378,6 +396,26 @@ mod tests {
     fn started(deployer: &str) -> crate::record::Record {
         let deploy: DeployId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
         testing::record(deploy, Event::Started, deployer)
+    }
+
+    #[test]
+    fn a_task_that_its_space_alone_restricts_says_what_would_open_it() {
+        let header_of = |open: &[&str], view: &str| {
+            let mut history = History::ready();
+            history.task.space = Some(Phid::new("PHID-SPCE-1").unwrap());
+            history.task.view = view.into();
+            history.policy.open_spaces = open.iter().map(|space| (*space).to_owned()).collect();
+            let (evidence, policy) = (history.evidence(), &history.policy);
+            let story = Story::read(&evidence, policy, None);
+            let subject = Subject::of(&evidence, &story, policy, "https://phab.example/T1".into(), false);
+            let shown = header(TaskId::new(1).unwrap(), &subject, 200);
+            anstream::adapter::strip_str(&shown).to_string()
+        };
+        let closed = header_of(&[], "users");
+        assert!(closed.contains("write `open_spaces = [\"PHID-SPCE-1\"]` under [policy]"), "{closed}");
+        assert!(!closed.contains("page views"), "{closed}");
+        assert!(header_of(&["PHID-SPCE-1"], "users").contains("page views"));
+        assert!(!header_of(&[], "admin").contains("open_spaces"), "to open the Space would not open it");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::check::Read;
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use crate::conduit::Account;
+use crate::evidence::records::is_believable;
 use crate::evidence::{Evidence, Question, Statement};
 use crate::ids::DeployId;
 use crate::journal;
@@ -147,7 +148,7 @@ pub(super) fn marks(evidence: Option<&Evidence>) -> journal::ServerMarks {
 /// Refuses where nobody would believe the record: its author is neither the deployer nor a recorder.
 pub(super) fn author_may_write(evidence: &Evidence, record: &Record, session: &Session) -> Result<(), Failure> {
     let owner = &evidence.owner;
-    if is_believed(owner, record, &session.settings.policy.recorders) {
+    if is_believable(owner, record, &session.settings.policy.recorders) {
         return Ok(());
     }
     let deployer = record.deployer.as_ref().map_or("nobody", |deployer| deployer.user.as_str());
@@ -160,12 +161,6 @@ pub(super) fn author_may_write(evidence: &Evidence, record: &Record, session: &S
         ),
         hint: Some("use the deployer's own token, or that of a recorder; recorders are `policy.recorders`".into()),
     })
-}
-
-/// Whether readers would believe this record of this author: a recorder, or the very account that it names as deployer.
-pub(super) fn is_believed(author: &Account, record: &Record, recorders: &[String]) -> bool {
-    let deployer = record.deployer.as_ref().and_then(|deployer| deployer.phid.as_ref());
-    recorders.iter().any(|name| author.is_named(name)) || deployer == Some(&author.phid)
 }
 
 /// A record that was queued while the tracker did not say whose token it is, with what is known now: the account of the

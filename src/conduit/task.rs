@@ -50,9 +50,20 @@ pub struct Task {
 impl Task {
     /// Whether it is shown to fewer people than everyone with an account.
     pub fn is_restricted(&self, open_spaces: &[String]) -> bool {
-        let open_view = matches!(self.view.as_str(), "public" | "users");
-        let open_space = self.space.as_ref().is_none_or(|space| open_spaces.iter().any(|open| open == space.as_str()));
-        !(open_view && open_space)
+        !self.has_open_view() || self.closed_space(open_spaces).is_some()
+    }
+
+    /// The Space that alone makes it restricted; `None` where its view policy does as well, or nothing does.
+    pub fn restricting_space(&self, open_spaces: &[String]) -> Option<&Phid<Space>> {
+        self.closed_space(open_spaces).filter(|_| self.has_open_view())
+    }
+
+    fn has_open_view(&self) -> bool {
+        matches!(self.view.as_str(), "public" | "users")
+    }
+
+    fn closed_space(&self, open_spaces: &[String]) -> Option<&Phid<Space>> {
+        self.space.as_ref().filter(|space| !open_spaces.iter().any(|open| open == space.as_str()))
     }
 }
 

@@ -25,6 +25,9 @@ use crate::record::mask::Mask;
 /// The shortest time after which an unclear answer may be settled: above a server's execution limit.
 const SETTLE: SignedDuration = SignedDuration::from_secs(60);
 
+/// The most people of a team that a policy may ask for.
+const MOST_NEEDED: u32 = 20;
+
 /// What beats the file.
 pub(super) struct Over {
     pub(super) url: Option<(Url, Origin)>,
@@ -198,6 +201,14 @@ impl Merge<'_> {
                 let message = "a team that approves needs at least one person, else it approves everything";
                 self.problems
                     .add(Diagnostic::new(&need.place, message).help("write 1 or more, or `role = \"inform\"`"));
+            }
+            Some(need) if approves && need.value > MOST_NEEDED => {
+                let message = format!(
+                    "{} people of one team could never be asked for one deploy: {MOST_NEEDED} at most",
+                    need.value
+                );
+                self.problems
+                    .add(Diagnostic::new(&need.place, message).help("write how many have to approve, often 1"));
             }
             Some(need) if !approves => {
                 let message = "is of no use for a team that is only informed: nothing is checked";

@@ -113,6 +113,7 @@ pub fn remote(remote: &Remote, local: &Local, policy: &Policy) -> Vec<RuleOutcom
     checks.push(statuses(remote));
     checks.extend(policy.field.as_deref().map(|key| field(remote, key)));
     checks.push(history(remote));
+    checks.extend(space(remote, policy));
     checks.push(comment(remote));
     checks.push(audit(remote));
     checks.push(clock(remote));
@@ -360,6 +361,25 @@ fn audit(remote: &Remote) -> RuleOutcome {
             "update the server; what is deployed until then is checked and recorded all the same",
         ),
         Err(error) => unknown("audit", error),
+    }
+}
+
+/// Whether the policy knows the Space of the tasks: once a server has Spaces, every task is in one.
+fn space(remote: &Remote, policy: &Policy) -> Option<RuleOutcome> {
+    let Ok(Some(task)) = &remote.task else { return None };
+    match (task.restricting_space(&policy.open_spaces), &task.space) {
+        (Some(space), _) => Some(warn(
+            "spaces",
+            format!("{} is restricted by its Space alone: its texts are shown nowhere", task.id),
+            format!(
+                "if everybody may see that Space, write `{}` under [policy]",
+                policy.with_open_space(space.as_str())
+            ),
+        )),
+        (None, Some(space)) if policy.open_spaces.iter().any(|open| open == space.as_str()) => {
+            Some(pass("spaces", format!("the Space of {} is open", task.id)))
+        }
+        (None, _) => None,
     }
 }
 

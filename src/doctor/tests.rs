@@ -3,6 +3,7 @@
 use super::*;
 use crate::conduit::{Failure, Role as AccountRole};
 use crate::evidence::testing::{History, person, project};
+use crate::ids::Phid;
 use crate::policy::tests::built_in;
 
 fn account(name: &str, roles: &[AccountRole]) -> Account {
@@ -138,6 +139,9 @@ fn each_fault_is_told_by_its_check_alone_and_says_what_to_do() {
         }),
         ("statuses", Unknown, |_, remote, _| remote.statuses = Err(down())),
         ("field", Warn, |_, remote, _| remote.task.as_mut().unwrap().as_mut().unwrap().custom.clear()),
+        ("spaces", Warn, |_, remote, _| {
+            remote.task.as_mut().unwrap().as_mut().unwrap().space = Some(Phid::new("PHID-SPCE-1").unwrap());
+        }),
         ("comment", Fail, |_, remote, _| remote.types = Some(Ok(vec!["title".into()]))),
         ("history", Unknown, |_, remote, _| remote.history = Some(Err(down()))),
         ("history", Fail, |_, remote, _| {
@@ -162,6 +166,21 @@ fn each_fault_is_told_by_its_check_alone_and_says_what_to_do() {
         assert_eq!(names, [(name, outcome)], "case {at}");
         assert!(told.iter().all(|check| check.hint.is_some()), "{name}");
     }
+}
+
+#[test]
+fn a_space_that_is_not_open_is_named_with_what_to_write() {
+    let found = |open: &[&str], view: &str| {
+        let mut state = well();
+        let task = state.1.task.as_mut().unwrap().as_mut().unwrap();
+        (task.space, task.view) = (Some(Phid::new("PHID-SPCE-2").unwrap()), view.to_owned());
+        state.2.open_spaces = open.iter().map(|space| (*space).to_owned()).collect();
+        all(&state).into_iter().find(|check| check.name == "spaces")
+    };
+    let closed = found(&["PHID-SPCE-1"], "users").unwrap();
+    assert!(closed.hint.unwrap().contains("`open_spaces = [\"PHID-SPCE-1\", \"PHID-SPCE-2\"]` under [policy]"));
+    assert_eq!(found(&["PHID-SPCE-2"], "users").unwrap().outcome, Outcome::Pass);
+    assert_eq!(found(&[], "admin"), None, "to open its Space would not open it");
 }
 
 #[test]

@@ -1,13 +1,36 @@
-//! The records among the comments of a task, and whether they can be believed.
+//! The records among the comments of a task, and by what right each was written.
 //!
-//! In the room: finding them, and telling who wrote them. Not in the room: how a record reads (the record knows).
+//! This is the one place that decides whose record is believed, and who may say that a deploy ended. Not decided here:
+//! how a record reads ([`crate::record`]), and whether who claims to have started a deploy could have (the policy).
 
 use super::Evidence;
 use super::timeline::{Comment, Cut, Moment, Timeline};
+use crate::conduit::Account;
 use crate::ids::{Phid, User};
 use crate::policy::Policy;
 use crate::record::parse::Parsed;
-use crate::record::{Event, Record};
+use crate::record::{Event, Outcome, Record};
+
+/// By what right somebody wrote a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Authority {
+    /// A recorder wrote it. Of a start also where it cannot be known that its author is none.
+    Recorder,
+    /// The deployer whom it names wrote it, which anybody can claim to be.
+    Deployer,
+    /// A member of a team says of the deploy of somebody else that nobody knows how it ended. That lets another deploy
+    /// start, and counts for nothing else.
+    Member,
+    /// None of these.
+    Nobody,
+}
+
+impl Authority {
+    /// Whether the record counts as one of a deploy.
+    pub fn is_believed(self) -> bool {
+        matches!(self, Self::Recorder | Self::Deployer)
+    }
+}
 
 /// A record that stands on a task.
 #[derive(Debug, Clone)]
@@ -18,10 +41,33 @@ pub struct Standing {
     pub moment: Moment,
     /// Who wrote it, a PHID.
     pub author: String,
+    /// By what right.
+    pub authority: Authority,
     /// It was edited or removed since.
     pub changed: bool,
-    /// Its author may close the deploys of others: a recorder, who may be deploying now, or a member of a team.
-    pub trusted: bool,
+    /// Its author is known to be a recorder.
+    pub by_recorder: bool,
+    /// Its author is an enabled person in a team of the policy.
+    pub by_member: bool,
+}
+
+impl Standing {
+    /// Whether it says that this deploy ended and may say so: a recorder wrote it, or who wrote that it started. What a
+    /// person knows of an end is `recorded` where the journal of its host had closed the deploy already.
+    pub fn ends(&self, start: &Self) -> bool {
+        self.speaks_of_the_end_of(start) && (self.by_recorder || self.author == start.author)
+    }
+
+    /// Whether another deploy may start though this one did: it ended, or a member of a team took it on themselves to
+    /// say that nobody knows how it ended.
+    pub fn lets_another_start(&self, start: &Self) -> bool {
+        let unknown = self.record.outcome == Some(Outcome::Unknown);
+        self.ends(start) || self.speaks_of_the_end_of(start) && self.by_member && unknown
+    }
+
+    fn speaks_of_the_end_of(&self, start: &Self) -> bool {
+        matches!(self.record.event, Event::Finished | Event::Recorded) && self.record.deploy == start.record.deploy
+    }
 }
 
 /// The comments that hold a record or claim to, oldest first.
@@ -29,22 +75,64 @@ pub fn comments(timeline: &Timeline, cut: Option<Cut>) -> impl Iterator<Item = C
     timeline.comments(cut).filter(|comment| *comment.claim() != Parsed::Absent)
 }
 
+/// Whether readers would believe this record of this author, as far as the two tell: a recorder, the very account that it
+/// names as deployer, or somebody who says of a deploy of another nothing but that its end is not known.
+pub fn is_believable(author: &Account, record: &Record, recorders: &[String]) -> bool {
+    let is_recorder = recorders.iter().any(|name| author.is_named(name));
+    is_recorder || names_as_deployer(record, author.phid.as_str()) || is_end_by_member(record)
+}
+
+fn names_as_deployer(record: &Record, phid: &str) -> bool {
+    let deployer = record.deployer.as_ref().and_then(|deployer| deployer.phid.as_ref());
+    deployer.is_some_and(|deployer| deployer.as_str() == phid)
+}
+
+/// What a member of a team says of the deploy of somebody else: that it is over, and nothing besides.
+fn is_end_by_member(record: &Record) -> bool {
+    let ends = matches!(record.event, Event::Finished | Event::Recorded) && record.outcome == Some(Outcome::Unknown);
+    ends && record.deployer.is_none() && record.approvals.is_empty()
+}
+
 impl Evidence {
     /// The records on the task, oldest first: those by a recorder, and those by the deployer that they name. What
     /// they said first counts, so that an edit cannot hide a deploy.
     pub fn records(&self, policy: &Policy, cut: Option<Cut>) -> Vec<Standing> {
+        let mut records = self.claims(policy, cut);
+        records.retain(|standing| standing.authority.is_believed());
+        records
+    }
+
+    /// All records that speak of the task, oldest first, whoever wrote them.
+    pub fn claims(&self, policy: &Policy, cut: Option<Cut>) -> Vec<Standing> {
         let standing = comments(&self.timeline, cut).filter_map(|comment| {
             let Parsed::Record(record) = comment.claim() else { return None };
             let transaction = comment.transaction;
-            self.believes(record, &transaction.author, policy).then(|| Standing {
+            (record.task == self.task.id).then(|| Standing {
+                authority: self.authority(record, &transaction.author, policy),
                 record: record.clone(),
                 moment: self.timeline.moment_of(transaction),
                 author: transaction.author.clone(),
                 changed: comment.is_changed(),
-                trusted: self.is_trusted(&transaction.author, policy),
+                by_recorder: self.is_recorder(&transaction.author, policy) == Some(true),
+                by_member: self.is_member(&transaction.author),
             })
         });
         standing.collect()
+    }
+
+    /// By what right an account writes this record on the task.
+    pub(crate) fn authority(&self, record: &Record, author: &str, policy: &Policy) -> Authority {
+        if record.task != self.task.id {
+            return Authority::Nobody;
+        }
+        if self.is_recorder(author, policy).unwrap_or(record.event == Event::Started) {
+            return Authority::Recorder;
+        }
+        match (names_as_deployer(record, author), is_end_by_member(record) && self.is_member(author)) {
+            (true, _) => Authority::Deployer,
+            (false, true) => Authority::Member,
+            (false, false) => Authority::Nobody,
+        }
     }
 
     /// Whether an account is a recorder; `None` where the account could not be read.
@@ -53,38 +141,16 @@ impl Evidence {
         Some(policy.recorders.iter().any(|name| account.is_named(name)))
     }
 
-    fn is_trusted(&self, author: &str, policy: &Policy) -> bool {
-        let is = |phid: &Phid<User>| phid.as_str() == author;
-        let deploys = || {
-            self.candidates.iter().filter_map(|candidate| candidate.account.as_ref()).any(|account| is(&account.phid))
-        };
-        let member = || self.teams.values().any(|team| team.members.iter().any(is));
-        self.is_recorder(author, policy) == Some(true) || deploys() || member()
-    }
-
-    /// A record counts when its author is a recorder or its own deployer, and it speaks of this task. That a deploy
-    /// started also counts where it cannot be known that its author is no recorder.
-    pub(crate) fn believes(&self, record: &Record, author: &str, policy: &Policy) -> bool {
-        let by_recorder = self.is_recorder(author, policy).unwrap_or(record.event == Event::Started);
-        let by_deployer = record
-            .deployer
-            .as_ref()
-            .and_then(|deployer| deployer.phid.as_ref())
-            .is_some_and(|phid| phid.as_str() == author);
-        record.task == self.task.id && (by_recorder || by_deployer)
+    /// Whether an account is that of an enabled person in a team of the policy.
+    pub(crate) fn is_member(&self, phid: &str) -> bool {
+        let is = |member: &Phid<User>| member.as_str() == phid;
+        let person = self.account(phid).is_some_and(Account::is_enabled_person);
+        person && self.teams.values().any(|team| team.members.iter().any(is))
     }
 }
 
-/// The deploys that were started and have not ended, by these records. Anybody may claim to be the deployer of a
-/// record of their own, so that only who wrote that it started, or somebody trusted, can say that it ended.
-pub fn in_flight(records: &[Standing]) -> Vec<&Standing> {
-    let ended = |started: &Standing| {
-        records.iter().any(|standing| {
-            // A `recorded` of the same deploy is what a person knows of its end.
-            matches!(standing.record.event, Event::Finished | Event::Recorded)
-                && standing.record.deploy == started.record.deploy
-                && (standing.trusted || standing.author == started.author)
-        })
-    };
-    records.iter().filter(|standing| standing.record.event == Event::Started && !ended(standing)).collect()
+/// The deploys that were started and have not ended, by these records.
+pub fn unfinished(records: &[Standing]) -> impl Iterator<Item = &Standing> {
+    let starts = records.iter().filter(|standing| standing.record.event == Event::Started);
+    starts.filter(|start| !records.iter().any(|other| other.ends(start)))
 }

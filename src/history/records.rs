@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::{Detail, Entry, Kind, Teller, Tone, clipped};
+use crate::evidence::records::Authority;
 use crate::evidence::timeline::Comment;
 use crate::ids::DeployId;
 use crate::record::parse::Parsed;
@@ -29,7 +30,8 @@ impl Teller<'_> {
                 (Tone::Mind, words, Detail::default())
             }
             Parsed::Record(record) => {
-                let believed = self.evidence.believes(record, &transaction.author, self.policy);
+                let authority = self.evidence.authority(record, &transaction.author, self.policy);
+                let believed = authority.is_believed();
                 let duplicate = believed && !seen.insert((record.deploy, record.event));
                 let detail = Detail {
                     deploy: Some(record.deploy),
@@ -37,10 +39,15 @@ impl Teller<'_> {
                     outcome: record.outcome,
                     duplicate,
                     counts: Some(believed),
-                    why_not: (!believed).then(|| self.why_not_believed(record).to_owned()),
+                    why_not: (!believed).then(|| self.why_not_believed(record, authority).to_owned()),
                     ..Detail::default()
                 };
                 match (believed, duplicate) {
+                    _ if authority == Authority::Member => {
+                        let words =
+                            "said, as a member of a team, that nobody knows how the deploy ended: another may start";
+                        (Tone::Mind, words.to_owned(), detail)
+                    }
                     (true, false) => (tone(record), self.told(record), detail),
                     (true, true) => {
                         let words = format!("{} a second time: a duplicate of the record before", event(record.event));
@@ -51,7 +58,7 @@ impl Teller<'_> {
                             true => event(record.event).to_owned(),
                             false => self.told(record),
                         };
-                        let why = self.why_not_believed(record);
+                        let why = self.why_not_believed(record, authority);
                         (Tone::Bad, format!("wrote a record that is not believed, as {why}; it says: {claim}"), detail)
                     }
                 }
@@ -67,10 +74,11 @@ impl Teller<'_> {
         })
     }
 
-    fn why_not_believed(&self, record: &Record) -> &'static str {
-        match record.task == self.evidence.task.id {
-            true => "its author is neither a recorder nor the deployer that it names",
-            false => "it speaks of another task",
+    fn why_not_believed(&self, record: &Record, authority: Authority) -> &'static str {
+        match (record.task == self.evidence.task.id, authority) {
+            (true, Authority::Member) => "its author neither started the deploy nor is a recorder",
+            (true, _) => "its author is neither a recorder nor the deployer that it names",
+            (false, _) => "it speaks of another task",
         }
     }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::event::Way;
 use super::state::DeployState;
-use crate::ids::DeployId;
+use crate::ids::{DeployId, Phid, User};
 use crate::record::Outcome;
 use crate::text::inert;
 use crate::time::utc;
@@ -19,6 +19,8 @@ pub struct LocalDeploy {
     pub deploy: DeployId,
     /// The account that deploys, where it is known.
     pub deployer: Option<String>,
+    /// The PHID of that account, where it is known.
+    pub account: Option<Phid<User>>,
     /// The login that called the gate, where it is known.
     pub login: Option<String>,
     /// When its intent was written, by the clock of this host.
@@ -58,6 +60,7 @@ impl LocalDeploy {
         Ok(Some(Self {
             deploy: state.deploy(),
             deployer: intent.template.deployer.as_ref().map(|deployer| deployer.user.clone()),
+            account: intent.template.deployer.as_ref().and_then(|deployer| deployer.phid.clone()),
             login: intent.identity.login.clone(),
             begun: state.begun(),
             progress,

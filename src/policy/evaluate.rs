@@ -2,9 +2,11 @@
 //!
 //! In the room: the order of the rules and what they share. Each rule has a file of its own in `rules`.
 
+use jiff::Timestamp;
+
 use super::judge::{Bench, Judged};
 use super::rules::{self, task_visible};
-use super::verdict::{Decision, TeamCount, Verdict};
+use super::verdict::{Decision, RuleOutcome, TeamCount, Verdict};
 use super::{Action, Policy};
 use crate::evidence::records::Standing;
 use crate::evidence::timeline::Cut;
@@ -32,6 +34,10 @@ pub(super) struct Context<'a> {
     pub(super) policy: &'a Policy,
     pub(super) intent: &'a Intent,
     pub(super) story: &'a Story,
+    /// The moment that is judged; none is now.
+    pub(super) cut: Option<Cut>,
+    /// The time then, by the server's clock.
+    pub(super) now: Timestamp,
     pub(super) judged: &'a Judged,
     pub(super) teams: &'a [TeamCount],
     pub(super) records: &'a [Standing],
@@ -62,12 +68,15 @@ impl Context<'_> {
 
     /// What is about to be done: what the deployer says, else what the task states.
     pub(super) fn action(&self) -> Option<Action> {
-        action(self.intent, self.story)
+        self.intent.action.or_else(|| Action::named(&self.story.action.as_ref()?.value))
     }
-}
 
-fn action(intent: &Intent, story: &Story) -> Option<Action> {
-    intent.action.or_else(|| Action::named(&story.action.as_ref()?.value))
+    /// The command that makes the task state something else, which voids the approvals so far.
+    pub(super) fn restate(&self, option: &str) -> String {
+        let category = self.story.written.as_ref().and_then(|written| written.category.as_deref());
+        let category = category.unwrap_or("CATEGORY");
+        format!("state it: `phabgate request {} --reason {category} {option}`", self.task())
+    }
 }
 
 /// Judges a task as it was at a cut, or as it is now.
@@ -83,12 +92,34 @@ pub fn evaluate_told(
     cut: Option<Cut>,
     story: &Story,
 ) -> Verdict {
+    judge(evidence, policy, intent, cut, story, rules::judge_all)
+}
+
+/// Judges a deploy as it was at a cut, whatever other deploys of the task were under way then.
+pub(super) fn evaluate_alone(
+    evidence: &Evidence,
+    policy: &Policy,
+    intent: &Intent,
+    cut: Cut,
+    story: &Story,
+) -> Verdict {
+    judge(evidence, policy, intent, Some(cut), story, rules::judge_alone)
+}
+
+fn judge(
+    evidence: &Evidence,
+    policy: &Policy,
+    intent: &Intent,
+    cut: Option<Cut>,
+    story: &Story,
+    rules: fn(&Context<'_>) -> Vec<RuleOutcome>,
+) -> Verdict {
     let hide = evidence.is_restricted(&policy.open_spaces) && !intent.show_restricted;
     // Then was then: what was fresh at the cut has not grown old since.
     let now = cut.map_or(evidence.now, |cut| cut.time);
     let bench = Bench { evidence, policy, story, now, hide };
     let judged = bench.judge();
-    let teams = bench.count(action(intent, story), &judged.approvals);
+    let teams = bench.count(intent.action, &judged.approvals);
     let records = evidence.records(policy, cut);
     let state = evidence.timeline.state(&evidence.task, policy.field.as_deref(), cut);
     let context = Context {
@@ -96,13 +127,15 @@ pub fn evaluate_told(
         policy,
         intent,
         story,
+        cut,
+        now,
         judged: &judged,
         teams: &teams,
         records: &records,
         status: &state.status,
         hide,
     };
-    let outcomes = rules::judge_all(&context);
+    let outcomes = rules(&context);
     Verdict { decision: Decision::from_outcomes(&outcomes), rules: outcomes, approvals: judged.approvals, teams }
 }
 

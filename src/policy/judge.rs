@@ -316,14 +316,19 @@ impl Bench<'_> {
         person && (unread || !self.teams_of(author).is_empty())
     }
 
-    /// The teams that this deploy needs, and whose slots the approvals that count fill.
-    pub(super) fn count(&self, action: Option<Action>, approvals: &[Approval]) -> Vec<TeamCount> {
-        let teams = self.needed(action);
+    /// The teams that this deploy needs, and whose slots the approvals that count fill. `given` is what who deploys says
+    /// that they will do.
+    pub(super) fn count(&self, given: Option<Action>, approvals: &[Approval]) -> Vec<TeamCount> {
+        let named = self.named(given);
+        let needed = |team: &&Team| team.role == Role::Approve && named.contains(&&team.key);
+        let teams: Vec<&Team> = self.policy.teams.iter().filter(needed).collect();
         let counting: Vec<&Approval> = approvals.iter().filter(|approval| approval.counts()).collect();
         let people: Vec<&str> =
             counting.iter().map(|approval| approval.user.as_str()).collect::<BTreeSet<_>>().into_iter().collect();
+        // More slots than people are never filled, however many a policy asks for.
+        let slots_of = |team: &Team| (need(team) as usize).min(people.len());
         let slots: Vec<usize> =
-            teams.iter().enumerate().flat_map(|(at, team)| std::iter::repeat_n(at, need(team) as usize)).collect();
+            teams.iter().enumerate().flat_map(|(at, team)| std::iter::repeat_n(at, slots_of(team))).collect();
         let filled = slots::fill(&slots, people.len(), |team, person| {
             counting.iter().any(|approval| approval.user == people[person] && approval.team == teams[team].key)
         });
@@ -338,11 +343,10 @@ impl Bench<'_> {
             by: by(at),
             could: self.could_approve(team, &filled, &people),
         });
-        let unknown = self.named(action).filter(|key| self.policy.team(key).is_none());
         // A team that the policy names and does not have must not be left out: nobody can approve for it.
-        let unknown = unknown.map(|key| TeamCount {
-            team: key.clone(),
-            title: key.clone(),
+        let unknown = named.iter().filter(|key| self.policy.team(key).is_none()).map(|key| TeamCount {
+            team: (*key).clone(),
+            title: (*key).clone(),
             need: 1,
             by: Vec::new(),
             could: Vec::new(),
@@ -350,18 +354,16 @@ impl Bench<'_> {
         counts.chain(unknown).collect()
     }
 
-    fn needed(&self, action: Option<Action>) -> Vec<&Team> {
-        let needed = |team: &&Team| team.role == Role::Approve && self.named(action).any(|key| *key == team.key);
-        self.policy.teams.iter().filter(needed).collect()
-    }
-
-    /// The keys of the teams that the policy names for this action and reason.
-    fn named(&self, action: Option<Action>) -> impl Iterator<Item = &String> {
-        let by_action = action.and_then(|action| self.policy.actions.iter().find(|rule| rule.action == action));
-        let base = by_action.map_or(&self.policy.required, |rule| &rule.teams);
+    /// The keys of the teams that the policy names, each once. What the task states can ask for other teams than every
+    /// deploy needs, since that is what people approve. What who deploys says beside it can only ask for more.
+    fn named(&self, given: Option<Action>) -> BTreeSet<&String> {
+        let of = |action| self.policy.actions.iter().find(|rule| Some(rule.action) == action).map(|rule| &rule.teams);
+        let stated = self.story.action.as_ref().and_then(|stated| Action::named(&stated.value));
+        let base = of(stated).unwrap_or(&self.policy.required);
+        let more = of(given.filter(|_| given != stated));
         let category = self.story.written.as_ref().and_then(|written| written.category.as_deref());
         let further = category.and_then(|key| self.policy.reason(key)).map(|reason| &reason.teams);
-        base.iter().chain(further.into_iter().flatten())
+        base.iter().chain(more.into_iter().flatten()).chain(further.into_iter().flatten()).collect()
     }
 
     /// Members who could still fill a slot: enabled people who are not behind the deploy and fill none.

@@ -6,6 +6,7 @@
 mod digest;
 mod evaluate;
 mod judge;
+mod others;
 pub mod rules;
 mod slots;
 mod verdict;
@@ -14,6 +15,7 @@ mod words;
 pub use digest::PolicyDigest;
 pub use evaluate::{Intent, evaluate, evaluate_told, not_visible};
 pub use judge::{StandingWord, standing_words};
+pub use others::{OpenStart, Weight, open_starts, verdict_at_start, weight};
 pub use verdict::{Approval, Clearance, Decision, Outcome, RuleOutcome, TeamCount, Verdict, WhyNot};
 pub use words::{WrittenReason, normalized};
 
@@ -56,6 +58,15 @@ pub struct Policy {
     /// Time in which a follow-up is due after a deploy; `None` where none is.
     #[serde(serialize_with = "optional_seconds")]
     pub follow_up: Option<SignedDuration>,
+}
+
+impl Policy {
+    /// The line of the configuration that opens this Space as well, a PHID.
+    pub fn with_open_space(&self, space: &str) -> String {
+        let spaces = self.open_spaces.iter().map(String::as_str).chain([space]);
+        let quoted: Vec<String> = spaces.map(|space| format!("\"{}\"", crate::text::inert(space))).collect();
+        format!("open_spaces = [{}]", quoted.join(", "))
+    }
 }
 
 /// A team of the policy, backed by a project.

@@ -1,36 +1,66 @@
 //! How people's words for the reasons and teams of a policy are matched: by key, title, alias or hashtag, in any case,
 //! space and hyphen alike, the longest first.
 
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::canonical_combining_class;
+
 use super::{Policy, Reason, Team};
 
-/// A text as it is compared: lower case, each run of spaces, hyphens and underscores one hyphen, `#` cut off.
+/// A text as it is compared: lower case, in one normal form of Unicode (NFKD) whichever it was written in, each run of
+/// spaces, hyphens and underscores one hyphen, `#` cut off.
 pub fn normalized(text: &str) -> String {
     spelled(text, |_, _| {})
 }
 
-/// The same. `beginning` is told of each beginning of the text where it ends and how much of the whole it compares as.
+/// The same. `beginning` is called for each beginning of the text that ends with a letter and its marks, with where it
+/// ends and how much of the whole it compares as.
 fn spelled(text: &str, mut beginning: impl FnMut(usize, usize)) -> String {
     let body = text.trim_start().trim_start_matches('#');
     let start = text.len() - body.len();
     let mut normal = String::with_capacity(body.len());
     let mut parted = false;
-    for (at, c) in body.char_indices() {
-        if c.is_whitespace() || matches!(c, '-' | '_') {
+    let mut rest = body;
+    while let Some(first) = rest.chars().next() {
+        let letter = letter(rest, first);
+        if first.is_whitespace() || matches!(first, '-' | '_') {
             parted = true;
         } else {
             if std::mem::take(&mut parted) && !normal.is_empty() {
                 normal.push('-');
             }
-            match c {
-                // The one letter whose lower case hangs on what follows it.
-                'Σ' | 'ς' => normal.push('σ'),
-                _ if c.is_ascii() => normal.push(c.to_ascii_lowercase()),
-                _ => normal.extend(c.to_lowercase()),
+            match first {
+                _ if letter.len() == 1 => normal.push(first.to_ascii_lowercase()),
+                _ => normal.extend(folded(letter).nfkd()),
             }
         }
-        beginning(start + at + c.len_utf8(), normal.len());
+        rest = &rest[letter.len()..];
+        beginning(start + body.len() - rest.len(), normal.len());
     }
     normal
+}
+
+/// The letter at the beginning of a text with the marks that combine with it, so that no normal form reaches beyond it.
+fn letter(text: &str, first: char) -> &str {
+    let after = &text[first.len_utf8()..];
+    // Most texts are plain.
+    if after.as_bytes().first().is_none_or(u8::is_ascii) {
+        return &text[..first.len_utf8()];
+    }
+    let marks = after.find(|c| canonical_combining_class(c) == 0).unwrap_or(after.len());
+    &text[..first.len_utf8() + marks]
+}
+
+/// A letter in lower case, whatever follows it and in whichever form it was written.
+fn folded(letter: &str) -> String {
+    let mut folded = String::with_capacity(letter.len());
+    for c in letter.nfkd() {
+        match c {
+            // The one letter whose lower case hangs on what follows it.
+            'Σ' | 'ς' => folded.push('σ'),
+            _ => folded.extend(c.to_lowercase()),
+        }
+    }
+    folded
 }
 
 /// Whether a text compares as this normalised one. As `normalized(text) == normal`, without making a text of its own
@@ -224,6 +254,33 @@ mod tests {
     }
 
     #[test]
+    fn words_match_in_any_normal_form() {
+        let mut policy = built_in();
+        let forms = |text: &str| -> [String; 4] {
+            [text.nfc().collect(), text.nfd().collect(), text.nfkc().collect(), text.nfkd().collect()]
+        };
+        for title in ["Équipe sûreté", "Ｓｅｃ", "보안 팀", "İş gücü", "ợ ữ", "Ω ﬁ"] {
+            for known in forms(title) {
+                policy.teams[0].title.clone_from(&known);
+                policy.reasons[0].title.clone_from(&known);
+                for written in forms(title).iter().chain(&forms(&title.to_lowercase())) {
+                    assert_eq!(
+                        policy.team_named(written).map(|team| &*team.key),
+                        Some("releng"),
+                        "{known:?} {written:?}"
+                    );
+                    let reason = policy.read_reason(&format!("{written} - x"));
+                    assert_eq!(reason.category.as_deref(), Some("security"), "{known:?} {written:?}");
+                    assert_eq!(reason.explanation, "x");
+                }
+            }
+        }
+        // A letter with a mark is another letter.
+        policy.teams[0].title = "e".into();
+        assert_eq!(policy.team_named("é").map(|team| &*team.key), None);
+    }
+
+    #[test]
     fn what_is_longer_than_any_category_is_explanation() {
         let mut policy = built_in();
         for (length, fits) in [(CATEGORY_LIMIT, true), (CATEGORY_LIMIT + 1, false)] {
@@ -262,7 +319,7 @@ mod tests {
         }
 
         #[test]
-        fn a_beginning_compares_as_a_beginning_of_the_whole(text in "[aB# _éΣςİ-]{0,8}") {
+        fn a_beginning_compares_as_a_beginning_of_the_whole(text in "[aB# _éΣςİ\u{301}\u{323}ﬁ보-]{0,8}") {
             let mut ends = Vec::new();
             let normal = spelled(&text, |end, length| ends.push((end, length)));
             for (end, length) in ends {
@@ -271,7 +328,10 @@ mod tests {
         }
 
         #[test]
-        fn words_compare_as_their_normal_forms_do(text in "[aB# _-é]{0,6}", other in "[aB# _-é]{0,6}") {
+        fn words_compare_as_their_normal_forms_do(
+            text in "[aB# _-é\u{301}]{0,6}",
+            other in "[aB# _-é\u{301}]{0,6}",
+        ) {
             let normal = normalized(&other);
             proptest::prop_assert_eq!(compares_as(&text, &normal), normalized(&text) == normal);
             proptest::prop_assert!(compares_as(&other, &normal));

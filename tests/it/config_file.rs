@@ -470,6 +470,7 @@ fn every_mistake_is_told_where_it_stands() {
         ("no teams", "[policy]\nrequired = [\"sre\"]\n[policy.teams]\n".into()),
         ("no reasons", "[policy.reasons]\n".into()),
         ("a need of nobody", format!("{sre}need = 0\n[policy.reasons.outage]\n")),
+        ("a need of more people than there are", format!("{sre}need = 4000000000\n[policy.reasons.outage]\n")),
         ("a need of minus one", format!("{sre}need = -1\n[policy.reasons.outage]\n")),
         ("a need of the informed", format!("{sre}role = \"inform\"\nneed = 1\n[policy.reasons.outage]\n")),
         ("required, and only informed", format!("{sre}role = \"inform\"\n[policy.reasons.outage]\n")),

@@ -31,4 +31,5 @@ mod sandbox;
 mod sandbox_edits;
 mod scenarios;
 mod server;
+mod started;
 mod two_runs;

@@ -2,6 +2,7 @@
 
 use super::{Case, Rule, Severity};
 use crate::audit::deploys::sorted;
+use crate::evidence::records::Authority;
 use crate::evidence::timeline::Comment;
 use crate::record::parse::{Parsed, parse};
 
@@ -38,7 +39,7 @@ pub(super) const RULE: Rule = Rule {
 fn fault(case: &Case<'_>, comment: &Comment<'_>) -> Option<(&'static str, Severity)> {
     let author = &comment.transaction.author;
     match comment.claim() {
-        Parsed::Record(record) if case.evidence.believes(record, author, case.policy) => None,
+        Parsed::Record(record) if case.evidence.authority(record, author, case.policy) != Authority::Nobody => None,
         Parsed::Record(record) if record.task != case.evidence.task.id => {
             Some(("it speaks of another task", Severity::Error))
         }

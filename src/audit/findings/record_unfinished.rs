@@ -7,9 +7,10 @@ pub(super) const RULE: Rule = Rule {
     name: "record-unfinished",
     severity: Severity::Warning,
     summary: "A deploy was recorded to have started and not to have ended",
-    page: "A record says that the deploy started, and none by its author, a recorder or a member of a team says \
-           that it ended. In the first hour it may still be running: that is a notice.\n\n\
-           How it ended is not known, and no other deploy of the task can start.\n\n\
+    page: "A record says that the deploy started, and none by its author or a recorder says that it ended. In the \
+           first hour it may still be running: that is a notice. A member of a team can let another deploy start by \
+           saying that nobody knows how this one ended; that is no end of it.\n\n\
+           How it ended is not known.\n\n\
            `phabgate outbox flush` on the host that started it delivers what is known there. From elsewhere \
            `phabgate record TASK --deploy ID --finished --outcome …` closes it.",
     find: |rule, case| {

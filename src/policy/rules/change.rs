@@ -15,7 +15,7 @@ pub(super) const RULE: Rule = Rule {
                 crate::text::inert(given),
                 context.quote(&stated.value)
             ),
-            "deploy what was stated, or correct `Emergency-Change` on the task and ask for the approvals again",
+            format!("deploy what was stated; or {} and ask for the approvals again", context.restate("--change REF")),
         ),
         (Some(given), _) => rule.pass(crate::text::inert(given)),
         (None, Some(stated)) => rule.pass(context.quote(&stated.value)),

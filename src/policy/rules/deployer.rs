@@ -79,14 +79,9 @@ fn correction(context: &Context<'_>, candidates: &[Candidate], task_differs: boo
     if !task_differs {
         return "use the token of the account that `[deployers]` names, or correct `[deployers]`".to_owned();
     }
-    let category = context.story.written.as_ref().and_then(|written| written.category.as_deref());
     let name = candidates.first().map_or("NAME", |deployer| deployer.name.as_str());
-    format!(
-        "let whom the task states deploy; or `phabgate request {} --reason {} --deployer {}`, which voids the approvals so far",
-        context.task(),
-        category.unwrap_or("CATEGORY"),
-        crate::text::inert(name)
-    )
+    let option = format!("--deployer {}", crate::text::inert(name));
+    format!("let whom the task states deploy; or {}, which voids the approvals so far", context.restate(&option))
 }
 
 fn account(rule: &Rule, context: &Context<'_>, deployer: &Candidate) -> Vec<RuleOutcome> {
@@ -95,13 +90,13 @@ fn account(rule: &Rule, context: &Context<'_>, deployer: &Candidate) -> Vec<Rule
         return rule.fail(
             format!("the server knows no account {name}"),
             match deployer.source {
-                DeployerSource::Task => restate(context),
+                DeployerSource::Task => context.restate("--deployer NAME"),
                 _ => "check the spelling of the deployer's name".to_owned(),
             },
         );
     };
     let other = || match deployer.source {
-        DeployerSource::Task => restate(context),
+        DeployerSource::Task => context.restate("--deployer NAME"),
         _ => "type it again with `--deployer NAME` of the person who deploys".to_owned(),
     };
     let recorder = context.policy.recorders.iter().any(|recorder| account.is_named(recorder));
@@ -113,12 +108,6 @@ fn account(rule: &Rule, context: &Context<'_>, deployer: &Candidate) -> Vec<Rule
         return rule.fail(format!("the account {name} is disabled"), other());
     }
     rule.pass(said(context, deployer))
-}
-
-fn restate(context: &Context<'_>) -> String {
-    let category = context.story.written.as_ref().and_then(|written| written.category.as_deref());
-    let category = category.unwrap_or("CATEGORY");
-    format!("state who deploys: `phabgate request {} --reason {category} --deployer NAME`", context.task())
 }
 
 /// The name of a candidate, fit to be shown. What the task states is a text of the task where no account bears it.

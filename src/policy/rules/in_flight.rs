@@ -1,9 +1,13 @@
 //! `in-flight`: no other deploy of this task is under way.
 
-use super::Rule;
-use crate::evidence::records::{Standing, in_flight};
+use super::{Context, Rule, list};
+use crate::evidence::records::{Authority, Standing};
 use crate::ids::DeployId;
 use crate::journal::LocalDeploy;
+use crate::policy::Role;
+use crate::policy::others::{Weight, open_starts};
+use crate::text::inert;
+use crate::time::utc;
 
 pub(super) const RULE: Rule = Rule {
     name: "in-flight",
@@ -12,8 +16,15 @@ pub(super) const RULE: Rule = Rule {
            emergency can undo each other. The journal of this machine counts too, and knows what the task does not say yet: \
            a run that could not be posted, an end that is still in the outbox. Where two users have a journal each, \
            neither sees the other's.\n\n\
+           Anybody can write a comment that reads like such a record. It stops other deploys where a recorder wrote it, or \
+           where its author could have run it: `check` as of that moment allows it, and they are the deployer that the task \
+           states, the task's author or a deployer under `[deployers]`. Where the task states nobody and `[deployers]` is empty, \
+           that is anybody: with own tokens, a forged start can then hold up an approved task until a member of a team ends \
+           it. State who deploys, or fill `[deployers]`, and it cannot. Any other record of a start only warns, and so does one \
+           that is older than an approval may be.\n\n\
            Talk to who started it. If it ended without a record (its host died), the next `phabgate outbox flush` on that host \
-           records it; from elsewhere `phabgate record TASK --deploy ID --finished --outcome …` closes it.",
+           records it. From elsewhere a recorder, who started it, or any member of a team of the policy ends it with the command \
+           that the refusal prints; what a member says of it is that nobody knows how it ended, and no more.",
     judge: |rule, context| {
         // What this machine's own journal knows comes first: it holds also where the server takes no writes.
         let local = match &context.evidence.local_deploys {
@@ -31,29 +42,71 @@ pub(super) const RULE: Rule = Rule {
         }
         let has_ended = |deploy: DeployId| local.iter().any(|local| local.deploy == deploy && !local.is_in_flight());
         // Of two that started at once the earlier goes on: only what stands before its own record stops a deploy.
-        let own = |standing: &&Standing| Some(standing.record.deploy) == context.intent.deploy;
-        let mine = context.records.iter().find(own).map(|standing| standing.moment.position);
-        let others: Vec<_> = in_flight(context.records)
-            .into_iter()
-            .filter(|standing| !own(standing) && !has_ended(standing.record.deploy))
-            .filter(|standing| mine.is_none_or(|mine| standing.moment.position < mine))
-            .collect();
-        let Some(first) = others.first() else { return rule.pass("no other deploy is under way") };
-        let record = &first.record;
-        let who = record.deployer.as_ref().map_or("somebody", |deployer| deployer.user.as_str());
-        rule.fail(
-            format!(
-                "{} started a deploy on {} at {}, and no record says that it ended",
-                crate::text::inert(who),
-                crate::text::inert(&record.host),
-                crate::time::utc(first.moment.time)
-            ),
-            format!(
-                "talk to {}; if it is over, close it: `phabgate record {} --deploy {} --finished --outcome unknown`",
-                crate::text::inert(who),
-                context.task(),
-                record.deploy
-            ),
+        let own = |start: &Standing| Some(start.record.deploy) == context.intent.deploy;
+        let mine = context.records.iter().find(|standing| own(standing)).map(|standing| standing.moment.position);
+        let mut others = open_starts(context.evidence, context.policy, context.cut);
+        others.retain(|other| !own(&other.start) && !has_ended(other.start.record.deploy));
+        others.retain(|other| mine.is_none_or(|mine| other.start.moment.position < mine));
+        if let Some(first) = others.iter().find(|other| other.weight == Weight::Stops) {
+            return rule.fail(
+                format!("{}, and no record says that it ended", started(context, &first.start)),
+                over(context, &first.start),
+            );
+        }
+        if let Some(old) = others.iter().find(|other| other.weight == Weight::TooOld) {
+            return rule.warn(
+                format!("{}, and no record says that it ended; that is long ago", started(context, &old.start)),
+                over(context, &old.start),
+            );
+        }
+        if others.is_empty() {
+            return rule.pass("no other deploy is under way");
+        }
+        let mut authors: Vec<String> = others.iter().map(|other| context.name_of(&other.start.author)).collect();
+        authors.sort_unstable();
+        authors.dedup();
+        rule.warn(
+            format!("a record of {} says that a deploy started, and is not believed", list(&authors, "and")),
+            format!("it stops nothing, since they could not have run it; look: `phabgate history {}`", context.task()),
         )
     },
 };
+
+/// Who started what where, and when. Of a restricted task nothing is shown that others than recorders wrote.
+fn started(context: &Context<'_>, start: &Standing) -> String {
+    let host = match context.hide && start.authority != Authority::Recorder {
+        true => String::new(),
+        false => format!(" on {}", inert(&start.record.host)),
+    };
+    format!("{} started a deploy{host} at {}", who(context, start), utc(start.moment.time))
+}
+
+/// Whose deploy it is: the account that a recorder names, else who wrote the record.
+fn who(context: &Context<'_>, start: &Standing) -> String {
+    match (&start.record.deployer, start.authority) {
+        (Some(deployer), Authority::Recorder) if !context.hide => inert(&deployer.user),
+        (Some(deployer), Authority::Recorder) => {
+            let account = deployer.phid.as_ref().and_then(|phid| context.evidence.accounts.get(phid));
+            account.map_or_else(|| "somebody".to_owned(), |account| inert(&account.username))
+        }
+        (None, Authority::Recorder) => "somebody".to_owned(),
+        _ => context.name_of(&start.author),
+    }
+}
+
+/// What ends it, and who can type that.
+fn over(context: &Context<'_>, start: &Standing) -> String {
+    let me = context.evidence.owner.phid.as_str();
+    let command =
+        format!("`phabgate record {} --deploy {} --finished --outcome unknown`", context.task(), start.record.deploy);
+    let may = context.evidence.is_recorder(me, context.policy) == Some(true)
+        || start.author == me
+        || context.evidence.is_member(me);
+    let talk = format!("talk to {}; if it is over, ", who(context, start));
+    if may {
+        return format!("{talk}end it: {command}");
+    }
+    let teams = context.policy.teams.iter().filter(|team| team.role == Role::Approve).map(|team| team.title.clone());
+    let teams: Vec<String> = teams.collect();
+    format!("{talk}have them or a member of {} type {command}", list(&teams, "or"))
+}

@@ -3,6 +3,7 @@
 //! In the room: the list of them, and what makes outcomes. Each rule is a pure function of the context.
 
 mod action;
+mod can_record;
 mod change;
 mod clock;
 mod deployer;
@@ -48,6 +49,7 @@ pub const ALL: &[Rule] = &[
     change::RULE,
     in_flight::RULE,
     repeat::RULE,
+    can_record::RULE,
     team_open::RULE,
     trailers::RULE,
     server::RULE,
@@ -88,6 +90,12 @@ impl Rule {
 /// The outcome of every rule.
 pub(super) fn judge_all(context: &Context<'_>) -> Vec<RuleOutcome> {
     ALL.iter().flat_map(|rule| (rule.judge)(rule, context)).collect()
+}
+
+/// The outcome of every rule but the one that looks at other deploys of the task that are under way.
+pub(super) fn judge_alone(context: &Context<'_>) -> Vec<RuleOutcome> {
+    let alone = ALL.iter().filter(|rule| rule.name != in_flight::RULE.name);
+    alone.flat_map(|rule| (rule.judge)(rule, context)).collect()
 }
 
 /// `a`, `a and b`, `a, b and c`.

@@ -51,8 +51,12 @@ fn judge(context: &Context<'_>, count: &TeamCount) -> RuleOutcome {
     }
     let who = match count.could.len() {
         0 => format!("a member of {}", count.title),
-        1..=6 => list(&count.could, "or"),
-        more => format!("{} or {} others", count.could[..5].join(", "), more - 5),
+        known if known <= 6 && unread == 0 => list(&count.could, "or"),
+        // Of a large team not every account was read.
+        known => {
+            let shown = &count.could[..known.min(5)];
+            format!("{} or another of the {} members of {}", shown.join(", "), project.members.len(), count.title)
+        }
     };
     let hint = format!(
         "ask {who} to comment on {}: `Emergency-Approve: {}` (it then counts for {})",

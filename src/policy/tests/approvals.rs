@@ -161,9 +161,12 @@ fn an_action_asks_other_teams() {
     assert_eq!(decision(&history), "pending");
     let rollback = Intent { action: Some(Action::Rollback), ..Intent::default() };
     let verdict = |history: &History| evaluate(&history.evidence(), &history.policy, &rollback, None);
-    assert_eq!(verdict(&history).decision.word(), "allowed");
-    history.comment("deployer1", 12, "Emergency-Action: fix");
+    assert_eq!(verdict(&history).decision.word(), "pending", "nobody approved a rollback");
+    history.comment("deployer1", 12, "Emergency-Action: rollback");
     history.comment("sre1", 13, "Emergency-Approve: sre");
+    assert_eq!((verdict(&history).decision.word(), decision(&history)), ("allowed", "allowed"));
+    history.comment("deployer1", 14, "Emergency-Action: fix");
+    history.comment("sre1", 15, "Emergency-Approve: sre");
     assert_eq!(verdict(&history).decision.word(), "denied", "what was agreed to is something else");
 }
 

@@ -4,6 +4,7 @@ mod answers;
 mod approvals;
 mod cut;
 mod edits;
+mod others;
 mod properties;
 mod restricted;
 mod rules;

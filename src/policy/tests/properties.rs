@@ -6,9 +6,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::conduit::CommentVersion;
-use crate::evidence::testing::{at, person, project};
-use crate::ids::TransactionId;
-use crate::record::DeployerSource;
+use crate::evidence::testing::{at, person, project, record};
+use crate::ids::{DeployId, TransactionId};
+use crate::record::{DeployerSource, Event, Outcome as Ended, Record};
 
 const MEMBERS: [&str; 6] = ["releng1", "releng2", "sre1", "sre2", "both", "sec1"];
 
@@ -213,6 +213,43 @@ proptest! {
         let before = rank(&writer.history);
         writer.history.candidates.push((who.to_owned(), source));
         prop_assert!(rank(&writer.history) <= before);
+    }
+
+    #[test]
+    fn a_record_that_an_outsider_forges_makes_no_verdict_better_and_denies_only_as_a_start(
+        (mut writer, second) in writer(),
+        event in prop::sample::select(vec![Event::Started, Event::Finished, Event::Recorded]),
+        named in prop::option::of(user()),
+        outcome in prop::sample::select(vec![None, Some(Ended::Unknown), Some(Ended::Failed), Some(Ended::NotStarted)]),
+        running: bool,
+        known: bool,
+    ) {
+        let deploy = DeployId::fresh();
+        if known {
+            writer.history.deployers = vec!["deployer1".to_owned()];
+        }
+        if running {
+            writer.history.record("phabgate", second, &record(deploy, Event::Started, "deployer2"));
+        }
+        let before = rank(&writer.history);
+        let forged = Record { outcome, ..record(deploy, event, named.unwrap_or("outsider")) };
+        let forged = Record { deployer: forged.deployer.filter(|_| named.is_some()), ..forged };
+        writer.history.record("outsider", second + 1, &forged);
+        let after = rank(&writer.history);
+        prop_assert!(after <= before);
+        let by_its_author = event == Event::Started && named == Some("outsider");
+        prop_assert!(after == before || (by_its_author && !known), "{before} {after}");
+    }
+
+    #[test]
+    fn any_need_is_judged((mut writer, _) in writer(), needs in prop::array::uniform3(any::<u32>())) {
+        for (team, need) in writer.history.policy.teams.iter_mut().zip(needs) {
+            team.need = need;
+        }
+        let verdict = verdict(&writer.history);
+        for count in &verdict.teams {
+            prop_assert!(count.by.len() <= MEMBERS.len());
+        }
     }
 
     #[test]

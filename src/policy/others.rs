@@ -1,0 +1,104 @@
+//! The other deploys of a task that were started and have no end, and whether they keep a new one from starting.
+//!
+//! Anybody can write a comment that reads as the start of a deploy. It stops others where it is known that its author
+//! tells the truth, or where they could have run what they say: the gate would have let them. Not decided here: whose
+//! record is believed at all, and who may end a deploy ([`crate::evidence::records`]).
+
+use super::evaluate::evaluate_alone;
+use super::{Decision, Intent, Policy, Verdict};
+use crate::conduit::Account;
+use crate::evidence::records::{Authority, Standing};
+use crate::evidence::timeline::Cut;
+use crate::evidence::{Attestation, Candidate, Evidence, Purpose, Story, bare};
+use crate::ids::TransactionId;
+use crate::record::{ApprovalKind, DeployerSource, Event};
+
+/// A deploy of the task that was started and that nothing on the task ends.
+#[derive(Debug, Clone)]
+pub struct OpenStart {
+    /// The record of its start.
+    pub start: Standing,
+    /// What it means for another deploy.
+    pub weight: Weight,
+}
+
+/// What a start without an end means for another deploy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    /// None may start.
+    Stops,
+    /// It is older than an approval may be: nothing runs for so long.
+    TooOld,
+    /// Its author could not have run it.
+    NotBelieved,
+}
+
+/// The deploys of the task that were started up to a cut and have no end, oldest first.
+pub fn open_starts(evidence: &Evidence, policy: &Policy, cut: Option<Cut>) -> Vec<OpenStart> {
+    let claims = evidence.claims(policy, cut);
+    let starts = claims.iter().filter(|claim| claim.record.event == Event::Started);
+    let open = starts.filter(|start| !claims.iter().any(|other| other.lets_another_start(start)));
+    open.map(|start| OpenStart { start: start.clone(), weight: weight(evidence, policy, start, cut) }).collect()
+}
+
+/// What a start means for another deploy at a cut while nothing ends it.
+pub fn weight(evidence: &Evidence, policy: &Policy, start: &Standing, cut: Option<Cut>) -> Weight {
+    let now = cut.map_or(evidence.now, |cut| cut.time);
+    if now.duration_since(start.moment.time) > policy.max_age {
+        return Weight::TooOld;
+    }
+    let stops = match start.authority {
+        Authority::Recorder => true,
+        Authority::Deployer => could_have_run(evidence, policy, start),
+        Authority::Member | Authority::Nobody => false,
+    };
+    if stops { Weight::Stops } else { Weight::NotBelieved }
+}
+
+/// Whether the author of a start is somebody who deploys this task, and the gate would have let them when they say that
+/// they started. What could not be judged then is no reason to disbelieve them.
+fn could_have_run(evidence: &Evidence, policy: &Policy, start: &Standing) -> bool {
+    let Some(account) = evidence.account(&start.author) else { return true };
+    let (theirs, cut) = as_run_by(evidence, start, account);
+    let story = Story::read(&theirs, policy, Some(cut));
+    let stated = story.deployer.as_ref().map(|stated| bare(&stated.value));
+    let is_deployer = match stated {
+        Some(stated) => account.is_named(stated),
+        None => evidence.deployers.is_empty(),
+    };
+    let known = is_deployer
+        || evidence.task.author.as_str() == start.author
+        || evidence.deployers.iter().any(|deployer| account.is_named(deployer));
+    let allowed = |verdict: Verdict| matches!(verdict.decision, Decision::Allowed(_) | Decision::Undecided);
+    known && allowed(evaluate_alone(&theirs, policy, &intent(start), cut, &story))
+}
+
+/// The verdict that the author of a start would have been given when they wrote it: what somebody else can say of that
+/// deploy, whatever the start claims. `None` where their account was not read.
+pub fn verdict_at_start(evidence: &Evidence, policy: &Policy, start: &Standing) -> Option<Verdict> {
+    let account = evidence.account(&start.author)?;
+    let (theirs, cut) = as_run_by(evidence, start, account);
+    let story = Story::read(&theirs, policy, Some(cut));
+    Some(evaluate_alone(&theirs, policy, &intent(start), cut, &story))
+}
+
+fn intent(start: &Standing) -> Intent {
+    Intent { deploy: Some(start.record.deploy), ..Intent::default() }
+}
+
+/// The evidence as the gate of this account would have seen it, and the moment at which it did. What it says of attested
+/// approvals is what it said then.
+fn as_run_by(evidence: &Evidence, start: &Standing, account: &Account) -> (Evidence, Cut) {
+    let cut = Cut { through: TransactionId(start.moment.transaction.0.saturating_sub(1)), time: start.moment.time };
+    let attested = start.record.approvals.iter().filter(|approval| approval.kind == ApprovalKind::Attested);
+    let attestations = attested.map(|approval| Attestation {
+        team: approval.team.clone(),
+        name: approval.user.clone(),
+        account: evidence.account_named(&approval.user).cloned(),
+        evidence: approval.evidence.clone(),
+    });
+    let candidate =
+        Candidate { name: account.username.clone(), account: Some(account.clone()), source: DeployerSource::Token };
+    let (candidates, attestations) = (vec![candidate], attestations.collect());
+    (Evidence { purpose: Purpose::Deploy, candidates, attestations, ..evidence.clone() }, cut)
+}

@@ -19,11 +19,14 @@ pub const CONDUIT_DIGITS: usize = 28;
 /// place that holds one. A host's name can be as long.
 pub const CONDUIT_START: usize = 8;
 
+/// The words of which one stands in whatever the pattern matches, and the pattern.
+type Known = (&'static [&'static str], Regex);
+
 /// Tokens of other services, by the marks that their makers gave them so that they can be found; private keys; and what
 /// stands before the `@` of a URL.
 ///
 /// Before each the words of which one stands in whatever it matches: a text without them need not be matched.
-static KNOWN: LazyLock<Option<Vec<(&[&str], Regex)>>> = LazyLock::new(|| {
+static KNOWN: LazyLock<Option<Vec<Known>>> = LazyLock::new(|| {
     let known: [(&'static [&'static str], &str); 13] = [
         // GitHub, GitLab, npm, PyPI.
         (&["ghp_", "gho_", "ghu_", "ghs_", "ghr_"], r"\bgh[pousr]_[0-9A-Za-z]{20,}"),

@@ -190,7 +190,8 @@ fn what_is_unclear_is_sent_again_only_once_it_is_settled() {
     let known = || Known::Absent;
     let brief = Duration::from_millis(20);
     let looks = [absent(), absent(), FOUND];
-    let (outcome, sent, _) = publish_within(Duration::from_secs(60), patience, known(), &[broken.clone()], &looks);
+    let (outcome, sent, _) =
+        publish_within(Duration::from_secs(60), patience, known(), std::slice::from_ref(&broken), &looks);
     assert_eq!((outcome, sent), (PublishOutcome::Confirmed(7), 1), "it came late");
     let (outcome, sent, steps) = publish_within(brief, patience, known(), &[broken], &[absent()]);
     assert_eq!((cause(&outcome), sent), (Some(Cause::NotWritten), SENDS));

@@ -4,7 +4,7 @@
 //! posted where a person saw it and said yes, or where it says how the deploy ended and nothing on the task is like it. Not
 //! responsible for what a record says ([`super::writing`], [`super::closing`]) nor for how it gets there.
 
-use jiff::{SignedDuration, Timestamp, Zoned};
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -99,7 +99,9 @@ fn stated(text: &str) -> Result<Stated, String> {
     if text == "now" {
         return Ok(Stated::Now);
     }
-    time::stated(text, &Zoned::now()).map(Stated::At).map_err(|error| error.to_string())
+    time::stated(text, &Timestamp::now().to_zoned(crate::config::time_zone()?))
+        .map(Stated::At)
+        .map_err(|error| error.to_string())
 }
 
 /// What was done, for programs.

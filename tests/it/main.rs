@@ -32,4 +32,5 @@ mod sandbox_edits;
 mod scenarios;
 mod server;
 mod started;
+mod sudo;
 mod two_runs;

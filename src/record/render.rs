@@ -373,7 +373,7 @@ struct Inert {
 /// What may stand in a string as it is: nothing that begins or ends anything in Remarkup.
 fn is_plain(character: char, before: Option<char>) -> bool {
     match character {
-        ' ' | '-' | '.' | ',' | ':' | ';' | '+' | '=' | '?' => true,
+        ' ' | '-' | '.' | ',' | ':' | ';' | '+' | '=' | '?' | '\'' => true,
         // Twice in a row they are italics, underlining or the address of something.
         '/' | '_' => before != Some(character),
         _ => character.is_ascii_alphanumeric(),

@@ -60,6 +60,10 @@ fn a_record_says_what_held_when_the_deploy_started() {
     assert_eq!((&json["record"]["verdict"], &json["verdict_now"]), (&"denied".into(), &"allowed".into()), "{out}");
     let record = &server.records(1)[0];
     assert!(record.verdict == "denied" && record.approvals.is_empty(), "{record:?}");
+    // An audit of the record judges the same.
+    let (code, report, trouble) = server.run(&["audit", "--format", "json"]);
+    assert_eq!(code, 1, "{trouble}");
+    assert!(report.contains("approval-") && !report.contains("verdict-differs"), "{report}");
     assert!(
         in_one_line(&err).contains("at 2026-01-01 03:14:00 UTC the verdict was denied; now it is allowed"),
         "{err}"

@@ -116,7 +116,9 @@ fn judge_anew(
         let (reason, action, change, drill) = (then.reason, then.action, then.change, then.drill);
         *record = Record { reason, action, change, drill, started, approvals: then.approvals, ..record.clone() };
     }
-    judge_start(record, begun, evidence, policy);
+    if believed {
+        judge_start(record, begun, evidence, policy);
+    }
     record.behind = Vec::new();
     let author = evidence.account(&begun.author).filter(|_| believed);
     record.deployer = author.map(|account| Deployer {

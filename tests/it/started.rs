@@ -98,7 +98,7 @@ fn a_recorder_that_ends_a_forged_start_signs_nothing_of_it() {
     let (code, err) = end(&server, "phabgate", deploy, &[]);
     assert_eq!(code, 0, "{err}");
     let last = server.records(1).pop().unwrap();
-    assert_eq!((last.deployer, last.approvals), (None, vec![]));
+    assert_eq!((last.deployer, last.approvals, last.verdict.as_str()), (None, vec![], "denied"));
 }
 
 #[test]

@@ -36,9 +36,12 @@ pub const POINTS: &[&str] = &[
 /// Every place that an audit passes while it fills the mirror.
 pub const MIRROR_POINTS: &[&str] = &["mirror-listed", "mirror-kept", "mirror-compared", "mirror-met", "mirror-ended"];
 
+/// Every place that is passed where the journal takes nothing while a command runs.
+pub const BESIDE_POINTS: &[&str] = &["journal-beside"];
+
 /// All places.
 fn all() -> impl Iterator<Item = &'static str> {
-    POINTS.iter().chain(MIRROR_POINTS).copied()
+    POINTS.iter().chain(MIRROR_POINTS).chain(BESIDE_POINTS).copied()
 }
 
 /// A value of [`VARIABLE`] that names no place.

@@ -33,6 +33,7 @@ mod result_file;
 mod run;
 mod sandbox;
 mod session;
+mod stranded;
 mod ui;
 mod under_sudo;
 mod verdict;

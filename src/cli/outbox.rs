@@ -10,6 +10,7 @@ use super::Globals;
 use super::delivery::deliver;
 use super::exit::{Exit, Failure};
 use super::session::{Session, environment, settings};
+use super::stranded::{is_same_server, settle, take_over};
 use super::ui::{FAINT, MIND, NAME, Ui, hanging, styled};
 use crate::ids::DeployId;
 use crate::journal::{EntryState, Journal, OutboxEntry, Phase};
@@ -73,8 +74,9 @@ fn list(globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
         Some(journal) => journal.outbox()?,
         None => Vec::new(),
     };
+    let exit = if entries.is_empty() { Exit::Done } else { Exit::Incomplete };
     show(entries, ui);
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 fn show(undelivered: Vec<OutboxEntry>, ui: &mut Ui) {
@@ -92,6 +94,9 @@ fn text(entry: &OutboxEntry, width: usize) -> String {
     let state = match entry.state {
         EntryState::Ready => styled(MIND, "not on the task"),
         EntryState::Unclear => styled(MIND, "not clear whether it is on the task"),
+        EntryState::Stranded => {
+            styled(MIND, "not written yet: the gate was killed, and nobody has settled how it ended")
+        }
         EntryState::Refused => styled(MIND, "not on the task, the server refused it"),
     };
     let mut lines = format!("{} {} {state}\n", styled(NAME, &entry.task.to_string()), entry.event.word());
@@ -129,9 +134,7 @@ struct Flush {
 async fn flush(how: Flush, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
     let session = Session::open(globals).await?;
     let mut journal = session.journal()?;
-    for deploy in journal.recover_stranded(Timestamp::now())? {
-        ui.note(&format!("the gate of deploy {deploy} was killed; what it left unsaid is recorded"));
-    }
+    take_over(&session, &mut journal, ui)?;
     let elsewhere = deliver_all(&session, &mut journal, how, ui).await?;
     if elsewhere > 0 {
         ui.warn(&format!("{elsewhere} deploy(s) are on another server than {}", session.base()));
@@ -145,7 +148,9 @@ async fn flush(how: Flush, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failu
 /// Delivers all that can be delivered to this server; returns how many deploys belong to another.
 async fn deliver_all(session: &Session, journal: &mut Journal, how: Flush, ui: &mut Ui) -> Result<usize, Failure> {
     let (mut here, mut elsewhere) = (Vec::new(), 0);
-    for deploy in journal.undelivered()? {
+    let mut due = journal.undelivered()?;
+    due.extend(journal.stranded()?.into_iter().filter(|deploy| !due.contains(deploy)).collect::<Vec<_>>());
+    for deploy in due {
         match journal.state(deploy)?.intent().server == *session.base() {
             true => here.push(deploy),
             false => elsewhere += 1,
@@ -165,6 +170,10 @@ async fn deliver_all(session: &Session, journal: &mut Journal, how: Flush, ui: &
                 ui.note("the tracker is slow to answer; the rest stays in the outbox");
                 break;
             }
+            settle(session, journal, *deploy, ui).await?;
+            if !is_same_server(session, &owner, &journal.state(*deploy)?, ui).await? {
+                continue;
+            }
             // What is asked for once is sent once, and not again at each look.
             let retry = how.retry && pass == 0;
             let patience = Patience { retry, ..Patience::until(Instant::now() + EACH.min(left)) };
@@ -180,15 +189,17 @@ async fn deliver_all(session: &Session, journal: &mut Journal, how: Flush, ui: &
     Ok(elsewhere)
 }
 
-/// When the last of the unclear attempts is settled; `None` where none is unclear.
+/// When the last of the unclear attempts and the last of the unknown ends is settled; `None` where all is clear.
 fn next_settled(journal: &Journal, deploys: &[DeployId]) -> Result<Option<Timestamp>, Failure> {
     let mut last = None;
     for deploy in deploys {
-        let settled = journal.state(*deploy)?.outbox().into_iter().filter_map(|due| match due.phase {
+        let state = journal.state(*deploy)?;
+        let open = state.gone().filter(|_| !state.is_closed());
+        let settled = state.outbox().into_iter().filter_map(|due| match due.phase {
             Phase::Unclear { settle_at, .. } => Some(settle_at),
             Phase::Ready | Phase::Refused { .. } => None,
         });
-        last = last.max(settled.max());
+        last = last.max(settled.chain(open).max());
     }
     Ok(last)
 }

@@ -14,6 +14,7 @@ use super::confirm::{can_ask, confirm};
 use super::delivery::{Delivered, deliver};
 use super::exit::{Exit, Failure};
 use super::session::Session;
+use super::stranded::take_over;
 use super::ui::Ui;
 use super::writing::{author_may_write, identity, marks, template};
 use super::{Globals, Subject};
@@ -21,7 +22,7 @@ use crate::crash;
 use crate::evidence::records::Standing;
 use crate::evidence::{Evidence, Purpose};
 use crate::ids::{DeployId, TransactionId};
-use crate::journal::{self, Journal, Step, Way};
+use crate::journal::{self, Journal, Stage, Step, Way};
 use crate::publish::Patience;
 use crate::record::like::is_like;
 use crate::record::render::render;
@@ -128,9 +129,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let task = session.task(&args.subject.task)?;
     let question = session.question(task, &args.subject, Purpose::Deploy)?;
     let mut journal = session.journal()?;
-    for deploy in journal.recover_stranded(Timestamp::now())? {
-        ui.warn(&format!("the gate of deploy {deploy} was killed; what it left unsaid is recorded"));
-    }
+    take_over(&session, &mut journal, ui)?;
     session.tell_undelivered(ui);
     let intent = args.subject.intent();
     let read = Reading::new(&session).once(&question, &intent).await;
@@ -308,7 +307,15 @@ fn queue(
     let owner = journal.own(record.deploy)?;
     crash::point("after-own");
     if journal.knows(record.deploy)? {
-        record.event = Event::Recorded;
+        let state = journal.state(record.deploy)?;
+        if *state.stage() == (Stage::NotStarted { why: None }) && !state.is_closed() {
+            return Err(Failure::usage(
+                format!("by this machine's journal the command of deploy {} was never started", record.deploy),
+                "`phabgate outbox flush --wait` records that",
+            ));
+        }
+        // The one end of a deploy whose gate was killed; beside an end that the journal holds already, what people know.
+        record.event = if state.owes_finished() { Event::Finished } else { Event::Recorded };
     } else {
         let intent = journal::Intent {
             way: Way::Record,

@@ -19,6 +19,7 @@ use super::objections;
 use super::record::clock_of;
 use super::result_file::{Child, ResultFile};
 use super::session::Session;
+use super::stranded::take_over;
 use super::ui::{NAME, Ui, styled};
 use super::verdict;
 use super::writing::{author_may_write, identity, marks, set_command, template};
@@ -147,7 +148,7 @@ async fn attempt(
     // What cannot be journalled is not deployed, and that is better known before anybody is asked to wait.
     let mut journal = session.journal()?;
     journal.probe()?;
-    recover(&mut journal, ui)?;
+    take_over(&session, &mut journal, ui)?;
     session.tell_undelivered(ui);
     let mut intent = args.subject.intent();
     let read = Reading::new(&session).until_decided(&question, &intent, args.waiting, ui).await;
@@ -209,13 +210,6 @@ fn show_comments(journal: &Journal, deploy: DeployId, ui: &mut Ui) -> Result<(),
         let Some(outgoing) = state.record(event) else { continue };
         let comment = rendered(&outgoing.record)?;
         ui.words(&format!("\n{} {}\n\n{}\n", styled(NAME, "The comment"), event.word(), comment.words()));
-    }
-    Ok(())
-}
-
-fn recover(journal: &mut Journal, ui: &mut Ui) -> Result<(), Failure> {
-    for deploy in journal.recover_stranded(Timestamp::now())? {
-        ui.warn(&format!("the gate of deploy {deploy} was killed; `phabgate outbox flush` posts what is known of it"));
     }
     Ok(())
 }

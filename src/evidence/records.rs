@@ -6,7 +6,7 @@
 use super::Evidence;
 use super::timeline::{Comment, Cut, Moment, Timeline};
 use crate::conduit::Account;
-use crate::ids::{Phid, User};
+use crate::ids::{DeployId, Phid, User};
 use crate::policy::Policy;
 use crate::record::parse::Parsed;
 use crate::record::{Event, Outcome, Record};
@@ -147,6 +147,23 @@ impl Evidence {
         let person = self.account(phid).is_some_and(Account::is_enabled_person);
         person && self.teams.values().any(|team| team.members.iter().any(is))
     }
+}
+
+/// The record that says how a deploy ended, by somebody who may say so; one that knows the outcome before one that does not.
+pub fn end_of(records: &[Standing], deploy: DeployId) -> Option<&Standing> {
+    let of = |standing: &&Standing| standing.record.deploy == deploy;
+    let start = records.iter().filter(of).find(|standing| standing.record.event == Event::Started);
+    let may_end = |standing: &&Standing| match start {
+        Some(start) => standing.ends(start),
+        // Its start is not on the task: then a recorder alone is believed.
+        None => {
+            standing.authority == Authority::Recorder
+                && matches!(standing.record.event, Event::Finished | Event::Recorded)
+        }
+    };
+    let ends = || records.iter().filter(of).filter(may_end);
+    let known = |standing: &&Standing| !matches!(standing.record.outcome, None | Some(Outcome::Unknown));
+    ends().find(known).or_else(|| ends().next())
 }
 
 /// The deploys that were started and have not ended, by these records.

@@ -59,6 +59,14 @@ pub enum JournalError {
         /// The file.
         path: PathBuf,
     },
+    /// The room for the last words of a deploy cannot be kept.
+    #[error("cannot keep room for how the command ends in {path}: {source}; free some space and try again")]
+    NoRoom {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The file is damaged or is no journal.
     #[error(
         "the journal {path} is damaged: {reason}; move it aside with its -wal and -shm files and keep them: \
@@ -155,6 +163,18 @@ pub enum JournalError {
 }
 
 impl JournalError {
+    /// Whether the database itself cannot be used now, whatever is to be written into it.
+    pub(super) fn is_of_the_database(&self) -> bool {
+        matches!(
+            self,
+            Self::NotWritable { .. }
+                | Self::Full { .. }
+                | Self::Corrupt { .. }
+                | Self::Busy { .. }
+                | Self::Sqlite { .. }
+        )
+    }
+
     /// Makes sense of an error of SQLite.
     pub(super) fn sqlite(doing: &'static str, path: &Path, source: rusqlite::Error) -> Self {
         let path = path.to_owned();

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::ids::{Phid, Project, Task, TaskId, TransactionId, User, Xact};
-use crate::record::{self, ExitStatus, Record};
+use crate::record::{self, ExitStatus, Outcome, Record};
 
 /// One fact about a deploy, and when it became known by the clock of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,8 +122,43 @@ pub enum Step {
         /// With this status.
         status: ExitStatus,
     },
+    /// The gate was found to be gone, and the journal does not hold how the deploy ended. Written once, by whoever sees it
+    /// first.
+    OwnerGone {
+        /// The instant from which a read of the task that finds no end of the deploy settles that nobody else has put
+        /// one there.
+        settle_at: Timestamp,
+    },
+    /// An end of the deploy was read on the task, which somebody else put there.
+    EndedElsewhere(EndElsewhere),
     /// The gate has nothing more to add; its records may still be on their way.
     Closed,
+}
+
+/// The end of a deploy as somebody else put it on the task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndElsewhere {
+    /// `finished` or `recorded`.
+    pub event: record::Event,
+    /// How it ended, as they say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// The comment's transaction.
+    pub transaction: TransactionId,
+    /// Who wrote it, a PHID.
+    pub author: String,
+}
+
+/// Why a record is given up that is not on its task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GivenUp {
+    /// The server refused it.
+    Refused,
+    /// Its server is not there any more, or another one is in its place.
+    ServerGone,
+    /// Its task is not there any more, or is hidden.
+    TaskGone,
 }
 
 /// A step of one record on its way to the task.
@@ -179,6 +214,18 @@ pub enum Delivery {
         read_at: Timestamp,
         /// How that read saw the task.
         seen: TaskSeen,
+    },
+    /// Somebody gave the record up. It stays in the journal, and is not sent any more.
+    Dropped {
+        /// Which record.
+        event: record::Event,
+        /// What allows it.
+        because: GivenUp,
+        /// Their reason, in words.
+        why: String,
+        /// The login that gave it up, where it is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        login: Option<String>,
     },
     /// The record was read on the task.
     Delivered {
@@ -241,13 +288,15 @@ impl Step {
             Self::Spawned { .. } => "spawned",
             Self::NotSpawned { .. } => "not-spawned",
             Self::Exited { .. } => "exited",
+            Self::OwnerGone { .. } => "owner-gone",
+            Self::EndedElsewhere(_) => "ended-elsewhere",
             Self::Closed => "closed",
         }
     }
 }
 
 impl Delivery {
-    const KINDS: [&str; 6] = ["sending", "not-sent", "unclear", "missing", "refused", "delivered"];
+    const KINDS: [&str; 7] = ["sending", "not-sent", "unclear", "missing", "refused", "dropped", "delivered"];
 
     /// The name of its kind, as the journal writes it.
     pub fn kind(&self) -> &'static str {
@@ -257,6 +306,7 @@ impl Delivery {
             Self::Unclear { .. } => "unclear",
             Self::Missing { .. } => "missing",
             Self::Refused { .. } => "refused",
+            Self::Dropped { .. } => "dropped",
             Self::Delivered { .. } => "delivered",
         }
     }
@@ -269,6 +319,7 @@ impl Delivery {
             | Self::Unclear { event, .. }
             | Self::Missing { event, .. }
             | Self::Refused { event, .. }
+            | Self::Dropped { event, .. }
             | Self::Delivered { event, .. } => *event,
         }
     }

@@ -16,6 +16,9 @@ use super::error::JournalError;
 use crate::ids::DeployId;
 use crate::safe_path::{self, Trust};
 
+/// How the name of a file beside the journal ends.
+const RESERVE: &str = "reserve";
+
 /// Where everything in the state folder is.
 #[derive(Debug, Clone)]
 pub(super) struct Folder {
@@ -57,6 +60,31 @@ impl Folder {
 
     pub(super) fn deploy_lock(&self, deploy: DeployId) -> PathBuf {
         self.deploys().join(format!("{deploy}.lock"))
+    }
+
+    /// The file beside the journal for the last words of a deploy.
+    pub(super) fn reserve(&self, deploy: DeployId) -> PathBuf {
+        self.deploys().join(format!("{deploy}.{RESERVE}"))
+    }
+
+    /// The deploys that have such a file, oldest first.
+    pub(super) fn reserved(&self) -> Result<Vec<DeployId>, JournalError> {
+        let path = self.deploys();
+        let error = |source| JournalError::Folder { path: path.clone(), source };
+        let entries = match fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(error(source)),
+        };
+        let mut deploys = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(error)?.file_name();
+            let stem =
+                name.to_str().and_then(|name| name.strip_suffix(RESERVE)).and_then(|name| name.strip_suffix('.'));
+            deploys.extend(stem.and_then(|stem| stem.parse::<DeployId>().ok()));
+        }
+        deploys.sort_unstable();
+        Ok(deploys)
     }
 
     fn deploys(&self) -> PathBuf {

@@ -14,7 +14,7 @@
 //! # let folder = folder.path().join("state");
 //! let mut journal = Journal::open(&folder)?;
 //! // Before anything else: tell the truth about the deploys whose gate was killed.
-//! let recovered = journal.recover_stranded(Timestamp::now())?;
+//! let recovered = journal.recover_stranded(Timestamp::now(), std::time::Duration::from_secs(60))?;
 //! assert!(recovered.is_empty());
 //!
 //! // A deploy of our own: alive while `ownership` lives, whatever happens to us.
@@ -40,6 +40,7 @@
 //! All times are passed in. When an attempt is settled is fixed when it is sent, by the clock of the host. Where that clock
 //! is set back, the wait grows by as much, and the record is late but never doubled.
 
+mod append;
 mod error;
 mod event;
 mod files;
@@ -48,6 +49,7 @@ mod lock;
 mod outbox;
 mod reader;
 mod recover;
+mod reserve;
 mod schema;
 mod setup;
 mod state;
@@ -56,12 +58,15 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use self::append::Kept;
 pub use self::error::JournalError;
-pub use self::event::{Answer, Delivery, Event, Identity, Intent, ServerMarks, Step, TaskSeen, Way, What};
+pub use self::event::{
+    Answer, Delivery, EndElsewhere, Event, GivenUp, Identity, Intent, ServerMarks, Step, TaskSeen, Way, What,
+};
 pub use self::local::{LocalDeploy, Progress};
 pub use self::lock::{How, OutboxLock, Ownership};
 pub use self::outbox::{EntryState, OutboxEntry, Outgoing, Phase, Place, Undelivered};
 pub use self::reader::JournalReader;
-pub use self::recover::recover;
+pub use self::recover::{EndOnTask, conclude, recover};
 pub use self::state::{DeployState, Illegal, IllegalTransition, Stage};
-pub use self::store::Journal;
+pub use self::store::{Journal, TakenOver};

@@ -35,6 +35,11 @@ pub enum Place {
         /// How the task looked then.
         seen: TaskSeen,
     },
+    /// Given up.
+    Dropped {
+        /// When.
+        at: Timestamp,
+    },
     /// On the task.
     Delivered {
         /// The comment's transaction.
@@ -139,7 +144,7 @@ impl Outgoing {
             Place::Unclear { since, settle_at, answer } => {
                 Phase::Unclear { since: *since, settle_at: *settle_at, answer: *answer }
             }
-            Place::Ready | Place::Refused { .. } | Place::Delivered { .. } => return None,
+            Place::Ready | Place::Refused { .. } | Place::Dropped { .. } | Place::Delivered { .. } => return None,
         };
         Some(Undelivered {
             event: self.record.event,
@@ -186,6 +191,8 @@ pub enum EntryState {
     Unclear,
     /// Surely not on the task: the server refused it.
     Refused,
+    /// Not written yet: the gate was killed, and how the deploy ended is not settled.
+    Stranded,
 }
 
 impl OutboxEntry {
@@ -210,5 +217,20 @@ impl OutboxEntry {
             }
         };
         state.outbox().into_iter().map(entry).collect()
+    }
+
+    /// The line of a deploy whose gate is gone and whose end is still to be settled.
+    pub(super) fn stranded(state: &DeployState) -> Self {
+        Self {
+            deploy: state.deploy(),
+            event: record::Event::Finished,
+            task: state.intent().task,
+            server: state.intent().server.clone(),
+            since: state.begun(),
+            attempts: 0,
+            state: EntryState::Stranded,
+            next_try_at: state.gone(),
+            last_error: None,
+        }
     }
 }

@@ -8,11 +8,12 @@ use rusqlite::Connection;
 use url::Url;
 
 use super::error::JournalError;
-use super::event::{Event, Intent, ServerMarks, Way};
+use super::event::{Event, Intent, ServerMarks, Way, What};
 use super::files::Folder;
 use super::local::LocalDeploy;
 use super::lock;
 use super::outbox::OutboxEntry;
+use super::reserve;
 use super::schema;
 use super::state::{DeployState, IllegalTransition};
 use crate::ids::{DeployId, TaskId};
@@ -38,7 +39,13 @@ impl JournalReader {
     /// # Errors
     /// Where the journal cannot be read.
     pub fn events(&self, deploy: DeployId) -> Result<Vec<Event>, JournalError> {
-        read_events(&self.connection, &self.path, deploy)
+        let events = read_events(&self.connection, &self.path, deploy)?;
+        let path = self.folder.reserve(deploy);
+        let beside = reserve::read(&path).map_err(|source| JournalError::Folder { path, source })?;
+        if events.is_empty() {
+            return Ok(events);
+        }
+        merge(events, beside).map_err(|source| self.bad_history(deploy, source))
     }
 
     /// Where a deploy stands.
@@ -46,11 +53,18 @@ impl JournalReader {
     /// # Errors
     /// Where the journal does not know it, or its events make no sense.
     pub fn state(&self, deploy: DeployId) -> Result<DeployState, JournalError> {
-        let events = self.events(deploy)?;
+        self.state_of(deploy, &self.events(deploy)?)
+    }
+
+    pub(super) fn state_of(&self, deploy: DeployId, events: &[Event]) -> Result<DeployState, JournalError> {
         if events.is_empty() {
             return Err(JournalError::NoSuchDeploy { path: self.path.clone(), deploy });
         }
-        fold(&events, &self.path, deploy)
+        fold(events, &self.path, deploy)
+    }
+
+    pub(super) fn bad_history(&self, deploy: DeployId, source: IllegalTransition) -> JournalError {
+        JournalError::BadHistory { path: self.path.clone(), deploy, source }
     }
 
     /// Whether the journal knows a deploy.
@@ -78,7 +92,21 @@ impl JournalReader {
     /// # Errors
     /// Where the journal cannot be read.
     pub fn undelivered(&self) -> Result<Vec<DeployId>, JournalError> {
-        self.ids(schema::UNDELIVERED, [])
+        let mut deploys = self.ids(schema::UNDELIVERED, [])?;
+        // The index does not know what is beside the database.
+        for deploy in self.folder.reserved()? {
+            if !deploys.contains(&deploy) && self.knows(deploy)? {
+                deploys.push(deploy);
+            }
+        }
+        let mut undelivered = Vec::new();
+        for deploy in deploys {
+            if !self.state(deploy)?.outbox().is_empty() {
+                undelivered.push(deploy);
+            }
+        }
+        undelivered.sort_unstable();
+        Ok(undelivered)
     }
 
     /// The unfinished deploys whose owner is dead, oldest first: what [`Journal::recover_stranded`] would recover.
@@ -118,7 +146,7 @@ impl JournalReader {
         Ok(deploys)
     }
 
-    /// The outbox, oldest deploy first.
+    /// The outbox, oldest deploy first; behind it the deploys whose gate is gone and whose end is still to be told.
     ///
     /// # Errors
     /// Where the journal cannot be read, or the events of a deploy make no sense.
@@ -127,7 +155,21 @@ impl JournalReader {
         for deploy in self.undelivered()? {
             entries.extend(OutboxEntry::of(&self.state(deploy)?));
         }
+        for deploy in self.stranded()? {
+            let state = self.state(deploy)?;
+            if state.owes_finished() {
+                entries.push(OutboxEntry::stranded(&state));
+            }
+        }
         Ok(entries)
+    }
+
+    /// How many records were given up, of all deploys.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    pub fn dropped(&self) -> Result<u32, JournalError> {
+        self.connection.query_row(schema::DROPPED, [], |row| row.get(0)).map_err(|source| self.error("read", source))
     }
 
     /// Whether a process owns the deploy. It may have died when this returns: only [`Journal::own`] is certain.
@@ -145,6 +187,25 @@ impl JournalReader {
     pub(super) fn error(&self, doing: &'static str, source: rusqlite::Error) -> JournalError {
         JournalError::sqlite(doing, &self.path, source)
     }
+}
+
+/// The events of the database with those beside it that it does not hold yet. A step of a delivery that others have settled
+/// meanwhile is left out.
+pub(super) fn merge(past: Vec<Event>, beside: Vec<Event>) -> Result<Vec<Event>, IllegalTransition> {
+    let missing: Vec<Event> = beside.into_iter().filter(|event| !past.contains(event)).collect();
+    if missing.is_empty() {
+        return Ok(past);
+    }
+    let mut state = DeployState::from_events(&past)?;
+    let mut all = past;
+    for event in missing {
+        match state.apply(&event) {
+            Ok(()) => all.push(event),
+            Err(_) if matches!(event.what, What::Delivery(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(all)
 }
 
 /// The deploy of the same task that may still be under way, where the intent is to run one.

@@ -44,6 +44,10 @@ const MIGRATIONS: &[&str] = &[
         (SELECT json_extract(data, '$.task') FROM event WHERE event.deploy = deploy.id AND event.kind = 'intent');
     CREATE INDEX deploy_of_task ON deploy (task);
 ",
+    "
+    -- Of this version are the events of gates that are gone, of ends that others told, and of records that were given up.
+    CREATE INDEX event_dropped ON event (id) WHERE kind = 'dropped';
+",
 ];
 
 /// The version of a journal that this gate writes.
@@ -65,6 +69,9 @@ pub(super) const OF_TASK: &str = "SELECT id FROM deploy INDEXED BY deploy_of_tas
 /// The same in a journal of before [`INDEXES_TASKS`].
 pub(super) const OF_TASK_UNINDEXED: &str =
     "SELECT deploy FROM event WHERE kind = 'intent' AND json_extract(data, '$.task') = ?1 ORDER BY deploy";
+
+/// How many records were given up.
+pub(super) const DROPPED: &str = "SELECT count(*) FROM event WHERE kind = 'dropped'";
 
 /// The version of the journal behind a connection.
 pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {

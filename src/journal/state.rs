@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::event::{Delivery, Event, Intent, Step, Way, What};
+use super::event::{Delivery, EndElsewhere, Event, GivenUp, Intent, Step, Way, What};
 use super::outbox::{Outgoing, Place, Undelivered};
 use crate::ids::DeployId;
 use crate::record::{self, ExitStatus, Outcome, Record};
@@ -87,6 +87,15 @@ pub enum Illegal {
     /// The attempt was not refused.
     #[error("the attempt to send that record was not refused")]
     NotRefused,
+    /// The gate was found to be gone already.
+    #[error("the gate of the deploy is known to be gone already")]
+    GoneTwice,
+    /// The gate is not known to be gone.
+    #[error("the gate of the deploy is not known to be gone")]
+    NotGone,
+    /// The record was given up.
+    #[error("that record was given up")]
+    GivenUp,
     /// The deploy would be closed without the record that it owes.
     #[error("a record of how it ended is still owed")]
     RecordOwed,
@@ -126,6 +135,10 @@ pub struct DeployState {
     stage: Stage,
     closed: bool,
     records: BTreeMap<record::Event, Outgoing>,
+    /// Since the gate is known to be gone: from when a read of the task settles how the deploy ended.
+    gone: Option<Timestamp>,
+    /// The end that somebody else put on the task, and when it was read there.
+    elsewhere: Option<(EndElsewhere, Timestamp)>,
 }
 
 impl DeployState {
@@ -160,6 +173,8 @@ impl DeployState {
             stage: Stage::NotStarted { why: None },
             closed: false,
             records: BTreeMap::new(),
+            gone: None,
+            elsewhere: None,
         })
     }
 
@@ -194,6 +209,25 @@ impl DeployState {
                     *why = Some("the gate ended before it".to_owned());
                 }
             }
+            Step::OwnerGone { settle_at } => {
+                if self.closed {
+                    return Err(Illegal::Closed);
+                }
+                if self.gone.is_some() {
+                    return Err(Illegal::GoneTwice);
+                }
+                self.gone = Some(*settle_at);
+            }
+            Step::EndedElsewhere(end) => {
+                if self.gone.is_none() {
+                    return Err(Illegal::NotGone);
+                }
+                if !self.awaits_end() {
+                    return Err(Illegal::NotDue);
+                }
+                self.elsewhere = Some((end.clone(), at));
+                self.closed = true;
+            }
             Step::Spawning | Step::Spawned { .. } | Step::NotSpawned { .. } | Step::Exited { .. } => {
                 self.stage = self.next_stage(at, step)?;
             }
@@ -209,6 +243,10 @@ impl DeployState {
             return Err(Illegal::Closed);
         }
         if self.records.contains_key(&record::Event::Finished) {
+            return Err(Illegal::WrongStage);
+        }
+        // Who saw how it ended may say so late, from beside the journal; nobody starts anything for a dead gate.
+        if self.gone.is_some() && !matches!(step, Step::Exited { .. }) {
             return Err(Illegal::WrongStage);
         }
         match (step, &self.stage) {
@@ -238,7 +276,7 @@ impl DeployState {
         let ended = self.records.contains_key(&record::Event::Finished);
         match (self.intent.way, record.event) {
             // People may add what they know once the gate has said all that it knows, closed or not.
-            (Way::Run, record::Event::Recorded) if ended => Ok(()),
+            (Way::Run, record::Event::Recorded) if ended || self.elsewhere.is_some() => Ok(()),
             _ if self.closed => Err(Illegal::Closed),
             (Way::Run, record::Event::Started) if !ended && self.stage == (Stage::NotStarted { why: None }) => Ok(()),
             (Way::Run, record::Event::Finished) if self.is_true(record) => Ok(()),
@@ -254,6 +292,10 @@ impl DeployState {
     fn is_true(&self, record: &Record) -> bool {
         match &self.stage {
             Stage::NotStarted { .. } => record.outcome == Some(Outcome::NotStarted) && record.exit.is_none(),
+            // What the gate did not see, a person who looked may say once it is gone.
+            Stage::MayHaveRun { .. } if self.gone.is_some() => {
+                record.exit.is_none() && !matches!(record.outcome, None | Some(Outcome::NotStarted))
+            }
             Stage::MayHaveRun { .. } => record.outcome == Some(Outcome::Unknown) && record.exit.is_none(),
             Stage::Ended { status, .. } => {
                 record.exit == Some(*status) && !matches!(record.outcome, None | Some(Outcome::NotStarted))
@@ -266,7 +308,8 @@ impl DeployState {
         let outgoing = self.records.get_mut(&delivery.event()).ok_or(Illegal::NotQueued)?;
         let unclear = match &outgoing.place {
             Place::Delivered { .. } => return Err(Illegal::AlreadyDelivered),
-            Place::Ready | Place::Refused { .. } => None,
+            Place::Dropped { .. } if !matches!(delivery, Delivery::Delivered { .. }) => return Err(Illegal::GivenUp),
+            Place::Ready | Place::Refused { .. } | Place::Dropped { .. } => None,
             Place::Unclear { settle_at, answer, .. } => Some((*settle_at, *answer)),
         };
         match (delivery, unclear) {
@@ -275,6 +318,12 @@ impl DeployState {
             (Delivery::Sending { author, server, settle_at, .. }, None) => {
                 outgoing.sending(at, author, server, *settle_at);
             }
+            (Delivery::Dropped { because: GivenUp::Refused, .. }, _)
+                if !matches!(outgoing.place, Place::Refused { .. }) =>
+            {
+                return Err(Illegal::NotRefused);
+            }
+            (Delivery::Dropped { .. }, _) => outgoing.place = Place::Dropped { at },
             // A record that was given up as missing can still turn up, sent by another host or from a slow queue.
             (Delivery::Delivered { transaction, phid, .. }, _) => {
                 outgoing.place = Place::Delivered { transaction: *transaction, phid: phid.clone(), at };
@@ -319,7 +368,44 @@ impl DeployState {
 
     /// Whether a record that is surely not on the task should still come there.
     fn is_due(&self, event: record::Event) -> bool {
-        event != record::Event::Started || !(self.closed || self.records.contains_key(&record::Event::Finished))
+        match event {
+            record::Event::Started => !(self.closed || self.records.contains_key(&record::Event::Finished)),
+            // One end of a deploy is enough: what somebody else said, or what a person knows better than the gate.
+            record::Event::Finished => {
+                let unseen = self.finished_outcome() == Some(Outcome::Unknown);
+                self.elsewhere.is_none() && !(unseen && self.records.contains_key(&record::Event::Recorded))
+            }
+            record::Event::Recorded => true,
+        }
+    }
+
+    fn finished_outcome(&self) -> Option<Outcome> {
+        self.records.get(&record::Event::Finished).and_then(|finished| finished.record.outcome)
+    }
+
+    /// Whether an end that somebody else put on the task would be the end of this deploy: the gate is gone, and has neither
+    /// seen nor told one.
+    pub fn awaits_end(&self) -> bool {
+        if self.intent.way != Way::Run || self.elsewhere.is_some() || matches!(self.stage, Stage::Ended { .. }) {
+            return false;
+        }
+        let unsaid = |finished: &Outgoing| !finished.may_be_on_task() && finished.record.exit.is_none();
+        match self.records.get(&record::Event::Finished) {
+            None => !self.closed,
+            Some(finished) => {
+                matches!(finished.record.outcome, Some(Outcome::Unknown | Outcome::NotStarted)) && unsaid(finished)
+            }
+        }
+    }
+
+    /// Since its gate is known to be gone: from when a read of the task settles how the deploy ended.
+    pub fn gone(&self) -> Option<Timestamp> {
+        self.gone
+    }
+
+    /// The end that somebody else put on the task, where it was read there.
+    pub fn ended_elsewhere(&self) -> Option<&EndElsewhere> {
+        self.elsewhere.as_ref().map(|(end, _)| end)
     }
 
     /// Whether the task would be left without a word about how the deploy ended, if the gate said nothing more.
@@ -328,7 +414,8 @@ impl DeployState {
     pub fn owes_finished(&self) -> bool {
         let maybe_started = self.records.get(&record::Event::Started).is_some_and(Outgoing::may_be_on_task);
         let may_have_run = !matches!(self.stage, Stage::NotStarted { .. });
-        (maybe_started || may_have_run) && !self.records.contains_key(&record::Event::Finished)
+        let said = self.records.contains_key(&record::Event::Finished) || self.elsewhere.is_some();
+        (maybe_started || may_have_run) && !said
     }
 
     /// How the deploy ended and when that was known, where the journal holds it; a record that says no outcome gives none.
@@ -339,6 +426,9 @@ impl DeployState {
             let outgoing = self.records.get(&event)?;
             Some((outgoing.record.outcome, outgoing.record.finished.unwrap_or(outgoing.queued_at)))
         };
+        if let Some((end, at)) = &self.elsewhere {
+            return said(record::Event::Recorded).or(Some((end.outcome, *at)));
+        }
         let finished = said(record::Event::Finished);
         match finished {
             None | Some((None | Some(Outcome::Unknown), _)) => said(record::Event::Recorded).or(finished),

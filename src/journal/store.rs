@@ -5,17 +5,20 @@
 
 use std::ops::Deref;
 use std::path::Path;
+use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use url::Url;
 
+use super::append::Beside;
 use super::error::JournalError;
-use super::event::{Delivery, Event, Step, What};
+use super::event::{Delivery, Event, Step};
 use super::files::Folder;
 use super::lock::{How, OutboxLock, Ownership};
-use super::reader::{JournalReader, begin, fold, in_flight, read_events};
-use super::recover::recover;
+use super::reader::JournalReader;
+use super::recover::{EndOnTask, conclude, recover};
+use super::reserve;
 use super::schema;
 use super::setup::{BUSY, checked_version, connect, needs_setup, set_up, setup_lock};
 use super::state::DeployState;
@@ -25,7 +28,25 @@ use crate::ids::DeployId;
 /// The journal, for reading and writing.
 #[derive(Debug)]
 pub struct Journal {
-    reader: JournalReader,
+    pub(super) reader: JournalReader,
+    /// What is kept for the deploy whose command this process starts.
+    pub(super) beside: Option<Beside>,
+}
+
+/// A deploy whose gate is gone, and what became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TakenOver {
+    /// What was seen of its end was beside the journal, and is in it now.
+    TakenIn(DeployId),
+    /// What the journal knows of its end is a record now.
+    Recovered(DeployId),
+    /// How it ended is in no journal: a read of the task settles it.
+    EndUnknown {
+        /// Which one.
+        deploy: DeployId,
+        /// From when.
+        settle_at: Timestamp,
+    },
 }
 
 impl Deref for Journal {
@@ -62,7 +83,7 @@ impl Journal {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .and_then(Transaction::rollback)
             .map_err(error)?;
-        Ok(Self { reader: JournalReader { connection, folder, path, version: schema::VERSION } })
+        Ok(Self { reader: JournalReader { connection, folder, path, version: schema::VERSION }, beside: None })
     }
 
     /// Opens the journal for reading; `None` where none was ever made in this folder.
@@ -107,7 +128,15 @@ impl Journal {
     /// # Errors
     /// Where the step may not come now, and nothing is written; or where the journal cannot be written.
     pub fn step(&mut self, owner: &Ownership, at: Timestamp, step: Step) -> Result<DeployState, JournalError> {
-        self.add(owner.deploy(), |_| vec![Event::new(at, step)])
+        if matches!(step, Step::Spawning) {
+            self.keep_room(owner.deploy())?;
+        }
+        let added = self.add(owner.deploy(), |_| vec![Event::new(at, step.clone())]);
+        let refused = added.is_err() && matches!(step, Step::Spawning);
+        if refused || matches!(step, Step::Closed) {
+            self.give_up_room();
+        }
+        added
     }
 
     /// Adds a step of a record on its way to the task. It is on the disk when this returns.
@@ -127,39 +156,91 @@ impl Journal {
             let (server, locked) = (server.to_string(), outbox.server().to_string());
             return Err(JournalError::OtherServer { deploy, server, locked });
         }
-        self.add(deploy, |state| state.map(|_| Event::new(at, delivery)).into_iter().collect())
+        self.add(deploy, |state| state.map(|_| Event::new(at, delivery.clone())).into_iter().collect())
     }
 
-    /// Adds what the dead owner of a deploy left unsaid. Whoever owns a deploy that is not its own knows it is dead.
+    /// Adds what the dead owner of a deploy left unsaid, as far as the journal alone knows it. Whoever owns a deploy that is not
+    /// its own knows that its gate is gone. `settle` is how long a record of somebody else may still be on its way.
     ///
     /// # Errors
     /// Where the journal does not know the deploy, or cannot be written.
-    pub fn recover(&mut self, owner: &Ownership, now: Timestamp) -> Result<DeployState, JournalError> {
-        let state = self.add(owner.deploy(), |state| state.map(|state| recover(state, now)).unwrap_or_default())?;
+    pub fn recover(
+        &mut self,
+        owner: &Ownership,
+        now: Timestamp,
+        settle: Duration,
+    ) -> Result<DeployState, JournalError> {
+        let next = |state: Option<&DeployState>| state.map(|state| recover(state, now, settle)).unwrap_or_default();
+        let state = self.add(owner.deploy(), next)?;
         crash::point("after-recovered");
         Ok(state)
     }
 
-    /// Recovers every unfinished deploy whose owner is dead, and names them. Run it before everything else.
+    /// Ends a deploy whose gate is gone by what was read on its task; changes nothing where that settles nothing.
+    ///
+    /// # Errors
+    /// Where the journal does not know the deploy, or cannot be written.
+    pub fn conclude(
+        &mut self,
+        owner: &Ownership,
+        now: Timestamp,
+        read: &EndOnTask,
+    ) -> Result<DeployState, JournalError> {
+        self.add(owner.deploy(), |state| state.map(|state| conclude(state, now, read)).unwrap_or_default())
+    }
+
+    /// Takes over every deploy whose gate is gone, and names those of which there is something to say: what is beside the
+    /// journal comes into it, what the journal knows of an end becomes a record. Run it before everything else.
     ///
     /// # Errors
     /// Where the journal cannot be read or written.
-    pub fn recover_stranded(&mut self, now: Timestamp) -> Result<Vec<DeployId>, JournalError> {
-        let mut recovered = Vec::new();
-        for deploy in self.unfinished()? {
-            match self.own(deploy) {
-                Ok(owner) => {
-                    // Its owner may have ended well since we asked.
-                    if !self.state(deploy)?.is_closed() {
-                        self.recover(&owner, now)?;
-                        recovered.push(deploy);
-                    }
-                }
-                Err(JournalError::Owned { .. }) => {}
-                Err(error) => return Err(error),
+    pub fn recover_stranded(&mut self, now: Timestamp, settle: Duration) -> Result<Vec<TakenOver>, JournalError> {
+        let mut taken = Vec::new();
+        for deploy in self.folder.reserved()? {
+            if let Some(owner) = self.own_if_dead(deploy)? {
+                taken.extend(self.take_in(&owner)?);
             }
         }
-        Ok(recovered)
+        for deploy in self.unfinished()? {
+            let Some(owner) = self.own_if_dead(deploy)? else { continue };
+            // Its owner may have ended well since we asked.
+            let before = self.state(deploy)?;
+            if before.is_closed() {
+                continue;
+            }
+            let state = self.recover(&owner, now, settle)?;
+            taken.push(match state.gone() {
+                Some(settle_at) if !state.is_closed() => TakenOver::EndUnknown { deploy, settle_at },
+                _ => TakenOver::Recovered(deploy),
+            });
+        }
+        Ok(taken)
+    }
+
+    /// Takes what a gate that is gone kept beside the journal into it, and removes the file.
+    fn take_in(&mut self, owner: &Ownership) -> Result<Option<TakenOver>, JournalError> {
+        let deploy = owner.deploy();
+        let path = self.folder.reserve(deploy);
+        let error = |source| JournalError::Folder { path: path.clone(), source };
+        let beside = reserve::read(&path).map_err(error)?;
+        let known = self.knows(deploy)?;
+        let used = !beside.is_empty();
+        if used && known {
+            self.add_to_database(deploy, beside, &|_| Vec::new())?;
+        }
+        // What belongs to no deploy of this journal is somebody's to look at.
+        if known || !used {
+            std::fs::remove_file(&path).map_err(error)?;
+        }
+        Ok((used && known).then_some(TakenOver::TakenIn(deploy)))
+    }
+
+    fn own_if_dead(&self, deploy: DeployId) -> Result<Option<Ownership>, JournalError> {
+        match self.own(deploy) {
+            Ok(owner) => Ok(Some(owner)),
+            Err(JournalError::Owned { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Writes something of no meaning, to prove that the journal can be written.
@@ -171,64 +252,6 @@ impl Journal {
         let written = transaction.execute("UPDATE probe SET written = written + 1", []);
         let done = written.and_then(|_| transaction.commit());
         done.map_err(|source| self.reader.error("write", source))
-    }
-
-    /// Adds the events that follow from the state as it is, in one transaction with looking at it.
-    fn add(
-        &mut self,
-        deploy: DeployId,
-        next: impl FnOnce(Option<&DeployState>) -> Vec<Event>,
-    ) -> Result<DeployState, JournalError> {
-        let (path, folder) = (self.reader.path.clone(), self.reader.folder.clone());
-        let error = |source| JournalError::sqlite("write", &path, source);
-        let transaction = self.begin()?;
-        let past = read_events(&transaction, &path, deploy)?;
-        let mut state = match past.as_slice() {
-            [] => None,
-            past => Some(fold(past, &path, deploy)?),
-        };
-        let refused = |source| JournalError::Refused { deploy, source };
-        for event in next(state.as_ref()) {
-            match &mut state {
-                Some(state) => state.apply(&event).map_err(refused)?,
-                None => {
-                    let begun = begin(&event, deploy).map_err(refused)?;
-                    if let Some(other) = in_flight(&transaction, &folder, begun.intent())? {
-                        return Err(JournalError::InFlight { task: begun.intent().task, other: Box::new(other) });
-                    }
-                    state = Some(begun);
-                }
-            }
-            let data = event.to_data().map_err(JournalError::Encode)?;
-            if let What::Step(Step::Intent(intent)) = &event.what {
-                transaction
-                    .prepare_cached("INSERT INTO deploy (id, closed, undelivered, task) VALUES (?1, 0, 0, ?2)")
-                    .and_then(|mut insert| insert.execute(params![deploy.to_string(), intent.task.to_string()]))
-                    .map_err(error)?;
-            }
-            transaction
-                .prepare_cached("INSERT INTO event (deploy, at, kind, data) VALUES (?1, ?2, ?3, ?4)")
-                .and_then(|mut insert| {
-                    insert.execute(params![deploy.to_string(), event.at.to_string(), event.kind(), data])
-                })
-                .map_err(error)?;
-        }
-        let Some(state) = state else { return Err(JournalError::NoSuchDeploy { path, deploy }) };
-        let undelivered = i64::from(!state.outbox().is_empty());
-        transaction
-            .prepare_cached("UPDATE deploy SET closed = ?2, undelivered = ?3 WHERE id = ?1")
-            .and_then(|mut update| update.execute(params![deploy.to_string(), state.is_closed(), undelivered]))
-            .map_err(error)?;
-        crash::point("journal-uncommitted");
-        transaction.commit().map_err(error)?;
-        crash::point("journal-committed");
-        Ok(state)
-    }
-
-    fn begin(&mut self) -> Result<Transaction<'_>, JournalError> {
-        let path = &self.reader.path;
-        let started = self.reader.connection.transaction_with_behavior(TransactionBehavior::Immediate);
-        started.map_err(|source| JournalError::sqlite("write", path, source))
     }
 }
 

@@ -7,15 +7,20 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use phabgate::crash;
 use phabgate::ids::{DeployId, Phid, TaskId, TransactionId};
-use phabgate::journal::{Delivery, DeployState, How, Identity, Intent, Journal, ServerMarks, Stage, Step, Way};
+use phabgate::journal::{
+    Delivery, DeployState, EndOnTask, How, Identity, Intent, Journal, ServerMarks, Stage, Step, TakenOver, Way,
+};
 use phabgate::record::{self, ExitStatus, Outcome, Record, SCHEMA};
 
 const ROLE: &str = "PHABGATE_TEST_ROLE";
 const FOLDER: &str = "PHABGATE_TEST_FOLDER";
+/// How long a record of somebody else may still be on its way.
+const SETTLE: Duration = Duration::from_secs(60);
 const NUMBER: &str = "PHABGATE_TEST_NUMBER";
 
 fn deploy(number: u32) -> DeployId {
@@ -127,13 +132,13 @@ fn in_a_role() {
     match role.to_str().unwrap() {
         "run" => run(&mut journal, 1),
         "recover" => {
-            journal.recover_stranded(now()).unwrap();
+            journal.recover_stranded(now(), SETTLE).unwrap();
         }
         "append" => {
             let number: u32 = std::env::var(NUMBER).unwrap().parse().unwrap();
             for turn in 0..5 {
                 run(&mut journal, number * 100 + turn);
-                Journal::open(Path::new(&folder)).unwrap().recover_stranded(now()).unwrap();
+                Journal::open(Path::new(&folder)).unwrap().recover_stranded(now(), SETTLE).unwrap();
             }
         }
         "hold" => {
@@ -164,6 +169,16 @@ fn truth(events: usize) -> Option<Outcome> {
     }
 }
 
+/// Takes over what dead gates left, and settles it as after a read of the task that finds no end.
+fn recovered(journal: &mut Journal) {
+    for taken in journal.recover_stranded(now(), SETTLE).unwrap() {
+        if let TakenOver::EndUnknown { deploy, settle_at } = taken {
+            let owner = journal.own(deploy).unwrap();
+            journal.conclude(&owner, settle_at, &EndOnTask::NotFound { read_at: settle_at }).unwrap();
+        }
+    }
+}
+
 fn outcome(state: &DeployState) -> Option<Outcome> {
     state.record(record::Event::Finished).and_then(|outgoing| outgoing.record.outcome)
 }
@@ -180,7 +195,7 @@ fn a_gate_killed_around_any_write_leaves_the_truth_behind() {
             assert_eq!(journal.events(deploy(1)).unwrap().len(), written, "{point}:{passage}");
             assert!(!journal.is_alive(deploy(1)).unwrap());
             assert!(journal.lock_outbox(&server(), How::TryNow).unwrap().is_some(), "the dead hold no lock");
-            journal.recover_stranded(now()).unwrap();
+            recovered(&mut journal);
             if written > 0 {
                 let state = journal.state(deploy(1)).unwrap();
                 assert!(state.is_closed());
@@ -202,9 +217,9 @@ fn a_recovery_that_is_killed_is_taken_up_by_the_next() {
         assert!(killed_at("journal-committed:5", "run", &folder));
         assert!(killed_at(point, "recover", &folder), "{point}");
         let mut journal = Journal::open(&folder).unwrap();
-        journal.recover_stranded(now()).unwrap();
+        recovered(&mut journal);
         let kinds: Vec<_> = journal.events(deploy(1)).unwrap().iter().skip(5).map(|event| event.kind()).collect();
-        assert_eq!(kinds, ["queued", "closed"], "{point}");
+        assert_eq!(kinds, ["owner-gone", "queued", "closed"], "{point}");
     }
 }
 

@@ -140,7 +140,7 @@ proptest! {
             prop_assert!(!world.ran);
             return Ok(());
         }
-        for event in recover(&world.state(), at(world.now)) {
+        for event in recover_all(&world.state(), world.now) {
             world.log.push(event);
         }
         // Flushers that are killed too, then one that lives and meets a server that is well.

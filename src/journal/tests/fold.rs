@@ -245,8 +245,29 @@ fn a_started_that_turns_up_after_the_close_reopens_the_deploy_for_its_end_alone(
     let state = DeployState::from_events(&late).unwrap();
     assert!(!state.is_closed() && state.owes_finished());
     assert_eq!(refusal(&late, Step::Spawning, 12), Illegal::WrongStage);
-    late.extend(recover(&state, at(12)));
+    late.extend(recover_all(&state, 12));
     assert_eq!(outbox(&late), [(Finished, Phase::Ready)]);
+}
+
+#[test]
+fn only_what_was_refused_or_whose_place_is_gone_is_given_up() {
+    use record::Event::Finished;
+    let run = whole_run();
+    // Merely unsent, then unclear.
+    assert_eq!(refusal(&run[..9], dropped(Finished, GivenUp::Refused), 50), Illegal::NotRefused);
+    assert_eq!(refusal(&run[..10], dropped(Finished, GivenUp::Refused), 50), Illegal::NotRefused);
+    assert_eq!(refusal(&run, dropped(Finished, GivenUp::Refused), 50), Illegal::AlreadyDelivered);
+    for because in [GivenUp::TaskGone, GivenUp::ServerGone] {
+        for length in [9, 10] {
+            let mut given_up = run[..length].to_vec();
+            given_up.push(Event::new(at(50), dropped(Finished, because)));
+            assert_eq!(outbox(&given_up), []);
+            assert_eq!(refusal(&given_up, sending(Finished, 51), 51), Illegal::GivenUp);
+            // Should it turn up after all, that is known.
+            given_up.push(Event::new(at(52), delivered(Finished)));
+            DeployState::from_events(&given_up).unwrap();
+        }
+    }
 }
 
 #[test]
@@ -311,7 +332,7 @@ proptest! {
             })
             .collect();
         if let Ok(state) = DeployState::from_events(&events) {
-            let _ = (state.outbox(), state.finished_record(), recover(&state, at(1000)), OutboxEntry::of(&state));
+            let _ = (state.outbox(), state.finished_record(), recover(&state, at(1000), WAIT), OutboxEntry::of(&state));
         }
     }
 

@@ -5,6 +5,8 @@ mod fold;
 mod recovery;
 mod store;
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
@@ -17,6 +19,18 @@ const SETTLE: i64 = 60;
 /// The instant so many seconds after the test's beginning.
 fn at(second: i64) -> Timestamp {
     "2026-11-20T03:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(second)
+}
+
+/// How long a record of somebody else may still be on its way.
+const WAIT: Duration = Duration::from_secs(SETTLE as u64);
+
+/// What recovery writes in the end: at once, and once a read of the task has found no end of the deploy.
+fn recover_all(state: &DeployState, second: i64) -> Vec<Event> {
+    let mut events = recover(state, at(second), WAIT);
+    let mut state = state.clone();
+    events.iter().for_each(|event| state.apply(event).unwrap());
+    events.extend(conclude(&state, at(second), &EndOnTask::NotFound { read_at: at(second + SETTLE) }));
+    events
 }
 
 fn deploy() -> DeployId {
@@ -120,6 +134,19 @@ fn refused(event: record::Event, second: i64) -> Delivery {
 
 fn missing(event: record::Event, second: i64) -> Delivery {
     Delivery::Missing { event, read_at: at(second) }
+}
+
+fn dropped(event: record::Event, because: GivenUp) -> Delivery {
+    Delivery::Dropped { event, because, why: "the task was destroyed".to_owned(), login: None }
+}
+
+fn end_elsewhere() -> EndElsewhere {
+    EndElsewhere {
+        event: record::Event::Finished,
+        outcome: Some(Outcome::Failed),
+        transaction: TransactionId(99),
+        author: "PHID-USER-other".to_owned(),
+    }
 }
 
 fn delivered(event: record::Event) -> Delivery {
@@ -226,6 +253,8 @@ fn alphabet(second: i64) -> Vec<Event> {
         Step::Exited { status: ExitStatus::Code(0) }.into(),
         Step::Exited { status: ExitStatus::Code(3) }.into(),
         Step::Exited { status: ExitStatus::Signal(15) }.into(),
+        Step::OwnerGone { settle_at: at(second + SETTLE) }.into(),
+        Step::EndedElsewhere(end_elsewhere()).into(),
         Step::Closed.into(),
     ];
     for outcome in [Outcome::Succeeded, Outcome::Failed, Outcome::RolledBack, Outcome::Unknown, Outcome::NotStarted] {
@@ -244,6 +273,8 @@ fn alphabet(second: i64) -> Vec<Event> {
             missing(event, second).into(),
             refused(event, second).into(),
             delivered(event).into(),
+            dropped(event, GivenUp::Refused).into(),
+            dropped(event, GivenUp::TaskGone).into(),
         ]);
     }
     whats.into_iter().map(|what| Event::new(at(second), what)).collect()

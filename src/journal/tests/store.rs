@@ -67,7 +67,10 @@ fn what_is_written_reads_back_at_every_cut_and_the_index_follows() {
             assert_eq!(journal.state(deploy()).unwrap(), state);
             assert_eq!(journal.unfinished().unwrap().is_empty(), state.is_closed());
             assert_eq!(journal.undelivered().unwrap().is_empty(), state.outbox().is_empty());
-            assert_eq!(journal.outbox().unwrap(), OutboxEntry::of(&state));
+            let listed = journal.outbox().unwrap();
+            let stranded = usize::from(!state.is_closed() && state.owes_finished());
+            assert_eq!(listed[..listed.len() - stranded], OutboxEntry::of(&state));
+            assert!(listed.iter().rev().take(stranded).all(|entry| entry.state == EntryState::Stranded));
             assert_eq!(journal.stranded().unwrap(), journal.unfinished().unwrap());
         }
     }
@@ -93,14 +96,21 @@ fn a_journal_cut_anywhere_is_recovered_once() {
             let (_above, dir) = state_folder();
             write(&dir, &run[..length]);
             let mut expected = run[..length].to_vec();
-            expected.extend(recover(&DeployState::from_events(&expected).unwrap(), at(500)));
+            let cut = DeployState::from_events(&expected).unwrap();
+            expected.extend(recover_all(&cut, 500));
             let mut journal = Journal::open(&dir).unwrap();
-            let recovered = journal.recover_stranded(at(500)).unwrap();
+            let recovered = journal.recover_stranded(at(500), WAIT).unwrap();
             assert_eq!(recovered.is_empty(), expected.len() == length);
+            if let [TakenOver::EndUnknown { settle_at, .. }] = recovered.as_slice() {
+                let again = journal.recover_stranded(at(501), WAIT).unwrap();
+                assert_eq!(again, recovered, "the time to settle begins once");
+                let owner = journal.own(deploy()).unwrap();
+                journal.conclude(&owner, at(500), &EndOnTask::NotFound { read_at: *settle_at }).unwrap();
+            }
             assert_eq!(journal.events(deploy()).unwrap(), expected);
-            assert!(journal.recover_stranded(at(900)).unwrap().is_empty());
+            assert!(journal.recover_stranded(at(900), WAIT).unwrap().is_empty());
             let owner = journal.own(deploy()).unwrap();
-            journal.recover(&owner, at(901)).unwrap();
+            journal.recover(&owner, at(901), WAIT).unwrap();
             assert_eq!(journal.events(deploy()).unwrap(), expected);
         }
     }
@@ -115,10 +125,10 @@ fn a_live_deploy_is_not_recovered() {
     let mut other = Journal::open(&dir).unwrap();
     assert!(other.is_alive(deploy()).unwrap());
     assert!(matches!(other.own(deploy()), Err(JournalError::Owned { .. })));
-    assert_eq!(other.recover_stranded(at(9)).unwrap(), []);
+    assert_eq!(other.recover_stranded(at(9), WAIT).unwrap(), []);
     drop(owner);
     assert!(!other.is_alive(deploy()).unwrap());
-    assert_eq!(other.recover_stranded(at(9)).unwrap(), [deploy()]);
+    assert_eq!(other.recover_stranded(at(9), WAIT).unwrap(), [TakenOver::Recovered(deploy())]);
     assert_eq!(fs::read_dir(dir.join("deploys")).unwrap().count(), 0, "the lock's file is removed");
 }
 
@@ -254,7 +264,7 @@ fn an_unknown_deploy_is_named() {
     let error = journal.delivery(&lock, deploy(), at(0), delivered(Started)).unwrap_err();
     assert!(matches!(error, JournalError::NoSuchDeploy { .. }), "{error}");
     let owner = journal.own(deploy()).unwrap();
-    assert!(matches!(journal.recover(&owner, at(0)), Err(JournalError::NoSuchDeploy { .. })));
+    assert!(matches!(journal.recover(&owner, at(0), WAIT), Err(JournalError::NoSuchDeploy { .. })));
     let error = journal.step(&owner, at(0), Step::Closed).unwrap_err();
     assert!(matches!(error, JournalError::Refused { .. }), "{error}");
     let error = journal.step(&owner, at(0), intent_of(other_deploy(), Way::Run)).unwrap_err();
@@ -399,7 +409,7 @@ fn an_event_that_cannot_be_is_an_error_that_names_its_deploy() {
         .execute(forge, [&deploy().to_string(), &second, "exited", r#"{"kind":"exited","status":{"code":0}}"#])
         .unwrap();
     let mut journal = Journal::open(&dir).unwrap();
-    for error in [journal.state(deploy()).unwrap_err(), journal.recover_stranded(at(10)).unwrap_err()] {
+    for error in [journal.state(deploy()).unwrap_err(), journal.recover_stranded(at(10), WAIT).unwrap_err()] {
         assert!(matches!(error, JournalError::BadHistory { .. }), "{error}");
         assert!(error.to_string().contains(&deploy().to_string()), "{error}");
     }
@@ -492,7 +502,7 @@ fn many_writers_at_once_all_get_their_turn() {
                 journal.step(&owner, at(0), intent_of(id, Way::Record)).unwrap();
                 for event in [Recorded, Finished] {
                     journal.step(&owner, at(1), Step::Queued { record: record(id, event) }).unwrap();
-                    Journal::open(&dir).unwrap().recover_stranded(at(2)).unwrap();
+                    Journal::open(&dir).unwrap().recover_stranded(at(2), WAIT).unwrap();
                     let reader = Journal::open_read_only(&dir).unwrap().unwrap();
                     reader.outbox().unwrap();
                 }
@@ -505,4 +515,161 @@ fn many_writers_at_once_all_get_their_turn() {
     let journal = Journal::open(&dir).unwrap();
     assert_eq!(journal.undelivered().unwrap().len(), 8);
     assert_eq!(journal.outbox().unwrap().len(), 16);
+}
+
+/// A run whose command is under way, and its owner.
+fn under_way(dir: &Path) -> (Journal, Ownership) {
+    let mut journal = Journal::open(dir).unwrap();
+    let owner = journal.own(deploy()).unwrap();
+    for event in &whole_run()[..6] {
+        write_as(&mut journal, &owner, event);
+    }
+    (journal, owner)
+}
+
+fn reserve_file(dir: &Path) -> PathBuf {
+    dir.join("deploys").join(format!("{}.reserve", deploy()))
+}
+
+/// The rest of a run, from the end of its command on.
+fn rest(journal: &mut Journal, owner: &Ownership) {
+    for event in &whole_run()[6..] {
+        write_as(journal, owner, event);
+    }
+}
+
+#[test]
+fn room_is_kept_while_a_command_runs_and_given_up_once_all_is_said() {
+    let (_above, dir) = state_folder();
+    let (mut journal, owner) = under_way(&dir);
+    assert_eq!(mode(&reserve_file(&dir)), 0o600);
+    rest(&mut journal, &owner);
+    assert_eq!(journal.kept(), Kept::InJournal);
+    assert!(!reserve_file(&dir).exists());
+}
+
+#[test]
+fn where_no_room_can_be_kept_no_command_is_started() {
+    let (_above, dir) = state_folder();
+    let mut journal = Journal::open(&dir).unwrap();
+    let owner = journal.own(deploy()).unwrap();
+    for event in &whole_run()[..4] {
+        write_as(&mut journal, &owner, event);
+    }
+    fs::create_dir(reserve_file(&dir)).unwrap();
+    let error = journal.step(&owner, at(4), Step::Spawning).unwrap_err();
+    assert!(matches!(error, JournalError::NoRoom { .. }), "{error}");
+    fs::remove_dir(reserve_file(&dir)).unwrap();
+    assert_eq!(journal.state(deploy()).unwrap().stage(), &Stage::NotStarted { why: None });
+}
+
+#[test]
+fn what_a_locked_journal_does_not_take_is_kept_beside_it_and_taken_in_by_the_next() {
+    let (_above, dir) = state_folder();
+    let (mut journal, owner) = under_way(&dir);
+    let backup = raw(&dir);
+    backup.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    rest(&mut journal, &owner);
+    assert!(matches!(journal.kept(), Kept::Beside { .. }), "{:?}", journal.kept());
+    let whole = DeployState::from_events(&whole_run()).unwrap();
+    assert_eq!(journal.state(deploy()).unwrap(), whole, "this process goes on as ever");
+    drop((journal, owner));
+    // Who only reads sees it already, whatever the index of the database says.
+    let reader = Journal::open_read_only(&dir).unwrap().unwrap();
+    assert_eq!(reader.state(deploy()).unwrap(), whole);
+    assert_eq!(reader.outbox().unwrap(), []);
+    backup.execute_batch("ROLLBACK").unwrap();
+    let mut next = Journal::open(&dir).unwrap();
+    assert_eq!(next.recover_stranded(at(90), WAIT).unwrap(), [TakenOver::TakenIn(deploy())]);
+    assert_eq!(next.events(deploy()).unwrap(), whole_run());
+    assert!(!reserve_file(&dir).exists());
+    assert_eq!(next.recover_stranded(at(91), WAIT).unwrap(), []);
+}
+
+#[test]
+fn a_gate_that_dies_at_any_word_beside_the_journal_leaves_the_truth() {
+    for words in 0..=5 {
+        let (_above, dir) = state_folder();
+        let (mut journal, owner) = under_way(&dir);
+        let backup = raw(&dir);
+        backup.execute_batch("BEGIN EXCLUSIVE").unwrap();
+        for event in whole_run().iter().skip(6).take(words) {
+            write_as(&mut journal, &owner, event);
+        }
+        drop((journal, owner));
+        backup.execute_batch("ROLLBACK").unwrap();
+        let mut next = Journal::open(&dir).unwrap();
+        next.recover_stranded(at(90), WAIT).unwrap();
+        let state = next.state(deploy()).unwrap();
+        assert_eq!(state.end().is_some(), words > 0, "{words}");
+        if words > 0 {
+            let finished = &state.record(Finished).unwrap().record;
+            assert_eq!((finished.outcome, finished.exit), (Some(Outcome::Succeeded), Some(ExitStatus::Code(0))));
+        }
+        let delivered = matches!(state.record(Finished).map(|outgoing| &outgoing.place), Some(Place::Delivered { .. }));
+        assert_eq!(delivered, words == 5);
+    }
+}
+
+#[test]
+fn a_journal_that_takes_writes_again_gets_all_that_it_missed() {
+    let (_above, dir) = state_folder();
+    let (mut journal, owner) = under_way(&dir);
+    let backup = raw(&dir);
+    backup.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    write_as(&mut journal, &owner, &whole_run()[6]);
+    assert!(matches!(journal.kept(), Kept::Beside { .. }));
+    backup.execute_batch("ROLLBACK").unwrap();
+    write_as(&mut journal, &owner, &whole_run()[7]);
+    assert_eq!(journal.kept(), Kept::InJournal);
+    drop((journal, owner));
+    let next = Journal::open(&dir).unwrap();
+    assert_eq!(next.events(deploy()).unwrap(), whole_run()[..8]);
+}
+
+#[test]
+fn what_was_taken_in_and_stays_beside_the_journal_is_not_taken_in_twice() {
+    let (_above, dir) = state_folder();
+    let (mut journal, owner) = under_way(&dir);
+    let backup = raw(&dir);
+    backup.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    write_as(&mut journal, &owner, &whole_run()[6]);
+    let file = fs::read(reserve_file(&dir)).unwrap();
+    backup.execute_batch("ROLLBACK").unwrap();
+    write_as(&mut journal, &owner, &whole_run()[7]);
+    drop((journal, owner));
+    fs::write(reserve_file(&dir), file).unwrap();
+    let mut next = Journal::open(&dir).unwrap();
+    next.recover_stranded(at(90), WAIT).unwrap();
+    let kinds: Vec<_> = next.events(deploy()).unwrap().iter().skip(6).map(Event::kind).collect();
+    assert_eq!(kinds, ["exited", "queued", "closed"]);
+}
+
+#[test]
+fn what_neither_takes_is_known_to_the_process_and_said() {
+    let (_above, dir) = state_folder();
+    let (mut journal, owner) = under_way(&dir);
+    // More than the room that was kept.
+    let backup = raw(&dir);
+    backup.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    write_as(&mut journal, &owner, &whole_run()[6]);
+    let Step::Queued { mut record } = finished(Outcome::Succeeded, Some(ExitStatus::Code(0))) else { unreachable!() };
+    record.note = Some("long ".repeat(4000));
+    journal.step(&owner, at(7), Step::Queued { record }).unwrap();
+    let Kept::Nowhere { why } = journal.kept() else { panic!("{:?}", journal.kept()) };
+    assert!(why.contains("in use by another process") && why.contains(".reserve"), "{why}");
+    assert_eq!(journal.state(deploy()).unwrap().outbox().len(), 1, "it can be posted all the same");
+}
+
+#[test]
+fn a_deploy_that_was_never_spawned_has_no_room_to_fall_back_on() {
+    let (_above, dir) = state_folder();
+    let mut journal = Journal::open(&dir).unwrap();
+    let owner = journal.own(deploy()).unwrap();
+    journal.step(&owner, at(0), intent(Way::Run)).unwrap();
+    journal.limit_pages();
+    let mut big = record(deploy(), Started);
+    big.note = Some("long ".repeat(100_000));
+    let error = journal.step(&owner, at(1), Step::Queued { record: big }).unwrap_err();
+    assert!(matches!(error, JournalError::Full { .. }), "{error}");
 }

@@ -1,0 +1,152 @@
+//! The deploys whose gates were killed: taking them over, and settling how they ended by a read of their tasks.
+//!
+//! Responsible for the order of these steps and for what is said of them. Not for what may be concluded, which the journal
+//! knows, nor for who may tell an end, which the evidence knows.
+
+use jiff::Timestamp;
+
+use super::check::Reading;
+use super::exit::Failure;
+use super::session::Session;
+use super::ui::Ui;
+use crate::conduit::Account;
+use crate::evidence::records::end_of;
+use crate::evidence::{Purpose, Question};
+use crate::ids::DeployId;
+use crate::journal::{DeployState, EndElsewhere, EndOnTask, Journal, JournalError, TakenOver};
+use crate::policy::Intent;
+use crate::time::utc;
+
+/// Takes over what gates that are gone left behind, and says so.
+///
+/// # Errors
+/// Where the journal cannot be read or written.
+pub(super) fn take_over(session: &Session, journal: &mut Journal, ui: &mut Ui) -> Result<(), Failure> {
+    for taken in journal.recover_stranded(Timestamp::now(), session.settings.record.settle)? {
+        let said = match taken {
+            TakenOver::TakenIn(deploy) => {
+                format!("how the deploy {deploy} ended was kept beside the journal, and is in it now")
+            }
+            TakenOver::Recovered(deploy) => {
+                format!("the gate of deploy {deploy} was killed; what the journal knows of it is recorded")
+            }
+            TakenOver::EndUnknown { deploy, settle_at } => format!(
+                "the gate of deploy {deploy} was killed, and how it ended is not known; from {} on \
+                 `phabgate outbox flush --wait` looks for an end on the task, and else records that nobody saw it",
+                utc(settle_at)
+            ),
+        };
+        ui.warn(&said);
+    }
+    Ok(())
+}
+
+/// Settles a deploy whose gate is gone, where its task can be read: an end that somebody else put there is taken over, and
+/// where there is none the journal says what it knows.
+///
+/// # Errors
+/// Where the journal cannot be read or written.
+pub(super) async fn settle(
+    session: &Session,
+    journal: &mut Journal,
+    deploy: DeployId,
+    ui: &mut Ui,
+) -> Result<(), Failure> {
+    let owner = match journal.own(deploy) {
+        Ok(owner) => owner,
+        Err(JournalError::Owned { .. }) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let state = journal.state(deploy)?;
+    // Until then a read that finds none settles nothing, and one of the records may still be on its way.
+    let is_early = state.gone().is_some_and(|settle_at| Timestamp::now() < settle_at);
+    if !is_open(&state) || is_early {
+        return Ok(());
+    }
+    let task = state.intent().task;
+    match read_end(session, &state).await {
+        Err(why) => ui.warn(&format!("{task}: how the deploy {deploy} ended cannot be looked for: {why}")),
+        Ok(end) => {
+            let state = journal.conclude(&owner, Timestamp::now(), &end)?;
+            if let Some(end) = state.ended_elsewhere() {
+                let outcome = end.outcome.map_or("recorded", |outcome| outcome.word());
+                ui.note(&format!(
+                    "{task}: the end of deploy {deploy} was recorded by somebody else ({outcome}): {}#{}",
+                    task.url(session.base()),
+                    end.transaction
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a read of the task may still say how a deploy ended whose gate is gone.
+fn is_open(state: &DeployState) -> bool {
+    state.gone().is_some() && state.awaits_end()
+}
+
+/// Whether the server that answers is the one that the deploy is of: behind the same URL there may be another by now, which
+/// gets nothing and proves nothing. Says where it is not.
+///
+/// # Errors
+/// Where the server does not answer.
+pub(super) async fn is_same_server(
+    session: &Session,
+    owner: &Account,
+    state: &DeployState,
+    ui: &mut Ui,
+) -> Result<bool, Failure> {
+    let intent = state.intent();
+    let task = intent.task;
+    let why = match &intent.marks.task {
+        Some(phid) => match session.timed_client().task(task).await?.result {
+            Some(found) if found.phid == *phid => None,
+            Some(_) => Some(format!("its {task} is another task than the one that the record is for")),
+            // A missing task and a hidden one look the same: of one that is not shown nothing is known.
+            None => Some(format!("it shows no {task} to {}", owner.username)),
+        },
+        None => {
+            let same_name = intent.identity.user.as_ref().is_some_and(|user| owner.is_named(user));
+            let other = same_name && intent.identity.phid.as_ref().is_some_and(|phid| *phid != owner.phid);
+            other.then(|| format!("its account {} is another one than the one that wrote the record", owner.username))
+        }
+    };
+    if let Some(why) = &why {
+        ui.warn(&format!(
+            "{task}: nothing is sent to {}, which is not the server of the deploy {} or hides its task: {why}",
+            session.base(),
+            state.deploy()
+        ));
+        ui.hint("where it is gone for good, `phabgate outbox drop ID --why TEXT` gives its records up");
+    }
+    Ok(why.is_none())
+}
+
+/// Reads the whole task for an end of the deploy, by whoever may tell it.
+async fn read_end(session: &Session, state: &DeployState) -> Result<EndOnTask, String> {
+    let read_at = Timestamp::now();
+    let question = Question {
+        task: state.intent().task,
+        deployer: None,
+        calling_user: None,
+        attestations: Vec::new(),
+        purpose: Purpose::Read,
+        deployers: session.settings.deployers.values().cloned().collect(),
+    };
+    let read = Reading::new(session).once(&question, &Intent::default()).await;
+    let Some(evidence) = read.evidence.as_deref() else { return Err(read.refused().message) };
+    if state.intent().marks.is_other(&super::writing::marks(Some(evidence))) {
+        return Err(format!("{} is another server by now: its {} is another task", session.base(), question.task));
+    }
+    let records = evidence.records(&session.settings.policy, None);
+    Ok(match end_of(&records, state.deploy()) {
+        Some(end) => EndOnTask::Found(EndElsewhere {
+            event: end.record.event,
+            outcome: end.record.outcome,
+            transaction: end.moment.transaction,
+            author: end.author.clone(),
+        }),
+        None => EndOnTask::NotFound { read_at },
+    })
+}

@@ -61,3 +61,4 @@ pub mod secrets;
 pub mod text;
 pub mod time;
 pub mod train;
+pub mod zone;

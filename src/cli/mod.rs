@@ -202,7 +202,12 @@ pub fn main() -> ExitCode {
             return ExitCode::from(own);
         }
     };
-    ExitCode::from(runtime.block_on(dispatch(&cli, &ids, &mut ui)))
+    let ended = runtime.block_on(async {
+        // Where it cannot be had, the process dies of the limit as any other.
+        let _ = crate::deploy::signals::survive_file_limit();
+        dispatch(&cli, &ids, &mut ui).await
+    });
+    ExitCode::from(ended)
 }
 
 /// One thread is enough for a few calls, and starts sooner; an audit reads thousands of replies.

@@ -14,6 +14,7 @@ use super::delivery::Delivered;
 use crate::config::system_program;
 use crate::deploy::identity::Identity;
 use crate::ids::{DeployId, TaskId, TransactionId};
+use crate::journal::Kept;
 use crate::named_file;
 use crate::record::{Event, ExitStatus, Outcome};
 
@@ -41,6 +42,8 @@ pub(super) struct ResultFile {
     pub(super) child: Child,
     pub(super) outcome: Option<Outcome>,
     pub(super) error: Option<String>,
+    /// Where the outcome is, where the journal could not be written.
+    pub(super) kept: Kept,
     records: Vec<JsonRecord>,
 }
 
@@ -54,6 +57,7 @@ struct Json<'a> {
     status: Option<ExitStatus>,
     outcome: Option<Outcome>,
     exit_code: u8,
+    kept: &'static str,
     records: &'a [JsonRecord],
     error: Option<&'a str>,
 }
@@ -76,6 +80,7 @@ impl ResultFile {
             child: Child::NotStarted,
             outcome: None,
             error: None,
+            kept: Kept::InJournal,
             records: Vec::new(),
         }
     }
@@ -109,6 +114,11 @@ impl ResultFile {
             },
             outcome: self.outcome,
             exit_code,
+            kept: match self.kept {
+                Kept::InJournal => "in-journal",
+                Kept::Beside { .. } => "beside-the-journal",
+                Kept::Nowhere { .. } => "nowhere",
+            },
             records: &self.records,
             error: self.error.as_deref(),
         };

@@ -33,7 +33,9 @@ use crate::deploy::signals::Signals;
 use crate::deploy::{GATE_FAILED, exit_code};
 use crate::evidence::{Purpose, Question};
 use crate::ids::{DeployId, TaskId};
-use crate::journal::{self, Journal, OutboxLock, Ownership, Phase, ServerMarks, Step, Undelivered, Way};
+use crate::journal::{
+    self, Journal, Kept, OutboxLock, Ownership, Phase, ServerMarks, Step, Undelivered, Way, outcome_of,
+};
 use crate::policy::{Clearance, Decision, Intent, Outcome};
 use crate::publish::record::{RecordLog, known};
 use crate::publish::{Cause, NotApplied, Patience, Placed, PublishOutcome};
@@ -297,7 +299,9 @@ impl Deploy<'_> {
         // The command's status is the caller's answer, whatever becomes of the record; what was journalled is not lost.
         if let Err(failure) = finished {
             self.ui.failure(&failure);
+            result.error.get_or_insert(failure.message);
         }
+        self.say_kept(result);
         self.say_afterwards(objections, ran && code != 0);
         Ok(code)
     }
@@ -428,6 +432,7 @@ impl Deploy<'_> {
                 };
                 self.ui.note(&format!("{}: the command {how} after {}", self.record.task, time::rough(took)));
                 result.child = Child::Ended(status);
+                result.outcome.get_or_insert(outcome_of(status));
                 Ok(exit_code(status))
             }
             Err(error) => {
@@ -442,6 +447,27 @@ impl Deploy<'_> {
                 Ok(error.exit_code())
             }
         }
+    }
+
+    /// Says where the outcome is, where the journal could not be written since the command was started.
+    fn say_kept(&mut self, result: &mut ResultFile) {
+        result.kept = self.journal.kept();
+        let task = self.record.task;
+        let said = match &result.kept {
+            Kept::InJournal => return,
+            Kept::Beside { path, why } => {
+                format!("{task}: how it ended is kept in {}, and the next command takes it in: {why}", path.display())
+            }
+            Kept::Nowhere { why } => format!(
+                "{task}: how it ended is kept neither in the journal nor beside it, and what the task says is all there is: \
+                 {why}"
+            ),
+        };
+        self.ui.warn(&said);
+        if matches!(result.kept, Kept::Nowhere { .. }) {
+            self.ui.hint(&format!("see that `phabgate history {task}` shows the end, else write it down by `record`"));
+        }
+        result.error.get_or_insert(said);
     }
 
     /// Queues and posts `finished`. From here on nothing changes the exit code: what cannot be posted is in the outbox.

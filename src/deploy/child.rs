@@ -104,7 +104,12 @@ pub async fn run(ready: &Ready, signals: &mut Signals, hooks: &mut impl Hooks) -
     if let Some(signal) = signals.pending().await {
         return Err(RunError::Interrupted { signal: signal.as_raw() });
     }
-    let child = ready.command().spawn().map_err(|source| spawn_error(ready, source))?;
+    // A script without `#!` is no program to the kernel, and one of sh(1) to execvp(3), env(1) and timeout(1).
+    let spawned = ready.command().spawn().or_else(|error| match ready.as_script(&error) {
+        Some(mut script) => script.spawn(),
+        None => Err(error),
+    });
+    let child = spawned.map_err(|source| spawn_error(ready, source))?;
     let pid = Pid::from_child(&child);
     hooks.started(child.id());
     // What came between the last look and the exec was taken by the gate, and the one who pressed Ctrl-C must not have

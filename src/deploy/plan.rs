@@ -8,6 +8,8 @@
 //! and `SSH_AUTH_SOCK` included. What must change is set here instead. Nor is `--no-new-privs`: a deploy may itself call sudo.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -35,6 +37,8 @@ pub struct Plan {
 pub struct Ready {
     plan: Plan,
     setpriv: Option<PathBuf>,
+    /// Where the program was found.
+    path: PathBuf,
 }
 
 /// Why a command cannot be run.
@@ -120,8 +124,8 @@ impl Plan {
     /// # Errors
     /// Where it cannot.
     pub fn preflight(self) -> Result<Ready, PlanError> {
-        self.find()?;
-        let Some(options) = &self.drop_to else { return Ok(Ready { plan: self, setpriv: None }) };
+        let path = self.find()?;
+        let Some(options) = &self.drop_to else { return Ok(Ready { plan: self, setpriv: None, path }) };
         let user = || self.variable("USER").unwrap_or_default().to_owned();
         let setpriv = system_program("setpriv").ok_or_else(|| PlanError::NoSetpriv(user()))?;
         let tried =
@@ -136,7 +140,7 @@ impl Plan {
         };
         match why {
             Some(why) => Err(PlanError::SetprivFails { user: user(), why }),
-            None => Ok(Ready { plan: self, setpriv: Some(setpriv) }),
+            None => Ok(Ready { plan: self, setpriv: Some(setpriv), path }),
         }
     }
 
@@ -151,17 +155,18 @@ impl Plan {
     }
 
     /// Finds the program as execvp(3) would.
-    fn find(&self) -> Result<(), PlanError> {
+    fn find(&self) -> Result<PathBuf, PlanError> {
         let program = Path::new(&self.program);
         if self.program.as_bytes().contains(&b'/') {
-            return self.look_at(program);
+            return self.look_at(program).map(|()| program.to_owned());
         }
         let path = self.variable("PATH").unwrap_or(OsStr::new(DEFAULT_PATH));
         // What execvp does too: go on after a file that cannot be run, and remember it.
         let mut worst = Err(PlanError::NotFound(self.program.clone()));
         for folder in std::env::split_paths(path) {
-            match self.look_at(&folder.join(program)) {
-                Ok(()) => return Ok(()),
+            let path = folder.join(program);
+            match self.look_at(&path) {
+                Ok(()) => return Ok(path),
                 Err(error @ PlanError::CannotRun { .. }) => worst = Err(error),
                 Err(_) => {}
             }
@@ -209,6 +214,20 @@ impl Ready {
         self.plan.program()
     }
 
+    /// What starts it as a script of sh(1), where the kernel does not know its format and it is a text. setpriv(1) does so
+    /// itself, as all that calls execvp(3).
+    pub(super) fn as_script(&self, error: &std::io::Error) -> Option<Command> {
+        let unknown = error.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error());
+        if !unknown || self.setpriv.is_some() || !is_text(&self.path) {
+            return None;
+        }
+        let plan = &self.plan;
+        let mut command = Command::new("/bin/sh");
+        command.arg(&self.path).args(&plan.args);
+        command.env_clear().envs(plan.env.iter().map(|(name, value)| (name, value)));
+        Some(command)
+    }
+
     /// What starts it, sharing the terminal and all that stands open for it.
     pub(super) fn command(&self) -> Command {
         let plan = &self.plan;
@@ -223,6 +242,14 @@ impl Ready {
         command.args(&plan.args).env_clear().envs(plan.env.iter().map(|(name, value)| (name, value)));
         command
     }
+}
+
+/// Whether the first line of a file is one of a text, as bash(1) looks at it: a damaged program must not be read as commands.
+fn is_text(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(512).read_to_end(&mut head));
+    let line = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    read.is_ok() && !head.starts_with(b"\x7fELF") && !line.contains(&0)
 }
 
 /// Whether a variable is for the gate alone.

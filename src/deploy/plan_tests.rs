@@ -60,7 +60,7 @@ fn a_caller_gets_their_own_environment_and_ids() {
         ("SHELL", "/bin/zsh"),
     ];
     assert_eq!(plan.env, env(&expected));
-    let ready = Ready { plan, setpriv: Some("/usr/bin/setpriv".into()) };
+    let ready = Ready { plan, setpriv: Some("/usr/bin/setpriv".into()), path: "/usr/bin/x".into() };
     let command = ready.command();
     assert_eq!(command.get_program(), "/usr/bin/setpriv");
     let args: Vec<_> = command.get_args().collect();

@@ -74,6 +74,16 @@ impl Signals {
     }
 }
 
+/// Keeps the process from dying of the limit on the size of files (RLIMIT_FSIZE): what cannot be written is an error like any
+/// other from now on. A handler, as for the others, so that the child gets the default of the signal back.
+///
+/// # Errors
+/// Where the system refuses a handler.
+pub fn survive_file_limit() -> io::Result<()> {
+    // The handler stays for the rest of the process; nobody needs to hear of it.
+    Noted::new(&Ignored::of_this_process(), SignalKind::from_raw(Signal::XFSZ.as_raw())).map(drop)
+}
+
 /// What a shell with job control does to a gate that has a child.
 #[derive(Debug)]
 pub(super) struct JobControl {

@@ -68,5 +68,5 @@ pub use self::lock::{How, OutboxLock, Ownership};
 pub use self::outbox::{EntryState, OutboxEntry, Outgoing, Phase, Place, Undelivered};
 pub use self::reader::JournalReader;
 pub use self::recover::{EndOnTask, conclude, recover};
-pub use self::state::{DeployState, Illegal, IllegalTransition, Stage};
+pub use self::state::{DeployState, Illegal, IllegalTransition, Stage, outcome_of};
 pub use self::store::{Journal, TakenOver};

@@ -515,6 +515,6 @@ impl DeployState {
 }
 
 /// How a command did that ended with this status: every other than zero and every signal is a failure.
-fn outcome_of(status: ExitStatus) -> Outcome {
+pub fn outcome_of(status: ExitStatus) -> Outcome {
     if status == ExitStatus::Code(0) { Outcome::Succeeded } else { Outcome::Failed }
 }

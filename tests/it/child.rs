@@ -190,6 +190,26 @@ fn what_cannot_be_found_is_127_and_what_cannot_run_is_126() {
 }
 
 #[test]
+fn a_script_without_an_interpreter_line_is_run_as_execvp_runs_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("deploy");
+    fs::write(&path, "printf '<%s>' \"$@\"\nexit 7\n").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let output = gate(&[path.to_str().unwrap(), "a b", ""]).output().unwrap();
+    assert_eq!(output.status.code(), Some(7), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("<a b><>"), "{output:?}");
+    // Found by its name, too.
+    let mut named = gate(&["deploy"]);
+    named.env("PATH", format!("{}:/usr/bin:/bin", folder.path().display()));
+    assert_eq!(code(named), Some(7));
+    // An empty file is an empty script; bytes that are no text are none.
+    fs::write(&path, "").unwrap();
+    assert_eq!(code(gate(&[path.to_str().unwrap()])), Some(0));
+    fs::write(&path, b"\x00\x01\x02 exit 7\n").unwrap();
+    assert_eq!(code(gate(&[path.to_str().unwrap()])), Some(126));
+}
+
+#[test]
 fn arguments_arrive_as_they_are() {
     let argv = ["sh", "-c", r#"printf '<%s>' "$@""#, "sh", "", "a b", "$HOME", "--", "-x", "'", "é\n"];
     assert!(output(gate(&argv)).contains("<><a b><$HOME><--><-x><'><é\n>"));

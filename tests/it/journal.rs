@@ -27,6 +27,11 @@ fn deploy(number: u32) -> DeployId {
     format!("01939f2a-0000-7000-8000-{number:012}").parse().unwrap()
 }
 
+/// The task of a deploy: those that a process runs one after the other are of one task.
+fn task(number: u32) -> TaskId {
+    TaskId::new(u64::from(1000 + number / 100)).unwrap()
+}
+
 fn now() -> Timestamp {
     "2026-11-20T03:00:00Z".parse().unwrap()
 }
@@ -36,7 +41,7 @@ fn record(number: u32, event: record::Event) -> Record {
         schema: SCHEMA.to_owned(),
         deploy: deploy(number),
         event,
-        task: TaskId::new(1234).unwrap(),
+        task: task(number),
         deployer: None,
         behind: Vec::new(),
         caller: None,
@@ -68,7 +73,7 @@ fn record(number: u32, event: record::Event) -> Record {
 fn intent(number: u32) -> Step {
     Step::Intent(Box::new(Intent {
         way: Way::Run,
-        task: TaskId::new(1234).unwrap(),
+        task: task(number),
         server: server(),
         template: Box::new(record(number, record::Event::Started)),
         identity: Identity {

@@ -88,3 +88,72 @@ fn flush_killed_while_it_recovers() {
     tells_the_truth("after-recovered", &server);
     assert_eq!(server.records(1).last().unwrap().outcome, Some(Outcome::Unknown));
 }
+
+/// A run of T1 on this machine whose gate was killed while its command ran, and its id.
+fn killed_run(server: &Server) -> String {
+    let run = ["run", "T1", "--deployer", "deployer1", "--", "touch", "ran"];
+    let killed = server.phabgate().env("PHABGATE_CRASH_AT", "after-wait").args(run).output().unwrap();
+    assert_eq!(killed.status.code(), None);
+    server.records(1)[0].deploy.to_string()
+}
+
+/// What a command of another machine prints, which has a journal of its own.
+fn elsewhere(server: &Server, arguments: &[&str]) -> (Option<i32>, String) {
+    let state = server.machine.home().join("elsewhere");
+    let output = server.phabgate().env("PHABGATE_STATE", state).args(arguments).output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+fn ends(server: &Server) -> Vec<Option<Outcome>> {
+    let ends = server.records(1).into_iter().filter(|record| record.event != Event::Started);
+    ends.map(|record| record.outcome).collect()
+}
+
+#[test]
+fn an_end_that_was_told_elsewhere_is_the_one_end_of_a_killed_run() {
+    let server = Server::new();
+    let deploy = killed_run(&server);
+    let close = ["record", "T1", "--deployer", "deployer1", "--deploy", &deploy, "--outcome", "failed"];
+    let (code, err) = elsewhere(&server, &close);
+    assert_eq!(code, Some(0), "{err}");
+    let (code, _, err) = server.run(&["outbox", "flush", "--wait"]);
+    assert_eq!(code, 0, "{err}");
+    let said = err.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("was recorded by somebody else (failed): http://sandbox/T1#"), "{said}");
+    assert_eq!(ends(&server), [Some(Outcome::Failed)]);
+    assert_eq!(server.run(&["outbox", "flush"]).1, "nothing is undelivered\n");
+}
+
+#[test]
+fn an_end_that_was_told_elsewhere_while_the_unknown_one_waited_is_the_one_end() {
+    let server = Server::new();
+    let deploy = killed_run(&server);
+    // Settled as unknown, and the server takes no writes.
+    server.running.inject(vec!["maniphest.edit:503".parse().unwrap()]);
+    assert_eq!(server.run(&["outbox", "flush", "--wait"]).0, 3);
+    assert_eq!(ends(&server), []);
+    server.running.inject(vec![]);
+    let close = ["record", "T1", "--deployer", "deployer1", "--deploy", &deploy, "--outcome", "rolled-back"];
+    let (code, err) = elsewhere(&server, &close);
+    assert_eq!(code, Some(0), "{err}");
+    let (code, _, err) = server.run(&["outbox", "flush", "--wait"]);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(ends(&server), [Some(Outcome::RolledBack)]);
+}
+
+#[test]
+fn a_killed_run_is_listed_and_stands_in_the_way_until_it_is_settled() {
+    let server = Server::new();
+    killed_run(&server);
+    let (code, out, _) = server.run(&["outbox", "list"]);
+    assert_eq!(code, 3);
+    let said = out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("T1 finished not written yet: the gate was killed"), "{said}");
+    let (code, _, err) = server.run(&["run", "T1", "--deployer", "deployer1", "--", "true"]);
+    let said = err.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(code, 125, "{err}");
+    assert!(said.contains("its gate was killed") && said.contains("outbox flush --wait"), "{said}");
+    assert_eq!(server.run(&["outbox", "flush", "--wait"]).0, 0);
+    assert_eq!(ends(&server), [Some(Outcome::Unknown)]);
+    assert_eq!(server.run(&["run", "T1", "--deployer", "deployer1", "--", "true"]).0, 0);
+}

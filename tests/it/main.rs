@@ -18,6 +18,7 @@ mod harness;
 mod help;
 mod html;
 mod journal;
+mod kept;
 mod killed;
 mod live;
 mod lying;

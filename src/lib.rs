@@ -61,4 +61,3 @@ pub mod secrets;
 pub mod text;
 pub mod time;
 pub mod train;
-pub mod zone;

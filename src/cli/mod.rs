@@ -25,6 +25,7 @@ mod invocation;
 mod man;
 mod objections;
 mod outbox;
+mod outbox_drop;
 mod record;
 mod refusals_file;
 mod request;

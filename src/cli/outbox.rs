@@ -41,12 +41,21 @@ enum Command {
         #[arg(long)]
         retry: bool,
     },
+    /// Give up what the server refused, or what has no server or task any more
+    Drop {
+        /// The deploy, as `outbox list` names it
+        #[arg(value_name = "ID")]
+        deploy: DeployId,
+        /// Why; it stays in the journal
+        #[arg(long, value_name = "TEXT")]
+        why: String,
+    },
 }
 
 impl Args {
     /// Whether a record is given up.
     pub(super) fn drops(&self) -> bool {
-        false
+        matches!(self.command, Command::Drop { .. })
     }
 }
 
@@ -62,9 +71,10 @@ struct Json {
 /// # Errors
 /// Where the configuration, the credentials or the journal cannot be used.
 pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
-    match args.command {
+    match &args.command {
         Command::List => list(globals, ui),
-        Command::Flush { wait, retry } => flush(Flush { wait, retry }, globals, ui).await,
+        Command::Flush { wait, retry } => flush(Flush { wait: *wait, retry: *retry }, globals, ui).await,
+        Command::Drop { deploy, why } => super::outbox_drop::drop(*deploy, why, globals, ui).await,
     }
 }
 
@@ -113,6 +123,7 @@ fn text(entry: &OutboxEntry, width: usize) -> String {
     if let Some(error) = &entry.last_error {
         lines.push_str(&hanging("  ", 2, &inert(error), width));
     }
+    lines.push_str(&hanging("  ", 2, &format!("for {}", inert(entry.server.as_str())), width));
     lines.push_str(&format!("  {}\n", styled(FAINT, &format!("deploy {}", entry.deploy))));
     lines
 }

@@ -143,6 +143,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let judged = then.as_ref().unwrap_or(&read);
     let mask = &session.settings.record.mask;
     let mut record = template(judged, &question, &args.subject, &session);
+    record.dropped = journal.dropped()?.into();
     record.event = Event::Recorded;
     (record.started, record.finished) = (started, finished);
     record.clock = [args.started, args.finished].contains(&Some(Stated::Now)).then(|| clock_of(clock));

@@ -171,6 +171,7 @@ async fn attempt(
     let Some(evidence) = read.evidence.as_deref() else { return Err(Stop::Said("no evidence".into())) };
     let (owner, marks) = (evidence.owner.clone(), marks(Some(evidence)));
     let mut record = template(&read, &question, &args.subject, &session);
+    record.dropped = journal.dropped()?.into();
     let argv: Vec<String> = args.command.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
     set_command(&mut record, &argv, args.hide_args, &session);
     record.note = args.note.as_deref().map(|note| session.settings.record.mask.text(note));

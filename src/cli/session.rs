@@ -168,6 +168,16 @@ impl Session {
         self.sandbox.is_some()
     }
 
+    /// A client for another server, which gets no token.
+    ///
+    /// # Errors
+    /// Where it cannot be made.
+    pub(super) fn without_token(&self, server: &Url) -> Result<Client, Failure> {
+        let http = &self.settings.http;
+        let timeouts = Timeouts { connect: http.connect, call: http.call };
+        Ok(Client::new(server, None, timeouts, &self.settings.route)?.within(http.total))
+    }
+
     /// The client, for as long as one command may take.
     pub(super) fn timed_client(&self) -> Client {
         self.client.within(self.settings.http.total)

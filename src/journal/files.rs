@@ -6,6 +6,7 @@
 //! The modes do not depend on the umask. SQLite gives its `-wal` and `-shm` files the mode of the database.
 
 use std::fs::{self, File, Permissions};
+use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 

@@ -155,7 +155,11 @@ const ENTRIES: &[Entry] = &[
     Entry {
         name: "outbox list",
         examples: &[("phabgate outbox list --format json", "for a monitor")],
-        endings: &[("0", "done"), WRONG, ("3", "the journal cannot be read")],
+        endings: &[
+            ("0", "nothing is undelivered"),
+            WRONG,
+            ("3", "something is undelivered, or the journal cannot be read"),
+        ],
     },
     Entry {
         name: "outbox flush",
@@ -165,6 +169,20 @@ const ENTRIES: &[Entry] = &[
             ("phabgate outbox flush --retry", "once the server may take what it refused"),
         ],
         endings: FLUSH,
+    },
+    Entry {
+        name: "outbox drop",
+        examples: &[(
+            "phabgate outbox drop 01939f2a-0000-7000-8000-000000000001 --why 'the task was destroyed'",
+            "give up what can never reach its task",
+        )],
+        endings: &[
+            ("0", "given up; the journal keeps it"),
+            ("1", "it can still be delivered"),
+            WRONG,
+            ("3", "the journal or the server cannot be used"),
+            CREDENTIALS,
+        ],
     },
     Entry {
         name: "sandbox",

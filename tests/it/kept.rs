@@ -45,6 +45,11 @@ impl UnderWay {
 
 fn locked(server: &Server) -> Connection {
     let database = Connection::open(server.machine.home().join("state/journal.sqlite3")).unwrap();
+    // The command is up an instant before its gate has written that it is.
+    let spawned = "SELECT count(*) FROM event WHERE kind = 'spawned'";
+    while database.query_row(spawned, [], |row| row.get::<_, i64>(0)).unwrap() == 0 {
+        std::thread::yield_now();
+    }
     database.execute_batch("BEGIN EXCLUSIVE").unwrap();
     database
 }

@@ -292,7 +292,7 @@ impl<'a> Reading<'a> {
         let limit = limit.min(LONGEST_WAIT);
         let deadline = tokio::time::Instant::now() + limit;
         let mut told = String::new();
-        while read.verdict.decision == Decision::Pending && tokio::time::Instant::now() < deadline {
+        while can_still_come(&read.verdict) && tokio::time::Instant::now() < deadline {
             let missing = waited_for(&read.verdict);
             if told != missing {
                 let left = SignedDuration::try_from(limit).unwrap_or_default();
@@ -328,7 +328,18 @@ fn is_final(error: &GatherError) -> bool {
     matches!(error, GatherError::Conduit(error) if error.is_credentials())
 }
 
+/// Whether people can still make it allowed by what they write: approvals are missing, or nothing but what reads as a no
+/// denies, whose author may say that it is none.
+fn can_still_come(verdict: &Verdict) -> bool {
+    let mut failed = verdict.rules.iter().filter(|rule| rule.outcome == Outcome::Fail);
+    match verdict.decision {
+        Decision::Pending => true,
+        Decision::Denied => failed.all(|rule| rule.name == "possible-no"),
+        Decision::Allowed(_) | Decision::Undecided => false,
+    }
+}
+
 fn waited_for(verdict: &Verdict) -> String {
-    let pending = verdict.rules.iter().filter(|rule| rule.outcome == Outcome::Pending);
+    let pending = verdict.rules.iter().filter(|rule| matches!(rule.outcome, Outcome::Pending | Outcome::Fail));
     pending.map(|rule| rule.message.as_str()).collect::<Vec<_>>().join("; ")
 }

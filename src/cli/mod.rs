@@ -32,6 +32,7 @@ mod request;
 mod requested;
 mod result_file;
 mod run;
+mod said;
 mod sandbox;
 mod session;
 mod stranded;

@@ -18,6 +18,7 @@ use super::exit::Failure;
 use super::objections;
 use super::record::clock_of;
 use super::result_file::{Child, ResultFile};
+use super::said;
 use super::session::Session;
 use super::stranded::take_over;
 use super::ui::{NAME, Ui, styled};
@@ -186,6 +187,8 @@ async fn attempt(
     if session.is_sandbox() {
         // Whoever tries the sandbox wants to see what the gate saw.
         ui.words(&verdict::text(task, &read.subject, &read.verdict, ui.width()));
+    } else {
+        ui.words(&said::text(&read.subject.said, task, ui.width()));
     }
     say_allowed(&read, task, ui);
     if args.dry_run {

@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::said::{self, Heard, JsonNearMiss};
 use super::ui::{BAD, FAINT, GOOD, HINT, MIND, NAME, hanging, styled};
 use crate::evidence::{Candidate, Evidence, Story};
 use crate::ids::{TaskId, TransactionId};
@@ -37,6 +38,8 @@ pub(super) struct Subject {
     pub(super) behind: Vec<Deployer>,
     /// When it was judged, by the server's clock.
     pub(super) now: Option<Timestamp>,
+    /// What members of the teams said on it, newest first.
+    pub(super) said: Vec<Heard>,
 }
 
 impl Subject {
@@ -67,6 +70,7 @@ impl Subject {
             drill: story.is_drill(),
             behind: behind.collect(),
             now: Some(evidence.now),
+            said: said::heard(evidence, policy, show),
         }
     }
 }
@@ -87,6 +91,8 @@ pub(super) struct Json<'a> {
     rules: &'a [RuleOutcome],
     approvals: Vec<JsonApproval<'a>>,
     teams: &'a [TeamCount],
+    near_misses: Vec<JsonNearMiss<'a>>,
+    said: Vec<Heard>,
     policy: String,
     time: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -188,6 +194,8 @@ pub(super) fn json<'a>(
         rules: &verdict.rules,
         approvals: approvals.collect(),
         teams: &verdict.teams,
+        near_misses: said::near_misses(&verdict.near_misses, subject.title.is_some()),
+        said: said::json(&subject.said),
         policy: policy.digest().to_string(),
         time: subject.now,
         announcement,
@@ -203,6 +211,10 @@ pub(super) fn text(task: TaskId, subject: &Subject, verdict: &Verdict, width: us
     if !verdict.approvals.is_empty() {
         page.push('\n');
         page.push_str(&approvals(verdict, width));
+    }
+    if !subject.said.is_empty() {
+        page.push('\n');
+        page.push_str(&said::text(&subject.said, task, width));
     }
     page.push('\n');
     page.push_str(&headline(&verdict.decision, &verdict.rules, task, width));
@@ -375,7 +387,9 @@ mod tests {
             intent.action = Some(Action::Rollback);
         });
         case("team-open", &|made, _| made.join = "users");
-        case("trailers", &|made, _| _ = made.comment("sre2", 20, "Emergency-Aprove: sre"));
+        case("possible-no", &|made, _| _ = made.comment("sre2", 20, "**Emergency-Reject: sre**"));
+        case("near-misses", &|made, _| _ = made.comment("sre2", 20, "Emergency-Aprove: sre"));
+        case("near-misses", &|made, _| _ = made.comment("sre1", 20, "- Emergency-Withdraw: sre"));
         case("server", &|made, _| made.task.interact = None);
         case("server", &|made, _| {
             made.task.custom.insert("custom.emergency.reason".into(), serde_json::Value::Null);

@@ -16,6 +16,11 @@ pub(super) fn quoted_from(text: &str) -> Option<usize> {
     may_hold(text).then(|| head(&lines(text))).flatten()
 }
 
+/// The same of a text that was split into its lines already.
+pub(super) fn head_of(text: &str, lines: &[Line<'_>]) -> Option<usize> {
+    may_hold(text).then(|| head(lines)).flatten()
+}
+
 /// Whether a text can hold a head at all, told by characters that most texts do not hold.
 fn may_hold(text: &str) -> bool {
     (text.contains('@') && text.contains(':'))
@@ -25,7 +30,7 @@ fn may_hold(text: &str) -> bool {
 }
 
 /// The number of the first line of a head among some lines.
-pub(super) fn head(lines: &[Line<'_>]) -> Option<usize> {
+fn head(lines: &[Line<'_>]) -> Option<usize> {
     let texts: Vec<&str> = lines.iter().map(|line| if line.kind.is_words() { line.text.trim() } else { "" }).collect();
     let begins = |at: &usize| {
         let line = texts[*at];

@@ -7,8 +7,10 @@ mod deployer;
 mod gather;
 mod mail;
 pub(crate) mod merge;
+mod near_miss;
 pub mod records;
 pub mod restate;
+mod said;
 mod statements;
 mod story;
 #[cfg(test)]
@@ -20,6 +22,8 @@ pub use deployer::Purpose;
 pub(crate) use deployer::bare;
 pub use gather::{GatherError, Question, Visibility, gather};
 pub(crate) use gather::{contradiction, differences, later, phids_below};
+pub use near_miss::{Miss, NearKind, NearMiss};
+pub use said::{Said, said};
 pub(crate) use statements::{STATED, happenings};
 pub use story::{Answer, AnswerKind, Changed, Removal, Settled, Source, Statement, Story, Tagged};
 

@@ -3,8 +3,10 @@
 //!
 //! In the room: reading it out of the transactions, up to a moment. Not in the room: whether an answer counts.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use super::near_miss::{self, NearMiss};
 use super::statements::Statements;
 use super::timeline::{Comment, Cut, Moment, Tie, Timeline};
 use super::trailers::{self, Key, Teams};
@@ -38,8 +40,8 @@ pub struct Story {
     pub answers: Vec<Answer>,
     /// Comments that are gone, oldest first.
     pub removals: Vec<Removal>,
-    /// What looks like a trailer of the gate and is none, with who wrote it.
-    pub unknown: Vec<(String, String)>,
+    /// What members of the teams wrote that reads as an answer and is none by the letter, oldest first.
+    pub near_misses: Vec<NearMiss>,
 }
 
 /// Since when a task carries the tag.
@@ -127,6 +129,8 @@ pub struct Answer {
     pub foreign: bool,
     /// It is certain enough to take back a no: understood, its author's, and there by the cut.
     pub certain: bool,
+    /// The line as written, where it is none by the letter and counts all the same: nothing but its form was missed.
+    pub near: Option<String>,
 }
 
 /// A comment that is gone, and may have said anything.
@@ -152,6 +156,7 @@ impl Story {
         let statements = Statements::replay(evidence, policy, cut, &removals);
         let effective = |key| statements.effective(key).cloned();
         let reason = effective(Key::Reason);
+        let answers = answers(timeline, policy, cut);
         Self {
             tagged: tagged(timeline, evidence.tag.as_ref(), cut),
             written: reason.as_ref().map(|reason| policy.read_reason(&reason.value)),
@@ -162,9 +167,9 @@ impl Story {
             drill: effective(Key::Drill),
             settled: statements.settled,
             reworded: statements.reworded,
-            answers: answers(timeline, policy, cut),
+            near_misses: near_miss::near_misses(evidence, policy, cut, &answers),
+            answers,
             removals,
-            unknown: unknown(timeline, cut),
         }
     }
 }
@@ -237,14 +242,20 @@ pub(super) fn answers(timeline: &Timeline, policy: &Policy, cut: Option<Cut>) ->
         let foreign = |version: &CommentVersion| version.author != comment.transaction.author;
         for (key, kind, tie) in kinds {
             let said = match kind {
-                AnswerKind::Approve => trailers::last(text, key).map(|value| (comment.newest(), value)),
+                AnswerKind::Approve => approval(text, policy).map(|value| (comment.newest(), value)),
                 // What speaks against the deploy is lifted by an edit that is its author's and was there in time.
                 AnswerKind::Withdraw | AnswerKind::Reject => {
-                    last_said(&comment, key, |version| unsure(version) || foreign(version))
+                    let said = last_said(&comment, key, |version| unsure(version) || foreign(version));
+                    said.map(|(version, value)| (version, Said { value: Cow::Borrowed(value), near: None }))
                 }
             };
-            let Some((newest, value)) = said else { continue };
-            let version = unchanged_since(&comment, newest, key, value);
+            let Some((newest, said)) = said else { continue };
+            let holds = |text: &'_ str| match kind {
+                AnswerKind::Approve => approval(text, policy).is_some_and(|other| other.value == said.value),
+                AnswerKind::Withdraw | AnswerKind::Reject => trailers::last(text, key) == Some(&*said.value),
+            };
+            let version = unchanged_since(&comment, newest, holds);
+            let value = &*said.value;
             let moment = timeline.moment_of_version(comment.transaction, version, tie);
             if kind == AnswerKind::Approve && unsure(version) {
                 continue;
@@ -263,11 +274,31 @@ pub(super) fn answers(timeline: &Timeline, policy: &Policy, cut: Option<Cut>) ->
                 moment,
                 edited_in: version.version > 1,
                 foreign,
+                near: said.near.map(str::to_owned),
             });
         }
     }
     answers.sort_by_key(|answer| answer.moment.position);
     answers
+}
+
+/// What a text says for one kind of answer.
+struct Said<'a> {
+    value: Cow<'a, str>,
+    /// The line, where it is no trailer by the letter.
+    near: Option<&'a str>,
+}
+
+/// The approval in a text: by the letter, or missed by nothing but its form and all that the text says.
+fn approval<'a>(text: &'a str, policy: &Policy) -> Option<Said<'a>> {
+    let understood = |value: &str| matches!(trailers::teams_of_approval(value, policy), Teams::Named(_));
+    let trailer = trailers::last(text, Key::Approve);
+    if !trailer.is_some_and(understood)
+        && let Some((line, value)) = near_miss::lone_approval(text).filter(|(_, value)| understood(value))
+    {
+        return Some(Said { value: Cow::Owned(value), near: Some(line) });
+    }
+    trailer.map(|value| Said { value: Cow::Borrowed(value), near: None })
 }
 
 /// The value of a trailer in the newest version of a comment that has it, looking behind versions that may not count.
@@ -286,19 +317,13 @@ fn last_said<'a>(
     None
 }
 
-/// The version since which a comment holds this value of a trailer without a break, up to `newest`.
-fn unchanged_since<'a>(comment: &Comment<'a>, newest: &'a CommentVersion, key: Key, value: &str) -> &'a CommentVersion {
-    let same = |version: &&CommentVersion| !version.removed && trailers::last(version.text(), key) == Some(value);
+/// The version since which a comment holds an answer without a break, up to `newest`.
+fn unchanged_since<'a>(
+    comment: &Comment<'a>,
+    newest: &'a CommentVersion,
+    holds: impl Fn(&str) -> bool,
+) -> &'a CommentVersion {
+    let same = |version: &&CommentVersion| !version.removed && holds(version.text());
     let versions = comment.versions().iter().skip_while(|version| version.version > newest.version);
     versions.take_while(same).last().unwrap_or(newest)
-}
-
-fn unknown(timeline: &Timeline, cut: Option<Cut>) -> Vec<(String, String)> {
-    let comments = timeline.comments(cut);
-    comments
-        .flat_map(|comment| {
-            let keys = comment.text().map(trailers::unknown_keys).unwrap_or_default();
-            keys.into_iter().map(move |key| (key.to_owned(), comment.transaction.author.clone()))
-        })
-        .collect()
 }

@@ -5,7 +5,7 @@
 
 use super::mail;
 use crate::policy::Policy;
-use crate::remarkup::{Line, lines};
+use crate::remarkup::lines;
 
 /// What a trailer says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,19 +103,9 @@ fn values(text: &str, key: Key) -> Vec<(usize, &str)> {
     lines.filter_map(|(at, line)| Some((at, split(line.text, key.name())?))).collect()
 }
 
-/// The keys in a text that look like trailers of the gate and are none: `Emergency-Aprove`.
-pub fn unknown_keys(text: &str) -> Vec<&str> {
-    if !holds(text, FAMILY) {
-        return Vec::new();
-    }
-    let own = lines(text).into_iter().filter(Line::is_own);
-    own.filter_map(|line| line.text.split_once(':').map(|(key, _)| key.trim_end()))
-        .filter(|key| {
-            key.get(..FAMILY.len()).is_some_and(|start| start.eq_ignore_ascii_case(FAMILY)) && key.len() > FAMILY.len()
-        })
-        .filter(|key| key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'))
-        .filter(|key| !is_key(key))
-        .collect()
+/// The key and the value of a line that stands where a trailer can stand.
+pub(super) fn read(line: &str) -> Option<(Key, &str)> {
+    Key::ALL.into_iter().find_map(|key| Some((key, split(line, key.name())?)))
 }
 
 /// What the names of all keys begin with.

@@ -55,7 +55,6 @@ impl Teller<'_> {
                 entries.extend(self.not_believed(text, before, &base));
             }
             entries.extend(self.follow_up(text, before, &base));
-            entries.extend(self.unknown(text, before, &base));
             previous = Some(version);
         }
         entries
@@ -130,19 +129,6 @@ impl Teller<'_> {
         let detail = Detail { trailer: Some(Key::Followup.name()), value: self.open(value), ..Detail::default() };
         let words = format!("named the follow-up: {}", self.quote(value));
         Some(Entry { kind: Kind::FollowUp, tone: Tone::Plain, words, detail, ..base.clone() })
-    }
-
-    fn unknown(&self, text: &str, before: Option<&str>, base: &Entry) -> Vec<Entry> {
-        let known = before.map(trailers::unknown_keys).unwrap_or_default();
-        let keys = trailers::unknown_keys(text).into_iter().filter(|key| !known.contains(key));
-        let entries = keys.map(|key| Entry {
-            kind: Kind::Unknown,
-            tone: Tone::Mind,
-            words: format!("wrote {}, which is no trailer of the gate: nothing was understood", self.quote(key)),
-            detail: Detail { value: self.open(key), ..Detail::default() },
-            ..base.clone()
-        });
-        entries.collect()
     }
 
     /// Comments that are gone.

@@ -7,6 +7,7 @@
 
 mod answers;
 mod comments;
+mod near;
 mod records;
 mod statements;
 #[cfg(test)]
@@ -50,8 +51,10 @@ pub enum Kind {
     Edited,
     /// A comment was removed.
     Removed,
-    /// A line that looks like a trailer of the gate and is none.
-    Unknown,
+    /// A line that reads as an answer and is none by the letter.
+    NearMiss,
+    /// What else a member of a team said.
+    Said,
 }
 
 impl Kind {
@@ -70,13 +73,14 @@ impl Kind {
             Self::Record => "record",
             Self::Edited => "edited",
             Self::Removed => "removed",
-            Self::Unknown => "unknown",
+            Self::NearMiss => "near miss",
+            Self::Said => "said",
         }
     }
 
     /// Whether it belongs to an emergency; what happens to every task does not.
     fn is_emergency(self) -> bool {
-        !matches!(self, Self::Created | Self::Status | Self::Removed)
+        !matches!(self, Self::Created | Self::Status | Self::Removed | Self::Said)
     }
 }
 
@@ -178,6 +182,8 @@ pub fn tell(evidence: &Evidence, policy: &Policy, show_restricted: bool) -> Hist
     let mut entries = teller.task();
     entries.extend(teller.statements());
     entries.extend(teller.comments());
+    entries.extend(teller.near_misses());
+    entries.extend(teller.said());
     entries.sort_by_key(|entry| entry.moment.position);
     History {
         emergency: entries.iter().any(|entry| entry.kind.is_emergency()),

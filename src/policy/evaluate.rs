@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 
 use super::judge::{Bench, Judged};
+use super::near::JudgedNearMiss;
 use super::rules::{self, task_visible};
 use super::verdict::{Decision, RuleOutcome, TeamCount, Verdict};
 use super::{Action, Policy};
@@ -41,6 +42,7 @@ pub(super) struct Context<'a> {
     pub(super) judged: &'a Judged,
     pub(super) teams: &'a [TeamCount],
     pub(super) records: &'a [Standing],
+    pub(super) near_misses: &'a [JudgedNearMiss],
     /// The status that the task had at the moment that is judged.
     pub(super) status: &'a str,
     /// Texts of the task are not to be shown.
@@ -120,6 +122,7 @@ fn judge(
     let bench = Bench { evidence, policy, story, now, hide };
     let judged = bench.judge();
     let teams = bench.count(intent.action, &judged.approvals);
+    let near_misses = bench.near_misses(&judged.approvals);
     let records = evidence.records(policy, cut);
     let state = evidence.timeline.state(&evidence.task, policy.field.as_deref(), cut);
     let context = Context {
@@ -132,15 +135,28 @@ fn judge(
         judged: &judged,
         teams: &teams,
         records: &records,
+        near_misses: &near_misses,
         status: &state.status,
         hide,
     };
     let outcomes = rules(&context);
-    Verdict { decision: Decision::from_outcomes(&outcomes), rules: outcomes, approvals: judged.approvals, teams }
+    Verdict {
+        decision: Decision::from_outcomes(&outcomes),
+        rules: outcomes,
+        approvals: judged.approvals,
+        teams,
+        near_misses,
+    }
 }
 
 /// The verdict on a task that this account is not shown.
 pub fn not_visible(task: TaskId, account: &str) -> Verdict {
     let rules = vec![task_visible::not_visible(task, account)];
-    Verdict { decision: Decision::from_outcomes(&rules), rules, approvals: Vec::new(), teams: Vec::new() }
+    Verdict {
+        decision: Decision::from_outcomes(&rules),
+        rules,
+        approvals: Vec::new(),
+        teams: Vec::new(),
+        near_misses: Vec::new(),
+    }
 }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::conduit::Account;
 use crate::evidence::trailers::{Key, Teams};
-use crate::evidence::{Answer, AnswerKind, Attestation, Changed, Evidence, Removal, Story, Tagged, bare};
+use crate::evidence::{Answer, AnswerKind, Attestation, Changed, Evidence, NearKind, Removal, Story, Tagged, bare};
 use crate::ids::{Phid, TransactionId, User};
 use crate::record::ApprovalKind;
 use crate::time::rough;
@@ -215,6 +215,10 @@ impl Bench<'_> {
         if gone {
             return Some(WhyNot::CommentRemoved);
         }
+        if let Some(near) = self.doubt(answer) {
+            let what = if near.kind == NearKind::No { "a no" } else { "a withdrawal" };
+            return Some(WhyNot::Doubted { what });
+        }
         match story.tagged {
             Tagged::Since(since) if since.position >= position => return Some(WhyNot::BeforeTag),
             Tagged::Since(_) => {}
@@ -254,8 +258,13 @@ impl Bench<'_> {
             let answers = self.story.answers.iter().filter(|answer| answer.author == *phid && !answer.foreign);
             answers.into_iter().any(|answer| matches!(answer.teams, Teams::NotUnderstood(_)))
         };
+        // What reads as an answer is one here, and a comment that is gone may have been one.
+        let hinted = |phid: &Phid<User>| {
+            self.story.near_misses.iter().any(|near| near.author == *phid)
+                || self.story.removals.iter().any(|gone| gone.author == phid.as_str())
+        };
         let spoke = |phid: &Phid<User>| {
-            unclear(phid) || latest.keys().any(|(author, answered)| *author == phid && answered == team)
+            unclear(phid) || hinted(phid) || latest.keys().any(|(author, answered)| *author == phid && answered == team)
         };
         let why_not = match (&phid, self.policy.team(team)) {
             (Some(phid), Some(_)) if spoke(phid) => Some(WhyNot::OwnWord),
@@ -310,7 +319,7 @@ impl Bench<'_> {
     }
 
     /// Whether a no of this person stops the deploy: they are in a team, or in one that could not be read.
-    fn may_reject(&self, author: &Phid<User>) -> bool {
+    pub(super) fn may_reject(&self, author: &Phid<User>) -> bool {
         let person = self.evidence.accounts.get(author).is_none_or(Account::is_enabled_person);
         let unread = self.policy.teams.iter().any(|team| !self.evidence.teams.contains_key(&team.key));
         person && (unread || !self.teams_of(author).is_empty())

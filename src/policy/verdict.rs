@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::near::JudgedNearMiss;
 use crate::ids::{Phid, TransactionId, User};
 use crate::record::ApprovalKind;
 
@@ -93,6 +94,12 @@ pub enum WhyNot {
     /// A later comment of the approver was removed, and may have taken it back.
     #[error("a later comment of the approver was removed, and may have withdrawn it")]
     CommentRemoved,
+    /// Their later words read as a no or a withdrawal.
+    #[error("a later line of theirs reads as {what}")]
+    Doubted {
+        /// What it reads as.
+        what: &'static str,
+    },
     /// Not the approver wrote it.
     #[error("somebody else edited it into the comment")]
     Foreign,
@@ -213,6 +220,8 @@ pub struct Verdict {
     pub approvals: Vec<Approval>,
     /// How many approvals each team has.
     pub teams: Vec<TeamCount>,
+    /// What members wrote that reads as an answer and is none by the letter, newest first.
+    pub near_misses: Vec<JudgedNearMiss>,
 }
 
 impl Verdict {
@@ -224,7 +233,13 @@ impl Verdict {
             message: why,
             hint: Some(hint.to_owned()),
         };
-        Self { decision: Decision::Undecided, rules: vec![rule], approvals: Vec::new(), teams: Vec::new() }
+        Self {
+            decision: Decision::Undecided,
+            rules: vec![rule],
+            approvals: Vec::new(),
+            teams: Vec::new(),
+            near_misses: Vec::new(),
+        }
     }
 
     /// The names of the rules that keep the verdict from `allowed`.

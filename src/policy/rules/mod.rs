@@ -9,6 +9,8 @@ mod clock;
 mod deployer;
 mod explanation;
 mod in_flight;
+mod near_misses;
+mod possible_no;
 mod reason;
 mod rejected;
 mod repeat;
@@ -18,7 +20,6 @@ mod task_open;
 pub(super) mod task_visible;
 mod team;
 mod team_open;
-mod trailers;
 
 use super::evaluate::Context;
 use super::verdict::{Outcome, RuleOutcome};
@@ -45,13 +46,14 @@ pub const ALL: &[Rule] = &[
     deployer::RULE,
     team::RULE,
     rejected::RULE,
+    possible_no::RULE,
     action::RULE,
     change::RULE,
     in_flight::RULE,
     repeat::RULE,
     can_record::RULE,
     team_open::RULE,
-    trailers::RULE,
+    near_misses::RULE,
     server::RULE,
     clock::RULE,
 ];

@@ -107,7 +107,7 @@ fn a_rejection_counts_where_a_team_or_an_account_could_not_be_read() {
 
 #[test]
 fn a_trailer_in_a_quote_or_a_code_block_is_none() {
-    for text in ["> Emergency-Approve: sre", "```\nEmergency-Approve: sre\n```", " Emergency-Approve: sre"] {
+    for text in ["> Emergency-Approve: sre", "```\nEmergency-Approve: sre\n```", "  Emergency-Approve: sre"] {
         let mut history = said(&[YES]);
         history.comment("sre1", 20, text);
         assert!(why_not(&history, "sre1").is_empty(), "{text}");

@@ -5,6 +5,7 @@ mod approvals;
 mod cut;
 mod edits;
 mod others;
+mod near_misses;
 mod properties;
 mod restricted;
 mod rules;

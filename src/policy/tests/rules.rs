@@ -347,14 +347,14 @@ fn repeat() {
 }
 
 #[test]
-fn team_open_trailers_and_clock_warn() {
+fn team_open_near_misses_and_clock_warn() {
     let mut history = History::ready();
     history.join = "users";
-    history.comment("outsider", 20, "Emergency-Aprove: sre");
+    history.comment("sre2", 20, "Emergency-Aprove: sre");
     let mut evidence = history.evidence();
     evidence.skew = jiff::SignedDuration::from_secs(61);
     let verdict = evaluate(&evidence, &history.policy, &Intent::default(), None);
-    for rule in ["team-open", "trailers", "clock"] {
+    for rule in ["team-open", "near-misses", "clock"] {
         assert_eq!(verdict.rule(rule).unwrap().outcome, Warn, "{rule}");
     }
     assert_eq!(verdict.decision.word(), "allowed");

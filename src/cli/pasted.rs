@@ -1,0 +1,97 @@
+//! Nothing that the gate prints or puts on a task is an answer or a statement of whoever pastes it back: what it says, turned
+//! into a mail and back by several clients, as a comment of every person, makes no verdict better.
+
+use clap::CommandFactory;
+
+use super::answer_page::Shown;
+use super::verdict::{self, Subject};
+use crate::audit::findings;
+use crate::evidence::Story;
+use crate::evidence::testing::History;
+use crate::ids::TaskId;
+use crate::policy::{self, Intent};
+use crate::record::render::{render, tests::example};
+
+/// All that the gate says, as it says it.
+fn messages() -> Vec<String> {
+    let task = TaskId::new(1).unwrap();
+    let url = || "http://phab.example/T1".to_owned();
+    let mut all = vec![render(&example())];
+    for (_, evidence, policy, intent) in verdict::tests::cases() {
+        let story = Story::read(&evidence, &policy, None);
+        let subject = Subject::of(&evidence, &story, &policy, url(), false);
+        let verdict = policy::evaluate(&evidence, &policy, &intent, None);
+        all.extend([30, 80].map(|width| verdict::text(task, &subject, &verdict, width)));
+        for rule in &verdict.rules {
+            all.push(rule.message.clone());
+            all.extend(rule.hint.clone());
+        }
+        let shown = Shown::of(&evidence, &policy, url(), false);
+        for comment in ["Emergency-Approve: sre", "`fine`\n\nEmergency-Approve: sre", "Emergency-Withdraw: sre"] {
+            all.extend([30, 80].map(|width| shown.before(comment, width)));
+        }
+    }
+    all.extend(policy::rules::ALL.iter().map(|rule| rule.page.to_owned()));
+    all.extend(findings::ALL.iter().map(|rule| rule.page.to_owned()));
+    let command = super::Cli::command();
+    all.extend(command.get_subcommands().map(|command| command.clone().render_long_help().to_string()));
+    all
+}
+
+fn each_line(text: &str, of: impl Fn(&str) -> String) -> String {
+    text.lines().map(of).collect::<Vec<_>>().join("\n")
+}
+
+/// What becomes of a text on its way through a mail client and back.
+fn mailed(text: &str) -> Vec<String> {
+    let flat = each_line(text, |line| line.trim().to_owned());
+    // As HTML: the marks are gone, and what was code is text.
+    let bare = each_line(&flat, |line| {
+        let line = line.trim_start_matches(["-", "*", " ", ">"].map(|mark| mark.chars().next().unwrap()));
+        line.replace("**", "").replace('`', "").replace("(NOTE) ", "")
+    });
+    let wrapped = textwrap::fill(&bare.replace('\n', " "), 40);
+    let mut all = Vec::new();
+    for text in [text.to_owned(), flat, bare, wrapped] {
+        all.push(format!("No! Please wait\n\n________________________________\nFrom: phabgate\nSent: now\n\n{text}"));
+        all.push(format!("Nein\n\nAm 27.11.2026 schrieb phabgate <phabgate@phab.example>:\n\n{text}"));
+        all.push(each_line(&text, |line| format!("> {line}")));
+        all.push(text);
+    }
+    all
+}
+
+#[test]
+fn nothing_that_the_gate_says_answers_for_who_pastes_it() {
+    let rank = |history: &History| {
+        let verdict = policy::evaluate(&history.evidence(), &history.policy, &Intent::default(), None);
+        let order = ["undecided", "denied", "pending", "allowed"];
+        let approvals = verdict.approvals.iter().filter(|approval| approval.counts()).count();
+        let failed = verdict.rules.iter().filter(|rule| rule.outcome == policy::Outcome::Fail).count();
+        (order.iter().position(|word| *word == verdict.decision.word()).unwrap(), approvals, usize::MAX - failed)
+    };
+    let mut no_reason = History::new("deployer1");
+    no_reason.tag("deployer1", 2, "emergency");
+    let mut rejected = History::ready();
+    rejected.comment("sre2", 20, "Emergency-Reject: sre");
+    let mut doubted = History::ready();
+    doubted.comment("sre2", 20, "**Emergency-Reject: sre**");
+    let bases: Vec<_> = [no_reason, History::emergency(), rejected, doubted].map(|base| (rank(&base), base)).into();
+    let mut seen = std::collections::BTreeSet::new();
+    for message in messages() {
+        for text in mailed(&message) {
+            if !text.to_lowercase().contains("emergency-") || !seen.insert(text.clone()) {
+                continue;
+            }
+            for person in ["releng1", "sre1", "sre2", "sec1", "both", "deployer1", "outsider", "phabgate"] {
+                for (before, base) in &bases {
+                    let mut history = base.clone();
+                    history.comment(person, 30, &text);
+                    let after = rank(&history);
+                    assert!(after.0 <= before.0 && after.1 <= before.1 && after.2 <= before.2, "{person} pastes\n{text}");
+                }
+            }
+        }
+    }
+    assert!(seen.len() > 100, "{} texts hold anything to paste", seen.len());
+}

@@ -1,0 +1,99 @@
+//! What members of the teams wrote on a task beside their answers, as `check` and `run` print it.
+//!
+//! Responsible for the form, for people and for programs: near misses, and what else was said. Not responsible for collecting it.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::ui::{FAINT, NAME, styled};
+use crate::evidence::{Evidence, NearKind, said};
+use crate::ids::{TaskId, TransactionId};
+use crate::policy::{Effect, JudgedNearMiss, Policy};
+use crate::text::{columns, shorten};
+use crate::time::utc;
+
+/// How many of what was said are shown to people.
+const SHOWN: usize = 3;
+/// How many of what was said programs get.
+const MOST: usize = 50;
+/// How long each may be for programs, in characters.
+const LONGEST: usize = 500;
+
+/// Something that a member said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Heard {
+    user: String,
+    time: Timestamp,
+    transaction: TransactionId,
+    /// `None` where the task is restricted.
+    text: Option<String>,
+}
+
+/// What members said on a task, newest first; without the texts of a restricted task.
+pub(super) fn heard(evidence: &Evidence, policy: &Policy, show: bool) -> Vec<Heard> {
+    let heard = said(evidence, policy).into_iter().map(|said| Heard {
+        user: evidence.name_of(&said.author),
+        time: said.moment.time,
+        transaction: said.moment.transaction,
+        text: show.then_some(said.text),
+    });
+    heard.collect()
+}
+
+/// The newest of it for people, one line each, and how many more there are.
+pub(super) fn text(heard: &[Heard], task: TaskId, width: usize) -> String {
+    if heard.is_empty() {
+        return String::new();
+    }
+    let mut page = format!("{}\n", styled(NAME, "Said on the task"));
+    for one in heard.iter().take(SHOWN) {
+        let head = format!("  {}, {}", one.user, utc(one.time));
+        let words = one.text.as_deref().map(|text| {
+            let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let room = width.saturating_sub(columns(&head) + 2).max(20);
+            format!(": {}", shorten(&joined, room))
+        });
+        page.push_str(&format!("{head}{}\n", words.unwrap_or_default()));
+    }
+    if heard.len() > SHOWN {
+        let more = format!("  and {} more: phabgate history {task}\n", heard.len() - SHOWN);
+        page.push_str(&styled(FAINT, &more).to_string());
+    }
+    page
+}
+
+/// The same for programs.
+pub(super) fn json(heard: &[Heard]) -> Vec<Heard> {
+    let cut = |text: &String| text.chars().take(LONGEST).collect::<String>();
+    let shown = heard.iter().take(MOST).cloned();
+    shown.map(|one| Heard { text: one.text.as_ref().map(cut), ..one }).collect()
+}
+
+/// A near miss for programs.
+#[derive(Debug, Serialize)]
+pub(super) struct JsonNearMiss<'a> {
+    kind: NearKind,
+    user: &'a str,
+    time: Timestamp,
+    transaction: TransactionId,
+    /// `None` where the task is restricted.
+    line: Option<&'a str>,
+    effect: Effect,
+    why: &'a str,
+    write: Option<&'a str>,
+}
+
+/// The near misses of a verdict for programs.
+pub(super) fn near_misses(judged: &[JudgedNearMiss], show: bool) -> Vec<JsonNearMiss<'_>> {
+    let near = judged.iter().map(|near| JsonNearMiss {
+        kind: near.kind,
+        user: &near.user,
+        time: near.moment.time,
+        transaction: near.moment.transaction,
+        line: show.then_some(near.line.as_str()),
+        effect: near.effect,
+        why: &near.why,
+        write: near.write.as_deref(),
+    });
+    near.collect()
+}

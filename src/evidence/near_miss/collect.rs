@@ -1,0 +1,223 @@
+//! The near misses that stand on a task.
+//!
+//! Responsible for whose they are, since when, and whether they still stand: in comments by their newest version, in the
+//! description for as long as who first wrote a line has neither taken it out nor answered. Not responsible for what they do to
+//! a verdict.
+
+use std::collections::BTreeSet;
+
+use super::fold::fold;
+use super::{Found, Miss, NearKind, Place, read};
+use crate::conduit::{Change, CommentVersion};
+use crate::evidence::timeline::{Comment, Cut, Moment, Tie, Timeline};
+use crate::evidence::{Answer, Evidence, Tag};
+use crate::ids::{Phid, User};
+use crate::policy::Policy;
+use crate::record::parse::Parsed;
+
+/// A near miss on a task, by a member of a team.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NearMiss {
+    /// Who.
+    pub author: Phid<User>,
+    /// What it reads as.
+    pub kind: NearKind,
+    /// It is taken for what it reads as: a no that denies, a withdrawal that voids.
+    pub possible: bool,
+    /// Why it is no answer.
+    pub miss: Miss,
+    /// Its author answered by the letter since.
+    pub answered: bool,
+    /// The line as written.
+    pub line: String,
+    /// Since when it stands there.
+    pub moment: Moment,
+    /// It stands in the description.
+    pub in_description: bool,
+}
+
+/// When a task first carried the tag.
+pub(in crate::evidence) fn first_tagged(timeline: &Timeline, tag: Option<&Tag>, cut: Option<Cut>) -> Option<Moment> {
+    let tag = tag?;
+    let adds = |change: &Change| match change {
+        Change::Projects { added, .. } => added.iter().any(|project| tag.family.contains(project)),
+        _ => false,
+    };
+    let first = timeline.up_to(cut).iter().find(|transaction| adds(&transaction.change))?;
+    Some(timeline.moment_of(first))
+}
+
+/// Whether somebody is in a team of the policy, or may be, since the members of a team could not be read.
+pub(in crate::evidence) fn is_member(evidence: &Evidence, policy: &Policy, phid: &str) -> bool {
+    let teams = policy.teams.iter().map(|team| evidence.teams.get(&team.key));
+    teams.into_iter().any(|team| team.is_none_or(|team| team.members.iter().any(|member| member.as_str() == phid)))
+}
+
+/// The near misses of members since the task first carried the tag, oldest first.
+pub(in crate::evidence) fn near_misses(
+    evidence: &Evidence,
+    policy: &Policy,
+    cut: Option<Cut>,
+    answers: &[Answer],
+) -> Vec<NearMiss> {
+    let Some(tagged) = first_tagged(&evidence.timeline, evidence.tag.as_ref(), cut) else { return Vec::new() };
+    let collector = Collector { evidence, policy, cut };
+    let mut found = collector.in_comments(tagged);
+    found.extend(collector.in_description());
+    // What counts all the same is among the answers.
+    let counts = |near: &NearMiss, answer: &Answer| {
+        answer.moment.transaction == near.moment.transaction && answer.near.as_ref() == Some(&near.line)
+    };
+    found.retain(|near| !answers.iter().any(|answer| counts(near, answer)));
+    for near in &mut found {
+        near.answered = answers.iter().any(|answer| {
+            answer.author == near.author
+                && answer.near.is_none()
+                && answer.certain
+                && answer.moment.position > near.moment.position
+                && (near.in_description || answer.moment.transaction > near.moment.transaction)
+        });
+    }
+    found.sort_by_key(|near| near.moment.position);
+    found
+}
+
+struct Collector<'a> {
+    evidence: &'a Evidence,
+    policy: &'a Policy,
+    cut: Option<Cut>,
+}
+
+impl<'a> Collector<'a> {
+    fn near(&self, author: &str, found: &Found<'_>, moment: Moment) -> Option<NearMiss> {
+        Some(NearMiss {
+            author: Phid::new(author).ok()?,
+            kind: found.kind,
+            possible: found.possible,
+            miss: found.miss,
+            answered: false,
+            line: found.line.to_owned(),
+            moment,
+            in_description: false,
+        })
+    }
+
+    /// Comments whose words are the gate's: those by a recorder, and records that are believed.
+    fn is_the_gates(&self, comment: &Comment<'_>) -> bool {
+        let author = &comment.transaction.author;
+        self.evidence.is_recorder(author, self.policy) == Some(true)
+            || matches!(comment.claim(), Parsed::Record(record) if self.evidence.believes(record, author, self.policy))
+    }
+
+    fn in_comments(&self, tagged: Moment) -> Vec<NearMiss> {
+        let mut all = Vec::new();
+        for comment in self.evidence.timeline.comments(self.cut) {
+            let author = &comment.transaction.author;
+            if !is_member(self.evidence, self.policy, author) || comment.text().is_none() || self.is_the_gates(&comment)
+            {
+                continue;
+            }
+            for (version, found) in self.standing(&comment) {
+                let since = since(&comment, version, found.line);
+                let moment = self.evidence.timeline.moment_of_version(comment.transaction, since, Tie::Wins);
+                if moment.time < tagged.time {
+                    continue;
+                }
+                let mut found = found;
+                if found.possible && found.miss == Miss::BelowMail && self.stood_before(&comment, found.line) {
+                    (found.possible, found.miss) = (false, Miss::Repeated);
+                }
+                all.extend(self.near(author, &found, moment));
+            }
+        }
+        all
+    }
+
+    /// The near misses of the newest version; and those of versions before it that speak against the deploy, as long as who
+    /// took them out is not the author, or may not have done it by the cut.
+    fn standing<'c>(&self, comment: &Comment<'c>) -> Vec<(&'c CommentVersion, Found<'c>)> {
+        let mut standing: Vec<(&CommentVersion, Found<'_>)> = Vec::new();
+        for (behind, version) in comment.versions().iter().filter(|version| !version.removed).enumerate() {
+            let foreign = version.author != comment.transaction.author;
+            for found in read(version.text(), Place::Comment, self.policy) {
+                let against = found.kind != NearKind::Yes;
+                let known = standing.iter().any(|(_, other)| other.line == found.line);
+                if !known && (against || (behind == 0 && !foreign)) {
+                    standing.push((version, found));
+                }
+            }
+            let unsure = version.version > 1 && self.cut.is_some_and(|cut| cut.time == version.created);
+            if !foreign && !unsure {
+                break;
+            }
+        }
+        standing
+    }
+
+    /// Whether a line stands in a comment before this one.
+    fn stood_before(&self, comment: &Comment<'_>, line: &str) -> bool {
+        let folded = fold(line);
+        let earlier = self.evidence.timeline.comments(self.cut);
+        let earlier = earlier.take_while(|earlier| earlier.transaction.id < comment.transaction.id);
+        let mut texts = earlier.flat_map(|earlier| earlier.versions().iter().map(CommentVersion::text));
+        texts.any(|text| text.lines().any(|earlier| earlier.trim() == line || fold(earlier) == folded))
+    }
+
+    /// A line of the description is of who first wrote it, and stands until that person takes it out.
+    fn in_description(&self) -> Vec<NearMiss> {
+        let mut standing: Vec<NearMiss> = Vec::new();
+        for (author, moment, text) in self.descriptions() {
+            let found = read(text, Place::Description, self.policy);
+            let lines: BTreeSet<&str> = found.iter().map(|found| found.line).collect();
+            standing.retain(|near| near.author.as_str() != author || lines.contains(near.line.as_str()));
+            for mut found in found {
+                if standing.iter().any(|near| near.line == found.line) {
+                    continue;
+                }
+                let mail = found.possible && found.miss == Miss::BelowMail;
+                if mail && self.said_before(moment, found.line) {
+                    (found.possible, found.miss) = (false, Miss::Repeated);
+                }
+                standing
+                    .extend(self.near(author, &found, moment).map(|near| NearMiss { in_description: true, ..near }));
+            }
+        }
+        standing.retain(|near| is_member(self.evidence, self.policy, near.author.as_str()));
+        standing
+    }
+
+    fn said_before(&self, moment: Moment, line: &str) -> bool {
+        let earlier = self.evidence.timeline.comments(self.cut);
+        let mut earlier = earlier.take_while(|earlier| earlier.transaction.id < moment.transaction);
+        earlier.any(|earlier| earlier.versions().iter().any(|v| v.text().lines().any(|other| other.trim() == line)))
+    }
+
+    /// The texts that the description had, with who wrote each and when.
+    fn descriptions(&self) -> Vec<(&'a str, Moment, &'a str)> {
+        let timeline = &self.evidence.timeline;
+        let change = |change: &'a Change| match change {
+            Change::Description { old, new } => Some((old.as_str(), new.as_str())),
+            _ => None,
+        };
+        let first = timeline.transactions().iter().find_map(|transaction| change(&transaction.change));
+        let beginning = first.map_or(self.evidence.task.description.as_str(), |(old, _)| old);
+        let mut texts = Vec::new();
+        if let Some(made) = timeline.transactions().first() {
+            texts.push((self.evidence.task.author.as_str(), timeline.moment_of(made), beginning));
+        }
+        for transaction in timeline.up_to(self.cut) {
+            if let Some((_, new)) = change(&transaction.change) {
+                texts.push((transaction.author.as_str(), timeline.moment_of(transaction), new));
+            }
+        }
+        texts
+    }
+}
+
+/// The version since which a comment holds a line without a break.
+fn since<'c>(comment: &Comment<'c>, from: &'c CommentVersion, line: &str) -> &'c CommentVersion {
+    let holds =
+        |version: &&CommentVersion| !version.removed && version.text().lines().any(|other| other.trim() == line);
+    let versions = comment.versions().iter().skip_while(|version| version.version > from.version);
+    versions.take_while(holds).last().unwrap_or(from)
+}

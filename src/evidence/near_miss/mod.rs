@@ -1,0 +1,395 @@
+//! Near misses: lines that a person reads as an answer, and that are none by the letter.
+//!
+//! Responsible for the second reader: which lines of a text are near misses, and how much weight they have. What reads as
+//! a no must not be passed over because it is not written as a trailer, and a yes counts only where nothing but its form was
+//! missed. Beside it: how a line is folded, and which near misses stand on a task. Not responsible for whether their
+//! author may answer at all.
+
+mod collect;
+mod fold;
+
+pub use collect::NearMiss;
+pub(super) use collect::is_member;
+pub(super) use collect::{first_tagged, near_misses};
+use fold::{Part, fold, may_hold, within_one};
+
+use super::mail;
+use super::trailers::{self, Key};
+use crate::policy::Policy;
+use crate::remarkup::{Line, LineKind, lines};
+use crate::text::is_hidden;
+
+/// What a line reads as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NearKind {
+    /// A no.
+    No,
+    /// Taking back what was said.
+    Withdraw,
+    /// A yes.
+    Yes,
+}
+
+/// Why a line is no answer, or has less weight than one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Miss {
+    /// It is not written as a trailer is.
+    #[error("it is not written as the gate reads it")]
+    Form,
+    /// It stands in a sentence.
+    #[error("it stands in a sentence")]
+    Sentence,
+    /// Readers see it struck out.
+    #[error("it is struck out")]
+    Struck,
+    /// An approval stands on the same line.
+    #[error("an approval stands on the same line")]
+    BesideApproval,
+    /// It stands in a mark that reaches over several lines.
+    #[error("it stands inside a link, an icon or monospaced text")]
+    InMark,
+    /// It stands in the mail that a comment repeats.
+    #[error("it stands below the head of a mail that the comment repeats")]
+    BelowMail,
+    /// Of several such lines in one comment the last alone counts.
+    #[error("only the last such line of a comment counts")]
+    NotLast,
+    /// Answers count in comments.
+    #[error("it stands in the description, and answers count in comments")]
+    InDescription,
+    /// Somebody said it earlier, and a mail repeats it.
+    #[error("the same line stands in an earlier comment")]
+    Repeated,
+}
+
+/// Where a text stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Comment,
+    Description,
+}
+
+/// A near miss in a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found<'a> {
+    pub(super) line: &'a str,
+    pub(super) kind: NearKind,
+    /// It is to be taken for what it reads as: a possible no, a possible withdrawal.
+    pub(super) possible: bool,
+    pub(super) miss: Miss,
+}
+
+/// The near misses of a text, in order.
+pub(super) fn read<'a>(text: &'a str, place: Place, policy: &Policy) -> Vec<Found<'a>> {
+    if !may_hold(text) {
+        return Vec::new();
+    }
+    let lines = lines(text);
+    let head = mail::head_of(text, &lines).unwrap_or(lines.len());
+    let mut found = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        if !line.kind.is_words() || line.text.starts_with('>') || !may_hold(line.text) {
+            continue;
+        }
+        let below = at >= head;
+        let trailer = trailers::read(line.text).filter(|_| line.is_own());
+        let near = match trailer {
+            Some((key, value)) if place == Place::Comment && !below => {
+                let last = || trailers::last(text, key) == Some(value);
+                own_trailer(key, line, policy)
+                    .or_else(|| kind_of(key).filter(|_| !last()).map(|kind| (kind, false, Miss::NotLast)))
+            }
+            // What is stated there is no answer.
+            Some((key, _)) if kind_of(key).is_none() => None,
+            _ => shape(line, policy),
+        };
+        let Some((kind, possible, miss)) = near else { continue };
+        let miss = match miss {
+            Miss::Form if below => Miss::BelowMail,
+            Miss::Form if place == Place::Description => Miss::InDescription,
+            Miss::Form if line.within.is_some() => Miss::InMark,
+            miss => miss,
+        };
+        found.push(Found { line: line.text.trim(), kind, possible, miss });
+    }
+    found
+}
+
+fn kind_of(key: Key) -> Option<NearKind> {
+    match key {
+        Key::Approve => Some(NearKind::Yes),
+        Key::Withdraw => Some(NearKind::Withdraw),
+        Key::Reject => Some(NearKind::No),
+        Key::Reason | Key::Deployer | Key::Action | Key::Change | Key::Drill | Key::Followup => None,
+    }
+}
+
+type Shape = (NearKind, bool, Miss);
+
+/// `Emergency-Approve: no` is a trailer by the letter, and reads as a no.
+fn own_trailer(key: Key, line: &Line<'_>, policy: &Policy) -> Option<Shape> {
+    if key != Key::Approve {
+        return None;
+    }
+    shape(line, policy).filter(|(kind, possible, _)| *kind == NearKind::No && *possible)
+}
+
+/// What a line reads as; what is struck out in it is only listed.
+fn shape(line: &Line<'_>, policy: &Policy) -> Option<Shape> {
+    if line.struck.is_empty() {
+        return judge(&fold(line.text), policy);
+    }
+    let mut visible = String::new();
+    let mut from = 0;
+    for range in &line.struck {
+        visible.push_str(&line.text[from..range.start]);
+        from = range.end;
+    }
+    visible.push_str(&line.text[from..]);
+    judge(&fold(&visible), policy)
+        .or_else(|| judge(&fold(line.text), policy).map(|(kind, ..)| (kind, false, Miss::Struck)))
+}
+
+/// A word that may follow *emergency*.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Reject,
+    Rejection,
+    Withdraw,
+    Withdrawal,
+    Approve,
+    /// Another word for a no, which needs the dash and the colon of a trailer.
+    Deny,
+}
+
+/// *emergency* directly followed by a form.
+struct Pair {
+    form: Form,
+    /// Nothing stands before it.
+    at_start: bool,
+    /// One dash stands between.
+    dashed: bool,
+    /// The number of the part after it.
+    end: usize,
+}
+
+fn judge(parts: &[Part], policy: &Policy) -> Option<Shape> {
+    let pairs = pairs(parts);
+    let colon = |pair: &Pair| matches!(skip_blank(parts, pair.end), Some((Part::Colon, _)));
+    let as_trailer = |pair: &Pair| pair.dashed && colon(pair);
+    let no_to = |pair: &&Pair| {
+        pair.form == Form::Approve
+            && as_trailer(pair)
+            && skip_blank(parts, pair.end).is_some_and(|(_, at)| says_no(&parts[at + 1..], policy))
+    };
+    if pairs.iter().any(|pair| no_to(&pair)) {
+        return Some((NearKind::No, true, Miss::Form));
+    }
+    let approves = pairs.iter().any(|pair| pair.form == Form::Approve);
+    let followed = |pair: &Pair| is_followed(parts, pair.end, policy);
+    let weigh = |pair: &Pair| {
+        let (kind, possible) = match pair.form {
+            Form::Reject => (NearKind::No, pair.at_start || followed(pair)),
+            Form::Rejection => (NearKind::No, followed(pair)),
+            Form::Deny if as_trailer(pair) => (NearKind::No, true),
+            Form::Withdraw => (NearKind::Withdraw, pair.at_start || followed(pair)),
+            Form::Withdrawal => (NearKind::Withdraw, followed(pair)),
+            Form::Deny | Form::Approve => return None,
+        };
+        Some((kind, possible && !approves))
+    };
+    let weighed: Vec<(NearKind, bool)> = pairs.iter().filter_map(weigh).collect();
+    // What weighs most stands for the line.
+    let order = [(NearKind::No, true), (NearKind::Withdraw, true), (NearKind::No, false), (NearKind::Withdraw, false)];
+    match order.into_iter().find(|weight| weighed.contains(weight)) {
+        Some((kind, true)) => Some((kind, true, Miss::Form)),
+        Some((kind, false)) if approves => Some((kind, false, Miss::BesideApproval)),
+        Some((kind, false)) => Some((kind, false, Miss::Sentence)),
+        None => approves.then_some((NearKind::Yes, false, Miss::Form)),
+    }
+}
+
+fn pairs(parts: &[Part]) -> Vec<Pair> {
+    let mut found = Vec::new();
+    for (at, part) in parts.iter().enumerate() {
+        let Part::Word(word) = part else { continue };
+        let at_start = at == 0;
+        if within_one(word, "emergency") {
+            let between =
+                parts[at + 1..].iter().take_while(|part| matches!(part, Part::Blank | Part::Dash | Part::Underscore));
+            let run: Vec<&Part> = between.collect();
+            // A dash with blanks beside it parts a sentence, unless the line begins with it.
+            let direct = run.len() == 1 || at_start || run.iter().all(|part| **part != Part::Blank);
+            let next = parts.get(at + 1 + run.len());
+            if let (true, Some(Part::Word(word))) = (direct, next)
+                && let Some(form) = form(word)
+            {
+                let end = at + 2 + run.len();
+                found.push(Pair { form, at_start, dashed: run == [&Part::Dash], end });
+            }
+            continue;
+        }
+        // Nothing between: `emergencyreject`.
+        let ends = word.char_indices().map(|(end, _)| end).filter(|end| (8..=12).contains(end));
+        let mut forms = ends.filter(|end| within_one(&word[..*end], "emergency")).filter_map(|end| form(&word[end..]));
+        if let Some(form) = forms.find(|form| *form != Form::Deny) {
+            found.push(Pair { form, at_start, dashed: false, end: at + 1 });
+        }
+    }
+    found
+}
+
+/// The form that a word is: with another ending, or one letter wrong.
+fn form(word: &str) -> Option<Form> {
+    const FORMS: [(Form, &str, &[&str]); 5] = [
+        (Form::Rejection, "rejection", &["rejection", "rejections"]),
+        (Form::Reject, "reject", &["reject", "rejects", "rejected", "rejecting"]),
+        (Form::Withdrawal, "withdrawal", &["withdrawal", "withdrawals"]),
+        (Form::Withdraw, "withdr", &["withdraw", "withdraws", "withdrew", "withdrawn", "withdrawing"]),
+        (Form::Approve, "approv", &["approve", "approves", "approved", "approving", "approval"]),
+    ];
+    const DENIES: [(&str, &[&str]); 12] = [
+        ("deny", &["denies", "denied", "denying"]),
+        ("veto", &["vetos", "vetoes", "vetoed"]),
+        ("refuse", &["refuses", "refused", "refusal"]),
+        ("decline", &["declines", "declined"]),
+        ("disapprove", &["disapproves", "disapproved", "disapproval"]),
+        ("unapprove", &["unapproves", "unapproved"]),
+        ("block", &["blocks", "blocked"]),
+        ("stop", &["stops", "stopped"]),
+        ("cancel", &["cancels", "canceled", "cancelled"]),
+        ("retract", &["retracts", "retracted"]),
+        ("no", &[]),
+        ("nope", &[]),
+    ];
+    let misspelt = |base: &str| base.len() >= 6 && within_one(word, base);
+    let denies = |(base, endings): &(&str, &[&str])| word == *base || endings.contains(&word) || misspelt(base);
+    if DENIES.iter().any(denies) {
+        return Some(Form::Deny);
+    }
+    let is = |(_, stem, forms): &&(Form, &str, &[&str])| {
+        let ending = word.strip_prefix(stem).is_some_and(|ending| ending.chars().count() <= 4);
+        ending || forms.iter().any(|form| within_one(word, form))
+    };
+    FORMS.iter().find(is).map(|(form, ..)| *form)
+}
+
+fn skip_blank(parts: &[Part], at: usize) -> Option<(&Part, usize)> {
+    let at = if parts.get(at) == Some(&Part::Blank) { at + 1 } else { at };
+    parts.get(at).map(|part| (part, at))
+}
+
+/// Whether a colon, a dash, a team's name or nothing follows.
+fn is_followed(parts: &[Part], at: usize, policy: &Policy) -> bool {
+    let rest = parts.get(at..).unwrap_or_default();
+    if !rest.iter().any(|part| matches!(part, Part::Word(_))) {
+        return true;
+    }
+    match skip_blank(parts, at) {
+        Some((Part::Colon | Part::Semicolon, _)) => true,
+        Some((Part::Dash, dash)) => {
+            // A hyphen that joins it to the next word is no dash, unless that word is a team's.
+            let spaced = dash > at || matches!(parts.get(dash + 1), Some(Part::Blank | Part::Dash));
+            spaced || team_at(parts, dash + 1, policy).is_some()
+        }
+        Some((Part::Other('(' | '[' | '#' | '@' | ','), mark)) => {
+            let next = skip_blank(parts, mark + 1).map_or(mark + 1, |(_, next)| next);
+            team_at(parts, next, policy).is_some()
+        }
+        Some((Part::Word(_), word)) => team_at(parts, word, policy).is_some(),
+        _ => false,
+    }
+}
+
+/// Where the name of a team that begins here ends.
+fn team_at(parts: &[Part], at: usize, policy: &Policy) -> Option<usize> {
+    let mut name = String::new();
+    let mut found = None;
+    for (end, part) in parts.iter().enumerate().skip(at).take(9) {
+        match part {
+            Part::Word(word) => {
+                name.push_str(word);
+                if policy.team_named(&name).is_some() {
+                    found = Some(end + 1);
+                }
+            }
+            Part::Blank | Part::Dash | Part::Underscore => name.push('-'),
+            _ => break,
+        }
+    }
+    found
+}
+
+/// Whether what stands after `Emergency-Approve:` is a no, also after a team's name.
+fn says_no(parts: &[Part], policy: &Policy) -> bool {
+    let first = parts.iter().position(|part| matches!(part, Part::Word(_)));
+    let word_from = |at: usize| {
+        let words = parts.iter().enumerate().skip(at);
+        let mut words =
+            words.filter_map(|(at, part)| if let Part::Word(word) = part { Some((at, word)) } else { None });
+        words.next().map(|(at, word)| (at, word.as_str()))
+    };
+    let denies = |at: usize| {
+        let Some((at, word)) = word_from(at) else { return false };
+        let harmless = |word: &str| {
+            ["objection", "problem", "concern", "issue", "worr", "doubt"].iter().any(|w| word.starts_with(w))
+        };
+        match word {
+            "no" => !word_from(at + 1).is_some_and(|(_, next)| harmless(next)),
+            "not" | "nope" | "never" => true,
+            _ => false,
+        }
+    };
+    first.is_some_and(|first| denies(first) || team_at(parts, first, policy).is_some_and(denies))
+}
+
+/// The value of an approval that is missed by nothing but a leading blank, characters that are not seen, bold around the line,
+/// another dash or colon, or one mark of joy or of the end of a sentence, where it is all that the comment says.
+pub(super) fn lone_approval(text: &str) -> Option<(&str, String)> {
+    if !may_hold(text) || text.lines().filter(|line| !line.trim().is_empty()).nth(1).is_some() {
+        return None;
+    }
+    let lines = lines(text);
+    let mut filled = lines.iter().filter(|line| !line.text.trim().is_empty());
+    let (line, None) = (filled.next()?, filled.next()) else { return None };
+    if line.kind != LineKind::Paragraph || line.text.chars().any(is_bidirectional) {
+        return None;
+    }
+    let seen: String = line.text.chars().filter(|c| c.is_whitespace() || !is_hidden(*c)).collect();
+    let mut rest = seen.strip_prefix(char::is_whitespace).unwrap_or(&seen).trim_end();
+    if rest.starts_with(char::is_whitespace) {
+        return None;
+    }
+    let without_end =
+        |text: &'_ str| -> Option<usize> { Some(text.strip_suffix(['.', '!', '👍', '✅'])?.trim_end().len()) };
+    let end = without_end(rest);
+    rest = &rest[..end.unwrap_or(rest.len())];
+    if let Some(bare) = rest.strip_prefix("**").and_then(|rest| rest.strip_suffix("**")) {
+        rest = bare.trim();
+        // One mark, inside of the bold or outside of it.
+        let within = without_end(rest).filter(|_| end.is_none());
+        rest = &rest[..within.unwrap_or(rest.len())];
+    }
+    let colon = rest.char_indices().find(|(_, c)| is_colon(*c))?;
+    let key: String = rest[..colon.0].trim_end().chars().map(|c| if is_dash(c) { '-' } else { c }).collect();
+    let value = rest[colon.0 + colon.1.len_utf8()..].trim();
+    let right = key.eq_ignore_ascii_case(Key::Approve.name()) && !value.is_empty();
+    right.then(|| (line.text.trim(), value.to_owned()))
+}
+
+fn is_dash(c: char) -> bool {
+    matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}')
+}
+
+fn is_colon(c: char) -> bool {
+    matches!(c, ':' | '\u{2236}' | '\u{a789}' | '\u{fe13}' | '\u{fe55}' | '\u{ff1a}')
+}
+
+/// Characters that reorder the text around them, so that readers see another line than is there.
+fn is_bidirectional(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests;

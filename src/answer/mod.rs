@@ -391,7 +391,7 @@ impl<'a> Desk<'a> {
                     format!("ask a member of #{}: `phabgate check {task}` names them", team.project)
                 }
                 WhyNot::BehindDeploy => format!(
-                    "somebody else of {} has to approve; if {} does not deploy, correct `Emergency-Deployer` on the task",
+                    "somebody else of {} has to approve; if {} does not deploy, correct \"Emergency-Deployer\" on the task",
                     team.title,
                     self.owner()
                 ),

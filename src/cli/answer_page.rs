@@ -110,10 +110,11 @@ impl Shown {
         page.push_str(&table(&rows, width));
         page.push('\n');
         page.push_str(&self.answers(width));
+        // Quoted, so that nobody who pastes the page answers with it.
+        let lines: Vec<String> =
+            comment.lines().filter(|line| !line.is_empty()).map(|line| format!("\"{line}\"")).collect();
         page.push_str(&format!("\n{}\n", styled(NAME, "You will say on the task:")));
-        for line in comment.lines().filter(|line| !line.is_empty()) {
-            page.push_str(&hanging("  ", 2, line, width));
-        }
+        page.push_str(&hanging("  say ", 6, &format!("{} (as a comment)", lines.join(", then ")), width));
         if self.title.is_none() {
             page.push_str(&hint(2, "to see what you agree to, add --show-restricted", width));
         }
@@ -151,8 +152,10 @@ impl Shown {
                 page.push_str(&hanging("  ", 2, &text, width));
             }
         }
-        if let Some(no) = self.verdict.rule("rejected").filter(|rule| rule.outcome != Outcome::Pass) {
-            page.push_str(&hanging(&format!("  {} ", styled(BAD, "no:")), 6, &no.message, width));
+        for rule in ["rejected", "possible-no"].into_iter().filter_map(|name| self.verdict.rule(name)) {
+            if rule.outcome != Outcome::Pass {
+                page.push_str(&hanging(&format!("  {} ", styled(BAD, "no:")), 6, &rule.message, width));
+            }
         }
         page
     }

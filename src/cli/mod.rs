@@ -26,6 +26,8 @@ mod man;
 mod objections;
 mod outbox;
 mod outbox_drop;
+#[cfg(test)]
+mod pasted;
 mod record;
 mod refusals_file;
 mod request;

@@ -101,7 +101,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let Some(story) = after.story(&session.settings.policy) else { return Err(after.refused()) };
     if story.is_drill() && !wanted.drill {
         ui.warn(&format!(
-            "{task} is stated to be a drill: write `Emergency-Drill: no` into its description if it is none"
+            "{task} is stated to be a drill: write \"Emergency-Drill: no\" into its description if it is none"
         ));
     }
     unmet(task, &story, &wanted)

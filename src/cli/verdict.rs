@@ -322,7 +322,7 @@ fn headline(decision: &Decision, rules: &[RuleOutcome], task: TaskId, width: usi
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::evidence::testing::{self, History, at, person};
     use crate::ids::{DeployId, Phid};
@@ -330,7 +330,7 @@ mod tests {
     use crate::record::Event;
 
     /// What is wrong with a task, by the rule that finds it.
-    fn cases() -> Vec<(&'static str, Evidence, Policy, Intent)> {
+    pub(in crate::cli) fn cases() -> Vec<(&'static str, Evidence, Policy, Intent)> {
         let mut cases = Vec::new();
         let mut case = |rule, made: &dyn Fn(&mut History, &mut Intent)| {
             let (mut history, mut intent) = (History::ready(), Intent::default());

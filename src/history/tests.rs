@@ -159,7 +159,7 @@ fn each_answer_is_told_with_whether_it_counts() {
             "approved for sre: does not count now: withdrawn",
             "approved for sre: does not count now: not a member of SRE",
             "approved for 'sre after lunch': does not count now: not understood: write the team alone, as in \
-             `Emergency-Approve: sre`",
+             \"Emergency-Approve: sre\" (as a comment)",
             "approved for releng: counts now",
             "approved for releng: counts now",
         ]

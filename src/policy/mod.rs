@@ -6,8 +6,8 @@
 mod digest;
 mod evaluate;
 mod judge;
-mod others;
 pub(crate) mod near;
+mod others;
 pub mod rules;
 mod slots;
 mod verdict;
@@ -16,8 +16,8 @@ mod words;
 pub use digest::PolicyDigest;
 pub use evaluate::{Intent, evaluate, evaluate_told, not_visible};
 pub use judge::{StandingWord, standing_words};
-pub use others::{OpenStart, Weight, open_starts, verdict_at_start, weight};
 pub use near::{Effect, JudgedNearMiss};
+pub use others::{OpenStart, Weight, open_starts, verdict_at_start, weight};
 pub use verdict::{Approval, Clearance, Decision, Outcome, RuleOutcome, TeamCount, Verdict, WhyNot};
 pub use words::{WrittenReason, normalized};
 

@@ -42,7 +42,7 @@ pub struct RuleOutcome {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WhyNot {
     /// The trailer names something that is no team.
-    #[error("not understood: write the team alone, as in `Emergency-Approve: {example}`")]
+    #[error("not understood: write the team alone, as in \"Emergency-Approve: {example}\" (as a comment)")]
     NotUnderstood {
         /// A team that could have been meant.
         example: String,

@@ -381,3 +381,51 @@ fn records_that_are_written_at_once_are_each_there_once() {
     let records = live.records(task);
     assert_eq!((records.len(), records.values().all(|count| *count == 1)), (8, true), "{records:?}");
 }
+/// The catalogue of what people write, each as a comment by sre2 on a task of its own.
+#[test]
+fn what_people_write_does_on_a_real_server_what_the_catalogue_says() {
+    let Some(live) = live("what_people_write") else { return };
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/answers.toml")).unwrap();
+    let catalogue: toml::Table = text.parse().unwrap();
+    let texts = |part: &str, key: &str| -> Vec<String> {
+        let found = catalogue[part][key].as_array().unwrap();
+        found.iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+    };
+    let judged = |text: &str, approved: bool| -> Value {
+        let task = live.ready("What people write", "availability - 5xx");
+        if !approved {
+            live.comment("sre1", task, "Emergency-Withdraw: sre");
+        }
+        // A server writes no comment that is empty.
+        if !text.trim().is_empty() {
+            live.comment("sre2", task, text);
+        }
+        let output = live.gate(&["check", &format!("T{task}"), "--deployer", "deployer1", "--format", "json"]);
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let by_sre2 = |list: &Value| -> Vec<Value> {
+        list.as_array().unwrap().iter().filter(|one| one["user"] == "sre2").cloned().collect()
+    };
+    for text in texts("no", "denies") {
+        assert_eq!(judged(&text, true)["verdict"], "denied", "{text:?}");
+    }
+    for text in texts("no", "listed") {
+        assert_eq!(by_sre2(&judged(&text, true)["near_misses"])[0]["effect"], "listed", "{text:?}");
+    }
+    for text in texts("no", "said") {
+        assert!(!by_sre2(&judged(&text, true)["said"]).is_empty(), "{text:?}");
+    }
+    for text in texts("harmless", "texts") {
+        assert_eq!(judged(&text, true)["verdict"], "allowed", "{text:?}");
+    }
+    for text in texts("yes", "counts") {
+        assert_eq!(judged(&text, false)["verdict"], "allowed", "{text:?}");
+    }
+    for text in texts("yes", "named") {
+        let verdict = judged(&text, false);
+        assert_eq!(verdict["verdict"], "pending", "{text:?}");
+        let why_not = by_sre2(&verdict["approvals"]).iter().any(|approval| !approval["why_not"].is_null());
+        let named = by_sre2(&verdict["near_misses"]).iter().any(|near| !near["write"].is_null());
+        assert!(why_not || named, "{text:?}");
+    }
+}

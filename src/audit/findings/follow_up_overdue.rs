@@ -9,7 +9,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,
     summary: "Nobody has said where the aftermath is worked on, and it is due",
     page: "The policy gives a time in which a deploy is followed up, and that time has passed since the deploy \
-           ended. No comment on the task has the line `Emergency-Followup: URL`.\n\n\
+           ended. No comment on the task has the line \"Emergency-Followup: URL\".\n\n\
            An emergency that nobody looks back on happens again.\n\n\
            Write a comment on the task with the line, and behind it the address of the incident's report or of \
            the task where the rest is done.",

@@ -5,7 +5,7 @@ use super::Rule;
 pub(super) const RULE: Rule = Rule {
     name: "change",
     summary: "What is deployed is what was stated",
-    page: "Where the task states a change (`Emergency-Change: REF`) and `--change` names another, the approvers agreed to \
+    page: "Where the task states a change (\"Emergency-Change: REF\") and `--change` names another, the approvers agreed to \
            something else, and the answer is no.\n\n\
            Deploy what was stated, or correct `Emergency-Change` on the task and ask for the approvals again.",
     judge: |rule, context| match (&context.intent.change, &context.story.change) {

@@ -15,7 +15,7 @@ pub(super) const RULE: Rule = Rule {
            Who only reads is not taken for the deployer: `check`, `history` and `approve` judge the deploy of whom the task \
            states, or of `--deployer`, and where there is neither, of whoever will run it, which is anybody but those whose \
            approvals are needed. So everybody is given the same verdict; `check` adds what would differ if you deploy.\n\n\
-           Give `--deployer NAME`, map your system account under `[deployers]`, or correct the line `Emergency-Deployer` of the \
+           Give `--deployer NAME`, map your system account under `[deployers]`, or correct the line \"Emergency-Deployer\" of the \
            task (which voids the approvals before it).",
     judge: |rule, context| {
         let candidates = &context.evidence.candidates;

@@ -7,7 +7,7 @@ pub(super) const RULE: Rule = Rule {
     summary: "The reason is explained, and still says what the approvers read",
     page: "The words after the category are what an approver agrees to and an auditor reads weeks later. This rule only \
            warns: where they are missing, and where they were changed after somebody had approved.\n\n\
-           Add an explanation behind the category: `Emergency-Reason: abuse - a scraper ignores HTTP 429`. Where it changed, \
+           Add an explanation behind the category: \"Emergency-Reason: abuse - a scraper ignores HTTP 429\". Where it changed, \
            ask the approvers whether they still agree.",
     judge: |rule, context| {
         let Some(written) = context.story.written.as_ref().filter(|written| written.category.is_some()) else {
@@ -17,7 +17,7 @@ pub(super) const RULE: Rule = Rule {
             return rule.warn(
                 "the reason has no explanation",
                 format!(
-                    "add one for the approvers: `Emergency-Reason: {} - what is broken`",
+                    "add one for the approvers: \"Emergency-Reason: {} - what is broken\"",
                     written.category.as_deref().unwrap_or("CATEGORY")
                 ),
             );

@@ -7,14 +7,14 @@ pub(super) const RULE: Rule = Rule {
     summary: "The task states a reason that counts",
     page: "Only some reasons justify a deploy while nobody is deploying; the policy lists them. A task with none of these \
            waits for the next deployment window.\n\n\
-           Write a line of its own into the description, or into a comment by the task's author or the deployer:\n\n    \
-           Emergency-Reason: availability - 5xx on every page view\n\n\
+           Write a line of its own into the description, or into a comment by the task's author or the deployer, such as \
+           \"Emergency-Reason: availability - 5xx on every page view\" (without the quotation marks).\n\n\
            The category comes first, then a hyphen or a colon, then an explanation. Of several places the one written last \
            wins. A line in a quote or a code block does not count. Changing the category voids the approvals before it.",
     judge: |rule, context| {
         let hint = || {
             format!(
-                "write into the description of {}: `Emergency-Reason: CATEGORY - what is broken`; {}",
+                "write into the description of {}, alone on a line, \"Emergency-Reason: CATEGORY - what is broken\" (without the quotation marks); {}",
                 context.task(),
                 categories(context)
             )

@@ -8,8 +8,8 @@ pub(super) const RULE: Rule = Rule {
     page: "A single no from an enabled person of any team of the policy stops the deploy, however many have said yes, \
            until that person takes it back. A no that cannot be read counts for all teams of its author, and so does a \
            comment of theirs that somebody else removed: it may have been a no.\n\n\
-           Talk to who said no. They take it back with a comment: `Emergency-Withdraw: TEAM`, or by approving for the same \
-           team.",
+           Talk to who said no. To take it back, they write, alone on a line, \"Emergency-Withdraw: TEAM\" (as a comment), or approve \
+           for the same team.",
     judge: |rule, context| {
         let (standing, idle): (Vec<_>, Vec<_>) =
             context.judged.rejections.iter().partition(|rejection| rejection.counts);
@@ -24,7 +24,7 @@ pub(super) const RULE: Rule = Rule {
                 })
                 .collect();
             let hint = format!(
-                "talk to {}; who said no takes it back with the comment `Emergency-Withdraw: {}`",
+                "talk to {}; to take the no back, who said it writes, alone on a line, \"Emergency-Withdraw: {}\" (as a comment)",
                 name(&first.author),
                 first.teams.join(", ")
             );

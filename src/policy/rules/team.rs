@@ -8,7 +8,8 @@ pub(super) const RULE: Rule = Rule {
     name: "team",
     summary: "Enough people of the team have approved",
     page: "An emergency deploy needs a positive answer from each team that the policy names; some reasons need a further \
-           team. An approval is a comment by a member of the team's project:\n\n    Emergency-Approve: sre\n\n\
+           team. To approve, a member of the team's project writes, alone on a line, \
+           \"Emergency-Approve: sre\" (as a comment).\n\n\
            It counts when its author is a person with an enabled account, not behind the deploy, when it came after the tag \
            and after the last change of the reason's category, the deployer, the action or the change, when it is not older \
            than the policy allows, and when it was not withdrawn. One person fills one slot: someone in two teams serves \
@@ -59,7 +60,7 @@ fn judge(context: &Context<'_>, count: &TeamCount) -> RuleOutcome {
         }
     };
     let hint = format!(
-        "ask {who} to comment on {}: `Emergency-Approve: {}` (it then counts for {})",
+        "ask {who} to write on {}, alone on a line, \"Emergency-Approve: {}\" (as a comment; it then counts for {})",
         context.task(),
         count.team,
         rough(context.policy.max_age)

@@ -34,6 +34,18 @@ fn catalogue() -> Catalogue {
     toml::from_str(include_str!("../../../fixtures/answers.toml")).unwrap()
 }
 
+/// All shapes of a no.
+pub(super) fn noes() -> Vec<String> {
+    let Noes { denies, listed, said } = catalogue().no;
+    denies.into_iter().chain(listed).chain(said).collect()
+}
+
+/// All that people write.
+pub(super) fn all() -> Vec<String> {
+    let Catalogue { harmless, yes, .. } = catalogue();
+    noes().into_iter().chain(harmless.texts).chain(yes.counts).chain(yes.named).collect()
+}
+
 fn with(history: History, text: &str) -> History {
     let mut history = history;
     history.comment("sre2", 20, text);
@@ -50,7 +62,10 @@ fn no_no_is_passed_over_in_silence() {
     for text in &listed {
         let history = with(History::ready(), text);
         let near = verdict(&history).near_misses;
-        assert!(near.iter().any(|near| near.line == text.trim() && near.effect == Effect::Listed), "{text:?}: {near:?}");
+        assert!(
+            near.iter().any(|near| near.line == text.trim() && near.effect == Effect::Listed),
+            "{text:?}: {near:?}"
+        );
     }
     for text in &own {
         let history = with(History::ready(), text);
@@ -90,7 +105,8 @@ fn every_yes_counts_or_is_named_with_why() {
         let verdict = verdict(&with(waiting(), text));
         assert_eq!(verdict.decision.word(), "pending", "{text:?}");
         let approval = verdict.approvals.iter().any(|approval| approval.user == "sre2" && approval.why_not.is_some());
-        let near = verdict.near_misses.iter().any(|near| near.user == "sre2" && !near.why.is_empty() && near.write.is_some());
+        let near =
+            verdict.near_misses.iter().any(|near| near.user == "sre2" && !near.why.is_empty() && near.write.is_some());
         assert!(approval || near, "{text:?} is passed over");
     }
 }

@@ -2,10 +2,11 @@
 
 mod answers;
 mod approvals;
+mod catalogue;
 mod cut;
 mod edits;
-mod others;
 mod near_misses;
+mod others;
 mod properties;
 mod restricted;
 mod rules;

@@ -151,6 +151,16 @@ fn allowed(evidence: &crate::evidence::Evidence, policy: &Policy) -> bool {
     matches!(evaluate(evidence, policy, &Intent::default(), None).decision, Decision::Allowed(_))
 }
 
+/// What anybody may write: answers, shapes of them, and mails that repeat them.
+fn comment() -> impl Strategy<Value = String> {
+    let shapes = super::catalogue::all();
+    prop_oneof![
+        2 => text(),
+        2 => prop::sample::select(shapes.clone()),
+        1 => prop::sample::select(shapes).prop_map(|text| format!("No!\n\nVon: x <x@y>\nAn: z\n\n{text}")),
+    ]
+}
+
 proptest! {
     #[test]
     fn an_outsider_makes_nothing_allowed((mut writer, second) in writer(), acts in prop::collection::vec(act(), 1..4)) {
@@ -175,6 +185,36 @@ proptest! {
         }
         writer.play(who, second, &Act::Comment(format!("Emergency-{word}")));
         prop_assert_ne!(decision(&writer.history), "allowed");
+    }
+
+    #[test]
+    fn what_reads_as_a_no_makes_no_verdict_better((mut writer, second) in writer(), who in user(), nth in 0usize..100) {
+        let shapes = super::catalogue::noes();
+        let before = rank(&writer.history);
+        writer.play(who, second, &Act::Comment(shapes[nth % shapes.len()].clone()));
+        prop_assert!(rank(&writer.history) <= before);
+    }
+
+    #[test]
+    fn no_comment_of_an_outsider_makes_a_verdict_better(
+        (mut writer, second) in writer(),
+        first in prop::collection::vec(comment(), 1..3),
+        acts in prop::collection::vec(prop_oneof![
+            comment().prop_map(Act::Comment),
+            (0usize..8, comment()).prop_map(|(at, text)| Act::Edit(at, text)),
+            (0usize..8).prop_map(Act::Remove),
+        ], 1..4),
+    ) {
+        for text in first {
+            writer.play("outsider", second, &Act::Comment(text));
+        }
+        let mut before = rank(&writer.history);
+        for (later, act) in acts.iter().enumerate() {
+            writer.play("outsider", second + later as i64, act);
+            let after = rank(&writer.history);
+            prop_assert!(after <= before, "{act:?}");
+            before = after;
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub fn said(evidence: &Evidence, policy: &Policy) -> Vec<Said> {
     for comment in timeline.comments(None) {
         let author = &comment.transaction.author;
         let (Some(text), true) = (comment.text(), near_miss::is_member(evidence, policy, author)) else { continue };
-        let record = matches!(comment.claim(), Parsed::Record(record) if evidence.believes(record, author, policy));
+        let record = matches!(comment.claim(), Parsed::Record(record) if evidence.authority(record, author, policy).is_believed());
         if record || evidence.is_recorder(author, policy) == Some(true) {
             continue;
         }

@@ -106,7 +106,7 @@ impl<'a> Collector<'a> {
     fn is_the_gates(&self, comment: &Comment<'_>) -> bool {
         let author = &comment.transaction.author;
         self.evidence.is_recorder(author, self.policy) == Some(true)
-            || matches!(comment.claim(), Parsed::Record(record) if self.evidence.believes(record, author, self.policy))
+            || matches!(comment.claim(), Parsed::Record(record) if self.evidence.authority(record, author, self.policy).is_believed())
     }
 
     fn in_comments(&self, tagged: Moment) -> Vec<NearMiss> {

@@ -338,7 +338,7 @@ fn a_team_of_many_is_counted_whole_and_any_need_is_judged() {
     };
     let judged = evaluate(&evidence(&history), &history.policy, &Intent::default(), None);
     let hint = judged.rule("team:sre").unwrap().hint.clone().unwrap();
-    assert!(hint.starts_with("ask both, sre1, sre2 or another of the 133 members of SRE to comment"), "{hint}");
+    assert!(hint.starts_with("ask both, sre1, sre2 or another of the 133 members of SRE to write"), "{hint}");
     history.policy.teams[1].need = u32::MAX;
     history.comment("sre1", 10, "Emergency-Approve: sre");
     let judged = evaluate(&evidence(&history), &history.policy, &Intent::default(), None);

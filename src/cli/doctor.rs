@@ -143,7 +143,10 @@ fn read_local(settings: &Settings, session: Option<&Session>) -> Local {
     let journal = config::ensure_state_dir(&settings.state)
         .map_err(|error| error.to_string())
         .and_then(|()| Journal::open(&settings.state).map_err(|error| error.to_string()))
-        .and_then(|journal| journal.undelivered().map_err(|error| error.to_string()));
+        .and_then(|mut journal| {
+            // A full disk lets it be opened.
+            journal.probe().and_then(|()| journal.undelivered()).map_err(|error| error.to_string())
+        });
     Local {
         file: settings.file.as_ref().map(|file| file.display().to_string()),
         state: (settings.state.display().to_string(), settings.origins.of("state").to_string()),

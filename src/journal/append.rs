@@ -7,6 +7,7 @@
 //! which the database does not take is written there, and the next call tries the database again, with all that it missed.
 //! What neither takes is kept in the memory of this process, so that it can still be posted, and [`Kept`] says so.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -80,6 +81,17 @@ impl Journal {
         self.beside = Some(Beside { deploy, reserve, base, extra: Vec::new(), why: String::new(), lost: None });
         self.wait_for_others(BUSY_BESIDE);
         Ok(())
+    }
+
+    /// Proves that such room can be kept, and gives it up again.
+    pub(super) fn try_room(&self) -> Result<(), JournalError> {
+        let path = self.reader.folder.trial_reserve();
+        let removed = |reserve: Reserve| match reserve.remove() {
+            // Another process tried at the same time.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        };
+        Reserve::make(&path).and_then(removed).map_err(|source| JournalError::NoRoom { path, source })
     }
 
     /// Gives the room up, where nothing is in it.

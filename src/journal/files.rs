@@ -68,6 +68,11 @@ impl Folder {
         self.deploys().join(format!("{deploy}.{RESERVE}"))
     }
 
+    /// Such a file of no deploy, which is made to prove that there is room, and removed.
+    pub(super) fn trial_reserve(&self) -> PathBuf {
+        self.deploys().join(format!("trial.{RESERVE}"))
+    }
+
     /// The deploys that have such a file, oldest first.
     pub(super) fn reserved(&self) -> Result<Vec<DeployId>, JournalError> {
         let path = self.deploys();

@@ -243,7 +243,8 @@ impl Journal {
         }
     }
 
-    /// Writes something of no meaning, to prove that the journal can be written.
+    /// Writes something of no meaning, to prove that the journal can be written, and that there is room beside it for how
+    /// a command ends: that this is missing is known before `started` is posted.
     ///
     /// # Errors
     /// Where it cannot.
@@ -251,7 +252,8 @@ impl Journal {
         let transaction = self.begin()?;
         let written = transaction.execute("UPDATE probe SET written = written + 1", []);
         let done = written.and_then(|_| transaction.commit());
-        done.map_err(|source| self.reader.error("write", source))
+        done.map_err(|source| self.reader.error("write", source))?;
+        self.try_room()
     }
 }
 

@@ -95,6 +95,16 @@ fn a_journal_that_cannot_be_written_is_told_beside_the_rest() {
     let (code, told) = doctor(&server, "phabgate", &[]);
     assert_eq!((code, named(&told, "fail")), (1, vec!["journal".to_owned()]));
     assert!(named(&told, "pass").contains(&"team:sre".to_owned()));
+    // There is a journal, and no room for how a command ends: `run` would refuse.
+    let server = Server::new();
+    std::fs::create_dir_all(server.machine.home().join("state/deploys/trial.reserve")).unwrap();
+    for directory in ["state", "state/deploys"] {
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        std::fs::set_permissions(server.machine.home().join(directory), private).unwrap();
+    }
+    let (code, told) = doctor(&server, "phabgate", &[]);
+    assert_eq!((code, named(&told, "fail")), (1, vec!["journal".to_owned()]), "{told}");
+    assert!(told.to_string().contains("cannot keep room for how the command ends"), "{told}");
 }
 
 #[test]

@@ -561,6 +561,13 @@ fn where_no_room_can_be_kept_no_command_is_started() {
     assert!(matches!(error, JournalError::NoRoom { .. }), "{error}");
     fs::remove_dir(reserve_file(&dir)).unwrap();
     assert_eq!(journal.state(deploy()).unwrap().stage(), &Stage::NotStarted { why: None });
+    // That is known before anything is journalled or posted, and the trial leaves nothing behind.
+    journal.probe().unwrap();
+    let trial = dir.join("deploys/trial.reserve");
+    assert!(!trial.exists());
+    fs::create_dir(trial).unwrap();
+    let error = journal.probe().unwrap_err();
+    assert!(matches!(error, JournalError::NoRoom { .. }), "{error}");
 }
 
 #[test]

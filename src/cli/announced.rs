@@ -11,11 +11,11 @@ use super::check::{Read, Reading};
 use super::session::Session;
 use crate::conduit::{Client, ConduitError, Edited};
 use crate::evidence::{GatherError, Question};
-use crate::ids::{DeployId, TaskId};
+use crate::ids::{DeployId, Phid, Task, TaskId};
 use crate::journal::TaskSeen;
 use crate::policy::{Decision, Intent};
 use crate::publish::record::find;
-use crate::publish::{Look, Placed, Publication};
+use crate::publish::{Look, Placed, Publication, is_the_same};
 use crate::record::Event;
 use crate::time::ServerClock;
 
@@ -29,8 +29,10 @@ pub(super) struct Announced<'a> {
     pub(super) session: &'a Session,
     pub(super) question: &'a Question,
     pub(super) intent: &'a Intent,
-    pub(super) deploy: DeployId,
-    pub(super) text: String,
+    /// The PHID of the task, as it was when the deploy was allowed.
+    known: Option<Phid<Task>>,
+    deploy: DeployId,
+    text: String,
     /// The last reading that was answered, and when that was.
     last: Option<(Read, Instant)>,
     clock: ServerClock,
@@ -41,11 +43,11 @@ impl<'a> Announced<'a> {
         session: &'a Session,
         question: &'a Question,
         intent: &'a Intent,
-        deploy: DeployId,
-        text: String,
+        known: Option<Phid<Task>>,
+        (deploy, text): (DeployId, String),
         clock: ServerClock,
     ) -> Self {
-        Self { session, question, intent, deploy, text, last: None, clock }
+        Self { session, question, intent, known, deploy, text, last: None, clock }
     }
 
     /// The server's clock, as the last reading told it.
@@ -87,11 +89,13 @@ impl Publication for Announced<'_> {
 
     async fn look(&mut self, client: &Client) -> Result<Look<Placed>, ConduitError> {
         let (deploy, task) = (self.deploy, self.task());
+        let known = self.known.clone();
         let read = self.read(client.time_left()).await?;
         let Some(evidence) = &read.evidence else {
             let why = format!("{task} is missing, or not shown to this account");
             return Err(Client::unexpected("maniphest.search", why));
         };
+        is_the_same(task, known.as_ref(), &evidence.task)?;
         Ok(match find(deploy, Event::Started, task, evidence.timeline.transactions()) {
             Some(placed) => Look::Found(placed),
             None => Look::Absent(TaskSeen::from(&*evidence.task)),

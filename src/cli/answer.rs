@@ -201,6 +201,7 @@ impl Errand<'_> {
         };
         let mut comment = Comment {
             task: self.task,
+            phid: Some(evidence.task.phid.clone()),
             text: text.to_owned(),
             authors: vec![evidence.owner.phid.clone()],
             is_it: Box::new(is_it),

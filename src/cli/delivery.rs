@@ -81,7 +81,7 @@ async fn deliver_one(
             return Ok(None);
         }
     }
-    let mut comment = match comment(&due, &owner.phid) {
+    let mut comment = match comment(&due, state.intent().marks.task.as_ref(), &owner.phid) {
         Ok(comment) => comment,
         Err(error) => {
             ui.warn(&format!("{task}: `{}` is not sent: {error}", event.word()));

@@ -198,10 +198,9 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => {
             ui.failure(&Failure { exit: Exit::Incomplete, message: format!("cannot start: {error}"), hint: None });
-            let own = if matches!(cli.command, Command::Run(_)) {
-                crate::deploy::GATE_FAILED
-            } else {
-                Exit::Incomplete.code()
+            let own = match &cli.command {
+                Command::Run(args) => args.refused(&format!("cannot start: {error}"), &mut ui),
+                _ => Exit::Incomplete.code(),
             };
             return ExitCode::from(own);
         }
@@ -256,7 +255,13 @@ fn refused(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     }
     match error.use_stderr() {
         false => ExitCode::SUCCESS,
-        true if names_run(arguments) => ExitCode::from(crate::deploy::GATE_FAILED),
+        true if names_run(arguments) => {
+            let said = error.to_string();
+            let why = said.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            let mut ui = Ui::new(Format::Text, Color::Auto, columns());
+            result_file::refused(result_file::named(arguments), why, &mut ui);
+            ExitCode::from(crate::deploy::GATE_FAILED)
+        }
         true => ExitCode::from(Exit::Usage.code()),
     }
 }
@@ -314,7 +319,10 @@ async fn dispatch(cli: &Cli, ids: &crate::config::Ids, ui: &mut Ui) -> u8 {
     let refusal = if ids.runs_under_sudo() { under_sudo::refusal(cli) } else { None };
     if let Some(failure) = refusal.or_else(|| form(cli).err()) {
         ui.failure(&failure);
-        return if matches!(cli.command, Command::Run(_)) { crate::deploy::GATE_FAILED } else { failure.exit.code() };
+        return match &cli.command {
+            Command::Run(args) => args.refused(&failure.message, ui),
+            _ => failure.exit.code(),
+        };
     }
     let done = match &cli.command {
         Command::Check(args) => check::run(args, &cli.globals, ui).await,

@@ -202,7 +202,8 @@ impl Asked<'_> {
         let is_applied = Box::new(move |task: &Task| {
             plan.is_stated_in(&task.description) && (!plan.tag || tag.is_some_and(|tag| task.projects.contains(tag)))
         });
-        let mut edit = Edit { task, changes, is_applied };
+        let phid = before.evidence.as_ref().map(|evidence| evidence.task.phid.clone());
+        let mut edit = Edit { task, phid, changes, is_applied };
         let patience = Patience::until(Instant::now() + self.session.settings.http.total).polling(POLL);
         let mut log = Spoken { task, ui, said: false };
         let Ok(outcome) = publisher(self.session).publish(&mut log, &mut edit, Known::Absent, patience).await;

@@ -3,18 +3,21 @@
 //! Responsible for what it holds, and that under sudo it is written with the rights of the caller: a gate that is root must
 //! not write where the caller may not. Not responsible for how a file is put in place (see [`crate::named_file`]).
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde::Serialize;
 
 use super::delivery::Delivered;
+use super::ui::Ui;
 use crate::config::system_program;
+use crate::deploy::GATE_FAILED;
 use crate::deploy::identity::Identity;
 use crate::ids::{DeployId, TaskId, TransactionId};
-use crate::journal::Kept;
+use crate::journal::{Kept, Phase, Undelivered};
 use crate::named_file;
 use crate::record::{Event, ExitStatus, Outcome};
 
@@ -90,8 +93,14 @@ impl ResultFile {
         self.records.push(JsonRecord { event, state: "delivered", transaction: Some(transaction) });
     }
 
-    pub(super) fn queued(&mut self, event: Event) {
-        self.records.push(JsonRecord { event, state: "queued", transaction: None });
+    /// Takes note of a record that is not on its task yet.
+    pub(super) fn left(&mut self, due: &Undelivered) {
+        let state = match due.phase {
+            // No flush alone delivers it.
+            Phase::Refused { .. } => "refused",
+            Phase::Ready | Phase::Unclear { .. } => "queued",
+        };
+        self.records.push(JsonRecord { event: due.event, state, transaction: None });
     }
 
     /// Writes an empty file, so that one that cannot be written is known before the deploy, and an old one does not
@@ -138,6 +147,37 @@ impl ResultFile {
     }
 }
 
+/// Writes that a command line of `run` was refused. What an earlier run left there would speak for this one.
+pub(super) fn refused(path: Option<PathBuf>, why: &str, ui: &mut Ui) {
+    let Some(path) = path else { return };
+    let written = match Identity::of_caller(false) {
+        Ok(identity) => {
+            let mut result = ResultFile::new(Some(path), &identity);
+            result.error = Some(why.to_owned());
+            result.write(GATE_FAILED)
+        }
+        // With more rights than the caller's nothing is written.
+        Err(error) => Err(format!("no result is written to {}: {error}", path.display())),
+    };
+    if let Err(why) = written {
+        ui.warn(&why);
+    }
+}
+
+/// The file that a command line names which cannot be parsed. Without `--` it is not known which words are the gate's, and
+/// a file of the command's is not ours to replace.
+pub(super) fn named(arguments: &[OsString]) -> Option<PathBuf> {
+    let end = arguments.iter().position(|word| word == "--")?;
+    let own = arguments.get(..end)?;
+    let mut named = own.iter().enumerate().filter_map(|(at, word)| match word.as_bytes().strip_prefix(b"--result") {
+        Some(b"") => own.get(at + 1).filter(|value| !value.as_bytes().starts_with(b"-")).map(PathBuf::from),
+        Some([b'=', value @ ..]) if !value.is_empty() => Some(PathBuf::from(OsStr::from_bytes(value))),
+        _ => None,
+    });
+    // Of two it is not known which.
+    named.next().filter(|_| named.next().is_none())
+}
+
 /// What the gate is called with, before a path, to write standard input there with the rights of the caller.
 const AS_CALLER: &str = "write-result-as-caller";
 
@@ -182,3 +222,27 @@ pub(super) fn write_as_caller(arguments: &[OsString]) -> Option<Result<(), Strin
 
 /// No result is larger, in bytes.
 const LARGEST: u64 = 16 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_of_a_command_line_that_cannot_be_parsed_is_the_one_before_the_command() {
+        let named = |line: &str| named(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        let file = Some(PathBuf::from("r.json"));
+        assert_eq!(named("phabgate run T1 --result r.json --frobnicate -- true"), file);
+        assert_eq!(named("phabgate run T1 --wait 30m --result=r.json -- true"), file);
+        for none in [
+            "phabgate run T1 --frobnicate -- tool --result r.json",
+            "phabgate run T1 tool --result r.json",
+            "phabgate run T1 --result -- true",
+            "phabgate run T1 --result= -- true",
+            "phabgate run T1 --result --dry-run -- true",
+            "phabgate run T1 --result a --result b -- true",
+            "phabgate run T1 --results r.json -- true",
+        ] {
+            assert_eq!(named(none), None, "{none}");
+        }
+    }
+}

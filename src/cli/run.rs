@@ -17,10 +17,10 @@ use super::delivery::{Delivered, Spoken, deliver, lock, publisher, say_delivered
 use super::exit::Failure;
 use super::objections;
 use super::record::clock_of;
-use super::result_file::{Child, ResultFile};
+use super::result_file::{self, Child, ResultFile};
 use super::said;
 use super::session::Session;
-use super::stranded::take_over;
+use super::stranded::{is_replaced, take_over};
 use super::ui::{NAME, Ui, styled};
 use super::verdict;
 use super::writing::{author_may_write, identity, marks, set_command, template};
@@ -72,6 +72,14 @@ pub(super) struct Args {
     command: Vec<OsString>,
 }
 
+impl Args {
+    /// Says in the result file that this command line was refused; returns the exit code.
+    pub(super) fn refused(&self, why: &str, ui: &mut Ui) -> u8 {
+        result_file::refused(self.result.clone(), why, ui);
+        GATE_FAILED
+    }
+}
+
 /// How long `started` may take to be confirmed: the verdict was allowed, and the site is down.
 const CONFIRM: Duration = Duration::from_secs(10);
 /// How often `started` is looked for in that time.
@@ -87,7 +95,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> u8 {
         Ok(run_as) => run_as,
         Err(error) => {
             ui.failure(&Failure::usage(error.to_string(), "see `phabgate run --help`"));
-            return GATE_FAILED;
+            return args.refused(&error.to_string(), ui);
         }
     };
     let mut result = ResultFile::new(args.result.clone(), &run_as);
@@ -356,7 +364,8 @@ impl Deploy<'_> {
         let (deploy, task) = (self.record.deploy, self.record.task);
         let text = rendered(&self.record)?.to_string();
         let (question, intent) = (self.question.clone(), self.intent.clone());
-        let mut announced = Announced::new(self.session, &question, &intent, deploy, text, self.clock);
+        let known = self.marks.task.clone();
+        let mut announced = Announced::new(self.session, &question, &intent, known, (deploy, text), self.clock);
         let mut unconfirmed = Some("another process holds the outbox".to_owned());
         if let Some(held) = lock(&self.journal, self.session.base(), CONFIRM).await? {
             let due = self.journal.state(deploy)?.outbox().into_iter().find(|due| due.event == Event::Started);
@@ -484,6 +493,10 @@ impl Deploy<'_> {
             self.journal.step(owner, Timestamp::now(), Step::Queued { record })?;
             crash::point("after-queued-finished");
         }
+        if is_replaced(self.session, &self.owner, &self.journal.state(deploy)?, self.ui).await {
+            self.journal.step(owner, Timestamp::now(), Step::Closed)?;
+            return self.say_left(result);
+        }
         let patience = Patience::until(Instant::now() + FINISH);
         let done = deliver(self.session, &self.owner, &mut self.journal, deploy, patience, self.ui).await?;
         for delivered in done {
@@ -491,19 +504,26 @@ impl Deploy<'_> {
         }
         self.journal.step(owner, Timestamp::now(), Step::Closed)?;
         crash::point("after-closed");
-        let left = self.journal.state(deploy)?.outbox();
+        self.say_left(result)
+    }
+
+    /// Says what stays in the outbox.
+    fn say_left(&mut self, result: &mut ResultFile) -> Result<(), Failure> {
+        let left = self.journal.state(self.record.deploy)?.outbox();
         for due in &left {
-            result.queued(due.event);
+            result.left(due);
         }
         // Of what was refused it was said what delivers it, which is no flush alone.
         let waiting = left.iter().filter(|due| !matches!(due.phase, Phase::Refused { .. }));
         let what: Vec<&str> = waiting.map(|due| due.event.word()).collect();
-        if !what.is_empty() {
-            self.ui.warn(&format!(
-                "{} stays in the outbox: `phabgate outbox flush --wait` delivers it",
-                what.join(" and ")
-            ));
-        }
+        let said = match what.as_slice() {
+            [] => return Ok(()),
+            [one] => format!("{one} stays in the outbox: `phabgate outbox flush --wait` delivers it"),
+            more => {
+                format!("{} stay in the outbox: `phabgate outbox flush --wait` delivers them", more.join(" and "))
+            }
+        };
+        self.ui.warn(&said);
         Ok(())
     }
 }

@@ -3,6 +3,8 @@
 //! Responsible for the order of these steps and for what is said of them. Not for what may be concluded, which the journal
 //! knows, nor for who may tell an end, which the evidence knows.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::check::Reading;
@@ -71,7 +73,7 @@ pub(super) async fn settle(
             if let Some(end) = state.ended_elsewhere() {
                 let outcome = end.outcome.map_or("recorded", |outcome| outcome.word());
                 ui.note(&format!(
-                    "{task}: the end of deploy {deploy} was recorded by somebody else ({outcome}): {}#{}",
+                    "{task}: the end of deploy {deploy} is on the task already ({outcome}): {}#{}",
                     task.url(session.base()),
                     end.transaction
                 ));
@@ -121,6 +123,15 @@ pub(super) async fn is_same_server(
         ui.hint("where it is gone for good, `phabgate outbox drop ID --why TEXT` gives its records up");
     }
     Ok(why.is_none())
+}
+
+/// How long a look at the server may hold up the end of a deploy.
+const LOOK: Duration = Duration::from_secs(3);
+
+/// Whether surely another server answers by now; says so. One that does not answer in time is none.
+pub(super) async fn is_replaced(session: &Session, owner: &Account, state: &DeployState, ui: &mut Ui) -> bool {
+    let same = tokio::time::timeout(LOOK, is_same_server(session, owner, state, ui)).await;
+    matches!(same, Ok(Ok(false)))
 }
 
 /// Reads the whole task for an end of the deploy, by whoever may tell it.

@@ -21,7 +21,7 @@ mod tests;
 
 use jiff::Timestamp;
 
-pub use self::publication::{Comment, Edit, Look, Placed, Publication};
+pub use self::publication::{Comment, Edit, Look, Placed, Publication, is_the_same};
 pub use self::publisher::{Patience, Publisher, SENDS};
 use crate::conduit::ConduitError;
 use crate::journal::{Answer, TaskSeen};

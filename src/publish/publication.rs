@@ -8,7 +8,7 @@ use std::future::Future;
 use serde_json::Value;
 
 use crate::conduit::{Client, ConduitError, Edited, Task, Transaction};
-use crate::ids::{Phid, TaskId, TransactionId, User, Xact};
+use crate::ids::{self, Phid, TaskId, TransactionId, User, Xact};
 use crate::journal::TaskSeen;
 
 /// Something that is to be on a task once.
@@ -62,6 +62,8 @@ impl From<&Task> for TaskSeen {
 pub struct Comment<'a> {
     /// The task.
     pub task: TaskId,
+    /// The PHID of it, where that is known: behind the same URL there may be another server by now.
+    pub phid: Option<Phid<ids::Task>>,
     /// What is written.
     pub text: String,
     /// The accounts that may have sent it.
@@ -79,17 +81,15 @@ impl Publication for Comment<'_> {
 
     async fn look(&mut self, client: &Client) -> Result<Look<Placed>, ConduitError> {
         let history = client.history_by(self.task, &self.authors).await?;
-        if let Some(row) = history.iter().find(|row| (self.is_it)(row)) {
-            return Ok(Look::Found(row.into()));
+        let found = history.iter().find(|row| (self.is_it)(row)).map(Placed::from);
+        // That it is there is believed only of this very task, and so is that it is not.
+        if let (Some(found), Some(known)) = (&found, &self.phid) {
+            return all_of(self.task, known, &history).map(|()| Look::Found(found.clone()));
         }
-        // That it is not there is believed only of this very task.
         let task = shown(client, self.task).await?;
-        match history.iter().find(|row| row.task != task.phid) {
-            Some(row) => {
-                Err(Client::unexpected("transaction.search", format!("asked for {} and got {}", self.task, row.task)))
-            }
-            None => Ok(Look::Absent(TaskSeen::from(&task))),
-        }
+        is_the_same(self.task, self.phid.as_ref(), &task)?;
+        all_of(self.task, &task.phid, &history)?;
+        Ok(found.map_or_else(|| Look::Absent(TaskSeen::from(&task)), Look::Found))
     }
 }
 
@@ -97,6 +97,8 @@ impl Publication for Comment<'_> {
 pub struct Edit<'a> {
     /// The task.
     pub task: TaskId,
+    /// The PHID of it, where that is known.
+    pub phid: Option<Phid<ids::Task>>,
     /// The changes, as `maniphest.edit` takes them: type and value.
     pub changes: Vec<(&'static str, Value)>,
     /// Whether a task states them.
@@ -112,7 +114,27 @@ impl Publication for Edit<'_> {
 
     async fn look(&mut self, client: &Client) -> Result<Look<()>, ConduitError> {
         let task = shown(client, self.task).await?;
+        is_the_same(self.task, self.phid.as_ref(), &task)?;
         Ok(if (self.is_applied)(&task) { Look::Found(()) } else { Look::Absent(TaskSeen::from(&task)) })
+    }
+}
+
+/// Refuses a history of which anything is another task's.
+fn all_of(id: TaskId, phid: &Phid<ids::Task>, history: &[Transaction]) -> Result<(), ConduitError> {
+    match history.iter().find(|row| row.task != *phid) {
+        Some(row) => Err(Client::unexpected("transaction.search", format!("asked for {id} and got {}", row.task))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a task that is not the one that is known by this number.
+pub fn is_the_same(id: TaskId, known: Option<&Phid<ids::Task>>, found: &Task) -> Result<(), ConduitError> {
+    match known.filter(|known| **known != found.phid) {
+        Some(_) => {
+            let why = format!("{id} is another task than before: another server answers at this URL");
+            Err(Client::unexpected("maniphest.search", why))
+        }
+        None => Ok(()),
     }
 }
 

@@ -9,7 +9,7 @@ use super::publication::{Comment, Placed};
 use super::{Known, Progress, PublishLog};
 use crate::conduit::Transaction;
 use crate::crash;
-use crate::ids::{DeployId, Phid, TaskId, User};
+use crate::ids::{DeployId, Phid, Task, TaskId, User};
 use crate::journal::{Delivery, Journal, JournalError, OutboxLock, Phase, Undelivered};
 use crate::record::Event;
 use crate::record::bounds::TooLarge;
@@ -30,18 +30,22 @@ fn holds(row: &Transaction, deploy: DeployId, event: Event, task: TaskId) -> boo
     })
 }
 
-/// A record as a comment, sent by `author`.
+/// A record as a comment on the task with this PHID, sent by `author`.
 ///
 /// # Errors
 /// Where it does not fit into a comment: of a record that was checked before the deploy it never comes to this.
-pub fn comment(due: &Undelivered, author: &Phid<User>) -> Result<Comment<'static>, TooLarge> {
+pub fn comment(
+    due: &Undelivered,
+    phid: Option<&Phid<Task>>,
+    author: &Phid<User>,
+) -> Result<Comment<'static>, TooLarge> {
     let mut authors: Vec<Phid<User>> = due.authors.iter().cloned().collect();
     if !authors.contains(author) {
         authors.push(author.clone());
     }
     let (deploy, event, task) = (due.record.deploy, due.event, due.record.task);
     let is_it = Box::new(move |row: &Transaction| holds(row, deploy, event, task));
-    Ok(Comment { task, text: render(&due.record)?.into(), authors, is_it })
+    Ok(Comment { task, phid: phid.cloned(), text: render(&due.record)?.into(), authors, is_it })
 }
 
 /// What the journal knows of a record that is due.

@@ -235,11 +235,11 @@ fn further(record: &Record) -> Vec<String> {
         lines.push(format!("Also behind it: {}.", list(record.behind.iter().map(deployer_words), "; ")));
     }
     if record.dropped > 0 {
-        lines.push(format!(
-            "Of {}, {} earlier records were given up and never posted.",
-            name(&record.host),
-            record.dropped
-        ));
+        let given_up = match record.dropped {
+            1 => "1 earlier record was".to_owned(),
+            more => format!("{more} earlier records were"),
+        };
+        lines.push(format!("Of {}, {given_up} given up and never posted.", name(&record.host)));
     }
     lines
 }

@@ -42,6 +42,31 @@ fn a_deploy_is_run_and_recorded() {
 }
 
 #[test]
+fn the_result_of_an_earlier_run_does_not_speak_for_a_command_line_that_is_refused() {
+    let server = Server::new();
+    let file = server.machine.home().join("result.json");
+    for (arguments, why) in [
+        ("run T1 --result result.json --frobnicate -- true", "unexpected argument '--frobnicate' found"),
+        ("run T1 --wait 30m --result=result.json -- true", "unexpected argument '30m' found"),
+        ("run T1 --result result.json --format csv -- true", "csv, html and prometheus are formats of `audit` alone"),
+        ("run T1 --result result.json --", "no command"),
+        ("run T2 --deployer deployer1 --result result.json -- true", "the verdict is denied"),
+    ] {
+        fs::write(&file, "an earlier run").unwrap();
+        let (code, _, err) = server.run(&arguments.split(' ').collect::<Vec<_>>());
+        assert_eq!(code, 125, "{err}");
+        let result: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap_or_else(|_| panic!("{arguments}"));
+        let said = (&result["child_started"], &result["exit_code"], &result["status"]);
+        assert_eq!(said, (&false.into(), &125.into(), &Value::Null), "{arguments}");
+        assert!(result["error"].as_str().unwrap().contains(why), "{arguments}: {result}");
+    }
+    // Without -- it may be the command's own argument.
+    fs::write(&file, "the command's").unwrap();
+    let (code, _, err) = server.run(&["run", "T1", "tool", "--result", "result.json"]);
+    assert_eq!((code, fs::read_to_string(&file).unwrap().as_str()), (125, "the command's"), "{err}");
+}
+
+#[test]
 fn what_is_not_allowed_is_not_run() {
     let server = Server::new();
     for task in ["T2", "T6", "T15", "T22", "T27"] {

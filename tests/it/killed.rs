@@ -119,7 +119,7 @@ fn an_end_that_was_told_elsewhere_is_the_one_end_of_a_killed_run() {
     let (code, _, err) = server.run(&["outbox", "flush", "--wait"]);
     assert_eq!(code, 0, "{err}");
     let said = err.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(said.contains("was recorded by somebody else (failed): http://sandbox/T1#"), "{said}");
+    assert!(said.contains("is on the task already (failed): http://sandbox/T1#"), "{said}");
     assert_eq!(ends(&server), [Some(Outcome::Failed)]);
     assert_eq!(server.run(&["outbox", "flush"]).1, "nothing is undelivered\n");
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use phabgate::record::Event;
 use serde_json::{Value, json};
 
 use crate::server::{Server, in_one_line};
@@ -219,4 +220,63 @@ fn nobody_reads_a_phid() {
             }
         }
     }
+}
+
+/// What the recorder's gate says through such a server: exit code, and both outputs in one line.
+fn gate(server: &Server, url: &str, arguments: &[&str]) -> (i32, String) {
+    let output = server.phabgate().env("PHABGATE_URL", url).args(arguments).output().unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    (output.status.code().unwrap_or(-1), in_one_line(&text))
+}
+
+/// A server that from the first edit on gives T1 another PHID in the replies of these methods, until it is told not to.
+fn renaming(server: &Server, methods: &'static [&'static str]) -> (String, Arc<AtomicBool>) {
+    let (edited, honest) = (AtomicBool::new(false), Arc::<AtomicBool>::default());
+    let phid = server.running.world().unwrap().task_numbered(1).unwrap().phid.clone();
+    let (is_honest, other) = (honest.clone(), phid.replace("PHID-TASK-", "PHID-TASK-x"));
+    let (url, _) = lying(server, None, move |method, _, reply| {
+        if method == "maniphest.edit" {
+            edited.store(true, Ordering::Relaxed);
+        } else if methods.contains(&method) && edited.load(Ordering::Relaxed) && !is_honest.load(Ordering::Relaxed) {
+            *reply = serde_json::from_str(&reply.to_string().replace(&phid, &other)).unwrap();
+        }
+    });
+    (url, honest)
+}
+
+fn edits(server: &Server) -> usize {
+    server.running.served().iter().filter(|served| served.method == "maniphest.edit").count()
+}
+
+#[test]
+fn a_record_that_is_found_on_another_task_is_not_delivered() {
+    for methods in [&["transaction.search"][..], &["transaction.search", "maniphest.search"]] {
+        let server = Server::new();
+        let (url, honest) = renaming(&server, methods);
+        let record = ["record", "T1", "--deployer", "deployer1", "--outcome", "succeeded"];
+        let (code, said) = gate(&server, &url, &record);
+        assert_eq!(code, 0, "{said}");
+        assert!(said.contains("it is not clear yet whether `recorded` arrived"), "{methods:?}: {said}");
+        let (code, said) = gate(&server, &url, &["outbox", "list"]);
+        assert!(code == 3 && said.contains("not clear whether it is on the task"), "{methods:?}: {said}");
+        honest.store(true, Ordering::Relaxed);
+        let (code, said) = gate(&server, &url, &["outbox", "flush", "--wait"]);
+        assert_eq!((code, edits(&server)), (0, 1), "{methods:?}: {said}");
+        assert_eq!(server.events(1), [Event::Recorded], "{methods:?}");
+    }
+}
+
+#[test]
+fn a_server_that_is_replaced_during_a_deploy_gets_no_more_of_it() {
+    let server = Server::new();
+    let (url, honest) = renaming(&server, &["transaction.search", "maniphest.search"]);
+    let (code, said) = gate(&server, &url, &["run", "T1", "--deployer", "deployer1", "--", "sh", "-c", "exit 3"]);
+    assert_eq!((code, edits(&server)), (3, 1), "{said}");
+    assert!(said.contains("`started` is not confirmed"), "{said}");
+    assert!(said.contains("its T1 is another task than the one that the record is for"), "{said}");
+    assert!(!said.contains("is on the task:"), "{said}");
+    honest.store(true, Ordering::Relaxed);
+    let (code, said) = gate(&server, &url, &["outbox", "flush", "--wait"]);
+    assert_eq!((code, edits(&server)), (0, 2), "{said}");
+    assert_eq!(server.events(1), [Event::Started, Event::Finished]);
 }

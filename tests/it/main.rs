@@ -14,6 +14,7 @@ mod conformance;
 mod deploys;
 mod doctor;
 mod exactly_once;
+mod given_up;
 mod harness;
 mod help;
 mod html;

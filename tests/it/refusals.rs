@@ -96,9 +96,13 @@ fn an_error_that_came_after_the_write_is_found_by_one_look() {
 fn a_certain_refusal_does_not_hold_up_a_run() {
     for kind in [FaultKind::ReadOnly, FaultKind::Mfa] {
         let server = refusing(kind);
-        let (code, out, err) = server.run(&["run", "T1", "--deployer", "deployer1", "--", "echo", "deployed"]);
+        let run = ["run", "T1", "--deployer", "deployer1", "--result", "result.json", "--", "echo", "deployed"];
+        let (code, out, err) = server.run(&run);
         assert_eq!((code, out.as_str()), (0, "deployed\n"), "{kind}: {err}");
         let said = in_one_line(&err);
+        let result = std::fs::read(server.machine.home().join("result.json")).unwrap();
+        let result: serde_json::Value = serde_json::from_slice(&result).unwrap();
+        assert_eq!(result["records"][0]["state"], "refused", "{result}");
         let refused = said.find("`started` was refused and is not on the task").unwrap_or_else(|| panic!("{said}"));
         assert!(refused < said.find("running: echo").unwrap(), "said before the command: {said}");
         assert_eq!(edits(&server), 2, "each record is sent once: {said}");

@@ -60,6 +60,11 @@ impl Server {
     }
 
     pub(crate) fn with(options: Options) -> Self {
+        Self::on(Machine::new(), options)
+    }
+
+    /// A server with which the gate is set up on a machine that may have known another.
+    pub(crate) fn on(machine: Machine, options: Options) -> Self {
         let (made, served) = mpsc::channel();
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let thread = std::thread::spawn(move || {
@@ -70,11 +75,15 @@ impl Server {
             });
         });
         let running = served.recv().unwrap();
-        let machine = Machine::new();
         // On loopback the time after which an attempt is settled may be short.
         let config = "[record]\nsettle = \"1s\"\n[http]\nconnect = \"2s\"\ncall = \"1s\"\ntotal = \"6s\"\n";
         std::fs::write(machine.home().join("config.toml"), config).unwrap();
         Self { running, machine, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Stops the server; leaves the machine, with the journal on it.
+    pub(crate) fn into_machine(mut self) -> Machine {
+        std::mem::replace(&mut self.machine, Machine::new())
     }
 
     /// `phabgate` with the token of an account.

@@ -272,6 +272,18 @@ fn under_sudo_nobody_reads_chooses_routes_or_takes_anothers_name() {
         ("alice", "sudo phabgate run T1 --result /tmp/pipe RUN", 125, "is a pipe, not a regular file"),
         ("alice", "sudo phabgate run T1 --result /tmp/roots RUN", 125, "Operation not permitted"),
         ("alice", "sudo phabgate run T1 --result /root/x RUN", 125, "Permission denied"),
+        (
+            "alice",
+            "sudo phabgate run T1 --frobnicate --result /etc/phabgate/config.toml RUN",
+            125,
+            "cannot write the result to /etc/phabgate/config.toml",
+        ),
+        (
+            "alice",
+            "sudo phabgate run T1 --config /etc/shadow --result /root/x RUN",
+            125,
+            "cannot write the result to /root/x",
+        ),
         ("carol", "sudo phabgate man --output /etc/phabgate", 2, "`man --output` is refused under sudo"),
         // To choose policy or server.
         ("alice", "sudo phabgate run T6 --config /etc/lax.toml RUN", 125, "--config is refused under sudo"),

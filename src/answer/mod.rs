@@ -317,7 +317,9 @@ impl<'a> Desk<'a> {
         if self.word(team).is_some_and(|(kind, _)| kind != AnswerKind::Withdraw) {
             return true;
         }
-        let rejected = |verdict: &Verdict| verdict.rule("rejected").map(|rule| (rule.outcome, rule.message.clone()));
+        let rejected = |verdict: &Verdict| {
+            ["rejected", "possible-no"].map(|name| verdict.rule(name).map(|rule| (rule.outcome, rule.message.clone())))
+        };
         let (evidence, _) = self.with(AnswerKind::Withdraw, team);
         self.is_member(team) && rejected(&self.judge(&evidence)) != rejected(&self.verdict)
     }

@@ -6,10 +6,12 @@
 use std::time::Duration;
 
 use super::check::{Read, Reading};
+use super::said::Heard;
 use super::session::Session;
 use crate::evidence::Question;
 use crate::policy::{Intent, Outcome, WhyNot};
-use crate::record::{ApprovalKind, Record};
+use crate::publish::record::find;
+use crate::record::{ApprovalKind, Event, Record};
 use crate::text::inert;
 
 /// How long the read may take.
@@ -38,8 +40,10 @@ fn since(read: &Read, record: &Record) -> Vec<String> {
         return vec!["the task is not shown to this account any more".to_owned()];
     }
     let verdict = &read.verdict;
-    let no = verdict.rule("rejected").filter(|rule| matches!(rule.outcome, Outcome::Fail | Outcome::Unknown));
-    let mut said: Vec<String> = no.iter().map(|rule| rule.message.clone()).collect();
+    let stands =
+        |name: &str| verdict.rule(name).filter(|rule| matches!(rule.outcome, Outcome::Fail | Outcome::Unknown));
+    let no = stands("rejected");
+    let mut said: Vec<String> = no.into_iter().chain(stands("possible-no")).map(|rule| rule.message.clone()).collect();
     for recorded in record.approvals.iter().filter(|approval| approval.kind == ApprovalKind::Verified) {
         let user = inert(&recorded.user);
         let same = verdict
@@ -56,5 +60,14 @@ fn since(read: &Read, record: &Record) -> Vec<String> {
             None => said.push(format!("the approval of {user} for {} is gone", recorded.team)),
         }
     }
+    said.extend(words_since(read, record));
     said
+}
+
+/// What members said in words of their own after `started` was on the task: it may be a no. Nothing where it is not there.
+fn words_since(read: &Read, record: &Record) -> Vec<String> {
+    let history = read.evidence.as_ref().map(|evidence| evidence.timeline.transactions()).unwrap_or_default();
+    let Some(started) = find(record.deploy, Event::Started, record.task, history) else { return Vec::new() };
+    let later = read.subject.said.iter().filter(|heard| heard.transaction > started.transaction);
+    later.map(Heard::line).collect()
 }

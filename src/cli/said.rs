@@ -24,9 +24,20 @@ const LONGEST: usize = 500;
 pub(super) struct Heard {
     user: String,
     time: Timestamp,
-    transaction: TransactionId,
+    pub(super) transaction: TransactionId,
     /// `None` where the task is restricted.
     text: Option<String>,
+}
+
+impl Heard {
+    /// It in one line.
+    pub(super) fn line(&self) -> String {
+        let text = self.text.as_deref().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+        match text {
+            Some(text) => format!("{} said '{}'", self.user, shorten(&text, 200)),
+            None => format!("{} said something (hidden: the task is restricted)", self.user),
+        }
+    }
 }
 
 /// What members said on a task, newest first; without the texts of a restricted task.

@@ -3,12 +3,12 @@
 //! Responsible for collecting it, newest first. It decides nothing, and whoever deploys should have read it. Not responsible for
 //! answers and near misses, which are shown with what they do.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
+use super::Evidence;
 use super::near_miss::{self, Place};
 use super::timeline::{Moment, Tie};
 use super::trailers::{self, Key};
-use super::{Evidence, mail};
 use crate::conduit::Change;
 use crate::policy::Policy;
 use crate::record::parse::Parsed;
@@ -29,6 +29,8 @@ pub struct Said {
 pub fn said(evidence: &Evidence, policy: &Policy) -> Vec<Said> {
     let timeline = &evidence.timeline;
     let Some(tagged) = near_miss::first_tagged(timeline, evidence.tag.as_ref(), None) else { return Vec::new() };
+    let speakers = evidence.speakers();
+    let is_speaker = |author: &str| speakers.iter().any(|speaker| speaker.as_str() == author);
     let mut all = Vec::new();
     for comment in timeline.comments(None) {
         let author = &comment.transaction.author;
@@ -39,7 +41,7 @@ pub fn said(evidence: &Evidence, policy: &Policy) -> Vec<Said> {
         }
         let moment = timeline.moment_of_version(comment.transaction, comment.newest(), Tie::Wins);
         if moment.time >= tagged.time
-            && let Some(text) = words(text, policy)
+            && let Some(text) = words(text, is_speaker(author), policy)
         {
             all.push(Said { author: author.clone(), moment, text });
         }
@@ -50,9 +52,8 @@ pub fn said(evidence: &Evidence, policy: &Policy) -> Vec<Said> {
         if moment.time < tagged.time || !near_miss::is_member(evidence, policy, &transaction.author) {
             continue;
         }
-        let before: BTreeSet<&str> = old.lines().map(str::trim).collect();
-        let added: Vec<&str> = new.lines().filter(|line| !before.contains(line.trim())).collect();
-        if let Some(text) = words(&added.join("\n"), policy) {
+        let speaks = is_speaker(&transaction.author);
+        if let Some(text) = words(&added(old, new), speaks, policy) {
             all.push(Said { author: transaction.author.clone(), moment, text });
         }
     }
@@ -60,34 +61,56 @@ pub fn said(evidence: &Evidence, policy: &Policy) -> Vec<Said> {
     all
 }
 
-/// The words of a text that holds more than answers and near misses: without quotes and code, and without the mail that it
-/// repeats, unless it holds nothing else.
-fn words(text: &str, policy: &Policy) -> Option<String> {
+/// The lines that a description has more of than before, each as often as it was added.
+fn added(old: &str, new: &str) -> String {
+    let mut before: BTreeMap<&str, usize> = BTreeMap::new();
+    for line in old.lines() {
+        *before.entry(line.trim()).or_default() += 1;
+    }
+    let is_new = |line: &&str| match before.get_mut(line.trim()) {
+        Some(times) if *times > 0 => {
+            *times -= 1;
+            false
+        }
+        _ => true,
+    };
+    new.lines().filter(is_new).collect::<Vec<_>>().join("\n")
+}
+
+/// The words of a text that holds more than answers and near misses: without quotes and code, unless it holds nothing else.
+/// What stands below the head of a mail is among them: what looks like a head may be none, and no words are to be lost.
+/// `speaks` where its author may state things about the deploy: of anybody else a statement is something that they say.
+fn words(text: &str, speaks: bool, policy: &Policy) -> Option<String> {
     let all = lines(text);
-    let head = mail::head_of(text, &all).unwrap_or(all.len());
     let near = near_miss::read(text, Place::Comment, policy);
+    let lone = near_miss::lone_approval(text).is_some_and(|(_, value)| names_teams(&value, policy));
     let is_answer = |line: &Line<'_>| {
         let trailer =
-            line.is_own() && trailers::read(line.text).is_some_and(|(key, value)| is_plain(key, value, policy));
-        trailer || near.iter().any(|near| near.line == line.text.trim()) || near_miss::lone_approval(text).is_some()
+            line.is_own() && trailers::read(line.text).is_some_and(|(key, value)| is_plain(key, value, speaks, policy));
+        trailer || lone || near.iter().any(|near| near.line == line.text.trim())
     };
     let filled = |line: &&Line<'_>| line.text.contains(char::is_alphanumeric) || !line.text.trim().is_ascii();
     if all.iter().filter(filled).all(is_answer) {
         return None;
     }
     let own: Vec<&str> =
-        all[..head].iter().filter(|line| line.kind.is_words()).filter(filled).map(|line| line.text.trim()).collect();
+        all.iter().filter(|line| line.kind.is_words()).filter(filled).map(|line| line.text.trim()).collect();
     if own.is_empty() {
         return Some(all.iter().filter(filled).map(|line| line.text.trim()).collect::<Vec<_>>().join("\n"));
     }
     Some(own.join("\n"))
 }
 
-/// A trailer that says no more than its teams, or states something about the deploy.
-fn is_plain(key: Key, value: &str, policy: &Policy) -> bool {
+fn names_teams(value: &str, policy: &Policy) -> bool {
+    matches!(trailers::teams_of_approval(value, policy), trailers::Teams::Named(_))
+}
+
+/// A trailer that says no more than its teams, or that states something about the deploy and may.
+fn is_plain(key: Key, value: &str, speaks: bool, policy: &Policy) -> bool {
     match key {
-        Key::Approve => matches!(trailers::teams_of_approval(value, policy), trailers::Teams::Named(_)),
+        Key::Approve => names_teams(value, policy),
         Key::Withdraw | Key::Reject => true,
-        Key::Reason | Key::Deployer | Key::Action | Key::Change | Key::Drill | Key::Followup => true,
+        Key::Reason | Key::Deployer | Key::Action | Key::Change | Key::Drill => speaks,
+        Key::Followup => !value.contains(char::is_whitespace),
     }
 }

@@ -173,6 +173,8 @@ fn a_no_that_comes_while_the_command_runs_is_said_after_it() {
     for (account, text, expected) in [
         ("sre2", "Emergency-Reject: sre - the databases", "rejected by sre2"),
         ("sre1", "Emergency-Withdraw: sre", "the approval of sre1 for sre does not count any more"),
+        ("sre2", "**Emergency-Reject: sre**", "sre2 wrote '**Emergency-Reject: sre**'"),
+        ("sre2", "STOP! you take the databases down", "sre2 said 'STOP! you take the databases down'"),
     ] {
         let server = Server::new();
         let (here, running) = (server.machine.home().join("running"), server.running.clone());

@@ -4,7 +4,7 @@
 //! description for as long as who first wrote a line has neither taken it out nor answered. Not responsible for what they do to
 //! a verdict.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::fold::fold;
 use super::{Found, Miss, NearKind, Place, read};
@@ -163,15 +163,23 @@ impl<'a> Collector<'a> {
         texts.any(|text| text.lines().any(|earlier| earlier.trim() == line || fold(earlier) == folded))
     }
 
-    /// A line of the description is of who first wrote it, and stands until that person takes it out.
+    /// A line of the description is of who first wrote it, and stands until that person takes it out. The same line written
+    /// a second time is the second writer's own: nobody's words shield another's.
     fn in_description(&self) -> Vec<NearMiss> {
         let mut standing: Vec<NearMiss> = Vec::new();
+        let mut before: BTreeMap<&str, usize> = BTreeMap::new();
         for (author, moment, text) in self.descriptions() {
             let found = read(text, Place::Description, self.policy);
-            let lines: BTreeSet<&str> = found.iter().map(|found| found.line).collect();
-            standing.retain(|near| near.author.as_str() != author || lines.contains(near.line.as_str()));
+            let mut now: BTreeMap<&str, usize> = BTreeMap::new();
+            for found in &found {
+                *now.entry(found.line).or_default() += 1;
+            }
+            let times = |counts: &BTreeMap<&str, usize>, line: &str| counts.get(line).copied().unwrap_or_default();
+            // Who edits takes out what stood there until then, and not what somebody else took out before.
+            standing
+                .retain(|near| near.author.as_str() != author || times(&now, &near.line) >= times(&before, &near.line));
             for mut found in found {
-                if standing.iter().any(|near| near.line == found.line) {
+                if standing.iter().filter(|near| near.line == found.line).count() >= times(&now, found.line) {
                     continue;
                 }
                 let mail = found.possible && found.miss == Miss::BelowMail;
@@ -181,6 +189,7 @@ impl<'a> Collector<'a> {
                 standing
                     .extend(self.near(author, &found, moment).map(|near| NearMiss { in_description: true, ..near }));
             }
+            before = now;
         }
         standing.retain(|near| is_member(self.evidence, self.policy, near.author.as_str()));
         standing

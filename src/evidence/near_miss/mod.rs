@@ -332,12 +332,22 @@ fn says_no(parts: &[Part], policy: &Policy) -> bool {
     };
     let denies = |at: usize| {
         let Some((at, word)) = word_from(at) else { return false };
-        let harmless = |word: &str| {
-            ["objection", "problem", "concern", "issue", "worr", "doubt"].iter().any(|w| word.starts_with(w))
+        // What people say who have nothing against it: "no objections", "no further questions", "not a problem".
+        const HARMLESS: [&str; 8] =
+            ["objection", "problem", "concern", "issue", "worr", "doubt", "question", "blocker"];
+        let harmless = |mut from: usize| {
+            while let Some((at, word)) = word_from(from) {
+                match word {
+                    "a" | "an" | "any" | "further" | "more" | "other" => from = at + 1,
+                    word => return HARMLESS.iter().any(|start| word.starts_with(start)),
+                }
+            }
+            false
         };
         match word {
-            "no" => !word_from(at + 1).is_some_and(|(_, next)| harmless(next)),
-            "not" | "nope" | "never" => true,
+            "no" | "not" => !harmless(at + 1),
+            "never" => !word_from(at + 1).is_some_and(|(_, next)| next == "mind"),
+            "nope" => true,
             _ => false,
         }
     };

@@ -209,3 +209,82 @@ fn near_misses_of_a_restricted_task_are_not_quoted() {
     let shown = format!("{:?}", verdict(&history).rules);
     assert!(!shown.contains("secret"), "{shown}");
 }
+
+/// What the description says when nobody has said no in it.
+const STATED: &str = "Emergency-Reason: availability - 5xx on every page view";
+
+#[test]
+fn a_no_that_somebody_else_took_out_of_the_description_outlives_other_edits_of_its_author() {
+    let mut history = History::ready();
+    history.describe("sre2", 20, &format!("{STATED}\n\nEmergency-Reject: sre"));
+    history.describe("deployer1", 21, STATED);
+    history.describe("sre2", 22, &format!("{STATED}\n\nDown since 03:00."));
+    assert_eq!(decision(&history), "denied");
+    history.describe("sre2", 23, &format!("{STATED}\n\nEmergency-Reject: sre"));
+    assert_eq!(decision(&history), "denied");
+    history.describe("sre2", 24, STATED);
+    assert_eq!(decision(&history), "allowed", "now its author took it out");
+}
+
+#[test]
+fn the_same_line_of_somebody_else_shields_no_no_in_the_description() {
+    let mut history = History::ready();
+    history.describe("deployer1", 20, &format!("{STATED}\n\nTo say no:\nEmergency-Reject: sre"));
+    assert_eq!(decision(&history), "allowed", "no member says it");
+    history.describe("sre2", 21, &format!("{STATED}\n\nTo say no:\nEmergency-Reject: sre\nEmergency-Reject: sre"));
+    assert_eq!(decision(&history), "denied");
+    history.describe("sre2", 22, &format!("{STATED}\n\nTo say no:\nEmergency-Reject: sre"));
+    assert_eq!(decision(&history), "allowed", "its author took it out");
+}
+
+#[test]
+fn what_a_member_says_is_shown_in_whatever_form_it_stands() {
+    let shown = |user: &str, text: &str| {
+        let mut history = History::ready();
+        history.comment(user, 20, text);
+        let said = crate::evidence::said(&history.evidence(), &history.policy);
+        said.into_iter().map(|said| said.text).collect::<Vec<_>>().join("\n")
+    };
+    for text in [
+        "Hallo,\n\nAm 27.11.2026 um 03:14 schrieb releng1 <releng1@x.org>:\n> may we?\n\nNO, please stop this",
+        "Hi all\n\n____________\n\nplease stop this",
+        "Hi\n\n----- my view -----\nplease stop this",
+        "Emergency-Reason: none - please stop this",
+        "Emergency-Action: nothing, please stop this",
+        "Emergency-Followup: please stop this",
+        "Emergency-Change: none. please stop this",
+        "Emergency-Drill: please stop this",
+        "Emergency-Approve: sre - only after the failover, please stop this",
+        "Emergency-Approve: don't, please stop this",
+    ] {
+        assert!(shown("sre2", text).contains("please stop this"), "{text:?}: {:?}", shown("sre2", text));
+    }
+    for text in [
+        "Emergency-Approve: sre",
+        "Emergency-Approve: sre \u{1f44d}",
+        "Emergency-Followup: https://x.org/1",
+        "> quoted",
+    ] {
+        assert!(!shown("sre2", text).contains("Emergency"), "{text:?}: {:?}", shown("sre2", text));
+    }
+    let mut history = History::ready();
+    let with = |line: &str| format!("{STATED}\n{line}");
+    history.describe("deployer1", 20, &with("please wait"));
+    history.describe("sre2", 21, &with("please wait\nplease wait"));
+    let said = crate::evidence::said(&history.evidence(), &history.policy);
+    assert_eq!(said.iter().map(|said| said.text.as_str()).collect::<Vec<_>>(), ["please wait"]);
+}
+
+#[test]
+fn a_yes_with_nothing_against_it_is_no_no() {
+    for text in ["not a problem", "never mind the CI", "no further questions", "no objections"] {
+        let mut history = History::ready();
+        history.comment("sre2", 20, &format!("Emergency-Approve: sre - {text}"));
+        assert_eq!(decision(&history), "allowed", "{text}");
+    }
+    for text in ["not yet", "never", "no", "no, wait"] {
+        let mut history = History::ready();
+        history.comment("sre2", 20, &format!("Emergency-Approve: sre - {text}"));
+        assert_eq!(decision(&history), "denied", "{text}");
+    }
+}

@@ -116,6 +116,29 @@ fn a_time_of_the_future_or_of_no_clock_is_refused() {
 }
 
 #[test]
+fn a_time_zone_that_the_machine_does_not_know_is_refused_where_a_time_is_stated() {
+    let server = Server::new();
+    let record = |zone: &str, started: &str| {
+        let mut command = std::process::Command::new("sh");
+        // What reads a device without an end is stopped by the limit, not by the machine.
+        command.args(["-c", "ulimit -v 2000000; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_phabgate")]);
+        command.args(RECORD).args(["--outcome", "succeeded", "--started", started]).env_clear();
+        command.envs(server.phabgate().get_envs().filter_map(|(name, value)| Some((name, value?)))).env("TZ", zone);
+        let output = command.current_dir(server.machine.home()).output().unwrap();
+        (output.status.code(), in_one_line(&String::from_utf8_lossy(&output.stderr)))
+    };
+    for zone in [":/dev/zero", "/dev/zero", "../../../../../../dev/zero", "Mars/Olympus", "CEST", ""] {
+        let (code, err) = record(zone, "2026-01-01 06:00");
+        assert_eq!(code, Some(2), "{zone}: {err}");
+        assert!(err.contains("TZ") && err.contains("unset it"), "{zone}: {err}");
+    }
+    assert!(server.records(1).is_empty());
+    let (code, err) = record(":CET-1CEST,M3.5.0,M10.5.0/3", "2026-01-01 06:00");
+    assert_eq!(code, Some(0), "{err}");
+    assert_eq!(server.records(1)[0].started, Some("2026-01-01T05:00:00Z".parse().unwrap()));
+}
+
+#[test]
 fn secrets_are_in_no_part_of_a_record() {
     let server = Server::new();
     let secret = "hunter2SECRET";

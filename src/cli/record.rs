@@ -266,35 +266,73 @@ fn agree(
     Ok(())
 }
 
-/// What is on the task, or on its way there from this host, and could be the same deploy.
+/// What is on the task, on its way there from this host, or under way on it, and could be the same deploy.
 fn alike(record: &Record, read: &Read, journal: &Journal, session: &Session) -> Result<Vec<String>, Failure> {
-    let now = read.clock().now();
-    let mut alike = Vec::new();
-    if let Some(evidence) = &read.evidence {
-        let like = evidence.records(&session.settings.policy, None).into_iter().filter(|standing| {
-            standing.record.event != Event::Started && is_like(record, now, &standing.record, standing.moment.time)
-        });
-        alike.extend(like.map(|standing| {
-            let Standing { record, moment, .. } = standing;
-            format!(
-                "`{}` of {} ({}#{})",
-                record.event.word(),
-                utc(moment.time),
-                record.task.url(session.base()),
-                moment.transaction
-            )
-        }));
-    }
+    let (now, task) = (read.clock().now(), record.task);
+    let mut states = Vec::new();
     for deploy in journal.undelivered()? {
         let state = journal.state(deploy)?;
-        if state.intent().server != *session.base() {
+        if state.intent().server == *session.base() {
+            states.push(state);
+        }
+    }
+    let queued: Vec<_> =
+        states.iter().flat_map(|state| state.outbox()).filter(|due| due.event != Event::Started).collect();
+    let mut alike = Vec::new();
+    let mut open = Vec::new();
+    if let Some(evidence) = &read.evidence {
+        let records = evidence.records(&session.settings.policy, None);
+        // What has an end is as long as that says.
+        let has_end = |start: &Standing| {
+            let deploy = start.record.deploy;
+            records.iter().any(|other| other.ends(start)) || queued.iter().any(|due| due.record.deploy == deploy)
+        };
+        for standing in &records {
+            let Standing { record: other, moment, .. } = standing;
+            let is_start = other.event == Event::Started;
+            if !is_like(record, now, other, moment.time) || is_start && has_end(standing) {
+                continue;
+            }
+            let (word, time, url) = (other.event.word(), utc(moment.time), other.task.url(session.base()));
+            let mut words = format!("`{word}` of {time} ({url}#{})", moment.transaction);
+            if is_start {
+                open.push(other.deploy);
+                words += &format!(", which has no end; {}", to_close(other, journal)?);
+            }
+            alike.push(words);
+        }
+    }
+    let due = queued.iter().filter(|due| is_like(record, now, &due.record, now));
+    alike.extend(due.map(|due| format!("`{}` of deploy {}, not yet on the task", due.event.word(), due.record.deploy)));
+    for deploy in journal.unfinished()? {
+        let state = journal.state(deploy)?;
+        let intent = state.intent();
+        let is_here = intent.way == Way::Run && intent.task == task && intent.server == *session.base();
+        let is_other = intent.marks.is_other(&marks(read.evidence.as_deref()));
+        if !is_here || is_other || open.contains(&deploy) {
             continue;
         }
-        let queued = state.outbox();
-        let like = queued.iter().filter(|due| due.event != Event::Started && is_like(record, now, &due.record, now));
-        alike.extend(like.map(|due| format!("`{}` of deploy {deploy}, not yet on the task", due.event.word())));
+        let start =
+            Record { event: Event::Started, started: None, finished: None, outcome: None, ..*intent.template.clone() };
+        let begun = read.clock().at(state.begun());
+        if is_like(record, now, &start, begun) {
+            let begun = utc(begun);
+            alike.push(format!(
+                "deploy {deploy} of {begun} on this host, which has no end; {}",
+                to_close(&start, journal)?
+            ));
+        }
     }
     Ok(alike)
+}
+
+/// What gives a deploy that has started its end.
+fn to_close(start: &Record, journal: &Journal) -> Result<String, Failure> {
+    let Record { task, deploy, .. } = start;
+    Ok(match journal.is_alive(*deploy)? {
+        true => "it runs on this host still, and its gate records how it ends".to_owned(),
+        false => format!("`phabgate record {task} --deploy {deploy} --outcome …` records how it ended"),
+    })
 }
 
 /// Journals the record. A deploy of this host that was closed by the journal itself gets a record of its own beside it.

@@ -8,14 +8,15 @@ use jiff::Timestamp;
 use super::{Event, Outcome, Record};
 
 /// When the deploy of a record ran at the most, as far as it says: where no start is stated it may have been at any time
-/// before, where no end is, up to when the record was `written`.
+/// before, where no end is, up to when the record was `written`. What only started may run to this day.
 fn span(record: &Record, written: Timestamp) -> (Timestamp, Timestamp) {
     let start = match (record.started, record.event) {
         (Some(started), _) => started,
         (None, Event::Started) => written,
         (None, _) => Timestamp::MIN,
     };
-    (start, record.finished.unwrap_or(written))
+    let latest = if record.event == Event::Started { Timestamp::MAX } else { written };
+    (start, record.finished.unwrap_or(latest))
 }
 
 /// Whether a record, were it written `now`, could speak of the deploy of another one that was written then. A deploy that
@@ -77,6 +78,7 @@ mod tests {
         let started = Record { event: Event::Started, started: None, finished: None, outcome: None, ..example() };
         assert!(is_like(&recorded(Some(10), None), time(30), &started, time(20)));
         assert!(!is_like(&recorded(Some(10), Some(15)), time(30), &started, time(20)));
+        assert!(is_like(&recorded(Some(25), Some(27)), time(30), &started, time(20)), "it has no end");
         let called_off = Record { outcome: Some(Outcome::NotStarted), ..recorded(None, None) };
         assert!(!is_like(&recorded(None, None), time(30), &called_off, time(20)));
     }

@@ -139,6 +139,68 @@ fn a_time_zone_that_the_machine_does_not_know_is_refused_where_a_time_is_stated(
 }
 
 #[test]
+fn beside_a_start_without_an_end_nothing_is_recorded_without_a_question() {
+    let server = Server::new();
+    let run = ["run", "T1", "--deployer", "deployer1", "--", "true"];
+    let output = server.phabgate().env("PHABGATE_CRASH_AT", "after-spawned").args(run).output().unwrap();
+    assert_eq!(output.status.code(), None);
+    let start = server.records(1).swap_remove(0);
+    assert_eq!(start.event, Event::Started);
+    let elsewhere = server.machine.home().join("other");
+    let record = |state: Option<&std::path::Path>, more: &[&str]| {
+        let mut command = server.phabgate();
+        command.args(RECORD).args(["--outcome", "succeeded"]).args(more);
+        state.map(|state| command.env("PHABGATE_STATE", state));
+        let output = command.output().unwrap();
+        (output.status.code(), in_one_line(&String::from_utf8_lossy(&output.stderr)))
+    };
+    let close = format!("`phabgate record T1 --deploy {} --outcome", start.deploy);
+    for (state, more) in [(None, &[][..]), (Some(elsewhere.as_path()), &[]), (Some(&elsewhere), &["--finished"])] {
+        let (code, err) = record(state, more);
+        assert_eq!(code, Some(2), "{err}");
+        assert!(err.contains("T1 has a record like it: `started` of") && err.contains(&close), "{err}");
+        assert_eq!(err.matches("a record like it").count(), 1, "{err}");
+    }
+    assert_eq!(server.records(1).len(), 1);
+    // What had ended before it started is another deploy.
+    let (code, err) = record(Some(&elsewhere), &["--finished=2026-01-01T03:14Z"]);
+    assert_eq!((code, server.records(1).len()), (Some(0), 2), "{err}");
+    let (code, err) = record(Some(&elsewhere), &["--deploy", &start.deploy.to_string()]);
+    assert_eq!(code, Some(0), "{err}");
+    let (code, err) = record(Some(&elsewhere), &[]);
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("`finished` of") && !err.contains("`started` of"), "the end speaks for the start: {err}");
+}
+
+#[test]
+fn a_deploy_that_runs_on_this_host_is_not_recorded_a_second_time() {
+    let server = Server::new();
+    let gate = server.machine.home().join("gate");
+    let made = std::process::Command::new("mkfifo").arg(&gate).status().unwrap();
+    assert!(made.success());
+    let mut run = server.phabgate();
+    run.args(["run", "T1", "--deployer", "deployer1", "--", "cat", gate.to_str().unwrap()]);
+    let deploy = std::thread::spawn(move || run.output().unwrap());
+    // Opened when the command reads it, which is after its start was announced.
+    let end = std::fs::OpenOptions::new().write(true).open(&gate).unwrap();
+    assert_eq!(server.events(1), [Event::Started]);
+    let arguments = [&RECORD[..], &["--outcome", "succeeded"]].concat();
+    let (code, _, err) = server.run(&arguments);
+    assert_eq!(code, 2, "{err}");
+    let err = in_one_line(&err);
+    assert!(err.contains("`started` of") && err.contains("it runs on this host still"), "{err}");
+    // The journal knows it where the task cannot be read.
+    server.running.inject(vec!["*:503".parse().unwrap()]);
+    let (code, _, err) = server.run(&arguments);
+    assert_eq!(code, 2, "{err}");
+    assert!(in_one_line(&err).contains("on this host, which has no end; it runs on this host still"), "{err}");
+    server.running.inject(vec![]);
+    drop(end);
+    assert_eq!(deploy.join().unwrap().status.code(), Some(0));
+    assert_eq!(server.events(1), [Event::Started, Event::Finished]);
+}
+
+#[test]
 fn secrets_are_in_no_part_of_a_record() {
     let server = Server::new();
     let secret = "hunter2SECRET";

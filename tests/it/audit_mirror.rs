@@ -291,7 +291,8 @@ fn two_audits_at_once_say_the_same() {
 fn a_killed_audit_is_resumed_and_the_report_is_the_same() {
     let fresh = Server::new();
     deploy(&fresh, "T1");
-    let (_, whole, _) = audit(&fresh, "phabgate", &[]);
+    let mut whole = Value::Null;
+    let begun_anew = calls(&fresh, || whole = audit(&fresh, "phabgate", &[]).1).of("transaction.search");
     for point in crash::MIRROR_POINTS {
         let server = Server::new();
         deploy(&server, "T1");
@@ -309,7 +310,9 @@ fn a_killed_audit_is_resumed_and_the_report_is_the_same() {
             assert_eq!(report["figures"]["deploys"], whole["figures"]["deploys"], "{point}");
         });
         let histories = resumed.of("transaction.search");
-        assert!(*point == "mirror-listed" || histories < 12, "{point}: {histories} histories and pages");
+        // Parts of 20 histories are read at once: which of them is kept first is open.
+        let again = format!("{point}: {histories} histories and pages, {begun_anew} where it begins anew");
+        assert!(*point == "mirror-listed" || histories < begun_anew, "{again}");
     }
 }
 

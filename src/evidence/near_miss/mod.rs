@@ -346,7 +346,7 @@ fn says_no(parts: &[Part], policy: &Policy) -> bool {
         };
         match word {
             "no" | "not" => !harmless(at + 1),
-            "never" => !word_from(at + 1).is_some_and(|(_, next)| next == "mind"),
+            "never" => word_from(at + 1).is_none_or(|(_, next)| next != "mind"),
             "nope" => true,
             _ => false,
         }

@@ -109,7 +109,7 @@ impl JournalReader {
         Ok(undelivered)
     }
 
-    /// The unfinished deploys whose owner is dead, oldest first: what [`Journal::recover_stranded`] would recover.
+    /// The unfinished deploys whose owner is dead, oldest first: what [`Journal::recover_stranded`](super::Journal::recover_stranded) would recover.
     ///
     /// # Errors
     /// Where the journal or its locks cannot be read.
@@ -172,7 +172,7 @@ impl JournalReader {
         self.connection.query_row(schema::DROPPED, [], |row| row.get(0)).map_err(|source| self.error("read", source))
     }
 
-    /// Whether a process owns the deploy. It may have died when this returns: only [`Journal::own`] is certain.
+    /// Whether a process owns the deploy. It may have died when this returns: only [`Journal::own`](super::Journal::own) is certain.
     ///
     /// # Errors
     /// Where the lock cannot be asked for.

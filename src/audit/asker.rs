@@ -115,7 +115,7 @@ impl Asker {
         let mut parts = vec![all];
         while let Some(part) = parts.pop().filter(|part| !part.is_empty()) {
             let ids: Vec<_> = part.iter().map(|at| read[*at].0.id).collect();
-            match self.client.told(&ids).await {
+            match self.client.older_changes(&ids).await {
                 Ok(mut told) => {
                     for at in part {
                         let (task, history) = &mut read[at];

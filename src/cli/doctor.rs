@@ -244,7 +244,7 @@ async fn history(client: Client, task: &Task, policy: &Policy, watch: &mut Stopw
     let field = policy.field.as_deref();
     let mut rows = watch.time("transaction.search", client.history(task.id)).await?.result;
     let null = untold(&rows, task, field);
-    let told = watch.time("maniphest.gettasktransactions", client.told(&[task.id])).await;
+    let told = watch.time("maniphest.gettasktransactions", client.older_changes(&[task.id])).await;
     if let Some(told) = told.as_ref().ok().and_then(|told| told.get(&task.id)) {
         merge(&mut rows, told).map_err(|error| contradiction(&error))?;
     }

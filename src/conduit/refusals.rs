@@ -1,8 +1,8 @@
 //! What a server was found to refuse, so that it is asked once and not at each command.
 //!
-//! In the room: that, as data that clones of a client share, and what is done when something is learned. Not in the
-//! room: where it is kept between commands. What is remembered only saves a call: whatever it says, the same comes out,
-//! or the deploy is refused.
+//! Responsible for that, as data that clones of a client share, and for what is done when something is learned. Not
+//! responsible for where it is kept between commands. What is remembered only saves a call: whatever it says, the same
+//! comes out, or the deploy is refused.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,8 +1,8 @@
 //! What an old method tells of a task's history where `transaction.search` answers type null:
 //! `maniphest.gettasktransactions`, which is frozen and answers on every version since 2018.
 //!
-//! In the room: reading it, as far as custom fields and projects go. Not in the room: putting it into the history (see
-//! `evidence::merge`).
+//! Responsible for reading it, as far as custom fields and projects go. Not responsible for putting it into the history
+//! (see `evidence::merge`).
 
 use std::collections::BTreeMap;
 
@@ -138,7 +138,7 @@ impl Client {
     ///
     /// # Errors
     /// Where the server gave no usable answer, or told of another task.
-    pub async fn told(&self, tasks: &[TaskId]) -> Result<BTreeMap<TaskId, Vec<Told>>, ConduitError> {
+    pub async fn older_changes(&self, tasks: &[TaskId]) -> Result<BTreeMap<TaskId, Vec<Told>>, ConduitError> {
         if tasks.is_empty() {
             return Ok(BTreeMap::new());
         }

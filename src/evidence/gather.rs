@@ -307,7 +307,7 @@ async fn told(
     if !history.untold(task, field).any() {
         return Ok(None);
     }
-    match client.told(&[task.id]).await {
+    match client.older_changes(&[task.id]).await {
         Ok(mut told) => Ok(told.remove(&task.id)),
         Err(error) if matches!(error.kind, Failure::Refused { .. }) && !error.is_credentials() => Ok(None),
         Err(error) => Err(error),

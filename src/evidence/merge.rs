@@ -1,8 +1,8 @@
 //! A history whose server answers type null for some changes, and what an old method tells of these.
 //!
-//! In the room: putting the one into the other, and telling which change of a custom field is that of the policy's field
-//! where the server names none, as pure functions. Nothing is guessed: what stays unclear stays [`Change::Unexposed`].
-//! Not in the room: reading either, and what an unclear change means for a verdict.
+//! Responsible for putting the one into the other, and for finding which change of a custom field is that of the policy's
+//! field where the server names none, as pure functions. Nothing is guessed: what stays unclear stays
+//! [`Change::Unexposed`]. Not responsible for reading either, and for what an unclear change means for a verdict.
 
 use std::collections::{BTreeMap, BTreeSet};
 

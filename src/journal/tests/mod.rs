@@ -3,11 +3,16 @@
 mod exactly_once;
 mod fold;
 mod recovery;
+mod reserve;
 mod store;
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use rusqlite::Connection;
+use tempfile::TempDir;
 use url::Url;
 
 use super::*;
@@ -296,4 +301,44 @@ fn legal_walk(choices: &[u16]) -> Vec<Event> {
         events.push(legal[index].clone());
     }
     events
+}
+
+fn state_folder() -> (TempDir, PathBuf) {
+    let above = tempfile::tempdir().unwrap();
+    let folder = above.path().join("state");
+    (above, folder)
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+/// A step of a deploy by the process that owns it.
+fn write_as(journal: &mut Journal, owner: &Ownership, event: &Event) {
+    match &event.what {
+        What::Step(step) => journal.step(owner, event.at, step.clone()).unwrap(),
+        What::Delivery(_) => write_one(journal, event).unwrap(),
+    };
+}
+
+fn reserve_file(dir: &Path) -> PathBuf {
+    dir.join("deploys").join(format!("{}.reserve", deploy()))
+}
+
+/// The connection of an intruder or of a test that looks closely.
+fn raw(dir: &Path) -> Connection {
+    Connection::open(dir.join("journal.sqlite3")).unwrap()
+}
+
+fn write_one(journal: &mut Journal, event: &Event) -> Result<DeployState, JournalError> {
+    match &event.what {
+        What::Step(step) => {
+            let owner = journal.own(deploy())?;
+            journal.step(&owner, event.at, step.clone())
+        }
+        What::Delivery(delivery) => {
+            let lock = journal.lock_outbox(&server(), How::TryNow)?.unwrap();
+            journal.delivery(&lock, deploy(), event.at, delivery.clone())
+        }
+    }
 }

@@ -59,14 +59,13 @@ fn phabgate(server: &Server, home: &Path) -> Command {
     command
 }
 
-/// How many calls of each method there were after the first so many, and how many there were in all.
-fn calls(server: &Server, after: usize) -> (BTreeMap<String, usize>, usize) {
-    let served = server.running.served();
-    let mut counts = BTreeMap::new();
-    for call in &served[after..] {
-        *counts.entry(call.method.clone()).or_default() += 1;
-    }
-    (counts, served.len())
+/// How many calls of each method there were since there were so many.
+fn calls_since(before: &BTreeMap<String, usize>, server: &Server) -> BTreeMap<String, usize> {
+    let since = |(method, count): (String, usize)| {
+        let made = count - before.get(&method).copied().unwrap_or_default();
+        (made > 0).then_some((method, made))
+    };
+    server.running.counts().into_iter().filter_map(since).collect()
 }
 
 /// Runs the audit with its report in this file.
@@ -76,7 +75,7 @@ fn audit(server: &Server, home: &Path, format: &str, cache: &str, report: &Path)
         .args(["audit", "--format", format])
         .args((cache == "offline").then_some("--offline"))
         .stdout(File::create(report).unwrap());
-    let (before, cpu) = (calls(server, 0).1, server.cpu());
+    let (before, cpu) = (server.running.counts(), server.cpu());
     let begun = Instant::now();
     let mut child = command.spawn().unwrap();
     let mut seen = (0, Duration::ZERO);
@@ -92,7 +91,7 @@ fn audit(server: &Server, home: &Path, format: &str, cache: &str, report: &Path)
     // Errors were found.
     assert_eq!(status.code(), Some(1), "the audit failed");
     let (peak, ran) = seen;
-    Run { wall, cpu: ran, server: server.cpu() - cpu, peak, calls: calls(server, before).0 }
+    Run { wall, cpu: ran, server: server.cpu() - cpu, peak, calls: calls_since(&before, server) }
 }
 
 /// The tasks that are wrong.

@@ -11,6 +11,7 @@ mod near_miss;
 pub mod records;
 pub mod restate;
 mod said;
+mod spoken;
 mod statements;
 mod story;
 #[cfg(test)]

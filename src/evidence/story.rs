@@ -3,10 +3,10 @@
 //!
 //! In the room: reading it out of the transactions, up to a moment. Not in the room: whether an answer counts.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::near_miss::{self, NearMiss};
+use super::spoken::Spoken;
 use super::statements::Statements;
 use super::timeline::{Comment, Cut, Moment, Tie, Timeline};
 use super::trailers::{self, Key, Teams};
@@ -226,36 +226,27 @@ pub(super) fn removals(timeline: &Timeline, cut: Option<Cut>) -> Vec<Removal> {
 }
 
 pub(super) fn answers(timeline: &Timeline, policy: &Policy, cut: Option<Cut>) -> Vec<Answer> {
-    let kinds = [
-        (Key::Approve, AnswerKind::Approve, Tie::Loses),
-        (Key::Withdraw, AnswerKind::Withdraw, Tie::Wins),
-        (Key::Reject, AnswerKind::Reject, Tie::Wins),
-    ];
+    let kinds = [(AnswerKind::Approve, Tie::Loses), (AnswerKind::Withdraw, Tie::Wins), (AnswerKind::Reject, Tie::Wins)];
     let mut answers = Vec::new();
     for comment in timeline.comments(cut) {
-        let (Some(text), Ok(author)) = (comment.text(), Phid::new(comment.transaction.author.clone())) else {
+        let Ok(author) = Phid::new(comment.transaction.author.as_str()) else { continue };
+        if comment.newest().removed {
             continue;
-        };
+        }
         // Whether an edit of the very second of the cut was there by then cannot be known.
         let unsure =
             |version: &CommentVersion| version.version > 1 && cut.is_some_and(|cut| cut.time == version.created);
         let foreign = |version: &CommentVersion| version.author != comment.transaction.author;
-        for (key, kind, tie) in kinds {
+        for (kind, tie) in kinds {
             let said = match kind {
-                AnswerKind::Approve => approval(text, policy).map(|value| (comment.newest(), value)),
+                AnswerKind::Approve => said(&comment, kind, policy, |_| false),
                 // What speaks against the deploy is lifted by an edit that is its author's and was there in time.
                 AnswerKind::Withdraw | AnswerKind::Reject => {
-                    let said = last_said(&comment, key, |version| unsure(version) || foreign(version));
-                    said.map(|(version, value)| (version, Said { value: Cow::Borrowed(value), near: None }))
+                    said(&comment, kind, policy, |version| unsure(version) || foreign(version))
                 }
             };
-            let Some((newest, said)) = said else { continue };
-            let holds = |text: &'_ str| match kind {
-                AnswerKind::Approve => approval(text, policy).is_some_and(|other| other.value == said.value),
-                AnswerKind::Withdraw | AnswerKind::Reject => trailers::last(text, key) == Some(&*said.value),
-            };
-            let version = unchanged_since(&comment, newest, holds);
-            let value = &*said.value;
+            let Some((version, said)) = said else { continue };
+            let value = said.value;
             let moment = timeline.moment_of_version(comment.transaction, version, tie);
             if kind == AnswerKind::Approve && unsure(version) {
                 continue;
@@ -282,48 +273,59 @@ pub(super) fn answers(timeline: &Timeline, policy: &Policy, cut: Option<Cut>) ->
     answers
 }
 
-/// What a text says for one kind of answer.
+/// What a version says for one kind of answer.
+#[derive(Debug, Clone, Copy)]
 struct Said<'a> {
-    value: Cow<'a, str>,
+    value: &'a str,
     /// The line, where it is no trailer by the letter.
     near: Option<&'a str>,
 }
 
-/// The approval in a text: by the letter, or missed by nothing but its form and all that the text says.
-fn approval<'a>(text: &'a str, policy: &Policy) -> Option<Said<'a>> {
-    let understood = |value: &str| matches!(trailers::teams_of_approval(value, policy), Teams::Named(_));
-    let trailer = trailers::last(text, Key::Approve);
-    if !trailer.is_some_and(understood)
-        && let Some((line, value)) = near_miss::lone_approval(text).filter(|(_, value)| understood(value))
-    {
-        return Some(Said { value: Cow::Owned(value), near: Some(line) });
+impl<'a> Said<'a> {
+    fn of(kind: AnswerKind, spoken: &'a Spoken, policy: &Policy) -> Option<Self> {
+        let by_the_letter = |value| Self { value, near: None };
+        match kind {
+            AnswerKind::Approve => Self::approval(spoken, policy),
+            AnswerKind::Withdraw => spoken.withdraw().map(by_the_letter),
+            AnswerKind::Reject => spoken.reject().map(by_the_letter),
+        }
     }
-    trailer.map(|value| Said { value: Cow::Borrowed(value), near: None })
+
+    /// The approval: by the letter, or missed by nothing but its form and all that the text says.
+    fn approval(spoken: &'a Spoken, policy: &Policy) -> Option<Self> {
+        let understood = |value: &str| matches!(trailers::teams_of_approval(value, policy), Teams::Named(_));
+        let trailer = spoken.approve();
+        if let Some((line, value)) = &spoken.lone_approval
+            && !trailer.is_some_and(understood)
+            && understood(value)
+        {
+            return Some(Self { value, near: Some(line) });
+        }
+        trailer.map(|value| Self { value, near: None })
+    }
 }
 
-/// The value of a trailer in the newest version of a comment that has it, looking behind versions that may not count.
-fn last_said<'a>(
+/// What a comment says for one kind of answer, looking behind versions that may not count; and the version since which it
+/// says so without a break.
+fn said<'a>(
     comment: &Comment<'a>,
-    key: Key,
+    kind: AnswerKind,
+    policy: &Policy,
     may_not_count: impl Fn(&CommentVersion) -> bool,
-) -> Option<(&'a CommentVersion, &'a str)> {
-    for version in comment.versions() {
-        match trailers::last(version.text(), key) {
-            Some(value) => return Some((version, value)),
+) -> Option<(&'a CommentVersion, Said<'a>)> {
+    let mut versions = comment.versions().iter().zip(comment.spoken());
+    let of = |spoken: &'a Spoken| Said::of(kind, spoken, policy);
+    let (newest, found) = loop {
+        let (version, spoken) = versions.next()?;
+        match of(spoken) {
+            Some(found) => break (version, found),
             None if may_not_count(version) => {}
             None => return None,
         }
-    }
-    None
-}
-
-/// The version since which a comment holds an answer without a break, up to `newest`.
-fn unchanged_since<'a>(
-    comment: &Comment<'a>,
-    newest: &'a CommentVersion,
-    holds: impl Fn(&str) -> bool,
-) -> &'a CommentVersion {
-    let same = |version: &&CommentVersion| !version.removed && holds(version.text());
-    let versions = comment.versions().iter().skip_while(|version| version.version > newest.version);
-    versions.take_while(same).last().unwrap_or(newest)
+    };
+    let holds = |(version, spoken): &(&CommentVersion, &'a Spoken)| {
+        !version.removed && of(spoken).is_some_and(|other| other.value == found.value)
+    };
+    let since = versions.take_while(holds).last().map_or(newest, |(version, _)| version);
+    Some((since, found))
 }

@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::spoken::Spoken;
 use crate::conduit::{Change, CommentVersion, Task, Transaction};
 use crate::ids::{Phid, Project, TransactionId};
 use crate::record::parse::{Parsed, parse};
@@ -56,6 +57,8 @@ pub struct Timeline {
     transactions: Vec<Transaction>,
     /// What each transaction's comment is to a reader of records; read when it is first asked for, since it takes its time.
     claims: OnceLock<Vec<Parsed>>,
+    /// What each version of each transaction's comment says, newest first; read when it is first asked for, too.
+    spoken: OnceLock<Vec<Vec<Spoken>>>,
 }
 
 /// A task as it was at a moment, as far as its transactions tell.
@@ -98,6 +101,13 @@ impl<'a> Comment<'a> {
     /// Whether it was edited or removed.
     pub fn is_changed(&self) -> bool {
         self.versions.len() > 1
+    }
+
+    /// What each of these versions says, newest first.
+    pub(super) fn spoken(&self) -> &'a [Spoken] {
+        let all = self.timeline.spoken().get(self.at).map(Vec::as_slice).unwrap_or_default();
+        // Versions after the moment come first.
+        all.get(all.len().saturating_sub(self.versions.len())..).unwrap_or_default()
     }
 
     /// The newest text, where the comment was not removed.
@@ -187,7 +197,7 @@ impl Timeline {
     /// The timeline of these transactions of one task, in whatever order they come.
     pub fn new(mut transactions: Vec<Transaction>) -> Self {
         transactions.sort_by_key(|transaction| transaction.id);
-        Self { transactions, claims: OnceLock::new() }
+        Self { transactions, claims: OnceLock::new(), spoken: OnceLock::new() }
     }
 
     /// The same as a list.
@@ -198,6 +208,11 @@ impl Timeline {
     fn claims(&self) -> &[Parsed] {
         let first = |row: &Transaction| row.comments.last().map_or(Parsed::Absent, |version| parse(version.text()));
         self.claims.get_or_init(|| self.transactions.iter().map(first).collect())
+    }
+
+    fn spoken(&self) -> &[Vec<Spoken>] {
+        let versions = |row: &Transaction| row.comments.iter().map(|version| Spoken::of(version.text())).collect();
+        self.spoken.get_or_init(|| self.transactions.iter().map(versions).collect())
     }
 
     /// The moment that the server's clock showed this time: all that had happened by then.

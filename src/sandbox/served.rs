@@ -1,14 +1,16 @@
-//! The calls that were served, of which the last ones are remembered.
+//! The calls that were served: the last ones, and how many there were of each method.
 //!
-//! Responsible for the bound, so that the sandbox does not grow with every call. Not for what a call did.
+//! Responsible for the bounds, so that the sandbox does not grow with every call. Not for what a call did.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::fault::FaultKind;
 
 /// How many of the calls that were served are remembered, and how much of the name of each, in bytes.
 const REMEMBERED: usize = 10_000;
 pub(super) const LONGEST_NAME: usize = 100;
+/// How many methods are counted, each by its name. Further ones, which no server knows, are counted as one.
+const COUNTED: usize = 1_000;
 
 /// A call that was served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,11 +21,12 @@ pub struct Served {
     pub fault: Option<FaultKind>,
 }
 
-/// The last calls that were served, and how many came before them.
+/// The last calls that were served, how many came before them, and how many there were of each method.
 #[derive(Default)]
 pub(super) struct Log {
     forgotten: usize,
     calls: VecDeque<Served>,
+    counts: BTreeMap<String, usize>,
 }
 
 impl Log {
@@ -32,8 +35,19 @@ impl Log {
         self.calls.iter().cloned().collect()
     }
 
+    /// How many calls of each method there were.
+    pub(super) fn counts(&self) -> BTreeMap<String, usize> {
+        self.counts.clone()
+    }
+
+    fn count(&mut self, method: &str) {
+        let known = self.counts.len() < COUNTED || self.counts.contains_key(method);
+        *self.counts.entry(if known { method } else { "others" }.to_owned()).or_default() += 1;
+    }
+
     /// Adds a call, and returns its number among all.
     pub(super) fn push(&mut self, call: Served) -> usize {
+        self.count(&call.method);
         if self.calls.len() == REMEMBERED {
             self.calls.pop_front();
             self.forgotten += 1;
@@ -63,6 +77,9 @@ mod tests {
             assert_eq!(log.push(call(number)), number);
         }
         assert_eq!((log.calls.len(), log.calls.front()), (REMEMBERED, Some(&call(6))));
+        let counts = log.counts();
+        assert_eq!((counts.len(), counts.values().sum::<usize>()), (COUNTED + 1, REMEMBERED + 5));
+        assert_eq!(counts["others"], REMEMBERED + 5 - COUNTED);
         log.set_fault(3, FaultKind::TooLarge);
         log.set_fault(REMEMBERED + 5, FaultKind::TooLarge);
         let struck: Vec<_> = log.calls.iter().filter(|call| call.fault.is_some()).map(|call| &call.method).collect();

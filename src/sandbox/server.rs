@@ -236,6 +236,11 @@ impl Running {
         guard(&self.shared.served).calls()
     }
 
+    /// How many calls of each method were served.
+    pub fn counts(&self) -> BTreeMap<String, usize> {
+        guard(&self.shared.served).counts()
+    }
+
     /// Carries out at once what [`FaultKind::LateCommit`] has put off, and says how many calls that were.
     pub fn commit_late(&self) -> usize {
         self.shared.commit_late()

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::fold::fold;
-use super::{Found, Miss, NearKind, Place, read};
+use super::{Found, Miss, NearKind, Place, read, weigh};
 use crate::conduit::{Change, CommentVersion};
 use crate::evidence::timeline::{Comment, Cut, Moment, Tie, Timeline};
 use crate::evidence::{Answer, Evidence, Tag};
@@ -137,9 +137,10 @@ impl<'a> Collector<'a> {
     /// took them out is not the author, or may not have done it by the cut.
     fn standing<'c>(&self, comment: &Comment<'c>) -> Vec<(&'c CommentVersion, Found<'c>)> {
         let mut standing: Vec<(&CommentVersion, Found<'_>)> = Vec::new();
-        for (behind, version) in comment.versions().iter().filter(|version| !version.removed).enumerate() {
+        let versions = comment.versions().iter().zip(comment.spoken()).filter(|(version, _)| !version.removed);
+        for (behind, (version, spoken)) in versions.enumerate() {
             let foreign = version.author != comment.transaction.author;
-            for found in read(version.text(), Place::Comment, self.policy) {
+            for found in weigh(version.text(), &spoken.candidates, Place::Comment, self.policy) {
                 let against = found.kind != NearKind::Yes;
                 let known = standing.iter().any(|(_, other)| other.line == found.line);
                 if !known && (against || (behind == 0 && !foreign)) {

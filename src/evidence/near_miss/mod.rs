@@ -11,6 +11,8 @@ mod fold;
 pub use collect::NearMiss;
 pub(super) use collect::is_member;
 pub(super) use collect::{first_tagged, near_misses};
+use std::ops::Range;
+
 use fold::{Part, fold, may_hold, within_one};
 
 use super::mail;
@@ -80,38 +82,95 @@ pub(super) struct Found<'a> {
     pub(super) miss: Miss,
 }
 
-/// The near misses of a text, in order.
-pub(super) fn read<'a>(text: &'a str, place: Place, policy: &Policy) -> Vec<Found<'a>> {
+/// A line that may be a near miss, as it stands before a policy says which teams there are.
+#[derive(Debug, Clone)]
+pub(super) struct Candidate {
+    /// Where it stands in its text, without the blanks around it.
+    at: Range<usize>,
+    /// The trailer that it is by the letter, and whether it is the last of its key.
+    trailer: Option<(Key, bool)>,
+    /// It stands below the head of a mail.
+    below: bool,
+    /// It stands in a mark that reaches over several lines.
+    in_mark: bool,
+    /// Its parts, without what is struck out.
+    visible: Vec<Part>,
+    /// All of its parts, where some are struck out.
+    whole: Option<Vec<Part>>,
+}
+
+/// The lines of a text that may be near misses, in order. Whatever the policy, no other line is one.
+pub(super) fn candidates(text: &str) -> Vec<Candidate> {
     if !may_hold(text) {
         return Vec::new();
     }
     let lines = lines(text);
     let head = mail::head_of(text, &lines).unwrap_or(lines.len());
     let mut found = Vec::new();
-    for (at, line) in lines.iter().enumerate() {
+    for (number, line) in lines.iter().enumerate() {
         if !line.kind.is_words() || line.text.starts_with('>') || !may_hold(line.text) {
             continue;
         }
-        let below = at >= head;
+        let below = number >= head;
         let trailer = trailers::read(line.text).filter(|_| line.is_own());
-        let near = match trailer {
-            Some((key, value)) if place == Place::Comment && !below => {
-                let last = || trailers::last(text, key) == Some(value);
-                own_trailer(key, line, policy)
-                    .or_else(|| kind_of(key).filter(|_| !last()).map(|kind| (kind, false, Miss::NotLast)))
-            }
+        let trailer = match trailer {
             // What is stated there is no answer.
-            Some((key, _)) if kind_of(key).is_none() => None,
-            _ => shape(line, policy),
+            Some((key, _)) if kind_of(key).is_none() => continue,
+            Some((key, value)) => Some((key, trailers::last(text, key) == Some(value))),
+            None => None,
+        };
+        let words = line.text.trim();
+        // A line is a part of its text.
+        let start = (words.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+        found.push(Candidate {
+            at: start..start + words.len(),
+            trailer,
+            below,
+            in_mark: line.within.is_some(),
+            visible: visible(line),
+            whole: (!line.struck.is_empty()).then(|| fold(line.text)),
+        });
+    }
+    found
+}
+
+/// The parts of a line without what is struck out.
+fn visible(line: &Line<'_>) -> Vec<Part> {
+    let mut visible = String::new();
+    let mut from = 0;
+    for range in &line.struck {
+        visible.push_str(&line.text[from..range.start]);
+        from = range.end;
+    }
+    match from {
+        0 => fold(line.text),
+        _ => fold(&(visible + &line.text[from..])),
+    }
+}
+
+/// The near misses of a text, in order.
+pub(super) fn read<'a>(text: &'a str, place: Place, policy: &Policy) -> Vec<Found<'a>> {
+    weigh(text, &candidates(text), place, policy)
+}
+
+/// The near misses among the candidates of a text, in order.
+pub(super) fn weigh<'a>(text: &'a str, candidates: &[Candidate], place: Place, policy: &Policy) -> Vec<Found<'a>> {
+    let mut found = Vec::new();
+    for candidate in candidates {
+        let near = match candidate.trailer {
+            Some((key, last)) if place == Place::Comment && !candidate.below => own_trailer(key, candidate, policy)
+                .or_else(|| kind_of(key).filter(|_| !last).map(|kind| (kind, false, Miss::NotLast))),
+            _ => shape(candidate, policy),
         };
         let Some((kind, possible, miss)) = near else { continue };
         let miss = match miss {
-            Miss::Form if below => Miss::BelowMail,
+            Miss::Form if candidate.below => Miss::BelowMail,
             Miss::Form if place == Place::Description => Miss::InDescription,
-            Miss::Form if line.within.is_some() => Miss::InMark,
+            Miss::Form if candidate.in_mark => Miss::InMark,
             miss => miss,
         };
-        found.push(Found { line: line.text.trim(), kind, possible, miss });
+        let line = text.get(candidate.at.clone()).unwrap_or_default();
+        found.push(Found { line, kind, possible, miss });
     }
     found
 }
@@ -128,27 +187,17 @@ fn kind_of(key: Key) -> Option<NearKind> {
 type Shape = (NearKind, bool, Miss);
 
 /// `Emergency-Approve: no` is a trailer by the letter, and reads as a no.
-fn own_trailer(key: Key, line: &Line<'_>, policy: &Policy) -> Option<Shape> {
+fn own_trailer(key: Key, candidate: &Candidate, policy: &Policy) -> Option<Shape> {
     if key != Key::Approve {
         return None;
     }
-    shape(line, policy).filter(|(kind, possible, _)| *kind == NearKind::No && *possible)
+    shape(candidate, policy).filter(|(kind, possible, _)| *kind == NearKind::No && *possible)
 }
 
 /// What a line reads as; what is struck out in it is only listed.
-fn shape(line: &Line<'_>, policy: &Policy) -> Option<Shape> {
-    if line.struck.is_empty() {
-        return judge(&fold(line.text), policy);
-    }
-    let mut visible = String::new();
-    let mut from = 0;
-    for range in &line.struck {
-        visible.push_str(&line.text[from..range.start]);
-        from = range.end;
-    }
-    visible.push_str(&line.text[from..]);
-    judge(&fold(&visible), policy)
-        .or_else(|| judge(&fold(line.text), policy).map(|(kind, ..)| (kind, false, Miss::Struck)))
+fn shape(candidate: &Candidate, policy: &Policy) -> Option<Shape> {
+    let whole = || judge(candidate.whole.as_deref()?, policy).map(|(kind, ..)| (kind, false, Miss::Struck));
+    judge(&candidate.visible, policy).or_else(whole)
 }
 
 /// A word that may follow *emergency*.
@@ -357,7 +406,7 @@ fn says_no(parts: &[Part], policy: &Policy) -> bool {
 /// The value of an approval that is missed by nothing but a leading blank, characters that are not seen, bold around the line,
 /// another dash or colon, or one mark of joy or of the end of a sentence, where it is all that the comment says.
 pub(super) fn lone_approval(text: &str) -> Option<(&str, String)> {
-    if !may_hold(text) || text.lines().filter(|line| !line.trim().is_empty()).nth(1).is_some() {
+    if text.lines().filter(|line| !line.trim().is_empty()).nth(1).is_some() || !may_hold(text) {
         return None;
     }
     let lines = lines(text);

@@ -26,6 +26,8 @@ use crate::policy::Policy;
 
 /// How many tasks one call lists.
 const TASKS: usize = 100;
+/// The most pages of a listing: a server that always has another one is not listened to for ever.
+const PAGES: usize = 20_000;
 /// How many histories are written at once. A killed audit has to read these again, and those that were read meanwhile.
 const KEPT: usize = 20;
 
@@ -101,6 +103,7 @@ impl<'a> Reader<'a> {
             statuses: statuses?.into_iter().map(|Status { value, closed }| (value, closed)).collect(),
             recorders: recorders.into_iter().map(|account| account.phid).collect(),
         };
+        identify(&client, mirror, &facts).await?;
         let sync = mirror.begin(policy, now)?;
         let teams: Arc<BTreeMap<_, _>> = Arc::new(teams(&facts, policy));
         mirror.mention(teams.values().flat_map(|team| &team.members).chain(&facts.recorders))?;
@@ -158,7 +161,7 @@ impl<'a> Reader<'a> {
             let asker = Arc::clone(&self.asker);
             elsewhere(async move { Ok((asker.tagged(&mut pages).await?, pages)) })
         };
-        let mut next = Some(ask(Pages::of(TASKS)));
+        let mut next = Some(ask(Pages::of(TASKS).at_most(PAGES)));
         while let Some(page) = next.take() {
             let (page, pages) = page.await?;
             next = (!pages.ended()).then(|| ask(pages));
@@ -185,7 +188,7 @@ impl<'a> Reader<'a> {
             let asker = Arc::clone(&self.asker);
             elsewhere(async move { Ok((asker.recorded(&mut from).await?, from)) })
         };
-        let mut next = Some(ask(Client::pages_by()));
+        let mut next = Some(ask(Client::pages_by().at_most(PAGES)));
         while let Some(page) = next.take() {
             let (Recorded { comments, tasks }, from) = page.await.map_err(too_old)?;
             next = (!from.ended()).then(|| ask(from));
@@ -271,6 +274,16 @@ impl<'a> Reader<'a> {
         }
         Ok(())
     }
+}
+
+/// Sees to it that the server is the one that the mirror is of, and not another that answers at its URL now: the tag, who
+/// asks, or a recorder was seen there before, or the server still knows somebody who was.
+async fn identify(client: &Client, mirror: &Mirror, facts: &Facts) -> Result<(), AuditError> {
+    let witnesses = mirror.witnesses()?;
+    if witnesses.know(facts) || !client.users(&witnesses.people).await?.is_empty() {
+        return Ok(());
+    }
+    Err(mirror.other_server().into())
 }
 
 /// A server of before March 2021 tells what accounts did on one task alone.

@@ -13,7 +13,7 @@ use super::transport::{Client, Reply};
 
 /// The most bytes of one listing that is held in memory whole.
 const LISTING: usize = 64 << 20;
-/// The most pages of one listing: a server that always has another one never comes to an end.
+/// The most pages of one listing where nothing else is said: a server that always has another one never comes to an end.
 const PAGES: usize = 100_000;
 /// By how much fewer rows are asked for where a page is larger than one reply may be.
 const SHRINK: usize = 8;
@@ -53,13 +53,29 @@ pub struct Pages {
     /// How many bytes all pages together may have, and what has to be judged by them.
     bound: Option<(usize, &'static str)>,
     bytes: usize,
+    /// The most pages.
+    most: usize,
 }
 
 impl Pages {
     /// Pages of this many rows, for whoever keeps none of them in memory: there may be any number of bytes.
     pub fn of(rows: usize) -> Self {
         let size = rows.max(1);
-        Self { after: None, seen: BTreeSet::new(), ended: false, largest: size, size, bound: None, bytes: 0 }
+        Self {
+            after: None,
+            seen: BTreeSet::new(),
+            ended: false,
+            largest: size,
+            size,
+            bound: None,
+            bytes: 0,
+            most: PAGES,
+        }
+    }
+
+    /// The same, of so many pages at most.
+    pub fn at_most(self, pages: usize) -> Self {
+        Self { most: pages, ..self }
     }
 
     /// The same for whoever keeps them all: they may not be larger than this together. `what` they are, for people.
@@ -83,7 +99,7 @@ impl Pages {
         {
             return Err(Client::unexpected(method, "the same page came twice"));
         }
-        if self.seen.len() > PAGES {
+        if self.seen.len() > self.most {
             return Err(Client::unexpected(method, "the pages come to no end"));
         }
         self.after = cursor.after;
@@ -175,6 +191,9 @@ mod tests {
         let mut pages = Pages::of(100);
         let last = (0..=PAGES).find_map(|page| pages.advance("m", cursor(Some(&page.to_string())), 1).err());
         assert!(last.unwrap().to_string().contains("come to no end"));
+        let mut pages = Pages::of(100).at_most(2);
+        let ended = [1, 2, 3].map(|page| pages.advance("m", cursor(Some(&page.to_string())), 1).is_err());
+        assert_eq!(ended, [false, false, true]);
     }
 
     #[test]

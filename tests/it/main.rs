@@ -6,6 +6,7 @@ mod announce;
 mod answers;
 mod audit;
 mod audit_mirror;
+mod audit_remembers;
 mod browser;
 mod child;
 mod config_file;

@@ -57,6 +57,15 @@ pub enum MirrorError {
         /// The tag.
         tag: String,
     },
+    /// Nobody is there whom earlier audits saw.
+    #[error(
+        "the server is another one than that of the mirror {path}: it knows neither the tag nor any account that earlier \
+         audits saw there", path = path.display()
+    )]
+    OtherServer {
+        /// The file.
+        path: PathBuf,
+    },
     /// The policy names a project that nobody asked the server for.
     #[error("the mirror {path} knows no #{project}, which the policy names", path = path.display())]
     NoProject {
@@ -80,6 +89,11 @@ impl MirrorError {
                 path.display()
             ),
             Self::Newer { .. } => "update phabgate".to_owned(),
+            Self::OtherServer { path } => format!(
+                "look what answers at this URL; if this server took the other's place for good, move {} away, and keep it: \
+                 it is evidence of earlier audits",
+                path.display()
+            ),
             Self::Empty { .. } | Self::NoProject { .. } => "run the audit once without --offline".to_owned(),
         }
     }

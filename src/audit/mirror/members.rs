@@ -32,10 +32,12 @@ impl Mirror {
     ) -> Result<(), MirrorError> {
         let transaction = self.transaction()?;
         let error = self.error("write");
-        let (mut known, mut write, mut member) = (
+        let (mut known, mut clear, mut write, mut member) = (
             transaction
                 .prepare_cached("SELECT row, asked FROM task WHERE id = ?1 AND phid = ?2 AND trouble IS NULL")
                 .map_err(&error)?,
+            // A task keeps its number. Should a listing once have said otherwise, it is read anew.
+            transaction.prepare_cached("DELETE FROM task WHERE phid = ?2 AND id <> ?1").map_err(&error)?,
             transaction
                 .prepare_cached(
                     "INSERT INTO task (id, phid, row, asked, trouble) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -63,6 +65,7 @@ impl Mirror {
             };
             drop(rows);
             if !unchanged {
+                clear.execute(params![id, phid.as_str()]).map_err(&error)?;
                 write.execute(params![id, phid.as_str(), row, asked.as_second(), NOT_READ]).map_err(&error)?;
             }
             let restricted = task.value().is_restricted(&sync.open_spaces);
@@ -72,7 +75,7 @@ impl Mirror {
             let tagged = if tagged { sync.id } else { 0 };
             member.execute(params![sync.scope, phid.as_str(), sync.id, tagged]).map_err(&error)?;
         }
-        drop((known, write, member));
+        drop((known, clear, write, member));
         self.commit(transaction)
     }
 

@@ -15,6 +15,7 @@ mod comments;
 mod error;
 mod folder;
 mod histories;
+mod identity;
 pub mod lost;
 mod members;
 mod schema;
@@ -178,6 +179,8 @@ impl Mirror {
             .execute("INSERT INTO sync (scope, began) VALUES (?1, ?2)", params![scope, now.as_second()])
             .map_err(error())?;
         let id = self.connection.last_insert_rowid();
+        // What a run listed that failed was not taken over.
+        self.connection.execute("DELETE FROM member WHERE scope = ?1 AND since IS NULL", [&scope]).map_err(error())?;
         let checked = "CREATE TEMP TABLE IF NOT EXISTS checked (id INTEGER PRIMARY KEY) STRICT; DELETE FROM checked;";
         self.connection.execute_batch(checked).map_err(error())?;
         Ok(Sync { id, scope, open_spaces: policy.open_spaces.clone(), now })
@@ -189,14 +192,18 @@ impl Mirror {
     /// Where it cannot be written.
     pub fn end(&self, sync: &Sync, facts: &Facts, population: &Population) -> Result<(), MirrorError> {
         let json = |value: Result<String, serde_json::Error>| value.map_err(damaged(&self.path, "facts".to_owned()));
-        let (facts, population) = (json(serde_json::to_string(facts))?, json(serde_json::to_string(population))?);
-        self.connection
-            .execute(
-                "UPDATE sync SET ended = ?2, facts = ?3, population = ?4 WHERE id = ?1",
-                params![sync.id, sync.now.as_second(), facts, population],
-            )
-            .map(drop)
-            .map_err(self.error("write"))
+        let (text, population) = (json(serde_json::to_string(facts))?, json(serde_json::to_string(population))?);
+        let transaction = self.transaction()?;
+        let execute = |sql: &str, values: &[&dyn rusqlite::ToSql]| {
+            transaction.execute(sql, values).map(drop).map_err(self.error("write"))
+        };
+        execute(
+            "UPDATE sync SET ended = ?2, facts = ?3, population = ?4 WHERE id = ?1",
+            &[&sync.id, &sync.now.as_second(), &text, &population],
+        )?;
+        execute("UPDATE member SET since = ?2 WHERE scope = ?1 AND since IS NULL", &[&sync.scope, &sync.id])?;
+        self.know(facts)?;
+        self.commit(transaction)
     }
 
     /// The last run for this policy that came to its end.

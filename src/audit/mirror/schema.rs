@@ -96,6 +96,22 @@ pub(super) const STEPS: &[&str] = &["
     -- What a server leaves null is asked for otherwise since: histories that hold any are read again.
     UPDATE task SET trouble = 'its history was not read yet'
         WHERE id IN (SELECT task FROM history WHERE text LIKE '%\"change\":\"unexposed\"%');
+", "
+    -- A listing counts when its run came to its end: what a run that failed brought leaves with the next one.
+    ALTER TABLE member ADD COLUMN since INTEGER; -- the first run to its end that listed it; null where none did yet
+    UPDATE member SET since = 0;
+    -- Who was seen where the server answers, by which it is known again.
+    CREATE TABLE witness (
+        phid TEXT PRIMARY KEY,      -- of the tag; of who asked, and of a recorder
+        kind TEXT NOT NULL          -- tag or person
+    ) STRICT, WITHOUT ROWID;
+    INSERT OR IGNORE INTO witness (phid, kind)
+        SELECT facts ->> '$.tag.phid', 'tag' FROM sync WHERE ended IS NOT NULL AND facts ->> '$.tag.phid' IS NOT NULL;
+    INSERT OR IGNORE INTO witness (phid, kind)
+        SELECT facts ->> '$.owner.phid', 'person' FROM sync
+        WHERE ended IS NOT NULL AND facts ->> '$.owner.phid' IS NOT NULL;
+    INSERT OR IGNORE INTO witness (phid, kind)
+        SELECT r.value, 'person' FROM sync, json_each(sync.facts, '$.recorders') r WHERE ended IS NOT NULL;
 "];
 
 #[cfg(test)]
@@ -145,5 +161,21 @@ mod tests {
             "SELECT group_concat(id || ':' || restricted || ':' || coalesce(embargo, 'never') || ':' || version, ' ')
             FROM task ORDER BY id";
         assert_eq!(one(&connection, all), "1:0:never:5 2:1:100:5 3:1:100:5");
+    }
+    #[test]
+    fn an_older_mirror_knows_its_tasks_and_its_server() {
+        let connection = Connection::open_in_memory().unwrap();
+        taken(&connection, &STEPS[..4]);
+        let old = r#"INSERT INTO member (scope, task, tagged) VALUES ('#e bot', 'PHID-TASK-1', 2);
+            INSERT INTO sync (scope, began, ended, facts) VALUES
+            ('#e bot', 1, 2, '{"owner":{"phid":"PHID-USER-a"},"tag":{"phid":"PHID-PROJ-e"},"recorders":["PHID-USER-b"]}'),
+            ('#e bot', 3, NULL, NULL);"#;
+        connection.execute_batch(old).unwrap();
+        taken(&connection, &STEPS[4..]);
+        assert_eq!(
+            one(&connection, "SELECT group_concat(kind || ' ' || phid, ', ') FROM witness ORDER BY phid"),
+            "tag PHID-PROJ-e, person PHID-USER-a, person PHID-USER-b"
+        );
+        assert_eq!(one(&connection, "SELECT task || since FROM member"), "PHID-TASK-10");
     }
 }

@@ -6,7 +6,7 @@ use super::*;
 fn who_once_belonged_is_counted_for_ever() {
     let bench = Bench::new();
     let history = story();
-    bench.list(&history.task(), 100);
+    bench.end(&bench.list(&history.task(), 100));
     let next = bench.mirror.begin(&bench.policy, at(200)).unwrap();
     let recorded: Phid<crate::ids::Task> = Phid::new("PHID-TASK-2").unwrap();
     bench.mirror.record(&next, [&recorded]).unwrap();
@@ -18,6 +18,43 @@ fn who_once_belonged_is_counted_for_ever() {
     bench.mirror.list(&next, &[Written::new(history.task()).unwrap()], at(200), false).unwrap();
     let population = bench.mirror.population(&next).unwrap();
     assert_eq!((population.recorded, population.mirrored, population.unseen), (0, 1, 1));
+}
+
+#[test]
+fn what_a_run_listed_that_failed_is_not_taken_over() {
+    let bench = Bench::new();
+    let history = story();
+    bench.end(&bench.list(&history.task(), 100));
+    // It lists one that there never was, and ours under another number.
+    let ours = history.task();
+    let made_up =
+        Task { id: crate::ids::TaskId::new(99).unwrap(), phid: Phid::new("PHID-TASK-99").unwrap(), ..ours.clone() };
+    let moved = Task { id: crate::ids::TaskId::new(98).unwrap(), ..ours.clone() };
+    let failed = bench.mirror.begin(&bench.policy, at(200)).unwrap();
+    let listed = [made_up, moved].map(|task| Written::new(task).unwrap());
+    bench.mirror.list(&failed, &listed, at(200), true).unwrap();
+    let next = bench.list(&ours, 300);
+    let population = bench.mirror.population(&next).unwrap();
+    assert_eq!((population.tagged, population.unseen), (1, 0));
+    assert_eq!(bench.visit(&next).iter().map(|task| task.id).collect::<Vec<_>>(), [ours.id]);
+}
+
+#[test]
+fn a_server_is_known_by_who_was_seen_there() {
+    let bench = Bench::new();
+    let history = story();
+    let facts = facts(&bench.policy);
+    assert!(bench.mirror.witnesses().unwrap().know(&facts), "nobody was seen yet");
+    bench.list(&history.task(), 100);
+    assert_eq!(bench.mirror.witnesses().unwrap(), Default::default(), "a run that failed has seen nobody");
+    bench.end(&bench.list(&history.task(), 200));
+    let witnesses = bench.mirror.witnesses().unwrap();
+    assert!(witnesses.know(&facts));
+    let moved = Facts { tag: crate::evidence::Tag { phid: project("other"), family: [].into() }, ..facts.clone() };
+    let other = Facts { owner: history.account("sre1"), ..facts.clone() };
+    assert!(witnesses.know(&moved) && witnesses.know(&other));
+    assert!(!witnesses.know(&Facts { owner: history.account("sre1"), ..moved.clone() }));
+    assert!(witnesses.know(&Facts { owner: history.account("sre1"), recorders: vec![facts.owner.phid], ..moved }));
 }
 
 #[test]

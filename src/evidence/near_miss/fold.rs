@@ -148,11 +148,18 @@ fn holds(text: &[u8]) -> bool {
 
 /// Whether two words are the same but for one letter: wrong, missing, too many, or changed with its neighbour.
 pub(super) fn within_one(word: &str, base: &str) -> bool {
-    let (a, b): (Vec<char>, Vec<char>) = (word.chars().collect(), base.chars().collect());
+    if word.is_ascii() && base.is_ascii() {
+        return are_within_one(word.as_bytes(), base.as_bytes());
+    }
+    let (word, base): (Vec<char>, Vec<char>) = (word.chars().collect(), base.chars().collect());
+    are_within_one(&word, &base)
+}
+
+fn are_within_one<T: PartialEq>(a: &[T], b: &[T]) -> bool {
     if a.len().abs_diff(b.len()) > 1 {
         return false;
     }
-    let before = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
+    let before = a.iter().zip(b).take_while(|(a, b)| a == b).count();
     let (a, b) = (&a[before..], &b[before..]);
     match (a, b) {
         ([], []) => true,

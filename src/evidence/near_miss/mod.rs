@@ -101,7 +101,7 @@ pub(super) struct Candidate {
 
 /// The lines of a text that may be near misses, in order. Whatever the policy, no other line is one.
 pub(super) fn candidates(text: &str) -> Vec<Candidate> {
-    if !may_hold(text) {
+    if !may_hold(text) || text.lines().all(|line| states_alone(line) || !may_hold(line)) {
         return Vec::new();
     }
     let lines = lines(text);
@@ -132,6 +132,11 @@ pub(super) fn candidates(text: &str) -> Vec<Candidate> {
         });
     }
     found
+}
+
+/// Whether a line states something about the deploy and says nothing else that could be an answer.
+fn states_alone(line: &str) -> bool {
+    trailers::read(line).is_some_and(|(key, value)| kind_of(key).is_none() && !may_hold(value))
 }
 
 /// The parts of a line without what is struck out.

@@ -151,6 +151,13 @@ impl Errand<'_> {
             } else {
                 ui.data(&page)
             }
+            if self.kind == AnswerKind::Approve && !self.args.yes {
+                // Nobody agrees to what they could not be shown; a no must not wait for that.
+                ui.written().map_err(|failure| Failure {
+                    hint: Some("nothing was approved: what is approved could not be shown".into()),
+                    ..failure
+                })?;
+            }
             if !self.args.yes {
                 let asked = Instant::now();
                 if !confirm(&shown.question(self.kind, &team), ui)? {

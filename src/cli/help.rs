@@ -20,18 +20,19 @@ pub(super) struct Entry {
 }
 
 const WRONG: Ending = ("2", "the command line or the configuration is wrong");
-const INCOMPLETE: Ending = ("3", "the tracker did not answer, or answered nonsense");
+const INCOMPLETE: Ending = ("3", "no usable answer from the server, or the output cannot be written");
+const UNWRITTEN: Ending = ("3", "the output cannot be written");
 const CREDENTIALS: Ending = ("4", "the credentials are missing, refused or unsafe");
 
-/// How what asks nothing of the tracker ends.
-const LOCAL: &[Ending] = &[("0", "done"), WRONG];
+/// How what asks nothing of the server ends.
+const LOCAL: &[Ending] = &[("0", "done"), WRONG, UNWRITTEN];
 
 /// How a verdict ends.
 const VERDICT: &[Ending] = &[
     ("0", "allowed"),
     ("1", "denied"),
     WRONG,
-    ("3", "undecided: the tracker did not answer, or answered nonsense"),
+    ("3", "undecided: no usable answer; or the output cannot be written"),
     CREDENTIALS,
     ("8", "pending: approvals can still come"),
 ];
@@ -158,7 +159,7 @@ const ENTRIES: &[Entry] = &[
         endings: &[
             ("0", "nothing is undelivered"),
             WRONG,
-            ("3", "something is undelivered, or the journal cannot be read"),
+            ("3", "something is undelivered; or the journal or the output cannot be used"),
         ],
     },
     Entry {
@@ -215,7 +216,7 @@ const ENTRIES: &[Entry] = &[
             ("0", "compliant: no finding of --fail-on or worse"),
             ("1", "findings of --fail-on or worse"),
             WRONG,
-            ("3", "not all could be read, whatever was found in the rest"),
+            ("3", "not all could be read or written, whatever was found in the rest"),
             CREDENTIALS,
         ],
     },
@@ -230,7 +231,7 @@ const ENTRIES: &[Entry] = &[
             ("0", "all is there; warnings are no failure"),
             ("1", "a check failed"),
             WRONG,
-            ("3", "the tracker did not answer, or answered nonsense: something could not be checked"),
+            ("3", "no usable answer from the server: something could not be checked, or written"),
             CREDENTIALS,
         ],
     },
@@ -241,7 +242,7 @@ const ENTRIES: &[Entry] = &[
             ("phabgate explain rejected", "the page of one rule"),
             ("phabgate explain team:sre", "a rule as a verdict names it"),
         ],
-        endings: &[("0", "done"), ("2", "there is no such rule")],
+        endings: &[("0", "done"), ("2", "there is no such rule"), UNWRITTEN],
     },
     Entry {
         name: "config",
@@ -279,7 +280,7 @@ const ENTRIES: &[Entry] = &[
             ("phabgate man check | man -l -", "read the page of one command"),
             ("phabgate man --output /usr/local/share/man/man1", "install all pages"),
         ],
-        endings: &[("0", "done"), ("2", "there is no such command, or the folder cannot be written")],
+        endings: &[("0", "done"), ("2", "there is no such command, or the directory cannot be written"), UNWRITTEN],
     },
 ];
 
@@ -296,7 +297,7 @@ const WHOLE: Entry = Entry {
         ("0", "allowed, done"),
         ("1", "denied, or something was found"),
         WRONG,
-        ("3", "undecided or incomplete: the tracker gave no usable answer"),
+        ("3", "undecided or incomplete: no usable answer, or the output cannot be written"),
         CREDENTIALS,
         ("8", "pending: approvals can still come"),
     ],

@@ -44,6 +44,7 @@ mod verdict;
 mod writing;
 
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -58,7 +59,7 @@ use crate::policy::{Action, Intent};
 
 /// The gate in front of an emergency deploy
 #[derive(Debug, Parser)]
-#[command(name = "phabgate", version, max_term_width = 100, infer_subcommands = false, disable_help_subcommand = true)]
+#[command(name = "phabgate", version, max_term_width = 100, infer_subcommands = false)]
 struct Cli {
     #[command(flatten)]
     globals: Globals,
@@ -87,8 +88,8 @@ struct Globals {
     #[arg(hide_possible_values = true, hide_default_value = true)]
     color: Color,
     /// Say each call that is made
-    #[arg(long, short, global = true, help_heading = "Global options")]
-    verbose: bool,
+    #[arg(long, short, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
+    verbose: u8,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -187,10 +188,11 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return refused(&error, &arguments),
     };
-    if cli.globals.verbose {
-        let subscriber =
-            tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(std::io::stderr).without_time();
-        let _ = tracing::subscriber::set_global_default(subscriber.with_target(false).finish());
+    if cli.globals.verbose > 0 {
+        let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(std::io::stderr);
+        // Where standard error cannot be written, that could not be said there either: it would panic.
+        let subscriber = subscriber.log_internal_errors(false).without_time().with_target(false);
+        let _ = tracing::subscriber::set_global_default(subscriber.finish());
     }
     let ids = crate::config::Ids::of_process();
     let mut ui = Ui::new(cli.globals.format, cli.globals.color, columns()).called(Invocation::of(&cli.globals, &ids));
@@ -210,7 +212,19 @@ pub fn main() -> ExitCode {
         let _ = crate::deploy::signals::survive_file_limit();
         dispatch(&cli, &ids, &mut ui).await
     });
-    ExitCode::from(ended)
+    ExitCode::from(with_output(&cli.command, ended, &mut ui))
+}
+
+/// The exit code of a command that ended with `code`, its output looked at: what only prints has not done its work where
+/// that could not be written; what was done on a task or to a journal stands.
+fn with_output(command: &Command, code: u8, ui: &mut Ui) -> u8 {
+    let Err(failure) = ui.written() else { return code };
+    if command.only_prints() {
+        ui.failure(&failure);
+        return failure.exit.code();
+    }
+    ui.warn(&format!("{}; what was done stands", failure.message));
+    code
 }
 
 /// One thread is enough for a few calls, and starts sooner; an audit reads thousands of replies.
@@ -249,7 +263,18 @@ fn slip(error: &clap::Error, arguments: &[OsString]) -> Option<String> {
 
 /// clap's own end: help and version are no errors; for `run` a wrong command line is one of the gate's own failures.
 fn refused(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
-    let _ = error.print();
+    let printed = error.print().and_then(|()| io::stdout().flush());
+    if let Err(lost) = printed
+        && !error.use_stderr()
+    {
+        let mut ui = Ui::new(Format::Text, Color::Auto, columns());
+        ui.lose(&lost);
+        if let Err(failure) = ui.written() {
+            ui.failure(&failure);
+            let own = if names_run(arguments) { crate::deploy::GATE_FAILED } else { failure.exit.code() };
+            return ExitCode::from(own);
+        }
+    }
     if let Some(tip) = slip(error, arguments) {
         Ui::new(Format::Text, Color::Auto, columns()).hint(&tip);
     }
@@ -282,6 +307,30 @@ fn names_run(arguments: &[OsString]) -> bool {
 }
 
 impl Command {
+    /// Whether what it prints is all that it does.
+    fn only_prints(&self) -> bool {
+        match self {
+            Self::Check(_)
+            | Self::Announce(_)
+            | Self::History(_)
+            | Self::Audit(_)
+            | Self::Doctor(_)
+            | Self::Explain(_)
+            | Self::Config(_)
+            | Self::Completions(_)
+            | Self::Man(_) => true,
+            Self::Outbox(args) => args.lists(),
+            Self::Sandbox(args) => !args.resets(),
+            // The status of `run` is its command's; a dry run says itself that it could not be shown.
+            Self::Run(_)
+            | Self::Record(_)
+            | Self::Request(_)
+            | Self::Approve(_)
+            | Self::Withdraw(_)
+            | Self::Reject(_) => false,
+        }
+    }
+
     /// Whether the texts of a restricted task are asked for.
     fn shows_restricted(&self) -> bool {
         match self {

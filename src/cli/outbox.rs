@@ -53,6 +53,11 @@ enum Command {
 }
 
 impl Args {
+    /// Whether it only lists.
+    pub(super) fn lists(&self) -> bool {
+        matches!(self.command, Command::List)
+    }
+
     /// Whether a record is given up.
     pub(super) fn drops(&self) -> bool {
         matches!(self.command, Command::Drop { .. })

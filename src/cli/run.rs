@@ -256,7 +256,8 @@ fn dry_run(record: &Record, clock: ServerClock, ui: &mut Ui) -> Result<(), Failu
     ui.data(&rendered(record)?);
     ui.note("and after it, if it succeeds:");
     ui.data(&rendered(&finished)?);
-    Ok(())
+    // To show it was all there was to do.
+    ui.written()
 }
 
 /// A deploy that was cleared, from the intent to the last record.

@@ -48,6 +48,13 @@ pub(super) struct Args {
     reset: bool,
 }
 
+impl Args {
+    /// Whether it makes the world new and serves nothing.
+    pub(super) fn resets(&self) -> bool {
+        self.reset
+    }
+}
+
 /// The sandbox as it is served, for programs.
 #[derive(Debug, Serialize)]
 struct Json {

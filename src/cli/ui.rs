@@ -1,6 +1,7 @@
 //! What is printed goes through here: data to standard output, words about progress and trouble to standard error.
 //!
-//! In the room: streams, colour and width. Not in the room: what is said.
+//! Responsible for streams, colour and width, and for taking note of data that could not be written. Not responsible for what
+//! is said, nor for how a command ends whose data is missing ([`super::main`]).
 
 use std::io::{self, BufWriter, Write};
 
@@ -8,7 +9,7 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use super::exit::Failure;
+use super::exit::{Exit, Failure};
 use super::invocation::Invocation;
 
 /// What `--format` says.
@@ -63,6 +64,8 @@ pub(super) struct Ui {
     width: usize,
     format: Format,
     invocation: Invocation,
+    /// Why data could not be written, where that happened.
+    unwritten: Option<String>,
 }
 
 impl Ui {
@@ -78,7 +81,7 @@ impl Ui {
         let terminal = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
         // What is piped is not broken into lines, so that it can be searched.
         let width = columns.or(terminal).unwrap_or(usize::MAX).max(NARROWEST);
-        Self { out, err, width, format, invocation: Invocation::default() }
+        Self { out, err, width, format, invocation: Invocation::default(), unwritten: None }
     }
 
     /// The same for a gate that was called so: commands that it names are as the caller has to type them.
@@ -106,17 +109,41 @@ impl Ui {
         self.format == Format::Json
     }
 
-    /// Prints data. Nobody reading it any more is no error.
+    /// Prints data. Where it cannot be written, [`Ui::written`] says so.
     pub(super) fn data(&mut self, text: &str) {
         let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
-        let _ = write!(self.out, "{text}{end}").and_then(|()| self.out.flush());
+        if let Err(error) = write!(self.out, "{text}{end}").and_then(|()| flushed(&mut self.out)) {
+            self.lose(&error);
+        }
+    }
+
+    /// Takes note of data that could not be written. Nobody reading it any more is no error.
+    pub(super) fn lose(&mut self, error: &io::Error) {
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            self.unwritten.get_or_insert(error.to_string());
+        }
+    }
+
+    /// Whether all data so far was written; a failure is returned once.
+    ///
+    /// # Errors
+    /// With the first reason why data could not be written.
+    pub(super) fn written(&mut self) -> Result<(), Failure> {
+        match self.unwritten.take() {
+            None => Ok(()),
+            Some(why) => Err(Failure {
+                exit: Exit::Incomplete,
+                message: format!("the output could not be written: {why}"),
+                hint: None,
+            }),
+        }
     }
 
     /// Prints data for programs.
     pub(super) fn json(&mut self, value: &impl Serialize) {
         match serde_json::to_string_pretty(value) {
             Ok(text) => self.data(&visible(&text)),
-            Err(error) => self.note(&format!("cannot write JSON: {error}")),
+            Err(error) => self.lose(&error.into()),
         }
     }
 
@@ -131,7 +158,7 @@ impl Ui {
         drop(out.into_parts());
         match written {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            written => written.and_then(|()| self.out.flush()),
+            written => written.and_then(|()| flushed(&mut self.out)),
         }
     }
 
@@ -182,6 +209,16 @@ impl Ui {
     /// Prints words about trouble as they are.
     pub(super) fn words(&mut self, text: &str) {
         let _ = write!(self.err, "{text}").and_then(|()| self.err.flush());
+    }
+}
+
+/// Flushes standard output. The standard library passes over one that is not open for writing, so that is looked at here.
+fn flushed(out: &mut impl Write) -> io::Result<()> {
+    out.flush()?;
+    let flags = rustix::fs::fcntl_getfl(io::stdout())?;
+    match flags & rustix::fs::OFlags::RWMODE == rustix::fs::OFlags::RDONLY {
+        true => Err(rustix::io::Errno::BADF.into()),
+        false => Ok(()),
     }
 }
 

@@ -25,6 +25,7 @@ mod killed;
 mod live;
 mod lying;
 mod meanwhile;
+mod output;
 mod readers;
 mod records;
 mod refusals;

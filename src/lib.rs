@@ -30,7 +30,8 @@
 //! [`history`] tells a task's story, [`announce`] words the message
 //! for IRC, [`sandbox`] is the server that stands in for Phorge, [`crash`] marks the places where tests kill the gate,
 //! and [`text`] makes what others wrote fit to be shown.
-//! [`remarkup`] splits what was written into blocks, for all who read it. [`ids`] and [`time`] hold what all of them share.
+//! [`remarkup`] splits what was written into blocks, for all who read it. [`ids`] and [`time`] hold what all of them share, and
+//! [`task_argument`] reads the task that a command line names.
 //!
 //! Deciding, telling and wording are pure functions over data, with the time passed in; asking, writing and printing are
 //! a thin shell around them. Every module says at its head what is in the room and what is not.
@@ -58,6 +59,7 @@ pub mod request;
 pub mod safe_path;
 pub mod sandbox;
 pub mod secrets;
+pub mod task_argument;
 pub mod text;
 pub mod time;
 pub mod train;

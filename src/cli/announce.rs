@@ -50,7 +50,7 @@ struct Json<'a> {
 pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
     let given = nick(args.conductor.as_deref())?;
     let session = Session::open(globals).await?;
-    let task = session.task(&args.task)?;
+    let task = session.task(&args.task, ui)?;
     let subject = super::Subject { task: args.task.clone(), deployer: args.deployer.clone(), ..Default::default() };
     let question = session.question(task, &subject, Purpose::Read)?;
     session.tell_undelivered(ui);

@@ -64,7 +64,7 @@ pub(super) async fn run(kind: AnswerKind, args: &Args, globals: &Globals, ui: &m
         ));
     }
     let mut session = Session::open(globals).await?;
-    let task = session.task(&args.task)?;
+    let task = session.task(&args.task, ui)?;
     let team = match &args.team {
         Some(team) => Some(answer::named(team, &session.settings.policy)?.key.clone()),
         None => None,

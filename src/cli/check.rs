@@ -60,7 +60,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Where the command line, the configuration or the credentials are wrong.
 pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
     let session = Session::open(globals).await?;
-    let task = session.task(&args.subject.task)?;
+    let task = session.task(&args.subject.task, ui)?;
     let question = session.question(task, &args.subject, Purpose::Read)?;
     let intent = args.subject.intent();
     session.tell_undelivered(ui);

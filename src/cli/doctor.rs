@@ -52,7 +52,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let policy = &settings.policy;
     let opened = Session::open(globals).await;
     let task = match (&args.task, &opened) {
-        (Some(text), Ok(session)) => Some(session.task(text)?),
+        (Some(text), Ok(session)) => Some(session.task(text, ui)?),
         _ => None,
     };
     let local = read_local(&settings, opened.as_ref().ok());

@@ -45,7 +45,7 @@ pub(super) struct Args {
 /// be read whole.
 pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
     let session = Session::open(globals).await?;
-    let task = session.task(&args.task)?;
+    let task = session.task(&args.task, ui)?;
     session.tell_undelivered(ui);
     let evidence = read(task, args.deployer.as_deref(), &session).await?;
     // The deployer that was named is the first of those who could be behind the deploy.

@@ -56,6 +56,9 @@ use ui::{Color, Format, Ui};
 
 use crate::evidence::AnswerKind;
 use crate::policy::{Action, Intent};
+use crate::record::mask::quote;
+use crate::task_argument;
+use crate::text::inert;
 
 /// The gate in front of an emergency deploy
 #[derive(Debug, Parser)]
@@ -68,7 +71,7 @@ struct Cli {
 }
 
 /// What every command takes.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 struct Globals {
     /// Read the configuration from this file
     #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
@@ -246,18 +249,36 @@ fn columns() -> Option<usize> {
     std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|columns| *columns > 0)
 }
 
-/// What was meant, for the two slips that are easily made: a time behind `--wait` without `=`, and a command without `--`.
+/// What was meant, for the slips that are easily made: a time behind `--wait` or `--finished` without `=`, a command without
+/// `--`, and a task without a command.
 fn slip(error: &clap::Error, arguments: &[OsString]) -> Option<String> {
     use clap::error::{ContextKind, ContextValue, ErrorKind};
+    let named = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    if error.kind() == ErrorKind::InvalidSubcommand {
+        let task = named(ContextKind::InvalidSubcommand).filter(|text| task_argument::mentioned(text).is_some())?;
+        return Some(format!("to see whether it may be deployed, type `phabgate check {}`", inert(&quote(task))));
+    }
     if error.kind() != ErrorKind::UnknownArgument {
         return None;
     }
-    let Some(ContextValue::String(unknown)) = error.get(ContextKind::InvalidArg) else { return None };
-    let waits = |pair: &[OsString]| pair[0] == "--wait" && pair[1] == unknown.as_str();
-    if arguments.windows(2).any(waits) {
-        return Some(format!("write --wait={}", crate::text::inert(unknown)));
+    let unknown = named(ContextKind::InvalidArg)?;
+    let command = first_word(arguments)?;
+    let option = match command.as_str() {
+        "check" | "run" => Some("--wait"),
+        "record" => Some("--finished"),
+        _ => None,
+    };
+    // Where the time stands before the task, the time was taken for the task, and the task is what is unknown.
+    let is_time = |word: &str| word == unknown || word.starts_with(|first: char| first.is_ascii_digit());
+    let mut pairs = arguments.windows(2).take_while(|pair| pair[1] != "--");
+    let value = pairs.find(|pair| option.is_some_and(|option| pair[0] == option)).and_then(|pair| pair[1].to_str());
+    if let (Some(option), Some(value)) = (option, value.filter(|value| is_time(value))) {
+        return Some(format!("write {option}={}", inert(&quote(value))));
     }
-    let bare = names_run(arguments) && !unknown.starts_with('-') && arguments.iter().all(|word| word != "--");
+    let bare = command == "run" && !unknown.starts_with('-') && arguments.iter().all(|word| word != "--");
     bare.then(|| "write the command after --, as in `phabgate run T1234 -- scap sync-world`".to_owned())
 }
 
@@ -276,7 +297,9 @@ fn refused(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
         }
     }
     if let Some(tip) = slip(error, arguments) {
-        Ui::new(Format::Text, Color::Auto, columns()).hint(&tip);
+        let globals = Globals { sandbox: arguments.iter().any(|word| word == "--sandbox"), ..Globals::default() };
+        let invocation = Invocation::of(&globals, &crate::config::Ids::of_process());
+        Ui::new(Format::Text, Color::Auto, columns()).called(invocation).hint(&tip);
     }
     match error.use_stderr() {
         false => ExitCode::SUCCESS,
@@ -291,8 +314,13 @@ fn refused(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     }
 }
 
-/// Whether a command line that cannot be parsed is one of `run`: its first word that is no option.
+/// Whether a command line that cannot be parsed is one of `run`.
 fn names_run(arguments: &[OsString]) -> bool {
+    first_word(arguments).is_some_and(|word| word == "run")
+}
+
+/// The first word of a command line that is no option: its command.
+fn first_word(arguments: &[OsString]) -> Option<String> {
     let with_value = ["--config", "--url", "--format", "--color"];
     let mut words = arguments.iter().skip(1);
     while let Some(word) = words.next() {
@@ -300,10 +328,10 @@ fn names_run(arguments: &[OsString]) -> bool {
         if with_value.contains(&word.as_ref()) {
             words.next();
         } else if !word.starts_with('-') {
-            return word == "run";
+            return Some(word.into_owned());
         }
     }
-    false
+    None
 }
 
 impl Command {
@@ -420,6 +448,16 @@ mod tests {
         assert_eq!(slip_of("phabgate check T1 --wait 30m").as_deref(), Some("write --wait=30m"));
         assert_eq!(slip_of("phabgate run T1 --wait 30m -- true").as_deref(), Some("write --wait=30m"));
         assert!(slip_of("phabgate run T1 echo hi").unwrap().contains("-- scap sync-world"));
+        assert_eq!(slip_of("phabgate check --wait 1h T1").as_deref(), Some("write --wait=1h"));
+        assert_eq!(slip_of("phabgate record T1 --finished 03:14").as_deref(), Some("write --finished=03:14"));
+        assert_eq!(slip_of("phabgate record --finished 03:14 T1").as_deref(), Some("write --finished=03:14"));
+        assert_eq!(slip_of("phabgate outbox flush --wait 30m"), None);
+        assert!(slip_of("phabgate T5").unwrap().ends_with("`phabgate check T5`"));
+        assert!(slip_of("phabgate --format json t5.").unwrap().ends_with("`phabgate check t5.`"));
+        assert!(slip_of("phabgate https://h.example/T5#6").unwrap().contains("check 'https://h.example/T5#6'"));
+        assert_eq!(slip_of("phabgate T5,T6"), None);
+        assert_eq!(slip_of("phabgate chek"), None);
+        assert_eq!(slip_of("phabgate check --wait T1 T2"), None);
         assert_eq!(slip_of("phabgate check T1 T2"), None);
         assert_eq!(slip_of("phabgate run T1 --frobnicate -- true"), None);
     }

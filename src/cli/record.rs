@@ -126,7 +126,7 @@ struct Json<'a> {
 pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
     let session = Session::open(globals).await?;
     session.caller_may_deploy(args.subject.deployer.as_deref())?;
-    let task = session.task(&args.subject.task)?;
+    let task = session.task(&args.subject.task, ui)?;
     let question = session.question(task, &args.subject, Purpose::Deploy)?;
     let mut journal = session.journal()?;
     take_over(&session, &mut journal, ui)?;

@@ -76,7 +76,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let given = super::announce::nick(args.conductor.as_deref())?;
     let session = Session::open(globals).await?;
     session.caller_may_deploy(args.deployer.as_deref())?;
-    let task = session.task(&args.task)?;
+    let task = session.task(&args.task, ui)?;
     let mut wanted = wanted(args, &session.settings.policy)?;
     let question = question(task, args, &session)?;
     session.tell_undelivered(ui);

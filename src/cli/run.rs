@@ -153,7 +153,7 @@ async fn attempt(
     })?;
     let session = Session::open(globals).await?;
     session.caller_may_deploy(args.subject.deployer.as_deref())?;
-    let task = session.task(&args.subject.task)?;
+    let task = session.task(&args.subject.task, ui)?;
     result.task = Some(task);
     let question = session.question(task, &args.subject, Purpose::Deploy)?;
     // What cannot be journalled is not deployed, and that is better known before anybody is asked to wait.

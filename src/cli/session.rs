@@ -18,6 +18,8 @@ use crate::config::{self, Caller, Environment, Flags, Getent, Ids, Settings};
 use crate::evidence::{Purpose, Question, bare};
 use crate::ids::TaskId;
 use crate::journal::Journal;
+use crate::task_argument;
+use crate::text::shorten;
 
 /// What a command works with.
 pub(super) struct Session {
@@ -36,6 +38,9 @@ pub(super) struct Session {
 
 /// The account that stands for the calling user in the sandbox.
 const SANDBOX_DEPLOYER: &str = "deployer1";
+
+/// How many columns of an argument are shown.
+const SHOWN_ARGUMENT: usize = 80;
 
 /// A directory that is not there, in which the sandbox looks for the configuration of the machine: it has none.
 const NOWHERE: &str = "/nonexistent";
@@ -183,9 +188,15 @@ impl Session {
         self.client.within(self.settings.http.total)
     }
 
-    /// The task that an argument names.
-    pub(super) fn task(&self, text: &str) -> Result<TaskId, Failure> {
-        TaskId::parse_on(text, self.base()).map_err(|error| Failure::usage(error.to_string(), error.hint()))
+    /// The task that an argument names; says which, where it stands among something else.
+    pub(super) fn task(&self, text: &str, ui: &mut Ui) -> Result<TaskId, Failure> {
+        let task =
+            task_argument::parse(text, self.base()).map_err(|error| Failure::usage(error.to_string(), error.hint()))?;
+        let plain = text.strip_prefix('#').unwrap_or(text);
+        if !plain.eq_ignore_ascii_case(&task.to_string()) && text != task.url(self.base()) {
+            ui.note(&format!("{:?} is taken as {task}", shorten(text, SHOWN_ARGUMENT)));
+        }
+        Ok(task)
     }
 
     /// What is asked about a task, and whether who asks is about to deploy.

@@ -1,13 +1,13 @@
 //! `~/.arcrc`, arc's own file: JSON with an entry for each host.
+//!
+//! Responsible for the entry of one server. Whatever else stands in the file is arc's, and no reason not to use that one.
 
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 
-use super::server::parse_url;
+use super::server::parse_url_of_api;
 
-/// Why `~/.arcrc` gives no token. No text of the file is in it.
+/// Why `~/.arcrc` gives no token. No value of the file is in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ArcrcError {
     /// arc would not read it either.
@@ -18,6 +18,16 @@ pub enum ArcrcError {
         /// The column, from 1.
         column: usize,
     },
+    /// It is JSON of another shape where the entry of the server is looked for.
+    #[error("not what arc writes: {place} is {found}, and has to be {expected}")]
+    Shape {
+        /// Where, as the keys that lead there.
+        place: String,
+        /// The kind of value that stands there.
+        found: &'static str,
+        /// The kind that arc writes.
+        expected: &'static str,
+    },
     /// An entry from before there were tokens.
     #[error("the entry of {0} has no token: type `arc install-certificate {0}`")]
     NoToken(String),
@@ -26,30 +36,18 @@ pub enum ArcrcError {
     Ambiguous(String, String),
 }
 
-#[derive(Deserialize)]
-struct Arcrc {
-    #[serde(default)]
-    hosts: Hosts,
-}
-
-/// PHP writes an empty map as an empty list.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Hosts {
-    Map(BTreeMap<String, Entry>),
-    Empty([(); 0]),
-}
-
-impl Default for Hosts {
-    fn default() -> Self {
-        Self::Empty([])
+impl ArcrcError {
+    fn shape(place: impl Into<String>, value: &Value, expected: &'static str) -> Self {
+        let found = match value {
+            Value::Null => "null",
+            Value::Bool(_) => "true or false",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a text",
+            Value::Array(_) => "a list",
+            Value::Object(_) => "an object",
+        };
+        Self::Shape { place: place.into(), found, expected }
     }
-}
-
-/// Old entries hold `user` and `cert` in place of a token.
-#[derive(Deserialize)]
-struct Entry {
-    token: Option<String>,
 }
 
 /// The host as it is written and its token; `None` where there is no entry for the server at `url`.
@@ -57,26 +55,35 @@ struct Entry {
 /// arc knows a server by its origin and always calls `/api/` there; an entry of ours may also name a path.
 pub(super) fn token(text: &str, url: &Url) -> Result<Option<(String, String)>, ArcrcError> {
     let not_json = |error: serde_json::Error| ArcrcError::NotJson { line: error.line(), column: error.column() };
-    let value: serde_json::Value = serde_json::from_str(text).map_err(not_json)?;
-    if value.as_array().is_some_and(Vec::is_empty) {
+    let file: Value = serde_json::from_str(text).map_err(not_json)?;
+    // PHP writes an empty map as an empty list.
+    let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
+    if is_empty(&file) {
         return Ok(None);
     }
-    // Errors of a shape have no place in the text any more; line 0 would be a lie.
-    let file: Arcrc = serde_json::from_value(value).map_err(|_| ArcrcError::NotJson { line: 1, column: 1 })?;
-    let Hosts::Map(hosts) = file.hosts else {
-        return Ok(None);
-    };
+    let file = file.as_object().ok_or_else(|| ArcrcError::shape("the whole file", &file, "an object"))?;
+    let Some(hosts) = file.get("hosts").filter(|hosts| !is_empty(hosts)) else { return Ok(None) };
+    let hosts = hosts.as_object().ok_or_else(|| ArcrcError::shape("`hosts`", hosts, "an object"))?;
     // An entry with the path of the server is closer than one of the host alone.
     let exact = hosts.keys().any(|host| path_on(host, url).is_some_and(|path| path == url.path()));
     let named = |host: &str| path_on(host, url).is_some_and(|path| path == if exact { url.path() } else { "/" });
     let mut found: Option<(String, String)> = None;
-    for (host, entry) in hosts.into_iter().filter(|(host, _)| named(host)) {
-        let Some(token) = entry.token else {
-            return Err(ArcrcError::NoToken(host));
+    for (host, entry) in hosts.iter().filter(|(host, _)| named(host)) {
+        let place = format!("`hosts`, `{host}`");
+        let token = match entry {
+            // Old entries hold `user` and `cert` in place of a token.
+            Value::Object(entry) => entry.get("token").unwrap_or(&Value::Null),
+            entry if is_empty(entry) => &Value::Null,
+            entry => return Err(ArcrcError::shape(place, entry, "an object")),
         };
-        match found {
-            Some((other, known)) if known != token => return Err(ArcrcError::Ambiguous(other, host)),
-            _ => found = Some((host, token)),
+        let token = match token {
+            Value::Null => return Err(ArcrcError::NoToken(host.clone())),
+            Value::String(token) => token,
+            other => return Err(ArcrcError::shape(format!("{place}, `token`"), other, "a text")),
+        };
+        match &found {
+            Some((other, known)) if known != token => return Err(ArcrcError::Ambiguous(other.clone(), host.clone())),
+            _ => found = Some((host.clone(), token.clone())),
         }
     }
     Ok(found)
@@ -84,12 +91,13 @@ pub(super) fn token(text: &str, url: &Url) -> Result<Option<(String, String)>, A
 
 /// The path of a host as it is written, without arc's own `api/`; `None` where it is another server.
 fn path_on(host: &str, url: &Url) -> Option<String> {
-    let host = parse_url(host).ok().filter(|host| host.origin() == url.origin())?;
+    let host = parse_url_of_api(host).ok().filter(|host| host.origin() == url.origin())?;
     Some(host.path().strip_suffix("api/").unwrap_or(host.path()).to_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::server::parse_url;
     use super::*;
 
     fn found(text: &str, url: &str) -> Result<Option<String>, ArcrcError> {
@@ -127,12 +135,36 @@ mod tests {
     }
 
     #[test]
+    fn an_odd_entry_of_another_host_is_passed_over() {
+        for odd in ["[]", "1", "null", "\"x\"", "{\"token\": {}}", "{\"user\": \"me\", \"cert\": 1}", "[{}]"] {
+            let text = format!(
+                r#"{{"config": [1], "hosts": {{"https://other.example/api/": {odd}, "odd": {odd},
+                    "https://phab.example/api/": {{"token": "one"}}}}}}"#
+            );
+            assert_eq!(found(&text, "https://phab.example/").unwrap().as_deref(), Some("one"), "{odd}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_used_says_why() {
         let url = "https://phab.example/";
         for (text, error) in [
             ("", "not the JSON that arc writes (line 1, column 0)"),
             ("{\n  // words\n}", "not the JSON that arc writes (line 2, column 3)"),
-            (r#"{"hosts": 1}"#, "not the JSON that arc writes (line 1, column 1)"),
+            (r#"{"hosts": 1}"#, "not what arc writes: `hosts` is a number, and has to be an object"),
+            ("[1]", "not what arc writes: the whole file is a list, and has to be an object"),
+            (
+                r#"{"hosts": {"https://phab.example/api/": "api-x"}}"#,
+                "not what arc writes: `hosts`, `https://phab.example/api/` is a text, and has to be an object",
+            ),
+            (
+                r#"{"hosts": {"https://phab.example/api/": {"token": 7}}}"#,
+                "not what arc writes: `hosts`, `https://phab.example/api/`, `token` is a number, and has to be a text",
+            ),
+            (
+                r#"{"hosts": {"https://phab.example/api/": []}}"#,
+                "the entry of https://phab.example/api/ has no token: type `arc install-certificate https://phab.example/api/`",
+            ),
             (
                 r#"{"hosts": {"https://phab.example/api/": {"user": "me", "cert": "x"}}}"#,
                 "the entry of https://phab.example/api/ has no token: type `arc install-certificate https://phab.example/api/`",

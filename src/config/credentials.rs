@@ -33,6 +33,9 @@ impl Token {
     /// # Errors
     /// Where it has another.
     pub fn parse(text: &str) -> Result<Self, TokenShape> {
+        if let Some(shape) = TokenShape::of_surroundings(text) {
+            return Err(shape);
+        }
         let length = text.chars().count();
         let Some(rest) = secrets::CONDUIT_PREFIXES.iter().find_map(|prefix| text.strip_prefix(prefix)) else {
             return Err(TokenShape::Prefix);
@@ -56,6 +59,24 @@ impl fmt::Debug for Token {
 /// Why a text cannot be a token. The text is not in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenShape {
+    /// There is nothing.
+    #[error("it is empty")]
+    Empty,
+    /// It starts with U+FEFF, as some editors write.
+    #[error("it starts with a byte order mark (U+FEFF), which an editor put there")]
+    ByteOrderMark,
+    /// It is more than one line.
+    #[error("it has {0} lines, and a token is one")]
+    Lines(usize),
+    /// It stands in quotation marks.
+    #[error("it stands in quotation marks")]
+    Quoted,
+    /// It has blanks at its start or end.
+    #[error("blanks stand before or behind it")]
+    Blanks,
+    /// It is a line as of a shell or an environment file.
+    #[error("it is an assignment (NAME=VALUE)")]
+    Assignment,
     /// It starts with something else.
     #[error("it does not start with `api-` or `cli-`")]
     Prefix,
@@ -65,6 +86,35 @@ pub enum TokenShape {
     /// It holds something else than letters and digits.
     #[error("it holds characters that no token has")]
     Characters,
+}
+
+impl TokenShape {
+    /// What stands around a token, or in its place, that is easily put there by accident.
+    fn of_surroundings(text: &str) -> Option<Self> {
+        if text.trim().is_empty() {
+            return Some(Self::Empty);
+        }
+        if text.starts_with('\u{feff}') {
+            return Some(Self::ByteOrderMark);
+        }
+        let lines = text.split('\n').count();
+        if lines > 1 {
+            return Some(Self::Lines(lines));
+        }
+        let quotes = ['"', '\'', '`', '“', '”', '‘', '’'];
+        if text.starts_with(quotes) || text.ends_with(quotes) {
+            return Some(Self::Quoted);
+        }
+        if text.trim() != text {
+            return Some(Self::Blanks);
+        }
+        text.contains('=').then_some(Self::Assignment)
+    }
+
+    /// Whether the token may be right, and what is around it is wrong.
+    fn is_of_surroundings(self) -> bool {
+        !matches!(self, Self::Prefix | Self::Length(_) | Self::Characters)
+    }
 }
 
 /// Where the token was found.
@@ -109,7 +159,7 @@ pub enum CredentialsError {
         url: Url,
     },
     /// The file, or a directory above it, is not what only its owner can change; or it cannot be opened.
-    #[error("cannot use the token in {}", why.of(path))]
+    #[error("cannot use the token: {}", why.of(path))]
     Unsafe {
         /// The file.
         path: PathBuf,
@@ -170,6 +220,9 @@ impl CredentialsError {
             Self::Unsafe { .. } => None,
             Self::OtherServer { .. } => {
                 Some("give the token of that server in PHABGATE_TOKEN, or leave its URL out".to_owned())
+            }
+            Self::Shape { shape, .. } if shape.is_of_surroundings() => {
+                Some("write the token alone there, in one line, without anything around it".to_owned())
             }
             Self::Shape { .. } => Some(MAKE.to_owned()),
         }

@@ -19,6 +19,14 @@ pub enum UrlError {
     /// It holds a username or a password; they are not shown.
     #[error("the URL of `{0}` holds a username or password: a token is the only credential that is used")]
     Credentials(String),
+    /// It is the address of a page or of the API of a server.
+    #[error("`{given}` is a page of the server: write its base, `{base}`")]
+    Page {
+        /// The URL as it was given.
+        given: String,
+        /// What is meant.
+        base: String,
+    },
     /// It has a query or a fragment.
     #[error("`{0}` has a query or a fragment: write the address of the server alone")]
     Extra(String),
@@ -36,11 +44,26 @@ pub enum UrlError {
 /// # Errors
 /// Where a token could not be sent there safely, or the text is no URL.
 pub fn parse_url(text: &str) -> Result<Url, UrlError> {
-    // A text with an @ may hold a password: what does not parse is not shown then.
-    let shown = || if text.contains('@') { "…".to_owned() } else { text.to_owned() };
-    let mut url = Url::parse(text.trim()).map_err(|_| UrlError::Malformed(shown()))?;
+    let url = parse(text)?;
+    if let Some(path) = base_of_page(url.path()) {
+        let mut base = url;
+        base.set_path(&path);
+        base.set_query(None);
+        base.set_fragment(None);
+        return Err(UrlError::Page { given: text.trim().to_owned(), base: base.into() });
+    }
+    without_extra(url, text)
+}
+
+/// The same for a URL that may end in `/api/`, as arc writes them.
+pub(super) fn parse_url_of_api(text: &str) -> Result<Url, UrlError> {
+    without_extra(parse(text)?, text)
+}
+
+fn parse(text: &str) -> Result<Url, UrlError> {
+    let mut url = Url::parse(text.trim()).map_err(|_| UrlError::Malformed(shown(text)))?;
     let Some(host) = url.host_str().filter(|host| !host.is_empty()) else {
-        return Err(UrlError::Malformed(shown()));
+        return Err(UrlError::Malformed(shown(text)));
     };
     if !url.username().is_empty() || url.password().is_some() {
         return Err(UrlError::Credentials(host.to_owned()));
@@ -48,15 +71,42 @@ pub fn parse_url(text: &str) -> Result<Url, UrlError> {
     match url.scheme() {
         "https" => {}
         "http" if is_loopback(&url) => {}
-        "http" => return Err(UrlError::InClear(shown())),
-        other => return Err(UrlError::Scheme(shown(), other.to_owned())),
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(UrlError::Extra(shown()));
+        "http" => return Err(UrlError::InClear(shown(text))),
+        other => return Err(UrlError::Scheme(shown(text), other.to_owned())),
     }
     let path = format!("{}/", url.path().trim_end_matches('/'));
     url.set_path(&path);
     Ok(url)
+}
+
+fn without_extra(url: Url, text: &str) -> Result<Url, UrlError> {
+    match url.query().is_some() || url.fragment().is_some() {
+        true => Err(UrlError::Extra(shown(text))),
+        false => Ok(url),
+    }
+}
+
+/// A text with an @ may hold a password: what does not parse is not shown then.
+fn shown(text: &str) -> String {
+    if text.contains('@') { "…".to_owned() } else { text.to_owned() }
+}
+
+/// The path of the server's base, where this one is that of a page that people copy out of a browser, or of the API.
+fn base_of_page(path: &str) -> Option<String> {
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let is_task = |part: &str| {
+        let digits = part.strip_prefix(['T', 't']).unwrap_or_default();
+        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let is_page = |at: usize, part: &str| match part {
+        "api" | "maniphest" | "conduit" => true,
+        // A server may well be below a path of such a name; a page has more behind it.
+        "project" | "tag" | "settings" | "auth" | "p" => at + 1 < parts.len(),
+        part => is_task(part),
+    };
+    let at = parts.iter().enumerate().position(|(at, part)| is_page(at, part))?;
+    let base = parts.get(..at)?.join("/");
+    Some(if base.is_empty() { "/".to_owned() } else { format!("/{base}/") })
 }
 
 /// Whether the URL is on this machine by its very name: `localhost`, `*.localhost`, 127/8 or `::1`.
@@ -114,6 +164,43 @@ mod tests {
         ] {
             assert_eq!(parse_url(text).map(String::from).as_deref(), Ok(url));
         }
+    }
+
+    #[test]
+    fn the_address_of_a_page_or_of_the_api_names_the_base() {
+        for page in [
+            "api",
+            "api/",
+            "api/user.whoami",
+            "T1",
+            "t12#34",
+            "T1?a=b",
+            "maniphest/",
+            "maniphest/task/edit/12/",
+            "conduit/method/",
+            "project/view/3/",
+            "tag/sre/",
+            "settings/user/me/page/apitokens/",
+            "auth/start/",
+            "p/alice/",
+        ] {
+            let said = parse_url(&format!("https://phab.example/{page}")).unwrap_err().to_string();
+            assert_eq!(
+                said,
+                format!(
+                    "`https://phab.example/{page}` is a page of the server: write its base, `https://phab.example/`"
+                )
+            );
+            let below = parse_url(&format!("https://example.org:8443/phab/{page}")).unwrap_err().to_string();
+            assert!(below.ends_with("write its base, `https://example.org:8443/phab/`"), "{below}");
+        }
+        for base in ["https://phab.example/project/", "https://phab.example/apis/", "https://phab.example/Tools/"] {
+            assert!(parse_url(base).is_ok(), "{base}");
+        }
+        assert!(
+            parse_url("https://me:secret@phab.example/T1").is_err_and(|error| !error.to_string().contains("secret"))
+        );
+        assert!(parse_url_of_api("https://phab.example/api/").is_ok());
     }
 
     #[test]

@@ -184,11 +184,15 @@ fn what_is_no_token_is_told_without_showing_it() {
     let mut tell = |name: &str, prepare: &dyn Fn(&mut Machine)| {
         let mut machine = Machine::new();
         prepare(&mut machine);
-        let error = machine.find().unwrap_err().to_string();
-        assert!(!error.contains("secretive"), "{error}");
+        let error = machine.find().unwrap_err();
+        let (error, hint) = (error.to_string(), error.hint());
+        assert!(!error.contains("secretive") && !error.contains("oneone"), "{error}");
         let real = machine.dir.path().canonicalize().unwrap();
         let error = error.replace(real.to_str().unwrap(), "").replace(machine.dir.path().to_str().unwrap(), "");
         writeln!(told, "{name}: {error}").unwrap();
+        if let Some(hint) = hint {
+            writeln!(told, "    {hint}").unwrap();
+        }
     };
     let file = |machine: &mut Machine, text: &str, mode| {
         let path = machine.write("token", text, mode);
@@ -216,6 +220,14 @@ fn what_is_no_token_is_told_without_showing_it() {
     });
     tell("empty file", &|machine| file(machine, "", 0o600));
     tell("two lines", &|machine| file(machine, &format!("{ONE}\n{ONE}\n"), 0o600));
+    tell("a line behind it", &|machine| file(machine, &format!("{ONE}\nsecretive\n"), 0o600));
+    tell("a blank line behind it", &|machine| file(machine, &format!("{ONE}\r\n\r\n"), 0o600));
+    tell("quotes", &|machine| file(machine, &format!("\"{ONE}\"\n"), 0o600));
+    tell("byte order mark", &|machine| file(machine, &format!("\u{feff}{ONE}\n"), 0o600));
+    tell("a blank behind it", &|machine| file(machine, &format!("{ONE} \n"), 0o600));
+    tell("blanks alone", &|machine| file(machine, " \n", 0o600));
+    tell("assignment", &|machine| file(machine, &format!("PHABGATE_TOKEN={ONE}\n"), 0o600));
+    tell("quotes in the variable", &|machine| machine.set("PHABGATE_TOKEN", format!("'{ONE}'")));
     tell("unsafe file", &|machine| file(machine, ONE, 0o644));
     tell("large file", &|machine| file(machine, &"x".repeat(70_000), 0o600));
     tell("unsafe arcrc", &|machine| drop(machine.write(".arcrc", &arcrc(ONE), 0o644)));
@@ -224,6 +236,9 @@ fn what_is_no_token_is_told_without_showing_it() {
     });
     tell("arcrc with comments", &|machine| drop(machine.write(".arcrc", "// secretive\n{}", 0o600)));
     tell("arcrc with a bad token", &|machine| drop(machine.write(".arcrc", &arcrc("secretive"), 0o600)));
+    tell("arcrc with an odd entry of this host", &|machine| {
+        machine.write(".arcrc", r#"{"hosts": {"https://phab.example/api/": ["secretive"]}}"#, 0o600);
+    });
     tell("arcrc with a certificate", &|machine| {
         machine.write(".arcrc", r#"{"hosts": {"https://phab.example/api/": {"cert": "secretive"}}}"#, 0o600);
     });

@@ -38,3 +38,4 @@ mod server;
 mod started;
 mod sudo;
 mod two_runs;
+mod typed;

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 
 use super::Evidence;
 use super::near_miss::{self, Place};
-use super::timeline::{Moment, Tie};
+use super::timeline::{Comment, Cut, Moment, Tie};
 use super::trailers::{self, Key};
-use crate::conduit::Change;
+use crate::conduit::{Change, CommentVersion};
+use crate::ids::{Phid, User};
 use crate::policy::Policy;
 use crate::record::parse::Parsed;
 use crate::remarkup::{Line, lines};
@@ -27,37 +28,95 @@ pub struct Said {
 
 /// What members said on a task since it first carried the tag, newest first.
 pub fn said(evidence: &Evidence, policy: &Policy) -> Vec<Said> {
+    let is_member = |author: &str| near_miss::is_member(evidence, policy, author);
+    let mut all = in_comments(evidence, policy, None, is_member, newest);
+    all.extend(in_descriptions(evidence, policy, None, is_member, |_| true));
+    all.sort_by_key(|said| std::cmp::Reverse(said.moment.position));
+    all
+}
+
+/// What one person said in words of their own up to a cut, since the task first carried the tag: of a comment that somebody else
+/// edited their own version. The first description of a task reports what is broken, and is none of it.
+pub(super) fn said_by(evidence: &Evidence, policy: &Policy, cut: Option<Cut>, person: &Phid<User>) -> Vec<Said> {
+    let is_theirs = |author: &str| author == person.as_str();
+    let mut all = in_comments(evidence, policy, cut, is_theirs, |comment| own(comment, cut));
+    all.extend(in_descriptions(evidence, policy, cut, is_theirs, |old| !old.trim().is_empty()));
+    all
+}
+
+/// The newest version of a comment, where it was not removed.
+fn newest<'c>(comment: &Comment<'c>) -> Vec<&'c CommentVersion> {
+    comment.text().map_or_else(Vec::new, |_| vec![comment.newest()])
+}
+
+/// The newest version of a comment that its author wrote; also the one before it, where it may not have been there by the cut.
+fn own<'c>(comment: &Comment<'c>, cut: Option<Cut>) -> Vec<&'c CommentVersion> {
+    let unsure = |version: &CommentVersion| version.version > 1 && cut.is_some_and(|cut| cut.time == version.created);
+    let mut own = Vec::new();
+    for version in comment.versions().iter().filter(|version| version.author == comment.transaction.author) {
+        own.push(version);
+        if !unsure(version) {
+            break;
+        }
+    }
+    own
+}
+
+fn in_comments(
+    evidence: &Evidence,
+    policy: &Policy,
+    cut: Option<Cut>,
+    is_meant: impl Fn(&str) -> bool,
+    versions: impl for<'c> Fn(&Comment<'c>) -> Vec<&'c CommentVersion>,
+) -> Vec<Said> {
     let timeline = &evidence.timeline;
-    let Some(tagged) = near_miss::first_tagged(timeline, evidence.tag.as_ref(), None) else { return Vec::new() };
+    let Some(tagged) = near_miss::first_tagged(timeline, evidence.tag.as_ref(), cut) else { return Vec::new() };
     let speakers = evidence.speakers();
-    let is_speaker = |author: &str| speakers.iter().any(|speaker| speaker.as_str() == author);
     let mut all = Vec::new();
-    for comment in timeline.comments(None) {
+    for comment in timeline.comments(cut) {
         let author = &comment.transaction.author;
-        let (Some(text), true) = (comment.text(), near_miss::is_member(evidence, policy, author)) else { continue };
+        if !is_meant(author) {
+            continue;
+        }
         let record = matches!(comment.claim(), Parsed::Record(record) if evidence.authority(record, author, policy).is_believed());
         if record || evidence.is_recorder(author, policy) == Some(true) {
             continue;
         }
-        let moment = timeline.moment_of_version(comment.transaction, comment.newest(), Tie::Wins);
-        if moment.time >= tagged.time
-            && let Some(text) = words(text, is_speaker(author), policy)
-        {
-            all.push(Said { author: author.clone(), moment, text });
+        let speaks = speakers.iter().any(|speaker| speaker.as_str() == author);
+        for version in versions(&comment) {
+            let moment = timeline.moment_of_version(comment.transaction, version, Tie::Wins);
+            if moment.time >= tagged.time
+                && let Some(text) = words(version.text(), speaks, policy)
+            {
+                all.push(Said { author: author.clone(), moment, text });
+            }
         }
     }
-    for transaction in timeline.transactions() {
+    all
+}
+
+fn in_descriptions(
+    evidence: &Evidence,
+    policy: &Policy,
+    cut: Option<Cut>,
+    is_meant: impl Fn(&str) -> bool,
+    changes: impl Fn(&str) -> bool,
+) -> Vec<Said> {
+    let timeline = &evidence.timeline;
+    let Some(tagged) = near_miss::first_tagged(timeline, evidence.tag.as_ref(), cut) else { return Vec::new() };
+    let speakers = evidence.speakers();
+    let mut all = Vec::new();
+    for transaction in timeline.up_to(cut) {
         let Change::Description { old, new } = &transaction.change else { continue };
         let moment = timeline.moment_of(transaction);
-        if moment.time < tagged.time || !near_miss::is_member(evidence, policy, &transaction.author) {
+        if moment.time < tagged.time || !is_meant(&transaction.author) || !changes(old) {
             continue;
         }
-        let speaks = is_speaker(&transaction.author);
+        let speaks = speakers.iter().any(|speaker| speaker.as_str() == transaction.author);
         if let Some(text) = words(&added(old, new), speaks, policy) {
             all.push(Said { author: transaction.author.clone(), moment, text });
         }
     }
-    all.sort_by_key(|said| std::cmp::Reverse(said.moment.position));
     all
 }
 

@@ -119,7 +119,7 @@ fn judge(
     let hide = evidence.is_restricted(&policy.open_spaces) && !intent.show_restricted;
     // Then was then: what was fresh at the cut has not grown old since.
     let now = cut.map_or(evidence.now, |cut| cut.time);
-    let bench = Bench { evidence, policy, story, now, hide };
+    let bench = Bench { evidence, policy, story, cut, now, hide };
     let judged = bench.judge();
     let teams = bench.count(intent.action, &judged.approvals);
     let near_misses = bench.near_misses(&judged.approvals);

@@ -10,11 +10,15 @@ use super::{Action, Policy, Role, Team};
 use jiff::Timestamp;
 
 use crate::conduit::Account;
+use crate::evidence::timeline::Cut;
 use crate::evidence::trailers::{Key, Teams};
-use crate::evidence::{Answer, AnswerKind, Attestation, Changed, Evidence, NearKind, Removal, Story, Tagged, bare};
+use crate::evidence::{
+    Answer, AnswerKind, Attestation, Changed, Evidence, NearKind, OwnWord, Removal, Spoken, Story, Tagged, bare,
+    own_word,
+};
 use crate::ids::{Phid, TransactionId, User};
 use crate::record::ApprovalKind;
-use crate::time::rough;
+use crate::time::{rough, utc};
 
 /// A no that stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +57,7 @@ pub struct StandingWord {
 
 /// The words that stand on a task.
 pub fn standing_words(evidence: &Evidence, policy: &Policy, story: &Story) -> Vec<StandingWord> {
-    let bench = Bench { evidence, policy, story, now: evidence.now, hide: true };
+    let bench = Bench { evidence, policy, story, cut: None, now: evidence.now, hide: true };
     let words = bench.latest().into_iter().map(|((author, team), answer)| StandingWord {
         team,
         kind: answer.kind,
@@ -71,6 +75,8 @@ pub(super) struct Bench<'a> {
     pub(super) evidence: &'a Evidence,
     pub(super) policy: &'a Policy,
     pub(super) story: &'a Story,
+    /// The moment that is judged; none is now.
+    pub(super) cut: Option<Cut>,
     /// The time that ages are measured against.
     pub(super) now: Timestamp,
     /// Texts of the task are not to be shown.
@@ -119,7 +125,7 @@ impl Bench<'_> {
             }
         }
         approvals.sort_by_key(|approval| approval.transaction);
-        let attested = self.evidence.attestations.iter().map(|attestation| self.attested(attestation, &latest));
+        let attested = self.evidence.attestations.iter().map(|attestation| self.attested(attestation));
         approvals.extend(attested);
         let rejections = rejections.into_iter().map(|((author, why), teams)| Rejection {
             author: author.clone(),
@@ -250,25 +256,37 @@ impl Bench<'_> {
         (!member).then(|| WhyNot::NotMember { team: team.title.clone() })
     }
 
-    fn attested(&self, attestation: &Attestation, latest: &Latest<'_>) -> Approval {
+    /// What a person wrote on the task themselves, where that outweighs what is attested of them.
+    fn own_word(&self, person: &Phid<User>, team: &str) -> Option<WhyNot> {
+        let OwnWord { what, moment } = own_word(self.evidence, self.policy, self.cut, self.story, person, team)?;
+        let quote = |text: &str| match self.hide {
+            true => "something (hidden: the task is restricted)".to_owned(),
+            false => {
+                let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+                format!("'{}'", crate::text::shorten(&line, 80))
+            }
+        };
+        let did = match what {
+            Spoken::Answer(AnswerKind::Approve) => "approved on the task".to_owned(),
+            Spoken::Answer(AnswerKind::Withdraw) => "withdrew on the task".to_owned(),
+            Spoken::Answer(AnswerKind::Reject) => "said no on the task".to_owned(),
+            Spoken::NearMiss(_, text) | Spoken::Words(text) => format!("wrote {} on the task", quote(&text)),
+            Spoken::Removed => "wrote a comment on the task that is gone and may have been a no".to_owned(),
+        };
+        let user = self.evidence.name_of(person.as_str());
+        Some(WhyNot::OwnWord {
+            did: format!("{user} {did} themselves, at {}", utc(moment.time)),
+            team: team.to_owned(),
+        })
+    }
+
+    fn attested(&self, attestation: &Attestation) -> Approval {
         let Attestation { team, name, account, evidence: link } = attestation;
         let phid = account.as_ref().map(|account| account.phid.clone());
-        // A yes that is not understood is a word of their own as well: it may have been on a condition.
-        let unclear = |phid: &Phid<User>| {
-            let answers = self.story.answers.iter().filter(|answer| answer.author == *phid && !answer.foreign);
-            answers.into_iter().any(|answer| matches!(answer.teams, Teams::NotUnderstood(_)))
-        };
-        // What reads as an answer is one here, and a comment that is gone may have been one.
-        let hinted = |phid: &Phid<User>| {
-            self.story.near_misses.iter().any(|near| near.author == *phid)
-                || self.story.removals.iter().any(|gone| gone.author == phid.as_str())
-        };
-        let spoke = |phid: &Phid<User>| {
-            unclear(phid) || hinted(phid) || latest.keys().any(|(author, answered)| *author == phid && answered == team)
-        };
         let why_not = match (&phid, self.policy.team(team)) {
-            (Some(phid), Some(_)) if spoke(phid) => Some(WhyNot::OwnWord),
-            (Some(phid), Some(known)) => self.against_person(account.as_ref(), phid, known),
+            (Some(phid), Some(known)) => {
+                self.own_word(phid, team).or_else(|| self.against_person(account.as_ref(), phid, known))
+            }
             _ => Some(WhyNot::NoAccount),
         };
         let accepted = self.policy.accept_attested;

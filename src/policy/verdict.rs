@@ -110,8 +110,16 @@ pub enum WhyNot {
         kind: &'static str,
     },
     /// The approver spoke for themselves.
-    #[error("they answered on the task themselves, and that stands")]
-    OwnWord,
+    #[error(
+        "{did}, and what others say of them does not count beside it; if it is a yes, they write, alone on a line, \
+         \"Emergency-Approve: {team}\" (as a comment)"
+    )]
+    OwnWord {
+        /// Who did what, and when.
+        did: String,
+        /// The key of the team.
+        team: String,
+    },
     /// The team is only told.
     #[error("{team} is only informed")]
     OnlyInformed {

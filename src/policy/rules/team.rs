@@ -1,7 +1,7 @@
 //! `team:NAME`: enough people of a team have approved.
 
 use super::{Context, Rule, list};
-use crate::policy::verdict::{Outcome, RuleOutcome, TeamCount};
+use crate::policy::verdict::{Outcome, RuleOutcome, TeamCount, WhyNot};
 use crate::time::rough;
 
 pub(super) const RULE: Rule = Rule {
@@ -13,7 +13,10 @@ pub(super) const RULE: Rule = Rule {
            It counts when its author is a person with an enabled account, not behind the deploy, when it came after the tag \
            and after the last change of the reason's category, the deployer, the action or the change, when it is not older \
            than the policy allows, and when it was not withdrawn. One person fills one slot: someone in two teams serves \
-           one of them.\n\nAsk the people whom the refusal names. Nobody in the team answers: the escalation text says whom to page.",
+           one of them.\n\n\
+           Where the policy counts attested approvals, what the deployer says of a person (`--approved-by`) does not count beside \
+           what that person wrote on the task themselves since it carries the tag, unless that is a plain yes (\"LGTM\"): then \
+           they write the line.\n\nAsk the people whom the refusal names. Nobody in the team answers: the escalation text says whom to page.",
     judge: |rule, context| match context.teams {
         [] => rule.fail(
             "the policy names no team that has to approve, and nobody's yes is no yes",
@@ -41,7 +44,7 @@ fn judge(context: &Context<'_>, count: &TeamCount) -> RuleOutcome {
     };
     let message =
         format!("{missing} more approval{} needed from {}{have}", if missing == 1 { "" } else { "s" }, count.title);
-    let message = format!("{message}{}", elsewhere(context, count));
+    let message = format!("{message}{}{}", elsewhere(context, count), outweighed(context, count));
     let unread = project.members.iter().filter(|member| !context.evidence.accounts.contains_key(member)).count();
     if count.could.len() + unread < missing {
         let hint = format!(
@@ -78,4 +81,14 @@ fn elsewhere(context: &Context<'_>, count: &TeamCount) -> String {
         .filter_map(|approval| Some(format!("{} serves {}", approval.user, serves(&approval.user)?.title)))
         .collect();
     if parts.is_empty() { String::new() } else { format!("; {}, and one person fills one slot", parts.join(", ")) }
+}
+
+/// Says which attested approvals for this team do not count since their people spoke for themselves.
+fn outweighed(context: &Context<'_>, count: &TeamCount) -> String {
+    let of_team = context.judged.approvals.iter().filter(|approval| approval.team == count.team);
+    let did = of_team.filter_map(|approval| match &approval.why_not {
+        Some(WhyNot::OwnWord { did, .. }) => Some(format!("; {did}, which outweighs what is attested of them")),
+        _ => None,
+    });
+    did.collect()
 }

@@ -242,7 +242,8 @@ fn a_persons_own_word_beats_what_the_deployer_says_of_them() {
         history.attested = vec![("sre", "sre1")];
         history.comment("releng1", 10, "Emergency-Approve: releng");
         history.comment("sre1", 11, &format!("Emergency-{word}"));
-        assert!(why_not(&history, "sre1").contains(&Some(WhyNot::OwnWord)), "{word}");
+        let outweighed = |why: &Option<WhyNot>| matches!(why, Some(WhyNot::OwnWord { .. }));
+        assert!(why_not(&history, "sre1").iter().any(outweighed), "{word}");
         assert_ne!(decision(&history), "allowed", "{word}");
     }
 }

@@ -191,13 +191,69 @@ fn an_own_word_beats_what_the_deployer_says_of_them() {
         history.remove(comment, "sre1", 12);
         assert_ne!(decision(&history), "allowed", "{text}, removed");
     }
-    for text in
-        ["I would not emergency approve it", "**Emergency-Withdraw: sre**", "would you emergency reject that too"]
-    {
+    for text in [
+        "I would not emergency approve it",
+        "**Emergency-Withdraw: sre**",
+        "would you emergency reject that too",
+        "Reject: sre",
+        "Emergency-Revoke: sre",
+        "Emergency-Withdraw: releng",
+        "```\nEmergency-Reject: sre\n```",
+        "> Emergency-Reject: sre",
+        "  Emergency-Reject: sre",
+        "%%%\nEmergency-Reject: sre\n%%%",
+        "ok, but only after the failover",
+        "Nein, bitte nicht",
+        "いいえ",
+        "\u{1f44e}",
+        "-1",
+    ] {
         let mut history = attested();
         history.comment("sre1", 11, text);
         assert_ne!(decision(&history), "allowed", "{text}");
+        let Some(Some(why)) = why_not(&history, "sre1").pop() else { panic!("{text}") };
+        assert!(why.to_string().starts_with("sre1 "), "{text}: {why}");
+        assert!(why.to_string().contains("they write, alone on a line, \"Emergency-Approve: sre\""), "{text}: {why}");
     }
+    for text in ["LGTM", "+1", "Looking into it", "\u{1f44d}", "Emergency-Approve: releng"] {
+        let mut history = attested();
+        history.comment("sre1", 11, text);
+        assert_eq!(decision(&history), "allowed", "{text}");
+    }
+}
+
+#[test]
+fn the_verdict_names_the_own_word_that_outweighs_an_attestation() {
+    let mut history = History::emergency();
+    history.policy.accept_attested = true;
+    history.attested.push(("sre", "sre1"));
+    history.comment("releng1", 10, "Emergency-Approve: releng");
+    let comment = history.comment("sre1", 11, "Reject: sre\n\nThe DBAs are at it.");
+    let message = |history: &History| verdict(history).rule("team:sre").unwrap().message.clone();
+    let said = message(&history);
+    assert!(said.contains("sre1 wrote 'Reject: sre The DBAs are at it.' on the task themselves"), "{said}");
+    // What somebody else makes of their words is not theirs, and what they take back is said no more.
+    let mut edited = history.clone();
+    edited.edit(comment, "admin", 12, "LGTM");
+    assert!(message(&edited).contains("'Reject: sre"));
+    edited.edit(comment, "sre1", 13, "LGTM");
+    assert_eq!(decision(&edited), "allowed");
+    history.task.view = "PHID-PLCY-1".into();
+    assert!(!message(&history).contains("DBAs"), "{}", message(&history));
+}
+
+#[test]
+fn what_somebody_wrote_before_the_tag_outweighs_no_attestation() {
+    let mut history = History::new("deployer1");
+    history.policy.accept_attested = true;
+    history.attested.push(("sre", "sre1"));
+    history.describe("deployer1", 1, "Emergency-Reason: availability - x");
+    history.comment("sre1", 2, "5xx on all wikis");
+    history.tag("deployer1", 5, "emergency");
+    history.comment("releng1", 10, "Emergency-Approve: releng");
+    assert_eq!(decision(&history), "allowed");
+    history.describe("sre1", 11, "Emergency-Reason: availability - x\n\nPlease do not deploy now");
+    assert_eq!(decision(&history), "pending");
 }
 
 #[test]

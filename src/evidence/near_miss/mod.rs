@@ -54,6 +54,9 @@ pub enum Miss {
     /// It stands in the mail that a comment repeats.
     #[error("it stands below the head of a mail that the comment repeats")]
     BelowMail,
+    /// It stands below what may be the head of a mail, and may be something else.
+    #[error("it stands below a line that reads as the head of a mail, and a mail repeats what others wrote")]
+    BelowLikelyMail,
     /// Of several such lines in one comment the last alone counts.
     #[error("only the last such line of a comment counts")]
     NotLast,
@@ -89,8 +92,8 @@ pub(super) struct Candidate {
     at: Range<usize>,
     /// The trailer that it is by the letter, and whether it is the last of its key.
     trailer: Option<(Key, bool)>,
-    /// It stands below the head of a mail.
-    below: bool,
+    /// The head of a mail that it stands below.
+    below: Option<mail::Head>,
     /// It stands in a mark that reaches over several lines.
     in_mark: bool,
     /// Its parts, without what is struck out.
@@ -105,13 +108,13 @@ pub(super) fn candidates(text: &str) -> Vec<Candidate> {
         return Vec::new();
     }
     let lines = lines(text);
-    let head = mail::head_of(text, &lines).unwrap_or(lines.len());
+    let head = mail::head_of(text, &lines);
     let mut found = Vec::new();
     for (number, line) in lines.iter().enumerate() {
         if !line.kind.is_words() || line.text.starts_with('>') || !may_hold(line.text) {
             continue;
         }
-        let below = number >= head;
+        let below = head.filter(|head| head.at <= number);
         let trailer = trailers::read(line.text).filter(|_| line.is_own());
         let trailer = match trailer {
             // What is stated there is no answer.
@@ -163,13 +166,14 @@ pub(super) fn weigh<'a>(text: &'a str, candidates: &[Candidate], place: Place, p
     let mut found = Vec::new();
     for candidate in candidates {
         let near = match candidate.trailer {
-            Some((key, last)) if place == Place::Comment && !candidate.below => own_trailer(key, candidate, policy)
+            Some((key, last)) if place == Place::Comment && candidate.below.is_none() => own_trailer(key, candidate, policy)
                 .or_else(|| kind_of(key).filter(|_| !last).map(|kind| (kind, false, Miss::NotLast))),
             _ => shape(candidate, policy),
         };
         let Some((kind, possible, miss)) = near else { continue };
         let miss = match miss {
-            Miss::Form if candidate.below => Miss::BelowMail,
+            Miss::Form if candidate.below.is_some_and(|head| head.sure) => Miss::BelowMail,
+            Miss::Form if candidate.below.is_some() => Miss::BelowLikelyMail,
             Miss::Form if place == Place::Description => Miss::InDescription,
             Miss::Form if candidate.in_mark => Miss::InMark,
             miss => miss,
@@ -337,6 +341,10 @@ fn skip_blank(parts: &[Part], at: usize) -> Option<(&Part, usize)> {
 /// Whether a colon, a dash, a team's name or nothing follows.
 fn is_followed(parts: &[Part], at: usize, policy: &Policy) -> bool {
     let rest = parts.get(at..).unwrap_or_default();
+    // Who asks how it is done does not do it.
+    if matches!(skip_blank(parts, at), Some((Part::Other('?'), _))) {
+        return false;
+    }
     if !rest.iter().any(|part| matches!(part, Part::Word(_))) {
         return true;
     }

@@ -40,7 +40,7 @@ pub struct JudgedNearMiss {
     pub line: String,
     /// What it does.
     pub effect: Effect,
-    /// Why it does that and no more.
+    /// Why it is no answer by the letter, or why it does not count.
     pub why: String,
     /// What its author has to write instead; `None` where nothing is needed.
     pub write: Option<String>,
@@ -81,11 +81,9 @@ impl Bench<'_> {
             NearKind::Withdraw if near.possible => Effect::Voids,
             NearKind::No | NearKind::Withdraw | NearKind::Yes => Effect::Listed,
         };
-        let why = match (effect, near.answered && near.possible) {
-            (_, true) => "its author answered since".to_owned(),
-            (Effect::Denies, _) => format!("it reads as a no; {}", near.miss),
-            (Effect::Voids, _) => format!("it reads as a withdrawal; {}", near.miss),
-            _ => near.miss.to_string(),
+        let why = match near.answered && near.possible {
+            true => "its author answered since".to_owned(),
+            false => near.why(),
         };
         let write = (!near.answered).then(|| self.to_write(near.kind, &near.author));
         JudgedNearMiss {

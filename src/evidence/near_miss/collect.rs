@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::flaw::flaws;
 use super::fold::fold;
 use super::{Found, Miss, NearKind, Place, read, weigh};
 use crate::conduit::{Change, CommentVersion};
@@ -34,6 +35,16 @@ pub struct NearMiss {
     pub moment: Moment,
     /// It stands in the description.
     pub in_description: bool,
+}
+
+impl NearMiss {
+    /// Why the line is no answer, in words that repeat nothing of it.
+    pub fn why(&self) -> String {
+        match self.miss {
+            Miss::Form => format!("{} ({})", self.miss, flaws(&self.line, self.kind)),
+            miss => miss.to_string(),
+        }
+    }
 }
 
 /// When a task first carried the tag.

@@ -51,6 +51,7 @@ pub(super) fn fold(line: &str) -> Vec<Part> {
                 ':' | '=' | '\u{2236}' | '\u{a789}' | '\u{fe13}' | '\u{fe55}' | '\u{ff1a}' | '\u{ff1d}' => Part::Colon,
                 ';' | '\u{37e}' | '\u{ff1b}' => Part::Semicolon,
                 '_' | '\u{ff3f}' => Part::Underscore,
+                '\u{ff1f}' | '\u{61f}' => Part::Other('?'),
                 '*' | '~' | '`' | '"' | '\'' => continue,
                 c if c.is_ascii() => Part::Other(c),
                 c if c.is_alphanumeric() => {
@@ -75,7 +76,7 @@ pub(super) fn fold(line: &str) -> Vec<Part> {
 }
 
 /// The letter that readers see, where it is one of the Latin alphabet or a digit, in lower case.
-fn plain(c: char) -> Option<char> {
+pub(super) fn plain(c: char) -> Option<char> {
     let c = match c {
         // Full width.
         '\u{ff10}'..='\u{ff19}' | '\u{ff21}'..='\u{ff3a}' | '\u{ff41}'..='\u{ff5a}' => {

@@ -6,6 +6,7 @@
 //! author may answer at all.
 
 mod collect;
+mod flaw;
 mod fold;
 
 pub use collect::NearMiss;
@@ -454,7 +455,7 @@ fn is_dash(c: char) -> bool {
     matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}')
 }
 
-fn is_colon(c: char) -> bool {
+pub(super) fn is_colon(c: char) -> bool {
     matches!(c, ':' | '\u{2236}' | '\u{a789}' | '\u{fe13}' | '\u{fe55}' | '\u{ff1a}')
 }
 

@@ -11,7 +11,10 @@ pub(super) const RULE: Rule = Rule {
            withdrawal voids the earlier approvals of its author. What reads as a yes counts only where it is all that the \
            comment says and nothing but a leading blank, characters that are not seen, bold around the line, another dash or \
            colon, or one \".\", \"!\", 👍 or ✅ at its end was missed. All others are shown with what to write. A no that is \
-           struck out, stands in the midst of a sentence or beside an approval is shown too, and stops nothing.\n\n\
+           struck out, stands in the midst of a sentence or a question, or beside an approval is shown too, and stops nothing.\n\n\
+           Below the head of a mail that a comment repeats nothing is a yes, since others wrote what stands there: below \
+           \"From:\" and \"Sent:\" one under the other, a line that says who wrote and when, \"-----Original Message-----\" and \
+           their like, in the languages of mail programs.\n\n\
            Ask who wrote it what they meant, and have them write it anew as the hint says.",
     judge: |rule, context| {
         let idle = context.near_misses.iter().filter(|near| matches!(near.effect, Effect::Voids | Effect::Listed));

@@ -14,16 +14,18 @@ pub(super) const RULE: Rule = Rule {
            What is read so: \"emergency\" with a form of \"reject\" after it, at the start of a line or before a colon, a dash, \
            a team's name or the end of the line; \"Emergency-Deny:\", \"-Veto:\", \"-Refuse:\", \"-Decline:\", \"-Disapprove:\", \
            \"-Unapprove:\", \"-Block:\", \"-Stop:\", \"-Cancel:\", \"-Retract:\", \"-No:\"; and \"Emergency-Approve:\" with no or not \
-           after it. A no in other words, in another language or without \"emergency\" (\"Reject: sre\", \"bitte nicht\") stops \
-           nothing: `check`, `history` and `run` show it under what was said on the task. Lines in quotes, fences, literal text \
-           and code are not read.\n\n\
+           after it; whatever else the line says (\"emergency-reject is a command\"), since only who wrote it knows. A no in other \
+           words, in another language or without \"emergency\" (\"Reject: sre\", \"bitte nicht\") stops nothing: \
+           `check`, `history` and `run` show it under what was said on the task. Lines in quotes, fences, literal text and code \
+           are not read.\n\n\
            Talk to who wrote it. They write, alone on a line, \"Emergency-Reject: TEAM\" if it is a no, or \
            \"Emergency-Withdraw: TEAM\" if it is none (as a comment); or they approve anew.",
     judge: |rule, context| {
         let denying = context.near_misses.iter().filter(|near| near.effect == Effect::Denies);
         let (mut said, mut hints) = (Vec::new(), Vec::new());
         for near in denying {
-            said.push(format!("{} wrote {}", near.user, context.quote(&near.line)));
+            let line = context.quote(&near.line);
+            said.push(format!("{} wrote {line}, which reads as a no: {}", near.user, near.why));
             let write = near.write.as_deref().unwrap_or_default();
             let hint = format!("{} has to write on {}, alone on a line, {write}", near.user, context.task());
             if !hints.contains(&hint) {
@@ -32,7 +34,7 @@ pub(super) const RULE: Rule = Rule {
         }
         match said.is_empty() {
             true => rule.pass("nobody wrote what reads as a no"),
-            false => rule.fail(format!("{}, which reads as a no", list(&said, "and")), hints.join("; ")),
+            false => rule.fail(list(&said, "and"), hints.join("; ")),
         }
     },
 };

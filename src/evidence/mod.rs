@@ -26,7 +26,7 @@ pub use gather::{GatherError, Question, Visibility, gather};
 pub(crate) use gather::{contradiction, differences, later, phids_below};
 pub use near_miss::{Miss, NearKind, NearMiss};
 pub(crate) use own_word::own_word;
-pub use own_word::{OwnWord, Spoken};
+pub use own_word::{OwnWord, OwnWordKind};
 pub use said::{Said, said};
 pub(crate) use statements::{STATED, happenings};
 pub use story::{Answer, AnswerKind, Changed, Removal, Settled, Source, Statement, Story, Tagged};

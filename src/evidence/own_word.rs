@@ -17,14 +17,14 @@ use crate::policy::Policy;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnWord {
     /// What it is.
-    pub what: Spoken,
+    pub what: OwnWordKind,
     /// When it was written, or removed.
     pub moment: Moment,
 }
 
 /// What somebody wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Spoken {
+pub enum OwnWordKind {
     /// An answer by the letter.
     Answer(AnswerKind),
     /// This line, which reads as an answer.
@@ -55,13 +55,14 @@ pub(crate) fn own_word(
         answer.author == *person && (not_a_yes || (of_team && !answer.foreign))
     };
     let answers = story.answers.iter().filter(speaks);
-    let answers = answers.map(|answer| OwnWord { what: Spoken::Answer(answer.kind), moment: answer.moment });
+    let answers = answers.map(|answer| OwnWord { what: OwnWordKind::Answer(answer.kind), moment: answer.moment });
     let near = story.near_misses.iter().filter(|near| near.author == *person);
-    let near = near.map(|near| OwnWord { what: Spoken::NearMiss(near.kind, near.line.clone()), moment: near.moment });
+    let near =
+        near.map(|near| OwnWord { what: OwnWordKind::NearMiss(near.kind, near.line.clone()), moment: near.moment });
     let gone = story.removals.iter().filter(|gone| gone.author == person.as_str());
-    let gone = gone.map(|gone| OwnWord { what: Spoken::Removed, moment: gone.removed });
+    let gone = gone.map(|gone| OwnWord { what: OwnWordKind::Removed, moment: gone.removed });
     let said = said::said_by(evidence, policy, cut, person).into_iter().filter(|said| !is_a_yes(&said.text));
-    let said = said.map(|said| OwnWord { what: Spoken::Words(said.text), moment: said.moment });
+    let said = said.map(|said| OwnWord { what: OwnWordKind::Words(said.text), moment: said.moment });
     answers.chain(near).chain(gone).chain(said).max_by_key(|word| word.moment.position)
 }
 

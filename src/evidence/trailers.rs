@@ -109,7 +109,7 @@ pub(super) fn read(line: &str) -> Option<(Key, &str)> {
 }
 
 /// What the names of all keys begin with.
-const FAMILY: &str = "Emergency-";
+pub(super) const FAMILY: &str = "Emergency-";
 
 /// Whether a text holds the name of a key, in any case. Looked for by its hyphen, which is rare.
 fn holds(text: &str, name: &str) -> bool {

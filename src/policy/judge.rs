@@ -13,7 +13,7 @@ use crate::conduit::Account;
 use crate::evidence::timeline::Cut;
 use crate::evidence::trailers::{Key, Teams};
 use crate::evidence::{
-    Answer, AnswerKind, Attestation, Changed, Evidence, NearKind, OwnWord, Removal, Spoken, Story, Tagged, bare,
+    Answer, AnswerKind, Attestation, Changed, Evidence, NearKind, OwnWord, OwnWordKind, Removal, Story, Tagged, bare,
     own_word,
 };
 use crate::ids::{Phid, TransactionId, User};
@@ -267,11 +267,11 @@ impl Bench<'_> {
             }
         };
         let did = match what {
-            Spoken::Answer(AnswerKind::Approve) => "approved on the task".to_owned(),
-            Spoken::Answer(AnswerKind::Withdraw) => "withdrew on the task".to_owned(),
-            Spoken::Answer(AnswerKind::Reject) => "said no on the task".to_owned(),
-            Spoken::NearMiss(_, text) | Spoken::Words(text) => format!("wrote {} on the task", quote(&text)),
-            Spoken::Removed => "wrote a comment on the task that is gone and may have been a no".to_owned(),
+            OwnWordKind::Answer(AnswerKind::Approve) => "approved on the task".to_owned(),
+            OwnWordKind::Answer(AnswerKind::Withdraw) => "withdrew on the task".to_owned(),
+            OwnWordKind::Answer(AnswerKind::Reject) => "said no on the task".to_owned(),
+            OwnWordKind::NearMiss(_, text) | OwnWordKind::Words(text) => format!("wrote {} on the task", quote(&text)),
+            OwnWordKind::Removed => "wrote a comment on the task that is gone and may have been a no".to_owned(),
         };
         let user = self.evidence.name_of(person.as_str());
         Some(WhyNot::OwnWord {

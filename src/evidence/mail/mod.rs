@@ -8,6 +8,7 @@
 mod words;
 
 use super::near_miss::is_colon;
+use super::trailers::{FAMILY, is_key};
 use crate::record::render::is_headline;
 use crate::remarkup::{Line, LineKind, lines};
 use crate::text::is_hidden;
@@ -178,11 +179,11 @@ fn has_date(line: &str) -> bool {
     let runs = numbers(line);
     let is_short = |run: &&str| run.chars().count() <= 2;
     let year = runs.iter().any(|run| run.chars().count() == 4 && !matches!(run.as_bytes()[0], b'0' | b'3'..=b'9'));
-    if year && runs.iter().any(|run| is_short(run)) {
+    if year && runs.iter().any(is_short) {
         return true;
     }
     runs.windows(3).any(|three| {
-        three.iter().all(|run| is_short(run))
+        three.iter().all(is_short)
             && joins(line, three[0], three[1], &['.', '/', '-'])
             && joins(line, three[1], three[2], &['.', '/', '-'])
     })
@@ -270,7 +271,10 @@ fn in_one_line(line: &str) -> Vec<Field> {
 
 /// The field of a mail's head that a line begins with.
 fn field(line: &str) -> Option<Field> {
-    words::field(key(line)?)
+    let key = key(line)?;
+    // Most lines with a colon are the gate's own.
+    let own = key.get(..FAMILY.len()).is_some_and(|start| start.eq_ignore_ascii_case(FAMILY));
+    if own { None } else { words::field(key) }
 }
 
 /// What stands before the first colon of a line, or between the first two strokes of a table.
@@ -297,7 +301,7 @@ fn is_header(line: &str) -> bool {
 }
 
 fn is_trailer(line: &str) -> bool {
-    key(line).is_some_and(super::trailers::is_key)
+    key(line).is_some_and(is_key)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 mod collect;
 mod flaw;
 mod fold;
+mod lone;
 
 pub use collect::NearMiss;
 pub(super) use collect::is_member;
@@ -15,12 +16,13 @@ pub(super) use collect::{first_tagged, near_misses};
 use std::ops::Range;
 
 use fold::{Part, fold, may_hold, within_one};
+use lone::{is_bidirectional, is_dash};
+pub(super) use lone::{is_colon, lone_approval};
 
 use super::mail;
 use super::trailers::{self, Key};
 use crate::policy::Policy;
-use crate::remarkup::{Line, LineKind, lines};
-use crate::text::is_hidden;
+use crate::remarkup::{Line, lines};
 
 /// What a line reads as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
@@ -167,8 +169,10 @@ pub(super) fn weigh<'a>(text: &'a str, candidates: &[Candidate], place: Place, p
     let mut found = Vec::new();
     for candidate in candidates {
         let near = match candidate.trailer {
-            Some((key, last)) if place == Place::Comment && candidate.below.is_none() => own_trailer(key, candidate, policy)
-                .or_else(|| kind_of(key).filter(|_| !last).map(|kind| (kind, false, Miss::NotLast))),
+            Some((key, last)) if place == Place::Comment && candidate.below.is_none() => {
+                own_trailer(key, candidate, policy)
+                    .or_else(|| kind_of(key).filter(|_| !last).map(|kind| (kind, false, Miss::NotLast)))
+            }
             _ => shape(candidate, policy),
         };
         let Some((kind, possible, miss)) = near else { continue };
@@ -415,53 +419,6 @@ fn says_no(parts: &[Part], policy: &Policy) -> bool {
         }
     };
     first.is_some_and(|first| denies(first) || team_at(parts, first, policy).is_some_and(denies))
-}
-
-/// The value of an approval that is missed by nothing but a leading blank, characters that are not seen, bold around the line,
-/// another dash or colon, or one mark of joy or of the end of a sentence, where it is all that the comment says.
-pub(super) fn lone_approval(text: &str) -> Option<(&str, String)> {
-    if text.lines().filter(|line| !line.trim().is_empty()).nth(1).is_some() || !may_hold(text) {
-        return None;
-    }
-    let lines = lines(text);
-    let mut filled = lines.iter().filter(|line| !line.text.trim().is_empty());
-    let (line, None) = (filled.next()?, filled.next()) else { return None };
-    if line.kind != LineKind::Paragraph || line.text.chars().any(is_bidirectional) {
-        return None;
-    }
-    let seen: String = line.text.chars().filter(|c| c.is_whitespace() || !is_hidden(*c)).collect();
-    let mut rest = seen.strip_prefix(char::is_whitespace).unwrap_or(&seen).trim_end();
-    if rest.starts_with(char::is_whitespace) {
-        return None;
-    }
-    let without_end =
-        |text: &'_ str| -> Option<usize> { Some(text.strip_suffix(['.', '!', '👍', '✅'])?.trim_end().len()) };
-    let end = without_end(rest);
-    rest = &rest[..end.unwrap_or(rest.len())];
-    if let Some(bare) = rest.strip_prefix("**").and_then(|rest| rest.strip_suffix("**")) {
-        rest = bare.trim();
-        // One mark, inside of the bold or outside of it.
-        let within = without_end(rest).filter(|_| end.is_none());
-        rest = &rest[..within.unwrap_or(rest.len())];
-    }
-    let colon = rest.char_indices().find(|(_, c)| is_colon(*c))?;
-    let key: String = rest[..colon.0].trim_end().chars().map(|c| if is_dash(c) { '-' } else { c }).collect();
-    let value = rest[colon.0 + colon.1.len_utf8()..].trim();
-    let right = key.eq_ignore_ascii_case(Key::Approve.name()) && !value.is_empty();
-    right.then(|| (line.text.trim(), value.to_owned()))
-}
-
-fn is_dash(c: char) -> bool {
-    matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}')
-}
-
-pub(super) fn is_colon(c: char) -> bool {
-    matches!(c, ':' | '\u{2236}' | '\u{a789}' | '\u{fe13}' | '\u{fe55}' | '\u{ff1a}')
-}
-
-/// Characters that reorder the text around them, so that readers see another line than is there.
-fn is_bidirectional(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -65,6 +65,8 @@ pub struct TaskAudit {
     pub task: TaskId,
     /// Its texts may not be shown, nor may those of its deploys. The messages of the findings hold none of them.
     pub restricted: bool,
+    /// Its title now; `None` where its texts may not be shown.
+    pub title: Option<String>,
     /// It carries the tag now.
     pub tagged_now: bool,
     /// It is stated to be a fire drill: it leaves the figures, never the findings.
@@ -97,6 +99,7 @@ pub fn audit_task(evidence: &Evidence, yardstick: &Yardstick<'_>, lost: &[Lost])
         task: evidence.task.id,
         lasts,
         restricted,
+        title: (!restricted).then(|| evidence.task.title.clone()),
         tagged_now: matches!(story.tagged, Tagged::Since(_)),
         drill: story.is_drill(),
         teams: policy.teams.iter().map(|team| team.key.clone()).collect(),

@@ -1,4 +1,4 @@
-//! The report for spreadsheets: CSV, as RFC 4180 has it.
+//! The report for spreadsheets: CSV as RFC 4180 has it, its lines ended by CR and LF.
 //!
 //! In the room: one row a deploy, or a task that has findings and no deploy, or that could not be read. Every row says of how many tasks the report
 //! is, how many of them could not be read and whether it is complete, so that a part that is cut out does not pass for
@@ -10,7 +10,7 @@ use super::Report;
 use super::entry::{DeployEntry, TaskEntry};
 
 /// The columns.
-const COLUMNS: [&str; 18] = [
+const COLUMNS: [&str; 19] = [
     "task",
     "url",
     "deploy",
@@ -29,14 +29,18 @@ const COLUMNS: [&str; 18] = [
     "seconds_to_approve",
     "seconds_to_deploy",
     "seconds_it_ran",
+    "title",
 ];
+
+/// The cells of a row, without those that say of what the report is.
+type Cells = [String; 16];
 
 /// Writes the report as CSV.
 ///
 /// # Errors
 /// Where it cannot be written.
 pub fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let mut writer = csv::Writer::from_writer(out);
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
     writer.write_record(COLUMNS)?;
     let population = report.population;
     let of = [
@@ -52,14 +56,15 @@ pub fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         }
         let alone: Vec<&str> = task.alone().map(|finding| finding.name).collect();
         if !alone.is_empty() {
-            let mut row: [String; 15] = Default::default();
+            let mut row = Cells::default();
+            row[15] = task.title.clone().unwrap_or_default();
             (row[0], row[1], row[11]) = (task.task.to_string(), report.url(task.task, None), alone.join(" "));
             write_row(&mut writer, row, &of)?;
         }
         Ok(())
     })?;
     for unread in report.unread {
-        let mut row: [String; 15] = Default::default();
+        let mut row = Cells::default();
         (row[0], row[1]) = (unread.task.to_string(), report.url(unread.task, None));
         "unread".clone_into(&mut row[9]);
         write_row(&mut writer, row, &of)?;
@@ -71,7 +76,7 @@ pub fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// The cells of a deploy, without those that say of what the report is.
-fn deploy_row(report: &Report<'_>, task: &TaskEntry, deploy: &DeployEntry) -> [String; 15] {
+fn deploy_row(report: &Report<'_>, task: &TaskEntry, deploy: &DeployEntry) -> Cells {
     let people: Vec<String> = deploy.counted().map(|approval| format!("{}={}", approval.team, approval.user)).collect();
     let names: Vec<&str> = task.found(deploy).map(|finding| finding.name).collect();
     let seconds = |took: Option<jiff::SignedDuration>| took.map(|took| took.as_secs().to_string()).unwrap_or_default();
@@ -91,10 +96,11 @@ fn deploy_row(report: &Report<'_>, task: &TaskEntry, deploy: &DeployEntry) -> [S
         seconds(deploy.to_approve()),
         seconds(deploy.to_deploy()),
         seconds(deploy.duration()),
+        task.title.clone().unwrap_or_default(),
     ]
 }
 
-fn write_row(writer: &mut csv::Writer<&mut dyn Write>, row: [String; 15], of: &[String; 3]) -> io::Result<()> {
+fn write_row(writer: &mut csv::Writer<&mut dyn Write>, row: Cells, of: &[String; 3]) -> io::Result<()> {
     let (first, times) = row.split_at(12);
     let cells = first.iter().chain(of).chain(times);
     Ok(writer.write_record(cells.map(|cell| guarded(cell)))?)

@@ -20,6 +20,8 @@ pub struct TaskEntry {
     pub task: TaskId,
     /// Its texts are not told: nor what was deployed with which command.
     pub restricted: bool,
+    /// Its title when it was last read; `None` where it is restricted.
+    pub title: Option<String>,
     /// It is stated to be a fire drill: it leaves the figures, never the findings.
     pub drill: bool,
     /// Its deploys, the one recorded first before the others.
@@ -138,6 +140,11 @@ impl DeployEntry {
         self.started.unwrap_or(self.recorded)
     }
 
+    /// The verdict of that moment in words that fit the past: nothing is pending any more.
+    pub fn verdict_words(&self) -> &str {
+        past(&self.verdict_as_recorded)
+    }
+
     /// How it ended, in a word.
     pub fn outcome_word(&self) -> &'static str {
         self.outcome.map_or("unknown", Outcome::word)
@@ -214,6 +221,14 @@ impl DeployEntry {
     }
 }
 
+/// A verdict in words that fit the past.
+pub fn past(verdict: &str) -> &str {
+    match verdict {
+        "pending" | "denied" => "not allowed",
+        verdict => verdict,
+    }
+}
+
 /// The team of an approval; what was written in place of one is a text of the task.
 fn shown(task: &TaskAudit, team: &str) -> String {
     match task.restricted && !task.teams.iter().any(|known| known == team) {
@@ -243,8 +258,8 @@ impl TaskEntry {
     pub fn of(mut audit: TaskAudit) -> Self {
         let deploys = std::mem::take(&mut audit.deploys);
         let deploys = deploys.into_iter().map(|deploy| DeployEntry::of(deploy, &audit)).collect();
-        let TaskAudit { task, restricted, drill, findings, .. } = audit;
-        Self { task, restricted, drill, deploys, findings }
+        let TaskAudit { task, restricted, title, drill, findings, .. } = audit;
+        Self { task, restricted, title, drill, deploys, findings }
     }
 
     /// The findings about one deploy.

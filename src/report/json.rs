@@ -144,6 +144,7 @@ struct JsonDeploy<'a> {
     task: TaskId,
     url: String,
     restricted: bool,
+    title: Option<&'a str>,
     drill: bool,
     deployer: Option<&'a str>,
     reason: Option<&'a str>,
@@ -183,7 +184,7 @@ struct JsonFinding<'a> {
 }
 
 impl<'a> JsonDeploy<'a> {
-    fn of(report: &Report<'_>, task: &TaskEntry, deploy: &'a DeployEntry) -> Self {
+    fn of(report: &Report<'_>, task: &'a TaskEntry, deploy: &'a DeployEntry) -> Self {
         let approvals = deploy.counted().map(|approval| JsonApproval {
             team: &approval.team,
             user: &approval.user,
@@ -197,6 +198,7 @@ impl<'a> JsonDeploy<'a> {
             task: task.task,
             url: report.url(task.task, Some(deploy.transaction)),
             restricted: task.restricted,
+            title: task.title.as_deref(),
             drill: deploy.drill,
             deployer: deploy.deployer.as_deref(),
             reason: deploy.reason.as_deref(),

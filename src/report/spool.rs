@@ -123,7 +123,8 @@ mod tests {
 
     fn entry(number: u64) -> TaskEntry {
         let task = TaskId::new(number).unwrap();
-        TaskEntry { task, restricted: false, drill: number.is_multiple_of(2), deploys: vec![], findings: vec![] }
+        let drill = number.is_multiple_of(2);
+        TaskEntry { task, restricted: false, title: None, drill, deploys: vec![], findings: vec![] }
     }
 
     /// One on which something was found.

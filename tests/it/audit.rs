@@ -221,7 +221,8 @@ fn spreadsheets_and_monitors_are_told() {
     deploy(&server, "T1");
     let (code, out, _) = server.run(&["audit", "--format", "csv"]);
     let rows: Vec<&str> = out.lines().collect();
-    assert_eq!((code, rows[0].split(',').count()), (1, 18));
+    assert_eq!((code, rows[0].split(',').count()), (1, 19));
+    assert!(out.split_inclusive('\n').all(|line| line.ends_with("\r\n")), "{out:?}");
     let of_t1: Vec<&&str> = rows.iter().filter(|row| row.starts_with("T1,")).collect();
     assert_eq!(of_t1.len(), 1, "{out}");
     assert!(of_t1[0].contains(",allowed,releng=releng1 sre=sre1,,24,0,yes"), "{out}");
@@ -241,7 +242,7 @@ fn spreadsheets_and_monitors_are_told() {
     // Where there is nothing to tell of, that all was read is told nonetheless.
     let (code, out, _) = server.run(&["audit", "--format", "csv", "--until", "2001-01-01"]);
     assert_eq!((code, out.lines().count()), (0, 2));
-    assert!(out.lines().last().unwrap().ends_with(",24,0,yes,,,"), "{out}");
+    assert!(out.lines().last().unwrap().ends_with(",24,0,yes,,,,"), "{out}");
     for (arguments, expected) in
         [(&["check", "T1", "--format", "csv"][..], 2), (&["run", "T1", "--format", "csv", "--", "true"], 125)]
     {

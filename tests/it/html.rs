@@ -90,8 +90,7 @@ fn hostile_text_stays_text_and_nothing_is_asked_for() {
     let shown = browser.eval("[...document.querySelectorAll('code')].some((it) => it.textContent.includes('<script>window.pwned=1</script>'))");
     assert_eq!(shown, true);
     assert_eq!(browser.eval("/[\\u202a-\\u202e\\u2066-\\u2069]/.test(document.documentElement.textContent)"), false);
-    let links = browser
-        .eval("[...document.links].filter((it) => !/^https:$/.test(it.protocol) && !it.matches('.skip')).length");
+    let links = browser.eval("[...document.links].filter((it) => !/^(https:|#)/.test(it.getAttribute('href'))).length");
     assert_eq!(links, 0);
     let given = browser.eval("[...document.links].find((it) => it.host === 'logs.example.org')?.rel");
     assert_eq!(given, "noreferrer noopener");
@@ -131,6 +130,13 @@ fn the_filter_shows_what_was_chosen() {
     choose(&mut browser, "finding", "record-unfinished");
     assert_eq!(browser.eval(SHOWN), json!([3, "3 of 30 shown", "#finding=record-unfinished"]));
     choose(&mut browser, "finding", "");
+    choose(&mut browser, "severity", "error");
+    let errors = browser.eval(SHOWN);
+    assert_eq!(errors[2], "#severity=error");
+    let bad = "[...document.querySelectorAll('.d:not([hidden])')].every((it) => it.querySelector('.mark.error'))";
+    assert!(errors[0].as_u64().is_some_and(|shown| (1..with).contains(&shown)), "{errors} of {with}");
+    assert_eq!(browser.eval(bad), true);
+    choose(&mut browser, "severity", "");
     choose(&mut browser, "reason", "security");
     assert_eq!(browser.eval(SHOWN), json!([5, "5 of 30 shown", "#reason=security"]));
     let months = "[...new Set([...document.querySelectorAll('.d:not([hidden])')].map((it) => it.dataset.m))]";
@@ -150,7 +156,26 @@ fn the_filter_shows_what_was_chosen() {
     browser.open(&page, "#reason=nonsense&month=%00");
     assert_eq!(browser.eval(SHOWN)[0], 30);
     assert_eq!(browser.eval("[...document.querySelectorAll('select')].every((it) => it.selectedIndex === 0)"), true);
-    // The newest can come first.
+    // The worst come first, and a link to a row opens it whatever was chosen.
+    let worst = "[...document.querySelectorAll('.d')].map((it) => ['error', 'warning', 'notice'].find((severity) => \
+                 (it.dataset.s ?? '').includes(severity)) ?? 'none')";
+    let worst: Vec<String> = serde_json::from_value(browser.eval(worst)).unwrap();
+    let mut sorted = worst.clone();
+    sorted.sort_by_key(|severity| ["error", "warning", "notice", "none"].iter().position(|it| it == severity));
+    assert!(worst == sorted && worst[0] == "error", "{worst:?}");
+    choose(&mut browser, "finding", "-");
+    let followed = "new Promise((done) => { addEventListener('hashchange', () => done(true), { once: true }); \
+                    document.querySelector('.urgent .row').click(); })";
+    assert_eq!(browser.eval(followed), true);
+    let opened = "[...document.querySelectorAll('.d[open]')].map((it) => '#' + it.id)";
+    let target = browser.eval("document.querySelector('.urgent .row').getAttribute('href')");
+    assert_eq!(browser.eval(opened), json!([target]));
+    // All by their tasks, and the newest first.
+    choose(&mut browser, "order", "task");
+    let tasks =
+        browser.eval("[...document.querySelectorAll('.d summary > a')].map((it) => Number(it.textContent.slice(1)))");
+    let tasks: Vec<u64> = serde_json::from_value(tasks).unwrap();
+    assert!(tasks.len() == 30 && tasks.is_sorted(), "{tasks:?}");
     choose(&mut browser, "order", "new");
     let times = browser.eval("[...document.querySelectorAll('.d .t')].map((it) => it.textContent)");
     let times: Vec<String> = serde_json::from_value(times).unwrap();

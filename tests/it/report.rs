@@ -61,7 +61,8 @@ impl Sample {
         deploy.approvals[1].evidence = Some("https://logs.example.org/?q=\"><b>".to_owned());
         let found = finding(hostile, "record-forged", Severity::Error, HOSTILE);
         hostile.findings.push(found);
-        tasks[11].restricted = true;
+        tasks[7].title = Some(HOSTILE.to_owned());
+        (tasks[11].restricted, tasks[11].title) = (true, None);
         (tasks[11].deploys[0].command, tasks[11].deploys[0].change) = (None, None);
         tasks[16].drill = true;
         tasks[16].deploys[0].drill = true;
@@ -191,7 +192,10 @@ fn task(number: u64, months: i64, reason: &str) -> TaskEntry {
         records: vec![record(Event::Started, 6, started), record(Event::Finished, 7, finished)],
     };
     let id = TaskId::new(400_000 + number).unwrap();
-    let mut task = TaskEntry { task: id, restricted: false, drill: false, deploys: vec![deploy], findings: Vec::new() };
+    let title =
+        Some(["All page views fail", "Uploads of more than 100 MB are refused"][number as usize % 2].to_owned());
+    let mut task =
+        TaskEntry { task: id, restricted: false, title, drill: false, deploys: vec![deploy], findings: Vec::new() };
     let mut find = |name, severity, message: &str| {
         let found = finding(&task, name, severity, message);
         task.findings.push(found);

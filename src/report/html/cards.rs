@@ -120,7 +120,8 @@ fn by_month(report: &Report<'_>) -> Markup {
     let figures = report.figures;
     let names = reasons(figures);
     let months = months::filled(&figures.months, report.now);
-    let charted = &months[months.len().saturating_sub(months::CHARTED)..];
+    let charted = months::charted(&months, report.now);
+    let hidden = months.iter().map(Month::sum).sum::<usize>() - charted.iter().map(Month::sum).sum::<usize>();
     let drawn: Vec<_> = charted.iter().enumerate().map(|(at, month)| month.column(at, charted, &names)).collect();
     let numbers = sentence(charted.iter().map(|month| (month.name.as_str(), month.sum())));
     let chart = html! {
@@ -132,8 +133,8 @@ fn by_month(report: &Report<'_>) -> Markup {
             }
         } }
         (layers(&About { title: "Deploys by month and reason", numbers }, &drawn, &months::width_class(charted.len())))
-        @if charted.len() < months.len() {
-            p.note { "The last " (charted.len()) " months; all of them are in the table." }
+        @if hidden > 0 {
+            p.note { (plural(hidden, "deploy")) " far from these months not drawn; all are in the table." }
         }
     };
     card("full", "Deploys by month", chart, month_table(&months, &names))

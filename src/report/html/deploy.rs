@@ -7,11 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, Render, html};
 
 use super::super::Report;
-use super::super::entry::{ApprovalEntry, DeployEntry, RuleEntry, TaskEntry};
+use super::super::entry::{ApprovalEntry, DeployEntry, RuleEntry, TaskEntry, past};
 use super::super::figures::NO_REASON;
-use super::words::{Made, link, mark, minute, place, second};
-use crate::audit::{Finding, Severity, findings};
-use crate::ids::{TaskId, TransactionId};
+use super::meaning;
+use super::words::{Made, link, mark, minute, place, second, shown_by};
+use crate::audit::{Finding, Severity};
+use crate::ids::TaskId;
 use crate::policy::Outcome;
 use crate::record::{ApprovalKind, ExitStatus};
 use crate::text::Inert;
@@ -27,29 +28,45 @@ pub(super) fn month(time: Timestamp) -> String {
     time.strftime("%Y-%m").to_string()
 }
 
-/// Adds the rows of a task.
-pub(super) fn rows(report: &Report<'_>, task: &TaskEntry, out: &mut String) {
+/// Adds the rows of a task whose worst finding is as bad as this; those without any where it is `None`.
+pub(super) fn rows(report: &Report<'_>, task: &TaskEntry, worst: Option<Severity>, out: &mut String) {
+    let is_asked = |found: &[&Finding]| found.iter().map(|finding| finding.severity).max() == worst;
     for deploy in &task.deploys {
         let found: Vec<&Finding> = task.found(deploy).collect();
-        row(report, task, deploy, &found).render_to(out);
+        if is_asked(&found) {
+            row(report, task, deploy, &found).render_to(out);
+        }
     }
     let alone: Vec<&Finding> = task.alone().collect();
-    if let Some(first) = alone.first() {
+    if let Some(first) = alone.first()
+        && is_asked(&alone)
+    {
         row_of_task(report, task, first.time, &alone).render_to(out);
+    }
+}
+
+/// The anchor of the row that a finding stands in.
+pub(super) fn anchor(finding: &Finding) -> String {
+    match finding.deploy {
+        Some(deploy) => format!("deploy-{deploy}"),
+        None => format!("task-{}", finding.task),
     }
 }
 
 fn row(report: &Report<'_>, task: &TaskEntry, deploy: &DeployEntry, found: &[&Finding]) -> Markup {
     html! {
-        details.d data-r=(Inert(reason(deploy))) data-m=(month(deploy.time())) data-f=[names(found)] {
+        details.d id={ "deploy-" (deploy.deploy) } data-r=(Inert(reason(deploy))) data-m=(month(deploy.time()))
+            data-f=[names(found)] data-s=[severities(found)] {
             summary {
                 span.t { (minute(deploy.time())) }
                 (link(&task.task.url(report.base), maud::display(task.task)))
                 span.r { (Inert(reason(deploy))) (labels(deploy.drill, task.restricted)) }
                 span.w { (Inert(deploy.deployer.as_deref().unwrap_or("nobody known"))) }
+                span.a { (approvers(deploy)) }
                 span.o { (deploy.outcome.map_or("end unknown", |_| deploy.outcome_word())) }
-                span.v { (Made(&deploy.verdict_as_recorded)) }
+                span.v { (Made(deploy.verdict_words())) }
                 (worst(found))
+                (title(task))
             }
             div.b {
                 (findings_list(report, task.task, found))
@@ -75,16 +92,38 @@ fn row(report: &Report<'_>, task: &TaskEntry, deploy: &DeployEntry, found: &[&Fi
 
 fn row_of_task(report: &Report<'_>, task: &TaskEntry, time: Timestamp, found: &[&Finding]) -> Markup {
     html! {
-        details.d data-m=(month(time)) data-f=[names(found)] {
+        details.d id={ "task-" (task.task) } data-m=(month(time)) data-f=[names(found)] data-s=[severities(found)] {
             summary {
                 span.t { (minute(time)) }
                 (link(&task.task.url(report.base), maud::display(task.task)))
                 span.x { "About the task, not about one deploy" (labels(task.drill, task.restricted)) }
                 (worst(found))
+                (title(task))
             }
             div.b { (findings_list(report, task.task, found)) }
         }
     }
+}
+
+/// What the task is called.
+fn title(task: &TaskEntry) -> Markup {
+    html! { @if let Some(title) = &task.title { span.n { (Inert(title)) } } }
+}
+
+/// Whose approvals counted.
+fn approvers(deploy: &DeployEntry) -> Markup {
+    let names: Vec<String> =
+        deploy.counted().map(|approval| format!("{} ({})", approval.user, approval.team)).collect();
+    match names.is_empty() {
+        true => html! { "nobody" },
+        false => html! { (Made(&names.join(", "))) },
+    }
+}
+
+/// How bad the findings of a row are, by which it is chosen.
+fn severities(found: &[&Finding]) -> Option<String> {
+    let words: std::collections::BTreeSet<&str> = found.iter().map(|finding| finding.severity.word()).collect();
+    (!words.is_empty()).then(|| words.into_iter().collect::<Vec<_>>().join(" "))
 }
 
 fn labels(drill: bool, restricted: bool) -> Markup {
@@ -111,12 +150,11 @@ fn worst(found: &[&Finding]) -> Markup {
 }
 
 fn findings_list(report: &Report<'_>, task: TaskId, found: &[&Finding]) -> Markup {
-    let meaning = |name: &str| findings::ALL.iter().find(|rule| rule.name == name).map_or("", |rule| rule.summary);
     html! {
         @if !found.is_empty() {
             ul.f { @for finding in found {
                 li class=(finding.severity.word()) {
-                    (mark(finding.severity)) " " code { (finding.name) } " " (Made(meaning(finding.name))) "."
+                    (mark(finding.severity)) " " (meaning::link_to(finding.name)) " " (Made(meaning::summary(finding.name))) "."
                     p {
                         (Made(&finding.message)) ", " (second(finding.time))
                         @if let Some(transaction) = finding.transaction {
@@ -174,9 +212,9 @@ fn outcome(deploy: &DeployEntry) -> Markup {
 
 fn verdict(deploy: &DeployEntry) -> Markup {
     html! {
-        (Made(&deploy.verdict_as_recorded))
+        (Made(deploy.verdict_words()))
         @if deploy.verdict != deploy.verdict_as_recorded {
-            " with the members that a recorder wrote down, " (Made(&deploy.verdict)) " with those of now"
+            " with the members that a recorder wrote down, " (Made(past(&deploy.verdict))) " with those of now"
         }
     }
 }
@@ -220,7 +258,7 @@ fn said(outcome: Outcome) -> Markup {
     let (word, class) = match outcome {
         Outcome::Pass => ("pass", None),
         Outcome::Warn => ("warn", Some(Severity::Notice)),
-        Outcome::Pending => ("pending", Some(Severity::Warning)),
+        Outcome::Pending => ("missing", Some(Severity::Warning)),
         Outcome::Fail => ("fail", Some(Severity::Error)),
         Outcome::Unknown => ("unknown", Some(Severity::Warning)),
     };
@@ -235,9 +273,4 @@ fn kind(kind: ApprovalKind) -> &'static str {
         ApprovalKind::Verified => "verified",
         ApprovalKind::Attested => "attested",
     }
-}
-
-/// A link to a transaction.
-fn shown_by(report: &Report<'_>, task: TaskId, transaction: TransactionId) -> Markup {
-    link(&report.url(task, Some(transaction)), maud::display(format_args!("#{transaction}")))
 }

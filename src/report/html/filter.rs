@@ -51,7 +51,7 @@ impl Choices {
 }
 
 /// The controls and the start of the list; it is closed by [`after_rows`].
-pub(super) fn before_rows(choices: &Choices) -> Markup {
+pub(super) fn before_rows(report: &Report<'_>, choices: &Choices) -> Markup {
     html! {
         h2 #deploys tabindex="-1" { "Deploys" }
         @if choices.rows > 0 {
@@ -64,6 +64,12 @@ pub(super) fn before_rows(choices: &Choices) -> Markup {
                     option value="" { "All" }
                     @for month in choices.months.iter().rev() { option { (month) } }
                 } }
+                label { "Severity" select name="severity" {
+                    option value="" { "All" }
+                    @for severity in [Severity::Error, Severity::Warning, Severity::Notice] {
+                        @if report.figures.of(severity) > 0 { option value=(severity.word()) { "With " (severity.word()) "s" } }
+                    }
+                } }
                 label { "Findings" select name="finding" {
                     option value="" { "All" }
                     option value="*" { "With findings" }
@@ -71,15 +77,16 @@ pub(super) fn before_rows(choices: &Choices) -> Markup {
                     @for name in choices.findings.keys() { option { (name) } }
                 } }
                 label { "Order" select name="order" {
-                    option value="" { "By task" }
+                    option value="" { "Worst first" }
                     option value="new" { "Newest first" }
+                    option value="task" { "By task" }
                 } }
                 button type="button" { "Show all" }
                 output #count role="status" aria-live="polite" {}
             }
             div.cols aria-hidden="true" {
-                span { "Time, UTC" } span { "Task" } span { "Reason" } span { "Deployer" } span { "Outcome" } span { "Verdict" }
-                span { "Findings" }
+                span { "Time, UTC" } span { "Task" } span { "Reason" } span { "Deployer" } span { "Approved by" }
+                span { "Outcome" } span { "Verdict" } span { "Findings" }
             }
         } @else {
             p.none { "There was no deploy, and nothing was found." }

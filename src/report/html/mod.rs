@@ -2,8 +2,8 @@
 //! followed, and is read on a screen, a phone or paper.
 //!
 //! In the room: the frame of the page, what it may do (its Content-Security-Policy), and the order in which it is
-//! written, row by row. Beside it: the head with the verdict, the figures as cards, charts and months, the filter, one
-//! row a deploy, and the words they share. Without its script the page lacks the filter and nothing else. Not in the
+//! written, row by row. Beside it: the head with the verdict, what to look at first, the figures as cards, charts and
+//! months, the filter, one row a deploy, what the findings mean, and the words they share. Without its script the page lacks the filter and nothing else. Not in the
 //! room: what is told (the entries and the figures know).
 //!
 //! The policy allows this page's own style and script by their hashes and nothing else. So there is no `style` attribute
@@ -14,9 +14,11 @@ mod charts;
 mod deploy;
 mod filter;
 mod head;
+mod meaning;
 mod months;
 #[cfg(test)]
 mod tests;
+mod urgent;
 mod words;
 
 use std::io::{self, Write};
@@ -26,14 +28,17 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
 use super::Report;
+use super::entry::TaskEntry;
+use crate::audit::Severity;
 use filter::Choices;
+use urgent::Urgent;
 
 /// The style of the page.
 const STYLE: &str = include_str!("page.css");
 /// The script of the page: the filter, and details that open for the printer where the style cannot do it.
 const SCRIPT: &str = include_str!("page.js");
 
-/// Writes the page. The tasks are visited twice and none is kept.
+/// Writes the page. The tasks are visited a few times, so that the worst come first, and none is kept.
 ///
 /// # Errors
 /// Where the tasks cannot be read or `out` cannot be written to.
@@ -42,15 +47,25 @@ pub fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(start(report).as_bytes())?;
     put(out, html! { (head::head(report)) })?;
     out.write_all(b"<main>")?;
+    if let Some(urgent) = Urgent::of(report)? {
+        put(out, urgent.list(report))?;
+    }
     put(out, cards::figures(report))?;
-    put(out, filter::before_rows(&choices))?;
+    put(out, filter::before_rows(report, &choices))?;
     let mut rows = String::new();
-    report.tasks.visit(&mut |task| {
-        rows.clear();
-        deploy::rows(report, task, &mut rows);
-        out.write_all(rows.as_bytes())
-    })?;
+    for worst in [Some(Severity::Error), Some(Severity::Warning), Some(Severity::Notice), None] {
+        let mut write = |task: &TaskEntry| {
+            rows.clear();
+            deploy::rows(report, task, worst, &mut rows);
+            out.write_all(rows.as_bytes())
+        };
+        match worst {
+            Some(_) => report.tasks.visit_found(&mut write)?,
+            None => report.tasks.visit(&mut write)?,
+        }
+    }
     put(out, filter::after_rows(&choices))?;
+    put(out, meaning::meanings(report))?;
     out.write_all(b"</main>")?;
     put(out, end(report))
 }
@@ -83,8 +98,7 @@ fn end(report: &Report<'_>) -> Markup {
         footer {
             p {
                 "Written by phabgate " (env!("CARGO_PKG_VERSION")) " from the evidence as of "
-                (crate::time::utc(report.now)) ". All times are in UTC. " code { "phabgate explain NAME" }
-                " tells what a finding means and how to mend it."
+                (crate::time::utc(report.now)) ". All times are in UTC."
             }
         }
         script { (PreEscaped(SCRIPT)) }

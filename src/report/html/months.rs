@@ -93,6 +93,28 @@ pub(super) fn filled<'a>(months: &'a BTreeMap<String, BTreeMap<String, usize>>, 
     out
 }
 
+/// After how many months without a deploy what came before is no part of the chart.
+const APART: usize = 12;
+
+/// The months that a chart shows: the last ones up to `now`, back to where there was no deploy for a year. A single stray
+/// time would squeeze all others otherwise.
+pub(super) fn charted<'m, 'a>(months: &'m [Month<'a>], now: Timestamp) -> &'m [Month<'a>] {
+    let now = number_of(&now.strftime("%Y-%m").to_string());
+    let end = months.partition_point(|month| number_of(&month.name) <= now);
+    let months = &months[..end];
+    let mut start = end;
+    for at in (0..end).rev().take(CHARTED) {
+        let between = number_of(&months.get(start).unwrap_or(&months[at]).name) - number_of(&months[at].name);
+        if usize::try_from(between).is_ok_and(|between| between > APART) {
+            break;
+        }
+        if months[at].sum() > 0 {
+            start = at;
+        }
+    }
+    &months[start..]
+}
+
 /// The class by which a chart is wide enough for its months, in whole years.
 pub(super) fn width_class(months: usize) -> String {
     format!("y{}", months.div_ceil(12).clamp(1, CHARTED / 12))
@@ -124,6 +146,20 @@ mod tests {
     #[test]
     fn a_time_that_is_far_away_does_not_fill_the_page() {
         assert_eq!(names(&["0001-01", "2026-10", "2026-11", "2031-05", "9999-12"]).len(), 5);
+    }
+
+    #[test]
+    fn a_stray_time_is_no_part_of_the_chart() {
+        let now = "2026-11-20T00:00:00Z".parse().unwrap();
+        let shown = |months: &[&str]| {
+            let counts = counts(months);
+            let filled = filled(&counts, now);
+            charted(&filled, now).iter().map(|month| month.name.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(&["2019-03", "2026-09", "2026-11", "2031-05"]), ["2026-09", "2026-10", "2026-11"]);
+        assert_eq!(shown(&["2025-11", "2026-11"]).len(), 13);
+        assert_eq!(shown(&["2019-03"]), ["2019-03"]);
+        assert!(shown(&["2031-05"]).is_empty() && shown(&[]).is_empty());
     }
 
     #[test]

@@ -21,19 +21,21 @@
   if (!form) return;
   const list = byId('rows');
   const rows = [...list.children];
-  let sorted;
-  // Made when it is first asked for: there may be many rows.
-  const newest = () => {
-    const timed = () => rows.map((row) => [row.querySelector('.t').textContent, row]);
-    sorted ??= timed().sort(([a], [b]) => (a < b ? 1 : a > b ? -1 : 0)).map(([, row]) => row);
-    return sorted;
+  // Each is made when it is first asked for: there may be many rows. What is equal stays with the worst first.
+  const orders = { '': rows };
+  const by = { new: (row) => row.querySelector('.t').textContent, task: (row) => -row.querySelector('a').textContent.slice(1) };
+  const inOrder = (name) => {
+    const keyed = () => rows.map((row) => [by[name](row), row]);
+    orders[name] ??= keyed().sort(([a], [b]) => (a < b ? 1 : a > b ? -1 : 0)).map(([, row]) => row);
+    return orders[name];
   };
   const selects = [...form.querySelectorAll('select')];
   let order = '';
 
-  const suits = (row, { reason, month, finding }) => {
-    const { r, m, f } = row.dataset;
+  const suits = (row, { reason, month, severity, finding }) => {
+    const { r, m, s, f } = row.dataset;
     return (reason === '' || r === reason) && (month === '' || m === month)
+      && (severity === '' || (s && s.split(' ').includes(severity)))
       && (finding === '' || (finding === '*' ? f : finding === '-' ? !f : f && f.split(' ').includes(finding)));
   };
 
@@ -46,7 +48,7 @@
     }
     if (order !== chosen.order) {
       order = chosen.order;
-      list.append(...(order === 'new' ? newest() : rows));
+      list.append(...inOrder(order));
     }
     byId('count').textContent = `${shown} of ${rows.length} shown`;
     byId('nothing').hidden = shown > 0;
@@ -75,6 +77,23 @@
     apply();
     write();
   });
-  addEventListener('hashchange', () => { if (location.hash === '' || location.hash.includes('=')) read(); });
+  // A row that is linked to is shown, whatever was chosen, and opened.
+  const visit = () => {
+    const row = byId(location.hash.slice(1));
+    if (!row || row.parentElement !== list) return;
+    if (row.hidden) {
+      for (const select of selects) select.value = '';
+      apply();
+    }
+    row.open = true;
+    row.scrollIntoView();
+  };
+  addEventListener('hashchange', () => {
+    if (location.hash === '' || location.hash.includes('=')) {
+      read();
+      if (location.hash !== '') byId('deploys').scrollIntoView();
+    } else visit();
+  });
   read();
+  visit();
 })();

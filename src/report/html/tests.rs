@@ -16,7 +16,7 @@ const HOSTILE: &str = "\"><script>x</script></style>\u{202e}'&\\u{202e}";
 fn task(deployer: &str) -> TaskEntry {
     let deploy = "01970000-0000-7000-8000-000000000001";
     let entry = json!({
-        "task": "T7", "restricted": false, "drill": false,
+        "task": "T7", "restricted": false, "title": "It is <down>", "drill": false,
         "deploys": [{
             "deploy": deploy, "drill": false, "deployer": deployer, "reason": "outage", "action": "fix", "change": null,
             "command": "true", "tagged": null, "approved": null, "started": "2026-11-01T10:00:00Z", "finished": null,
@@ -120,12 +120,15 @@ fn a_row_tells_the_evidence() {
     let page = page_of(vec![task("deployer1")]);
     let (_, row) = page.split_once("<details class=\"d\"").unwrap();
     for words in [
-        " data-r=\"outage\" data-m=\"2026-11\" data-f=\"record-late\"",
+        " data-r=\"outage\" data-m=\"2026-11\" data-f=\"record-late\" data-s=\"warning\"",
         "href=\"https://tracker.example.org/T7\"",
         "href=\"https://tracker.example.org/T7#12\"",
         "exit status 3",
         "the task did not carry the tag",
-        "allowed with the members that a recorder wrote down, denied with those of now",
+        "allowed with the members that a recorder wrote down, not allowed with those of now",
+        "<span class=\"a\">nobody</span>",
+        "<span class=\"n\">It is &lt;down&gt;</span>",
+        "href=\"#meaning-record-late\"",
         "does not count: withdrawn",
         "https://logs.example.org/",
         "edited or removed since",
@@ -140,6 +143,33 @@ fn a_row_tells_the_evidence() {
         assert!(page.contains(words), "{words}");
     }
     assert!(page_of(Vec::new()).contains("COMPLIANT"));
+}
+
+#[test]
+fn the_worst_comes_first_and_leads_to_its_row_and_its_meaning() {
+    let mut wrong = task("deployer2");
+    (wrong.task, wrong.findings[0].task) = ("T8".parse().unwrap(), "T8".parse().unwrap());
+    wrong.deploys[0].deploy = "01970000-0000-7000-8000-000000000002".parse().unwrap();
+    (wrong.findings[0].severity, wrong.findings[0].deploy) = (Severity::Error, Some(wrong.deploys[0].deploy));
+    let mut alone = task("deployer3");
+    alone.task = "T9".parse().unwrap();
+    (alone.findings[0].task, alone.findings[0].deploy) = (alone.task, None);
+    alone.deploys.clear();
+    let page = page_of(vec![task("deployer1"), alone, wrong]);
+    let main = page.split_once("<main>").unwrap().1;
+    let (before, figures) = main.split_once("<h2>Figures</h2>").unwrap();
+    assert!(before.contains("Look at these first") && before.matches("<li").count() == 1, "{before}");
+    for words in ["href=\"#deploy-01970000-0000-7000-8000-000000000002\"", "href=\"#meaning-record-late\"", "T8#12"] {
+        assert!(before.contains(words), "{words}: {before}");
+    }
+    let at = |id: &str| figures.find(&format!("id=\"{id}\"")).unwrap_or_else(|| panic!("{id}"));
+    let deploy = |number: u8| at(&format!("deploy-01970000-0000-7000-8000-00000000000{number}"));
+    assert!(deploy(2) < deploy(1) && deploy(2) < at("task-T9") && at("task-T9") < at("meaning-record-late"));
+    // Where there is no error, the warnings are what to look at; notices are not.
+    assert!(page_of(vec![task("deployer1")]).contains("Look at these first"));
+    let mut minor = task("deployer1");
+    minor.findings[0].severity = Severity::Notice;
+    assert!(!page_of(vec![minor]).contains("Look at these first"));
 }
 
 #[test]

@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use maud::{Escaper, Markup, Render, html};
 use url::Url;
 
+use super::super::Report;
 use crate::audit::Severity;
+use crate::ids::{TaskId, TransactionId};
 use crate::text::{Inert, is_hidden};
 
 /// Text that was made inert when the audit was made, such as the message of a finding. It may have been put aside since;
@@ -82,6 +84,11 @@ pub(super) fn place(given: &str) -> Markup {
         Some(url) => link(url.as_str(), maud::display(Inert(given))),
         None => html! { (Inert(given)) },
     }
+}
+
+/// A link to a transaction.
+pub(super) fn shown_by(report: &Report<'_>, task: TaskId, transaction: TransactionId) -> Markup {
+    link(&report.url(task, Some(transaction)), maud::display(format_args!("#{transaction}")))
 }
 
 /// How bad a finding is, as a word with a mark of its own shape.

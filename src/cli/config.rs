@@ -13,6 +13,7 @@ use super::Globals;
 use super::exit::{Exit, Failure};
 use super::session;
 use super::ui::{Ui, hanging};
+use crate::conduit::Authorities;
 use crate::config::{self, Environment, Origin, Settings, TokenSource};
 use crate::policy::PolicyDigest;
 
@@ -83,6 +84,10 @@ pub struct Shown {
     token: Option<String>,
     /// Why there is none.
     no_token: Option<String>,
+    /// The proxy of requests over HTTPS, without its password, and the variable that names it.
+    proxy: Option<String>,
+    /// Whose certificates are believed.
+    authorities: String,
     values: Vec<ShownValue>,
 }
 
@@ -103,6 +108,8 @@ pub fn show_json(settings: &Settings, token: Result<&TokenSource, &str>) -> Show
         policy: settings.policy.digest(),
         token: token.ok().map(ToString::to_string),
         no_token: token.err().map(str::to_owned),
+        proxy: settings.route.proxy.as_ref().map(ToString::to_string),
+        authorities: settings.route.authorities.to_string(),
         values: entries.map(|entry| ShownValue { key: entry.key, value: entry.value, origin: entry.origin }).collect(),
     }
 }
@@ -119,6 +126,16 @@ pub fn show_text(settings: &Settings, token: Result<&TokenSource, &str>, width: 
         Err(_) => ("(none found)", String::new()),
     };
     rows.push(["token".to_owned(), source.to_owned(), origin]);
+    if let Some(proxy) = &settings.route.proxy {
+        rows.push(["proxy".to_owned(), proxy.host(), format!("${}", proxy.variable)]);
+    }
+    if let Authorities::Named { file, directories } = &settings.route.authorities {
+        let named = file.iter().map(|file| (file, "$SSL_CERT_FILE"));
+        let named = named.chain(directories.iter().map(|directory| (directory, "$SSL_CERT_DIR")));
+        rows.extend(
+            named.map(|(path, origin)| ["authorities".to_owned(), path.display().to_string(), origin.to_owned()]),
+        );
+    }
     let no_token = token.err().map(|why| format!("\n{}", hanging("no token: ", 10, why, width)));
 
     let file = settings.file.as_ref().map_or_else(|| "none".to_owned(), |path| path.display().to_string());

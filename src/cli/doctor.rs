@@ -223,6 +223,7 @@ async fn read_remote(session: &Session, token: String, named: Option<TaskId>) ->
     };
     Ok(Remote {
         server: session.base().to_string(),
+        proxy: session.settings.route.proxy_to(session.base()).map(ToString::to_string),
         token,
         owner,
         // The sandbox's clock is not that of the world outside.

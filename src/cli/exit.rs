@@ -129,7 +129,8 @@ impl From<JournalError> for Failure {
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
-        Self::plain(Exit::Incomplete, &error)
+        // A proxy or certificate authorities that are named and cannot be used.
+        Self::plain(Exit::Usage, &error)
     }
 }
 

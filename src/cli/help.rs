@@ -303,6 +303,19 @@ const WHOLE: Entry = Entry {
     ],
 };
 
+/// The variables that are read, and what they say.
+pub(super) const ENVIRONMENT: &[(&str, &str)] = &[
+    ("PHABGATE_TOKEN_FILE", "the file that holds the token"),
+    ("PHABGATE_TOKEN", "the token itself"),
+    ("PHABGATE_URL", "the base URL of the server"),
+    ("PHABGATE_CONFIG", "the configuration file"),
+    ("PHABGATE_STATE", "the directory of the journal"),
+    ("HTTPS_PROXY, ALL_PROXY", "the proxy that leads to the server"),
+    ("NO_PROXY", "hosts that are reached without it"),
+    ("SSL_CERT_FILE, SSL_CERT_DIR", "the certificate authorities to believe, in PEM"),
+    ("NO_COLOR, COLUMNS, TZ", "no colour; the width; the time zone"),
+];
+
 /// The entry of a command; that of the command line as a whole where `name` is empty.
 pub(super) fn of(name: &str) -> Option<&'static Entry> {
     match name {
@@ -338,6 +351,12 @@ impl Entry {
         let width = self.endings.iter().map(|(code, _)| code.len()).max().unwrap_or_default();
         for (code, when) in self.endings {
             text.push_str(&format!("  {code:<width$}  {when}\n"));
+        }
+        if self.name.is_empty() {
+            text.push_str(&format!("\n{heading}Environment:{heading:#}\n"));
+            for (names, what) in ENVIRONMENT {
+                text.push_str(&format!("  {names:<27}  {what}\n"));
+            }
         }
         text
     }

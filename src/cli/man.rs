@@ -113,6 +113,14 @@ fn page(command: &clap::Command, path: &str) -> io::Result<Vec<u8>> {
             roff.text([bold(*code)]);
             roff.text([roman(*when)]);
         }
+        if path.is_empty() {
+            roff.control("SH", ["ENVIRONMENT"]);
+            for (names, what) in help::ENVIRONMENT {
+                roff.control("TP", []);
+                roff.text([bold(*names)]);
+                roff.text([roman(*what)]);
+            }
+        }
         roff.to_writer(&mut out)?;
     }
     // Only the page of phabgate itself has a version; asked of another, clap_mangen panics.

@@ -13,7 +13,7 @@ use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::stranded::take_over;
 use super::ui::Ui;
-use crate::conduit;
+use crate::conduit::{self, ConduitError};
 use crate::ids::DeployId;
 use crate::journal::{Delivery, DeployState, EndOnTask, GivenUp, Phase};
 use crate::text::inert;
@@ -92,7 +92,9 @@ async fn place_gone(session: &Session, state: &DeployState) -> Result<Option<Giv
         // A URL that the configuration does not name any more, where no server answers. Asked without a token.
         let client = session.without_token(&intent.server)?;
         return match client.call_once::<Value>("conduit.ping", &Map::new()).await {
-            Err(error) if matches!(error.kind, conduit::Failure::NoConnection(_)) => Ok(Some(GivenUp::ServerGone)),
+            Err(ConduitError { kind: conduit::Failure::NoConnection(unreached), .. }) if unreached.may_be_gone() => {
+                Ok(Some(GivenUp::ServerGone))
+            }
             _ => Ok(None),
         };
     }

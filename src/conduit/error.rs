@@ -6,6 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::unreached::Unreached;
 use crate::text::inert;
 
 /// A call that gave no usable answer.
@@ -21,7 +22,7 @@ pub struct ConduitError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
     /// No connection was made: the server never saw the call.
-    NoConnection(String),
+    NoConnection(Unreached),
     /// Nothing came back in the time that one call is given.
     TimedOut(Duration),
     /// The connection broke before the whole reply was there.
@@ -98,8 +99,8 @@ impl ConduitError {
     /// Whether a read may be tried again with hope.
     pub fn is_transient(&self) -> bool {
         match &self.kind {
-            Failure::NoConnection(_)
-            | Failure::TimedOut(_)
+            Failure::NoConnection(unreached) => unreached.is_transient(),
+            Failure::TimedOut(_)
             | Failure::Broken(_)
             | Failure::RateLimited { .. }
             | Failure::Unavailable { .. }
@@ -180,7 +181,7 @@ impl ConduitError {
                 "make a new token under Settings, Conduit API Tokens, and put it where the old one was (`phabgate config show` \
                  says where that is); of an account that is disabled or not yet approved none works"
             }
-            Failure::NoConnection(_) => "check the URL and the network; `phabgate config show` prints the URL in use",
+            Failure::NoConnection(unreached) => unreached.hint(),
             Failure::TimedOut(_) | Failure::Broken(_) | Failure::Unavailable { .. } | Failure::OutOfTime => {
                 "try again in a moment; if it stays so, the tracker is down"
             }
@@ -221,7 +222,7 @@ impl fmt::Display for ConduitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ended = |text: &str| inert(text.trim_end().trim_end_matches('.'));
         match &self.kind {
-            Failure::NoConnection(why) => write!(f, "no connection to the server: {}", ended(why))?,
+            Failure::NoConnection(unreached) => f.write_str(&ended(&unreached.to_string()))?,
             Failure::TimedOut(after) => write!(f, "the server did not answer within {} s", after.as_secs_f32())?,
             Failure::Broken(why) => write!(f, "the connection to the server broke: {}", ended(why))?,
             Failure::RateLimited { .. } => f.write_str("the server asks to be called less often (HTTP 429)")?,
@@ -255,6 +256,7 @@ impl std::error::Error for ConduitError {}
 
 #[cfg(test)]
 mod tests {
+    use super::super::unreached::Obstacle;
     use super::*;
 
     fn refused(code: &str, info: &str) -> ConduitError {
@@ -264,7 +266,7 @@ mod tests {
     #[test]
     fn only_proof_that_the_server_did_not_act_allows_a_second_write() {
         let never = [
-            ConduitError::new("m", Failure::NoConnection("refused".into())),
+            ConduitError::new("m", Failure::NoConnection(Unreached { obstacle: Obstacle::TimedOut, proxy: None })),
             ConduitError::new("m", Failure::RateLimited { retry_after: None }),
             refused("ERR-INVALID-AUTH", ""),
             refused("ERR-INVALID-SESSION", ""),

@@ -14,6 +14,7 @@ mod task;
 mod told;
 mod transaction;
 mod transport;
+mod unreached;
 mod user;
 
 pub use error::{ConduitError, Failure, WriteEffect};
@@ -25,6 +26,7 @@ pub use task::{Edited, Status, Task};
 pub use told::{Told, ToldChange};
 pub use transaction::{Change, CommentVersion, Transaction};
 pub use transport::{Client, ClientError, Reply, Timeouts};
+pub use unreached::{BadCertificate, Obstacle, Unreached};
 pub use user::{Account, Role, Whoami};
 
 use serde_json::{Map, Value};

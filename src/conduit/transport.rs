@@ -19,6 +19,7 @@ use super::error::{ConduitError, Failure, misshapen};
 use super::pace::Pace;
 use super::refusals::Refusals;
 use super::route::Route;
+use super::unreached::{SystemResolver, Unreached, root_cause};
 use crate::config::is_loopback;
 use crate::secrets;
 
@@ -72,6 +73,8 @@ pub struct Client {
     pace: Option<Arc<Pace>>,
     budget: Arc<Budget>,
     refusals: Arc<Refusals>,
+    /// The proxy that the way leads through, as it is named to people.
+    proxy: Option<Arc<str>>,
 }
 
 impl std::fmt::Debug for Client {
@@ -109,6 +112,7 @@ impl Client {
         route: &Route,
     ) -> Result<Self, ClientError> {
         let loopback = is_loopback(base);
+        let proxy = route.proxy_to(base);
         let mut http = reqwest::Client::builder()
             .user_agent(concat!("phabgate/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
@@ -121,7 +125,7 @@ impl Client {
             // Only loopback is. The roots of the system are never asked about it, and reading them costs milliseconds.
             http = http.no_proxy().tls_certs_only([]);
         } else {
-            http = route.apply(http, loopback).map_err(prepared)?;
+            http = route.apply(http, proxy).map_err(prepared)?.dns_resolver(SystemResolver);
         }
         if loopback && let Some(Host::Domain(name)) = base.host() {
             let port = base.port_or_known_default().unwrap_or(80);
@@ -138,6 +142,7 @@ impl Client {
             pace: None,
             budget: Budget::new(COMMAND_LIMIT),
             refusals: Arc::default(),
+            proxy: proxy.map(|proxy| proxy.to_string().into()),
         })
     }
 
@@ -246,8 +251,10 @@ impl Client {
     }
 
     fn broken(&self, error: &reqwest::Error) -> Failure {
-        let why = self.redact(&root_cause(error));
-        if error.is_connect() { Failure::NoConnection(why) } else { Failure::Broken(why) }
+        match error.is_connect() {
+            true => Failure::NoConnection(Unreached::of(error, self.proxy.as_deref().map(str::to_owned))),
+            false => Failure::Broken(self.redact(&root_cause(error))),
+        }
     }
 
     fn understand<T: DeserializeOwned>(&self, body: &[u8], head: &Head) -> Result<Reply<T>, Failure> {
@@ -369,18 +376,6 @@ fn retry_after(value: &str, date: Option<Timestamp>) -> Option<Duration> {
     let wait = until.duration_since(date.unwrap_or_else(Timestamp::now));
     // A time that has passed asks for no pause at all.
     Some(Duration::try_from(wait).unwrap_or_default())
-}
-
-/// What is at the bottom of an error, without the URL, which the caller knows: the last cause is what happened, those
-/// before it say in which layer of the client it was noticed. The number at the end of a system's error tells people
-/// nothing.
-fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(below) = cause.source() {
-        cause = below;
-    }
-    let words = cause.to_string();
-    words.split_once(" (os error ").map_or(words.clone(), |(words, _)| words.to_lowercase())
 }
 
 #[cfg(test)]

@@ -34,6 +34,8 @@ pub struct Local {
 pub struct Remote {
     /// The server.
     pub server: String,
+    /// The proxy that leads there, and the variable that names it.
+    pub proxy: Option<String>,
     /// Where the token came from.
     pub token: String,
     /// Whose token it is.
@@ -104,8 +106,7 @@ pub fn local(local: &Local, policy: &Policy) -> Vec<RuleOutcome> {
 
 /// The checks of the server.
 pub fn remote(remote: &Remote, local: &Local, policy: &Policy) -> Vec<RuleOutcome> {
-    let mut checks =
-        vec![pass("server", remote.server.clone()), owner(remote, policy), deployer(remote, local, policy)];
+    let mut checks = vec![pass("server", server(remote)), owner(remote, policy), deployer(remote, local, policy)];
     checks.extend(recorders(remote, policy));
     checks.push(tag(remote, policy));
     checks.extend(policy.teams.iter().map(|wanted| team(remote, wanted)));
@@ -119,6 +120,14 @@ pub fn remote(remote: &Remote, local: &Local, policy: &Policy) -> Vec<RuleOutcom
     checks.push(clock(remote));
     checks.push(latency(remote));
     checks
+}
+
+/// Where it is, and what leads there.
+fn server(remote: &Remote) -> String {
+    match &remote.proxy {
+        Some(proxy) => format!("{} through the proxy {}", remote.server, inert(proxy)),
+        None => remote.server.clone(),
+    }
 }
 
 fn configuration(local: &Local, policy: &Policy) -> RuleOutcome {

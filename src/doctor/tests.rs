@@ -55,6 +55,7 @@ fn well() -> (Local, Remote, Policy) {
     let bot = account("phabgate", &[AccountRole::Bot, AccountRole::Activated]);
     let remote = Remote {
         server: "https://phab.example/".into(),
+        proxy: None,
         token: "$PHABGATE_TOKEN".into(),
         owner: bot.clone(),
         skew: Some(SignedDuration::ZERO),

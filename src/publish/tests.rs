@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::*;
-use crate::conduit::{Client, Edited, Failure, Route, Timeouts};
+use crate::conduit::{Client, Edited, Failure, Obstacle, Route, Timeouts, Unreached};
 use crate::ids::{Phid, TaskId};
 
 /// Answers to attempts and looks, in their order; the last of each repeats.
@@ -173,11 +173,14 @@ fn what_a_filter_refused_is_unclear_until_it_is_settled_and_refused_then() {
 
 #[test]
 fn what_never_reached_the_server_is_sent_again_at_once() {
-    let gone = Some(Failure::NoConnection("refused".to_owned()));
+    let unreached = |obstacle| Some(Failure::NoConnection(Unreached { obstacle, proxy: None }));
+    let gone = unreached(Obstacle::Network("connection refused".to_owned()));
     let (outcome, sent, steps) = publish(&[gone.clone(), None], &[FOUND]);
     assert_eq!((outcome, sent), (PublishOutcome::Confirmed(7), 2));
     assert_eq!(steps, ["sending", "not sent", "sending", "answered", "confirmed"]);
     assert_eq!(publish(&[gone], &[absent()]).1, SENDS);
+    // A certificate that is not believed, and a proxy that wants a password, stay so.
+    assert_eq!(publish(&[unreached(Obstacle::ProxyCredentials)], &[absent()]).1, 1);
     // A token that is refused stays refused.
     let refused = Some(Failure::Refused { code: "ERR-INVALID-AUTH".to_owned(), info: String::new() });
     assert_eq!(publish(&[refused], &[absent()]).1, 1);

@@ -25,6 +25,7 @@ mod killed;
 mod live;
 mod lying;
 mod meanwhile;
+mod network;
 mod output;
 mod readers;
 mod records;

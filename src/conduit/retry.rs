@@ -20,6 +20,7 @@ const LONGEST: Duration = Duration::from_secs(5);
 const RETRY_AFTER_CAP: Duration = Duration::from_secs(15);
 /// How long is waited first for a server that says that it is called too often, and not until when.
 const LIMITED: Duration = Duration::from_secs(1);
+
 /// Waits between so many attempts: random between nothing and a bound that doubles.
 struct FullJitter(usize);
 
@@ -71,7 +72,8 @@ impl Client {
                     // A limit of calls a minute is waited out, for as long as there is a deadline.
                     Failure::RateLimited { .. } if self.deadline().is_some() => {
                         limited += 1;
-                        Some(asked.unwrap_or_else(|| growing(limited)))
+                        // A server that asks for no pause, or for one that has passed, is not called without any.
+                        Some(asked.map_or_else(|| growing(limited), |asked| asked.max(growing(1))))
                     }
                     _ => wait.map(|wait| asked.map_or(wait, |asked| asked.max(wait))),
                 };

@@ -38,5 +38,6 @@ mod scenarios;
 mod server;
 mod started;
 mod sudo;
+mod throttled;
 mod two_runs;
 mod typed;

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -22,14 +22,14 @@ const OTHER_NAME: &str = include_str!("tls/other-name.pem");
 const KEY: &str = include_str!("tls/server.key");
 
 /// What accepts connections and counts them.
-struct Listener {
-    port: u16,
+pub(crate) struct Listener {
+    pub(crate) port: u16,
     accepted: Arc<AtomicUsize>,
 }
 
 impl Listener {
     /// Serves each connection in a thread of its own, for as long as the test's process lives.
-    fn new(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (port, accepted) = (listener.local_addr().unwrap().port(), Arc::new(AtomicUsize::new(0)));
         let (count, serve) = (accepted.clone(), Arc::new(serve));
@@ -43,7 +43,7 @@ impl Listener {
         Self { port, accepted }
     }
 
-    fn accepted(&self) -> usize {
+    pub(crate) fn accepted(&self) -> usize {
         self.accepted.load(Ordering::SeqCst)
     }
 }
@@ -61,6 +61,39 @@ fn read_head(stream: &mut impl Read) -> Option<(String, Vec<u8>)> {
     }
 }
 
+/// The sandbox behind something else.
+pub(crate) struct Behind {
+    address: SocketAddr,
+    name: String,
+}
+
+impl Behind {
+    pub(crate) fn of(server: &Server) -> Self {
+        let url = &server.running.url;
+        Self { address: url.socket_addrs(|| None).unwrap()[0], name: url.authority().to_owned() }
+    }
+
+    /// The request that comes on this connection, its head, and what the sandbox answers, with which the connection has to
+    /// end.
+    pub(crate) fn answer(&self, outside: &mut impl Read) -> Option<(String, Vec<u8>)> {
+        let (head, mut body) = read_head(outside)?;
+        let length: Option<usize> =
+            head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        let read = body.len();
+        body.resize(length.unwrap_or_default(), 0);
+        outside.read_exact(&mut body[read..]).ok()?;
+        // The sandbox knows itself by its own name alone.
+        let kept = head.trim_end().lines().filter(|line| !line.to_lowercase().starts_with("host:"));
+        let head = kept.collect::<Vec<_>>().join("\r\n");
+        let mut inside = TcpStream::connect(self.address).ok()?;
+        write!(inside, "{head}\r\nHost: {}\r\nConnection: close\r\n\r\n", self.name).ok()?;
+        inside.write_all(&body).ok()?;
+        let mut answer = Vec::new();
+        inside.read_to_end(&mut answer).ok()?;
+        Some((head, answer))
+    }
+}
+
 /// TLS in front of the sandbox, with this certificate: a connection carries one request.
 fn tls(server: &Server, certificate: &str) -> Listener {
     let certificates = CertificateDer::pem_slice_iter(certificate.as_bytes()).map(Result::unwrap).collect();
@@ -68,25 +101,10 @@ fn tls(server: &Server, certificate: &str) -> Listener {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let config = Arc::new(config.with_no_client_auth().with_single_cert(certificates, key).unwrap());
-    let behind = server.running.url.socket_addrs(|| None).unwrap()[0];
-    let name = server.running.url.authority().to_owned();
+    let behind = Behind::of(server);
     Listener::new(move |stream| {
         let mut outside = StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), stream);
-        let Some((head, mut body)) = read_head(&mut outside) else { return };
-        let length: Option<usize> =
-            head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
-        let rest = length.unwrap_or_default() - body.len();
-        body.resize(body.len() + rest, 0);
-        let from = body.len() - rest;
-        outside.read_exact(&mut body[from..]).unwrap();
-        let mut inside = TcpStream::connect(behind).unwrap();
-        // The sandbox knows itself by its own name alone.
-        let kept = head.trim_end().lines().filter(|line| !line.to_lowercase().starts_with("host:"));
-        let head = kept.collect::<Vec<_>>().join("\r\n");
-        inside.write_all(format!("{head}\r\nHost: {name}\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
-        inside.write_all(&body).unwrap();
-        let mut answer = Vec::new();
-        inside.read_to_end(&mut answer).unwrap();
+        let Some((_, answer)) = behind.answer(&mut outside) else { return };
         outside.write_all(&answer).unwrap();
         outside.conn.send_close_notify();
         let _ = outside.flush();
@@ -98,8 +116,7 @@ fn proxy(to: u16, credentials: Option<&'static str>) -> Listener {
     Listener::new(move |mut client| {
         let Some((head, _)) = read_head(&mut client) else { return };
         assert!(head.starts_with("CONNECT phab.example:443 HTTP/1.1\r\n"), "{head}");
-        let given =
-            head.lines().find_map(|line| line.to_lowercase().starts_with("proxy-authorization").then_some(line));
+        let given = head.lines().find(|line| line.to_lowercase().starts_with("proxy-authorization"));
         if credentials.is_some_and(|known| given.is_none_or(|given| !given.ends_with(known))) {
             client.write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n").unwrap();
             return;

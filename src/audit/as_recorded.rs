@@ -1,46 +1,77 @@
 //! The evidence that a deploy is judged by, as far as its records say who took part in it.
 //!
-//! In the room: who is behind the deploy, which approvals are attested, and who was in a team and had an account then.
-//! Not in the room: the moment at which it is judged, and the verdict ([`super::deploys`]).
+//! Responsible for who is behind the deploy, which approvals are attested, and who was in a team and had an account then.
+//! Not for the moment at which it is judged, and the verdict ([`super::deploys`]).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::deploys::behind;
+use super::Yardstick;
 use crate::conduit::{Account, Role};
-use crate::evidence::records::Standing;
-use crate::evidence::{Attestation, Candidate, Evidence};
-use crate::ids::{Phid, User};
-use crate::policy::Policy;
-use crate::record::{ApprovalKind, Record};
+use crate::evidence::records::{DeployRecords, Standing};
+use crate::evidence::{Attestation, Candidate, Evidence, Purpose};
+use crate::ids::{Phid, Project, User};
+use crate::record::{ApprovalKind, Deployer, Record, RecordedApproval};
+
+/// The policies of ours that an audit knows besides the one that it judges by: for the digest of each, the project that
+/// backed each team, by the key of the team.
+pub type KnownPolicies = BTreeMap<String, BTreeMap<String, Phid<Project>>>;
+
+/// Everybody whom a record names to be behind the deploy.
+pub(super) fn behind(record: &Record) -> impl Iterator<Item = &Deployer> {
+    record.deployer.iter().chain(&record.behind)
+}
 
 /// The evidence with those behind this deploy and the approvals that are attested, by its first record: what later ones
 /// add could mend the deploy afterwards, or spoil it.
-pub(super) fn of_deploy(evidence: &Evidence, first: &Record) -> Evidence {
+pub(super) fn of_deploy(evidence: &Evidence, records: &DeployRecords) -> Evidence {
+    let standing = records.first();
+    let first = &standing.record;
     let by_phid = |phid: &Option<Phid<User>>| evidence.accounts.get(phid.as_ref()?).cloned();
     let candidates = behind(first).map(|deployer| Candidate {
         name: deployer.user.clone(),
-        account: by_phid(&deployer.phid),
+        account: match &deployer.phid {
+            Some(_) => by_phid(&deployer.phid),
+            None => unnamed(evidence, standing, deployer),
+        },
         source: deployer.source,
     });
-    let by_name = |name: &str| evidence.accounts.values().find(|account| account.is_named(name)).cloned();
     let attested = first.approvals.iter().filter(|approval| approval.kind == ApprovalKind::Attested);
     let attestations = attested.map(|approval| Attestation {
         team: approval.team.clone(),
         name: approval.user.clone(),
-        account: by_phid(&approval.phid).or_else(|| by_name(&approval.user)),
+        account: match &approval.phid {
+            Some(_) => by_phid(&approval.phid),
+            None => evidence.account_named(&approval.user).cloned(),
+        },
         evidence: approval.evidence.clone(),
     });
-    Evidence { candidates: candidates.collect(), attestations: attestations.collect(), ..evidence.clone() }
+    let (candidates, attestations) = (candidates.collect(), attestations.collect());
+    Evidence { purpose: Purpose::Audit, candidates, attestations, ..evidence.clone() }
 }
 
-/// The evidence with members and accounts as a recorder saw them. What the deployer alone says of them counts nothing.
-pub(super) fn as_recorded(mut evidence: Evidence, policy: &Policy, records: &[Standing]) -> Evidence {
-    for standing in records {
-        if evidence.is_recorder(&standing.author, policy) != Some(true) {
-            continue;
-        }
+/// The account of somebody of whom a record holds the name alone. Whoever records their own deploy is its author. Of anybody
+/// else it is not known whose name it was then: it stands for nobody who is known now, so that nobody is accused.
+fn unnamed(evidence: &Evidence, standing: &Standing, deployer: &Deployer) -> Option<Account> {
+    if standing.record.deployer.as_ref() == Some(deployer) && !standing.by_recorder {
+        return evidence.account(&standing.author).cloned();
+    }
+    let phid = Phid::new(NOBODY_KNOWN).ok()?;
+    Some(Account { phid, username: deployer.user.clone(), roles: [Role::Activated].into() })
+}
+
+/// The PHID of no account.
+const NOBODY_KNOWN: &str = "PHID-USER-unknown";
+
+/// The evidence with members and accounts as a recorder saw them. What the deployer alone says of them counts nothing, nor
+/// does what a recorder says of another project than that of our team.
+pub(super) fn as_recorded(mut evidence: Evidence, yardstick: &Yardstick<'_>, records: &DeployRecords) -> Evidence {
+    for standing in records.iter().filter(|standing| standing.by_recorder) {
         for approval in &standing.record.approvals {
             let Some(phid) = &approval.phid else { continue };
+            if !is_of_our_team(&evidence, yardstick, &standing.record, approval) {
+                continue;
+            }
             if evidence.teams.get(&approval.team).is_some_and(|team| !team.members.contains(phid))
                 && let Some(team) = Arc::make_mut(&mut evidence.teams).get_mut(&approval.team)
             {
@@ -65,6 +96,24 @@ pub(super) fn as_recorded(mut evidence: Evidence, policy: &Policy, records: &[St
         }
     }
     evidence
+}
+
+/// Whether an approval of a record was for the project that backs the team for us: the record names the project, or it was
+/// made under a policy of which that is known.
+fn is_of_our_team(
+    evidence: &Evidence,
+    yardstick: &Yardstick<'_>,
+    record: &Record,
+    approval: &RecordedApproval,
+) -> bool {
+    let Some(team) = evidence.teams.get(&approval.team) else { return false };
+    match &approval.project {
+        Some(project) => *project == team.phid,
+        None => {
+            let earlier = yardstick.known.get(&record.policy).and_then(|teams| teams.get(&approval.team));
+            record.policy == yardstick.digest.as_str() || earlier == Some(&team.phid)
+        }
+    }
 }
 
 /// Whether evidence is judged alike: nothing was changed in what tasks share, nor in who is behind the deploy.

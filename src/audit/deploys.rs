@@ -1,19 +1,25 @@
 //! The deploys of a task, told apart by their records, and each judged as the task was then.
 //!
-//! In the room: which records speak of which deploy, the moment at which it is judged, and the verdict of that moment.
-//! Not in the room: by what evidence it is judged ([`super::as_recorded`]), and what is found fault with.
+//! Responsible for the moments at which a deploy is judged, and the verdict of them. Not for which records speak of which deploy
+//! ([`crate::evidence::records`]), by what evidence it is judged ([`super::as_recorded`]), what spoke against it between
+//! its start and its record ([`super::against`]), and what is found fault with.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Yardstick;
+use super::against::{self, Objection};
 use super::as_recorded::{as_recorded, is_same, of_deploy};
-use crate::evidence::records::{Standing, unfinished};
+use super::removed;
+use crate::evidence::records::{DeployRecords, Standing, by_deploy};
 use crate::evidence::timeline::{Cut, Moment, Timeline};
-use crate::evidence::{Answer, AnswerKind, Evidence, Story, Tagged};
-use crate::ids::{DeployId, TransactionId};
+use crate::evidence::{Answer, AnswerKind, Evidence, NearMiss, Story, Tagged};
+use crate::ids::{DeployId, Phid, TransactionId, User};
 use crate::policy::{Action, Approval, Intent, Policy, Verdict, evaluate, evaluate_told};
-use crate::record::{Deployer, ExitStatus, Outcome, Record};
+use crate::record::{ExitStatus, Outcome, Record};
+use crate::text::inert;
 
 /// A deploy, by its records.
 #[derive(Debug, Clone)]
@@ -21,18 +27,18 @@ pub struct Deploy {
     /// Its id.
     pub id: DeployId,
     /// Its records, oldest first; never empty.
-    pub records: Vec<Standing>,
-    /// When it started, as far as a record says so.
+    pub records: DeployRecords,
+    /// When it started, as far as a record says so and it can have been then.
     pub started: Option<Timestamp>,
-    /// When it ended, as far as a record says so.
+    /// When it ended, as far as the record of its end says so and it can have been then.
     pub finished: Option<Timestamp>,
     /// When the first record was posted.
     pub recorded: Timestamp,
-    /// How it ended, by the last record that says so.
+    /// How it ended, by the record of its end that stands.
     pub outcome: Option<Outcome>,
     /// The status that the command ended with.
     pub exit: Option<ExitStatus>,
-    /// Who deployed, a username as it was recorded.
+    /// Who deployed: the username of the account that a recorder names, else of who wrote the record.
     pub deployer: Option<String>,
     /// The category of the reason: as recorded, else as the task stated it then.
     pub reason: Option<String>,
@@ -42,7 +48,7 @@ pub struct Deploy {
     pub change: Option<String>,
     /// The command.
     pub command: Option<String>,
-    /// It was a fire drill.
+    /// It was a fire drill: the task had said so when it started, and so does its record.
     pub drill: bool,
     /// Since when the task carried the tag at the cut; `None` where it did not.
     pub tagged: Option<Moment>,
@@ -50,12 +56,12 @@ pub struct Deploy {
     pub duplicates: usize,
     /// The moment at which it is judged: the earlier of the first record and the start that it states.
     pub cut: Cut,
-    /// The verdict of that moment. Members and accounts are those of now.
+    /// The verdict of that moment, with what spoke against it up to the first record. Members and accounts are those of now.
     pub verdict: Verdict,
     /// The same, but whom a recorder's record names as an approver is taken to have been in the team and enabled then,
     /// and the deployer enabled: who left since does not make an old deploy a bad one.
     pub verdict_as_recorded: Verdict,
-    /// Nothing ran: every record that says how it ended says that it never started.
+    /// Nothing ran: the record of its end says that it never started.
     pub not_started: bool,
 }
 
@@ -67,36 +73,13 @@ impl Deploy {
 
     /// The transaction of the first record.
     pub fn first(&self) -> TransactionId {
-        self.records.first().map_or(TransactionId(0), |standing| standing.moment.transaction)
+        self.records.first().moment.transaction
     }
 
     /// When it was over, as far as that is known.
     pub fn over(&self) -> Timestamp {
         self.finished.or(self.started).unwrap_or(self.recorded)
     }
-
-    /// The record that shows that it started and has not ended.
-    pub fn unfinished(&self) -> Option<&Standing> {
-        unfinished(&self.records).next()
-    }
-
-    /// The records without those that say again what another one said.
-    pub fn distinct(&self) -> impl Iterator<Item = &Standing> {
-        self.records.iter().enumerate().filter(|(at, standing)| !self.is_repeated(*at, standing)).map(|(_, it)| it)
-    }
-
-    /// The records that say again what another one said.
-    pub fn repeated(&self) -> impl Iterator<Item = &Standing> {
-        self.records.iter().enumerate().filter(|(at, standing)| self.is_repeated(*at, standing)).map(|(_, it)| it)
-    }
-
-    fn is_repeated(&self, at: usize, standing: &Standing) -> bool {
-        is_repeated(&self.records, at, standing)
-    }
-}
-
-fn is_repeated(records: &[Standing], at: usize, standing: &Standing) -> bool {
-    records[..at].iter().any(|earlier| earlier.record.event == standing.record.event)
 }
 
 /// A deploy and what it is judged by.
@@ -105,119 +88,171 @@ pub(super) struct Trial {
     /// The story up to the cut.
     pub(super) then: Story,
     /// The story up to now.
-    pub(super) now: Story,
+    pub(super) now: Arc<Story>,
     /// The approvals that came after the cut, each judged right after it came.
     pub(super) late: Vec<Approval>,
+    /// What was said against it after what it is judged by, until it was over.
+    pub(super) objections: Vec<Objection>,
+    /// What reads as a no and stood when it started, and which the gate that recorded it did not know to read.
+    pub(super) unknown_noes: Vec<NearMiss>,
 }
 
-/// The records of each deploy, and those that speak of somebody else's deploy without a right to.
-pub(super) struct Sorted {
-    pub(super) deploys: Vec<Vec<Standing>>,
-    pub(super) meddling: Vec<Standing>,
+/// The stories of a task as of now, by those who may state what is deployed.
+struct Stories<'a> {
+    evidence: &'a Evidence,
+    policy: &'a Policy,
+    read: Vec<(BTreeSet<Phid<User>>, Arc<Story>)>,
 }
 
-/// Sorts the records by deploy. Anybody may claim to be the deployer of a record of their own; so that nobody can end
-/// or change the deploy of another by it, what comes after the first record must be by its author, by somebody whom it
-/// names to be behind the deploy, by a recorder, or by a member of a team.
-pub(super) fn sorted(evidence: &Evidence, policy: &Policy) -> Sorted {
-    let mut at: BTreeMap<DeployId, usize> = BTreeMap::new();
-    let mut sorted = Sorted { deploys: Vec::new(), meddling: Vec::new() };
-    for standing in evidence.records(policy, None) {
-        let Some(known) = at.get(&standing.record.deploy) else {
-            at.insert(standing.record.deploy, sorted.deploys.len());
-            sorted.deploys.push(vec![standing]);
-            continue;
-        };
-        let records = &mut sorted.deploys[*known];
-        let first = &records[0];
-        let named = behind(&first.record)
-            .any(|deployer| deployer.phid.as_ref().is_some_and(|phid| phid.as_str() == standing.author));
-        if standing.by_recorder || standing.by_member || named || standing.author == first.author {
-            records.push(standing);
-        } else {
-            sorted.meddling.push(standing);
+impl Stories<'_> {
+    /// The story of this evidence, which is that of the task with who is behind one deploy.
+    fn of(&mut self, evidence: &Evidence) -> Arc<Story> {
+        let speakers = evidence.speakers();
+        let shared = Arc::ptr_eq(&evidence.teams, &self.evidence.teams)
+            && Arc::ptr_eq(&evidence.accounts, &self.evidence.accounts);
+        if !shared {
+            return Arc::new(Story::read(evidence, self.policy, None));
         }
+        if let Some((_, story)) = self.read.iter().find(|(known, _)| *known == speakers) {
+            return story.clone();
+        }
+        let story = Arc::new(Story::read(evidence, self.policy, None));
+        self.read.push((speakers, story.clone()));
+        story
     }
-    sorted
 }
 
-/// Everybody whom a record names to be behind the deploy.
-pub(super) fn behind(record: &Record) -> impl Iterator<Item = &Deployer> {
-    record.deployer.iter().chain(&record.behind)
+/// The deploys of a task, judged, and the records of somebody else's deploy that count for nothing.
+pub(super) struct Trials {
+    pub(super) trials: Vec<Trial>,
+    pub(super) foreign: Vec<Standing>,
 }
 
-/// Every deploy of the task, judged.
-pub(super) fn trials(evidence: &Evidence, policy: &Policy) -> Vec<Trial> {
-    sorted(evidence, policy).deploys.into_iter().map(|records| trial(evidence, policy, records)).collect()
+/// Every deploy of the task, judged. `story` is that of the task as of now, by this evidence.
+pub(super) fn trials(evidence: &Evidence, yardstick: &Yardstick<'_>, story: &Arc<Story>) -> Trials {
+    let policy = yardstick.policy;
+    let sorted = by_deploy(evidence.records(policy, None));
+    let mut stories = Stories { evidence, policy, read: vec![(evidence.speakers(), story.clone())] };
+    let trial = |records| trial(evidence, yardstick, records, &mut stories);
+    Trials { trials: sorted.deploys.into_iter().map(trial).collect(), foreign: sorted.foreign }
 }
 
-fn trial(evidence: &Evidence, policy: &Policy, records: Vec<Standing>) -> Trial {
-    let cut = cut(&evidence.timeline, &records);
-    let as_of_now = of_deploy(evidence, &records[0].record);
-    let as_recorded = as_recorded(as_of_now.clone(), policy, &records);
-    let first = &records[0].record;
-    let pick = |text: &dyn Fn(&Record) -> Option<String>| records.iter().find_map(|standing| text(&standing.record));
+fn trial(evidence: &Evidence, yardstick: &Yardstick<'_>, records: DeployRecords, stories: &mut Stories<'_>) -> Trial {
+    let policy = yardstick.policy;
+    let cuts = Cuts::of(&evidence.timeline, &records);
+    let cut = cuts.start;
+    let as_of_now = of_deploy(evidence, &records);
+    let as_recorded = as_recorded(as_of_now.clone(), yardstick, &records);
+    let now = stories.of(&as_recorded);
+    let first = &records.first().record;
     let intent = Intent {
         action: first.action.as_deref().and_then(Action::named),
         change: first.change.clone(),
         deploy: Some(first.deploy),
         ..Intent::default()
     };
+    let same = is_same(&as_of_now, &as_recorded);
+    let as_recorded = removed::as_it_stood(as_recorded, &records, cuts.against);
     let then = Story::read(&as_recorded, policy, Some(cut));
-    let now = Story::read(&as_recorded, policy, None);
-    let verdict_as_recorded = evaluate_told(&as_recorded, policy, &intent, Some(cut), &then);
+    let (heard, unknown_noes) = against::heard(&as_recorded, policy, &then, cuts, &records);
+    let verdict_as_recorded = evaluate_told(&as_recorded, policy, &intent, Some(cut), &heard);
     // Most often the records tell of nobody who left since, and the second verdict is the first.
-    let verdict = match is_same(&as_of_now, &as_recorded) {
+    let verdict = match same {
         true => verdict_as_recorded.clone(),
-        false => evaluate(&as_of_now, policy, &intent, Some(cut)),
+        false => {
+            let as_of_now = removed::as_it_stood(as_of_now, &records, cuts.against);
+            let then = Story::read(&as_of_now, policy, Some(cut));
+            let (heard, _) = against::heard(&as_of_now, policy, &then, cuts, &records);
+            evaluate_told(&as_of_now, policy, &intent, Some(cut), &heard)
+        }
     };
-    // Whoever writes a record can put any text where a name belongs: of a restricted task none but known ones are told.
+    let late = late(&as_recorded, policy, &intent, &now, cut);
+    let deploy = deploy(evidence, policy, records, cut, &then, [verdict, verdict_as_recorded]);
+    let objections = against::objections(evidence, &now, &deploy, cuts);
+    Trial { deploy, then, now, late, objections, unknown_noes }
+}
+
+fn deploy(
+    evidence: &Evidence,
+    policy: &Policy,
+    records: DeployRecords,
+    cut: Cut,
+    then: &Story,
+    [verdict, verdict_as_recorded]: [Verdict; 2],
+) -> Deploy {
+    // What a recorder wrote comes first.
+    let all = || records.iter().filter(|it| it.by_recorder).chain(records.iter().filter(|it| !it.by_recorder));
+    let pick = |text: &dyn Fn(&Record) -> Option<String>| all().find_map(|standing| text(&standing.record));
+    // Whoever writes a record can put any text where a name belongs: of a restricted task none but known ones are shown.
     let restricted = evidence.is_restricted(&policy.open_spaces);
-    let name = |deployer: &Deployer| match restricted {
-        true => Some(evidence.accounts.get(deployer.phid.as_ref()?)?.username.clone()),
-        false => Some(deployer.user.clone()),
-    };
-    let told = |category: &String| !restricted || policy.reason(category).is_some();
+    let shown = |category: &String| !restricted || policy.reason(category).is_some();
     let stated = then.written.as_ref().and_then(|written| written.category.clone());
-    let outcomes: Vec<Outcome> = records.iter().filter_map(|standing| standing.record.outcome).collect();
-    let deploy = Deploy {
-        id: first.deploy,
-        started: stated_start(&records),
-        finished: records.iter().rev().find_map(|standing| standing.record.finished),
-        recorded: records[0].moment.time,
-        outcome: outcomes.last().copied(),
-        exit: records.iter().rev().find_map(|standing| standing.record.exit),
-        deployer: pick(&|record| record.deployer.as_ref().and_then(name)),
-        reason: pick(&|record| record.reason.as_ref().map(|reason| reason.category.clone()).filter(told)).or(stated),
+    let end = records.end();
+    let started = records.start().map(|(_, time)| time);
+    let finished = end.and_then(|end| end.record.finished.filter(|time| !end.is_later(*time)));
+    let in_order = started.zip(finished).is_none_or(|(started, finished)| started <= finished);
+    let first = records.first();
+    Deploy {
+        id: first.record.deploy,
+        started: started.filter(|_| in_order),
+        finished: finished.filter(|_| in_order),
+        recorded: first.moment.time,
+        outcome: end.and_then(|end| end.record.outcome),
+        exit: end.and_then(|end| end.record.exit),
+        deployer: deployer(evidence, &records, restricted),
+        reason: pick(&|record| record.reason.as_ref().map(|reason| reason.category.clone()).filter(shown)).or(stated),
         action: pick(&|record| record.action.clone()),
         change: pick(&|record| record.change.clone()),
         command: pick(&|record| record.command.clone()),
-        drill: first.drill,
+        drill: first.record.drill && then.is_drill(),
         tagged: match then.tagged {
             Tagged::Since(moment) => Some(moment),
             Tagged::Until(_) | Tagged::Never => None,
         },
-        duplicates: records.iter().enumerate().filter(|(at, standing)| is_repeated(&records, *at, standing)).count(),
+        duplicates: records.repeated().count(),
         cut,
         verdict,
         verdict_as_recorded,
-        not_started: !outcomes.is_empty() && outcomes.iter().all(|outcome| *outcome == Outcome::NotStarted),
+        not_started: end.is_some_and(|end| end.record.outcome == Some(Outcome::NotStarted)),
         records,
-    };
-    let late = late(&as_recorded, policy, &intent, &now, cut);
-    Trial { deploy, then, now, late }
+    }
 }
 
-/// The earliest start that the records state.
-fn stated_start(records: &[Standing]) -> Option<Timestamp> {
-    records.iter().filter_map(|standing| standing.record.started).min()
+/// Whose deploy it is: the account that a recorder names, else who wrote the record. What is written where a name belongs
+/// is looked at only where a recorder wrote it and no account is known.
+fn deployer(evidence: &Evidence, records: &DeployRecords, restricted: bool) -> Option<String> {
+    let trusted = records.trusted();
+    if !trusted.by_recorder {
+        return Some(evidence.name_of(&trusted.author));
+    }
+    let named = trusted.record.deployer.as_ref()?;
+    match named.phid.as_ref().and_then(|phid| evidence.accounts.get(phid)) {
+        Some(account) => Some(inert(&account.username)),
+        None => (!restricted).then(|| inert(&named.user)),
+    }
 }
 
-/// The earlier of the first record, which is excluded, and the start that is stated. Transactions tell by their order
-/// that they came before the record; what only has a time, by the time.
-fn cut(timeline: &Timeline, records: &[Standing]) -> Cut {
-    let record = records[0].moment;
-    let time = stated_start(records).map_or(record.time, |start| start.min(record.time));
+/// The moments at which a deploy is judged.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cuts {
+    /// Its start: the earlier of the first record, which is excluded, and the start that is stated.
+    pub(super) start: Cut,
+    /// Up to when what speaks against it counts: the first record, or the start where the gate of a recorder measured it.
+    pub(super) against: Cut,
+}
+
+impl Cuts {
+    fn of(timeline: &Timeline, records: &DeployRecords) -> Self {
+        let record = records.first().moment;
+        let stated = records.start().map_or(record.time, |(_, start)| start.min(record.time));
+        let measured = records.measured_start().map_or(record.time, |start| start.min(record.time));
+        Self { start: cut(timeline, record, stated), against: cut(timeline, record, measured) }
+    }
+}
+
+/// All that came before a record and no later than a time. Transactions tell by their order that they came before the
+/// record; what only has a time, by the time.
+fn cut(timeline: &Timeline, record: Moment, time: Timestamp) -> Cut {
     let before = |id: TransactionId, created: Timestamp| id < record.transaction && created <= time;
     let transactions = timeline.transactions();
     let last = transactions.iter().rev().find(|transaction| before(transaction.id, transaction.created));

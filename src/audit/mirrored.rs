@@ -42,7 +42,7 @@ pub(super) fn evidence(
         teams: teams.clone(),
         accounts: accounts.clone(),
         owner: facts.owner.clone(),
-        purpose: Purpose::Deploy,
+        purpose: Purpose::Audit,
         candidates: Vec::new(),
         asker: Vec::new(),
         // Which accounts the hosts of then named is not known: whoever could have deployed may have.

@@ -1,11 +1,12 @@
 //! The audit of one task: each deploy that its records tell of, judged as the task was then, and what is to be found
 //! fault with.
 //!
-//! In the room: [`audit_task`], a pure function of evidence and policy. Beside it: how deploys are told apart and
-//! judged, the findings, one a file, and around it the shell: the [`mirror`] that keeps what was read, the [`reader`]
-//! that fills it, and [`replay`] that judges what it holds; and how much of the [`population`] was seen. Not in the room:
-//! how findings are shown ([`crate::report`]).
+//! Responsible for [`audit_task`], a pure function of evidence and policy. Beside it: how deploys are judged, the findings,
+//! one a file, and around it the shell: the [`mirror`] that keeps what was read, the [`reader`] that fills it, and
+//! [`replay`] that judges what it holds; and how much of the [`population`] was seen. Not responsible for how findings are
+//! shown ([`crate::report`]).
 
+mod against;
 mod as_recorded;
 mod asker;
 mod deploys;
@@ -15,6 +16,7 @@ pub mod mirror;
 mod mirrored;
 pub mod population;
 pub mod reader;
+mod removed;
 mod replay;
 #[cfg(test)]
 mod testing;
@@ -22,16 +24,19 @@ mod testing;
 mod tests;
 pub mod written;
 
+pub use as_recorded::KnownPolicies;
 pub use deploys::Deploy;
 pub use findings::{Finding, Severity};
 pub use replay::replay;
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::thread;
 
 use crate::evidence::{Evidence, Story, Tagged};
 use crate::ids::TaskId;
 use crate::policy::{Policy, PolicyDigest};
+use deploys::Trials;
 use findings::Case;
 use mirror::lost::Lost;
 
@@ -49,12 +54,20 @@ pub struct Yardstick<'a> {
     policy: &'a Policy,
     /// Its digest, which takes its time to be computed.
     digest: PolicyDigest,
+    /// Earlier policies of ours.
+    known: KnownPolicies,
 }
 
 impl<'a> Yardstick<'a> {
     /// Judging by this policy.
     pub fn new(policy: &'a Policy) -> Self {
-        Self { policy, digest: policy.digest() }
+        Self { policy, digest: policy.digest(), known: KnownPolicies::new() }
+    }
+
+    /// The same, knowing earlier policies of ours: what a record under one of them says of who was in a team is believed.
+    #[must_use]
+    pub fn knowing(self, known: KnownPolicies) -> Self {
+        Self { known, ..self }
     }
 }
 
@@ -69,7 +82,7 @@ pub struct TaskAudit {
     pub title: Option<String>,
     /// It carries the tag now.
     pub tagged_now: bool,
-    /// It is stated to be a fire drill: it leaves the figures, never the findings.
+    /// It is stated to be a fire drill now. Whether one of its deploys was one is of that deploy.
     pub drill: bool,
     /// The keys of the policy's teams.
     pub teams: Vec<String>,
@@ -86,15 +99,26 @@ pub struct TaskAudit {
 /// `lost` is what the mirror saw of the task and the server now denies.
 pub fn audit_task(evidence: &Evidence, yardstick: &Yardstick<'_>, lost: &[Lost]) -> TaskAudit {
     let policy = yardstick.policy;
-    let trials = deploys::trials(evidence, policy);
-    let story = Story::read(evidence, policy, None);
+    let told = evidence;
+    let evidence = &*removed::with_known_texts(told, policy, lost);
+    let story = Arc::new(Story::read(evidence, policy, None));
+    let Trials { trials, foreign } = deploys::trials(evidence, yardstick, &story);
     let restricted = evidence.is_restricted(&policy.open_spaces);
-    let case =
-        Case { evidence, policy, digest: &yardstick.digest, story: &story, trials: &trials, lost, hide: restricted };
+    let case = Case {
+        evidence,
+        told,
+        policy,
+        digest: &yardstick.digest,
+        story: &story,
+        trials: &trials,
+        foreign: &foreign,
+        lost,
+        hide: restricted,
+    };
     let mut findings: Vec<Finding> = findings::ALL.iter().flat_map(|rule| (rule.find)(rule, &case)).collect();
     findings.sort_by_key(|finding| (finding.time, finding.transaction));
     // Whether a follow-up is overdue, and a deploy without an end stranded, is a matter of time.
-    let lasts = policy.follow_up.is_none() && trials.iter().all(|trial| trial.deploy.unfinished().is_none());
+    let lasts = policy.follow_up.is_none() && trials.iter().all(|trial| trial.deploy.records.unfinished().is_none());
     TaskAudit {
         task: evidence.task.id,
         lasts,

@@ -99,8 +99,12 @@ fn figures(report: &Report<'_>, width: usize) -> String {
         0 => String::new(),
         drills => format!("; {} left out", plural(drills, "drill")),
     };
+    let never = match figures.not_started {
+        0 => String::new(),
+        never => format!("; {never} that never started left out"),
+    };
     let rows = [
-        ("deploys", format!("{}, {} without a finding{drills}", figures.deploys, figures.clean)),
+        ("deploys", format!("{}, {} without a finding{drills}{never}", figures.deploys, figures.clean)),
         ("by reason", list(&figures.reasons)),
         ("by outcome", list(&figures.outcomes)),
         ("by month", months),
@@ -193,7 +197,7 @@ fn headline(report: &Report<'_>, width: usize) -> String {
         plural(population.tagged, "task"),
         report.policy.tag,
         population.recorded,
-        plural(figures.deploys + figures.drills, "deploy")
+        plural(figures.deploys + figures.drills + figures.not_started, "deploy")
     );
     let verdict = hanging(&format!("{}  ", styled(style, word)), word.len() + 2, &rest, width);
     format!("\n{verdict}{}", hanging("", 0, &read, width))

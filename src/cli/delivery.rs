@@ -66,10 +66,10 @@ async fn deliver_one(
     };
     let task = due.record.task;
     // What was sent already is only looked for, which anybody may; but nothing is sent that nobody would believe.
-    let recorders = &session.settings.policy.recorders;
-    if !matches!(due.phase, Phase::Unclear { .. }) && !is_believable(owner, &due.record, recorders) {
+    let policy = &session.settings.policy;
+    if !matches!(due.phase, Phase::Unclear { .. }) && !is_believable(owner, &due.record, policy) {
         *due.record = completed(&due.record, state.intent(), owner, session.caller.uid);
-        if !is_believable(owner, &due.record, recorders) {
+        if !is_believable(owner, &due.record, policy) {
             let deployer = due.record.deployer.as_ref().map_or("nobody", |deployer| deployer.user.as_str());
             ui.warn(&format!(
                 "{task}: `{}` is not sent: the token is that of {}, who is neither its deployer ({}) nor a recorder: \

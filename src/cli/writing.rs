@@ -11,7 +11,7 @@ use crate::evidence::records::is_believable;
 use crate::evidence::{Evidence, Question, Statement};
 use crate::ids::DeployId;
 use crate::journal;
-use crate::policy::Role;
+use crate::policy::{BelievedRecords, Role};
 use crate::record::{self, Deployer, DeployerSource, Event, Record, RecordedApproval, RecordedReason};
 
 /// The record of a deploy as far as it is known before anything happened. Of a restricted task it holds no text that
@@ -148,17 +148,17 @@ pub(super) fn marks(evidence: Option<&Evidence>) -> journal::ServerMarks {
 /// Refuses where nobody would believe the record: its author is neither the deployer nor a recorder.
 pub(super) fn author_may_write(evidence: &Evidence, record: &Record, session: &Session) -> Result<(), Failure> {
     let owner = &evidence.owner;
-    if is_believable(owner, record, &session.settings.policy.recorders) {
+    if is_believable(owner, record, &session.settings.policy) {
         return Ok(());
     }
     let deployer = record.deployer.as_ref().map_or("nobody", |deployer| deployer.user.as_str());
+    let is_not = match session.settings.policy.records {
+        BelievedRecords::Deployers => format!("neither the deployer ({}) nor a recorder", crate::text::inert(deployer)),
+        BelievedRecords::Recorders => "no recorder, and the policy believes nobody else (`policy.records`)".to_owned(),
+    };
     Err(Failure {
         exit: Exit::Usage,
-        message: format!(
-            "the token is that of {}, who is neither the deployer ({}) nor a recorder: nobody would believe the record",
-            owner.username,
-            crate::text::inert(deployer)
-        ),
+        message: format!("the token is that of {}, who is {is_not}: nobody would believe the record", owner.username),
         hint: Some("use the deployer's own token, or that of a recorder; recorders are `policy.recorders`".into()),
     })
 }

@@ -14,7 +14,7 @@ use super::reader::{Found, List, Names, Problems, Section, Wrong, listed};
 use super::server::parse_url;
 use super::settings::Proxy;
 use super::values;
-use crate::policy::{Action, Role};
+use crate::policy::{Action, BelievedRecords, Role};
 use crate::record::mask::Pattern;
 
 /// The teams of each action that has its own.
@@ -34,6 +34,7 @@ pub(super) struct File {
     pub(super) self_approval: Option<Found<bool>>,
     pub(super) require_open: Option<Found<bool>>,
     pub(super) recorders: Option<List<String>>,
+    pub(super) records: Option<Found<BelievedRecords>>,
     pub(super) open_spaces: Option<List<String>>,
     pub(super) follow_up: Option<Found<Option<SignedDuration>>>,
     pub(super) teams: Option<Found<Vec<FileTeam>>>,
@@ -132,6 +133,7 @@ fn root(mut root: Section<'_, '_>) -> File {
         self_approval: policy.boolean("self_approval"),
         require_open: policy.boolean("require_open"),
         recorders: policy.list("recorders", values::username),
+        records: policy.parsed("records", records),
         open_spaces: policy.list("open_spaces", values::space),
         follow_up: policy.parsed("follow_up", values::or_off(values::duration)),
         teams,
@@ -214,6 +216,10 @@ fn choice<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, Wrong> {
         };
         Wrong::new(format!("`{text}` is not known"), help)
     })
+}
+
+fn records(text: &str) -> Result<BelievedRecords, Wrong> {
+    choice(text, &[("deployers", BelievedRecords::Deployers), ("recorders", BelievedRecords::Recorders)])
 }
 
 fn role(text: &str) -> Result<Role, Wrong> {

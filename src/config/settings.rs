@@ -151,6 +151,7 @@ impl Settings {
         list.add("policy.self_approval", json!(policy.self_approval));
         list.add("policy.require_open", json!(policy.require_open));
         list.add("policy.recorders", json!(policy.recorders));
+        list.add("policy.records", json!(policy.records));
         list.add("policy.open_spaces", json!(policy.open_spaces));
         list.add("policy.follow_up", policy.follow_up.map_or(json!("off"), friendly));
         for team in &policy.teams {

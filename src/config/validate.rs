@@ -179,6 +179,7 @@ impl Merge<'_> {
             self_approval: self.one(file.self_approval, base.self_approval, "policy.self_approval")?.value,
             require_open: self.one(file.require_open, base.require_open, "policy.require_open")?.value,
             recorders: values(self.one(file.recorders, base.recorders, "policy.recorders")?),
+            records: self.one(file.records, base.records, "policy.records")?.value,
             open_spaces: values(self.one(file.open_spaces, base.open_spaces, "policy.open_spaces")?),
             follow_up: self.one(file.follow_up, base.follow_up, "policy.follow_up")?.value,
         })

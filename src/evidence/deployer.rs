@@ -19,6 +19,9 @@ pub enum Purpose {
     Read,
     /// Who asks is about to deploy, or has deployed: it has to be known who that is.
     Deploy,
+    /// A deploy of the past is audited: what was missing then cannot come any more, how this machine stands now is no matter,
+    /// and that others say that they had started something else stops nothing.
+    Audit,
 }
 
 /// The most names that are looked up because somebody wrote them into the task.
@@ -40,7 +43,7 @@ pub(super) fn name(question: &Question, policy: &Policy, evidence: &mut Evidence
     let asker: Vec<Candidate> = token.into_iter().chain(calling).collect();
     evidence.purpose = question.purpose;
     evidence.candidates = match (question.purpose, flag) {
-        (Purpose::Deploy, flag) => flag.into_iter().chain(asker.clone()).collect(),
+        (Purpose::Deploy | Purpose::Audit, flag) => flag.into_iter().chain(asker.clone()).collect(),
         (Purpose::Read, Some(flag)) => vec![flag],
         (Purpose::Read, None) => Vec::new(),
     };
@@ -92,7 +95,7 @@ impl Evidence {
     /// `None` where a deployer was named, where a deploy is judged anyway, and where nobody could be behind it.
     pub fn if_asker_deploys(&self) -> Option<Self> {
         let named = self.candidates.iter().any(|candidate| candidate.source == DeployerSource::Flag);
-        if self.purpose == Purpose::Deploy || named || self.asker.is_empty() {
+        if self.purpose != Purpose::Read || named || self.asker.is_empty() {
             return None;
         }
         Some(Self { purpose: Purpose::Deploy, candidates: self.asker.clone(), ..self.clone() })

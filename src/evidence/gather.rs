@@ -328,7 +328,7 @@ fn names(question: &Question, task: &Task, timeline: &Timeline) -> Vec<String> {
 impl Question {
     /// Whether it makes a difference who asks: not where somebody else is named, and nobody deploys.
     fn asker_matters(&self) -> bool {
-        self.purpose == Purpose::Deploy || self.deployer.is_none()
+        self.purpose != Purpose::Read || self.deployer.is_none()
     }
 }
 

@@ -113,6 +113,13 @@ pub struct Attestation {
     pub evidence: Option<String>,
 }
 
+/// Whether a text of a comment has nothing to do with the emergency: it holds no trailer and nothing that reads as an answer,
+/// and makes no claim to be a record.
+pub(crate) fn is_unrelated(text: &str, policy: &crate::policy::Policy) -> bool {
+    let trailer = trailers::Key::ALL.iter().any(|key| trailers::last(text, *key).is_some());
+    !trailer && near_miss::is_silent(text, policy) && !crate::record::parse::claims(text)
+}
+
 impl Evidence {
     /// Whether the task is shown to fewer people than everyone with an account.
     pub fn is_restricted(&self, open_spaces: &[String]) -> bool {

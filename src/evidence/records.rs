@@ -1,13 +1,19 @@
 //! The records among the comments of a task, and by what right each was written.
 //!
-//! This is the one place that decides whose record is believed, and who may say that a deploy ended. Not decided here:
-//! how a record reads ([`crate::record`]), and whether who claims to have started a deploy could have (the policy).
+//! This is the one place that decides whose record is believed, which deploy it is a record of, and who may say that a deploy
+//! ended. Not decided here: how a record reads ([`crate::record`]), and whether who claims to have started a deploy could
+//! have (the policy).
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+
+use jiff::{SignedDuration, Timestamp};
 
 use super::Evidence;
 use super::timeline::{Comment, Cut, Moment, Timeline};
 use crate::conduit::Account;
 use crate::ids::{DeployId, Phid, User};
-use crate::policy::Policy;
+use crate::policy::{BelievedRecords, Policy};
 use crate::record::parse::Parsed;
 use crate::record::{Event, Outcome, Record};
 
@@ -66,8 +72,172 @@ impl Standing {
     }
 
     fn speaks_of_the_end_of(&self, start: &Self) -> bool {
-        matches!(self.record.event, Event::Finished | Event::Recorded) && self.record.deploy == start.record.deploy
+        self.speaks_of_an_end() && self.record.deploy == start.record.deploy
     }
+
+    fn speaks_of_an_end(&self) -> bool {
+        matches!(self.record.event, Event::Finished | Event::Recorded)
+    }
+
+    /// Whether it says that the deploy was allowed.
+    pub fn says_allowed(&self) -> bool {
+        self.record.verdict == "allowed"
+    }
+
+    /// The outcome that it tells, where it knows one.
+    fn known_outcome(&self) -> Option<Outcome> {
+        self.record.outcome.filter(|outcome| self.speaks_of_an_end() && *outcome != Outcome::Unknown)
+    }
+
+    /// When it says that the deploy started, unless that is more than a minute after it was written.
+    pub fn possible_start(&self) -> Option<Timestamp> {
+        self.record.started.filter(|started| !self.is_later(*started))
+    }
+
+    /// Whether a time is later than this record can know of: more than a minute after it was written.
+    pub fn is_later(&self, time: Timestamp) -> bool {
+        time.duration_since(self.moment.time) > APART
+    }
+}
+
+/// How far apart the clocks of a host and of the server may be without a warning before a deploy.
+pub const APART: SignedDuration = SignedDuration::from_mins(1);
+
+/// The records of one deploy by those who may speak of it, oldest first; never empty.
+///
+/// A recorder may speak of every deploy. Of one that a recorder wrote down, the account that the recorder names as deployer
+/// may as well; of any other, whoever wrote its first record, and named themselves as deployer.
+#[derive(Debug, Clone)]
+pub struct DeployRecords(Vec<Standing>);
+
+impl Deref for DeployRecords {
+    type Target = [Standing];
+
+    fn deref(&self) -> &[Standing] {
+        &self.0
+    }
+}
+
+impl DeployRecords {
+    /// The first record.
+    pub fn first(&self) -> &Standing {
+        &self.0[0]
+    }
+
+    /// The record that says whose deploy it is: the first by a recorder, else the first.
+    pub fn trusted(&self) -> &Standing {
+        self.iter().find(|standing| standing.by_recorder).unwrap_or_else(|| self.first())
+    }
+
+    /// The record since which it is under way: that of its start where there is one, by a recorder before any other.
+    fn begun(&self) -> &Standing {
+        let mut starts = self.iter().filter(|standing| standing.record.event == Event::Started);
+        let first = starts.clone().next();
+        starts.find(|start| start.by_recorder).or(first).unwrap_or_else(|| self.first())
+    }
+
+    /// The record that says how it ended: of several by who may say so, the one that [`standing_end`] picks.
+    pub fn end(&self) -> Option<&Standing> {
+        let begun = self.begun();
+        standing_end(self.iter().filter(|standing| standing.ends(begun)))
+    }
+
+    /// The record that says when it started, with the time. Where a recorder wrote of it what others say is not looked at;
+    /// of several the earliest stands.
+    pub fn start(&self) -> Option<(&Standing, Timestamp)> {
+        let by_recorder = self.iter().any(|standing| standing.by_recorder);
+        let heard = self.iter().filter(|standing| standing.by_recorder == by_recorder);
+        let starts = heard.filter_map(|standing| Some((standing, standing.possible_start()?)));
+        starts.min_by_key(|(_, time)| *time)
+    }
+
+    /// The start where the gate of a recorder ran the deploy and measured it, rather than somebody stating it. It had read
+    /// the task before, and says that nothing stood against it.
+    pub fn measured_start(&self) -> Option<Timestamp> {
+        let ran = |standing: &Standing| standing.by_recorder && standing.record.event != Event::Recorded;
+        let first = self.first();
+        let (standing, time) = self.start()?;
+        (ran(first) && ran(standing) && first.says_allowed()).then_some(time)
+    }
+
+    /// The record that shows that it started and has not ended.
+    pub fn unfinished(&self) -> Option<&Standing> {
+        let mut starts = self.iter().filter(|standing| standing.record.event == Event::Started);
+        starts.find(|start| !self.iter().any(|other| other.ends(start)))
+    }
+
+    /// What contradicts what stands: each time the record that stands and the one that says otherwise. That nobody knows
+    /// how it ended contradicts nothing; that it never started contradicts a start that a recorder wrote down.
+    pub fn contradictions(&self) -> Vec<(&Standing, &Standing)> {
+        let (begun, end) = (self.begun(), self.end());
+        let stands = end.and_then(Standing::known_outcome);
+        let others = self.iter().filter_map(|other| Some((other, other.known_outcome()?)));
+        let against = others.filter_map(|(other, outcome)| match (stands, end) {
+            (Some(known), Some(end)) => (known != outcome).then_some((end, other)),
+            _ => (outcome == Outcome::NotStarted).then_some((begun, other)),
+        });
+        against.collect()
+    }
+
+    /// The records without those that say again what another one said.
+    pub fn distinct(&self) -> impl Iterator<Item = &Standing> {
+        self.iter().enumerate().filter(|(at, _)| !self.is_repeated(*at)).map(|(_, standing)| standing)
+    }
+
+    /// The records that say again what another one said.
+    pub fn repeated(&self) -> impl Iterator<Item = &Standing> {
+        self.iter().enumerate().filter(|(at, _)| self.is_repeated(*at)).map(|(_, standing)| standing)
+    }
+
+    /// Whether an earlier record is of the same event, and tells no other end.
+    fn is_repeated(&self, at: usize) -> bool {
+        let again = &self.0[at].record;
+        self.0[..at].iter().any(|earlier| {
+            earlier.record.event == again.event
+                && (!earlier.speaks_of_an_end() || earlier.record.outcome == again.outcome)
+        })
+    }
+}
+
+/// The records of a task by deploy.
+#[derive(Debug)]
+pub struct ByDeploy {
+    /// Each deploy, the one recorded first before the others.
+    pub deploys: Vec<DeployRecords>,
+    /// Records of the deploy of somebody else, by who names themselves as its deployer: they count for nothing.
+    pub foreign: Vec<Standing>,
+}
+
+/// The records that are believed, by deploy. What somebody writes of the deploy of another ends, contradicts and dates
+/// nothing.
+pub fn by_deploy(records: Vec<Standing>) -> ByDeploy {
+    let mut at: BTreeMap<DeployId, usize> = BTreeMap::new();
+    let mut deploys: Vec<Vec<Standing>> = Vec::new();
+    for standing in records {
+        let next = deploys.len();
+        let place = *at.entry(standing.record.deploy).or_insert(next);
+        if place == next {
+            deploys.push(Vec::new());
+        }
+        deploys[place].push(standing);
+    }
+    let mut foreign = Vec::new();
+    for records in &mut deploys {
+        let owner = match records.iter().find(|standing| standing.by_recorder) {
+            // Whom a recorder names; nobody where it names nobody.
+            Some(recorded) => {
+                recorded.record.deployer.as_ref().and_then(|deployer| deployer.phid.as_ref()).map(Phid::as_str)
+            }
+            None => records.first().map(|first| first.author.as_str()),
+        };
+        let owner = owner.map(str::to_owned);
+        let is_own = |standing: &Standing| standing.by_recorder || Some(&standing.author) == owner.as_ref();
+        let (own, others): (Vec<_>, Vec<_>) = std::mem::take(records).into_iter().partition(is_own);
+        *records = own;
+        foreign.extend(others);
+    }
+    deploys.retain(|records| !records.is_empty());
+    ByDeploy { deploys: deploys.into_iter().map(DeployRecords).collect(), foreign }
 }
 
 /// The comments that hold a record or claim to, oldest first.
@@ -77,9 +247,10 @@ pub fn comments(timeline: &Timeline, cut: Option<Cut>) -> impl Iterator<Item = C
 
 /// Whether readers would believe this record of this author, as far as the two tell: a recorder, the very account that it
 /// names as deployer, or somebody who says of a deploy of another nothing but that its end is not known.
-pub fn is_believable(author: &Account, record: &Record, recorders: &[String]) -> bool {
-    let is_recorder = recorders.iter().any(|name| author.is_named(name));
-    is_recorder || names_as_deployer(record, author.phid.as_str()) || is_end_by_member(record)
+pub fn is_believable(author: &Account, record: &Record, policy: &Policy) -> bool {
+    let is_recorder = policy.recorders.iter().any(|name| author.is_named(name));
+    let own = policy.records == BelievedRecords::Deployers && names_as_deployer(record, author.phid.as_str());
+    is_recorder || own || is_end_by_member(record)
 }
 
 fn names_as_deployer(record: &Record, phid: &str) -> bool {
@@ -128,11 +299,20 @@ impl Evidence {
         if self.is_recorder(author, policy).unwrap_or(record.event == Event::Started) {
             return Authority::Recorder;
         }
-        match (names_as_deployer(record, author), is_end_by_member(record) && self.is_member(author)) {
+        let is_deployer = names_as_deployer(record, author) || self.is_named_as_deployer(record, author);
+        let is_deployer = is_deployer && policy.records == BelievedRecords::Deployers;
+        match (is_deployer, is_end_by_member(record) && self.is_member(author)) {
             (true, _) => Authority::Deployer,
             (false, true) => Authority::Member,
             (false, false) => Authority::Nobody,
         }
+    }
+
+    /// Whether a record that names no account as deployer names its author as the account is called now: records of gates
+    /// that had not looked the account up hold a name alone.
+    fn is_named_as_deployer(&self, record: &Record, author: &str) -> bool {
+        let name = record.deployer.as_ref().filter(|deployer| deployer.phid.is_none()).map(|deployer| &deployer.user);
+        name.is_some_and(|name| self.account(author).is_some_and(|account| account.is_named(name)))
     }
 
     /// Whether an account is a recorder; `None` where the account could not be read.
@@ -143,31 +323,30 @@ impl Evidence {
 
     /// Whether an account is that of an enabled person in a team of the policy.
     pub(crate) fn is_member(&self, phid: &str) -> bool {
+        self.account(phid).is_some_and(Account::is_enabled_person) && self.is_in_a_team(phid)
+    }
+
+    /// Whether an account is in a team of the policy, whatever kind of account it is.
+    pub(crate) fn is_in_a_team(&self, phid: &str) -> bool {
         let is = |member: &Phid<User>| member.as_str() == phid;
-        let person = self.account(phid).is_some_and(Account::is_enabled_person);
-        person && self.teams.values().any(|team| team.members.iter().any(is))
+        self.teams.values().any(|team| team.members.iter().any(is))
     }
 }
 
-/// The record that says how a deploy ended, by somebody who may say so; one that knows the outcome before one that does not.
+/// The record that says how a deploy ended, by somebody who may say so.
 pub fn end_of(records: &[Standing], deploy: DeployId) -> Option<&Standing> {
     let of = |standing: &&Standing| standing.record.deploy == deploy;
     let start = records.iter().filter(of).find(|standing| standing.record.event == Event::Started);
     let may_end = |standing: &&Standing| match start {
         Some(start) => standing.ends(start),
         // Its start is not on the task: then a recorder alone is believed.
-        None => {
-            standing.authority == Authority::Recorder
-                && matches!(standing.record.event, Event::Finished | Event::Recorded)
-        }
+        None => standing.authority == Authority::Recorder && standing.speaks_of_an_end(),
     };
-    let ends = || records.iter().filter(of).filter(may_end);
-    let known = |standing: &&Standing| !matches!(standing.record.outcome, None | Some(Outcome::Unknown));
-    ends().find(known).or_else(|| ends().next())
+    standing_end(records.iter().filter(of).filter(may_end))
 }
 
-/// The deploys that were started and have not ended, by these records.
-pub fn unfinished(records: &[Standing]) -> impl Iterator<Item = &Standing> {
-    let starts = records.iter().filter(|standing| standing.record.event == Event::Started);
-    starts.filter(|start| !records.iter().any(|other| other.ends(start)))
+/// Of several records of the end of one deploy by who may tell it, the one that stands: one that knows the outcome before
+/// one that does not, that of a recorder before any other, else the first.
+fn standing_end<'a>(ends: impl Iterator<Item = &'a Standing>) -> Option<&'a Standing> {
+    ends.min_by_key(|standing| (standing.known_outcome().is_none(), !standing.by_recorder))
 }

@@ -59,6 +59,7 @@ const DEFAULTS: &[(&str, Default)] = &[
     ("require_open", Default::Bool(true)),
     ("open_spaces", Default::Empty),
     ("follow_up", Default::Null),
+    ("records", Default::Word("deployers")),
 ];
 /// The same of each team.
 const OF_TEAMS: &[(&str, Default)] =
@@ -122,6 +123,7 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
+    use crate::policy::BelievedRecords;
 
     fn policy() -> Policy {
         Policy {
@@ -139,6 +141,7 @@ mod tests {
             require_open: true,
             recorders: Vec::new(),
             open_spaces: Vec::new(),
+            records: BelievedRecords::Deployers,
             follow_up: None,
         }
     }
@@ -152,7 +155,7 @@ mod tests {
 
     #[test]
     fn any_difference_shows() {
-        let changes: [fn(&mut Policy); 11] = [
+        let changes: [fn(&mut Policy); 12] = [
             |policy| policy.tag = "other".to_owned(),
             |policy| policy.field = Some("custom.reason".to_owned()),
             |policy| policy.train = Some("train".to_owned()),
@@ -164,6 +167,7 @@ mod tests {
             |policy| policy.require_open = false,
             |policy| policy.open_spaces.push("PHID-SPCE-1".to_owned()),
             |policy| policy.follow_up = Some(SignedDuration::from_hours(12)),
+            |policy| policy.records = BelievedRecords::Recorders,
         ];
         let mut seen = vec![policy().digest()];
         for change in changes {
@@ -183,7 +187,7 @@ mod tests {
             with_more[key] = Value::Null;
         }
         let text = sorted(trimmed(with_more)).to_string();
-        for key in ["null", "\"role\"", "\"need\"", "max_age", "require_open", "open_spaces", "accept"] {
+        for key in ["\"records\"", "null", "\"role\"", "\"need\"", "max_age", "require_open", "open_spaces", "accept"] {
             assert!(!text.contains(key), "{key}: {text}");
         }
         // What is not at its default stays, of each team and reason too.

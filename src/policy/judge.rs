@@ -308,15 +308,18 @@ impl Bench<'_> {
 
     /// Whether an account could be behind the deploy, whatever source says so.
     pub(super) fn is_behind(&self, account: &Account) -> bool {
-        let stated = self.story.deployer.as_ref().map(|stated| bare(&stated.value));
         let candidates = &self.evidence.candidates;
         let same = |known: &Account| known.phid == account.phid;
-        candidates.iter().any(|candidate| candidate.account.as_ref().is_some_and(same))
-            || candidates
-                .iter()
-                .map(|candidate| candidate.name.as_str())
-                .chain(stated)
-                .any(|name| account.is_named(name))
+        if candidates.iter().any(|candidate| candidate.account.as_ref().is_some_and(same)) {
+            return true;
+        }
+        // Accounts are renamed, and names handed over: a name counts alone where no account is known by it.
+        let known = |name: &str| {
+            candidates.iter().any(|candidate| candidate.account.is_some() && candidate.name.eq_ignore_ascii_case(name))
+        };
+        let stated = self.story.deployer.as_ref().map(|stated| bare(&stated.value));
+        let names = candidates.iter().map(|candidate| candidate.name.as_str()).chain(stated);
+        names.filter(|name| !known(name)).any(|name| account.is_named(name))
     }
 
     /// The teams of the policy that a person is in.

@@ -55,6 +55,8 @@ pub struct Policy {
     pub require_open: bool,
     /// Usernames of the accounts whose comments are records.
     pub recorders: Vec<String>,
+    /// Whose records are believed besides those of recorders.
+    pub records: BelievedRecords,
     /// PHIDs of the Spaces whose tasks are not restricted.
     pub open_spaces: Vec<String>,
     /// Time in which a follow-up is due after a deploy; `None` where none is.
@@ -69,6 +71,16 @@ impl Policy {
         let quoted: Vec<String> = spaces.map(|space| format!("\"{}\"", crate::text::inert(space))).collect();
         format!("open_spaces = [{}]", quoted.join(", "))
     }
+}
+
+/// Whose comments are believed to be records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BelievedRecords {
+    /// Those of recorders, and each account's of its own deploys.
+    Deployers,
+    /// Those of recorders alone.
+    Recorders,
 }
 
 /// A team of the policy, backed by a project.

@@ -49,7 +49,8 @@ pub fn weight(evidence: &Evidence, policy: &Policy, start: &Standing, cut: Optio
     }
     let stops = match start.authority {
         Authority::Recorder => true,
-        Authority::Deployer => could_have_run(evidence, policy, start),
+        // Which accounts the hosts of then named as deployers is not known later, and so not who could have run it.
+        Authority::Deployer => evidence.purpose != Purpose::Audit && could_have_run(evidence, policy, start),
         Authority::Member | Authority::Nobody => false,
     };
     if stops { Weight::Stops } else { Weight::NotBelieved }

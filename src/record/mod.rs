@@ -259,6 +259,15 @@ pub struct Record {
     pub version: String,
 }
 
+impl Record {
+    /// Whether the phabgate that wrote it reads what people write beside the letter, and so knew what reads as a no. It does
+    /// from version 0.2 on; a version that is none is taken for one that does.
+    pub fn knows_possible_noes(&self) -> bool {
+        let mut numbers = self.version.split('.').map(str::parse::<u32>);
+        !matches!((numbers.next(), numbers.next()), (Some(Ok(0)), Some(Ok(0 | 1))))
+    }
+}
+
 /// A count of nothing is left out. By reference, as serde asks.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
 fn is_zero(count: &u64) -> bool {

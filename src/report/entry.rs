@@ -22,7 +22,7 @@ pub struct TaskEntry {
     pub restricted: bool,
     /// Its title when it was last read; `None` where it is restricted.
     pub title: Option<String>,
-    /// It is stated to be a fire drill: it leaves the figures, never the findings.
+    /// It is stated to be a fire drill now. Whether one of its deploys was one is of that deploy.
     pub drill: bool,
     /// Its deploys, the one recorded first before the others.
     pub deploys: Vec<DeployEntry>,
@@ -42,9 +42,9 @@ impl TaskEntry {
 pub struct DeployEntry {
     /// Its id.
     pub deploy: DeployId,
-    /// It was a fire drill, by its record or by the task.
+    /// It was a fire drill: the task had said so, and its record does too.
     pub drill: bool,
-    /// Who deployed, a username as it was recorded.
+    /// Who deployed: the username of the account.
     pub deployer: Option<String>,
     /// The category of the reason.
     pub reason: Option<String>,
@@ -58,19 +58,19 @@ pub struct DeployEntry {
     pub tagged: Option<Timestamp>,
     /// When the last approval came that the deploy needed; `None` where some were missing.
     pub approved: Option<Timestamp>,
-    /// When it started, as far as a record says so.
+    /// When it started, as far as a record says so and it can have been then.
     pub started: Option<Timestamp>,
-    /// When it ended, as far as a record says so.
+    /// When it ended, as far as a record says so and it can have been then.
     pub finished: Option<Timestamp>,
     /// When the first record was posted.
     pub recorded: Timestamp,
     /// The transaction of the first record.
     pub transaction: TransactionId,
-    /// How it ended, by the last record that says so.
+    /// How it ended, by the record of its end that stands.
     pub outcome: Option<Outcome>,
     /// The status that the command ended with.
     pub exit: Option<ExitStatus>,
-    /// Nothing ran: every record that says how it ended says that it never started.
+    /// Nothing ran: the record of its end says that it never started.
     pub not_started: bool,
     /// The verdict as the task was then, by the members of now: `allowed`, `pending`, `denied` or `undecided`.
     pub verdict: String,
@@ -197,7 +197,7 @@ impl DeployEntry {
         let open = |text: Option<String>| text.filter(|_| !task.restricted);
         Self {
             deploy: deploy.id,
-            drill: deploy.drill || task.drill,
+            drill: deploy.drill,
             tagged,
             approved,
             rules: rules.collect(),

@@ -15,8 +15,10 @@ use crate::audit::Severity;
 /// The figures of an audit.
 #[derive(Debug, Clone, Default)]
 pub struct Figures {
-    /// Deploys, drills left out.
+    /// Deploys, drills and those that never started left out.
     pub deploys: usize,
+    /// Deploys whose command never ran: they are in no other figure.
+    pub not_started: usize,
     /// Deploys that were drills.
     pub drills: usize,
     /// Deploys, drills left out, about which nothing was found.
@@ -106,9 +108,10 @@ impl Figures {
     /// Takes a task in.
     pub fn add(&mut self, task: &TaskEntry) {
         for deploy in &task.deploys {
-            match deploy.drill {
-                true => self.drills += 1,
-                false => self.add_deploy(deploy, task.found(deploy).next().is_none()),
+            match (deploy.not_started, deploy.drill) {
+                (true, _) => self.not_started += 1,
+                (false, true) => self.drills += 1,
+                (false, false) => self.add_deploy(deploy, task.found(deploy).next().is_none()),
             }
         }
         for finding in &task.findings {

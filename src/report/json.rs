@@ -49,6 +49,7 @@ struct JsonUnread<'a> {
 struct JsonFigures<'a> {
     deploys: usize,
     drills: usize,
+    not_started: usize,
     clean: usize,
     reasons: &'a BTreeMap<String, usize>,
     outcomes: &'a BTreeMap<&'static str, usize>,
@@ -76,6 +77,7 @@ impl<'a> JsonFigures<'a> {
         Self {
             deploys: figures.deploys,
             drills: figures.drills,
+            not_started: figures.not_started,
             clean: figures.clean,
             reasons: &figures.reasons,
             outcomes: &figures.outcomes,

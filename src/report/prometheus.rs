@@ -51,7 +51,7 @@ pub fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         let clean = if clean { "yes" } else { "no" };
         (labels(&[("reason", reason), ("outcome", outcome), ("clean", clean)]), count.to_string())
     });
-    let help = "The deploys on record, drills left out, and whether there is no finding about them.";
+    let help = "The deploys on record, drills and those that never started left out, and whether there is no finding about them.";
     metric("deploys", "gauge", help, &cells.collect::<Vec<_>>())?;
     metric("drills", "gauge", "The deploys on record that were drills.", &plain(figures.drills.to_string()))?;
     let mut counts: BTreeMap<(&str, &str), usize> =

@@ -260,6 +260,7 @@ fn policy() -> Policy {
         require_open: true,
         recorders: vec!["phabgate".to_owned()],
         open_spaces: Vec::new(),
+        records: phabgate::policy::BelievedRecords::Deployers,
         follow_up: None,
     }
 }

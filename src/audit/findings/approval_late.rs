@@ -1,9 +1,9 @@
 //! `approval-late`: a team approved after the deploy had started.
 
-use super::{Case, Rule, Severity, lacks};
-use jiff::SignedDuration;
+use super::{Rule, Severity, lacks};
 
 use crate::audit::deploys::Trial;
+use crate::evidence::records::APART;
 use crate::policy::Approval;
 use crate::record::Event;
 use crate::text::shorten;
@@ -27,7 +27,7 @@ pub(super) const RULE: Rule = Rule {
             approvals.map(move |late| {
                 let before = late.transaction.is_some_and(|id| id < trial.deploy.first());
                 let (when, severity) = match before && late.time <= trial.deploy.recorded {
-                    true if is_known_to_gate(case, trial, late) => (
+                    true if is_known_to_gate(trial, late) => (
                         "after the start by the host's clock, and the gate knew of it when it started",
                         Severity::Warning,
                     ),
@@ -49,16 +49,12 @@ fn of_team(rule: &str, team: &str) -> bool {
 
 /// Whether a recorder's record of the start names the approval, and a clock that is a little behind explains why it
 /// seems to be later: the gate reads the approvals before it starts the command.
-fn is_known_to_gate(case: &Case<'_>, trial: &Trial, late: &Approval) -> bool {
-    let Some(first) = trial.deploy.records.first() else { return false };
-    let by_recorder = case.evidence.is_recorder(&first.author, case.policy) == Some(true);
+fn is_known_to_gate(trial: &Trial, late: &Approval) -> bool {
+    let first = trial.deploy.records.first();
     let named = first.record.approvals.iter().any(|approval| approval.transaction == late.transaction);
     let skew = late.time.duration_since(trial.deploy.cut.time);
-    by_recorder && first.record.event == Event::Started && named && skew <= SKEW
+    first.by_recorder && first.record.event == Event::Started && named && skew <= APART
 }
-
-/// How far apart clocks may be without a warning before a deploy.
-const SKEW: SignedDuration = SignedDuration::from_mins(1);
 
 /// Whether approvals that count came for the team of a rule, if too late. One is enough to say so: how many are missing
 /// is for the verdict.

@@ -1,7 +1,9 @@
 //! `approval-self`: somebody behind the deploy approved it.
 
-use super::{Rule, Severity, lacks, told};
-use crate::policy::WhyNot;
+use super::{Case, Rule, Severity, lacks, told};
+use crate::audit::as_recorded::behind;
+use crate::audit::deploys::Trial;
+use crate::policy::{Approval, WhyNot};
 use crate::text::shorten;
 
 pub(super) const RULE: Rule = Rule {
@@ -9,7 +11,9 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "Somebody who is behind the deploy approved it",
     page: "Who deploys has approved the deploy, or somebody whom its records name as possibly behind it. \
-           Such an approval does not count; where enough others approved it is only a warning.\n\n\
+           Such an approval does not count; where enough others approved it is only a warning. People are told apart by their \
+           accounts, whatever they are called; where a record holds a name alone that is a warning as well, since names are \
+           handed over.\n\n\
            Two people who look at a deploy are the point of approving it. One person who is both is one person.\n\n\
            Ask somebody else of the team to look at it, and let them say so on the task.",
     find: |rule, case| {
@@ -24,13 +28,59 @@ pub(super) const RULE: Rule = Rule {
                 rule.at_record(case, trial, message).but(severity).shown_by(approval)
             })
         });
-        own.collect()
+        let named = case.ran().flat_map(|trial| {
+            let counted = trial.deploy.verdict_as_recorded.approvals.iter().filter(|approval| approval.counts());
+            counted.filter(|approval| is_named_behind(case, trial, approval)).map(|approval| {
+                let message = format!(
+                    "{} approved it for {}, and its record names somebody of this name to be behind it without the account",
+                    approval.user,
+                    shorten(&approval.team, 40)
+                );
+                rule.at_record(case, trial, message).but(Severity::Warning).shown_by(approval)
+            })
+        });
+        own.chain(named).collect()
     },
 };
 
+/// Whether the first record names an approver to be behind the deploy by the name alone: whose name it was then is not known.
+fn is_named_behind(case: &Case<'_>, trial: &Trial, approval: &Approval) -> bool {
+    let account = approval.phid.as_ref().and_then(|phid| case.evidence.accounts.get(phid));
+    let mut named = behind(&trial.deploy.records.first().record).filter(|deployer| deployer.phid.is_none());
+    !case.policy.self_approval && named.any(|deployer| account.is_some_and(|account| account.is_named(&deployer.user)))
+}
+
 #[cfg(test)]
 mod tests {
+    use crate::audit::Severity;
     use crate::audit::testing::*;
+    use crate::ids::DeployId;
+    use crate::record::Event;
+
+    #[test]
+    fn a_name_that_was_handed_over_makes_nobody_who_deployed() {
+        // Who deployed is called otherwise now, and an approver bears the old name.
+        let mut history = story(&["releng1", "sre1"]);
+        let mut record = sample(&history, DeployId::fresh(), Event::Recorded, "deployer1");
+        record.deployer.as_mut().unwrap().user = "sre1".into();
+        let mut stated = history.clone();
+        history.record("phabgate", 101, &record);
+        assert!(names(&history).is_empty(), "{:?}", names(&history));
+        // Nor where the task had stated who deploys by that name.
+        let mut old = crate::evidence::testing::History::new("deployer1");
+        old.describe("deployer1", 1, "Emergency-Reason: availability - x\nEmergency-Deployer: sre1");
+        old.tag("deployer1", 2, "emergency");
+        old.comment("releng1", 10, "Emergency-Approve: releng");
+        old.comment("sre1", 11, "Emergency-Approve: sre");
+        old.record("phabgate", 101, &record);
+        assert!(names(&old).is_empty(), "{:?}", names(&old));
+        // A record that holds the name alone accuses nobody for certain.
+        record.deployer.as_mut().unwrap().phid = None;
+        stated.record("phabgate", 101, &record);
+        let found = found(&stated, "approval-self");
+        assert_eq!((found.len(), found[0].severity), (1, Severity::Warning));
+        assert_eq!(names(&stated), ["approval-self"]);
+    }
 
     #[test]
     fn the_approval_of_who_deploys_is_found() {

@@ -10,8 +10,8 @@ pub(super) const RULE: Rule = Rule {
     summary: "An approver is not a member of the team",
     page: "Somebody approved for a team and is not among the members of its project, or their account is \
            disabled. The server tells only who is a member now. Where a recorder wrote down that the approval \
-           counted, the person was in the team then and has left since: that is a warning, and the approval \
-           still counts for the audit. Otherwise it is judged by the membership of now; it is an error where the \
+           counted, for the project that backs the team here, the person was in the team then and has left since: that is a \
+           warning, and the approval still counts for the audit. Otherwise it is judged by the membership of now; it is an error where the \
            team had not approved without it.\n\n\
            An approval of somebody outside of the team is no approval of the team.\n\n\
            Look at the history of the project for when the person joined and left. If they should be in the \
@@ -83,6 +83,42 @@ mod tests {
         let found = found(&history, "approver-not-member");
         assert_eq!((found[0].transaction, found[0].severity), (Some(left), Severity::Warning));
         assert_eq!(names(&history), ["approver-not-member"]);
+    }
+
+    #[test]
+    fn what_a_record_of_another_project_says_of_its_members_is_not_taken() {
+        use crate::audit::{KnownPolicies, Yardstick, audit_task};
+        use crate::evidence::testing::project;
+        let ours = || Some(project("sre"));
+        for (named, policy, known, believed) in [
+            (ours(), "sha256:other", None, true),
+            (Some(project("friends")), "sha256:other", ours(), false),
+            (Some(project("friends")), "ours", None, false),
+            (None, "ours", None, true),
+            (None, "sha256:other", None, false),
+            (None, "sha256:other", ours(), true),
+            (None, "sha256:other", Some(project("friends")), false),
+            (None, "sha256:third", ours(), false),
+        ] {
+            let mut history = story(&["releng1"]);
+            let yes = history.comment("outsider", 12, "Emergency-Approve: sre");
+            let mut record =
+                sample(&history, crate::ids::DeployId::fresh(), crate::record::Event::Recorded, "deployer1");
+            record.approvals = vec![approval("outsider", yes)];
+            record.approvals[0].project = named.clone();
+            if policy != "ours" {
+                record.policy = policy.into();
+            }
+            history.record("phabgate", 101, &record);
+            let mut evidence = history.evidence();
+            evidence.candidates.clear();
+            let earlier =
+                known.clone().map(|project| ("sha256:other".to_owned(), [("sre".to_owned(), project)].into()));
+            let yardstick = Yardstick::new(&history.policy).knowing(earlier.into_iter().collect::<KnownPolicies>());
+            let findings = audit_task(&evidence, &yardstick, &[]).findings;
+            let missing = findings.iter().any(|finding| finding.name == "approval-missing");
+            assert_eq!(missing, !believed, "{named:?} {policy} {known:?}");
+        }
     }
 
     #[test]

@@ -3,9 +3,8 @@
 use super::{Case, Finding, HIDDEN, Rule, Severity};
 use crate::audit::mirror::lost::{Denied, Lost};
 use crate::conduit::{Change, CommentVersion};
+use crate::evidence::is_unrelated;
 use crate::evidence::timeline::Moment;
-use crate::evidence::trailers::{self, Key};
-use crate::record::parse::{Parsed, parse};
 use crate::time::utc;
 
 pub(super) const RULE: Rule = Rule {
@@ -54,17 +53,17 @@ fn finding(rule: &Rule, case: &Case<'_>, lost: &Lost) -> Finding {
             (lost.noticed, format!("transaction {} was {what} by {who}, {seen}", was.id), true)
         }
         Denied::Comment(versions) => {
-            let version = telling(versions);
+            let version = telling(case, versions);
             let what = version.map_or(String::new(), |version| quoted(case, lost, version.text()));
             let number = version.map_or(0, |version| version.version);
             (lost.noticed, format!("the comment of {who} said {what} in version {number}, {seen}"), true)
         }
         Denied::Removed(versions) => {
-            let removal = case.evidence.timeline.transactions().iter().find(|row| row.id == was.id);
+            let removal = case.told.timeline.transactions().iter().find(|row| row.id == was.id);
             let removal = removal.and_then(|row| row.comments.first());
             let by = removal.map_or(String::new(), |gone| format!(" by {}", case.evidence.name_of(&gone.author)));
             let time = removal.map_or(lost.noticed, |gone| gone.created);
-            match telling(versions).filter(|version| speaks(version)) {
+            match telling(case, versions).filter(|version| speaks(case, version)) {
                 Some(version) => (
                     time,
                     format!("the comment of {who} was removed{by}; it said {}", quoted(case, lost, version.text())),
@@ -87,13 +86,13 @@ fn finding(rule: &Rule, case: &Case<'_>, lost: &Lost) -> Finding {
 }
 
 /// Of some versions, the newest that had to do with the emergency; where none had, the newest.
-fn telling(versions: &[CommentVersion]) -> Option<&CommentVersion> {
-    versions.iter().find(|version| speaks(version)).or_else(|| versions.first())
+fn telling<'v>(case: &Case<'_>, versions: &'v [CommentVersion]) -> Option<&'v CommentVersion> {
+    versions.iter().find(|version| speaks(case, version)).or_else(|| versions.first())
 }
 
 /// Whether a comment had to do with the emergency.
-fn speaks(version: &CommentVersion) -> bool {
-    Key::ALL.iter().any(|key| trailers::last(version.text(), *key).is_some()) || parse(version.text()) != Parsed::Absent
+fn speaks(case: &Case<'_>, version: &CommentVersion) -> bool {
+    !is_unrelated(version.text(), case.policy)
 }
 
 /// A text in quotes, unless it was written when the task was restricted: it may be what was taken away before all see it.

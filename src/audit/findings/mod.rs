@@ -1,7 +1,7 @@
 //! The findings, one a file: its name, how bad it is, what it means and how to mend it, and how it is found.
 //!
-//! In the room: the list of them, and what makes findings. Each is a pure function of the case. Not in the room: how
-//! deploys are judged, and what the server denies of what was seen: both are known when they come here.
+//! Responsible for the list of them, and for what makes findings. Each is a pure function of the case. Not for how deploys
+//! are judged, and what the server denies of what was seen: both are known when they come here.
 
 mod approval_edited;
 mod approval_late;
@@ -9,11 +9,14 @@ mod approval_missing;
 mod approval_removed;
 mod approval_self;
 mod approver_not_member;
+mod drill_late;
 mod follow_up_overdue;
 mod history_rewritten;
+mod objected_meanwhile;
 mod policy_differs;
 mod reason_changed;
 mod reason_missing;
+mod record_contradicted;
 mod record_duplicate;
 mod record_edited;
 mod record_forged;
@@ -25,6 +28,7 @@ mod rule_failed;
 mod tag_late;
 mod tag_removed;
 mod team_open;
+mod times_impossible;
 mod undecided;
 mod verdict_differs;
 
@@ -35,7 +39,7 @@ use super::deploys::Trial;
 use super::mirror::lost::Lost;
 use crate::evidence::records::Standing;
 use crate::evidence::timeline::Moment;
-use crate::evidence::{Evidence, Story};
+use crate::evidence::{Evidence, Removal, Story};
 use crate::ids::{DeployId, TaskId, TransactionId};
 use crate::policy::{Approval, Outcome, Policy, PolicyDigest, RuleOutcome, Verdict};
 
@@ -106,13 +110,18 @@ impl<'de> Deserialize<'de> for Finding {
 
 /// What findings are found in.
 pub(super) struct Case<'a> {
+    /// The evidence, with the texts that the mirror holds where the server blanked them.
     pub(super) evidence: &'a Evidence,
+    /// The evidence as the server tells it.
+    pub(super) told: &'a Evidence,
     pub(super) policy: &'a Policy,
     pub(super) digest: &'a PolicyDigest,
     /// The story of the task up to now.
     pub(super) story: &'a Story,
     /// The deploys of the task.
     pub(super) trials: &'a [Trial],
+    /// Records of the deploy of somebody else, which count for nothing.
+    pub(super) foreign: &'a [Standing],
     /// What the mirror saw and the server now denies.
     pub(super) lost: &'a [Lost],
     /// Texts of the task are not to be shown.
@@ -123,6 +132,14 @@ impl<'a> Case<'a> {
     /// The deploys that ran, or may have.
     fn ran(&self) -> impl Iterator<Item = &'a Trial> + use<'a> {
         self.trials.iter().filter(|trial| trial.deploy.ran())
+    }
+
+    /// What a comment said that was removed, where the mirror holds it.
+    fn text_of(&self, gone: &Removal) -> Option<&'a str> {
+        let rows = self.evidence.timeline.transactions();
+        let row = rows.iter().find(|row| row.id == gone.spoken.transaction)?;
+        let said = row.comments.iter().find(|version| !version.removed)?;
+        Some(said.text()).filter(|text| !text.is_empty())
     }
 
     /// A text of the task in quotes, or that it is hidden.
@@ -162,6 +179,7 @@ pub const ALL: &[Rule] = &[
     reason_missing::RULE,
     reason_changed::RULE,
     rule_failed::RULE,
+    objected_meanwhile::RULE,
     undecided::RULE,
     verdict_differs::RULE,
     tag_late::RULE,
@@ -170,9 +188,12 @@ pub const ALL: &[Rule] = &[
     record_late::RULE,
     record_unfinished::RULE,
     record_duplicate::RULE,
+    record_contradicted::RULE,
     record_edited::RULE,
     record_removed::RULE,
     record_forged::RULE,
+    times_impossible::RULE,
+    drill_late::RULE,
     policy_differs::RULE,
     team_open::RULE,
     follow_up_overdue::RULE,
@@ -198,13 +219,13 @@ impl Rule {
         Finding { deploy: Some(trial.deploy.id), ..self.of_task(case, moment, message) }
     }
 
-    /// A finding about a deploy, which its first record shows.
+    /// A finding about the start of a deploy, which its first record shows.
     fn at_record(&self, case: &Case<'_>, trial: &Trial, message: impl Into<String>) -> Finding {
         let deploy = &trial.deploy;
         Finding {
             deploy: Some(deploy.id),
             transaction: Some(deploy.first()),
-            time: deploy.recorded,
+            time: deploy.cut.time,
             name: self.name,
             severity: self.severity,
             task: case.evidence.task.id,

@@ -13,8 +13,9 @@ pub(super) const RULE: Rule = Rule {
            that will be a finding as well.",
     find: |rule, case| {
         let repeated = case.trials.iter().flat_map(|trial| {
-            trial.deploy.repeated().map(move |standing| {
-                let mut same = trial.deploy.distinct().filter(|first| first.record.event == standing.record.event);
+            trial.deploy.records.repeated().map(move |standing| {
+                let mut same =
+                    trial.deploy.records.distinct().filter(|first| first.record.event == standing.record.event);
                 let equal = same.any(|first| first.record == standing.record);
                 let (differs, severity) =
                     if equal { ("", Severity::Notice) } else { (", and the two differ", Severity::Warning) };

@@ -15,14 +15,18 @@ pub(super) const RULE: Rule = Rule {
            into a comment of its own.",
     find: |rule, case| {
         let edited = case.trials.iter().flat_map(|trial| {
-            trial.deploy.records.iter().filter(|standing| standing.changed).map(move |standing| {
-                let transactions = case.evidence.timeline.transactions();
+            trial.deploy.records.iter().filter(|standing| standing.changed).filter_map(move |standing| {
+                let transactions = case.told.timeline.transactions();
                 let comment = transactions.iter().find(|it| it.id == standing.moment.transaction);
                 let newest = comment.and_then(|transaction| transaction.comments.first());
+                // That it was removed is a finding of its own.
+                if newest.is_some_and(|newest| newest.removed) {
+                    return None;
+                }
                 let by = newest.map_or_else(|| "somebody".to_owned(), |version| case.evidence.name_of(&version.author));
                 let time = newest.map_or(standing.moment.time, |version| version.created);
                 let message = format!("the record ({}) was edited by {by}", what(standing));
-                rule.of_deploy(case, trial, Moment { time, ..standing.moment }, message)
+                Some(rule.of_deploy(case, trial, Moment { time, ..standing.moment }, message))
             })
         });
         edited.collect()

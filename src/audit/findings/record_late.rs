@@ -12,11 +12,11 @@ pub(super) const RULE: Rule = Rule {
            than an hour.\n\n\
            Until then nobody who looked at the task knew of the deploy, and what is written down later is \
            remembered less well.\n\n\
-           Run `phabgate outbox flush` from cron, so that what the tracker did not take is delivered, and \
+           Run `phabgate outbox flush` from cron, so that what the server did not take is delivered, and \
            record deploys by other means right away.",
     find: |rule, case| {
         let late = case.trials.iter().flat_map(|trial| {
-            trial.deploy.distinct().filter_map(move |standing| {
+            trial.deploy.records.distinct().filter_map(move |standing| {
                 let record = &standing.record;
                 let (what, stated) = match record.event {
                     Event::Started => ("start", record.started?),

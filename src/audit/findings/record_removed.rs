@@ -2,6 +2,7 @@
 
 use super::{Rule, Severity};
 use crate::evidence::timeline::Moment;
+use crate::record::parse::claims;
 
 pub(super) const RULE: Rule = Rule {
     name: "record-removed",
@@ -10,7 +11,8 @@ pub(super) const RULE: Rule = Rule {
     page: "A comment of a recorder, or of somebody who deployed by the records of the task, was removed. The \
            server blanks the text of a removed comment, so whether it was a record cannot be told; of a \
            recorder it most likely was. Of a deployer, and of an account that cannot be read, it is less likely \
-           and less bad.\n\n\
+           and less bad. What the mirror of an earlier audit holds is not guessed: a record counts though it was removed, and \
+           a comment that was none is no finding.\n\n\
            A deploy whose records are gone cannot be audited.\n\n\
            Ask who removed it why. What is still in the journal of the host, or in an older mirror, shows what \
            it said.",
@@ -18,13 +20,20 @@ pub(super) const RULE: Rule = Rule {
         let deployers: Vec<&str> = case
             .trials
             .iter()
-            .flat_map(|trial| &trial.deploy.records)
+            .flat_map(|trial| trial.deploy.records.iter())
             .flat_map(|standing| standing.record.deployer.iter().chain(&standing.record.behind))
             .filter_map(|deployer| deployer.phid.as_ref())
             .map(|phid| phid.as_str())
             .collect();
         let removals = &case.story.removals;
         let gone = removals.iter().filter_map(|gone| {
+            let moment = Moment { transaction: gone.spoken.transaction, ..gone.removed };
+            let (author, by) = (case.evidence.name_of(&gone.author), case.evidence.name_of(&gone.by));
+            // What an earlier audit saw of it needs no guess.
+            if let Some(text) = case.text_of(gone) {
+                let message = format!("a record of {author} was removed by {by}; an earlier audit had seen it");
+                return claims(text).then(|| rule.of_task(case, moment, message));
+            }
             let recorder = case.evidence.is_recorder(&gone.author, case.policy);
             let (whose, severity) = match (recorder, deployers.contains(&gone.author.as_str())) {
                 (Some(true), _) => ("a recorder", Severity::Error),
@@ -32,9 +41,7 @@ pub(super) const RULE: Rule = Rule {
                 (None, false) => ("an account that cannot be read", Severity::Notice),
                 (Some(false), false) => return None,
             };
-            let (author, by) = (case.evidence.name_of(&gone.author), case.evidence.name_of(&gone.by));
             let message = format!("a comment of {author}, {whose}, was removed by {by}; it may have been a record");
-            let moment = Moment { transaction: gone.spoken.transaction, ..gone.removed };
             Some(rule.of_task(case, moment, message).but(severity))
         });
         gone.collect()

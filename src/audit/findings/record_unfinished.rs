@@ -15,7 +15,7 @@ pub(super) const RULE: Rule = Rule {
            `phabgate record TASK --deploy ID --finished --outcome …` closes it.",
     find: |rule, case| {
         let unfinished = case.trials.iter().filter_map(|trial| {
-            let started = trial.deploy.unfinished()?;
+            let started = trial.deploy.records.unfinished()?;
             let on = match case.hide {
                 true => String::new(),
                 false => format!(" on {}", shorten(&started.record.host, 60)),

@@ -88,6 +88,11 @@ pub(super) struct Found<'a> {
     pub(super) miss: Miss,
 }
 
+/// Whether a comment of this text holds nothing that reads as an answer.
+pub(super) fn is_silent(text: &str, policy: &Policy) -> bool {
+    read(text, Place::Comment, policy).is_empty() && lone_approval(text).is_none()
+}
+
 /// A line that may be a near miss, as it stands before a policy says which teams there are.
 #[derive(Debug, Clone)]
 pub(super) struct Candidate {

@@ -1,7 +1,7 @@
 //! `repeat`: these approvals have not served another deploy.
 
 use super::{Context, Rule};
-use crate::evidence::records::Standing;
+use crate::evidence::records::{Standing, end_of};
 use crate::record::{Event, Outcome};
 
 pub(super) const RULE: Rule = Rule {
@@ -60,7 +60,8 @@ fn deploy(context: &Context<'_>, last: &Standing) -> String {
         (None, Some(deployer)) if !context.hide => crate::text::inert(&deployer.user),
         (None, _) => "somebody".to_owned(),
     };
-    let ended = match of_deploy().filter_map(|other| other.record.outcome).next_back() {
+    let end = end_of(context.records, last.record.deploy);
+    let ended = match end.and_then(|end| end.record.outcome) {
         Some(Outcome::Succeeded) => "which succeeded",
         Some(Outcome::Failed) => "which failed",
         Some(Outcome::RolledBack) => "which was rolled back",

@@ -1,6 +1,7 @@
 //! `team:NAME`: enough people of a team have approved.
 
 use super::{Context, Rule, list};
+use crate::evidence::Purpose;
 use crate::policy::verdict::{Outcome, RuleOutcome, TeamCount, WhyNot};
 use crate::time::rough;
 
@@ -38,6 +39,10 @@ fn judge(context: &Context<'_>, count: &TeamCount) -> RuleOutcome {
     if missing == 0 {
         return outcome(Outcome::Pass, format!("{} approved by {}", count.title, list(&count.by, "and")), None);
     }
+    if context.evidence.purpose == Purpose::Audit {
+        let message = format!("{}{}", had_not_approved(count, missing), elsewhere(context, count));
+        return outcome(Outcome::Fail, message, None);
+    }
     let have = match count.by.len() {
         0 => String::new(),
         _ => format!(" (so far {})", list(&count.by, "and")),
@@ -69,6 +74,19 @@ fn judge(context: &Context<'_>, count: &TeamCount) -> RuleOutcome {
         rough(context.policy.max_age)
     );
     outcome(Outcome::Pending, message, Some(hint))
+}
+
+/// The same of a deploy of the past, for which no approval can come any more.
+fn had_not_approved(count: &TeamCount, missing: usize) -> String {
+    let missing = match missing {
+        1 => "1 approval was missing".to_owned(),
+        more => format!("{more} approvals were missing"),
+    };
+    let have = match count.by.len() {
+        0 => String::new(),
+        _ => format!(" beside that of {}", list(&count.by, "and")),
+    };
+    format!("{} had not approved: {missing}{have}", count.title)
 }
 
 /// Says of people who approved for this team as well that they serve another: one person fills one slot.

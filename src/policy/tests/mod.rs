@@ -62,6 +62,7 @@ pub(crate) fn built_in() -> Policy {
         require_open: true,
         recorders: strings(&["phabgate"]),
         open_spaces: Vec::new(),
+        records: crate::policy::BelievedRecords::Deployers,
         follow_up: None,
     }
 }

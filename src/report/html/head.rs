@@ -62,9 +62,11 @@ fn tiles(report: &Report<'_>) -> Markup {
     let tile = |count: usize, words: Markup, more: String| {
         html! { div { dd { (number(count)) } dt { (words) } @if !more.is_empty() { dd.more { (more) } } } }
     };
-    let drills = match figures.drills {
-        0 => String::new(),
-        drills => format!("and {}, in no figure", plural(drills, "drill")),
+    let drills = match (figures.drills, figures.not_started) {
+        (0, 0) => String::new(),
+        (drills, 0) => format!("and {}, in no figure", plural(drills, "drill")),
+        (0, never) => format!("and {never} that never started, in no figure"),
+        (drills, never) => format!("and {} and {never} that never started, in no figure", plural(drills, "drill")),
     };
     let tag =
         html! { (if report.population.tagged == 1 { "task" } else { "tasks" }) " with #" (Inert(&report.policy.tag)) };

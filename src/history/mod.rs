@@ -20,7 +20,7 @@ use crate::evidence::records::{Standing, comments};
 use crate::evidence::timeline::Moment;
 use crate::evidence::{Candidate, Evidence, Story};
 use crate::ids::{DeployId, Phid, Project, User};
-use crate::policy::{self, Intent, Policy, StandingWord, Verdict};
+use crate::policy::{self, Intent, Policy, PolicyDigest, StandingWord, Verdict};
 use crate::record::parse::Parsed;
 
 /// What an entry tells of.
@@ -173,6 +173,7 @@ pub fn tell(evidence: &Evidence, policy: &Policy, show_restricted: bool) -> Hist
     let teller = Teller {
         evidence: &hindsight,
         policy,
+        digest: policy.digest(),
         verdict: policy::evaluate(evidence, policy, &intent, None),
         words: policy::standing_words(evidence, policy, &story),
         story: &story,
@@ -229,6 +230,7 @@ pub fn people(evidence: &Evidence) -> BTreeSet<Phid<User>> {
 struct Teller<'a> {
     evidence: &'a Evidence,
     policy: &'a Policy,
+    digest: PolicyDigest,
     story: &'a Story,
     verdict: Verdict,
     words: Vec<StandingWord>,

@@ -5,12 +5,16 @@
 
 use std::collections::BTreeSet;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::{Detail, Entry, Kind, Teller, Tone, clipped};
 use crate::evidence::records::Authority;
 use crate::evidence::timeline::Comment;
-use crate::ids::DeployId;
+use crate::ids::{DeployId, Phid, User};
 use crate::record::parse::Parsed;
 use crate::record::{ApprovalKind, Event, ExitStatus, Outcome, Record};
+use crate::text::inert;
+use crate::time::utc;
 
 impl Teller<'_> {
     /// What a comment records. `seen` holds the records that were told before it.
@@ -48,7 +52,7 @@ impl Teller<'_> {
                             "said, as a member of a team, that nobody knows how the deploy ended: another may start";
                         (Tone::Mind, words.to_owned(), detail)
                     }
-                    (true, false) => (tone(record), self.told(record), detail),
+                    (true, false) => (tone(record), self.told(record, transaction.created), detail),
                     (true, true) => {
                         let words = format!("{} a second time: a duplicate of the record before", event(record.event));
                         (Tone::Mind, words, detail)
@@ -56,7 +60,7 @@ impl Teller<'_> {
                     (false, _) => {
                         let claim = match self.hide {
                             true => event(record.event).to_owned(),
-                            false => self.told(record),
+                            false => self.told(record, transaction.created),
                         };
                         let why = self.why_not_believed(record, authority);
                         (Tone::Bad, format!("wrote a record that is not believed, as {why}; it says: {claim}"), detail)
@@ -82,41 +86,87 @@ impl Teller<'_> {
         }
     }
 
-    fn told(&self, record: &Record) -> String {
+    /// What a record says; `written` is when it was.
+    fn told(&self, record: &Record, written: Timestamp) -> String {
         let mut words = event(record.event).to_owned();
         if record.drill {
             words.push_str(" (a drill)");
         }
-        match &record.deployer {
-            Some(deployer) => words.push_str(&format!(" by {}", clipped(&deployer.user))),
-            None => words.push_str(" by nobody known"),
-        }
+        words.push_str(&match &record.deployer {
+            Some(deployer) => format!(" by {}", self.person(deployer.phid.as_ref(), &deployer.user)),
+            None => " by nobody known".to_owned(),
+        });
         if record.event == Event::Finished {
             words.push_str(&format!(": {}", ended(record)));
-            words.push_str(&self.note(record));
-            return words;
+            words.push_str(&stated("ended", record.finished, written));
+        } else {
+            if !self.hide {
+                words.push_str(&format!(" on {}", clipped(&record.host)));
+            }
+            words.push_str(&stated("started", record.started, written));
+            if let Some(change) = &record.change {
+                words.push_str(&format!("; change {}", self.quote(change)));
+            }
+            if let Some(command) = &record.command {
+                words.push_str(&format!("; command {}", self.quote(command)));
+            }
+            if record.event == Event::Recorded {
+                words.push_str(&format!("; {}", ended(record)));
+            }
         }
-        words.push_str(&format!(" on {}", clipped(&record.host)));
-        if let Some(change) = &record.change {
-            words.push_str(&format!("; change {}", self.quote(change)));
+        words.push_str(&record.note.as_ref().map(|note| format!("; note {}", self.quote(note))).unwrap_or_default());
+        if record.event != Event::Finished {
+            words.push_str(&format!("; {}; verdict {}", self.approved(record), self.word(&record.verdict, &VERDICTS)));
+            if !record.failed.is_empty() && !self.hide {
+                words.push_str(&format!(" because of {}", clipped(&record.failed.join(", "))));
+            }
         }
-        if let Some(command) = &record.command {
-            words.push_str(&format!("; command {}", self.quote(command)));
+        if record.policy != self.digest.as_str() {
+            words.push_str("; another policy than this one judged it");
         }
-        if record.event == Event::Recorded {
-            words.push_str(&format!("; {}", ended(record)));
-        }
-        words.push_str(&self.note(record));
-        words.push_str(&format!("; {}; verdict {}", approved(record), clipped(&record.verdict)));
-        if !record.failed.is_empty() {
-            words.push_str(&format!(" because of {}", clipped(&record.failed.join(", "))));
-        }
+        words.push_str(&format!("; deploy {}", record.deploy));
         words
     }
 
-    fn note(&self, record: &Record) -> String {
-        record.note.as_ref().map(|note| format!("; note {}", self.quote(note))).unwrap_or_default()
+    /// Who somebody is: whom the account is called today, else the name as it was written. Of a restricted task nothing
+    /// that was written is told.
+    fn person(&self, phid: Option<&Phid<User>>, written: &str) -> String {
+        match phid.and_then(|phid| self.evidence.accounts.get(phid)) {
+            Some(account) => inert(&account.username),
+            None if self.hide => "somebody".to_owned(),
+            None => clipped(written),
+        }
     }
+
+    /// A word of a record; of a restricted task only where it is one of these.
+    fn word(&self, word: &str, known: &[&str]) -> String {
+        if self.hide && !known.contains(&word) { "(hidden)".to_owned() } else { clipped(word) }
+    }
+
+    fn approved(&self, record: &Record) -> String {
+        if record.approvals.is_empty() {
+            return "approved by nobody".to_owned();
+        }
+        let teams: Vec<&str> = self.policy.teams.iter().map(|team| team.key.as_str()).collect();
+        let by = record.approvals.iter().map(|approval| {
+            let attested = if approval.kind == ApprovalKind::Attested { ", attested" } else { "" };
+            let person = self.person(approval.phid.as_ref(), &approval.user);
+            format!("{person} ({}{attested})", self.word(&approval.team, &teams))
+        });
+        format!("approved by {}", by.collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// The verdicts that a record can tell.
+const VERDICTS: [&str; 4] = ["allowed", "pending", "denied", "undecided"];
+
+/// How far the time of an event may be from that of its record without being worth a word.
+const APART: SignedDuration = SignedDuration::from_mins(1);
+
+/// When something happened by the record, where that is another time than that of the record.
+fn stated(happened: &str, time: Option<Timestamp>, written: Timestamp) -> String {
+    let far = time.filter(|time| time.duration_since(written).abs() > APART);
+    far.map(|time| format!("; it states that it {happened} at {}", utc(time))).unwrap_or_default()
 }
 
 fn event(event: Event) -> &'static str {
@@ -140,17 +190,6 @@ fn ended(record: &Record) -> String {
         Some(ExitStatus::Signal(signal)) => format!("{outcome}, killed by signal {signal}"),
         None => outcome.to_owned(),
     }
-}
-
-fn approved(record: &Record) -> String {
-    if record.approvals.is_empty() {
-        return "approved by nobody".to_owned();
-    }
-    let by = record.approvals.iter().map(|approval| {
-        let attested = if approval.kind == ApprovalKind::Attested { ", attested" } else { "" };
-        format!("{} ({}{attested})", clipped(&approval.user), clipped(&approval.team))
-    });
-    format!("approved by {}", by.collect::<Vec<_>>().join(", "))
 }
 
 fn tone(record: &Record) -> Tone {

@@ -1,7 +1,7 @@
 //! Tests of the story that is told.
 
 use super::*;
-use crate::evidence::testing::{History as Made, person};
+use crate::evidence::testing::{History as Made, at, person};
 use crate::record::render::render;
 use crate::record::render::tests::example;
 use crate::record::{Deployer, DeployerSource, Event, Outcome, Record, RecordedApproval};
@@ -31,7 +31,14 @@ fn record(event: Event) -> Record {
     record.deployer =
         Some(Deployer { user: "deployer1".into(), phid: Some(person("deployer1")), source: DeployerSource::Token });
     record.behind = Vec::new();
+    record.policy = Made::ready().policy.digest().to_string();
+    (record.started, record.finished) = (record.started.map(|_| at(30)), record.finished.map(|_| at(40)));
     record
+}
+
+/// What a record says last.
+fn deploy() -> String {
+    format!("; deploy {}", example().deploy)
 }
 
 #[test]
@@ -62,12 +69,35 @@ fn an_emergency_is_told_in_order() {
             "approve releng1 approved for releng: counts now",
             "approve sre1 approved for sre: counts now",
             "record phabgate recorded the start of a deploy by deployer1 on deploy1.example; command 'scap sync-world'; \
-             approved by releng1 (releng), sre1 (sre, attested); verdict allowed",
-            "record phabgate recorded the end of a deploy by deployer1: succeeded, exit status 0; note 'went well'",
+             approved by releng1 (releng), sre1 (sre, attested); verdict allowed; \
+             deploy 0198f5d0-0000-7000-8000-000000000001",
+            "record phabgate recorded the end of a deploy by deployer1: succeeded, exit status 0; note 'went well'; \
+             deploy 0198f5d0-0000-7000-8000-000000000001",
             "status deployer1 closed the task as resolved",
             "status sre1 opened the task again (open)",
         ]
     );
+}
+
+#[test]
+fn a_record_tells_the_times_that_it_states_another_policy_and_whose_account_it_names() {
+    let mut made = Made::ready();
+    let mut stated = record(Event::Recorded);
+    stated.started = Some(at(-7_200));
+    stated.policy = format!("sha256:{}", "0".repeat(64));
+    stated.deployer = stated.deployer.map(|deployer| Deployer { user: "somebody-else".into(), ..deployer });
+    made.comment("phabgate", 30, &render(&stated).unwrap());
+    made.comment("phabgate", 40, &render(&Record { started: Some(at(-7_200)), ..record(Event::Finished) }).unwrap());
+    let records = of(&told(&made), Kind::Record);
+    for words in [
+        "recorded a deploy by other means by deployer1 on",
+        &format!("; it states that it started at {};", crate::time::utc(at(-7_200))),
+        "; another policy than this one judged it",
+        &deploy(),
+    ] {
+        assert!(records[0].contains(words), "{words}: {}", records[0]);
+    }
+    assert!(!records[1].contains("states") && !records[1].contains("another policy"), "{}", records[1]);
 }
 
 #[test]
@@ -323,8 +353,13 @@ fn a_restricted_task_keeps_its_texts_to_itself() {
     secret.command = Some("SECRET".into());
     secret.note = Some("SECRET".into());
     secret.change = Some("SECRET".into());
-    made.comment("phabgate", 10, &render(&secret).unwrap());
+    secret.verdict = "SECRET".into();
+    secret.failed = vec!["SECRET".into()];
+    secret.approvals[0].team = "SECRET".into();
+    (secret.approvals[0].user, secret.approvals[0].phid) = ("SECRET".into(), None);
+    (secret.approvals[1].user, secret.approvals[1].phid) = ("SECRET".into(), Some(person("stranger")));
     secret.host = "SECRET".into();
+    made.comment("phabgate", 10, &render(&secret).unwrap());
     made.comment("outsider", 11, &render(&secret).unwrap());
     made.comment("outsider", 12, "```lang=json, name=phabgate/record/1\n{\"SECRET\": 1}\n```");
     made.comment("outsider", 13, "```lang=json, name=phabgate/record/SECRET\n```");

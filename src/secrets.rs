@@ -1,4 +1,5 @@
-//! What a secret looks like by itself, whatever stands around it: tokens of known services, passwords in URLs, private keys.
+//! What a secret looks like by itself, whatever stands around it: tokens of known services, passwords and signatures in
+//! URLs, private keys.
 //!
 //! Responsible for finding them in a text, for every part of the gate that shows text which may hold one: errors of the
 //! server, snippets of the configuration, records. Not responsible for secrets that only their surroundings give away,
@@ -27,22 +28,47 @@ type Known = (&'static [&'static str], Regex);
 ///
 /// Before each the words of which one stands in whatever it matches: a text without them need not be matched.
 static KNOWN: LazyLock<Option<Vec<Known>>> = LazyLock::new(|| {
-    let known: [(&'static [&'static str], &str); 13] = [
-        // GitHub, GitLab, npm, PyPI.
+    let known: [(&'static [&'static str], &str); 32] = [
+        // GitHub, GitLab, npm, PyPI, RubyGems, Docker Hub.
         (&["ghp_", "gho_", "ghu_", "ghs_", "ghr_"], r"\bgh[pousr]_[0-9A-Za-z]{20,}"),
         (&["github_pat_"], r"\bgithub_pat_[0-9A-Za-z_]{20,}"),
-        (&["glpat-"], r"\bglpat-[0-9A-Za-z_-]{20,}"),
+        (&["gl"], r"\bgl(?:pat|rt|dt|cbt|ptt|ft|soat|imt|agent)-[0-9A-Za-z_.-]{20,}"),
         (&["npm_"], r"\bnpm_[0-9A-Za-z]{30,}"),
         (&["pypi-"], r"\bpypi-[0-9A-Za-z_-]{40,}"),
-        // AWS, Google, Slack, Stripe.
+        (&["rubygems_"], r"\brubygems_[0-9a-f]{40,}"),
+        (&["dckr_"], r"\bdckr_[a-z]{2,6}_[0-9A-Za-z_-]{20,}"),
+        // AWS, Google, Azure, DigitalOcean, Slack, Stripe, Shopify.
         (&["AKIA", "ASIA"], r"\b(?:AKIA|ASIA)[0-9A-Z]{16}"),
         (&["AIza"], r"\bAIza[0-9A-Za-z_-]{35}"),
-        (&["xox"], r"\bxox[a-z]-[0-9A-Za-z-]{10,}"),
+        (&["ya29."], r"\bya29\.[0-9A-Za-z_-]{20,}"),
+        (&["GOCSPX-"], r"\bGOCSPX-[0-9A-Za-z_-]{20,}"),
+        (&["8Q~"], r"\b[0-9A-Za-z_~.-]{3}8Q~[0-9A-Za-z_~.-]{31,37}"),
+        (&["do"], r"\bdo[opr]_v1_[0-9a-f]{40,}"),
+        (&["xox", "xapp-"], r"\bx(?:ox[a-z]|app)-[0-9A-Za-z-]{10,}"),
         (&["hooks.slack.com"], r"hooks\.slack\.com/services/(?<secret>[0-9A-Za-z/_-]+)"),
-        (&["k_live_", "k_test_"], r"\b[rs]k_(?:live|test)_[0-9A-Za-z]{16,}"),
+        (&["k_live_", "k_test_", "whsec_"], r"\b(?:[rs]k_(?:live|test)|whsec)_[0-9A-Za-z+/=]{16,}"),
+        (&["shp"], r"\bshp(?:at|ca|pa|ss)_[0-9A-Fa-f]{32}"),
+        // HashiCorp Vault, the older form of it too; Grafana, New Relic, Atlassian, Tailscale, Databricks.
+        (&["hv"], r"\bhv[sbr]\.[0-9A-Za-z_-]{20,}"),
+        (&["s."], r"(?:^|[^0-9A-Za-z_./-])(?<secret>s\.[0-9A-Za-z]{24})(?:[^0-9A-Za-z]|$)"),
+        (&["glsa_", "glc_"], r"\bgl(?:sa|c)_[0-9A-Za-z+/=]{32,}(?:_[0-9a-f]{8})?"),
+        (&["NRAK-"], r"\bNRAK-[0-9A-Z]{27}"),
+        (&["ATATT3"], r"\bATATT3[0-9A-Za-z_=-]{50,}"),
+        (&["tskey-"], r"\btskey-[0-9A-Za-z-]{16,}"),
+        (&["dapi"], r"\bdapi[0-9a-f]{32}"),
+        // OpenAI and Anthropic, Hugging Face, SendGrid, age.
+        (&["sk-"], r"\bsk-(?:[a-z]+[0-9]*-)*[0-9A-Za-z_-]{32,}"),
+        (&["hf_"], r"\bhf_[0-9A-Za-z]{30,}"),
+        (&["SG."], r"\bSG\.[0-9A-Za-z_-]{16,}\.[0-9A-Za-z_-]{16,}"),
+        (&["AGE-SECRET-KEY-"], r"\bAGE-SECRET-KEY-1[0-9A-Z]{40,}"),
         // RFC 7519: two parts of base64url that begin as JSON objects do.
         (&["eyJ"], r"\beyJ[0-9A-Za-z_-]{8,}\.eyJ[0-9A-Za-z_-]{8,}(?:\.[0-9A-Za-z_-]*)?"),
         (&["PRIVATE KEY"], r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"),
+        // URLs that are signed, whatever else is in them: of AWS, Google, Azure, CDNs; without the signature they open nothing.
+        (
+            &["ig=", "ignature=", "oken=", "redential=", "olicy=", "mac=", "code="],
+            r"(?i)[?&;](?:sig|signature|x-(?:amz|goog|oss|cos)-(?:signature|security-token|credential)|key-pair-id|policy|hmac|hdn(?:ts|ea)|code|(?:[a-z]+_)?token)=(?<secret>[^&\s#'\x22\\]+)",
+        ),
         // RFC 3986: up to the last @ of the authority.
         (&["://"], r#"://(?<secret>[^/\s"'?#]+)@"#),
     ];
@@ -133,6 +159,13 @@ mod tests {
             "AKIAIOSFODNN7EXAMPLE",
             "xoxb-123456789012-abcdefghijkl",
             "sk_live_0123456789abcdef",
+            "hvs.CAESIJ0123456789abcdefghijklmnop",
+            "s.0123456789abcdefABCDEF01",
+            "dckr_pat_0123456789abcdefghij_-ABCDE",
+            "glrt-0123456789abcdefghij",
+            "sk-proj-0123456789abcdefghijABCDEFGHIJ0123",
+            "hf_0123456789abcdefghijABCDEFGHIJ",
+            "SG.0123456789abcdefghij.0123456789abcdefghij",
             jwt,
         ] {
             let text = format!("see {token}, and go");
@@ -140,13 +173,33 @@ mod tests {
         }
         let text = "git clone https://me:p@ss@host/x ssh://git@host";
         assert_eq!(replaced(text, find(text), "***"), "git clone https://***@host/x ssh://***@host");
+        for name in
+            ["sig", "Signature", "X-Amz-Signature", "X-Amz-Security-Token", "X-Goog-Signature", "access_token", "code"]
+        {
+            let text = format!("curl https://host/x?sp=r&{name}=a%2Bb&se=2027 -o x");
+            assert_eq!(
+                replaced(&text, find(&text), "***"),
+                format!("curl https://host/x?sp=r&{name}=***&se=2027 -o x")
+            );
+        }
         let key = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\n-----END OPENSSH PRIVATE KEY-----\nafter";
         assert_eq!(replaced(key, find(key), "***"), "***\nafter");
     }
 
     #[test]
     fn other_words_are_none() {
-        for text in ["the cli-tool", "api-gateway01", "https://host/a@b", "me@host", "AKIA", "ghp_x", "sk_live_"] {
+        for text in [
+            "the cli-tool",
+            "api-gateway01",
+            "https://host/a@b",
+            "me@host",
+            "AKIA",
+            "ghp_x",
+            "sk_live_",
+            "hvs.x",
+            "logs.0123456789",
+            "?se=1&sp=r",
+        ] {
             assert!(find(text).is_empty(), "{text}");
         }
     }

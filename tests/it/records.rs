@@ -220,6 +220,11 @@ fn secrets_are_in_no_part_of_a_record() {
         &format!("{{\"password\":\"{secret}\"}}"),
         &format!("-p{secret}"),
         &format!("Cookie: a={secret}"),
+        "redis-cli",
+        "-a",
+        secret,
+        &format!("ALTER USER r IDENTIFIED BY '{secret}'"),
+        &format!("https://host/x?sp=r&sig={secret}"),
     ];
     let (code, _, err) = server.run(&arguments);
     assert_eq!(code, 0, "{err}");
@@ -227,7 +232,7 @@ fn secrets_are_in_no_part_of_a_record() {
     let texts = world.transactions.iter().flat_map(|row| &row.versions).map(|version| version.text.as_str());
     assert!(texts.chain([err.as_str()]).all(|text| !text.contains(secret)), "{err}");
     let record = &server.records(1)[0];
-    assert_eq!(record.note.as_deref(), Some("password:[masked]"));
+    assert_eq!(record.note.as_deref(), Some("password: [masked]"));
     assert_eq!(record.change.as_deref(), Some("https://[masked]@host/x"));
 }
 

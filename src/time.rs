@@ -2,6 +2,8 @@
 //!
 //! Responsible for these three. Programs get RFC 3339. Not responsible for what a time means for a deploy.
 
+use std::time::Duration;
+
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp, Zoned};
@@ -26,6 +28,14 @@ pub fn rough(duration: SignedDuration) -> String {
         (hours, 0) => format!("{hours} h"),
         (hours, minutes) if hours < 48 => format!("{hours} h {minutes} min"),
         (hours, _) => format!("{} days", hours / 24),
+    }
+}
+
+/// How long something took or may take, as briefly as people read it: `46 ms`, and from a second on whole seconds, `10 s`.
+pub fn brief(duration: Duration) -> String {
+    match duration.as_millis() {
+        millis if millis < 1000 => format!("{millis} ms"),
+        millis => format!("{} s", (millis + 500) / 1000),
     }
 }
 

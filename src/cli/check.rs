@@ -271,7 +271,7 @@ impl<'a> Reading<'a> {
         match tokio::time::timeout(SLOW, &mut reading).await {
             Ok(read) => read,
             Err(_) => {
-                ui.note(&format!("the tracker is slow to answer; waiting up to {} s", self.limit.as_secs()));
+                ui.note(&format!("the tracker is slow to answer; waiting up to {}", crate::time::brief(self.limit)));
                 reading.await
             }
         }

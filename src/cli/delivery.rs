@@ -58,7 +58,11 @@ async fn deliver_one(
     ui: &mut Ui,
 ) -> Result<Option<Delivered>, Failure> {
     let left = patience.deadline.saturating_duration_since(Instant::now());
-    let Some(lock) = lock(journal, session.base(), left).await? else { return Ok(None) };
+    let Some(lock) = lock(journal, session.base(), left).await? else {
+        let task = journal.state(deploy)?.intent().task;
+        ui.warn(&format!("{task}: `{}` is not sent now: another process holds the outbox", event.word()));
+        return Ok(None);
+    };
     // Read under the lock: another process may have delivered it by now.
     let state = journal.state(deploy)?;
     let Some(mut due) = state.outbox().into_iter().find(|due| due.event == event) else {
@@ -151,7 +155,7 @@ pub(super) fn say_refused(task: TaskId, event: Event, why: &str, ui: &mut Ui) {
     ui.warn(&format!("{task}: `{}` was refused and is not on the task: {why}", event.word()));
     ui.hint(&format!(
         "let the token's account comment on {task}: its status may lock it or demand multi-factor authentication, the \
-         server may be read-only, or a filter may be in the way; it is sent again once {task} or its status changes, or \
+         server may be read-only, or a filter or a redirect may be in the way; it is sent again once {task} or its status changes, or \
          by `phabgate outbox flush --retry`"
     ));
 }

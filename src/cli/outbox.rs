@@ -192,7 +192,8 @@ async fn deliver_all(session: &Session, journal: &mut Journal, how: Flush, ui: &
             }
             // What is asked for once is sent once, and not again at each look.
             let retry = how.retry && pass == 0;
-            let patience = Patience { retry, ..Patience::until(Instant::now() + EACH.min(left)) };
+            let patience =
+                Patience { retry, look_first: pass == 0, ..Patience::until(Instant::now() + EACH.min(left)) };
             if !deliver(session, &owner, journal, *deploy, patience, ui).await?.is_empty() {
                 deadline = Instant::now() + total;
             }

@@ -22,7 +22,7 @@ use crate::crash;
 use crate::evidence::records::Standing;
 use crate::evidence::{Evidence, Purpose};
 use crate::ids::{DeployId, TransactionId};
-use crate::journal::{self, Journal, Stage, Step, Way};
+use crate::journal::{self, Journal, Phase, Stage, Step, Way};
 use crate::publish::Patience;
 use crate::record::like::is_like;
 use crate::record::render::render;
@@ -174,7 +174,9 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
             Vec::new()
         }
     };
-    show(&queued, &delivered, read.verdict.decision.word(), ui);
+    let left = journal.state(queued.deploy)?.outbox();
+    let left = left.iter().find(|due| due.event == queued.event).map(|due| &due.phase);
+    show(&queued, &delivered, left, read.verdict.decision.word(), ui);
     Ok(Exit::Done)
 }
 
@@ -376,11 +378,12 @@ fn queue(
     Ok(record)
 }
 
-fn show(record: &Record, delivered: &[Delivered], now: &'static str, ui: &mut Ui) {
+fn show(record: &Record, delivered: &[Delivered], left: Option<&Phase>, now: &'static str, ui: &mut Ui) {
     let transaction =
         delivered.iter().find(|delivered| delivered.event == record.event).map(|delivered| delivered.transaction);
     if ui.is_json() {
-        let state = if transaction.is_some() { "delivered" } else { "queued" };
+        // Another process may have delivered it meanwhile.
+        let state = left.map_or("delivered", Phase::word);
         let Record { deploy, event, .. } = *record;
         ui.json(&Json { schema: SCHEMA, deploy, event, state, transaction, verdict_now: now, record });
         return;
@@ -390,9 +393,13 @@ fn show(record: &Record, delivered: &[Delivered], now: &'static str, ui: &mut Ui
         Some(_) if verdict != now => format!("verdict when it started: {verdict}, now: {now}"),
         _ => format!("verdict: {verdict}"),
     };
-    match transaction {
+    match left {
         // Where it stands was said when it was delivered.
-        Some(_) => ui.data(&format!("recorded on {task} ({verdict})")),
-        None => ui.data(&format!("queued for {task} ({verdict}): `phabgate outbox flush --wait` delivers it")),
+        None => ui.data(&format!("recorded on {task} ({verdict})")),
+        // What to do about it was said when it was refused.
+        Some(Phase::Refused { .. }) => ui.data(&format!("kept for {task}, which refused it ({verdict})")),
+        Some(Phase::Ready | Phase::Unclear { .. }) => {
+            ui.data(&format!("queued for {task} ({verdict}): `phabgate outbox flush --wait` delivers it"))
+        }
     }
 }

@@ -17,7 +17,7 @@ use crate::config::system_program;
 use crate::deploy::GATE_FAILED;
 use crate::deploy::identity::Identity;
 use crate::ids::{DeployId, TaskId, TransactionId};
-use crate::journal::{Kept, Phase, Undelivered};
+use crate::journal::{Kept, Undelivered};
 use crate::named_file;
 use crate::record::{Event, ExitStatus, Outcome};
 
@@ -93,13 +93,14 @@ impl ResultFile {
         self.records.push(JsonRecord { event, state: "delivered", transaction: Some(transaction) });
     }
 
-    /// Takes note of a record that is not on its task yet.
-    pub(super) fn left(&mut self, due: &Undelivered) {
-        let state = match due.phase {
-            // No flush alone delivers it.
-            Phase::Refused { .. } => "refused",
-            Phase::Ready | Phase::Unclear { .. } => "queued",
-        };
+    /// Whether a record is known to be on its task.
+    pub(super) fn is_delivered(&self, event: Event) -> bool {
+        self.records.iter().any(|record| record.event == event && record.transaction.is_some())
+    }
+
+    /// Takes note of a record that is not known to be on its task; `is_kept` says whether the journal has it.
+    pub(super) fn left(&mut self, due: &Undelivered, is_kept: bool) {
+        let state = if is_kept { due.phase.word() } else { "not-kept" };
         self.records.push(JsonRecord { event: due.event, state, transaction: None });
     }
 

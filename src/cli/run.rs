@@ -35,7 +35,7 @@ use crate::deploy::{GATE_FAILED, exit_code};
 use crate::evidence::{Purpose, Question};
 use crate::ids::{DeployId, TaskId};
 use crate::journal::{
-    self, Journal, Kept, OutboxLock, Ownership, Phase, ServerMarks, Step, Undelivered, Way, outcome_of,
+    self, Journal, Kept, OutboxLock, Outgoing, Ownership, Phase, ServerMarks, Stage, Step, Undelivered, Way, outcome_of,
 };
 use crate::policy::{Clearance, Decision, Intent, Outcome};
 use crate::publish::record::{RecordLog, known};
@@ -292,16 +292,21 @@ impl Deploy<'_> {
         let owner = self.journal.own(deploy)?;
         crash::point("after-own");
         self.begin(&owner)?;
-        let code = match self.confirm_started(result).await? {
-            Confirmed::Go => self.child(&owner, ready, &mut signals, result).await?,
-            Confirmed::Stop(read) => {
-                let why = format!("the verdict became {} while the deploy was announced", read.verdict.decision.word());
-                self.ui.words(&verdict::text(self.question.task, &read.subject, &read.verdict, self.ui.width()));
-                self.journal.step(&owner, Timestamp::now(), Step::NotSpawned { why: why.clone() })?;
-                result.verdict = Some(read.verdict.decision.word());
-                result.error = Some(why);
+        let code = match self.announce_and_run(&owner, ready, &mut signals, result).await {
+            Ok(code) => code,
+            // `started` may be on the task: that nothing was run is said there all the same.
+            Err(failure) if result.child == Child::NotStarted => {
+                self.journal.go_on(deploy);
+                self.ui.failure(&failure);
+                let why = failure.message.clone();
+                result.error = Some(failure.message);
+                let stage = self.journal.state(deploy)?.stage().clone();
+                if matches!(stage, Stage::NotStarted { why: None } | Stage::MayHaveRun { pid: None, .. }) {
+                    self.journal.step(&owner, Timestamp::now(), Step::NotSpawned { why })?;
+                }
                 GATE_FAILED
             }
+            Err(failure) => return Err(failure),
         };
         let ran = matches!(result.child, Child::Ended(_) | Child::Lost);
         let (session, question, intent) = (self.session, self.question.clone(), self.intent.clone());
@@ -317,6 +322,26 @@ impl Deploy<'_> {
         self.say_kept(result);
         self.say_afterwards(objections, ran && code != 0);
         Ok(code)
+    }
+
+    /// Posts `started`, and runs the command where it still may.
+    async fn announce_and_run(
+        &mut self,
+        owner: &Ownership,
+        ready: &Ready,
+        signals: &mut Signals,
+        result: &mut ResultFile,
+    ) -> Result<u8, Failure> {
+        let read = match self.confirm_started(result).await? {
+            Confirmed::Go => return self.child(owner, ready, signals, result).await,
+            Confirmed::Stop(read) => read,
+        };
+        let why = format!("the verdict became {} while the deploy was announced", read.verdict.decision.word());
+        self.ui.words(&verdict::text(self.question.task, &read.subject, &read.verdict, self.ui.width()));
+        result.verdict = Some(read.verdict.decision.word());
+        result.error = Some(why.clone());
+        self.journal.step(owner, Timestamp::now(), Step::NotSpawned { why })?;
+        Ok(GATE_FAILED)
     }
 
     /// Says what came while the command ran, and what to do where it failed.
@@ -467,21 +492,50 @@ impl Deploy<'_> {
     fn say_kept(&mut self, result: &mut ResultFile) {
         result.kept = self.journal.kept();
         let task = self.record.task;
+        let on_task = result.is_delivered(Event::Finished);
         let said = match &result.kept {
             Kept::InJournal => return,
             Kept::Beside { path, why } => {
                 format!("{task}: how it ended is kept in {}, and the next command takes it in: {why}", path.display())
             }
+            Kept::Nowhere { why } if on_task => {
+                format!("{task}: how it ended is on the task, and neither in the journal nor beside it: {why}")
+            }
             Kept::Nowhere { why } => format!(
-                "{task}: how it ended is kept neither in the journal nor beside it, and what the task says is all there is: \
-                 {why}"
+                "{task}: how it ended is kept neither in the journal nor beside it, and is not known to be on the task: {why}"
             ),
         };
         self.ui.warn(&said);
-        if matches!(result.kept, Kept::Nowhere { .. }) {
-            self.ui.hint(&format!("see that `phabgate history {task}` shows the end, else write it down by `record`"));
+        if matches!(result.kept, Kept::Nowhere { .. }) && !on_task {
+            self.say_by_hand();
         }
         result.error.get_or_insert(said);
+    }
+
+    /// Says what to write on the task by hand, where nothing else will.
+    fn say_by_hand(&mut self) {
+        let Ok(state) = self.journal.state(self.record.deploy) else { return };
+        let (deploy, task, end) = (self.record.deploy, self.record.task, state.finished_record());
+        let started = state.record(Event::Started).is_some_and(Outgoing::may_be_on_task);
+        let mut command = format!("phabgate record {task}");
+        if started {
+            command.push_str(&format!(" --deploy {deploy}"));
+        }
+        for (flag, time) in [("started", end.started), ("finished", end.finished)] {
+            command.extend(time.map(|time| format!(" --{flag}={time}")));
+        }
+        let outcome = match end.outcome {
+            Some(crate::record::Outcome::NotStarted) | None => "unknown --note 'the command was not started'",
+            Some(outcome) => outcome.word(),
+        };
+        command.push_str(&format!(" --outcome {outcome}"));
+        self.ui.hint(&format!(
+            "once the server takes writes, see whether `phabgate history {task}` shows the end; else type `{command}`, or write \
+             this on the task by hand:"
+        ));
+        if let Ok(comment) = rendered(&end) {
+            self.ui.words(&format!("\n{}\n\n", comment.words()));
+        }
     }
 
     /// Queues and posts `finished`. From here on nothing changes the exit code: what cannot be posted is in the outbox.
@@ -511,8 +565,13 @@ impl Deploy<'_> {
     /// Says what stays in the outbox.
     fn say_left(&mut self, result: &mut ResultFile) -> Result<(), Failure> {
         let left = self.journal.state(self.record.deploy)?.outbox();
+        let is_kept = !matches!(self.journal.kept(), Kept::Nowhere { .. });
         for due in &left {
-            result.left(due);
+            result.left(due, is_kept);
+        }
+        if !is_kept {
+            // No flush knows of it.
+            return Ok(());
         }
         // Of what was refused it was said what delivers it, which is no flush alone.
         let waiting = left.iter().filter(|due| !matches!(due.phase, Phase::Refused { .. }));

@@ -210,7 +210,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
 /// Removes the world, the journal of what was recorded in it and the mirror of its audits.
 fn reset(state: &Path, ui: &mut Ui) -> Result<Exit, Failure> {
     sandbox::reset(&state.join(WORLD))?;
-    for name in ["journal.sqlite3", "journal.sqlite3-wal", "journal.sqlite3-shm"] {
+    for name in ["journal.sqlite3", "journal.sqlite3-journal", "journal.sqlite3-wal", "journal.sqlite3-shm"] {
         let path = state.join(name);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

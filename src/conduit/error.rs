@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::unreached::Unreached;
 use crate::text::inert;
+use crate::time::brief;
 
 /// A call that gave no usable answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -223,7 +224,7 @@ impl fmt::Display for ConduitError {
         let ended = |text: &str| inert(text.trim_end().trim_end_matches('.'));
         match &self.kind {
             Failure::NoConnection(unreached) => f.write_str(&ended(&unreached.to_string()))?,
-            Failure::TimedOut(after) => write!(f, "the server did not answer within {} s", after.as_secs_f32())?,
+            Failure::TimedOut(after) => write!(f, "the server did not answer within {}", brief(*after))?,
             Failure::Broken(why) => write!(f, "the connection to the server broke: {}", ended(why))?,
             Failure::RateLimited { .. } => f.write_str("the server asks to be called less often (HTTP 429)")?,
             Failure::Unavailable { status, what, .. } => {

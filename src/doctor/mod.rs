@@ -443,7 +443,7 @@ fn latency(remote: &Remote) -> RuleOutcome {
     let Some((method, slowest)) = remote.calls.iter().max_by_key(|(_, took)| *took) else {
         return pass("latency", "no call was made");
     };
-    let message = format!("{} calls, the slowest {method} in {} ms", remote.calls.len(), slowest.as_millis());
+    let message = format!("{} calls, the slowest {method} in {}", remote.calls.len(), crate::time::brief(*slowest));
     match *slowest > SLOW {
         false => pass("latency", message),
         true => warn("latency", message, "a check waits for two such calls; look at the network or the server's load"),

@@ -47,11 +47,14 @@ pub enum Kept {
     },
 }
 
-/// What is kept for the deploy whose command this process starts.
+/// What is kept of the deploy that this process carries out.
 #[derive(Debug)]
 pub(super) struct Beside {
     deploy: DeployId,
-    reserve: Reserve,
+    /// The file, once the command is about to be started.
+    reserve: Option<Reserve>,
+    /// What the file holds.
+    written: Vec<Event>,
     /// What the database was last known to hold of the deploy.
     base: Vec<Event>,
     /// What it did not take, oldest first.
@@ -60,27 +63,66 @@ pub(super) struct Beside {
     why: String,
     /// Why the file did not either.
     lost: Option<String>,
+    /// Whether the deploy goes on where the database takes nothing.
+    goes_on: bool,
 }
 
 impl Beside {
+    fn of(deploy: DeployId, base: Vec<Event>) -> Self {
+        let (written, extra, why) = (Vec::new(), Vec::new(), String::new());
+        Self { deploy, reserve: None, written, base, extra, why, lost: None, goes_on: false }
+    }
+
     fn keep(&mut self, event: Event) {
-        // A gap in the file would make a history that cannot be: what comes behind one stays in memory, too.
-        if self.lost.is_none() {
-            self.lost = self.reserve.add(&event).err().map(|error| error.to_string());
-        }
         self.extra.push(event);
+        // A gap in the file would make a history that cannot be: what comes behind one stays in memory, too.
+        let Some(reserve) = self.reserve.as_mut().filter(|_| self.lost.is_none()) else { return };
+        for event in self.base.iter().chain(&self.extra) {
+            if self.written.contains(event) {
+                continue;
+            }
+            match reserve.add(event) {
+                Ok(()) => self.written.push(event.clone()),
+                Err(error) => {
+                    self.lost = Some(error.to_string());
+                    return;
+                }
+            }
+        }
+    }
+
+    /// All that is known of the deploy, oldest first.
+    fn all(&self) -> Vec<Event> {
+        self.base.iter().chain(&self.extra).cloned().collect()
     }
 }
 
 impl Journal {
-    /// Keeps room beside the database for what comes of this deploy from now on.
+    /// Keeps room beside the database for what comes of this deploy from now on, and lets it go on where the database takes
+    /// nothing any more.
     pub(super) fn keep_room(&mut self, deploy: DeployId) -> Result<(), JournalError> {
+        self.go_on(deploy);
         let path = self.reader.folder.reserve(deploy);
-        let reserve = Reserve::make(&path).map_err(|source| JournalError::NoRoom { path, source })?;
-        let base = read_events(&self.reader.connection, &self.reader.path, deploy)?;
-        self.beside = Some(Beside { deploy, reserve, base, extra: Vec::new(), why: String::new(), lost: None });
+        let Some(beside) = self.beside.as_mut().filter(|beside| beside.deploy == deploy) else { return Ok(()) };
+        beside.reserve =
+            Some(Reserve::make(&path, &beside.base).map_err(|source| JournalError::NoRoom { path, source })?);
+        beside.written = beside.base.clone();
         self.wait_for_others(BUSY_BESIDE);
         Ok(())
+    }
+
+    /// From now on what the database does not take of this deploy is kept beside it, or else in the memory of this process: so
+    /// much has happened that its end must be told.
+    pub fn go_on(&mut self, deploy: DeployId) {
+        let beside = self.beside.take_if(|beside| beside.deploy == deploy);
+        self.beside = beside.or_else(|| {
+            // Of a deploy that another process began.
+            let base = read_events(&self.reader.connection, &self.reader.path, deploy).ok()?;
+            Some(Beside::of(deploy, base))
+        });
+        if let Some(beside) = &mut self.beside {
+            beside.goes_on = true;
+        }
     }
 
     /// Proves that such room can be kept, and gives it up again.
@@ -91,14 +133,14 @@ impl Journal {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             removed => removed,
         };
-        Reserve::make(&path).and_then(removed).map_err(|source| JournalError::NoRoom { path, source })
+        Reserve::make(&path, &[]).and_then(removed).map_err(|source| JournalError::NoRoom { path, source })
     }
 
-    /// Gives the room up, where nothing is in it.
+    /// Gives the room up, where nothing is in it that the database does not hold.
     pub(super) fn give_up_room(&mut self) {
         if let Some(beside) = self.beside.take_if(|beside| beside.extra.is_empty()) {
-            // A file that stays behind empty is removed by the next command.
-            let _ = beside.reserve.remove();
+            // A file that stays behind is removed by the next command.
+            let _ = beside.reserve.map(Reserve::remove);
             self.wait_for_others(BUSY);
         }
     }
@@ -112,16 +154,27 @@ impl Journal {
         self.beside.as_ref().filter(|beside| beside.deploy == deploy)
     }
 
+    /// Whether the deploy that this process carries out goes on where the database takes nothing.
+    pub(super) fn goes_on(&self) -> bool {
+        self.beside.as_ref().is_some_and(|beside| beside.goes_on)
+    }
+
     /// Where the last words of the deploy are whose command this process started.
     pub fn kept(&self) -> Kept {
-        match &self.beside {
-            Some(Beside { extra, lost: Some(lost), why, reserve, .. }) if !extra.is_empty() => {
-                Kept::Nowhere { why: format!("{why}; nor did {} take it: {lost}", reserve.path().display()) }
-            }
-            Some(Beside { extra, reserve, why, .. }) if !extra.is_empty() => {
+        let Some(Beside { extra, lost, why, reserve, .. }) = &self.beside else { return Kept::InJournal };
+        match (reserve, lost) {
+            _ if extra.is_empty() => Kept::InJournal,
+            (Some(reserve), None) if reserve.is_in_place() => {
                 Kept::Beside { path: reserve.path().to_owned(), why: why.clone() }
             }
-            _ => Kept::InJournal,
+            (Some(reserve), None) => {
+                let path = reserve.path().display();
+                Kept::Nowhere { why: format!("{why}; and {path} was moved or removed, or its directory is closed") }
+            }
+            (Some(reserve), Some(lost)) => {
+                Kept::Nowhere { why: format!("{why}; nor did {} take it: {lost}", reserve.path().display()) }
+            }
+            (None, _) => Kept::Nowhere { why: why.clone() },
         }
     }
 
@@ -131,12 +184,14 @@ impl Journal {
     /// Where the journal cannot be read.
     pub fn events(&self, deploy: DeployId) -> Result<Vec<Event>, JournalError> {
         let Some(beside) = self.beside_of(deploy) else { return self.reader.events(deploy) };
-        let base = match read_events(&self.reader.connection, &self.reader.path, deploy) {
-            Ok(events) => events,
-            Err(error) if error.is_of_the_database() => beside.base.clone(),
-            Err(error) => return Err(error),
+        let known = match read_events(&self.reader.connection, &self.reader.path, deploy) {
+            Ok(events) => merge(events, beside.all()).map_err(|source| self.reader.bad_history(deploy, source)),
+            Err(error) => Err(error),
         };
-        merge(base, beside.extra.clone()).map_err(|source| self.reader.bad_history(deploy, source))
+        match known {
+            Err(error) if beside.goes_on && error.is_of_the_database() => Ok(beside.all()),
+            known => known,
+        }
     }
 
     /// Where a deploy stands.
@@ -153,24 +208,39 @@ impl Journal {
         deploy: DeployId,
         next: impl Fn(Option<&DeployState>) -> Vec<Event>,
     ) -> Result<DeployState, JournalError> {
-        let missed = self.beside_of(deploy).map(|beside| beside.extra.clone()).unwrap_or_default();
+        let missed = self.beside_of(deploy).map(Beside::all).unwrap_or_default();
         match self.add_to_database(deploy, missed, &next) {
             Ok((state, events)) => {
-                if let Some(beside) = self.beside.as_mut().filter(|beside| beside.deploy == deploy) {
-                    let caught_up = !beside.extra.is_empty();
-                    (beside.base, beside.extra, beside.lost) = (events, Vec::new(), None);
-                    if caught_up {
-                        // What stays in it is known by the database, and is not taken in twice.
-                        let _ = beside.reserve.clear();
-                        self.wait_for_others(BUSY_BESIDE);
-                    }
-                }
+                self.is_in_database(deploy, events);
                 Ok(state)
             }
-            Err(error) if error.is_of_the_database() && self.beside_of(deploy).is_some() => {
+            Err(error) if error.is_of_the_database() && self.beside_of(deploy).is_some_and(|beside| beside.goes_on) => {
                 self.add_beside(deploy, &next, &error)
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Takes note of what the database holds of a deploy that this process carries out.
+    pub(super) fn is_in_database(&mut self, deploy: DeployId, events: Vec<Event>) {
+        let is_begun = events.len() == 1;
+        let Some(beside) = self.beside.as_mut().filter(|beside| beside.deploy == deploy) else {
+            if is_begun {
+                self.beside = Some(Beside::of(deploy, events));
+            }
+            return;
+        };
+        let caught_up = !beside.extra.is_empty();
+        (beside.base, beside.extra, beside.lost) = (events, Vec::new(), None);
+        if caught_up {
+            // What stays in it is known by the database, and is not taken in twice.
+            if let Some(reserve) = &mut beside.reserve {
+                let cleared = reserve.clear();
+                let held = reserve.held();
+                beside.written.truncate(held);
+                beside.lost = cleared.err().map(|error| error.to_string());
+            }
+            self.wait_for_others(BUSY_BESIDE);
         }
     }
 

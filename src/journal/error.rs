@@ -69,7 +69,7 @@ pub enum JournalError {
     },
     /// The file is damaged or is no journal.
     #[error(
-        "the journal {path} is damaged: {reason}; move it aside with its -wal and -shm files and keep them: \
+        "the journal {path} is damaged: {reason}; move it aside with its -journal file and keep both: \
          they may hold records that are not on their tasks yet"
     )]
     Corrupt {
@@ -172,6 +172,8 @@ impl JournalError {
                 | Self::Corrupt { .. }
                 | Self::Busy { .. }
                 | Self::Sqlite { .. }
+                // An older copy was put in its place.
+                | Self::BadHistory { .. }
         )
     }
 

@@ -249,7 +249,8 @@ pub enum Answer {
     RolledBack,
     /// An error of the server's own, for another reason.
     Refused,
-    /// A refusal by something in front of the server (HTTP 413, 403). Whether the server has the attempt it does not say.
+    /// A refusal by something in front of the server (HTTP 413, 403, a redirect). Whether the server has the attempt it does
+    /// not say.
     Filtered,
 }
 

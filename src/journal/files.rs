@@ -3,7 +3,7 @@
 //! Responsible for paths, and for the modes of files. Whether a directory is safe is judged in [`crate::safe_path`]: one that
 //! is there already is never changed, only refused.
 //!
-//! The modes do not depend on the umask. SQLite gives its `-wal` and `-shm` files the mode of the database.
+//! The modes do not depend on the umask. SQLite gives its `-journal` file the mode of the database.
 
 use std::fs::{self, File, Permissions};
 use std::io;

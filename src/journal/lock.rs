@@ -46,7 +46,8 @@ pub struct Ownership {
 #[derive(Debug)]
 pub struct OutboxLock {
     server: Url,
-    _file: File,
+    /// `None` where no file can be had, and nobody else could send anything either.
+    _file: Option<File>,
 }
 
 impl Ownership {
@@ -72,7 +73,12 @@ impl Drop for Ownership {
 
 impl OutboxLock {
     pub(super) fn take(path: &Path, server: &Url, how: How) -> Result<Option<Self>, JournalError> {
-        Ok(lock(path, how)?.map(|file| Self { server: server.clone(), _file: file }))
+        Ok(lock(path, how)?.map(|file| Self { server: server.clone(), _file: Some(file) }))
+    }
+
+    /// The right of a process that alone knows what there is to send.
+    pub(super) fn without_a_file(server: &Url) -> Self {
+        Self { server: server.clone(), _file: None }
     }
 
     /// The server to which records may be sent.
@@ -146,7 +152,8 @@ fn acquire(file: &File, how: How) -> io::Result<bool> {
     }
 }
 
-fn is_named(file: &File, path: &Path) -> io::Result<bool> {
+/// Whether a file is still the one of this name.
+pub(super) fn is_named(file: &File, path: &Path) -> io::Result<bool> {
     let ours = file.metadata()?;
     match fs::metadata(path) {
         Ok(named) => Ok((ours.dev(), ours.ino()) == (named.dev(), named.ino())),

@@ -24,7 +24,7 @@
 //! ```
 //!
 //! # Promises
-//! - An event is on the disk (WAL, `synchronous=FULL`) when the call that adds it returns. It is added together with the check
+//! - An event is on the disk (`synchronous=FULL`) when the call that adds it returns. It is added together with the check
 //!   that it may come now, in one write transaction, so two processes cannot both take the same step.
 //! - Nothing is ever changed or removed; triggers refuse it. A deploy takes about 8 KB: its intent and two records of 1 to 2 KB each, and
 //!   some small events. Ten thousand deploys are some 80 MB, and a start reads only those that are open.

@@ -92,6 +92,18 @@ pub enum Phase {
     },
 }
 
+impl Phase {
+    /// The word for it in JSON.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Ready => "queued",
+            Self::Unclear { .. } => "unclear",
+            // No flush alone delivers it.
+            Self::Refused { .. } => "refused",
+        }
+    }
+}
+
 /// A record that is not known to be on its task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Undelivered {

@@ -42,9 +42,6 @@ impl JournalReader {
         let events = read_events(&self.connection, &self.path, deploy)?;
         let path = self.folder.reserve(deploy);
         let beside = reserve::read(&path).map_err(|source| JournalError::Folder { path, source })?;
-        if events.is_empty() {
-            return Ok(events);
-        }
         merge(events, beside).map_err(|source| self.bad_history(deploy, source))
     }
 
@@ -84,7 +81,25 @@ impl JournalReader {
     /// # Errors
     /// Where the journal cannot be read.
     pub fn unfinished(&self) -> Result<Vec<DeployId>, JournalError> {
-        self.ids(schema::UNFINISHED, [])
+        let mut unfinished = self.ids(schema::UNFINISHED, [])?;
+        for deploy in self.beside_alone()? {
+            if !self.state(deploy)?.is_closed() {
+                unfinished.push(deploy);
+            }
+        }
+        unfinished.sort_unstable();
+        Ok(unfinished)
+    }
+
+    /// The deploys that are known by their file beside the database alone, which was lost.
+    fn beside_alone(&self) -> Result<Vec<DeployId>, JournalError> {
+        let mut alone = Vec::new();
+        for deploy in self.folder.reserved()? {
+            if !self.knows(deploy)? && !self.events(deploy)?.is_empty() {
+                alone.push(deploy);
+            }
+        }
+        Ok(alone)
     }
 
     /// The deploys with a record that is not known to be on its task, oldest first.
@@ -95,7 +110,7 @@ impl JournalReader {
         let mut deploys = self.ids(schema::UNDELIVERED, [])?;
         // The index does not know what is beside the database.
         for deploy in self.folder.reserved()? {
-            if !deploys.contains(&deploy) && self.knows(deploy)? {
+            if !deploys.contains(&deploy) && !self.events(deploy)?.is_empty() {
                 deploys.push(deploy);
             }
         }
@@ -196,8 +211,13 @@ pub(super) fn merge(past: Vec<Event>, beside: Vec<Event>) -> Result<Vec<Event>, 
     if missing.is_empty() {
         return Ok(past);
     }
-    let mut state = DeployState::from_events(&past)?;
     let mut all = past;
+    let mut missing = missing.into_iter();
+    if all.is_empty() {
+        // The database was lost, or is another.
+        all.extend(missing.next());
+    }
+    let mut state = DeployState::from_events(&all)?;
     for event in missing {
         match state.apply(&event) {
             Ok(()) => all.push(event),

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use url::Url;
 
 use super::append::Beside;
@@ -16,11 +16,11 @@ use super::error::JournalError;
 use super::event::{Delivery, Event, Step};
 use super::files::Folder;
 use super::lock::{How, OutboxLock, Ownership};
-use super::reader::JournalReader;
+use super::reader::{JournalReader, read_events};
 use super::recover::{EndOnTask, conclude, recover};
 use super::reserve;
 use super::schema;
-use super::setup::{BUSY, checked_version, connect, needs_setup, set_up, setup_lock};
+use super::setup::{BUSY_READER, checked_version, connect, make_durable, needs_setup, set_up, setup_lock};
 use super::state::DeployState;
 use crate::crash;
 use crate::ids::DeployId;
@@ -29,7 +29,7 @@ use crate::ids::DeployId;
 #[derive(Debug)]
 pub struct Journal {
     pub(super) reader: JournalReader,
-    /// What is kept for the deploy whose command this process starts.
+    /// What is kept of the deploy that this process carries out.
     pub(super) beside: Option<Beside>,
 }
 
@@ -66,7 +66,7 @@ impl Journal {
         let folder = Folder::create(dir)?;
         let path = folder.database();
         if !path.try_exists().map_err(|source| JournalError::Folder { path: path.clone(), source })? {
-            // Under a lock of our own: SQLite's switch to WAL does not wait for its own locks.
+            // Under a lock of our own: SQLite's switch of its mode does not wait for its own locks.
             let _setup = setup_lock(&folder)?;
             connect(&folder, true)?;
             folder.sync()?;
@@ -76,8 +76,8 @@ impl Journal {
             let _setup = setup_lock(&folder)?;
             set_up(&mut connection, &path)?;
         }
+        make_durable(&connection, &path)?;
         let error = |source| JournalError::sqlite("open", &path, source);
-        connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON").map_err(error)?;
         // Asks for the right to write, so that what cannot be written is refused here and not in the middle of a deploy.
         connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -93,18 +93,26 @@ impl Journal {
     pub fn open_read_only(dir: &Path) -> Result<Option<JournalReader>, JournalError> {
         let Some(folder) = Folder::existing(dir)? else { return Ok(None) };
         let path = folder.database();
-        if !path.try_exists().map_err(|source| JournalError::Folder { path: path.clone(), source })? {
+        let error = |source| JournalError::sqlite("open", &path, source);
+        if path.try_exists().map_err(|source| JournalError::Folder { path: path.clone(), source })? {
+            // What a gate that was killed in the middle of a write left half done is undone by who opens it next, for which
+            // the file has to be open for writing. Nothing else is written.
+            let connection = connect(&folder, false)?;
+            connection.busy_timeout(BUSY_READER).map_err(error)?;
+            connection.execute_batch("PRAGMA query_only = ON").map_err(error)?;
+            // Version 0: made and not yet set up, by a gate that runs this instant or was killed. Nothing is in it.
+            match checked_version(&connection, &path)? {
+                0 => {}
+                version => return Ok(Some(JournalReader { connection, folder, path, version })),
+            }
+        }
+        if folder.reserved()?.is_empty() {
             return Ok(None);
         }
-        let error = |source| JournalError::sqlite("open", &path, source);
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&path, flags).map_err(error)?;
-        connection.busy_timeout(BUSY).map_err(error)?;
-        match checked_version(&connection, &path)? {
-            // Made and not yet set up: by a gate that runs this instant or was killed. Nothing is in it.
-            0 => Ok(None),
-            version => Ok(Some(JournalReader { connection, folder, path, version })),
-        }
+        // The database is gone, and what was kept beside it is not.
+        let connection = Connection::open_in_memory().and_then(|empty| schema::migrate(&empty, 0).map(|()| empty));
+        let version = schema::VERSION;
+        Ok(Some(JournalReader { connection: connection.map_err(error)?, folder, path, version }))
     }
 
     /// Makes this process the owner of a deploy, until the value is dropped or the process dies.
@@ -118,9 +126,14 @@ impl Journal {
     /// Takes the right to send records to a server; `None` where another process has it for longer than may be waited.
     ///
     /// # Errors
-    /// Where the lock file cannot be written.
+    /// Where the lock file cannot be written; but once the command of a deploy was started, that takes the right from nobody.
     pub fn lock_outbox(&self, server: &Url, how: How) -> Result<Option<OutboxLock>, JournalError> {
-        OutboxLock::take(&self.folder.outbox_lock(server), server, how)
+        match OutboxLock::take(&self.folder.outbox_lock(server), server, how) {
+            // The directory was taken away or closed while the command ran. What happened since is known to this process
+            // alone, so nobody else can send it; not to send it would lose it.
+            Err(JournalError::Lock { .. }) if self.goes_on() => Ok(Some(OutboxLock::without_a_file(server))),
+            taken => taken,
+        }
     }
 
     /// Adds a step of a deploy that this process owns. It is on the disk when this returns.
@@ -128,12 +141,16 @@ impl Journal {
     /// # Errors
     /// Where the step may not come now, and nothing is written; or where the journal cannot be written.
     pub fn step(&mut self, owner: &Ownership, at: Timestamp, step: Step) -> Result<DeployState, JournalError> {
+        let deploy = owner.deploy();
         if matches!(step, Step::Spawning) {
-            self.keep_room(owner.deploy())?;
+            self.keep_room(deploy)?;
+            // What cannot be journalled now is not deployed, though there is room beside the journal.
+            let (state, events) = self.add_to_database(deploy, Vec::new(), &|_| vec![Event::new(at, step.clone())])?;
+            self.is_in_database(deploy, events);
+            return Ok(state);
         }
-        let added = self.add(owner.deploy(), |_| vec![Event::new(at, step.clone())]);
-        let refused = added.is_err() && matches!(step, Step::Spawning);
-        if refused || matches!(step, Step::Closed) {
+        let added = self.add(deploy, |_| vec![Event::new(at, step.clone())]);
+        if matches!(step, Step::Closed) {
             self.give_up_room();
         }
         added
@@ -223,16 +240,14 @@ impl Journal {
         let path = self.folder.reserve(deploy);
         let error = |source| JournalError::Folder { path: path.clone(), source };
         let beside = reserve::read(&path).map_err(error)?;
-        let known = self.knows(deploy)?;
-        let used = !beside.is_empty();
-        if used && known {
+        let known = read_events(&self.reader.connection, &self.reader.path, deploy)?;
+        let is_new = beside.iter().any(|event| !known.contains(event));
+        // The file holds a deploy from its intent on, so that it is known also where the journal itself was lost.
+        if is_new {
             self.add_to_database(deploy, beside, &|_| Vec::new())?;
         }
-        // What belongs to no deploy of this journal is somebody's to look at.
-        if known || !used {
-            std::fs::remove_file(&path).map_err(error)?;
-        }
-        Ok((used && known).then_some(TakenOver::TakenIn(deploy)))
+        std::fs::remove_file(&path).map_err(error)?;
+        Ok(is_new.then_some(TakenOver::TakenIn(deploy)))
     }
 
     fn own_if_dead(&self, deploy: DeployId) -> Result<Option<Ownership>, JournalError> {

@@ -11,7 +11,7 @@
 //!   again only where the task looks otherwise by now, or where somebody asks for it.
 //! - After every other answer nothing is sent until the attempt is settled, that is too old to be carried out still,
 //!   *and* a read of the task that is begun after that does not find it. A refusal by something in front of the server
-//!   (HTTP 413, 403) is such an answer, after which the same would be refused again.
+//!   (HTTP 413, 403, a redirect) is such an answer, after which the same would be refused again.
 
 mod publication;
 mod publisher;

@@ -29,12 +29,14 @@ pub struct Patience {
     pub poll: Option<Duration>,
     /// Send also what was refused, though the task looks as it did.
     pub retry: bool,
+    /// Look before the first attempt too: who is gone may have sent it and not been able to say so.
+    pub look_first: bool,
 }
 
 impl Patience {
     /// Until then, without waiting for anything to settle.
     pub fn until(deadline: Instant) -> Self {
-        Self { deadline, poll: None, retry: false }
+        Self { deadline, poll: None, retry: false, look_first: false }
     }
 
     /// The same, looking this often while nobody knows.
@@ -93,6 +95,23 @@ impl Publisher {
                     if !log.is_due()? {
                         let (why, error) = last;
                         return Ok(PublishOutcome::NotApplied(NotApplied { cause: Cause::NotDue, why, error }));
+                    }
+                    if sends == 0 && patience.look_first && sent.is_none() {
+                        match publication.look(&client).await {
+                            Ok(Look::Found(found)) => {
+                                log.note(Timestamp::now(), Progress::Confirmed(&found))?;
+                                return Ok(PublishOutcome::Confirmed(found));
+                            }
+                            Ok(Look::Absent(_)) => {}
+                            Err(error) => {
+                                let (why, error) = (error.to_string(), Some(error));
+                                return Ok(PublishOutcome::NotApplied(NotApplied {
+                                    cause: Cause::NotWritten,
+                                    why,
+                                    error,
+                                }));
+                            }
+                        }
                     }
                     if sends > 0 {
                         let asked = last.1.as_ref().and_then(ConduitError::retry_after);
@@ -219,6 +238,8 @@ fn answer_of(error: &ConduitError) -> Answer {
     match &error.kind {
         Failure::Refused { .. } if error.is_rolled_back() => Answer::RolledBack,
         Failure::Refused { .. } => Answer::Refused,
+        // A redirect carries nothing out where it comes from a server; what stands before one does not say what it passed on.
+        Failure::Redirected { .. } => Answer::Filtered,
         // 408 is a proxy that lost patience, which refuses nothing.
         Failure::NotConduit { status: 400..=407 | 409..=499, .. } => Answer::Filtered,
         _ => Answer::Unclear,

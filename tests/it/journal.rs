@@ -309,7 +309,7 @@ fn no_umask_opens_or_breaks_the_journal() {
                 }
             }
         }
-        for name in ["journal.sqlite3", "journal.sqlite3-wal", "journal.sqlite3-shm", "outbox-", "setup.lock"] {
+        for name in ["journal.sqlite3", "journal.sqlite3-journal", "outbox-", "setup.lock"] {
             assert!(seen.iter().any(|file| file.starts_with(name)), "{name} is missing in {seen:?}");
         }
     }

@@ -18,13 +18,16 @@ struct UnderWay {
 
 /// Starts a run of T1 and waits until its command is up. Before that the command runs `first`.
 fn under_way(server: &Server, first: &str, crash: Option<&str>) -> UnderWay {
+    run_of(server, &format!("{first}echo up; read line; exit 3"), crash)
+}
+
+fn run_of(server: &Server, script: &str, crash: Option<&str>) -> UnderWay {
     let template = server.phabgate();
     let mut command = Command::new(template.get_program());
     command.env_clear().envs(template.get_envs().filter_map(|(name, value)| Some((name, value?))));
     command.envs(crash.map(|point| ("PHABGATE_CRASH_AT", point)));
     command.current_dir(server.machine.home());
-    let script = format!("{first}echo up; read line; exit 3");
-    command.args(["run", "T1", "--deployer", "deployer1", "--result", "result.json", "--", "sh", "-c", &script]);
+    command.args(["run", "T1", "--deployer", "deployer1", "--result", "result.json", "--", "sh", "-c", script]);
     let mut gate = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let (input, mut output) = (gate.stdin.take().unwrap(), BufReader::new(gate.stdout.take().unwrap()));
     let mut line = String::new();
@@ -43,14 +46,22 @@ impl UnderWay {
     }
 }
 
+/// The journal as a backup holds it that reads it in one go: others may read it and not write.
 fn locked(server: &Server) -> Connection {
+    let database = settled(server);
+    database.execute_batch("BEGIN").unwrap();
+    database.query_row("SELECT count(*) FROM event", [], |_| Ok(())).unwrap();
+    database
+}
+
+/// The journal, once it says that the command is up.
+fn settled(server: &Server) -> Connection {
     let database = Connection::open(server.machine.home().join("state/journal.sqlite3")).unwrap();
     // The command is up an instant before its gate has written that it is.
     let spawned = "SELECT count(*) FROM event WHERE kind = 'spawned'";
     while database.query_row(spawned, [], |row| row.get::<_, i64>(0)).unwrap() == 0 {
         std::thread::yield_now();
     }
-    database.execute_batch("BEGIN EXCLUSIVE").unwrap();
     database
 }
 
@@ -131,6 +142,105 @@ fn a_limit_on_the_size_of_files_neither_kills_the_gate_nor_loses_the_outcome() {
         }
         is_recorded_once(&server, limit);
     }
+}
+
+/// What a command did to the state directory of its gate, which a shell in the directory above can do; where the end is kept
+/// then; and how a person makes it usable again.
+const TAKEN_AWAY: &[(&str, &str, &str)] = &[
+    ("rm -rf state", "nowhere", ""),
+    ("rm -rf state; mkdir -m 700 state", "nowhere", ""),
+    ("rm -rf state; : > state", "nowhere", "rm state"),
+    ("mv state away", "nowhere", "mv away state"),
+    ("mv state away", "nowhere", ""),
+    ("mv state away; ln -s away state", "in-journal", "rm state; mv away state"),
+    ("rm state/journal.sqlite3*", "beside-the-journal", ""),
+    ("for file in state/journal*; do : > $file; done", "beside-the-journal", ""),
+    ("for file in state/journal*; do echo no journal > $file; done", "beside-the-journal", "rm state/journal*"),
+    ("truncate -s 8192 state/journal.sqlite3", "beside-the-journal", "rm state/journal*"),
+    ("rm -f state/*.lock state/deploys/*.lock", "in-journal", ""),
+    ("rm -rf state/deploys", "in-journal", ""),
+    ("rm -rf state/deploys state/journal*", "nowhere", ""),
+];
+
+#[test]
+fn whatever_the_command_does_to_the_journal_its_outcome_is_on_the_task_once() {
+    for (does, kept, mended) in TAKEN_AWAY {
+        let server = Server::new();
+        let run = run_of(&server, &format!("echo up; read line; {does}; exit 3"), None);
+        drop(settled(&server));
+        let (code, said) = run.end();
+        assert_eq!(code, Some(3), "{does}: {said}");
+        assert_eq!(server.events(1), [Event::Started, Event::Finished], "{does}: {said}");
+        let result = result(&server);
+        assert_eq!((&result["status"]["code"], &result["kept"]), (&3.into(), &(*kept).into()), "{does}: {said}");
+        let states: Vec<_> = result["records"].as_array().unwrap().iter().map(|record| &record["state"]).collect();
+        assert_eq!(states, ["delivered", "delivered"], "{does}: {result}");
+        let words = match *kept {
+            "nowhere" => Some("how it ended is on the task, and neither in the journal nor beside it"),
+            "beside-the-journal" => Some("the next command takes it in"),
+            _ => None,
+        };
+        assert_eq!(said.contains("how it ended is"), words.is_some(), "{does}: {said}");
+        assert!(words.is_none_or(|words| said.contains(words)), "{does}: {said}");
+        let home = server.machine.home();
+        assert!(Command::new("sh").args(["-c", mended]).current_dir(home).status().unwrap().success());
+        is_recorded_once(&server, does);
+    }
+}
+
+#[test]
+fn where_neither_the_journal_nor_the_task_has_the_end_it_is_said_what_to_write_by_hand() {
+    let server = Server::new();
+    let run = under_way(&server, "", None);
+    drop(settled(&server));
+    std::fs::remove_dir_all(server.machine.home().join("state")).unwrap();
+    server.running.inject(vec!["maniphest.edit:503".parse().unwrap()]);
+    let (code, said) = run.end();
+    assert_eq!(code, Some(3), "{said}");
+    let deploy = server.records(1)[0].deploy;
+    assert!(said.contains("is not known to be on the task"), "{said}");
+    assert!(said.contains(&format!("phabgate record T1 --deploy {deploy} --started=")), "{said}");
+    assert!(said.contains("--outcome failed") && said.contains("exit status 3"), "{said}");
+    assert!(!said.contains("outbox flush"), "nothing is in the outbox: {said}");
+    let result = result(&server);
+    assert_eq!((&result["kept"], &result["records"][1]["state"]), (&"nowhere".into(), &"not-kept".into()), "{result}");
+    // What was said does it.
+    server.running.inject(vec![]);
+    let command = said.split("else type `").nth(1).unwrap().split('`').next().unwrap();
+    let arguments: Vec<&str> = command.split(' ').skip(1).chain(["--deployer", "deployer1"]).collect();
+    let (code, _, err) = server.run(&arguments);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(server.events(1), [Event::Started, Event::Finished]);
+    assert_eq!(server.records(1)[1].outcome, Some(Outcome::Failed));
+}
+
+#[test]
+fn a_journal_that_is_lost_before_the_command_is_started_leaves_no_start_without_an_end() {
+    let server = Server::new();
+    let state = server.machine.home().join("state");
+    // The reply to `started` is late, and meanwhile the state directory goes.
+    server.running.inject(vec!["maniphest.edit:drip".parse().unwrap()]);
+    let template = server.phabgate();
+    let mut command = Command::new(template.get_program());
+    command.env_clear().envs(template.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.current_dir(server.machine.home()).args(["run", "T1", "--deployer", "deployer1", "--", "touch", "ran"]);
+    let gate = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let database = state.join("journal.sqlite3");
+    let sent = || {
+        let database = Connection::open_with_flags(&database, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
+        let count = "SELECT count(*) FROM event WHERE kind = 'sending'";
+        database.query_row(count, [], |row| row.get::<_, i64>(0)).ok()
+    };
+    while sent().unwrap_or(0) == 0 {
+        std::thread::yield_now();
+    }
+    std::fs::remove_dir_all(&state).unwrap();
+    let output = gate.wait_with_output().unwrap();
+    let said = in_one_line(&String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(125), "{said}");
+    assert!(!server.machine.home().join("ran").exists(), "{said}");
+    assert_eq!(server.events(1), [Event::Started, Event::Finished], "{said}");
+    assert_eq!(server.records(1)[1].outcome, Some(Outcome::NotStarted), "{said}");
 }
 
 #[test]

@@ -157,7 +157,7 @@ fn a_task_of_the_same_number_on_another_server_is_another_task() {
 fn a_journal_of_the_first_version_is_read_and_brought_up_to_date() {
     let (_above, dir) = state_folder();
     drop(Journal::open(&dir).unwrap());
-    for file in ["journal.sqlite3", "journal.sqlite3-wal", "journal.sqlite3-shm"] {
+    for file in ["journal.sqlite3", "journal.sqlite3-journal"] {
         let _ = fs::remove_file(dir.join(file));
     }
     let old = raw(&dir);
@@ -184,6 +184,9 @@ fn a_journal_of_the_first_version_is_read_and_brought_up_to_date() {
     assert_eq!(journal.pragma("user_version"), schema::VERSION.to_string());
     assert_eq!(of(&journal), before);
     assert_eq!(journal.unfinished().unwrap(), [deploy()]);
+    // Earlier gates wrote ahead, into a file whose index is mapped.
+    assert_eq!(journal.pragma("journal_mode"), "truncate");
+    assert!(!dir.join("journal.sqlite3-shm").exists());
 }
 
 #[test]
@@ -247,7 +250,7 @@ fn only_the_owner_can_look_inside() {
         assert_eq!(mode(folder), 0o700, "{}", folder.display());
     }
     let lock = format!("deploys/{}.lock", deploy());
-    for file in ["journal.sqlite3", "journal.sqlite3-wal", "journal.sqlite3-shm", "setup.lock", &lock] {
+    for file in ["journal.sqlite3", "journal.sqlite3-journal", "setup.lock", &lock] {
         assert_eq!(mode(&dir.join(file)), 0o600, "{file}");
     }
     let names = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -404,7 +407,7 @@ fn the_settings_that_the_promises_rest_on() {
     let (_above, dir) = state_folder();
     let mut journal = Journal::open(&dir).unwrap();
     journal.probe().unwrap();
-    assert_eq!(journal.pragma("journal_mode"), "wal");
+    assert_eq!(journal.pragma("journal_mode"), "truncate");
     assert_eq!(journal.pragma("synchronous"), "2");
     assert_eq!(journal.pragma("foreign_keys"), "1");
     assert_eq!(journal.pragma("busy_timeout"), "20000");

@@ -99,7 +99,13 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> u8 {
         }
     };
     let mut result = ResultFile::new(args.result.clone(), &run_as);
-    let code = match attempt(args, globals, &run_as, &mut result, ui).await {
+    // Before anything is journalled a signal ends the gate as any failure of its own does, and is said.
+    let signals = Signals::install();
+    let attempted = match signals {
+        Ok(signals) => attempt(args, globals, &run_as, &mut result, signals, ui).await,
+        Err(error) => Err(Failure::usage(format!("cannot take note of signals: {error}"), "nothing was run").into()),
+    };
+    let code = match attempted {
         Ok(code) => code,
         Err(Stop::Said(why)) => {
             result.error = Some(why);
@@ -143,6 +149,7 @@ async fn attempt(
     globals: &Globals,
     run_as: &Identity,
     result: &mut ResultFile,
+    mut signals: Signals,
     ui: &mut Ui,
 ) -> Result<u8, Stop> {
     let plan = Plan::new(args.command.iter().cloned(), std::env::vars_os(), run_as).and_then(Plan::preflight);
@@ -162,7 +169,18 @@ async fn attempt(
     take_over(&session, &mut journal, ui)?;
     session.tell_undelivered(ui);
     let mut intent = args.subject.intent();
-    let read = Reading::new(&session).until_decided(&question, &intent, args.waiting, ui).await;
+    let reading = Reading::new(&session);
+    let read = tokio::select! {
+        read = reading.until_decided(&question, &intent, args.waiting, ui) => Ok(read),
+        signal = signals.next() => Err(interrupted(signal)),
+    };
+    let read = match read {
+        Ok(read) => read,
+        Err(why) => {
+            ui.note(&format!("{task}: {why}: nothing was run, and nothing was written on the task"));
+            return Err(Stop::Said(why));
+        }
+    };
     result.verdict = Some(read.verdict.decision.word());
     let Decision::Allowed(clearance) = &read.verdict.decision else {
         let word = read.verdict.decision.word();
@@ -207,7 +225,7 @@ async fn attempt(
     result.deploy = Some(record.deploy);
     let is_open = read.subject.restricted == Some(false);
     let mut deploy = Deploy { session: &session, journal, owner, marks, question, intent, record, clock, is_open, ui };
-    let outcome = deploy.carry_out(&ready, result, clearance).await;
+    let outcome = deploy.carry_out(&ready, &mut signals, result, clearance).await;
     if session.is_sandbox() {
         // The command's status stands, whatever becomes of what is only shown.
         if let Err(failure) = show_comments(&deploy.journal, deploy.record.deploy, deploy.ui) {
@@ -215,6 +233,17 @@ async fn attempt(
         }
     }
     outcome.map_err(Stop::Failure)
+}
+
+/// Why a run ends that a signal stopped before it had a command.
+fn interrupted(signal: rustix::process::Signal) -> String {
+    let name = match signal {
+        rustix::process::Signal::INT => "interrupted",
+        rustix::process::Signal::QUIT => "stopped by SIGQUIT",
+        rustix::process::Signal::HUP => "the terminal was hung up",
+        _ => "terminated",
+    };
+    format!("{name} before the command was started")
 }
 
 /// Shows the comments that a deploy made, as people read them: without their machine-readable block.
@@ -285,14 +314,18 @@ enum Confirmed {
 
 impl Deploy<'_> {
     /// Takes all steps. Needs a clearance, so that nothing gets here without one.
-    async fn carry_out(&mut self, ready: &Ready, result: &mut ResultFile, _: &Clearance) -> Result<u8, Failure> {
-        let mut signals = Signals::install()
-            .map_err(|error| Failure::usage(format!("cannot take note of signals: {error}"), "nothing was run"))?;
+    async fn carry_out(
+        &mut self,
+        ready: &Ready,
+        signals: &mut Signals,
+        result: &mut ResultFile,
+        _: &Clearance,
+    ) -> Result<u8, Failure> {
         let deploy = self.record.deploy;
         let owner = self.journal.own(deploy)?;
         crash::point("after-own");
         self.begin(&owner)?;
-        let code = match self.announce_and_run(&owner, ready, &mut signals, result).await {
+        let code = match self.announce_and_run(&owner, ready, signals, result).await {
             Ok(code) => code,
             // `started` may be on the task: that nothing was run is said there all the same.
             Err(failure) if result.child == Child::NotStarted => {

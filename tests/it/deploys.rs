@@ -216,6 +216,39 @@ fn the_child_never_sees_the_token() {
 }
 
 #[test]
+fn a_signal_while_waiting_ends_with_125_and_the_result_says_why() {
+    use rustix::process::{Pid, Signal, kill_process};
+    for (signal, why) in
+        [(Signal::INT, "interrupted"), (Signal::TERM, "terminated"), (Signal::HUP, "the terminal was hung up")]
+    {
+        let server = Server::new();
+        let template = server.phabgate();
+        let mut command = std::process::Command::new(template.get_program());
+        command.env_clear().envs(template.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(server.machine.home()).stderr(std::process::Stdio::piped());
+        let words =
+            ["run", "T6", "--deployer", "deployer1", "--wait=2m", "--result", "result.json", "--", "touch", "ran"];
+        let gate = command.args(words).spawn().unwrap();
+        while !server.running.served().iter().any(|served| served.method == "user.search") {
+            std::thread::yield_now();
+        }
+        kill_process(Pid::from_child(&gate), signal).unwrap();
+        let output = gate.wait_with_output().unwrap();
+        let said = in_one_line(&String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(125), "{why}: {said}");
+        let line =
+            format!("T6: {why} before the command was started: nothing was run, and nothing was written on the task");
+        assert!(said.contains(&line), "{said}");
+        let result: Value =
+            serde_json::from_slice(&fs::read(server.machine.home().join("result.json")).unwrap()).unwrap();
+        assert_eq!((&result["exit_code"], &result["child_started"]), (&125.into(), &false.into()), "{result}");
+        assert_eq!(result["error"], format!("{why} before the command was started"), "{result}");
+        assert_eq!(server.events(6), [], "{said}");
+        assert!(!server.machine.home().join("ran").exists());
+    }
+}
+
+#[test]
 fn waiting_ends_when_the_missing_approval_comes() {
     let server = Server::new();
     let mut command = server.phabgate();

@@ -18,7 +18,8 @@ fn recorded_once(server: &Server) {
 
 #[test]
 fn each_fault_of_the_post_is_survived() {
-    for kind in FaultKind::UNCLEAR {
+    // A redirect is a refusal once it is settled.
+    for kind in FaultKind::UNCLEAR.into_iter().filter(|kind| *kind != FaultKind::Redirect) {
         let server = Server::with(Options {
             faults: vec![format!("maniphest.edit:{}@1", kind.name()).parse().unwrap()],
             stall: std::time::Duration::from_secs(600),
@@ -28,6 +29,26 @@ fn each_fault_of_the_post_is_survived() {
         recorded_once(&server);
         assert!(server.running.served().iter().any(|served| served.fault == Some(kind)), "{} struck", kind.name());
     }
+}
+
+#[test]
+fn a_post_that_is_redirected_is_settled_and_then_sent_only_when_asked_for() {
+    let server = Server::broken(&["maniphest.edit:redirect"]);
+    let sent = || server.running.served().iter().filter(|served| served.method == "maniphest.edit").count();
+    let record = ["record", "T1", "--deployer", "deployer1", "--outcome", "succeeded", "--format", "json"];
+    let (code, out, err) = server.run(&record);
+    assert_eq!((code, sent()), (0, 1), "{err}");
+    assert!(out.contains("\"state\": \"unclear\""), "{out}");
+    for _ in 0..2 {
+        let (code, out, err) = server.run(&["outbox", "flush", "--wait"]);
+        assert_eq!((code, sent()), (3, 1), "{out}{err}");
+        assert!(out.contains("the server refused it") && out.contains("redirects to"), "{out}");
+    }
+    // Once the way is free, whoever looks after it asks for it.
+    server.running.inject(vec![]);
+    let (code, _, err) = server.run(&["outbox", "flush", "--wait", "--retry"]);
+    assert_eq!((code, sent()), (0, 2), "{err}");
+    assert_eq!(server.events(1), [Event::Recorded]);
 }
 
 #[test]

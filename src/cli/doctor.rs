@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::Globals;
 use super::exit::{Exit, Failure};
 use super::session::{self, Session};
-use super::ui::{BAD, GOOD, MIND, Ui, hanging, styled};
+use super::ui::{BAD, GOOD, MIND, Ui, hanging, styled, without_error_numbers};
 use super::verdict;
 use crate::conduit::{Client, ConduitError, Projects, Reply, Task, Whoami};
 use crate::config::{self, Environment, Settings};
@@ -124,7 +124,7 @@ fn failed(name: &str, message: &str, hint: Option<&str>) -> RuleOutcome {
     RuleOutcome {
         name: name.to_owned(),
         outcome: Outcome::Fail,
-        message: message.to_owned(),
+        message: without_error_numbers(message),
         hint: hint.map(str::to_owned),
     }
 }

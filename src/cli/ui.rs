@@ -223,7 +223,7 @@ fn flushed(out: &mut impl Write) -> io::Result<()> {
 }
 
 /// The text without the numbers that stand behind the words of a system's error: they tell people nothing.
-fn without_error_numbers(text: &str) -> String {
+pub(super) fn without_error_numbers(text: &str) -> String {
     let mut parts = text.split(" (os error ");
     let mut clean = parts.next().unwrap_or_default().to_owned();
     for part in parts {

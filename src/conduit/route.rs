@@ -61,6 +61,11 @@ impl Proxy {
         self.url.port_or_known_default().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
 
+    /// Whether it is given a user and a password.
+    pub(super) fn has_credentials(&self) -> bool {
+        !self.url.username().is_empty() || self.url.password().is_some()
+    }
+
     /// Whether it is used for the server at `base`: not where `NO_PROXY` names that.
     fn is_used_for(&self, base: &Url) -> bool {
         let matcher = Matcher::builder().all(self.url.as_str()).no(self.except.clone().unwrap_or_default()).build();

@@ -19,7 +19,7 @@ use super::error::{ConduitError, Failure, misshapen};
 use super::pace::Pace;
 use super::refusals::Refusals;
 use super::route::Route;
-use super::unreached::{SystemResolver, Unreached, root_cause};
+use super::unreached::{ProxyDoor, SystemResolver, Unreached, root_cause};
 use crate::config::is_loopback;
 use crate::secrets;
 
@@ -75,6 +75,8 @@ pub struct Client {
     refusals: Arc<Refusals>,
     /// The proxy that the way leads through, as it is named to people.
     proxy: Option<Arc<str>>,
+    /// What keeps a wrong password from being tried again and again.
+    door: Option<Arc<ProxyDoor>>,
 }
 
 impl std::fmt::Debug for Client {
@@ -143,6 +145,7 @@ impl Client {
             budget: Budget::new(COMMAND_LIMIT),
             refusals: Arc::default(),
             proxy: proxy.map(|proxy| proxy.to_string().into()),
+            door: proxy.filter(|proxy| proxy.has_credentials()).map(|_| Arc::default()),
         })
     }
 
@@ -236,8 +239,11 @@ impl Client {
         }
         let form = [("params", Value::Object(params).to_string()), ("output", "json".to_owned())];
         let url = format!("{}/api/{method}", self.base.as_str().trim_end_matches('/'));
-        let sent = self.http.post(url).form(&form).send().await;
-        let mut response = sent.map_err(|error| self.broken(&error))?;
+        let send = async { self.http.post(url).form(&form).send().await.map_err(|error| self.broken(&error)) };
+        let mut response = match &self.door {
+            Some(door) => door.pass(send).await?,
+            None => send.await?,
+        };
         let head = Head::of(response.status().as_u16(), response.headers());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(&error))? {

@@ -230,6 +230,50 @@ macro_rules! as_text {
 
 as_text!(TaskId);
 
+/// What identifies a finding of the audit, whatever its words are: `rule-failed T1234 3f2a9c01`. It stays the same from
+/// audit to audit.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FindingId {
+    /// The name of the finding.
+    pub name: String,
+    /// What it is about: a task, a hashtag, or the PHID of a task of which no number is known.
+    pub about: String,
+    /// What tells it from others of that name there: eight hexadecimal digits.
+    pub digest: String,
+}
+
+impl FindingId {
+    /// The digits of a digest that an id has.
+    pub const DIGITS: usize = 8;
+}
+
+impl fmt::Display for FindingId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.name, self.about, self.digest)
+    }
+}
+
+/// A text that identifies no finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a finding is identified by its name, its task and eight digits")]
+pub struct FindingIdError;
+
+impl FromStr for FindingId {
+    type Err = FindingIdError;
+
+    fn from_str(text: &str) -> Result<Self, FindingIdError> {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let [name, about, digest] = words[..] else { return Err(FindingIdError) };
+        let is_name = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+        let digest = digest.to_ascii_lowercase();
+        let is_digest = digest.len() == Self::DIGITS && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !is_name || !is_digest {
+            return Err(FindingIdError);
+        }
+        Ok(Self { name: name.to_owned(), about: about.to_owned(), digest })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,5 +295,17 @@ mod tests {
         assert!(Phid::<User>::new("PHID-PROJ-abc").is_err());
         assert!(Phid::<User>::new("PHID-USER-").is_err());
         assert!(Phid::<Xact>::new("PHID-XACT-TASK-abc").is_ok());
+    }
+
+    #[test]
+    fn a_finding_is_identified_by_what_is_printed() {
+        let id: FindingId = "rule-failed  T12 3F2A9C01".parse().unwrap();
+        assert_eq!(id.to_string(), "rule-failed T12 3f2a9c01");
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for wrong in
+            ["", "rule-failed", "rule-failed T12", "rule-failed T12 3f2a9c0", "Rule T12 3f2a9c01", "a b 3f2a9c01 c"]
+        {
+            assert_eq!(wrong.parse::<FindingId>(), Err(FindingIdError), "{wrong}");
+        }
     }
 }

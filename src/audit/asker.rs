@@ -17,7 +17,7 @@ use crate::evidence::merge::merge;
 use crate::evidence::timeline::untold;
 use crate::evidence::{Evidence, contradiction, differences};
 use crate::history;
-use crate::ids::{Phid, Task as TaskKind, User};
+use crate::ids::{Phid, Project as ProjectKind, Task as TaskKind, User};
 use crate::policy::Policy;
 use crate::record::parse::claims;
 
@@ -56,9 +56,9 @@ pub(super) struct Compared {
 }
 
 impl Asker {
-    /// Lists the next tasks that carry the tag.
-    pub(super) async fn tagged(&self, pages: &mut Pages) -> Result<Listed, ConduitError> {
-        listed(self.client.tagged_page(&self.facts.tag.phid, pages).await?)
+    /// Lists the next tasks that carry a tag.
+    pub(super) async fn tagged(&self, tag: &Phid<ProjectKind>, pages: &mut Pages) -> Result<Listed, ConduitError> {
+        listed(self.client.tagged_page(tag, pages).await?)
     }
 
     /// Lists these tasks.

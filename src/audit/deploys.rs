@@ -141,6 +141,8 @@ fn trial(evidence: &Evidence, yardstick: &Yardstick<'_>, records: DeployRecords,
     let policy = yardstick.policy;
     let cuts = Cuts::of(&evidence.timeline, &records);
     let cut = cuts.start;
+    // Who was in a team then is known as far as an audit looked.
+    let evidence = &*yardstick.memory.as_of(evidence, policy, cut.time);
     let as_of_now = of_deploy(evidence, &records);
     let as_recorded = as_recorded(as_of_now.clone(), yardstick, &records);
     let now = stories.of(&as_recorded);

@@ -12,8 +12,10 @@ mod asker;
 mod deploys;
 pub mod findings;
 mod line;
+pub mod memory;
 pub mod mirror;
 mod mirrored;
+pub mod past;
 pub mod population;
 pub mod reader;
 mod removed;
@@ -38,6 +40,7 @@ use crate::ids::TaskId;
 use crate::policy::{Policy, PolicyDigest};
 use deploys::Trials;
 use findings::Case;
+use memory::Memory;
 use mirror::lost::Lost;
 
 /// More threads than this only wait for the one that writes.
@@ -56,18 +59,26 @@ pub struct Yardstick<'a> {
     digest: PolicyDigest,
     /// Earlier policies of ours.
     known: KnownPolicies,
+    /// What earlier audits saw.
+    memory: Arc<Memory>,
 }
 
 impl<'a> Yardstick<'a> {
     /// Judging by this policy.
     pub fn new(policy: &'a Policy) -> Self {
-        Self { policy, digest: policy.digest(), known: KnownPolicies::new() }
+        Self { policy, digest: policy.digest(), known: KnownPolicies::new(), memory: Arc::default() }
     }
 
     /// The same, knowing earlier policies of ours: what a record under one of them says of who was in a team is believed.
     #[must_use]
     pub fn knowing(self, known: KnownPolicies) -> Self {
         Self { known, ..self }
+    }
+
+    /// The same, knowing what earlier audits saw.
+    #[must_use]
+    pub fn remembering(self, memory: Arc<Memory>) -> Self {
+        Self { memory, ..self }
     }
 }
 
@@ -117,6 +128,7 @@ pub fn audit_task(evidence: &Evidence, yardstick: &Yardstick<'_>, lost: &[Lost])
     };
     let mut findings: Vec<Finding> = findings::ALL.iter().flat_map(|rule| (rule.find)(rule, &case)).collect();
     findings.sort_by_key(|finding| (finding.time, finding.transaction));
+    findings::tell_apart(&mut findings);
     // Whether a follow-up is overdue, and a deploy without an end stranded, is a matter of time.
     let lasts = policy.follow_up.is_none() && trials.iter().all(|trial| trial.deploy.records.unfinished().is_none());
     TaskAudit {

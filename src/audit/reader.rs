@@ -65,7 +65,7 @@ pub async fn fill(
     reader.people().await?;
     let Reader { sync, asker, .. } = reader;
     let population = mirror.population(&sync)?;
-    mirror.end(&sync, &asker.facts, &population)?;
+    mirror.end(&sync, policy, &asker.facts, &population)?;
     crash::point("mirror-ended");
     Ok(Filled { sync, facts: asker.facts.clone(), population })
 }
@@ -96,13 +96,16 @@ impl<'a> Reader<'a> {
             return Err(AuditError::NoRecorder(unknown.clone()));
         }
         let known = slugs.iter().filter_map(|slug| Some(((*slug).to_owned(), projects.of(slug)?.clone())));
-        let facts = Facts {
+        let mut facts = Facts {
             owner: owner.result,
             tag: Tag { family: [tag.clone()].into(), phid: tag },
             projects: known.collect(),
             statuses: statuses?.into_iter().map(|Status { value, closed }| (value, closed)).collect(),
             recorders: recorders.into_iter().map(|account| account.phid).collect(),
+            earlier_tags: mirror.led_to(&policy.tag)?,
+            unknown: slugs.iter().filter(|slug| projects.of(slug).is_none()).map(|slug| (*slug).to_owned()).collect(),
         };
+        facts.earlier_tags.retain(|earlier| *earlier != facts.tag.phid);
         identify(&client, mirror, &facts).await?;
         let sync = mirror.begin(policy, now)?;
         let teams: Arc<BTreeMap<_, _>> = Arc::new(teams(&facts, policy));
@@ -116,11 +119,20 @@ impl<'a> Reader<'a> {
     async fn family(&mut self) -> Result<(), AuditError> {
         let mut asker = Asker::clone(&self.asker);
         let facts = &mut asker.facts;
-        let above: BTreeSet<_> =
-            facts.projects.values().map(|project| &project.phid).chain([&facts.tag.phid]).collect();
+        let above: BTreeSet<_> = facts
+            .projects
+            .values()
+            .map(|project| &project.phid)
+            .chain([&facts.tag.phid])
+            .chain(&facts.earlier_tags)
+            .collect();
         let above: Vec<_> = above.into_iter().cloned().collect();
         let below = asker.client.descendants(&above).await?;
-        facts.tag.family.extend(phids_below(&facts.tag.phid, &below));
+        // What was tagged with a project that the hashtag led to was tagged.
+        for tag in [&facts.tag.phid].into_iter().chain(&facts.earlier_tags) {
+            facts.tag.family.insert(tag.clone());
+            facts.tag.family.extend(phids_below(tag, &below));
+        }
         facts.projects.values_mut().for_each(|project| project.place(&below));
         asker.teams = Arc::new(teams(facts, &asker.policy));
         self.asker = Arc::new(asker);
@@ -155,20 +167,23 @@ impl<'a> Reader<'a> {
         tokio::try_join!(self.tagged(advance), self.records(advance)).map(drop)
     }
 
-    /// Lists the tasks that carry the tag. The next page is asked for while one is written.
+    /// Lists the tasks that carry the tag, or a project that its hashtag led to before. The next page is asked for while one is written.
     async fn tagged(&self, advance: impl Fn(usize)) -> Result<(), AuditError> {
-        let ask = |mut pages: Pages| {
-            let asker = Arc::clone(&self.asker);
-            elsewhere(async move { Ok((asker.tagged(&mut pages).await?, pages)) })
-        };
-        let mut next = Some(ask(Pages::of(TASKS).at_most(PAGES)));
-        while let Some(page) = next.take() {
-            let (page, pages) = page.await?;
-            next = (!pages.ended()).then(|| ask(pages));
-            let some = page.result.len();
-            self.keep_listed(page, true)?;
-            crash::point("mirror-listed");
-            advance(some);
+        let Facts { tag, earlier_tags, .. } = &self.asker.facts;
+        for tag in [&tag.phid].into_iter().chain(earlier_tags) {
+            let ask = |mut pages: Pages| {
+                let (asker, tag) = (Arc::clone(&self.asker), tag.clone());
+                elsewhere(async move { Ok((asker.tagged(&tag, &mut pages).await?, pages)) })
+            };
+            let mut next = Some(ask(Pages::of(TASKS).at_most(PAGES)));
+            while let Some(page) = next.take() {
+                let (page, pages) = page.await?;
+                next = (!pages.ended()).then(|| ask(pages));
+                let some = page.result.len();
+                self.keep_listed(page, true)?;
+                crash::point("mirror-listed");
+                advance(some);
+            }
         }
         Ok(())
     }

@@ -23,12 +23,15 @@ use super::written::Written;
 use super::{TaskAudit, Yardstick, audit_task, threads};
 use crate::conduit::{Account, Project};
 use crate::ids::{Phid, TaskId, User};
-use crate::policy::Policy;
+use crate::policy::{Outcome, Policy, RuleOutcome};
 
 /// How many tasks are judged at a time.
 const AT_ONCE: usize = 50;
 /// How many such parts wait or are judged, for each processor.
 const AHEAD: usize = 3;
+
+/// The rules that say whether a no of somebody stands.
+const REFUSED: [&str; 2] = ["rejected", "possible-no"];
 
 /// What all tasks share.
 struct Judge<'a> {
@@ -84,8 +87,29 @@ impl Judge<'_> {
             return Err(why);
         }
         let audit = audit_task(&evidence, &self.yardstick, &lost);
+        if let Some(why) = self.unjudged(&audit) {
+            return Err(why);
+        }
         let lasts = audit.lasts;
         Ok((Written::new(tell(audit)).map_err(said)?, lasts))
+    }
+
+    /// Why the deploys of a task cannot be judged though all of it was read: it depends on who is in a team whose project
+    /// this account is not shown.
+    fn unjudged(&self, audit: &TaskAudit) -> Option<String> {
+        let hidden = self.policy.teams.iter().find(|team| {
+            let name = format!("team:{}", team.key);
+            let depends = |rule: &RuleOutcome| {
+                (rule.name == name && rule.outcome == Outcome::Unknown)
+                    || (REFUSED.contains(&rule.name.as_str()) && rule.outcome == Outcome::Fail)
+            };
+            let mut deploys = audit.deploys.iter().filter(|deploy| deploy.ran());
+            !self.teams.contains_key(&team.key) && deploys.any(|deploy| deploy.verdict.rules.iter().any(depends))
+        })?;
+        Some(format!(
+            "who is in {} cannot be known: the server knows no project #{}, or does not show it to this account",
+            hidden.title, hidden.project
+        ))
     }
 
     /// Judges what comes until nothing comes any more. Nothing but what [`Judge::judge`] catches may panic here: a part that
@@ -120,10 +144,12 @@ pub fn replay<E: Serialize + DeserializeOwned + Send>(
     mut progress: impl FnMut(Progress),
 ) -> Result<(), AuditError> {
     let accounts = mirror.accounts()?;
-    let measure = Measure::of(policy, &filled.facts, &accounts).map_err(|error| AuditError::Spool(error.into()))?;
+    let memory = Arc::new(mirror.memory()?);
+    let measure =
+        Measure::of(policy, &filled.facts, &accounts, &memory).map_err(|error| AuditError::Spool(error.into()))?;
     let judge = Judge {
         policy,
-        yardstick: Yardstick::new(policy),
+        yardstick: Yardstick::new(policy).knowing(memory.policies.clone()).remembering(memory),
         facts: &filled.facts,
         teams: Arc::new(teams(&filled.facts, policy)),
         statuses: Arc::new(filled.facts.statuses.clone()),

@@ -141,5 +141,7 @@ pub(super) fn facts(policy: &Policy) -> Facts {
         projects: policy.teams.iter().map(|of| (of.project.clone(), team(&of.key))).collect(),
         statuses: BTreeMap::new(),
         recorders: vec![],
+        earlier_tags: vec![],
+        unknown: vec![],
     }
 }

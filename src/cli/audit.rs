@@ -19,11 +19,13 @@ use super::exit::{Exit, Failure};
 use super::session::{Session, environment, settings};
 use super::ui::{Format, Ui};
 use crate::audit::mirror::{Filled, Mirror, MirrorError};
+use crate::audit::past::{self, PastFinding};
 use crate::audit::population::{AuditError, Unread};
 use crate::audit::reader::fill;
 use crate::audit::written::Written;
-use crate::audit::{Severity, replay};
-use crate::config::{Environment, Settings};
+use crate::audit::{Finding, Severity, findings, replay};
+use crate::config::{Accepted, Environment, Settings};
+use crate::policy::PolicyDigest;
 use crate::report::entry::{DeployEntry, TaskEntry};
 use crate::report::figures::Figures;
 use crate::report::spool::Spool;
@@ -149,6 +151,7 @@ impl Scope {
         let is_for =
             |reason: Option<&String>| self.reason.is_none() || reason.is_none() || self.reason.as_ref() == reason;
         let had_deploys = !task.deploys.is_empty();
+        let all: Vec<_> = task.deploys.iter().map(|deploy| deploy.deploy).collect();
         task.deploys.retain(|deploy| is_for(deploy.reason.as_ref()));
         // What is not about a deploy belongs to the task: it goes with the task's deploys, or stands alone.
         let asked = self.reason.is_none() || !had_deploys || !task.deploys.is_empty();
@@ -162,10 +165,73 @@ impl Scope {
         task.deploys.retain(|deploy| self.holds(deploy.time()) || self.holds(deploy.recorded) || touched(deploy));
         let ids: Vec<_> = task.deploys.iter().map(|deploy| deploy.deploy).collect();
         task.findings.retain(|finding| match finding.deploy {
-            Some(deploy) => ids.contains(&deploy),
-            None => asked && self.holds(finding.time),
+            Some(deploy) if all.contains(&deploy) => ids.contains(&deploy),
+            // Of a deploy whose records are gone it is not known for which reason it was.
+            _ => (asked || finding.deploy.is_some()) && self.holds(finding.time),
         });
         (!task.is_empty()).then_some(task)
+    }
+}
+
+/// What an audit holds against what earlier ones found.
+struct Held<'a> {
+    past: Vec<PastFinding>,
+    digest: PolicyDigest,
+    accepted: &'a [Accepted],
+    /// Which of them were found.
+    used: Vec<bool>,
+    /// What this audit found, to be held against by later ones.
+    found: Vec<Finding>,
+}
+
+impl<'a> Held<'a> {
+    fn of(mirror: &Mirror, settings: &'a Settings) -> Result<Self, MirrorError> {
+        let accepted = &settings.accepted[..];
+        let used = vec![false; accepted.len()];
+        Ok(Self { past: mirror.found()?, digest: settings.policy.digest(), accepted, used, found: Vec::new() })
+    }
+
+    /// Adds to what was found on a task what is not found any more, and makes notices of what was looked at.
+    fn hold(&mut self, task: Written<TaskEntry>) -> Result<Written<TaskEntry>, AuditError> {
+        let entry = task.value();
+        self.found.extend(entry.findings.iter().filter(|finding| past::is_kept(finding)).cloned());
+        let vanished =
+            past::vanished(&entry.findings, past::on(&self.past, entry.task), &self.digest, entry.restricted);
+        let looked_at = |finding: &Finding| self.acceptance(finding).is_some();
+        if vanished.is_empty() && !(entry.findings.iter().any(looked_at)) {
+            return Ok(task);
+        }
+        let mut entry = task.into_value();
+        entry.findings.extend(vanished);
+        for finding in &mut entry.findings {
+            self.accept(finding);
+        }
+        entry.findings.sort_by_key(|finding| (finding.time, finding.transaction));
+        Written::new(entry).map_err(|error| AuditError::Spool(error.into()))
+    }
+
+    /// The place of the acceptance of a finding in the configuration.
+    fn acceptance(&self, finding: &Finding) -> Option<usize> {
+        if self.accepted.is_empty() {
+            return None;
+        }
+        let id = finding.id();
+        self.accepted.iter().position(|it| it.finding.about == id.about && it.finding.digest == id.digest)
+    }
+
+    /// Makes a notice of a finding that was looked at; whether it was.
+    fn accept(&mut self, finding: &mut Finding) -> bool {
+        let Some(at) = self.acceptance(finding) else { return false };
+        self.used[at] = true;
+        finding.severity = Severity::Notice;
+        finding.message = format!("{}; accepted: {}", finding.message, crate::text::inert(&self.accepted[at].why));
+        true
+    }
+
+    /// The acceptances that nothing was found for: they are of no use, or have a slip of the pen.
+    fn unused(&self) -> Vec<String> {
+        let unused = self.accepted.iter().zip(&self.used).filter(|(_, used)| !**used);
+        unused.map(|(accepted, _)| accepted.finding.to_string()).collect()
     }
 }
 
@@ -240,10 +306,13 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let (mut figures, mut unread) = (Figures::default(), Vec::<Unread>::new());
     let snapshot = mirror.snapshot()?;
     drop(lock);
+    let mut held = Held::of(&mirror, &settings)?;
+    let (general, settled) = general(&mirror, &filled, &settings, &scope, &mut held)?;
+    general.iter().for_each(|finding| figures.add_finding(finding));
     let each = |judged: Result<Written<TaskEntry>, Unread>| {
         match judged {
             Ok(told) => {
-                if let Some(told) = scope.narrow(told)? {
+                if let Some(told) = scope.narrow(held.hold(told)?)? {
                     figures.add(told.value());
                     spool.push(&told).map_err(AuditError::Spool)?;
                 }
@@ -254,7 +323,13 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     };
     replay(&mirror, &filled, &settings.policy, TaskEntry::of, each, |progress| bar.show(progress))?;
     drop(snapshot);
+    if !args.offline {
+        mirror.keep_found(&filled.sync, &held.digest, &held.found)?;
+    }
     bar.clear();
+    for unused in held.unused() {
+        ui.note(&format!("`audit.accepted` names {unused}, and nothing was found that this is the id of"));
+    }
     let report = Report {
         base: &base,
         policy: &settings.policy,
@@ -262,6 +337,8 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         offline: args.offline,
         population: &filled.population,
         unread: &unread,
+        general: &general,
+        settled,
         since: args.since,
         until: args.until,
         reason: scope.reason.as_deref(),
@@ -278,6 +355,30 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         (true, Some(worst)) if worst >= Severity::from(args.fail_on) => Exit::Denied,
         (true, _) => Exit::Done,
     })
+}
+
+/// What was found that is about no task that could be judged: the tasks that are not shown any more, whenever that was, and
+/// the hashtags that led elsewhere; and how many of those tasks somebody looked at.
+fn general(
+    mirror: &Mirror,
+    filled: &Filled,
+    settings: &Settings,
+    scope: &Scope,
+    held: &mut Held<'_>,
+) -> Result<(Vec<Finding>, usize), Failure> {
+    let mut general = findings::moved(&settings.policy, &filled.facts, &mirror.memory()?);
+    general.retain(|finding| scope.holds(finding.time));
+    for finding in &mut general {
+        held.accept(finding);
+    }
+    let mut settled = 0;
+    for task in mirror.unseen(&filled.sync)? {
+        let past = task.id.map_or(&[][..], |id| past::on(&held.past, id));
+        let mut finding = findings::unseen(&task, past, filled.sync.now);
+        settled += usize::from(held.accept(&mut finding));
+        general.push(finding);
+    }
+    Ok((general, settled))
 }
 
 fn print(report: &Report<'_>, ui: &mut Ui) -> io::Result<()> {

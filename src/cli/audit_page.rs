@@ -39,6 +39,10 @@ pub(super) fn write(report: &Report<'_>, width: usize, out: &mut dyn Write) -> i
                 Severity::Notice => (NAME, "Notices"),
             };
             writeln!(out, "\n{}", styled(style, title))?;
+            let general = report.general.iter().filter(|finding| finding.severity == severity);
+            general
+                .map(|finding| finding_lines(report, finding, width))
+                .try_for_each(|text| out.write_all(text.as_bytes()))?;
             report.tasks.visit_found(&mut |task| {
                 let findings = task.findings.iter().filter(|finding| finding.severity == severity);
                 findings
@@ -47,6 +51,7 @@ pub(super) fn write(report: &Report<'_>, width: usize, out: &mut dyn Write) -> i
             })?;
         }
     }
+    out.write_all(how_to_accept(report, width)?.as_bytes())?;
     out.write_all(missing(report, width).as_bytes())?;
     out.write_all(headline(report, width).as_bytes())
 }
@@ -72,7 +77,7 @@ fn deploy_line(task: &TaskEntry, deploy: &DeployEntry, width: usize) -> String {
     if deploy.drill {
         words.push("a drill".to_owned());
     }
-    let count = task.found(deploy).count();
+    let count = task.against(deploy).count();
     if count > 0 {
         words.push(plural(count, "finding"));
     }
@@ -139,13 +144,41 @@ fn finding_lines(report: &Report<'_>, finding: &Finding, width: usize) -> String
         Severity::Warning => MIND,
         Severity::Notice => NAME,
     };
-    let label = finding.task.to_string();
+    let id = finding.id();
+    let label = inert(&id.about);
     let head = format!("  {}  {}  ", styled(NAME, &label), styled(style, finding.name));
     let indent = 2 + label.len() + 2;
     let words = format!("{}, {}", finding.message, utc(finding.time));
-    let url = report.url(finding.task, finding.transaction);
+    let url = report.url_of(finding);
     let text = hanging(&head, indent + finding.name.len() + 2, &words, width);
-    format!("{text}{}{}\n", " ".repeat(indent), styled(FAINT, &url))
+    let space = " ".repeat(indent);
+    // By which it is accepted, where there is anything to accept.
+    let id = match finding.severity {
+        Severity::Notice => String::new(),
+        _ if indent + columns(&url) + 2 + columns(&id.digest) <= width => format!("  {}", id.digest),
+        _ => format!("\n{space}{}", id.digest),
+    };
+    format!("{text}{space}{}\n", styled(FAINT, &format!("{url}{id}")))
+}
+
+/// How a finding that was looked at is let be, by the example of the first of the worst.
+fn how_to_accept(report: &Report<'_>, width: usize) -> io::Result<String> {
+    let Some(worst) = report.worst().filter(|worst| *worst > Severity::Notice) else { return Ok(String::new()) };
+    let is_worst = |finding: &&Finding| finding.severity == worst;
+    let mut first = report.general.iter().find(is_worst).map(Finding::id);
+    if first.is_none() {
+        report.tasks.visit_found(&mut |task| {
+            first = first.take().or_else(|| task.findings.iter().find(is_worst).map(Finding::id));
+            Ok(())
+        })?;
+    }
+    let Some(id) = first else { return Ok(String::new()) };
+    let words = format!(
+        "One that was looked at becomes a notice by its id, under [audit] in the configuration: accepted = [{{ finding = \
+         \"{}\", why = \"…\" }}]",
+        inert(&id.to_string())
+    );
+    Ok(format!("\n{}", hanging("", 0, &words, width)))
 }
 
 /// What could not be read, which the audit says nothing of.
@@ -156,11 +189,9 @@ fn missing(report: &Report<'_>, width: usize) -> String {
         let head = format!("  {}  ", styled(NAME, &label));
         page.push_str(&hanging(&head, 2 + label.len() + 2, &inert(&unread.why), width));
     }
-    if report.population.unseen > 0 {
-        let words = format!(
-            "{} with the tag or a record that this account is not shown",
-            plural(report.population.unseen, "task")
-        );
+    if report.unseen() > 0 {
+        let words =
+            format!("{} with the tag or a record that this account is not shown", plural(report.unseen(), "task"));
         page.push_str(&hanging("  ", 2, &words, width));
     }
     match page.is_empty() {

@@ -168,13 +168,17 @@ pub fn check_text(settings: &Settings) -> String {
     format!("ok: {what}\npolicy {}\n", settings.policy.digest())
 }
 
-/// A value as the file writes it: JSON and TOML agree on texts, numbers and lists of them.
-fn value(value: &Value) -> String {
-    match value {
+/// A value as the file writes it: JSON and TOML agree on texts, numbers and lists of them, not on tables.
+fn value(of: &Value) -> String {
+    match of {
         Value::Null => "(not set)".to_owned(),
         Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(Value::to_string).collect();
+            let items: Vec<String> = items.iter().map(value).collect();
             format!("[{}]", items.join(", "))
+        }
+        Value::Object(table) => {
+            let pairs: Vec<String> = table.iter().map(|(key, it)| format!("{key} = {}", value(it))).collect();
+            format!("{{ {} }}", pairs.join(", "))
         }
         other => other.to_string(),
     }

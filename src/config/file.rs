@@ -14,6 +14,7 @@ use super::reader::{Found, List, Names, Problems, Section, Wrong, listed};
 use super::server::parse_url;
 use super::settings::Proxy;
 use super::values;
+use crate::ids::FindingId;
 use crate::policy::{Action, BelievedRecords, Role};
 use crate::record::mask::Pattern;
 
@@ -51,6 +52,15 @@ pub(super) struct File {
     pub(super) call: Option<Found<SignedDuration>>,
     pub(super) total: Option<Found<SignedDuration>>,
     pub(super) proxy: Option<Found<Proxy>>,
+    pub(super) accepted: Option<Found<Vec<FileAccepted>>>,
+}
+
+/// One entry of `audit.accepted`.
+#[derive(Debug)]
+pub(super) struct FileAccepted {
+    pub(super) place: Place,
+    pub(super) finding: Option<Found<FindingId>>,
+    pub(super) why: Option<Found<String>>,
 }
 
 /// A kind of approval that counts.
@@ -118,6 +128,11 @@ fn root(mut root: Section<'_, '_>) -> File {
     let (_, mut record) = root.section("record");
     let (_, mut contact) = root.section("contact");
     let (_, mut http) = root.section("http");
+    let (_, mut audit) = root.section("audit");
+    let accepted = audit.items("accepted").map(|items| Found {
+        value: items.value.into_iter().map(|(place, table)| accepted(place, table)).collect(),
+        place: items.place,
+    });
     let file = File {
         url: root.parsed("url", |text| {
             parse_url(text)
@@ -150,11 +165,19 @@ fn root(mut root: Section<'_, '_>) -> File {
         call: http.parsed("call", values::duration),
         total: http.parsed("total", values::duration),
         proxy: http.parsed("proxy", proxy),
+        accepted,
     };
-    for section in [root, policy, record, contact, http] {
+    for section in [root, policy, record, contact, http, audit] {
         section.finish();
     }
     file
+}
+
+fn accepted(place: Place, mut table: Section<'_, '_>) -> FileAccepted {
+    let finding = table.parsed("finding", values::finding);
+    let accepted = FileAccepted { place, finding, why: table.parsed("why", values::filled) };
+    table.finish();
+    accepted
 }
 
 type Tables<'a, 'i> = Found<Vec<(Place, String, Section<'a, 'i>)>>;

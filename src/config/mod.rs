@@ -35,7 +35,7 @@ pub use environment::{Environment, VariableError};
 pub use load::{ConfigError, Flags, load};
 pub use origin::{Origin, Origins};
 pub use server::{UrlError, is_loopback, parse_url};
-pub use settings::{Contact, Entry, Http, NoServer, Proxy, RecordSettings, Settings};
+pub use settings::{Accepted, Contact, Entry, Http, NoServer, Proxy, RecordSettings, Settings};
 pub use state::{StateError, ensure_state_dir};
 pub use system_environment::EnvironmentFileError;
 pub use time_zone::time_zone;

@@ -186,6 +186,21 @@ impl<'a, 'i> Section<'a, 'i> {
         Some(Found { value: found, place })
     }
 
+    /// The tables of a list, in its order.
+    pub(super) fn items(&mut self, key: &'static str) -> Option<Found<Vec<(Place, Section<'a, 'i>)>>> {
+        let (place, value) = self.take(key)?;
+        let DeValue::Array(array) = value.get_ref() else {
+            return self.mistyped(&place, value.get_ref(), "a list of tables");
+        };
+        let item = |item: &'a Spanned<DeValue<'i>>| {
+            let at = Place { span: item.span(), ..place.clone() };
+            let table = self.as_table(&at, item.get_ref());
+            (at, self.child(key, table))
+        };
+        let items = array.iter().map(item).collect();
+        Some(Found { value: items, place })
+    }
+
     /// The strings of a table whose keys are the user's own, in the order of the file.
     pub(super) fn names<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Result<T, Wrong>) -> Option<Names<T>> {
         let (place, entries) = self.entries(key)?;

@@ -13,6 +13,7 @@ use url::Url;
 
 use super::origin::{Origin, Origins};
 use crate::conduit::Route;
+use crate::ids::FindingId;
 use crate::policy::{Policy, Role};
 use crate::record::mask::{Mask, Pattern};
 
@@ -39,8 +40,19 @@ pub struct Settings {
     pub contact: Contact,
     /// How the server is talked to.
     pub http: Http,
+    /// Findings of the audit that somebody looked at.
+    pub accepted: Vec<Accepted>,
     /// Where each value came from.
     pub origins: Origins,
+}
+
+/// A finding of the audit that somebody looked at, and why it is let be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// Which finding.
+    pub finding: FindingId,
+    /// Why.
+    pub why: String,
 }
 
 /// How deploys are recorded.
@@ -132,6 +144,9 @@ impl Settings {
         list.add("http.call", span(self.http.call));
         list.add("http.total", span(self.http.total));
         list.add("http.proxy", json!(if self.http.proxy == Proxy::System { "system" } else { "off" }));
+        let accepted =
+            self.accepted.iter().map(|it| json!({"finding": it.finding.to_string(), "why": it.why})).collect();
+        list.add("audit.accepted", Value::Array(accepted));
         list.entries
     }
 

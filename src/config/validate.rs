@@ -11,12 +11,12 @@ use jiff::SignedDuration;
 use url::Url;
 
 use super::diagnostic::{Diagnostic, Place, Report};
-use super::file::{Accept, File, FileReason, FileTeam};
+use super::file::{Accept, File, FileAccepted, FileReason, FileTeam};
 use super::load::ConfigError;
 use super::origin::{Origin, Origins, Source};
 use super::reader::{Found, List, Names, Problems, listed};
 use super::server::is_loopback;
-use super::settings::{Contact, Http, RecordSettings, Settings};
+use super::settings::{Accepted, Contact, Http, RecordSettings, Settings};
 use super::{diagnostic, words};
 use crate::conduit::Route;
 use crate::policy::{ActionPolicy, Policy, Reason, Role, Team};
@@ -111,6 +111,7 @@ impl Merge<'_> {
             proxy: self.one(file.proxy.take(), base.proxy.take(), "http.proxy")?.value,
         };
         let deployers = self.deployers(file.deployers.take());
+        let accepted = self.either(file.accepted.take(), None).map(|found| self.accepted(found)).unwrap_or_default();
         let policy = self.policy(file, base)?;
         let path = self.source.filter(|_| read).map(|source| source.path.to_owned());
         Ok(Settings {
@@ -124,8 +125,31 @@ impl Merge<'_> {
             record,
             contact,
             http,
+            accepted,
             origins: Origins::default(),
         })
+    }
+
+    /// The findings that are let be. One without its reason would be hidden, not looked at.
+    fn accepted(&mut self, found: Found<Vec<FileAccepted>>) -> Vec<Accepted> {
+        let mut accepted: Vec<Accepted> = Vec::new();
+        for FileAccepted { place, finding, why } in found.value {
+            let missing = |what: &str| Diagnostic::new(&place, format!("has no `{what}`"));
+            match (finding, why) {
+                (Some(finding), _) if accepted.iter().any(|other| other.finding == finding.value) => {
+                    let diagnostic = Diagnostic::new(&finding.place, "stands twice in the list");
+                    self.problems.add(diagnostic.help("take one away"));
+                }
+                (Some(finding), Some(why)) => {
+                    accepted.push(Accepted { finding: finding.value, why: why.value });
+                }
+                (Some(_), None) => {
+                    self.problems.add(missing("why").help("add `why = \"who looked at it, and what came out\"`"));
+                }
+                (None, _) => self.problems.add(missing("finding").help("add it as the report of the audit prints it")),
+            }
+        }
+        accepted
     }
 
     fn deployers(&mut self, found: Option<Names<String>>) -> BTreeMap<String, String> {

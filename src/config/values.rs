@@ -8,7 +8,7 @@ use regex_lite::Regex;
 use crate::record::mask::Pattern;
 
 use super::reader::Wrong;
-use crate::ids::{Phid, Space};
+use crate::ids::{FindingId, Phid, Space};
 use crate::policy::normalized;
 
 /// A duration above zero, in jiff's friendly format or ISO 8601; a day is 24 hours.
@@ -20,6 +20,16 @@ pub(super) fn duration(text: &str) -> Result<SignedDuration, Wrong> {
         Ok(_) => Err(Wrong::new(format!("`{text}` is no time at all: nothing could ever be in time"), right)),
         Err(_) => Err(Wrong::new(format!("`{text}` is not a duration"), right)),
     }
+}
+
+/// What identifies a finding of the audit, as its report prints it.
+pub(super) fn finding(text: &str) -> Result<FindingId, Wrong> {
+    text.parse().map_err(|_| {
+        Wrong::new(
+            format!("`{text}` identifies no finding"),
+            "write it as the report of the audit prints it, such as \"rule-failed T1234 3f2a9c01\"",
+        )
+    })
 }
 
 /// `off`, or what `parse` reads.

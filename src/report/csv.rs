@@ -1,6 +1,6 @@
 //! The report for spreadsheets: CSV as RFC 4180 has it, its lines ended by CR and LF.
 //!
-//! In the room: one row a deploy, or a task that has findings and no deploy, or that could not be read. Every row says of how many tasks the report
+//! In the room: one row a deploy, or a task that has findings and no deploy, or that could not be read, or a hashtag. Every row says of how many tasks the report
 //! is, how many of them could not be read and whether it is complete, so that a part that is cut out does not pass for
 //! all; where there is none else, one row says just that.
 
@@ -45,7 +45,7 @@ pub fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     let population = report.population;
     let of = [
         (population.shown() + population.unseen).to_string(),
-        (report.unread.len() + population.unseen).to_string(),
+        (report.unread.len() + report.unseen()).to_string(),
         if report.is_complete() { "yes" } else { "no" }.to_owned(),
     ];
     let mut none = true;
@@ -63,6 +63,13 @@ pub fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         }
         Ok(())
     })?;
+    for finding in report.general {
+        none = false;
+        let mut row: [String; 16] = Default::default();
+        let about = finding.id().about;
+        (row[0], row[1], row[11]) = (about, report.url_of(finding), finding.name.to_owned());
+        write_row(&mut writer, row, &of)?;
+    }
     for unread in report.unread {
         let mut row = Cells::default();
         (row[0], row[1]) = (unread.task.to_string(), report.url(unread.task, None));
@@ -78,7 +85,7 @@ pub fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
 /// The cells of a deploy, without those that say of what the report is.
 fn deploy_row(report: &Report<'_>, task: &TaskEntry, deploy: &DeployEntry) -> Cells {
     let people: Vec<String> = deploy.counted().map(|approval| format!("{}={}", approval.team, approval.user)).collect();
-    let names: Vec<&str> = task.found(deploy).map(|finding| finding.name).collect();
+    let names: Vec<&str> = task.against(deploy).map(|finding| finding.name).collect();
     let seconds = |took: Option<jiff::SignedDuration>| took.map(|took| took.as_secs().to_string()).unwrap_or_default();
     [
         task.task.to_string(),

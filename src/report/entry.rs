@@ -267,8 +267,17 @@ impl TaskEntry {
         self.findings.iter().filter(move |finding| finding.deploy == Some(deploy.deploy))
     }
 
-    /// The findings that are about no deploy.
+    /// The findings that keep a deploy from being clean: those about it, and those that say that the history of its task
+    /// was rewritten, by which nobody knows how it was.
+    pub fn against(&self, deploy: &DeployEntry) -> impl Iterator<Item = &Finding> {
+        self.found(deploy).chain(self.alone().filter(|finding| {
+            finding.name == crate::audit::findings::REWRITTEN && finding.severity > crate::audit::Severity::Notice
+        }))
+    }
+
+    /// The findings that are about no deploy, or about one whose records are gone.
     pub fn alone(&self) -> impl Iterator<Item = &Finding> {
-        self.findings.iter().filter(|finding| finding.deploy.is_none())
+        let is_known = |id: &DeployId| self.deploys.iter().any(|deploy| deploy.deploy == *id);
+        self.findings.iter().filter(move |finding| !finding.deploy.as_ref().is_some_and(is_known))
     }
 }

@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use serde::Serialize;
 
 use super::entry::{DeployEntry, TaskEntry};
-use crate::audit::Severity;
+use crate::audit::{Finding, Severity};
 
 /// The figures of an audit.
 #[derive(Debug, Clone, Default)]
@@ -111,12 +111,15 @@ impl Figures {
             match (deploy.not_started, deploy.drill) {
                 (true, _) => self.not_started += 1,
                 (false, true) => self.drills += 1,
-                (false, false) => self.add_deploy(deploy, task.found(deploy).next().is_none()),
+                (false, false) => self.add_deploy(deploy, task.against(deploy).next().is_none()),
             }
         }
-        for finding in &task.findings {
-            *self.findings.entry((finding.severity, finding.name)).or_default() += 1;
-        }
+        task.findings.iter().for_each(|finding| self.add_finding(finding));
+    }
+
+    /// Takes in a finding.
+    pub fn add_finding(&mut self, finding: &Finding) {
+        *self.findings.entry((finding.severity, finding.name)).or_default() += 1;
     }
 
     fn add_deploy(&mut self, deploy: &DeployEntry, clean: bool) {

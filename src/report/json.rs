@@ -99,7 +99,7 @@ impl Serialize for Deploys<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let report = self.0;
         let visit = |each: &mut dyn FnMut(&TaskEntry) -> io::Result<()>| report.tasks.visit(each);
-        each(visit, serializer, |task, seq| {
+        each(visit, serializer, &[], |task, seq| {
             task.deploys.iter().try_for_each(|deploy| seq.serialize_element(&JsonDeploy::of(report, task, deploy)))
         })
     }
@@ -109,22 +109,22 @@ impl Serialize for Findings<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let report = self.0;
         let visit = |each: &mut dyn FnMut(&TaskEntry) -> io::Result<()>| report.tasks.visit_found(each);
-        each(visit, serializer, |task, seq| {
-            task.findings.iter().try_for_each(|finding| {
-                let url = report.url(finding.task, finding.transaction);
-                seq.serialize_element(&JsonFinding { finding, url })
-            })
+        let general: Vec<_> = report.general.iter().map(|finding| JsonFinding::of(report, finding)).collect();
+        each(visit, serializer, &general, |task, seq| {
+            task.findings.iter().try_for_each(|finding| seq.serialize_element(&JsonFinding::of(report, finding)))
         })
     }
 }
 
-/// Writes a list, of which `write` writes what comes of a task.
+/// Writes a list: what comes `first`, then what `write` writes of each task.
 fn each<S: Serializer>(
     visit: impl FnOnce(&mut dyn FnMut(&TaskEntry) -> io::Result<()>) -> io::Result<()>,
     serializer: S,
+    first: &[JsonFinding<'_>],
     write: impl Fn(&TaskEntry, &mut S::SerializeSeq) -> Result<(), S::Error>,
 ) -> Result<S::Ok, S::Error> {
     let mut seq = serializer.serialize_seq(None)?;
+    first.iter().try_for_each(|finding| seq.serialize_element(finding))?;
     let mut failed = None;
     let visited = visit(&mut |task| {
         write(task, &mut seq).map_err(|error| {
@@ -183,6 +183,14 @@ struct JsonFinding<'a> {
     #[serde(flatten)]
     finding: &'a Finding,
     url: String,
+    /// By which it is accepted.
+    id: String,
+}
+
+impl<'a> JsonFinding<'a> {
+    fn of(report: &Report<'_>, finding: &'a Finding) -> Self {
+        Self { finding, url: report.url_of(finding), id: finding.id().to_string() }
+    }
 }
 
 impl<'a> JsonDeploy<'a> {
@@ -215,7 +223,7 @@ impl<'a> JsonDeploy<'a> {
             verdict: &deploy.verdict,
             verdict_as_recorded: &deploy.verdict_as_recorded,
             approvals: approvals.collect(),
-            findings: task.found(deploy).count(),
+            findings: task.against(deploy).count(),
             tagged: deploy.tagged,
             approved: deploy.approved,
             seconds_to_approve: seconds(deploy.to_approve()),

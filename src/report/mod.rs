@@ -18,17 +18,17 @@ use std::io;
 use jiff::Timestamp;
 use url::Url;
 
-use crate::audit::Severity;
 use crate::audit::population::{Population, Unread};
+use crate::audit::{Finding, Severity};
 use crate::ids::{TaskId, TransactionId};
 use crate::policy::Policy;
 use entry::TaskEntry;
 use figures::Figures;
 
 /// What every report has to say of what it does not know.
-pub const LIMITS: &str = "Members of the teams are those of now, and of then as far as a recorder wrote them down. A tag \
-     that was taken off a task without a record, and a task that this account is not shown, are known only where an \
-     earlier audit saw them.";
+pub const LIMITS: &str = "Members of the teams are those of now, and of then as far as an earlier audit saw them or a \
+     recorder wrote them down. A tag that was taken off a task without a record, and a task that this account is not shown, \
+     are known only where an earlier audit saw them.";
 
 /// The audited tasks of a report, wherever they are kept.
 pub trait Entries {
@@ -67,6 +67,10 @@ pub struct Report<'a> {
     pub population: &'a Population,
     /// Tasks that could not be read.
     pub unread: &'a [Unread],
+    /// What was found that is about no task that could be judged.
+    pub general: &'a [Finding],
+    /// Of the tasks that this account is not shown, those that somebody looked at: the report is complete without them.
+    pub settled: usize,
     /// Only what happened from then on.
     pub since: Option<Timestamp>,
     /// Only what happened before then.
@@ -82,12 +86,25 @@ pub struct Report<'a> {
 impl Report<'_> {
     /// Whether every task of the population could be read and judged.
     pub fn is_complete(&self) -> bool {
-        self.unread.is_empty() && self.population.unseen == 0
+        self.unread.is_empty() && self.unseen() == 0
+    }
+
+    /// How many tasks this account is not shown that nobody looked at.
+    pub fn unseen(&self) -> usize {
+        self.population.unseen.saturating_sub(self.settled)
     }
 
     /// The severity of the worst finding; `None` where there is none.
     pub fn worst(&self) -> Option<Severity> {
         self.figures.worst()
+    }
+
+    /// Where what a finding is about can be looked at.
+    pub fn url_of(&self, finding: &Finding) -> String {
+        match finding.task {
+            Some(task) => self.url(task, finding.transaction),
+            None => self.base.to_string(),
+        }
     }
 
     /// Where a transaction can be looked at; the task where none shows it.

@@ -132,7 +132,8 @@ mod tests {
         let finding = Finding {
             name: "reason-missing",
             severity: Severity::Error,
-            task: TaskId::new(7).unwrap(),
+            task: Some(TaskId::new(7).unwrap()),
+            about: String::new(),
             deploy: None,
             transaction: None,
             time: jiff::Timestamp::UNIX_EPOCH,

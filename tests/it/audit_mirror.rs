@@ -206,6 +206,10 @@ fn what_all_tasks_share_is_never_that_of_an_earlier_audit() {
     });
     disabled.unwrap();
     let (_, report, _) = audit(&server, "phabgate", &[]);
+    assert_eq!(verdict(&report), "allowed", "it was open when the first audit looked");
+    // Where no audit looked before, it is judged as it is now.
+    std::fs::remove_dir_all(server.machine.home().join(".cache/phabgate")).unwrap();
+    let (_, report, _) = audit(&server, "phabgate", &[]);
     assert_ne!(verdict(&report), "allowed");
     assert!(found(&report, "T1", "policy-differs").is_empty());
     // Another policy judges otherwise.
@@ -331,10 +335,13 @@ fn the_mirror_is_closed_to_others_and_tells_nothing_of_a_restricted_task() {
     for file in std::fs::read_dir(&folder).unwrap() {
         assert_eq!(mode(&file.unwrap().path()), 0o600);
     }
-    // Whoever is not shown it is told nothing of it, though the mirror knows it. Another one was hidden from the start.
+    // Whoever is not shown it is told its number alone, though the mirror knows it. Another one was hidden from the start.
     let (code, report, _) = audit(&server, "phabgate", &[]);
     assert_eq!((code, &report["population"]["unseen"]), (3, &Value::from(2)));
-    assert!(!report.to_string().contains("T1\""), "{report:#}");
+    let told = found(&report, "T1", "task-unseen");
+    let words = "the task carried the tag or had a record, and is not shown to this account: hidden, or destroyed";
+    assert_eq!((told.len(), told[0]["message"].as_str()), (1, Some(words)), "{report:#}");
+    assert!(report["findings"].as_array().unwrap().iter().all(|it| it["task"] != "T1" || it["name"] == "task-unseen"));
     // A folder that others can look into is refused.
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
     let (code, _, err) = audit(&server, "phabgate", &[]);

@@ -587,3 +587,27 @@ fn show_prints_every_value_and_its_origin() {
     assert_eq!(value("policy.tag")["origin"], serde_json::json!({"kind": "built-in"}));
     assert!(machine.plain(&check_text(&settings)).starts_with("ok: /etc/phabgate/config.toml\npolicy sha256:"));
 }
+
+#[test]
+fn a_finding_is_accepted_by_its_id_and_with_a_reason() {
+    let read = settings("[audit]\naccepted = [{ finding = \"rule-failed T12 3F2A9C01\", why = \"looked at\" }]\n");
+    assert_eq!((read.accepted.len(), read.accepted[0].why.as_str()), (1, "looked at"));
+    assert_eq!(read.accepted[0].finding.to_string(), "rule-failed T12 3f2a9c01");
+    assert_eq!(read.policy.digest(), settings("").policy.digest(), "it is no part of the policy");
+    for (text, words) in [
+        ("accepted = [{ finding = \"rule-failed T12\", why = \"w\" }]", "identifies no finding"),
+        ("accepted = [{ finding = \"rule-failed T12 3f2a9c01\" }]", "has no `why`"),
+        ("accepted = [{ why = \"w\" }]", "has no `finding`"),
+        ("accepted = [{ finding = \"a T1 3f2a9c01\", why = \"w\", task = 1 }]", "unknown key"),
+        ("accepted = [\"rule-failed T12 3f2a9c01\"]", "expected a table"),
+        (
+            "accepted = [{ finding = \"a T1 3f2a9c01\", why = \"w\" }, { finding = \"a T1 3f2a9c01\", why = \"v\" }]",
+            "stands twice",
+        ),
+    ] {
+        let machine = Machine::new();
+        machine.write("etc/phabgate/config.toml", &format!("[audit]\n{text}\n"));
+        let error = machine.error();
+        assert!(error.contains(words), "{text}: {error}");
+    }
+}

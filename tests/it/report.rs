@@ -106,6 +106,8 @@ impl Sample {
             offline: false,
             population: &self.population,
             unread: &self.unread,
+            general: &[],
+            settled: 0,
             since: None,
             until: None,
             reason: None,
@@ -226,11 +228,12 @@ fn finding(task: &TaskEntry, name: &str, severity: Severity, message: &str) -> F
     Finding {
         name: rule.name,
         severity,
-        task: task.task,
+        task: Some(task.task),
         deploy: Some(deploy.deploy),
         transaction: Some(deploy.transaction),
         time: deploy.recorded,
         message: message.to_owned(),
+        about: String::new(),
     }
 }
 

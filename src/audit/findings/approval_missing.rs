@@ -27,7 +27,7 @@ pub(super) const RULE: Rule = Rule {
             teams.map(|outcome| {
                 let key = outcome.name.strip_prefix("team:").unwrap_or_default();
                 let message = format!("it was not allowed: {}{}", outcome.message, uncounted(case, trial, key));
-                rule.at_record(case, trial, message)
+                rule.at_record(case, trial, message).about(&outcome.name)
             })
         });
         missing.collect()

@@ -38,7 +38,7 @@ pub(super) const RULE: Rule = Rule {
                     _ => "is not a member of it",
                 };
                 let message = format!("{} approved for {team} and {what} ({basis})", approval.user);
-                rule.at_record(case, trial, message).but(severity).shown_by(approval)
+                rule.at_record(case, trial, message).but(severity).shown_by(approval).about(&team)
             })
         });
         strangers.collect()

@@ -10,7 +10,9 @@ mod approval_removed;
 mod approval_self;
 mod approver_not_member;
 mod drill_late;
+pub(super) mod finding_vanished;
 mod follow_up_overdue;
+pub(super) mod hashtag_moved;
 mod history_rewritten;
 mod objected_meanwhile;
 mod policy_differs;
@@ -27,20 +29,27 @@ mod record_unfinished;
 mod rule_failed;
 mod tag_late;
 mod tag_removed;
+pub(super) mod task_unseen;
 mod team_open;
 mod times_impossible;
 mod undecided;
 mod verdict_differs;
 
+pub use hashtag_moved::moved;
+pub use task_unseen::unseen;
+
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::deploys::Trial;
 use super::mirror::lost::Lost;
 use crate::evidence::records::Standing;
 use crate::evidence::timeline::Moment;
 use crate::evidence::{Evidence, Removal, Story};
-use crate::ids::{DeployId, TaskId, TransactionId};
+use crate::ids::{DeployId, FindingId, TaskId, TransactionId};
 use crate::policy::{Approval, Outcome, Policy, PolicyDigest, RuleOutcome, Verdict};
 
 /// How bad a finding is; the worst is the greatest.
@@ -73,8 +82,8 @@ pub struct Finding {
     pub name: &'static str,
     /// How bad it is.
     pub severity: Severity,
-    /// On which task.
-    pub task: TaskId,
+    /// On which task; `None` where it is about no task, or one of which no number is known.
+    pub task: Option<TaskId>,
     /// With which deploy, where it is about one.
     pub deploy: Option<DeployId>,
     /// The transaction that shows it.
@@ -83,6 +92,10 @@ pub struct Finding {
     pub time: Timestamp,
     /// What it is, in words that are fit to be shown.
     pub message: String,
+    /// What tells it from others of its name about the same: the rule, the team. Nothing that another audit would word
+    /// otherwise.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub about: String,
 }
 
 /// A finding as it is read back: what it is called may be anything then.
@@ -90,21 +103,24 @@ pub struct Finding {
 struct Written {
     name: String,
     severity: Severity,
-    task: TaskId,
+    task: Option<TaskId>,
     deploy: Option<DeployId>,
     transaction: Option<TransactionId>,
     time: Timestamp,
     message: String,
+    #[serde(default)]
+    about: String,
 }
 
 // By hand: a derived one could only read names that live for ever.
 impl<'de> Deserialize<'de> for Finding {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Written { name, severity, task, deploy, transaction, time, message } = Written::deserialize(deserializer)?;
+        let Written { name, severity, task, deploy, transaction, time, message, about } =
+            Written::deserialize(deserializer)?;
         let rule = ALL.iter().find(|rule| rule.name == name);
         let name = rule.map(|rule| rule.name);
         let name = name.ok_or_else(|| serde::de::Error::custom(format!("no finding is called {name:?}")))?;
-        Ok(Self { name, severity, task, deploy, transaction, time, message })
+        Ok(Self { name, severity, task, deploy, transaction, time, message, about })
     }
 }
 
@@ -151,6 +167,8 @@ impl<'a> Case<'a> {
     }
 }
 
+/// The name of the finding that the history of a task was rewritten.
+pub const REWRITTEN: &str = history_rewritten::RULE.name;
 /// What stands for a text of a restricted task.
 const HIDDEN: &str = "(hidden)";
 
@@ -198,6 +216,9 @@ pub const ALL: &[Rule] = &[
     team_open::RULE,
     follow_up_overdue::RULE,
     history_rewritten::RULE,
+    finding_vanished::RULE,
+    hashtag_moved::RULE,
+    task_unseen::RULE,
 ];
 
 impl Rule {
@@ -206,11 +227,12 @@ impl Rule {
         Finding {
             name: self.name,
             severity: self.severity,
-            task: case.evidence.task.id,
+            task: Some(case.evidence.task.id),
             deploy: None,
             transaction: Some(moment.transaction),
             time: moment.time,
             message: message.into(),
+            about: String::new(),
         }
     }
 
@@ -228,8 +250,9 @@ impl Rule {
             time: deploy.cut.time,
             name: self.name,
             severity: self.severity,
-            task: case.evidence.task.id,
+            task: Some(case.evidence.task.id),
             message: message.into(),
+            about: String::new(),
         }
     }
 }
@@ -244,10 +267,52 @@ impl Finding {
         self
     }
 
+    /// The same, told from others of its name about the same deploy.
+    fn about(mut self, what: &str) -> Self {
+        what.clone_into(&mut self.about);
+        self
+    }
+
+    /// What identifies it, in this audit and in others.
+    pub fn id(&self) -> FindingId {
+        let first = self.about.split(' ').next().unwrap_or_default();
+        let about = self.task.map_or_else(|| first.to_owned(), |task| task.to_string());
+        let digest = match self.name == finding_vanished::RULE.name {
+            true => self.about.clone(),
+            false => {
+                let mut hash = Sha256::new();
+                let number = |id: TransactionId| id.to_string();
+                let (deploy, transaction) = (self.deploy.map(|id| id.to_string()), self.transaction.map(number));
+                for part in
+                    [self.name, &about, &deploy.unwrap_or_default(), &transaction.unwrap_or_default(), &self.about]
+                {
+                    // With its length, so that no two texts run together.
+                    hash.update((part.len() as u64).to_be_bytes());
+                    hash.update(part);
+                }
+                let digest = hash.finalize();
+                digest.iter().take(FindingId::DIGITS / 2).map(|byte| format!("{byte:02x}")).collect()
+            }
+        };
+        FindingId { name: self.name.to_owned(), about, digest }
+    }
+
     /// The same, less bad.
     fn but(mut self, severity: Severity) -> Self {
         self.severity = severity;
         self
+    }
+}
+
+/// Sees to it that no two findings are identified by the same.
+pub(super) fn tell_apart(findings: &mut [Finding]) {
+    let mut seen: BTreeMap<FindingId, usize> = BTreeMap::new();
+    for finding in findings {
+        let count = seen.entry(finding.id()).or_default();
+        *count += 1;
+        if *count > 1 {
+            finding.about = format!("{} {count}", finding.about);
+        }
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) const RULE: Rule = Rule {
                     true => format!("it was not allowed: the rule `{}` did not hold", outcome.name),
                     false => format!("it was not allowed: {}: {}", outcome.name, outcome.message),
                 };
-                rule.at_record(case, trial, message)
+                rule.at_record(case, trial, message).about(&outcome.name)
             })
         });
         let failed: Vec<Finding> = failed.collect();

@@ -53,6 +53,7 @@ impl Mirror {
         for phid in asked {
             let row = shown.get(phid).map(serde_json::to_string).transpose();
             let row = row.map_err(super::damaged(&self.path, phid.to_string()))?;
+            self.remember_account(phid, row.as_deref())?;
             self.connection
                 .prepare_cached("UPDATE account SET row = ?2 WHERE phid = ?1 AND row IS NOT ?2")
                 .and_then(|mut statement| statement.execute(params![phid.as_str(), row]))

@@ -14,10 +14,12 @@ mod accounts;
 mod comments;
 mod error;
 mod folder;
+mod found;
 mod histories;
 mod identity;
 pub mod lost;
 mod members;
+mod memory;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -25,6 +27,7 @@ mod verdicts;
 
 pub use comments::{Known, Seen};
 pub use error::MirrorError;
+pub use found::Unseen;
 pub use histories::{History, Mirrored, Read};
 pub use verdicts::{Measure, Verdicts};
 
@@ -80,6 +83,12 @@ pub struct Facts {
     pub statuses: BTreeMap<String, bool>,
     /// The recorders.
     pub recorders: Vec<Phid<User>>,
+    /// The projects that the hashtag of the tag led to before.
+    #[serde(default)]
+    pub earlier_tags: Vec<Phid<crate::ids::Project>>,
+    /// The hashtags of the policy that the server does not know, or not to who asks.
+    #[serde(default)]
+    pub unknown: Vec<String>,
 }
 
 /// The state of the mirror at the end of a run.
@@ -190,7 +199,7 @@ impl Mirror {
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn end(&self, sync: &Sync, facts: &Facts, population: &Population) -> Result<(), MirrorError> {
+    pub fn end(&self, sync: &Sync, policy: &Policy, facts: &Facts, population: &Population) -> Result<(), MirrorError> {
         let json = |value: Result<String, serde_json::Error>| value.map_err(damaged(&self.path, "facts".to_owned()));
         let (text, population) = (json(serde_json::to_string(facts))?, json(serde_json::to_string(population))?);
         let transaction = self.transaction()?;
@@ -203,6 +212,7 @@ impl Mirror {
         )?;
         execute("UPDATE member SET since = ?2 WHERE scope = ?1 AND since IS NULL", &[&sync.scope, &sync.id])?;
         self.know(facts)?;
+        self.remember(sync, policy, facts)?;
         self.commit(transaction)
     }
 
@@ -228,7 +238,11 @@ impl Mirror {
         let now = self.time(began, "the time of a run")?;
         let facts: Facts = serde_json::from_str(&facts).map_err(damaged(&self.path, "facts".to_owned()))?;
         let population = serde_json::from_str(&population).map_err(damaged(&self.path, "a population".to_owned()))?;
-        if let Some(team) = policy.teams.iter().find(|team| !facts.projects.contains_key(&team.project)) {
+        if let Some(team) = policy
+            .teams
+            .iter()
+            .find(|team| !facts.projects.contains_key(&team.project) && !facts.unknown.contains(&team.project))
+        {
             return Err(MirrorError::NoProject { path: self.path.clone(), project: team.project.clone() });
         }
         let sync = Sync { id, scope, open_spaces: policy.open_spaces.clone(), now };

@@ -112,6 +112,67 @@ pub(super) const STEPS: &[&str] = &["
         WHERE ended IS NOT NULL AND facts ->> '$.owner.phid' IS NOT NULL;
     INSERT OR IGNORE INTO witness (phid, kind)
         SELECT r.value, 'person' FROM sync, json_each(sync.facts, '$.recorders') r WHERE ended IS NOT NULL;
+", r#"
+    -- What the server says of something, and what it said before: the members of a project, the project behind a hashtag.
+    CREATE TABLE fact (
+        kind TEXT NOT NULL,         -- members or hashtag
+        subject TEXT NOT NULL,      -- the PHID of the project; the hashtag
+        value TEXT NOT NULL,        -- JSON: the PHIDs in order; PHID and name of the project
+        seen INTEGER NOT NULL,      -- when a run that came to its end last saw it so
+        PRIMARY KEY (kind, subject)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE fact_past (
+        kind TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        until INTEGER NOT NULL,     -- when a run that came to its end last saw it so
+        value TEXT NOT NULL,
+        PRIMARY KEY (kind, subject, until)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE account_past (
+        phid TEXT NOT NULL,
+        until INTEGER NOT NULL,     -- when a run came to its end before another state of it was seen
+        row TEXT NOT NULL,          -- the account as it was, JSON
+        PRIMARY KEY (phid, until)
+    ) STRICT, WITHOUT ROWID;
+    -- The policies by which was judged, and the projects behind their teams.
+    CREATE TABLE policy (
+        digest TEXT NOT NULL,
+        team TEXT NOT NULL,         -- its key
+        project TEXT NOT NULL,      -- its PHID
+        PRIMARY KEY (digest, team, project)
+    ) STRICT, WITHOUT ROWID;
+    -- Earlier runs wrote down what they saw.
+    CREATE TEMP TABLE seen AS
+        SELECT 'members' AS kind, p.value ->> '$.phid' AS subject, s.began,
+            (SELECT json_group_array(m.value) FROM (SELECT value FROM json_each(p.value, '$.members') ORDER BY value) m)
+                AS value
+        FROM sync s, json_each(s.facts, '$.projects') p WHERE s.ended IS NOT NULL
+        UNION ALL
+        SELECT 'hashtag', p.key, s.began,
+            json_object('phid', p.value ->> '$.phid', 'name', p.value ->> '$.name')
+        FROM sync s, json_each(s.facts, '$.projects') p WHERE s.ended IS NOT NULL;
+    CREATE TEMP TABLE streak AS
+        SELECT *, lead(value) OVER (PARTITION BY kind, subject ORDER BY began) AS next FROM seen;
+    INSERT OR IGNORE INTO fact_past (kind, subject, until, value)
+        SELECT kind, subject, began, value FROM streak WHERE next IS NOT NULL AND next <> value
+        AND (kind = 'members' OR next ->> '$.phid' <> value ->> '$.phid');
+    INSERT OR IGNORE INTO fact (kind, subject, value, seen)
+        SELECT kind, subject, value, began FROM streak WHERE next IS NULL;
+    DROP TABLE streak;
+    DROP TABLE seen;
+"#, "
+    -- The errors and warnings that audits found, each at its worst. None leaves.
+    CREATE TABLE found (
+        id TEXT NOT NULL,           -- what identifies it
+        policy TEXT NOT NULL,       -- the digest of the policy by which was judged
+        version TEXT NOT NULL,      -- of the phabgate that judged
+        task INTEGER NOT NULL,
+        severity INTEGER NOT NULL,  -- 1 for a warning, 2 for an error
+        finding TEXT NOT NULL,      -- JSON
+        last INTEGER NOT NULL,      -- the last audit that found it
+        PRIMARY KEY (id, policy, version)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX found_by_task ON found (task);
 "];
 
 #[cfg(test)]

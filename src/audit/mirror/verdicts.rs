@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::{MirrorError, sqlite};
 use super::{BUSY, Facts, Mirror, number};
+use crate::audit::memory::Memory;
 use crate::conduit::Account;
 use crate::ids::{Phid, TaskId, User};
 use crate::policy::Policy;
@@ -21,7 +22,7 @@ use crate::policy::Policy;
 pub struct Measure(pub(super) Vec<u8>);
 
 impl Measure {
-    /// The measure of this policy, these facts and accounts, and this program. Where the program cannot be told from
+    /// The measure of this policy, these facts and accounts, what earlier audits saw, and this program. Where the program cannot be told from
     /// another, no other measure is the same.
     ///
     /// # Errors
@@ -30,12 +31,15 @@ impl Measure {
         policy: &Policy,
         facts: &Facts,
         accounts: &BTreeMap<Phid<User>, Account>,
+        memory: &Memory,
     ) -> Result<Self, serde_json::Error> {
         let mut hash = Sha256::new();
         hash.update(env!("CARGO_PKG_VERSION"));
         hash.update(program().unwrap_or_else(|| uuid::Uuid::now_v7().to_string()));
         hash.update(policy.digest().as_str());
         hash.update(serde_json::to_vec(facts)?);
+        // It only ever grows.
+        hash.update(memory.size().to_be_bytes());
         for account in accounts.values() {
             hash.update(serde_json::to_vec(account)?);
         }

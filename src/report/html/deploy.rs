@@ -32,7 +32,7 @@ pub(super) fn month(time: Timestamp) -> String {
 pub(super) fn rows(report: &Report<'_>, task: &TaskEntry, worst: Option<Severity>, out: &mut String) {
     let is_asked = |found: &[&Finding]| found.iter().map(|finding| finding.severity).max() == worst;
     for deploy in &task.deploys {
-        let found: Vec<&Finding> = task.found(deploy).collect();
+        let found: Vec<&Finding> = task.against(deploy).collect();
         if is_asked(&found) {
             row(report, task, deploy, &found).render_to(out);
         }
@@ -45,17 +45,17 @@ pub(super) fn rows(report: &Report<'_>, task: &TaskEntry, worst: Option<Severity
     }
 }
 
-/// The anchor of the row that a finding stands in.
-pub(super) fn anchor(finding: &Finding) -> String {
-    match finding.deploy {
-        Some(deploy) => format!("deploy-{deploy}"),
-        None => format!("task-{}", finding.task),
+/// The anchor of the row of a deploy; that of its task where it is about none.
+pub(super) fn anchor(task: TaskId, deploy: Option<&DeployEntry>) -> String {
+    match deploy {
+        Some(deploy) => format!("deploy-{}", deploy.deploy),
+        None => format!("task-{task}"),
     }
 }
 
 fn row(report: &Report<'_>, task: &TaskEntry, deploy: &DeployEntry, found: &[&Finding]) -> Markup {
     html! {
-        details.d id={ "deploy-" (deploy.deploy) } data-r=(Inert(reason(deploy))) data-m=(month(deploy.time()))
+        details.d id=(anchor(task.task, Some(deploy))) data-r=(Inert(reason(deploy))) data-m=(month(deploy.time()))
             data-f=[names(found)] data-s=[severities(found)] {
             summary {
                 span.t { (minute(deploy.time())) }
@@ -69,7 +69,7 @@ fn row(report: &Report<'_>, task: &TaskEntry, deploy: &DeployEntry, found: &[&Fi
                 (title(task))
             }
             div.b {
-                (findings_list(report, task.task, found))
+                (findings_list(report, found))
                 div {
                     (facts(task, deploy))
                     (approvals(report, task.task, &deploy.approvals))
@@ -92,7 +92,7 @@ fn row(report: &Report<'_>, task: &TaskEntry, deploy: &DeployEntry, found: &[&Fi
 
 fn row_of_task(report: &Report<'_>, task: &TaskEntry, time: Timestamp, found: &[&Finding]) -> Markup {
     html! {
-        details.d id={ "task-" (task.task) } data-m=(month(time)) data-f=[names(found)] data-s=[severities(found)] {
+        details.d id=(anchor(task.task, None)) data-m=(month(time)) data-f=[names(found)] data-s=[severities(found)] {
             summary {
                 span.t { (minute(time)) }
                 (link(&task.task.url(report.base), maud::display(task.task)))
@@ -100,7 +100,7 @@ fn row_of_task(report: &Report<'_>, task: &TaskEntry, time: Timestamp, found: &[
                 (worst(found))
                 (title(task))
             }
-            div.b { (findings_list(report, task.task, found)) }
+            div.b { (findings_list(report, found)) }
         }
     }
 }
@@ -149,7 +149,8 @@ fn worst(found: &[&Finding]) -> Markup {
     }
 }
 
-fn findings_list(report: &Report<'_>, task: TaskId, found: &[&Finding]) -> Markup {
+/// Findings with their meaning, and what identifies those that can be accepted.
+pub(super) fn findings_list(report: &Report<'_>, found: &[&Finding]) -> Markup {
     html! {
         @if !found.is_empty() {
             ul.f { @for finding in found {
@@ -157,9 +158,12 @@ fn findings_list(report: &Report<'_>, task: TaskId, found: &[&Finding]) -> Marku
                     (mark(finding.severity)) " " (meaning::link_to(finding.name)) " " (Made(meaning::summary(finding.name))) "."
                     p {
                         (Made(&finding.message)) ", " (second(finding.time))
-                        @if let Some(transaction) = finding.transaction {
-                            " " (shown_by(report, task, transaction))
+                        @match (finding.task, finding.transaction) {
+                            (Some(task), Some(transaction)) => { " " (shown_by(report, task, transaction)) }
+                            (Some(task), None) => { " " (link(&task.url(report.base), maud::display(task))) }
+                            (None, _) => {}
                         }
+                        @if finding.severity > Severity::Notice { " " code { (Inert(&finding.id().to_string())) } }
                     }
                 }
             } }

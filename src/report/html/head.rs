@@ -30,6 +30,12 @@ pub(super) fn head(report: &Report<'_>) -> Markup {
             @if !report.is_complete() { (missing(report)) }
             p.over { "Audit of emergency deploys" }
             h1 class={ "verdict " (class) } { span { (word) } " " small { (words) } }
+            @if !report.general.is_empty() {
+                section.general aria-labelledby="general" {
+                    h2 #general { "Hashtags that moved, and tasks that are not shown" }
+                    (super::deploy::findings_list(report, &report.general.iter().collect::<Vec<_>>()))
+                }
+            }
             (tiles(report))
             (facts(report))
             p.limits { (LIMITS) }
@@ -39,7 +45,7 @@ pub(super) fn head(report: &Report<'_>) -> Markup {
 
 /// What could not be read, which the report says nothing of.
 fn missing(report: &Report<'_>) -> Markup {
-    let unseen = report.population.unseen;
+    let unseen = report.unseen();
     html! {
         section.missing aria-labelledby="missing" {
             h2 #missing { "Not audited" }

@@ -43,6 +43,8 @@ fn page(tasks: &dyn Entries, figures: &Figures) -> String {
         offline: true,
         population: &Population::default(),
         unread: &[],
+        general: &[],
+        settled: 0,
         since: None,
         until: None,
         reason: None,
@@ -148,12 +150,12 @@ fn a_row_tells_the_evidence() {
 #[test]
 fn the_worst_comes_first_and_leads_to_its_row_and_its_meaning() {
     let mut wrong = task("deployer2");
-    (wrong.task, wrong.findings[0].task) = ("T8".parse().unwrap(), "T8".parse().unwrap());
+    (wrong.task, wrong.findings[0].task) = ("T8".parse().unwrap(), "T8".parse().ok());
     wrong.deploys[0].deploy = "01970000-0000-7000-8000-000000000002".parse().unwrap();
     (wrong.findings[0].severity, wrong.findings[0].deploy) = (Severity::Error, Some(wrong.deploys[0].deploy));
     let mut alone = task("deployer3");
     alone.task = "T9".parse().unwrap();
-    (alone.findings[0].task, alone.findings[0].deploy) = (alone.task, None);
+    (alone.findings[0].task, alone.findings[0].deploy) = (Some(alone.task), None);
     alone.deploys.clear();
     let page = page_of(vec![task("deployer1"), alone, wrong]);
     let main = page.split_once("<main>").unwrap().1;
@@ -210,6 +212,8 @@ fn rows_are_lean_and_errors_are_told() {
         offline: false,
         population: &Population::default(),
         unread: &[],
+        general: &[],
+        settled: 0,
         since: None,
         until: None,
         reason: None,

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::super::Report;
-use super::super::entry::TaskEntry;
+use super::super::entry::{DeployEntry, TaskEntry};
 use super::deploy::{anchor, reason};
 use super::meaning;
 use super::words::{Made, link, mark, minute, number, plural, shown_by};
@@ -47,23 +47,21 @@ impl Row {
     /// The rows of a task that hold findings as bad as this.
     fn of(task: &TaskEntry, severity: Severity) -> Vec<Self> {
         let is_bad = |finding: &&Finding| finding.severity == severity;
-        let row = |about, time: Option<Timestamp>, found: Vec<&Finding>| {
+        let row = |deploy: Option<&DeployEntry>, found: Vec<&Finding>| {
             let first = found.first()?;
             Some(Self {
                 task: task.task,
-                anchor: anchor(first),
+                anchor: anchor(task.task, deploy),
                 title: task.title.clone(),
-                about,
-                time: time.unwrap_or(first.time),
+                about: deploy.map(|deploy| (reason(deploy).to_owned(), deploy.deployer.clone())),
+                time: deploy.map_or(first.time, DeployEntry::time),
                 more: found.len().saturating_sub(FINDINGS),
                 found: found.into_iter().take(FINDINGS).cloned().collect(),
             })
         };
-        let deploys = task.deploys.iter().filter_map(|deploy| {
-            let about = (reason(deploy).to_owned(), deploy.deployer.clone());
-            row(Some(about), Some(deploy.time()), task.found(deploy).filter(is_bad).collect())
-        });
-        deploys.chain(row(None, None, task.alone().filter(is_bad).collect())).collect()
+        let deploys = task.deploys.iter();
+        let deploys = deploys.filter_map(|deploy| row(Some(deploy), task.found(deploy).filter(is_bad).collect()));
+        deploys.chain(row(None, task.alone().filter(is_bad).collect())).collect()
     }
 }
 
@@ -129,7 +127,7 @@ fn entry(report: &Report<'_>, row: &Row) -> Markup {
                 p {
                     (mark(finding.severity)) " " (meaning::link_to(finding.name)) " " (Made(&finding.message))
                     @if let Some(transaction) = finding.transaction {
-                        " " (shown_by(report, finding.task, transaction))
+                        " " (shown_by(report, row.task, transaction))
                     }
                 }
             }

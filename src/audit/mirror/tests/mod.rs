@@ -58,7 +58,7 @@ impl Bench {
 
     fn end(&self, sync: &Sync) {
         let population = self.mirror.population(sync).unwrap();
-        self.mirror.end(sync, &facts(&self.policy), &population).unwrap();
+        self.mirror.end(sync, &self.policy, &facts(&self.policy), &population).unwrap();
     }
 
     fn visit(&self, sync: &Sync) -> Vec<Mirrored> {

@@ -1,6 +1,7 @@
 //! The verdicts that are kept, and the measure.
 
 use super::*;
+use crate::audit::memory::Memory;
 
 #[test]
 fn what_was_found_stands_until_something_changes_that_it_rests_on() {
@@ -52,15 +53,18 @@ fn whatever_tasks_share_is_part_of_the_measure() {
         projects: BTreeMap::new(),
         statuses: BTreeMap::new(),
         recorders: vec![],
+        earlier_tags: vec![],
+        unknown: vec![],
     };
+    let nothing = Memory::default();
     let accounts = BTreeMap::from([(person("sre1"), history.account("sre1"))]);
-    let measure = Measure::of(&history.policy, &facts, &accounts).unwrap();
-    assert_eq!(Measure::of(&history.policy, &facts, &accounts).unwrap(), measure);
+    let measure = Measure::of(&history.policy, &facts, &accounts, &nothing).unwrap();
+    assert_eq!(Measure::of(&history.policy, &facts, &accounts, &nothing).unwrap(), measure);
     let mut policy = history.policy.clone();
     policy.accept_attested = !policy.accept_attested;
-    assert_ne!(Measure::of(&policy, &facts, &accounts).unwrap(), measure);
+    assert_ne!(Measure::of(&policy, &facts, &accounts, &nothing).unwrap(), measure);
     let closed = Facts { statuses: BTreeMap::from([("resolved".to_owned(), true)]), ..facts.clone() };
-    assert_ne!(Measure::of(&history.policy, &closed, &accounts).unwrap(), measure);
+    assert_ne!(Measure::of(&history.policy, &closed, &accounts, &nothing).unwrap(), measure);
     let disabled = BTreeMap::from([(person("sre1"), history.account("gone"))]);
-    assert_ne!(Measure::of(&history.policy, &facts, &disabled).unwrap(), measure);
+    assert_ne!(Measure::of(&history.policy, &facts, &disabled, &nothing).unwrap(), measure);
 }

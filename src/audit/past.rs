@@ -1,0 +1,124 @@
+//! What earlier audits found, and what of it today's evidence does not show.
+//!
+//! Responsible for comparing, as a pure function. Not for keeping what was found ([`super::mirror`]).
+
+use jiff::Timestamp;
+
+use super::findings::{Finding, Severity, finding_vanished, hashtag_moved, task_unseen};
+use crate::ids::TaskId;
+use crate::policy::PolicyDigest;
+
+/// A finding of an earlier audit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastFinding {
+    /// As it was found last, at its worst.
+    pub finding: Finding,
+    /// The digest of the policy by which was judged.
+    pub policy: String,
+    /// The version of phabgate that judged.
+    pub version: String,
+    /// The last audit that found it.
+    pub last: Timestamp,
+}
+
+/// The findings that are mended by acting: that they are gone is what they are for.
+const MENDED: [&str; 4] = ["record-missing", "record-unfinished", "follow-up-overdue", "undecided"];
+/// The findings that say themselves what earlier audits saw.
+const REMEMBERED: [&str; 3] = [finding_vanished::RULE.name, hashtag_moved::RULE.name, task_unseen::RULE.name];
+
+/// The version of this program, as it stands beside what it finds.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Whether a finding is kept, so that it cannot vanish.
+pub fn is_kept(finding: &Finding) -> bool {
+    finding.severity > Severity::Notice && !MENDED.contains(&finding.name) && !REMEMBERED.contains(&finding.name)
+}
+
+/// What earlier audits found on a task and today's does not show as bad. `today` is all that is found on it now, whatever
+/// of it is asked about; `hide` says that the task is restricted.
+pub fn vanished(today: &[Finding], past: &[PastFinding], policy: &PolicyDigest, hide: bool) -> Vec<Finding> {
+    let mut gone: Vec<Finding> = Vec::new();
+    for past in past {
+        let id = past.finding.id();
+        if today.iter().any(|finding| finding.id() == id && finding.severity >= past.finding.severity) {
+            continue;
+        }
+        let comparable = past.policy == policy.as_str() && past.version == VERSION;
+        let finding = finding_vanished::vanished(past, hide, comparable);
+        match gone.iter_mut().find(|other| other.about == finding.about) {
+            Some(other) if other.severity >= finding.severity => {}
+            Some(other) => *other = finding,
+            None => gone.push(finding),
+        }
+    }
+    gone
+}
+
+/// The findings of earlier audits on a task.
+pub fn on(all: &[PastFinding], task: TaskId) -> &[PastFinding] {
+    let from = all.partition_point(|past| past.finding.task < Some(task));
+    let to = all.partition_point(|past| past.finding.task <= Some(task));
+    &all[from..to]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::testing::*;
+    use crate::evidence::testing::at;
+
+    fn past(finding: &Finding, policy: &str) -> PastFinding {
+        PastFinding { finding: finding.clone(), policy: policy.into(), version: VERSION.into(), last: at(900) }
+    }
+
+    #[test]
+    fn what_was_found_and_is_not_any_more_is_found_with_its_old_words() {
+        let mut history = story(&["releng1"]);
+        deploy(&mut history);
+        let found = audit(&history).findings;
+        let digest = history.policy.digest();
+        let missing = found.iter().find(|finding| finding.name == "approval-missing").unwrap();
+        let past = |policy: &str| vec![past(missing, policy)];
+        assert!(vanished(&found, &past(digest.as_str()), &digest, false).is_empty());
+        let gone = vanished(&[], &past(digest.as_str()), &digest, false);
+        assert_eq!((gone.len(), gone[0].name, gone[0].severity), (1, "finding-vanished", Severity::Error));
+        assert!(gone[0].message.contains(&missing.message), "{}", gone[0].message);
+        assert_eq!((gone[0].deploy, gone[0].transaction), (missing.deploy, missing.transaction));
+        // Who accepted the one has accepted the other.
+        let (old, new) = (missing.id(), gone[0].id());
+        assert_eq!((old.about, old.digest), (new.about, new.digest));
+        // It is less bad today: that is no less.
+        let milder = [Finding { severity: Severity::Warning, ..missing.clone() }];
+        assert_eq!(vanished(&milder, &past(digest.as_str()), &digest, false).len(), 1);
+        assert!(!vanished(&[], &past(digest.as_str()), &digest, true)[0].message.contains(&missing.message));
+        assert_eq!(vanished(&[], &past("sha256:1"), &digest, false)[0].severity, Severity::Notice);
+        let both = [past("sha256:1"), past(digest.as_str())].concat();
+        let gone = vanished(&[], &both, &digest, false);
+        assert_eq!(gone.iter().map(|it| it.severity).collect::<Vec<_>>(), [Severity::Error]);
+    }
+
+    #[test]
+    fn what_is_mended_by_acting_and_what_is_no_fault_is_not_kept() {
+        let mut history = story(&["releng1"]);
+        deploy(&mut history);
+        let missing = audit(&history).findings.into_iter().find(|finding| finding.name == "approval-missing").unwrap();
+        assert!(is_kept(&missing));
+        assert!(!is_kept(&Finding { severity: Severity::Notice, ..missing.clone() }));
+        for name in MENDED.iter().chain(&REMEMBERED) {
+            assert!(super::super::findings::ALL.iter().any(|rule| rule.name == *name), "{name}");
+            assert!(!is_kept(&Finding { name, ..missing.clone() }), "{name}");
+        }
+    }
+
+    #[test]
+    fn findings_of_a_task_are_told_from_each_other_and_stay_what_they_are() {
+        let mut history = story(&[]);
+        deploy(&mut history);
+        let found = audit(&history).findings;
+        let ids = |found: &[Finding]| found.iter().map(|finding| finding.id().to_string()).collect::<Vec<_>>();
+        let first = ids(&found);
+        let distinct: std::collections::BTreeSet<_> = first.iter().collect();
+        assert!(first.len() > 1 && distinct.len() == first.len(), "{first:?}");
+        assert_eq!(first, ids(&audit(&history).findings));
+    }
+}

@@ -119,7 +119,7 @@ pub fn show_text(settings: &Settings, token: Result<&TokenSource, &str>, width: 
     let mut rows: Vec<[String; 3]> = settings
         .entries()
         .into_iter()
-        .map(|entry| [entry.key, value(&entry.value), entry.origin.to_string()])
+        .map(|entry| [entry.key, toml_value(&entry.value), entry.origin.to_string()])
         .collect();
     let (source, origin) = match token {
         Ok(source) => ("(not shown)", source.to_string()),
@@ -169,15 +169,15 @@ pub fn check_text(settings: &Settings) -> String {
 }
 
 /// A value as the file writes it: JSON and TOML agree on texts, numbers and lists of them, not on tables.
-fn value(of: &Value) -> String {
+pub fn toml_value(of: &Value) -> String {
     match of {
         Value::Null => "(not set)".to_owned(),
         Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(value).collect();
+            let items: Vec<String> = items.iter().map(toml_value).collect();
             format!("[{}]", items.join(", "))
         }
         Value::Object(table) => {
-            let pairs: Vec<String> = table.iter().map(|(key, it)| format!("{key} = {}", value(it))).collect();
+            let pairs: Vec<String> = table.iter().map(|(key, it)| format!("{key} = {}", toml_value(it))).collect();
             format!("{{ {} }}", pairs.join(", "))
         }
         other => other.to_string(),

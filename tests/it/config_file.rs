@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use phabgate::cli::config::{check_text, show_json, show_text};
+use phabgate::cli::config::{check_text, show_json, show_text, toml_value};
 use phabgate::conduit::Authorities;
 use phabgate::config::{ConfigError, Environment, Flags, Ids, Origin, Settings, Sudo, TEMPLATE, load};
 use phabgate::policy::Role;
@@ -552,7 +552,7 @@ fn a_file_or_variable_that_cannot_be_used_is_named() {
 fn what_show_prints_can_be_read_back() {
     for text in [String::new(), uncommented(true)] {
         let shown = settings(&text);
-        let line = |key: &str, value: &serde_json::Value| format!("{key} = {value}\n");
+        let line = |key: &str, value: &serde_json::Value| format!("{key} = {}\n", toml_value(value));
         let entries = shown.entries();
         let set = entries.iter().filter(|entry| !entry.value.is_null());
         let written: String = set.map(|entry| line(&entry.key, &entry.value)).collect();

@@ -43,6 +43,9 @@ struct Reader<'a> {
 /// Brings the mirror up to date, `concurrency` calls at once at most. The mirror must be locked. `progress` is told how
 /// far it has come. What is read is made sense of on other threads of the runtime, where it has some.
 ///
+/// Where it is `thorough`, every history is read again: what somebody changed in the database itself shows in the time of
+/// no task's last change.
+///
 /// # Errors
 /// Where the server does not know the tag or a recorder, the population could not be read whole, or the mirror could not
 /// be written. What was read until then is kept.
@@ -51,10 +54,12 @@ pub async fn fill(
     policy: &Policy,
     mirror: &Mirror,
     concurrency: usize,
+    thorough: bool,
     mut progress: impl FnMut(Progress),
 ) -> Result<Filled, AuditError> {
     let concurrency = concurrency.max(1);
     let mut reader = Reader::begin(client.paced(concurrency), policy, mirror, concurrency).await?;
+    reader.sync = reader.sync.thorough(thorough);
     reader.list(&mut progress).await?;
     reader.family().await?;
     reader.list_others().await?;

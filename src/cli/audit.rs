@@ -50,6 +50,9 @@ pub(super) struct Args {
     /// Judge what earlier audits read, and ask the server nothing
     #[arg(long)]
     offline: bool,
+    /// Read every history again and compare it with what earlier audits read: a call for each task
+    #[arg(long, conflicts_with = "offline")]
+    thorough: bool,
     /// How many calls are made at once at most
     #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=16))]
     jobs: u8,
@@ -282,7 +285,8 @@ async fn prepare(
     let mirror = Mirror::open(&folder, session.base())?;
     let waits = || bar.aside(|| ui.note("another audit is reading; waiting until it is done"));
     let lock = mirror.lock(waits)?;
-    let filled = fill(&session.client, policy, &mirror, args.jobs.into(), |progress| bar.show(progress)).await?;
+    let filled =
+        fill(&session.client, policy, &mirror, args.jobs.into(), args.thorough, |progress| bar.show(progress)).await?;
     let base = session.base().clone();
     Ok(Ground { settings: session.settings, base, mirror, filled, lock: Some(lock) })
 }

@@ -363,11 +363,11 @@ fn history(remote: &Remote) -> RuleOutcome {
 fn audit(remote: &Remote) -> RuleOutcome {
     match &remote.audit {
         Ok(()) => pass("audit", "the server tells what an account did on all tasks"),
-        Err(error) if matches!(error.kind, Failure::Refused { .. }) => warn(
+        Err(error) if matches!(error.kind, Failure::Refused { .. }) => fail(
             "audit",
-            "no audit can be made: the server tells what an account did on one task alone (`transaction.search` takes \
-             `objectType` since March 2021)",
-            "update the server; what is deployed until then is checked and recorded all the same",
+            "the server is too old for an audit: it says what an account did on one task alone (`transaction.search` takes \
+             `objectType` since March 2021); `check`, `run`, `record`, `request`, `history` and answers work",
+            "update the server; what is deployed until then is checked and recorded, and audited afterwards",
         ),
         Err(error) => unknown("audit", error),
     }

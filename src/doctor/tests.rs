@@ -153,7 +153,7 @@ fn each_fault_is_told_by_its_check_alone_and_says_what_to_do() {
             remote.history.as_mut().unwrap().as_mut().unwrap().older = Err(refused());
         }),
         ("audit", Unknown, |_, remote, _| remote.audit = Err(down())),
-        ("audit", Warn, |_, remote, _| remote.audit = Err(refused())),
+        ("audit", Fail, |_, remote, _| remote.audit = Err(refused())),
         ("comment", Unknown, |_, remote, _| remote.types = Some(Err(down()))),
         ("clock", Warn, |_, remote, _| remote.skew = Some(SignedDuration::from_secs(-61))),
         ("clock", Fail, |_, remote, _| remote.skew = None),

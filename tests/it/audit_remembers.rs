@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use phabgate::sandbox::World;
+use phabgate::sandbox::{Like, World};
 use serde_json::Value;
 
 use crate::server::{Server, in_one_line};
@@ -307,4 +307,55 @@ fn a_team_that_the_auditor_is_not_shown_is_no_verdict_on_its_members() {
     assert!(report["unread"][0]["error"].as_str().unwrap().contains("#sre"), "{report:#}");
     assert!(found(&report, "T1", "approver-not-member").is_empty());
     assert_eq!(audit(&server, "phabgate", &["--offline"]).0, 3);
+}
+
+#[test]
+fn a_thorough_audit_finds_what_was_changed_in_the_database_itself() {
+    let server = Server::new();
+    let (code, _, err) = server.run(&["run", "T1", "--deployer", "deployer1", "--", "true"]);
+    assert_eq!(code, 0, "{err}");
+    server.running.advance(Duration::from_secs(60));
+    audit(&server, "phabgate", &[]);
+    server.running.advance(Duration::from_secs(60));
+    let tampered = server.running.change(|world, _| {
+        let task = world.task_numbered(1).unwrap().phid.clone();
+        let of = |kind: &str| {
+            let row = |row: &&phabgate::sandbox::Transaction| row.object == task && row.kind.as_deref() == Some(kind);
+            world.transactions.iter().find(row).unwrap().phid.clone()
+        };
+        let tag = of("projects");
+        world.transactions.iter_mut().find(|row| row.phid == tag).unwrap().created -= 3_600;
+    });
+    tampered.unwrap();
+    // Nothing of it shows in the task, nor in its comments.
+    let (_, report, _) = audit(&server, "phabgate", &[]);
+    assert!(found(&report, "T1", "history-rewritten").is_empty(), "{report:#}");
+    let (code, report, err) = audit(&server, "phabgate", &["--thorough"]);
+    let rewritten = found(&report, "T1", "history-rewritten");
+    assert_eq!((code, rewritten.len()), (1, 1), "{err}{report:#}");
+    let (severity, message) = says(rewritten[0]);
+    assert_eq!(severity, "error");
+    assert!(message.contains("a change of the tags by") && message.contains("its time was"), "{message}");
+    // A deploy on such a task is clean nowhere, and so it stays.
+    assert_eq!((&report["figures"]["clean"], &report["deploys"][0]["findings"]), (&0.into(), &1.into()));
+    let (_, csv, _) = server.run(&["audit", "--format", "csv"]);
+    assert!(csv.lines().any(|row| row.starts_with("T1,") && row.contains("history-rewritten")), "{csv}");
+    let (_, metrics, _) = server.run(&["audit", "--format", "prometheus"]);
+    assert!(metrics.contains("clean=\"no\"} 1") && !metrics.contains("clean=\"yes\"} 1"), "{metrics}");
+    let (code, _, err) = server.run(&["audit", "--thorough", "--offline"]);
+    assert_eq!(code, 2, "{err}");
+}
+
+#[test]
+fn a_server_that_is_too_old_for_an_audit_says_so_and_is_not_ready() {
+    for like in [Like::Release2018_25, Like::Release2019_25] {
+        let server = Server::like(like);
+        let (code, out, err) = server.run(&["audit"]);
+        assert_eq!((code, out.as_str()), (3, ""), "{err}");
+        assert!(in_one_line(&err).contains("this server is too old for an audit"), "{err}");
+        let (code, out, err) = server.run(&["doctor"]);
+        let said = in_one_line(&out);
+        assert_eq!(code, 1, "{out}{err}");
+        assert!(said.contains("NOT READY because of audit") && said.contains("`history` and answers work"), "{out}");
+    }
 }

@@ -2,10 +2,13 @@
 
 use super::{Case, Finding, HIDDEN, Rule, Severity};
 use crate::audit::mirror::lost::{Denied, Lost};
-use crate::conduit::{Change, CommentVersion};
+use crate::conduit::{Change, CommentVersion, Transaction};
 use crate::evidence::is_unrelated;
 use crate::evidence::timeline::Moment;
+use crate::ids::{Phid, Project};
+use crate::text::shorten;
 use crate::time::utc;
+use serde_json::Value;
 
 pub(super) const RULE: Rule = Rule {
     name: "history-rewritten",
@@ -17,7 +20,9 @@ pub(super) const RULE: Rule = Rule {
            its texts: that is shown as what it is, with the text as it was where it had to do with the emergency. Where it \
            had not, it is a notice and the text is not shown: it may have been removed for a good reason. Nor is a text \
            shown that was written when the task was restricted, though all may see the task now. Nothing but a \
-           change to the database itself rewrites a text or takes a transaction away: ask who can do that, and compare \
+           change to the database itself rewrites a text or takes a transaction away: what differs is shown, as it was and as it is. \
+           Changes of other things than comments are seen when the task changes otherwise, or by `audit --thorough`, which \
+           reads all histories again. A deploy on such a task counts as clean nowhere. Ask who can do that, and compare \
            with a backup or with the mirror of another auditor.",
     find,
 };
@@ -31,11 +36,12 @@ fn finding(rule: &Rule, case: &Case<'_>, lost: &Lost) -> Finding {
     let who = case.evidence.name_of(&was.author);
     let seen =
         format!("as an earlier audit saw it; the server tells it otherwise since {} or before", utc(lost.noticed));
+    let now = case.told.timeline.transactions().iter().find(|row| row.id == was.id && row.phid == was.phid);
     let (time, message, matters) = match &lost.denied {
         Denied::Transaction => {
             let what = match was.comments.first() {
                 Some(newest) => format!(", a comment of {who} that said {},", quoted(case, lost, newest.text())),
-                None => format!(", {} by {who},", changed(&was.change)),
+                None => format!(", {} by {who} of {},", changed(&was.change), content(case, lost, &was.change)),
             };
             (
                 lost.noticed,
@@ -44,19 +50,16 @@ fn finding(rule: &Rule, case: &Case<'_>, lost: &Lost) -> Finding {
             )
         }
         Denied::Change => {
-            let what = match &was.change {
-                Change::Title { new, .. } | Change::Description { new, .. } => {
-                    format!("{} to {}", changed(&was.change), quoted(case, lost, new))
-                }
-                change => changed(change).to_owned(),
-            };
-            (lost.noticed, format!("transaction {} was {what} by {who}, {seen}", was.id), true)
+            let what = changed(&was.change);
+            let differs = now.map_or(String::new(), |now| differences(case, lost, now));
+            (lost.noticed, format!("transaction {}, {what} by {who}: {differs}, {seen}", was.id), true)
         }
         Denied::Comment(versions) => {
             let version = telling(case, versions);
             let what = version.map_or(String::new(), |version| quoted(case, lost, version.text()));
             let number = version.map_or(0, |version| version.version);
-            (lost.noticed, format!("the comment of {who} said {what} in version {number}, {seen}"), true)
+            let differs = version.map_or(String::new(), |version| version_differs(case, lost, version, now));
+            (lost.noticed, format!("the comment of {who} said {what} in version {number}, {seen}: {differs}"), true)
         }
         Denied::Removed(versions) => {
             let removal = case.told.timeline.transactions().iter().find(|row| row.id == was.id);
@@ -83,6 +86,84 @@ fn finding(rule: &Rule, case: &Case<'_>, lost: &Lost) -> Finding {
     let moment = Moment { time, ..case.evidence.timeline.moment_of(was) };
     let finding = rule.of_task(case, moment, message);
     if matters { finding } else { finding.but(Severity::Notice) }
+}
+
+/// What of a transaction is another today, field by field: as it was, and as it is now.
+fn differences(case: &Case<'_>, lost: &Lost, now: &Transaction) -> String {
+    let was = &lost.was;
+    let mut differs = Vec::new();
+    if was.author != now.author {
+        let [before, after] = [&was.author, &now.author].map(|author| case.evidence.name_of(author));
+        differs.push(format!("its author was {before} and is {after} now"));
+    }
+    if was.created != now.created {
+        differs.push(format!("its time was {} and is {} now", utc(was.created), utc(now.created)));
+    }
+    if was.change != now.change {
+        let [before, after] = [&was.change, &now.change].map(|change| content(case, lost, change));
+        differs.push(format!("it was {before} and is {after} now"));
+    }
+    differs.join("; ")
+}
+
+/// What of a version of a comment is another today.
+fn version_differs(case: &Case<'_>, lost: &Lost, was: &CommentVersion, now: Option<&Transaction>) -> String {
+    let now = now.and_then(|row| row.comments.iter().find(|version| version.version == was.version));
+    let Some(now) = now else { return "that version is gone".to_owned() };
+    let mut differs = Vec::new();
+    if was.text() != now.text() {
+        differs.push(format!("it says {} now", quoted(case, lost, now.text())));
+    }
+    if was.author != now.author {
+        let [before, after] = [&was.author, &now.author].map(|author| case.evidence.name_of(author));
+        differs.push(format!("its author was {before} and is {after} now"));
+    }
+    if was.created != now.created {
+        differs.push(format!("its time was {} and is {} now", utc(was.created), utc(now.created)));
+    }
+    if was.removed != now.removed {
+        differs.push(if was.removed { "it was a removal" } else { "it is a removal now" }.to_owned());
+    }
+    differs.join("; ")
+}
+
+/// What a change says, in words.
+fn content(case: &Case<'_>, lost: &Lost, change: &Change) -> String {
+    let from_to = |old: &str, new: &str| format!("from {} to {}", quoted(case, lost, old), quoted(case, lost, new));
+    let value = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    match change {
+        Change::Title { old, new } => format!("a title, {}", from_to(old, new)),
+        Change::Description { old, new } => format!("a description, {}", from_to(old, new)),
+        Change::Status { old, new } => format!("a status, {}", from_to(old.as_deref().unwrap_or("none"), new)),
+        Change::Custom { field, old, new } => {
+            format!("the field {}, {}", shorten(field, 80), from_to(&value(old), &value(new)))
+        }
+        Change::Unnamed { old, new } => format!("a field, {}", from_to(&value(old), &value(new))),
+        Change::Projects { added, removed } => {
+            let names =
+                |of: &[Phid<Project>]| of.iter().map(|phid| project(case, phid)).collect::<Vec<_>>().join(" and ");
+            match (added.is_empty(), removed.is_empty()) {
+                (false, true) => format!("the adding of {}", names(added)),
+                (true, false) => format!("the taking away of {}", names(removed)),
+                (false, false) => format!("the adding of {} and the taking away of {}", names(added), names(removed)),
+                (true, true) => "a change of no tag".to_owned(),
+            }
+        }
+        Change::Merged => "a merge".to_owned(),
+        Change::Other => "nothing that the gate looks at".to_owned(),
+        Change::Unexposed => "what the server does not tell".to_owned(),
+    }
+}
+
+/// What a project is for the policy; the names of others are not known here.
+fn project(case: &Case<'_>, phid: &Phid<Project>) -> String {
+    let tag = case.evidence.tag.as_ref();
+    if tag.is_some_and(|tag| tag.family.contains(phid)) {
+        let below = if tag.is_some_and(|tag| tag.phid == *phid) { "" } else { "a project below " };
+        return format!("{below}#{}", case.policy.tag);
+    }
+    let team = case.evidence.teams.values().find(|team| team.phid == *phid);
+    team.map_or_else(|| "another project".to_owned(), |team| shorten(&team.name, 80))
 }
 
 /// Of some versions, the newest that had to do with the emergency; where none had, the newest.
@@ -114,6 +195,7 @@ fn changed(change: &Change) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use super::Change;
     use crate::audit::mirror::lost::{self, Lost};
     use crate::audit::testing::*;
     use crate::audit::{Finding, Severity, Yardstick, audit_task};
@@ -210,5 +292,38 @@ mod tests {
                 .any(|finding| finding.message.contains("Emergency-Withdraw: sre")
                     && finding.message.contains("is gone"))
         );
+    }
+
+    /// The only thing that is found of a rewritten transaction.
+    fn rewritten(change: impl Fn(&mut Transaction)) -> String {
+        let mut seen = History::emergency();
+        seen.comment("sre1", 12, "Emergency-Approve: sre");
+        let evidence = seen.evidence();
+        let rows = evidence.timeline.transactions();
+        let of = |row: &Transaction| matches!(row.change, Change::Projects { .. } | Change::Description { .. });
+        let mut was = rows.iter().find(|row| of(row)).unwrap_or(&rows[0]).clone();
+        change(&mut was);
+        let denied = lost::denied(&was, rows).unwrap();
+        let lost = [Lost { was, noticed: at(900), hidden: false, denied }];
+        let audit = audit_task(&evidence, &Yardstick::new(&seen.policy), &lost);
+        let mut found = audit.findings.into_iter().filter(|finding| finding.name == "history-rewritten");
+        let message = found.next().unwrap().message;
+        assert!(found.next().is_none());
+        message
+    }
+
+    #[test]
+    fn what_differs_is_said_as_it_was_and_as_it_is() {
+        let time = rewritten(|was| was.created = at(-500));
+        assert!(time.contains("its time was") && time.contains("now"), "{time}");
+        let author = rewritten(|was| was.author = "PHID-USER-sre2".into());
+        assert!(author.contains("its author was sre2 and is"), "{author}");
+        let text =
+            rewritten(|was| was.change = Change::Description { old: String::new(), new: "The old words".into() });
+        assert!(text.contains("it was a description, from '' to 'The old words' and is"), "{text}");
+        let tag = rewritten(|was| {
+            was.change = Change::Projects { added: vec![crate::evidence::testing::project("other")], removed: vec![] };
+        });
+        assert!(tag.contains("it was the adding of another project and is"), "{tag}");
     }
 }

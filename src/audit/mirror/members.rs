@@ -59,7 +59,7 @@ impl Mirror {
                 Some(was) => {
                     let (before, asked): (String, i64) = (was.get(0).map_err(&error)?, was.get(1).map_err(&error)?);
                     // What happened in the second in which it was asked may have happened after the look.
-                    before == row && modified.as_second() < asked
+                    before == row && modified.as_second() < asked && !sync.thorough
                 }
                 None => false,
             };

@@ -68,6 +68,16 @@ pub struct Sync {
     open_spaces: Vec<String>,
     /// When it began, by the server's clock.
     pub now: Timestamp,
+    /// It reads every history again, whether the task looks unchanged or not.
+    thorough: bool,
+}
+
+impl Sync {
+    /// The same run, which reads every history again.
+    #[must_use]
+    pub(super) fn thorough(self, thorough: bool) -> Self {
+        Self { thorough, ..self }
+    }
 }
 
 /// What the server says besides tasks and accounts.
@@ -192,7 +202,7 @@ impl Mirror {
         self.connection.execute("DELETE FROM member WHERE scope = ?1 AND since IS NULL", [&scope]).map_err(error())?;
         let checked = "CREATE TEMP TABLE IF NOT EXISTS checked (id INTEGER PRIMARY KEY) STRICT; DELETE FROM checked;";
         self.connection.execute_batch(checked).map_err(error())?;
-        Ok(Sync { id, scope, open_spaces: policy.open_spaces.clone(), now })
+        Ok(Sync { id, scope, open_spaces: policy.open_spaces.clone(), now, thorough: false })
     }
 
     /// Ends a run: from now on the mirror can be judged by it.
@@ -245,7 +255,7 @@ impl Mirror {
         {
             return Err(MirrorError::NoProject { path: self.path.clone(), project: team.project.clone() });
         }
-        let sync = Sync { id, scope, open_spaces: policy.open_spaces.clone(), now };
+        let sync = Sync { id, scope, open_spaces: policy.open_spaces.clone(), now, thorough: false };
         Ok(Filled { sync, facts, population })
     }
 

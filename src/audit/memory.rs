@@ -24,6 +24,9 @@ pub struct Behind {
     pub name: String,
 }
 
+/// Who is in a project.
+pub type Members = Vec<Phid<User>>;
+
 /// What something was until when, the oldest first: the last audit that saw it so. Afterwards it was another.
 pub type Until<T> = Vec<(Timestamp, T)>;
 
@@ -31,7 +34,7 @@ pub type Until<T> = Vec<(Timestamp, T)>;
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
     /// The members of a project as they are now, as far as audits looked, and as they were until when.
-    pub members: BTreeMap<Phid<ProjectKind>, (Vec<Phid<User>>, Until<Vec<Phid<User>>>)>,
+    pub members: BTreeMap<Phid<ProjectKind>, (Members, Until<Members>)>,
     /// What hashtags led to, until when.
     pub hashtags: BTreeMap<String, Until<Behind>>,
     /// The accounts as they were, until when.

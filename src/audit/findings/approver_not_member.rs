@@ -27,7 +27,10 @@ pub(super) const RULE: Rule = Rule {
                     .iter()
                     .any(|then| then.counts() && then.team == approval.team && then.phid == approval.phid);
                 let (basis, severity) = match recorded {
-                    true => ("as of now; the record says that their approval counted then", Severity::Warning),
+                    true => (
+                        "as of now, or of the first audit after it; the record says that their approval counted then",
+                        Severity::Warning,
+                    ),
                     false if lacks(trial, &approval.team) => (UNRECORDED, Severity::Error),
                     // Enough others approved.
                     false => (UNRECORDED, Severity::Warning),
@@ -45,7 +48,7 @@ pub(super) const RULE: Rule = Rule {
     },
 };
 
-const UNRECORDED: &str = "as of now; no recorder wrote that it was otherwise then";
+const UNRECORDED: &str = "as of now, or of the first audit after it; no recorder wrote that it was otherwise then";
 
 #[cfg(test)]
 mod tests {

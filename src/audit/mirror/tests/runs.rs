@@ -154,3 +154,35 @@ fn an_older_mirror_is_opened_and_hands_out_what_it_held() {
         assert_eq!((task, transactions), (row.clone(), rows.clone()));
     }
 }
+
+#[test]
+fn a_mirror_of_each_older_version_is_opened_and_knows_what_its_runs_saw() {
+    let history = story();
+    let mut earlier = facts(&history.policy);
+    let team = history.policy.team("sre").unwrap().project.clone();
+    earlier.projects.get_mut(&team).unwrap().members = vec![person("sre2"), person("sre1")];
+    for version in 1..schema::STEPS.len() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder::database(&folder.path().join("mirror"), &server()).unwrap();
+        let old = Connection::open(&path).unwrap();
+        schema::STEPS[..version].iter().for_each(|step| old.execute_batch(step).unwrap());
+        for (began, facts) in [(100, &earlier), (200, &earlier), (300, &facts(&history.policy))] {
+            let facts = serde_json::to_string(facts).unwrap();
+            let sql = "INSERT INTO sync (scope, began, ended, facts) VALUES ('s', ?1, ?1, ?2)";
+            old.execute(sql, params![at(began).as_second(), facts]).unwrap();
+        }
+        old.pragma_update(None, "user_version", version as i64).unwrap();
+        drop(old);
+        let mirror = Mirror::open(&folder.path().join("mirror"), &server()).unwrap();
+        assert_eq!(mirror.version().unwrap(), schema::STEPS.len());
+        // What a mirror of today kept while it ran is not made up afterwards.
+        if version < 6 {
+            let memory = mirror.memory().unwrap();
+            let (now, until) = &memory.members[&project("sre")];
+            assert_eq!((now.len(), until.len()), (0, 1), "from version {version}");
+            assert_eq!(until[0], (at(200), vec![person("sre1"), person("sre2")]), "from version {version}");
+            assert!(memory.hashtags.is_empty());
+        }
+        assert!(mirror.found().unwrap().is_empty() && mirror.accounts().unwrap().is_empty());
+    }
+}

@@ -38,6 +38,7 @@ mod scenarios;
 mod server;
 mod started;
 mod sudo;
+mod tampering;
 mod throttled;
 mod two_runs;
 mod typed;

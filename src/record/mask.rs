@@ -255,7 +255,7 @@ static PATTERNS: LazyLock<Option<Patterns>> = LazyLock::new(|| {
             &["password"],
             format!(r#"(?i)\bset\s+password\b[^;]{{0,200}}?=\s*(?:(?:old_)?password\s*\(\s*)?{SQL_VALUE}"#),
         ),
-        (&["password"], format!(r#"(?i)\bpassword\s+(?<secret>'\\''.*?'\\''|\\?"[^"]*"|\\?'[^']*')"#)),
+        (&["password"], r#"(?i)\bpassword\s+(?<secret>'\\''.*?'\\''|\\?"[^"]*"|\\?'[^']*')"#.to_owned()),
     ];
     Some(Patterns {
         option: Guarded::new(STEMS, &format!("(?i)^--?{WORDS}$"))?,

@@ -19,7 +19,7 @@ use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::ui::Ui;
 use crate::answer::{self, AnswerError, ApprovedContent, Step, Wish};
-use crate::conduit::Transaction;
+use crate::conduit::{self, Transaction};
 use crate::evidence::{AnswerKind, Evidence, Purpose, Story, Visibility, gather};
 use crate::ids::{TaskId, TransactionId};
 use crate::policy;
@@ -230,6 +230,16 @@ impl Errand<'_> {
         let url = task.url(self.session.base());
         match trouble {
             Trouble::NotThere(NotApplied { error: Some(error), .. }) if error.is_credentials() => error.into(),
+            // Whoever stood before the server did not pass it on: that says nothing of the account.
+            Trouble::NotThere(NotApplied { error: Some(error), .. })
+                if matches!(error.kind, conduit::Failure::Redirected { .. } | conduit::Failure::NotConduit { .. }) =>
+            {
+                Failure {
+                    exit: Exit::Incomplete,
+                    message: format!("the answer is not on the task: {}", error.in_full()),
+                    hint: Some(format!("in a browser, {by_hand} on {url}; and tell who runs the server")),
+                }
+            }
             Trouble::NotThere(NotApplied { cause: Cause::Refused, why, error }) => {
                 // The server's words about the policy of a restricted task tell of it.
                 let words = error.as_ref().map_or(why, |error| error.in_full());

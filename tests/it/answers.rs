@@ -375,6 +375,12 @@ fn each_fault_of_the_post_leaves_one_answer() {
     for kind in FaultKind::UNCLEAR.into_iter().filter(|kind| *kind != FaultKind::LateCommit) {
         let server = broken(&format!("maniphest.edit:{}@1", kind.name()), "1s");
         let (code, out, err) = run(&server, "sre1", &["approve", "T6", "--yes"]);
+        if kind == FaultKind::Redirect {
+            // A redirect carries nothing out, and the same would be redirected again.
+            assert_eq!((code, added(&server, 6)), (3, Vec::new()), "{out}{err}");
+            assert!(err.contains("the answer is not on the task: ") && err.contains("in a browser, "), "{err}");
+            continue;
+        }
         assert_eq!(code, 0, "{}: {out}{err}", kind.name());
         assert!(server.running.served().iter().any(|served| served.fault == Some(kind)), "{} struck", kind.name());
         assert_eq!(added(&server, 6), said("sre1", "Emergency-Approve: sre"), "{}", kind.name());

@@ -13,13 +13,13 @@ mod statements;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::conduit::Change;
-use crate::evidence::records::{Standing, comments};
+use crate::evidence::records::{ByDeploy, DeployRecords, Standing, by_deploy, comments};
 use crate::evidence::timeline::Moment;
 use crate::evidence::{Candidate, Evidence, Story};
-use crate::ids::{DeployId, Phid, Project, User};
+use crate::ids::{DeployId, Phid, Project, TransactionId, User};
 use crate::policy::{self, Intent, Policy, PolicyDigest, StandingWord, Verdict};
 use crate::record::parse::Parsed;
 
@@ -170,10 +170,15 @@ pub fn tell(evidence: &Evidence, policy: &Policy, show_restricted: bool) -> Hist
     let hindsight = in_hindsight(evidence.clone(), policy);
     let story = Story::read(&hindsight, policy, None);
     let records = evidence.records(policy, None);
+    let ByDeploy { deploys, foreign } = by_deploy(records.clone());
+    let contradictions = deploys.iter().flat_map(DeployRecords::contradictions);
+    let contradicting = contradictions.map(|(standing, other)| (other.moment.transaction, standing.moment.transaction));
     let teller = Teller {
         evidence: &hindsight,
         policy,
         digest: policy.digest(),
+        contradicting: contradicting.collect(),
+        foreign: foreign.iter().map(|standing| standing.moment.transaction).collect(),
         verdict: policy::evaluate(evidence, policy, &intent, None),
         words: policy::standing_words(evidence, policy, &story),
         story: &story,
@@ -231,6 +236,10 @@ struct Teller<'a> {
     evidence: &'a Evidence,
     policy: &'a Policy,
     digest: PolicyDigest,
+    /// The records that contradict another one of their deploy, each with the one that stands.
+    contradicting: BTreeMap<TransactionId, TransactionId>,
+    /// The records that speak of the deploy of somebody else.
+    foreign: BTreeSet<TransactionId>,
     story: &'a Story,
     verdict: Verdict,
     words: Vec<StandingWord>,

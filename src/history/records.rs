@@ -35,15 +35,17 @@ impl Teller<'_> {
             }
             Parsed::Record(record) => {
                 let authority = self.evidence.authority(record, &transaction.author, self.policy);
-                let believed = authority.is_believed();
-                let duplicate = believed && !seen.insert((record.deploy, record.event));
+                let foreign = self.foreign.contains(&transaction.id);
+                let believed = authority.is_believed() && !foreign;
+                let contradicts = self.contradicting.get(&transaction.id);
+                let duplicate = believed && contradicts.is_none() && !seen.insert((record.deploy, record.event));
                 let detail = Detail {
                     deploy: Some(record.deploy),
                     event: Some(record.event),
                     outcome: record.outcome,
                     duplicate,
                     counts: Some(believed),
-                    why_not: (!believed).then(|| self.why_not_believed(record, authority).to_owned()),
+                    why_not: (!believed).then(|| self.why_not_believed(record, authority, foreign).to_owned()),
                     ..Detail::default()
                 };
                 match (believed, duplicate) {
@@ -52,7 +54,13 @@ impl Teller<'_> {
                             "said, as a member of a team, that nobody knows how the deploy ended: another may start";
                         (Tone::Mind, words.to_owned(), detail)
                     }
-                    (true, false) => (tone(record), self.told(record, transaction.created), detail),
+                    (true, false) => match contradicts {
+                        None => (tone(record), self.told(record, transaction.created), detail),
+                        Some(standing) => {
+                            let told = self.told(record, transaction.created);
+                            (Tone::Bad, format!("contradicts the record #{standing}, which stands: {told}"), detail)
+                        }
+                    },
                     (true, true) => {
                         let words = format!("{} a second time: a duplicate of the record before", event(record.event));
                         (Tone::Mind, words, detail)
@@ -62,7 +70,7 @@ impl Teller<'_> {
                             true => event(record.event).to_owned(),
                             false => self.told(record, transaction.created),
                         };
-                        let why = self.why_not_believed(record, authority);
+                        let why = self.why_not_believed(record, authority, foreign);
                         (Tone::Bad, format!("wrote a record that is not believed, as {why}; it says: {claim}"), detail)
                     }
                 }
@@ -78,8 +86,9 @@ impl Teller<'_> {
         })
     }
 
-    fn why_not_believed(&self, record: &Record, authority: Authority) -> &'static str {
+    fn why_not_believed(&self, record: &Record, authority: Authority, foreign: bool) -> &'static str {
         match (record.task == self.evidence.task.id, authority) {
+            (true, _) if foreign => "it speaks of the deploy of somebody else",
             (true, Authority::Member) => "its author neither started the deploy nor is a recorder",
             (true, _) => "its author is neither a recorder nor the deployer that it names",
             (false, _) => "it speaks of another task",

@@ -101,6 +101,21 @@ fn a_record_tells_the_times_that_it_states_another_policy_and_whose_account_it_n
 }
 
 #[test]
+fn an_end_that_contradicts_another_and_a_record_of_somebody_elses_deploy_are_no_duplicates() {
+    let mut made = Made::ready();
+    made.comment("phabgate", 30, &render(&record(Event::Started)).unwrap());
+    let stands = made.comment("phabgate", 40, &render(&record(Event::Finished)).unwrap());
+    let failed = Record { outcome: Some(Outcome::Failed), ..record(Event::Finished) };
+    made.comment("deployer1", 50, &render(&failed).unwrap());
+    let by_sre2 = Deployer { user: "sre2".into(), phid: Some(person("sre2")), source: DeployerSource::Token };
+    made.comment("sre2", 60, &render(&Record { deployer: Some(by_sre2), ..failed }).unwrap());
+    let records = of(&told(&made), Kind::Record);
+    assert!(records[2].starts_with(&format!("contradicts the record #{stands}, which stands: ")), "{records:#?}");
+    let foreign = "wrote a record that is not believed, as it speaks of the deploy of somebody else; it says: ";
+    assert!(records[3].starts_with(foreign), "{records:#?}");
+}
+
+#[test]
 fn a_task_that_nothing_was_asked_of_is_no_emergency() {
     let mut made = Made::new("deployer1");
     made.comment("sre1", 10, "Nice weather.");

@@ -136,7 +136,7 @@ impl DeployRecords {
         starts.find(|start| start.by_recorder).or(first).unwrap_or_else(|| self.first())
     }
 
-    /// The record that says how it ended: of several by who may say so, the one that [`standing_end`] picks.
+    /// The record that says how it ended: of several by who may say so, the one that `standing_end` picks.
     pub fn end(&self) -> Option<&Standing> {
         let begun = self.begun();
         standing_end(self.iter().filter(|standing| standing.ends(begun)))

@@ -2,7 +2,7 @@
 //!
 //! Responsible for secrets that their surroundings give away (the value of `--password`, of `"token":` in JSON, of
 //! `Authorization:`, of *the password is*), for what the configuration adds, and for quoting. What a secret looks like by
-//! itself is known to [`crate::secrets`], which programs take one without a word for it to [`programs`]. Not responsible for
+//! itself is known to [`crate::secrets`], which programs take one without a word for it to `programs`. Not responsible for
 //! whether the command is recorded at all, nor for making it inert.
 //!
 //! In doubt a text is masked: a record that says less can be asked about, one that says too much stands there for good.

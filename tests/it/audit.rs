@@ -6,16 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::report::Sample;
-use crate::server::{Server, in_one_line};
-
-/// The audit for programs, and its exit code.
-fn audit(server: &Server, account: &str, more: &[&str]) -> (i32, Value, String) {
-    let arguments = [&["audit", "--format", "json"], more].concat();
-    let output = server.phabgate_as(account).args(&arguments).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    let report = serde_json::from_slice(&output.stdout).unwrap_or_default();
-    (output.status.code().unwrap_or(-1), report, text(&output.stderr))
-}
+use crate::server::{Server, audit, in_one_line};
 
 /// The findings about deploys and tasks other than those that the world begins with.
 fn found(report: &Value, task: &str) -> Vec<String> {

@@ -6,18 +6,7 @@ use std::time::Duration;
 use phabgate::sandbox::{Like, World};
 use serde_json::Value;
 
-use crate::server::{Server, in_one_line};
-
-/// The audit for programs: its exit code, the report, and what it said.
-fn audit(server: &Server, account: &str, more: &[&str]) -> (i32, Value, String) {
-    let output = server.phabgate_as(account).args(["audit", "--format", "json"]).args(more).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    (
-        output.status.code().unwrap_or(-1),
-        serde_json::from_slice(&output.stdout).unwrap_or_default(),
-        text(&output.stderr),
-    )
-}
+use crate::server::{Server, audit, in_one_line};
 
 /// The same world on a server of its own: no account, project or task is one of the other.
 fn elsewhere(world: &World) -> World {

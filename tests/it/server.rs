@@ -191,3 +191,10 @@ impl Drop for Server {
         }
     }
 }
+
+/// The audit for programs by this account: its exit code, the report, and what it said.
+pub(crate) fn audit(server: &Server, account: &str, more: &[&str]) -> (i32, serde_json::Value, String) {
+    let output = server.phabgate_as(account).args(["audit", "--format", "json"]).args(more).output().unwrap();
+    let report = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    (output.status.code().unwrap_or(-1), report, String::from_utf8(output.stderr).unwrap())
+}

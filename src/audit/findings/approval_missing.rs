@@ -34,7 +34,7 @@ pub(super) const RULE: Rule = Rule {
     },
 };
 
-/// How many approvals of one team are told apart.
+/// How many approvals of one team are named.
 const MANY: usize = 6;
 
 /// Each approval for a team that stands on the task and why it did not count, in the words of the evaluator.
@@ -43,7 +43,7 @@ fn uncounted(case: &Case<'_>, trial: &Trial, team: &str) -> String {
     let is_member = |phid: &crate::ids::Phid<crate::ids::User>| {
         case.evidence.teams.get(team).is_some_and(|project| project.members.contains(phid))
     };
-    let mut told: Vec<(Option<TransactionId>, String)> = Vec::new();
+    let mut named: Vec<(Option<TransactionId>, String)> = Vec::new();
     let late = trial.late.iter().map(|approval| (approval, "after it had started, and "));
     for (approval, when) in verdict.approvals.iter().map(|approval| (approval, "")).chain(late) {
         let Some(why) = &approval.why_not else { continue };
@@ -51,19 +51,19 @@ fn uncounted(case: &Case<'_>, trial: &Trial, team: &str) -> String {
         let unclear = case.policy.team(&approval.team).is_none() && approval.phid.as_ref().is_some_and(is_member);
         if approval.team == team || unclear {
             let shown = format!("that of {} at {} ({when}{why})", approval.user, utc(approval.time));
-            told.push((approval.transaction, shown));
+            named.push((approval.transaction, shown));
         }
     }
     for near in verdict.near_misses.iter().filter(|near| near.kind == NearKind::Yes && is_member(&near.phid)) {
-        if !told.iter().any(|(known, _)| *known == Some(near.moment.transaction)) {
+        if !named.iter().any(|(known, _)| *known == Some(near.moment.transaction)) {
             // Why quotes what was written.
             let why = if case.hide { "it is none by the letter" } else { &near.why };
             let shown = format!("the line of {} at {} ({why})", near.user, utc(near.moment.time));
-            told.push((Some(near.moment.transaction), shown));
+            named.push((Some(near.moment.transaction), shown));
         }
     }
-    let more = told.len().saturating_sub(MANY);
-    let mut shown: Vec<String> = told.into_iter().take(MANY).map(|(_, shown)| shown).collect();
+    let more = named.len().saturating_sub(MANY);
+    let mut shown: Vec<String> = named.into_iter().take(MANY).map(|(_, shown)| shown).collect();
     if more > 0 {
         shown.push(format!("and {more} more"));
     }

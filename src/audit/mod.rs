@@ -105,6 +105,27 @@ pub struct TaskAudit {
     pub lasts: bool,
 }
 
+/// What the server denies of what the mirror saw of a task that cannot be judged. The texts are hidden where the task is
+/// restricted.
+fn denied_of(evidence: &Evidence, yardstick: &Yardstick<'_>, lost: &[Lost]) -> Vec<Finding> {
+    let policy = yardstick.policy;
+    let case = Case {
+        evidence,
+        told: evidence,
+        policy,
+        digest: &yardstick.digest,
+        story: &Story::read(evidence, policy, None),
+        trials: &[],
+        foreign: &[],
+        lost,
+        hide: evidence.is_restricted(&policy.open_spaces),
+    };
+    let mut findings = findings::denied(&case);
+    findings.sort_by_key(|finding| (finding.time, finding.transaction));
+    findings::tell_apart(&mut findings);
+    findings
+}
+
 /// Audits one task. The evidence is that of the task, whole and as it is now, gathered by somebody who deploys nothing.
 /// Who deployed is taken from each deploy's own records, so that one deployer does not stain another's deploy.
 /// `lost` is what the mirror saw of the task and the server now denies.

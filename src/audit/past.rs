@@ -34,17 +34,27 @@ pub fn is_kept(finding: &Finding) -> bool {
     finding.severity > Severity::Notice && !MENDED.contains(&finding.name) && !REMEMBERED.contains(&finding.name)
 }
 
-/// What earlier audits found on a task and today's does not show as bad. `today` is all that is found on it now, whatever
-/// of it is asked about; `hide` says that the task is restricted.
-pub fn vanished(today: &[Finding], past: &[PastFinding], policy: &PolicyDigest, hide: bool) -> Vec<Finding> {
+/// What today's audit says of a task.
+#[derive(Debug, Clone, Copy)]
+pub struct Today<'a> {
+    /// All that is found on it now, whatever of it is asked about.
+    pub found: &'a [Finding],
+    /// Its texts may not be shown.
+    pub restricted: bool,
+    /// It could be judged: what is not found is not there.
+    pub judged: bool,
+}
+
+/// What earlier audits found on a task and today's does not show as bad.
+pub fn vanished(today: &Today<'_>, past: &[PastFinding], policy: &PolicyDigest) -> Vec<Finding> {
     let mut gone: Vec<Finding> = Vec::new();
     for past in past {
         let id = past.finding.id();
-        if today.iter().any(|finding| finding.id() == id && finding.severity >= past.finding.severity) {
+        if today.found.iter().any(|finding| finding.id() == id && finding.severity >= past.finding.severity) {
             continue;
         }
         let comparable = past.policy == policy.as_str() && past.version == VERSION;
-        let finding = finding_vanished::vanished(past, hide, comparable);
+        let finding = finding_vanished::vanished(past, today, comparable);
         match gone.iter_mut().find(|other| other.about == finding.about) {
             Some(other) if other.severity >= finding.severity => {}
             Some(other) => *other = finding,
@@ -79,8 +89,11 @@ mod tests {
         let digest = history.policy.digest();
         let missing = found.iter().find(|finding| finding.name == "approval-missing").unwrap();
         let past = |policy: &str| vec![past(missing, policy)];
-        assert!(vanished(&found, &past(digest.as_str()), &digest, false).is_empty());
-        let gone = vanished(&[], &past(digest.as_str()), &digest, false);
+        let not_found = |found: &[Finding], past: &[PastFinding], restricted: bool| {
+            vanished(&Today { found, restricted, judged: true }, past, &digest)
+        };
+        assert!(not_found(&found, &past(digest.as_str()), false).is_empty());
+        let gone = not_found(&[], &past(digest.as_str()), false);
         assert_eq!((gone.len(), gone[0].name, gone[0].severity), (1, "finding-vanished", Severity::Error));
         assert!(gone[0].message.contains(&missing.message), "{}", gone[0].message);
         assert_eq!((gone[0].deploy, gone[0].transaction), (missing.deploy, missing.transaction));
@@ -89,11 +102,14 @@ mod tests {
         assert_eq!((old.about, old.digest), (new.about, new.digest));
         // It is less bad today: that is no less.
         let milder = [Finding { severity: Severity::Warning, ..missing.clone() }];
-        assert_eq!(vanished(&milder, &past(digest.as_str()), &digest, false).len(), 1);
-        assert!(!vanished(&[], &past(digest.as_str()), &digest, true)[0].message.contains(&missing.message));
-        assert_eq!(vanished(&[], &past("sha256:1"), &digest, false)[0].severity, Severity::Notice);
+        assert_eq!(not_found(&milder, &past(digest.as_str()), false).len(), 1);
+        assert!(!not_found(&[], &past(digest.as_str()), true)[0].message.contains(&missing.message));
+        assert_eq!(not_found(&[], &past("sha256:1"), false)[0].severity, Severity::Notice);
+        let unread = Today { found: &[], restricted: false, judged: false };
+        let kept = vanished(&unread, &past(digest.as_str()), &digest);
+        assert!(kept[0].message.ends_with("the task cannot be judged now"), "{}", kept[0].message);
         let both = [past("sha256:1"), past(digest.as_str())].concat();
-        let gone = vanished(&[], &both, &digest, false);
+        let gone = not_found(&[], &both, false);
         assert_eq!(gone.iter().map(|it| it.severity).collect::<Vec<_>>(), [Severity::Error]);
     }
 

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::findings::Finding;
 use super::mirror::MirrorError;
 use crate::conduit::ConduitError;
 use crate::ids::TaskId;
@@ -42,13 +43,18 @@ pub enum AuditError {
     NoClock,
 }
 
-/// A task of the population that could not be read.
+/// A task of the population that could not be read or judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unread {
     /// The task.
     pub task: TaskId,
     /// Why not, in words.
     pub why: String,
+    /// Its texts may not be shown, as far as is known: they may not where nothing is.
+    pub restricted: bool,
+    /// What the server denies of what earlier audits saw of it: that needs no verdict. Nothing else was found, since
+    /// nothing else was looked for.
+    pub findings: Vec<Finding>,
 }
 
 /// How large the population is, and how much of it was seen.

@@ -16,12 +16,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::line::{Line, Numbered};
+use super::mirror::lost::Lost;
 use super::mirror::{Facts, Filled, Measure, Mirror, Mirrored, Verdicts};
 use super::mirrored::{evidence, teams, unfit};
 use super::population::{AuditError, Progress, Step, Unread};
 use super::written::Written;
-use super::{TaskAudit, Yardstick, audit_task, threads};
+use super::{Finding, TaskAudit, Yardstick, audit_task, threads};
 use crate::conduit::{Account, Project};
+use crate::evidence::Evidence;
 use crate::ids::{Phid, TaskId, User};
 use crate::policy::{Outcome, Policy, RuleOutcome};
 
@@ -53,15 +55,30 @@ struct Judged<E> {
     told: Result<Written<E>, Unread>,
 }
 
+/// A task of the mirror, put together.
+struct Opened {
+    evidence: Evidence,
+    lost: Vec<Lost>,
+}
+
 impl Judge<'_> {
     fn judge<E: Serialize + DeserializeOwned>(&self, task: Mirrored, tell: &impl Fn(TaskAudit) -> E) -> Judged<E> {
         let (id, version) = (task.id, task.version);
-        let judged = catch_unwind(AssertUnwindSafe(|| self.find(task, tell)));
+        let restricted = task.is_restricted(&self.policy.open_spaces);
+        let unread = |why| Unread { task: id, why, restricted, findings: Vec::new() };
         // A task that cannot be judged without a panic is one that could not be read.
+        let judged = catch_unwind(AssertUnwindSafe(|| self.find(&task, tell)));
         let judged = judged.unwrap_or_else(|_| Err("it cannot be judged".to_owned()));
         let (keep, told) = match judged {
             Ok((told, keep)) => (keep, Ok(told)),
-            Err(why) => (false, Err(Unread { task: id, why })),
+            Err(why) => {
+                let denied = catch_unwind(AssertUnwindSafe(|| self.denied(&task)));
+                match denied {
+                    Ok(findings) => (false, Err(Unread { findings, ..unread(why) })),
+                    // What was rewritten is not passed over in silence.
+                    Err(_) => (false, Err(unread(format!("{why}, nor what the server denies of it")))),
+                }
+            }
         };
         Judged { task: id, version, keep, told }
     }
@@ -69,19 +86,17 @@ impl Judge<'_> {
     /// What is told of a task, and whether it has to be kept; or why it cannot be judged, in words.
     fn find<E: Serialize + DeserializeOwned>(
         &self,
-        task: Mirrored,
+        task: &Mirrored,
         tell: &impl Fn(TaskAudit) -> E,
     ) -> Result<(Written<E>, bool), String> {
-        if let Some(trouble) = task.trouble {
-            return Err(trouble);
+        if let Some(trouble) = &task.trouble {
+            return Err(trouble.clone());
         }
         let said = |error: serde_json::Error| format!("what was found: {error}");
-        if let Some(text) = task.entry {
-            return Ok((Written::read(text).map_err(said)?, false));
+        if let Some(text) = &task.entry {
+            return Ok((Written::read(text.clone()).map_err(said)?, false));
         }
-        let (row, history, lost) = task.open()?;
-        let field = self.policy.field.as_deref();
-        let evidence = evidence(row, history, field, self.facts, &self.teams, &self.statuses, &self.accounts, self.now);
+        let Opened { evidence, lost } = self.open(task)?;
         if let Some(why) = unfit(&evidence, self.policy) {
             // The mirror fits another policy, with another field, or not at all.
             return Err(why);
@@ -92,6 +107,19 @@ impl Judge<'_> {
         }
         let lasts = audit.lasts;
         Ok((Written::new(tell(audit)).map_err(said)?, lasts))
+    }
+
+    fn open(&self, task: &Mirrored) -> Result<Opened, String> {
+        let (row, history, lost) = task.open()?;
+        let field = self.policy.field.as_deref();
+        let evidence = evidence(row, history, field, self.facts, &self.teams, &self.statuses, &self.accounts, self.now);
+        Ok(Opened { evidence, lost })
+    }
+
+    /// What the server denies of a task that cannot be judged, as far as the mirror holds it.
+    fn denied(&self, task: &Mirrored) -> Vec<Finding> {
+        let opened = self.open(task).ok().filter(|opened| !opened.lost.is_empty());
+        opened.map_or_else(Vec::new, |it| super::denied_of(&it.evidence, &self.yardstick, &it.lost))
     }
 
     /// Why the deploys of a task cannot be judged though all of it was read: it depends on who is in a team whose project

@@ -19,7 +19,7 @@ use super::exit::{Exit, Failure};
 use super::session::{Session, environment, settings};
 use super::ui::{Format, Ui};
 use crate::audit::mirror::{Filled, Mirror, MirrorError};
-use crate::audit::past::{self, PastFinding};
+use crate::audit::past::{self, PastFinding, Today};
 use crate::audit::population::{AuditError, Unread};
 use crate::audit::reader::fill;
 use crate::audit::written::Written;
@@ -198,8 +198,8 @@ impl<'a> Held<'a> {
     fn hold(&mut self, task: Written<TaskEntry>) -> Result<Written<TaskEntry>, AuditError> {
         let entry = task.value();
         self.found.extend(entry.findings.iter().filter(|finding| past::is_kept(finding)).cloned());
-        let vanished =
-            past::vanished(&entry.findings, past::on(&self.past, entry.task), &self.digest, entry.restricted);
+        let today = Today { found: &entry.findings, restricted: entry.restricted, judged: true };
+        let vanished = past::vanished(&today, past::on(&self.past, entry.task), &self.digest);
         let looked_at = |finding: &Finding| self.acceptance(finding).is_some();
         if vanished.is_empty() && !(entry.findings.iter().any(looked_at)) {
             return Ok(task);
@@ -211,6 +211,18 @@ impl<'a> Held<'a> {
         }
         entry.findings.sort_by_key(|finding| (finding.time, finding.transaction));
         Written::new(entry).map_err(|error| AuditError::Spool(error.into()))
+    }
+
+    /// What is known of a task that could not be judged: what the server denies of it, and what was found on it before.
+    fn hold_unread(&mut self, task: &Unread) -> Vec<Finding> {
+        self.found.extend(task.findings.iter().filter(|finding| past::is_kept(finding)).cloned());
+        let today = Today { found: &task.findings, restricted: task.restricted, judged: false };
+        let mut known = past::vanished(&today, past::on(&self.past, task.task), &self.digest);
+        known.splice(..0, task.findings.iter().cloned());
+        for finding in &mut known {
+            self.accept(finding);
+        }
+        known
     }
 
     /// The place of the acceptance of a finding in the configuration.
@@ -311,8 +323,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let snapshot = mirror.snapshot()?;
     drop(lock);
     let mut held = Held::of(&mirror, &settings)?;
-    let (general, settled) = general(&mirror, &filled, &settings, &scope, &mut held)?;
-    general.iter().for_each(|finding| figures.add_finding(finding));
+    let (mut general, settled) = general(&mirror, &filled, &settings, &scope, &mut held)?;
     let each = |judged: Result<Written<TaskEntry>, Unread>| {
         match judged {
             Ok(told) => {
@@ -321,11 +332,15 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
                     spool.push(&told).map_err(AuditError::Spool)?;
                 }
             }
-            Err(error) => unread.push(error),
+            Err(task) => {
+                general.extend(held.hold_unread(&task).into_iter().filter(|finding| scope.holds(finding.time)));
+                unread.push(task);
+            }
         }
         Ok(())
     };
     replay(&mirror, &filled, &settings.policy, TaskEntry::of, each, |progress| bar.show(progress))?;
+    general.iter().for_each(|finding| figures.add_finding(finding));
     drop(snapshot);
     if !args.offline {
         mirror.keep_found(&filled.sync, &held.digest, &held.found)?;

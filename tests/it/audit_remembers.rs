@@ -336,6 +336,39 @@ fn a_thorough_audit_finds_what_was_changed_in_the_database_itself() {
 }
 
 #[test]
+fn a_history_that_leads_to_another_task_says_what_is_gone_and_what_was_found() {
+    let server = Server::new();
+    deployed_against_a_no(&server);
+    let tampered = server.running.change(|world, _| {
+        let task = world.task_numbered(1).unwrap().phid.clone();
+        let tag = |row: &phabgate::sandbox::Transaction| row.object == task && row.kind.as_deref() == Some("projects");
+        world.transactions.retain(|row| !tag(row));
+    });
+    tampered.unwrap();
+    for args in [&["--thorough"][..], &[], &["--offline"]] {
+        let (code, report, err) = audit(&server, "phabgate", args);
+        assert_eq!((code, report["unread"].as_array().unwrap().len()), (3, 1), "{err}{report:#}");
+        let (gone, vanished) = (found(&report, "T1", "history-rewritten"), found(&report, "T1", "finding-vanished"));
+        assert_eq!((gone.len(), vanished.len()), (1, 1), "{report:#}");
+        assert!(matches!(says(gone[0]), ("error", said) if said.contains("the adding of #emergency")), "{report:#}");
+        let (severity, said) = says(vanished[0]);
+        assert!(severity == "error" && said.contains("rule-failed"), "{said}");
+        assert!(said.ends_with("the task cannot be judged now"), "{said}");
+    }
+    // What was looked at is a notice; the deploys are not judged all the same.
+    let (_, report, _) = audit(&server, "phabgate", &[]);
+    let ids = ["history-rewritten", "finding-vanished"].map(|name| found(&report, "T1", name)[0]["id"].clone());
+    let accept = |id: &Value| format!("{{ finding = {id}, why = \"a repaired database\" }}");
+    let config = format!("[audit]\naccepted = [{}]\n", ids.each_ref().map(accept).join(", "));
+    std::fs::write(server.machine.home().join("config.toml"), config).unwrap();
+    let (code, report, err) = audit(&server, "phabgate", &[]);
+    assert_eq!(code, 3, "{err}");
+    for name in ["history-rewritten", "finding-vanished"] {
+        assert_eq!(says(found(&report, "T1", name)[0]).0, "notice", "{report:#}");
+    }
+}
+
+#[test]
 fn a_server_that_is_too_old_for_an_audit_says_so_and_is_not_ready() {
     for like in [Like::Release2018_25, Like::Release2019_25] {
         let server = Server::like(like);

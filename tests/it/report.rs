@@ -79,7 +79,7 @@ impl Sample {
         let mut sample = Self::usual();
         let task: TaskId = "T4711".parse().unwrap();
         let why = "its history does not lead to the task as it is: title and status differ".to_owned();
-        sample.unread.push(Unread { task, why });
+        sample.unread.push(Unread { task, why, restricted: false, findings: Vec::new() });
         sample.population.unseen = 2;
         sample
     }

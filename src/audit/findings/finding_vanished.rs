@@ -1,14 +1,15 @@
 //! `finding-vanished`: an earlier audit found it, and today's evidence does not show it.
 
 use super::{Finding, HIDDEN, Rule, Severity};
-use crate::audit::past::PastFinding;
+use crate::audit::past::{PastFinding, Today};
 use crate::time::utc;
 
 pub(in crate::audit) const RULE: Rule = Rule {
     name: "finding-vanished",
     severity: Severity::Error,
     summary: "An earlier audit found something that the evidence no longer shows",
-    page: "An earlier audit found an error or a warning, and today's evidence, read whole, does not show it. It is shown \
+    page: "An earlier audit found an error or a warning, and today's evidence, read whole, does not show it, or \
+           the task cannot be judged today. It is shown \
            with the severity and the words that it had, in every audit from then on. What is mended by acting (a record \
            that was missing, a deploy without an end, a follow-up that was overdue, a verdict that could not be given) is \
            not. Nor is it an error where the earlier audit judged by another policy or was one of another version of \
@@ -21,18 +22,15 @@ pub(in crate::audit) const RULE: Rule = Rule {
     find: |_, _| Vec::new(),
 };
 
-/// What an earlier audit found. `hide` its words where the task is restricted now; `comparable` it is where the same version
-/// judged by the same policy.
-pub(in crate::audit) fn vanished(past: &PastFinding, hide: bool, comparable: bool) -> Finding {
+/// What an earlier audit found. `today` says why it is not found; its words are hidden where the task is restricted now;
+/// `comparable` it is where the same version judged by the same policy.
+pub(in crate::audit) fn vanished(past: &PastFinding, today: &Today<'_>, comparable: bool) -> Finding {
     let was = &past.finding;
-    let said = if hide { HIDDEN } else { &was.message };
+    let said = if today.restricted { HIDDEN } else { &was.message };
     let by = if comparable { "" } else { ", under another policy or by another version" };
-    let message = format!(
-        "the audit of {} found{by} {} {}: {said}; the evidence does not show it any more",
-        utc(past.last),
-        with_article(was.severity),
-        was.name
-    );
+    let now = if today.judged { "the evidence does not show it any more" } else { "the task cannot be judged now" };
+    let message =
+        format!("the audit of {} found{by} {} {}: {said}; {now}", utc(past.last), with_article(was.severity), was.name);
     Finding {
         name: RULE.name,
         severity: if comparable { was.severity } else { Severity::Notice },

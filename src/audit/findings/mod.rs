@@ -221,6 +221,11 @@ pub const ALL: &[Rule] = &[
     task_unseen::RULE,
 ];
 
+/// What is found in what the server denies alone, whatever came of judging the task.
+pub(super) fn denied(case: &Case<'_>) -> Vec<Finding> {
+    (history_rewritten::RULE.find)(&history_rewritten::RULE, case)
+}
+
 impl Rule {
     /// A finding about the task.
     fn of_task(&self, case: &Case<'_>, moment: Moment, message: impl Into<String>) -> Finding {

@@ -75,6 +75,11 @@ pub struct Mirrored {
 }
 
 impl Mirrored {
+    /// Whether its texts may not be shown; so too where it cannot be read.
+    pub fn is_restricted(&self, open_spaces: &[String]) -> bool {
+        serde_json::from_str::<Task>(&self.row).map_or(true, |task| task.is_restricted(open_spaces))
+    }
+
     /// The task, its transactions and what the server denies of it.
     ///
     /// # Errors

@@ -32,7 +32,7 @@ pub(super) fn head(report: &Report<'_>) -> Markup {
             h1 class={ "verdict " (class) } { span { (word) } " " small { (words) } }
             @if !report.general.is_empty() {
                 section.general aria-labelledby="general" {
-                    h2 #general { "Hashtags that moved, and tasks that are not shown" }
+                    h2 #general { "Hashtags that moved, and tasks that could not be judged" }
                     (super::deploy::findings_list(report, &report.general.iter().collect::<Vec<_>>()))
                 }
             }
@@ -43,13 +43,13 @@ pub(super) fn head(report: &Report<'_>) -> Markup {
     }
 }
 
-/// What could not be read, which the report says nothing of.
+/// What could not be read or judged.
 fn missing(report: &Report<'_>) -> Markup {
     let unseen = report.unseen();
     html! {
         section.missing aria-labelledby="missing" {
             h2 #missing { "Not audited" }
-            p { "Of what is listed here the report says nothing. It may hide anything." }
+            p { "No deploy of what is listed here was judged. It may hide anything." }
             ul {
                 @for unread in report.unread {
                     li {

@@ -106,7 +106,10 @@ impl ConduitError {
             | Failure::RateLimited { .. }
             | Failure::Unavailable { .. }
             | Failure::NotConduit { status: 200, .. } => true,
-            Failure::Refused { .. } => self.database_error().is_some_and(|number| TRANSIENT.contains(&number)),
+            Failure::Refused { .. } => {
+                let transient = [&ROLLED_BACK[..], &UNREACHED, &LOST];
+                self.database_error().is_some_and(|number| transient.iter().any(|some| some.contains(&number)))
+            }
             Failure::Redirected { .. }
             | Failure::NotConduit { .. }
             | Failure::TooLarge { .. }
@@ -117,12 +120,22 @@ impl ConduitError {
     }
 
     /// The same, for calls that only read: also where Conduit passes on that it reaches no database, which it names as
-    /// `"phabricator_…"` in every language.
+    /// `"phabricator_…"` in every language. To a write it names one also where it is read-only, and means to stay so.
     pub(super) fn may_read_again(&self) -> bool {
         let names_database = |info: &str| info.to_lowercase().contains("\"phabricator_");
         let no_database =
             matches!(&self.kind, Failure::Refused { code, info } if code == UNSORTED && names_database(info));
         no_database || self.is_transient()
+    }
+
+    /// Whether the server reached no database: it refuses nothing by that, and nothing of the call is under way any more.
+    pub fn lacks_database(&self) -> bool {
+        self.database_error().is_some_and(|number| UNREACHED.contains(&number))
+    }
+
+    /// Whether the server lost its database in the middle of the call: what the database was doing it may have done.
+    pub fn lost_database(&self) -> bool {
+        self.database_error().is_some_and(|number| LOST.contains(&number))
     }
 
     /// What the failure says of a write. Only what proves that nothing was written counts as such: a call that was
@@ -215,9 +228,11 @@ pub(super) fn misshapen(error: &serde_json::Error) -> String {
 /// what this account must not see, and are in the language of the account.
 const UNSORTED: &str = "ERR-CONDUIT-CORE";
 
-/// Errors of MySQL and of its client after which the same read may well succeed: too many connections, a server that
-/// shuts down, a lock wait, a deadlock, a savepoint that a deadlock took away, no connection, a lost connection.
-const TRANSIENT: [u16; 9] = [1040, 1053, 1205, 1213, 1305, 2002, 2003, 2006, 2013];
+/// Errors of MySQL and of its client where no connection was made: too many of them, nobody who answers.
+const UNREACHED: [u16; 3] = [1040, 2002, 2003];
+
+/// Errors of MySQL and of its client where a connection went away: a server that shuts down, a lost connection.
+const LOST: [u16; 3] = [1053, 2006, 2013];
 
 impl fmt::Display for ConduitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -339,6 +354,22 @@ mod tests {
         let none = refused("ERR-CONDUIT-CORE", "UNABLE TO CONNECT (WHILE TRYING \"PHABRICATOR_MANIPHEST\").");
         assert!(none.may_read_again() && !none.is_transient(), "a write says by itself what it is worth");
         assert!(!refused("ERR-CONDUIT-CORE", "You can not edit phabricator_x").may_read_again());
+    }
+
+    #[test]
+    fn a_database_that_is_away_refuses_nothing() {
+        for info in ["#2002: Connection refused", "#1040: Too many connections"] {
+            assert!(refused("ERR-CONDUIT-CORE", info).lacks_database(), "{info}");
+        }
+        for info in
+            ["#1213: Deadlock", "#1406: Data too long", "Connection refused", "x \"phabricator_maniphest\" y", ""]
+        {
+            let error = refused("ERR-CONDUIT-CORE", info);
+            assert!(!error.lacks_database() && !error.lost_database(), "{info}");
+        }
+        let lost = refused("ERR-CONDUIT-CORE", "#2006: MySQL server has gone away");
+        assert!(lost.lost_database() && !lost.lacks_database());
+        assert!(!refused("ERR-INVALID-AUTH", "#2006: gone").lost_database());
     }
 
     #[test]

@@ -245,7 +245,8 @@ pub enum Answer {
     /// Nothing certain: the attempt may have been carried out, or may yet be.
     #[default]
     Unclear,
-    /// An error of the server's own whose transaction was rolled back: a deadlock or a lock wait.
+    /// An error of the server's own that another attempt may not meet: a deadlock or a lock wait, whose transaction was
+    /// rolled back, or a database that was not reached.
     RolledBack,
     /// An error of the server's own, for another reason.
     Refused,

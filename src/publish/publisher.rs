@@ -236,7 +236,8 @@ fn refused<F>(why: String, error: Option<ConduitError>) -> PublishOutcome<F> {
 /// What an error says of an attempt that may have been carried out.
 fn answer_of(error: &ConduitError) -> Answer {
     match &error.kind {
-        Failure::Refused { .. } if error.is_rolled_back() => Answer::RolledBack,
+        Failure::Refused { .. } if error.is_rolled_back() || error.lacks_database() => Answer::RolledBack,
+        Failure::Refused { .. } if error.lost_database() => Answer::Unclear,
         Failure::Refused { .. } => Answer::Refused,
         // A redirect carries nothing out where it comes from a server; what stands before one does not say what it passed on.
         Failure::Redirected { .. } => Answer::Filtered,

@@ -150,6 +150,17 @@ fn what_a_deadlock_rolled_back_is_sent_three_times_at_most() {
 }
 
 #[test]
+fn a_database_that_is_away_is_no_refusal() {
+    let unreached = error("#2002: Connection refused");
+    let (outcome, sent, _) = publish(&[unreached, None], &[absent(), FOUND]);
+    assert_eq!((outcome, sent), (PublishOutcome::Confirmed(7), 2));
+    // What it was doing when it went away it may have done, a moment later too.
+    let (outcome, sent, steps) = publish(&[error("#2013: Lost connection during query")], &[absent()]);
+    assert!(matches!(outcome, PublishOutcome::Unknown { .. }), "{outcome:?}");
+    assert_eq!((sent, steps), (1, vec!["sending", "answered"]));
+}
+
+#[test]
 fn a_refusal_that_no_read_has_settled_stays_unknown() {
     let (outcome, sent, steps) = publish(&[error("no")], &[None]);
     assert!(matches!(outcome, PublishOutcome::Unknown { .. }), "{outcome:?}");

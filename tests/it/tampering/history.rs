@@ -208,7 +208,7 @@ fn elsewhere() -> Vec<Kind> {
             p.row("reason", "newValue = '\"Emergency-Reason: availability - 5xx\"'");
         })
         .thorough(REWRITTEN, Mark("reason"))
-        .also(&["undecided"]),
+        .unjudged(),
         kind("the old text of a description is rewritten", |p| {
             p.ready().describe("deployer1", "reason", "Emergency-Reason: abuse - a scraper").recorded();
         })
@@ -226,7 +226,7 @@ fn elsewhere() -> Vec<Kind> {
             p.delete_row("reason");
         })
         .thorough(REWRITTEN, Mark("reason"))
-        .also(&["undecided"]),
+        .unjudged(),
         kind("the removal of the tag is deleted", |p| {
             p.ready().run().tag("deployer1", "untag", "projects.remove", "tag");
         })
@@ -235,7 +235,7 @@ fn elsewhere() -> Vec<Kind> {
             p.delete_row("untag");
         })
         .thorough(REWRITTEN, Mark("untag"))
-        .also(&["undecided"]),
+        .unjudged(),
         kind("the author of a change of the reason is rewritten", |p| {
             p.ready().describe("outsider", "reason", "Emergency-Reason: abuse - a scraper").recorded();
         })
@@ -263,7 +263,7 @@ fn elsewhere() -> Vec<Kind> {
             p.row("no", "newValue = '\"Emergency-Reason: availability - 5xx\"'");
         })
         .thorough(REWRITTEN, Mark("no"))
-        .also(&["undecided"]),
+        .unjudged(),
         kind("a text is rewritten in the database and the task is touched", |p| {
             p.ready().describe("deployer1", "reason", "Emergency-Reason: abuse - a scraper").recorded();
         })

@@ -45,12 +45,14 @@ pub(crate) struct Kind {
     pub(crate) expected: Vec<Expected>,
     /// Errors that may be found besides.
     pub(crate) also: Vec<&'static str>,
+    /// The last audits cannot judge the task: its history does not lead to it any more.
+    pub(crate) unjudged: bool,
 }
 
 /// A kind by what is planted.
 pub(crate) fn kind(name: impl Into<String>, plant: impl Fn(&mut Plan<'_>) + Send + Sync + 'static) -> Kind {
     let (people, expected, also) = (Vec::new(), Vec::new(), Vec::new());
-    Kind { name: name.into(), people, steps: vec![Box::new(plant)], expected, also }
+    Kind { name: name.into(), people, steps: vec![Box::new(plant)], expected, also, unjudged: false }
 }
 
 impl Kind {
@@ -96,6 +98,11 @@ impl Kind {
     /// An audit that reads all histories again finds this error: what was changed in the database shows nowhere else.
     pub(crate) fn thorough(self, name: &'static str, link: Link) -> Self {
         self.expect(super::THOROUGH, "error", &[name], link)
+    }
+
+    /// It leaves a history that does not lead to the task: nothing of it is judged after that.
+    pub(crate) fn unjudged(self) -> Self {
+        Self { unjudged: true, ..self }
     }
 
     /// Errors that may come with it.

@@ -23,7 +23,7 @@ pub(super) struct Args {
     /// The task: T1234, #T1234 or its URL
     #[arg(value_name = "TASK")]
     task: String,
-    /// Who deploys: their username on the tracker
+    /// Who deploys: their username on the server
     #[arg(long, value_name = "USER")]
     deployer: Option<String>,
     /// Whom to call, in place of the conductor that the train's task names

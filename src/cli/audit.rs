@@ -112,7 +112,7 @@ impl From<AuditError> for Failure {
             AuditError::NoTag(_) => "check `policy.tag` in the configuration, and that the project is visible",
             AuditError::NoRecorder(_) => "check `policy.recorders` in the configuration",
             AuditError::TooOld => "update the server; `check`, `run` and `history` need less of it",
-            AuditError::NoClock => "check what stands between this host and the tracker: it drops the header Date",
+            AuditError::NoClock => "check what stands between this host and the server: it drops the header Date",
         };
         Self { exit: Exit::Incomplete, message: error.to_string(), hint: Some(hint.to_owned()) }
     }

@@ -271,13 +271,13 @@ impl<'a> Reading<'a> {
         match tokio::time::timeout(SLOW, &mut reading).await {
             Ok(read) => read,
             Err(_) => {
-                ui.note(&format!("the tracker is slow to answer; waiting up to {}", crate::time::brief(self.limit)));
+                ui.note(&format!("the server is slow to answer; waiting up to {}", crate::time::brief(self.limit)));
                 reading.await
             }
         }
     }
 
-    /// Reads and judges until the verdict is no longer pending or the time for that has run out. A tracker that does
+    /// Reads and judges until the verdict is no longer pending or the time for that has run out. A server that does
     /// not answer is asked on, once a verdict was pending.
     pub(super) async fn until_decided(
         &self,
@@ -303,7 +303,7 @@ impl<'a> Reading<'a> {
             let next = self.once(question, intent).await;
             match next.verdict.decision {
                 Decision::Undecided if next.error.as_ref().is_some_and(|error| !is_final(error)) => {
-                    ui.note("the tracker did not answer; asking again");
+                    ui.note("the server did not answer; asking again");
                 }
                 _ => read = next,
             }

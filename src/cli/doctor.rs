@@ -298,7 +298,7 @@ fn text(checks: &[RuleOutcome], exit: Exit, width: usize) -> String {
     let (style, word, rest) = match exit {
         Exit::Done if warned.is_empty() => (GOOD, "READY", "all is there for an emergency".to_owned()),
         Exit::Done => (MIND, "READY", format!("look at {warned}")),
-        Exit::Incomplete => (BAD, "UNDECIDED", format!("the tracker did not answer: {}", of(Outcome::Unknown))),
+        Exit::Incomplete => (BAD, "UNDECIDED", format!("the server did not answer: {}", of(Outcome::Unknown))),
         _ => (BAD, "NOT READY", format!("because of {}", of(Outcome::Fail))),
     };
     let headline = hanging(&format!("{}  ", styled(style, word)), word.len() + 2, &rest, width);

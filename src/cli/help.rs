@@ -41,7 +41,7 @@ const VERDICT: &[Ending] = &[
 const FLUSH: &[Ending] = &[
     ("0", "nothing is undelivered"),
     WRONG,
-    ("3", "something stays in the outbox, or the tracker did not answer"),
+    ("3", "something stays in the outbox, or the server did not answer"),
     CREDENTIALS,
 ];
 
@@ -110,7 +110,7 @@ const ENTRIES: &[Entry] = &[
             ("0", "done, or the task states all of it already"),
             ("1", "the task is closed or not visible, or it was not confirmed"),
             WRONG,
-            ("3", "the tracker did not answer, or it is not clear what it did: run it again"),
+            ("3", "the server did not answer, or it is not clear what it did: run it again"),
             CREDENTIALS,
         ],
     },
@@ -316,6 +316,43 @@ pub(super) const ENVIRONMENT: &[(&str, &str)] = &[
     ("NO_COLOR, COLUMNS, TZ", "no colour; the width; the time zone"),
 ];
 
+/// What is another thing under sudo, where root's rights are lent to whoever calls.
+pub(super) const UNDER_SUDO: &[(&str, &[&str])] = &[
+    (
+        "",
+        &[
+            "configuration, server, token and journal are those of /etc/phabgate;",
+            "variables of yours do not count, and --config, --url, --sandbox and",
+            "--show-restricted are refused",
+        ],
+    ),
+    (
+        "run",
+        &[
+            "the command runs as you, not as root; you deploy as the account that",
+            "/etc/phabgate/config.toml names for you; --as-root is refused",
+        ],
+    ),
+    ("record", &["you deploy as the account that /etc/phabgate/config.toml names for you"]),
+    ("request", &["you deploy as the account that /etc/phabgate/config.toml names for you"]),
+    ("approve", ANSWERED),
+    ("withdraw", ANSWERED),
+    ("reject", ANSWERED),
+    ("outbox drop", &["refused: whoever administers the machine gives records up"]),
+    ("config", SHOWN),
+    ("config show", SHOWN),
+    ("config check", SHOWN),
+    ("sandbox", &["refused: the sandbox needs no right of root's"]),
+    ("man", &["--output is refused"]),
+];
+const ANSWERED: &[&str] = &["refused: an answer is its author's, with a token of their own"];
+const SHOWN: &[&str] = &["refused: it would show what only root may read"];
+
+/// What is another thing under sudo, in lines; none where nothing is but what holds for all commands.
+pub(super) fn under_sudo(name: &str) -> &'static [&'static str] {
+    UNDER_SUDO.iter().find(|(of, _)| *of == name).map_or(&[], |(_, lines)| lines)
+}
+
 /// The entry of a command; that of the command line as a whole where `name` is empty.
 pub(super) fn of(name: &str) -> Option<&'static Entry> {
     match name {
@@ -358,6 +395,13 @@ impl Entry {
                 text.push_str(&format!("  {names:<27}  {what}\n"));
             }
         }
+        let lines = under_sudo(self.name);
+        if !lines.is_empty() {
+            text.push_str(&format!("\n{heading}Under sudo:{heading:#}\n"));
+            for line in lines {
+                text.push_str(&format!("  {line}\n"));
+            }
+        }
         text
     }
 }
@@ -387,6 +431,34 @@ mod tests {
                 assert!(typed.contains(&format!("phabgate {name}")), "{path}: {typed}");
             }
         });
+    }
+
+    #[test]
+    fn what_is_refused_under_sudo_says_so_in_its_help() {
+        use clap::FromArgMatches;
+        for line in [
+            "run T1 --as-root -- true",
+            "approve T1",
+            "withdraw T1",
+            "reject T1",
+            "outbox drop 01939f2a-0000-7000-8000-000000000001 --why gone",
+            "config show",
+            "config check",
+            "sandbox",
+            "man --output /man",
+        ] {
+            let words: Vec<&str> = line.split(' ').collect();
+            let matches = definition().try_get_matches_from([&["phabgate"], &words[..]].concat());
+            let matches = matches.unwrap_or_else(|error| panic!("{line}: {error}"));
+            let cli = super::super::Cli::from_arg_matches(&matches).unwrap();
+            assert!(super::super::under_sudo::refusal(&cli).is_some(), "{line}");
+            let lines =
+                [words[..2.min(words.len())].join(" "), words[0].to_owned()].map(|path| under_sudo(&path).join(" "));
+            assert!(lines.iter().any(|lines| lines.contains("refused")), "{line}");
+        }
+        for (path, _) in UNDER_SUDO {
+            assert!(of(path).is_some(), "{path}");
+        }
     }
 
     #[test]

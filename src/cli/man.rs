@@ -121,6 +121,11 @@ fn page(command: &clap::Command, path: &str) -> io::Result<Vec<u8>> {
                 roff.text([roman(*what)]);
             }
         }
+        let under_sudo = help::under_sudo(path);
+        if !under_sudo.is_empty() {
+            roff.control("SH", ["UNDER SUDO"]);
+            roff.text([roman(under_sudo.join(" "))]);
+        }
         roff.to_writer(&mut out)?;
     }
     // Only the page of phabgate itself has a version; asked of another, clap_mangen panics.

@@ -139,7 +139,7 @@ pub(crate) struct Subject {
     /// The task: T1234, #T1234 or its URL
     #[arg(value_name = "TASK")]
     task: String,
-    /// Who deploys: their username on the tracker
+    /// Who deploys: their username on the server
     #[arg(long, value_name = "USER")]
     deployer: Option<String>,
     /// Attest that a person approved elsewhere, for a team (repeatable)

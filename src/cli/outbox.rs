@@ -177,13 +177,13 @@ async fn deliver_all(session: &Session, journal: &mut Journal, how: Flush, ui: &
     }
     let owner = session.timed_client().whoami().await?.result;
     for pass in 0..PASSES {
-        // A pass goes on as long as something arrives: a tracker that hangs does not hang the flush once for each record.
+        // A pass goes on as long as something arrives: a server that hangs does not hang the flush once for each record.
         let total = session.settings.http.total;
         let mut deadline = Instant::now() + total;
         for deploy in &here {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                ui.note("the tracker is slow to answer; the rest stays in the outbox");
+                ui.note("the server is slow to answer; the rest stays in the outbox");
                 break;
             }
             settle(session, journal, *deploy, ui).await?;

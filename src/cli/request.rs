@@ -44,7 +44,7 @@ pub(super) struct Args {
     /// Why it cannot wait: a category of the policy
     #[arg(long, value_name = "CATEGORY")]
     reason: String,
-    /// Who deploys: their username on the tracker
+    /// Who deploys: their username on the server
     #[arg(long, value_name = "USER")]
     deployer: Option<String>,
     /// What will be done
@@ -127,7 +127,7 @@ fn wanted(args: &Args, policy: &Policy) -> Result<Wanted, Failure> {
     Ok(Wanted {
         category,
         explanation: Some(text).filter(|text| !text.is_empty()),
-        deployer: line("--deployer", &args.deployer, "give the deployer's username on the tracker")?,
+        deployer: line("--deployer", &args.deployer, "give the deployer's username on the server")?,
         action: args.action,
         change: line("--change", &args.change, "give a Gerrit change or a commit")?,
         drill: args.drill,
@@ -269,7 +269,7 @@ fn ready(evidence: &Evidence, policy: &Policy) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes the deployer's name as the tracker does.
+/// Writes the deployer's name as the server does.
 fn name_deployer(evidence: &Evidence, wanted: &mut Wanted) -> Result<(), Failure> {
     let Some(name) = &mut wanted.deployer else { return Ok(()) };
     let account = evidence.accounts.values().find(|account| account.is_named(name));
@@ -283,7 +283,7 @@ fn name_deployer(evidence: &Evidence, wanted: &mut Wanted) -> Result<(), Failure
             "give the username of the person who deploys",
         )),
         None => Err(Failure::usage(
-            format!("the tracker knows no account {name}"),
+            format!("the server knows no account {name}"),
             "check the spelling of the deployer's name",
         )),
     }
@@ -294,8 +294,8 @@ fn refused(task: TaskId, error: &PlanError) -> Failure {
         PlanError::Overruled { transaction: Some(transaction), .. } => {
             format!("edit the comment {task}#{transaction}, or let its author do it")
         }
-        PlanError::Overruled { .. } => format!("edit {task} on the tracker"),
-        PlanError::NoRoom => format!("write the lines into the description of {task} on the tracker"),
+        PlanError::Overruled { .. } => format!("edit {task} on the server"),
+        PlanError::NoRoom => format!("write the lines into the description of {task} on the server"),
         PlanError::Misread(_) => "use other words".to_owned(),
     };
     Failure { exit: Exit::Denied, message: error.to_string(), hint: Some(hint) }
@@ -327,7 +327,7 @@ fn warn_of_overwritten(before: &Read, after: &Read, plan: &Plan, task: TaskId, u
     if after.timeline.overwrote(&before.task.description, sent) {
         ui.warn(&format!(
             "somebody else edited the description of {task} in the same moment and is overwritten: its history on the \
-             tracker has their text"
+             server has their text"
         ));
     }
 }

@@ -64,7 +64,7 @@ pub(super) struct Args {
     /// What the record should say besides
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
-    /// Under sudo, run the command as root and not as the one who called
+    /// Run the command as root; refused under sudo, where it runs as who called
     #[arg(long)]
     pub(super) as_root: bool,
     /// The command, after --

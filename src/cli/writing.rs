@@ -127,7 +127,7 @@ pub(super) fn set_command(record: &mut Record, argv: &[String], hide: bool, sess
     record.command = Some(shown.iter().map(|argument| record::mask::quote(argument)).collect::<Vec<_>>().join(" "));
 }
 
-/// As whom the gate works, for the journal; without an owner where the tracker did not say whose token it is.
+/// As whom the gate works, for the journal; without an owner where the server did not say whose token it is.
 pub(super) fn identity(owner: Option<&Account>, session: &Session) -> journal::Identity {
     journal::Identity {
         user: owner.map(|owner| owner.username.clone()),
@@ -163,7 +163,7 @@ pub(super) fn author_may_write(evidence: &Evidence, record: &Record, session: &S
     })
 }
 
-/// A record that was queued while the tracker did not say whose token it is, with what is known now: the account of the
+/// A record that was queued while the server did not say whose token it is, with what is known now: the account of the
 /// deployer who was named, or where nobody was, the owner of the token as which the same user of this machine sends it.
 pub(super) fn completed(record: &Record, intent: &journal::Intent, author: &Account, uid: u32) -> Record {
     let mut record = record.clone();

@@ -197,7 +197,7 @@ impl ConduitError {
             }
             Failure::NoConnection(unreached) => unreached.hint(),
             Failure::TimedOut(_) | Failure::Broken(_) | Failure::Unavailable { .. } | Failure::OutOfTime => {
-                "try again in a moment; if it stays so, the tracker is down"
+                "try again in a moment; if it stays so, the server is down"
             }
             Failure::RateLimited { .. } => "wait a minute and try again",
             Failure::Redirected { .. } => "set the URL to where the server really is; tokens do not follow redirects",

@@ -1,4 +1,4 @@
-//! The settings: everything a command needs to know that the tracker does not say, validated, each value with its
+//! The settings: everything a command needs to know that the server does not say, validated, each value with its
 //! origin.
 //!
 //! In the room: the settings as data and the list of them by key. Not in the room: how they are read and merged.

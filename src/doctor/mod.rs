@@ -424,7 +424,7 @@ fn clock(remote: &Remote) -> RuleOutcome {
         None => fail(
             "clock",
             "the server's replies carry no Date: how old an approval is cannot be known",
-            "check what stands between this host and the tracker: it drops the header Date",
+            "check what stands between this host and the server: it drops the header Date",
         ),
         Some(skew) if skew.abs() > SKEW => warn(
             "clock",

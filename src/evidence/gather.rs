@@ -85,7 +85,7 @@ impl GatherError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Conduit(error) => error.hint(),
-            Self::NoClock => "check what stands between this host and the tracker: it drops the header Date",
+            Self::NoClock => "check what stands between this host and the server: it drops the header Date",
             Self::Later { .. } => {
                 "have an administrator set the clocks of the server: what an approval's age is cannot be known until then"
             }

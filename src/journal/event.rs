@@ -42,7 +42,7 @@ pub enum Way {
 /// As whom the gate works, for whoever reads the journal after an accident.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// The username of the token's owner; `None` where the tracker did not answer.
+    /// The username of the token's owner; `None` where the server did not answer.
     pub user: Option<String>,
     /// The account of the token's owner; `None` as for the name.
     pub phid: Option<Phid<User>>,

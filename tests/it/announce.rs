@@ -129,7 +129,7 @@ fn world_admin(world: &World) -> String {
 }
 
 #[test]
-fn help_is_asked_for_where_the_tracker_does_not_answer() {
+fn help_is_asked_for_where_the_server_does_not_answer() {
     let server = Server::broken(&["*:503"]);
     let (code, out, err) = server.run(&["announce", "T6", "--conductor", "releng2"]);
     assert_eq!(code, 3, "{err}");

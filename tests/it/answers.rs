@@ -424,7 +424,7 @@ fn a_comment_that_comes_late_is_waited_for_and_not_sent_twice() {
 }
 
 #[test]
-fn a_tracker_that_is_down_is_said_to_be() {
+fn a_server_that_is_down_is_said_to_be() {
     let server = broken("maniphest.edit:refuse", "1s");
     let (code, _, err) = run(&server, "sre1", &["approve", "T6", "--yes"]);
     assert_eq!(code, 3);

@@ -178,10 +178,9 @@ fn nobody_records_for_others_with_a_token_of_their_own() {
 }
 
 #[test]
-fn a_tracker_that_is_down_leaves_the_record_in_the_outbox() {
+fn a_server_that_is_down_leaves_the_record_in_the_outbox() {
     let server = Server::broken(&["*:503"]);
-    let record =
-        ["record", "T1", "--deployer", "deployer1", "--outcome", "succeeded", "--note", "the tracker was down"];
+    let record = ["record", "T1", "--deployer", "deployer1", "--outcome", "succeeded", "--note", "the server was down"];
     let (code, out, err) = server.run(&record);
     assert_eq!(code, 0, "{err}");
     assert!(out.starts_with("queued for T1 (verdict: undecided)"), "{out}");

@@ -92,7 +92,7 @@ fn a_fault_of_every_call_once_does_not_keep_from_deploying() {
 }
 
 #[test]
-fn a_tracker_that_goes_down_during_the_deploy_does_not_stop_it() {
+fn a_server_that_goes_down_during_the_deploy_does_not_stop_it() {
     let server = Server::new();
     // From the first write on nothing is answered: `started` cannot be confirmed, and the deploy goes on.
     server.running.inject(vec!["maniphest.edit:503".parse().unwrap()]);

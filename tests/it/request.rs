@@ -102,7 +102,7 @@ fn what_takes_approvals_away_needs_a_yes() {
     let (code, out, err) = server.run(&[&change[..], &["--yes"]].concat());
     assert_eq!((code, edits(&server)), (0, 1), "{err}");
     insta::assert_snapshot!("request_changes", out);
-    assert_eq!(last(&description(&server, 1), Key::Deployer), Some("deployer1"), "as the tracker writes it");
+    assert_eq!(last(&description(&server, 1), Key::Deployer), Some("deployer1"), "as the server writes it");
     assert!(
         description(&server, 1).starts_with("Logged-out readers get errors since 14:02.\n\nEmergency-Reason: security")
     );
@@ -199,7 +199,7 @@ fn what_cannot_be_opened_is_refused_and_nothing_is_written() {
         (&["T0", "--reason", "abuse"], 2, "is not a task"),
         (&["T1", "--reason", "abuse", "--deployer", ""], 2, "--deployer is empty"),
         (&["T1", "--reason", "abuse", "--change", " "], 2, "--change is empty"),
-        (&["T1", "--reason", "abuse", "--deployer", "nosuchone"], 2, "the tracker knows no account nosuchone"),
+        (&["T1", "--reason", "abuse", "--deployer", "nosuchone"], 2, "the server knows no account nosuchone"),
         (&["T1", "--reason", "abuse", "--deployer", "robot"], 2, "a person with an account in use deploys"),
         (&["T1", "--reason", "abuse", "--action", "pray"], 2, "--action"),
         (&["T22", "--reason", "abuse"], 1, "T22 is closed (resolved)"),

@@ -62,7 +62,7 @@ pub const ALL: &[Rule] = &[
 pub const EVIDENCE: (&str, &str, &str) = (
     "evidence",
     "All evidence is read, whole",
-    "Nothing but evidence that was read in full gives a yes. The tracker did not answer, answered nonsense, or the task \
+    "Nothing but evidence that was read in full gives a yes. The server did not answer, answered nonsense, or the task \
      was being edited while it was read.\n\nTry again in a moment. If it stays so, `phabgate config show` tells which \
      server is asked and where its address came from.",
 );

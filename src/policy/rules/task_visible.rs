@@ -7,7 +7,7 @@ use crate::policy::verdict::{Outcome, RuleOutcome};
 pub(super) const RULE: Rule = Rule {
     name: "task-visible",
     summary: "The task exists and the gate's account can see it",
-    page: "The tracker shows the account of the token no task of this number. A server gives the same answer for a task \
+    page: "The server shows the account of the token no task of this number. A server gives the same answer for a task \
            that is not there and for one that is hidden from who asks, so the gate cannot say which it is.\n\n\
            Check the number. If the task is restricted, add the gate's account to those who can see it, or use the token of \
            an account that can.",

@@ -1,4 +1,4 @@
-//! The report as one page of HTML, for people: it asks nothing of any server, not even the tracker until a link is
+//! The report as one page of HTML, for people: it asks nothing of any server, not even that of the tasks until a link is
 //! followed, and is read on a screen, a phone or paper.
 //!
 //! In the room: the frame of the page, what it may do (its Content-Security-Policy), and the order in which it is

@@ -155,6 +155,15 @@ pub fn instant(time: DateTime, zone: &TimeZone) -> Result<Timestamp, TimeError> 
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn what_is_brief_is_said_in_milliseconds_and_then_in_whole_seconds() {
+        for (millis, said) in
+            [(0, "0 ms"), (46, "46 ms"), (999, "999 ms"), (1000, "1 s"), (1499, "1 s"), (10_500, "11 s")]
+        {
+            assert_eq!(super::brief(std::time::Duration::from_millis(millis)), said);
+        }
+    }
+
     use super::*;
 
     fn read(text: &str) -> Result<String, String> {

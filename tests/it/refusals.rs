@@ -67,6 +67,15 @@ fn a_refused_record_is_kept_apart_until_the_task_changes_or_somebody_asks() {
 }
 
 #[test]
+fn a_program_reads_that_a_record_was_refused() {
+    let server = refusing(FaultKind::Mfa);
+    let record = ["record", "T1", "--deployer", "deployer1", "--outcome", "succeeded", "--format", "json"];
+    let (code, out, err) = server.run(&record);
+    let recorded: serde_json::Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{err}"));
+    assert_eq!((code, &recorded["state"]), (0, &"refused".into()), "{out}");
+}
+
+#[test]
 fn what_was_rolled_back_is_sent_again_at_once_and_three_times_at_most() {
     for kind in ROLLED_BACK {
         let server = Server::broken(&[&format!("maniphest.edit:{}@1", kind.name())]);

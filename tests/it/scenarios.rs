@@ -50,6 +50,23 @@ fn every_version_gets_the_verdicts_of_master() {
 }
 
 #[test]
+fn who_said_something_themselves_is_not_attested_for() {
+    let server = Server::new();
+    std::fs::write(server.machine.home().join("config.toml"), "[policy]\naccept = [\"verified\", \"attested\"]\n")
+        .unwrap();
+    let check = ["check", "T6", "--deployer", "deployer1", "--approved-by", "sre=sre2"];
+    let (_, out, err) = server.run(&check);
+    let team = |out: &str| out.lines().find(|line| line.contains("team:sre")).unwrap_or_default().to_owned();
+    assert!(team(&out).trim_start().starts_with("ok"), "{out}{err}");
+    let said =
+        server.phabgate_as("sre2").args(["reject", "T6", "--team", "sre", "--note", "not now", "--yes"]).output();
+    assert!(said.unwrap().status.success());
+    let (code, out, err) = server.run(&check);
+    assert_eq!(code, 1, "{out}{err}");
+    assert!(!team(&out).trim_start().starts_with("ok"), "{out}{err}");
+}
+
+#[test]
 fn every_scenario_gets_its_verdict() {
     let server = Server::new();
     let mut judged = 0;

@@ -445,6 +445,7 @@ fn without_sudo_what_other_users_plant_is_not_believed() {
          ln -s /home/alice/token /tmp/token-link; chown -h mallory /tmp/token-link
          mkdir -p /home/alice/state; chmod 700 /home/alice/state; chown alice /home/alice/state
          mkdir -p /home/alice/wide; chmod 777 /home/alice/wide; chown alice /home/alice/wide
+         mkdir -p /home/alice/shut; chown alice /home/alice/shut; chmod 0 /home/alice/shut
          ln -s /home/alice/state /tmp/state-link; chown -h mallory /tmp/state-link
          ln -s /home/alice/victim /tmp/out-link; chown -h mallory /tmp/out-link
          ln -s /home/alice /tmp/directory-link; chown -h mallory /tmp/directory-link
@@ -483,6 +484,7 @@ fn without_sudo_what_other_users_plant_is_not_believed() {
         ("alice", "export PHABGATE_TOKEN_FILE=/home/alice/token PHABGATE_STATE=/home/alice/wide; phabgate run T1 RUN", 125, "is open to others"),
         ("alice", "export PHABGATE_TOKEN_FILE=/home/alice/token PHABGATE_STATE=/home/alice/wide/s; phabgate run T1 RUN", 125, everybody),
         ("alice", "export PHABGATE_TOKEN_FILE=/home/alice/token XDG_STATE_HOME=/tmp/m; phabgate run T1 RUN", 125, theirs),
+        ("alice", "export PHABGATE_TOKEN_FILE=/home/alice/token PHABGATE_STATE=/home/alice/shut; phabgate run T1 RUN", 125, "/home/alice/shut"),
         ("alice", "export XDG_CACHE_HOME=/tmp/m; OWN audit", 3, theirs),
         ("alice", "export XDG_CACHE_HOME=/home/alice/wide; OWN audit", 3, everybody),
         // Files that are named to be written.

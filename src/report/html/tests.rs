@@ -63,6 +63,17 @@ fn page_of(tasks: Vec<TaskEntry>) -> String {
 }
 
 #[test]
+fn a_deploy_that_never_started_is_in_no_figure_and_said_beside_them() {
+    let mut never = task("alice");
+    never.deploys[0].not_started = true;
+    let mut figures = Figures::default();
+    [task("alice"), never.clone()].iter().for_each(|task| figures.add(task));
+    assert_eq!((figures.deploys, figures.not_started, figures.to_deploy.bins().iter().sum::<usize>()), (1, 1, 0));
+    let page = page_of(vec![never]);
+    assert!(page.contains("and 1 that never started, in no figure"), "{page}");
+}
+
+#[test]
 fn the_policy_names_what_is_in_the_page() {
     let page = page_of(vec![task(HOSTILE)]);
     let between = |start: &str, end: &str| {

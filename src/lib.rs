@@ -11,7 +11,7 @@
 //!            │
 //!        evidence                  evidence, over conduit: the task, its whole history, people and teams,
 //!            │                     read until it is known to be whole
-//!         verdict                  policy: a pure function of evidence, policy and time
+//!         verdict                  rules: a pure function of evidence, policy and time
 //!            │
 //!         (child)                  deploy: the command, run as the one who called
 //!            │
@@ -22,7 +22,7 @@
 //!          publish                 publish: on the task exactly once
 //! ```
 //!
-//! Three types keep the way. A [`policy::Clearance`] comes out of nothing but an evaluation that allows the deploy, and
+//! Three types keep the way. A [`rules::Clearance`] comes out of nothing but an evaluation that allows the deploy, and
 //! without one none is run. A [`deploy::plan::Ready`] is a command that was found and can be run. A
 //! [`journal::Ownership`] is the right to write the story of one deploy.
 //!
@@ -56,6 +56,7 @@ pub mod record;
 pub mod remarkup;
 pub mod report;
 pub mod request;
+pub mod rules;
 pub mod safe_path;
 pub mod sandbox;
 pub mod secrets;

@@ -7,7 +7,8 @@ use crate::evidence::restate::restate;
 use crate::evidence::trailers::{self, Key};
 use crate::evidence::{Evidence, Source, Statement, Story, Tagged};
 use crate::ids::TransactionId;
-use crate::policy::{Action, Policy, Verdict, WrittenReason};
+use crate::policy::{Action, Policy, WrittenReason};
+use crate::rules::Verdict;
 
 /// What a task shall state. Every text is one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -212,7 +213,8 @@ impl Wanted {
 mod tests {
     use super::*;
     use crate::evidence::testing::History;
-    use crate::policy::{self, Intent};
+    use crate::rules;
+    use crate::rules::Intent;
 
     fn wanted(category: &str, explanation: Option<&str>) -> Wanted {
         Wanted {
@@ -228,7 +230,7 @@ mod tests {
     fn planned(history: &History, wanted: &Wanted) -> Result<Plan, PlanError> {
         let evidence = history.evidence();
         let story = Story::read(&evidence, &history.policy, None);
-        let verdict = policy::evaluate(&evidence, &history.policy, &Intent::default(), None);
+        let verdict = rules::evaluate(&evidence, &history.policy, &Intent::default(), None);
         plan(&evidence, &history.policy, &story, &verdict, wanted)
     }
 

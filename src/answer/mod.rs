@@ -15,9 +15,10 @@ use crate::evidence::timeline::Timeline;
 use crate::evidence::trailers::Key;
 use crate::evidence::{AnswerKind, Evidence, Story};
 use crate::ids::{Phid, TransactionId};
-use crate::policy::{self, Intent, Outcome, Policy, Team, Verdict, WhyNot};
+use crate::policy::{Policy, Team};
 use crate::record::ApprovalKind;
 use crate::remarkup::code;
+use crate::rules::{self, Intent, Outcome, Verdict, WhyNot};
 use crate::text::inert;
 
 /// What somebody wants to say.
@@ -124,7 +125,7 @@ pub fn by_hand(kind: AnswerKind, team: &str) -> String {
 }
 
 /// What keeps the task from being deployed.
-pub fn missing(verdict: &Verdict) -> impl Iterator<Item = &policy::RuleOutcome> {
+pub fn missing(verdict: &Verdict) -> impl Iterator<Item = &rules::RuleOutcome> {
     verdict.rules.iter().filter(|rule| !matches!(rule.outcome, Outcome::Pass | Outcome::Warn))
 }
 
@@ -173,7 +174,7 @@ struct Desk<'a> {
 impl<'a> Desk<'a> {
     fn new(evidence: &'a Evidence, policy: &'a Policy, wish: &'a Wish<'a>) -> Self {
         let intent = Intent { show_restricted: wish.show_restricted, ..Intent::default() };
-        let verdict = policy::evaluate(evidence, policy, &intent, None);
+        let verdict = rules::evaluate(evidence, policy, &intent, None);
         let words = own_words(evidence, policy);
         Self { evidence, policy, wish, intent, verdict, words }
     }
@@ -346,7 +347,7 @@ impl<'a> Desk<'a> {
     }
 
     fn judge(&self, evidence: &Evidence) -> Verdict {
-        policy::evaluate(evidence, self.policy, &self.intent, None)
+        rules::evaluate(evidence, self.policy, &self.intent, None)
     }
 
     fn would_count(&self, team: &Team) -> Result<(), AnswerError> {
@@ -362,7 +363,7 @@ impl<'a> Desk<'a> {
             ));
         }
         let story = Story::read(&evidence, self.policy, None);
-        let words = policy::standing_words(&evidence, self.policy, &story);
+        let words = rules::standing_words(&evidence, self.policy, &story);
         let Some(word) = words.iter().find(|word| Some(word.transaction) == id && word.team == team.key) else {
             return Err(not_understood());
         };
@@ -384,7 +385,7 @@ impl<'a> Desk<'a> {
                 format!("check `policy.teams.{}.project` in the configuration", team.key),
             ));
         }
-        let mine = |approval: &&policy::Approval| approval.transaction == id && approval.team == team.key;
+        let mine = |approval: &&rules::Approval| approval.transaction == id && approval.team == team.key;
         let Some(approval) = verdict.approvals.iter().find(mine) else { return Err(not_understood()) };
         let task = self.evidence.task.id;
         if let Some(why) = &approval.why_not {
@@ -435,6 +436,6 @@ fn own_words(evidence: &Evidence, policy: &Policy) -> Vec<(String, AnswerKind, T
     let story = Story::read(evidence, policy, None);
     let me = evidence.owner.phid.as_str();
     let own = |id: TransactionId| evidence.timeline.transactions().iter().any(|row| row.id == id && row.author == me);
-    let words = policy::standing_words(evidence, policy, &story).into_iter();
+    let words = rules::standing_words(evidence, policy, &story).into_iter();
     words.filter(|word| own(word.transaction)).map(|word| (word.team, word.kind, word.transaction)).collect()
 }

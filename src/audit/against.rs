@@ -12,7 +12,8 @@ use crate::evidence::records::DeployRecords;
 use crate::evidence::timeline::{Cut, Moment, Timeline};
 use crate::evidence::trailers::Teams;
 use crate::evidence::{Answer, AnswerKind, Evidence, NearKind, NearMiss, Story};
-use crate::policy::{Policy, standing_words};
+use crate::policy::Policy;
+use crate::rules::standing_words;
 
 /// Something that a member of a team said against a deploy while it ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +66,7 @@ fn with_what_came(evidence: &Evidence, policy: &Policy, start: &Story, until: Cu
     let mut story = start.clone();
     let words = standing_words(evidence, policy, &later);
     let stands = |answer: &Answer| {
-        let of = |word: &&crate::policy::StandingWord| word.transaction == answer.moment.transaction;
+        let of = |word: &&crate::rules::StandingWord| word.transaction == answer.moment.transaction;
         words.iter().filter(of).any(|word| word.kind == answer.kind)
     };
     let against = later.answers.iter().filter(|answer| answer.kind != AnswerKind::Approve && stands(answer));

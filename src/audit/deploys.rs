@@ -17,8 +17,9 @@ use crate::evidence::records::{DeployRecords, Standing, by_deploy};
 use crate::evidence::timeline::{Cut, Moment, Timeline};
 use crate::evidence::{Answer, AnswerKind, Evidence, NearMiss, Story, Tagged};
 use crate::ids::{DeployId, Phid, TransactionId, User};
-use crate::policy::{Action, Approval, Intent, Policy, Verdict, evaluate, evaluate_told};
+use crate::policy::{Action, Policy};
 use crate::record::{ExitStatus, Outcome, Record};
+use crate::rules::{Approval, Intent, Verdict, evaluate, evaluate_told};
 use crate::text::inert;
 
 /// A deploy, by its records.

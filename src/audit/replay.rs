@@ -25,7 +25,8 @@ use super::{Finding, TaskAudit, Yardstick, audit_task, threads};
 use crate::conduit::{Account, Project};
 use crate::evidence::Evidence;
 use crate::ids::{Phid, TaskId, User};
-use crate::policy::{Outcome, Policy, RuleOutcome};
+use crate::policy::Policy;
+use crate::rules::{Outcome, RuleOutcome};
 
 /// How many tasks are judged at a time.
 const AT_ONCE: usize = 50;

@@ -440,7 +440,7 @@ fn a_deploy_of_the_past_is_not_pending_and_this_machines_clock_is_no_matter() {
     let verdict = &audit.deploys[0].verdict_as_recorded;
     assert_eq!(verdict.decision.word(), "denied");
     assert!(verdict.rule("clock").is_none());
-    assert!(verdict.rules.iter().all(|rule| rule.outcome != crate::policy::Outcome::Pending));
+    assert!(verdict.rules.iter().all(|rule| rule.outcome != crate::rules::Outcome::Pending));
 }
 
 #[test]

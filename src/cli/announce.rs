@@ -12,7 +12,7 @@ use super::session::Session;
 use super::ui::Ui;
 use crate::evidence::Purpose;
 use crate::ids::TaskId;
-use crate::policy::Intent;
+use crate::rules::Intent;
 
 /// The schema of `announce --format json`.
 const SCHEMA: &str = "phabgate/announce/1";

@@ -13,10 +13,10 @@ use crate::conduit::{Client, ConduitError, Edited};
 use crate::evidence::{GatherError, Question};
 use crate::ids::{DeployId, Phid, Task, TaskId};
 use crate::journal::TaskSeen;
-use crate::policy::{Decision, Intent};
 use crate::publish::record::find;
 use crate::publish::{Look, Placed, Publication, is_the_same};
 use crate::record::Event;
+use crate::rules::{Decision, Intent};
 use crate::time::ServerClock;
 
 /// How long the last look before the command may take.

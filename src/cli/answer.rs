@@ -22,8 +22,8 @@ use crate::answer::{self, AnswerError, ApprovedContent, Step, Wish};
 use crate::conduit::{self, Transaction};
 use crate::evidence::{AnswerKind, Evidence, Purpose, Story, Visibility, gather};
 use crate::ids::{TaskId, TransactionId};
-use crate::policy;
 use crate::publish::{Cause, Comment, Known, NotApplied, Patience, Placed, Progress, PublishLog, PublishOutcome};
+use crate::rules;
 use crate::text::inert;
 
 /// Arguments of `approve`, `withdraw` and `reject`.
@@ -113,7 +113,7 @@ impl Errand<'_> {
             }
             // A missing task and a hidden one get the same words.
             Visibility::NotVisible { owner, .. } => {
-                let rule = policy::not_visible(self.task, &owner.username).rules.into_iter().next();
+                let rule = rules::not_visible(self.task, &owner.username).rules.into_iter().next();
                 let (message, hint) = rule.map(|rule| (rule.message, rule.hint)).unwrap_or_default();
                 Err(Failure { exit: Exit::Denied, message, hint })
             }

@@ -10,7 +10,8 @@ use super::ui::{BAD, FAINT, GOOD, HINT, MIND, NAME, hanging, styled};
 use crate::answer::missing;
 use crate::evidence::{AnswerKind, Evidence, Statement, Story};
 use crate::ids::{TaskId, TransactionId};
-use crate::policy::{self, Action, Intent, Outcome, Policy, RuleOutcome, TeamCount, Verdict};
+use crate::policy::{Action, Policy};
+use crate::rules::{self, Intent, Outcome, RuleOutcome, TeamCount, Verdict};
 use crate::text::{columns, inert, shorten};
 
 /// The schema of `approve --format json` and its kin.
@@ -70,7 +71,7 @@ impl Shown {
             change: stated(&story.change),
             titles: policy.teams.iter().map(|team| (team.key.clone(), team.title.clone())).collect(),
             now: evidence.now,
-            verdict: policy::evaluate(evidence, policy, &intent, None),
+            verdict: rules::evaluate(evidence, policy, &intent, None),
         }
     }
 

@@ -19,7 +19,8 @@ use crate::evidence::timeline::Cut;
 use crate::evidence::{Evidence, GatherError, Purpose, Question, Story, Visibility, gather};
 use crate::ids::TaskId;
 use crate::journal::{Journal, JournalError, LocalDeploy};
-use crate::policy::{self, Decision, Intent, Outcome, Policy, Verdict};
+use crate::policy::Policy;
+use crate::rules::{self, Decision, Intent, Outcome, Verdict};
 use crate::time::{ServerClock, rough};
 
 /// Arguments of `check`.
@@ -172,7 +173,7 @@ impl Read {
     pub(super) fn as_of(&self, time: Timestamp, policy: &Policy, intent: &Intent) -> Option<Self> {
         let evidence = self.evidence.clone()?;
         let cut = evidence.timeline.cut_at(time);
-        let verdict = policy::evaluate(&evidence, policy, intent, Some(cut));
+        let verdict = rules::evaluate(&evidence, policy, intent, Some(cut));
         let story = Story::read(&evidence, policy, Some(cut));
         let subject = Subject::of(&evidence, &story, policy, self.subject.url.clone(), intent.show_restricted);
         Some(Self {
@@ -226,12 +227,12 @@ impl<'a> Reading<'a> {
                     evidence.skew = SignedDuration::ZERO;
                 }
                 evidence.local_deploys = local_deploys(self.state, self.base, &evidence);
-                let verdict = policy::evaluate(&evidence, self.policy, intent, None);
+                let verdict = rules::evaluate(&evidence, self.policy, intent, None);
                 let story = Story::read(&evidence, self.policy, None);
                 let subject = Subject::of(&evidence, &story, self.policy, url, intent.show_restricted);
                 let if_you_deploy = evidence.if_asker_deploys().and_then(|other| {
                     let name = other.candidates.first().map(|asker| asker.name.clone()).unwrap_or_default();
-                    let other = policy::evaluate(&other, self.policy, intent, None);
+                    let other = rules::evaluate(&other, self.policy, intent, None);
                     IfYouDeploy::new(name, &verdict, other)
                 });
                 Read { verdict, subject, if_you_deploy, evidence: Some(evidence), error: None, skew, cut: None }
@@ -239,7 +240,7 @@ impl<'a> Reading<'a> {
             Ok(Visibility::NotVisible { owner, now }) => {
                 let subject = Subject { url, now: Some(now), ..Subject::default() };
                 Read {
-                    verdict: policy::not_visible(question.task, &owner.username),
+                    verdict: rules::not_visible(question.task, &owner.username),
                     subject,
                     if_you_deploy: None,
                     evidence: None,

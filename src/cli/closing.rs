@@ -2,7 +2,7 @@
 //!
 //! Responsible for who may end it and for what is taken over of its start. Nobody signs for somebody else: what a start
 //! claims is repeated where a recorder ends what a recorder began, and by who wrote it. Not responsible for whose record
-//! is believed ([`crate::evidence::records`]) nor for whether a start stops others ([`crate::policy::weight`]).
+//! is believed ([`crate::evidence::records`]) nor for whether a start stops others ([`crate::rules::weight`]).
 
 use jiff::Timestamp;
 
@@ -10,8 +10,9 @@ use super::exit::Failure;
 use crate::evidence::Evidence;
 use crate::evidence::records::{Authority, Standing};
 use crate::ids::DeployId;
-use crate::policy::{self, Policy, Weight};
+use crate::policy::Policy;
 use crate::record::{Deployer, DeployerSource, Event, Outcome, Record};
+use crate::rules::{self, Weight};
 
 /// Makes `record` the end of a deploy that the task shows as started. `judged` is the record as it would be written of a
 /// moment, by what the gate itself reads.
@@ -110,7 +111,7 @@ fn judge_anew(
     policy: &Policy,
     judged: impl FnOnce(Timestamp) -> Option<Record>,
 ) {
-    let believed = policy::weight(evidence, policy, begun, None) != Weight::NotBelieved;
+    let believed = rules::weight(evidence, policy, begun, None) != Weight::NotBelieved;
     if let Some(then) = judged(begun.moment.time).filter(|_| believed) {
         let started = record.started.or(Some(begun.moment.time));
         let (reason, action, change, drill) = (then.reason, then.action, then.change, then.drill);
@@ -134,11 +135,11 @@ fn judge_anew(
 /// Gives the record the verdict that the author of the start would have been given then: not that of now, when the start
 /// itself stands in the way, nor the one that it claims.
 fn judge_start(record: &mut Record, begun: &Standing, evidence: &Evidence, policy: &Policy) {
-    let Some(verdict) = policy::verdict_at_start(evidence, policy, begun) else { return };
+    let Some(verdict) = rules::verdict_at_start(evidence, policy, begun) else { return };
     record.verdict = verdict.decision.word().to_owned();
     record.failed = verdict.failed();
     record.approvals.retain(|recorded| {
-        let same = |approval: &policy::Approval| {
+        let same = |approval: &rules::Approval| {
             approval.counts() && approval.team == recorded.team && approval.transaction == recorded.transaction
         };
         verdict.approvals.iter().any(same)

@@ -23,7 +23,8 @@ use crate::evidence::merge::{merge, name_fields};
 use crate::evidence::timeline::untold;
 use crate::ids::{Phid, TaskId, User};
 use crate::journal::Journal;
-use crate::policy::{Outcome, Policy, Role, RuleOutcome};
+use crate::policy::{Policy, Role};
+use crate::rules::{Outcome, RuleOutcome};
 
 /// The schema of `doctor --format json`.
 const SCHEMA: &str = "phabgate/doctor/1";

@@ -7,7 +7,7 @@ use crate::conduit::{ClientError, ConduitError};
 use crate::config::{CallerError, ConfigError, CredentialsError, EnvironmentFileError, NoServer, StateError};
 use crate::evidence::GatherError;
 use crate::journal::JournalError;
-use crate::policy::Decision;
+use crate::rules::Decision;
 use crate::safe_path::PathError;
 
 /// The exit code of every command but `run`.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::exit::{Exit, Failure};
 use super::ui::{HINT, NAME, Ui, hanging, styled};
 use crate::audit::findings;
-use crate::policy::rules;
+use crate::rules;
 
 /// The schema of `explain --format json`.
 const SCHEMA: &str = "phabgate/explain/1";

@@ -15,7 +15,7 @@ use super::ui::{BAD, FAINT, GOOD, MIND, NAME, Ui, hanging, styled};
 use crate::evidence::{Evidence, Purpose, Visibility, gather};
 use crate::history::{self, Detail, Entry, History, Kind, Tone};
 use crate::ids::{TaskId, TransactionId};
-use crate::policy;
+use crate::rules;
 use crate::text::{columns, inert, shorten};
 
 /// The schema of `history --format json`.
@@ -92,7 +92,7 @@ async fn read(task: TaskId, deployer: Option<&str>, session: &Session) -> Result
 
 /// The words of the rule `task-visible`: a missing task and a hidden one get the same.
 fn not_visible(task: TaskId, account: &str) -> Failure {
-    let rule = policy::not_visible(task, account).rules.into_iter().next();
+    let rule = rules::not_visible(task, account).rules.into_iter().next();
     let (message, hint) = rule.map(|rule| (rule.message, rule.hint)).unwrap_or_default();
     Failure { exit: Exit::Denied, message, hint }
 }
@@ -287,7 +287,7 @@ mod tests {
     #[test]
     fn a_task_that_is_not_visible_gets_the_words_of_its_rule() {
         let failure = not_visible(TaskId::new(7).unwrap(), "phabgate");
-        let rule = &policy::not_visible(TaskId::new(7).unwrap(), "phabgate").rules[0];
+        let rule = &rules::not_visible(TaskId::new(7).unwrap(), "phabgate").rules[0];
         assert_eq!((failure.exit, &failure.message, &failure.hint), (Exit::Denied, &rule.message, &rule.hint));
     }
 }

@@ -55,8 +55,9 @@ use invocation::Invocation;
 use ui::{Color, Format, Ui};
 
 use crate::evidence::AnswerKind;
-use crate::policy::{Action, Intent};
+use crate::policy::Action;
 use crate::record::mask::quote;
+use crate::rules::Intent;
 use crate::task_argument;
 use crate::text::inert;
 

@@ -9,9 +9,9 @@ use super::check::{Read, Reading};
 use super::said::Heard;
 use super::session::Session;
 use crate::evidence::Question;
-use crate::policy::{Intent, Outcome, WhyNot};
 use crate::publish::record::find;
 use crate::record::{ApprovalKind, Event, Record};
+use crate::rules::{Intent, Outcome, WhyNot};
 use crate::text::inert;
 
 /// How long the read may take.

@@ -9,8 +9,8 @@ use crate::audit::findings;
 use crate::evidence::Story;
 use crate::evidence::testing::History;
 use crate::ids::TaskId;
-use crate::policy::{self, Intent};
 use crate::record::render::{render, tests::example};
+use crate::rules::{self, Intent};
 
 /// All that the gate says, as it says it.
 fn messages() -> Vec<String> {
@@ -19,8 +19,8 @@ fn messages() -> Vec<String> {
     let mut all = vec![render(&example()).unwrap().to_string()];
     for (at, (_, evidence, policy, intent)) in verdict::tests::cases().into_iter().enumerate() {
         let story = Story::read(&evidence, &policy, None);
-        let verdict = policy::evaluate(&evidence, &policy, &intent, None);
-        for rule in verdict.rules.iter().filter(|rule| rule.outcome != policy::Outcome::Pass) {
+        let verdict = rules::evaluate(&evidence, &policy, &intent, None);
+        for rule in verdict.rules.iter().filter(|rule| rule.outcome != rules::Outcome::Pass) {
             all.push(verdict::rules(std::slice::from_ref(rule), 40));
             all.push(format!("{} {}", rule.message, rule.hint.clone().unwrap_or_default()));
         }
@@ -35,7 +35,7 @@ fn messages() -> Vec<String> {
             all.push(shown.before(comment, 40));
         }
     }
-    all.extend(policy::rules::ALL.iter().map(|rule| rule.page.to_owned()));
+    all.extend(rules::ALL.iter().map(|rule| rule.page.to_owned()));
     all.extend(findings::ALL.iter().map(|rule| rule.page.to_owned()));
     let command = super::Cli::command();
     all.extend(command.get_subcommands().map(|command| command.clone().render_long_help().to_string()));
@@ -67,10 +67,10 @@ fn mailed(text: &str) -> Vec<String> {
 #[test]
 fn nothing_that_the_gate_says_answers_for_who_pastes_it() {
     let rank = |history: &History| {
-        let verdict = policy::evaluate(&history.evidence(), &history.policy, &Intent::default(), None);
+        let verdict = rules::evaluate(&history.evidence(), &history.policy, &Intent::default(), None);
         let order = ["undecided", "denied", "pending", "allowed"];
         let approvals = verdict.approvals.iter().filter(|approval| approval.counts()).count();
-        let failed = verdict.rules.iter().filter(|rule| rule.outcome == policy::Outcome::Fail).count();
+        let failed = verdict.rules.iter().filter(|rule| rule.outcome == rules::Outcome::Fail).count();
         (order.iter().position(|word| *word == verdict.decision.word()).unwrap(), approvals, usize::MAX - failed)
     };
     let mut no_reason = History::new("deployer1");

@@ -23,9 +23,10 @@ use crate::conduit::Task;
 use crate::evidence::restate::one_line;
 use crate::evidence::{Evidence, Purpose, Question, Story};
 use crate::ids::TaskId;
-use crate::policy::{Action, Intent, Policy};
+use crate::policy::{Action, Policy};
 use crate::publish::{Cause, Edit, Known, NotApplied, Patience, Progress, PublishLog, PublishOutcome};
 use crate::request::{self, Plan, PlanError, Wanted};
+use crate::rules::Intent;
 
 /// How often the task is read while it is not clear whether it was changed.
 const POLL: Duration = Duration::from_secs(1);

@@ -11,8 +11,9 @@ use super::ui::{GOOD, HINT, MIND, NAME, Ui, hanging, styled};
 use super::verdict;
 use crate::evidence::trailers::Key;
 use crate::ids::TaskId;
-use crate::policy::{Decision, Outcome, Policy, RuleOutcome};
+use crate::policy::Policy;
 use crate::request::Plan;
+use crate::rules::{Decision, Outcome, RuleOutcome};
 use crate::text::inert;
 
 /// The schema of `request --format json`.

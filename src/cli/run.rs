@@ -37,11 +37,11 @@ use crate::ids::{DeployId, TaskId};
 use crate::journal::{
     self, Journal, Kept, OutboxLock, Outgoing, Ownership, Phase, ServerMarks, Stage, Step, Undelivered, Way, outcome_of,
 };
-use crate::policy::{Clearance, Decision, Intent, Outcome};
 use crate::publish::record::{RecordLog, known};
 use crate::publish::{Cause, NotApplied, Patience, Placed, PublishOutcome};
 use crate::record::render::{Rendered, render};
 use crate::record::{Event, ExitStatus, Record};
+use crate::rules::{Clearance, Decision, Intent, Outcome};
 use crate::text::shorten;
 use crate::time::{self, ServerClock};
 

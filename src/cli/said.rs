@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::ui::{FAINT, NAME, styled};
 use crate::evidence::{Evidence, NearKind, said};
 use crate::ids::{TaskId, TransactionId};
-use crate::policy::{Effect, JudgedNearMiss, Policy};
+use crate::policy::Policy;
+use crate::rules::{Effect, JudgedNearMiss};
 use crate::text::{columns, shorten};
 use crate::time::utc;
 

@@ -16,7 +16,7 @@ use crate::evidence::records::end_of;
 use crate::evidence::{Purpose, Question};
 use crate::ids::DeployId;
 use crate::journal::{DeployState, EndElsewhere, EndOnTask, Journal, JournalError, TakenOver};
-use crate::policy::Intent;
+use crate::rules::Intent;
 use crate::time::utc;
 
 /// Takes over what gates that are gone left behind, and says so.

@@ -9,8 +9,9 @@ use super::said::{self, Heard, JsonNearMiss};
 use super::ui::{BAD, FAINT, GOOD, HINT, MIND, NAME, hanging, styled};
 use crate::evidence::{Candidate, Evidence, Story};
 use crate::ids::{TaskId, TransactionId};
-use crate::policy::{Decision, Outcome, Policy, RuleOutcome, TeamCount, Verdict};
+use crate::policy::Policy;
 use crate::record::{ApprovalKind, Deployer, DeployerSource};
+use crate::rules::{Decision, Outcome, RuleOutcome, TeamCount, Verdict};
 use crate::text::inert;
 use crate::time::utc;
 
@@ -326,8 +327,10 @@ pub(super) mod tests {
     use super::*;
     use crate::evidence::testing::{self, History, at, person};
     use crate::ids::{DeployId, Phid};
-    use crate::policy::{self, Action, Intent};
+    use crate::policy::Action;
     use crate::record::Event;
+    use crate::rules;
+    use crate::rules::Intent;
 
     /// What is wrong with a task, by the rule that finds it.
     pub(in crate::cli) fn cases() -> Vec<(&'static str, Evidence, Policy, Intent)> {
@@ -439,9 +442,9 @@ pub(super) mod tests {
         let task = TaskId::new(1).unwrap();
         let verdicts = cases()
             .into_iter()
-            .map(|(rule, evidence, policy, intent)| (rule, policy::evaluate(&evidence, &policy, &intent, None)));
+            .map(|(rule, evidence, policy, intent)| (rule, rules::evaluate(&evidence, &policy, &intent, None)));
         let unread = Verdict::undecided("the server did not answer within 15 s (maniphest.search)".into(), "try again");
-        let others = [("task-visible", policy::not_visible(task, "phabgate")), ("evidence", unread)];
+        let others = [("task-visible", rules::not_visible(task, "phabgate")), ("evidence", unread)];
         for (name, verdict) in verdicts.chain(others) {
             let of_rule =
                 |rule: &&RuleOutcome| rule.outcome != Outcome::Pass && rule.name.split(':').next() == Some(name);
@@ -451,7 +454,7 @@ pub(super) mod tests {
             page.push_str(&rules(&found, 80));
             told.push(name);
         }
-        for rule in policy::rules::ALL {
+        for rule in rules::ALL {
             assert!(told.contains(&rule.name), "the refusal of {} is not among them", rule.name);
         }
         let page = anstream::adapter::strip_str(&page).to_string();

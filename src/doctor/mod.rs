@@ -12,7 +12,8 @@ use jiff::SignedDuration;
 
 use crate::conduit::{Account, ConduitError, Failure, Project, Status, Task};
 use crate::evidence::timeline::Untold;
-use crate::policy::{Outcome, Policy, Role, RuleOutcome, Team};
+use crate::policy::{Policy, Role, Team};
+use crate::rules::{Outcome, RuleOutcome};
 use crate::text::inert;
 use crate::time::rough;
 

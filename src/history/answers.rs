@@ -6,8 +6,8 @@ use super::{Detail, Entry, Kind, Teller, Tone};
 use crate::evidence::trailers::{self, Key, Teams};
 use crate::evidence::{Answer, AnswerKind};
 use crate::ids::TransactionId;
-use crate::policy::{Approval, WhyNot};
 use crate::record::ApprovalKind;
+use crate::rules::{Approval, WhyNot};
 
 /// The trailers that are answers.
 pub(super) const ANSWERS: [Key; 3] = [Key::Approve, Key::Withdraw, Key::Reject];
@@ -116,7 +116,7 @@ impl Teller<'_> {
     }
 
     /// The words of an answer that still stand.
-    fn words_at<'b>(&'b self, answer: &'b Answer) -> impl Iterator<Item = &'b crate::policy::StandingWord> {
+    fn words_at<'b>(&'b self, answer: &'b Answer) -> impl Iterator<Item = &'b crate::rules::StandingWord> {
         self.words.iter().filter(|word| word.transaction == answer.moment.transaction && word.kind == answer.kind)
     }
 

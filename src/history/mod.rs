@@ -20,8 +20,9 @@ use crate::evidence::records::{ByDeploy, DeployRecords, Standing, by_deploy, com
 use crate::evidence::timeline::Moment;
 use crate::evidence::{Candidate, Evidence, Story};
 use crate::ids::{DeployId, Phid, Project, TransactionId, User};
-use crate::policy::{self, Intent, Policy, PolicyDigest, StandingWord, Verdict};
+use crate::policy::{Policy, PolicyDigest};
 use crate::record::parse::Parsed;
+use crate::rules::{self, Intent, StandingWord, Verdict};
 
 /// What an entry tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -179,8 +180,8 @@ pub fn tell(evidence: &Evidence, policy: &Policy, show_restricted: bool) -> Hist
         digest: policy.digest(),
         contradicting: contradicting.collect(),
         foreign: foreign.iter().map(|standing| standing.moment.transaction).collect(),
-        verdict: policy::evaluate(evidence, policy, &intent, None),
-        words: policy::standing_words(evidence, policy, &story),
+        verdict: rules::evaluate(evidence, policy, &intent, None),
+        words: rules::standing_words(evidence, policy, &story),
         story: &story,
         records: &records,
         hide: evidence.is_restricted(&policy.open_spaces) && !show_restricted,

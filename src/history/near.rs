@@ -4,7 +4,7 @@
 
 use super::{Detail, Entry, Kind, Teller, Tone};
 use crate::evidence::{NearKind, said};
-use crate::policy::Effect;
+use crate::rules::Effect;
 
 impl Teller<'_> {
     /// What members wrote that reads as an answer and is none by the letter. One that counts is told as the answer it is.

@@ -226,7 +226,7 @@ fn counting(made: &Made, reader: &'static str, deployer: Option<&str>) -> (Vec<b
     let evidence = made.as_read_by(reader, deployer);
     let history = tell(&evidence, &made.policy, false);
     let told = history.entries.iter().filter(|entry| entry.kind == Kind::Approve);
-    let verdict = policy::evaluate(&evidence, &made.policy, &Intent::default(), None);
+    let verdict = rules::evaluate(&evidence, &made.policy, &Intent::default(), None);
     (
         told.map(|entry| entry.detail.counts == Some(true)).collect(),
         verdict.approvals.iter().map(|a| a.counts()).collect(),

@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn what_is_at_its_default_is_not_in_the_digest() {
-        let policy = crate::policy::tests::built_in();
+        let policy = crate::rules::tests::built_in();
         let before = serde_json::to_value(&policy).unwrap();
         let mut with_more = before.clone();
         for key in ["field", "train", "follow_up"] {

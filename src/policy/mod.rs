@@ -1,24 +1,12 @@
-//! The policy: what an emergency deploy needs, all of it data, and the rules that judge evidence by it.
+//! The policy: what an emergency deploy needs, all of it data.
 //!
-//! In the room: the policy and how people's words for its reasons and teams are matched. Beside it: the rules and the
-//! evaluator. Not in the room: where the policy was read from (the configuration knows) and what the task says.
+//! Responsible for the policy and for how people's words for its reasons and teams are matched. Not responsible for where it
+//! was read from ([`crate::config`]), nor for judging by it ([`crate::rules`]).
 
 mod digest;
-mod evaluate;
-mod judge;
-pub(crate) mod near;
-mod others;
-pub mod rules;
-mod slots;
-mod verdict;
 mod words;
 
 pub use digest::PolicyDigest;
-pub use evaluate::{Intent, evaluate, evaluate_told, not_visible};
-pub use judge::{StandingWord, standing_words};
-pub use near::{Effect, JudgedNearMiss};
-pub use others::{OpenStart, Weight, open_starts, verdict_at_start, weight};
-pub use verdict::{Approval, Clearance, Decision, Outcome, RuleOutcome, TeamCount, Verdict, WhyNot};
 pub use words::{WrittenReason, normalized};
 
 use jiff::SignedDuration;
@@ -173,6 +161,3 @@ fn seconds<S: serde::Serializer>(duration: &SignedDuration, serializer: S) -> Re
 fn optional_seconds<S: serde::Serializer>(duration: &Option<SignedDuration>, serializer: S) -> Result<S::Ok, S::Error> {
     duration.map(|duration| duration.as_secs()).serialize(serializer)
 }
-
-#[cfg(test)]
-pub(crate) mod tests;

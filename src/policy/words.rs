@@ -184,7 +184,7 @@ fn after_separator<'a>(before: &str, rest: &'a str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::tests::built_in;
+    use crate::rules::tests::built_in;
 
     fn read(text: &str) -> (Option<String>, String) {
         let WrittenReason { category, explanation } = built_in().read_reason(text);

@@ -10,8 +10,8 @@ use crate::audit::{Deploy, Finding, TaskAudit};
 use crate::evidence::records::Standing;
 use crate::evidence::timeline::Moment;
 use crate::ids::{DeployId, TaskId, TransactionId};
-use crate::policy;
 use crate::record::{ApprovalKind, Event, ExitStatus, Outcome};
+use crate::rules;
 
 /// An audited task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,7 +90,7 @@ pub struct RuleEntry {
     /// Its name.
     pub name: String,
     /// What it found: `pass`, `warn`, `pending`, `fail` or `unknown`.
-    pub outcome: policy::Outcome,
+    pub outcome: rules::Outcome,
     /// That in words; empty for a restricted task.
     pub message: String,
 }
@@ -247,7 +247,7 @@ fn approved(deploy: &Deploy) -> Option<Timestamp> {
     let verdict = &deploy.verdict_as_recorded;
     let full = !verdict.teams.is_empty() && verdict.teams.iter().all(|team| team.by.len() >= team.need as usize);
     let counted = verdict.approvals.iter().filter(|approval| approval.counts());
-    let fills = |approval: &&policy::Approval| {
+    let fills = |approval: &&rules::Approval| {
         verdict.teams.iter().any(|team| team.team == approval.team && team.by.contains(&approval.user))
     };
     counted.filter(fills).map(|approval| approval.time).max().filter(|_| full)

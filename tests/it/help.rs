@@ -67,8 +67,8 @@ fn a_page_of_no_command_is_an_error() {
 #[test]
 fn every_rule_has_a_page() {
     let machine = Machine::new();
-    let rules = phabgate::policy::rules::ALL.iter().map(|rule| rule.name);
-    for rule in rules.chain([phabgate::policy::rules::EVIDENCE.0]) {
+    let rules = phabgate::rules::ALL.iter().map(|rule| rule.name);
+    for rule in rules.chain([phabgate::rules::EVIDENCE.0]) {
         let (code, page, error) = machine.run(&["explain", rule]);
         assert_eq!((code, error.as_str()), (0, ""), "{rule}");
         assert!(page.starts_with(&format!("{rule}  ")) && page.lines().count() >= 4, "{page}");
@@ -90,7 +90,7 @@ fn rules_are_listed_found_and_given_to_programs() {
     assert_eq!((page["schema"].as_str(), page["name"].as_str()), (Some("phabgate/explain/1"), Some("tag")));
     assert!(page["page"].as_str().unwrap().len() > 80);
     let list: serde_json::Value = serde_json::from_str(&machine.run(&["explain", "--format", "json"]).1).unwrap();
-    assert_eq!(list["rules"].as_array().unwrap().len(), phabgate::policy::rules::ALL.len() + 1);
+    assert_eq!(list["rules"].as_array().unwrap().len(), phabgate::rules::ALL.len() + 1);
 }
 
 #[test]

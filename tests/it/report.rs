@@ -5,11 +5,12 @@ use jiff::Timestamp;
 use phabgate::audit::population::{Population, Unread};
 use phabgate::audit::{Finding, Severity, findings};
 use phabgate::ids::{TaskId, TransactionId};
-use phabgate::policy::{Outcome as RuleOutcome, Policy, Reason, Role, Team};
+use phabgate::policy::{Policy, Reason, Role, Team};
 use phabgate::record::{ApprovalKind, Event, ExitStatus, Outcome};
 use phabgate::report::Report;
 use phabgate::report::entry::{ApprovalEntry, DeployEntry, RecordEntry, RuleEntry, TaskEntry};
 use phabgate::report::figures::Figures;
+use phabgate::rules::Outcome as RuleOutcome;
 use url::Url;
 
 /// Text that would be a script, the end of a style, an attribute, or run backwards.

@@ -4,8 +4,8 @@ use super::{Rule, Severity, lacks};
 
 use crate::audit::deploys::Trial;
 use crate::evidence::records::APART;
-use crate::policy::Approval;
 use crate::record::Event;
+use crate::rules::Approval;
 use crate::text::shorten;
 use crate::time::utc;
 

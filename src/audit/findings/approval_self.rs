@@ -3,7 +3,7 @@
 use super::{Case, Rule, Severity, lacks, told};
 use crate::audit::as_recorded::behind;
 use crate::audit::deploys::Trial;
-use crate::policy::{Approval, WhyNot};
+use crate::rules::{Approval, WhyNot};
 use crate::text::shorten;
 
 pub(super) const RULE: Rule = Rule {

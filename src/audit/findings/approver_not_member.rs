@@ -1,7 +1,7 @@
 //! `approver-not-member`: an approver is not in the team.
 
 use super::{Rule, Severity, lacks, told};
-use crate::policy::WhyNot;
+use crate::rules::WhyNot;
 use crate::text::shorten;
 
 pub(super) const RULE: Rule = Rule {

@@ -50,7 +50,8 @@ use crate::evidence::records::Standing;
 use crate::evidence::timeline::Moment;
 use crate::evidence::{Evidence, Removal, Story};
 use crate::ids::{DeployId, FindingId, TaskId, TransactionId};
-use crate::policy::{Approval, Outcome, Policy, PolicyDigest, RuleOutcome, Verdict};
+use crate::policy::{Policy, PolicyDigest};
+use crate::rules::{Approval, Outcome, RuleOutcome, Verdict};
 
 /// How bad a finding is; the worst is the greatest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! `undecided`: the deploy could not be judged.
 
 use super::{Rule, Severity};
-use crate::policy::Outcome;
+use crate::rules::Outcome;
 
 pub(super) const RULE: Rule = Rule {
     name: "undecided",

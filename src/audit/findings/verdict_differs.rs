@@ -1,7 +1,7 @@
 //! `verdict-differs`: the record says that the deploy was not allowed, and the audit finds that it was.
 
 use super::{Rule, Severity};
-use crate::policy::Decision;
+use crate::rules::Decision;
 use crate::text::shorten;
 
 pub(super) const RULE: Rule = Rule {

@@ -13,8 +13,8 @@ use super::meaning;
 use super::words::{Made, link, mark, minute, place, second, shown_by};
 use crate::audit::{Finding, Severity};
 use crate::ids::TaskId;
-use crate::policy::Outcome;
 use crate::record::{ApprovalKind, ExitStatus};
+use crate::rules::Outcome;
 use crate::text::Inert;
 use crate::time::rough;
 

@@ -365,10 +365,10 @@ fn team_open_near_misses_and_clock_warn() {
 
 #[test]
 fn names_are_stable_and_told_apart() {
-    let mut names: Vec<_> = crate::policy::rules::ALL.iter().map(|rule| rule.name).collect();
-    names.push(crate::policy::rules::EVIDENCE.0);
+    let mut names: Vec<_> = crate::rules::ALL.iter().map(|rule| rule.name).collect();
+    names.push(crate::rules::EVIDENCE.0);
     assert!(names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')));
     names.sort_unstable();
     names.dedup();
-    assert_eq!(names.len(), crate::policy::rules::ALL.len() + 1);
+    assert_eq!(names.len(), crate::rules::ALL.len() + 1);
 }

@@ -1,8 +1,8 @@
 //! `task-visible`: there is a task, and this account is shown it.
 
 use super::Rule;
+use super::verdict::{Outcome, RuleOutcome};
 use crate::ids::TaskId;
-use crate::policy::verdict::{Outcome, RuleOutcome};
 
 pub(super) const RULE: Rule = Rule {
     name: "task-visible",
@@ -17,7 +17,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 /// The outcome where the search of this account came back empty.
-pub(in crate::policy) fn not_visible(task: TaskId, account: &str) -> RuleOutcome {
+pub(super) fn not_visible(task: TaskId, account: &str) -> RuleOutcome {
     let account = crate::text::inert(account);
     let hint = format!("check the number; if {task} is restricted, somebody who can edit it must let {account} see it");
     RULE.outcome(Outcome::Fail, format!("{task} does not exist, or {account} may not see it"), Some(hint))

@@ -14,6 +14,8 @@ mod untold;
 
 use super::*;
 use crate::evidence::testing::History;
+use crate::policy::{Action, ActionPolicy, Policy, Reason, Role, Team};
+use jiff::SignedDuration;
 
 /// A policy like the built-in one, for tests of what is done with a policy.
 pub(crate) fn built_in() -> Policy {

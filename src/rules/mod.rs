@@ -1,6 +1,17 @@
-//! The rules, one a file: its name, what it means and why, and how it judges.
+//! The rules that judge evidence by a policy, one a file, and the evaluator that makes a verdict of them.
 //!
-//! In the room: the list of them, and what makes outcomes. Each rule is a pure function of the context.
+//! Responsible for the list of rules and for what makes their outcomes. Each rule is a pure function of the context: its name,
+//! what it means and why, and how it judges. Beside it: the evaluator, how approvals are counted, and the verdict. Not
+//! responsible for the policy as data ([`crate::policy`]), nor for reading evidence ([`crate::evidence`]).
+
+mod approvals;
+mod evaluate;
+pub(crate) mod near;
+mod others;
+mod slots;
+#[cfg(test)]
+pub(crate) mod tests;
+mod verdict;
 
 mod action;
 mod can_record;
@@ -17,12 +28,17 @@ mod repeat;
 mod server;
 mod tag;
 mod task_open;
-pub(super) mod task_visible;
+mod task_visible;
 mod team;
 mod team_open;
 
-use super::evaluate::Context;
-use super::verdict::{Outcome, RuleOutcome};
+pub use approvals::{StandingWord, standing_words};
+pub use evaluate::{Intent, evaluate, evaluate_told, not_visible};
+pub use near::{Effect, JudgedNearMiss};
+pub use others::{OpenStart, Weight, open_starts, verdict_at_start, weight};
+pub use verdict::{Approval, Clearance, Decision, Outcome, RuleOutcome, TeamCount, Verdict, WhyNot};
+
+use evaluate::Context;
 
 /// A rule: what it is called, what it is about, and its page.
 #[derive(Debug)]
@@ -90,12 +106,12 @@ impl Rule {
 }
 
 /// The outcome of every rule.
-pub(super) fn judge_all(context: &Context<'_>) -> Vec<RuleOutcome> {
+fn judge_all(context: &Context<'_>) -> Vec<RuleOutcome> {
     ALL.iter().flat_map(|rule| (rule.judge)(rule, context)).collect()
 }
 
 /// The outcome of every rule but the one that looks at other deploys of the task that are under way.
-pub(super) fn judge_alone(context: &Context<'_>) -> Vec<RuleOutcome> {
+fn judge_alone(context: &Context<'_>) -> Vec<RuleOutcome> {
     let alone = ALL.iter().filter(|rule| rule.name != in_flight::RULE.name);
     alone.flat_map(|rule| (rule.judge)(rule, context)).collect()
 }

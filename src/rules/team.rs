@@ -1,8 +1,8 @@
 //! `team:NAME`: enough people of a team have approved.
 
+use super::verdict::{Outcome, RuleOutcome, TeamCount, WhyNot};
 use super::{Context, Rule, list};
 use crate::evidence::Purpose;
-use crate::policy::verdict::{Outcome, RuleOutcome, TeamCount, WhyNot};
 use crate::time::rough;
 
 pub(super) const RULE: Rule = Rule {

@@ -1,8 +1,8 @@
 //! `near-misses`: no line that was meant as an answer went without effect.
 
+use super::near::Effect;
 use super::{Rule, list};
 use crate::evidence::NearKind;
-use crate::policy::near::Effect;
 
 pub(super) const RULE: Rule = Rule {
     name: "near-misses",

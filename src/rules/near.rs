@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::judge::Bench;
+use super::approvals::Bench;
 use super::verdict::Approval;
 use crate::evidence::timeline::Moment;
 use crate::evidence::{Answer, NearKind, NearMiss};

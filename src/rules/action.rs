@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 
+use super::RuleOutcome;
 use super::{Context, Rule};
 use crate::conduit::Account;
 use crate::ids::{Phid, User};
 use crate::journal::Progress;
-use crate::policy::{Action, RuleOutcome};
+use crate::policy::Action;
 use crate::record::{Event, Outcome};
 use crate::time::utc;
 

@@ -1,11 +1,11 @@
 //! `in-flight`: no other deploy of this task is under way.
 
+use super::others::{Weight, open_starts};
 use super::{Context, Rule, list};
 use crate::evidence::records::{Authority, Standing};
 use crate::ids::DeployId;
 use crate::journal::LocalDeploy;
 use crate::policy::Role;
-use crate::policy::others::{Weight, open_starts};
 use crate::text::inert;
 use crate::time::utc;
 

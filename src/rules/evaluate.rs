@@ -1,18 +1,18 @@
 //! The evaluator: evidence, policy and what the deployer says in, a verdict out. One for `check`, `run` and `audit`.
 //!
-//! In the room: the order of the rules and what they share. Each rule has a file of its own in `rules`.
+//! In the room: the order of the rules and what they share. Each rule has a file of its own.
 
 use jiff::Timestamp;
 
-use super::judge::{Bench, Judged};
+use super::approvals::{Bench, Judged};
 use super::near::JudgedNearMiss;
-use super::rules::{self, task_visible};
+use super::task_visible;
 use super::verdict::{Decision, RuleOutcome, TeamCount, Verdict};
-use super::{Action, Policy};
 use crate::evidence::records::Standing;
 use crate::evidence::timeline::Cut;
 use crate::evidence::{Evidence, Story};
 use crate::ids::{DeployId, TaskId};
+use crate::policy::{Action, Policy};
 
 /// What the deployer says about what is going to happen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -94,7 +94,7 @@ pub fn evaluate_told(
     cut: Option<Cut>,
     story: &Story,
 ) -> Verdict {
-    judge(evidence, policy, intent, cut, story, rules::judge_all)
+    judge(evidence, policy, intent, cut, story, super::judge_all)
 }
 
 /// Judges a deploy as it was at a cut, whatever other deploys of the task were under way then.
@@ -105,7 +105,7 @@ pub(super) fn evaluate_alone(
     cut: Cut,
     story: &Story,
 ) -> Verdict {
-    judge(evidence, policy, intent, Some(cut), story, rules::judge_alone)
+    judge(evidence, policy, intent, Some(cut), story, super::judge_alone)
 }
 
 fn judge(

@@ -1,8 +1,8 @@
 //! `deployer`: it is known who deploys, and all sources agree.
 
+use super::RuleOutcome;
 use super::{Context, Rule, list};
 use crate::evidence::{Candidate, Purpose, bare};
-use crate::policy::RuleOutcome;
 use crate::record::DeployerSource;
 
 pub(super) const RULE: Rule = Rule {

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::slots;
 use super::verdict::{Approval, TeamCount, WhyNot};
-use super::{Action, Policy, Role, Team};
 use jiff::Timestamp;
 
 use crate::conduit::Account;
@@ -17,6 +16,7 @@ use crate::evidence::{
     own_word,
 };
 use crate::ids::{Phid, TransactionId, User};
+use crate::policy::{Action, Policy, Role, Team};
 use crate::record::ApprovalKind;
 use crate::time::{rough, utc};
 

@@ -5,12 +5,13 @@
 //! record is believed at all, and who may end a deploy ([`crate::evidence::records`]).
 
 use super::evaluate::evaluate_alone;
-use super::{Decision, Intent, Policy, Verdict};
+use super::{Decision, Intent, Verdict};
 use crate::conduit::Account;
 use crate::evidence::records::{Authority, Standing};
 use crate::evidence::timeline::Cut;
 use crate::evidence::{Attestation, Candidate, Evidence, Purpose, Story, bare};
 use crate::ids::TransactionId;
+use crate::policy::Policy;
 use crate::record::{ApprovalKind, DeployerSource, Event};
 
 /// A deploy of the task that was started and that nothing on the task ends.

@@ -1,7 +1,7 @@
 //! `possible-no`: nobody who may has written what reads as a no and is none by the letter.
 
+use super::near::Effect;
 use super::{Rule, list};
-use crate::policy::near::Effect;
 
 pub(super) const RULE: Rule = Rule {
     name: "possible-no",

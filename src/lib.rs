@@ -46,6 +46,8 @@ pub mod crash;
 pub mod deploy;
 pub mod doctor;
 pub mod evidence;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod history;
 pub mod ids;
 pub mod journal;

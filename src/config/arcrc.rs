@@ -53,7 +53,7 @@ impl ArcrcError {
 /// The host as it is written and its token; `None` where there is no entry for the server at `url`.
 ///
 /// arc knows a server by its origin and always calls `/api/` there; an entry of ours may also name a path.
-pub(super) fn token(text: &str, url: &Url) -> Result<Option<(String, String)>, ArcrcError> {
+pub(crate) fn token(text: &str, url: &Url) -> Result<Option<(String, String)>, ArcrcError> {
     let not_json = |error: serde_json::Error| ArcrcError::NotJson { line: error.line(), column: error.column() };
     let file: Value = serde_json::from_str(text).map_err(not_json)?;
     // PHP writes an empty map as an empty list.

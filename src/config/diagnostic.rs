@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use crate::secrets;
+use crate::text::is_hidden;
 
 /// The place of a key in a file: the key as a path, and the bytes that it or its value takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +62,7 @@ pub struct Report {
 
 impl Report {
     pub(super) fn new(path: &Path, text: &str, diagnostics: Vec<Diagnostic>) -> Self {
-        Self { path: path.to_owned(), text: without_tokens(text), diagnostics }
+        Self { path: path.to_owned(), text: seen(&without_tokens(text)), diagnostics }
     }
 
     /// The file.
@@ -145,6 +146,13 @@ fn without_tokens(text: &str) -> String {
     stars
 }
 
+/// Question marks in place of each character that could steer a terminal or is not seen, byte for byte, so that a snippet
+/// shows that something stands there and does nothing else.
+fn seen(text: &str) -> String {
+    let kept = |c: char| matches!(c, '\n' | '\t' | '\r') || !is_hidden(c);
+    text.chars().map(|c| if kept(c) { c.to_string() } else { "?".repeat(c.len_utf8()) }).collect()
+}
+
 /// The word of `known` that `word` is probably meant to be.
 pub(super) fn near<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase().replace('-', "_");
@@ -191,6 +199,16 @@ mod tests {
         assert_eq!(near("Tag", known), Some("tag"));
         assert_eq!(near("colour", known), None);
         assert_eq!(near("", known), None);
+    }
+
+    #[test]
+    fn what_is_not_seen_is_shown_as_a_question_mark_in_its_length() {
+        for text in ["a = \"\u{ad}x\u{200b}\u{61c}\" # é\r\n\t\u{1b}[31m", "\u{e0041}\0"] {
+            let seen = seen(text);
+            assert_eq!(seen.len(), text.len());
+            assert!(!seen.chars().any(|c| is_hidden(c) && !"\n\r\t".contains(c)), "{seen:?}");
+        }
+        assert_eq!(seen("a\u{ad}b\u{200b}c"), "a??b???c");
     }
 
     #[test]

@@ -126,10 +126,7 @@ impl ConfigError {
 /// Where anything of it is wrong. Nothing is passed over.
 pub fn load(flags: &Flags, environment: &Environment) -> Result<Settings, ConfigError> {
     let given = find(flags, environment)?;
-    let built_in = file::read(builtin::text(), true).map_err(|problems| {
-        let report = Report::new(Path::new("built-in"), builtin::text(), problems);
-        ConfigError::BuiltIn(report.to_string())
-    })?;
+    let built_in = built_in()?;
     let invalid = |path: &Path, text: &str, problems| {
         let report = Report::new(path, text, problems);
         match environment.runs_under_sudo() {
@@ -156,6 +153,22 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Settings, Config
     settings.configured_url = configured_url(environment)?.or(configured);
     settings.route = route::read(environment, settings.http.proxy)?;
     Ok(settings)
+}
+
+/// The settings that a file of this text gives, with no flag and no variable set.
+pub(crate) fn of_text(text: &str) -> Result<Settings, ConfigError> {
+    let path = Path::new("config.toml");
+    let invalid = |problems| ConfigError::Invalid(Box::new(Report::new(path, text, problems)));
+    let read = file::read(text, false).map_err(invalid)?;
+    let home = || Ok((PathBuf::from("/var/lib/phabgate"), Origin::BuiltIn));
+    validate(Some(read), built_in()?, Some(Source { path, text }), Over { url: None, state: None }, home)
+}
+
+fn built_in() -> Result<file::File, ConfigError> {
+    file::read(builtin::text(), true).map_err(|problems| {
+        let report = Report::new(Path::new("built-in"), builtin::text(), problems);
+        ConfigError::BuiltIn(report.to_string())
+    })
 }
 
 /// The URL that root's environment file gives, which stands for the configured one.

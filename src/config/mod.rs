@@ -26,12 +26,14 @@ mod values;
 mod words;
 
 pub use arcrc::ArcrcError;
+pub(crate) use arcrc::token as arcrc_token;
 pub use builtin::TEMPLATE;
 pub use caller::{Caller, CallerError, Getent, Ids, Login, Sudo, UserDatabase, map_deployer};
 pub(crate) use caller::{behind_sudo, system_program};
 pub use credentials::{CredentialsError, Token, TokenShape, TokenSource, find_token};
 pub use diagnostic::{Diagnostic, Place, Report};
 pub use environment::{Environment, VariableError};
+pub(crate) use load::of_text;
 pub use load::{ConfigError, Flags, load};
 pub use origin::{Origin, Origins};
 pub use server::{UrlError, is_loopback, parse_url};

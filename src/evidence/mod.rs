@@ -7,7 +7,7 @@ mod deployer;
 mod gather;
 mod mail;
 pub(crate) mod merge;
-mod near_miss;
+pub(crate) mod near_miss;
 mod own_word;
 pub mod records;
 pub mod restate;

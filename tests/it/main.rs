@@ -15,6 +15,8 @@ mod conformance;
 mod deploys;
 mod doctor;
 mod exactly_once;
+mod fuzz_corpus;
+mod fuzzed;
 mod given_up;
 mod harness;
 mod help;

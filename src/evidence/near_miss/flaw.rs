@@ -8,7 +8,7 @@ use super::{Form, NearKind, form, is_bidirectional, is_colon, is_dash};
 use crate::text::is_hidden;
 
 /// What is wrong with a line that reads as an answer of this kind.
-pub(super) fn flaws(line: &str, kind: NearKind) -> String {
+pub(crate) fn flaws(line: &str, kind: NearKind) -> String {
     let mut found: Vec<&str> = Vec::new();
     if line.chars().any(is_bidirectional) {
         found.push("characters that reorder the text around them stand in it");

@@ -10,7 +10,7 @@ use crate::text::is_hidden;
 
 /// The value of an approval that is missed by nothing but a leading blank, characters that are not seen, bold around the line,
 /// another dash or colon, or one mark of joy or of the end of a sentence, where it is all that the comment says.
-pub(in crate::evidence) fn lone_approval(text: &str) -> Option<(&str, String)> {
+pub(crate) fn lone_approval(text: &str) -> Option<(&str, String)> {
     if text.lines().filter(|line| !line.trim().is_empty()).nth(1).is_some() || !may_hold(text) {
         return None;
     }

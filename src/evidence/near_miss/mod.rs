@@ -15,9 +15,11 @@ pub(super) use collect::is_member;
 pub(super) use collect::{first_tagged, near_misses};
 use std::ops::Range;
 
+pub(crate) use flaw::flaws;
 use fold::{Part, fold, may_hold, within_one};
+pub(super) use lone::is_colon;
+pub(crate) use lone::lone_approval;
 use lone::{is_bidirectional, is_dash};
-pub(super) use lone::{is_colon, lone_approval};
 
 use super::mail;
 use super::trailers::{self, Key};
@@ -73,19 +75,19 @@ pub enum Miss {
 
 /// Where a text stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     Comment,
     Description,
 }
 
 /// A near miss in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found<'a> {
-    pub(super) line: &'a str,
-    pub(super) kind: NearKind,
+pub(crate) struct Found<'a> {
+    pub(crate) line: &'a str,
+    pub(crate) kind: NearKind,
     /// It is to be taken for what it reads as: a possible no, a possible withdrawal.
-    pub(super) possible: bool,
-    pub(super) miss: Miss,
+    pub(crate) possible: bool,
+    pub(crate) miss: Miss,
 }
 
 /// Whether a comment of this text holds nothing that reads as an answer.
@@ -165,7 +167,7 @@ fn visible(line: &Line<'_>) -> Vec<Part> {
 }
 
 /// The near misses of a text, in order.
-pub(super) fn read<'a>(text: &'a str, place: Place, policy: &Policy) -> Vec<Found<'a>> {
+pub(crate) fn read<'a>(text: &'a str, place: Place, policy: &Policy) -> Vec<Found<'a>> {
     weigh(text, &candidates(text), place, policy)
 }
 

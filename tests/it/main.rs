@@ -46,3 +46,4 @@ mod tampering;
 mod throttled;
 mod two_runs;
 mod typed;
+mod words;

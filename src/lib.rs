@@ -48,6 +48,7 @@ pub mod doctor;
 pub mod evidence;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod gate;
 pub mod history;
 pub mod ids;
 pub mod journal;

@@ -6,11 +6,12 @@ use serde::Serialize;
 
 use super::Globals;
 use super::call::{self, Call, Whom};
-use super::check::Reading;
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::ui::Ui;
+use super::verdict::Subject;
 use crate::evidence::Purpose;
+use crate::gate::RefusalKind;
 use crate::ids::TaskId;
 use crate::rules::Intent;
 
@@ -54,28 +55,24 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let subject = super::Subject { task: args.task.clone(), deployer: args.deployer.clone(), ..Default::default() };
     let question = session.question(task, &subject, Purpose::Read)?;
     session.tell_undelivered(ui);
-    let reading = Reading::new(&session);
+    let assessor = session.assessor();
     let intent = Intent::default();
     let limit = session.settings.http.total;
-    let (read, whom) = tokio::join!(reading.once(&question, &intent), Whom::find(&session, given, limit));
-    let unread = read.evidence.is_none();
-    if unread && read.exit() != Exit::Incomplete {
-        return Err(read.refused());
+    let (assessment, whom) = tokio::join!(assessor.assess(&question, &intent), Whom::find(&session, given, limit));
+    let unread = assessment.task().is_none();
+    let refusal = assessment.refusal();
+    if unread && refusal.kind != RefusalKind::Incomplete {
+        return Err(refusal.into());
     }
-    let call = Call::new(task, &read.subject, whom, &session.settings.contact);
+    let read = Subject::of(&assessment, task, &session, false);
+    let call = Call::new(task, &read, whom, &session.settings.contact);
     call.warn(ui);
     match ui.is_json() {
-        true => ui.json(&Json {
-            schema: SCHEMA,
-            task,
-            url: &read.subject.url,
-            restricted: read.subject.restricted,
-            call: call.json(),
-        }),
+        true => ui.json(&Json { schema: SCHEMA, task, url: &read.url, restricted: read.restricted, call: call.json() }),
         false => ui.data(&call.text(ui.width())),
     }
     if unread {
-        return Err(read.refused());
+        return Err(refusal.into());
     }
     Ok(Exit::Done)
 }

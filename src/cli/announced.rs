@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::check::{Read, Reading};
 use super::session::Session;
 use crate::conduit::{Client, ConduitError, Edited};
 use crate::evidence::{GatherError, Question};
+use crate::gate::Assessment;
 use crate::ids::{DeployId, Phid, Task, TaskId};
 use crate::journal::TaskSeen;
 use crate::publish::record::find;
@@ -34,7 +34,7 @@ pub(super) struct Announced<'a> {
     deploy: DeployId,
     text: String,
     /// The last reading that was answered, and when that was.
-    last: Option<(Read, Instant)>,
+    last: Option<(Assessment, Instant)>,
     clock: ServerClock,
 }
 
@@ -59,8 +59,8 @@ impl<'a> Announced<'a> {
         self.question.task
     }
 
-    async fn read(&mut self, limit: Duration) -> Result<&Read, ConduitError> {
-        let read = Reading::new(self.session).within(limit).once(self.question, self.intent).await;
+    async fn read(&mut self, limit: Duration) -> Result<&Assessment, ConduitError> {
+        let read = self.session.assessor().within(limit).assess(self.question, self.intent).await;
         self.clock = read.clock_or(self.clock);
         match read.error() {
             None => Ok(&self.last.insert((read, Instant::now())).0),
@@ -71,7 +71,7 @@ impl<'a> Announced<'a> {
 
     /// The reading on which the command must not start, if there is one: the last look, made anew where the one that
     /// there is was not just now. A server that gives no answer says nothing.
-    pub(super) async fn worse(&mut self) -> Option<Read> {
+    pub(super) async fn worse(&mut self) -> Option<Assessment> {
         let is_fresh = self.last.as_ref().is_some_and(|(read, at)| is_worse(read) || at.elapsed() < JUST_NOW);
         if !is_fresh && self.read(LAST_LOOK).await.is_err() {
             return None;
@@ -91,7 +91,7 @@ impl Publication for Announced<'_> {
         let (deploy, task) = (self.deploy, self.task());
         let known = self.known.clone();
         let read = self.read(client.time_left()).await?;
-        let Some(evidence) = &read.evidence else {
+        let Some(evidence) = read.evidence() else {
             let why = format!("{task} is missing, or not shown to this account");
             return Err(Client::unexpected("maniphest.search", why));
         };
@@ -109,10 +109,10 @@ impl Publication for Announced<'_> {
 
 /// Whether what was allowed is so no longer. A server that did not answer says nothing; one that answered, and whose
 /// answer does not allow the deploy, does.
-fn is_worse(read: &Read) -> bool {
+fn is_worse(read: &Assessment) -> bool {
     match read.verdict.decision {
         Decision::Allowed(_) => false,
         Decision::Pending | Decision::Denied => true,
-        Decision::Undecided => read.evidence.is_some(),
+        Decision::Undecided => read.task().is_some(),
     }
 }

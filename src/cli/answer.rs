@@ -12,7 +12,6 @@ use tokio::time::Instant;
 
 use super::Globals;
 use super::answer_page::{Ended, Shown};
-use super::check::local_deploys;
 use super::confirm::{can_ask, confirm};
 use super::delivery::publisher;
 use super::exit::{Exit, Failure};
@@ -21,6 +20,7 @@ use super::ui::Ui;
 use crate::answer::{self, AnswerError, ApprovedContent, Step, Wish};
 use crate::conduit::{self, Transaction};
 use crate::evidence::{AnswerKind, Evidence, Purpose, Story, Visibility, gather};
+use crate::gate::local_deploys;
 use crate::ids::{TaskId, TransactionId};
 use crate::publish::{Cause, Comment, Known, NotApplied, Patience, Placed, Progress, PublishLog, PublishOutcome};
 use crate::rules;
@@ -108,7 +108,7 @@ impl Errand<'_> {
                     evidence.skew = SignedDuration::ZERO;
                 }
                 let session = self.session;
-                evidence.local_deploys = local_deploys(&session.settings.state, session.base(), &evidence);
+                evidence.local_deploys = local_deploys(&session.context(), &evidence);
                 Ok(*evidence)
             }
             // A missing task and a hidden one get the same words.

@@ -6,6 +6,7 @@
 use crate::conduit::{ClientError, ConduitError};
 use crate::config::{CallerError, ConfigError, CredentialsError, EnvironmentFileError, NoServer, StateError};
 use crate::evidence::GatherError;
+use crate::gate::{Assessment, Refusal, RefusalKind};
 use crate::journal::JournalError;
 use crate::rules::Decision;
 use crate::safe_path::PathError;
@@ -121,9 +122,37 @@ impl From<StateError> for Failure {
     }
 }
 
+impl From<RefusalKind> for Exit {
+    fn from(kind: RefusalKind) -> Self {
+        match kind {
+            RefusalKind::Usage => Self::Usage,
+            RefusalKind::Denied => Self::Denied,
+            RefusalKind::Incomplete => Self::Incomplete,
+            RefusalKind::Credentials => Self::Credentials,
+        }
+    }
+}
+
+impl From<&Assessment> for Exit {
+    /// How a command ends that only reads.
+    fn from(assessment: &Assessment) -> Self {
+        match assessment.error() {
+            Some(_) => assessment.refusal().kind.into(),
+            None => Self::from(&assessment.verdict.decision),
+        }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        let Refusal { kind, message, hint } = refusal;
+        Self { exit: kind.into(), message, hint }
+    }
+}
+
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
-        Self::plain(Exit::Incomplete, &error)
+        Refusal::from(error).into()
     }
 }
 
@@ -136,16 +165,12 @@ impl From<ClientError> for Failure {
 
 impl From<ConduitError> for Failure {
     fn from(error: ConduitError) -> Self {
-        let exit = if error.is_credentials() { Exit::Credentials } else { Exit::Incomplete };
-        Self { exit, message: error.to_string(), hint: Some(error.hint().to_owned()) }
+        Refusal::from(error).into()
     }
 }
 
 impl From<GatherError> for Failure {
     fn from(error: GatherError) -> Self {
-        match error {
-            GatherError::Conduit(error) => error.into(),
-            other => Self { exit: Exit::Incomplete, message: other.to_string(), hint: Some(other.hint().to_owned()) },
-        }
+        Refusal::from(error).into()
     }
 }

@@ -462,6 +462,18 @@ mod tests {
     }
 
     #[test]
+    fn every_command_that_the_gate_adapts_is_one() {
+        use crate::gate::invocation::{IN_SANDBOX, THROUGH_SUDO};
+        let definition = definition();
+        let known: Vec<&str> = definition.get_subcommands().map(clap::Command::get_name).collect();
+        // Those that other pages of the gate name and that come with them.
+        let later = ["list", "browse"];
+        for name in THROUGH_SUDO.iter().chain(IN_SANDBOX) {
+            assert!(known.contains(name) || later.contains(name), "{name}");
+        }
+    }
+
+    #[test]
     fn every_entry_is_of_a_command() {
         let mut paths = Vec::new();
         each(&definition(), "", &mut |path, _| paths.push(path.to_owned()));

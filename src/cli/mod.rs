@@ -21,7 +21,6 @@ mod exit;
 mod explain;
 mod help;
 mod history;
-mod invocation;
 mod man;
 mod objections;
 mod outbox;
@@ -51,10 +50,10 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser};
 
 pub use exit::{Exit, Failure};
-use invocation::Invocation;
 use ui::{Color, Format, Ui};
 
 use crate::evidence::AnswerKind;
+use crate::gate::Invocation;
 use crate::policy::Action;
 use crate::record::mask::quote;
 use crate::rules::Intent;
@@ -175,6 +174,15 @@ impl Subject {
     }
 }
 
+/// How this command line calls the gate.
+fn invocation(globals: &Globals, ids: &crate::config::Ids) -> Invocation {
+    match (globals.sandbox, ids.runs_under_sudo()) {
+        (true, _) => Invocation::Sandbox,
+        (false, true) => Invocation::Sudo,
+        (false, false) => Invocation::Plain,
+    }
+}
+
 /// Runs the command line of this process and returns its exit code.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -199,7 +207,7 @@ pub fn main() -> ExitCode {
         let _ = tracing::subscriber::set_global_default(subscriber.finish());
     }
     let ids = crate::config::Ids::of_process();
-    let mut ui = Ui::new(cli.globals.format, cli.globals.color, columns()).called(Invocation::of(&cli.globals, &ids));
+    let mut ui = Ui::new(cli.globals.format, cli.globals.color, columns()).called(invocation(&cli.globals, &ids));
     let runtime = match runtime(&cli.command) {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -299,7 +307,7 @@ fn refused(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     }
     if let Some(tip) = slip(error, arguments) {
         let globals = Globals { sandbox: arguments.iter().any(|word| word == "--sandbox"), ..Globals::default() };
-        let invocation = Invocation::of(&globals, &crate::config::Ids::of_process());
+        let invocation = invocation(&globals, &crate::config::Ids::of_process());
         Ui::new(Format::Text, Color::Auto, columns()).called(invocation).hint(&tip);
     }
     match error.use_stderr() {

@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
-use super::check::{Read, Reading};
-use super::said::Heard;
+use super::said::{Heard, heard};
 use super::session::Session;
 use crate::evidence::Question;
+use crate::gate::Assessment;
 use crate::publish::record::find;
 use crate::record::{ApprovalKind, Event, Record};
 use crate::rules::{Intent, Outcome, WhyNot};
@@ -27,16 +27,16 @@ pub(super) async fn look(
     intent: &Intent,
     record: &Record,
 ) -> Result<Vec<String>, String> {
-    let read = Reading::new(session).within(LIMIT).once(question, intent).await;
+    let read = session.assessor().within(LIMIT).assess(question, intent).await;
     match read.error() {
         Some(error) => Err(error.to_string()),
-        None => Ok(since(&read, record)),
+        None => Ok(since(&read, record, intent, session)),
     }
 }
 
 /// What speaks against the deploy now, and did not when the record was made.
-fn since(read: &Read, record: &Record) -> Vec<String> {
-    if read.evidence.is_none() {
+fn since(read: &Assessment, record: &Record, intent: &Intent, session: &Session) -> Vec<String> {
+    if read.task().is_none() {
         return vec!["the task is not shown to this account any more".to_owned()];
     }
     let verdict = &read.verdict;
@@ -60,14 +60,16 @@ fn since(read: &Read, record: &Record) -> Vec<String> {
             None => said.push(format!("the approval of {user} for {} is gone", recorded.team)),
         }
     }
-    said.extend(words_since(read, record));
+    said.extend(words_since(read, record, intent, session));
     said
 }
 
 /// What members said in words of their own after `started` was on the task: it may be a no. Nothing where it is not there.
-fn words_since(read: &Read, record: &Record) -> Vec<String> {
-    let history = read.evidence.as_ref().map(|evidence| evidence.timeline.transactions()).unwrap_or_default();
+fn words_since(read: &Assessment, record: &Record, intent: &Intent, session: &Session) -> Vec<String> {
+    let Some(evidence) = read.evidence() else { return Vec::new() };
+    let history = evidence.timeline.transactions();
     let Some(started) = find(record.deploy, Event::Started, record.task, history) else { return Vec::new() };
-    let later = read.subject.said.iter().filter(|heard| heard.transaction > started.transaction);
-    later.map(Heard::line).collect()
+    let policy = &session.settings.policy;
+    let heard = heard(evidence, policy, !evidence.is_restricted(&policy.open_spaces) || intent.show_restricted);
+    heard.iter().filter(|heard| heard.transaction > started.transaction).map(Heard::line).collect()
 }

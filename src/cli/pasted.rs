@@ -6,8 +6,8 @@ use clap::CommandFactory;
 use super::answer_page::Shown;
 use super::verdict::{self, Subject};
 use crate::audit::findings;
-use crate::evidence::Story;
 use crate::evidence::testing::History;
+use crate::gate::Task;
 use crate::ids::TaskId;
 use crate::record::render::{render, tests::example};
 use crate::rules::{self, Intent};
@@ -18,7 +18,6 @@ fn messages() -> Vec<String> {
     let url = || "http://phab.example/T1".to_owned();
     let mut all = vec![render(&example()).unwrap().to_string()];
     for (at, (_, evidence, policy, intent)) in verdict::tests::cases().into_iter().enumerate() {
-        let story = Story::read(&evidence, &policy, None);
         let verdict = rules::evaluate(&evidence, &policy, &intent, None);
         for rule in verdict.rules.iter().filter(|rule| rule.outcome != rules::Outcome::Pass) {
             all.push(verdict::rules(std::slice::from_ref(rule), 40));
@@ -28,7 +27,8 @@ fn messages() -> Vec<String> {
         if at > 0 {
             continue;
         }
-        let subject = Subject::of(&evidence, &story, &policy, url(), false);
+        let read = Task::new(evidence.clone(), &policy, None);
+        let subject = Subject::of_task(&read, &policy, url(), false);
         all.push(verdict::text(task, &subject, &verdict, 80));
         let shown = Shown::of(&evidence, &policy, url(), false);
         for comment in ["Emergency-Approve: sre", "`fine`\n\nEmergency-Approve: sre", "Emergency-Withdraw: sre"] {

@@ -8,7 +8,6 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::check::{Read, Reading};
 use super::closing::close;
 use super::confirm::{can_ask, confirm};
 use super::delivery::{Delivered, deliver};
@@ -16,11 +15,12 @@ use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::stranded::take_over;
 use super::ui::Ui;
-use super::writing::{author_may_write, identity, marks, template};
+use super::writing::{author_may_write, identity, template};
 use super::{Globals, Subject};
 use crate::crash;
 use crate::evidence::records::Standing;
 use crate::evidence::{Evidence, Purpose};
+use crate::gate::{Assessment, RefusalKind, marks};
 use crate::ids::{DeployId, TransactionId};
 use crate::journal::{self, Journal, Phase, Stage, Step, Way};
 use crate::publish::Patience;
@@ -132,14 +132,14 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     take_over(&session, &mut journal, ui)?;
     session.tell_undelivered(ui);
     let intent = args.subject.intent();
-    let read = Reading::new(&session).once(&question, &intent).await;
-    if read.evidence.is_none() && read.exit() != Exit::Incomplete {
-        return Err(read.refused());
+    let read = session.assessor().assess(&question, &intent).await;
+    if read.task().is_none() && read.refusal().kind != RefusalKind::Incomplete {
+        return Err(read.refusal().into());
     }
     let clock = read.clock();
     let (started, finished) = times(args, clock)?;
     // The truth about a deploy is what held when it started.
-    let then = started.and_then(|started| read.as_of(started, &session.settings.policy, &intent));
+    let then = started.and_then(|started| read.as_of(started, &session.context(), &intent));
     let judged = then.as_ref().unwrap_or(&read);
     let mask = &session.settings.record.mask;
     let mut record = template(judged, &question, &args.subject, &session);
@@ -151,26 +151,26 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     record.note = args.note.as_deref().map(|note| mask.text(note));
     record.command = args.command.as_deref().map(|command| mask.text(command));
     if let Some(deploy) = args.deploy {
-        let evidence = read.evidence.as_deref().ok_or_else(|| read.refused())?;
+        let evidence = read.evidence().ok_or_else(|| read.refusal())?;
         close(&mut record, deploy, evidence, &session.settings.policy, |at| {
-            let then = read.as_of(at, &session.settings.policy, &intent)?;
+            let then = read.as_of(at, &session.context(), &intent)?;
             Some(template(&then, &question, &args.subject, &session))
         })?;
     }
-    if let Some(evidence) = &read.evidence {
+    if let Some(evidence) = read.evidence() {
         author_may_write(evidence, &record, &session)?;
     }
     let record = record.bounded();
     record.check_fits().map_err(|error| Failure::usage(error.to_string(), "nothing was recorded"))?;
     agree(args, &record, &read, &journal, &session, ui)?;
-    let owner = read.evidence.as_ref().map(|evidence| evidence.owner.clone());
-    let queued = queue(&mut journal, &session, read.evidence.as_deref(), &record)?;
+    let owner = read.evidence().map(|evidence| evidence.owner.clone());
+    let queued = queue(&mut journal, &session, read.evidence(), &record)?;
     let patience = Patience::until(Instant::now() + session.settings.http.total);
     let delivered = match &owner {
         Some(owner) => deliver(&session, owner, &mut journal, queued.deploy, patience, ui).await?,
         None => {
             // What was done is recorded whether or not the server is there; with what little can be known without it.
-            ui.warn(&read.refused().message);
+            ui.warn(&read.refusal().message);
             Vec::new()
         }
     };
@@ -219,7 +219,7 @@ fn times(args: &Args, clock: ServerClock) -> Result<(Option<Timestamp>, Option<T
 fn agree(
     args: &Args,
     record: &Record,
-    read: &Read,
+    read: &Assessment,
     journal: &Journal,
     session: &Session,
     ui: &mut Ui,
@@ -269,7 +269,7 @@ fn agree(
 }
 
 /// What is on the task, on its way there from this host, or under way on it, and could be the same deploy.
-fn alike(record: &Record, read: &Read, journal: &Journal, session: &Session) -> Result<Vec<String>, Failure> {
+fn alike(record: &Record, read: &Assessment, journal: &Journal, session: &Session) -> Result<Vec<String>, Failure> {
     let (now, task) = (read.clock().now(), record.task);
     let mut states = Vec::new();
     for deploy in journal.undelivered()? {
@@ -282,7 +282,7 @@ fn alike(record: &Record, read: &Read, journal: &Journal, session: &Session) -> 
         states.iter().flat_map(|state| state.outbox()).filter(|due| due.event != Event::Started).collect();
     let mut alike = Vec::new();
     let mut open = Vec::new();
-    if let Some(evidence) = &read.evidence {
+    if let Some(evidence) = read.evidence() {
         let records = evidence.records(&session.settings.policy, None);
         // What has an end is as long as that says.
         let has_end = |start: &Standing| {
@@ -310,7 +310,7 @@ fn alike(record: &Record, read: &Read, journal: &Journal, session: &Session) -> 
         let state = journal.state(deploy)?;
         let intent = state.intent();
         let is_here = intent.way == Way::Run && intent.task == task && intent.server == *session.base();
-        let is_other = intent.marks.is_other(&marks(read.evidence.as_deref()));
+        let is_other = intent.marks.is_other(&marks(read.evidence()));
         if !is_here || is_other || open.contains(&deploy) {
             continue;
         }

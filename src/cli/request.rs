@@ -12,16 +12,17 @@ use tokio::time::Instant;
 
 use super::Globals;
 use super::call::{Call, Whom};
-use super::check::{Read, Reading};
 use super::confirm::confirm;
 use super::delivery::publisher;
 use super::exit::{Exit, Failure};
 use super::requested::Requested;
 use super::session::Session;
 use super::ui::Ui;
+use super::verdict::Subject;
 use crate::conduit::Task;
 use crate::evidence::restate::one_line;
 use crate::evidence::{Evidence, Purpose, Question, Story};
+use crate::gate::{self, Assessment};
 use crate::ids::TaskId;
 use crate::policy::{Action, Policy};
 use crate::publish::{Cause, Edit, Known, NotApplied, Patience, Progress, PublishLog, PublishOutcome};
@@ -89,23 +90,31 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     } else {
         asked.make(&before, &plan, ui).await?;
         // Read anew: what the task states is what the gate will see, not what was sent.
-        let reading = Reading::new(&session);
+        let assessor = session.assessor();
         let intent = asked.intent();
-        let (after, whom) = tokio::join!(reading.once(&asked.question, &intent), whom);
+        let (after, whom) = tokio::join!(assessor.assess(&asked.question, &intent), whom);
         warn_of_overwritten(&before, &after, &plan, task, ui);
         (after, whom)
     };
-    let call = Call::new(task, &after.subject, whom, &session.settings.contact);
-    let requested = Requested { task, plan: &plan, read: &after, call: &call, policy: &session.settings.policy };
+    let subject = Subject::of(&after, task, &session, args.show_restricted);
+    let call = Call::new(task, &subject, whom, &session.settings.contact);
+    let requested = Requested {
+        task,
+        plan: &plan,
+        subject: &subject,
+        verdict: &after.verdict,
+        call: &call,
+        policy: &session.settings.policy,
+    };
     requested.show(args.show_restricted, ui);
     call.warn(ui);
-    let Some(story) = after.story(&session.settings.policy) else { return Err(after.refused()) };
+    let Some(story) = after.state() else { return Err(after.refusal().into()) };
     if story.is_drill() && !wanted.drill {
         ui.warn(&format!(
             "{task} is stated to be a drill: write \"Emergency-Drill: no\" into its description if it is none"
         ));
     }
-    unmet(task, &story, &wanted)
+    unmet(task, story, &wanted)
 }
 
 /// What the command line asks for.
@@ -153,24 +162,28 @@ impl Asked<'_> {
         Intent { show_restricted: self.show_restricted, ..Intent::default() }
     }
 
+    /// Whether the texts of the task may not be shown.
+    fn hides(&self, evidence: &Evidence) -> bool {
+        evidence.is_restricted(&self.session.settings.policy.open_spaces) && !self.show_restricted
+    }
+
     /// Reads the task and plans the edit until nobody has to be asked about it any more.
-    async fn agree(&self, wanted: &mut Wanted, yes: bool, ui: &mut Ui) -> Result<(Read, Plan), Failure> {
+    async fn agree(&self, wanted: &mut Wanted, yes: bool, ui: &mut Ui) -> Result<(Assessment, Plan), Failure> {
         let policy = &self.session.settings.policy;
         let task = self.question.task;
         let mut agreed: Option<Plan> = None;
         for _ in 0..PLANS {
-            let read = Reading::new(self.session).once(&self.question, &self.intent()).await;
-            let Some(evidence) = read.evidence.as_deref() else { return Err(read.refused()) };
-            let story = Story::read(evidence, policy, None);
+            let read = self.session.assessor().assess(&self.question, &self.intent()).await;
+            let Some(gate::Task { evidence, state, .. }) = read.task() else { return Err(read.refusal().into()) };
             ready(evidence, policy)?;
             name_deployer(evidence, wanted)?;
-            let plan = request::plan(evidence, policy, &story, &read.verdict, wanted)
-                .map_err(|error| refused(task, &error))?;
+            let plan =
+                request::plan(evidence, policy, state, &read.verdict, wanted).map_err(|error| refused(task, &error))?;
             let same = |agreed: &Plan| (&agreed.changes, &agreed.voids) == (&plan.changes, &plan.voids);
             if !plan.asks() || yes || agreed.as_ref().is_some_and(same) {
                 return Ok((read, plan));
             }
-            let hidden = read.subject.restricted != Some(false) && !self.show_restricted;
+            let hidden = self.hides(evidence);
             ui.words(&super::requested::question(task, &plan, hidden, ui.width()));
             if !confirm("Change it?", ui)? {
                 return Err(Failure {
@@ -190,9 +203,9 @@ impl Asked<'_> {
     }
 
     /// Makes the edit. Whether it was made the task itself shows.
-    async fn make(&self, before: &Read, plan: &Plan, ui: &mut Ui) -> Result<(), Failure> {
+    async fn make(&self, before: &Assessment, plan: &Plan, ui: &mut Ui) -> Result<(), Failure> {
         let task = self.question.task;
-        let tag = before.evidence.as_ref().and_then(|evidence| evidence.tag.as_ref()).map(|tag| &tag.phid);
+        let tag = before.evidence().and_then(|evidence| evidence.tag.as_ref()).map(|tag| &tag.phid);
         let mut changes: Vec<(&'static str, Value)> = Vec::new();
         if let Some(tag) = tag.filter(|_| plan.tag) {
             changes.push(("projects.add", json!([tag])));
@@ -203,7 +216,7 @@ impl Asked<'_> {
         let is_applied = Box::new(move |task: &Task| {
             plan.is_stated_in(&task.description) && (!plan.tag || tag.is_some_and(|tag| task.projects.contains(tag)))
         });
-        let phid = before.evidence.as_ref().map(|evidence| evidence.task.phid.clone());
+        let phid = before.evidence().map(|evidence| evidence.task.phid.clone());
         let mut edit = Edit { task, phid, changes, is_applied };
         let patience = Patience::until(Instant::now() + self.session.settings.http.total).polling(POLL);
         let mut log = Spoken { task, ui, said: false };
@@ -211,7 +224,7 @@ impl Asked<'_> {
         match outcome {
             PublishOutcome::Confirmed(()) => Ok(()),
             PublishOutcome::NotApplied(not) => {
-                let hidden = before.subject.restricted != Some(false) && !self.show_restricted;
+                let hidden = before.evidence().is_none_or(|evidence| self.hides(evidence));
                 Err(not_made(task, not, hidden))
             }
             PublishOutcome::Unknown { why, .. } => Err(Failure {
@@ -321,8 +334,8 @@ fn not_made(task: TaskId, not: NotApplied, hidden: bool) -> Failure {
 }
 
 /// Says where the edit overwrote what somebody else wrote in the same moment: a description is set as a whole.
-fn warn_of_overwritten(before: &Read, after: &Read, plan: &Plan, task: TaskId, ui: &mut Ui) {
-    let (Some(before), Some(after), Some(sent)) = (&before.evidence, &after.evidence, &plan.description) else {
+fn warn_of_overwritten(before: &Assessment, after: &Assessment, plan: &Plan, task: TaskId, ui: &mut Ui) {
+    let (Some(before), Some(after), Some(sent)) = (before.evidence(), after.evidence(), &plan.description) else {
         return;
     };
     if after.timeline.overwrote(&before.task.description, sent) {

@@ -5,15 +5,14 @@
 use serde::Serialize;
 
 use super::call::{self, Call};
-use super::check::Read;
-use super::invocation::Invocation;
 use super::ui::{GOOD, HINT, MIND, NAME, Ui, hanging, styled};
-use super::verdict;
+use super::verdict::{self, Subject};
 use crate::evidence::trailers::Key;
+use crate::gate::Invocation;
 use crate::ids::TaskId;
 use crate::policy::Policy;
 use crate::request::Plan;
-use crate::rules::{Decision, Outcome, RuleOutcome};
+use crate::rules::{Decision, Outcome, RuleOutcome, Verdict};
 use crate::text::inert;
 
 /// The schema of `request --format json`.
@@ -26,7 +25,8 @@ const HIDDEN: &str = "(hidden: the task is restricted)";
 pub(super) struct Requested<'a> {
     pub(super) task: TaskId,
     pub(super) plan: &'a Plan,
-    pub(super) read: &'a Read,
+    pub(super) subject: &'a Subject,
+    pub(super) verdict: &'a Verdict,
     pub(super) call: &'a Call<'a>,
     pub(super) policy: &'a Policy,
 }
@@ -75,7 +75,7 @@ struct JsonTeam<'a> {
 impl Requested<'_> {
     /// Shows it in the form asked for.
     pub(super) fn show(&self, show_restricted: bool, ui: &mut Ui) {
-        let hidden = self.read.subject.restricted != Some(false) && !show_restricted;
+        let hidden = self.subject.restricted != Some(false) && !show_restricted;
         match ui.is_json() {
             true => ui.json(&self.json(hidden)),
             false => ui.data(&self.text(hidden, ui.invocation(), ui.width())),
@@ -84,7 +84,7 @@ impl Requested<'_> {
 
     /// What keeps the deploy from being allowed.
     fn missing(&self) -> Vec<&RuleOutcome> {
-        let rules = self.read.verdict.rules.iter();
+        let rules = self.verdict.rules.iter();
         rules.filter(|rule| !matches!(rule.outcome, Outcome::Pass | Outcome::Warn)).collect()
     }
 
@@ -94,17 +94,17 @@ impl Requested<'_> {
             from: change.from.as_deref().filter(|_| !hidden),
             to: Some(change.to.as_str()).filter(|_| !hidden),
         });
-        let teams = self.read.verdict.teams.iter().filter(|team| team.by.len() < team.need as usize);
+        let teams = self.verdict.teams.iter().filter(|team| team.by.len() < team.need as usize);
         Json {
             schema: SCHEMA,
             task: self.task,
-            url: &self.read.subject.url,
-            restricted: self.read.subject.restricted,
+            url: &self.subject.url,
+            restricted: self.subject.restricted,
             changed: !self.plan.is_empty(),
             tag_added: self.plan.tag,
             changes: changes.collect(),
             void_approvals: self.plan.voids.iter().map(|(team, user)| JsonApproval { team, user }).collect(),
-            verdict: self.read.verdict.decision.word(),
+            verdict: self.verdict.decision.word(),
             rules: self.missing(),
             next: teams
                 .map(|team| JsonTeam {
@@ -121,7 +121,7 @@ impl Requested<'_> {
     }
 
     fn text(&self, hidden: bool, invocation: Invocation, width: usize) -> String {
-        let mut page = verdict::header(self.task, &self.read.subject, width);
+        let mut page = verdict::header(self.task, self.subject, width);
         page.push('\n');
         if self.plan.is_empty() {
             page.push_str(&hanging(
@@ -142,7 +142,7 @@ impl Requested<'_> {
             page.push_str(&verdict::rules(&missing, width));
         }
         page.push('\n');
-        let next = match self.read.verdict.decision {
+        let next = match self.verdict.decision {
             Decision::Allowed(_) => invocation.command(&format!("run {} -- COMMAND", self.task)),
             _ => invocation.command(&format!("check {} --wait", self.task)),
         };

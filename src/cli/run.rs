@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::announced::Announced;
-use super::check::{Read, Reading, Waiting};
+use super::check::Waiting;
 use super::delivery::{Delivered, Spoken, deliver, lock, publisher, say_delivered, say_refused};
 use super::exit::Failure;
 use super::objections;
@@ -22,8 +22,8 @@ use super::said;
 use super::session::Session;
 use super::stranded::{is_replaced, take_over};
 use super::ui::{NAME, Ui, styled};
-use super::verdict;
-use super::writing::{author_may_write, identity, marks, set_command, template};
+use super::verdict::{self, Subject as Shown};
+use super::writing::{author_may_write, identity, set_command, template};
 use super::{Globals, Subject};
 use crate::conduit::Account;
 use crate::crash;
@@ -33,6 +33,7 @@ use crate::deploy::plan::{Plan, Ready};
 use crate::deploy::signals::Signals;
 use crate::deploy::{GATE_FAILED, exit_code};
 use crate::evidence::{Purpose, Question};
+use crate::gate::{Assessment, marks};
 use crate::ids::{DeployId, TaskId};
 use crate::journal::{
     self, Journal, Kept, OutboxLock, Outgoing, Ownership, Phase, ServerMarks, Stage, Step, Undelivered, Way, outcome_of,
@@ -169,9 +170,9 @@ async fn attempt(
     take_over(&session, &mut journal, ui)?;
     session.tell_undelivered(ui);
     let mut intent = args.subject.intent();
-    let reading = Reading::new(&session);
+    let assessor = session.assessor();
     let read = tokio::select! {
-        read = reading.until_decided(&question, &intent, args.waiting, ui) => Ok(read),
+        read = assessor.wait_for_decision(&question, &intent, args.waiting.wait, ui) => Ok(read),
         signal = signals.next() => Err(interrupted(signal)),
     };
     let read = match read {
@@ -181,11 +182,12 @@ async fn attempt(
             return Err(Stop::Said(why));
         }
     };
+    let shown = Shown::of(&read, task, &session, intent.show_restricted);
     result.verdict = Some(read.verdict.decision.word());
     let Decision::Allowed(clearance) = &read.verdict.decision else {
         let word = read.verdict.decision.word();
-        ui.words(&verdict::text(task, &read.subject, &read.verdict, ui.width()));
-        if let Some(call) = super::check::call(&read, task, &session).await {
+        ui.words(&verdict::text(task, &shown, &read.verdict, ui.width()));
+        if let Some(call) = super::check::call(&read, task, &shown, &session).await {
             ui.words(&format!("\n{}", call.text(ui.width())));
         }
         ui.words("\n");
@@ -195,7 +197,7 @@ async fn attempt(
         }
         return Err(Stop::Said(format!("the verdict is {word}")));
     };
-    let Some(evidence) = read.evidence.as_deref() else { return Err(Stop::Said("no evidence".into())) };
+    let Some(evidence) = read.evidence() else { return Err(Stop::Said("no evidence".into())) };
     let (owner, marks) = (evidence.owner.clone(), marks(Some(evidence)));
     let mut record = template(&read, &question, &args.subject, &session);
     record.dropped = journal.dropped()?.into();
@@ -212,9 +214,9 @@ async fn attempt(
     author_may_write(evidence, &record, &session)?;
     if session.is_sandbox() {
         // Whoever tries the sandbox wants to see what the gate saw.
-        ui.words(&verdict::text(task, &read.subject, &read.verdict, ui.width()));
+        ui.words(&verdict::text(task, &shown, &read.verdict, ui.width()));
     } else {
-        ui.words(&said::text(&read.subject.said, task, ui.width()));
+        ui.words(&said::text(&shown.said, task, ui.width()));
     }
     say_allowed(&read, task, ui);
     if args.dry_run {
@@ -223,7 +225,7 @@ async fn attempt(
     }
     intent.deploy = Some(record.deploy);
     result.deploy = Some(record.deploy);
-    let is_open = read.subject.restricted == Some(false);
+    let is_open = shown.restricted == Some(false);
     let mut deploy = Deploy { session: &session, journal, owner, marks, question, intent, record, clock, is_open, ui };
     let outcome = deploy.carry_out(&ready, &mut signals, result, clearance).await;
     if session.is_sandbox() {
@@ -257,7 +259,7 @@ fn show_comments(journal: &Journal, deploy: DeployId, ui: &mut Ui) -> Result<(),
     Ok(())
 }
 
-fn say_allowed(read: &Read, task: TaskId, ui: &mut Ui) {
+fn say_allowed(read: &Assessment, task: TaskId, ui: &mut Ui) {
     let by = read.verdict.teams.iter().flat_map(|team| team.by.iter().map(|user| format!("{user} ({})", team.team)));
     ui.note(&format!("{task}: allowed, approved by {}", by.collect::<Vec<_>>().join(", ")));
     for rule in read.verdict.rules.iter().filter(|rule| rule.outcome == Outcome::Warn) {
@@ -309,7 +311,7 @@ struct Deploy<'a> {
 enum Confirmed {
     Go,
     /// The verdict got worse in the meantime.
-    Stop(Box<Read>),
+    Stop(Box<Assessment>),
 }
 
 impl Deploy<'_> {
@@ -370,7 +372,9 @@ impl Deploy<'_> {
             Confirmed::Stop(read) => read,
         };
         let why = format!("the verdict became {} while the deploy was announced", read.verdict.decision.word());
-        self.ui.words(&verdict::text(self.question.task, &read.subject, &read.verdict, self.ui.width()));
+        let task = self.question.task;
+        let shown = Shown::of(&read, task, self.session, self.intent.show_restricted);
+        self.ui.words(&verdict::text(task, &shown, &read.verdict, self.ui.width()));
         result.verdict = Some(read.verdict.decision.word());
         result.error = Some(why.clone());
         self.journal.step(owner, Timestamp::now(), Step::NotSpawned { why })?;

@@ -9,13 +9,13 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::exit::Failure;
-use super::invocation::Invocation;
 use super::refusals_file;
 use super::ui::Ui;
 use super::{Globals, Subject as SubjectArgs};
 use crate::conduit::{Client, Timeouts};
 use crate::config::{self, Caller, Environment, Flags, Getent, Ids, Settings};
 use crate::evidence::{Purpose, Question, bare};
+use crate::gate::{Assessor, Clock, Context, Invocation};
 use crate::ids::TaskId;
 use crate::journal::Journal;
 use crate::task_argument;
@@ -94,7 +94,7 @@ impl Session {
         settings: Settings,
     ) -> Result<Self, Failure> {
         let caller = Caller::find(environment, &Getent, !settings.deployers.is_empty())?;
-        let invocation = Invocation::of(globals, environment.ids());
+        let invocation = super::invocation(globals, environment.ids());
         let timeouts = Timeouts { connect: settings.http.connect, call: settings.http.call };
         if globals.sandbox {
             config::ensure_state_dir(&settings.state)?;
@@ -133,9 +133,24 @@ impl Session {
         Ok(Some(name))
     }
 
-    /// How the gate was called.
-    pub(super) fn invocation(&self) -> Invocation {
-        self.invocation
+    /// What the use cases of the gate work with.
+    pub(super) fn context(&self) -> Context<'_> {
+        let Settings { policy, state, http, record, .. } = &self.settings;
+        Context {
+            client: &self.client,
+            policy,
+            server: &self.server,
+            state,
+            limit: http.total,
+            settle: record.settle,
+            clock: if self.is_sandbox() { Clock::Sandbox } else { Clock::Compared },
+            invocation: self.invocation,
+        }
+    }
+
+    /// Who reads tasks and judges them.
+    pub(super) fn assessor(&self) -> Assessor<'_> {
+        Assessor::new(self.context())
     }
 
     /// Refuses where root's rights are used for somebody who may not deploy, or may not deploy as this account: under sudo

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::check::Reading;
 use super::exit::Failure;
 use super::session::Session;
 use super::ui::Ui;
@@ -145,9 +144,9 @@ async fn read_end(session: &Session, state: &DeployState) -> Result<EndOnTask, S
         purpose: Purpose::Read,
         deployers: session.settings.deployers.values().cloned().collect(),
     };
-    let read = Reading::new(session).once(&question, &Intent::default()).await;
-    let Some(evidence) = read.evidence.as_deref() else { return Err(read.refused().message) };
-    if state.intent().marks.is_other(&super::writing::marks(Some(evidence))) {
+    let read = session.assessor().assess(&question, &Intent::default()).await;
+    let Some(evidence) = read.evidence() else { return Err(read.refusal().message) };
+    if state.intent().marks.is_other(&crate::gate::marks(Some(evidence))) {
         return Err(format!("{} is another server by now: its {} is another task", session.base(), question.task));
     }
     let records = evidence.records(&session.settings.policy, None);

@@ -10,7 +10,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use super::exit::{Exit, Failure};
-use super::invocation::Invocation;
+use crate::gate::{Invocation, Progress};
 
 /// What `--format` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -66,6 +66,20 @@ pub(super) struct Ui {
     invocation: Invocation,
     /// Why data could not be written, where that happened.
     unwritten: Option<String>,
+}
+
+impl Progress for Ui {
+    fn note(&mut self, text: &str) {
+        Ui::note(self, text);
+    }
+
+    fn warn(&mut self, text: &str) {
+        Ui::warn(self, text);
+    }
+
+    fn hint(&mut self, text: &str) {
+        Ui::hint(self, text);
+    }
 }
 
 impl Ui {

@@ -6,11 +6,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::said::{self, Heard, JsonNearMiss};
+use super::session::Session;
 use super::ui::{BAD, FAINT, GOOD, HINT, MIND, NAME, hanging, styled};
-use crate::evidence::{Candidate, Evidence, Story};
+use crate::gate::{AskersVerdict, Assessment, Task};
 use crate::ids::{TaskId, TransactionId};
 use crate::policy::Policy;
-use crate::record::{ApprovalKind, Deployer, DeployerSource};
+use crate::record::{ApprovalKind, Deployer};
 use crate::rules::{Decision, Outcome, RuleOutcome, TeamCount, Verdict};
 use crate::text::inert;
 use crate::time::utc;
@@ -44,20 +45,22 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    /// What is known of a task from its evidence; texts of a restricted task only where they may be shown.
-    pub(super) fn of(evidence: &Evidence, story: &Story, policy: &Policy, url: String, show_restricted: bool) -> Self {
+    /// What is known of a task that was read, or was not; texts of a restricted task only where they may be shown.
+    pub(super) fn of(assessment: &Assessment, task: TaskId, session: &Session, show_restricted: bool) -> Self {
+        let url = task.url(session.base());
+        match assessment.task() {
+            Some(task) => Self::of_task(task, &session.settings.policy, url, show_restricted),
+            None => Self { url, now: assessment.now(), ..Self::default() },
+        }
+    }
+
+    /// The same of a task that was read.
+    pub(super) fn of_task(task: &Task, policy: &Policy, url: String, show_restricted: bool) -> Self {
+        let Task { evidence, state, .. } = task;
         let restricted = evidence.is_restricted(&policy.open_spaces);
         let show = !restricted || show_restricted;
-        let category = story.written.as_ref().and_then(|written| written.category.clone());
-        let explanation = story.written.as_ref().filter(|_| show).map(|written| written.explanation.clone());
-        // What the task states is a text of it, unless an account bears the name.
-        let may_show =
-            |candidate: &&Candidate| show || candidate.source != DeployerSource::Task || candidate.account.is_some();
-        let behind = evidence.candidates.iter().filter(may_show).map(|candidate| Deployer {
-            user: candidate.account.as_ref().map_or(&candidate.name, |account| &account.username).clone(),
-            phid: candidate.account.as_ref().map(|account| account.phid.clone()),
-            source: candidate.source,
-        });
+        let category = state.written.as_ref().and_then(|written| written.category.clone());
+        let explanation = state.written.as_ref().filter(|_| show).map(|written| written.explanation.clone());
         Self {
             url,
             title: show.then(|| evidence.task.title.clone()),
@@ -68,8 +71,8 @@ impl Subject {
                 .map(|space| policy.with_open_space(space.as_str())),
             category,
             explanation: explanation.filter(|words| !words.is_empty()),
-            drill: story.is_drill(),
-            behind: behind.collect(),
+            drill: state.is_drill(),
+            behind: task.behind(show),
             now: Some(evidence.now),
             said: said::heard(evidence, policy, show),
         }
@@ -122,8 +125,9 @@ pub(super) struct IfYouDeploy {
 }
 
 impl IfYouDeploy {
-    /// Compares the verdict with that of a deploy by `user`; `None` where no rule would find anything else.
-    pub(super) fn new(user: String, verdict: &Verdict, theirs: Verdict) -> Option<Self> {
+    /// Compares the verdict with that of who reads; `None` where no rule would find anything else.
+    pub(super) fn new(verdict: &Verdict, asker: &AskersVerdict) -> Option<Self> {
+        let AskersVerdict { user, verdict: theirs } = asker.clone();
         let found =
             |name: String, outcome| verdict.rules.iter().any(|rule| rule.name == name && rule.outcome == outcome);
         let differs = |rule: &RuleOutcome| !found(rule.name.clone(), rule.outcome);
@@ -325,9 +329,11 @@ fn headline(decision: &Decision, rules: &[RuleOutcome], task: TaskId, width: usi
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::evidence::Evidence;
     use crate::evidence::testing::{self, History, at, person};
     use crate::ids::{DeployId, Phid};
     use crate::policy::Action;
+    use crate::record::DeployerSource;
     use crate::record::Event;
     use crate::rules;
     use crate::rules::Intent;
@@ -422,9 +428,9 @@ pub(super) mod tests {
             history.task.space = Some(Phid::new("PHID-SPCE-1").unwrap());
             history.task.view = view.into();
             history.policy.open_spaces = open.iter().map(|space| (*space).to_owned()).collect();
-            let (evidence, policy) = (history.evidence(), &history.policy);
-            let story = Story::read(&evidence, policy, None);
-            let subject = Subject::of(&evidence, &story, policy, "https://phab.example/T1".into(), false);
+            let policy = &history.policy;
+            let task = Task::new(history.evidence(), policy, None);
+            let subject = Subject::of_task(&task, policy, "https://phab.example/T1".into(), false);
             let shown = header(TaskId::new(1).unwrap(), &subject, 200);
             anstream::adapter::strip_str(&shown).to_string()
         };

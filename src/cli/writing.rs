@@ -3,12 +3,12 @@
 //! In the room: making the record, and who may write one. Not in the room: journalling and posting it.
 
 use super::Subject as SubjectArgs;
-use super::check::Read;
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use crate::conduit::Account;
 use crate::evidence::records::is_believable;
-use crate::evidence::{Evidence, Question, Statement};
+use crate::evidence::{Evidence, Question, Statement, Story};
+use crate::gate::Assessment;
 use crate::ids::DeployId;
 use crate::journal;
 use crate::policy::{BelievedRecords, Role};
@@ -16,17 +16,17 @@ use crate::record::{self, Deployer, DeployerSource, Event, Record, RecordedAppro
 
 /// The record of a deploy as far as it is known before anything happened. Of a restricted task it holds no text that
 /// others wrote: the journal keeps it for good.
-pub(super) fn template(read: &Read, question: &Question, args: &SubjectArgs, session: &Session) -> Record {
+pub(super) fn template(read: &Assessment, question: &Question, args: &SubjectArgs, session: &Session) -> Record {
     let policy = &session.settings.policy;
-    let story = read.story(policy);
-    let restricted = read.subject.restricted != Some(false);
+    let story = read.state();
+    let restricted = read.evidence().is_none_or(|evidence| evidence.is_restricted(&policy.open_spaces));
     let stated = |statement: Option<&Statement>| statement.filter(|_| !restricted).map(|stated| stated.value.clone());
-    let category = read.subject.category.clone();
-    let explanation = story.as_ref().and_then(|story| story.written.as_ref()).filter(|_| !restricted);
+    let category = story.and_then(|story| story.written.as_ref()?.category.clone());
+    let explanation = story.and_then(|story| story.written.as_ref()).filter(|_| !restricted);
     let explanation = explanation.map(|written| written.explanation.clone()).filter(|words| !words.is_empty());
-    let behind =
-        behind(read, question, story.as_ref().and_then(|story| story.deployer.as_ref()).filter(|_| !restricted));
-    let project = |team: &str| Some(read.evidence.as_ref()?.teams.get(team)?.phid.clone());
+    let stated_deployer = story.and_then(|story| story.deployer.as_ref()).filter(|_| !restricted);
+    let behind = behind(read, question, stated_deployer, !restricted || args.show_restricted);
+    let project = |team: &str| Some(read.evidence()?.teams.get(team)?.phid.clone());
     let approvals =
         read.verdict.approvals.iter().filter(|approval| approval.counts()).map(|approval| RecordedApproval {
             team: approval.team.clone(),
@@ -40,7 +40,6 @@ pub(super) fn template(read: &Read, question: &Question, args: &SubjectArgs, ses
         });
     let informed = policy.teams.iter().filter(|team| team.role == Role::Inform).map(|team| team.title.clone());
     let action = args.action.map(|action| action.word().to_owned());
-    let story = story.as_ref();
     Record {
         schema: record::SCHEMA.to_owned(),
         deploy: DeployId::fresh(),
@@ -70,7 +69,7 @@ pub(super) fn template(read: &Read, question: &Question, args: &SubjectArgs, ses
         outcome: None,
         exit: None,
         announced: None,
-        drill: read.subject.drill,
+        drill: story.is_some_and(Story::is_drill),
         clock: None,
         dropped: 0,
         cut: Vec::new(),
@@ -95,18 +94,16 @@ fn distinct(deployers: Vec<Deployer>) -> Vec<Deployer> {
 }
 
 /// Every account that could be behind the deploy, the one that the task states among them, each once.
-fn behind(read: &Read, question: &Question, stated: Option<&Statement>) -> Vec<Deployer> {
-    let mut behind = read.subject.behind.clone();
-    if read.evidence.is_none() {
+fn behind(read: &Assessment, question: &Question, stated: Option<&Statement>, show: bool) -> Vec<Deployer> {
+    let mut behind = read.task().map_or_else(Vec::new, |task| task.behind(show));
+    if read.task().is_none() {
         let given = [(&question.deployer, DeployerSource::Flag), (&question.calling_user, DeployerSource::CallingUser)];
         let named = given.into_iter().filter_map(|(name, source)| Some((name.clone()?, source)));
         behind.extend(named.map(|(user, source)| Deployer { user, phid: None, source }));
     }
     if let Some(name) = stated.map(|stated| stated.value.trim_start_matches('@')) {
-        let account = read
-            .evidence
-            .as_ref()
-            .and_then(|evidence| evidence.accounts.values().find(|account| account.is_named(name)));
+        let account =
+            read.evidence().and_then(|evidence| evidence.accounts.values().find(|account| account.is_named(name)));
         behind.push(Deployer {
             user: name.to_owned(),
             phid: account.map(|account| account.phid.clone()),
@@ -134,14 +131,6 @@ pub(super) fn identity(owner: Option<&Account>, session: &Session) -> journal::I
         phid: owner.map(|owner| owner.phid.clone()),
         uid: session.caller.uid,
         login: session.caller.login.clone(),
-    }
-}
-
-/// What the server is known by, for the journal.
-pub(super) fn marks(evidence: Option<&Evidence>) -> journal::ServerMarks {
-    journal::ServerMarks {
-        task: evidence.map(|evidence| evidence.task.phid.clone()),
-        tag: evidence.and_then(|evidence| evidence.tag.as_ref()).map(|tag| tag.phid.clone()),
     }
 }
 

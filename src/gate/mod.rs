@@ -1,0 +1,64 @@
+//! The use cases: what the gate does for whoever calls it, a person at a terminal or a service.
+//!
+//! Responsible for the order of the steps of each: reading a task and judging it, waiting for a decision, recording a deploy and
+//! delivering what is due. A use case works with a [`Context`], says what it does on the way through [`Progress`], and ends with a
+//! value or a [`Refusal`]. Nothing here knows of arguments, terminals or exit codes. Not responsible for what is decided
+//! ([`crate::rules`]), for how a thing is posted once ([`crate::publish`]), nor for the words of pages ([`crate::cli`]).
+
+mod assess;
+pub(crate) mod invocation;
+mod refusal;
+mod wait;
+
+pub use assess::{AskersVerdict, Assessment, Assessor, Task, local_deploys, marks};
+pub use invocation::Invocation;
+pub use refusal::{Refusal, RefusalKind};
+pub use wait::LONGEST_WAIT;
+
+use std::path::Path;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::conduit::Client;
+use crate::policy::Policy;
+
+/// What every use case works with.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// Who is asked, with the token of who asks.
+    pub client: &'a Client,
+    /// By what is judged.
+    pub policy: &'a Policy,
+    /// The server as it is named to people and in the journal.
+    pub server: &'a Url,
+    /// The state directory, whose journal knows of other deploys of a task on this host.
+    pub state: &'a Path,
+    /// How long one reading of a task may take.
+    pub limit: Duration,
+    /// How long after an unclear answer an attempt to write may still be carried out.
+    pub settle: Duration,
+    /// Whose clock the evidence is judged by.
+    pub clock: Clock,
+    /// How the caller types commands of the gate.
+    pub invocation: Invocation,
+}
+
+/// What is made of a host's clock that differs from the server's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    /// It is evidence like the rest.
+    Compared,
+    /// Nothing: the server is the sandbox, whose clock is not that of the world outside.
+    Sandbox,
+}
+
+/// Where a use case says what it does on the way, for people: each call is one line.
+pub trait Progress {
+    /// Says what is being done.
+    fn note(&mut self, text: &str);
+    /// Says that something should be looked at.
+    fn warn(&mut self, text: &str);
+    /// Says what to do next.
+    fn hint(&mut self, text: &str);
+}

@@ -64,7 +64,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     if unread && refusal.kind != RefusalKind::Incomplete {
         return Err(refusal.into());
     }
-    let read = Subject::of(&assessment, task, &session, false);
+    let read = Subject::of(&assessment, &session, false);
     let call = Call::new(task, &read, whom, &session.settings.contact);
     call.warn(ui);
     match ui.is_json() {

@@ -13,13 +13,13 @@ use tokio::time::Instant;
 use super::Globals;
 use super::answer_page::{Ended, Shown};
 use super::confirm::{can_ask, confirm};
-use super::delivery::publisher;
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::ui::Ui;
 use crate::answer::{self, AnswerError, ApprovedContent, Step, Wish};
 use crate::conduit::{self, Transaction};
 use crate::evidence::{AnswerKind, Evidence, Purpose, Story, Visibility, gather};
+use crate::gate::deliver::publisher;
 use crate::gate::local_deploys;
 use crate::ids::{TaskId, TransactionId};
 use crate::publish::{Cause, Comment, Known, NotApplied, Patience, Placed, Progress, PublishLog, PublishOutcome};
@@ -216,7 +216,8 @@ impl Errand<'_> {
         let by_hand = format!("{} on {}", answer::by_hand(kind, team), self.task.url(self.session.base()));
         let mut log = Spoken { ui, by_hand, said: false };
         let patience = Patience::until(deadline).polling(POLL);
-        let Ok(outcome) = publisher(self.session).publish(&mut log, &mut comment, Known::Absent, patience).await;
+        let Ok(outcome) =
+            publisher(&self.session.context()).publish(&mut log, &mut comment, Known::Absent, patience).await;
         match outcome {
             PublishOutcome::Confirmed(placed) => Ok(placed),
             PublishOutcome::NotApplied(not) => Err(Trouble::NotThere(not)),

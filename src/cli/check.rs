@@ -51,7 +51,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let intent = args.subject.intent();
     session.tell_undelivered(ui);
     let assessment = session.assessor().wait_for_decision(&question, &intent, args.waiting.wait, ui).await;
-    let subject = Subject::of(&assessment, task, &session, intent.show_restricted);
+    let subject = Subject::of(&assessment, &session, intent.show_restricted);
     show(&assessment, task, &subject, &session, ui).await;
     Ok(Exit::from(&assessment))
 }

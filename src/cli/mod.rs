@@ -3,7 +3,6 @@
 //! In the room: the arguments that commands share, and the dispatch. Not in the room: what the commands do.
 
 mod announce;
-mod announced;
 mod answer;
 mod answer_page;
 mod audit;
@@ -11,18 +10,15 @@ mod audit_page;
 mod audit_progress;
 mod call;
 mod check;
-mod closing;
 mod completions;
 pub mod config;
 mod confirm;
-mod delivery;
 mod doctor;
 mod exit;
 mod explain;
 mod help;
 mod history;
 mod man;
-mod objections;
 mod outbox;
 mod outbox_drop;
 #[cfg(test)]
@@ -36,11 +32,9 @@ mod run;
 mod said;
 mod sandbox;
 mod session;
-mod stranded;
 mod ui;
 mod under_sudo;
 mod verdict;
-mod writing;
 
 use std::ffi::OsString;
 use std::io::{self, Write};

@@ -7,11 +7,11 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::Globals;
-use super::delivery::deliver;
 use super::exit::{Exit, Failure};
 use super::session::{Session, environment, settings};
-use super::stranded::{is_same_server, settle, take_over};
 use super::ui::{FAINT, MIND, NAME, Ui, hanging, styled};
+use crate::gate::deliver::deliver;
+use crate::gate::stranded::{is_same_server, settle, take_over};
 use crate::ids::DeployId;
 use crate::journal::{EntryState, Journal, OutboxEntry, Phase};
 use crate::publish::Patience;
@@ -150,7 +150,7 @@ struct Flush {
 async fn flush(how: Flush, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
     let session = Session::open(globals).await?;
     let mut journal = session.journal()?;
-    take_over(&session, &mut journal, ui)?;
+    take_over(&session.context(), &mut journal, ui)?;
     let elsewhere = deliver_all(&session, &mut journal, how, ui).await?;
     if elsewhere > 0 {
         ui.warn(&format!("{elsewhere} deploy(s) are on another server than {}", session.base()));
@@ -186,15 +186,15 @@ async fn deliver_all(session: &Session, journal: &mut Journal, how: Flush, ui: &
                 ui.note("the server is slow to answer; the rest stays in the outbox");
                 break;
             }
-            settle(session, journal, *deploy, ui).await?;
-            if !is_same_server(session, &owner, &journal.state(*deploy)?, ui).await? {
+            settle(&session.context(), journal, *deploy, ui).await?;
+            if !is_same_server(&session.context(), &owner, &journal.state(*deploy)?, ui).await? {
                 continue;
             }
             // What is asked for once is sent once, and not again at each look.
             let retry = how.retry && pass == 0;
             let patience =
                 Patience { retry, look_first: pass == 0, ..Patience::until(Instant::now() + EACH.min(left)) };
-            if !deliver(session, &owner, journal, *deploy, patience, ui).await?.is_empty() {
+            if !deliver(&session.context(), &owner, journal, *deploy, patience, ui).await?.is_empty() {
                 deadline = Instant::now() + total;
             }
         }

@@ -8,12 +8,12 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::Globals;
-use super::delivery::lock;
 use super::exit::{Exit, Failure};
 use super::session::Session;
-use super::stranded::take_over;
 use super::ui::Ui;
 use crate::conduit::{self, ConduitError};
+use crate::gate::deliver::lock;
+use crate::gate::stranded::take_over;
 use crate::ids::DeployId;
 use crate::journal::{Delivery, DeployState, EndOnTask, GivenUp, Phase};
 use crate::text::inert;
@@ -29,7 +29,7 @@ pub(super) async fn drop(deploy: DeployId, why: &str, globals: &Globals, ui: &mu
     }
     let session = Session::open(globals).await?;
     let mut journal = session.journal()?;
-    take_over(&session, &mut journal, ui)?;
+    take_over(&session.context(), &mut journal, ui)?;
     let gone = place_gone(&session, &journal.state(deploy)?).await?;
     let state = journal.state(deploy)?;
     let now = Timestamp::now();

@@ -8,18 +8,18 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::closing::close;
 use super::confirm::{can_ask, confirm};
-use super::delivery::{Delivered, deliver};
 use super::exit::{Exit, Failure};
 use super::session::Session;
-use super::stranded::take_over;
 use super::ui::Ui;
-use super::writing::{author_may_write, identity, template};
 use super::{Globals, Subject};
 use crate::crash;
 use crate::evidence::records::Standing;
 use crate::evidence::{Evidence, Purpose};
+use crate::gate::closing::close;
+use crate::gate::deliver::{Delivered, deliver};
+use crate::gate::recording::{author_may_write, identity, template};
+use crate::gate::stranded::take_over;
 use crate::gate::{Assessment, RefusalKind, marks};
 use crate::ids::{DeployId, TransactionId};
 use crate::journal::{self, Journal, Phase, Stage, Step, Way};
@@ -129,7 +129,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let task = session.task(&args.subject.task, ui)?;
     let question = session.question(task, &args.subject, Purpose::Deploy)?;
     let mut journal = session.journal()?;
-    take_over(&session, &mut journal, ui)?;
+    take_over(&session.context(), &mut journal, ui)?;
     session.tell_undelivered(ui);
     let intent = args.subject.intent();
     let read = session.assessor().assess(&question, &intent).await;
@@ -142,7 +142,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let then = started.and_then(|started| read.as_of(started, &session.context(), &intent));
     let judged = then.as_ref().unwrap_or(&read);
     let mask = &session.settings.record.mask;
-    let mut record = template(judged, &question, &args.subject, &session);
+    let mut record = template(judged, &question, &intent, &session.context());
     record.dropped = journal.dropped()?.into();
     record.event = Event::Recorded;
     (record.started, record.finished) = (started, finished);
@@ -154,11 +154,11 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         let evidence = read.evidence().ok_or_else(|| read.refusal())?;
         close(&mut record, deploy, evidence, &session.settings.policy, |at| {
             let then = read.as_of(at, &session.context(), &intent)?;
-            Some(template(&then, &question, &args.subject, &session))
+            Some(template(&then, &question, &intent, &session.context()))
         })?;
     }
     if let Some(evidence) = read.evidence() {
-        author_may_write(evidence, &record, &session)?;
+        author_may_write(evidence, &record, &session.context())?;
     }
     let record = record.bounded();
     record.check_fits().map_err(|error| Failure::usage(error.to_string(), "nothing was recorded"))?;
@@ -167,7 +167,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let queued = queue(&mut journal, &session, read.evidence(), &record)?;
     let patience = Patience::until(Instant::now() + session.settings.http.total);
     let delivered = match &owner {
-        Some(owner) => deliver(&session, owner, &mut journal, queued.deploy, patience, ui).await?,
+        Some(owner) => deliver(&session.context(), owner, &mut journal, queued.deploy, patience, ui).await?,
         None => {
             // What was done is recorded whether or not the server is there; with what little can be known without it.
             ui.warn(&read.refusal().message);
@@ -363,7 +363,7 @@ fn queue(
             task: record.task,
             server: session.base().clone(),
             template: Box::new(record.clone()),
-            identity: identity(evidence.map(|evidence| &evidence.owner), session),
+            identity: identity(evidence.map(|evidence| &evidence.owner), &session.context()),
             marks: marks(evidence),
         };
         journal.step(&owner, Timestamp::now(), Step::Intent(Box::new(intent)))?;

@@ -13,7 +13,6 @@ use tokio::time::Instant;
 use super::Globals;
 use super::call::{Call, Whom};
 use super::confirm::confirm;
-use super::delivery::publisher;
 use super::exit::{Exit, Failure};
 use super::requested::Requested;
 use super::session::Session;
@@ -22,6 +21,7 @@ use super::verdict::Subject;
 use crate::conduit::Task;
 use crate::evidence::restate::one_line;
 use crate::evidence::{Evidence, Purpose, Question, Story};
+use crate::gate::deliver::publisher;
 use crate::gate::{self, Assessment};
 use crate::ids::TaskId;
 use crate::policy::{Action, Policy};
@@ -96,7 +96,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         warn_of_overwritten(&before, &after, &plan, task, ui);
         (after, whom)
     };
-    let subject = Subject::of(&after, task, &session, args.show_restricted);
+    let subject = Subject::of(&after, &session, args.show_restricted);
     let call = Call::new(task, &subject, whom, &session.settings.contact);
     let requested = Requested {
         task,
@@ -220,7 +220,8 @@ impl Asked<'_> {
         let mut edit = Edit { task, phid, changes, is_applied };
         let patience = Patience::until(Instant::now() + self.session.settings.http.total).polling(POLL);
         let mut log = Spoken { task, ui, said: false };
-        let Ok(outcome) = publisher(self.session).publish(&mut log, &mut edit, Known::Absent, patience).await;
+        let Ok(outcome) =
+            publisher(&self.session.context()).publish(&mut log, &mut edit, Known::Absent, patience).await;
         match outcome {
             PublishOutcome::Confirmed(()) => Ok(()),
             PublishOutcome::NotApplied(not) => {

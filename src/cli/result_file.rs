@@ -11,27 +11,18 @@ use std::process::{Command, Stdio};
 
 use serde::Serialize;
 
-use super::delivery::Delivered;
 use super::ui::Ui;
 use crate::config::system_program;
 use crate::deploy::GATE_FAILED;
 use crate::deploy::identity::Identity;
+use crate::gate::run::{Child, Left, Ran};
 use crate::ids::{DeployId, TaskId, TransactionId};
-use crate::journal::{Kept, Undelivered};
+use crate::journal::Kept;
 use crate::named_file;
 use crate::record::{Event, ExitStatus, Outcome};
 
 /// The schema of the file.
 pub(super) const SCHEMA: &str = "phabgate/run/1";
-
-/// What became of the command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Child {
-    NotStarted,
-    Ended(ExitStatus),
-    /// Started, and its end was not seen.
-    Lost,
-}
 
 /// What happened so far, and where to write it.
 #[derive(Debug)]
@@ -39,15 +30,7 @@ pub(super) struct ResultFile {
     /// `None` as well where it turned out that it cannot be written.
     pub(super) path: Option<PathBuf>,
     identity: Identity,
-    pub(super) task: Option<TaskId>,
-    pub(super) deploy: Option<DeployId>,
-    pub(super) verdict: Option<&'static str>,
-    pub(super) child: Child,
-    pub(super) outcome: Option<Outcome>,
-    pub(super) error: Option<String>,
-    /// Where the outcome is, where the journal could not be written.
-    pub(super) kept: Kept,
-    records: Vec<JsonRecord>,
+    pub(super) ran: Ran,
 }
 
 #[derive(Debug, Serialize)]
@@ -61,7 +44,7 @@ struct Json<'a> {
     outcome: Option<Outcome>,
     exit_code: u8,
     kept: &'static str,
-    records: &'a [JsonRecord],
+    records: Vec<JsonRecord>,
     error: Option<&'a str>,
 }
 
@@ -74,34 +57,7 @@ struct JsonRecord {
 
 impl ResultFile {
     pub(super) fn new(path: Option<PathBuf>, identity: &Identity) -> Self {
-        Self {
-            path,
-            identity: identity.clone(),
-            task: None,
-            deploy: None,
-            verdict: None,
-            child: Child::NotStarted,
-            outcome: None,
-            error: None,
-            kept: Kept::InJournal,
-            records: Vec::new(),
-        }
-    }
-
-    pub(super) fn delivered(&mut self, delivered: Delivered) {
-        let Delivered { event, transaction } = delivered;
-        self.records.push(JsonRecord { event, state: "delivered", transaction: Some(transaction) });
-    }
-
-    /// Whether a record is known to be on its task.
-    pub(super) fn is_delivered(&self, event: Event) -> bool {
-        self.records.iter().any(|record| record.event == event && record.transaction.is_some())
-    }
-
-    /// Takes note of a record that is not known to be on its task; `is_kept` says whether the journal has it.
-    pub(super) fn left(&mut self, due: &Undelivered, is_kept: bool) {
-        let state = if is_kept { due.phase.word() } else { "not-kept" };
-        self.records.push(JsonRecord { event: due.event, state, transaction: None });
+        Self { path, identity: identity.clone(), ran: Ran::default() }
     }
 
     /// Writes an empty file, so that one that cannot be written is known before the deploy, and an old one does not
@@ -112,25 +68,28 @@ impl ResultFile {
 
     /// Writes what happened.
     pub(super) fn write(&self, exit_code: u8) -> Result<(), String> {
+        let Ran { task, deploy, verdict, child, outcome, error, kept, records } = &self.ran;
+        let records =
+            records.iter().map(|&Left { event, state, transaction }| JsonRecord { event, state, transaction });
         let json = Json {
             schema: SCHEMA,
-            task: self.task,
-            deploy: self.deploy,
-            verdict: self.verdict,
-            child_started: self.child != Child::NotStarted,
-            status: match self.child {
+            task: *task,
+            deploy: *deploy,
+            verdict: *verdict,
+            child_started: *child != Child::NotStarted,
+            status: match *child {
                 Child::Ended(status) => Some(status),
                 Child::NotStarted | Child::Lost => None,
             },
-            outcome: self.outcome,
+            outcome: *outcome,
             exit_code,
-            kept: match self.kept {
+            kept: match kept {
                 Kept::InJournal => "in-journal",
                 Kept::Beside { .. } => "beside-the-journal",
                 Kept::Nowhere { .. } => "nowhere",
             },
-            records: &self.records,
-            error: self.error.as_deref(),
+            records: records.collect(),
+            error: error.as_deref(),
         };
         let mut text =
             serde_json::to_string_pretty(&json).map_err(|error| format!("cannot write the result: {error}"))?;
@@ -154,7 +113,7 @@ pub(super) fn refused(path: Option<PathBuf>, why: &str, ui: &mut Ui) {
     let written = match Identity::of_caller(false) {
         Ok(identity) => {
             let mut result = ResultFile::new(Some(path), &identity);
-            result.error = Some(why.to_owned());
+            result.ran.error = Some(why.to_owned());
             result.write(GATE_FAILED)
         }
         // With more rights than the caller's nothing is written.

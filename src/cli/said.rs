@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::ui::{FAINT, NAME, styled};
-use crate::evidence::{Evidence, NearKind, said};
+use crate::evidence::NearKind;
+use crate::gate::heard::Heard;
 use crate::ids::{TaskId, TransactionId};
-use crate::policy::Policy;
 use crate::rules::{Effect, JudgedNearMiss};
 use crate::text::{columns, shorten};
 use crate::time::utc;
@@ -19,38 +19,6 @@ const SHOWN: usize = 3;
 const MOST: usize = 50;
 /// How long each may be for programs, in characters.
 const LONGEST: usize = 500;
-
-/// Something that a member said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Heard {
-    user: String,
-    time: Timestamp,
-    pub(super) transaction: TransactionId,
-    /// `None` where the task is restricted.
-    text: Option<String>,
-}
-
-impl Heard {
-    /// It in one line.
-    pub(super) fn line(&self) -> String {
-        let text = self.text.as_deref().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
-        match text {
-            Some(text) => format!("{} said '{}'", self.user, shorten(&text, 200)),
-            None => format!("{} said something (hidden: the task is restricted)", self.user),
-        }
-    }
-}
-
-/// What members said on a task, newest first; without the texts of a restricted task.
-pub(super) fn heard(evidence: &Evidence, policy: &Policy, show: bool) -> Vec<Heard> {
-    let heard = said(evidence, policy).into_iter().map(|said| Heard {
-        user: evidence.name_of(&said.author),
-        time: said.moment.time,
-        transaction: said.moment.transaction,
-        text: show.then_some(said.text),
-    });
-    heard.collect()
-}
 
 /// The newest of it for people, one line each, and how many more there are.
 pub(super) fn text(heard: &[Heard], task: TaskId, width: usize) -> String {

@@ -28,6 +28,8 @@ pub(super) struct Session {
     /// The server as it is named to people and in the journal; the sandbox is reached on another port each time.
     server: Url,
     pub(super) caller: Caller,
+    /// The accounts that this host's users may deploy as.
+    deployers: Vec<String>,
     /// How the gate was called.
     invocation: Invocation,
     /// The account that the configuration maps the calling user to.
@@ -94,6 +96,7 @@ impl Session {
         settings: Settings,
     ) -> Result<Self, Failure> {
         let caller = Caller::find(environment, &Getent, !settings.deployers.is_empty())?;
+        let deployers: Vec<String> = settings.deployers.values().cloned().collect();
         let invocation = super::invocation(globals, environment.ids());
         let timeouts = Timeouts { connect: settings.http.connect, call: settings.http.call };
         if globals.sandbox {
@@ -103,7 +106,16 @@ impl Session {
             let client = Client::new(sandbox.url(), Some(token), timeouts, &settings.route)?;
             let server = sandbox.name().clone();
             let calling_account = Some(SANDBOX_DEPLOYER.to_owned());
-            return Ok(Self { settings, client, server, caller, invocation, calling_account, sandbox: Some(sandbox) });
+            return Ok(Self {
+                settings,
+                client,
+                server,
+                caller,
+                deployers,
+                invocation,
+                calling_account,
+                sandbox: Some(sandbox),
+            });
         }
         let server = settings.server()?.clone();
         let (token, _) = config::find_token(environment, &settings, &server)?;
@@ -116,7 +128,7 @@ impl Session {
             Ok(true) => client.remembering(refusals_file::recall(&settings.state, &server)),
             _ => client,
         };
-        Ok(Self { settings, client, server, caller, invocation, calling_account, sandbox: None })
+        Ok(Self { settings, client, server, caller, deployers, invocation, calling_account, sandbox: None })
     }
 
     /// In the sandbox, makes a person of this team the one who asks, and names them; elsewhere everybody has a token of
@@ -143,6 +155,9 @@ impl Session {
             state,
             limit: http.total,
             settle: record.settle,
+            record,
+            caller: &self.caller,
+            deployers: &self.deployers,
             clock: if self.is_sandbox() { Clock::Sandbox } else { Clock::Compared },
             invocation: self.invocation,
         }
@@ -257,9 +272,15 @@ impl Session {
         }
         // In the sandbox nobody calls but whom one pretends to be.
         let calling_user = self.calling_account.clone().filter(|_| !self.is_sandbox() || deployer.is_none());
-        let deployers: Vec<String> = self.settings.deployers.values().cloned().collect();
         let attestations = Vec::new();
-        Ok(Question { task, deployer, calling_user, attestations, purpose, deployers: deployers.into() })
+        Ok(Question {
+            task,
+            deployer,
+            calling_user,
+            attestations,
+            purpose,
+            deployers: self.deployers.as_slice().into(),
+        })
     }
 
     /// The journal, writable.

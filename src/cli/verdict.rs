@@ -5,9 +5,10 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::said::{self, Heard, JsonNearMiss};
+use super::said::{self, JsonNearMiss};
 use super::session::Session;
 use super::ui::{BAD, FAINT, GOOD, HINT, MIND, NAME, hanging, styled};
+use crate::gate::heard::{Heard, heard};
 use crate::gate::{AskersVerdict, Assessment, Task};
 use crate::ids::{TaskId, TransactionId};
 use crate::policy::Policy;
@@ -46,8 +47,8 @@ pub(super) struct Subject {
 
 impl Subject {
     /// What is known of a task that was read, or was not; texts of a restricted task only where they may be shown.
-    pub(super) fn of(assessment: &Assessment, task: TaskId, session: &Session, show_restricted: bool) -> Self {
-        let url = task.url(session.base());
+    pub(super) fn of(assessment: &Assessment, session: &Session, show_restricted: bool) -> Self {
+        let url = assessment.number.url(session.base());
         match assessment.task() {
             Some(task) => Self::of_task(task, &session.settings.policy, url, show_restricted),
             None => Self { url, now: assessment.now(), ..Self::default() },
@@ -74,7 +75,7 @@ impl Subject {
             drill: state.is_drill(),
             behind: task.behind(show),
             now: Some(evidence.now),
-            said: said::heard(evidence, policy, show),
+            said: heard(evidence, policy, show),
         }
     }
 }

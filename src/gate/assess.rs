@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Clock, Context, Refusal, RefusalKind};
 use crate::evidence::timeline::Cut;
 use crate::evidence::{Candidate, Evidence, GatherError, Question, Story, Visibility, gather};
+use crate::ids::TaskId;
 use crate::journal::{Journal, JournalError, LocalDeploy, ServerMarks};
 use crate::policy::Policy;
 use crate::record::{Deployer, DeployerSource};
@@ -26,6 +27,8 @@ pub struct Assessor<'a> {
 /// A task, read and judged.
 #[derive(Debug, Clone)]
 pub struct Assessment {
+    /// The number of the task.
+    pub number: TaskId,
     /// What is decided on a deploy of it.
     pub verdict: Verdict,
     /// The verdict if who reads deployed, where they do not.
@@ -150,7 +153,7 @@ impl Assessment {
         let evidence = self.evidence()?.clone();
         let cut = evidence.timeline.cut_at(time);
         let (task, verdict) = judged(evidence, context, intent, Some(cut));
-        Some(Self { verdict, asker: None, seen: Seen::Task(Box::new(task)), skew: self.skew })
+        Some(Self { number: self.number, verdict, asker: None, seen: Seen::Task(Box::new(task)), skew: self.skew })
     }
 }
 
@@ -191,12 +194,14 @@ impl<'a> Assessor<'a> {
         match gather(&context.client.within(context.limit), context.policy, question).await {
             Ok(Visibility::Visible(evidence)) => self.visible(*evidence, intent),
             Ok(Visibility::NotVisible { owner, now }) => Assessment {
+                number: question.task,
                 verdict: typed_as(rules::not_visible(question.task, &owner.username), context),
                 asker: None,
                 seen: Seen::NotVisible { now },
                 skew: Some(Timestamp::now().duration_since(now)),
             },
             Err(error) => Assessment {
+                number: question.task,
                 verdict: typed_as(Verdict::undecided(error.to_string(), error.hint()), context),
                 asker: None,
                 seen: Seen::Unread(error),
@@ -217,7 +222,7 @@ impl<'a> Assessor<'a> {
             AskersVerdict { user, verdict: rules::evaluate(&other, context.policy, intent, None) }
         });
         let (task, verdict) = judged(evidence, context, intent, None);
-        Assessment { verdict, asker, seen: Seen::Task(Box::new(task)), skew }
+        Assessment { number: task.evidence.task.id, verdict, asker, seen: Seen::Task(Box::new(task)), skew }
     }
 }
 

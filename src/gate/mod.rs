@@ -5,9 +5,17 @@
 //! value or a [`Refusal`]. Nothing here knows of arguments, terminals or exit codes. Not responsible for what is decided
 //! ([`crate::rules`]), for how a thing is posted once ([`crate::publish`]), nor for the words of pages ([`crate::cli`]).
 
+pub mod announced;
 mod assess;
+pub mod closing;
+pub mod deliver;
+pub mod heard;
 pub(crate) mod invocation;
+pub mod objections;
+pub mod recording;
 mod refusal;
+pub mod run;
+pub mod stranded;
 mod wait;
 
 pub use assess::{AskersVerdict, Assessment, Assessor, Task, local_deploys, marks};
@@ -21,6 +29,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::conduit::Client;
+use crate::config::{Caller, RecordSettings};
 use crate::policy::Policy;
 
 /// What every use case works with.
@@ -38,10 +47,23 @@ pub struct Context<'a> {
     pub limit: Duration,
     /// How long after an unclear answer an attempt to write may still be carried out.
     pub settle: Duration,
+    /// What is kept out of records.
+    pub record: &'a RecordSettings,
+    /// Who called, on this host.
+    pub caller: &'a Caller,
+    /// The accounts that this host's users may deploy as.
+    pub deployers: &'a [String],
     /// Whose clock the evidence is judged by.
     pub clock: Clock,
     /// How the caller types commands of the gate.
     pub invocation: Invocation,
+}
+
+impl Context<'_> {
+    /// The client, for as long as one reading may take.
+    pub fn timed_client(&self) -> Client {
+        self.client.within(self.limit)
+    }
 }
 
 /// What is made of a host's clock that differs from the server's.

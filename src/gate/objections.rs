@@ -5,10 +5,9 @@
 
 use std::time::Duration;
 
-use super::said::{Heard, heard};
-use super::session::Session;
+use super::heard::{Heard, heard};
+use super::{Assessment, Assessor, Context};
 use crate::evidence::Question;
-use crate::gate::Assessment;
 use crate::publish::record::find;
 use crate::record::{ApprovalKind, Event, Record};
 use crate::rules::{Intent, Outcome, WhyNot};
@@ -21,21 +20,21 @@ const LIMIT: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// Where the task could not be read, in words.
-pub(super) async fn look(
-    session: &Session,
+pub async fn look(
+    context: &Context<'_>,
     question: &Question,
     intent: &Intent,
     record: &Record,
 ) -> Result<Vec<String>, String> {
-    let read = session.assessor().within(LIMIT).assess(question, intent).await;
+    let read = Assessor::new(*context).within(LIMIT).assess(question, intent).await;
     match read.error() {
         Some(error) => Err(error.to_string()),
-        None => Ok(since(&read, record, intent, session)),
+        None => Ok(since(&read, record, intent, context)),
     }
 }
 
 /// What speaks against the deploy now, and did not when the record was made.
-fn since(read: &Assessment, record: &Record, intent: &Intent, session: &Session) -> Vec<String> {
+fn since(read: &Assessment, record: &Record, intent: &Intent, context: &Context<'_>) -> Vec<String> {
     if read.task().is_none() {
         return vec!["the task is not shown to this account any more".to_owned()];
     }
@@ -60,16 +59,16 @@ fn since(read: &Assessment, record: &Record, intent: &Intent, session: &Session)
             None => said.push(format!("the approval of {user} for {} is gone", recorded.team)),
         }
     }
-    said.extend(words_since(read, record, intent, session));
+    said.extend(words_since(read, record, intent, context));
     said
 }
 
 /// What members said in words of their own after `started` was on the task: it may be a no. Nothing where it is not there.
-fn words_since(read: &Assessment, record: &Record, intent: &Intent, session: &Session) -> Vec<String> {
+fn words_since(read: &Assessment, record: &Record, intent: &Intent, context: &Context<'_>) -> Vec<String> {
     let Some(evidence) = read.evidence() else { return Vec::new() };
     let history = evidence.timeline.transactions();
     let Some(started) = find(record.deploy, Event::Started, record.task, history) else { return Vec::new() };
-    let policy = &session.settings.policy;
+    let policy = context.policy;
     let heard = heard(evidence, policy, !evidence.is_restricted(&policy.open_spaces) || intent.show_restricted);
     heard.iter().filter(|heard| heard.transaction > started.transaction).map(Heard::line).collect()
 }

@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::exit::Failure;
-use super::session::Session;
-use super::ui::Ui;
+use super::{Assessor, Context, Progress, Refusal};
 use crate::conduit::Account;
 use crate::evidence::records::end_of;
 use crate::evidence::{Purpose, Question};
@@ -22,8 +20,8 @@ use crate::time::utc;
 ///
 /// # Errors
 /// Where the journal cannot be read or written.
-pub(super) fn take_over(session: &Session, journal: &mut Journal, ui: &mut Ui) -> Result<(), Failure> {
-    for taken in journal.recover_stranded(Timestamp::now(), session.settings.record.settle)? {
+pub fn take_over(context: &Context<'_>, journal: &mut Journal, progress: &mut impl Progress) -> Result<(), Refusal> {
+    for taken in journal.recover_stranded(Timestamp::now(), context.settle)? {
         let said = match taken {
             TakenOver::TakenIn(deploy) => {
                 format!("how the deploy {deploy} ended was kept beside the journal, and is in it now")
@@ -37,7 +35,7 @@ pub(super) fn take_over(session: &Session, journal: &mut Journal, ui: &mut Ui) -
                 utc(settle_at)
             ),
         };
-        ui.warn(&said);
+        progress.warn(&said);
     }
     Ok(())
 }
@@ -47,12 +45,12 @@ pub(super) fn take_over(session: &Session, journal: &mut Journal, ui: &mut Ui) -
 ///
 /// # Errors
 /// Where the journal cannot be read or written.
-pub(super) async fn settle(
-    session: &Session,
+pub async fn settle(
+    context: &Context<'_>,
     journal: &mut Journal,
     deploy: DeployId,
-    ui: &mut Ui,
-) -> Result<(), Failure> {
+    progress: &mut impl Progress,
+) -> Result<(), Refusal> {
     let owner = match journal.own(deploy) {
         Ok(owner) => owner,
         Err(JournalError::Owned { .. }) => return Ok(()),
@@ -65,15 +63,15 @@ pub(super) async fn settle(
         return Ok(());
     }
     let task = state.intent().task;
-    match read_end(session, &state).await {
-        Err(why) => ui.warn(&format!("{task}: how the deploy {deploy} ended cannot be looked for: {why}")),
+    match read_end(context, &state).await {
+        Err(why) => progress.warn(&format!("{task}: how the deploy {deploy} ended cannot be looked for: {why}")),
         Ok(end) => {
             let state = journal.conclude(&owner, Timestamp::now(), &end)?;
             if let Some(end) = state.ended_elsewhere() {
                 let outcome = end.outcome.map_or("recorded", |outcome| outcome.word());
-                ui.note(&format!(
+                progress.note(&format!(
                     "{task}: the end of deploy {deploy} is on the task already ({outcome}): {}#{}",
-                    task.url(session.base()),
+                    task.url(context.server),
                     end.transaction
                 ));
             }
@@ -92,16 +90,16 @@ fn is_open(state: &DeployState) -> bool {
 ///
 /// # Errors
 /// Where the server does not answer.
-pub(super) async fn is_same_server(
-    session: &Session,
+pub async fn is_same_server(
+    context: &Context<'_>,
     owner: &Account,
     state: &DeployState,
-    ui: &mut Ui,
-) -> Result<bool, Failure> {
+    progress: &mut impl Progress,
+) -> Result<bool, Refusal> {
     let intent = state.intent();
     let task = intent.task;
     let why = match &intent.marks.task {
-        Some(phid) => match session.timed_client().task(task).await?.result {
+        Some(phid) => match context.timed_client().task(task).await?.result {
             Some(found) if found.phid == *phid => None,
             Some(_) => Some(format!("its {task} is another task than the one that the record is for")),
             // A missing task and a hidden one look the same: of one that is not shown nothing is known.
@@ -114,12 +112,12 @@ pub(super) async fn is_same_server(
         }
     };
     if let Some(why) = &why {
-        ui.warn(&format!(
+        progress.warn(&format!(
             "{task}: nothing is sent to {}, which is not the server of the deploy {} or hides its task: {why}",
-            session.base(),
+            context.server,
             state.deploy()
         ));
-        ui.hint("where it is gone for good, `phabgate outbox drop ID --why TEXT` gives its records up");
+        progress.hint("where it is gone for good, `phabgate outbox drop ID --why TEXT` gives its records up");
     }
     Ok(why.is_none())
 }
@@ -128,13 +126,18 @@ pub(super) async fn is_same_server(
 const LOOK: Duration = Duration::from_secs(3);
 
 /// Whether surely another server answers by now; says so. One that does not answer in time is none.
-pub(super) async fn is_replaced(session: &Session, owner: &Account, state: &DeployState, ui: &mut Ui) -> bool {
-    let same = tokio::time::timeout(LOOK, is_same_server(session, owner, state, ui)).await;
+pub async fn is_replaced(
+    context: &Context<'_>,
+    owner: &Account,
+    state: &DeployState,
+    progress: &mut impl Progress,
+) -> bool {
+    let same = tokio::time::timeout(LOOK, is_same_server(context, owner, state, progress)).await;
     matches!(same, Ok(Ok(false)))
 }
 
 /// Reads the whole task for an end of the deploy, by whoever may tell it.
-async fn read_end(session: &Session, state: &DeployState) -> Result<EndOnTask, String> {
+async fn read_end(context: &Context<'_>, state: &DeployState) -> Result<EndOnTask, String> {
     let read_at = Timestamp::now();
     let question = Question {
         task: state.intent().task,
@@ -142,14 +145,14 @@ async fn read_end(session: &Session, state: &DeployState) -> Result<EndOnTask, S
         calling_user: None,
         attestations: Vec::new(),
         purpose: Purpose::Read,
-        deployers: session.settings.deployers.values().cloned().collect(),
+        deployers: context.deployers.into(),
     };
-    let read = session.assessor().assess(&question, &Intent::default()).await;
+    let read = Assessor::new(*context).assess(&question, &Intent::default()).await;
     let Some(evidence) = read.evidence() else { return Err(read.refusal().message) };
-    if state.intent().marks.is_other(&crate::gate::marks(Some(evidence))) {
-        return Err(format!("{} is another server by now: its {} is another task", session.base(), question.task));
+    if state.intent().marks.is_other(&super::marks(Some(evidence))) {
+        return Err(format!("{} is another server by now: its {} is another task", context.server, question.task));
     }
-    let records = evidence.records(&session.settings.policy, None);
+    let records = evidence.records(context.policy, None);
     Ok(match end_of(&records, state.deploy()) {
         Some(end) => EndOnTask::Found(EndElsewhere {
             event: end.record.event,

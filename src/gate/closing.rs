@@ -6,7 +6,7 @@
 
 use jiff::Timestamp;
 
-use super::exit::Failure;
+use super::Refusal;
 use crate::evidence::Evidence;
 use crate::evidence::records::{Authority, Standing};
 use crate::ids::DeployId;
@@ -19,19 +19,19 @@ use crate::rules::{self, Weight};
 ///
 /// # Errors
 /// Where no record says that it started, it has an end already, or the owner of the token may not end it so.
-pub(super) fn close(
+pub fn close(
     record: &mut Record,
     deploy: DeployId,
     evidence: &Evidence,
     policy: &Policy,
     judged: impl FnOnce(Timestamp) -> Option<Record>,
-) -> Result<(), Failure> {
+) -> Result<(), Refusal> {
     let task = record.task;
     let claims = evidence.claims(policy, None);
     let begins = |standing: &&Standing| standing.record.deploy == deploy && standing.record.event == Event::Started;
     let mut starts = claims.iter().filter(begins).peekable();
     if starts.peek().is_none() {
-        return Err(Failure::usage(
+        return Err(Refusal::usage(
             format!("no record on {task} says that the deploy {deploy} started"),
             format!("`phabgate history {task}` shows the deploys"),
         ));
@@ -44,7 +44,7 @@ pub(super) fn close(
         false => claims.iter().any(|other| other.lets_another_start(start)),
     };
     let Some(begun) = starts.find(|start| !is_over(start)) else {
-        return Err(Failure::usage(
+        return Err(Refusal::usage(
             format!("the deploy {deploy} has an end already"),
             format!("`phabgate history {task}` shows it; leave --deploy out to record another deploy"),
         ));
@@ -60,13 +60,13 @@ pub(super) fn close(
     } else {
         let name = &evidence.owner.username;
         if !evidence.is_member(me) {
-            return Err(Failure::usage(
+            return Err(Refusal::usage(
                 format!("{name} neither started the deploy {deploy} nor is a recorder or in a team of the policy"),
                 "have one of these end it",
             ));
         }
         if record.outcome != Some(Outcome::Unknown) || record.command.is_some() || record.started.is_some() {
-            return Err(Failure::usage(
+            return Err(Refusal::usage(
                 "of the deploy of somebody else a member of a team says that its end is not known, and nothing besides",
                 format!("type `phabgate record {task} --deploy {deploy} --finished --outcome unknown`"),
             ));

@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::session::Session;
+use super::{Assessment, Assessor, Context};
 use crate::conduit::{Client, ConduitError, Edited};
 use crate::evidence::{GatherError, Question};
-use crate::gate::Assessment;
 use crate::ids::{DeployId, Phid, Task, TaskId};
 use crate::journal::TaskSeen;
 use crate::publish::record::find;
@@ -25,10 +24,10 @@ const LAST_LOOK: Duration = Duration::from_secs(3);
 const JUST_NOW: Duration = Duration::from_millis(500);
 
 /// `started` of one deploy, found by reading the whole task.
-pub(super) struct Announced<'a> {
-    pub(super) session: &'a Session,
-    pub(super) question: &'a Question,
-    pub(super) intent: &'a Intent,
+pub struct Announced<'a> {
+    context: Context<'a>,
+    question: &'a Question,
+    intent: &'a Intent,
     /// The PHID of the task, as it was when the deploy was allowed.
     known: Option<Phid<Task>>,
     deploy: DeployId,
@@ -39,19 +38,20 @@ pub(super) struct Announced<'a> {
 }
 
 impl<'a> Announced<'a> {
-    pub(super) fn new(
-        session: &'a Session,
+    /// `known` is the PHID of the task as it was when the deploy was allowed; `clock` the server's by an earlier reading.
+    pub fn new(
+        context: Context<'a>,
         question: &'a Question,
         intent: &'a Intent,
         known: Option<Phid<Task>>,
         (deploy, text): (DeployId, String),
         clock: ServerClock,
     ) -> Self {
-        Self { session, question, intent, known, deploy, text, last: None, clock }
+        Self { context, question, intent, known, deploy, text, last: None, clock }
     }
 
     /// The server's clock, as the last reading told it.
-    pub(super) fn clock(&self) -> ServerClock {
+    pub fn clock(&self) -> ServerClock {
         self.clock
     }
 
@@ -60,7 +60,7 @@ impl<'a> Announced<'a> {
     }
 
     async fn read(&mut self, limit: Duration) -> Result<&Assessment, ConduitError> {
-        let read = self.session.assessor().within(limit).assess(self.question, self.intent).await;
+        let read = Assessor::new(self.context).within(limit).assess(self.question, self.intent).await;
         self.clock = read.clock_or(self.clock);
         match read.error() {
             None => Ok(&self.last.insert((read, Instant::now())).0),
@@ -71,7 +71,7 @@ impl<'a> Announced<'a> {
 
     /// The reading on which the command must not start, if there is one: the last look, made anew where the one that
     /// there is was not just now. A server that gives no answer says nothing.
-    pub(super) async fn worse(&mut self) -> Option<Assessment> {
+    pub async fn worse(&mut self) -> Option<Assessment> {
         let is_fresh = self.last.as_ref().is_some_and(|(read, at)| is_worse(read) || at.elapsed() < JUST_NOW);
         if !is_fresh && self.read(LAST_LOOK).await.is_err() {
             return None;

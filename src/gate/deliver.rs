@@ -9,10 +9,8 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use url::Url;
 
-use super::exit::Failure;
-use super::session::Session;
-use super::ui::Ui;
-use super::writing::completed;
+use super::recording::completed;
+use super::{Context, Progress as Saying, Refusal};
 use crate::conduit::Account;
 use crate::evidence::records::is_believable;
 use crate::ids::{DeployId, TaskId, TransactionId};
@@ -24,9 +22,11 @@ use crate::text::inert;
 
 /// A record that was delivered.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Delivered {
-    pub(super) event: Event,
-    pub(super) transaction: TransactionId,
+pub struct Delivered {
+    /// Which record.
+    pub event: Event,
+    /// The comment that holds it.
+    pub transaction: TransactionId,
 }
 
 /// Delivers what is due of one deploy, as far as that can be done without waiting for an attempt to settle. What is
@@ -34,33 +34,33 @@ pub(super) struct Delivered {
 ///
 /// # Errors
 /// Where the journal cannot be read or written.
-pub(super) async fn deliver(
-    session: &Session,
+pub async fn deliver(
+    context: &Context<'_>,
     owner: &Account,
     journal: &mut Journal,
     deploy: DeployId,
     patience: Patience,
-    ui: &mut Ui,
-) -> Result<Vec<Delivered>, Failure> {
+    progress: &mut impl Saying,
+) -> Result<Vec<Delivered>, Refusal> {
     let mut delivered = Vec::new();
     for event in journal.state(deploy)?.outbox().into_iter().map(|due| due.event) {
-        delivered.extend(deliver_one(session, owner, journal, (deploy, event), patience, ui).await?);
+        delivered.extend(deliver_one(context, owner, journal, (deploy, event), patience, progress).await?);
     }
     Ok(delivered)
 }
 
 async fn deliver_one(
-    session: &Session,
+    context: &Context<'_>,
     owner: &Account,
     journal: &mut Journal,
     (deploy, event): (DeployId, Event),
     patience: Patience,
-    ui: &mut Ui,
-) -> Result<Option<Delivered>, Failure> {
+    progress: &mut impl Saying,
+) -> Result<Option<Delivered>, Refusal> {
     let left = patience.deadline.saturating_duration_since(Instant::now());
-    let Some(lock) = lock(journal, session.base(), left).await? else {
+    let Some(lock) = lock(journal, context.server, left).await? else {
         let task = journal.state(deploy)?.intent().task;
-        ui.warn(&format!("{task}: `{}` is not sent now: another process holds the outbox", event.word()));
+        progress.warn(&format!("{task}: `{}` is not sent now: another process holds the outbox", event.word()));
         return Ok(None);
     };
     // Read under the lock: another process may have delivered it by now.
@@ -70,12 +70,12 @@ async fn deliver_one(
     };
     let task = due.record.task;
     // What was sent already is only looked for, which anybody may; but nothing is sent that nobody would believe.
-    let policy = &session.settings.policy;
+    let policy = context.policy;
     if !matches!(due.phase, Phase::Unclear { .. }) && !is_believable(owner, &due.record, policy) {
-        *due.record = completed(&due.record, state.intent(), owner, session.caller.uid);
+        *due.record = completed(&due.record, state.intent(), owner, context.caller.uid);
         if !is_believable(owner, &due.record, policy) {
             let deployer = due.record.deployer.as_ref().map_or("nobody", |deployer| deployer.user.as_str());
-            ui.warn(&format!(
+            progress.warn(&format!(
                 "{task}: `{}` is not sent: the token is that of {}, who is neither its deployer ({}) nor a recorder: \
                  nobody would believe it",
                 event.word(),
@@ -88,27 +88,27 @@ async fn deliver_one(
     let mut comment = match comment(&due, state.intent().marks.task.as_ref(), &owner.phid) {
         Ok(comment) => comment,
         Err(error) => {
-            ui.warn(&format!("{task}: `{}` is not sent: {error}", event.word()));
+            progress.warn(&format!("{task}: `{}` is not sent: {error}", event.word()));
             return Ok(None);
         }
     };
     let record = RecordLog { journal, lock: &lock, deploy, event, author: &owner.phid };
-    let mut log = Spoken { record, task, ui };
-    let outcome = publisher(session).publish(&mut log, &mut comment, known(&due), patience).await?;
+    let mut log = Spoken { record, task, saying: progress };
+    let outcome = publisher(context).publish(&mut log, &mut comment, known(&due), patience).await?;
     drop(lock);
     Ok(match outcome {
         PublishOutcome::Confirmed(Placed { transaction, .. }) => {
-            say_delivered(session, task, event, transaction, ui);
+            say_delivered(context, task, event, transaction, progress);
             Some(Delivered { event, transaction })
         }
         PublishOutcome::Unknown { why, .. } => {
-            ui.note(&format!("{task}: it is not clear yet whether `{}` arrived: {why}", event.word()));
+            progress.note(&format!("{task}: it is not clear yet whether `{}` arrived: {why}", event.word()));
             None
         }
         PublishOutcome::NotApplied(not) => {
             // Whether the task is restricted is not known here, so that the server's own words are not shown.
             if not.cause == Cause::Refused {
-                say_refused(task, event, &not.why, ui);
+                say_refused(task, event, &not.why, progress);
             }
             None
         }
@@ -116,44 +116,50 @@ async fn deliver_one(
 }
 
 /// Who publishes.
-pub(super) fn publisher(session: &Session) -> Publisher {
-    Publisher { client: session.client.clone(), settle: session.settings.record.settle }
+pub fn publisher(context: &Context<'_>) -> Publisher {
+    Publisher { client: context.client.clone(), settle: context.settle }
 }
 
 /// Journals each step of a record, and says where it has to be sent again.
-pub(super) struct Spoken<'a> {
+pub struct Spoken<'a, P> {
     pub(super) record: RecordLog<'a>,
     pub(super) task: TaskId,
-    pub(super) ui: &'a mut Ui,
+    pub(super) saying: &'a mut P,
 }
 
-impl PublishLog<Placed> for Spoken<'_> {
+impl<P: Saying> PublishLog<Placed> for Spoken<'_, P> {
     type Error = JournalError;
 
     fn is_due(&mut self) -> Result<bool, JournalError> {
         self.record.is_due()
     }
 
-    fn note(&mut self, at: Timestamp, progress: Progress<'_, Placed>) -> Result<(), JournalError> {
+    fn note(&mut self, at: Timestamp, step: Progress<'_, Placed>) -> Result<(), JournalError> {
         let (task, word) = (self.task, self.record.event.word());
-        match progress {
-            Progress::NotSent { why } => self.ui.note(&format!("{task}: `{word}` did not arrive: {why}")),
-            Progress::Missing { .. } => self.ui.note(&format!("{task}: `{word}` is surely not on the task")),
+        match step {
+            Progress::NotSent { why } => self.saying.note(&format!("{task}: `{word}` did not arrive: {why}")),
+            Progress::Missing { .. } => self.saying.note(&format!("{task}: `{word}` is surely not on the task")),
             _ => {}
         }
-        self.record.note(at, progress)
+        self.record.note(at, step)
     }
 }
 
 /// Says that a record is on its task, and where.
-pub(super) fn say_delivered(session: &Session, task: TaskId, event: Event, transaction: TransactionId, ui: &mut Ui) {
-    ui.note(&format!("{task}: `{}` is on the task: {}#{transaction}", event.word(), task.url(session.base())));
+pub fn say_delivered(
+    context: &Context<'_>,
+    task: TaskId,
+    event: Event,
+    transaction: TransactionId,
+    progress: &mut impl Saying,
+) {
+    progress.note(&format!("{task}: `{}` is on the task: {}#{transaction}", event.word(), task.url(context.server)));
 }
 
 /// Says that the server refused a record, and what to do.
-pub(super) fn say_refused(task: TaskId, event: Event, why: &str, ui: &mut Ui) {
-    ui.warn(&format!("{task}: `{}` was refused and is not on the task: {why}", event.word()));
-    ui.hint(&format!(
+pub fn say_refused(task: TaskId, event: Event, why: &str, progress: &mut impl Saying) {
+    progress.warn(&format!("{task}: `{}` was refused and is not on the task: {why}", event.word()));
+    progress.hint(&format!(
         "let the token's account comment on {task}: its status may lock it or demand multi-factor authentication, the \
          server may be read-only, or a filter or a redirect may be in the way; it is sent again once {task} or its status changes, or \
          by `phabgate outbox flush --retry`"
@@ -161,7 +167,7 @@ pub(super) fn say_refused(task: TaskId, event: Event, why: &str, ui: &mut Ui) {
 }
 
 /// The right to send to a server, where it can be had in time. Other senders hold it for a few calls at the most.
-pub(super) async fn lock(journal: &Journal, server: &Url, limit: Duration) -> Result<Option<OutboxLock>, Failure> {
+pub async fn lock(journal: &Journal, server: &Url, limit: Duration) -> Result<Option<OutboxLock>, Refusal> {
     let deadline = Instant::now() + limit;
     loop {
         if let Some(lock) = journal.lock_outbox(server, How::TryNow)? {

@@ -2,22 +2,20 @@
 //!
 //! In the room: making the record, and who may write one. Not in the room: journalling and posting it.
 
-use super::Subject as SubjectArgs;
-use super::exit::{Exit, Failure};
-use super::session::Session;
+use super::{Assessment, Context, Refusal, RefusalKind};
 use crate::conduit::Account;
 use crate::evidence::records::is_believable;
 use crate::evidence::{Evidence, Question, Statement, Story};
-use crate::gate::Assessment;
 use crate::ids::DeployId;
 use crate::journal;
 use crate::policy::{BelievedRecords, Role};
 use crate::record::{self, Deployer, DeployerSource, Event, Record, RecordedApproval, RecordedReason};
+use crate::rules::Intent;
 
 /// The record of a deploy as far as it is known before anything happened. Of a restricted task it holds no text that
 /// others wrote: the journal keeps it for good.
-pub(super) fn template(read: &Assessment, question: &Question, args: &SubjectArgs, session: &Session) -> Record {
-    let policy = &session.settings.policy;
+pub fn template(read: &Assessment, question: &Question, intent: &Intent, context: &Context<'_>) -> Record {
+    let policy = context.policy;
     let story = read.state();
     let restricted = read.evidence().is_none_or(|evidence| evidence.is_restricted(&policy.open_spaces));
     let stated = |statement: Option<&Statement>| statement.filter(|_| !restricted).map(|stated| stated.value.clone());
@@ -25,7 +23,7 @@ pub(super) fn template(read: &Assessment, question: &Question, args: &SubjectArg
     let explanation = story.and_then(|story| story.written.as_ref()).filter(|_| !restricted);
     let explanation = explanation.map(|written| written.explanation.clone()).filter(|words| !words.is_empty());
     let stated_deployer = story.and_then(|story| story.deployer.as_ref()).filter(|_| !restricted);
-    let behind = behind(read, question, stated_deployer, !restricted || args.show_restricted);
+    let behind = behind(read, question, stated_deployer, !restricted || intent.show_restricted);
     let project = |team: &str| Some(read.evidence()?.teams.get(team)?.phid.clone());
     let approvals =
         read.verdict.approvals.iter().filter(|approval| approval.counts()).map(|approval| RecordedApproval {
@@ -39,7 +37,7 @@ pub(super) fn template(read: &Assessment, question: &Question, args: &SubjectArg
             evidence: approval.evidence.clone(),
         });
     let informed = policy.teams.iter().filter(|team| team.role == Role::Inform).map(|team| team.title.clone());
-    let action = args.action.map(|action| action.word().to_owned());
+    let action = intent.action.map(|action| action.word().to_owned());
     Record {
         schema: record::SCHEMA.to_owned(),
         deploy: DeployId::fresh(),
@@ -47,14 +45,14 @@ pub(super) fn template(read: &Assessment, question: &Question, args: &SubjectArg
         task: question.task,
         deployer: behind.first().cloned(),
         behind: behind.get(1..).unwrap_or_default().to_vec(),
-        caller: Some(session.caller.to_string()),
+        caller: Some(context.caller.to_string()),
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         reason: category.map(|category| RecordedReason { category, explanation }),
         action: action.or_else(|| stated(story.and_then(|story| story.action.as_ref()))),
-        change: args
+        change: intent
             .change
             .as_deref()
-            .map(|change| session.settings.record.mask.text(change))
+            .map(|change| context.record.mask.text(change))
             .or_else(|| stated(story.and_then(|story| story.change.as_ref()))),
         command: None,
         arguments_hidden: false,
@@ -114,8 +112,8 @@ fn behind(read: &Assessment, question: &Question, stated: Option<&Statement>, sh
 }
 
 /// Notes in the record what is about to be run: quoted, without secrets; or the program alone, where its arguments are hidden.
-pub(super) fn set_command(record: &mut Record, argv: &[String], hide: bool, session: &Session) {
-    let settings = &session.settings.record;
+pub fn set_command(record: &mut Record, argv: &[String], hide: bool, context: &Context<'_>) {
+    let settings = context.record;
     record.arguments_hidden = (hide || settings.hide_args) && argv.len() > 1;
     let shown = match record.arguments_hidden {
         true => argv.get(..1).unwrap_or_default().to_vec(),
@@ -125,28 +123,28 @@ pub(super) fn set_command(record: &mut Record, argv: &[String], hide: bool, sess
 }
 
 /// As whom the gate works, for the journal; without an owner where the server did not say whose token it is.
-pub(super) fn identity(owner: Option<&Account>, session: &Session) -> journal::Identity {
+pub fn identity(owner: Option<&Account>, context: &Context<'_>) -> journal::Identity {
     journal::Identity {
         user: owner.map(|owner| owner.username.clone()),
         phid: owner.map(|owner| owner.phid.clone()),
-        uid: session.caller.uid,
-        login: session.caller.login.clone(),
+        uid: context.caller.uid,
+        login: context.caller.login.clone(),
     }
 }
 
 /// Refuses where nobody would believe the record: its author is neither the deployer nor a recorder.
-pub(super) fn author_may_write(evidence: &Evidence, record: &Record, session: &Session) -> Result<(), Failure> {
+pub fn author_may_write(evidence: &Evidence, record: &Record, context: &Context<'_>) -> Result<(), Refusal> {
     let owner = &evidence.owner;
-    if is_believable(owner, record, &session.settings.policy) {
+    if is_believable(owner, record, context.policy) {
         return Ok(());
     }
     let deployer = record.deployer.as_ref().map_or("nobody", |deployer| deployer.user.as_str());
-    let is_not = match session.settings.policy.records {
+    let is_not = match context.policy.records {
         BelievedRecords::Deployers => format!("neither the deployer ({}) nor a recorder", crate::text::inert(deployer)),
         BelievedRecords::Recorders => "no recorder, and the policy believes nobody else (`policy.records`)".to_owned(),
     };
-    Err(Failure {
-        exit: Exit::Usage,
+    Err(Refusal {
+        kind: RefusalKind::Usage,
         message: format!("the token is that of {}, who is {is_not}: nobody would believe the record", owner.username),
         hint: Some("use the deployer's own token, or that of a recorder; recorders are `policy.recorders`".into()),
     })
@@ -154,7 +152,7 @@ pub(super) fn author_may_write(evidence: &Evidence, record: &Record, session: &S
 
 /// A record that was queued while the server did not say whose token it is, with what is known now: the account of the
 /// deployer who was named, or where nobody was, the owner of the token as which the same user of this machine sends it.
-pub(super) fn completed(record: &Record, intent: &journal::Intent, author: &Account, uid: u32) -> Record {
+pub fn completed(record: &Record, intent: &journal::Intent, author: &Account, uid: u32) -> Record {
     let mut record = record.clone();
     match &mut record.deployer {
         _ if intent.identity.phid.is_some() => {}

@@ -1,0 +1,499 @@
+//! A deploy that was cleared: the intent is journalled, `started` posted, the command run, its outcome journalled, `finished` posted.
+//!
+//! Responsible for the order of these steps. Not responsible for each step itself, nor for how the deploy came to be cleared.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::announced::Announced;
+use super::deliver::{Delivered, Spoken, deliver, lock, publisher, say_delivered, say_refused};
+use super::recording::identity;
+use super::stranded::is_replaced;
+use super::{Assessment, Context, Progress, Refusal, objections};
+use crate::conduit::Account;
+use crate::crash;
+use crate::deploy::child::{self, Hooks};
+use crate::deploy::plan::Ready;
+use crate::deploy::signals::Signals;
+use crate::deploy::{GATE_FAILED, exit_code};
+use crate::evidence::Question;
+use crate::ids::{DeployId, TaskId, TransactionId};
+use crate::journal::{
+    self, Journal, Kept, OutboxLock, Outgoing, Ownership, Phase, ServerMarks, Stage, Step, Undelivered, Way, outcome_of,
+};
+use crate::publish::record::{RecordLog, known};
+use crate::publish::{Cause, NotApplied, Patience, Placed, PublishOutcome};
+use crate::record::render::{Rendered, render};
+use crate::record::{Event, ExitStatus, Outcome, Record};
+use crate::rules::{Clearance, Intent};
+use crate::text::shorten;
+use crate::time::{self, ServerClock};
+
+/// How long `started` may take to be confirmed: the verdict was allowed, and the site is down.
+const CONFIRM: Duration = Duration::from_secs(10);
+/// How often `started` is looked for in that time.
+const POLL: Duration = Duration::from_millis(500);
+/// How many columns of the command are said when it starts.
+const SHOWN_COMMAND: usize = 200;
+/// How long to go on posting `finished` before it is left to the outbox.
+const FINISH: Duration = Duration::from_secs(30);
+
+/// Where a deploy says what it does.
+pub trait RunProgress: Progress {
+    /// Says why something went wrong.
+    fn error(&mut self, refusal: &Refusal);
+    /// Shows the reading on which the command was not started.
+    fn stopped(&mut self, assessment: &Assessment);
+    /// Shows what to write on the task by hand.
+    fn by_hand(&mut self, comment: &str);
+}
+
+/// What became of the command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Child {
+    /// It was not started.
+    #[default]
+    NotStarted,
+    /// It ended.
+    Ended(ExitStatus),
+    /// Started, and its end was not seen.
+    Lost,
+}
+
+/// What happened so far.
+#[derive(Debug, Clone)]
+pub struct Ran {
+    /// The task, once it is known.
+    pub task: Option<TaskId>,
+    /// The deploy, once it has an id.
+    pub deploy: Option<DeployId>,
+    /// The word of the last verdict.
+    pub verdict: Option<&'static str>,
+    /// What became of the command.
+    pub child: Child,
+    /// How the deploy ended.
+    pub outcome: Option<Outcome>,
+    /// The first thing that went wrong.
+    pub error: Option<String>,
+    /// Where the outcome is, where the journal could not be written.
+    pub kept: Kept,
+    /// The records, and what became of each.
+    pub records: Vec<Left>,
+}
+
+/// What became of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// Which record.
+    pub event: Event,
+    /// The word for it: `delivered`, `ready`, `unclear`, `refused` or `not-kept`.
+    pub state: &'static str,
+    /// The comment that holds it, where it is known to be on its task.
+    pub transaction: Option<TransactionId>,
+}
+
+impl Default for Ran {
+    fn default() -> Self {
+        Self {
+            task: None,
+            deploy: None,
+            verdict: None,
+            child: Child::NotStarted,
+            outcome: None,
+            error: None,
+            kept: Kept::InJournal,
+            records: Vec::new(),
+        }
+    }
+}
+
+impl Ran {
+    fn delivered(&mut self, delivered: Delivered) {
+        let Delivered { event, transaction } = delivered;
+        self.records.push(Left { event, state: "delivered", transaction: Some(transaction) });
+    }
+
+    /// Whether a record is known to be on its task.
+    fn is_delivered(&self, event: Event) -> bool {
+        self.records.iter().any(|record| record.event == event && record.transaction.is_some())
+    }
+
+    /// Takes note of a record that is not known to be on its task; `is_kept` says whether the journal has it.
+    fn left(&mut self, due: &Undelivered, is_kept: bool) {
+        let state = if is_kept { due.phase.word() } else { "not-kept" };
+        self.records.push(Left { event: due.event, state, transaction: None });
+    }
+}
+
+/// The comment that a record is. One that was checked before always is one.
+///
+/// # Errors
+/// Where it is too long for a comment.
+pub fn rendered(record: &Record) -> Result<Rendered, Refusal> {
+    render(record)
+        .map_err(|error| Refusal::usage(error.to_string(), "nothing was run, and nothing was written on the task"))
+}
+
+/// A deploy that was cleared, from the intent to the last record.
+pub struct Deploy<'a, P> {
+    /// What it works with.
+    pub context: Context<'a>,
+    /// The journal of this host.
+    pub journal: Journal,
+    /// Whose token it is.
+    pub owner: Account,
+    /// What the server is known by.
+    pub marks: ServerMarks,
+    /// What was asked about the task.
+    pub question: Question,
+    /// What is going to happen; with the id of this deploy.
+    pub intent: Intent,
+    /// The record as far as it is known before anything happened.
+    pub record: Record,
+    /// The server's clock, as the last reading told it.
+    pub clock: ServerClock,
+    /// The task is surely not restricted: the server's own words about it may be shown.
+    pub is_open: bool,
+    /// Where it is said what is done.
+    pub progress: &'a mut P,
+}
+
+/// Whether the command may start, after `started` was posted.
+enum Confirmed {
+    Go,
+    /// The verdict got worse in the meantime.
+    Stop(Box<Assessment>),
+}
+
+impl<P: RunProgress> Deploy<'_, P> {
+    /// Takes all steps. Needs a clearance, so that nothing gets here without one.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read or written before anything was announced.
+    pub async fn carry_out(
+        &mut self,
+        ready: &Ready,
+        signals: &mut Signals,
+        result: &mut Ran,
+        _: &Clearance,
+    ) -> Result<u8, Refusal> {
+        let deploy = self.record.deploy;
+        let owner = self.journal.own(deploy)?;
+        crash::point("after-own");
+        self.begin(&owner)?;
+        let code = match self.announce_and_run(&owner, ready, signals, result).await {
+            Ok(code) => code,
+            // `started` may be on the task: that nothing was run is said there all the same.
+            Err(failure) if result.child == Child::NotStarted => {
+                self.journal.go_on(deploy);
+                self.progress.error(&failure);
+                let why = failure.message.clone();
+                result.error = Some(failure.message);
+                let stage = self.journal.state(deploy)?.stage().clone();
+                if matches!(stage, Stage::NotStarted { why: None } | Stage::MayHaveRun { pid: None, .. }) {
+                    self.journal.step(&owner, Timestamp::now(), Step::NotSpawned { why })?;
+                }
+                GATE_FAILED
+            }
+            Err(failure) => return Err(failure),
+        };
+        let ran = matches!(result.child, Child::Ended(_) | Child::Lost);
+        let (context, question, intent) = (self.context, self.question.clone(), self.intent.clone());
+        let record = self.record.clone();
+        let look =
+            async { if ran { Some(objections::look(&context, &question, &intent, &record).await) } else { None } };
+        let (finished, objections) = tokio::join!(self.finish(&owner, result), look);
+        // The command's status is the caller's answer, whatever becomes of the record; what was journalled is not lost.
+        if let Err(failure) = finished {
+            self.progress.error(&failure);
+            result.error.get_or_insert(failure.message);
+        }
+        self.say_kept(result);
+        self.say_afterwards(objections, ran && code != 0);
+        Ok(code)
+    }
+
+    /// Posts `started`, and runs the command where it still may.
+    async fn announce_and_run(
+        &mut self,
+        owner: &Ownership,
+        ready: &Ready,
+        signals: &mut Signals,
+        result: &mut Ran,
+    ) -> Result<u8, Refusal> {
+        let read = match self.confirm_started(result).await? {
+            Confirmed::Go => return self.child(owner, ready, signals, result).await,
+            Confirmed::Stop(read) => read,
+        };
+        let why = format!("the verdict became {} while the deploy was announced", read.verdict.decision.word());
+        self.progress.stopped(&read);
+        result.verdict = Some(read.verdict.decision.word());
+        result.error = Some(why.clone());
+        self.journal.step(owner, Timestamp::now(), Step::NotSpawned { why })?;
+        Ok(GATE_FAILED)
+    }
+
+    /// Says what came while the command ran, and what to do where it failed.
+    fn say_afterwards(&mut self, objections: Option<Result<Vec<String>, String>>, failed: bool) {
+        let task = self.record.task;
+        match objections {
+            Some(Ok(objections)) => {
+                for objection in &objections {
+                    self.progress.warn(&format!("{task}: while the command ran: {objection}"));
+                }
+                if !objections.is_empty() {
+                    self.progress.hint(&format!(
+                        "the command has run all the same; talk to them, and see `phabgate history {task}`"
+                    ));
+                }
+            }
+            Some(Err(why)) => {
+                self.progress.note(&format!("{task}: whether somebody said no meanwhile is not known: {why}"))
+            }
+            None => {}
+        }
+        if failed {
+            self.progress
+                .hint(&format!("the command failed; to roll back: `phabgate run {task} --action rollback -- COMMAND`"));
+        }
+    }
+
+    fn begin(&mut self, owner: &Ownership) -> Result<(), Refusal> {
+        let intent = journal::Intent {
+            way: Way::Run,
+            task: self.record.task,
+            server: self.context.server.clone(),
+            template: Box::new(self.record.clone()),
+            identity: identity(Some(&self.owner), &self.context),
+            marks: self.marks.clone(),
+        };
+        self.journal.step(owner, Timestamp::now(), Step::Intent(Box::new(intent)))?;
+        crash::point("after-intent");
+        self.journal.step(owner, Timestamp::now(), Step::Queued { record: Box::new(self.record.clone()) })?;
+        crash::point("after-queued-started");
+        Ok(())
+    }
+
+    /// Publishes `started`, and looks whether the command may start still. Where `started` cannot be confirmed in time
+    /// the deploy goes on; where the task was read and does not allow it any more, it does not.
+    async fn confirm_started(&mut self, result: &mut Ran) -> Result<Confirmed, Refusal> {
+        let deadline = Instant::now() + CONFIRM;
+        let (deploy, task) = (self.record.deploy, self.record.task);
+        let text = rendered(&self.record)?.to_string();
+        let (question, intent) = (self.question.clone(), self.intent.clone());
+        let known = self.marks.task.clone();
+        let mut announced = Announced::new(self.context, &question, &intent, known, (deploy, text), self.clock);
+        let mut unconfirmed = Some("another process holds the outbox".to_owned());
+        if let Some(held) = lock(&self.journal, self.context.server, CONFIRM).await? {
+            let due = self.journal.state(deploy)?.outbox().into_iter().find(|due| due.event == Event::Started);
+            unconfirmed = match due {
+                // Another process delivered it.
+                None => None,
+                Some(due) => self.publish_started(&held, &due, &mut announced, deadline, result).await?,
+            };
+        }
+        if let Some(why) = unconfirmed {
+            self.progress.warn(&format!("{task}: `started` is not confirmed ({why}); the outbox keeps it"));
+        }
+        let worse = announced.worse().await;
+        self.clock = announced.clock();
+        Ok(worse.map_or(Confirmed::Go, |read| Confirmed::Stop(Box::new(read))))
+    }
+
+    /// Publishes `started`; returns why it is not known to be on the task, where there is hope that it will be.
+    async fn publish_started(
+        &mut self,
+        held: &OutboxLock,
+        due: &Undelivered,
+        announced: &mut Announced<'_>,
+        deadline: Instant,
+        result: &mut Ran,
+    ) -> Result<Option<String>, Refusal> {
+        let (deploy, task, event) = (self.record.deploy, self.record.task, Event::Started);
+        let record = RecordLog { journal: &mut self.journal, lock: held, deploy, event, author: &self.owner.phid };
+        let mut log = Spoken { record, task, saying: self.progress };
+        let patience = Patience::until(deadline).polling(POLL);
+        match publisher(&self.context).publish(&mut log, announced, known(due), patience).await? {
+            PublishOutcome::Confirmed(Placed { transaction, .. }) => {
+                say_delivered(&self.context, task, event, transaction, self.progress);
+                result.delivered(Delivered { event, transaction });
+                Ok(None)
+            }
+            PublishOutcome::NotApplied(not) if not.cause == Cause::Refused => {
+                let words = not.error.filter(|_| self.is_open).map(|error| error.in_full());
+                say_refused(task, event, &words.unwrap_or(not.why), self.progress);
+                Ok(None)
+            }
+            PublishOutcome::NotApplied(NotApplied { why, .. }) | PublishOutcome::Unknown { why, .. } => Ok(Some(why)),
+        }
+    }
+
+    async fn child(
+        &mut self,
+        owner: &Ownership,
+        ready: &Ready,
+        signals: &mut Signals,
+        result: &mut Ran,
+    ) -> Result<u8, Refusal> {
+        // Times of the record are the server's: its clock at the start, and how long the command took, whatever is done to
+        // the clock of this host meanwhile.
+        let (started, begun) = (self.clock.now(), std::time::Instant::now());
+        self.journal.step(owner, started, Step::Spawning)?;
+        crash::point("after-spawning");
+        self.progress.note(&format!(
+            "{}: running: {}",
+            self.record.task,
+            shorten(self.record.command.as_deref().unwrap_or_default(), SHOWN_COMMAND)
+        ));
+        let mut watch = Watch { journal: &mut self.journal, owner, pid: None };
+        let ended = child::run(ready, signals, &mut watch).await;
+        crash::point("after-wait");
+        let took = jiff::SignedDuration::try_from(begun.elapsed()).unwrap_or_default();
+        match ended {
+            Ok(status) => {
+                let finished = started.checked_add(took).unwrap_or(started);
+                if let Err(error) = self.journal.step(owner, finished, Step::Exited { status }) {
+                    self.progress.error(&error.into());
+                }
+                crash::point("after-exited");
+                let how = match status {
+                    ExitStatus::Code(code) => format!("ended with status {code}"),
+                    ExitStatus::Signal(signal) => format!("was killed by signal {signal}"),
+                };
+                self.progress.note(&format!("{}: the command {how} after {}", self.record.task, time::rough(took)));
+                result.child = Child::Ended(status);
+                result.outcome.get_or_insert(outcome_of(status));
+                Ok(exit_code(status))
+            }
+            Err(error) => {
+                let message = error.to_string();
+                if error.was_started() {
+                    result.child = Child::Lost;
+                } else {
+                    self.journal.step(owner, Timestamp::now(), Step::NotSpawned { why: message.clone() })?;
+                }
+                self.progress.error(&Refusal::usage(message.clone(), "the task says so too"));
+                result.error = Some(message);
+                Ok(error.exit_code())
+            }
+        }
+    }
+
+    /// Says where the outcome is, where the journal could not be written since the command was started.
+    fn say_kept(&mut self, result: &mut Ran) {
+        result.kept = self.journal.kept();
+        let task = self.record.task;
+        let on_task = result.is_delivered(Event::Finished);
+        let said = match &result.kept {
+            Kept::InJournal => return,
+            Kept::Beside { path, why } => {
+                format!("{task}: how it ended is kept in {}, and the next command takes it in: {why}", path.display())
+            }
+            Kept::Nowhere { why } if on_task => {
+                format!("{task}: how it ended is on the task, and neither in the journal nor beside it: {why}")
+            }
+            Kept::Nowhere { why } => format!(
+                "{task}: how it ended is kept neither in the journal nor beside it, and is not known to be on the task: {why}"
+            ),
+        };
+        self.progress.warn(&said);
+        if matches!(result.kept, Kept::Nowhere { .. }) && !on_task {
+            self.say_by_hand();
+        }
+        result.error.get_or_insert(said);
+    }
+
+    /// Says what to write on the task by hand, where nothing else will.
+    fn say_by_hand(&mut self) {
+        let Ok(state) = self.journal.state(self.record.deploy) else { return };
+        let (deploy, task, end) = (self.record.deploy, self.record.task, state.finished_record());
+        let started = state.record(Event::Started).is_some_and(Outgoing::may_be_on_task);
+        let mut command = format!("phabgate record {task}");
+        if started {
+            command.push_str(&format!(" --deploy {deploy}"));
+        }
+        for (flag, time) in [("started", end.started), ("finished", end.finished)] {
+            command.extend(time.map(|time| format!(" --{flag}={time}")));
+        }
+        let outcome = match end.outcome {
+            Some(crate::record::Outcome::NotStarted) | None => "unknown --note 'the command was not started'",
+            Some(outcome) => outcome.word(),
+        };
+        command.push_str(&format!(" --outcome {outcome}"));
+        self.progress.hint(&format!(
+            "once the server takes writes, see whether `phabgate history {task}` shows the end; else type `{command}`, or write \
+             this on the task by hand:"
+        ));
+        if let Ok(comment) = rendered(&end) {
+            self.progress.by_hand(comment.words());
+        }
+    }
+
+    /// Queues and posts `finished`. From here on nothing changes the exit code: what cannot be posted is in the outbox.
+    async fn finish(&mut self, owner: &Ownership, result: &mut Ran) -> Result<(), Refusal> {
+        let deploy = self.record.deploy;
+        let state = self.journal.state(deploy)?;
+        if state.owes_finished() {
+            let record = Box::new(state.finished_record());
+            result.outcome = record.outcome;
+            self.journal.step(owner, Timestamp::now(), Step::Queued { record })?;
+            crash::point("after-queued-finished");
+        }
+        if is_replaced(&self.context, &self.owner, &self.journal.state(deploy)?, self.progress).await {
+            self.journal.step(owner, Timestamp::now(), Step::Closed)?;
+            return self.say_left(result);
+        }
+        let patience = Patience::until(Instant::now() + FINISH);
+        let done = deliver(&self.context, &self.owner, &mut self.journal, deploy, patience, self.progress).await?;
+        for delivered in done {
+            result.delivered(delivered);
+        }
+        self.journal.step(owner, Timestamp::now(), Step::Closed)?;
+        crash::point("after-closed");
+        self.say_left(result)
+    }
+
+    /// Says what stays in the outbox.
+    fn say_left(&mut self, result: &mut Ran) -> Result<(), Refusal> {
+        let left = self.journal.state(self.record.deploy)?.outbox();
+        let is_kept = !matches!(self.journal.kept(), Kept::Nowhere { .. });
+        for due in &left {
+            result.left(due, is_kept);
+        }
+        if !is_kept {
+            // No flush knows of it.
+            return Ok(());
+        }
+        // Of what was refused it was said what delivers it, which is no flush alone.
+        let waiting = left.iter().filter(|due| !matches!(due.phase, Phase::Refused { .. }));
+        let what: Vec<&str> = waiting.map(|due| due.event.word()).collect();
+        let said = match what.as_slice() {
+            [] => return Ok(()),
+            [one] => format!("{one} stays in the outbox: `phabgate outbox flush --wait` delivers it"),
+            more => {
+                format!("{} stay in the outbox: `phabgate outbox flush --wait` delivers them", more.join(" and "))
+            }
+        };
+        self.progress.warn(&said);
+        Ok(())
+    }
+}
+
+/// Journals the child's process id.
+struct Watch<'a> {
+    journal: &'a mut Journal,
+    owner: &'a Ownership,
+    pid: Option<u32>,
+}
+
+impl Hooks for Watch<'_> {
+    fn started(&mut self, pid: u32) {
+        crash::point("after-spawn");
+        self.pid = Some(pid);
+        // The child runs already: that its number could not be noted must not end it.
+        let _ = self.journal.step(self.owner, Timestamp::now(), Step::Spawned { pid });
+        crash::point("after-spawned");
+    }
+}

@@ -353,7 +353,7 @@ impl Errand<'_> {
         let report = shown.report(self.kind, team, ended, transaction);
         match ui.is_json() {
             true => ui.json(&report.json()),
-            false => ui.data(&report.text(ui.width())),
+            false => ui.data(&report.text(ui.invocation(), ui.width())),
         }
     }
 }

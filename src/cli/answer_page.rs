@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::ui::{BAD, FAINT, GOOD, HINT, MIND, NAME, hanging, styled};
 use crate::answer::missing;
 use crate::evidence::{AnswerKind, Evidence, Statement, Story};
+use crate::gate::Invocation;
 use crate::ids::{TaskId, TransactionId};
 use crate::policy::{Action, Policy};
 use crate::rules::{self, Intent, Outcome, RuleOutcome, TeamCount, Verdict};
@@ -280,7 +281,7 @@ impl Report<'_> {
     }
 
     /// For people.
-    pub(super) fn text(&self, width: usize) -> String {
+    pub(super) fn text(&self, invocation: Invocation, width: usize) -> String {
         let shown = self.shown;
         let title = shown.team_title(self.team);
         let (style, word, said) = match self.kind {
@@ -304,9 +305,12 @@ impl Report<'_> {
         match self.missing() {
             None => {}
             Some(missing) if missing.is_empty() => {
-                let words = "All that is needed is there. The deployer can type:";
+                // How the deployer calls the gate on their host is not known here, but for the sandbox.
+                let run = invocation.command(&format!("run {} -- COMMAND", shown.task));
+                let words =
+                    "All that is needed is there. The deployer can type, with sudo where the gate is installed so:";
                 page.push_str(&format!("\n{}", hanging("", 0, words, width)));
-                page.push_str(&format!("  {}\n", styled(HINT, &format!("phabgate run {} -- COMMAND", shown.task))));
+                page.push_str(&format!("  {}\n", styled(HINT, &run)));
             }
             Some(missing) => {
                 page.push_str(&format!("\n{}\n", styled(NAME, "It cannot be deployed yet")));

@@ -253,10 +253,15 @@ fn agree(
     }
     let refused = |message: String, hint: &str| Err(Failure::usage(message, hint.to_owned()));
     if !alike.is_empty() {
+        let (missing, add) = match record.outcome {
+            Some(_) => ("", ""),
+            None => (", how it ended is not said", " and --outcome"),
+        };
         return refused(
-            "a record of the same deployer and an overlapping time is there, and there is no terminal to ask on"
-                .to_owned(),
-            "add --yes where this is another deploy; --started and --finished set them apart",
+            format!(
+                "a record of the same deployer and an overlapping time is there{missing}, and there is no terminal to ask on"
+            ),
+            &format!("add --yes{add} where this is another deploy; --started and --finished set them apart"),
         );
     }
     if record.outcome.is_none() {

@@ -60,6 +60,10 @@ impl From<GatherError> for Refusal {
 
 impl From<JournalError> for Refusal {
     fn from(error: JournalError) -> Self {
-        Self { kind: RefusalKind::Incomplete, message: error.to_string(), hint: None }
+        let kind = match error {
+            JournalError::NoSuchDeploy { .. } => RefusalKind::Usage,
+            _ => RefusalKind::Incomplete,
+        };
+        Self { kind, message: error.to_string(), hint: None }
     }
 }

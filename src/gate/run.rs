@@ -23,6 +23,7 @@ use crate::ids::{DeployId, TaskId, TransactionId};
 use crate::journal::{
     self, Journal, Kept, OutboxLock, Outgoing, Ownership, Phase, ServerMarks, Stage, Step, Undelivered, Way, outcome_of,
 };
+use crate::policy::Action;
 use crate::publish::record::{RecordLog, known};
 use crate::publish::{Cause, NotApplied, Patience, Placed, PublishOutcome};
 use crate::record::render::{Rendered, render};
@@ -254,7 +255,10 @@ impl<P: RunProgress> Deploy<'_, P> {
             }
             None => {}
         }
-        if failed {
+        if failed && self.record.action.as_deref() == Some(Action::Rollback.word()) {
+            self.progress
+                .hint(&format!("the rollback failed: tell those who approved it, and see `phabgate history {task}`"));
+        } else if failed {
             self.progress
                 .hint(&format!("the command failed; to roll back: `phabgate run {task} --action rollback -- COMMAND`"));
         }

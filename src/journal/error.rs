@@ -129,7 +129,7 @@ pub enum JournalError {
         source: IllegalTransition,
     },
     /// The journal has no such deploy.
-    #[error("the journal {path} knows no deploy {deploy}; outbox list shows the ones that it waits for")]
+    #[error("the journal {path} knows no deploy {deploy}; `phabgate outbox list` shows those that wait")]
     NoSuchDeploy {
         /// The file.
         path: PathBuf,

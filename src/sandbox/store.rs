@@ -16,7 +16,8 @@ use super::world::{World, WorldError};
 /// What the server takes for the present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Clock {
-    /// Starts at the world's last transaction and runs on while it is served, so that its scenarios do not age.
+    /// Starts at the world's last transaction, or a second after it where the world is opened again, and runs on while it is
+    /// served, so that its scenarios do not age.
     #[default]
     Running,
     /// Stands still at this time, in seconds since 1970.
@@ -95,13 +96,17 @@ pub(crate) struct Store {
 impl Store {
     /// Opens the world.
     pub(crate) fn open(source: Source, clock: Clock) -> Result<Self, StoreError> {
+        let mut resumed = false;
         let (path, world, stamp) = match source {
             Source::BuiltIn => (None, begun()?, None),
             Source::World(world) => (None, *world, None),
             Source::File(path) => {
                 let _lock = lock(&path)?;
                 let (mut world, mut stamp) = match load(&path)? {
-                    Some(loaded) => loaded,
+                    Some(loaded) => {
+                        resumed = true;
+                        loaded
+                    }
                     None => begin(&path)?,
                 };
                 if has_known_tokens(&world)? {
@@ -111,7 +116,8 @@ impl Store {
                 (Some(path), world, Some(stamp))
             }
         };
-        let begins = world.last_event();
+        // Whoever opens it again comes after what was done before, however little of a second that took.
+        let begins = world.last_event().saturating_add(i64::from(resumed));
         let held = Held { world: world.into(), stamp, clock, offset: 0, started: Instant::now(), begins };
         Ok(Self { path, held: Mutex::new(held) })
     }
@@ -294,6 +300,15 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&path), 0o600);
         assert_eq!(mode(&folder.path().join("deep")), 0o700);
+    }
+
+    #[test]
+    fn a_world_that_is_opened_again_comes_after_what_was_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("world.json");
+        let open = || Store::open(Source::File(path.clone()), Clock::Running).unwrap();
+        let done = open().read(|world, _| world.last_event()).unwrap();
+        assert!(open().now() > done);
     }
 
     #[test]

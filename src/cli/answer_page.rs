@@ -307,8 +307,7 @@ impl Report<'_> {
             Some(missing) if missing.is_empty() => {
                 // How the deployer calls the gate on their host is not known here, but for the sandbox.
                 let run = invocation.command(&format!("run {} -- COMMAND", shown.task));
-                let words =
-                    "All that is needed is there. The deployer can type, with sudo where the gate is installed so:";
+                let words = "All that is needed is there. The deployer can type:";
                 page.push_str(&format!("\n{}", hanging("", 0, words, width)));
                 page.push_str(&format!("  {}\n", styled(HINT, &run)));
             }

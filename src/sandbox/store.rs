@@ -304,8 +304,8 @@ mod tests {
 
     #[test]
     fn a_world_that_is_opened_again_comes_after_what_was_done() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("world.json");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("world.json");
         let open = || Store::open(Source::File(path.clone()), Clock::Running).unwrap();
         let done = open().read(|world, _| world.last_event()).unwrap();
         assert!(open().now() > done);

@@ -15,13 +15,13 @@ use std::sync::Arc;
 use futures_util::{Stream, StreamExt, stream};
 
 use super::asker::{Asker, COMMENTS, Compared, Listed, Recorded};
-use super::mirror::{Facts, Filled, Mirror, Read, Sync};
+use super::mirror::{Facts, Filled, Mirror, Place, Read, Sync};
 use super::mirrored::teams;
 use super::population::{AuditError, Progress, Step};
 use crate::conduit::{Account, Client, ConduitError, Failure, Pages, Projects, Status};
 use crate::crash;
 use crate::evidence::{Tag, phids_below};
-use crate::ids::{TaskId, TransactionId};
+use crate::ids::TaskId;
 use crate::policy::Policy;
 
 /// How many tasks one call lists.
@@ -252,14 +252,16 @@ impl<'a> Reader<'a> {
 
     /// Reads the comments of the unchanged tasks again, some calls at once.
     async fn comments(&self, progress: &mut impl FnMut(Progress)) -> Result<(), AuditError> {
-        let (mut after, mut done): (Option<TransactionId>, _) = (None, 0);
+        let (mut after, mut done) = (Place::default(), 0);
         let of = Some(self.mirror.unchecked_count(&self.sync)?);
         loop {
             let mut parts = Vec::new();
             for _ in 0..self.concurrency * 2 {
-                let known = self.mirror.unchecked(&self.sync, after, COMMENTS)?;
-                let Some(last) = known.last() else { break };
-                after = Some(last.id);
+                let (known, last) = self.mirror.unchecked(&self.sync, after, COMMENTS)?;
+                if known.is_empty() {
+                    break;
+                }
+                after = last;
                 parts.push(known);
             }
             if parts.is_empty() {

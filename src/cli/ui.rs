@@ -166,14 +166,7 @@ impl Ui {
     /// # Errors
     /// Where it cannot be written to its end.
     pub(super) fn write(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-        let mut out = BufWriter::with_capacity(BUFFER, &mut self.out);
-        let written = write(&mut out).and_then(|()| out.flush());
-        // What is left must not be tried again when the buffer is dropped.
-        drop(out.into_parts());
-        match written {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            written => written.and_then(|()| flushed(&mut self.out)),
-        }
+        write_all(&mut self.out, write)
     }
 
     /// Writes JSON that is too much to be held at once.
@@ -181,7 +174,12 @@ impl Ui {
     /// # Errors
     /// Where it cannot be written to its end.
     pub(super) fn write_visible(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-        self.write(|out| write(&mut Visible(out)))
+        // Nothing is left in it that a terminal would act on: it has not to be looked through for that once more.
+        write_all(&mut self.out.as_inner(), |out| {
+            let mut out = Visible::of(out);
+            let written = write(&mut out);
+            written.and(out.flush())
+        })
     }
 
     /// Says what is being done, in a line.
@@ -226,6 +224,18 @@ impl Ui {
     }
 }
 
+/// Writes what is too much to be held at once. Nobody reading it any more is no error.
+fn write_all(mut stream: &mut impl Write, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut out = BufWriter::with_capacity(BUFFER, &mut stream);
+    let written = write(&mut out).and_then(|()| out.flush());
+    // What is left must not be tried again when the buffer is dropped.
+    drop(out.into_parts());
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.and_then(|()| flushed(stream)),
+    }
+}
+
 /// Flushes standard output. The standard library passes over one that is not open for writing, so that is looked at here.
 fn flushed(out: &mut impl Write) -> io::Result<()> {
     out.flush()?;
@@ -252,25 +262,66 @@ pub(super) fn without_error_numbers(text: &str) -> String {
 /// How much is written at once.
 const BUFFER: usize = 64 << 10;
 
-/// Escapes what is written, as [`visible`] does. Whoever writes JSON writes whole characters.
-struct Visible<'a>(&'a mut dyn Write);
+/// Escapes what is written, as [`visible`] does. Whoever writes JSON writes whole characters, a few at a time: they are
+/// looked at together.
+struct Visible<'a> {
+    out: &'a mut dyn Write,
+    waiting: Vec<u8>,
+}
+
+impl<'a> Visible<'a> {
+    fn of(out: &'a mut dyn Write) -> Self {
+        Self { out, waiting: Vec::with_capacity(BUFFER) }
+    }
+
+    fn pass(&mut self) -> io::Result<()> {
+        // Nearly all of it is plain, which is told from the bytes.
+        let is_plain = |byte: &u8| matches!(byte, b'\n' | b' '..=b'~');
+        // Without a way out of the middle many bytes are looked at at once.
+        let plain = |some: &[u8]| some.iter().fold(true, |plain, byte| plain & is_plain(byte));
+        let waiting = std::mem::take(&mut self.waiting);
+        for some in parts(&waiting) {
+            if plain(some) {
+                self.out.write_all(some)?;
+            } else {
+                let text = std::str::from_utf8(some);
+                let text = text.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+                self.out.write_all(visible(text).as_bytes())?;
+            }
+        }
+        self.waiting = waiting;
+        self.waiting.clear();
+        Ok(())
+    }
+}
+
+/// How many bytes are looked at together, and what it takes to come to the end of their line.
+const LOOK: usize = 1 << 10;
+
+/// Cuts bytes into parts of whole lines.
+fn parts(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let from = LOOK.min(rest.len());
+        let end = rest[from..].iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| from + at + 1);
+        let (part, left) = rest.split_at(end);
+        rest = left;
+        (!part.is_empty()).then_some(part)
+    })
+}
 
 impl Write for Visible<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // Nearly all of it is plain, which is told from the bytes.
-        if bytes.iter().all(|byte| matches!(byte, b'\n' | b' '..=b'~')) {
-            return self.0.write_all(bytes).map(|()| bytes.len());
-        }
-        let text = std::str::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        match text.chars().any(|character| character != '\n' && crate::text::is_hidden(character)) {
-            true => self.0.write_all(visible(text).as_bytes())?,
-            false => self.0.write_all(bytes)?,
+        self.waiting.extend_from_slice(bytes);
+        if self.waiting.len() >= BUFFER {
+            self.pass()?;
         }
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.pass()?;
+        self.out.flush()
     }
 }
 
@@ -331,6 +382,25 @@ mod tests {
         assert_eq!(rule(40), "  ok    team:sre\n    approved by sre1 and by sre2\n");
         let hint = hanging("                      hint: ", 28, "ask sre1 to comment on T6, or page them", 40);
         assert_eq!(hint, "    hint: ask sre1 to comment on T6, or\n          page them\n");
+    }
+
+    #[test]
+    fn what_a_terminal_would_act_on_is_escaped_wherever_it_stands_in_what_is_written() {
+        let mut told = String::new();
+        for number in 0..40_000 {
+            told.push_str(match number % 1_000 {
+                7 => "\"\u{9b}2J\u{202e}\",\n",
+                8 => "\"h\u{e9}\u{1f600}\",\n",
+                _ => "\"plain\",\n",
+            });
+        }
+        let mut written = Vec::new();
+        let mut out = Visible::of(&mut written);
+        told.split_inclusive('"').for_each(|some| out.write_all(some.as_bytes()).unwrap());
+        out.flush().unwrap();
+        drop(out);
+        assert!(written == visible(&told).as_bytes());
+        assert!(told.len() > 2 * BUFFER && !String::from_utf8(written).unwrap().contains('\u{9b}'));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! In the room: sending, reading, classifying, redacting. Not in the room: trying again and what a reply means.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,8 +11,9 @@ use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 use url::{Host, Url};
 
@@ -25,6 +27,9 @@ use crate::secrets;
 
 /// No right reply is larger; the largest is a page of 1,000 transactions.
 const REPLY_LIMIT: usize = 32 << 20;
+
+/// For a reply that says to be so large there is room before it comes; what is larger has to come first.
+const LIKELY: usize = 4 << 20;
 
 /// The most bytes that one command reads in all, but for an audit.
 const COMMAND_LIMIT: usize = 512 << 20;
@@ -233,11 +238,9 @@ impl Client {
     }
 
     async fn exchange(&self, method: &str, params: &Map<String, Value>) -> Result<(Vec<u8>, Head), Failure> {
-        let mut params = params.clone();
-        if let Some(token) = &self.token {
-            params.insert("__conduit__".into(), json!({"token": token.expose_secret()}));
-        }
-        let form = [("params", Value::Object(params).to_string()), ("output", "json".to_owned())];
+        let asked = Asked { token: self.token.as_deref(), params };
+        let asked = serde_json::to_string(&asked).map_err(|error| Failure::Broken(self.redact(&error.to_string())))?;
+        let form = [("params", asked.as_str()), ("output", "json")];
         let url = format!("{}/api/{method}", self.base.as_str().trim_end_matches('/'));
         let send = async { self.http.post(url).form(&form).send().await.map_err(|error| self.broken(&error)) };
         let mut response = match &self.door {
@@ -245,7 +248,8 @@ impl Client {
             None => send.await?,
         };
         let head = Head::of(response.status().as_u16(), response.headers());
-        let mut body = Vec::new();
+        let length = response.content_length().and_then(|length| usize::try_from(length).ok());
+        let mut body = Vec::with_capacity(length.unwrap_or_default().min(LIKELY));
         while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(&error))? {
             if body.len() + chunk.len() > REPLY_LIMIT {
                 return Err(Failure::TooLarge { limit: REPLY_LIMIT });
@@ -280,7 +284,8 @@ impl Client {
         }
         // At once what it most often is; only what is no such result is looked at again to tell why.
         if head.status == 200
-            && let Ok(Envelope { result: Some(result), error_code: None, .. }) = serde_json::from_slice(body)
+            && let Ok(text) = std::str::from_utf8(body)
+            && let Ok(Envelope { result: Some(result), error_code: None, .. }) = serde_json::from_str(text)
         {
             return Ok(Reply { result, date: head.date });
         }
@@ -331,6 +336,31 @@ impl Client {
 /// Replaces everything in the text that looks like a token of any kind.
 fn redact_tokens(text: &str) -> String {
     secrets::replaced(text, secrets::find(text), "***")
+}
+
+/// The parameter that is about the call itself.
+const META: &str = "__conduit__";
+
+/// The parameters of a call as they are sent: with the token, and as they are, since there may be many.
+struct Asked<'a> {
+    token: Option<&'a SecretString>,
+    params: &'a Map<String, Value>,
+}
+
+impl Serialize for Asked<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(token) = self.token {
+            map.serialize_entry(META, &BTreeMap::from([("token", token.expose_secret())]))?;
+        }
+        for (name, value) in self.params {
+            // Whoever gives parameters of their own gives no token with them.
+            if self.token.is_none() || name != META {
+                map.serialize_entry(name, value)?;
+            }
+        }
+        map.end()
+    }
 }
 
 #[derive(serde::Deserialize)]

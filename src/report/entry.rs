@@ -6,6 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::kept::Kept;
 use crate::audit::{Deploy, Finding, TaskAudit};
 use crate::evidence::records::Standing;
 use crate::evidence::timeline::Moment;
@@ -14,7 +15,7 @@ use crate::record::{ApprovalKind, Event, ExitStatus, Outcome};
 use crate::rules;
 
 /// An audited task.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskEntry {
     /// The task.
     pub task: TaskId,
@@ -38,7 +39,7 @@ impl TaskEntry {
 }
 
 /// A deploy and the evidence that it was judged by.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeployEntry {
     /// Its id.
     pub deploy: DeployId,
@@ -76,10 +77,17 @@ pub struct DeployEntry {
     pub verdict: String,
     /// The same, with those in the teams whom a recorder's record names as approvers.
     pub verdict_as_recorded: String,
-    /// Every rule and what it found, by the verdict as recorded.
-    pub rules: Vec<RuleEntry>,
     /// Every approval, whether it counted or not, by the verdict as recorded.
     pub approvals: Vec<ApprovalEntry>,
+    /// What only the page tells, at length.
+    pub details: Kept<Details>,
+}
+
+/// The particulars of a deploy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Details {
+    /// Every rule and what it found, by the verdict as recorded.
+    pub rules: Vec<RuleEntry>,
     /// Its records, oldest first.
     pub records: Vec<RecordEntry>,
 }
@@ -200,9 +208,8 @@ impl DeployEntry {
             drill: deploy.drill,
             tagged,
             approved,
-            rules: rules.collect(),
             approvals: approvals.collect(),
-            records: deploy.records.iter().map(record).collect(),
+            details: Details { rules: rules.collect(), records: deploy.records.iter().map(record).collect() }.into(),
             transaction: deploy.first(),
             verdict: deploy.verdict.decision.word().to_owned(),
             verdict_as_recorded: verdict_as_recorded.decision.word().to_owned(),

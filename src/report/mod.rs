@@ -10,6 +10,7 @@ pub mod entry;
 pub mod figures;
 pub mod html;
 pub mod json;
+pub mod kept;
 pub mod prometheus;
 pub mod spool;
 

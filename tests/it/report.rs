@@ -8,7 +8,7 @@ use phabgate::ids::{TaskId, TransactionId};
 use phabgate::policy::{Policy, Reason, Role, Team};
 use phabgate::record::{ApprovalKind, Event, ExitStatus, Outcome};
 use phabgate::report::Report;
-use phabgate::report::entry::{ApprovalEntry, DeployEntry, RecordEntry, RuleEntry, TaskEntry};
+use phabgate::report::entry::{ApprovalEntry, DeployEntry, Details, RecordEntry, RuleEntry, TaskEntry};
 use phabgate::report::figures::Figures;
 use phabgate::rules::Outcome as RuleOutcome;
 use url::Url;
@@ -55,7 +55,9 @@ impl Sample {
         deploy.command = Some(HOSTILE.to_owned());
         deploy.change = Some(HOSTILE.to_owned());
         deploy.action = Some(HOSTILE.to_owned());
-        deploy.rules[0].message = phabgate::text::inert(HOSTILE);
+        let mut details = deploy.details.read().unwrap().into_owned();
+        details.rules[0].message = phabgate::text::inert(HOSTILE);
+        deploy.details = details.into();
         deploy.approvals[0].user = HOSTILE.to_owned();
         deploy.approvals[0].team = HOSTILE.to_owned();
         deploy.approvals[0].evidence = Some("javascript:window.pwned=4".to_owned());
@@ -169,6 +171,7 @@ fn task(number: u64, months: i64, reason: &str) -> TaskEntry {
     }
     let record =
         |event, offset, time| RecordEntry { event, transaction: transaction(offset), time, changed: number % 10 == 9 };
+    let records = vec![record(Event::Started, 6, started), record(Event::Finished, 7, finished)];
     let uuid = format!("0197{number:04x}-0000-7000-8000-{number:012x}");
     let verdict = if fails { "denied" } else { "allowed" };
     let deploy = DeployEntry {
@@ -190,9 +193,8 @@ fn task(number: u64, months: i64, reason: &str) -> TaskEntry {
         not_started: false,
         verdict: verdict.to_owned(),
         verdict_as_recorded: verdict.to_owned(),
-        rules,
         approvals,
-        records: vec![record(Event::Started, 6, started), record(Event::Finished, 7, finished)],
+        details: Details { rules, records }.into(),
     };
     let id = TaskId::new(400_000 + number).unwrap();
     let title =

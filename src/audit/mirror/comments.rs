@@ -80,11 +80,18 @@ fn digest(row: &Transaction) -> [u8; 32] {
 }
 
 /// The comments of the unchanged tasks that this run has not looked at.
-/// In the order of the comments, which a `CROSS JOIN` keeps: SQLite would sort all of them for each part otherwise.
-const UNCHECKED: &str = "FROM comment c CROSS JOIN task t ON t.id = c.task
-    CROSS JOIN member m ON m.scope = ?1 AND m.task = t.phid
+/// In the order of the tasks, which a `CROSS JOIN` keeps, so that each task is looked up once and nothing has to be sorted.
+const UNCHECKED: &str = "FROM task t CROSS JOIN member m ON m.scope = ?1 AND m.task = t.phid
+    CROSS JOIN comment c ON c.task = t.id
     WHERE m.shown = ?2 AND t.read <> ?2 AND t.trouble IS NULL
     AND NOT EXISTS (SELECT 1 FROM checked k WHERE k.id = c.id)";
+
+/// A place among the comments, in the order of their tasks; the first is before all of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Place {
+    task: i64,
+    comment: i64,
+}
 
 impl Mirror {
     /// Remembers the comments of a history.
@@ -110,30 +117,28 @@ impl Mirror {
         self.count(&sql, params![sync.scope, sync.id])
     }
 
-    /// The next comments that this run has to look at, `limit` at most, after this one.
+    /// The next comments that this run has to look at, `limit` at most, and the place of the last of them.
     ///
     /// # Errors
     /// Where they cannot be read.
-    pub fn unchecked(
-        &self,
-        sync: &Sync,
-        after: Option<TransactionId>,
-        limit: usize,
-    ) -> Result<Vec<Known>, MirrorError> {
+    pub fn unchecked(&self, sync: &Sync, after: Place, limit: usize) -> Result<(Vec<Known>, Place), MirrorError> {
         let error = self.error("read");
-        let sql = format!("SELECT c.id, c.phid, c.digest {UNCHECKED} AND c.id > ?3 ORDER BY c.id LIMIT ?4");
+        let sql = format!(
+            "SELECT c.id, c.phid, c.digest, c.task {UNCHECKED} AND t.id >= ?3 AND (t.id > ?3 OR c.id > ?4)
+             ORDER BY t.id, c.id LIMIT ?5"
+        );
         let mut statement = self.connection.prepare_cached(&sql).map_err(&error)?;
-        let rows = statement
-            .query_map(params![sync.scope, sync.id, after.map_or(-1, |id| number(id.0)), limit as i64], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, [u8; 32]>(2)?))
-            })
-            .map_err(&error)?;
-        let read = |row: Result<(i64, String, [u8; 32]), rusqlite::Error>| {
-            let (id, phid, digest) = row.map_err(&error)?;
-            let phid = self.phid(phid, "a comment")?;
-            Ok(Known { id: TransactionId(u64::try_from(id).unwrap_or_default()), phid, digest })
-        };
-        rows.map(read).collect()
+        let values = params![sync.scope, sync.id, after.task, after.comment, limit as i64];
+        let mut rows = statement.query(values).map_err(&error)?;
+        let (mut known, mut last) = (Vec::with_capacity(limit), after);
+        while let Some(row) = rows.next().map_err(&error)? {
+            let id: i64 = row.get(0).map_err(&error)?;
+            let phid = self.phid(row.get(1).map_err(&error)?, "a comment")?;
+            let digest = row.get(2).map_err(&error)?;
+            last = Place { task: row.get(3).map_err(&error)?, comment: id };
+            known.push(Known { id: TransactionId(u64::try_from(id).unwrap_or_default()), phid, digest });
+        }
+        Ok((known, last))
     }
 
     /// Takes in comments as they are now, and marks them as looked at. What is told otherwise than before is put aside.

@@ -25,7 +25,7 @@ mod schema;
 mod tests;
 mod verdicts;
 
-pub use comments::{Known, Seen};
+pub use comments::{Known, Place, Seen};
 pub use error::MirrorError;
 pub use found::Unseen;
 pub use histories::{History, Mirrored, Read};

@@ -3,11 +3,13 @@
 //! In the room: the row and the evidence of one deploy. A long history has many rows, so each is written with as little
 //! markup as it can. Not in the room: what is told of a restricted task (the entries hold no text of it).
 
+use std::io;
+
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, Render, html};
 
 use super::super::Report;
-use super::super::entry::{ApprovalEntry, DeployEntry, RuleEntry, TaskEntry, past};
+use super::super::entry::{ApprovalEntry, DeployEntry, Details, RuleEntry, TaskEntry, past};
 use super::super::figures::NO_REASON;
 use super::meaning;
 use super::words::{Made, link, mark, minute, place, second, shown_by};
@@ -29,12 +31,15 @@ pub(super) fn month(time: Timestamp) -> String {
 }
 
 /// Adds the rows of a task whose worst finding is as bad as this; those without any where it is `None`.
-pub(super) fn rows(report: &Report<'_>, task: &TaskEntry, worst: Option<Severity>, out: &mut String) {
+///
+/// # Errors
+/// Where the details of a deploy cannot be read.
+pub(super) fn rows(report: &Report<'_>, task: &TaskEntry, worst: Option<Severity>, out: &mut String) -> io::Result<()> {
     let is_asked = |found: &[&Finding]| found.iter().map(|finding| finding.severity).max() == worst;
     for deploy in &task.deploys {
         let found: Vec<&Finding> = task.against(deploy).collect();
         if is_asked(&found) {
-            row(report, task, deploy, &found).render_to(out);
+            row(report, task, deploy, &*deploy.details.read()?, &found).render_to(out);
         }
     }
     let alone: Vec<&Finding> = task.alone().collect();
@@ -43,6 +48,7 @@ pub(super) fn rows(report: &Report<'_>, task: &TaskEntry, worst: Option<Severity
     {
         row_of_task(report, task, first.time, &alone).render_to(out);
     }
+    Ok(())
 }
 
 /// The anchor of the row of a deploy; that of its task where it is about none.
@@ -53,7 +59,7 @@ pub(super) fn anchor(task: TaskId, deploy: Option<&DeployEntry>) -> String {
     }
 }
 
-fn row(report: &Report<'_>, task: &TaskEntry, deploy: &DeployEntry, found: &[&Finding]) -> Markup {
+fn row(report: &Report<'_>, task: &TaskEntry, deploy: &DeployEntry, details: &Details, found: &[&Finding]) -> Markup {
     html! {
         details.d id=(anchor(task.task, Some(deploy))) data-r=(Inert(reason(deploy))) data-m=(month(deploy.time()))
             data-f=[names(found)] data-s=[severities(found)] {
@@ -75,9 +81,9 @@ fn row(report: &Report<'_>, task: &TaskEntry, deploy: &DeployEntry, found: &[&Fi
                     (approvals(report, task.task, &deploy.approvals))
                 }
                 div {
-                    (rules(&deploy.rules))
+                    (rules(&details.rules))
                     h4 { "Records" }
-                    ul { @for record in &deploy.records {
+                    ul { @for record in &details.records {
                         li {
                             (record.event.word()) ", " (second(record.time)) " "
                             (shown_by(report, task.task, record.transaction))

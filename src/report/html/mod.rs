@@ -56,7 +56,7 @@ pub fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     for worst in [Some(Severity::Error), Some(Severity::Warning), Some(Severity::Notice), None] {
         let mut write = |task: &TaskEntry| {
             rows.clear();
-            deploy::rows(report, task, worst, &mut rows);
+            deploy::rows(report, task, worst, &mut rows)?;
             out.write_all(rows.as_bytes())
         };
         match worst {

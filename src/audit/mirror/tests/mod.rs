@@ -140,11 +140,11 @@ fn the_comments_of_unchanged_tasks_are_looked_at_once_a_run() {
     // They were just read.
     assert_eq!(bench.mirror.unchecked_count(&sync).unwrap(), 0);
     let next = bench.list(&history.task(), 200);
-    let known = bench.mirror.unchecked(&next, None, 10).unwrap();
+    let (known, last) = bench.mirror.unchecked(&next, Place::default(), 10).unwrap();
     assert_eq!((known.len(), bench.mirror.unchecked_count(&next).unwrap()), (1, 1));
     bench.mirror.compare(&next, &seen(history.timeline().transactions())).unwrap();
     assert_eq!(bench.mirror.unchecked_count(&next).unwrap(), 0);
-    assert!(bench.mirror.unchecked(&bench.list(&history.task(), 300), Some(known[0].id), 10).unwrap().is_empty());
+    assert!(bench.mirror.unchecked(&bench.list(&history.task(), 300), last, 10).unwrap().0.is_empty());
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn a_transaction_that_is_gone_puts_its_task_in_doubt_and_is_kept() {
     let sync = bench.list(&history.task(), 100);
     bench.keep(&sync, &history);
     let next = bench.list(&history.task(), 200);
-    let known = bench.mirror.unchecked(&next, None, 10).unwrap();
+    let (known, _) = bench.mirror.unchecked(&next, Place::default(), 10).unwrap();
     bench.mirror.miss(&known).unwrap();
     assert_eq!(bench.pending(&next), 1);
     let mut rows = history.timeline().transactions().to_vec();

@@ -128,7 +128,12 @@ pub(crate) fn pieces(text: &str, also: impl Fn(char, &str) -> bool) -> impl Iter
 /// assert_eq!(inert("\\u{a}"), "\\u{5c}u{a}");
 /// ```
 pub fn inert(text: &str) -> String {
-    Inert(text).to_string()
+    if is_plain(text) { text.to_owned() } else { Inert(text).to_string() }
+}
+
+/// Whether a text is inert as it is, which nearly every one is: nothing in it needs a second look.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'\\')
 }
 
 /// Shows a text as [`inert`] does, without a copy.
@@ -137,6 +142,9 @@ pub struct Inert<'a>(pub &'a str);
 
 impl fmt::Display for Inert<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if is_plain(self.0) {
+            return f.pad(self.0);
+        }
         let mut out = String::with_capacity(self.0.len());
         pieces(self.0, |_, _| false).for_each(|piece| piece.push_to(&mut out));
         f.pad(&out)
@@ -192,6 +200,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_taken_as_it_is_would_not_be_written_otherwise(text in "[ -~]{0,12}|\\PC{0,6}|\\\\u\\{a\\}") {
+            let mut slowly = String::new();
+            pieces(&text, |_, _| false).for_each(|piece| piece.push_to(&mut slowly));
+            prop_assert_eq!(inert(&text), slowly.clone());
+            prop_assert_eq!(Inert(&text).to_string(), slowly);
+        }
+    }
 
     #[test]
     fn every_kind_of_hidden_character_is_written_out() {

@@ -12,7 +12,9 @@ use jiff::Timestamp;
 use super::mirror::{Facts, History, Known, Read, Seen};
 use super::mirrored::{evidence, unfit};
 use super::written::Written;
-use crate::conduit::{Account, Change, Client, ConduitError, Failure, Pages, Project, Reply, Task, Transaction};
+use crate::conduit::{
+    Account, Change, Client, ConduitError, Failure, Pages, Project, Reply, SealedRows, Task, Transaction,
+};
 use crate::evidence::merge::merge;
 use crate::evidence::timeline::untold;
 use crate::evidence::{Evidence, contradiction, differences};
@@ -57,8 +59,13 @@ pub(super) struct Compared {
 
 impl Asker {
     /// Lists the next tasks that carry a tag.
-    pub(super) async fn tagged(&self, tag: &Phid<ProjectKind>, pages: &mut Pages) -> Result<Listed, ConduitError> {
-        listed(self.client.tagged_page(tag, pages).await?)
+    pub(super) async fn tagged(&self, tag: &Phid<ProjectKind>, pages: &mut Pages) -> Result<SealedRows, ConduitError> {
+        self.client.tagged_page(tag, pages).await
+    }
+
+    /// The tasks of such a page.
+    pub(super) fn tasks_in(page: &SealedRows) -> Result<Listed, ConduitError> {
+        listed(Client::tagged_tasks(page)?)
     }
 
     /// Lists these tasks.
@@ -72,8 +79,13 @@ impl Asker {
     }
 
     /// Reads the next of what the recorders wrote on any task.
-    pub(super) async fn recorded(&self, pages: &mut Pages) -> Result<Recorded, ConduitError> {
-        let rows = self.client.page_by(&self.facts.recorders, pages).await?;
+    pub(super) async fn recorded(&self, pages: &mut Pages) -> Result<SealedRows, ConduitError> {
+        self.client.page_by(&self.facts.recorders, pages).await
+    }
+
+    /// What they wrote on such a page.
+    pub(super) fn records_in(&self, page: &SealedRows) -> Result<Recorded, ConduitError> {
+        let rows = Client::done_by(&self.facts.recorders, page)?;
         let tasks = rows.iter().filter(|row| may_record(row)).map(|row| row.task.clone()).collect();
         Ok(Recorded { comments: seen(rows).collect(), tasks })
     }

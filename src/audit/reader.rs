@@ -12,13 +12,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 
 use super::asker::{Asker, COMMENTS, Compared, Listed, Recorded};
 use super::mirror::{Facts, Filled, Mirror, Place, Read, Sync};
 use super::mirrored::teams;
 use super::population::{AuditError, Progress, Step};
-use crate::conduit::{Account, Client, ConduitError, Failure, Pages, Projects, Status};
+use crate::conduit::{Account, Client, ConduitError, Failure, Pages, Projects, SealedRows, Status};
 use crate::crash;
 use crate::evidence::{Tag, phids_below};
 use crate::ids::TaskId;
@@ -28,6 +28,8 @@ use crate::policy::Policy;
 const TASKS: usize = 100;
 /// The most pages of a listing: a server that always has another one is not listened to for ever.
 const PAGES: usize = 20_000;
+/// Of how many pages of one listing something is made at once.
+const MADE: usize = 3;
 /// How many histories are written at once. A killed audit has to read these again, and those that were read meanwhile.
 const KEPT: usize = 20;
 
@@ -180,10 +182,10 @@ impl<'a> Reader<'a> {
                 let (asker, tag) = (Arc::clone(&self.asker), tag.clone());
                 elsewhere(async move { Ok((asker.tagged(&tag, &mut pages).await?, pages)) })
             };
-            let mut next = Some(ask(Pages::of(TASKS).at_most(PAGES)));
-            while let Some(page) = next.take() {
-                let (page, pages) = page.await?;
-                next = (!pages.ended()).then(|| ask(pages));
+            let listed = one_by_one(Pages::of(TASKS).at_most(PAGES), ask, |page| Asker::tasks_in(&page));
+            let mut listed = std::pin::pin!(listed);
+            while let Some(page) = listed.next().await {
+                let page = page?;
                 let some = page.result.len();
                 self.keep_listed(page, true)?;
                 crash::point("mirror-listed");
@@ -208,10 +210,11 @@ impl<'a> Reader<'a> {
             let asker = Arc::clone(&self.asker);
             elsewhere(async move { Ok((asker.recorded(&mut from).await?, from)) })
         };
-        let mut next = Some(ask(Client::pages_by().at_most(PAGES)));
-        while let Some(page) = next.take() {
-            let (Recorded { comments, tasks }, from) = page.await.map_err(too_old)?;
-            next = (!from.ended()).then(|| ask(from));
+        let asker = Arc::clone(&self.asker);
+        let read = one_by_one(Client::pages_by().at_most(PAGES), ask, move |page| asker.records_in(&page));
+        let mut read = std::pin::pin!(read);
+        while let Some(page) = read.next().await {
+            let Recorded { comments, tasks } = page.map_err(too_old)?;
             self.mirror.record(&self.sync, &tasks)?;
             self.mirror.compare(&self.sync, &comments)?;
             advance(comments.len());
@@ -296,6 +299,24 @@ impl<'a> Reader<'a> {
         }
         Ok(())
     }
+}
+
+/// Reads pages one after the other: while something is made of one on another thread, the next is asked for.
+fn one_by_one<T: Send + 'static, A: Future<Output = Result<(SealedRows, Pages), AuditError>>>(
+    first: Pages,
+    ask: impl Fn(Pages) -> A + Clone,
+    make: impl Fn(SealedRows) -> Result<T, ConduitError> + Clone + Send + 'static,
+) -> impl Stream<Item = Result<T, AuditError>> {
+    let asked = stream::try_unfold(Some(ask(first)), move |asked| {
+        let (ask, make) = (ask.clone(), make.clone());
+        async move {
+            let Some(asked) = asked else { return Ok(None) };
+            let (page, pages) = asked.await?;
+            let made = elsewhere(async move { make(page) });
+            Ok(Some((made, (!pages.ended()).then(|| ask(pages)))))
+        }
+    });
+    asked.try_buffered(MADE)
 }
 
 /// Sees to it that the server is the one that the mirror is of, and not another that answers at its URL now: the tag, who

@@ -65,8 +65,10 @@ struct Opened {
 impl Judge<'_> {
     fn judge<E: Serialize + DeserializeOwned>(&self, task: Mirrored, tell: &impl Fn(TaskAudit) -> E) -> Judged<E> {
         let (id, version) = (task.id, task.version);
-        let restricted = task.is_restricted(&self.policy.open_spaces);
-        let unread = |why| Unread { task: id, why, restricted, findings: Vec::new() };
+        let unread = |why| {
+            let restricted = task.is_restricted(&self.policy.open_spaces);
+            Unread { task: id, why, restricted, findings: Vec::new() }
+        };
         // A task that cannot be judged without a panic is one that could not be read.
         let judged = catch_unwind(AssertUnwindSafe(|| self.find(&task, tell)));
         let judged = judged.unwrap_or_else(|_| Err("it cannot be judged".to_owned()));

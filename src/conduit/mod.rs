@@ -18,7 +18,7 @@ mod unreached;
 mod user;
 
 pub use error::{ConduitError, Failure, WriteEffect};
-pub use paging::Pages;
+pub use paging::{Pages, SealedRows};
 pub use project::{Project, Projects, Subproject};
 pub use refusals::Refusals;
 pub use route::{Authorities, Proxy, Route};

@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::error::{ConduitError, Failure};
+use super::error::{ConduitError, Failure, misshapen};
 use super::transport::{Client, Reply};
 
 /// The most bytes of one listing that is held in memory whole.
@@ -23,6 +24,30 @@ const SHRINK: usize = 8;
 pub(super) struct Page<T> {
     pub(super) data: Vec<T>,
     cursor: Cursor,
+}
+
+/// The same, of which nobody has looked at the rows.
+#[derive(Debug, Deserialize)]
+struct Sealed {
+    data: Box<RawValue>,
+    cursor: Cursor,
+}
+
+/// The rows of a page as they came: the next page can be asked for before anything is made of them.
+#[derive(Debug)]
+pub struct SealedRows {
+    method: &'static str,
+    rows: Box<RawValue>,
+    date: Option<Timestamp>,
+}
+
+impl SealedRows {
+    /// Reads the rows.
+    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<Reply<Vec<T>>, ConduitError> {
+        let result = serde_json::from_str(self.rows.get())
+            .map_err(|error| Client::unexpected(self.method, misshapen(&error)))?;
+        Ok(Reply { result, date: self.date })
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -125,20 +150,43 @@ impl Client {
         params: &Map<String, Value>,
         pages: &mut Pages,
     ) -> Result<Reply<Vec<T>>, ConduitError> {
+        let (reply, bytes) = self.ask_page::<Page<T>>(method, params, pages).await?;
+        let Page { data, cursor } = reply.result;
+        pages.advance(method, cursor, bytes)?;
+        Ok(Reply { result: data, date: reply.date })
+    }
+
+    /// The same, and the rows are left for later.
+    pub(super) async fn read_sealed(
+        &self,
+        method: &'static str,
+        params: &Map<String, Value>,
+        pages: &mut Pages,
+    ) -> Result<SealedRows, ConduitError> {
+        let (reply, bytes) = self.ask_page::<Sealed>(method, params, pages).await?;
+        let Sealed { data: rows, cursor } = reply.result;
+        pages.advance(method, cursor, bytes)?;
+        Ok(SealedRows { method, rows, date: reply.date })
+    }
+
+    /// Asks for the next page, and says how many bytes it had.
+    async fn ask_page<P: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: &Map<String, Value>,
+        pages: &mut Pages,
+    ) -> Result<(Reply<P>, usize), ConduitError> {
         let mut params = params.clone();
         if let Some(after) = &pages.after {
             params.insert("after".into(), Value::from(after.as_str()));
         }
-        let (reply, bytes) = loop {
+        loop {
             params.insert("limit".into(), Value::from(pages.size));
-            match self.read_sized::<Page<T>>(method, &params).await {
+            match self.read_sized::<P>(method, &params).await {
                 Err(ConduitError { kind: Failure::TooLarge { .. }, .. }) if pages.shrink() => {}
-                reply => break reply?,
+                reply => return reply,
             }
-        };
-        let Page { data, cursor } = reply.result;
-        pages.advance(method, cursor, bytes)?;
-        Ok(Reply { result: data, date: reply.date })
+        }
     }
 
     /// Reads all pages of a search, 100 rows each.

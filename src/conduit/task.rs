@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::error::{ConduitError, Failure};
-use super::paging::{Page, Pages};
+use super::paging::{Page, Pages, SealedRows};
 use super::transport::{Client, Reply};
 use super::{epoch, params};
 use crate::ids::{Phid, Project, Space, Task as TaskKind, TaskId, User, Xact};
@@ -240,18 +240,27 @@ impl Client {
         }
     }
 
-    /// The next page of the tasks that carry this tag or one below it, oldest first (`maniphest.search`).
+    /// The next page of the tasks that carry this tag or one below it, oldest first (`maniphest.search`), for
+    /// [`Client::tagged_tasks`].
     ///
     /// # Errors
-    /// Where the server gave no usable answer, or answered with something else than tagged tasks.
-    pub async fn tagged_page(&self, tag: &Phid<Project>, pages: &mut Pages) -> Result<Reply<Vec<Task>>, ConduitError> {
+    /// Where the server gave no usable answer.
+    pub async fn tagged_page(&self, tag: &Phid<Project>, pages: &mut Pages) -> Result<SealedRows, ConduitError> {
         let asked = json!({
             "constraints": {"projects": [tag]},
             "attachments": {"projects": true},
             "order": "oldest",
             "limit": 100,
         });
-        let Reply { result, date } = self.read_page::<Row>(SEARCH, &params(asked), pages).await?;
+        self.read_sealed(SEARCH, &params(asked), pages).await
+    }
+
+    /// The tasks of such a page.
+    ///
+    /// # Errors
+    /// Where the server answered with something else than tagged tasks.
+    pub fn tagged_tasks(page: &SealedRows) -> Result<Reply<Vec<Task>>, ConduitError> {
+        let Reply { result, date } = page.read::<Row>()?;
         let tasks = numbered(result)?;
         // A constraint that a server drops makes it answer every task there is.
         match tasks.iter().find(|task| task.projects.is_empty()) {

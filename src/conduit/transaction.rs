@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::error::{ConduitError, Failure, misshapen};
-use super::paging::{Page, Pages};
+use super::paging::{Page, Pages, SealedRows};
 use super::transport::{Client, Reply};
 use super::{epoch, params};
 use crate::ids::{Phid, Project, Task, TaskId, TransactionId, User, Xact};
@@ -313,13 +313,21 @@ impl Client {
     }
 
     /// The next page of what these accounts did on any task, newest first (`transaction.search` with `objectType`, since
-    /// March 2021).
+    /// March 2021), for [`Client::done_by`].
     ///
     /// # Errors
-    /// Where the server gave no usable answer, or told of other accounts.
-    pub async fn page_by(&self, authors: &[Phid<User>], pages: &mut Pages) -> Result<Vec<Transaction>, ConduitError> {
+    /// Where the server gave no usable answer.
+    pub async fn page_by(&self, authors: &[Phid<User>], pages: &mut Pages) -> Result<SealedRows, ConduitError> {
         let asked = json!({"objectType": "TASK", "constraints": {"authorPHIDs": authors}});
-        let rows = self.read_page::<Row>(METHOD, &params(asked), pages).await?.result;
+        self.read_sealed(METHOD, &params(asked), pages).await
+    }
+
+    /// What these accounts did, of such a page.
+    ///
+    /// # Errors
+    /// Where the server told of other accounts, or of nothing that can be understood.
+    pub fn done_by(authors: &[Phid<User>], page: &SealedRows) -> Result<Vec<Transaction>, ConduitError> {
+        let rows = page.read::<Row>()?.result;
         descending(&rows)?;
         let rows = understood(rows)?;
         by_these(authors, &rows)?;

@@ -137,15 +137,24 @@ impl Mirror {
     /// # Errors
     /// Where it cannot be read.
     pub fn population(&self, sync: &Sync) -> Result<Population, MirrorError> {
-        let count = |condition: &str| {
-            let sql = format!("SELECT count(*) FROM member WHERE scope = ?1 AND {condition}");
-            self.count(&sql, params![sync.scope, sync.id])
+        // In one look at all of them.
+        let sql = "SELECT count(*) FILTER (WHERE tagged = ?2),
+            count(*) FILTER (WHERE tagged <> ?2 AND recorded = ?2 AND shown = ?2),
+            count(*) FILTER (WHERE tagged <> ?2 AND recorded <> ?2 AND shown = ?2),
+            count(*) FILTER (WHERE shown <> ?2)
+            FROM member WHERE scope = ?1";
+        let count = |row: &rusqlite::Row<'_>, at: usize| -> rusqlite::Result<usize> {
+            Ok(usize::try_from(row.get::<_, i64>(at)?).unwrap_or(usize::MAX))
         };
-        Ok(Population {
-            tagged: count("tagged = ?2")?,
-            recorded: count("tagged <> ?2 AND recorded = ?2 AND shown = ?2")?,
-            mirrored: count("tagged <> ?2 AND recorded <> ?2 AND shown = ?2")?,
-            unseen: count("shown <> ?2")?,
-        })
+        self.connection
+            .query_row(sql, params![sync.scope, sync.id], |row| {
+                Ok(Population {
+                    tagged: count(row, 0)?,
+                    recorded: count(row, 1)?,
+                    mirrored: count(row, 2)?,
+                    unseen: count(row, 3)?,
+                })
+            })
+            .map_err(self.error("read"))
     }
 }

@@ -22,11 +22,13 @@ fn task(deployer: &str) -> TaskEntry {
             "command": "true", "tagged": null, "approved": null, "started": "2026-11-01T10:00:00Z", "finished": null,
             "recorded": "2026-11-01T10:00:00Z", "transaction": 12, "outcome": "succeeded", "exit": { "code": 3 },
             "not_started": false, "verdict": "denied", "verdict_as_recorded": "allowed",
-            "rules": [{ "name": "tag", "outcome": "pass", "message": "tagged" },
-                      { "name": "reason", "outcome": "fail", "message": "none is given" }],
             "approvals": [{ "team": "sre", "user": "sre1", "kind": "attested", "why_not": "withdrawn", "transaction": null,
                             "time": "2026-11-01T09:00:00Z", "evidence": "https://logs.example.org/" }],
-            "records": [{ "event": "started", "transaction": 12, "time": "2026-11-01T10:00:00Z", "changed": true }],
+            "details": {
+                "rules": [{ "name": "tag", "outcome": "pass", "message": "tagged" },
+                          { "name": "reason", "outcome": "fail", "message": "none is given" }],
+                "records": [{ "event": "started", "transaction": 12, "time": "2026-11-01T10:00:00Z", "changed": true }],
+            },
         }],
         "findings": [{ "name": "record-late", "severity": "warning", "task": "T7", "deploy": deploy, "transaction": 12,
                        "time": "2026-11-01T10:00:00Z", "message": "an hour late" }],
@@ -35,6 +37,10 @@ fn task(deployer: &str) -> TaskEntry {
 }
 
 fn page(tasks: &dyn Entries, figures: &Figures) -> String {
+    try_page(tasks, figures).unwrap()
+}
+
+fn try_page(tasks: &dyn Entries, figures: &Figures) -> io::Result<String> {
     let history = History::emergency();
     let report = Report {
         base: &"https://tracker.example.org/".parse().unwrap(),
@@ -52,8 +58,8 @@ fn page(tasks: &dyn Entries, figures: &Figures) -> String {
         tasks,
     };
     let mut page = Vec::new();
-    write(&report, &mut page).unwrap();
-    String::from_utf8(page).unwrap()
+    write(&report, &mut page)?;
+    Ok(String::from_utf8(page).unwrap())
 }
 
 fn page_of(tasks: Vec<TaskEntry>) -> String {
@@ -71,6 +77,14 @@ fn a_deploy_that_never_started_is_in_no_figure_and_said_beside_them() {
     assert_eq!((figures.deploys, figures.not_started, figures.to_deploy.bins().iter().sum::<usize>()), (1, 1, 0));
     let page = page_of(vec![never]);
     assert!(page.contains("and 1 that never started, in no figure"), "{page}");
+}
+
+#[test]
+fn a_page_whose_details_cannot_be_read_is_no_page() {
+    let mut entry = serde_json::to_value(task("deployer1")).unwrap();
+    entry["deploys"][0]["details"]["rules"] = json!("none");
+    let task: TaskEntry = serde_json::from_value(entry).unwrap();
+    assert!(try_page(&vec![task], &Figures::default()).is_err());
 }
 
 #[test]

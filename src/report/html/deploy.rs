@@ -39,7 +39,8 @@ pub(super) fn rows(report: &Report<'_>, task: &TaskEntry, worst: Option<Severity
     for deploy in &task.deploys {
         let found: Vec<&Finding> = task.against(deploy).collect();
         if is_asked(&found) {
-            row(report, task, deploy, &*deploy.details.read()?, &found).render_to(out);
+            let details = deploy.details.read()?;
+            row(report, task, deploy, &details, &found).render_to(out);
         }
     }
     let alone: Vec<&Finding> = task.alone().collect();

@@ -63,11 +63,6 @@ impl Asker {
         self.client.tagged_page(tag, pages).await
     }
 
-    /// The tasks of such a page.
-    pub(super) fn tasks_in(page: &SealedRows) -> Result<Listed, ConduitError> {
-        listed(Client::tagged_tasks(page)?)
-    }
-
     /// Lists these tasks.
     pub(super) async fn named(&self, tasks: &[Phid<TaskKind>]) -> Result<Listed, ConduitError> {
         listed(self.client.tasks_by_phid(tasks).await?)
@@ -247,6 +242,11 @@ fn compared(known: Vec<Known>, rows: impl Iterator<Item = Seen>) -> Compared {
     }
     let gone = known.into_values().filter(|comment| !shown.contains(&comment.id));
     Compared { count, changed, gone: gone.collect() }
+}
+
+/// The tasks of a page of those that carry the tag.
+pub(super) fn tasks_in(page: &SealedRows) -> Result<Listed, ConduitError> {
+    listed(Client::tagged_tasks(page)?)
 }
 
 fn listed(Reply { result, date }: Reply<Vec<Task>>) -> Result<Listed, ConduitError> {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 
-use super::asker::{Asker, COMMENTS, Compared, Listed, Recorded};
+use super::asker::{Asker, COMMENTS, Compared, Listed, Recorded, tasks_in};
 use super::mirror::{Facts, Filled, Mirror, Place, Read, Sync};
 use super::mirrored::teams;
 use super::population::{AuditError, Progress, Step};
@@ -182,7 +182,7 @@ impl<'a> Reader<'a> {
                 let (asker, tag) = (Arc::clone(&self.asker), tag.clone());
                 elsewhere(async move { Ok((asker.tagged(&tag, &mut pages).await?, pages)) })
             };
-            let listed = one_by_one(Pages::of(TASKS).at_most(PAGES), ask, |page| Asker::tasks_in(&page));
+            let listed = one_by_one(Pages::of(TASKS).at_most(PAGES), ask, |page| tasks_in(&page));
             let mut listed = std::pin::pin!(listed);
             while let Some(page) = listed.next().await {
                 let page = page?;

@@ -386,9 +386,9 @@ mod tests {
 
     #[test]
     fn what_a_terminal_would_act_on_is_escaped_wherever_it_stands_in_what_is_written() {
-        let mut told = String::new();
+        let mut text = String::new();
         for number in 0..40_000 {
-            told.push_str(match number % 1_000 {
+            text.push_str(match number % 1_000 {
                 7 => "\"\u{9b}2J\u{202e}\",\n",
                 8 => "\"h\u{e9}\u{1f600}\",\n",
                 _ => "\"plain\",\n",
@@ -396,11 +396,11 @@ mod tests {
         }
         let mut written = Vec::new();
         let mut out = Visible::of(&mut written);
-        told.split_inclusive('"').for_each(|some| out.write_all(some.as_bytes()).unwrap());
+        text.split_inclusive('"').for_each(|some| out.write_all(some.as_bytes()).unwrap());
         out.flush().unwrap();
         drop(out);
-        assert!(written == visible(&told).as_bytes());
-        assert!(told.len() > 2 * BUFFER && !String::from_utf8(written).unwrap().contains('\u{9b}'));
+        assert!(written == visible(&text).as_bytes());
+        assert!(text.len() > 2 * BUFFER && !String::from_utf8(written).unwrap().contains('\u{9b}'));
     }
 
     #[test]

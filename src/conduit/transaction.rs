@@ -325,7 +325,7 @@ impl Client {
     /// What these accounts did, of such a page.
     ///
     /// # Errors
-    /// Where the server told of other accounts, or of nothing that can be understood.
+    /// Where the server returned other accounts, or nothing that can be understood.
     pub fn done_by(authors: &[Phid<User>], page: &SealedRows) -> Result<Vec<Transaction>, ConduitError> {
         let rows = page.read::<Row>()?.result;
         descending(&rows)?;

@@ -85,7 +85,7 @@ fn compares_as(text: &str, normal: &str) -> bool {
     all && rest.is_empty()
 }
 
-/// Whether a normalised text may begin with this word, told by its first letter: most words need no second look.
+/// Whether a normalised text may begin with this word, going by its first letter: most words need no second look.
 fn may_begin(normal: &str, word: &str) -> bool {
     let parts = |c: &char| c.is_whitespace() || matches!(c, '-' | '_');
     let first = || word.trim_start().trim_start_matches('#').chars().find(|c| !parts(c));

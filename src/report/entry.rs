@@ -79,7 +79,7 @@ pub struct DeployEntry {
     pub verdict_as_recorded: String,
     /// Every approval, whether it counted or not, by the verdict as recorded.
     pub approvals: Vec<ApprovalEntry>,
-    /// What only the page tells, at length.
+    /// What only the page shows, at length.
     pub details: Kept<Details>,
 }
 

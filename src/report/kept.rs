@@ -1,7 +1,7 @@
 //! What is read only where it is asked for.
 //!
-//! Responsible for leaving a part of an entry as the JSON that it was written down as, so that a report that does not tell
-//! of it has nothing to make of it. Not for what that part is.
+//! Responsible for leaving a part of an entry as the JSON that it was written down as, so that a report that does not show
+//! it has nothing to make of it. Not for what that part is.
 
 use std::borrow::Cow;
 

@@ -33,15 +33,25 @@ pub enum LineKind {
     Literal,
     /// Given to a program that draws it.
     Interpreter,
+    /// Part of a fence, of literal text or of what a program draws, that nothing closes: its author may have forgotten to.
+    Unclosed,
 }
 
 impl LineKind {
-    /// Whether a line of this kind is shown as words of who wrote the text.
+    /// Whether a line of this kind is shown as words of who wrote the text, or may have been meant as such.
     pub fn is_words(self) -> bool {
         match self {
-            Self::Paragraph | Self::Rule | Self::List | Self::Heading | Self::Note | Self::Table => true,
+            Self::Paragraph | Self::Rule | Self::List | Self::Heading | Self::Note | Self::Table | Self::Unclosed => {
+                true
+            }
             Self::Quote | Self::Fence | Self::Indented | Self::Literal | Self::Interpreter => false,
         }
+    }
+
+    /// Whether everybody sees each line of this kind as a line. Of a table the server drops what stands outside of cells, and
+    /// what stands in the attributes of its marks: readers see none of it.
+    pub fn is_seen(self) -> bool {
+        self.is_words() && !matches!(self, Self::Table | Self::Unclosed)
     }
 }
 
@@ -63,7 +73,7 @@ pub struct Line<'a> {
 impl Line<'_> {
     /// Whether it is a line of its author's own that starts at column 0, where alone a trailer can stand.
     pub fn is_own(&self) -> bool {
-        self.kind.is_words() && self.within.is_none() && !self.text.starts_with([' ', '\t', '>'])
+        self.kind.is_seen() && self.within.is_none() && !self.text.starts_with([' ', '\t', '>'])
     }
 }
 
@@ -78,6 +88,7 @@ pub fn lines(text: &str) -> Vec<Line<'_>> {
     let raw: Vec<&str> = text.split_inclusive('\n').collect();
     let mut lines = Vec::with_capacity(raw.len());
     for (block, (kind, within)) in blocks(&raw).into_iter().enumerate() {
+        let kind = if is_closed(kind, within) { kind } else { LineKind::Unclosed };
         let first = lines.len();
         let texts = within.iter().map(|line| without_end(line));
         lines.extend(texts.map(|text| Line { text, kind, block, within: None, struck: Vec::new() }));
@@ -92,6 +103,16 @@ pub fn lines(text: &str) -> Vec<Line<'_>> {
         }
     }
     lines
+}
+
+/// Whether a block has the end that its kind needs.
+fn is_closed(kind: LineKind, lines: &[&str]) -> bool {
+    match kind {
+        LineKind::Fence => fence_of(lines).is_none_or(|fence| fence.body.is_some()),
+        LineKind::Interpreter => lines.iter().any(|line| ends(line, "}}}")),
+        LineKind::Literal => literals(lines).1,
+        _ => true,
+    }
 }
 
 /// Says of the lines of one paragraph what stands in which mark.
@@ -322,20 +343,27 @@ fn quote(lines: &[&str]) -> usize {
 
 /// `%%%` to `%%%`, and all such blocks that follow it at once.
 fn literal(lines: &[&str]) -> usize {
+    let (count, _) = literals(lines);
+    if count == 0 { 0 } else { count + blanks(&lines[count..]) }
+}
+
+/// How many lines such blocks take, and whether the last of them is closed.
+fn literals(lines: &[&str]) -> (usize, bool) {
     const MARK: &str = "%%%";
     let starts = |line: &str| line.trim_start_matches(space).starts_with(MARK);
-    let mut count = 0;
+    let (mut count, mut closed) = (0, true);
     while let Some(line) = lines.get(count).filter(|line| starts(line)) {
         // A mark alone begins a block and does not end it; `%%%%` does both.
         let alone = line.trim_matches(space) == MARK;
         if alone || !ends(line, MARK) {
             count += 1;
+            closed = lines[count..].iter().any(|line| ends(line, MARK));
             count += through(&lines[count..], |line| ends(line, MARK));
         } else {
             count += 1;
         }
     }
-    if count == 0 { 0 } else { count + blanks(&lines[count..]) }
+    (count, closed)
 }
 
 /// Lines indented by two spaces.

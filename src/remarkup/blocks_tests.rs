@@ -109,6 +109,24 @@ fn each_line_says_what_it_is_shown_as() {
 }
 
 #[test]
+fn what_readers_may_not_see_as_a_line_is_no_trailer_and_no_line_is_lost() {
+    use LineKind::{Fence, Interpreter, Literal, Paragraph, Table, Unclosed};
+    let shown = |text| lines(text).iter().map(|line| line.kind).collect::<Vec<_>>();
+    let own = |text| own_lines(text).collect::<Vec<_>>();
+    for table in ["<table><tr><td title=\"\nx\n\">a</td></tr></table>", "<TABLE><colgroup>\nx\n</colgroup>\n</TABLE>"] {
+        assert!(shown(table).iter().all(|kind| *kind == Table), "{table}");
+        assert!(own(table).is_empty(), "{table}");
+        assert!(lines(table).iter().any(|line| line.text == "x" && line.kind.is_words()));
+    }
+    assert_eq!(shown("a\n```\nb"), [Paragraph, Unclosed, Unclosed]);
+    assert_eq!(shown("a\n%%%\nb\n"), [Paragraph, Unclosed, Unclosed]);
+    assert_eq!(shown("%%%a%%%\n%%%\nb"), [Unclosed, Unclosed, Unclosed]);
+    assert_eq!(shown("cowsay {{{\nb"), [Unclosed, Unclosed]);
+    assert_eq!(shown("cowsay {{{ b }}}\n```c```\n%%%d%%%\n%%%%\n"), [Interpreter, Fence, Literal, Literal]);
+    assert!(own("```\nEmergency-Approve: sre").is_empty());
+}
+
+#[test]
 fn a_paragraph_ends_at_a_blank_line_or_another_block() {
     let blocks = |text| lines(text).iter().map(|line| line.block).collect::<Vec<_>>();
     assert_eq!(blocks("a\nb\n \nc"), [0, 0, 1, 2]);

@@ -232,7 +232,7 @@ fn a_task_that_is_hidden_or_gone_is_named_until_somebody_looked_at_it() {
 }
 
 #[test]
-fn of_a_restricted_task_that_is_not_shown_the_number_is_told_and_nothing_else() {
+fn of_a_restricted_task_that_is_not_shown_the_number_is_said_and_what_was_found() {
     let server = Server::new();
     deployed_against_a_no(&server);
     server
@@ -244,7 +244,8 @@ fn of_a_restricted_task_that_is_not_shown_the_number_is_told_and_nothing_else() 
     let (code, report, _) = audit(&server, "phabgate", &[]);
     let gone = found(&report, "T1", "task-unseen");
     assert_eq!((code, gone.len()), (3, 1));
-    assert!(!says(gone[0]).1.contains("rule-failed"), "{report:#}");
+    let (_, said) = says(gone[0]);
+    assert!(said.contains("found rule-failed") && !said.contains("not now") && !said.contains("2026"), "{report:#}");
 }
 
 #[test]

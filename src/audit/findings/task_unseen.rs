@@ -21,18 +21,21 @@ pub(in crate::audit) const RULE: Rule = Rule {
     find: |_, _| Vec::new(),
 };
 
-/// A task that is not shown any more, and what earlier audits found on it. Of a restricted one the number is all that is
-/// told.
+/// A task that is not shown any more, and what earlier audits found on it. Of a restricted one the number and the names of
+/// what was found are all that is said: no text of it is among them.
 pub fn unseen(task: &Unseen, past: &[PastFinding], now: Timestamp) -> Finding {
+    let found = names(past);
     let known = match (task.restricted, task.seen) {
         (false, Some(seen)) => {
-            let found = names(past);
             format!(
                 "the task was there when the audit of {} looked{found}, and is not shown to this account",
                 utc(seen)
             )
         }
-        _ => "the task carried the tag or had a record, and is not shown to this account".to_owned(),
+        _ => {
+            let found = if found.is_empty() { found } else { format!(", an audit looked{found}") };
+            format!("the task carried the tag or had a record{found}, and is not shown to this account")
+        }
     };
     Finding {
         name: RULE.name,

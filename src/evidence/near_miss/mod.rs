@@ -53,8 +53,8 @@ pub enum Miss {
     /// An approval stands on the same line.
     #[error("an approval stands on the same line")]
     BesideApproval,
-    /// It stands in a mark that reaches over several lines.
-    #[error("it stands inside a link, an icon or monospaced text")]
+    /// It stands in a mark that reaches over several lines, or in a block of which readers may not see it as a line.
+    #[error("it stands inside a link, an icon, monospaced text, a table or a block that nothing closes")]
     InMark,
     /// It stands in the mail that a comment repeats.
     #[error("it stands below the head of a mail that the comment repeats")]
@@ -139,7 +139,7 @@ pub(super) fn candidates(text: &str) -> Vec<Candidate> {
             at: start..start + words.len(),
             trailer,
             below,
-            in_mark: line.within.is_some(),
+            in_mark: line.within.is_some() || !line.kind.is_seen(),
             visible: visible(line),
             whole: (!line.struck.is_empty()).then(|| fold(line.text)),
         });

@@ -344,3 +344,46 @@ fn a_yes_with_nothing_against_it_is_no_no() {
         assert_eq!(decision(&history), "denied", "{text}");
     }
 }
+
+/// A table whose marks hold lines that the server does not show.
+const HIDDEN: [&str; 4] = [
+    "<table><tr><td title=\"\nLINE\n\">Logs attached</td></tr></table>",
+    "<table><tr title=\"\nLINE\n\"><td>Logs attached</td></tr></table>",
+    "<TABLE><COLGROUP>\nLINE\n</COLGROUP><tr><td>Logs attached</td></tr></TABLE>",
+    "<table><tr>\nLINE\n<td>Logs attached</td></tr></table>",
+];
+
+#[test]
+fn what_a_table_hides_states_nothing_approves_nothing_and_may_be_a_no() {
+    for table in HIDDEN {
+        let hidden = |line: &str| table.replace("LINE", line);
+        let mut history = History::new("deployer1");
+        history.tag("deployer1", 0, "emergency");
+        let reason = format!("Emergency-Reason: security - leak\n\n{}", hidden("Emergency-Reason: availability - x"));
+        history.describe("deployer1", 1, &reason);
+        history.comment("releng1", 10, "Emergency-Approve: releng");
+        history.comment("sre1", 11, "Emergency-Approve: sre");
+        assert_eq!(decision(&history), "pending", "{table}");
+        assert_eq!(verdict(&history).rule("team:security").unwrap().outcome, Outcome::Pending);
+        let mut history = History::emergency();
+        history.comment("releng1", 10, "Emergency-Approve: releng");
+        history.comment("sre1", 11, &hidden("Emergency-Approve: sre"));
+        assert_eq!(decision(&history), "pending", "{table}");
+        let mut history = History::ready();
+        history.comment("sre2", 20, &hidden("Emergency-Reject: sre"));
+        assert_eq!(decision(&history), "denied", "{table}");
+    }
+}
+
+#[test]
+fn a_no_below_a_log_that_nothing_closes_may_be_a_no() {
+    for open in ["```\nlog", "%%%\nlog", "cowsay {{{\nlog"] {
+        let mut history = History::ready();
+        history.comment("sre2", 20, &format!("Wait!\n{open}\nEmergency-Reject: sre"));
+        assert_eq!(decision(&history), "denied", "{open}");
+        let mut history = History::emergency();
+        history.comment("releng1", 10, "Emergency-Approve: releng");
+        history.comment("sre1", 11, &format!("{open}\nEmergency-Approve: sre"));
+        assert_eq!(decision(&history), "pending", "{open}");
+    }
+}

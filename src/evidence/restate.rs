@@ -176,10 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_change_another_line_is_refused() {
-        // The old value ends a table; without it code would be read as the author's own words.
-        let text = "<table>\nEmergency-Reason: a</table>\n```\nEmergency-Reject: sre\n```\n";
-        assert_eq!(restate(text, &said(Key::Reason, "abuse")), None);
+    fn what_cannot_be_stated_in_a_line_is_refused() {
         assert_eq!(restate("", &said(Key::Reason, "two\nlines")), None);
         assert_eq!(restate("", &said(Key::Reason, " spaces ")), None);
     }

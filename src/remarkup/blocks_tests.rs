@@ -49,7 +49,7 @@ fn a_fence_in_a_list_a_note_or_a_table_opens_nothing() {
     assert_eq!(own("[x] a\n  %%%\nb"), ["[x] a", "b"]);
     assert_eq!(own("NOTE: a\n```\nb"), ["NOTE: a", "```", "b"]);
     assert_eq!(own("(WARNING) a\n%%%\nb"), ["(WARNING) a", "%%%", "b"]);
-    assert_eq!(own("<table>\n```\n</table>\nb"), ["<table>", "```", "</table>", "b"]);
+    assert_eq!(own("<table>\n```\n</table>\nb"), ["b"]);
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn a_fence_after_a_list_a_note_or_a_table_opens_one() {
     assert_eq!(own("- ```\nb\n```\nc"), ["- ```", "b"]);
     assert_eq!(own("NOTE: a\n\n```\nb"), ["NOTE: a"]);
     assert_eq!(own("NOTE: a\n0\n```\nb"), ["NOTE: a", "0"], "the parser takes 0 for blank");
-    assert_eq!(own("<table></table>\n```\n</table>\n```\nb"), ["<table></table>", "```", "</table>"]);
+    assert_eq!(own("<table></table>\n```\n</table>\na\n```\nb"), ["a"]);
     // One `#` alone is a header, and so is what is underlined.
     assert_eq!(own("# a\n ```\nb"), ["# a"]);
     assert_eq!(own("a\n--\n ```\nb"), ["a", "--"]);

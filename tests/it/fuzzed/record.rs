@@ -23,7 +23,8 @@ fn comment(text: &str) {
     if found == Parsed::Absent {
         return;
     }
-    let claim = |line: &Line<'_>| line.kind == LineKind::Fence && line.text.starts_with("```");
+    let claim =
+        |line: &Line<'_>| matches!(line.kind, LineKind::Fence | LineKind::Unclosed) && line.text.starts_with("```");
     assert!(lines(text).iter().any(claim), "no fence: {text}");
     let Parsed::Record(record) = found else { return };
     let flush = fences(text).into_iter().filter(|fence| fence.flush);

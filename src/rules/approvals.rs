@@ -12,8 +12,8 @@ use crate::conduit::Account;
 use crate::evidence::timeline::Cut;
 use crate::evidence::trailers::{Key, Teams};
 use crate::evidence::{
-    Answer, AnswerKind, Attestation, Changed, Evidence, NearKind, OwnWord, OwnWordKind, Removal, Story, Tagged, bare,
-    own_word,
+    Answer, AnswerKind, Attestation, Changed, Evidence, NearKind, OwnWord, OwnWordKind, Purpose, Removal, Story,
+    Tagged, bare, own_word,
 };
 use crate::ids::{Phid, TransactionId, User};
 use crate::policy::{Action, Policy, Role, Team};
@@ -371,7 +371,11 @@ impl Bench<'_> {
             title: team.title.clone(),
             need: need(team),
             by: by(at),
-            could: self.could_approve(team, &filled, &people),
+            // Nobody is asked any more for a deploy that is over.
+            could: match self.evidence.purpose {
+                Purpose::Audit => Vec::new(),
+                Purpose::Read | Purpose::Deploy => self.could_approve(team, &filled, &people),
+            },
         });
         // A team that the policy names and does not have must not be left out: nobody can approve for it.
         let unknown = named.iter().filter(|key| self.policy.team(key).is_none()).map(|key| TeamCount {

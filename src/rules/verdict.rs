@@ -167,7 +167,7 @@ pub struct TeamCount {
     pub need: u32,
     /// The usernames of those who fill its slots.
     pub by: Vec<String>,
-    /// The usernames of members who could still approve, as far as their accounts were read.
+    /// The usernames of members who could still approve, as far as their accounts were read; none in an audit.
     pub could: Vec<String>,
 }
 

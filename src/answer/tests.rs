@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::evidence::testing::History;
 use crate::evidence::trailers::{self, Teams};
-use crate::rules::tests::built_in;
+use crate::policy::testing::built_in;
 use AnswerKind::{Approve, Reject, Withdraw};
 
 fn wish(kind: AnswerKind, team: Option<&str>) -> Wish<'_> {

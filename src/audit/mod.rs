@@ -24,6 +24,7 @@ mod replay;
 mod testing;
 #[cfg(test)]
 mod tests;
+pub mod unread;
 pub mod written;
 
 pub use as_recorded::KnownPolicies;
@@ -111,7 +112,7 @@ fn denied_of(evidence: &Evidence, yardstick: &Yardstick<'_>, lost: &[Lost]) -> V
     let policy = yardstick.policy;
     let case = Case {
         evidence,
-        told: evidence,
+        as_returned: evidence,
         policy,
         digest: &yardstick.digest,
         story: &Story::read(evidence, policy, None),
@@ -131,14 +132,14 @@ fn denied_of(evidence: &Evidence, yardstick: &Yardstick<'_>, lost: &[Lost]) -> V
 /// `lost` is what the mirror saw of the task and the server now denies.
 pub fn audit_task(evidence: &Evidence, yardstick: &Yardstick<'_>, lost: &[Lost]) -> TaskAudit {
     let policy = yardstick.policy;
-    let told = evidence;
-    let evidence = &*removed::with_known_texts(told, policy, lost);
+    let as_returned = evidence;
+    let evidence = &*removed::with_known_texts(as_returned, policy, lost);
     let story = Arc::new(Story::read(evidence, policy, None));
     let Trials { trials, foreign } = deploys::trials(evidence, yardstick, &story);
     let restricted = evidence.is_restricted(&policy.open_spaces);
     let case = Case {
         evidence,
-        told,
+        as_returned,
         policy,
         digest: &yardstick.digest,
         story: &story,

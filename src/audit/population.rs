@@ -4,10 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::findings::Finding;
 use super::mirror::MirrorError;
 use crate::conduit::ConduitError;
-use crate::ids::TaskId;
 
 /// Why the audit cannot begin or go on.
 #[derive(Debug, thiserror::Error)]
@@ -41,20 +39,6 @@ pub enum AuditError {
     /// The server's replies carry no time.
     #[error("the server's replies carry no Date: what is overdue cannot be known")]
     NoClock,
-}
-
-/// A task of the population that could not be read or judged.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unread {
-    /// The task.
-    pub task: TaskId,
-    /// Why not, in words.
-    pub why: String,
-    /// Its texts may not be shown, as far as is known: they may not where nothing is.
-    pub restricted: bool,
-    /// What the server denies of what earlier audits saw of it: that needs no verdict. Nothing else was found, since
-    /// nothing else was looked for.
-    pub findings: Vec<Finding>,
 }
 
 /// How large the population is, and how much of it was seen.

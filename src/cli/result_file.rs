@@ -15,7 +15,7 @@ use super::ui::Ui;
 use crate::config::system_program;
 use crate::deploy::GATE_FAILED;
 use crate::deploy::identity::Identity;
-use crate::gate::run::{Child, Left, Ran};
+use crate::gate::ran::{Child, Left, Ran};
 use crate::ids::{DeployId, TaskId, TransactionId};
 use crate::journal::Kept;
 use crate::named_file;

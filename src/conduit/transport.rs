@@ -238,8 +238,9 @@ impl Client {
     }
 
     async fn exchange(&self, method: &str, params: &Map<String, Value>) -> Result<(Vec<u8>, Head), Failure> {
-        let asked = Asked { token: self.token.as_deref(), params };
-        let asked = serde_json::to_string(&asked).map_err(|error| Failure::Broken(self.redact(&error.to_string())))?;
+        let parameters = CallParameters { token: self.token.as_deref(), params };
+        let asked =
+            serde_json::to_string(&parameters).map_err(|error| Failure::Broken(self.redact(&error.to_string())))?;
         let form = [("params", asked.as_str()), ("output", "json")];
         let url = format!("{}/api/{method}", self.base.as_str().trim_end_matches('/'));
         let send = async { self.http.post(url).form(&form).send().await.map_err(|error| self.broken(&error)) };
@@ -342,12 +343,12 @@ fn redact_tokens(text: &str) -> String {
 const META: &str = "__conduit__";
 
 /// The parameters of a call as they are sent: with the token, and as they are, since there may be many.
-struct Asked<'a> {
+struct CallParameters<'a> {
     token: Option<&'a SecretString>,
     params: &'a Map<String, Value>,
 }
 
-impl Serialize for Asked<'_> {
+impl Serialize for CallParameters<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         if let Some(token) = self.token {

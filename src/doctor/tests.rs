@@ -4,7 +4,7 @@ use super::*;
 use crate::conduit::{Failure, Role as AccountRole};
 use crate::evidence::testing::{History, person, project};
 use crate::ids::Phid;
-use crate::rules::tests::built_in;
+use crate::policy::testing::built_in;
 
 fn account(name: &str, roles: &[AccountRole]) -> Account {
     Account { phid: person(name), username: name.to_owned(), roles: roles.iter().copied().collect() }

@@ -11,9 +11,9 @@ use super::{Attestation, Candidate, Evidence, Purpose, Question, Tag, deployer};
 use crate::conduit::{Account, Change, CommentVersion, Project, Role, Task, Transaction};
 use crate::ids::{DeployId, Phid, Project as ProjectKind, TaskId, TransactionId, User};
 use crate::policy::Policy;
+use crate::policy::testing::built_in;
 use crate::record::render::render;
 use crate::record::{Deployer, DeployerSource, Event, Outcome, Record, SCHEMA};
-use crate::rules::tests::built_in;
 
 /// A time, so many seconds into the story.
 pub(crate) fn at(seconds: i64) -> Timestamp {

@@ -174,7 +174,7 @@ fn named_teams(list: &str, policy: &Policy) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::tests::built_in;
+    use crate::policy::testing::built_in;
 
     #[test]
     fn the_last_of_its_kind_wins() {

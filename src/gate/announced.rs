@@ -50,7 +50,7 @@ impl<'a> Announced<'a> {
         Self { context, question, intent, known, deploy, text, last: None, clock }
     }
 
-    /// The server's clock, as the last reading told it.
+    /// The server's clock, as the last reading showed it.
     pub fn clock(&self) -> ServerClock {
         self.clock
     }

@@ -2,7 +2,7 @@
 //!
 //! Responsible for the order of the steps of each: reading a task and judging it, waiting for a decision, recording a deploy and
 //! delivering what is due. A use case works with a [`Context`], says what it does on the way through [`Progress`], and ends with a
-//! value or a [`Refusal`]. Nothing here knows of arguments, terminals or exit codes. Not responsible for what is decided
+//! value or a [`Refusal`]. Nothing here knows of arguments or terminals, or of an exit code but that of the deployed command. Not responsible for what is decided
 //! ([`crate::rules`]), for how a thing is posted once ([`crate::publish`]), nor for the words of pages ([`crate::cli`]).
 
 pub mod announced;
@@ -12,6 +12,7 @@ pub mod deliver;
 pub mod heard;
 pub(crate) mod invocation;
 pub mod objections;
+pub mod ran;
 pub mod recording;
 mod refusal;
 pub mod run;
@@ -83,4 +84,14 @@ pub trait Progress {
     fn warn(&mut self, text: &str);
     /// Says what to do next.
     fn hint(&mut self, text: &str);
+}
+
+/// Where a deploy says what it does.
+pub trait RunProgress: Progress {
+    /// Says why something went wrong.
+    fn error(&mut self, refusal: &Refusal);
+    /// Shows the reading on which the command was not started.
+    fn stopped(&mut self, assessment: &Assessment);
+    /// Shows what to write on the task by hand.
+    fn by_hand(&mut self, comment: &str);
 }

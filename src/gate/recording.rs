@@ -9,6 +9,7 @@ use crate::evidence::{Evidence, Question, Statement, Story};
 use crate::ids::DeployId;
 use crate::journal;
 use crate::policy::{BelievedRecords, Role};
+use crate::record::render::{Rendered, render};
 use crate::record::{self, Deployer, DeployerSource, Event, Record, RecordedApproval, RecordedReason};
 use crate::rules::Intent;
 
@@ -120,6 +121,15 @@ pub fn set_command(record: &mut Record, argv: &[String], hide: bool, context: &C
         false => settings.mask.arguments(argv),
     };
     record.command = Some(shown.iter().map(|argument| record::mask::quote(argument)).collect::<Vec<_>>().join(" "));
+}
+
+/// The comment that a record is. One that was checked before always is one.
+///
+/// # Errors
+/// Where it is too long for a comment.
+pub fn rendered(record: &Record) -> Result<Rendered, Refusal> {
+    render(record)
+        .map_err(|error| Refusal::usage(error.to_string(), "nothing was run, and nothing was written on the task"))
 }
 
 /// As whom the gate works, for the journal; without an owner where the server did not say whose token it is.

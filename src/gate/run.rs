@@ -9,9 +9,10 @@ use tokio::time::Instant;
 
 use super::announced::Announced;
 use super::deliver::{Delivered, Spoken, deliver, lock, publisher, say_delivered, say_refused};
-use super::recording::identity;
+use super::ran::{Child, Ran};
+use super::recording::{identity, rendered};
 use super::stranded::is_replaced;
-use super::{Assessment, Context, Progress, Refusal, objections};
+use super::{Assessment, Context, Refusal, RunProgress, objections};
 use crate::conduit::Account;
 use crate::crash;
 use crate::deploy::child::{self, Hooks};
@@ -19,15 +20,13 @@ use crate::deploy::plan::Ready;
 use crate::deploy::signals::Signals;
 use crate::deploy::{GATE_FAILED, exit_code};
 use crate::evidence::Question;
-use crate::ids::{DeployId, TaskId, TransactionId};
 use crate::journal::{
     self, Journal, Kept, OutboxLock, Outgoing, Ownership, Phase, ServerMarks, Stage, Step, Undelivered, Way, outcome_of,
 };
 use crate::policy::Action;
 use crate::publish::record::{RecordLog, known};
 use crate::publish::{Cause, NotApplied, Patience, Placed, PublishOutcome};
-use crate::record::render::{Rendered, render};
-use crate::record::{Event, ExitStatus, Outcome, Record};
+use crate::record::{Event, ExitStatus, Record};
 use crate::rules::{Clearance, Intent};
 use crate::text::shorten;
 use crate::time::{self, ServerClock};
@@ -40,102 +39,6 @@ const POLL: Duration = Duration::from_millis(500);
 const SHOWN_COMMAND: usize = 200;
 /// How long to go on posting `finished` before it is left to the outbox.
 const FINISH: Duration = Duration::from_secs(30);
-
-/// Where a deploy says what it does.
-pub trait RunProgress: Progress {
-    /// Says why something went wrong.
-    fn error(&mut self, refusal: &Refusal);
-    /// Shows the reading on which the command was not started.
-    fn stopped(&mut self, assessment: &Assessment);
-    /// Shows what to write on the task by hand.
-    fn by_hand(&mut self, comment: &str);
-}
-
-/// What became of the command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Child {
-    /// It was not started.
-    #[default]
-    NotStarted,
-    /// It ended.
-    Ended(ExitStatus),
-    /// Started, and its end was not seen.
-    Lost,
-}
-
-/// What happened so far.
-#[derive(Debug, Clone)]
-pub struct Ran {
-    /// The task, once it is known.
-    pub task: Option<TaskId>,
-    /// The deploy, once it has an id.
-    pub deploy: Option<DeployId>,
-    /// The word of the last verdict.
-    pub verdict: Option<&'static str>,
-    /// What became of the command.
-    pub child: Child,
-    /// How the deploy ended.
-    pub outcome: Option<Outcome>,
-    /// The first thing that went wrong.
-    pub error: Option<String>,
-    /// Where the outcome is, where the journal could not be written.
-    pub kept: Kept,
-    /// The records, and what became of each.
-    pub records: Vec<Left>,
-}
-
-/// What became of a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Left {
-    /// Which record.
-    pub event: Event,
-    /// The word for it: `delivered`, `ready`, `unclear`, `refused` or `not-kept`.
-    pub state: &'static str,
-    /// The comment that holds it, where it is known to be on its task.
-    pub transaction: Option<TransactionId>,
-}
-
-impl Default for Ran {
-    fn default() -> Self {
-        Self {
-            task: None,
-            deploy: None,
-            verdict: None,
-            child: Child::NotStarted,
-            outcome: None,
-            error: None,
-            kept: Kept::InJournal,
-            records: Vec::new(),
-        }
-    }
-}
-
-impl Ran {
-    fn delivered(&mut self, delivered: Delivered) {
-        let Delivered { event, transaction } = delivered;
-        self.records.push(Left { event, state: "delivered", transaction: Some(transaction) });
-    }
-
-    /// Whether a record is known to be on its task.
-    fn is_delivered(&self, event: Event) -> bool {
-        self.records.iter().any(|record| record.event == event && record.transaction.is_some())
-    }
-
-    /// Takes note of a record that is not known to be on its task; `is_kept` says whether the journal has it.
-    fn left(&mut self, due: &Undelivered, is_kept: bool) {
-        let state = if is_kept { due.phase.word() } else { "not-kept" };
-        self.records.push(Left { event: due.event, state, transaction: None });
-    }
-}
-
-/// The comment that a record is. One that was checked before always is one.
-///
-/// # Errors
-/// Where it is too long for a comment.
-pub fn rendered(record: &Record) -> Result<Rendered, Refusal> {
-    render(record)
-        .map_err(|error| Refusal::usage(error.to_string(), "nothing was run, and nothing was written on the task"))
-}
 
 /// A deploy that was cleared, from the intent to the last record.
 pub struct Deploy<'a, P> {
@@ -153,7 +56,7 @@ pub struct Deploy<'a, P> {
     pub intent: Intent,
     /// The record as far as it is known before anything happened.
     pub record: Record,
-    /// The server's clock, as the last reading told it.
+    /// The server's clock, as the last reading showed it.
     pub clock: ServerClock,
     /// The task is surely not restricted: the server's own words about it may be shown.
     pub is_open: bool,
@@ -184,7 +87,12 @@ impl<P: RunProgress> Deploy<'_, P> {
         let owner = self.journal.own(deploy)?;
         crash::point("after-own");
         self.begin(&owner)?;
-        let code = match self.announce_and_run(&owner, ready, signals, result).await {
+        let ended = match self.confirm_started(result).await {
+            Ok(Confirmed::Go) => self.child(&owner, ready, signals, result).await,
+            Ok(Confirmed::Stop(read)) => self.stop(&owner, &read, result),
+            Err(failure) => Err(failure),
+        };
+        let code = match ended {
             Ok(code) => code,
             // `started` may be on the task: that nothing was run is said there all the same.
             Err(failure) if result.child == Child::NotStarted => {
@@ -216,20 +124,10 @@ impl<P: RunProgress> Deploy<'_, P> {
         Ok(code)
     }
 
-    /// Posts `started`, and runs the command where it still may.
-    async fn announce_and_run(
-        &mut self,
-        owner: &Ownership,
-        ready: &Ready,
-        signals: &mut Signals,
-        result: &mut Ran,
-    ) -> Result<u8, Refusal> {
-        let read = match self.confirm_started(result).await? {
-            Confirmed::Go => return self.child(owner, ready, signals, result).await,
-            Confirmed::Stop(read) => read,
-        };
+    /// Takes note that the command is not started: the task was read, and does not allow it any more.
+    fn stop(&mut self, owner: &Ownership, read: &Assessment, result: &mut Ran) -> Result<u8, Refusal> {
         let why = format!("the verdict became {} while the deploy was announced", read.verdict.decision.word());
-        self.progress.stopped(&read);
+        self.progress.stopped(read);
         result.verdict = Some(read.verdict.decision.word());
         result.error = Some(why.clone());
         self.journal.step(owner, Timestamp::now(), Step::NotSpawned { why })?;

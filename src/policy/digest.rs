@@ -124,6 +124,7 @@ mod tests {
 
     use super::*;
     use crate::policy::BelievedRecords;
+    use crate::policy::testing::built_in;
 
     fn policy() -> Policy {
         Policy {
@@ -133,16 +134,8 @@ mod tests {
             required: vec!["sre".to_owned()],
             teams: Vec::new(),
             reasons: Vec::new(),
-            actions: Vec::new(),
-            accept_verified: true,
-            accept_attested: false,
-            max_age: SignedDuration::from_hours(12),
-            self_approval: false,
-            require_open: true,
             recorders: Vec::new(),
-            open_spaces: Vec::new(),
-            records: BelievedRecords::Deployers,
-            follow_up: None,
+            ..built_in()
         }
     }
 
@@ -180,7 +173,7 @@ mod tests {
 
     #[test]
     fn what_is_at_its_default_is_not_in_the_digest() {
-        let policy = crate::rules::tests::built_in();
+        let policy = built_in();
         let before = serde_json::to_value(&policy).unwrap();
         let mut with_more = before.clone();
         for key in ["field", "train", "follow_up"] {

@@ -4,6 +4,8 @@
 //! was read from ([`crate::config`]), nor for judging by it ([`crate::rules`]).
 
 mod digest;
+#[cfg(test)]
+pub(crate) mod testing;
 mod words;
 
 pub use digest::PolicyDigest;

@@ -192,7 +192,7 @@ fn after_separator<'a>(before: &str, rest: &'a str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::tests::built_in;
+    use crate::policy::testing::built_in;
 
     fn read(text: &str) -> (Option<String>, String) {
         let WrittenReason { category, explanation } = built_in().read_reason(text);

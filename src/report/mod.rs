@@ -19,7 +19,8 @@ use std::io;
 use jiff::Timestamp;
 use url::Url;
 
-use crate::audit::population::{Population, Unread};
+use crate::audit::population::Population;
+use crate::audit::unread::Unread;
 use crate::audit::{Finding, Severity};
 use crate::ids::{TaskId, TransactionId};
 use crate::policy::Policy;

@@ -10,7 +10,7 @@ pub(crate) mod near;
 mod others;
 mod slots;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 mod verdict;
 
 mod action;

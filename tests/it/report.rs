@@ -2,7 +2,8 @@
 //! that wants to be more than text.
 
 use jiff::Timestamp;
-use phabgate::audit::population::{Population, Unread};
+use phabgate::audit::population::Population;
+use phabgate::audit::unread::Unread;
 use phabgate::audit::{Finding, Severity, findings};
 use phabgate::ids::{TaskId, TransactionId};
 use phabgate::policy::{Policy, Reason, Role, Team};

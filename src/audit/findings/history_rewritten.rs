@@ -36,7 +36,7 @@ fn finding(rule: &Rule, case: &Case<'_>, lost: &Lost) -> Finding {
     let who = case.evidence.name_of(&was.author);
     let seen =
         format!("as an earlier audit saw it; the server tells it otherwise since {} or before", utc(lost.noticed));
-    let now = case.told.timeline.transactions().iter().find(|row| row.id == was.id && row.phid == was.phid);
+    let now = case.as_returned.timeline.transactions().iter().find(|row| row.id == was.id && row.phid == was.phid);
     let (time, message, matters) = match &lost.denied {
         Denied::Transaction => {
             let what = match was.comments.first() {
@@ -62,7 +62,7 @@ fn finding(rule: &Rule, case: &Case<'_>, lost: &Lost) -> Finding {
             (lost.noticed, format!("the comment of {who} said {what} in version {number}, {seen}: {differs}"), true)
         }
         Denied::Removed(versions) => {
-            let removal = case.told.timeline.transactions().iter().find(|row| row.id == was.id);
+            let removal = case.as_returned.timeline.transactions().iter().find(|row| row.id == was.id);
             let removal = removal.and_then(|row| row.comments.first());
             let by = removal.map_or(String::new(), |gone| format!(" by {}", case.evidence.name_of(&gone.author)));
             let time = removal.map_or(lost.noticed, |gone| gone.created);

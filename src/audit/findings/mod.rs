@@ -129,8 +129,8 @@ impl<'de> Deserialize<'de> for Finding {
 pub(super) struct Case<'a> {
     /// The evidence, with the texts that the mirror holds where the server blanked them.
     pub(super) evidence: &'a Evidence,
-    /// The evidence as the server tells it.
-    pub(super) told: &'a Evidence,
+    /// The evidence as the server returned it.
+    pub(super) as_returned: &'a Evidence,
     pub(super) policy: &'a Policy,
     pub(super) digest: &'a PolicyDigest,
     /// The story of the task up to now.

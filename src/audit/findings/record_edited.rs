@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     find: |rule, case| {
         let edited = case.trials.iter().flat_map(|trial| {
             trial.deploy.records.iter().filter(|standing| standing.changed).filter_map(move |standing| {
-                let transactions = case.told.timeline.transactions();
+                let transactions = case.as_returned.timeline.transactions();
                 let comment = transactions.iter().find(|it| it.id == standing.moment.transaction);
                 let newest = comment.and_then(|transaction| transaction.comments.first());
                 // That it was removed is a finding of its own.

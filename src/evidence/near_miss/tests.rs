@@ -1,7 +1,7 @@
 //! Which lines read as an answer, and with how much weight.
 
 use super::*;
-use crate::rules::tests::built_in;
+use crate::policy::testing::built_in;
 
 /// What the only near miss of a text reads as; `None` where there is none.
 fn near(text: &str) -> Option<(NearKind, bool)> {

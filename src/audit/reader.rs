@@ -15,13 +15,12 @@ use std::sync::Arc;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 
 use super::asker::{Asker, COMMENTS, Compared, Listed, Recorded, tasks_in};
-use super::mirror::{Facts, Filled, Mirror, Place, Read, Sync};
+use super::mirror::{Facts, Filled, Mirror, MirrorError, Place, Read, Sync};
 use super::mirrored::teams;
 use super::population::{AuditError, Progress, Step};
 use crate::conduit::{Account, Client, ConduitError, Failure, Pages, Projects, SealedRows, Status};
 use crate::crash;
 use crate::evidence::{Tag, phids_below};
-use crate::ids::TaskId;
 use crate::policy::Policy;
 
 /// How many tasks one call lists.
@@ -147,10 +146,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads many things on other threads, more of them begun than calls may be made at once, so that none waits for what
-    /// is done here.
+    /// is done here. What is to be read is looked up when its turn comes.
     fn read_many<I, T, F>(
         &self,
-        items: impl IntoIterator<Item = I>,
+        items: impl IntoIterator<Item = Result<I, MirrorError>>,
         ahead: usize,
         read: impl Fn(Arc<Asker>, I) -> F,
     ) -> impl Stream<Item = Result<T, AuditError>>
@@ -159,7 +158,8 @@ impl<'a> Reader<'a> {
         F: Future<Output = Result<T, ConduitError>> + Send + 'static,
     {
         let begin = move |item| elsewhere(read(Arc::clone(&self.asker), item));
-        stream::iter(items).map(begin).buffer_unordered(self.concurrency + ahead)
+        let items = stream::iter(items).map_err(AuditError::from);
+        items.map_ok(begin).try_buffer_unordered(self.concurrency + ahead)
     }
 
     /// Lists the tasks that carry the tag, and at the same time what the recorders wrote: each of the two is one page after
@@ -235,58 +235,50 @@ impl<'a> Reader<'a> {
 
     /// Reads the histories of the tasks that changed, a few at once.
     async fn histories(&self, progress: &mut impl FnMut(Progress)) -> Result<(), AuditError> {
-        let (mut after, mut done): (Option<TaskId>, _) = (None, 0);
+        let (mut after, mut done) = (None, 0);
         let of = Some(self.mirror.pending_count(&self.sync)?);
-        loop {
-            let tasks = self.mirror.pending(&self.sync, after, COMMENTS)?;
-            let Some(last) = tasks.last() else { return Ok(()) };
-            after = Some(last.id);
-            let parts: Vec<_> = tasks.chunks(KEPT).map(<[_]>::to_vec).collect();
-            let mut read = std::pin::pin!(self.read_many(parts, 1, Asker::tasks));
-            while let Some(some) = read.next().await {
-                let some: Vec<Read> = some?;
-                done += some.len();
-                self.mirror.keep(&self.sync, some)?;
-                crash::point("mirror-kept");
-                progress(Progress { step: Step::Histories, done, of });
-            }
+        let parts = until_none(|| {
+            let tasks = self.mirror.pending(&self.sync, after, KEPT)?;
+            after = tasks.last().map(|last| last.id);
+            Ok(tasks)
+        });
+        let mut read = std::pin::pin!(self.read_many(parts, 1, Asker::tasks));
+        while let Some(some) = read.next().await {
+            let some: Vec<Read> = some?;
+            done += some.len();
+            self.mirror.keep(&self.sync, some)?;
+            crash::point("mirror-kept");
+            progress(Progress { step: Step::Histories, done, of });
         }
+        Ok(())
     }
 
     /// Reads the comments of the unchanged tasks again, some calls at once.
     async fn comments(&self, progress: &mut impl FnMut(Progress)) -> Result<(), AuditError> {
         let (mut after, mut done) = (Place::default(), 0);
         let of = Some(self.mirror.unchecked_count(&self.sync)?);
-        loop {
-            let mut parts = Vec::new();
-            for _ in 0..self.concurrency * 2 {
-                let (known, last) = self.mirror.unchecked(&self.sync, after, COMMENTS)?;
-                if known.is_empty() {
-                    break;
-                }
-                after = last;
-                parts.push(known);
-            }
-            if parts.is_empty() {
-                return Ok(());
-            }
-            let read = self.read_many(parts, 1, |asker, known| async move { asker.comments(known).await });
-            let mut read = std::pin::pin!(read);
-            while let Some(read) = read.next().await {
-                let Compared { count, changed, gone } = read?;
-                self.mirror.compare(&self.sync, &changed)?;
-                self.mirror.miss(&gone)?;
-                crash::point("mirror-compared");
-                done += count;
-                progress(Progress { step: Step::Comments, done, of });
-            }
+        let parts = until_none(|| {
+            let (known, last) = self.mirror.unchecked(&self.sync, after, COMMENTS)?;
+            after = last;
+            Ok(known)
+        });
+        let read = self.read_many(parts, 1, |asker, known| async move { asker.comments(known).await });
+        let mut read = std::pin::pin!(read);
+        while let Some(read) = read.next().await {
+            let Compared { count, changed, gone } = read?;
+            self.mirror.compare(&self.sync, &changed)?;
+            self.mirror.miss(&gone)?;
+            crash::point("mirror-compared");
+            done += count;
+            progress(Progress { step: Step::Comments, done, of });
         }
+        Ok(())
     }
 
     /// Looks up everybody who matters: who they are and in what state their account is may have changed.
     async fn people(&self) -> Result<(), AuditError> {
         let people = self.mirror.people()?;
-        let parts = people.chunks(TASKS).map(<[_]>::to_vec);
+        let parts = people.chunks(TASKS).map(|some| Ok(some.to_vec()));
         let read = self.read_many(parts, 0, |asker, some| async move {
             let accounts = asker.accounts(&some).await?;
             Ok((some, accounts))
@@ -299,6 +291,11 @@ impl<'a> Reader<'a> {
         }
         Ok(())
     }
+}
+
+/// What is looked up part by part, up to one that is empty.
+fn until_none<T, E>(mut next: impl FnMut() -> Result<Vec<T>, E>) -> impl Iterator<Item = Result<Vec<T>, E>> {
+    std::iter::from_fn(move || next().map(|some| (!some.is_empty()).then_some(some)).transpose())
 }
 
 /// Reads pages one after the other: while something is made of one on another thread, the next is asked for.

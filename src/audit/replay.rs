@@ -12,16 +12,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use jiff::Timestamp;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::line::{Line, Numbered};
 use super::mirror::lost::Lost;
-use super::mirror::{Facts, Filled, Measure, Mirror, Mirrored, Verdicts};
+use super::mirror::{Entry, Facts, Filled, Measure, Mirror, Mirrored, Verdicts};
 use super::mirrored::{evidence, teams, unfit};
 use super::population::{AuditError, Progress, Step};
 use super::unread::Unread;
-use super::written::Written;
+use super::written::{InParts, WrittenInParts};
 use super::{Finding, TaskAudit, Yardstick, audit_task, threads};
 use crate::conduit::{Account, Project};
 use crate::evidence::Evidence;
@@ -54,7 +52,7 @@ struct Judged<E> {
     version: i64,
     /// It is new, and a later audit of the same finds the same.
     keep: bool,
-    told: Result<Written<E>, Unread>,
+    told: Result<WrittenInParts<E>, Unread>,
 }
 
 /// A task of the mirror, put together.
@@ -64,7 +62,7 @@ struct Opened {
 }
 
 impl Judge<'_> {
-    fn judge<E: Serialize + DeserializeOwned>(&self, task: Mirrored, tell: &impl Fn(TaskAudit) -> E) -> Judged<E> {
+    fn judge<E: InParts>(&self, task: Mirrored, tell: &impl Fn(TaskAudit) -> E) -> Judged<E> {
         let (id, version) = (task.id, task.version);
         let unread = |why| {
             let restricted = task.is_restricted(&self.policy.open_spaces);
@@ -88,17 +86,17 @@ impl Judge<'_> {
     }
 
     /// What is told of a task, and whether it has to be kept; or why it cannot be judged, in words.
-    fn find<E: Serialize + DeserializeOwned>(
+    fn find<E: InParts>(
         &self,
         task: &Mirrored,
         tell: &impl Fn(TaskAudit) -> E,
-    ) -> Result<(Written<E>, bool), String> {
+    ) -> Result<(WrittenInParts<E>, bool), String> {
         if let Some(trouble) = &task.trouble {
             return Err(trouble.clone());
         }
         let said = |error: serde_json::Error| format!("what was found: {error}");
-        if let Some(text) = &task.entry {
-            return Ok((Written::read(text.clone()).map_err(said)?, false));
+        if let Some(Entry { text, long }) = &task.entry {
+            return Ok((WrittenInParts::read(text.clone(), long.clone()).map_err(said)?, false));
         }
         let Opened { evidence, lost } = self.open(task)?;
         if let Some(why) = unfit(&evidence, self.policy) {
@@ -110,7 +108,7 @@ impl Judge<'_> {
             return Err(why);
         }
         let lasts = audit.lasts;
-        Ok((Written::new(tell(audit)).map_err(said)?, lasts))
+        Ok((WrittenInParts::new(tell(audit)).map_err(said)?, lasts))
     }
 
     fn open(&self, task: &Mirrored) -> Result<Opened, String> {
@@ -146,7 +144,7 @@ impl Judge<'_> {
 
     /// Judges what comes until nothing comes any more. Nothing but what [`Judge::judge`] catches may panic here: a part that
     /// does not come back would be waited for.
-    fn work<E: Serialize + DeserializeOwned>(
+    fn work<E: InParts>(
         &self,
         tasks: &Mutex<Receiver<Numbered<Vec<Mirrored>>>>,
         judged: Sender<Numbered<Vec<Judged<E>>>>,
@@ -163,16 +161,17 @@ impl Judge<'_> {
 }
 
 /// Judges every task of the mirror as of a run, in the order of their numbers. `tell` makes of an audit what is kept of
-/// it; `each` is handed that, or why a task could not be judged.
+/// it; `each` is handed that, with its long part where `long` asks for it, or why a task could not be judged.
 ///
 /// # Errors
 /// Where the mirror cannot be read or written, or `each` fails.
-pub fn replay<E: Serialize + DeserializeOwned + Send>(
+pub fn replay<E: InParts + Send>(
     mirror: &Mirror,
     filled: &Filled,
     policy: &Policy,
+    long: bool,
     tell: impl Fn(TaskAudit) -> E + Sync,
-    mut each: impl FnMut(Result<Written<E>, Unread>) -> Result<(), AuditError>,
+    mut each: impl FnMut(Result<WrittenInParts<E>, Unread>) -> Result<(), AuditError>,
     mut progress: impl FnMut(Progress),
 ) -> Result<(), AuditError> {
     let accounts = mirror.accounts()?;
@@ -194,7 +193,9 @@ pub fn replay<E: Serialize + DeserializeOwned + Send>(
     let mut tell_part = |part: Vec<Judged<E>>| {
         done += part.len();
         keep(&verdicts, &part)?;
-        part.into_iter().try_for_each(|judged| each(judged.told))?;
+        for Judged { told, .. } in part {
+            each(if long { told } else { told.map(WrittenInParts::without_long) })?;
+        }
         progress(Progress { step: Step::Judge, done, of });
         Ok::<(), AuditError>(())
     };
@@ -208,7 +209,7 @@ pub fn replay<E: Serialize + DeserializeOwned + Send>(
         }
         drop(judged);
         let mut line = Line::new(give, take);
-        mirror.visit(&filled.sync, verdicts.measure(), AT_ONCE, |tasks| {
+        mirror.visit(&filled.sync, verdicts.measure(), long, AT_ONCE, |tasks| {
             line.give(tasks)?;
             while let Some(part) = line.take(line.waiting() > threads * AHEAD)? {
                 tell_part(part)?;
@@ -223,9 +224,12 @@ pub fn replay<E: Serialize + DeserializeOwned + Send>(
 }
 
 /// Keeps what a later audit would find again.
-fn keep<E>(verdicts: &Verdicts, part: &[Judged<E>]) -> Result<(), AuditError> {
+fn keep<E: InParts>(verdicts: &Verdicts, part: &[Judged<E>]) -> Result<(), AuditError> {
     let fresh = part.iter().filter(|judged| judged.keep);
-    let found = fresh.filter_map(|judged| Some((judged.task, judged.version, judged.told.as_ref().ok()?.text())));
+    let found = fresh.filter_map(|judged| {
+        let told = judged.told.as_ref().ok()?;
+        Some((judged.task, judged.version, told.text(), told.long()?))
+    });
     Ok(verdicts.keep(found)?)
 }
 
@@ -236,7 +240,16 @@ mod tests {
     use super::*;
     use crate::audit::mirror::{History as Transactions, Read};
     use crate::audit::testing::facts;
+    use crate::audit::written::Written;
     use crate::evidence::testing::{History, at};
+
+    impl InParts for u64 {
+        fn long(&self) -> impl serde::Serialize + '_ {}
+
+        fn add_long(&mut self, _: &str) -> Result<(), serde_json::Error> {
+            Ok(())
+        }
+    }
 
     /// A mirror of so many tasks, of which one has a history.
     struct Bench {
@@ -275,9 +288,9 @@ mod tests {
         fn replay(
             &self,
             tell: impl Fn(TaskAudit) -> u64 + Sync,
-            each: impl FnMut(Result<Written<u64>, Unread>) -> Result<(), AuditError>,
+            each: impl FnMut(Result<WrittenInParts<u64>, Unread>) -> Result<(), AuditError>,
         ) -> Result<(), AuditError> {
-            replay(&self.mirror, &self.filled, &self.policy, tell, each, |_| {})
+            replay(&self.mirror, &self.filled, &self.policy, false, tell, each, |_| {})
         }
     }
 
@@ -290,7 +303,7 @@ mod tests {
     fn all_tasks_are_told_in_the_order_of_their_numbers() {
         let bench = Bench::of(many());
         let mut told = Vec::new();
-        let each = |judged: Result<Written<u64>, Unread>| {
+        let each = |judged: Result<WrittenInParts<u64>, Unread>| {
             told.push(match judged {
                 Ok(written) => (*written.value(), true),
                 Err(unread) => (unread.task.number(), false),
@@ -308,7 +321,7 @@ mod tests {
     fn an_error_of_whoever_is_told_ends_it_and_all_threads() {
         let bench = Bench::of(many());
         let mut count = 0;
-        let each = |_: Result<Written<u64>, Unread>| {
+        let each = |_: Result<WrittenInParts<u64>, Unread>| {
             count += 1;
             if count == AT_ONCE + 1 { Err(AuditError::NoClock) } else { Ok(()) }
         };
@@ -320,7 +333,7 @@ mod tests {
     fn a_task_that_cannot_be_judged_without_a_panic_is_unread_and_the_others_are_told() {
         let bench = Bench::of(AT_ONCE + 2);
         let mut why = BTreeMap::new();
-        let each = |judged: Result<Written<u64>, Unread>| {
+        let each = |judged: Result<WrittenInParts<u64>, Unread>| {
             let unread = judged.unwrap_err();
             why.insert(unread.task, unread.why);
             Ok(())

@@ -23,7 +23,7 @@ use crate::audit::past::{self, PastFinding, Today};
 use crate::audit::population::AuditError;
 use crate::audit::reader::fill;
 use crate::audit::unread::Unread;
-use crate::audit::written::Written;
+use crate::audit::written::WrittenInParts;
 use crate::audit::{Finding, Severity, findings, replay};
 use crate::config::{Accepted, Environment, Settings};
 use crate::policy::PolicyDigest;
@@ -142,12 +142,13 @@ impl Scope {
     }
 
     /// What of a task is asked about; `None` where nothing is.
-    fn narrow(&self, told: Written<TaskEntry>) -> Result<Option<Written<TaskEntry>>, AuditError> {
+    fn narrow(&self, told: WrittenInParts<TaskEntry>) -> Result<Option<WrittenInParts<TaskEntry>>, AuditError> {
         if self.since.is_none() && self.until.is_none() && self.reason.is_none() {
             return Ok((!told.value().is_empty()).then_some(told));
         }
-        let narrowed = self.narrow_entry(told.into_value());
-        narrowed.map(Written::new).transpose().map_err(|error| AuditError::Spool(error.into()))
+        let unwritten = |error: serde_json::Error| AuditError::Spool(error.into());
+        let narrowed = self.narrow_entry(told.into_value().map_err(unwritten)?);
+        narrowed.map(WrittenInParts::new).transpose().map_err(unwritten)
     }
 
     /// The same of an entry. A deploy whose reason nobody knows may be for any.
@@ -196,7 +197,7 @@ impl<'a> Held<'a> {
     }
 
     /// Adds to what was found on a task what is not found any more, and makes notices of what was looked at.
-    fn hold(&mut self, task: Written<TaskEntry>) -> Result<Written<TaskEntry>, AuditError> {
+    fn hold(&mut self, task: WrittenInParts<TaskEntry>) -> Result<WrittenInParts<TaskEntry>, AuditError> {
         let entry = task.value();
         self.found.extend(entry.findings.iter().filter(|finding| past::is_kept(finding)).cloned());
         let today = Today { found: &entry.findings, restricted: entry.restricted, judged: true };
@@ -205,13 +206,14 @@ impl<'a> Held<'a> {
         if vanished.is_empty() && !(entry.findings.iter().any(looked_at)) {
             return Ok(task);
         }
-        let mut entry = task.into_value();
+        let unwritten = |error: serde_json::Error| AuditError::Spool(error.into());
+        let mut entry = task.into_value().map_err(unwritten)?;
         entry.findings.extend(vanished);
         for finding in &mut entry.findings {
             self.accept(finding);
         }
         entry.findings.sort_by_key(|finding| (finding.time, finding.transaction));
-        Written::new(entry).map_err(|error| AuditError::Spool(error.into()))
+        WrittenInParts::new(entry).map_err(unwritten)
     }
 
     /// What is known of a task that could not be judged: what the server denies of it, and what was found on it before.
@@ -331,7 +333,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     drop(lock);
     let mut held = Held::of(&mirror, &settings)?;
     let (mut general, settled) = general(&mirror, &filled, &settings, &scope, &mut held)?;
-    let each = |judged: Result<Written<TaskEntry>, Unread>| {
+    let each = |judged: Result<WrittenInParts<TaskEntry>, Unread>| {
         match judged {
             Ok(told) => {
                 if let Some(told) = scope.narrow(held.hold(told)?)? {
@@ -346,7 +348,8 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         }
         Ok(())
     };
-    replay(&mirror, &filled, &settings.policy, TaskEntry::of, each, |progress| bar.show(progress))?;
+    let details = ui.format() == Format::Html;
+    replay(&mirror, &filled, &settings.policy, details, TaskEntry::of, each, |progress| bar.show(progress))?;
     general.iter().for_each(|finding| figures.add_finding(finding));
     drop(snapshot);
     if !args.offline {

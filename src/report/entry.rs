@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::kept::Kept;
+use crate::audit::written::InParts;
 use crate::audit::{Deploy, Finding, TaskAudit};
 use crate::evidence::records::Standing;
 use crate::evidence::timeline::Moment;
@@ -35,6 +35,23 @@ impl TaskEntry {
     /// Whether there is nothing to tell of it.
     pub fn is_empty(&self) -> bool {
         self.deploys.is_empty() && self.findings.is_empty()
+    }
+}
+
+impl InParts for TaskEntry {
+    fn long(&self) -> impl Serialize + '_ {
+        self.deploys.iter().map(|deploy| &deploy.details).collect::<Vec<_>>()
+    }
+
+    fn add_long(&mut self, text: &str) -> Result<(), serde_json::Error> {
+        let details: Vec<Option<Details>> = serde_json::from_str(text)?;
+        if details.len() != self.deploys.len() {
+            return Err(serde::de::Error::invalid_length(details.len(), &"one for each deploy"));
+        }
+        for (deploy, details) in self.deploys.iter_mut().zip(details) {
+            deploy.details = details;
+        }
+        Ok(())
     }
 }
 
@@ -79,8 +96,9 @@ pub struct DeployEntry {
     pub verdict_as_recorded: String,
     /// Every approval, whether it counted or not, by the verdict as recorded.
     pub approvals: Vec<ApprovalEntry>,
-    /// What only the page shows, at length.
-    pub details: Kept<Details>,
+    /// What only the page shows, at length; `None` where nobody asked for it. It is put in writing apart from the rest.
+    #[serde(skip)]
+    pub details: Option<Details>,
 }
 
 /// The particulars of a deploy.
@@ -209,7 +227,7 @@ impl DeployEntry {
             tagged,
             approved,
             approvals: approvals.collect(),
-            details: Details { rules: rules.collect(), records: deploy.records.iter().map(record).collect() }.into(),
+            details: Some(Details { rules: rules.collect(), records: deploy.records.iter().map(record).collect() }),
             transaction: deploy.first(),
             verdict: deploy.verdict.decision.word().to_owned(),
             verdict_as_recorded: verdict_as_recorded.decision.word().to_owned(),

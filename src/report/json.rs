@@ -4,7 +4,7 @@
 //! Not in the room: escaping what a terminal would act on, which whoever prints it does.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::ser::{Error, SerializeSeq};
@@ -254,6 +254,9 @@ pub fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         deploys: Deploys(report),
         findings: Findings(report),
     };
-    serde_json::to_writer_pretty(&mut *out, &json)?;
-    out.write_all(b"\n")
+    // It comes in very small pieces.
+    let mut out = BufWriter::new(out);
+    serde_json::to_writer_pretty(&mut out, &json)?;
+    out.write_all(b"\n")?;
+    out.flush()
 }

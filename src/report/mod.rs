@@ -10,7 +10,6 @@ pub mod entry;
 pub mod figures;
 pub mod html;
 pub mod json;
-pub mod kept;
 pub mod prometheus;
 pub mod spool;
 
@@ -34,7 +33,8 @@ pub const LIMITS: &str = "Members of the teams are those of now, and of then as 
 
 /// The audited tasks of a report, wherever they are kept.
 pub trait Entries {
-    /// Hands out the tasks, one after the other, always in the same order.
+    /// Hands out the tasks, one after the other, always in the same order; with the details of their deploys where those
+    /// are kept.
     ///
     /// # Errors
     /// Where they cannot be read, or `each` fails.

@@ -13,7 +13,7 @@ use std::thread;
 
 use super::Entries;
 use super::entry::TaskEntry;
-use crate::audit::written::Written;
+use crate::audit::written::{InParts, WrittenInParts};
 
 /// How many entries are read at a time, and how many such parts wait.
 const AT_ONCE: usize = 64;
@@ -23,7 +23,7 @@ const AHEAD: usize = 4;
 const FOUND: u8 = b'!';
 const CLEAN: u8 = b' ';
 
-/// Entries on the disk, one a line.
+/// Entries on the disk: a line for each, and one for its long part, which is empty where nobody asked for it.
 pub struct Spool {
     file: RefCell<BufWriter<File>>,
 }
@@ -41,11 +41,14 @@ impl Spool {
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn push(&self, told: &Written<TaskEntry>) -> io::Result<()> {
+    pub fn push(&self, told: &WrittenInParts<TaskEntry>) -> io::Result<()> {
         let mut file = self.file.borrow_mut();
         file.write_all(&[if told.value().findings.is_empty() { CLEAN } else { FOUND }])?;
-        file.write_all(told.text().as_bytes())?;
-        file.write_all(b"\n")
+        for text in [told.text(), told.long().unwrap_or_default()] {
+            file.write_all(text.as_bytes())?;
+            file.write_all(b"\n")?;
+        }
+        Ok(())
     }
 
     fn read(&self, found: bool, each: &mut dyn FnMut(&TaskEntry) -> io::Result<()>) -> io::Result<()> {
@@ -81,14 +84,20 @@ fn entries(file: &File, found: bool, give: &SyncSender<Part>) {
 /// The next entries; none at the end.
 fn part(reader: &mut impl BufRead, found: bool) -> Part {
     let mut entries = Vec::with_capacity(AT_ONCE);
-    let mut line = Vec::new();
+    let (mut line, mut long) = (Vec::new(), String::new());
     while entries.len() < AT_ONCE && reader.read_until(b'\n', &mut line)? > 0 {
+        reader.read_line(&mut long)?;
         if let Some((mark, entry)) = line.split_first()
             && (!found || *mark == FOUND)
         {
-            entries.push(serde_json::from_slice(entry)?);
+            let mut entry: TaskEntry = serde_json::from_slice(entry)?;
+            if long != "\n" {
+                entry.add_long(&long)?;
+            }
+            entries.push(entry);
         }
         line.clear();
+        long.clear();
     }
     Ok(entries)
 }
@@ -120,6 +129,7 @@ mod tests {
     use super::*;
     use crate::audit::{Finding, Severity};
     use crate::ids::TaskId;
+    use crate::report::html::tests::task;
 
     fn entry(number: u64) -> TaskEntry {
         let task = TaskId::new(number).unwrap();
@@ -143,7 +153,7 @@ mod tests {
     }
 
     fn push(spool: &Spool, entry: TaskEntry) {
-        spool.push(&Written::new(entry).unwrap()).unwrap();
+        spool.push(&WrittenInParts::new(entry).unwrap()).unwrap();
     }
 
     fn collect(visit: impl FnOnce(&mut dyn FnMut(&TaskEntry) -> io::Result<()>) -> io::Result<()>) -> Vec<TaskEntry> {
@@ -170,6 +180,25 @@ mod tests {
         push(&spool, entry(1));
         assert_eq!(all(), [many, vec![entry(1)]].concat());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn details_come_back_where_they_are_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::new(folder.path()).unwrap();
+        let whole = task("deployer1");
+        let written = || WrittenInParts::new(whole.clone()).unwrap();
+        assert!(written().long().unwrap().contains("none is given") && !written().text().contains("none is given"));
+        spool.push(&written()).unwrap();
+        spool.push(&written().without_long()).unwrap();
+        let mut short = whole.clone();
+        short.deploys[0].details = None;
+        assert_eq!(collect(|each| spool.visit(each)), [whole.clone(), short]);
+        // Those of other deploys than its own are nothing that can be read.
+        let other = WrittenInParts::<TaskEntry>::read(written().text().to_owned(), Some("[]".to_owned())).unwrap();
+        spool.push(&other).unwrap();
+        assert!(spool.visit(&mut |_| Ok(())).is_err());
+        assert!(other.into_value().is_err());
     }
 
     #[test]

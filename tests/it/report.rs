@@ -56,9 +56,7 @@ impl Sample {
         deploy.command = Some(HOSTILE.to_owned());
         deploy.change = Some(HOSTILE.to_owned());
         deploy.action = Some(HOSTILE.to_owned());
-        let mut details = deploy.details.read().unwrap().into_owned();
-        details.rules[0].message = phabgate::text::inert(HOSTILE);
-        deploy.details = details.into();
+        deploy.details.as_mut().unwrap().rules[0].message = phabgate::text::inert(HOSTILE);
         deploy.approvals[0].user = HOSTILE.to_owned();
         deploy.approvals[0].team = HOSTILE.to_owned();
         deploy.approvals[0].evidence = Some("javascript:window.pwned=4".to_owned());
@@ -195,7 +193,7 @@ fn task(number: u64, months: i64, reason: &str) -> TaskEntry {
         verdict: verdict.to_owned(),
         verdict_as_recorded: verdict.to_owned(),
         approvals,
-        details: Details { rules, records }.into(),
+        details: Some(Details { rules, records }),
     };
     let id = TaskId::new(400_000 + number).unwrap();
     let title =

@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::lost::{self, Lost};
 use super::members::NOT_READ;
-use super::verdicts::Measure;
+use super::verdicts::{Entry, Measure};
 use super::{Known, Mirror, MirrorError, Sync, number};
 use crate::audit::written::Written;
 use crate::conduit::{Task, Transaction};
@@ -64,7 +64,7 @@ pub struct Mirrored {
     /// Its version: another one whenever something changes that a verdict rests on.
     pub version: i64,
     /// What was found on this version before, judged by the same measure; the rest is not read then.
-    pub entry: Option<String>,
+    pub entry: Option<Entry>,
     row: String,
     history: Option<String>,
     past: Vec<(i64, String)>,
@@ -228,7 +228,7 @@ impl Mirror {
     }
 
     /// Hands out every task of the population that is shown, in the order of their numbers, some at a time; with what was
-    /// found on it before where that was judged by the same measure.
+    /// found on it before where that was judged by the same measure, and the long part of that where it is asked for.
     ///
     /// # Errors
     /// Where they cannot be read, or `each` fails.
@@ -236,20 +236,26 @@ impl Mirror {
         &self,
         sync: &Sync,
         measure: &Measure,
+        long: bool,
         at_once: usize,
         mut each: impl FnMut(Vec<Mirrored>) -> Result<(), E>,
     ) -> Result<(), E> {
         let error = self.error("read");
         let wrong = |source| E::from(error(source));
-        // What is long is not read where it is not needed.
+        // What is long is not read where it is not needed. A verdict without it is none where it is.
+        let verdict = "LEFT JOIN verdict v ON v.task = t.id AND v.version = t.version AND v.measure = ?3";
+        let (text, verdict) = match long {
+            true => (
+                "(SELECT l.text FROM verdict_long l WHERE l.task = v.task)",
+                format!("{verdict} AND EXISTS (SELECT 1 FROM verdict_long l WHERE l.task = v.task) WHERE"),
+            ),
+            false => ("NULL", format!("{verdict} WHERE")),
+        };
         let sql = format!(
             "SELECT t.id, t.version, t.trouble, v.entry, iif(v.entry IS NULL, t.row, ''),
-             iif(v.entry IS NULL, (SELECT h.text FROM history h WHERE h.task = t.id), NULL), t.embargo
+             iif(v.entry IS NULL, (SELECT h.text FROM history h WHERE h.task = t.id), NULL), t.embargo, {text}
              {} ORDER BY t.id",
-            LISTED.replace(
-                "WHERE",
-                "LEFT JOIN verdict v ON v.task = t.id AND v.version = t.version AND v.measure = ?3 WHERE"
-            )
+            LISTED.replace("WHERE", &verdict)
         );
         let mut statement = self.connection.prepare_cached(&sql).map_err(wrong)?;
         let mut past = self
@@ -265,7 +271,8 @@ impl Mirror {
                 what: "a task".to_owned(),
                 why: format!("its number is {number}"),
             })?;
-            let entry: Option<String> = row.get(3).map_err(wrong)?;
+            let (text, long): (Option<String>, _) = (row.get(3).map_err(wrong)?, row.get(7).map_err(wrong)?);
+            let entry = text.map(|text| Entry { text, long });
             let past = match entry {
                 Some(_) => Vec::new(),
                 None => past

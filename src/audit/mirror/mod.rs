@@ -29,7 +29,7 @@ pub use comments::{Known, Place, Seen};
 pub use error::MirrorError;
 pub use found::Unseen;
 pub use histories::{History, Mirrored, Read};
-pub use verdicts::{Measure, Verdicts};
+pub use verdicts::{Entry, Measure, Verdicts};
 
 use std::collections::BTreeMap;
 use std::fs::File;

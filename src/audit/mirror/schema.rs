@@ -173,6 +173,13 @@ pub(super) const STEPS: &[&str] = &["
         PRIMARY KEY (id, policy, version)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX found_by_task ON found (task);
+", "
+    -- What of a verdict is long and seldom asked for stands apart: most reports are made without it.
+    DELETE FROM verdict;
+    CREATE TABLE verdict_long (
+        task INTEGER PRIMARY KEY,   -- as in verdict, and written with it
+        text TEXT NOT NULL          -- JSON
+    ) STRICT;
 "];
 
 #[cfg(test)]

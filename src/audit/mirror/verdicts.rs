@@ -55,6 +55,15 @@ fn program() -> Option<String> {
     Some(format!("{} {}", built.as_nanos(), file.len()))
 }
 
+/// What was found on a task, as it was put in writing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// All but the long part, JSON.
+    pub text: String,
+    /// The long part, JSON, where it was asked for.
+    pub long: Option<String>,
+}
+
 /// Where verdicts are put while the mirror is read: by a way of its own, so that what is read stays of one state.
 pub struct Verdicts {
     connection: Connection,
@@ -82,26 +91,31 @@ impl Verdicts {
         &self.measure
     }
 
-    /// Keeps what was found on tasks of these versions, as JSON. Should one have changed since, it is passed over when it is
-    /// read.
+    /// Keeps what was found on tasks of these versions, as JSON, and the long part of it. Should one have changed since, it
+    /// is passed over when it is read.
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn keep<'e>(&self, found: impl IntoIterator<Item = (TaskId, i64, &'e str)>) -> Result<(), MirrorError> {
+    pub fn keep<'e>(
+        &self,
+        found: impl IntoIterator<Item = (TaskId, i64, &'e str, &'e str)>,
+    ) -> Result<(), MirrorError> {
         let mut found = found.into_iter().peekable();
         if found.peek().is_none() {
             return Ok(());
         }
         let error = || sqlite("write", &self.path);
         let transaction = self.connection.unchecked_transaction().map_err(error())?;
-        for (task, version, entry) in found {
+        for (task, version, entry, long) in found {
+            let task = number(task.number());
+            let verdict = "INSERT OR REPLACE INTO verdict (task, version, measure, entry) VALUES (?1, ?2, ?3, ?4)";
             transaction
-                .prepare_cached(
-                    "INSERT OR REPLACE INTO verdict (task, version, measure, entry) VALUES (?1, ?2, ?3, ?4)",
-                )
-                .and_then(|mut statement| {
-                    statement.execute(params![number(task.number()), version, self.measure.0, entry])
+                .prepare_cached(verdict)
+                .and_then(|mut statement| statement.execute(params![task, version, self.measure.0, entry]))
+                .and_then(|_| {
+                    transaction.prepare_cached("INSERT OR REPLACE INTO verdict_long (task, text) VALUES (?1, ?2)")
                 })
+                .and_then(|mut statement| statement.execute(params![task, long]))
                 .map_err(error())?;
         }
         transaction.commit().map_err(error())

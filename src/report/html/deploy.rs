@@ -33,14 +33,15 @@ pub(super) fn month(time: Timestamp) -> String {
 /// Adds the rows of a task whose worst finding is as bad as this; those without any where it is `None`.
 ///
 /// # Errors
-/// Where the details of a deploy cannot be read.
+/// Where the details of a deploy are missing.
 pub(super) fn rows(report: &Report<'_>, task: &TaskEntry, worst: Option<Severity>, out: &mut String) -> io::Result<()> {
     let is_asked = |found: &[&Finding]| found.iter().map(|finding| finding.severity).max() == worst;
     for deploy in &task.deploys {
         let found: Vec<&Finding> = task.against(deploy).collect();
         if is_asked(&found) {
-            let details = deploy.details.read()?;
-            row(report, task, deploy, &details, &found).render_to(out);
+            let details =
+                deploy.details.as_ref().ok_or_else(|| io::Error::other("the details of a deploy are missing"))?;
+            row(report, task, deploy, details, &found).render_to(out);
         }
     }
     let alone: Vec<&Finding> = task.alone().collect();

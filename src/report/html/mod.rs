@@ -17,7 +17,7 @@ mod head;
 mod meaning;
 mod months;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod urgent;
 mod words;
 

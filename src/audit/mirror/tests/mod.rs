@@ -76,7 +76,7 @@ fn visit(mirror: &Mirror, sync: &Sync, measure: &Measure) -> Vec<Mirrored> {
         all.append(&mut some);
         Ok(())
     };
-    mirror.visit::<AuditError>(sync, measure, 2, each).unwrap();
+    mirror.visit::<AuditError>(sync, measure, true, 2, each).unwrap();
     all
 }
 

@@ -12,12 +12,26 @@ fn what_was_found_stands_until_something_changes_that_it_rests_on() {
     let judge = |found: &str| {
         let task = bench.visit(&sync).remove(0);
         let verdicts = bench.mirror.verdicts(Measure(vec![1])).unwrap();
-        verdicts.keep([(task.id, task.version, found)]).unwrap();
+        verdicts.keep([(task.id, task.version, found, "at length")]).unwrap();
     };
-    let known = |sync: &Sync| bench.visit(sync)[0].entry.clone();
+    let known = |sync: &Sync| bench.visit(sync)[0].entry.clone().map(|entry| (entry.text, entry.long.unwrap()));
     assert_eq!(known(&sync), None);
     judge("clean");
-    assert_eq!(known(&sync).as_deref(), Some("clean"));
+    assert_eq!(known(&sync), Some(("clean".to_owned(), "at length".to_owned())));
+    bench
+        .mirror
+        .connection
+        .execute_batch(
+            "ALTER TABLE verdict_long RENAME TO aside; CREATE TABLE verdict_long AS SELECT * FROM aside WHERE false;",
+        )
+        .unwrap();
+    assert_eq!(known(&sync), None, "without its long part it is none where that is asked for");
+    bench
+        .mirror
+        .connection
+        .execute_batch("DROP TABLE verdict_long; ALTER TABLE aside RENAME TO verdict_long;")
+        .unwrap();
+    assert!(known(&sync).is_some());
     // By another measure it is judged anew.
     assert_eq!(bench.visit_by(&sync, &Measure(vec![2]))[0].entry, None);
     // So it is where the task, its history, or a comment changed, or the server denies something.
@@ -39,7 +53,7 @@ fn what_was_found_stands_until_something_changes_that_it_rests_on() {
     // A verdict on a version that is no more is passed over.
     let before = bench.visit(&next).remove(0);
     bench.mirror.compare(&next, &seen(history.timeline().transactions())).unwrap();
-    bench.mirror.verdicts(Measure(vec![1])).unwrap().keep([(before.id, before.version, "late")]).unwrap();
+    bench.mirror.verdicts(Measure(vec![1])).unwrap().keep([(before.id, before.version, "late", "")]).unwrap();
     assert_eq!(known(&next), None);
 }
 

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
 
 use super::error::{ConduitError, Failure, misshapen};
@@ -29,24 +28,37 @@ pub(super) struct Page<T> {
 /// The same, of which nobody has looked at the rows.
 #[derive(Debug, Deserialize)]
 struct Sealed {
-    data: Box<RawValue>,
+    #[serde(rename = "data")]
+    _rows: IgnoredAny,
     cursor: Cursor,
 }
 
-/// The rows of a page as they came: the next page can be asked for before anything is made of them.
+/// A page as it came: the next one can be asked for before anything is made of its rows.
 #[derive(Debug)]
 pub struct SealedRows {
     method: &'static str,
-    rows: Box<RawValue>,
+    reply: Vec<u8>,
     date: Option<Timestamp>,
+}
+
+/// The rows of a reply.
+#[derive(Deserialize)]
+struct Whole<T> {
+    result: Rows<T>,
+}
+
+#[derive(Deserialize)]
+struct Rows<T> {
+    data: Vec<T>,
 }
 
 impl SealedRows {
     /// Reads the rows.
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<Reply<Vec<T>>, ConduitError> {
-        let result = serde_json::from_str(self.rows.get())
-            .map_err(|error| Client::unexpected(self.method, misshapen(&error)))?;
-        Ok(Reply { result, date: self.date })
+        let unexpected = |words: String| Client::unexpected(self.method, words);
+        let text = std::str::from_utf8(&self.reply).map_err(|error| unexpected(error.to_string()))?;
+        let Whole { result } = serde_json::from_str(text).map_err(|error| unexpected(misshapen(&error)))?;
+        Ok(Reply { result: result.data, date: self.date })
     }
 }
 
@@ -150,9 +162,9 @@ impl Client {
         params: &Map<String, Value>,
         pages: &mut Pages,
     ) -> Result<Reply<Vec<T>>, ConduitError> {
-        let (reply, bytes) = self.ask_page::<Page<T>>(method, params, pages).await?;
+        let (reply, whole) = self.ask_page::<Page<T>>(method, params, pages).await?;
         let Page { data, cursor } = reply.result;
-        pages.advance(method, cursor, bytes)?;
+        pages.advance(method, cursor, whole.len())?;
         Ok(Reply { result: data, date: reply.date })
     }
 
@@ -163,26 +175,25 @@ impl Client {
         params: &Map<String, Value>,
         pages: &mut Pages,
     ) -> Result<SealedRows, ConduitError> {
-        let (reply, bytes) = self.ask_page::<Sealed>(method, params, pages).await?;
-        let Sealed { data: rows, cursor } = reply.result;
-        pages.advance(method, cursor, bytes)?;
-        Ok(SealedRows { method, rows, date: reply.date })
+        let (Reply { result, date }, reply) = self.ask_page::<Sealed>(method, params, pages).await?;
+        pages.advance(method, result.cursor, reply.len())?;
+        Ok(SealedRows { method, reply, date })
     }
 
-    /// Asks for the next page, and says how many bytes it had.
+    /// Asks for the next page, and hands it over also as it came.
     async fn ask_page<P: DeserializeOwned>(
         &self,
         method: &str,
         params: &Map<String, Value>,
         pages: &mut Pages,
-    ) -> Result<(Reply<P>, usize), ConduitError> {
+    ) -> Result<(Reply<P>, Vec<u8>), ConduitError> {
         let mut params = params.clone();
         if let Some(after) = &pages.after {
             params.insert("after".into(), Value::from(after.as_str()));
         }
         loop {
             params.insert("limit".into(), Value::from(pages.size));
-            match self.read_sized::<P>(method, &params).await {
+            match self.read_whole::<P>(method, &params).await {
                 Err(ConduitError { kind: Failure::TooLarge { .. }, .. }) if pages.shrink() => {}
                 reply => return reply,
             }

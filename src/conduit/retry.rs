@@ -53,15 +53,15 @@ impl Client {
         method: &str,
         params: &Map<String, Value>,
     ) -> Result<Reply<T>, ConduitError> {
-        Ok(self.read_sized(method, params).await?.0)
+        Ok(self.read_whole(method, params).await?.0)
     }
 
-    /// The same, and how many bytes the reply had.
-    pub(super) async fn read_sized<T: DeserializeOwned>(
+    /// The same, and the reply as it came.
+    pub(super) async fn read_whole<T: DeserializeOwned>(
         &self,
         method: &str,
         params: &Map<String, Value>,
-    ) -> Result<(Reply<T>, usize), ConduitError> {
+    ) -> Result<(Reply<T>, Vec<u8>), ConduitError> {
         let mut limited = 0;
         let attempts = (|| self.attempt::<T>(method, params))
             .retry(FullJitter(if self.pace().is_some() { PACED } else { ATTEMPTS }))
@@ -88,10 +88,10 @@ impl Client {
         &self,
         method: &str,
         params: &Map<String, Value>,
-    ) -> Result<(Reply<T>, usize), ConduitError> {
-        let Some(pace) = self.pace() else { return self.call_sized(method, params).await };
+    ) -> Result<(Reply<T>, Vec<u8>), ConduitError> {
+        let Some(pace) = self.pace() else { return self.call_whole(method, params).await };
         let _turn = pace.turn().await;
-        let reply = self.call_sized(method, params).await;
+        let reply = self.call_whole(method, params).await;
         match &reply {
             Ok(_) => pace.well(),
             Err(error)

@@ -207,15 +207,15 @@ impl Client {
         method: &str,
         params: &Map<String, Value>,
     ) -> Result<Reply<T>, ConduitError> {
-        Ok(self.call_sized(method, params).await?.0)
+        Ok(self.call_whole(method, params).await?.0)
     }
 
-    /// The same, and how many bytes the reply had.
-    pub(super) async fn call_sized<T: DeserializeOwned>(
+    /// The same, and the reply as it came.
+    pub(super) async fn call_whole<T: DeserializeOwned>(
         &self,
         method: &str,
         params: &Map<String, Value>,
-    ) -> Result<(Reply<T>, usize), ConduitError> {
+    ) -> Result<(Reply<T>, Vec<u8>), ConduitError> {
         let fail = |kind| ConduitError::new(method, kind);
         let limit = match self.deadline {
             Some(deadline) => self.timeouts.call.min(deadline.saturating_duration_since(Instant::now())),
@@ -234,7 +234,7 @@ impl Client {
             Err(error) => tracing::debug!(method, ms = begun.elapsed().as_millis(), %error, "call failed"),
         }
         let (body, head) = reply?;
-        Ok((self.understand(&body, &head).map_err(fail)?, body.len()))
+        Ok((self.understand(&body, &head).map_err(fail)?, body))
     }
 
     async fn exchange(&self, method: &str, params: &Map<String, Value>) -> Result<(Vec<u8>, Head), Failure> {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::render::MARKER;
 use super::{Record, SCHEMA};
-use crate::remarkup::fences;
+use crate::remarkup::{Body, fences};
 
 /// What a comment is to a reader of records.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,12 +45,12 @@ pub fn parse(comment: &str) -> Parsed {
     if blocks.next().is_some() {
         return unreadable("the comment has more than one block that claims to be a record".to_owned());
     }
-    match version(&block.schema) {
-        Some(Version::Newer) => return Parsed::Newer { schema: block.schema },
+    match version(block.schema) {
+        Some(Version::Newer) => return Parsed::Newer { schema: block.schema.to_owned() },
         Some(Version::Known) => {}
         None => return unreadable(format!("the block names the schema {:?}, which there never was", block.schema)),
     }
-    let Some(body) = block.body else {
+    let Some(body) = block.body.map(|body| body.text()) else {
         return unreadable("the block has no end".to_owned());
     };
     match serde_json::from_str::<Record>(&body) {
@@ -103,15 +103,15 @@ fn version(schema: &str) -> Option<Version> {
 }
 
 /// A fence whose first line names a schema of the family.
-struct Block {
-    schema: String,
+struct Block<'a> {
+    schema: &'a str,
     /// What is between the fences; `None` where the second one is missing.
-    body: Option<String>,
+    body: Option<Body<'a>>,
 }
 
 /// The fences of a text that claim to be records, as the one reader of blocks finds them: what is quoted, literal, in a
 /// note or given to an interpreter is no fence.
-fn blocks(comment: &str) -> Vec<Block> {
+fn blocks(comment: &str) -> Vec<Block<'_>> {
     let flush = fences(comment).into_iter().filter(|fence| fence.flush);
     flush
         .filter_map(|fence| {
@@ -122,17 +122,17 @@ fn blocks(comment: &str) -> Vec<Block> {
 }
 
 /// The schema that the options of a fence name, where it is of the family of [`SCHEMA`].
-fn claimed_schema(options: &str) -> Option<String> {
+fn claimed_schema(options: &str) -> Option<&str> {
     let options = options.trim_end().trim_end_matches('`');
     let mut names = options.split(',').filter_map(|option| option.trim().strip_prefix(MARKER)).map(str::trim);
-    names.find(|name| is_of_family(name)).map(str::to_owned)
+    names.find(|name| is_of_family(name))
 }
 
 /// The schema that a line of JSON begins with, where it is of the family of [`SCHEMA`].
-fn opening_schema(line: &str) -> Option<String> {
+fn opening_schema(line: &str) -> Option<&str> {
     let value = line.strip_prefix('{')?.trim_start().strip_prefix("\"schema\"")?.trim_start().strip_prefix(':')?;
     let (schema, _) = value.trim_start().strip_prefix('"')?.split_once('"')?;
-    is_of_family(schema).then(|| schema.to_owned())
+    is_of_family(schema).then_some(schema)
 }
 
 fn is_of_family(schema: &str) -> bool {

@@ -150,7 +150,24 @@ pub struct Fence<'a> {
     /// The first line between; empty where there is none.
     pub first: &'a str,
     /// What stands between; `None` where nothing ends it.
-    pub body: Option<String>,
+    pub body: Option<Body<'a>>,
+}
+
+/// What stands in a fence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Body<'a> {
+    /// Whole lines, without their ends.
+    lines: Vec<&'a str>,
+    /// What stands before the backticks on their line.
+    last: &'a str,
+}
+
+impl Body<'_> {
+    /// It as one text. A carriage return at the end of a line is part of that end.
+    pub fn text(&self) -> String {
+        let lines = self.lines.iter().flat_map(|line| [*line, "\n"]);
+        lines.chain([self.last]).collect()
+    }
 }
 
 /// The fences of a text in order.
@@ -158,7 +175,7 @@ pub struct Fence<'a> {
 /// ```
 /// use phabgate::remarkup::fences;
 /// let found = fences("Look:\n\n```lang=json\n{}\n```\n");
-/// assert_eq!((found[0].info, found[0].body.as_deref()), ("lang=json", Some("{}\n")));
+/// assert_eq!((found[0].info, found[0].body.as_ref().unwrap().text().as_str()), ("lang=json", "{}\n"));
 /// assert!(fences("NOTE: this is none\n```\n{}\n```").is_empty());
 /// ```
 pub fn fences(text: &str) -> Vec<Fence<'_>> {
@@ -173,19 +190,13 @@ fn fence_of<'a>(lines: &[&'a str]) -> Option<Fence<'a>> {
     let info = line.trim_start_matches(space).strip_prefix(FENCE)?;
     let flush = line.starts_with(FENCE);
     if is_closed_at_once(line) {
-        return Some(Fence { info, flush, first: "", body: Some(String::new()) });
+        return Some(Fence { info, flush, first: "", body: Some(Body { lines: Vec::new(), last: "" }) });
     }
     let first = rest.first().map_or("", |line| without_end(line));
-    let mut body = String::new();
-    for line in rest {
-        if let Some(last) = line.trim_end_matches(space).strip_suffix(FENCE) {
-            body.push_str(last);
-            return Some(Fence { info, flush, first, body: Some(body) });
-        }
-        body.push_str(without_end(line));
-        body.push('\n');
-    }
-    Some(Fence { info, flush, first, body: None })
+    let last = |line: &&'a str| line.trim_end_matches(space).strip_suffix(FENCE);
+    let end = rest.iter().enumerate().find_map(|(at, line)| Some((at, last(line)?)));
+    let body = end.map(|(at, last)| Body { lines: rest[..at].iter().map(|line| without_end(line)).collect(), last });
+    Some(Fence { info, flush, first, body })
 }
 
 fn without_end(line: &str) -> &str {

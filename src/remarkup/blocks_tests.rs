@@ -135,7 +135,8 @@ fn a_paragraph_ends_at_a_blank_line_or_another_block() {
 
 #[test]
 fn a_fence_tells_what_is_in_it() {
-    let read = |text| fences(text).into_iter().map(|f| (f.info, f.flush, f.body)).collect::<Vec<_>>();
+    let read =
+        |text| fences(text).into_iter().map(|f| (f.info, f.flush, f.body.map(|body| body.text()))).collect::<Vec<_>>();
     let body = |text: &str| Some(text.to_owned());
     assert_eq!(read("```x\r\na\r\nb ``` \nc"), [("x", true, body("a\nb "))]);
     assert_eq!(read("a\n ```\nb\n```\n```c```"), [("", false, body("b\n")), ("c```", true, body(""))]);

@@ -9,6 +9,6 @@ mod blocks;
 mod inert;
 mod marks;
 
-pub use blocks::{Fence, Line, LineKind, fences, lines, own_lines};
+pub use blocks::{Body, Fence, Line, LineKind, fences, lines, own_lines};
 pub use inert::{code, code_short};
 pub use marks::Mark;

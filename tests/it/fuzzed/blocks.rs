@@ -1,7 +1,7 @@
 //! The splitter of Remarkup: its lines are the text, what it says of them lies within it, and it reads no quotation and no
 //! fence as somebody's own words.
 
-use phabgate::remarkup::{LineKind, fences, lines, own_lines};
+use phabgate::remarkup::{Body, LineKind, fences, lines, own_lines};
 
 pub(super) fn check(input: &[u8]) {
     let Some(text) = super::text(input) else { return };
@@ -34,7 +34,7 @@ pub(super) fn check(input: &[u8]) {
     assert_eq!(fenced(text), closed, "one reader says what a fence is");
     for fence in &of_text {
         assert!(text.contains(fence.info) && text.contains(fence.first), "{fence:?}");
-        for line in fence.body.iter().flat_map(|body| body.lines()) {
+        for line in fence.body.iter().map(Body::text).collect::<String>().lines() {
             assert!(text.contains(line), "{line:?} of a fence is no part of the text");
         }
     }

@@ -28,7 +28,7 @@ fn comment(text: &str) {
     assert!(lines(text).iter().any(claim), "no fence: {text}");
     let Parsed::Record(record) = found else { return };
     let flush = fences(text).into_iter().filter(|fence| fence.flush);
-    let bodies: Vec<Record> = flush.filter_map(|fence| serde_json::from_str(&fence.body?).ok()).collect();
+    let bodies: Vec<Record> = flush.filter_map(|fence| serde_json::from_str(&fence.body?.text()).ok()).collect();
     assert!(bodies.contains(&record), "a record outside of all fences: {text}");
     // A record with more approvals than fit is written by nobody.
     let Ok(comment) = render(&record) else { return };

@@ -256,7 +256,7 @@ impl<'a> Reader<'a> {
     /// Reads the comments of the unchanged tasks again, some calls at once.
     async fn comments(&self, progress: &mut impl FnMut(Progress)) -> Result<(), AuditError> {
         let (mut after, mut done) = (Place::default(), 0);
-        let of = Some(self.mirror.unchecked_count(&self.sync)?);
+        let of = Some(self.mirror.unchecked_at_most()?);
         let parts = until_none(|| {
             let (known, last) = self.mirror.unchecked(&self.sync, after, COMMENTS)?;
             after = last;

@@ -108,13 +108,13 @@ impl Mirror {
         Ok(())
     }
 
-    /// How many comments this run has to look at.
+    /// How many comments this run has to look at, at most: to say how far it has come. Which of them it has to look at is
+    /// found while it does; to count them first took a tenth of its time.
     ///
     /// # Errors
     /// Where it cannot be read.
-    pub fn unchecked_count(&self, sync: &Sync) -> Result<usize, MirrorError> {
-        let sql = format!("SELECT count(*) {UNCHECKED}");
-        self.count(&sql, params![sync.scope, sync.id])
+    pub fn unchecked_at_most(&self) -> Result<usize, MirrorError> {
+        self.count("SELECT max(0, (SELECT count(*) FROM comment) - (SELECT count(*) FROM checked))", [])
     }
 
     /// The next comments that this run has to look at, `limit` at most, and the place of the last of them.

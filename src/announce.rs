@@ -1,6 +1,6 @@
 //! The message that asks for an emergency deploy on IRC.
 //!
-//! In the room: its words. Not in the room: who conducts the train, which the server knows.
+//! Responsible for its words. Not responsible for who conducts the train, which the server knows.
 
 use crate::ids::TaskId;
 use crate::text::inert;

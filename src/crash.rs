@@ -1,7 +1,7 @@
 //! Places where a test can kill the gate, to prove that the journal and the mirror survive it.
 //!
-//! In the room: the names of the places and the blow. In a release build nothing of it is left. Not in the room: what
-//! must hold afterwards, which the tests say.
+//! Responsible for the names of the places and the blow. In a release build nothing of it is left. Not responsible for
+//! what must hold afterwards, which the tests say.
 
 /// The environment variable that names the place: `after-intent`, or `journal-committed:3` for the third passage.
 pub const VARIABLE: &str = "PHABGATE_CRASH_AT";

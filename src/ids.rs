@@ -1,6 +1,7 @@
 //! The identities that Phabricator hands out, each a type of its own so that one can never stand for another.
 //!
-//! In the room: [`TaskId`], [`Phid`], [`TransactionId`] and our own [`DeployId`]. Not in the room: what they name.
+//! Responsible for [`TaskId`], [`Phid`], [`TransactionId`] and our own [`DeployId`]. Not responsible for what they
+//! name.
 
 use std::cmp::Ordering;
 use std::fmt;

@@ -34,7 +34,7 @@
 //! [`task_argument`] reads the task that a command line names.
 //!
 //! Deciding, telling and wording are pure functions over data, with the time passed in; asking, writing and printing are
-//! a thin shell around them. Every module says at its head what is in the room and what is not.
+//! a thin shell around them. Every module says at its head what it is responsible for and what not.
 
 pub mod announce;
 pub mod answer;

@@ -1,11 +1,11 @@
 //! Opening an emergency: what has to change on a task so that it states what was asked for.
 //!
-//! In the room: what is asked for, and the plan of the one edit that brings it about, as pure functions of the evidence.
-//! Not in the room: making the edit, and asking whether it may be made.
+//! Responsible for what is asked for, and the plan of the one edit that brings it about, as pure functions of the
+//! evidence. Not responsible for making the edit, and asking whether it may be made.
 
 use crate::evidence::restate::restate;
 use crate::evidence::trailers::{self, Key};
-use crate::evidence::{Evidence, Source, Statement, Story, Tagged};
+use crate::evidence::{Evidence, Source, Statement, Tagged, TaskState};
 use crate::ids::TransactionId;
 use crate::policy::{Action, Policy, WrittenReason};
 use crate::rules::Verdict;
@@ -98,21 +98,21 @@ pub enum PlanError {
 pub fn plan(
     evidence: &Evidence,
     policy: &Policy,
-    story: &Story,
+    task_state: &TaskState,
     verdict: &Verdict,
     wanted: &Wanted,
 ) -> Result<Plan, PlanError> {
     let description = &evidence.task.description;
     let mut changes = Vec::new();
-    for key in unmet(story, wanted) {
+    for key in unmet(task_state, wanted) {
         let spellings = wanted.spellings(key, policy)?;
         let stands = trailers::stated(description, key);
-        let in_force = statement(story, key);
+        let in_force = statement(task_state, key);
         // What the description says already and does not hold has to be written anew to be the last word.
         let Some(to) = spellings.into_iter().find(|spelling| stands != Some(spelling.as_str())) else {
             return Err(overruled(key, in_force));
         };
-        let same_category = story.written.as_ref().and_then(|written| written.category.as_ref());
+        let same_category = task_state.written.as_ref().and_then(|written| written.category.as_ref());
         changes.push(Stated {
             key,
             from: in_force.map(|stated| stated.value.clone()),
@@ -125,7 +125,7 @@ pub fn plan(
         true => None,
         false => Some(restate(description, &written).ok_or(PlanError::NoRoom)?),
     };
-    let tag = !matches!(story.tagged, Tagged::Since(_));
+    let tag = !matches!(task_state.tagged, Tagged::Since(_));
     let settles = tag || changes.iter().any(|change| change.settles);
     let counting = verdict.approvals.iter().filter(|approval| settles && approval.counts());
     let voids = counting.map(|approval| (approval.team.clone(), approval.user.clone())).collect();
@@ -133,31 +133,31 @@ pub fn plan(
 }
 
 /// What is asked for and is not in force.
-pub fn unmet(story: &Story, wanted: &Wanted) -> Vec<Key> {
+pub fn unmet(task_state: &TaskState, wanted: &Wanted) -> Vec<Key> {
     let holds = |key: Key| {
-        let value = statement(story, key).map(|stated| stated.value.as_str());
+        let value = statement(task_state, key).map(|stated| stated.value.as_str());
         match key {
-            Key::Reason => story.written.as_ref().is_some_and(|written| wanted.is_reason(written)),
+            Key::Reason => task_state.written.as_ref().is_some_and(|written| wanted.is_reason(written)),
             Key::Deployer => wanted
                 .deployer
                 .as_ref()
                 .is_none_or(|name| value.is_some_and(|value| value.trim_start_matches('@').eq_ignore_ascii_case(name))),
             Key::Action => wanted.action.is_none_or(|action| value.and_then(Action::named) == Some(action)),
             Key::Change => wanted.change.as_ref().is_none_or(|change| value == Some(change.as_str())),
-            Key::Drill => !wanted.drill || story.is_drill(),
+            Key::Drill => !wanted.drill || task_state.is_drill(),
             _ => true,
         }
     };
     crate::evidence::STATED.into_iter().filter(|key| !holds(*key)).collect()
 }
 
-fn statement(story: &Story, key: Key) -> Option<&Statement> {
+fn statement(task_state: &TaskState, key: Key) -> Option<&Statement> {
     match key {
-        Key::Reason => story.reason.as_ref(),
-        Key::Deployer => story.deployer.as_ref(),
-        Key::Action => story.action.as_ref(),
-        Key::Change => story.change.as_ref(),
-        Key::Drill => story.drill.as_ref(),
+        Key::Reason => task_state.reason.as_ref(),
+        Key::Deployer => task_state.deployer.as_ref(),
+        Key::Action => task_state.action.as_ref(),
+        Key::Change => task_state.change.as_ref(),
+        Key::Drill => task_state.drill.as_ref(),
         _ => None,
     }
 }
@@ -229,9 +229,9 @@ mod tests {
 
     fn planned(history: &History, wanted: &Wanted) -> Result<Plan, PlanError> {
         let evidence = history.evidence();
-        let story = Story::read(&evidence, &history.policy, None);
+        let task_state = TaskState::derive(&evidence, &history.policy, None);
         let verdict = rules::evaluate(&evidence, &history.policy, &Intent::default(), None);
-        plan(&evidence, &history.policy, &story, &verdict, wanted)
+        plan(&evidence, &history.policy, &task_state, &verdict, wanted)
     }
 
     #[test]

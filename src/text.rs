@@ -1,9 +1,8 @@
 //! Text that people or servers supplied, made fit to be shown on a terminal, in a log or in a table.
 //!
-//! In the room: [`inert`] and [`Inert`], which write out what could steer a terminal or hide from a reader, and
+//! Responsible for [`inert`] and [`Inert`], which write out what could steer a terminal or hide from a reader, and
 //! [`shorten`], which fits such text into columns. All of them take the text as it came; what they return is inert and
-//! must not go through them again. Not in the room: Remarkup, which has dangers of its own
-//! ([`crate::remarkup`]).
+//! must not go through them again. Not responsible for Remarkup, which has dangers of its own ([`crate::remarkup`]).
 //!
 //! Each dangerous character is written as `\u{202e}`: its code point, in the notation of Rust and JavaScript. So an auditor
 //! sees what was there, and two texts that differ stay different: a backslash that would begin such an escape by itself

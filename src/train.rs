@@ -1,7 +1,7 @@
 //! The train, the deploy that goes out each week, and who conducts it: an emergency deploy is announced to them.
 //!
-//! In the room: which of the open tasks of the train's project is the train that runs now, and who answers for it. Not
-//! in the room: reading the tasks.
+//! Responsible for which of the open tasks of the train's project is the train that runs now, and who answers for it.
+//! Not responsible for reading the tasks.
 
 use std::cmp::Ordering;
 

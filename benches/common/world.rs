@@ -33,7 +33,7 @@ const REASONS: [&str; 3] = ["availability", "data-loss", "abuse"];
 
 /// The digest of the policy that is built in.
 fn digest() -> String {
-    let root = std::env::temp_dir().join("phabgate-bench-no-such-folder");
+    let root = std::env::temp_dir().join("phabgate-bench-no-such-directory");
     let ids = Ids { uid: 1000, euid: 1000, ..Ids::default() };
     let environment = Environment::new([("PHABGATE_STATE", "/nowhere")], Some(root.join("home")), root, ids);
     let flags = Flags { config: None, url: None };
@@ -61,7 +61,7 @@ pub(crate) fn world(tasks: usize) -> World {
             tag: tag.clone(),
             policy: policy.clone(),
         };
-        let (task, rows) = Story::new(index, cast).tell();
+        let (task, rows) = TaskState::new(index, cast).tell();
         assert_eq!(rows.len(), TRANSACTIONS);
         world.tasks.push(task);
         world.transactions.extend(rows);
@@ -119,7 +119,7 @@ enum Wrong {
 }
 
 /// The story of one task in the making.
-struct Story {
+struct TaskState {
     cast: Cast,
     wrong: Wrong,
     number: u64,
@@ -128,7 +128,7 @@ struct Story {
     rows: Vec<Transaction>,
 }
 
-impl Story {
+impl TaskState {
     fn new(index: usize, cast: Cast) -> Self {
         let wrong = match (index % WRONG == WRONG - 1, index / WRONG % 3) {
             (false, _) => Wrong::Nothing,

@@ -3,7 +3,7 @@
 //! Responsible for comparing what was shown with what is there. Not for what follows from a difference.
 
 use crate::evidence::trailers::Key;
-use crate::evidence::{Evidence, Story, Tagged};
+use crate::evidence::{Evidence, Tagged, TaskState};
 
 /// What an approver agrees to, as it stood when the task was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,17 +26,17 @@ pub struct Difference<'a> {
 
 impl ApprovedContent {
     /// As it stands.
-    pub fn of(evidence: &Evidence, story: &Story) -> Self {
+    pub fn of(evidence: &Evidence, task_state: &TaskState) -> Self {
         let stated = [
-            (Key::Reason, &story.reason),
-            (Key::Deployer, &story.deployer),
-            (Key::Action, &story.action),
-            (Key::Change, &story.change),
-            (Key::Drill, &story.drill),
+            (Key::Reason, &task_state.reason),
+            (Key::Deployer, &task_state.deployer),
+            (Key::Action, &task_state.action),
+            (Key::Change, &task_state.change),
+            (Key::Drill, &task_state.drill),
         ];
         Self {
             texts: [evidence.task.title.clone(), evidence.task.description.clone()],
-            tagged: matches!(story.tagged, Tagged::Since(_)),
+            tagged: matches!(task_state.tagged, Tagged::Since(_)),
             stated: stated.map(|(key, statement)| (key, statement.as_ref().map(|stated| stated.value.clone()))),
         }
     }

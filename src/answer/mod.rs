@@ -1,8 +1,8 @@
 //! An approver's answer: for which team it is, whether it would count, and the comment that gives it.
 //!
-//! In the room: that, as pure functions of the evidence and the policy. Whether an answer would count is not decided
-//! here anew: it is put onto the task in thought, and the evaluator is asked. Not in the room: reading the task, posting
-//! the comment, and what is said to people.
+//! Responsible for that, as pure functions of the evidence and the policy. Whether an answer would count is not decided
+//! here anew: it is put onto the task in thought, and the evaluator is asked. Not responsible for reading the task,
+//! posting the comment, and what is said to people.
 
 mod content;
 #[cfg(test)]
@@ -13,7 +13,7 @@ pub use self::content::{ApprovedContent, Difference};
 use crate::conduit::{Change, CommentVersion, Transaction};
 use crate::evidence::timeline::Timeline;
 use crate::evidence::trailers::Key;
-use crate::evidence::{AnswerKind, Evidence, Story};
+use crate::evidence::{AnswerKind, Evidence, TaskState};
 use crate::ids::{Phid, TransactionId};
 use crate::policy::{Policy, Team};
 use crate::record::ApprovalKind;
@@ -23,7 +23,7 @@ use crate::text::inert;
 
 /// What somebody wants to say.
 #[derive(Debug, Clone, Copy)]
-pub struct Wish<'a> {
+pub struct AnswerRequest<'a> {
     /// Yes, never mind, or no.
     pub kind: AnswerKind,
     /// For which team, as it was typed.
@@ -133,9 +133,9 @@ pub fn missing(verdict: &Verdict) -> impl Iterator<Item = &rules::RuleOutcome> {
 ///
 /// # Errors
 /// Where it is not clear which team is meant, or the answer would not count.
-pub fn consider(evidence: &Evidence, policy: &Policy, wish: &Wish<'_>) -> Result<Step, AnswerError> {
+pub fn plan_answer(evidence: &Evidence, policy: &Policy, wish: &AnswerRequest<'_>) -> Result<Step, AnswerError> {
     let named = wish.team.map(|written| named(written, policy)).transpose()?;
-    let desk = Desk::new(evidence, policy, wish);
+    let desk = AnswerPlanner::new(evidence, policy, wish);
     desk.is_a_person()?;
     desk.is_an_emergency()?;
     let team = match named {
@@ -161,18 +161,18 @@ pub fn named<'a>(written: &str, policy: &'a Policy) -> Result<&'a Team, AnswerEr
 }
 
 /// What it takes to decide on an answer.
-struct Desk<'a> {
+struct AnswerPlanner<'a> {
     evidence: &'a Evidence,
     policy: &'a Policy,
-    wish: &'a Wish<'a>,
+    wish: &'a AnswerRequest<'a>,
     intent: Intent,
     verdict: Verdict,
     /// The owner's words that stand: the team, what, and where.
     words: Vec<(String, AnswerKind, TransactionId)>,
 }
 
-impl<'a> Desk<'a> {
-    fn new(evidence: &'a Evidence, policy: &'a Policy, wish: &'a Wish<'a>) -> Self {
+impl<'a> AnswerPlanner<'a> {
+    fn new(evidence: &'a Evidence, policy: &'a Policy, wish: &'a AnswerRequest<'a>) -> Self {
         let intent = Intent { show_restricted: wish.show_restricted, ..Intent::default() };
         let verdict = rules::evaluate(evidence, policy, &intent, None);
         let words = own_words(evidence, policy);
@@ -362,8 +362,8 @@ impl<'a> Desk<'a> {
                 format!("look at what stands there with `phabgate history {task}`"),
             ));
         }
-        let story = Story::read(&evidence, self.policy, None);
-        let words = rules::standing_words(&evidence, self.policy, &story);
+        let task_state = TaskState::derive(&evidence, self.policy, None);
+        let words = rules::standing_words(&evidence, self.policy, &task_state);
         let Some(word) = words.iter().find(|word| Some(word.transaction) == id && word.team == team.key) else {
             return Err(not_understood());
         };
@@ -433,9 +433,9 @@ pub fn last_of(evidence: &Evidence) -> TransactionId {
 
 /// The words of the token's owner that stand.
 fn own_words(evidence: &Evidence, policy: &Policy) -> Vec<(String, AnswerKind, TransactionId)> {
-    let story = Story::read(evidence, policy, None);
+    let task_state = TaskState::derive(evidence, policy, None);
     let me = evidence.owner.phid.as_str();
     let own = |id: TransactionId| evidence.timeline.transactions().iter().any(|row| row.id == id && row.author == me);
-    let words = rules::standing_words(evidence, policy, &story).into_iter();
+    let words = rules::standing_words(evidence, policy, &task_state).into_iter();
     words.filter(|word| own(word.transaction)).map(|word| (word.team, word.kind, word.transaction)).collect()
 }

@@ -8,12 +8,12 @@ use crate::evidence::trailers::{self, Teams};
 use crate::policy::testing::built_in;
 use AnswerKind::{Approve, Reject, Withdraw};
 
-fn wish(kind: AnswerKind, team: Option<&str>) -> Wish<'_> {
-    Wish { kind, team, note: None, show_restricted: false }
+fn wish(kind: AnswerKind, team: Option<&str>) -> AnswerRequest<'_> {
+    AnswerRequest { kind, team, note: None, show_restricted: false }
 }
 
 fn ask(history: &mut History, who: &'static str, kind: AnswerKind, team: Option<&str>) -> Result<Step, AnswerError> {
-    consider(&history.as_read_by(who, None), &history.policy, &wish(kind, team))
+    plan_answer(&history.as_read_by(who, None), &history.policy, &wish(kind, team))
 }
 
 fn posts(team: &str, text: &str) -> Result<Step, AnswerError> {
@@ -136,7 +136,7 @@ fn who_answered_for_several_teams_says_which() {
 fn a_change_while_somebody_reads_is_seen() {
     let agreed = |history: &History| {
         let evidence = history.evidence();
-        ApprovedContent::of(&evidence, &Story::read(&evidence, &history.policy, None))
+        ApprovedContent::of(&evidence, &TaskState::derive(&evidence, &history.policy, None))
     };
     let mut history = History::emergency();
     let before = agreed(&history);

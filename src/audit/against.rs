@@ -9,9 +9,9 @@ use jiff::Timestamp;
 
 use super::deploys::{Cuts, Deploy};
 use crate::evidence::records::DeployRecords;
-use crate::evidence::timeline::{Cut, Moment, Timeline};
+use crate::evidence::timeline::{AsOf, Moment, Timeline};
 use crate::evidence::trailers::Teams;
-use crate::evidence::{Answer, AnswerKind, Evidence, NearKind, NearMiss, Story};
+use crate::evidence::{Answer, AnswerKind, Evidence, NearKind, NearMiss, TaskState};
 use crate::policy::Policy;
 use crate::rules::standing_words;
 
@@ -26,30 +26,30 @@ pub(super) struct Objection {
     pub(super) moment: Moment,
 }
 
-/// The story of the start with what speaks against the deploy up to its first record; and beside it what reads as a no and
+/// The state of the start with what speaks against the deploy up to its first record; and beside it what reads as a no and
 /// does not count, since the gate that recorded the deploy did not know to read it so.
 pub(super) fn heard<'a>(
     evidence: &Evidence,
     policy: &Policy,
-    start: &'a Story,
+    start: &'a TaskState,
     cuts: Cuts,
     records: &DeployRecords,
-) -> (Cow<'a, Story>, Vec<NearMiss>) {
-    let mut story = match is_quiet(&evidence.timeline, cuts) {
+) -> (Cow<'a, TaskState>, Vec<NearMiss>) {
+    let mut task_state = match is_quiet(&evidence.timeline, cuts) {
         true => Cow::Borrowed(start),
         false => Cow::Owned(with_what_came(evidence, policy, start, cuts.against)),
     };
     let first = records.first();
     // Whoever deploys with a token of their own could name any version.
     if !first.by_recorder || first.record.knows_possible_noes() {
-        return (story, Vec::new());
+        return (task_state, Vec::new());
     }
     let against = |near: &NearMiss| near.possible && near.kind != NearKind::Yes;
-    let unknown: Vec<_> = story.near_misses.iter().filter(|near| against(near)).cloned().collect();
+    let unknown: Vec<_> = task_state.near_misses.iter().filter(|near| against(near)).cloned().collect();
     if !unknown.is_empty() {
-        story.to_mut().near_misses.iter_mut().filter(|near| against(near)).for_each(|near| near.possible = false);
+        task_state.to_mut().near_misses.iter_mut().filter(|near| against(near)).for_each(|near| near.possible = false);
     }
-    (story, unknown.into_iter().filter(|near| near.kind == NearKind::No && !near.answered).collect())
+    (task_state, unknown.into_iter().filter(|near| near.kind == NearKind::No && !near.answered).collect())
 }
 
 /// Whether nothing at all happened between the two moments.
@@ -60,10 +60,10 @@ fn is_quiet(timeline: &Timeline, Cuts { start, against }: Cuts) -> bool {
         && !rows.iter().flat_map(|row| &row.comments).any(|version| version.version > 1 && between(version.created))
 }
 
-/// The story of the start with each no, withdrawal and removal that stands at a later moment.
-fn with_what_came(evidence: &Evidence, policy: &Policy, start: &Story, until: Cut) -> Story {
-    let later = Story::read(evidence, policy, Some(until));
-    let mut story = start.clone();
+/// The state of the start with each no, withdrawal and removal that stands at a later moment.
+fn with_what_came(evidence: &Evidence, policy: &Policy, start: &TaskState, until: AsOf) -> TaskState {
+    let later = TaskState::derive(evidence, policy, Some(until));
+    let mut task_state = start.clone();
     let words = standing_words(evidence, policy, &later);
     let stands = |answer: &Answer| {
         let of = |word: &&crate::rules::StandingWord| word.transaction == answer.moment.transaction;
@@ -72,20 +72,20 @@ fn with_what_came(evidence: &Evidence, policy: &Policy, start: &Story, until: Cu
     let against = later.answers.iter().filter(|answer| answer.kind != AnswerKind::Approve && stands(answer));
     let new = against.filter(|answer| !start.answers.contains(answer)).cloned();
     let gone = start.answers.iter().filter_map(|answer| taken_out(answer, &later, until));
-    story.answers.extend(new.chain(gone).collect::<Vec<_>>());
-    story.answers.sort_by_key(|answer| answer.moment.position);
+    task_state.answers.extend(new.chain(gone).collect::<Vec<_>>());
+    task_state.answers.sort_by_key(|answer| answer.moment.position);
     let near = later.near_misses.iter().filter(|near| near.kind != NearKind::Yes && near.possible && !near.answered);
-    story.near_misses.extend(near.filter(|near| !start.near_misses.contains(near)).cloned());
+    task_state.near_misses.extend(near.filter(|near| !start.near_misses.contains(near)).cloned());
     for gone in later.removals.into_iter().filter(|gone| !gone.stood) {
-        story.removals.retain(|known| known.spoken.transaction != gone.spoken.transaction);
-        story.removals.push(gone);
+        task_state.removals.retain(|known| known.spoken.transaction != gone.spoken.transaction);
+        task_state.removals.push(gone);
     }
-    story
+    task_state
 }
 
 /// A yes that an edit took out of its comment by the later moment is taken back. Of a comment that was removed the removal
 /// says it.
-fn taken_out(answer: &Answer, later: &Story, until: Cut) -> Option<Answer> {
+fn taken_out(answer: &Answer, later: &TaskState, until: AsOf) -> Option<Answer> {
     let (AnswerKind::Approve, Teams::Named(teams)) = (answer.kind, &answer.teams) else { return None };
     let id = answer.moment.transaction;
     let still = |team: &String| {
@@ -108,7 +108,7 @@ fn taken_out(answer: &Answer, later: &Story, until: Cut) -> Option<Answer> {
 }
 
 /// What members of the teams said against a deploy after the moment up to which that counts, until it was over.
-pub(super) fn objections(evidence: &Evidence, now: &Story, deploy: &Deploy, cuts: Cuts) -> Vec<Objection> {
+pub(super) fn objections(evidence: &Evidence, now: &TaskState, deploy: &Deploy, cuts: Cuts) -> Vec<Objection> {
     let until = deploy.finished.unwrap_or(deploy.recorded).max(deploy.recorded);
     let ran = |moment: Moment| {
         let after = moment.transaction > cuts.against.through || moment.time > cuts.against.time;

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Yardstick;
+use super::AuditPolicy;
 use crate::conduit::{Account, Role};
-use crate::evidence::records::{DeployRecords, Standing};
+use crate::evidence::records::{DeployRecords, PostedRecord};
 use crate::evidence::{Attestation, Candidate, Evidence, Purpose};
 use crate::ids::{Phid, Project, User};
 use crate::record::{ApprovalKind, Deployer, Record, RecordedApproval};
@@ -52,7 +52,7 @@ pub(super) fn of_deploy(evidence: &Evidence, records: &DeployRecords) -> Evidenc
 
 /// The account of somebody of whom a record holds the name alone. Whoever records their own deploy is its author. Of anybody
 /// else it is not known whose name it was then: it stands for nobody who is known now, so that nobody is accused.
-fn unnamed(evidence: &Evidence, standing: &Standing, deployer: &Deployer) -> Option<Account> {
+fn unnamed(evidence: &Evidence, standing: &PostedRecord, deployer: &Deployer) -> Option<Account> {
     if standing.record.deployer.as_ref() == Some(deployer) && !standing.by_recorder {
         return evidence.account(&standing.author).cloned();
     }
@@ -65,11 +65,11 @@ const NOBODY_KNOWN: &str = "PHID-USER-unknown";
 
 /// The evidence with members and accounts as a recorder saw them. What the deployer alone says of them counts nothing, nor
 /// does what a recorder says of another project than that of our team.
-pub(super) fn as_recorded(mut evidence: Evidence, yardstick: &Yardstick<'_>, records: &DeployRecords) -> Evidence {
+pub(super) fn as_recorded(mut evidence: Evidence, audit_policy: &AuditPolicy<'_>, records: &DeployRecords) -> Evidence {
     for standing in records.iter().filter(|standing| standing.by_recorder) {
         for approval in &standing.record.approvals {
             let Some(phid) = &approval.phid else { continue };
-            if !is_of_our_team(&evidence, yardstick, &standing.record, approval) {
+            if !is_of_our_team(&evidence, audit_policy, &standing.record, approval) {
                 continue;
             }
             if evidence.teams.get(&approval.team).is_some_and(|team| !team.members.contains(phid))
@@ -102,7 +102,7 @@ pub(super) fn as_recorded(mut evidence: Evidence, yardstick: &Yardstick<'_>, rec
 /// made under a policy of which that is known.
 fn is_of_our_team(
     evidence: &Evidence,
-    yardstick: &Yardstick<'_>,
+    audit_policy: &AuditPolicy<'_>,
     record: &Record,
     approval: &RecordedApproval,
 ) -> bool {
@@ -110,8 +110,8 @@ fn is_of_our_team(
     match &approval.project {
         Some(project) => *project == team.phid,
         None => {
-            let earlier = yardstick.known.get(&record.policy).and_then(|teams| teams.get(&approval.team));
-            record.policy == yardstick.digest.as_str() || earlier == Some(&team.phid)
+            let earlier = audit_policy.known.get(&record.policy).and_then(|teams| teams.get(&approval.team));
+            record.policy == audit_policy.digest.as_str() || earlier == Some(&team.phid)
         }
     }
 }

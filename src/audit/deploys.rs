@@ -9,17 +9,17 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Yardstick;
+use super::AuditPolicy;
 use super::against::{self, Objection};
 use super::as_recorded::{as_recorded, is_same, of_deploy};
 use super::removed;
-use crate::evidence::records::{DeployRecords, Standing, by_deploy};
-use crate::evidence::timeline::{Cut, Moment, Timeline};
-use crate::evidence::{Answer, AnswerKind, Evidence, NearMiss, Story, Tagged};
+use crate::evidence::records::{DeployRecords, PostedRecord, by_deploy};
+use crate::evidence::timeline::{AsOf, Moment, Timeline};
+use crate::evidence::{Answer, AnswerKind, Evidence, NearMiss, Tagged, TaskState};
 use crate::ids::{DeployId, Phid, TransactionId, User};
 use crate::policy::{Action, Policy};
 use crate::record::{ExitStatus, Outcome, Record};
-use crate::rules::{Approval, Intent, Verdict, evaluate, evaluate_told};
+use crate::rules::{Approval, Intent, Verdict, evaluate, evaluate_with_state};
 use crate::text::inert;
 
 /// A deploy, by its records.
@@ -51,12 +51,12 @@ pub struct Deploy {
     pub command: Option<String>,
     /// It was a fire drill: the task had said so when it started, and so does its record.
     pub drill: bool,
-    /// Since when the task carried the tag at the cut; `None` where it did not.
+    /// Since when the task carried the tag at that moment; `None` where it did not.
     pub tagged: Option<Moment>,
     /// How many records say again what another one said.
     pub duplicates: usize,
     /// The moment at which it is judged: the earlier of the first record and the start that it states.
-    pub cut: Cut,
+    pub as_of: AsOf,
     /// The verdict of that moment, with what spoke against it up to the first record. Members and accounts are those of now.
     pub verdict: Verdict,
     /// The same, but whom a recorder's record names as an approver is taken to have been in the team and enabled then,
@@ -84,13 +84,13 @@ impl Deploy {
 }
 
 /// A deploy and what it is judged by.
-pub(super) struct Trial {
+pub(super) struct DeployAssessment {
     pub(super) deploy: Deploy,
-    /// The story up to the cut.
-    pub(super) then: Story,
-    /// The story up to now.
-    pub(super) now: Arc<Story>,
-    /// The approvals that came after the cut, each judged right after it came.
+    /// The state up to that moment.
+    pub(super) then: TaskState,
+    /// The state up to now.
+    pub(super) now: Arc<TaskState>,
+    /// The approvals that came after that moment, each judged right after it came.
     pub(super) late: Vec<Approval>,
     /// What was said against it after what it is judged by, until it was over.
     pub(super) objections: Vec<Objection>,
@@ -98,55 +98,64 @@ pub(super) struct Trial {
     pub(super) unknown_noes: Vec<NearMiss>,
 }
 
-/// The stories of a task as of now, by those who may state what is deployed.
-struct Stories<'a> {
+/// The states of a task as of now, by those who may state what is deployed.
+struct TaskStates<'a> {
     evidence: &'a Evidence,
     policy: &'a Policy,
-    read: Vec<(BTreeSet<Phid<User>>, Arc<Story>)>,
+    read: Vec<(BTreeSet<Phid<User>>, Arc<TaskState>)>,
 }
 
-impl Stories<'_> {
-    /// The story of this evidence, which is that of the task with who is behind one deploy.
-    fn of(&mut self, evidence: &Evidence) -> Arc<Story> {
+impl TaskStates<'_> {
+    /// The state of this evidence, which is that of the task with who is behind one deploy.
+    fn of(&mut self, evidence: &Evidence) -> Arc<TaskState> {
         let speakers = evidence.speakers();
         let shared = Arc::ptr_eq(&evidence.teams, &self.evidence.teams)
             && Arc::ptr_eq(&evidence.accounts, &self.evidence.accounts);
         if !shared {
-            return Arc::new(Story::read(evidence, self.policy, None));
+            return Arc::new(TaskState::derive(evidence, self.policy, None));
         }
-        if let Some((_, story)) = self.read.iter().find(|(known, _)| *known == speakers) {
-            return story.clone();
+        if let Some((_, task_state)) = self.read.iter().find(|(known, _)| *known == speakers) {
+            return task_state.clone();
         }
-        let story = Arc::new(Story::read(evidence, self.policy, None));
-        self.read.push((speakers, story.clone()));
-        story
+        let task_state = Arc::new(TaskState::derive(evidence, self.policy, None));
+        self.read.push((speakers, task_state.clone()));
+        task_state
     }
 }
 
 /// The deploys of a task, judged, and the records of somebody else's deploy that count for nothing.
-pub(super) struct Trials {
-    pub(super) trials: Vec<Trial>,
-    pub(super) foreign: Vec<Standing>,
+pub(super) struct DeployAssessments {
+    pub(super) assessments: Vec<DeployAssessment>,
+    pub(super) foreign: Vec<PostedRecord>,
 }
 
-/// Every deploy of the task, judged. `story` is that of the task as of now, by this evidence.
-pub(super) fn trials(evidence: &Evidence, yardstick: &Yardstick<'_>, story: &Arc<Story>) -> Trials {
-    let policy = yardstick.policy;
+/// Every deploy of the task, judged. `task_state` is that of the task as of now, by this evidence.
+pub(super) fn assessments(
+    evidence: &Evidence,
+    audit_policy: &AuditPolicy<'_>,
+    task_state: &Arc<TaskState>,
+) -> DeployAssessments {
+    let policy = audit_policy.policy;
     let sorted = by_deploy(evidence.records(policy, None));
-    let mut stories = Stories { evidence, policy, read: vec![(evidence.speakers(), story.clone())] };
-    let trial = |records| trial(evidence, yardstick, records, &mut stories);
-    Trials { trials: sorted.deploys.into_iter().map(trial).collect(), foreign: sorted.foreign }
+    let mut task_states = TaskStates { evidence, policy, read: vec![(evidence.speakers(), task_state.clone())] };
+    let assessment = |records| assessment(evidence, audit_policy, records, &mut task_states);
+    DeployAssessments { assessments: sorted.deploys.into_iter().map(assessment).collect(), foreign: sorted.foreign }
 }
 
-fn trial(evidence: &Evidence, yardstick: &Yardstick<'_>, records: DeployRecords, stories: &mut Stories<'_>) -> Trial {
-    let policy = yardstick.policy;
+fn assessment(
+    evidence: &Evidence,
+    audit_policy: &AuditPolicy<'_>,
+    records: DeployRecords,
+    task_states: &mut TaskStates<'_>,
+) -> DeployAssessment {
+    let policy = audit_policy.policy;
     let cuts = Cuts::of(&evidence.timeline, &records);
-    let cut = cuts.start;
+    let as_of = cuts.start;
     // Who was in a team then is known as far as an audit looked.
-    let evidence = &*yardstick.memory.as_of(evidence, policy, cut.time);
+    let evidence = &*audit_policy.memory.as_of(evidence, policy, as_of.time);
     let as_of_now = of_deploy(evidence, &records);
-    let as_recorded = as_recorded(as_of_now.clone(), yardstick, &records);
-    let now = stories.of(&as_recorded);
+    let as_recorded = as_recorded(as_of_now.clone(), audit_policy, &records);
+    let now = task_states.of(&as_recorded);
     let first = &records.first().record;
     let intent = Intent {
         action: first.action.as_deref().and_then(Action::named),
@@ -156,31 +165,31 @@ fn trial(evidence: &Evidence, yardstick: &Yardstick<'_>, records: DeployRecords,
     };
     let same = is_same(&as_of_now, &as_recorded);
     let as_recorded = removed::as_it_stood(as_recorded, &records, cuts.against);
-    let then = Story::read(&as_recorded, policy, Some(cut));
+    let then = TaskState::derive(&as_recorded, policy, Some(as_of));
     let (heard, unknown_noes) = against::heard(&as_recorded, policy, &then, cuts, &records);
-    let verdict_as_recorded = evaluate_told(&as_recorded, policy, &intent, Some(cut), &heard);
+    let verdict_as_recorded = evaluate_with_state(&as_recorded, policy, &intent, Some(as_of), &heard);
     // Most often the records tell of nobody who left since, and the second verdict is the first.
     let verdict = match same {
         true => verdict_as_recorded.clone(),
         false => {
             let as_of_now = removed::as_it_stood(as_of_now, &records, cuts.against);
-            let then = Story::read(&as_of_now, policy, Some(cut));
+            let then = TaskState::derive(&as_of_now, policy, Some(as_of));
             let (heard, _) = against::heard(&as_of_now, policy, &then, cuts, &records);
-            evaluate_told(&as_of_now, policy, &intent, Some(cut), &heard)
+            evaluate_with_state(&as_of_now, policy, &intent, Some(as_of), &heard)
         }
     };
-    let late = late(&as_recorded, policy, &intent, &now, cut);
-    let deploy = deploy(evidence, policy, records, cut, &then, [verdict, verdict_as_recorded]);
+    let late = late(&as_recorded, policy, &intent, &now, as_of);
+    let deploy = deploy(evidence, policy, records, as_of, &then, [verdict, verdict_as_recorded]);
     let objections = against::objections(evidence, &now, &deploy, cuts);
-    Trial { deploy, then, now, late, objections, unknown_noes }
+    DeployAssessment { deploy, then, now, late, objections, unknown_noes }
 }
 
 fn deploy(
     evidence: &Evidence,
     policy: &Policy,
     records: DeployRecords,
-    cut: Cut,
-    then: &Story,
+    as_of: AsOf,
+    then: &TaskState,
     [verdict, verdict_as_recorded]: [Verdict; 2],
 ) -> Deploy {
     // What a recorder wrote comes first.
@@ -213,7 +222,7 @@ fn deploy(
             Tagged::Until(_) | Tagged::Never => None,
         },
         duplicates: records.repeated().count(),
-        cut,
+        as_of,
         verdict,
         verdict_as_recorded,
         not_started: end.is_some_and(|end| end.record.outcome == Some(Outcome::NotStarted)),
@@ -239,9 +248,9 @@ fn deployer(evidence: &Evidence, records: &DeployRecords, restricted: bool) -> O
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cuts {
     /// Its start: the earlier of the first record, which is excluded, and the start that is stated.
-    pub(super) start: Cut,
+    pub(super) start: AsOf,
     /// Up to when what speaks against it counts: the first record, or the start where the gate of a recorder measured it.
-    pub(super) against: Cut,
+    pub(super) against: AsOf,
 }
 
 impl Cuts {
@@ -249,27 +258,27 @@ impl Cuts {
         let record = records.first().moment;
         let stated = records.start().map_or(record.time, |(_, start)| start.min(record.time));
         let measured = records.measured_start().map_or(record.time, |start| start.min(record.time));
-        Self { start: cut(timeline, record, stated), against: cut(timeline, record, measured) }
+        Self { start: as_of(timeline, record, stated), against: as_of(timeline, record, measured) }
     }
 }
 
 /// All that came before a record and no later than a time. Transactions tell by their order that they came before the
 /// record; what only has a time, by the time.
-fn cut(timeline: &Timeline, record: Moment, time: Timestamp) -> Cut {
+fn as_of(timeline: &Timeline, record: Moment, time: Timestamp) -> AsOf {
     let before = |id: TransactionId, created: Timestamp| id < record.transaction && created <= time;
     let transactions = timeline.transactions();
     let last = transactions.iter().rev().find(|transaction| before(transaction.id, transaction.created));
     // A start before the task was made finds nothing on it.
-    Cut { through: last.map_or(TransactionId(0), |transaction| transaction.id), time }
+    AsOf { through: last.map_or(TransactionId(0), |transaction| transaction.id), time }
 }
 
-/// Whether an answer was not there at the cut. One that was edited in within its second may not have been.
-fn is_late(answer: &Answer, cut: Cut) -> bool {
-    answer.moment.transaction > cut.through || answer.edited_in && answer.moment.time >= cut.time
+/// Whether an answer was not there at that moment. One that was edited in within its second may not have been.
+fn is_late(answer: &Answer, as_of: AsOf) -> bool {
+    answer.moment.transaction > as_of.through || answer.edited_in && answer.moment.time >= as_of.time
 }
 
-fn late(evidence: &Evidence, policy: &Policy, intent: &Intent, now: &Story, cut: Cut) -> Vec<Approval> {
-    let approvals = now.answers.iter().filter(|answer| answer.kind == AnswerKind::Approve && is_late(answer, cut));
+fn late(evidence: &Evidence, policy: &Policy, intent: &Intent, now: &TaskState, as_of: AsOf) -> Vec<Approval> {
+    let approvals = now.answers.iter().filter(|answer| answer.kind == AnswerKind::Approve && is_late(answer, as_of));
     let judged = approvals.flat_map(|answer| {
         let id = answer.moment.transaction;
         // A second later, so that it is certain to have been there.
@@ -277,7 +286,7 @@ fn late(evidence: &Evidence, policy: &Policy, intent: &Intent, now: &Story, cut:
         let transactions = evidence.timeline.transactions();
         let last = transactions.iter().rev().find(|transaction| transaction.created <= answer.moment.time);
         let through = last.map_or(id, |transaction| transaction.id.max(id));
-        let verdict = evaluate(evidence, policy, intent, Some(Cut { through, time }));
+        let verdict = evaluate(evidence, policy, intent, Some(AsOf { through, time }));
         verdict.approvals.into_iter().filter(move |approval| approval.transaction == Some(id))
     });
     judged.collect()

@@ -1,7 +1,7 @@
 //! Parts of the work that are done elsewhere, and come back in any order.
 //!
-//! In the room: handing them over and taking them back in the order in which they were handed over. Not in the room: who
-//! does the work.
+//! Responsible for handing them over and taking them back in the order in which they were handed over. Not responsible
+//! for who does the work.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
@@ -12,7 +12,7 @@ use super::population::AuditError;
 pub(super) type Numbered<T> = (usize, T);
 
 /// What was handed over and has not come back.
-pub(super) struct Line<G, T> {
+pub(super) struct OrderedQueue<G, T> {
     give: Sender<Numbered<G>>,
     take: Receiver<Numbered<T>>,
     given: usize,
@@ -21,7 +21,7 @@ pub(super) struct Line<G, T> {
     early: BTreeMap<usize, T>,
 }
 
-impl<G, T> Line<G, T> {
+impl<G, T> OrderedQueue<G, T> {
     /// A line to whoever takes from the other end of `give` and answers to that of `take`.
     pub(super) fn new(give: Sender<Numbered<G>>, take: Receiver<Numbered<T>>) -> Self {
         Self { give, take, given: 0, taken: 0, early: BTreeMap::new() }
@@ -74,7 +74,7 @@ mod tests {
     fn parts_that_come_back_in_any_order_are_taken_in_theirs() {
         let (give, given) = channel();
         let (done, take) = channel();
-        let mut line = Line::new(give, take);
+        let mut line = OrderedQueue::new(give, take);
         assert_eq!(line.take(true).unwrap(), None, "nothing was handed over");
         "abcd".chars().for_each(|part| line.give(part).unwrap());
         assert_eq!(given.try_iter().collect::<Vec<_>>(), [(0, 'a'), (1, 'b'), (2, 'c'), (3, 'd')]);

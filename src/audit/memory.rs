@@ -106,14 +106,14 @@ fn same(one: &[Phid<User>], other: &[Phid<User>]) -> bool {
 mod tests {
     use super::*;
     use crate::audit::testing::*;
-    use crate::audit::{Severity, Yardstick, audit_task};
+    use crate::audit::{AuditPolicy, Severity, audit_task};
     use crate::conduit::Role;
     use crate::evidence::testing::{History, at, person, project};
 
     fn names(history: &History, memory: Memory) -> Vec<&'static str> {
         let mut evidence = history.evidence();
         evidence.candidates.clear();
-        let audit = audit_task(&evidence, &Yardstick::new(&history.policy).remembering(memory.into()), &[]);
+        let audit = audit_task(&evidence, &AuditPolicy::new(&history.policy).remembering(memory.into()), &[]);
         audit.findings.iter().filter(|it| it.severity > Severity::Notice).map(|finding| finding.name).collect()
     }
 
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_no_of_somebody_who_left_since_an_audit_looked_is_a_no() {
-        let mut history = story(&["releng1", "sre1"]);
+        let mut history = task_state(&["releng1", "sre1"]);
         history.comment("outsider", 20, "Emergency-Reject: sre - not now");
         deploy(&mut history);
         assert!(names(&history, Memory::default()).is_empty());
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn who_left_after_an_audit_looked_had_a_say() {
-        let mut history = story(&["releng1"]);
+        let mut history = task_state(&["releng1"]);
         history.comment("outsider", 12, "Emergency-Approve: sre");
         deploy(&mut history);
         assert!(names(&history, Memory::default()).contains(&"approval-missing"));
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn an_account_that_was_closed_after_an_audit_looked_was_open() {
-        let mut history = story(&["releng1", "sre1"]);
+        let mut history = task_state(&["releng1", "sre1"]);
         history.comment("gone", 20, "Emergency-Reject: sre - not now");
         deploy(&mut history);
         let closed = history.account("gone");
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_team_is_judged_by_the_project_that_was_behind_it() {
-        let mut history = story(&["releng1"]);
+        let mut history = task_state(&["releng1"]);
         history.comment("outsider", 12, "Emergency-Approve: sre");
         deploy(&mut history);
         let other = project("other");

@@ -1,14 +1,14 @@
 //! The evidence of a task of the mirror.
 //!
-//! In the room: putting it together from the task, its history and what all tasks share, and whether it fits together.
-//! Not in the room: where these come from.
+//! Responsible for putting it together from the task, its history and what all tasks share, and whether it fits
+//! together. Not responsible for where these come from.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::mirror::Facts;
+use super::mirror::ServerFacts;
 use crate::conduit::{Account, Project, Task, Transaction};
 use crate::evidence::merge::name_fields;
 use crate::evidence::timeline::Timeline;
@@ -17,7 +17,7 @@ use crate::ids::{Phid, User};
 use crate::policy::Policy;
 
 /// The projects behind the teams, by the keys of the teams.
-pub(super) fn teams(facts: &Facts, policy: &Policy) -> BTreeMap<String, Project> {
+pub(super) fn teams(facts: &ServerFacts, policy: &Policy) -> BTreeMap<String, Project> {
     let team = |of: &crate::policy::Team| Some((of.key.clone(), facts.projects.get(&of.project)?.clone()));
     policy.teams.iter().filter_map(team).collect()
 }
@@ -28,7 +28,7 @@ pub(super) fn evidence(
     task: Task,
     mut history: Vec<Transaction>,
     field: Option<&str>,
-    facts: &Facts,
+    facts: &ServerFacts,
     teams: &Arc<BTreeMap<String, Project>>,
     statuses: &Arc<BTreeMap<String, bool>>,
     accounts: &Arc<BTreeMap<Phid<User>, Account>>,

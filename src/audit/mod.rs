@@ -8,8 +8,9 @@
 
 mod against;
 mod as_recorded;
-mod asker;
 mod deploys;
+pub mod encoded;
+mod fetcher;
 pub mod findings;
 mod line;
 pub mod memory;
@@ -25,7 +26,6 @@ mod testing;
 #[cfg(test)]
 mod tests;
 pub mod unread;
-pub mod written;
 
 pub use as_recorded::KnownPolicies;
 pub use deploys::Deploy;
@@ -36,10 +36,10 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
 
-use crate::evidence::{Evidence, Story, Tagged};
+use crate::evidence::{Evidence, Tagged, TaskState};
 use crate::ids::TaskId;
 use crate::policy::{Policy, PolicyDigest};
-use deploys::Trials;
+use deploys::DeployAssessments;
 use findings::Case;
 use memory::Memory;
 use mirror::lost::Lost;
@@ -54,7 +54,7 @@ pub fn threads() -> usize {
 
 /// By what is judged.
 #[derive(Debug, Clone)]
-pub struct Yardstick<'a> {
+pub struct AuditPolicy<'a> {
     policy: &'a Policy,
     /// Its digest, which takes its time to be computed.
     digest: PolicyDigest,
@@ -64,7 +64,7 @@ pub struct Yardstick<'a> {
     memory: Arc<Memory>,
 }
 
-impl<'a> Yardstick<'a> {
+impl<'a> AuditPolicy<'a> {
     /// Judging by this policy.
     pub fn new(policy: &'a Policy) -> Self {
         Self { policy, digest: policy.digest(), known: KnownPolicies::new(), memory: Arc::default() }
@@ -108,15 +108,15 @@ pub struct TaskAudit {
 
 /// What the server denies of what the mirror saw of a task that cannot be judged. The texts are hidden where the task is
 /// restricted.
-fn denied_of(evidence: &Evidence, yardstick: &Yardstick<'_>, lost: &[Lost]) -> Vec<Finding> {
-    let policy = yardstick.policy;
+fn denied_of(evidence: &Evidence, audit_policy: &AuditPolicy<'_>, lost: &[Lost]) -> Vec<Finding> {
+    let policy = audit_policy.policy;
     let case = Case {
         evidence,
         as_returned: evidence,
         policy,
-        digest: &yardstick.digest,
-        story: &Story::read(evidence, policy, None),
-        trials: &[],
+        digest: &audit_policy.digest,
+        task_state: &TaskState::derive(evidence, policy, None),
+        assessments: &[],
         foreign: &[],
         lost,
         hide: evidence.is_restricted(&policy.open_spaces),
@@ -130,20 +130,20 @@ fn denied_of(evidence: &Evidence, yardstick: &Yardstick<'_>, lost: &[Lost]) -> V
 /// Audits one task. The evidence is that of the task, whole and as it is now, gathered by somebody who deploys nothing.
 /// Who deployed is taken from each deploy's own records, so that one deployer does not stain another's deploy.
 /// `lost` is what the mirror saw of the task and the server now denies.
-pub fn audit_task(evidence: &Evidence, yardstick: &Yardstick<'_>, lost: &[Lost]) -> TaskAudit {
-    let policy = yardstick.policy;
+pub fn audit_task(evidence: &Evidence, audit_policy: &AuditPolicy<'_>, lost: &[Lost]) -> TaskAudit {
+    let policy = audit_policy.policy;
     let as_returned = evidence;
     let evidence = &*removed::with_known_texts(as_returned, policy, lost);
-    let story = Arc::new(Story::read(evidence, policy, None));
-    let Trials { trials, foreign } = deploys::trials(evidence, yardstick, &story);
+    let task_state = Arc::new(TaskState::derive(evidence, policy, None));
+    let DeployAssessments { assessments, foreign } = deploys::assessments(evidence, audit_policy, &task_state);
     let restricted = evidence.is_restricted(&policy.open_spaces);
     let case = Case {
         evidence,
         as_returned,
         policy,
-        digest: &yardstick.digest,
-        story: &story,
-        trials: &trials,
+        digest: &audit_policy.digest,
+        task_state: &task_state,
+        assessments: &assessments,
         foreign: &foreign,
         lost,
         hide: restricted,
@@ -152,16 +152,17 @@ pub fn audit_task(evidence: &Evidence, yardstick: &Yardstick<'_>, lost: &[Lost])
     findings.sort_by_key(|finding| (finding.time, finding.transaction));
     findings::tell_apart(&mut findings);
     // Whether a follow-up is overdue, and a deploy without an end stranded, is a matter of time.
-    let lasts = policy.follow_up.is_none() && trials.iter().all(|trial| trial.deploy.records.unfinished().is_none());
+    let lasts = policy.follow_up.is_none()
+        && assessments.iter().all(|assessment| assessment.deploy.records.unfinished().is_none());
     TaskAudit {
         task: evidence.task.id,
         lasts,
         restricted,
         title: (!restricted).then(|| evidence.task.title.clone()),
-        tagged_now: matches!(story.tagged, Tagged::Since(_)),
-        drill: story.is_drill(),
+        tagged_now: matches!(task_state.tagged, Tagged::Since(_)),
+        drill: task_state.is_drill(),
         teams: policy.teams.iter().map(|team| team.key.clone()).collect(),
-        deploys: trials.into_iter().map(|trial| trial.deploy).collect(),
+        deploys: assessments.into_iter().map(|assessment| assessment.deploy).collect(),
         findings,
     }
 }

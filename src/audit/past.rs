@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn what_was_found_and_is_not_any_more_is_found_with_its_old_words() {
-        let mut history = story(&["releng1"]);
+        let mut history = task_state(&["releng1"]);
         deploy(&mut history);
         let found = audit(&history).findings;
         let digest = history.policy.digest();
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn what_is_mended_by_acting_and_what_is_no_fault_is_not_kept() {
-        let mut history = story(&["releng1"]);
+        let mut history = task_state(&["releng1"]);
         deploy(&mut history);
         let missing = audit(&history).findings.into_iter().find(|finding| finding.name == "approval-missing").unwrap();
         assert!(is_kept(&missing));
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn findings_of_a_task_are_told_from_each_other_and_stay_what_they_are() {
-        let mut history = story(&[]);
+        let mut history = task_state(&[]);
         deploy(&mut history);
         let found = audit(&history).findings;
         let ids = |found: &[Finding]| found.iter().map(|finding| finding.id().to_string()).collect::<Vec<_>>();

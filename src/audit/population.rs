@@ -1,6 +1,6 @@
 //! What is audited, how much of it was seen, and how far an audit has come.
 //!
-//! In the room: that as data, and why an audit cannot go on. Not in the room: reading and judging.
+//! Responsible for that as data, and why an audit cannot go on. Not responsible for reading and judging.
 
 use serde::{Deserialize, Serialize};
 

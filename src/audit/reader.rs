@@ -1,11 +1,11 @@
 //! Bringing the mirror up to date: which tasks there are to audit, and what happened to them since.
 //!
 //! The population is every task that carries the tag, its subprojects and milestones among it, and every task with a
-//! record by a recorder, found by what the recorders wrote on any task; and every task of which the mirror knows that it
-//! once was one of these. First all of them are listed, 100 a call. Then the histories of those that changed are read, one
-//! a call. Then the comments of the others are read again, 1,000 a call. In the room: that order, with calls under way on
-//! other threads while what came is written here. Not in the room: reading one thing (the asker), how it is kept
-//! ([`super::mirror`]), and what is found fault with.
+//! record by a recorder, found by what the recorders wrote on any task; and every task of which the mirror knows that
+//! it once was one of these. First all of them are listed, 100 a call. Then the histories of those that changed are
+//! read, one a call. Then the comments of the others are read again, 1,000 a call. Responsible for that order, with
+//! calls under way on other threads while what came is written here. Not responsible for reading one thing (the asker),
+//! how it is kept ([`super::mirror`]), and what is found fault with.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 
-use super::asker::{Asker, COMMENTS, Compared, Listed, Recorded, tasks_in};
-use super::mirror::{Facts, Filled, Mirror, MirrorError, Place, Read, Sync};
+use super::fetcher::{COMMENTS, Compared, Fetcher, Listed, Recorded, tasks_in};
+use super::mirror::{CommentCursor, Mirror, MirrorError, Read, ServerFacts, SyncResult, SyncRun};
 use super::mirrored::teams;
 use super::population::{AuditError, Progress, Step};
 use crate::conduit::{Account, Client, ConduitError, Failure, Pages, Projects, SealedRows, Status};
@@ -33,10 +33,10 @@ const MADE: usize = 3;
 const KEPT: usize = 20;
 
 /// Who fills the mirror.
-struct Reader<'a> {
+struct MirrorSync<'a> {
     mirror: &'a Mirror,
-    sync: Sync,
-    asker: Arc<Asker>,
+    sync: SyncRun,
+    fetcher: Arc<Fetcher>,
     /// How many calls are made at once at most, which the client sees to.
     concurrency: usize,
 }
@@ -50,16 +50,16 @@ struct Reader<'a> {
 /// # Errors
 /// Where the server does not know the tag or a recorder, the population could not be read whole, or the mirror could not
 /// be written. What was read until then is kept.
-pub async fn fill(
+pub async fn sync(
     client: &Client,
     policy: &Policy,
     mirror: &Mirror,
     concurrency: usize,
     thorough: bool,
     mut progress: impl FnMut(Progress),
-) -> Result<Filled, AuditError> {
+) -> Result<SyncResult, AuditError> {
     let concurrency = concurrency.max(1);
-    let mut reader = Reader::begin(client.paced(concurrency), policy, mirror, concurrency).await?;
+    let mut reader = MirrorSync::begin(client.paced(concurrency), policy, mirror, concurrency).await?;
     reader.sync = reader.sync.thorough(thorough);
     reader.list(&mut progress).await?;
     reader.family().await?;
@@ -69,14 +69,14 @@ pub async fn fill(
     // Those in doubt since a comment of theirs is gone.
     reader.histories(&mut progress).await?;
     reader.people().await?;
-    let Reader { sync, asker, .. } = reader;
+    let MirrorSync { sync, fetcher, .. } = reader;
     let population = mirror.population(&sync)?;
-    mirror.end(&sync, policy, &asker.facts, &population)?;
+    mirror.end(&sync, policy, &fetcher.facts, &population)?;
     crash::point("mirror-ended");
-    Ok(Filled { sync, facts: asker.facts.clone(), population })
+    Ok(SyncResult { sync, facts: fetcher.facts.clone(), population })
 }
 
-impl<'a> Reader<'a> {
+impl<'a> MirrorSync<'a> {
     /// Resolves the tag, the teams and the recorders, and begins a run.
     async fn begin(
         client: Client,
@@ -102,7 +102,7 @@ impl<'a> Reader<'a> {
             return Err(AuditError::NoRecorder(unknown.clone()));
         }
         let known = slugs.iter().filter_map(|slug| Some(((*slug).to_owned(), projects.of(slug)?.clone())));
-        let mut facts = Facts {
+        let mut facts = ServerFacts {
             owner: owner.result,
             tag: Tag { family: [tag.clone()].into(), phid: tag },
             projects: known.collect(),
@@ -115,16 +115,16 @@ impl<'a> Reader<'a> {
         identify(&client, mirror, &facts).await?;
         let sync = mirror.begin(policy, now)?;
         let teams: Arc<BTreeMap<_, _>> = Arc::new(teams(&facts, policy));
-        mirror.mention(teams.values().flat_map(|team| &team.members).chain(&facts.recorders))?;
-        let asker = Arc::new(Asker { client, policy: policy.clone(), facts, teams, now: sync.now });
-        Ok(Self { mirror, sync, asker, concurrency })
+        mirror.add_accounts(teams.values().flat_map(|team| &team.members).chain(&facts.recorders))?;
+        let fetcher = Arc::new(Fetcher { client, policy: policy.clone(), facts, teams, now: sync.now });
+        Ok(Self { mirror, sync, fetcher, concurrency })
     }
 
     /// Learns what is below the tag and the teams. After the tasks are listed, so that what is listed for a milestone that was made just
     /// now is known to carry the tag.
     async fn family(&mut self) -> Result<(), AuditError> {
-        let mut asker = Asker::clone(&self.asker);
-        let facts = &mut asker.facts;
+        let mut fetcher = Fetcher::clone(&self.fetcher);
+        let facts = &mut fetcher.facts;
         let above: BTreeSet<_> = facts
             .projects
             .values()
@@ -133,15 +133,15 @@ impl<'a> Reader<'a> {
             .chain(&facts.earlier_tags)
             .collect();
         let above: Vec<_> = above.into_iter().cloned().collect();
-        let below = asker.client.descendants(&above).await?;
+        let below = fetcher.client.descendants(&above).await?;
         // What was tagged with a project that the hashtag led to was tagged.
         for tag in [&facts.tag.phid].into_iter().chain(&facts.earlier_tags) {
             facts.tag.family.insert(tag.clone());
             facts.tag.family.extend(phids_below(tag, &below));
         }
         facts.projects.values_mut().for_each(|project| project.place(&below));
-        asker.teams = Arc::new(teams(facts, &asker.policy));
-        self.asker = Arc::new(asker);
+        fetcher.teams = Arc::new(teams(facts, &fetcher.policy));
+        self.fetcher = Arc::new(fetcher);
         Ok(())
     }
 
@@ -151,13 +151,13 @@ impl<'a> Reader<'a> {
         &self,
         items: impl IntoIterator<Item = Result<I, MirrorError>>,
         ahead: usize,
-        read: impl Fn(Arc<Asker>, I) -> F,
+        read: impl Fn(Arc<Fetcher>, I) -> F,
     ) -> impl Stream<Item = Result<T, AuditError>>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, ConduitError>> + Send + 'static,
     {
-        let begin = move |item| elsewhere(read(Arc::clone(&self.asker), item));
+        let begin = move |item| spawn(read(Arc::clone(&self.fetcher), item));
         let items = stream::iter(items).map_err(AuditError::from);
         items.map_ok(begin).try_buffer_unordered(self.concurrency + ahead)
     }
@@ -176,11 +176,11 @@ impl<'a> Reader<'a> {
 
     /// Lists the tasks that carry the tag, or a project that its hashtag led to before. The next page is asked for while one is written.
     async fn tagged(&self, advance: impl Fn(usize)) -> Result<(), AuditError> {
-        let Facts { tag, earlier_tags, .. } = &self.asker.facts;
+        let ServerFacts { tag, earlier_tags, .. } = &self.fetcher.facts;
         for tag in [&tag.phid].into_iter().chain(earlier_tags) {
             let ask = |mut pages: Pages| {
-                let (asker, tag) = (Arc::clone(&self.asker), tag.clone());
-                elsewhere(async move { Ok((asker.tagged(&tag, &mut pages).await?, pages)) })
+                let (fetcher, tag) = (Arc::clone(&self.fetcher), tag.clone());
+                spawn(async move { Ok((fetcher.tagged(&tag, &mut pages).await?, pages)) })
             };
             let listed = one_by_one(Pages::of(TASKS).at_most(PAGES), ask, |page| tasks_in(&page));
             let mut listed = std::pin::pin!(listed);
@@ -202,16 +202,16 @@ impl<'a> Reader<'a> {
 
     /// Reads what the recorders wrote on any task: a record, what claims to be one, or what is gone and may have been one.
     async fn records(&self, advance: impl Fn(usize)) -> Result<(), AuditError> {
-        if self.asker.facts.recorders.is_empty() {
+        if self.fetcher.facts.recorders.is_empty() {
             // Without its constraint a search would return what everybody did.
             return Ok(());
         }
         let ask = |mut from: Pages| {
-            let asker = Arc::clone(&self.asker);
-            elsewhere(async move { Ok((asker.recorded(&mut from).await?, from)) })
+            let fetcher = Arc::clone(&self.fetcher);
+            spawn(async move { Ok((fetcher.recorded(&mut from).await?, from)) })
         };
-        let asker = Arc::clone(&self.asker);
-        let read = one_by_one(Client::pages_by().at_most(PAGES), ask, move |page| asker.records_in(&page));
+        let fetcher = Arc::clone(&self.fetcher);
+        let read = one_by_one(Client::pages_by().at_most(PAGES), ask, move |page| fetcher.records_in(&page));
         let mut read = std::pin::pin!(read);
         while let Some(page) = read.next().await {
             let Recorded { comments, tasks } = page.map_err(too_old)?;
@@ -229,7 +229,7 @@ impl<'a> Reader<'a> {
             let some = self.mirror.unlisted(&self.sync, &after, TASKS)?;
             let Some(last) = some.last() else { return Ok(()) };
             last.as_str().clone_into(&mut after);
-            self.keep_listed(self.asker.named(&some).await?, false)?;
+            self.keep_listed(self.fetcher.named(&some).await?, false)?;
         }
     }
 
@@ -242,7 +242,7 @@ impl<'a> Reader<'a> {
             after = tasks.last().map(|last| last.id);
             Ok(tasks)
         });
-        let mut read = std::pin::pin!(self.read_many(parts, 1, Asker::tasks));
+        let mut read = std::pin::pin!(self.read_many(parts, 1, Fetcher::tasks));
         while let Some(some) = read.next().await {
             let some: Vec<Read> = some?;
             done += some.len();
@@ -255,19 +255,19 @@ impl<'a> Reader<'a> {
 
     /// Reads the comments of the unchanged tasks again, some calls at once.
     async fn comments(&self, progress: &mut impl FnMut(Progress)) -> Result<(), AuditError> {
-        let (mut after, mut done) = (Place::default(), 0);
+        let (mut after, mut done) = (CommentCursor::default(), 0);
         let of = Some(self.mirror.unchecked_at_most()?);
         let parts = until_none(|| {
             let (known, last) = self.mirror.unchecked(&self.sync, after, COMMENTS)?;
             after = last;
             Ok(known)
         });
-        let read = self.read_many(parts, 1, |asker, known| async move { asker.comments(known).await });
+        let read = self.read_many(parts, 1, |fetcher, known| async move { fetcher.comments(known).await });
         let mut read = std::pin::pin!(read);
         while let Some(read) = read.next().await {
             let Compared { count, changed, gone } = read?;
             self.mirror.compare(&self.sync, &changed)?;
-            self.mirror.miss(&gone)?;
+            self.mirror.mark_missing(&gone)?;
             crash::point("mirror-compared");
             done += count;
             progress(Progress { step: Step::Comments, done, of });
@@ -279,14 +279,14 @@ impl<'a> Reader<'a> {
     async fn people(&self) -> Result<(), AuditError> {
         let people = self.mirror.people()?;
         let parts = people.chunks(TASKS).map(|some| Ok(some.to_vec()));
-        let read = self.read_many(parts, 0, |asker, some| async move {
-            let accounts = asker.accounts(&some).await?;
+        let read = self.read_many(parts, 0, |fetcher, some| async move {
+            let accounts = fetcher.accounts(&some).await?;
             Ok((some, accounts))
         });
         let mut read = std::pin::pin!(read);
         while let Some(read) = read.next().await {
             let (asked, accounts) = read?;
-            self.mirror.meet(&asked, &accounts)?;
+            self.mirror.update_accounts(&asked, &accounts)?;
             crash::point("mirror-met");
         }
         Ok(())
@@ -309,7 +309,7 @@ fn one_by_one<T: Send + 'static, A: Future<Output = Result<(SealedRows, Pages), 
         async move {
             let Some(asked) = asked else { return Ok(None) };
             let (page, pages) = asked.await?;
-            let made = elsewhere(async move { make(page) });
+            let made = spawn(async move { make(page) });
             Ok(Some((made, (!pages.ended()).then(|| ask(pages)))))
         }
     });
@@ -318,7 +318,7 @@ fn one_by_one<T: Send + 'static, A: Future<Output = Result<(SealedRows, Pages), 
 
 /// Sees to it that the server is the one that the mirror is of, and not another that answers at its URL now: the tag, who
 /// asks, or a recorder was seen there before, or the server still knows somebody who was.
-async fn identify(client: &Client, mirror: &Mirror, facts: &Facts) -> Result<(), AuditError> {
+async fn identify(client: &Client, mirror: &Mirror, facts: &ServerFacts) -> Result<(), AuditError> {
     let witnesses = mirror.witnesses()?;
     if witnesses.know(facts) || !client.users(&witnesses.people).await?.is_empty() {
         return Ok(());
@@ -337,7 +337,7 @@ fn too_old(error: AuditError) -> AuditError {
 }
 
 /// Reads on another thread, from now on and whatever is done here meanwhile.
-fn elsewhere<T: Send + 'static>(
+fn spawn<T: Send + 'static>(
     read: impl Future<Output = Result<T, ConduitError>> + Send + 'static,
 ) -> impl Future<Output = Result<T, AuditError>> {
     let under_way = tokio::spawn(read);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::mirror::lost::{Denied, Lost};
 use crate::conduit::{CommentVersion, Transaction};
 use crate::evidence::records::DeployRecords;
-use crate::evidence::timeline::{Cut, Timeline};
+use crate::evidence::timeline::{AsOf, Timeline};
 use crate::evidence::{Evidence, is_unrelated};
 use crate::policy::Policy;
 use crate::record::ApprovalKind;
@@ -59,7 +59,7 @@ fn is_blank(version: &CommentVersion) -> bool {
 /// then: with the text that is known, or as the yes that a recorder's record names. Where its first record says that it was
 /// allowed, one of which nothing is known was no no: the finding of its removal says that nobody can tell. Else it may have
 /// been anything.
-pub(super) fn as_it_stood(mut evidence: Evidence, records: &DeployRecords, judged: Cut) -> Evidence {
+pub(super) fn as_it_stood(mut evidence: Evidence, records: &DeployRecords, judged: AsOf) -> Evidence {
     let later = |row: &Transaction| {
         row.id <= judged.through && row.comments.iter().any(|it| it.removed && it.created > judged.time)
     };

@@ -1,9 +1,9 @@
 //! Judging what the mirror holds.
 //!
-//! In the room: handing every task of the mirror to [`audit_task`], on all processors while this thread reads and writes,
-//! some at a time and told in the order of their numbers, so that the memory does not grow with the history and the report
-//! is the same each time. A task that did not change since it was judged by the same measure is not judged again. Not in
-//! the room: how the mirror is filled, and what is found fault with.
+//! Responsible for handing every task of the mirror to [`audit_task`], on all processors while this thread reads and
+//! writes, some at a time and told in the order of their numbers, so that the memory does not grow with the history and
+//! the report is the same each time. A task that did not change since it was judged by the same measure is not judged
+//! again. Not responsible for how the mirror is filled, and what is found fault with.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,14 +13,14 @@ use std::thread;
 
 use jiff::Timestamp;
 
-use super::line::{Line, Numbered};
+use super::encoded::{EncodedInParts, InParts};
+use super::line::{Numbered, OrderedQueue};
 use super::mirror::lost::Lost;
-use super::mirror::{Entry, Facts, Filled, Measure, Mirror, Mirrored, Verdicts};
+use super::mirror::{CacheKey, Entry, Mirror, Mirrored, ServerFacts, SyncResult, Verdicts};
 use super::mirrored::{evidence, teams, unfit};
 use super::population::{AuditError, Progress, Step};
 use super::unread::Unread;
-use super::written::{InParts, WrittenInParts};
-use super::{Finding, TaskAudit, Yardstick, audit_task, threads};
+use super::{AuditPolicy, Finding, TaskAudit, audit_task, threads};
 use crate::conduit::{Account, Project};
 use crate::evidence::Evidence;
 use crate::ids::{Phid, TaskId, User};
@@ -38,8 +38,8 @@ const REFUSED: [&str; 2] = ["rejected", "possible-no"];
 /// What all tasks share.
 struct Judge<'a> {
     policy: &'a Policy,
-    yardstick: Yardstick<'a>,
-    facts: &'a Facts,
+    audit_policy: AuditPolicy<'a>,
+    facts: &'a ServerFacts,
     teams: Arc<BTreeMap<String, Project>>,
     statuses: Arc<BTreeMap<String, bool>>,
     accounts: Arc<BTreeMap<Phid<User>, Account>>,
@@ -52,7 +52,7 @@ struct Judged<E> {
     version: i64,
     /// It is new, and a later audit of the same finds the same.
     keep: bool,
-    told: Result<WrittenInParts<E>, Unread>,
+    told: Result<EncodedInParts<E>, Unread>,
 }
 
 /// A task of the mirror, put together.
@@ -90,25 +90,25 @@ impl Judge<'_> {
         &self,
         task: &Mirrored,
         tell: &impl Fn(TaskAudit) -> E,
-    ) -> Result<(WrittenInParts<E>, bool), String> {
+    ) -> Result<(EncodedInParts<E>, bool), String> {
         if let Some(trouble) = &task.trouble {
             return Err(trouble.clone());
         }
         let said = |error: serde_json::Error| format!("what was found: {error}");
         if let Some(Entry { text, long }) = &task.entry {
-            return Ok((WrittenInParts::read(text.clone(), long.clone()).map_err(said)?, false));
+            return Ok((EncodedInParts::read(text.clone(), long.clone()).map_err(said)?, false));
         }
         let Opened { evidence, lost } = self.open(task)?;
         if let Some(why) = unfit(&evidence, self.policy) {
             // The mirror fits another policy, with another field, or not at all.
             return Err(why);
         }
-        let audit = audit_task(&evidence, &self.yardstick, &lost);
+        let audit = audit_task(&evidence, &self.audit_policy, &lost);
         if let Some(why) = self.unjudged(&audit) {
             return Err(why);
         }
         let lasts = audit.lasts;
-        Ok((WrittenInParts::new(tell(audit)).map_err(said)?, lasts))
+        Ok((EncodedInParts::new(tell(audit)).map_err(said)?, lasts))
     }
 
     fn open(&self, task: &Mirrored) -> Result<Opened, String> {
@@ -121,7 +121,7 @@ impl Judge<'_> {
     /// What the server denies of a task that cannot be judged, as far as the mirror holds it.
     fn denied(&self, task: &Mirrored) -> Vec<Finding> {
         let opened = self.open(task).ok().filter(|opened| !opened.lost.is_empty());
-        opened.map_or_else(Vec::new, |it| super::denied_of(&it.evidence, &self.yardstick, &it.lost))
+        opened.map_or_else(Vec::new, |it| super::denied_of(&it.evidence, &self.audit_policy, &it.lost))
     }
 
     /// Why the deploys of a task cannot be judged though all of it was read: it depends on who is in a team whose project
@@ -167,20 +167,20 @@ impl Judge<'_> {
 /// Where the mirror cannot be read or written, or `each` fails.
 pub fn replay<E: InParts + Send>(
     mirror: &Mirror,
-    filled: &Filled,
+    filled: &SyncResult,
     policy: &Policy,
     long: bool,
     tell: impl Fn(TaskAudit) -> E + Sync,
-    mut each: impl FnMut(Result<WrittenInParts<E>, Unread>) -> Result<(), AuditError>,
+    mut each: impl FnMut(Result<EncodedInParts<E>, Unread>) -> Result<(), AuditError>,
     mut progress: impl FnMut(Progress),
 ) -> Result<(), AuditError> {
     let accounts = mirror.accounts()?;
     let memory = Arc::new(mirror.memory()?);
     let measure =
-        Measure::of(policy, &filled.facts, &accounts, &memory).map_err(|error| AuditError::Spool(error.into()))?;
+        CacheKey::of(policy, &filled.facts, &accounts, &memory).map_err(|error| AuditError::Spool(error.into()))?;
     let judge = Judge {
         policy,
-        yardstick: Yardstick::new(policy).knowing(memory.policies.clone()).remembering(memory),
+        audit_policy: AuditPolicy::new(policy).knowing(memory.policies.clone()).remembering(memory),
         facts: &filled.facts,
         teams: Arc::new(teams(&filled.facts, policy)),
         statuses: Arc::new(filled.facts.statuses.clone()),
@@ -194,7 +194,7 @@ pub fn replay<E: InParts + Send>(
         done += part.len();
         keep(&verdicts, &part)?;
         for Judged { told, .. } in part {
-            each(if long { told } else { told.map(WrittenInParts::without_long) })?;
+            each(if long { told } else { told.map(EncodedInParts::without_long) })?;
         }
         progress(Progress { step: Step::Judge, done, of });
         Ok::<(), AuditError>(())
@@ -208,7 +208,7 @@ pub fn replay<E: InParts + Send>(
             scope.spawn(|| judge.work(&tasks, judged, &tell));
         }
         drop(judged);
-        let mut line = Line::new(give, take);
+        let mut line = OrderedQueue::new(give, take);
         mirror.visit(&filled.sync, verdicts.measure(), long, AT_ONCE, |tasks| {
             line.give(tasks)?;
             while let Some(part) = line.take(line.waiting() > threads * AHEAD)? {
@@ -238,9 +238,9 @@ mod tests {
     use url::Url;
 
     use super::*;
+    use crate::audit::encoded::Encoded;
     use crate::audit::mirror::{History as Transactions, Read};
     use crate::audit::testing::facts;
-    use crate::audit::written::Written;
     use crate::evidence::testing::{History, at};
 
     impl InParts for u64 {
@@ -253,18 +253,18 @@ mod tests {
 
     /// A mirror of so many tasks, of which one has a history.
     struct Bench {
-        _folder: tempfile::TempDir,
+        _directory: tempfile::TempDir,
         mirror: Mirror,
         policy: Policy,
-        filled: Filled,
+        filled: SyncResult,
         read: TaskId,
     }
 
     impl Bench {
         fn of(count: usize) -> Self {
-            let folder = tempfile::tempdir().unwrap();
+            let directory = tempfile::tempdir().unwrap();
             let url = Url::parse("https://phabricator.example.org/").unwrap();
-            let mirror = Mirror::open(&folder.path().join("mirror"), &url).unwrap();
+            let mirror = Mirror::open(&directory.path().join("mirror"), &url).unwrap();
             let history = History::emergency();
             let (policy, task) = (history.policy.clone(), history.task());
             let sync = mirror.begin(&policy, at(100)).unwrap();
@@ -274,21 +274,21 @@ mod tests {
                 let phid = Phid::new(format!("PHID-TASK-other{number}")).unwrap();
                 crate::conduit::Task { id, phid, ..task.clone() }
             });
-            let tasks: Vec<_> = others.chain([task.clone()]).map(|task| Written::new(task).unwrap()).collect();
+            let tasks: Vec<_> = others.chain([task.clone()]).map(|task| Encoded::new(task).unwrap()).collect();
             mirror.list(&sync, &tasks, at(100), true).unwrap();
             let rows = Transactions::new(history.timeline().transactions().to_vec()).unwrap();
             let read = task.id;
             let kept = Read { history: Some(rows), trouble: None, ..Read::failed(task, String::new()) };
             mirror.keep(&sync, vec![kept]).unwrap();
             let population = mirror.population(&sync).unwrap();
-            let filled = Filled { sync, facts: facts(&policy), population };
-            Self { _folder: folder, mirror, policy, filled, read }
+            let filled = SyncResult { sync, facts: facts(&policy), population };
+            Self { _directory: directory, mirror, policy, filled, read }
         }
 
         fn replay(
             &self,
             tell: impl Fn(TaskAudit) -> u64 + Sync,
-            each: impl FnMut(Result<WrittenInParts<u64>, Unread>) -> Result<(), AuditError>,
+            each: impl FnMut(Result<EncodedInParts<u64>, Unread>) -> Result<(), AuditError>,
         ) -> Result<(), AuditError> {
             replay(&self.mirror, &self.filled, &self.policy, false, tell, each, |_| {})
         }
@@ -303,9 +303,9 @@ mod tests {
     fn all_tasks_are_told_in_the_order_of_their_numbers() {
         let bench = Bench::of(many());
         let mut told = Vec::new();
-        let each = |judged: Result<WrittenInParts<u64>, Unread>| {
+        let each = |judged: Result<EncodedInParts<u64>, Unread>| {
             told.push(match judged {
-                Ok(written) => (*written.value(), true),
+                Ok(encoded) => (*encoded.value(), true),
                 Err(unread) => (unread.task.number(), false),
             });
             Ok(())
@@ -321,7 +321,7 @@ mod tests {
     fn an_error_of_whoever_is_told_ends_it_and_all_threads() {
         let bench = Bench::of(many());
         let mut count = 0;
-        let each = |_: Result<WrittenInParts<u64>, Unread>| {
+        let each = |_: Result<EncodedInParts<u64>, Unread>| {
             count += 1;
             if count == AT_ONCE + 1 { Err(AuditError::NoClock) } else { Ok(()) }
         };
@@ -333,7 +333,7 @@ mod tests {
     fn a_task_that_cannot_be_judged_without_a_panic_is_unread_and_the_others_are_told() {
         let bench = Bench::of(AT_ONCE + 2);
         let mut why = BTreeMap::new();
-        let each = |judged: Result<WrittenInParts<u64>, Unread>| {
+        let each = |judged: Result<EncodedInParts<u64>, Unread>| {
             let unread = judged.unwrap_err();
             why.insert(unread.task, unread.why);
             Ok(())

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::mirror::Facts;
-use super::{Finding, TaskAudit, Yardstick, audit_task};
+use super::mirror::ServerFacts;
+use super::{AuditPolicy, Finding, TaskAudit, audit_task};
 use crate::conduit::Project;
 use crate::evidence::Tag;
 use crate::evidence::testing::{History, at, person, project, record};
@@ -12,7 +12,7 @@ use crate::policy::Policy;
 use crate::record::{ApprovalKind, Event, Outcome, Record, RecordedApproval};
 
 /// An emergency that these people approved, each for the team whose name they bear.
-pub(super) fn story(approvers: &[&str]) -> History {
+pub(super) fn task_state(approvers: &[&str]) -> History {
     let mut history = History::emergency();
     for (second, name) in (10..).zip(approvers) {
         let team = name.trim_end_matches(|c: char| c.is_ascii_digit());
@@ -103,7 +103,7 @@ pub(super) fn never_started(history: &mut History) {
 
 /// A deploy that kept to the policy.
 pub(super) fn clean() -> History {
-    let mut history = story(&["releng1", "sre1"]);
+    let mut history = task_state(&["releng1", "sre1"]);
     deploy(&mut history);
     history
 }
@@ -112,7 +112,7 @@ pub(super) fn clean() -> History {
 pub(super) fn audit(history: &History) -> TaskAudit {
     let mut evidence = history.evidence();
     evidence.candidates.clear();
-    audit_task(&evidence, &Yardstick::new(&history.policy), &[])
+    audit_task(&evidence, &AuditPolicy::new(&history.policy), &[])
 }
 
 /// The names of all findings, oldest first.
@@ -126,7 +126,7 @@ pub(super) fn found(history: &History, name: &str) -> Vec<Finding> {
 }
 
 /// What all tasks share, with teams of nobody.
-pub(super) fn facts(policy: &Policy) -> Facts {
+pub(super) fn facts(policy: &Policy) -> ServerFacts {
     let team = |name: &str| Project {
         phid: project(name),
         name: name.into(),
@@ -135,7 +135,7 @@ pub(super) fn facts(policy: &Policy) -> Facts {
         join: "users".into(),
         edit: "users".into(),
     };
-    Facts {
+    ServerFacts {
         owner: History::new("deployer1").account("phabgate"),
         tag: Tag { phid: project("emergency"), family: [project("emergency")].into() },
         projects: policy.teams.iter().map(|of| (of.project.clone(), team(&of.key))).collect(),

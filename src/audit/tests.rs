@@ -18,13 +18,13 @@ fn a_clean_deploy_has_no_findings() {
     assert_eq!((deploy.outcome, deploy.duplicates), (Some(Outcome::Succeeded), 0));
     assert_eq!(deploy.deployer.as_deref(), Some("deployer1"));
     assert_eq!(deploy.reason.as_deref(), Some("availability"));
-    assert_eq!(deploy.cut.time, at(100));
+    assert_eq!(deploy.as_of.time, at(100));
     assert!(deploy.ran());
 }
 
 #[test]
 fn a_deploy_that_its_own_deployer_recorded_is_clean_too() {
-    let mut history = story(&["releng1", "sre1"]);
+    let mut history = task_state(&["releng1", "sre1"]);
     deploy_by(&mut history, "deployer1", 101);
     assert!(names(&history).is_empty(), "{:?}", names(&history));
 }
@@ -50,7 +50,7 @@ fn attested() -> RecordedApproval {
 
 #[test]
 fn what_is_attested_after_the_deploy_does_not_mend_it() {
-    let mut history = story(&["releng1"]);
+    let mut history = task_state(&["releng1"]);
     history.policy.accept_attested = true;
     let id = DeployId::fresh();
     deploy_of(&mut history, id, "deployer1", "deployer1", 101);
@@ -65,7 +65,7 @@ fn who_closes_a_deploy_is_not_behind_it() {
     for (names_itself, expected) in
         [(false, &["record-unfinished"][..]), (true, &["record-unfinished", "record-forged"])]
     {
-        let mut history = story(&["releng1", "sre1"]);
+        let mut history = task_state(&["releng1", "sre1"]);
         let id = DeployId::fresh();
         let started = sample(&history, id, Event::Started, "deployer1");
         history.record("phabgate", 101, &started);
@@ -81,7 +81,7 @@ fn who_closes_a_deploy_is_not_behind_it() {
 
 #[test]
 fn attested_approvals_come_from_the_record() {
-    let mut history = story(&["releng1"]);
+    let mut history = task_state(&["releng1"]);
     history.policy.accept_attested = true;
     let mut record = sample(&history, DeployId::fresh(), Event::Recorded, "deployer1");
     record.outcome = Some(Outcome::Succeeded);
@@ -93,19 +93,19 @@ fn attested_approvals_come_from_the_record() {
 #[test]
 fn the_record_cuts_where_it_states_no_start_or_a_later_one() {
     for started in [None, Some(at(500))] {
-        let mut history = story(&["releng1", "sre1"]);
+        let mut history = task_state(&["releng1", "sre1"]);
         let before = history.comment("outsider", 90, "Hello.");
         let mut record = sample(&history, DeployId::fresh(), Event::Recorded, "deployer1");
         record.started = started;
         history.record("phabgate", 101, &record);
-        let cut = audit(&history).deploys[0].cut;
-        assert_eq!((cut.through, cut.time), (before, at(101)));
+        let as_of = audit(&history).deploys[0].as_of;
+        assert_eq!((as_of.through, as_of.time), (before, at(101)));
     }
 }
 
 #[test]
 fn a_start_before_the_task_was_made_allows_nothing() {
-    let mut history = story(&["releng1", "sre1"]);
+    let mut history = task_state(&["releng1", "sre1"]);
     let mut record = sample(&history, DeployId::fresh(), Event::Recorded, "deployer1");
     record.started = Some(at(-100));
     history.record("phabgate", 101, &record);
@@ -115,7 +115,7 @@ fn a_start_before_the_task_was_made_allows_nothing() {
 
 #[test]
 fn a_stranger_cannot_turn_a_deploy_into_none() {
-    let mut history = story(&[]);
+    let mut history = task_state(&[]);
     let id = DeployId::fresh();
     deploy_of(&mut history, id, "phabgate", "deployer1", 101);
     let mut never = sample(&history, id, Event::Recorded, "outsider");
@@ -127,7 +127,7 @@ fn a_stranger_cannot_turn_a_deploy_into_none() {
 
 #[test]
 fn findings_tell_no_texts_of_a_restricted_task_and_nothing_that_steers_a_terminal() {
-    let mut history = story(&["releng1"]);
+    let mut history = task_state(&["releng1"]);
     history.task.view = "PHID-PLCY-1".into();
     history.task.title = "secret".into();
     history.comment("deployer1", 20, "Emergency-Change: secret-change");
@@ -152,7 +152,7 @@ fn findings_tell_no_texts_of_a_restricted_task_and_nothing_that_steers_a_termina
 
 #[test]
 fn a_drill_leaves_no_finding_out() {
-    let mut history = story(&["releng1"]);
+    let mut history = task_state(&["releng1"]);
     history.comment("deployer1", 20, "Emergency-Drill: yes");
     let mut record = sample(&history, DeployId::fresh(), Event::Recorded, "deployer1");
     record.drill = true;
@@ -199,7 +199,7 @@ proptest! {
         approvers in prop::sample::subsequence(vec!["releng1", "sre1"], 0..=2),
         events in prop::collection::vec(later(), 0..12),
     ) {
-        let mut history = story(&approvers);
+        let mut history = task_state(&approvers);
         deploy(&mut history);
         let before = audit(&history).deploys[0].verdict.clone();
         for (second, event) in (300..).zip(events) {
@@ -271,8 +271,8 @@ proptest! {
         };
         // Nobody knows the id of a deploy before its first record.
         let before: Vec<_> = before.into_iter().map(|it| (it.0, it.1, it.2, false, it.4, it.5)).collect();
-        let story = |forged: bool| {
-            let mut history = story(&approvers);
+        let task_state = |forged: bool| {
+            let mut history = task_state(&approvers);
             if forged {
                 forge(&mut history, 20, &before);
             }
@@ -290,7 +290,7 @@ proptest! {
             }
             history
         };
-        prop_assert_eq!(about(&story(true), &[id]), about(&story(false), &[id]));
+        prop_assert_eq!(about(&task_state(true), &[id]), about(&task_state(false), &[id]));
     }
 
     #[test]
@@ -348,7 +348,7 @@ proptest! {
     ) {
         // What the gate of a recorder measured while it ran is no start that somebody states.
         let event = if author == "phabgate" { Event::Recorded } else { event };
-        let mut history = story(&["releng1", "sre1"]);
+        let mut history = task_state(&["releng1", "sre1"]);
         history.comment(who, second, no);
         let id = DeployId::fresh();
         for (at_second, (author, event, started)) in
@@ -374,7 +374,7 @@ fn audit_knowing(seen: &History, now: &History) -> super::TaskAudit {
         .iter()
         .filter_map(|was| Some(Lost { was: was.clone(), noticed: at(900), hidden: false, denied: denied(was, rows)? }));
     let lost: Vec<Lost> = lost.collect();
-    super::audit_task(&evidence, &super::Yardstick::new(&now.policy), &lost)
+    super::audit_task(&evidence, &super::AuditPolicy::new(&now.policy), &lost)
 }
 
 #[test]
@@ -385,7 +385,7 @@ fn what_a_removed_comment_said_is_judged_where_an_earlier_audit_saw_it() {
         ("Emergency-Withdraw: sre", "approval-missing"),
     ] {
         for by in ["phabgate", "deployer1"] {
-            let mut history = story(&["releng1", "sre1"]);
+            let mut history = task_state(&["releng1", "sre1"]);
             let word = history.comment("sre1", 20, text);
             let mut record = sample(&history, DeployId::fresh(), Event::Recorded, "deployer1");
             record.version = "0.2.0".into();
@@ -400,7 +400,7 @@ fn what_a_removed_comment_said_is_judged_where_an_earlier_audit_saw_it() {
 
 #[test]
 fn a_record_that_was_removed_counts_where_an_earlier_audit_saw_it() {
-    let mut history = story(&["releng1"]);
+    let mut history = task_state(&["releng1"]);
     let id = DeployId::fresh();
     let first = deploy_of(&mut history, id, "phabgate", "deployer1", 101);
     let seen = history.clone();
@@ -415,7 +415,7 @@ fn a_record_that_was_removed_counts_where_an_earlier_audit_saw_it() {
 #[test]
 fn what_is_only_known_of_a_time_when_the_task_was_restricted_is_not_shown() {
     use super::mirror::lost::{Lost, denied};
-    let mut history = story(&["releng1", "sre1"]);
+    let mut history = task_state(&["releng1", "sre1"]);
     let no = history.comment("sre2", 20, "Emergency-Reject: sre - the login is open");
     deploy(&mut history);
     let seen = history.timeline();
@@ -425,7 +425,7 @@ fn what_is_only_known_of_a_time_when_the_task_was_restricted_is_not_shown() {
     let was = seen.transactions().iter().find(|row| row.id == no).unwrap().clone();
     let denied = denied(&was, evidence.timeline.transactions()).unwrap();
     let lost = [Lost { was, noticed: at(900), hidden: true, denied }];
-    let audit = super::audit_task(&evidence, &super::Yardstick::new(&history.policy), &lost);
+    let audit = super::audit_task(&evidence, &super::AuditPolicy::new(&history.policy), &lost);
     assert!(audit.findings.iter().any(|it| it.name == "rule-failed"), "{:?}", audit.findings);
     assert!(audit.findings.iter().all(|it| !it.message.contains("login")), "{:?}", audit.findings);
     let rules = audit.deploys.iter().flat_map(|deploy| &deploy.verdict_as_recorded.rules);
@@ -434,7 +434,7 @@ fn what_is_only_known_of_a_time_when_the_task_was_restricted_is_not_shown() {
 
 #[test]
 fn a_deploy_of_the_past_is_not_pending_and_this_machines_clock_is_no_matter() {
-    let mut history = story(&["releng1"]);
+    let mut history = task_state(&["releng1"]);
     deploy(&mut history);
     let audit = audit(&history);
     let verdict = &audit.deploys[0].verdict_as_recorded;
@@ -486,7 +486,7 @@ fn a_field_that_is_changed_after_a_deploy_neither_accuses_nor_acquits() {
                 name_fields(&mut rows, &history.task(), Some(FIELD));
                 evidence.timeline = std::sync::Arc::new(Timeline::new(rows));
             }
-            let audit = super::audit_task(&evidence, &super::Yardstick::new(&history.policy), &[]);
+            let audit = super::audit_task(&evidence, &super::AuditPolicy::new(&history.policy), &[]);
             let errors: Vec<_> = audit.findings.iter().filter(|it| it.severity == super::Severity::Error).collect();
             assert_eq!(errors.is_empty(), clean, "{before} {later:?} {server} {names_field}: {errors:?}");
             assert!(audit.findings.iter().any(|it| it.name == "reason-changed"), "{before} {later:?} {server}");

@@ -1,11 +1,11 @@
 //! `announce`: the message for IRC, with the train conductor's name.
 //!
-//! In the room: reading what the message says of the task. Not in the room: its words, and who is called.
+//! Responsible for reading what the message says of the task. Not responsible for its words, and who is called.
 
 use serde::Serialize;
 
 use super::Globals;
-use super::call::{self, Call, Whom};
+use super::call::{self, Call, ConductorContact};
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::ui::Ui;
@@ -58,7 +58,8 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let assessor = session.assessor();
     let intent = Intent::default();
     let limit = session.settings.http.total;
-    let (assessment, whom) = tokio::join!(assessor.assess(&question, &intent), Whom::find(&session, given, limit));
+    let (assessment, whom) =
+        tokio::join!(assessor.assess(&question, &intent), ConductorContact::find(&session, given, limit));
     let unread = assessment.task().is_none();
     let refusal = assessment.refusal();
     if unread && refusal.kind != RefusalKind::Incomplete {

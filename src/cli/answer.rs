@@ -16,9 +16,9 @@ use super::confirm::{can_ask, confirm};
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::ui::Ui;
-use crate::answer::{self, AnswerError, ApprovedContent, Step, Wish};
+use crate::answer::{self, AnswerError, AnswerRequest, ApprovedContent, Step};
 use crate::conduit::{self, Transaction};
-use crate::evidence::{AnswerKind, Evidence, Purpose, Story, Visibility, gather};
+use crate::evidence::{AnswerKind, Evidence, Purpose, TaskState, Visibility, gather};
 use crate::gate::deliver::publisher;
 use crate::gate::local_deploys;
 use crate::ids::{TaskId, TransactionId};
@@ -72,7 +72,7 @@ pub(super) async fn run(kind: AnswerKind, args: &Args, globals: &Globals, ui: &m
     if let Some(name) = session.answer_for(team.as_deref())? {
         ui.note(&format!("in the sandbox you answer as {name}"));
     }
-    let errand = Errand { kind, args, session: &session, task };
+    let errand = AnswerFlow { kind, args, session: &session, task };
     errand.run(ui).await
 }
 
@@ -91,14 +91,14 @@ impl From<AnswerError> for Failure {
 }
 
 /// What is to be said where, and by whom.
-struct Errand<'a> {
+struct AnswerFlow<'a> {
     kind: AnswerKind,
     args: &'a Args,
     session: &'a Session,
     task: TaskId,
 }
 
-impl Errand<'_> {
+impl AnswerFlow<'_> {
     async fn read(&self, deadline: Instant) -> Result<Evidence, Failure> {
         let client = self.session.client.within(deadline.saturating_duration_since(Instant::now()));
         let question = self.session.plain_question(self.task, None, Purpose::Read)?;
@@ -120,11 +120,15 @@ impl Errand<'_> {
         }
     }
 
-    fn consider(&self, evidence: &Evidence) -> Result<Step, AnswerError> {
+    fn plan_answer(&self, evidence: &Evidence) -> Result<Step, AnswerError> {
         let Args { team, note, show_restricted, .. } = self.args;
-        let wish =
-            Wish { kind: self.kind, team: team.as_deref(), note: note.as_deref(), show_restricted: *show_restricted };
-        answer::consider(evidence, &self.session.settings.policy, &wish)
+        let wish = AnswerRequest {
+            kind: self.kind,
+            team: team.as_deref(),
+            note: note.as_deref(),
+            show_restricted: *show_restricted,
+        };
+        answer::plan_answer(evidence, &self.session.settings.policy, &wish)
     }
 
     fn shown(&self, evidence: &Evidence) -> Shown {
@@ -137,7 +141,7 @@ impl Errand<'_> {
         let mut deadline = Instant::now() + self.session.settings.http.total;
         let mut evidence = self.read(deadline).await?;
         loop {
-            let (team, text) = match self.consider(&evidence)? {
+            let (team, text) = match self.plan_answer(&evidence)? {
                 Step::Post { team, text } => (team, text),
                 Step::Stands { team, transaction } => {
                     self.report(&evidence, &team, Ended::Stood, transaction, ui);
@@ -176,7 +180,7 @@ impl Errand<'_> {
                 if !same {
                     ui.warn("the task was changed while you were reading; this is how it is now");
                 }
-                if !same || !matches!(self.consider(&evidence)?, Step::Post { .. }) {
+                if !same || !matches!(self.plan_answer(&evidence)?, Step::Post { .. }) {
                     continue;
                 }
             }
@@ -188,7 +192,7 @@ impl Errand<'_> {
     }
 
     fn content(&self, evidence: &Evidence) -> ApprovedContent {
-        ApprovedContent::of(evidence, &Story::read(evidence, &self.session.settings.policy, None))
+        ApprovedContent::of(evidence, &TaskState::derive(evidence, &self.session.settings.policy, None))
     }
 
     /// Publishes the comment of an answer.

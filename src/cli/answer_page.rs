@@ -1,14 +1,14 @@
 //! What an approver is shown: what they answer, on a page that fits the terminal of a phone, and how the task stands
 //! after it, for people and for programs.
 //!
-//! In the room: that, as pure functions of the evidence. Not in the room: asking and posting.
+//! Responsible for that, as pure functions of the evidence. Not responsible for asking and posting.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::ui::{BAD, FAINT, GOOD, HINT, MIND, NAME, hanging, styled};
 use crate::answer::missing;
-use crate::evidence::{AnswerKind, Evidence, Statement, Story};
+use crate::evidence::{AnswerKind, Evidence, Statement, TaskState};
 use crate::gate::Invocation;
 use crate::ids::{TaskId, TransactionId};
 use crate::policy::{Action, Policy};
@@ -47,7 +47,7 @@ pub(super) struct Shown {
 impl Shown {
     /// What is to be shown of a task.
     pub(super) fn of(evidence: &Evidence, policy: &Policy, url: String, show_restricted: bool) -> Self {
-        let story = Story::read(evidence, policy, None);
+        let task_state = TaskState::derive(evidence, policy, None);
         let restricted = evidence.is_restricted(&policy.open_spaces);
         let hide = restricted && !show_restricted;
         let intent = Intent { show_restricted, ..Intent::default() };
@@ -55,21 +55,21 @@ impl Shown {
             let value = statement.as_ref().map(|stated| stated.value.trim_start_matches('@'));
             value.map(|value| if hide { HIDDEN.to_owned() } else { inert(value) })
         };
-        let key = story.written.as_ref().and_then(|written| written.category.as_deref());
-        let words = story.written.as_ref().map(|written| written.explanation.as_str());
-        let known_action = story.action.as_ref().and_then(|action| Action::named(&action.value));
+        let key = task_state.written.as_ref().and_then(|written| written.category.as_deref());
+        let words = task_state.written.as_ref().map(|written| written.explanation.as_str());
+        let known_action = task_state.action.as_ref().and_then(|action| Action::named(&action.value));
         Self {
             task: evidence.task.id,
             url,
             owner: inert(&evidence.owner.username),
             title: (!hide).then(|| inert(&evidence.task.title)),
             restricted,
-            drill: story.is_drill(),
+            drill: task_state.is_drill(),
             category: key.and_then(|key| policy.reason(key)).map(|reason| (reason.key.clone(), reason.title.clone())),
             explanation: words.filter(|words| !hide && !words.is_empty()).map(inert),
-            deployer: stated(&story.deployer),
-            action: known_action.map(|action| action.word().to_owned()).or_else(|| stated(&story.action)),
-            change: stated(&story.change),
+            deployer: stated(&task_state.deployer),
+            action: known_action.map(|action| action.word().to_owned()).or_else(|| stated(&task_state.action)),
+            change: stated(&task_state.change),
             titles: policy.teams.iter().map(|team| (team.key.clone(), team.title.clone())).collect(),
             now: evidence.now,
             verdict: rules::evaluate(evidence, policy, &intent, None),

@@ -1,7 +1,7 @@
 //! `audit`: what was deployed out of hours, by whom, why, who agreed, and what broke the rules.
 //!
-//! In the room: bringing the mirror up to date, judging it, what of it is asked about, and how the command ends. Not in
-//! the room: what is found ([`crate::audit`]) and how it is laid out ([`super::audit_page`], [`crate::report`]).
+//! Responsible for bringing the mirror up to date, judging it, what of it is asked about, and how the command ends. Not
+//! responsible for what is found ([`crate::audit`]) and how it is laid out ([`super::audit_page`], [`crate::report`]).
 
 use std::fs::File;
 use std::io;
@@ -18,12 +18,12 @@ use super::audit_progress::Bar;
 use super::exit::{Exit, Failure};
 use super::session::{Session, environment, settings};
 use super::ui::{Format, Ui};
-use crate::audit::mirror::{Filled, Mirror, MirrorError};
+use crate::audit::encoded::EncodedInParts;
+use crate::audit::mirror::{Mirror, MirrorError, SyncResult};
 use crate::audit::past::{self, PastFinding, Today};
 use crate::audit::population::AuditError;
-use crate::audit::reader::fill;
+use crate::audit::reader::sync;
 use crate::audit::unread::Unread;
-use crate::audit::written::WrittenInParts;
 use crate::audit::{Finding, Severity, findings, replay};
 use crate::config::{Accepted, Environment, Settings};
 use crate::policy::PolicyDigest;
@@ -142,13 +142,13 @@ impl Scope {
     }
 
     /// What of a task is asked about; `None` where nothing is.
-    fn narrow(&self, told: WrittenInParts<TaskEntry>) -> Result<Option<WrittenInParts<TaskEntry>>, AuditError> {
+    fn narrow(&self, told: EncodedInParts<TaskEntry>) -> Result<Option<EncodedInParts<TaskEntry>>, AuditError> {
         if self.since.is_none() && self.until.is_none() && self.reason.is_none() {
             return Ok((!told.value().is_empty()).then_some(told));
         }
         let unwritten = |error: serde_json::Error| AuditError::Spool(error.into());
         let narrowed = self.narrow_entry(told.into_value().map_err(unwritten)?);
-        narrowed.map(WrittenInParts::new).transpose().map_err(unwritten)
+        narrowed.map(EncodedInParts::new).transpose().map_err(unwritten)
     }
 
     /// The same of an entry. A deploy whose reason nobody knows may be for any.
@@ -197,7 +197,7 @@ impl<'a> Held<'a> {
     }
 
     /// Adds to what was found on a task what is not found any more, and makes notices of what was looked at.
-    fn hold(&mut self, task: WrittenInParts<TaskEntry>) -> Result<WrittenInParts<TaskEntry>, AuditError> {
+    fn hold(&mut self, task: EncodedInParts<TaskEntry>) -> Result<EncodedInParts<TaskEntry>, AuditError> {
         let entry = task.value();
         self.found.extend(entry.findings.iter().filter(|finding| past::is_kept(finding)).cloned());
         let today = Today { found: &entry.findings, restricted: entry.restricted, judged: true };
@@ -213,7 +213,7 @@ impl<'a> Held<'a> {
             self.accept(finding);
         }
         entry.findings.sort_by_key(|finding| (finding.time, finding.transaction));
-        WrittenInParts::new(entry).map_err(unwritten)
+        EncodedInParts::new(entry).map_err(unwritten)
     }
 
     /// What is known of a task that could not be judged: what the server denies of it, and what was found on it before.
@@ -254,22 +254,22 @@ impl<'a> Held<'a> {
 }
 
 /// What an audit works on.
-struct Ground {
+struct AuditInputs {
     settings: Settings,
     base: Url,
     mirror: Mirror,
-    filled: Filled,
+    filled: SyncResult,
     /// Nobody else fills the mirror until the state that is judged is taken.
     lock: Option<File>,
 }
 
-/// The folder of the mirror. That of the sandbox is with its world, so that both are made new together.
-fn folder(globals: &Globals, environment: &Environment, settings: &Settings) -> Result<PathBuf, Failure> {
+/// The directory of the mirror. That of the sandbox is with its world, so that both are made new together.
+fn directory(globals: &Globals, environment: &Environment, settings: &Settings) -> Result<PathBuf, Failure> {
     if globals.sandbox {
         return Ok(settings.state.join(super::sandbox::MIRROR));
     }
     environment.cache().map(|cache| cache.join("phabgate")).ok_or_else(|| {
-        Failure::usage("there is no folder for the mirror", "set HOME, or XDG_CACHE_HOME to an absolute path")
+        Failure::usage("there is no directory for the mirror", "set HOME, or XDG_CACHE_HOME to an absolute path")
     })
 }
 
@@ -281,14 +281,14 @@ async fn prepare(
     settings: Settings,
     ui: &mut Ui,
     bar: &mut Bar,
-) -> Result<Ground, Failure> {
-    let folder = folder(globals, environment, &settings)?;
+) -> Result<AuditInputs, Failure> {
+    let directory = directory(globals, environment, &settings)?;
     if args.offline {
         let base = match globals.sandbox {
             true => super::sandbox::name()?,
             false => settings.server()?.clone(),
         };
-        let mirror = Mirror::open(&folder, &base)?;
+        let mirror = Mirror::open(&directory, &base)?;
         let filled = mirror.last(&settings.policy)?;
         let age = Timestamp::now().duration_since(filled.sync.now);
         bar.aside(|| match globals.sandbox {
@@ -298,18 +298,18 @@ async fn prepare(
                 ui.note(&format!("the mirror is {} old; the server was asked nothing", crate::time::rough(age)));
             }
         });
-        return Ok(Ground { settings, base, mirror, filled, lock: None });
+        return Ok(AuditInputs { settings, base, mirror, filled, lock: None });
     }
     let session = Session::with(globals, environment, settings).await?;
     session.tell_undelivered(ui);
     let policy = &session.settings.policy;
-    let mirror = Mirror::open(&folder, session.base())?;
+    let mirror = Mirror::open(&directory, session.base())?;
     let waits = || bar.aside(|| ui.note("another audit is reading; waiting until it is done"));
     let lock = mirror.lock(waits)?;
     let filled =
-        fill(&session.client, policy, &mirror, args.jobs.into(), args.thorough, |progress| bar.show(progress)).await?;
+        sync(&session.client, policy, &mirror, args.jobs.into(), args.thorough, |progress| bar.show(progress)).await?;
     let base = session.base().clone();
-    Ok(Ground { settings: session.settings, base, mirror, filled, lock: Some(lock) })
+    Ok(AuditInputs { settings: session.settings, base, mirror, filled, lock: Some(lock) })
 }
 
 /// Runs `audit`.
@@ -323,17 +323,17 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let scope = Scope { since: args.since, until: args.until, reason: category(args, &settings.policy)? };
     scope.check(None)?;
     let mut bar = Bar::new(ui.width());
-    let Ground { settings, base, mirror, filled, lock } =
+    let AuditInputs { settings, base, mirror, filled, lock } =
         prepare(args, globals, &environment, settings, ui, &mut bar).await?;
     scope.check(Some(filled.sync.now)).inspect_err(|_| bar.clear())?;
-    let folder = mirror.path().parent().unwrap_or(mirror.path());
-    let spool = Spool::new(folder).map_err(AuditError::Spool)?;
+    let directory = mirror.path().parent().unwrap_or(mirror.path());
+    let spool = Spool::new(directory).map_err(AuditError::Spool)?;
     let (mut figures, mut unread) = (Figures::default(), Vec::<Unread>::new());
     let snapshot = mirror.snapshot()?;
     drop(lock);
     let mut held = Held::of(&mirror, &settings)?;
     let (mut general, settled) = general(&mirror, &filled, &settings, &scope, &mut held)?;
-    let each = |judged: Result<WrittenInParts<TaskEntry>, Unread>| {
+    let each = |judged: Result<EncodedInParts<TaskEntry>, Unread>| {
         match judged {
             Ok(told) => {
                 if let Some(told) = scope.narrow(held.hold(told)?)? {
@@ -390,7 +390,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
 /// the hashtags that led elsewhere; and how many of those tasks somebody looked at.
 fn general(
     mirror: &Mirror,
-    filled: &Filled,
+    filled: &SyncResult,
     settings: &Settings,
     scope: &Scope,
     held: &mut Held<'_>,

@@ -1,7 +1,7 @@
 //! What an audit found, for people.
 //!
-//! In the room: the text, section by section, of which each takes the tasks one after the other. Not in the room: what is
-//! found, what of it is asked about, and the other forms ([`crate::report`]).
+//! Responsible for the text, section by section, of which each takes the tasks one after the other. Not responsible for
+//! what is found, what of it is asked about, and the other forms ([`crate::report`]).
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};

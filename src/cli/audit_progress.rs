@@ -1,6 +1,7 @@
 //! How far an audit has come, on standard error where a terminal is there.
 //!
-//! In the room: one line that is drawn over, with an estimate where the end is known. Not in the room: what is counted.
+//! Responsible for one line that is drawn over, with an estimate where the end is known. Not responsible for what is
+//! counted.
 
 use std::io::IsTerminal;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! The call for help: the message for IRC, whom it calls, and what to do where nobody answers.
 //!
-//! In the room: finding out who conducts the train, and the call for people and for programs. Not in the room: which
-//! train runs (see [`crate::train`]) and the words of the message (see [`crate::announce`]).
+//! Responsible for finding out who conducts the train, and the call for people and for programs. Not responsible for
+//! which train runs (see [`crate::train`]) and the words of the message (see [`crate::announce`]).
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::train::{self, Train};
 /// How a name came to be the one that is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum CalledBy {
+pub(super) enum ContactSource {
     /// `--conductor`.
     Flag,
     /// `contact.conductor` of the configuration.
@@ -36,7 +36,7 @@ pub(super) enum CalledBy {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Conductor {
     nick: String,
-    source: CalledBy,
+    source: ContactSource,
 }
 
 /// The train, for people and programs.
@@ -50,15 +50,15 @@ pub(super) struct TrainShown {
 
 /// What is known of whom to call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Whom {
+pub(super) struct ConductorContact {
     conductor: Option<Conductor>,
     train: Option<TrainShown>,
     /// What should be looked at.
     warnings: Vec<String>,
 }
 
-impl Whom {
-    fn named(nick: &str, source: CalledBy) -> Self {
+impl ConductorContact {
+    fn named(nick: &str, source: ContactSource) -> Self {
         Self { conductor: Some(Conductor { nick: nick.to_owned(), source }), ..Self::default() }
     }
 
@@ -73,10 +73,10 @@ impl Whom {
     pub(super) async fn find(session: &Session, given: Option<&str>, limit: Duration) -> Self {
         let settings = &session.settings;
         if let Some(nick) = given {
-            return Self::named(nick, CalledBy::Flag);
+            return Self::named(nick, ContactSource::Flag);
         }
         if let Some(nick) = &settings.contact.conductor {
-            return Self::named(nick, CalledBy::Configuration);
+            return Self::named(nick, ContactSource::Configuration);
         }
         let client = session.client.within(limit.min(settings.http.total));
         match Self::of_train(&client, &settings.policy).await {
@@ -132,7 +132,7 @@ impl Whom {
         Self {
             conductor: called.map(|called| Conductor {
                 nick: called.user,
-                source: if called.stands_in { CalledBy::Backup } else { CalledBy::Train },
+                source: if called.stands_in { ContactSource::Backup } else { ContactSource::Train },
             }),
             train: Some(TrainShown {
                 task: train.task,
@@ -148,7 +148,7 @@ impl Whom {
 /// The call.
 pub(super) struct Call<'a> {
     message: String,
-    whom: Whom,
+    whom: ConductorContact,
     contact: &'a Contact,
     /// The category that it names.
     category: Option<String>,
@@ -169,7 +169,7 @@ pub(super) struct Json<'a> {
 
 impl<'a> Call<'a> {
     /// The call for a task; of a restricted one it tells nothing but the number.
-    pub(super) fn new(task: TaskId, subject: &Subject, whom: Whom, contact: &'a Contact) -> Self {
+    pub(super) fn new(task: TaskId, subject: &Subject, whom: ConductorContact, contact: &'a Contact) -> Self {
         let category = subject.category.clone().filter(|_| subject.restricted == Some(false));
         let conductor = whom.conductor.as_ref().map(|conductor| conductor.nick.as_str());
         let message = Announcement { conductor, category: category.as_deref(), drill: subject.drill }.message(task);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use super::call::{Call, Whom};
+use super::call::{Call, ConductorContact};
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::ui::Ui;
@@ -89,6 +89,6 @@ pub(super) async fn call<'a>(
     if assessment.verdict.decision != Decision::Pending {
         return None;
     }
-    let whom = Whom::find(session, None, LOOK_UP).await;
+    let whom = ConductorContact::find(session, None, LOOK_UP).await;
     Some(Call::new(task, subject, whom, &session.settings.contact))
 }

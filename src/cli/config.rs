@@ -1,7 +1,7 @@
 //! `config show` and `config check`: the effective configuration, and where each value came from.
 //!
-//! In the room: the two commands, and what they print, as pure functions. Neither asks a server. Not in the room: reading
-//! the configuration (see [`crate::config`]).
+//! Responsible for the two commands, and what they print, as pure functions. Neither asks a server. Not responsible for
+//! reading the configuration (see [`crate::config`]).
 
 use std::path::PathBuf;
 

@@ -1,6 +1,6 @@
 //! Asking whether to go on.
 //!
-//! In the room: the question and its answer. Not in the room: what is asked.
+//! Responsible for the question and its answer. Not responsible for what is asked.
 
 use std::io::{self, IsTerminal};
 

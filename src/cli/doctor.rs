@@ -1,6 +1,6 @@
 //! `doctor`: before the emergency, is all there that a deploy will need.
 //!
-//! In the room: reading it, and the list of checks for people and for programs. Not in the room: the checks (see
+//! Responsible for reading it, and the list of checks for people and for programs. Not responsible for the checks (see
 //! [`crate::doctor`]).
 
 use std::collections::BTreeMap;

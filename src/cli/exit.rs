@@ -1,7 +1,7 @@
 //! How a command ends: its exit code, and the error that is said before.
 //!
-//! In the room: the codes of the contract, and which error gets which. Not in the room: the codes of `run`, which are
-//! those of env(1) (see [`crate::deploy`]).
+//! Responsible for the codes of the contract, and which error gets which. Not responsible for the codes of `run`, which
+//! are those of env(1) (see [`crate::deploy`]).
 
 use crate::conduit::{ClientError, ConduitError};
 use crate::config::{CallerError, ConfigError, CredentialsError, EnvironmentFileError, NoServer, StateError};

@@ -1,6 +1,6 @@
 //! `explain`: what a rule means, why it is there, how to mend what it found.
 //!
-//! In the room: finding the page and laying it out. Not in the room: the pages, which stand beside their rules.
+//! Responsible for finding the page and laying it out. Not responsible for the pages, which stand beside their rules.
 
 use serde::Serialize;
 

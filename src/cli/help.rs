@@ -1,6 +1,6 @@
 //! What `--help` and the manual pages say below the options: examples, and how each command ends.
 //!
-//! In the room: one entry a command, and putting them onto the command line's definition. Not in the room: the
+//! Responsible for one entry a command, and putting them onto the command line's definition. Not responsible for the
 //! options, which say what they are themselves.
 
 use anstyle::Style;

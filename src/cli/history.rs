@@ -1,7 +1,7 @@
 //! `history`: one task's emergency story in order.
 //!
-//! In the room: reading the task, and the story for people and for programs. Not in the room: the story itself (see
-//! [`crate::history`]).
+//! Responsible for reading the task, and the story for people and for programs. Not responsible for the story itself
+//! (see [`crate::history`]).
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! `man`: the manual pages, made from the command line's own definition.
 //!
-//! In the room: the pages and their names. Not in the room: what they say (the arguments and `help` do).
+//! Responsible for the pages and their names. Not responsible for what they say (the arguments and `help` do).
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! The command line: one file a command, its arguments and its `run`.
 //!
-//! In the room: the arguments that commands share, and the dispatch. Not in the room: what the commands do.
+//! Responsible for the arguments that commands share, and the dispatch. Not responsible for what the commands do.
 
 mod announce;
 mod answer;
@@ -192,7 +192,7 @@ pub fn main() -> ExitCode {
     let parsed = definition().try_get_matches_from(&arguments);
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(error) => return refused(&error, &arguments),
+        Err(error) => return print_usage_error(&error, &arguments),
     };
     if cli.globals.verbose > 0 {
         let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(std::io::stderr);
@@ -254,7 +254,7 @@ fn columns() -> Option<usize> {
 
 /// What was meant, for the slips that are easily made: a time behind `--wait` or `--finished` without `=`, a command without
 /// `--`, and a task without a command.
-fn slip(error: &clap::Error, arguments: &[OsString]) -> Option<String> {
+fn suggest_fix(error: &clap::Error, arguments: &[OsString]) -> Option<String> {
     use clap::error::{ContextKind, ContextValue, ErrorKind};
     let named = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
@@ -286,7 +286,7 @@ fn slip(error: &clap::Error, arguments: &[OsString]) -> Option<String> {
 }
 
 /// clap's own end: help and version are no errors; for `run` a wrong command line is one of the gate's own failures.
-fn refused(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+fn print_usage_error(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     let printed = error.print().and_then(|()| io::stdout().flush());
     if let Err(lost) = printed
         && !error.use_stderr()
@@ -299,7 +299,7 @@ fn refused(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
             return ExitCode::from(own);
         }
     }
-    if let Some(tip) = slip(error, arguments) {
+    if let Some(tip) = suggest_fix(error, arguments) {
         let globals = Globals { sandbox: arguments.iter().any(|word| word == "--sandbox"), ..Globals::default() };
         let invocation = invocation(&globals, &crate::config::Ids::of_process());
         Ui::new(Format::Text, Color::Auto, columns()).called(invocation).hint(&tip);
@@ -385,7 +385,7 @@ impl Command {
 }
 
 /// Refuses a form of output that only the audit has.
-fn form(cli: &Cli) -> Result<(), Failure> {
+fn reject_unsupported_format(cli: &Cli) -> Result<(), Failure> {
     let of_audit = matches!(cli.globals.format, Format::Csv | Format::Html | Format::Prometheus);
     match of_audit && !matches!(cli.command, Command::Audit(_)) {
         true => {
@@ -397,7 +397,7 @@ fn form(cli: &Cli) -> Result<(), Failure> {
 
 async fn dispatch(cli: &Cli, ids: &crate::config::Ids, ui: &mut Ui) -> u8 {
     let refusal = if ids.runs_under_sudo() { under_sudo::refusal(cli) } else { None };
-    if let Some(failure) = refusal.or_else(|| form(cli).err()) {
+    if let Some(failure) = refusal.or_else(|| reject_unsupported_format(cli).err()) {
         ui.failure(&failure);
         return match &cli.command {
             Command::Run(args) => args.refused(&failure.message, ui),
@@ -443,7 +443,7 @@ mod tests {
 
     fn slip_of(line: &str) -> Option<String> {
         let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-        slip(&definition().try_get_matches_from(&arguments).unwrap_err(), &arguments)
+        suggest_fix(&definition().try_get_matches_from(&arguments).unwrap_err(), &arguments)
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::session::Session;
 use super::ui::Ui;
 use super::{Globals, Subject};
 use crate::crash;
-use crate::evidence::records::Standing;
+use crate::evidence::records::PostedRecord;
 use crate::evidence::{Evidence, Purpose};
 use crate::gate::closing::close;
 use crate::gate::deliver::{Delivered, deliver};
@@ -22,7 +22,7 @@ use crate::gate::recording::{author_may_write, identity, template};
 use crate::gate::stranded::take_over;
 use crate::gate::{Assessment, RefusalKind, marks};
 use crate::ids::{DeployId, TransactionId};
-use crate::journal::{self, Journal, Phase, Stage, Step, Way};
+use crate::journal::{self, DeployMode, Journal, Phase, Stage, Step};
 use crate::publish::Patience;
 use crate::record::like::is_like;
 use crate::record::render::render;
@@ -290,12 +290,12 @@ fn alike(record: &Record, read: &Assessment, journal: &Journal, session: &Sessio
     if let Some(evidence) = read.evidence() {
         let records = evidence.records(&session.settings.policy, None);
         // What has an end is as long as that says.
-        let has_end = |start: &Standing| {
+        let has_end = |start: &PostedRecord| {
             let deploy = start.record.deploy;
             records.iter().any(|other| other.ends(start)) || queued.iter().any(|due| due.record.deploy == deploy)
         };
         for standing in &records {
-            let Standing { record: other, moment, .. } = standing;
+            let PostedRecord { record: other, moment, .. } = standing;
             let is_start = other.event == Event::Started;
             if !is_like(record, now, other, moment.time) || is_start && has_end(standing) {
                 continue;
@@ -314,7 +314,7 @@ fn alike(record: &Record, read: &Assessment, journal: &Journal, session: &Sessio
     for deploy in journal.unfinished()? {
         let state = journal.state(deploy)?;
         let intent = state.intent();
-        let is_here = intent.way == Way::Run && intent.task == task && intent.server == *session.base();
+        let is_here = intent.way == DeployMode::Run && intent.task == task && intent.server == *session.base();
         let is_other = intent.marks.is_other(&marks(read.evidence()));
         if !is_here || is_other || open.contains(&deploy) {
             continue;
@@ -364,7 +364,7 @@ fn queue(
         record.event = if state.owes_finished() { Event::Finished } else { Event::Recorded };
     } else {
         let intent = journal::Intent {
-            way: Way::Record,
+            way: DeployMode::Record,
             task: record.task,
             server: session.base().clone(),
             template: Box::new(record.clone()),

@@ -1,7 +1,7 @@
 //! `request`: open an emergency, with one edit of the task.
 //!
-//! In the room: the arguments, asking before what exists is changed, and making the edit. Not in the room: what has to
-//! change (see [`crate::request`]), and what is shown of it ([`super::requested`]).
+//! Responsible for the arguments, asking before what exists is changed, and making the edit. Not responsible for what
+//! has to change (see [`crate::request`]), and what is shown of it ([`super::requested`]).
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::Globals;
-use super::call::{Call, Whom};
+use super::call::{Call, ConductorContact};
 use super::confirm::confirm;
 use super::exit::{Exit, Failure};
 use super::requested::Requested;
@@ -20,7 +20,7 @@ use super::ui::Ui;
 use super::verdict::Subject;
 use crate::conduit::Task;
 use crate::evidence::restate::one_line;
-use crate::evidence::{Evidence, Purpose, Question, Story};
+use crate::evidence::{Evidence, Purpose, Question, TaskState};
 use crate::gate::deliver::publisher;
 use crate::gate::{self, Assessment};
 use crate::ids::TaskId;
@@ -82,9 +82,9 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let mut wanted = wanted(args, &session.settings.policy)?;
     let question = question(task, args, &session)?;
     session.tell_undelivered(ui);
-    let asked = Asked { session: &session, question, show_restricted: args.show_restricted };
+    let asked = RequestFlow { session: &session, question, show_restricted: args.show_restricted };
     let (before, plan) = asked.agree(&mut wanted, args.yes, ui).await?;
-    let whom = Whom::find(&session, given, session.settings.http.total);
+    let whom = ConductorContact::find(&session, given, session.settings.http.total);
     let (after, whom) = if plan.is_empty() {
         (before, whom.await)
     } else {
@@ -108,13 +108,13 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     };
     requested.show(args.show_restricted, ui);
     call.warn(ui);
-    let Some(story) = after.state() else { return Err(after.refusal().into()) };
-    if story.is_drill() && !wanted.drill {
+    let Some(task_state) = after.state() else { return Err(after.refusal().into()) };
+    if task_state.is_drill() && !wanted.drill {
         ui.warn(&format!(
             "{task} is stated to be a drill: write \"Emergency-Drill: no\" into its description if it is none"
         ));
     }
-    unmet(task, story, &wanted)
+    unmet(task, task_state, &wanted)
 }
 
 /// What the command line asks for.
@@ -151,13 +151,13 @@ fn question(task: TaskId, args: &Args, session: &Session) -> Result<Question, Fa
 }
 
 /// One request.
-struct Asked<'a> {
+struct RequestFlow<'a> {
     session: &'a Session,
     question: Question,
     show_restricted: bool,
 }
 
-impl Asked<'_> {
+impl RequestFlow<'_> {
     fn intent(&self) -> Intent {
         Intent { show_restricted: self.show_restricted, ..Intent::default() }
     }
@@ -348,8 +348,8 @@ fn warn_of_overwritten(before: &Assessment, after: &Assessment, plan: &Plan, tas
 }
 
 /// How it ends: what was asked for is in force, or it is said what is not.
-fn unmet(task: TaskId, story: &Story, wanted: &Wanted) -> Result<Exit, Failure> {
-    let unmet = request::unmet(story, wanted);
+fn unmet(task: TaskId, task_state: &TaskState, wanted: &Wanted) -> Result<Exit, Failure> {
+    let unmet = request::unmet(task_state, wanted);
     if unmet.is_empty() {
         return Ok(Exit::Done);
     }

@@ -1,6 +1,6 @@
 //! What `request` shows: what is about to change, and then what was changed and what has to happen next.
 //!
-//! In the room: both forms. Not in the room: making the change.
+//! Responsible for both forms. Not responsible for making the change.
 
 use serde::Serialize;
 

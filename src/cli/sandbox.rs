@@ -1,6 +1,6 @@
 //! `sandbox`: serve the embedded look-alike of Phorge; and the same inside of a command with `--sandbox`.
 //!
-//! In the room: where its world is kept, and who one is in it. Not in the room: the server itself.
+//! Responsible for where its world is kept, and who one is in it. Not responsible for the server itself.
 
 use std::fs;
 use std::path::Path;
@@ -63,10 +63,10 @@ struct Json {
     tokens: Vec<(String, String)>,
 }
 
-/// The file of the world, in the sandbox's state folder.
+/// The file of the world, in the sandbox's state directory.
 const WORLD: &str = "world.json";
 
-/// The folder of the mirror of its audits, in the sandbox's state folder.
+/// The directory of the mirror of its audits, in the sandbox's state directory.
 pub(super) const MIRROR: &str = "mirror";
 
 /// What the sandbox is called, wherever it is served.
@@ -99,7 +99,7 @@ pub(super) struct InProcess {
 }
 
 impl InProcess {
-    /// Serves the world that is kept in this folder.
+    /// Serves the world that is kept in this directory.
     pub(super) async fn start(state: &Path, environment: &Environment) -> Result<Self, Failure> {
         let like = like(environment)?;
         let options = Options { source: Source::File(state.join(WORLD)), like, ..Options::default() };

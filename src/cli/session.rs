@@ -1,7 +1,7 @@
 //! What a command works with: settings, a client, and who is asking.
 //!
-//! In the room: bringing these together, from the real server or the sandbox. Not in the room: what a command does
-//! with them.
+//! Responsible for bringing these together, from the real server or the sandbox. Not responsible for what a command
+//! does with them.
 
 use std::path::PathBuf;
 

@@ -1,6 +1,6 @@
 //! A verdict as `check`, `run` and `record` print it, for people and for programs.
 //!
-//! In the room: both forms, as pure functions. Not in the room: the decision itself.
+//! Responsible for both forms, as pure functions. Not responsible for the decision itself.
 
 use jiff::Timestamp;
 use serde::Serialize;

@@ -1,7 +1,7 @@
 //! What can go wrong with one call, told apart by what it means for the caller.
 //!
-//! In the room: the kinds of failure, which of them may be tried again, and which prove that the server did not act.
-//! Not in the room: what to do about them.
+//! Responsible for the kinds of failure, which of them may be tried again, and which prove that the server did not act.
+//! Not responsible for what to do about them.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Conduit, the API of Phabricator and Phorge, as far as the gate needs it.
 //!
-//! In the room: one file a resource with typed requests and replies, and beneath them one transport with its errors,
-//! its retries and its paging. Not in the room: what the replies mean for a deploy.
+//! Responsible for one file a resource with typed requests and replies, and beneath them one transport with its errors,
+//! its retries and its paging. Not responsible for what the replies mean for a deploy.
 
 mod error;
 mod pace;

@@ -1,7 +1,7 @@
 //! How many calls are made at once: as many as was asked for, fewer where the server says that it has too much to do.
 //!
 //! Whoever is told 429 or 503 halves the number, and everybody waits as long as the server asks; after a while of good
-//! answers it grows again, by one at a time. In the room: that. Not in the room: which calls are made again.
+//! answers it grows again, by one at a time. Responsible for that. Not responsible for which calls are made again.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 /// How many good answers, for each call at once, make it one more.
-const PATIENCE: usize = 8;
+const MAX_DELAY: usize = 8;
 /// How long all wait at first where the server does not say; twice as long each time that it has too much to do still.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long all wait at most.
@@ -18,7 +18,7 @@ const LONGEST: Duration = Duration::from_secs(15);
 
 /// The pace of a client. Clones of the client keep it together.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct AdaptiveConcurrency {
     most: usize,
     permits: Arc<Semaphore>,
     state: Mutex<State>,
@@ -36,12 +36,12 @@ struct State {
 }
 
 /// The right to make a call.
-pub(super) struct Turn<'a> {
-    pace: &'a Pace,
+pub(super) struct Permit<'a> {
+    pace: &'a AdaptiveConcurrency,
     permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Pace {
+impl AdaptiveConcurrency {
     /// So many calls at once at most.
     pub(super) fn new(most: usize) -> Self {
         let most = most.max(1);
@@ -54,14 +54,14 @@ impl Pace {
     }
 
     /// Waits until a call may be made.
-    pub(super) async fn turn(&self) -> Turn<'_> {
+    pub(super) async fn turn(&self) -> Permit<'_> {
         // It is never closed; were it, calls would go out as if there were no pace.
         let permit = self.permits.clone().acquire_owned().await.ok();
         loop {
             let wait = self.state().not_before.filter(|until| *until > Instant::now());
             match wait {
                 Some(until) => tokio::time::sleep_until(until).await,
-                None => return Turn { pace: self, permit },
+                None => return Permit { pace: self, permit },
             }
         }
     }
@@ -89,7 +89,7 @@ impl Pace {
         let mut state = self.state();
         state.good += 1;
         state.refused = 0;
-        if state.allowed < self.most && state.good >= state.allowed * PATIENCE {
+        if state.allowed < self.most && state.good >= state.allowed * MAX_DELAY {
             state.good = 0;
             state.allowed += 1;
             match state.owed {
@@ -100,7 +100,7 @@ impl Pace {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
         let mut state = self.pace.state();
         if let Some(permit) = self.permit.take()
@@ -116,7 +116,7 @@ impl Drop for Turn<'_> {
 mod tests {
     use super::*;
 
-    async fn at_once(pace: &Pace) -> usize {
+    async fn at_once(pace: &AdaptiveConcurrency) -> usize {
         let mut turns = Vec::new();
         // Those that are free come at once; the rest would wait.
         while pace.permits.available_permits() > 0 {
@@ -127,18 +127,18 @@ mod tests {
 
     #[tokio::test]
     async fn too_much_to_do_halves_it_and_good_answers_make_it_grow_by_one() {
-        let pace = Pace::new(4);
+        let pace = AdaptiveConcurrency::new(4);
         assert_eq!(at_once(&pace).await, 4);
         pace.slow(Some(Duration::ZERO));
         assert_eq!(at_once(&pace).await, 2);
         pace.slow(Some(Duration::ZERO));
         pace.slow(Some(Duration::ZERO));
         assert_eq!(at_once(&pace).await, 1);
-        for _ in 0..PATIENCE {
+        for _ in 0..MAX_DELAY {
             pace.well();
         }
         assert_eq!(at_once(&pace).await, 2);
-        for _ in 0..100 * PATIENCE {
+        for _ in 0..100 * MAX_DELAY {
             pace.well();
         }
         assert_eq!(at_once(&pace).await, 4);
@@ -146,7 +146,7 @@ mod tests {
 
     #[tokio::test]
     async fn calls_that_are_under_way_count() {
-        let pace = Pace::new(4);
+        let pace = AdaptiveConcurrency::new(4);
         let (one, two) = (pace.turn().await, pace.turn().await);
         let (three, four) = (pace.turn().await, pace.turn().await);
         pace.slow(Some(Duration::ZERO));
@@ -160,7 +160,7 @@ mod tests {
 
     #[tokio::test]
     async fn everybody_waits_as_long_as_the_server_asks() {
-        let pace = Pace::new(2);
+        let pace = AdaptiveConcurrency::new(2);
         pace.slow(Some(Duration::from_millis(30)));
         let until = pace.state().not_before.unwrap();
         let _turn = pace.turn().await;

@@ -1,6 +1,6 @@
 //! Trying reads again: full jitter, a bounded number of attempts, Retry-After within reason, never past the deadline.
 //!
-//! Writes are not in the room: a write is sent again only by the rule of exactly-once, which the record keeps.
+//! Writes are not responsible for a write is sent again only by the rule of exactly-once, which the record keeps.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! One call over HTTP: the typed form of parameters, the reply read within bounds and told apart from what is not Conduit.
 //!
-//! In the room: sending, reading, classifying, redacting. Not in the room: trying again and what a reply means.
+//! Responsible for sending, reading, classifying, redacting. Not responsible for trying again and what a reply means.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use url::{Host, Url};
 
 use super::error::{ConduitError, Failure, misshapen};
-use super::pace::Pace;
+use super::pace::AdaptiveConcurrency;
 use super::refusals::Refusals;
 use super::route::Route;
 use super::unreached::{ProxyDoor, SystemResolver, Unreached, root_cause};
@@ -75,7 +75,7 @@ pub struct Client {
     token: Option<Arc<SecretString>>,
     timeouts: Timeouts,
     deadline: Option<Instant>,
-    pace: Option<Arc<Pace>>,
+    pace: Option<Arc<AdaptiveConcurrency>>,
     budget: Arc<Budget>,
     refusals: Arc<Refusals>,
     /// The proxy that the way leads through, as it is named to people.
@@ -164,7 +164,7 @@ impl Client {
     /// The same client, for much reading: `most` calls at once at most, fewer where the server has too much to do.
     #[must_use]
     pub fn paced(&self, most: usize) -> Self {
-        Self { pace: Some(Arc::new(Pace::new(most))), budget: Budget::new(AUDIT_LIMIT), ..self.clone() }
+        Self { pace: Some(Arc::new(AdaptiveConcurrency::new(most))), budget: Budget::new(AUDIT_LIMIT), ..self.clone() }
     }
 
     /// The same client, with what is remembered of this server from earlier commands.
@@ -178,7 +178,7 @@ impl Client {
         &self.refusals
     }
 
-    pub(super) fn pace(&self) -> Option<&Pace> {
+    pub(super) fn pace(&self) -> Option<&AdaptiveConcurrency> {
         self.pace.as_deref()
     }
 

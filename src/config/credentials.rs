@@ -1,6 +1,6 @@
 //! The token: where it is looked for, whether it is kept safely, and what it looks like.
 //!
-//! In the room: the four sources in their order and the checks of each. Not in the room: whose token it is (the
+//! Responsible for the four sources in their order and the checks of each. Not responsible for whose token it is (the
 //! server knows) and how it is sent. A token is in no message and no `Debug` output.
 
 use std::fmt;

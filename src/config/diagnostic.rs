@@ -1,7 +1,7 @@
 //! What is wrong with a configuration file, shown at the place where it stands.
 //!
-//! In the room: one diagnostic, the report of all that one file has, and how they are drawn. Not in the room: what
-//! makes a value wrong.
+//! Responsible for one diagnostic, the report of all that one file has, and how they are drawn. Not responsible for
+//! what makes a value wrong.
 
 use std::fmt;
 use std::ops::Range;
@@ -14,7 +14,7 @@ use crate::text::is_hidden;
 
 /// The place of a key in a file: the key as a path, and the bytes that it or its value takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct FilePosition {
     /// The key with all its tables: `policy.teams.sre.need`. Empty for the file as a whole.
     pub key: String,
     /// The bytes of the file.
@@ -27,17 +27,17 @@ pub struct Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     /// Where.
-    pub place: Place,
+    pub place: FilePosition,
     /// What is wrong.
     pub message: String,
     /// What would be right.
     pub help: Option<String>,
     /// Another place that has to do with it, and how.
-    pub context: Option<(Place, String)>,
+    pub context: Option<(FilePosition, String)>,
 }
 
 impl Diagnostic {
-    pub(super) fn new(place: &Place, message: impl Into<String>) -> Self {
+    pub(super) fn new(place: &FilePosition, message: impl Into<String>) -> Self {
         Self { place: place.clone(), message: message.into(), help: None, context: None }
     }
 
@@ -46,7 +46,7 @@ impl Diagnostic {
         self
     }
 
-    pub(super) fn context(mut self, place: &Place, label: impl Into<String>) -> Self {
+    pub(super) fn context(mut self, place: &FilePosition, label: impl Into<String>) -> Self {
         self.context = Some((place.clone(), label.into()));
         self
     }

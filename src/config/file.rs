@@ -1,6 +1,6 @@
 //! The first stage: a TOML document, read key by key into values with their places.
 //!
-//! In the room: every key that there is and the type of its value. Not in the room: what is built in, what beats
+//! Responsible for every key that there is and the type of its value. Not responsible for what is built in, what beats
 //! what, and whether the values go together (see `validate`).
 
 use std::path::PathBuf;
@@ -9,8 +9,8 @@ use jiff::SignedDuration;
 use toml::de::DeTable;
 use url::Url;
 
-use super::diagnostic::{Diagnostic, Place};
-use super::reader::{Found, List, Names, Problems, Section, Wrong, listed};
+use super::diagnostic::{Diagnostic, FilePosition};
+use super::reader::{List, Located, Names, Problems, Section, ValueError, listed};
 use super::server::parse_url;
 use super::settings::Proxy;
 use super::values;
@@ -19,48 +19,48 @@ use crate::policy::{Action, BelievedRecords, Role};
 use crate::record::mask::Pattern;
 
 /// The teams of each action that has its own.
-pub(super) type Actions = Found<Vec<(Action, List<String>)>>;
+pub(super) type Actions = Located<Vec<(Action, List<String>)>>;
 
 /// A document as it was written.
 #[derive(Debug, Default)]
 pub(super) struct File {
-    pub(super) url: Option<Found<Url>>,
-    pub(super) state: Option<Found<PathBuf>>,
-    pub(super) tag: Option<Found<String>>,
-    pub(super) field: Option<Found<Option<String>>>,
-    pub(super) train: Option<Found<Option<String>>>,
+    pub(super) url: Option<Located<Url>>,
+    pub(super) state: Option<Located<PathBuf>>,
+    pub(super) tag: Option<Located<String>>,
+    pub(super) field: Option<Located<Option<String>>>,
+    pub(super) train: Option<Located<Option<String>>>,
     pub(super) required: Option<List<String>>,
     pub(super) accept: Option<List<Accept>>,
-    pub(super) max_age: Option<Found<SignedDuration>>,
-    pub(super) self_approval: Option<Found<bool>>,
-    pub(super) require_open: Option<Found<bool>>,
+    pub(super) max_age: Option<Located<SignedDuration>>,
+    pub(super) self_approval: Option<Located<bool>>,
+    pub(super) require_open: Option<Located<bool>>,
     pub(super) recorders: Option<List<String>>,
-    pub(super) records: Option<Found<BelievedRecords>>,
+    pub(super) records: Option<Located<BelievedRecords>>,
     pub(super) open_spaces: Option<List<String>>,
-    pub(super) follow_up: Option<Found<Option<SignedDuration>>>,
-    pub(super) teams: Option<Found<Vec<FileTeam>>>,
-    pub(super) reasons: Option<Found<Vec<FileReason>>>,
+    pub(super) follow_up: Option<Located<Option<SignedDuration>>>,
+    pub(super) teams: Option<Located<Vec<FileTeam>>>,
+    pub(super) reasons: Option<Located<Vec<FileReason>>>,
     pub(super) actions: Option<Actions>,
     pub(super) deployers: Option<Names<String>>,
     pub(super) mask: Option<List<Pattern>>,
-    pub(super) hide_args: Option<Found<bool>>,
-    pub(super) settle: Option<Found<SignedDuration>>,
-    pub(super) channel: Option<Found<String>>,
-    pub(super) escalation: Option<Found<String>>,
-    pub(super) conductor: Option<Found<String>>,
-    pub(super) connect: Option<Found<SignedDuration>>,
-    pub(super) call: Option<Found<SignedDuration>>,
-    pub(super) total: Option<Found<SignedDuration>>,
-    pub(super) proxy: Option<Found<Proxy>>,
-    pub(super) accepted: Option<Found<Vec<FileAccepted>>>,
+    pub(super) hide_args: Option<Located<bool>>,
+    pub(super) settle: Option<Located<SignedDuration>>,
+    pub(super) channel: Option<Located<String>>,
+    pub(super) escalation: Option<Located<String>>,
+    pub(super) conductor: Option<Located<String>>,
+    pub(super) connect: Option<Located<SignedDuration>>,
+    pub(super) call: Option<Located<SignedDuration>>,
+    pub(super) total: Option<Located<SignedDuration>>,
+    pub(super) proxy: Option<Located<Proxy>>,
+    pub(super) accepted: Option<Located<Vec<FileAccepted>>>,
 }
 
 /// One entry of `audit.accepted`.
 #[derive(Debug)]
 pub(super) struct FileAccepted {
-    pub(super) place: Place,
-    pub(super) finding: Option<Found<FindingId>>,
-    pub(super) why: Option<Found<String>>,
+    pub(super) place: FilePosition,
+    pub(super) finding: Option<Located<FindingId>>,
+    pub(super) why: Option<Located<String>>,
 }
 
 /// A kind of approval that counts.
@@ -73,19 +73,19 @@ pub(super) enum Accept {
 /// One table below `[policy.teams]`.
 #[derive(Debug)]
 pub(super) struct FileTeam {
-    pub(super) key: Found<String>,
-    pub(super) project: Option<Found<String>>,
-    pub(super) title: Option<Found<String>>,
+    pub(super) key: Located<String>,
+    pub(super) project: Option<Located<String>>,
+    pub(super) title: Option<Located<String>>,
     pub(super) aliases: Option<List<String>>,
-    pub(super) need: Option<Found<u32>>,
-    pub(super) role: Option<Found<Role>>,
+    pub(super) need: Option<Located<u32>>,
+    pub(super) role: Option<Located<Role>>,
 }
 
 /// One table below `[policy.reasons]`.
 #[derive(Debug)]
 pub(super) struct FileReason {
-    pub(super) key: Found<String>,
-    pub(super) title: Option<Found<String>>,
+    pub(super) key: Located<String>,
+    pub(super) title: Option<Located<String>>,
     pub(super) aliases: Option<List<String>>,
     pub(super) teams: Option<List<String>>,
 }
@@ -109,7 +109,7 @@ pub(super) fn read(text: &str, built_in: bool) -> Result<File, Vec<Diagnostic>> 
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
         let span = error.span().unwrap_or_default();
-        let place = Place { key: String::new(), span, built_in };
+        let place = FilePosition { key: String::new(), span, built_in };
         problems.add(Diagnostic::new(&place, format!("not TOML: {}", error.message())));
     }
     if !errors.is_empty() {
@@ -129,16 +129,16 @@ fn root(mut root: Section<'_, '_>) -> File {
     let (_, mut contact) = root.section("contact");
     let (_, mut http) = root.section("http");
     let (_, mut audit) = root.section("audit");
-    let accepted = audit.items("accepted").map(|items| Found {
+    let accepted = audit.items("accepted").map(|items| Located {
         value: items.value.into_iter().map(|(place, table)| accepted(place, table)).collect(),
         place: items.place,
     });
     let file = File {
         url: root.parsed("url", |text| {
             parse_url(text)
-                .map_err(|wrong| Wrong::new(wrong.to_string(), "write it as \"https://phabricator.example.org/\""))
+                .map_err(|wrong| ValueError::new(wrong.to_string(), "write it as \"https://phabricator.example.org/\""))
         }),
-        state: root.parsed("state", folder),
+        state: root.parsed("state", directory),
         tag: policy.parsed("tag", values::hashtag),
         field: policy.parsed("field", values::or_off(values::custom_field)),
         train: policy.parsed("train", values::or_off(values::hashtag)),
@@ -173,26 +173,26 @@ fn root(mut root: Section<'_, '_>) -> File {
     file
 }
 
-fn accepted(place: Place, mut table: Section<'_, '_>) -> FileAccepted {
+fn accepted(place: FilePosition, mut table: Section<'_, '_>) -> FileAccepted {
     let finding = table.parsed("finding", values::finding);
     let accepted = FileAccepted { place, finding, why: table.parsed("why", values::filled) };
     table.finish();
     accepted
 }
 
-type Tables<'a, 'i> = Found<Vec<(Place, String, Section<'a, 'i>)>>;
+type Tables<'a, 'i> = Located<Vec<(FilePosition, String, Section<'a, 'i>)>>;
 
-fn map<T>(tables: Tables<'_, '_>, read: impl Fn(Found<String>, Section<'_, '_>) -> T) -> Found<Vec<T>> {
+fn map<T>(tables: Tables<'_, '_>, read: impl Fn(Located<String>, Section<'_, '_>) -> T) -> Located<Vec<T>> {
     let rows = tables.value.into_iter().map(|(place, name, section)| {
         if let Err(wrong) = values::key(&name) {
             section.problem(Diagnostic::new(&place, wrong.message).help(wrong.help));
         }
-        read(Found { value: name, place }, section)
+        read(Located { value: name, place }, section)
     });
-    Found { value: rows.collect(), place: tables.place }
+    Located { value: rows.collect(), place: tables.place }
 }
 
-fn team(key: Found<String>, mut table: Section<'_, '_>) -> FileTeam {
+fn team(key: Located<String>, mut table: Section<'_, '_>) -> FileTeam {
     let team = FileTeam {
         key,
         project: table.parsed("project", values::hashtag),
@@ -205,7 +205,7 @@ fn team(key: Found<String>, mut table: Section<'_, '_>) -> FileTeam {
     team
 }
 
-fn reason(key: Found<String>, mut table: Section<'_, '_>) -> FileReason {
+fn reason(key: Located<String>, mut table: Section<'_, '_>) -> FileReason {
     let reason = FileReason {
         key,
         title: table.parsed("title", values::filled),
@@ -225,11 +225,11 @@ fn actions(policy: &mut Section<'_, '_>) -> Option<Actions> {
         }
     }
     table.finish();
-    place.map(|place| Found { value: found, place })
+    place.map(|place| Located { value: found, place })
 }
 
 /// One of a few words.
-fn choice<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, Wrong> {
+fn choice<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, ValueError> {
     let found = known.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
     found.ok_or_else(|| {
         let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
@@ -237,32 +237,32 @@ fn choice<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, Wrong> {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("known here are {}", listed(&words)),
         };
-        Wrong::new(format!("`{text}` is not known"), help)
+        ValueError::new(format!("`{text}` is not known"), help)
     })
 }
 
-fn records(text: &str) -> Result<BelievedRecords, Wrong> {
+fn records(text: &str) -> Result<BelievedRecords, ValueError> {
     choice(text, &[("deployers", BelievedRecords::Deployers), ("recorders", BelievedRecords::Recorders)])
 }
 
-fn role(text: &str) -> Result<Role, Wrong> {
+fn role(text: &str) -> Result<Role, ValueError> {
     choice(text, &[("approve", Role::Approve), ("inform", Role::Inform)])
 }
 
-fn accept(text: &str) -> Result<Accept, Wrong> {
+fn accept(text: &str) -> Result<Accept, ValueError> {
     choice(text, &[("verified", Accept::Verified), ("attested", Accept::Attested)])
 }
 
-fn proxy(text: &str) -> Result<Proxy, Wrong> {
+fn proxy(text: &str) -> Result<Proxy, ValueError> {
     choice(text, &[("system", Proxy::System), ("off", Proxy::Off)])
 }
 
-fn folder(text: &str) -> Result<PathBuf, Wrong> {
+fn directory(text: &str) -> Result<PathBuf, ValueError> {
     let path = PathBuf::from(text);
     if path.is_absolute() {
         Ok(path)
     } else {
-        Err(Wrong::new(
+        Err(ValueError::new(
             format!("`{text}` is not an absolute path"),
             "write the whole path from /, without ~ and variables: the gate is called from anywhere",
         ))

@@ -13,7 +13,7 @@ use super::origin::{Origin, Source};
 use super::server::{UrlError, parse_url};
 use super::settings::Settings;
 use super::system_environment::EnvironmentFileError;
-use super::validate::{Over, validate};
+use super::validate::{Overrides, validate};
 use super::{builtin, file, route, state};
 use crate::safe_path::{self, PathError, ReadError};
 
@@ -140,7 +140,7 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Settings, Config
     };
     let source = given.as_ref().map(|(path, text)| Source { path, text });
     let over =
-        Over { url: url(flags, environment)?, state: environment.absolute("PHABGATE_STATE")?.map(Path::to_owned) };
+        Overrides { url: url(flags, environment)?, state: environment.absolute("PHABGATE_STATE")?.map(Path::to_owned) };
     let configured = read.as_ref().and_then(|file| file.url.as_ref()).map(|found| found.value.clone());
     let home = || state::default_directory(environment).ok_or(ConfigError::NoState);
     let mut settings = validate(read, built_in, source, over, home).map_err(|error| match error {
@@ -161,7 +161,7 @@ pub(crate) fn of_text(text: &str) -> Result<Settings, ConfigError> {
     let invalid = |problems| ConfigError::Invalid(Box::new(Report::new(path, text, problems)));
     let read = file::read(text, false).map_err(invalid)?;
     let home = || Ok((PathBuf::from("/var/lib/phabgate"), Origin::BuiltIn));
-    validate(Some(read), built_in()?, Some(Source { path, text }), Over { url: None, state: None }, home)
+    validate(Some(read), built_in()?, Some(Source { path, text }), Overrides { url: None, state: None }, home)
 }
 
 fn built_in() -> Result<file::File, ConfigError> {

@@ -31,7 +31,7 @@ pub use builtin::TEMPLATE;
 pub use caller::{Caller, CallerError, Getent, Ids, Login, Sudo, UserDatabase, map_deployer};
 pub(crate) use caller::{behind_sudo, system_program};
 pub use credentials::{CredentialsError, Token, TokenShape, TokenSource, find_token};
-pub use diagnostic::{Diagnostic, Place, Report};
+pub use diagnostic::{Diagnostic, FilePosition, Report};
 pub use environment::{Environment, VariableError};
 pub(crate) use load::of_text;
 pub use load::{ConfigError, Flags, load};

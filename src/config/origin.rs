@@ -1,6 +1,6 @@
 //! Where a value came from: a flag, the environment, a line of the file, or what is built in.
 //!
-//! In the room: [`Origin`] and the table of them. Not in the room: the values, and which of two origins wins.
+//! Responsible for [`Origin`] and the table of them. Not responsible for the values, and which of two origins wins.
 
 use std::collections::BTreeMap;
 use std::fmt;

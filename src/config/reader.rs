@@ -1,7 +1,7 @@
 //! A TOML table, read key by key: what is asked for is taken, and what nobody asked for is an unknown key.
 //!
-//! In the room: types of values and the keys of a table, each with its place. Not in the room: which keys there are
-//! (see `file`) and how they go together (see `validate`). serde's derive is not used here: its errors know neither
+//! Responsible for types of values and the keys of a table, each with its place. Not responsible for which keys there
+//! are (see `file`) and how they go together (see `validate`). serde's derive is not used here: its errors know neither
 //! the path of a key nor more than the first mistake.
 
 use std::cell::RefCell;
@@ -9,29 +9,29 @@ use std::cell::RefCell;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostic::{Diagnostic, Place, near};
+use super::diagnostic::{Diagnostic, FilePosition, near};
 
 /// A value and the place where it stands.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Found<T> {
+pub(super) struct Located<T> {
     pub(super) value: T,
-    pub(super) place: Place,
+    pub(super) place: FilePosition,
 }
 
 /// A list, and where it and its items stand.
-pub(super) type List<T> = Found<Vec<Found<T>>>;
+pub(super) type List<T> = Located<Vec<Located<T>>>;
 
 /// A table whose keys are the user's own, in the order of the file.
-pub(super) type Names<T> = Found<Vec<(Found<String>, Found<T>)>>;
+pub(super) type Names<T> = Located<Vec<(Located<String>, Located<T>)>>;
 
 /// A value that cannot be, and what would be right.
 #[derive(Debug)]
-pub(super) struct Wrong {
+pub(super) struct ValueError {
     pub(super) message: String,
     pub(super) help: String,
 }
 
-impl Wrong {
+impl ValueError {
     pub(super) fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
         Self { message: message.into(), help: help.into() }
     }
@@ -68,18 +68,18 @@ impl<'a, 'i> Section<'a, 'i> {
         Self { path: String::new(), table: Some(table), built_in, known: Vec::new(), problems }
     }
 
-    fn place(&self, key: &str, span: std::ops::Range<usize>) -> Place {
+    fn place(&self, key: &str, span: std::ops::Range<usize>) -> FilePosition {
         let key = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
-        Place { key, span, built_in: self.built_in }
+        FilePosition { key, span, built_in: self.built_in }
     }
 
-    fn take(&mut self, key: &'static str) -> Option<(Place, &'a Spanned<DeValue<'i>>)> {
+    fn take(&mut self, key: &'static str) -> Option<(FilePosition, &'a Spanned<DeValue<'i>>)> {
         self.known.push(key);
         let value = self.table?.get(key)?;
         Some((self.place(key, value.span()), value))
     }
 
-    fn mistyped<T>(&self, place: &Place, value: &DeValue<'_>, wanted: &str) -> Option<T> {
+    fn mistyped<T>(&self, place: &FilePosition, value: &DeValue<'_>, wanted: &str) -> Option<T> {
         let message = format!("expected {wanted}, found {}", article(value.type_str()));
         self.problems.add(Diagnostic::new(place, message));
         None
@@ -93,23 +93,23 @@ impl<'a, 'i> Section<'a, 'i> {
     pub(super) fn parsed<T>(
         &mut self,
         key: &'static str,
-        parse: impl FnOnce(&str) -> Result<T, Wrong>,
-    ) -> Option<Found<T>> {
+        parse: impl FnOnce(&str) -> Result<T, ValueError>,
+    ) -> Option<Located<T>> {
         let (place, value) = self.take(key)?;
         self.read_text(place, value.get_ref(), parse)
     }
 
     fn read_text<T>(
         &self,
-        place: Place,
+        place: FilePosition,
         value: &DeValue<'_>,
-        parse: impl FnOnce(&str) -> Result<T, Wrong>,
-    ) -> Option<Found<T>> {
+        parse: impl FnOnce(&str) -> Result<T, ValueError>,
+    ) -> Option<Located<T>> {
         let DeValue::String(text) = value else {
             return self.mistyped(&place, value, "a string");
         };
         match visible(text).and_then(parse) {
-            Ok(value) => Some(Found { value, place }),
+            Ok(value) => Some(Located { value, place }),
             Err(wrong) => {
                 self.problems.add(Diagnostic::new(&place, wrong.message).help(wrong.help));
                 None
@@ -121,16 +121,16 @@ impl<'a, 'i> Section<'a, 'i> {
     pub(super) fn list<T: PartialEq>(
         &mut self,
         key: &'static str,
-        parse: impl Fn(&str) -> Result<T, Wrong>,
+        parse: impl Fn(&str) -> Result<T, ValueError>,
     ) -> Option<List<T>> {
         let (place, value) = self.take(key)?;
         let DeValue::Array(array) = value.get_ref() else {
             return self.mistyped(&place, value.get_ref(), "a list of strings");
         };
-        let mut items: Vec<Found<T>> = Vec::new();
+        let mut items: Vec<Located<T>> = Vec::new();
         let mut whole = true;
         for item in array {
-            let at = Place { span: item.span(), ..place.clone() };
+            let at = FilePosition { span: item.span(), ..place.clone() };
             match self.read_text(at, item.get_ref(), &parse) {
                 Some(found) if items.iter().any(|other| other.value == found.value) => {
                     self.problems.add(Diagnostic::new(&found.place, "stands twice in the list").help("take one away"));
@@ -140,24 +140,24 @@ impl<'a, 'i> Section<'a, 'i> {
                 None => whole = false,
             }
         }
-        whole.then_some(Found { value: items, place })
+        whole.then_some(Located { value: items, place })
     }
 
-    pub(super) fn boolean(&mut self, key: &'static str) -> Option<Found<bool>> {
+    pub(super) fn boolean(&mut self, key: &'static str) -> Option<Located<bool>> {
         let (place, value) = self.take(key)?;
         match value.get_ref() {
-            DeValue::Boolean(value) => Some(Found { value: *value, place }),
+            DeValue::Boolean(value) => Some(Located { value: *value, place }),
             other => self.mistyped(&place, other, "true or false"),
         }
     }
 
-    pub(super) fn count(&mut self, key: &'static str) -> Option<Found<u32>> {
+    pub(super) fn count(&mut self, key: &'static str) -> Option<Located<u32>> {
         let (place, value) = self.take(key)?;
         let DeValue::Integer(number) = value.get_ref() else {
             return self.mistyped(&place, value.get_ref(), "a whole number");
         };
         match u32::from_str_radix(number.as_str(), number.radix()) {
-            Ok(value) => Some(Found { value, place }),
+            Ok(value) => Some(Located { value, place }),
             Err(_) => {
                 let message = format!("`{}` is not a count", number.as_str());
                 self.problems.add(Diagnostic::new(&place, message).help("write a whole number, 1 or more"));
@@ -167,7 +167,7 @@ impl<'a, 'i> Section<'a, 'i> {
     }
 
     /// The table of this key; an empty one that is not there where it is missing or no table.
-    pub(super) fn section(&mut self, key: &'static str) -> (Option<Place>, Section<'a, 'i>) {
+    pub(super) fn section(&mut self, key: &'static str) -> (Option<FilePosition>, Section<'a, 'i>) {
         let taken = self.take(key);
         let table = taken.as_ref().and_then(|(place, value)| self.as_table(place, value.get_ref()));
         let place = taken.filter(|_| table.is_some()).map(|(place, _)| place);
@@ -175,7 +175,10 @@ impl<'a, 'i> Section<'a, 'i> {
     }
 
     /// The tables of a table whose keys are the user's own, in the order of the file.
-    pub(super) fn sections(&mut self, key: &'static str) -> Option<Found<Vec<(Place, String, Section<'a, 'i>)>>> {
+    pub(super) fn sections(
+        &mut self,
+        key: &'static str,
+    ) -> Option<Located<Vec<(FilePosition, String, Section<'a, 'i>)>>> {
         let (place, entries) = self.entries(key)?;
         let mut found = Vec::new();
         for (at, name, value) in entries {
@@ -183,39 +186,46 @@ impl<'a, 'i> Section<'a, 'i> {
             let child = self.child(&format!("{key}.{name}"), table);
             found.push((at, name, child));
         }
-        Some(Found { value: found, place })
+        Some(Located { value: found, place })
     }
 
     /// The tables of a list, in its order.
-    pub(super) fn items(&mut self, key: &'static str) -> Option<Found<Vec<(Place, Section<'a, 'i>)>>> {
+    pub(super) fn items(&mut self, key: &'static str) -> Option<Located<Vec<(FilePosition, Section<'a, 'i>)>>> {
         let (place, value) = self.take(key)?;
         let DeValue::Array(array) = value.get_ref() else {
             return self.mistyped(&place, value.get_ref(), "a list of tables");
         };
         let item = |item: &'a Spanned<DeValue<'i>>| {
-            let at = Place { span: item.span(), ..place.clone() };
+            let at = FilePosition { span: item.span(), ..place.clone() };
             let table = self.as_table(&at, item.get_ref());
             (at, self.child(key, table))
         };
         let items = array.iter().map(item).collect();
-        Some(Found { value: items, place })
+        Some(Located { value: items, place })
     }
 
     /// The strings of a table whose keys are the user's own, in the order of the file.
-    pub(super) fn names<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Result<T, Wrong>) -> Option<Names<T>> {
+    pub(super) fn names<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T, ValueError>,
+    ) -> Option<Names<T>> {
         let (place, entries) = self.entries(key)?;
         let mut found = Vec::new();
         for (at, name, value) in entries {
-            let there = Place { span: value.span(), ..at.clone() };
+            let there = FilePosition { span: value.span(), ..at.clone() };
             if let Some(value) = self.read_text(there, value.get_ref(), &parse) {
-                found.push((Found { value: name, place: at }, value));
+                found.push((Located { value: name, place: at }, value));
             }
         }
-        Some(Found { value: found, place })
+        Some(Located { value: found, place })
     }
 
     #[allow(clippy::type_complexity, reason = "a row of a table, used above alone")]
-    fn entries(&mut self, key: &'static str) -> Option<(Place, Vec<(Place, String, &'a Spanned<DeValue<'i>>)>)> {
+    fn entries(
+        &mut self,
+        key: &'static str,
+    ) -> Option<(FilePosition, Vec<(FilePosition, String, &'a Spanned<DeValue<'i>>)>)> {
         let (place, value) = self.take(key)?;
         let table = self.as_table(&place, value.get_ref())?;
         let mut entries: Vec<_> = table
@@ -229,7 +239,7 @@ impl<'a, 'i> Section<'a, 'i> {
         Some((place, entries))
     }
 
-    fn as_table(&self, place: &Place, value: &'a DeValue<'i>) -> Option<&'a DeTable<'i>> {
+    fn as_table(&self, place: &FilePosition, value: &'a DeValue<'i>) -> Option<&'a DeTable<'i>> {
         match value {
             DeValue::Table(table) => Some(table),
             other => self.mistyped(place, other, "a table"),
@@ -279,13 +289,13 @@ fn article(kind: &str) -> String {
     }
 }
 
-fn visible(text: &str) -> Result<&str, Wrong> {
+fn visible(text: &str) -> Result<&str, ValueError> {
     let hidden = |c: char| {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
     };
     match text.chars().find(|c| hidden(*c)) {
-        Some(c) => Err(Wrong::new(
+        Some(c) => Err(ValueError::new(
             format!("holds the invisible character U+{:04X}", u32::from(c)),
             "write it on one line, in characters that can be seen",
         )),

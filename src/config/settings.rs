@@ -1,7 +1,7 @@
 //! The settings: everything a command needs to know that the server does not say, validated, each value with its
 //! origin.
 //!
-//! In the room: the settings as data and the list of them by key. Not in the room: how they are read and merged.
+//! Responsible for the settings as data and the list of them by key. Not responsible for how they are read and merged.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

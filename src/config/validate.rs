@@ -1,7 +1,7 @@
 //! The second stage: the file over what is built in, and the checks that need more than one value.
 //!
-//! In the room: precedence between file and built-in, the origin of each value, and why a policy could never allow.
-//! Not in the room: the types of single values (see `values`) and which words collide (see `words`).
+//! Responsible for precedence between file and built-in, the origin of each value, and why a policy could never allow.
+//! Not responsible for the types of single values (see `values`) and which words collide (see `words`).
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,11 +10,11 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use url::Url;
 
-use super::diagnostic::{Diagnostic, Place, Report};
+use super::diagnostic::{Diagnostic, FilePosition, Report};
 use super::file::{Accept, File, FileAccepted, FileReason, FileTeam};
 use super::load::ConfigError;
 use super::origin::{Origin, Origins, Source};
-use super::reader::{Found, List, Names, Problems, listed};
+use super::reader::{List, Located, Names, Problems, listed};
 use super::server::is_loopback;
 use super::settings::{Accepted, Contact, Http, RecordSettings, Settings};
 use super::{diagnostic, words};
@@ -29,20 +29,20 @@ const SETTLE: SignedDuration = SignedDuration::from_secs(60);
 const MOST_NEEDED: u32 = 20;
 
 /// What beats the file.
-pub(super) struct Over {
+pub(super) struct Overrides {
     pub(super) url: Option<(Url, Origin)>,
     pub(super) state: Option<PathBuf>,
 }
 
-/// Makes settings of what was read. `home` finds the folder of the journal where nothing names one.
+/// Makes settings of what was read. `home` finds the directory of the journal where nothing names one.
 pub(super) fn validate(
     file: Option<File>,
     built_in: File,
     source: Option<Source<'_>>,
-    over: Over,
+    over: Overrides,
     home: impl FnOnce() -> Result<(PathBuf, Origin), ConfigError>,
 ) -> Result<Settings, ConfigError> {
-    let mut merge = Merge { source, origins: Origins::default(), problems: Problems::default() };
+    let mut merge = PolicyMerge { source, origins: Origins::default(), problems: Problems::default() };
     let settings = merge.settings(file, built_in, over, home)?;
     let problems = std::mem::take(&mut merge.problems).into_sorted();
     if problems.is_empty() {
@@ -54,18 +54,18 @@ pub(super) fn validate(
     }
 }
 
-struct Merge<'a> {
+struct PolicyMerge<'a> {
     source: Option<Source<'a>>,
     origins: Origins,
     problems: Problems,
 }
 
-impl Merge<'_> {
+impl PolicyMerge<'_> {
     fn settings(
         &mut self,
         file: Option<File>,
         mut base: File,
-        over: Over,
+        over: Overrides,
         home: impl FnOnce() -> Result<(PathBuf, Origin), ConfigError>,
     ) -> Result<Settings, ConfigError> {
         let read = file.is_some();
@@ -131,7 +131,7 @@ impl Merge<'_> {
     }
 
     /// The findings that are let be. One without its reason would be hidden, not looked at.
-    fn accepted(&mut self, found: Found<Vec<FileAccepted>>) -> Vec<Accepted> {
+    fn accepted(&mut self, found: Located<Vec<FileAccepted>>) -> Vec<Accepted> {
         let mut accepted: Vec<Accepted> = Vec::new();
         for FileAccepted { place, finding, why } in found.value {
             let missing = |what: &str| Diagnostic::new(&place, format!("has no `{what}`"));
@@ -182,11 +182,11 @@ impl Merge<'_> {
         let known = Known { teams: &teams, place: &teams_place };
 
         self.names(&known, &required);
-        self.somebody(&known, &required, "every deploy needs these teams");
+        self.require_approver(&known, &required, "every deploy needs these teams");
         for (_, named) in &actions {
             self.note(&named.place);
             self.names(&known, named);
-            self.somebody(&known, named, "this action needs these teams");
+            self.require_approver(&known, named, "this action needs these teams");
         }
         let reasons = self.reasons(&known, reasons);
         Ok(Policy {
@@ -209,7 +209,7 @@ impl Merge<'_> {
         })
     }
 
-    fn teams(&mut self, found: Found<Vec<FileTeam>>) -> Vec<Team> {
+    fn teams(&mut self, found: Located<Vec<FileTeam>>) -> Vec<Team> {
         if found.value.is_empty() {
             let diagnostic = Diagnostic::new(&found.place, "names no team: nobody could ever approve");
             self.problems.add(diagnostic.help("add [policy.teams.KEY] with `project`, or take the table away"));
@@ -260,7 +260,7 @@ impl Merge<'_> {
         }
     }
 
-    fn reasons(&mut self, known: &Known<'_>, found: Found<Vec<FileReason>>) -> Vec<Reason> {
+    fn reasons(&mut self, known: &Known<'_>, found: Located<Vec<FileReason>>) -> Vec<Reason> {
         if found.value.is_empty() {
             let diagnostic = Diagnostic::new(&found.place, "names no reason: no task could ever have one that counts");
             self.problems.add(diagnostic.help("add [policy.reasons.KEY], or take the table away"));
@@ -299,7 +299,7 @@ impl Merge<'_> {
     }
 
     /// A list that no team of has to approve would let anybody through.
-    fn somebody(&self, known: &Known<'_>, named: &List<String>, what: &str) {
+    fn require_approver(&self, known: &Known<'_>, named: &List<String>, what: &str) {
         let all_known = named.value.iter().all(|found| known.role(&found.value).is_some());
         let approving = named.value.iter().any(|found| known.role(&found.value) == Some(Role::Approve));
         if all_known && !approving {
@@ -313,17 +313,22 @@ impl Merge<'_> {
     }
 
     /// The value of the file, else the built-in one.
-    fn either<T>(&mut self, file: Option<Found<T>>, base: Option<Found<T>>) -> Option<Found<T>> {
+    fn either<T>(&mut self, file: Option<Located<T>>, base: Option<Located<T>>) -> Option<Located<T>> {
         let found = file.or(base)?;
         self.note(&found.place);
         Some(found)
     }
 
-    fn one<T>(&mut self, file: Option<Found<T>>, base: Option<Found<T>>, key: &str) -> Result<Found<T>, ConfigError> {
+    fn one<T>(
+        &mut self,
+        file: Option<Located<T>>,
+        base: Option<Located<T>>,
+        key: &str,
+    ) -> Result<Located<T>, ConfigError> {
         self.either(file, base).ok_or_else(|| ConfigError::BuiltIn(format!("{key} is missing")))
     }
 
-    fn note(&mut self, place: &Place) {
+    fn note(&mut self, place: &FilePosition) {
         if let Some(source) = self.source.filter(|_| !place.built_in) {
             self.origins.set(&place.key, source.origin(place.span.start));
         }
@@ -333,7 +338,7 @@ impl Merge<'_> {
 /// The teams that there are, for those who name them.
 struct Known<'a> {
     teams: &'a [Team],
-    place: &'a Place,
+    place: &'a FilePosition,
 }
 
 impl Known<'_> {
@@ -346,7 +351,7 @@ impl Known<'_> {
     }
 
     /// A diagnostic at `place`; where that is built in, the table of teams in the file is what made it wrong.
-    fn at(&self, place: &Place, message: String) -> Diagnostic {
+    fn at(&self, place: &FilePosition, message: String) -> Diagnostic {
         let diagnostic = Diagnostic::new(place, message);
         if place.built_in { diagnostic.context(self.place, "the teams of the policy") } else { diagnostic }
     }

@@ -1,31 +1,31 @@
 //! The values that a key can take, each read from its text: durations, hashtags, usernames, keys, patterns.
 //!
-//! In the room: one text, one value. Not in the room: keys, files, and what values mean together.
+//! Responsible for one text, one value. Not responsible for keys, files, and what values mean together.
 
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 use regex_lite::Regex;
 
 use crate::record::mask::Pattern;
 
-use super::reader::Wrong;
+use super::reader::ValueError;
 use crate::ids::{FindingId, Phid, Space};
 use crate::policy::normalized;
 
 /// A duration above zero, in jiff's friendly format or ISO 8601; a day is 24 hours.
-pub(super) fn duration(text: &str) -> Result<SignedDuration, Wrong> {
+pub(super) fn duration(text: &str) -> Result<SignedDuration, ValueError> {
     let right = "write it as \"12h\", \"90m\", \"1h 30m\" or \"2 days\"";
     let read = text.parse::<Span>().and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
     match read {
         Ok(duration) if duration > SignedDuration::ZERO => Ok(duration),
-        Ok(_) => Err(Wrong::new(format!("`{text}` is no time at all: nothing could ever be in time"), right)),
-        Err(_) => Err(Wrong::new(format!("`{text}` is not a duration"), right)),
+        Ok(_) => Err(ValueError::new(format!("`{text}` is no time at all: nothing could ever be in time"), right)),
+        Err(_) => Err(ValueError::new(format!("`{text}` is not a duration"), right)),
     }
 }
 
 /// What identifies a finding of the audit, as its report prints it.
-pub(super) fn finding(text: &str) -> Result<FindingId, Wrong> {
+pub(super) fn finding(text: &str) -> Result<FindingId, ValueError> {
     text.parse().map_err(|_| {
-        Wrong::new(
+        ValueError::new(
             format!("`{text}` identifies no finding"),
             "write it as the report of the audit prints it, such as \"rule-failed T1234 3f2a9c01\"",
         )
@@ -33,16 +33,20 @@ pub(super) fn finding(text: &str) -> Result<FindingId, Wrong> {
 }
 
 /// `off`, or what `parse` reads.
-pub(super) fn or_off<T>(parse: impl Fn(&str) -> Result<T, Wrong>) -> impl Fn(&str) -> Result<Option<T>, Wrong> {
+pub(super) fn or_off<T>(
+    parse: impl Fn(&str) -> Result<T, ValueError>,
+) -> impl Fn(&str) -> Result<Option<T>, ValueError> {
     move |text| match text {
         "off" => Ok(None),
-        text => parse(text).map(Some).map_err(|wrong| Wrong { help: format!("{}, or \"off\"", wrong.help), ..wrong }),
+        text => {
+            parse(text).map(Some).map_err(|wrong| ValueError { help: format!("{}, or \"off\"", wrong.help), ..wrong })
+        }
     }
 }
 
 /// A hashtag, without its `#`, in the form to which the server brings every hashtag before it compares.
-pub(super) fn hashtag(text: &str) -> Result<String, Wrong> {
-    let wrong = || Wrong::new(format!("`{text}` is not a hashtag"), "write it as \"emergency-deployment\"");
+pub(super) fn hashtag(text: &str) -> Result<String, ValueError> {
+    let wrong = || ValueError::new(format!("`{text}` is not a hashtag"), "write it as \"emergency-deployment\"");
     // What the server would turn into an underscore is rather a mistake here.
     let bare = text.strip_prefix('#').unwrap_or(text);
     let banned = |c: char| c.is_whitespace() || "#%&+=?\\<>{}[]'\"`~!@$^*,:;(|)/".contains(c);
@@ -65,23 +69,23 @@ pub(super) fn hashtag(text: &str) -> Result<String, Wrong> {
 }
 
 /// The username of an account: letters, digits, `.`, `-` and `_`.
-pub(super) fn username(text: &str) -> Result<String, Wrong> {
+pub(super) fn username(text: &str) -> Result<String, ValueError> {
     let right = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     if text.is_empty() || text.len() > 64 || !text.chars().all(right) || text.ends_with('.') {
         let help = match text.strip_prefix('@') {
             Some(bare) => format!("write it without the @: \"{bare}\""),
             None => "a username is made of letters, digits, `.`, `-` and `_`".to_owned(),
         };
-        return Err(Wrong::new(format!("`{text}` is not a username"), help));
+        return Err(ValueError::new(format!("`{text}` is not a username"), help));
     }
     Ok(text.to_owned())
 }
 
 /// The key of a team or a reason, as it is written in trailers and in the names of rules.
-pub(super) fn key(text: &str) -> Result<String, Wrong> {
+pub(super) fn key(text: &str) -> Result<String, ValueError> {
     let right = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if text.is_empty() || !text.chars().all(right) || text.starts_with('-') || text.ends_with('-') {
-        return Err(Wrong::new(
+        return Err(ValueError::new(
             format!("`{text}` cannot be a key"),
             "a key is made of small letters, digits and `-`, as in `data-loss`; other words go into `title` and `aliases`",
         ));
@@ -90,9 +94,9 @@ pub(super) fn key(text: &str) -> Result<String, Wrong> {
 }
 
 /// A word that people write in a trailer for a team or a reason.
-pub(super) fn alias(text: &str) -> Result<String, Wrong> {
+pub(super) fn alias(text: &str) -> Result<String, ValueError> {
     if normalized(text).is_empty() || text.contains([',', ':', '–', '—']) {
-        return Err(Wrong::new(
+        return Err(ValueError::new(
             format!("`{text}` could never be matched"),
             "an alias is one or more words without `,`, `:` or a dash, which end the name of a reason or a team",
         ));
@@ -101,19 +105,19 @@ pub(super) fn alias(text: &str) -> Result<String, Wrong> {
 }
 
 /// Text that is not blank.
-pub(super) fn filled(text: &str) -> Result<String, Wrong> {
+pub(super) fn filled(text: &str) -> Result<String, ValueError> {
     match text.trim() {
-        "" => Err(Wrong::new("is empty", "write some words, or take the line away")),
+        "" => Err(ValueError::new("is empty", "write some words, or take the line away")),
         text => Ok(text.to_owned()),
     }
 }
 
 /// The custom field as `maniphest.search` names it.
-pub(super) fn custom_field(text: &str) -> Result<String, Wrong> {
+pub(super) fn custom_field(text: &str) -> Result<String, ValueError> {
     let right = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
     match text.strip_prefix("custom.") {
         Some(rest) if !rest.is_empty() && rest.chars().all(right) => Ok(text.to_owned()),
-        _ => Err(Wrong::new(
+        _ => Err(ValueError::new(
             format!("`{text}` is not a custom field"),
             "write it as `maniphest.search` names it: \"custom.emergency.reason\"",
         )),
@@ -121,9 +125,9 @@ pub(super) fn custom_field(text: &str) -> Result<String, Wrong> {
 }
 
 /// The PHID of a Space.
-pub(super) fn space(text: &str) -> Result<String, Wrong> {
+pub(super) fn space(text: &str) -> Result<String, ValueError> {
     Phid::<Space>::new(text).map(|phid| phid.as_str().to_owned()).map_err(|_| {
-        Wrong::new(
+        ValueError::new(
             format!("`{text}` is not the PHID of a Space"),
             "write it as \"PHID-SPCE-...\": `phid.lookup` in the Conduit console answers it for the Space's S1",
         )
@@ -131,14 +135,14 @@ pub(super) fn space(text: &str) -> Result<String, Wrong> {
 }
 
 /// A regular expression that masks something, and never everything.
-pub(super) fn pattern(text: &str) -> Result<Pattern, Wrong> {
+pub(super) fn pattern(text: &str) -> Result<Pattern, ValueError> {
     match Regex::new(text) {
-        Ok(regex) if regex.is_match("") => Err(Wrong::new(
+        Ok(regex) if regex.is_match("") => Err(ValueError::new(
             format!("`{text}` matches the empty text"),
             "write a pattern that needs at least one character",
         )),
         Ok(regex) => Ok(Pattern::new(regex)),
-        Err(error) => Err(Wrong::new(
+        Err(error) => Err(ValueError::new(
             format!("`{text}` is not a regular expression: {error}"),
             "single quotes spare doubled backslashes: 'ticket=(?<secret>\\d+)'",
         )),

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::diagnostic::{Diagnostic, Place};
+use super::diagnostic::{Diagnostic, FilePosition};
 use super::file::{FileReason, FileTeam};
-use super::reader::{Found, Problems};
+use super::reader::{Located, Problems};
 use crate::policy::normalized;
 
 /// A word, where it stands, and whose it is.
 struct Word<'a> {
-    text: &'a Found<String>,
+    text: &'a Located<String>,
     owner: &'a str,
     /// Whether it is the hashtag of the team's project.
     hashtag: bool,
@@ -48,7 +48,7 @@ fn among(kind: &str, words: Vec<Word<'_>>, problems: &Problems) {
         if let Some(old) = same.iter().find(|old| old.owner != new.owner && !one_project(old)) {
             let message = format!("the {kind} `{}` and `{}` share the word `{}`", old.owner, new.owner, new.text.value);
             let help = "give each its own: case, spaces and hyphens make no difference".to_owned();
-            let place: &Place = &new.text.place;
+            let place: &FilePosition = &new.text.place;
             problems.add(Diagnostic::new(place, message).help(help).context(&old.text.place, "the same word"));
         }
         same.push(new);

@@ -1,7 +1,7 @@
 //! Running the command to its end.
 //!
-//! In the room: [`run`], from the last look at the signals to the status of the child. Not in the room: what is said,
-//! journalled and posted about it.
+//! Responsible for [`run`], from the last look at the signals to the status of the child. Not responsible for what is
+//! said, journalled and posted about it.
 //!
 //! The child shares the terminal, the process group and the standard streams. What the terminal sends to the group (Ctrl-C,
 //! Ctrl-\, Ctrl-Z) the child gets by itself, so the gate only keeps from dying of it. TERM comes to the gate alone and is

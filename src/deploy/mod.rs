@@ -1,8 +1,8 @@
 //! The child process: the deploy itself.
 //!
-//! In the room: whom the command runs as ([`identity`]), with what environment and whether it can be run at all
-//! ([`plan`]), the signals of the gate ([`signals`]), and running it to its end ([`child`]). Not in the room: whether it may
-//! run (the verdict knows), and what is journalled and posted around it.
+//! Responsible for whom the command runs as ([`identity`]), with what environment and whether it can be run at all
+//! ([`plan`]), the signals of the gate ([`signals`]), and running it to its end ([`child`]). Not responsible for
+//! whether it may run (the verdict knows), and what is journalled and posted around it.
 //!
 //! The order in which a caller uses it is in the types: [`plan::Plan::new`] needs an [`identity::Identity`],
 //! [`plan::Plan::preflight`] gives the [`plan::Ready`] that [`child::run`] needs, and [`signals::Signals`] are installed before the

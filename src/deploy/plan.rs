@@ -1,7 +1,7 @@
 //! What will be run: program, arguments, environment.
 //!
-//! In the room: [`Plan`], which is pure, and its preflight, which looks at the machine so that a command that cannot run is told
-//! before anything is posted. Not in the room: running it ([`super::child`]).
+//! Responsible for [`Plan`], which is pure, and its preflight, which looks at the machine so that a command that cannot
+//! run is told before anything is posted. Not responsible for running it ([`super::child`]).
 //!
 //! Privileges are dropped by setpriv(1) of util-linux, since dropping them here would need code that is not safe Rust. Its
 //! `--reset-env` is not used: it would throw away all that the caller or sudo's `env_keep` passes on, `LANG`
@@ -163,8 +163,8 @@ impl Plan {
         let path = self.variable("PATH").unwrap_or(OsStr::new(DEFAULT_PATH));
         // What execvp does too: go on after a file that cannot be run, and remember it.
         let mut worst = Err(PlanError::NotFound(self.program.clone()));
-        for folder in std::env::split_paths(path) {
-            let path = folder.join(program);
+        for directory in std::env::split_paths(path) {
+            let path = directory.join(program);
             match self.look_at(&path) {
                 Ok(()) => return Ok(path),
                 Err(error @ PlanError::CannotRun { .. }) => worst = Err(error),
@@ -179,12 +179,12 @@ impl Plan {
         let metadata = match path.metadata() {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-                return if self.drop_to.is_some() { Ok(()) } else { cannot("in a folder that may not be read") };
+                return if self.drop_to.is_some() { Ok(()) } else { cannot("in a directory that may not be read") };
             }
             Err(_) => return Err(PlanError::NotFound(self.program.clone())),
         };
         if metadata.is_dir() {
-            return cannot("a folder");
+            return cannot("a directory");
         }
         // For somebody else only the bits can be looked at; whether they are theirs is seen when it runs.
         let executable = match self.drop_to {

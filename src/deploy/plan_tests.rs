@@ -78,29 +78,29 @@ fn nothing_to_run_is_an_error() {
 
 #[test]
 fn what_cannot_run_is_told_before() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
     fs::write(at("plain"), "").unwrap();
-    fs::create_dir(at("folder")).unwrap();
+    fs::create_dir(at("directory")).unwrap();
     fs::write(at("good"), "").unwrap();
     fs::set_permissions(at("good"), fs::Permissions::from_mode(0o755)).unwrap();
     fs::create_dir(at("other")).unwrap();
     fs::write(at("other/plain"), "").unwrap();
     fs::set_permissions(at("other/plain"), fs::Permissions::from_mode(0o755)).unwrap();
 
-    let first = folder.path().to_str().unwrap().to_owned();
+    let first = directory.path().to_str().unwrap().to_owned();
     let both = format!("{first}:{}", at("other"));
     for (program, path, expected) in [
         (at("good"), "", 0),
         (at("plain"), "", 126),
-        (at("folder"), "", 126),
+        (at("directory"), "", 126),
         (at("none"), "", 127),
         (at("plain/below"), "", 127),
         ("good".to_owned(), &first, 0),
         ("plain".to_owned(), &first, 126),
-        ("folder".to_owned(), &first, 126),
+        ("directory".to_owned(), &first, 126),
         ("none".to_owned(), &first, 127),
-        // The second folder of the path has one that can be run.
+        // The second directory of the path has one that can be run.
         ("plain".to_owned(), &both, 0),
     ] {
         let ready = plan(&[&program], &[("PATH", path)], &Identity::Own).unwrap().preflight();

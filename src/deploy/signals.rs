@@ -1,7 +1,7 @@
 //! The signals that the gate takes note of instead of dying.
 //!
-//! In the room: [`Signals`], from the moment before the intent is journalled to the end of the gate. Not in the room: what each
-//! of them means for a child that runs ([`super::child`]).
+//! Responsible for [`Signals`], from the moment before the intent is journalled to the end of the gate. Not responsible
+//! for what each of them means for a child that runs ([`super::child`]).
 //!
 //! A signal that the gate's parent had set to be ignored, as nohup(1) does, is left alone: it stays ignored here and in the
 //! child. For all others there is a handler, never "ignore": handlers go back to the default at an exec, so the child

@@ -1,6 +1,6 @@
 //! What `doctor` checks before the emergency: each check a pure function of what was read.
 //!
-//! In the room: what was read, as data, and the checks. Not in the room: reading it, and what is printed.
+//! Responsible for what was read, as data, and the checks. Not responsible for reading it, and what is printed.
 
 #[cfg(test)]
 mod tests;
@@ -22,7 +22,7 @@ use crate::time::rough;
 pub struct Local {
     /// The configuration file, where there is one.
     pub file: Option<String>,
-    /// The state folder, and why that one.
+    /// The state directory, and why that one.
     pub state: (String, String),
     /// How many deploys have undelivered records; or why the journal cannot be written.
     pub journal: Result<usize, String>,
@@ -138,11 +138,11 @@ fn configuration(local: &Local, policy: &Policy) -> RuleOutcome {
 
 /// Whether it can be written, and what it still owes.
 fn journal(local: &Local) -> (RuleOutcome, Option<RuleOutcome>) {
-    let (folder, origin) = &local.state;
+    let (directory, origin) = &local.state;
     match &local.journal {
         Err(why) => {
             let hint =
-                "give the folder to who runs the gate, or set PHABGATE_STATE; without a journal nothing is deployed";
+                "give the directory to who runs the gate, or set PHABGATE_STATE; without a journal nothing is deployed";
             (fail("journal", why, hint), None)
         }
         Ok(owed) => {
@@ -154,9 +154,9 @@ fn journal(local: &Local) -> (RuleOutcome, Option<RuleOutcome>) {
                     "type `phabgate outbox flush --wait`, and run `phabgate outbox flush` from cron",
                 ),
             };
-            let shared = std::path::Path::new(folder) == std::path::Path::new("/var/lib/phabgate");
+            let shared = std::path::Path::new(directory) == std::path::Path::new("/var/lib/phabgate");
             let own = if shared { "" } else { "; the runs of users with a journal of their own are not seen" };
-            (pass("journal", format!("{folder} can be written ({origin}){own}")), Some(outbox))
+            (pass("journal", format!("{directory} can be written ({origin}){own}")), Some(outbox))
         }
     }
 }

@@ -91,7 +91,7 @@ fn each_fault_is_told_by_its_check_alone_and_says_what_to_do() {
     use Outcome::{Fail, Unknown, Warn};
 
     let cases: Vec<Case> = vec![
-        ("journal", Fail, |local, _, _| local.journal = Err("cannot create the state folder".into())),
+        ("journal", Fail, |local, _, _| local.journal = Err("cannot create the state directory".into())),
         ("outbox", Warn, |local, _, _| local.journal = Ok(2)),
         ("token", Fail, |_, remote, _| {
             remote.owner = account("robot", &[AccountRole::Bot, AccountRole::Activated]);

@@ -7,7 +7,7 @@
 
 use super::timeline::Timeline;
 use super::trailers::{self, Key};
-use super::{Candidate, Evidence, Question, Story};
+use super::{Candidate, Evidence, Question, TaskState};
 use crate::conduit::{Change, Task};
 use crate::policy::Policy;
 use crate::record::DeployerSource;
@@ -55,8 +55,8 @@ pub(super) fn name(question: &Question, policy: &Policy, evidence: &mut Evidence
 
 /// Whom the task states to deploy, as the task's author and whoever edits its description state it.
 fn stated(policy: &Policy, evidence: &Evidence) -> Option<Candidate> {
-    let story = Story::read(evidence, policy, None);
-    let name = bare(&story.deployer?.value).to_owned();
+    let task_state = TaskState::derive(evidence, policy, None);
+    let name = bare(&task_state.deployer?.value).to_owned();
     Some(Candidate { account: evidence.account_named(&name).cloned(), name, source: DeployerSource::Task })
 }
 

@@ -2,8 +2,8 @@
 //!
 //! The first round asks for all that can be asked at once: the task, its history, the tag and the teams, the token's
 //! owner and the statuses. The second begins once the first three are there, and asks for what only they can tell: the
-//! accounts of those who answered, what is below the tag and the teams, and what changes of type null were. In the room:
-//! that, and that the parts fit together. Not in the room: what the evidence means.
+//! accounts of those who answered, what is below the tag and the teams, and what changes of type null were. Responsible
+//! for that, and that the parts fit together. Not responsible for what the evidence means.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::merge::{Contradiction, merge, name_fields};
 use super::timeline::{Timeline, field_text};
-use super::{Attestation, Evidence, Purpose, Tag, deployer, records, story};
+use super::{Attestation, Evidence, Purpose, Tag, deployer, records, task_state};
 use crate::conduit::{
     Account, Change, Client, ConduitError, Failure, Project, Reply, Status, Subproject, Task, Told, Transaction,
 };
@@ -264,9 +264,9 @@ impl Subject {
         let timeline = &self.history;
         let user = |phid: &str| Phid::new(phid).ok();
         let recorded = records::comments(timeline, None).filter_map(|comment| user(&comment.transaction.author));
-        let gone = story::removals(timeline, None);
+        let gone = task_state::removals(timeline, None);
         let mut people: BTreeSet<Phid<User>> =
-            story::answers(timeline, policy, None).into_iter().map(|answer| answer.author).collect();
+            task_state::answers(timeline, policy, None).into_iter().map(|answer| answer.author).collect();
         people.extend(recorded);
         // A comment that is gone may have been a recorder's.
         people.extend(gone.iter().filter_map(|gone| user(&gone.author)));

@@ -1,7 +1,7 @@
 //! The evidence: all that was read for one decision, and what it says.
 //!
-//! In the room: the evidence as data; beside it how it is gathered, the timeline of a task, its trailers, and the story
-//! that they tell. Not in the room: what the policy makes of it.
+//! Responsible for the evidence as data; beside it how it is gathered, the timeline of a task, its trailers, and the
+//! state that they tell. Not responsible for what the policy makes of it.
 
 mod deployer;
 mod gather;
@@ -14,7 +14,7 @@ pub mod restate;
 mod said;
 mod spoken;
 mod statements;
-mod story;
+mod task_state;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod timeline;
@@ -29,7 +29,7 @@ pub(crate) use own_word::own_word;
 pub use own_word::{OwnWord, OwnWordKind};
 pub use said::{Said, said};
 pub(crate) use statements::{STATED, happenings};
-pub use story::{Answer, AnswerKind, Changed, Removal, Settled, Source, Statement, Story, Tagged};
+pub use task_state::{Answer, AnswerKind, Changed, MaterialChange, Removal, Source, Statement, Tagged, TaskState};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -6,8 +6,8 @@
 
 use super::near_miss::NearKind;
 use super::said;
-use super::story::{AnswerKind, Story};
-use super::timeline::{Cut, Moment};
+use super::task_state::{AnswerKind, TaskState};
+use super::timeline::{AsOf, Moment};
 use super::trailers::Teams;
 use super::{Answer, Evidence};
 use crate::ids::{Phid, User};
@@ -41,8 +41,8 @@ pub enum OwnWordKind {
 pub(crate) fn own_word(
     evidence: &Evidence,
     policy: &Policy,
-    cut: Option<Cut>,
-    story: &Story,
+    as_of: Option<AsOf>,
+    task_state: &TaskState,
     person: &Phid<User>,
     team: &str,
 ) -> Option<OwnWord> {
@@ -54,14 +54,14 @@ pub(crate) fn own_word(
         };
         answer.author == *person && (not_a_yes || (of_team && !answer.foreign))
     };
-    let answers = story.answers.iter().filter(speaks);
+    let answers = task_state.answers.iter().filter(speaks);
     let answers = answers.map(|answer| OwnWord { what: OwnWordKind::Answer(answer.kind), moment: answer.moment });
-    let near = story.near_misses.iter().filter(|near| near.author == *person);
+    let near = task_state.near_misses.iter().filter(|near| near.author == *person);
     let near =
         near.map(|near| OwnWord { what: OwnWordKind::NearMiss(near.kind, near.line.clone()), moment: near.moment });
-    let gone = story.removals.iter().filter(|gone| gone.author == person.as_str());
+    let gone = task_state.removals.iter().filter(|gone| gone.author == person.as_str());
     let gone = gone.map(|gone| OwnWord { what: OwnWordKind::Removed, moment: gone.removed });
-    let said = said::said_by(evidence, policy, cut, person).into_iter().filter(|said| !is_a_yes(&said.text));
+    let said = said::said_by(evidence, policy, as_of, person).into_iter().filter(|said| !is_a_yes(&said.text));
     let said = said.map(|said| OwnWord { what: OwnWordKind::Words(said.text), moment: said.moment });
     answers.chain(near).chain(gone).chain(said).max_by_key(|word| word.moment.position)
 }

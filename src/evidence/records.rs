@@ -10,7 +10,7 @@ use std::ops::Deref;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Evidence;
-use super::timeline::{Comment, Cut, Moment, Timeline};
+use super::timeline::{AsOf, Comment, Moment, Timeline};
 use crate::conduit::Account;
 use crate::ids::{DeployId, Phid, User};
 use crate::policy::{BelievedRecords, Policy};
@@ -40,7 +40,7 @@ impl Authority {
 
 /// A record that stands on a task.
 #[derive(Debug, Clone)]
-pub struct Standing {
+pub struct PostedRecord {
     /// What it says, as it was first written.
     pub record: Box<Record>,
     /// When it was written.
@@ -57,7 +57,7 @@ pub struct Standing {
     pub by_member: bool,
 }
 
-impl Standing {
+impl PostedRecord {
     /// Whether it says that this deploy ended and may say so: a recorder wrote it, or who wrote that it started. What a
     /// person knows of an end is `recorded` where the journal of its host had closed the deploy already.
     pub fn ends(&self, start: &Self) -> bool {
@@ -108,43 +108,43 @@ pub const APART: SignedDuration = SignedDuration::from_mins(1);
 /// A recorder may speak of every deploy. Of one that a recorder wrote down, the account that the recorder names as deployer
 /// may as well; of any other, whoever wrote its first record, and named themselves as deployer.
 #[derive(Debug, Clone)]
-pub struct DeployRecords(Vec<Standing>);
+pub struct DeployRecords(Vec<PostedRecord>);
 
 impl Deref for DeployRecords {
-    type Target = [Standing];
+    type Target = [PostedRecord];
 
-    fn deref(&self) -> &[Standing] {
+    fn deref(&self) -> &[PostedRecord] {
         &self.0
     }
 }
 
 impl DeployRecords {
     /// The first record.
-    pub fn first(&self) -> &Standing {
+    pub fn first(&self) -> &PostedRecord {
         &self.0[0]
     }
 
     /// The record that says whose deploy it is: the first by a recorder, else the first.
-    pub fn trusted(&self) -> &Standing {
+    pub fn trusted(&self) -> &PostedRecord {
         self.iter().find(|standing| standing.by_recorder).unwrap_or_else(|| self.first())
     }
 
     /// The record since which it is under way: that of its start where there is one, by a recorder before any other.
-    fn begun(&self) -> &Standing {
+    fn begun(&self) -> &PostedRecord {
         let mut starts = self.iter().filter(|standing| standing.record.event == Event::Started);
         let first = starts.clone().next();
         starts.find(|start| start.by_recorder).or(first).unwrap_or_else(|| self.first())
     }
 
     /// The record that says how it ended: of several by who may say so, the one that `standing_end` picks.
-    pub fn end(&self) -> Option<&Standing> {
+    pub fn end(&self) -> Option<&PostedRecord> {
         let begun = self.begun();
         standing_end(self.iter().filter(|standing| standing.ends(begun)))
     }
 
     /// The record that says when it started, with the time. Where a recorder wrote of it what others say is not looked at;
     /// of several the earliest stands.
-    pub fn start(&self) -> Option<(&Standing, Timestamp)> {
+    pub fn start(&self) -> Option<(&PostedRecord, Timestamp)> {
         let by_recorder = self.iter().any(|standing| standing.by_recorder);
         let heard = self.iter().filter(|standing| standing.by_recorder == by_recorder);
         let starts = heard.filter_map(|standing| Some((standing, standing.possible_start()?)));
@@ -154,23 +154,23 @@ impl DeployRecords {
     /// The start where the gate of a recorder ran the deploy and measured it, rather than somebody stating it. It had read
     /// the task before, and says that nothing stood against it.
     pub fn measured_start(&self) -> Option<Timestamp> {
-        let ran = |standing: &Standing| standing.by_recorder && standing.record.event != Event::Recorded;
+        let ran = |standing: &PostedRecord| standing.by_recorder && standing.record.event != Event::Recorded;
         let first = self.first();
         let (standing, time) = self.start()?;
         (ran(first) && ran(standing) && first.says_allowed()).then_some(time)
     }
 
     /// The record that shows that it started and has not ended.
-    pub fn unfinished(&self) -> Option<&Standing> {
+    pub fn unfinished(&self) -> Option<&PostedRecord> {
         let mut starts = self.iter().filter(|standing| standing.record.event == Event::Started);
         starts.find(|start| !self.iter().any(|other| other.ends(start)))
     }
 
     /// What contradicts what stands: each time the record that stands and the one that says otherwise. That nobody knows
     /// how it ended contradicts nothing; that it never started contradicts a start that a recorder wrote down.
-    pub fn contradictions(&self) -> Vec<(&Standing, &Standing)> {
+    pub fn contradictions(&self) -> Vec<(&PostedRecord, &PostedRecord)> {
         let (begun, end) = (self.begun(), self.end());
-        let stands = end.and_then(Standing::known_outcome);
+        let stands = end.and_then(PostedRecord::known_outcome);
         let others = self.iter().filter_map(|other| Some((other, other.known_outcome()?)));
         let against = others.filter_map(|(other, outcome)| match (stands, end) {
             (Some(known), Some(end)) => (known != outcome).then_some((end, other)),
@@ -180,12 +180,12 @@ impl DeployRecords {
     }
 
     /// The records without those that say again what another one said.
-    pub fn distinct(&self) -> impl Iterator<Item = &Standing> {
+    pub fn distinct(&self) -> impl Iterator<Item = &PostedRecord> {
         self.iter().enumerate().filter(|(at, _)| !self.is_repeated(*at)).map(|(_, standing)| standing)
     }
 
     /// The records that say again what another one said.
-    pub fn repeated(&self) -> impl Iterator<Item = &Standing> {
+    pub fn repeated(&self) -> impl Iterator<Item = &PostedRecord> {
         self.iter().enumerate().filter(|(at, _)| self.is_repeated(*at)).map(|(_, standing)| standing)
     }
 
@@ -205,14 +205,14 @@ pub struct ByDeploy {
     /// Each deploy, the one recorded first before the others.
     pub deploys: Vec<DeployRecords>,
     /// Records of the deploy of somebody else, by who names themselves as its deployer: they count for nothing.
-    pub foreign: Vec<Standing>,
+    pub foreign: Vec<PostedRecord>,
 }
 
 /// The records that are believed, by deploy. What somebody writes of the deploy of another ends, contradicts and dates
 /// nothing.
-pub fn by_deploy(records: Vec<Standing>) -> ByDeploy {
+pub fn by_deploy(records: Vec<PostedRecord>) -> ByDeploy {
     let mut at: BTreeMap<DeployId, usize> = BTreeMap::new();
-    let mut deploys: Vec<Vec<Standing>> = Vec::new();
+    let mut deploys: Vec<Vec<PostedRecord>> = Vec::new();
     for standing in records {
         let next = deploys.len();
         let place = *at.entry(standing.record.deploy).or_insert(next);
@@ -231,7 +231,7 @@ pub fn by_deploy(records: Vec<Standing>) -> ByDeploy {
             None => records.first().map(|first| first.author.as_str()),
         };
         let owner = owner.map(str::to_owned);
-        let is_own = |standing: &Standing| standing.by_recorder || Some(&standing.author) == owner.as_ref();
+        let is_own = |standing: &PostedRecord| standing.by_recorder || Some(&standing.author) == owner.as_ref();
         let (own, others): (Vec<_>, Vec<_>) = std::mem::take(records).into_iter().partition(is_own);
         *records = own;
         foreign.extend(others);
@@ -241,8 +241,8 @@ pub fn by_deploy(records: Vec<Standing>) -> ByDeploy {
 }
 
 /// The comments that hold a record or claim to, oldest first.
-pub fn comments(timeline: &Timeline, cut: Option<Cut>) -> impl Iterator<Item = Comment<'_>> {
-    timeline.comments(cut).filter(|comment| *comment.claim() != Parsed::Absent)
+pub fn comments(timeline: &Timeline, as_of: Option<AsOf>) -> impl Iterator<Item = Comment<'_>> {
+    timeline.comments(as_of).filter(|comment| *comment.claim() != Parsed::Absent)
 }
 
 /// Whether readers would believe this record of this author, as far as the two tell: a recorder, the very account that it
@@ -267,18 +267,18 @@ fn is_end_by_member(record: &Record) -> bool {
 impl Evidence {
     /// The records on the task, oldest first: those by a recorder, and those by the deployer that they name. What
     /// they said first counts, so that an edit cannot hide a deploy.
-    pub fn records(&self, policy: &Policy, cut: Option<Cut>) -> Vec<Standing> {
-        let mut records = self.claims(policy, cut);
+    pub fn records(&self, policy: &Policy, as_of: Option<AsOf>) -> Vec<PostedRecord> {
+        let mut records = self.claims(policy, as_of);
         records.retain(|standing| standing.authority.is_believed());
         records
     }
 
     /// All records that speak of the task, oldest first, whoever wrote them.
-    pub fn claims(&self, policy: &Policy, cut: Option<Cut>) -> Vec<Standing> {
-        let standing = comments(&self.timeline, cut).filter_map(|comment| {
+    pub fn claims(&self, policy: &Policy, as_of: Option<AsOf>) -> Vec<PostedRecord> {
+        let standing = comments(&self.timeline, as_of).filter_map(|comment| {
             let Parsed::Record(record) = comment.claim() else { return None };
             let transaction = comment.transaction;
-            (record.task == self.task.id).then(|| Standing {
+            (record.task == self.task.id).then(|| PostedRecord {
                 authority: self.authority(record, &transaction.author, policy),
                 record: record.clone(),
                 moment: self.timeline.moment_of(transaction),
@@ -334,10 +334,10 @@ impl Evidence {
 }
 
 /// The record that says how a deploy ended, by somebody who may say so.
-pub fn end_of(records: &[Standing], deploy: DeployId) -> Option<&Standing> {
-    let of = |standing: &&Standing| standing.record.deploy == deploy;
+pub fn end_of(records: &[PostedRecord], deploy: DeployId) -> Option<&PostedRecord> {
+    let of = |standing: &&PostedRecord| standing.record.deploy == deploy;
     let start = records.iter().filter(of).find(|standing| standing.record.event == Event::Started);
-    let may_end = |standing: &&Standing| match start {
+    let may_end = |standing: &&PostedRecord| match start {
         Some(start) => standing.ends(start),
         // Its start is not on the task: then a recorder alone is believed.
         None => standing.authority == Authority::Recorder && standing.speaks_of_an_end(),
@@ -347,6 +347,6 @@ pub fn end_of(records: &[Standing], deploy: DeployId) -> Option<&Standing> {
 
 /// Of several records of the end of one deploy by who may tell it, the one that stands: one that knows the outcome before
 /// one that does not, that of a recorder before any other, else the first.
-fn standing_end<'a>(ends: impl Iterator<Item = &'a Standing>) -> Option<&'a Standing> {
+fn standing_end<'a>(ends: impl Iterator<Item = &'a PostedRecord>) -> Option<&'a PostedRecord> {
     ends.min_by_key(|standing| (standing.known_outcome().is_none(), !standing.by_recorder))
 }

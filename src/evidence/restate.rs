@@ -1,7 +1,7 @@
 //! Writing statements into a text, so that they are read back as they were meant.
 //!
-//! In the room: the new text of a description, as a pure function. What is stated already is replaced where it stands,
-//! the rest becomes a paragraph of trailers; every other byte stays. Not in the room: what is to be stated.
+//! Responsible for the new text of a description, as a pure function. What is stated already is replaced where it
+//! stands, the rest becomes a paragraph of trailers; every other byte stays. Not responsible for what is to be stated.
 
 use super::trailers::{self, Key};
 use crate::remarkup::own_lines;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::Evidence;
 use super::near_miss::{self, Place};
-use super::timeline::{Comment, Cut, Moment, Tie};
+use super::timeline::{AsOf, Comment, Moment, Tie};
 use super::trailers::{self, Key};
 use crate::conduit::{Change, CommentVersion};
 use crate::ids::{Phid, User};
@@ -35,12 +35,12 @@ pub fn said(evidence: &Evidence, policy: &Policy) -> Vec<Said> {
     all
 }
 
-/// What one person said in words of their own up to a cut, since the task first carried the tag: of a comment that somebody else
+/// What one person said in words of their own up to a moment, since the task first carried the tag: of a comment that somebody else
 /// edited their own version. The first description of a task reports what is broken, and is none of it.
-pub(super) fn said_by(evidence: &Evidence, policy: &Policy, cut: Option<Cut>, person: &Phid<User>) -> Vec<Said> {
+pub(super) fn said_by(evidence: &Evidence, policy: &Policy, as_of: Option<AsOf>, person: &Phid<User>) -> Vec<Said> {
     let is_theirs = |author: &str| author == person.as_str();
-    let mut all = in_comments(evidence, policy, cut, is_theirs, |comment| own(comment, cut));
-    all.extend(in_descriptions(evidence, policy, cut, is_theirs, |old| !old.trim().is_empty()));
+    let mut all = in_comments(evidence, policy, as_of, is_theirs, |comment| own(comment, as_of));
+    all.extend(in_descriptions(evidence, policy, as_of, is_theirs, |old| !old.trim().is_empty()));
     all
 }
 
@@ -49,9 +49,10 @@ fn newest<'c>(comment: &Comment<'c>) -> Vec<&'c CommentVersion> {
     comment.text().map_or_else(Vec::new, |_| vec![comment.newest()])
 }
 
-/// The newest version of a comment that its author wrote; also the one before it, where it may not have been there by the cut.
-fn own<'c>(comment: &Comment<'c>, cut: Option<Cut>) -> Vec<&'c CommentVersion> {
-    let unsure = |version: &CommentVersion| version.version > 1 && cut.is_some_and(|cut| cut.time == version.created);
+/// The newest version of a comment that its author wrote; also the one before it, where it may not have been there by that moment.
+fn own<'c>(comment: &Comment<'c>, as_of: Option<AsOf>) -> Vec<&'c CommentVersion> {
+    let unsure =
+        |version: &CommentVersion| version.version > 1 && as_of.is_some_and(|as_of| as_of.time == version.created);
     let mut own = Vec::new();
     for version in comment.versions().iter().filter(|version| version.author == comment.transaction.author) {
         own.push(version);
@@ -65,15 +66,15 @@ fn own<'c>(comment: &Comment<'c>, cut: Option<Cut>) -> Vec<&'c CommentVersion> {
 fn in_comments(
     evidence: &Evidence,
     policy: &Policy,
-    cut: Option<Cut>,
+    as_of: Option<AsOf>,
     is_meant: impl Fn(&str) -> bool,
     versions: impl for<'c> Fn(&Comment<'c>) -> Vec<&'c CommentVersion>,
 ) -> Vec<Said> {
     let timeline = &evidence.timeline;
-    let Some(tagged) = near_miss::first_tagged(timeline, evidence.tag.as_ref(), cut) else { return Vec::new() };
+    let Some(tagged) = near_miss::first_tagged(timeline, evidence.tag.as_ref(), as_of) else { return Vec::new() };
     let speakers = evidence.speakers();
     let mut all = Vec::new();
-    for comment in timeline.comments(cut) {
+    for comment in timeline.comments(as_of) {
         let author = &comment.transaction.author;
         if !is_meant(author) {
             continue;
@@ -98,15 +99,15 @@ fn in_comments(
 fn in_descriptions(
     evidence: &Evidence,
     policy: &Policy,
-    cut: Option<Cut>,
+    as_of: Option<AsOf>,
     is_meant: impl Fn(&str) -> bool,
     changes: impl Fn(&str) -> bool,
 ) -> Vec<Said> {
     let timeline = &evidence.timeline;
-    let Some(tagged) = near_miss::first_tagged(timeline, evidence.tag.as_ref(), cut) else { return Vec::new() };
+    let Some(tagged) = near_miss::first_tagged(timeline, evidence.tag.as_ref(), as_of) else { return Vec::new() };
     let speakers = evidence.speakers();
     let mut all = Vec::new();
-    for transaction in timeline.up_to(cut) {
+    for transaction in timeline.up_to(as_of) {
         let Change::Description { old, new } = &transaction.change else { continue };
         let moment = timeline.moment_of(transaction);
         if moment.time < tagged.time || !is_meant(&transaction.author) || !changes(old) {

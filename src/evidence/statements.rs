@@ -1,14 +1,14 @@
 //! What a task states about the deploy, replayed: where each statement stands, which of them is in force, and when what
 //! approvers agree to last changed.
 //!
-//! In the room: that, from the description, the custom field and the comments of those who may state it. Not in the
-//! room: answers, and whether the policy likes what is stated.
+//! Responsible for that, from the description, the custom field and the comments of those who may state it. Not
+//! responsible for answers, and whether the policy likes what is stated.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Evidence;
-use super::story::{Changed, Removal, Settled, Source, Statement};
-use super::timeline::{Cut, Moment, Tie, field_text};
+use super::task_state::{Changed, MaterialChange, Removal, Source, Statement};
+use super::timeline::{AsOf, Moment, Tie, field_text};
 use super::trailers::{self, Key};
 use crate::conduit::Change;
 use crate::ids::{Phid, User};
@@ -18,14 +18,14 @@ use crate::policy::{Policy, WrittenReason};
 pub(crate) const STATED: [Key; 5] = [Key::Reason, Key::Deployer, Key::Action, Key::Change, Key::Drill];
 
 /// Something that may change what is stated.
-pub(crate) struct Happening<'a> {
+pub(crate) struct StatementChange<'a> {
     pub(crate) moment: Moment,
     pub(crate) author: &'a str,
     pub(crate) source: Source,
     pub(crate) content: Content<'a>,
 }
 
-impl Happening<'_> {
+impl StatementChange<'_> {
     /// The value that it leaves for a key in its place; `None` where the place says nothing of the key.
     pub(crate) fn value(&self, key: Key) -> Option<Option<String>> {
         Some(match &self.content {
@@ -53,18 +53,18 @@ pub(crate) enum Content<'a> {
 #[derive(Default)]
 pub(super) struct Statements {
     by_source: BTreeMap<(Key, Source), Statement>,
-    pub(super) settled: Option<Settled>,
+    pub(super) last_material_change: Option<MaterialChange>,
     pub(super) reworded: Option<(Moment, String)>,
     /// What approvers agree to as it stands; reading a reason takes its time.
-    agreed: Agreed,
+    agreed: MaterialContent,
 }
 
 /// What approvers agree to, one entry for each of [`STATED`], and the explanation.
-type Agreed = ([Option<String>; STATED.len()], Option<String>);
+type MaterialContent = ([Option<String>; STATED.len()], Option<String>);
 
 impl Statements {
-    pub(super) fn replay(evidence: &Evidence, policy: &Policy, cut: Option<Cut>, removals: &[Removal]) -> Self {
-        let happenings = happenings(evidence, policy, cut, removals);
+    pub(super) fn replay(evidence: &Evidence, policy: &Policy, as_of: Option<AsOf>, removals: &[Removal]) -> Self {
+        let happenings = happenings(evidence, policy, as_of, removals);
         let mut statements = Self::default();
         for happening in &happenings {
             statements.apply(happening, policy);
@@ -78,7 +78,7 @@ impl Statements {
         of_key.map(|(_, statement)| statement).max_by_key(|statement| statement.since.position)
     }
 
-    fn apply(&mut self, happening: &Happening<'_>, policy: &Policy) {
+    fn apply(&mut self, happening: &StatementChange<'_>, policy: &Policy) {
         let gone = matches!(happening.content, Content::Gone).then_some(Changed::CommentRemoved);
         let mut written = Vec::new();
         for key in STATED {
@@ -98,7 +98,8 @@ impl Statements {
         let before = std::mem::replace(&mut self.agreed, after.clone());
         let changed = (0..STATED.len()).find(|at| before.0[*at] != after.0[*at]).map(|at| Changed::Stated(STATED[at]));
         if let Some(what) = gone.or(changed) {
-            self.settled = Some(Settled { what, moment: happening.moment, author: happening.author.to_owned() });
+            self.last_material_change =
+                Some(MaterialChange { what, moment: happening.moment, author: happening.author.to_owned() });
         }
         if changed.is_none() && before.1 != after.1 {
             self.reworded = Some((happening.moment, happening.author.to_owned()));
@@ -109,7 +110,7 @@ impl Statements {
         self.by_source.get(&(key, source)).map(|standing| standing.value.as_str())
     }
 
-    fn write(&mut self, key: Key, value: Option<String>, happening: &Happening<'_>) {
+    fn write(&mut self, key: Key, value: Option<String>, happening: &StatementChange<'_>) {
         let slot = (key, happening.source);
         let Some(value) = value else {
             self.by_source.remove(&slot);
@@ -119,7 +120,7 @@ impl Statements {
         self.by_source.insert(slot, Statement { value, source, since, author });
     }
 
-    fn agreed(&self, policy: &Policy) -> Agreed {
+    fn agreed(&self, policy: &Policy) -> MaterialContent {
         let mut explanation = None;
         let stated = STATED.map(|key| {
             let value = &self.effective(key)?.value;
@@ -146,18 +147,18 @@ fn is_one_of(people: &BTreeSet<Phid<User>>, phid: &str) -> bool {
 pub(crate) fn happenings<'a>(
     evidence: &'a Evidence,
     policy: &Policy,
-    cut: Option<Cut>,
+    as_of: Option<AsOf>,
     removals: &'a [Removal],
-) -> Vec<Happening<'a>> {
+) -> Vec<StatementChange<'a>> {
     let timeline = &evidence.timeline;
     let field = policy.field.as_deref();
-    let Beginning { mut happenings, description, value } = beginning(evidence, field, cut);
+    let Beginning { mut happenings, description, value } = beginning(evidence, field, as_of);
     let (mut description, mut value) = (description, value);
-    for transaction in timeline.up_to(cut) {
+    for transaction in timeline.up_to(as_of) {
         let moment = timeline.moment_of(transaction);
         // What a change finds and no change left was written by one that is not told. Since when it stood there is not
         // known, so that it is as if it were written now.
-        let mut push = |author, source, content| happenings.push(Happening { moment, author, source, content });
+        let mut push = |author, source, content| happenings.push(StatementChange { moment, author, source, content });
         match &transaction.change {
             Change::Description { old, new } => {
                 if old.as_str() != description {
@@ -180,19 +181,21 @@ pub(crate) fn happenings<'a>(
         }
     }
     let speakers = evidence.speakers();
-    for comment in timeline.comments(cut).filter(|comment| is_one_of(&speakers, &comment.transaction.author)) {
-        happenings.extend(comment.versions().iter().filter(|version| !version.removed).map(|version| Happening {
-            moment: timeline.moment_of_version(comment.transaction, version, Tie::Wins),
-            author: &version.author,
-            source: Source::Comment(comment.transaction.id),
-            content: Content::Text(version.text()),
+    for comment in timeline.comments(as_of).filter(|comment| is_one_of(&speakers, &comment.transaction.author)) {
+        happenings.extend(comment.versions().iter().filter(|version| !version.removed).map(|version| {
+            StatementChange {
+                moment: timeline.moment_of_version(comment.transaction, version, Tie::Wins),
+                author: &version.author,
+                source: Source::Comment(comment.transaction.id),
+                content: Content::Text(version.text()),
+            }
         }));
     }
     // A recorder's may have held the record of a deploy, which must not be hidden by its removal.
     let matters = |gone: &&Removal| {
         is_one_of(&speakers, &gone.author) || evidence.is_recorder(&gone.author, policy) != Some(false)
     };
-    happenings.extend(removals.iter().filter(matters).map(|gone| Happening {
+    happenings.extend(removals.iter().filter(matters).map(|gone| StatementChange {
         moment: gone.removed,
         author: &gone.by,
         source: Source::Comment(gone.removed.transaction),
@@ -207,7 +210,7 @@ const NOBODY: &str = "";
 
 /// What stood on a task before the first change of it that is told.
 struct Beginning<'a> {
-    happenings: Vec<Happening<'a>>,
+    happenings: Vec<StatementChange<'a>>,
     /// What the first change of each has to find, for nothing to be untold.
     description: &'a str,
     value: Option<String>,
@@ -215,7 +218,7 @@ struct Beginning<'a> {
 
 /// What the task holds though no transaction says since when: an import, or a server that does not tell. It counts from
 /// the last transaction that may have set it. Where a later one changes it, that one tells what stood there before.
-fn beginning<'a>(evidence: &'a Evidence, field: Option<&str>, cut: Option<Cut>) -> Beginning<'a> {
+fn beginning<'a>(evidence: &'a Evidence, field: Option<&str>, as_of: Option<AsOf>) -> Beginning<'a> {
     let timeline = &evidence.timeline;
     let before_description = |change: &'a Change| match change {
         Change::Description { old, .. } => Some(old.as_str()),
@@ -231,7 +234,7 @@ fn beginning<'a>(evidence: &'a Evidence, field: Option<&str>, cut: Option<Cut>) 
     let description = described.unwrap_or(&evidence.task.description);
     let value = field.and_then(|field| evidence.task.custom.get(field)).and_then(field_text);
     let value = set.clone().unwrap_or(value);
-    let all = timeline.up_to(cut);
+    let all = timeline.up_to(as_of);
     let null = all.iter().rev().find(|row| row.change == Change::Unexposed).map(|row| (row, NOBODY));
     let first = || all.first().map(|first| (first, first.author.as_str()));
     let parts = [
@@ -240,7 +243,7 @@ fn beginning<'a>(evidence: &'a Evidence, field: Option<&str>, cut: Option<Cut>) 
     ];
     let happenings = parts.into_iter().filter_map(|(null, source, content)| {
         let (transaction, author) = null.or_else(first)?;
-        Some(Happening { moment: timeline.moment_of(transaction), author, source, content })
+        Some(StatementChange { moment: timeline.moment_of(transaction), author, source, content })
     });
     Beginning {
         happenings: happenings.collect(),

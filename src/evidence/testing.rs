@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::timeline::{Cut, Timeline};
+use super::timeline::{AsOf, Timeline};
 use super::{Attestation, Candidate, Evidence, Purpose, Question, Tag, deployer};
 use crate::conduit::{Account, Change, CommentVersion, Project, Role, Task, Transaction};
 use crate::ids::{DeployId, Phid, Project as ProjectKind, TaskId, TransactionId, User};
@@ -235,9 +235,9 @@ impl History {
     }
 
     /// A cut right after a transaction.
-    pub(crate) fn cut(&self, through: TransactionId) -> Cut {
+    pub(crate) fn as_of(&self, through: TransactionId) -> AsOf {
         let row = self.rows.iter().find(|row| row.id == through).unwrap();
-        Cut { through, time: row.created }
+        AsOf { through, time: row.created }
     }
 
     /// Lets so many seconds of the story have passed.

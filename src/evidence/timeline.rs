@@ -1,7 +1,7 @@
 //! The timeline of a task: its transactions in order, from which it can be replayed to any moment.
 //!
-//! In the room: the order of what happened, with edits of comments put where they can do no good to the deploy, and
-//! the state of the task at a moment. Not in the room: what the texts mean.
+//! Responsible for the order of what happened, with edits of comments put where they can do no good to the deploy, and
+//! the state of the task at a moment. Not responsible for what the texts mean.
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
@@ -44,7 +44,7 @@ pub(crate) enum Tie {
 
 /// A moment up to which a task is replayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cut {
+pub struct AsOf {
     /// The last transaction that had happened.
     pub through: TransactionId,
     /// The time then, which decides what edits of comments had happened.
@@ -216,10 +216,10 @@ impl Timeline {
     }
 
     /// The moment that the server's clock showed this time: all that had happened by then.
-    pub fn cut_at(&self, time: Timestamp) -> Cut {
+    pub fn as_of_time(&self, time: Timestamp) -> AsOf {
         let last = self.transactions.iter().rev().find(|transaction| transaction.created <= time);
         // Before the task was made nothing had.
-        Cut { through: last.map_or(TransactionId(0), |transaction| transaction.id), time }
+        AsOf { through: last.map_or(TransactionId(0), |transaction| transaction.id), time }
     }
 
     /// All transactions, oldest first.
@@ -236,30 +236,31 @@ impl Timeline {
         changes.into_iter().find(|(_, new)| *new == written).is_some_and(|(old, _)| old != known)
     }
 
-    /// The transactions up to a cut; all of them where there is none.
-    pub fn up_to(&self, cut: Option<Cut>) -> &[Transaction] {
-        let end = cut.map_or(self.transactions.len(), |cut| {
-            self.transactions.partition_point(|transaction| transaction.id <= cut.through)
+    /// The transactions up to a moment; all of them where there is none.
+    pub fn up_to(&self, as_of: Option<AsOf>) -> &[Transaction] {
+        let end = as_of.map_or(self.transactions.len(), |as_of| {
+            self.transactions.partition_point(|transaction| transaction.id <= as_of.through)
         });
         &self.transactions[..end]
     }
 
-    /// The comments up to a cut, oldest first, each with the versions that it had then.
-    pub fn comments(&self, cut: Option<Cut>) -> impl Iterator<Item = Comment<'_>> {
-        self.up_to(cut).iter().enumerate().filter_map(move |(at, transaction)| {
-            let later =
-                |version: &&CommentVersion| cut.is_some_and(|cut| version.created > cut.time && version.version > 1);
+    /// The comments up to a moment, oldest first, each with the versions that it had then.
+    pub fn comments(&self, as_of: Option<AsOf>) -> impl Iterator<Item = Comment<'_>> {
+        self.up_to(as_of).iter().enumerate().filter_map(move |(at, transaction)| {
+            let later = |version: &&CommentVersion| {
+                as_of.is_some_and(|as_of| version.created > as_of.time && version.version > 1)
+            };
             let skip = transaction.comments.iter().take_while(later).count();
             let versions = &transaction.comments[skip..];
             (!versions.is_empty()).then_some(Comment { transaction, versions, timeline: self, at })
         })
     }
 
-    /// The task as it was at a cut, or as its transactions say that it is now. What no transaction changed is taken
+    /// The task as it was at a moment, or as its transactions say that it is now. What no transaction changed is taken
     /// from `now`, the task as the server shows it.
-    pub fn state(&self, now: &Task, field: Option<&str>, cut: Option<Cut>) -> State {
+    pub fn state(&self, now: &Task, field: Option<&str>, as_of: Option<AsOf>) -> State {
         let mut state = self.beginning(now, field);
-        for transaction in self.up_to(cut) {
+        for transaction in self.up_to(as_of) {
             match &transaction.change {
                 Change::Title { new, .. } => state.title.clone_from(new),
                 Change::Description { new, .. } => state.description.clone_from(new),
@@ -379,14 +380,14 @@ pub(super) mod tests {
         let mut history = History::new("deployer1");
         let merged = history.merge("deployer1", 10);
         let timeline = history.timeline();
-        let status = |timeline: &Timeline, task: &Task, cut| timeline.state(task, None, cut).status;
+        let status = |timeline: &Timeline, task: &Task, as_of| timeline.state(task, None, as_of).status;
         assert_eq!(status(&timeline, &history.task(), None), "duplicate");
-        let before = Some(Cut { through: TransactionId(merged.0 - 1), time: at(9) });
+        let before = Some(AsOf { through: TransactionId(merged.0 - 1), time: at(9) });
         assert_eq!(status(&timeline, &history.task(), before), "open");
         history.status("deployer1", 20, "open");
         let timeline = history.timeline();
         assert_eq!(status(&timeline, &history.task(), None), "open");
-        assert_eq!(status(&timeline, &history.task(), Some(history.cut(merged))), "duplicate");
+        assert_eq!(status(&timeline, &history.task(), Some(history.as_of(merged))), "duplicate");
     }
 
     #[test]
@@ -425,13 +426,13 @@ pub(super) mod tests {
         history.edit(comment, "sre1", 40, "b");
         let timeline = history.timeline();
         let now = history.task();
-        let description = |cut| timeline.state(&now, None, cut).description;
-        assert_eq!(description(Some(Cut { through: first, time: at(10) })), "one");
-        assert_eq!(description(Some(Cut { through: second, time: at(20) })), "two");
+        let description = |as_of| timeline.state(&now, None, as_of).description;
+        assert_eq!(description(Some(AsOf { through: first, time: at(10) })), "one");
+        assert_eq!(description(Some(AsOf { through: second, time: at(20) })), "two");
         assert_eq!(description(None), "two");
         let text = |time| {
-            let cut = Some(Cut { through: comment, time: at(time) });
-            timeline.comments(cut).next().and_then(|comment| comment.text().map(str::to_owned))
+            let as_of = Some(AsOf { through: comment, time: at(time) });
+            timeline.comments(as_of).next().and_then(|comment| comment.text().map(str::to_owned))
         };
         assert_eq!((text(30), text(39), text(40)), (Some("a".into()), Some("a".into()), Some("b".into())));
     }

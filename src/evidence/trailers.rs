@@ -1,7 +1,7 @@
 //! Trailers, the lines by which people say things to the gate, as in git: `Emergency-Approve: sre`.
 //!
-//! In the room: finding them in a text and splitting them into a key and a value, and the value of an answer into
-//! teams. Not in the room: whose words count, and for how long.
+//! Responsible for finding them in a text and splitting them into a key and a value, and the value of an answer into
+//! teams. Not responsible for whose words count, and for how long.
 
 use super::mail;
 use crate::policy::Policy;

@@ -9,8 +9,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Clock, Context, Refusal, RefusalKind};
-use crate::evidence::timeline::Cut;
-use crate::evidence::{Candidate, Evidence, GatherError, Question, Story, Visibility, gather};
+use crate::evidence::timeline::AsOf;
+use crate::evidence::{Candidate, Evidence, GatherError, Question, TaskState, Visibility, gather};
 use crate::ids::TaskId;
 use crate::journal::{Journal, JournalError, LocalDeploy, ServerMarks};
 use crate::policy::Policy;
@@ -52,9 +52,9 @@ pub struct Task {
     /// What was read.
     pub evidence: Evidence,
     /// What the task states.
-    pub state: Story,
+    pub state: TaskState,
     /// The moment that was judged; `None` where it was that of the reading.
-    pub cut: Option<Cut>,
+    pub as_of: Option<AsOf>,
 }
 
 /// What would be decided if who reads deployed.
@@ -67,10 +67,10 @@ pub struct AskersVerdict {
 }
 
 impl Task {
-    /// What a task states in its evidence, up to a cut.
-    pub fn new(evidence: Evidence, policy: &Policy, cut: Option<Cut>) -> Self {
-        let state = Story::read(&evidence, policy, cut);
-        Self { evidence, state, cut }
+    /// What a task states in its evidence, up to a moment.
+    pub fn new(evidence: Evidence, policy: &Policy, as_of: Option<AsOf>) -> Self {
+        let state = TaskState::derive(&evidence, policy, as_of);
+        Self { evidence, state, as_of }
     }
 
     /// Who deploys, first, and every other account that could be behind it. What the task states is a text of it, which is left
@@ -102,7 +102,7 @@ impl Assessment {
     }
 
     /// What the task states, where it could be read.
-    pub fn state(&self) -> Option<&Story> {
+    pub fn state(&self) -> Option<&TaskState> {
         self.task().map(|task| &task.state)
     }
 
@@ -151,16 +151,16 @@ impl Assessment {
     /// The same task, judged as it was at an earlier moment; `None` where it could not be read.
     pub fn as_of(&self, time: Timestamp, context: &Context<'_>, intent: &Intent) -> Option<Self> {
         let evidence = self.evidence()?.clone();
-        let cut = evidence.timeline.cut_at(time);
-        let (task, verdict) = judged(evidence, context, intent, Some(cut));
+        let as_of = evidence.timeline.as_of_time(time);
+        let (task, verdict) = judged(evidence, context, intent, Some(as_of));
         Some(Self { number: self.number, verdict, asker: None, seen: Seen::Task(Box::new(task)), skew: self.skew })
     }
 }
 
 /// Judges what was read; the hints name commands as the caller types them.
-fn judged(evidence: Evidence, context: &Context<'_>, intent: &Intent, cut: Option<Cut>) -> (Task, Verdict) {
-    let task = Task::new(evidence, context.policy, cut);
-    let verdict = rules::evaluate_told(&task.evidence, context.policy, intent, cut, &task.state);
+fn judged(evidence: Evidence, context: &Context<'_>, intent: &Intent, as_of: Option<AsOf>) -> (Task, Verdict) {
+    let task = Task::new(evidence, context.policy, as_of);
+    let verdict = rules::evaluate_with_state(&task.evidence, context.policy, intent, as_of, &task.state);
     (task, typed_as(verdict, context))
 }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::Refusal;
 use crate::evidence::Evidence;
-use crate::evidence::records::{Authority, Standing};
+use crate::evidence::records::{Authority, PostedRecord};
 use crate::ids::DeployId;
 use crate::policy::Policy;
 use crate::record::{Deployer, DeployerSource, Event, Outcome, Record};
@@ -28,7 +28,7 @@ pub fn close(
 ) -> Result<(), Refusal> {
     let task = record.task;
     let claims = evidence.claims(policy, None);
-    let begins = |standing: &&Standing| standing.record.deploy == deploy && standing.record.event == Event::Started;
+    let begins = |standing: &&PostedRecord| standing.record.deploy == deploy && standing.record.event == Event::Started;
     let mut starts = claims.iter().filter(begins).peekable();
     if starts.peek().is_none() {
         return Err(Refusal::usage(
@@ -39,7 +39,7 @@ pub fn close(
     let me = evidence.owner.phid.as_str();
     let is_recorder = evidence.is_recorder(me, policy) == Some(true);
     // What a member says of an end is completed by who knows it.
-    let is_over = |start: &Standing| match is_recorder || start.author == me {
+    let is_over = |start: &PostedRecord| match is_recorder || start.author == me {
         true => claims.iter().any(|other| other.ends(start)),
         false => claims.iter().any(|other| other.lets_another_start(start)),
     };
@@ -82,7 +82,7 @@ pub fn close(
 }
 
 /// Repeats what the start says.
-fn take_over(record: &mut Record, begun: &Standing) {
+fn take_over(record: &mut Record, begun: &PostedRecord) {
     let start = &begun.record;
     *record = Record {
         deployer: start.deployer.clone(),
@@ -106,7 +106,7 @@ fn take_over(record: &mut Record, begun: &Standing) {
 /// run nothing is known, not even whose it is.
 fn judge_anew(
     record: &mut Record,
-    begun: &Standing,
+    begun: &PostedRecord,
     evidence: &Evidence,
     policy: &Policy,
     judged: impl FnOnce(Timestamp) -> Option<Record>,
@@ -134,7 +134,7 @@ fn judge_anew(
 
 /// Gives the record the verdict that the author of the start would have been given then: not that of now, when the start
 /// itself stands in the way, nor the one that it claims.
-fn judge_start(record: &mut Record, begun: &Standing, evidence: &Evidence, policy: &Policy) {
+fn judge_start(record: &mut Record, begun: &PostedRecord, evidence: &Evidence, policy: &Policy) {
     let Some(verdict) = rules::verdict_at_start(evidence, policy, begun) else { return };
     record.verdict = verdict.decision.word().to_owned();
     record.failed = verdict.failed();

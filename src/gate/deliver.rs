@@ -14,7 +14,7 @@ use super::{Context, Progress as Saying, Refusal};
 use crate::conduit::Account;
 use crate::evidence::records::is_believable;
 use crate::ids::{DeployId, TaskId, TransactionId};
-use crate::journal::{How, Journal, JournalError, OutboxLock, Phase};
+use crate::journal::{Journal, JournalError, LockWait, OutboxLock, Phase};
 use crate::publish::record::{RecordLog, comment, known};
 use crate::publish::{Cause, Patience, Placed, Progress, PublishLog, PublishOutcome, Publisher};
 use crate::record::Event;
@@ -170,7 +170,7 @@ pub fn say_refused(task: TaskId, event: Event, why: &str, progress: &mut impl Sa
 pub async fn lock(journal: &Journal, server: &Url, limit: Duration) -> Result<Option<OutboxLock>, Refusal> {
     let deadline = Instant::now() + limit;
     loop {
-        if let Some(lock) = journal.lock_outbox(server, How::TryNow)? {
+        if let Some(lock) = journal.lock_outbox(server, LockWait::TryNow)? {
             return Ok(Some(lock));
         }
         if Instant::now() >= deadline {

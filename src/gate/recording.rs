@@ -1,11 +1,11 @@
 //! What `run` and `record` write: the record of a deploy, made from the verdict and the command line.
 //!
-//! In the room: making the record, and who may write one. Not in the room: journalling and posting it.
+//! Responsible for making the record, and who may write one. Not responsible for journalling and posting it.
 
 use super::{Assessment, Context, Refusal, RefusalKind};
 use crate::conduit::Account;
 use crate::evidence::records::is_believable;
-use crate::evidence::{Evidence, Question, Statement, Story};
+use crate::evidence::{Evidence, Question, Statement, TaskState};
 use crate::ids::DeployId;
 use crate::journal;
 use crate::policy::{BelievedRecords, Role};
@@ -17,13 +17,13 @@ use crate::rules::Intent;
 /// others wrote: the journal keeps it for good.
 pub fn template(read: &Assessment, question: &Question, intent: &Intent, context: &Context<'_>) -> Record {
     let policy = context.policy;
-    let story = read.state();
+    let task_state = read.state();
     let restricted = read.evidence().is_none_or(|evidence| evidence.is_restricted(&policy.open_spaces));
     let stated = |statement: Option<&Statement>| statement.filter(|_| !restricted).map(|stated| stated.value.clone());
-    let category = story.and_then(|story| story.written.as_ref()?.category.clone());
-    let explanation = story.and_then(|story| story.written.as_ref()).filter(|_| !restricted);
+    let category = task_state.and_then(|task_state| task_state.written.as_ref()?.category.clone());
+    let explanation = task_state.and_then(|task_state| task_state.written.as_ref()).filter(|_| !restricted);
     let explanation = explanation.map(|written| written.explanation.clone()).filter(|words| !words.is_empty());
-    let stated_deployer = story.and_then(|story| story.deployer.as_ref()).filter(|_| !restricted);
+    let stated_deployer = task_state.and_then(|task_state| task_state.deployer.as_ref()).filter(|_| !restricted);
     let behind = behind(read, question, stated_deployer, !restricted || intent.show_restricted);
     let project = |team: &str| Some(read.evidence()?.teams.get(team)?.phid.clone());
     let approvals =
@@ -49,12 +49,12 @@ pub fn template(read: &Assessment, question: &Question, intent: &Intent, context
         caller: Some(context.caller.to_string()),
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         reason: category.map(|category| RecordedReason { category, explanation }),
-        action: action.or_else(|| stated(story.and_then(|story| story.action.as_ref()))),
+        action: action.or_else(|| stated(task_state.and_then(|task_state| task_state.action.as_ref()))),
         change: intent
             .change
             .as_deref()
             .map(|change| context.record.mask.text(change))
-            .or_else(|| stated(story.and_then(|story| story.change.as_ref()))),
+            .or_else(|| stated(task_state.and_then(|task_state| task_state.change.as_ref()))),
         command: None,
         arguments_hidden: false,
         note: None,
@@ -68,7 +68,7 @@ pub fn template(read: &Assessment, question: &Question, intent: &Intent, context
         outcome: None,
         exit: None,
         announced: None,
-        drill: story.is_some_and(Story::is_drill),
+        drill: task_state.is_some_and(TaskState::is_drill),
         clock: None,
         dropped: 0,
         cut: Vec::new(),

@@ -21,7 +21,8 @@ use crate::deploy::signals::Signals;
 use crate::deploy::{GATE_FAILED, exit_code};
 use crate::evidence::Question;
 use crate::journal::{
-    self, Journal, Kept, OutboxLock, Outgoing, Ownership, Phase, ServerMarks, Stage, Step, Undelivered, Way, outcome_of,
+    self, DeployMode, Journal, Kept, OutboxLock, Outgoing, Ownership, Phase, ServerMarks, Stage, Step, Undelivered,
+    outcome_of,
 };
 use crate::policy::Action;
 use crate::publish::record::{RecordLog, known};
@@ -164,7 +165,7 @@ impl<P: RunProgress> Deploy<'_, P> {
 
     fn begin(&mut self, owner: &Ownership) -> Result<(), Refusal> {
         let intent = journal::Intent {
-            way: Way::Run,
+            way: DeployMode::Run,
             task: self.record.task,
             server: self.context.server.clone(),
             template: Box::new(self.record.clone()),

@@ -1,6 +1,6 @@
 //! Answers: approvals, withdrawals and rejections, each with whether it counts now.
 //!
-//! In the room: the words for what the policy decided. Not in the room: that decision (see [`crate::policy`]).
+//! Responsible for the words for what the policy decided. Not responsible for that decision (see [`crate::policy`]).
 
 use super::{Detail, Entry, Kind, Teller, Tone};
 use crate::evidence::trailers::{self, Key, Teams};
@@ -13,12 +13,12 @@ use crate::rules::{Approval, WhyNot};
 pub(super) const ANSWERS: [Key; 3] = [Key::Approve, Key::Withdraw, Key::Reject];
 
 /// Whether an answer counts now.
-struct Standing {
+struct AnswerStatus {
     counts: bool,
     why_not: Option<String>,
 }
 
-impl Standing {
+impl AnswerStatus {
     fn yes() -> Self {
         Self { counts: true, why_not: None }
     }
@@ -51,7 +51,7 @@ impl Teller<'_> {
                     .find(|why| matches!(why, WhyNot::NotUnderstood { .. }));
                 let why = why.map_or_else(|| "not understood".to_owned(), ToString::to_string);
                 let what = format!("for {}", self.quote(written));
-                vec![self.entry(answer, self.open(written), &what, Standing::no(why), Tone::Mind)]
+                vec![self.entry(answer, self.open(written), &what, AnswerStatus::no(why), Tone::Mind)]
             }
             (Teams::NotUnderstood(written), _) => vec![self.refusal_not_understood(answer, written)],
         }
@@ -60,9 +60,9 @@ impl Teller<'_> {
     fn answer_for(&self, answer: &Answer, team: &str) -> Entry {
         let standing = match answer.kind {
             AnswerKind::Approve => match self.approval(answer.moment.transaction, team) {
-                None => Standing::no(SUPERSEDED),
-                Some(Approval { why_not: Some(why), .. }) => Standing::no(why.to_string()),
-                Some(_) => Standing::yes(),
+                None => AnswerStatus::no(SUPERSEDED),
+                Some(Approval { why_not: Some(why), .. }) => AnswerStatus::no(why.to_string()),
+                Some(_) => AnswerStatus::yes(),
             },
             AnswerKind::Withdraw | AnswerKind::Reject => self.refusal(answer, Some(team)),
         };
@@ -96,18 +96,20 @@ impl Teller<'_> {
     }
 
     /// Whether a withdrawal or a no stands.
-    fn refusal(&self, answer: &Answer, team: Option<&str>) -> Standing {
+    fn refusal(&self, answer: &Answer, team: Option<&str>) -> AnswerStatus {
         let is_for = |known: &str| team.is_none_or(|team| team == known);
         let Some(word) = self.words_at(answer).find(|word| is_for(&word.team)) else {
             let nowhere = team.is_none() && self.is_in_no_team(answer);
-            return Standing::no(if nowhere { "its author is in no team of the policy" } else { SUPERSEDED });
+            return AnswerStatus::no(if nowhere { "its author is in no team of the policy" } else { SUPERSEDED });
         };
         match answer.kind {
             AnswerKind::Reject if !word.may_reject && self.is_in_no_team(answer) => {
-                Standing::no("its author is in no team of the policy")
+                AnswerStatus::no("its author is in no team of the policy")
             }
-            AnswerKind::Reject if !word.may_reject => Standing::no("its author is no person with an enabled account"),
-            _ => Standing::yes(),
+            AnswerKind::Reject if !word.may_reject => {
+                AnswerStatus::no("its author is no person with an enabled account")
+            }
+            _ => AnswerStatus::yes(),
         }
     }
 
@@ -131,7 +133,7 @@ impl Teller<'_> {
         approvals.into_iter().any(|approval| approval.transaction == Some(transaction) && approval.team == team)
     }
 
-    fn entry(&self, answer: &Answer, team: Option<String>, what: &str, standing: Standing, tone: Tone) -> Entry {
+    fn entry(&self, answer: &Answer, team: Option<String>, what: &str, standing: AnswerStatus, tone: Tone) -> Entry {
         let by_edit = if answer.edited_in { " (by an edit)" } else { "" };
         Entry {
             moment: answer.moment,
@@ -159,7 +161,7 @@ impl Teller<'_> {
             Teams::Named(teams) => (Some(teams.join(", ")), teams.join(" and ")),
             Teams::NotUnderstood(written) => (self.open(&written), self.quote(&written)),
         };
-        let standing = Standing::no("the comment was edited since and does not say it any more");
+        let standing = AnswerStatus::no("the comment was edited since and does not say it any more");
         Some(Entry {
             kind: kind(answered),
             tone: Tone::Mind,

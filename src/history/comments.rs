@@ -1,6 +1,7 @@
 //! Comments, version by version: what they said to the gate, and how that was edited or removed.
 //!
-//! In the room: the walk over all comments, and the words for tampering. Not in the room: whether an answer counts.
+//! Responsible for the walk over all comments, and the words for tampering. Not responsible for whether an answer
+//! counts.
 
 use super::answers::ANSWERS;
 use super::{Detail, Entry, Kind, Teller, Tone, clipped};
@@ -24,7 +25,7 @@ impl Teller<'_> {
             entries.extend(self.versions(&comment));
             entries.extend(self.record(&comment, &mut seen));
         }
-        entries.extend(self.story.answers.iter().flat_map(|answer| self.answer(answer)));
+        entries.extend(self.task_state.answers.iter().flat_map(|answer| self.answer(answer)));
         entries.extend(self.removals());
         entries
     }
@@ -133,7 +134,7 @@ impl Teller<'_> {
 
     /// Comments that are gone.
     fn removals(&self) -> Vec<Entry> {
-        let entries = self.story.removals.iter().map(|gone| {
+        let entries = self.task_state.removals.iter().map(|gone| {
             let author = self.name(&gone.author);
             let whose = match gone.author == gone.by {
                 true => format!("their comment of {}", utc(gone.spoken.time)),

@@ -1,9 +1,9 @@
 //! The emergency story of one task, told in order: what made it an emergency, what was stated, who answered, what was
 //! deployed, and what was tampered with.
 //!
-//! In the room: [`tell`], which makes one list of [`Entry`] out of evidence and policy, as a pure function. Beside it
-//! one file for each thing that entries are made of. Not in the room: how the list is shown, and whether the task may
-//! be deployed.
+//! Responsible for [`tell`], which makes one list of [`Entry`] out of evidence and policy, as a pure function. Beside
+//! it one file for each thing that entries are made of. Not responsible for how the list is shown, and whether the task
+//! may be deployed.
 
 mod answers;
 mod comments;
@@ -16,9 +16,9 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::conduit::Change;
-use crate::evidence::records::{ByDeploy, DeployRecords, Standing, by_deploy, comments};
+use crate::evidence::records::{ByDeploy, DeployRecords, PostedRecord, by_deploy, comments};
 use crate::evidence::timeline::Moment;
-use crate::evidence::{Candidate, Evidence, Story};
+use crate::evidence::{Candidate, Evidence, TaskState};
 use crate::ids::{DeployId, Phid, Project, TransactionId, User};
 use crate::policy::{Policy, PolicyDigest};
 use crate::record::parse::Parsed;
@@ -169,7 +169,7 @@ pub struct History {
 pub fn tell(evidence: &Evidence, policy: &Policy, show_restricted: bool) -> History {
     let intent = Intent { show_restricted, ..Intent::default() };
     let hindsight = in_hindsight(evidence.clone(), policy);
-    let story = Story::read(&hindsight, policy, None);
+    let task_state = TaskState::derive(&hindsight, policy, None);
     let records = evidence.records(policy, None);
     let ByDeploy { deploys, foreign } = by_deploy(records.clone());
     let contradictions = deploys.iter().flat_map(DeployRecords::contradictions);
@@ -181,8 +181,8 @@ pub fn tell(evidence: &Evidence, policy: &Policy, show_restricted: bool) -> Hist
         contradicting: contradicting.collect(),
         foreign: foreign.iter().map(|standing| standing.moment.transaction).collect(),
         verdict: rules::evaluate(evidence, policy, &intent, None),
-        words: rules::standing_words(evidence, policy, &story),
-        story: &story,
+        words: rules::standing_words(evidence, policy, &task_state),
+        task_state: &task_state,
         records: &records,
         hide: evidence.is_restricted(&policy.open_spaces) && !show_restricted,
     };
@@ -241,10 +241,10 @@ struct Teller<'a> {
     contradicting: BTreeMap<TransactionId, TransactionId>,
     /// The records that speak of the deploy of somebody else.
     foreign: BTreeSet<TransactionId>,
-    story: &'a Story,
+    task_state: &'a TaskState,
     verdict: Verdict,
     words: Vec<StandingWord>,
-    records: &'a [Standing],
+    records: &'a [PostedRecord],
     hide: bool,
 }
 

@@ -1,7 +1,7 @@
 //! Records of deploys, and comments that claim to be one.
 //!
-//! In the room: what each says, and whether it is believed. Not in the room: how a record is written and read (see
-//! [`crate::record`]).
+//! Responsible for what each says, and whether it is believed. Not responsible for how a record is written and read
+//! (see [`crate::record`]).
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! What was stated about the deploy, where, and what became of it.
 //!
-//! In the room: the reason and the rest of what approvers agree to, place by place. Not in the room: which change of
-//! it makes approvals outdated (the evidence knows).
+//! Responsible for the reason and the rest of what approvers agree to, place by place. Not responsible for which change
+//! of it makes approvals outdated (the evidence knows).
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ impl Teller<'_> {
     pub(super) fn statements(&self) -> Vec<Entry> {
         let mut places = Places::new();
         let mut entries = Vec::new();
-        for happening in happenings(self.evidence, self.policy, None, &self.story.removals) {
+        for happening in happenings(self.evidence, self.policy, None, &self.task_state.removals) {
             for key in STATED {
                 let Some(value) = happening.value(key) else { continue };
                 let slot = (key, happening.source);

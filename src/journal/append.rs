@@ -14,7 +14,7 @@ use std::time::Duration;
 use rusqlite::{Transaction, TransactionBehavior, params};
 
 use super::error::JournalError;
-use super::event::{Event, Step, What};
+use super::event::{Event, EventKind, Step};
 use super::reader::{begin, fold, in_flight, merge, read_events};
 use super::reserve::Reserve;
 use super::setup::BUSY;
@@ -102,7 +102,7 @@ impl Journal {
     /// nothing any more.
     pub(super) fn keep_room(&mut self, deploy: DeployId) -> Result<(), JournalError> {
         self.go_on(deploy);
-        let path = self.reader.folder.reserve(deploy);
+        let path = self.reader.directory.reserve(deploy);
         let Some(beside) = self.beside.as_mut().filter(|beside| beside.deploy == deploy) else { return Ok(()) };
         beside.reserve =
             Some(Reserve::make(&path, &beside.base).map_err(|source| JournalError::NoRoom { path, source })?);
@@ -127,7 +127,7 @@ impl Journal {
 
     /// Proves that such room can be kept, and gives it up again.
     pub(super) fn try_room(&self) -> Result<(), JournalError> {
-        let path = self.reader.folder.trial_reserve();
+        let path = self.reader.directory.trial_reserve();
         let removed = |reserve: Reserve| match reserve.remove() {
             // Another process tried at the same time.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -252,7 +252,7 @@ impl Journal {
         missed: Vec<Event>,
         next: &impl Fn(Option<&DeployState>) -> Vec<Event>,
     ) -> Result<(DeployState, Vec<Event>), JournalError> {
-        let (path, folder) = (self.reader.path.clone(), self.reader.folder.clone());
+        let (path, directory) = (self.reader.path.clone(), self.reader.directory.clone());
         let error = |source| JournalError::sqlite("write", &path, source);
         let bad = |source| JournalError::BadHistory { path: path.clone(), deploy, source };
         let refused = |source| JournalError::Refused { deploy, source };
@@ -269,7 +269,7 @@ impl Journal {
                 Some(state) => state.apply(&event).map_err(refused)?,
                 None => {
                     let begun = begin(&event, deploy).map_err(refused)?;
-                    if let Some(other) = in_flight(&transaction, &folder, begun.intent())? {
+                    if let Some(other) = in_flight(&transaction, &directory, begun.intent())? {
                         return Err(JournalError::InFlight { task: begun.intent().task, other: Box::new(other) });
                     }
                     state = Some(begun);
@@ -331,7 +331,7 @@ enum InsertError {
 
 fn insert(transaction: &Transaction<'_>, deploy: DeployId, event: &Event) -> Result<(), InsertError> {
     let data = event.to_data().map_err(InsertError::Encode)?;
-    if let What::Step(Step::Intent(intent)) = &event.what {
+    if let EventKind::Step(Step::Intent(intent)) = &event.what {
         transaction
             .prepare_cached("INSERT INTO deploy (id, closed, undelivered, task) VALUES (?1, 0, 0, ?2)")
             .and_then(|mut insert| insert.execute(params![deploy.to_string(), intent.task.to_string()]))

@@ -1,6 +1,6 @@
 //! What can go wrong with the journal, always with the path and what to do about it.
 //!
-//! In the room: the error type and how SQLite's codes become it.
+//! Responsible for the error type and how SQLite's codes become it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,10 +16,12 @@ use crate::safe_path::PathError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JournalError {
-    /// The folder cannot be made or looked at.
-    #[error("cannot use {path} as the state folder: {source}; name a folder that you can write to as the state folder")]
-    Folder {
-        /// The folder.
+    /// The directory cannot be made or looked at.
+    #[error(
+        "cannot use {path} as the state directory: {source}; name a directory that you can write to as the state directory"
+    )]
+    Directory {
+        /// The directory.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
@@ -30,7 +32,7 @@ pub enum JournalError {
     /// A file in the directory belongs to somebody else.
     #[error("{path} belongs to uid {owner}, and the gate runs as uid {own}; run it as its owner, or chown it")]
     WrongOwner {
-        /// The folder or file.
+        /// The directory or file.
         path: PathBuf,
         /// Whose it is.
         owner: u32,
@@ -38,7 +40,7 @@ pub enum JournalError {
         own: u32,
     },
     /// A lock file cannot be opened, locked or removed.
-    #[error("cannot lock {path}: {source}; see that its folder can be written to")]
+    #[error("cannot lock {path}: {source}; see that its directory can be written to")]
     Lock {
         /// The file.
         path: PathBuf,
@@ -46,7 +48,7 @@ pub enum JournalError {
         source: io::Error,
     },
     /// The journal cannot be written.
-    #[error("the journal {path} cannot be written: {reason}; see that its folder can be written to")]
+    #[error("the journal {path} cannot be written: {reason}; see that its directory can be written to")]
     NotWritable {
         /// The file.
         path: PathBuf,

@@ -1,6 +1,6 @@
 //! What the journal remembers: the events of one deploy, each a fact that was known at one instant.
 //!
-//! In the room: the events as data, and how one is written as a row. Not in the room: which may follow which (the
+//! Responsible for the events as data, and how one is written as a row. Not responsible for which may follow which (the
 //! [state](super::state) knows) and where they are kept. A new kind of event, or a new meaning of an old one, needs a
 //! new version of the schema: an older gate must refuse the journal, not skip what it does not know.
 
@@ -17,12 +17,12 @@ pub struct Event {
     /// When it was known.
     pub at: Timestamp,
     /// What was known.
-    pub what: What,
+    pub what: EventKind,
 }
 
 /// What an event says: a step of the deploy, or of the way of one of its records to the task.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
+pub enum EventKind {
     /// Written by the process that owns the deploy, or by the one that recovers it.
     Step(Step),
     /// Written by whoever holds the outbox.
@@ -32,7 +32,7 @@ pub enum What {
 /// Whether the gate runs the deploy or writes down one that was made by other means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Way {
+pub enum DeployMode {
     /// `run`: records `started` and `finished`.
     Run,
     /// `record`: a record `recorded`, or the `finished` of a deploy that was stranded on another host.
@@ -79,7 +79,7 @@ impl ServerMarks {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
     /// Run or record.
-    pub way: Way,
+    pub way: DeployMode,
     /// The task.
     pub task: TaskId,
     /// The server that the task is on: a task's number means nothing on another.
@@ -327,13 +327,13 @@ impl Delivery {
     }
 }
 
-impl From<Step> for What {
+impl From<Step> for EventKind {
     fn from(step: Step) -> Self {
         Self::Step(step)
     }
 }
 
-impl From<Delivery> for What {
+impl From<Delivery> for EventKind {
     fn from(delivery: Delivery) -> Self {
         Self::Delivery(delivery)
     }
@@ -341,32 +341,32 @@ impl From<Delivery> for What {
 
 impl Event {
     /// What was known at an instant.
-    pub fn new(at: Timestamp, what: impl Into<What>) -> Self {
+    pub fn new(at: Timestamp, what: impl Into<EventKind>) -> Self {
         Self { at, what: what.into() }
     }
 
     /// The name of its kind, as the journal writes it.
     pub fn kind(&self) -> &'static str {
         match &self.what {
-            What::Step(step) => step.kind(),
-            What::Delivery(delivery) => delivery.kind(),
+            EventKind::Step(step) => step.kind(),
+            EventKind::Delivery(delivery) => delivery.kind(),
         }
     }
 
     /// The JSON of its row.
     pub(super) fn to_data(&self) -> Result<String, serde_json::Error> {
         match &self.what {
-            What::Step(step) => serde_json::to_string(step),
-            What::Delivery(delivery) => serde_json::to_string(delivery),
+            EventKind::Step(step) => serde_json::to_string(step),
+            EventKind::Delivery(delivery) => serde_json::to_string(delivery),
         }
     }
 
     /// Reads a row back.
     pub(super) fn from_data(at: Timestamp, kind: &str, data: &str) -> Result<Self, serde_json::Error> {
         let what = if Delivery::KINDS.contains(&kind) {
-            What::Delivery(serde_json::from_str(data)?)
+            EventKind::Delivery(serde_json::from_str(data)?)
         } else {
-            What::Step(serde_json::from_str(data)?)
+            EventKind::Step(serde_json::from_str(data)?)
         };
         let event = Self { at, what };
         if event.kind() != kind {

@@ -20,25 +20,25 @@ use crate::safe_path::{self, Trust};
 /// How the name of a file beside the journal ends.
 const RESERVE: &str = "reserve";
 
-/// Where everything in the state folder is.
+/// Where everything in the state directory is.
 #[derive(Debug, Clone)]
-pub(super) struct Folder {
+pub(super) struct Directory {
     root: PathBuf,
 }
 
-impl Folder {
-    /// Opens the folder, or makes it with the folders above it.
+impl Directory {
+    /// Opens the directory, or makes it with the directories above it.
     pub(super) fn create(root: &Path) -> Result<Self, JournalError> {
-        let folder = Self { root: root.to_owned() };
+        let directory = Self { root: root.to_owned() };
         if safe_path::private_directory(root, Trust::of_process())? {
             let parent = root.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
             sync(parent)?;
         }
-        safe_path::private_directory(&folder.deploys(), Trust::of_process())?;
-        Ok(folder)
+        safe_path::private_directory(&directory.deploys(), Trust::of_process())?;
+        Ok(directory)
     }
 
-    /// Opens the folder where it is one; `None` where nothing is there.
+    /// Opens the directory where it is one; `None` where nothing is there.
     pub(super) fn existing(root: &Path) -> Result<Option<Self>, JournalError> {
         let there = safe_path::existing_private_directory(root, Trust::of_process())?;
         Ok(there.then(|| Self { root: root.to_owned() }))
@@ -76,7 +76,7 @@ impl Folder {
     /// The deploys that have such a file, oldest first.
     pub(super) fn reserved(&self) -> Result<Vec<DeployId>, JournalError> {
         let path = self.deploys();
-        let error = |source| JournalError::Folder { path: path.clone(), source };
+        let error = |source| JournalError::Directory { path: path.clone(), source };
         let entries = match fs::read_dir(&path) {
             Ok(entries) => entries,
             Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -97,22 +97,22 @@ impl Folder {
         self.root.join("deploys")
     }
 
-    /// Makes the names of new files in the folder last.
+    /// Makes the names of new files in the directory last.
     pub(super) fn sync(&self) -> Result<(), JournalError> {
         sync(&self.root)
     }
 }
 
-/// A file that was made outlives a crash of the machine only when its folder is synced too, as fsync(2) says.
-fn sync(folder: &Path) -> Result<(), JournalError> {
-    File::open(folder)
+/// A file that was made outlives a crash of the machine only when its directory is synced too, as fsync(2) says.
+fn sync(directory: &Path) -> Result<(), JournalError> {
+    File::open(directory)
         .and_then(|opened| opened.sync_all())
-        .map_err(|source| JournalError::Folder { path: folder.to_owned(), source })
+        .map_err(|source| JournalError::Directory { path: directory.to_owned(), source })
 }
 
 /// Gives a file of ours the mode 0600. By its path: SQLite loses its locks where its file is opened beside it.
 pub(super) fn make_private(path: &Path) -> Result<(), JournalError> {
-    let error = |source| JournalError::Folder { path: path.to_owned(), source };
+    let error = |source| JournalError::Directory { path: path.to_owned(), source };
     let metadata = fs::metadata(path).map_err(error)?;
     check_owner(path, &metadata)?;
     if metadata.mode() & 0o7777 != 0o600 {

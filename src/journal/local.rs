@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 
-use super::event::Way;
+use super::event::DeployMode;
 use super::state::DeployState;
 use crate::ids::{DeployId, Phid, User};
 use crate::record::Outcome;
@@ -52,7 +52,7 @@ impl LocalDeploy {
     pub(super) fn of<E>(state: &DeployState, is_alive: impl FnOnce() -> Result<bool, E>) -> Result<Option<Self>, E> {
         let progress = match state.end() {
             Some((outcome, at)) => Progress::Ended { outcome, at },
-            None if state.intent().way == Way::Record => return Ok(None),
+            None if state.intent().way == DeployMode::Record => return Ok(None),
             None if is_alive()? => Progress::Running,
             None => Progress::Stranded,
         };

@@ -1,8 +1,8 @@
 //! Who is alive, and who may send: locks that the kernel drops when their holder dies, never leases that time out.
 //!
-//! In the room: flock(2) on files of the state folder. Rust opens files close-on-exec, so the child of the gate does
-//! not inherit a lock and keep its dead parent alive. Waiting for a lock blocks the thread: an async caller tries
-//! with [`How::TryNow`] between its own pauses.
+//! Responsible for flock(2) on files of the state directory. Rust opens files close-on-exec, so the child of the gate
+//! does not inherit a lock and keep its dead parent alive. Waiting for a lock blocks the thread: an async caller tries
+//! with [`LockWait::TryNow`] between its own pauses.
 //!
 //! The file of a deploy is removed when it is done. Whoever gets a lock therefore looks whether its file is still the
 //! one of that name: a lock on a removed file locks nothing.
@@ -21,7 +21,7 @@ use crate::ids::DeployId;
 
 /// How long to wait for a lock.
 #[derive(Debug, Clone, Copy)]
-pub enum How {
+pub enum LockWait {
     /// As long as it takes.
     Wait,
     /// Not at all.
@@ -41,7 +41,7 @@ pub struct Ownership {
     _file: File,
 }
 
-/// This process alone may send records of this state folder to one server, while this value lives. A server that hangs
+/// This process alone may send records of this state directory to one server, while this value lives. A server that hangs
 /// holds up nobody who writes to another.
 #[derive(Debug)]
 pub struct OutboxLock {
@@ -52,7 +52,7 @@ pub struct OutboxLock {
 
 impl Ownership {
     pub(super) fn take(path: PathBuf, deploy: DeployId) -> Result<Self, JournalError> {
-        match lock(&path, How::TryNow)? {
+        match lock(&path, LockWait::TryNow)? {
             Some(file) => Ok(Self { deploy, path, _file: file }),
             None => Err(JournalError::Owned { deploy }),
         }
@@ -72,7 +72,7 @@ impl Drop for Ownership {
 }
 
 impl OutboxLock {
-    pub(super) fn take(path: &Path, server: &Url, how: How) -> Result<Option<Self>, JournalError> {
+    pub(super) fn take(path: &Path, server: &Url, how: LockWait) -> Result<Option<Self>, JournalError> {
         Ok(lock(path, how)?.map(|file| Self { server: server.clone(), _file: Some(file) }))
     }
 
@@ -106,7 +106,7 @@ pub(super) fn is_held(path: &Path) -> Result<bool, JournalError> {
 }
 
 /// Opens and locks the file of this name; `None` where another holds it for longer than may be waited.
-pub(super) fn lock(path: &Path, how: How) -> Result<Option<File>, JournalError> {
+pub(super) fn lock(path: &Path, how: LockWait) -> Result<Option<File>, JournalError> {
     let error = |source| JournalError::Lock { path: path.to_owned(), source };
     loop {
         let file = OpenOptions::new()
@@ -130,24 +130,24 @@ pub(super) fn lock(path: &Path, how: How) -> Result<Option<File>, JournalError> 
     }
 }
 
-fn acquire(file: &File, how: How) -> io::Result<bool> {
+fn acquire(file: &File, how: LockWait) -> io::Result<bool> {
     loop {
         let tried = match how {
-            How::Wait => file.lock().map_err(TryLockError::Error),
-            How::TryNow | How::Until(_) => file.try_lock(),
+            LockWait::Wait => file.lock().map_err(TryLockError::Error),
+            LockWait::TryNow | LockWait::Until(_) => file.try_lock(),
         };
         match (tried, how) {
             (Ok(()), _) => return Ok(true),
             (Err(TryLockError::Error(error)), _) if error.kind() == io::ErrorKind::Interrupted => {}
             (Err(TryLockError::Error(error)), _) => return Err(error),
-            (Err(TryLockError::WouldBlock), How::Until(deadline)) => {
+            (Err(TryLockError::WouldBlock), LockWait::Until(deadline)) => {
                 let left = deadline.saturating_duration_since(Instant::now());
                 if left.is_zero() {
                     return Ok(false);
                 }
                 thread::sleep(left.min(PAUSE));
             }
-            (Err(TryLockError::WouldBlock), How::TryNow | How::Wait) => return Ok(false),
+            (Err(TryLockError::WouldBlock), LockWait::TryNow | LockWait::Wait) => return Ok(false),
         }
     }
 }
@@ -170,8 +170,8 @@ mod tests {
 
     #[test]
     fn a_file_that_was_removed_or_replaced_is_not_the_one_of_its_name() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lock");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
         let first = File::create(&path).unwrap();
         assert!(is_named(&first, &path).unwrap());
         fs::remove_file(&path).unwrap();
@@ -183,14 +183,14 @@ mod tests {
 
     #[test]
     fn owners_that_come_and_go_are_never_two_at_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lock");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
         let owners = AtomicU32::new(0);
         let most = AtomicU32::new(0);
         let contend = || {
             for _ in 0..1000 {
                 // Waiting widens the gap between opening the file and having its lock.
-                let file = lock(&path, How::Wait).unwrap();
+                let file = lock(&path, LockWait::Wait).unwrap();
                 most.fetch_max(owners.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 for _ in 0..10 {
                     thread::yield_now();

@@ -1,18 +1,19 @@
 //! The journal: the gate's durable local memory, written before the step that it speaks of.
 //!
-//! In the room: what happened to each deploy, as a log of [events](Event); where each stands, as a [fold](DeployState)
-//! over it; what a dead gate [left unsaid](recover()); the [outbox](Undelivered) of records that are not known to be on
-//! their task; and the locks that tell who is alive and who may send. Not in the room: the network, the child, and the
-//! text of a comment, which the record module makes from the [`Record`](crate::record::Record) that is kept here.
+//! Responsible for what happened to each deploy, as a log of [events](Event); where each stands, as a
+//! [fold](DeployState) over it; what a dead gate [left unsaid](recover()); the [outbox](Undelivered) of records that
+//! are not known to be on their task; and the locks that tell who is alive and who may send. Not responsible for the
+//! network, the child, and the text of a comment, which the record module makes from the
+//! [`Record`](crate::record::Record) that is kept here.
 //!
 //! ```
 //! use jiff::Timestamp;
 //! use phabgate::ids::DeployId;
 //! use phabgate::journal::Journal;
 //!
-//! # let folder = tempfile::tempdir()?;
-//! # let folder = folder.path().join("state");
-//! let mut journal = Journal::open(&folder)?;
+//! # let directory = tempfile::tempdir()?;
+//! # let directory = directory.path().join("state");
+//! let mut journal = Journal::open(&directory)?;
 //! // Before anything else: tell the truth about the deploys whose gate was killed.
 //! let recovered = journal.recover_stranded(Timestamp::now(), std::time::Duration::from_secs(60))?;
 //! assert!(recovered.is_empty());
@@ -61,11 +62,12 @@ mod tests;
 pub use self::append::Kept;
 pub use self::error::JournalError;
 pub use self::event::{
-    Answer, Delivery, EndElsewhere, Event, GivenUp, Identity, Intent, ServerMarks, Step, TaskSeen, Way, What,
+    Answer, Delivery, DeployMode, EndElsewhere, Event, EventKind, GivenUp, Identity, Intent, ServerMarks, Step,
+    TaskSeen,
 };
 pub use self::local::{LocalDeploy, Progress};
-pub use self::lock::{How, OutboxLock, Ownership};
-pub use self::outbox::{EntryState, OutboxEntry, Outgoing, Phase, Place, Undelivered};
+pub use self::lock::{LockWait, OutboxLock, Ownership};
+pub use self::outbox::{DeliveryState, EntryState, OutboxEntry, Outgoing, Phase, Undelivered};
 pub use self::reader::JournalReader;
 pub use self::recover::{EndOnTask, conclude, recover};
 pub use self::state::{DeployState, Illegal, IllegalTransition, Stage, outcome_of};

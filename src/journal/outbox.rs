@@ -1,7 +1,7 @@
 //! The outbox: the records that are due on a task and not known to be there.
 //!
-//! In the room: the way of one record to its task, and the outbox as `outbox list` shows it. Not in the room: who sends
-//! a record and how it is read back.
+//! Responsible for the way of one record to its task, and the outbox as `outbox list` shows it. Not responsible for who
+//! sends a record and how it is read back.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use crate::record::{self, Record};
 
 /// Where a record that was queued is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum DeliveryState {
     /// Surely not on the task.
     Ready,
     /// Nobody knows.
@@ -59,7 +59,7 @@ pub struct Outgoing {
     /// When it was queued.
     pub queued_at: Timestamp,
     /// Where it is.
-    pub place: Place,
+    pub place: DeliveryState,
     /// How often it was sent.
     pub attempts: u32,
     /// The accounts that sent it: whose comments a read-back must look through.
@@ -128,7 +128,7 @@ impl Outgoing {
         Self {
             record,
             queued_at: at,
-            place: Place::Ready,
+            place: DeliveryState::Ready,
             attempts: 0,
             authors: BTreeSet::new(),
             server: None,
@@ -137,7 +137,7 @@ impl Outgoing {
     }
 
     pub(super) fn sending(&mut self, at: Timestamp, author: &Phid<User>, server: &Url, settle_at: Timestamp) {
-        self.place = Place::Unclear { since: at, settle_at, answer: Answer::Unclear };
+        self.place = DeliveryState::Unclear { since: at, settle_at, answer: Answer::Unclear };
         self.attempts = self.attempts.saturating_add(1);
         self.authors.insert(author.clone());
         self.server = Some(server.clone());
@@ -145,18 +145,21 @@ impl Outgoing {
 
     /// Whether people may see it on the task.
     pub fn may_be_on_task(&self) -> bool {
-        matches!(self.place, Place::Unclear { .. } | Place::Delivered { .. })
+        matches!(self.place, DeliveryState::Unclear { .. } | DeliveryState::Delivered { .. })
     }
 
     /// What is left to do, where `due` says whether it should still be sent if it is surely not there.
     pub(super) fn undelivered(&self, due: bool) -> Option<Undelivered> {
         let phase = match &self.place {
-            Place::Ready if due => Phase::Ready,
-            Place::Refused { seen, .. } if due => Phase::Refused { seen: seen.clone() },
-            Place::Unclear { since, settle_at, answer } => {
+            DeliveryState::Ready if due => Phase::Ready,
+            DeliveryState::Refused { seen, .. } if due => Phase::Refused { seen: seen.clone() },
+            DeliveryState::Unclear { since, settle_at, answer } => {
                 Phase::Unclear { since: *since, settle_at: *settle_at, answer: *answer }
             }
-            Place::Ready | Place::Refused { .. } | Place::Dropped { .. } | Place::Delivered { .. } => return None,
+            DeliveryState::Ready
+            | DeliveryState::Refused { .. }
+            | DeliveryState::Dropped { .. }
+            | DeliveryState::Delivered { .. } => return None,
         };
         Some(Undelivered {
             event: self.record.event,

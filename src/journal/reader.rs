@@ -8,8 +8,8 @@ use rusqlite::Connection;
 use url::Url;
 
 use super::error::JournalError;
-use super::event::{Event, Intent, ServerMarks, Way, What};
-use super::files::Folder;
+use super::event::{DeployMode, Event, EventKind, Intent, ServerMarks};
+use super::files::Directory;
 use super::local::LocalDeploy;
 use super::lock;
 use super::outbox::OutboxEntry;
@@ -22,7 +22,7 @@ use crate::ids::{DeployId, TaskId};
 #[derive(Debug)]
 pub struct JournalReader {
     pub(super) connection: Connection,
-    pub(super) folder: Folder,
+    pub(super) directory: Directory,
     pub(super) path: PathBuf,
     /// The version of its schema: an older one can be read, too.
     pub(super) version: i64,
@@ -40,8 +40,8 @@ impl JournalReader {
     /// Where the journal cannot be read.
     pub fn events(&self, deploy: DeployId) -> Result<Vec<Event>, JournalError> {
         let events = read_events(&self.connection, &self.path, deploy)?;
-        let path = self.folder.reserve(deploy);
-        let beside = reserve::read(&path).map_err(|source| JournalError::Folder { path, source })?;
+        let path = self.directory.reserve(deploy);
+        let beside = reserve::read(&path).map_err(|source| JournalError::Directory { path, source })?;
         merge(events, beside).map_err(|source| self.bad_history(deploy, source))
     }
 
@@ -94,7 +94,7 @@ impl JournalReader {
     /// The deploys that are known by their file beside the database alone, which was lost.
     fn beside_alone(&self) -> Result<Vec<DeployId>, JournalError> {
         let mut alone = Vec::new();
-        for deploy in self.folder.reserved()? {
+        for deploy in self.directory.reserved()? {
             if !self.knows(deploy)? && !self.events(deploy)?.is_empty() {
                 alone.push(deploy);
             }
@@ -109,7 +109,7 @@ impl JournalReader {
     pub fn undelivered(&self) -> Result<Vec<DeployId>, JournalError> {
         let mut deploys = self.ids(schema::UNDELIVERED, [])?;
         // The index does not know what is beside the database.
-        for deploy in self.folder.reserved()? {
+        for deploy in self.directory.reserved()? {
             if !deploys.contains(&deploy) && !self.events(deploy)?.is_empty() {
                 deploys.push(deploy);
             }
@@ -192,7 +192,7 @@ impl JournalReader {
     /// # Errors
     /// Where the lock cannot be asked for.
     pub fn is_alive(&self, deploy: DeployId) -> Result<bool, JournalError> {
-        lock::is_held(&self.folder.deploy_lock(deploy))
+        lock::is_held(&self.directory.deploy_lock(deploy))
     }
 
     fn ids(&self, sql: &str, parameters: impl rusqlite::Params) -> Result<Vec<DeployId>, JournalError> {
@@ -221,7 +221,7 @@ pub(super) fn merge(past: Vec<Event>, beside: Vec<Event>) -> Result<Vec<Event>, 
     for event in missing {
         match state.apply(&event) {
             Ok(()) => all.push(event),
-            Err(_) if matches!(event.what, What::Delivery(_)) => {}
+            Err(_) if matches!(event.what, EventKind::Delivery(_)) => {}
             Err(error) => return Err(error),
         }
     }
@@ -231,17 +231,17 @@ pub(super) fn merge(past: Vec<Event>, beside: Vec<Event>) -> Result<Vec<Event>, 
 /// The deploy of the same task that may still be under way, where the intent is to run one.
 pub(super) fn in_flight(
     connection: &Connection,
-    folder: &Folder,
+    directory: &Directory,
     intent: &Intent,
 ) -> Result<Option<LocalDeploy>, JournalError> {
-    if intent.way != Way::Run {
+    if intent.way != DeployMode::Run {
         return Ok(None);
     }
-    let path = folder.database();
+    let path = directory.database();
     for deploy in ids(connection, &path, schema::OF_TASK, [intent.task.to_string()])? {
         let state = fold(&read_events(connection, &path, deploy)?, &path, deploy)?;
         if state.intent().server == intent.server && !state.intent().marks.is_other(&intent.marks) {
-            let other = LocalDeploy::of(&state, || lock::is_held(&folder.deploy_lock(deploy)))?;
+            let other = LocalDeploy::of(&state, || lock::is_held(&directory.deploy_lock(deploy)))?;
             if let Some(other) = other.filter(LocalDeploy::is_in_flight) {
                 return Ok(Some(other));
             }

@@ -1,6 +1,6 @@
 //! The tables of the journal and the versions they went through.
 //!
-//! In the room: SQL. `event` is the truth and can only be added to. `deploy` is an index of it: which deploys are
+//! Responsible for SQL. `event` is the truth and can only be added to. `deploy` is an index of it: which deploys are
 //! still open, so that a start costs what is open and not what is old.
 
 use rusqlite::Connection;

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::error::JournalError;
-use super::files::{self, Folder};
-use super::lock::{self, How};
+use super::files::{self, Directory};
+use super::lock::{self, LockWait};
 use super::schema;
 
 /// How long another process may hold the database. Transactions take milliseconds; a disk under load takes longer.
@@ -19,18 +19,18 @@ pub(super) const BUSY: Duration = Duration::from_secs(20);
 /// The same for who only reads, and has somebody waiting for what it reads.
 pub(super) const BUSY_READER: Duration = Duration::from_secs(5);
 
-pub(super) fn setup_lock(folder: &Folder) -> Result<std::fs::File, JournalError> {
-    let path = folder.setup_lock();
-    lock::lock(&path, How::Until(Instant::now() + BUSY))?.ok_or(JournalError::Busy { path })
+pub(super) fn setup_lock(directory: &Directory) -> Result<std::fs::File, JournalError> {
+    let path = directory.setup_lock();
+    lock::lock(&path, LockWait::Until(Instant::now() + BUSY))?.ok_or(JournalError::Busy { path })
 }
 
-pub(super) fn connect(folder: &Folder, create: bool) -> Result<Connection, JournalError> {
-    let path = folder.database();
+pub(super) fn connect(directory: &Directory, create: bool) -> Result<Connection, JournalError> {
+    let path = directory.database();
     let error = |source| JournalError::sqlite("open", &path, source);
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
     let connection = Connection::open_with_flags(&path, flags).map_err(error)?;
-    // The file is made and still empty, and the folder is closed: nobody saw it with another mode.
+    // The file is made and still empty, and the directory is closed: nobody saw it with another mode.
     files::make_private(&path)?;
     connection.busy_timeout(BUSY).map_err(error)?;
     Ok(connection)

@@ -1,7 +1,7 @@
 //! Where a deploy stands: a pure fold over its events.
 //!
-//! In the room: the state, and which event may follow in which state. An event that may not is an error, so that a
-//! journal that was written wrongly is seen and never guessed about. Not in the room: what a dead gate leaves behind
+//! Responsible for the state, and which event may follow in which state. An event that may not is an error, so that a
+//! journal that was written wrongly is seen and never guessed about. Not responsible for what a dead gate leaves behind
 //! ([recover](super::recover) knows) and how events are kept.
 //!
 //! Two strands run side by side. The deploy itself goes
@@ -17,8 +17,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::event::{Delivery, EndElsewhere, Event, GivenUp, Intent, Step, Way, What};
-use super::outbox::{Outgoing, Place, Undelivered};
+use super::event::{Delivery, DeployMode, EndElsewhere, Event, EventKind, GivenUp, Intent, Step};
+use super::outbox::{DeliveryState, Outgoing, Undelivered};
 use crate::ids::DeployId;
 use crate::record::{self, ExitStatus, Outcome, Record};
 
@@ -163,7 +163,7 @@ impl DeployState {
     /// Where that is not an intent, or its template is of another task.
     pub fn begin(first: &Event) -> Result<Self, IllegalTransition> {
         let illegal = |why| IllegalTransition { kind: first.kind(), why };
-        let What::Step(Step::Intent(intent)) = &first.what else { return Err(illegal(Illegal::NoIntent)) };
+        let EventKind::Step(Step::Intent(intent)) = &first.what else { return Err(illegal(Illegal::NoIntent)) };
         if intent.template.task != intent.task {
             return Err(illegal(Illegal::OtherDeploy));
         }
@@ -184,8 +184,8 @@ impl DeployState {
     /// Where the event may not come now.
     pub fn apply(&mut self, event: &Event) -> Result<(), IllegalTransition> {
         match &event.what {
-            What::Step(step) => self.step(event.at, step),
-            What::Delivery(delivery) => self.delivery(event.at, delivery),
+            EventKind::Step(step) => self.step(event.at, step),
+            EventKind::Delivery(delivery) => self.delivery(event.at, delivery),
         }
         .map_err(|why| IllegalTransition { kind: event.kind(), why })
     }
@@ -236,7 +236,7 @@ impl DeployState {
     }
 
     fn next_stage(&self, at: Timestamp, step: &Step) -> Result<Stage, Illegal> {
-        if self.intent.way == Way::Record {
+        if self.intent.way == DeployMode::Record {
             return Err(Illegal::NotRun);
         }
         if self.closed {
@@ -276,15 +276,16 @@ impl DeployState {
         let ended = self.records.contains_key(&record::Event::Finished);
         match (self.intent.way, record.event) {
             // People may add what they know once the gate has said all that it knows, closed or not.
-            (Way::Run, record::Event::Recorded) if ended || self.elsewhere.is_some() => Ok(()),
+            (DeployMode::Run, record::Event::Recorded) if ended || self.elsewhere.is_some() => Ok(()),
             _ if self.closed => Err(Illegal::Closed),
-            (Way::Run, record::Event::Started) if !ended && self.stage == (Stage::NotStarted { why: None }) => Ok(()),
-            (Way::Run, record::Event::Finished) if self.is_true(record) => Ok(()),
-            (Way::Run, record::Event::Finished) => Err(Illegal::Untrue),
-            (Way::Record, record::Event::Finished | record::Event::Recorded) => Ok(()),
-            (Way::Run, record::Event::Started | record::Event::Recorded) | (Way::Record, record::Event::Started) => {
-                Err(Illegal::NotDue)
+            (DeployMode::Run, record::Event::Started) if !ended && self.stage == (Stage::NotStarted { why: None }) => {
+                Ok(())
             }
+            (DeployMode::Run, record::Event::Finished) if self.is_true(record) => Ok(()),
+            (DeployMode::Run, record::Event::Finished) => Err(Illegal::Untrue),
+            (DeployMode::Record, record::Event::Finished | record::Event::Recorded) => Ok(()),
+            (DeployMode::Run, record::Event::Started | record::Event::Recorded)
+            | (DeployMode::Record, record::Event::Started) => Err(Illegal::NotDue),
         }
     }
 
@@ -307,10 +308,12 @@ impl DeployState {
         let due = self.is_due(delivery.event());
         let outgoing = self.records.get_mut(&delivery.event()).ok_or(Illegal::NotQueued)?;
         let unclear = match &outgoing.place {
-            Place::Delivered { .. } => return Err(Illegal::AlreadyDelivered),
-            Place::Dropped { .. } if !matches!(delivery, Delivery::Delivered { .. }) => return Err(Illegal::GivenUp),
-            Place::Ready | Place::Refused { .. } | Place::Dropped { .. } => None,
-            Place::Unclear { settle_at, answer, .. } => Some((*settle_at, *answer)),
+            DeliveryState::Delivered { .. } => return Err(Illegal::AlreadyDelivered),
+            DeliveryState::Dropped { .. } if !matches!(delivery, Delivery::Delivered { .. }) => {
+                return Err(Illegal::GivenUp);
+            }
+            DeliveryState::Ready | DeliveryState::Refused { .. } | DeliveryState::Dropped { .. } => None,
+            DeliveryState::Unclear { settle_at, answer, .. } => Some((*settle_at, *answer)),
         };
         match (delivery, unclear) {
             (Delivery::Sending { .. }, Some(_)) => return Err(Illegal::Unsettled),
@@ -319,14 +322,14 @@ impl DeployState {
                 outgoing.sending(at, author, server, *settle_at);
             }
             (Delivery::Dropped { because: GivenUp::Refused, .. }, _)
-                if !matches!(outgoing.place, Place::Refused { .. }) =>
+                if !matches!(outgoing.place, DeliveryState::Refused { .. }) =>
             {
                 return Err(Illegal::NotRefused);
             }
-            (Delivery::Dropped { .. }, _) => outgoing.place = Place::Dropped { at },
+            (Delivery::Dropped { .. }, _) => outgoing.place = DeliveryState::Dropped { at },
             // A record that was given up as missing can still turn up, sent by another host or from a slow queue.
             (Delivery::Delivered { transaction, phid, .. }, _) => {
-                outgoing.place = Place::Delivered { transaction: *transaction, phid: phid.clone(), at };
+                outgoing.place = DeliveryState::Delivered { transaction: *transaction, phid: phid.clone(), at };
                 // A `started` that turns up after all must not stand there without an end.
                 self.closed &= !self.owes_finished();
             }
@@ -338,12 +341,12 @@ impl DeployState {
                 None,
             ) => return Err(Illegal::NotSending),
             (Delivery::NotSent { why, .. }, Some(_)) => {
-                outgoing.place = Place::Ready;
+                outgoing.place = DeliveryState::Ready;
                 outgoing.last_error = Some(why.clone());
             }
             (Delivery::Unclear { why, settle_at: later, answer: now, .. }, Some(_)) => {
                 outgoing.last_error = Some(why.clone());
-                if let Place::Unclear { settle_at, answer, .. } = &mut outgoing.place {
+                if let DeliveryState::Unclear { settle_at, answer, .. } = &mut outgoing.place {
                     *settle_at = match now.ends_the_attempt() {
                         true => at,
                         false => (*settle_at).max(later.unwrap_or(*settle_at)),
@@ -357,10 +360,10 @@ impl DeployState {
                 return Err(Illegal::TooEarly);
             }
             (Delivery::Missing { .. }, Some((_, answer))) if answer.is_refusal() => return Err(Illegal::WasRefused),
-            (Delivery::Missing { .. }, Some(_)) => outgoing.place = Place::Ready,
+            (Delivery::Missing { .. }, Some(_)) => outgoing.place = DeliveryState::Ready,
             (Delivery::Refused { .. }, Some((_, answer))) if !answer.is_refusal() => return Err(Illegal::NotRefused),
             (Delivery::Refused { seen, .. }, Some(_)) => {
-                outgoing.place = Place::Refused { since: at, seen: seen.clone() };
+                outgoing.place = DeliveryState::Refused { since: at, seen: seen.clone() };
             }
         }
         Ok(())
@@ -386,7 +389,7 @@ impl DeployState {
     /// Whether an end that somebody else put on the task would be the end of this deploy: the gate is gone, and has neither
     /// seen nor told one.
     pub fn awaits_end(&self) -> bool {
-        if self.intent.way != Way::Run || self.elsewhere.is_some() || matches!(self.stage, Stage::Ended { .. }) {
+        if self.intent.way != DeployMode::Run || self.elsewhere.is_some() || matches!(self.stage, Stage::Ended { .. }) {
             return false;
         }
         let unsaid = |finished: &Outgoing| !finished.may_be_on_task() && finished.record.exit.is_none();
@@ -491,7 +494,7 @@ impl DeployState {
     pub fn finished_record(&self) -> Record {
         let latest = self.records.get(&record::Event::Started).map_or(&self.intent.template, |started| &started.record);
         let announced = match self.records.get(&record::Event::Started).map(|started| &started.place) {
-            Some(Place::Delivered { transaction, .. }) => Some(*transaction),
+            Some(DeliveryState::Delivered { transaction, .. }) => Some(*transaction),
             _ => None,
         };
         let (outcome, started, finished, exit) = match self.stage {

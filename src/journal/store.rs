@@ -14,8 +14,8 @@ use url::Url;
 use super::append::Beside;
 use super::error::JournalError;
 use super::event::{Delivery, Event, Step};
-use super::files::Folder;
-use super::lock::{How, OutboxLock, Ownership};
+use super::files::Directory;
+use super::lock::{LockWait, OutboxLock, Ownership};
 use super::reader::{JournalReader, read_events};
 use super::recover::{EndOnTask, conclude, recover};
 use super::reserve;
@@ -58,22 +58,22 @@ impl Deref for Journal {
 }
 
 impl Journal {
-    /// Opens the journal in this state folder; makes both where they are missing, closed to everyone else.
+    /// Opens the journal in this state directory; makes both where they are missing, closed to everyone else.
     ///
     /// # Errors
     /// Where it cannot be written, is damaged, is open to others, belongs to somebody else, or is of a newer gate.
     pub fn open(dir: &Path) -> Result<Self, JournalError> {
-        let folder = Folder::create(dir)?;
-        let path = folder.database();
-        if !path.try_exists().map_err(|source| JournalError::Folder { path: path.clone(), source })? {
+        let directory = Directory::create(dir)?;
+        let path = directory.database();
+        if !path.try_exists().map_err(|source| JournalError::Directory { path: path.clone(), source })? {
             // Under a lock of our own: SQLite's switch of its mode does not wait for its own locks.
-            let _setup = setup_lock(&folder)?;
-            connect(&folder, true)?;
-            folder.sync()?;
+            let _setup = setup_lock(&directory)?;
+            connect(&directory, true)?;
+            directory.sync()?;
         }
-        let mut connection = connect(&folder, false)?;
+        let mut connection = connect(&directory, false)?;
         if needs_setup(&connection, &path)? {
-            let _setup = setup_lock(&folder)?;
+            let _setup = setup_lock(&directory)?;
             set_up(&mut connection, &path)?;
         }
         make_durable(&connection, &path)?;
@@ -83,36 +83,36 @@ impl Journal {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .and_then(Transaction::rollback)
             .map_err(error)?;
-        Ok(Self { reader: JournalReader { connection, folder, path, version: schema::VERSION }, beside: None })
+        Ok(Self { reader: JournalReader { connection, directory, path, version: schema::VERSION }, beside: None })
     }
 
-    /// Opens the journal for reading; `None` where none was ever made in this folder.
+    /// Opens the journal for reading; `None` where none was ever made in this directory.
     ///
     /// # Errors
     /// Where it cannot be read, is damaged, is open to others, belongs to somebody else, or is of a newer gate.
     pub fn open_read_only(dir: &Path) -> Result<Option<JournalReader>, JournalError> {
-        let Some(folder) = Folder::existing(dir)? else { return Ok(None) };
-        let path = folder.database();
+        let Some(directory) = Directory::existing(dir)? else { return Ok(None) };
+        let path = directory.database();
         let error = |source| JournalError::sqlite("open", &path, source);
-        if path.try_exists().map_err(|source| JournalError::Folder { path: path.clone(), source })? {
+        if path.try_exists().map_err(|source| JournalError::Directory { path: path.clone(), source })? {
             // What a gate that was killed in the middle of a write left half done is undone by who opens it next, for which
             // the file has to be open for writing. Nothing else is written.
-            let connection = connect(&folder, false)?;
+            let connection = connect(&directory, false)?;
             connection.busy_timeout(BUSY_READER).map_err(error)?;
             connection.execute_batch("PRAGMA query_only = ON").map_err(error)?;
             // Version 0: made and not yet set up, by a gate that runs this instant or was killed. Nothing is in it.
             match checked_version(&connection, &path)? {
                 0 => {}
-                version => return Ok(Some(JournalReader { connection, folder, path, version })),
+                version => return Ok(Some(JournalReader { connection, directory, path, version })),
             }
         }
-        if folder.reserved()?.is_empty() {
+        if directory.reserved()?.is_empty() {
             return Ok(None);
         }
         // The database is gone, and what was kept beside it is not.
         let connection = Connection::open_in_memory().and_then(|empty| schema::migrate(&empty, 0).map(|()| empty));
         let version = schema::VERSION;
-        Ok(Some(JournalReader { connection: connection.map_err(error)?, folder, path, version }))
+        Ok(Some(JournalReader { connection: connection.map_err(error)?, directory, path, version }))
     }
 
     /// Makes this process the owner of a deploy, until the value is dropped or the process dies.
@@ -120,15 +120,15 @@ impl Journal {
     /// # Errors
     /// Where another process owns it, or the lock file cannot be written.
     pub fn own(&self, deploy: DeployId) -> Result<Ownership, JournalError> {
-        Ownership::take(self.folder.deploy_lock(deploy), deploy)
+        Ownership::take(self.directory.deploy_lock(deploy), deploy)
     }
 
     /// Takes the right to send records to a server; `None` where another process has it for longer than may be waited.
     ///
     /// # Errors
     /// Where the lock file cannot be written; but once the command of a deploy was started, that takes the right from nobody.
-    pub fn lock_outbox(&self, server: &Url, how: How) -> Result<Option<OutboxLock>, JournalError> {
-        match OutboxLock::take(&self.folder.outbox_lock(server), server, how) {
+    pub fn lock_outbox(&self, server: &Url, how: LockWait) -> Result<Option<OutboxLock>, JournalError> {
+        match OutboxLock::take(&self.directory.outbox_lock(server), server, how) {
             // The directory was taken away or closed while the command ran. What happened since is known to this process
             // alone, so nobody else can send it; not to send it would lose it.
             Err(JournalError::Lock { .. }) if self.goes_on() => Ok(Some(OutboxLock::without_a_file(server))),
@@ -213,7 +213,7 @@ impl Journal {
     /// Where the journal cannot be read or written.
     pub fn recover_stranded(&mut self, now: Timestamp, settle: Duration) -> Result<Vec<TakenOver>, JournalError> {
         let mut taken = Vec::new();
-        for deploy in self.folder.reserved()? {
+        for deploy in self.directory.reserved()? {
             if let Some(owner) = self.own_if_dead(deploy)? {
                 taken.extend(self.take_in(&owner)?);
             }
@@ -237,8 +237,8 @@ impl Journal {
     /// Takes what a gate that is gone kept beside the journal into it, and removes the file.
     fn take_in(&mut self, owner: &Ownership) -> Result<Option<TakenOver>, JournalError> {
         let deploy = owner.deploy();
-        let path = self.folder.reserve(deploy);
-        let error = |source| JournalError::Folder { path: path.clone(), source };
+        let path = self.directory.reserve(deploy);
+        let error = |source| JournalError::Directory { path: path.clone(), source };
         let beside = reserve::read(&path).map_err(error)?;
         let known = read_events(&self.reader.connection, &self.reader.path, deploy)?;
         let is_new = beside.iter().any(|event| !known.contains(event));

@@ -1,8 +1,8 @@
 //! The report for spreadsheets: CSV as RFC 4180 has it, its lines ended by CR and LF.
 //!
-//! In the room: one row a deploy, or a task that has findings and no deploy, or that could not be read, or a hashtag. Every row says of how many tasks the report
-//! is, how many of them could not be read and whether it is complete, so that a part that is cut out does not pass for
-//! all; where there is none else, one row says just that.
+//! Responsible for one row a deploy, or a task that has findings and no deploy, or that could not be read, or a
+//! hashtag. Every row says of how many tasks the report is, how many of them could not be read and whether it is
+//! complete, so that a part that is cut out does not pass for all; where there is none else, one row says just that.
 
 use std::io::{self, Write};
 

@@ -1,14 +1,14 @@
 //! What a report tells of one audited task, small enough that a long history can be put aside on the disk.
 //!
-//! In the room: the entries as data, and how they are made from an audit. Texts of a restricted task get no further than
-//! here. Not in the room: how entries are laid out.
+//! Responsible for the entries as data, and how they are made from an audit. Texts of a restricted task get no further
+//! than here. Not responsible for how entries are laid out.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::audit::written::InParts;
+use crate::audit::encoded::InParts;
 use crate::audit::{Deploy, Finding, TaskAudit};
-use crate::evidence::records::Standing;
+use crate::evidence::records::PostedRecord;
 use crate::evidence::timeline::Moment;
 use crate::ids::{DeployId, TaskId, TransactionId};
 use crate::record::{ApprovalKind, Event, ExitStatus, Outcome};
@@ -213,7 +213,7 @@ impl DeployEntry {
             time: approval.time,
             evidence: approval.evidence.clone().filter(|_| !task.restricted),
         });
-        let record = |standing: &Standing| RecordEntry {
+        let record = |standing: &PostedRecord| RecordEntry {
             event: standing.record.event,
             transaction: standing.moment.transaction,
             time: standing.moment.time,

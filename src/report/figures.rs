@@ -1,8 +1,8 @@
 //! The figures of an audit: how many deploys there were, for which reasons, how they ended, how long all took, and how
 //! many findings of which kind there are.
 //!
-//! In the room: the figures as data, taken from one entry after the other. Drills are counted and leave all other
-//! figures, but never the findings. Not in the room: how figures are shown.
+//! Responsible for the figures as data, taken from one entry after the other. Drills are counted and leave all other
+//! figures, but never the findings. Not responsible for how figures are shown.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! The report for programs: JSON of the schema `phabgate/audit/1`, to which fields are only ever added.
 //!
-//! In the room: what of the report it holds. Deploys and findings are written one after the other, not collected first.
-//! Not in the room: escaping what a terminal would act on, which whoever prints it does.
+//! Responsible for what of the report it holds. Deploys and findings are written one after the other, not collected
+//! first. Not responsible for escaping what a terminal would act on, which whoever prints it does.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};

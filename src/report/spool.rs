@@ -1,8 +1,8 @@
 //! The entries of a report, put aside on the disk until all of them are there.
 //!
 //! What stands at the head of a report is known only at the end of the audit; so that the memory does not grow with the
-//! history, the entries wait in a file without a name, which is gone with the process. In the room: writing it, and reading
-//! it on another thread than the one that makes the report of it.
+//! history, the entries wait in a file without a name, which is gone with the process. Responsible for writing it, and
+//! reading it on another thread than the one that makes the report of it.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -13,7 +13,7 @@ use std::thread;
 
 use super::Entries;
 use super::entry::TaskEntry;
-use crate::audit::written::{InParts, WrittenInParts};
+use crate::audit::encoded::{EncodedInParts, InParts};
 
 /// How many entries are read at a time, and how many such parts wait.
 const AT_ONCE: usize = 64;
@@ -29,19 +29,19 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// A spool in this folder.
+    /// A spool in this directory.
     ///
     /// # Errors
     /// Where no file can be made there.
-    pub fn new(folder: &Path) -> io::Result<Self> {
-        Ok(Self { file: RefCell::new(BufWriter::new(tempfile::tempfile_in(folder)?)) })
+    pub fn new(directory: &Path) -> io::Result<Self> {
+        Ok(Self { file: RefCell::new(BufWriter::new(tempfile::tempfile_in(directory)?)) })
     }
 
     /// Puts an entry aside.
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn push(&self, told: &WrittenInParts<TaskEntry>) -> io::Result<()> {
+    pub fn push(&self, told: &EncodedInParts<TaskEntry>) -> io::Result<()> {
         let mut file = self.file.borrow_mut();
         file.write_all(&[if told.value().findings.is_empty() { CLEAN } else { FOUND }])?;
         for text in [told.text(), told.long().unwrap_or_default()] {
@@ -153,7 +153,7 @@ mod tests {
     }
 
     fn push(spool: &Spool, entry: TaskEntry) {
-        spool.push(&WrittenInParts::new(entry).unwrap()).unwrap();
+        spool.push(&EncodedInParts::new(entry).unwrap()).unwrap();
     }
 
     fn collect(visit: impl FnOnce(&mut dyn FnMut(&TaskEntry) -> io::Result<()>) -> io::Result<()>) -> Vec<TaskEntry> {
@@ -168,8 +168,8 @@ mod tests {
 
     #[test]
     fn what_was_put_aside_comes_back_in_order_as_often_as_it_is_asked_for() {
-        let folder = tempfile::tempdir().unwrap();
-        let spool = Spool::new(folder.path()).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let spool = Spool::new(directory.path()).unwrap();
         let all = || collect(|each| spool.visit(each));
         assert_eq!(all(), []);
         let many: Vec<_> = (1..=3 * AT_ONCE as u64).map(entry).collect();
@@ -179,23 +179,23 @@ mod tests {
         assert_eq!(all(), many);
         push(&spool, entry(1));
         assert_eq!(all(), [many, vec![entry(1)]].concat());
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 
     #[test]
     fn details_come_back_where_they_are_asked_for() {
-        let folder = tempfile::tempdir().unwrap();
-        let spool = Spool::new(folder.path()).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let spool = Spool::new(directory.path()).unwrap();
         let whole = task("deployer1");
-        let written = || WrittenInParts::new(whole.clone()).unwrap();
-        assert!(written().long().unwrap().contains("none is given") && !written().text().contains("none is given"));
-        spool.push(&written()).unwrap();
-        spool.push(&written().without_long()).unwrap();
+        let encoded = || EncodedInParts::new(whole.clone()).unwrap();
+        assert!(encoded().long().unwrap().contains("none is given") && !encoded().text().contains("none is given"));
+        spool.push(&encoded()).unwrap();
+        spool.push(&encoded().without_long()).unwrap();
         let mut short = whole.clone();
         short.deploys[0].details = None;
         assert_eq!(collect(|each| spool.visit(each)), [whole.clone(), short]);
         // Those of other deploys than its own are nothing that can be read.
-        let other = WrittenInParts::<TaskEntry>::read(written().text().to_owned(), Some("[]".to_owned())).unwrap();
+        let other = EncodedInParts::<TaskEntry>::read(encoded().text().to_owned(), Some("[]".to_owned())).unwrap();
         spool.push(&other).unwrap();
         assert!(spool.visit(&mut |_| Ok(())).is_err());
         assert!(other.into_value().is_err());
@@ -203,8 +203,8 @@ mod tests {
 
     #[test]
     fn those_with_findings_are_handed_out_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let spool = Spool::new(folder.path()).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let spool = Spool::new(directory.path()).unwrap();
         for number in 1..=3 * AT_ONCE as u64 {
             push(&spool, entry(number));
         }
@@ -215,8 +215,8 @@ mod tests {
 
     #[test]
     fn an_error_of_whoever_is_told_ends_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let spool = Spool::new(folder.path()).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let spool = Spool::new(directory.path()).unwrap();
         for number in 1..=20 * AT_ONCE as u64 {
             push(&spool, entry(number));
         }

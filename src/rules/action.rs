@@ -25,7 +25,7 @@ pub(super) const RULE: Rule = Rule {
            `phabgate request` and ask for the approvals again.",
     judge: |rule, context| {
         let given = context.intent.action;
-        if let Some(stated) = &context.story.action {
+        if let Some(stated) = &context.task_state.action {
             let known = Action::named(&stated.value);
             if let (Some(given), true) = (given, known != given) {
                 return other_than_stated(rule, context, given, &stated.value);
@@ -49,7 +49,8 @@ pub(super) const RULE: Rule = Rule {
                 "only where there is no other way: each community expects autonomy",
             ),
             Some(action)
-                if context.story.action.is_none() && context.policy.actions.iter().any(|one| one.action == action) =>
+                if context.task_state.action.is_none()
+                    && context.policy.actions.iter().any(|one| one.action == action) =>
             {
                 rule.pass(format!("{}, which the task does not state: it drops no team", action.word()))
             }

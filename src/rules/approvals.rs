@@ -1,6 +1,6 @@
 //! Judging answers: which approvals count and why the others do not, which rejections stand, who fills which slot.
 //!
-//! In the room: that, as pure functions of the story and the policy. Not in the room: what a rule says of it.
+//! Responsible for that, as pure functions of the state and the policy. Not responsible for what a rule says of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,11 +9,11 @@ use super::verdict::{Approval, TeamCount, WhyNot};
 use jiff::Timestamp;
 
 use crate::conduit::Account;
-use crate::evidence::timeline::Cut;
+use crate::evidence::timeline::AsOf;
 use crate::evidence::trailers::{Key, Teams};
 use crate::evidence::{
-    Answer, AnswerKind, Attestation, Changed, Evidence, NearKind, OwnWord, OwnWordKind, Purpose, Removal, Story,
-    Tagged, bare, own_word,
+    Answer, AnswerKind, Attestation, Changed, Evidence, NearKind, OwnWord, OwnWordKind, Purpose, Removal, Tagged,
+    TaskState, bare, own_word,
 };
 use crate::ids::{Phid, TransactionId, User};
 use crate::policy::{Action, Policy, Role, Team};
@@ -56,8 +56,8 @@ pub struct StandingWord {
 }
 
 /// The words that stand on a task.
-pub fn standing_words(evidence: &Evidence, policy: &Policy, story: &Story) -> Vec<StandingWord> {
-    let bench = Bench { evidence, policy, story, cut: None, now: evidence.now, hide: true };
+pub fn standing_words(evidence: &Evidence, policy: &Policy, task_state: &TaskState) -> Vec<StandingWord> {
+    let bench = Bench { evidence, policy, task_state, as_of: None, now: evidence.now, hide: true };
     let words = bench.latest().into_iter().map(|((author, team), answer)| StandingWord {
         team,
         kind: answer.kind,
@@ -74,9 +74,9 @@ type Latest<'a> = BTreeMap<(&'a Phid<User>, String), &'a Answer>;
 pub(super) struct Bench<'a> {
     pub(super) evidence: &'a Evidence,
     pub(super) policy: &'a Policy,
-    pub(super) story: &'a Story,
+    pub(super) task_state: &'a TaskState,
     /// The moment that is judged; none is now.
-    pub(super) cut: Option<Cut>,
+    pub(super) as_of: Option<AsOf>,
     /// The time that ages are measured against.
     pub(super) now: Timestamp,
     /// Texts of the task are not to be shown.
@@ -106,7 +106,7 @@ impl Bench<'_> {
                 }
             }
         }
-        for answer in &self.story.answers {
+        for answer in &self.task_state.answers {
             match (answer.kind, &answer.teams) {
                 (AnswerKind::Approve, Teams::NotUnderstood(written)) => {
                     let mine = self.teams_of(&answer.author);
@@ -141,12 +141,12 @@ impl Bench<'_> {
     /// only who says no takes it back, and those that stood at the moment that is judged and are gone by now.
     fn hidden_rejections(&self) -> impl Iterator<Item = Rejection> {
         let unknown = |gone: &&Removal| gone.stood || gone.by != gone.author;
-        self.story.removals.iter().filter(unknown).filter_map(|gone| {
+        self.task_state.removals.iter().filter(unknown).filter_map(|gone| {
             let author = Phid::new(gone.author.clone()).ok()?;
             let anew = |answer: &Answer| {
                 answer.author == author && answer.certain && answer.moment.position > gone.spoken.position
             };
-            if !self.may_reject(&author) || self.story.answers.iter().any(anew) {
+            if !self.may_reject(&author) || self.task_state.answers.iter().any(anew) {
                 return None;
             }
             Some(Rejection {
@@ -163,7 +163,7 @@ impl Bench<'_> {
     /// understood of a no or a withdrawal is for all teams of its author.
     fn latest(&self) -> Latest<'_> {
         let mut latest: Latest<'_> = BTreeMap::new();
-        for answer in &self.story.answers {
+        for answer in &self.task_state.answers {
             let teams = match (&answer.teams, answer.kind) {
                 (Teams::Named(teams), _) => teams.clone(),
                 (Teams::NotUnderstood(_), AnswerKind::Approve) => continue,
@@ -184,7 +184,7 @@ impl Bench<'_> {
     }
 
     fn approved_before(&self, answer: &Answer, team: &str) -> Option<&Answer> {
-        self.story.answers.iter().rev().find(|earlier| {
+        self.task_state.answers.iter().rev().find(|earlier| {
             earlier.kind == AnswerKind::Approve
                 && earlier.author == answer.author
                 && earlier.moment.position <= answer.moment.position
@@ -207,7 +207,7 @@ impl Bench<'_> {
 
     /// What speaks against an approval that is the latest word of its author.
     fn against(&self, answer: &Answer, team: &str) -> Option<WhyNot> {
-        let Bench { evidence, policy, story, now, .. } = self;
+        let Bench { evidence, policy, task_state, now, .. } = self;
         let team = policy.team(team)?;
         if let Some(why) = self.against_person(evidence.accounts.get(&answer.author), &answer.author, team) {
             return Some(why);
@@ -216,8 +216,10 @@ impl Bench<'_> {
             return Some(WhyNot::KindNotAccepted { kind: "verified" });
         }
         let position = answer.moment.position;
-        let gone =
-            story.removals.iter().any(|gone| gone.author == answer.author.as_str() && gone.spoken.position >= position);
+        let gone = task_state
+            .removals
+            .iter()
+            .any(|gone| gone.author == answer.author.as_str() && gone.spoken.position >= position);
         if gone {
             return Some(WhyNot::CommentRemoved);
         }
@@ -225,13 +227,19 @@ impl Bench<'_> {
             let what = if near.kind == NearKind::No { "a no" } else { "a withdrawal" };
             return Some(WhyNot::Doubted { what });
         }
-        match story.tagged {
+        match task_state.tagged {
             Tagged::Since(since) if since.position >= position => return Some(WhyNot::BeforeTag),
             Tagged::Since(_) => {}
             Tagged::Until(_) | Tagged::Never => return Some(WhyNot::NoTag),
         }
-        if let Some(settled) = story.settled.as_ref().filter(|settled| settled.moment.position >= position) {
-            return Some(WhyNot::Outdated { what: changed(settled.what, &evidence.name_of(&settled.author)) });
+        if let Some(last_material_change) = task_state
+            .last_material_change
+            .as_ref()
+            .filter(|last_material_change| last_material_change.moment.position >= position)
+        {
+            return Some(WhyNot::Outdated {
+                what: changed(last_material_change.what, &evidence.name_of(&last_material_change.author)),
+            });
         }
         let age = now.duration_since(answer.moment.time);
         (age > policy.max_age).then(|| WhyNot::TooOld { age: rough(age), limit: rough(policy.max_age) })
@@ -258,7 +266,7 @@ impl Bench<'_> {
 
     /// What a person wrote on the task themselves, where that outweighs what is attested of them.
     fn own_word(&self, person: &Phid<User>, team: &str) -> Option<WhyNot> {
-        let OwnWord { what, moment } = own_word(self.evidence, self.policy, self.cut, self.story, person, team)?;
+        let OwnWord { what, moment } = own_word(self.evidence, self.policy, self.as_of, self.task_state, person, team)?;
         let quote = |text: &str| match self.hide {
             true => "something (hidden: the task is restricted)".to_owned(),
             false => {
@@ -290,7 +298,7 @@ impl Bench<'_> {
             _ => Some(WhyNot::NoAccount),
         };
         let accepted = self.policy.accept_attested;
-        let tagged = matches!(self.story.tagged, Tagged::Since(_));
+        let tagged = matches!(self.task_state.tagged, Tagged::Since(_));
         let why_not = why_not
             .or_else(|| (!accepted).then_some(WhyNot::KindNotAccepted { kind: "attested" }))
             .or_else(|| (!tagged).then_some(WhyNot::NoTag));
@@ -317,7 +325,7 @@ impl Bench<'_> {
         let known = |name: &str| {
             candidates.iter().any(|candidate| candidate.account.is_some() && candidate.name.eq_ignore_ascii_case(name))
         };
-        let stated = self.story.deployer.as_ref().map(|stated| bare(&stated.value));
+        let stated = self.task_state.deployer.as_ref().map(|stated| bare(&stated.value));
         let names = candidates.iter().map(|candidate| candidate.name.as_str()).chain(stated);
         names.filter(|name| !known(name)).any(|name| account.is_named(name))
     }
@@ -392,10 +400,10 @@ impl Bench<'_> {
     /// deploy needs, since that is what people approve. What who deploys says beside it can only ask for more.
     fn named(&self, given: Option<Action>) -> BTreeSet<&String> {
         let of = |action| self.policy.actions.iter().find(|rule| Some(rule.action) == action).map(|rule| &rule.teams);
-        let stated = self.story.action.as_ref().and_then(|stated| Action::named(&stated.value));
+        let stated = self.task_state.action.as_ref().and_then(|stated| Action::named(&stated.value));
         let base = of(stated).unwrap_or(&self.policy.required);
         let more = of(given.filter(|_| given != stated));
-        let category = self.story.written.as_ref().and_then(|written| written.category.as_deref());
+        let category = self.task_state.written.as_ref().and_then(|written| written.category.as_deref());
         let further = category.and_then(|key| self.policy.reason(key)).map(|reason| &reason.teams);
         base.iter().chain(more.into_iter().flatten()).chain(further.into_iter().flatten()).collect()
     }

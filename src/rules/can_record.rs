@@ -14,7 +14,7 @@ pub(super) const RULE: Rule = Rule {
            that is said before the command runs and does not stop it.",
     judge: |rule, context| {
         // Who may comment is known of now alone: of the past nothing follows from it.
-        let interact = context.evidence.task.interact.as_deref().filter(|_| context.cut.is_none());
+        let interact = context.evidence.task.interact.as_deref().filter(|_| context.as_of.is_none());
         match interact {
             None => rule.pass("the server does not tell who may comment"),
             Some("public" | "users") => rule.pass("everybody with an account may comment"),

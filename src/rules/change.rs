@@ -8,7 +8,7 @@ pub(super) const RULE: Rule = Rule {
     page: "Where the task states a change (\"Emergency-Change: REF\") and `--change` names another, the approvers agreed to \
            something else, and the answer is no.\n\n\
            Deploy what was stated, or correct `Emergency-Change` on the task and ask for the approvals again.",
-    judge: |rule, context| match (&context.intent.change, &context.story.change) {
+    judge: |rule, context| match (&context.intent.change, &context.task_state.change) {
         (Some(given), Some(stated)) if given.trim() != stated.value => rule.fail(
             format!(
                 "--change '{}' is not what the task states: {}",

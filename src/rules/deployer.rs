@@ -19,7 +19,7 @@ pub(super) const RULE: Rule = Rule {
            task (which voids the approvals before it).",
     judge: |rule, context| {
         let candidates = &context.evidence.candidates;
-        let stated = context.story.deployer.as_ref().map(|stated| bare(&stated.value));
+        let stated = context.task_state.deployer.as_ref().map(|stated| bare(&stated.value));
         let Some(deployer) = candidates.first() else {
             return nobody(rule, context, stated);
         };

@@ -1,6 +1,6 @@
 //! The evaluator: evidence, policy and what the deployer says in, a verdict out. One for `check`, `run` and `audit`.
 //!
-//! In the room: the order of the rules and what they share. Each rule has a file of its own.
+//! Responsible for the order of the rules and what they share. Each rule has a file of its own.
 
 use jiff::Timestamp;
 
@@ -8,9 +8,9 @@ use super::approvals::{Bench, Judged};
 use super::near::JudgedNearMiss;
 use super::task_visible;
 use super::verdict::{Decision, RuleOutcome, TeamCount, Verdict};
-use crate::evidence::records::Standing;
-use crate::evidence::timeline::Cut;
-use crate::evidence::{Evidence, Story};
+use crate::evidence::records::PostedRecord;
+use crate::evidence::timeline::AsOf;
+use crate::evidence::{Evidence, TaskState};
 use crate::ids::{DeployId, TaskId};
 use crate::policy::{Action, Policy};
 
@@ -34,14 +34,14 @@ pub(super) struct Context<'a> {
     pub(super) evidence: &'a Evidence,
     pub(super) policy: &'a Policy,
     pub(super) intent: &'a Intent,
-    pub(super) story: &'a Story,
+    pub(super) task_state: &'a TaskState,
     /// The moment that is judged; none is now.
-    pub(super) cut: Option<Cut>,
+    pub(super) as_of: Option<AsOf>,
     /// The time then, by the server's clock.
     pub(super) now: Timestamp,
     pub(super) judged: &'a Judged,
     pub(super) teams: &'a [TeamCount],
-    pub(super) records: &'a [Standing],
+    pub(super) records: &'a [PostedRecord],
     pub(super) near_misses: &'a [JudgedNearMiss],
     /// The status that the task had at the moment that is judged.
     pub(super) status: &'a str,
@@ -70,67 +70,67 @@ impl Context<'_> {
 
     /// What is about to be done: what the deployer says, else what the task states.
     pub(super) fn action(&self) -> Option<Action> {
-        self.intent.action.or_else(|| Action::named(&self.story.action.as_ref()?.value))
+        self.intent.action.or_else(|| Action::named(&self.task_state.action.as_ref()?.value))
     }
 
     /// The command that makes the task state something else, which voids the approvals so far.
     pub(super) fn restate(&self, option: &str) -> String {
-        let category = self.story.written.as_ref().and_then(|written| written.category.as_deref());
+        let category = self.task_state.written.as_ref().and_then(|written| written.category.as_deref());
         let category = category.unwrap_or("CATEGORY");
         format!("state it: `phabgate request {} --reason {category} {option}`", self.task())
     }
 }
 
-/// Judges a task as it was at a cut, or as it is now.
-pub fn evaluate(evidence: &Evidence, policy: &Policy, intent: &Intent, cut: Option<Cut>) -> Verdict {
-    evaluate_told(evidence, policy, intent, cut, &Story::read(evidence, policy, cut))
+/// Judges a task as it was at a moment, or as it is now.
+pub fn evaluate(evidence: &Evidence, policy: &Policy, intent: &Intent, as_of: Option<AsOf>) -> Verdict {
+    evaluate_with_state(evidence, policy, intent, as_of, &TaskState::derive(evidence, policy, as_of))
 }
 
-/// The same, by the story of that cut, for whoever has read it already.
-pub fn evaluate_told(
+/// The same, by the state of that moment, for whoever has read it already.
+pub fn evaluate_with_state(
     evidence: &Evidence,
     policy: &Policy,
     intent: &Intent,
-    cut: Option<Cut>,
-    story: &Story,
+    as_of: Option<AsOf>,
+    task_state: &TaskState,
 ) -> Verdict {
-    judge(evidence, policy, intent, cut, story, super::judge_all)
+    judge(evidence, policy, intent, as_of, task_state, super::judge_all)
 }
 
-/// Judges a deploy as it was at a cut, whatever other deploys of the task were under way then.
+/// Judges a deploy as it was at a moment, whatever other deploys of the task were under way then.
 pub(super) fn evaluate_alone(
     evidence: &Evidence,
     policy: &Policy,
     intent: &Intent,
-    cut: Cut,
-    story: &Story,
+    as_of: AsOf,
+    task_state: &TaskState,
 ) -> Verdict {
-    judge(evidence, policy, intent, Some(cut), story, super::judge_alone)
+    judge(evidence, policy, intent, Some(as_of), task_state, super::judge_alone)
 }
 
 fn judge(
     evidence: &Evidence,
     policy: &Policy,
     intent: &Intent,
-    cut: Option<Cut>,
-    story: &Story,
+    as_of: Option<AsOf>,
+    task_state: &TaskState,
     rules: fn(&Context<'_>) -> Vec<RuleOutcome>,
 ) -> Verdict {
     let hide = evidence.is_restricted(&policy.open_spaces) && !intent.show_restricted;
-    // Then was then: what was fresh at the cut has not grown old since.
-    let now = cut.map_or(evidence.now, |cut| cut.time);
-    let bench = Bench { evidence, policy, story, cut, now, hide };
+    // Then was then: what was fresh at that moment has not grown old since.
+    let now = as_of.map_or(evidence.now, |as_of| as_of.time);
+    let bench = Bench { evidence, policy, task_state, as_of, now, hide };
     let judged = bench.judge();
     let teams = bench.count(intent.action, &judged.approvals);
     let near_misses = bench.near_misses(&judged.approvals);
-    let records = evidence.records(policy, cut);
-    let state = evidence.timeline.state(&evidence.task, policy.field.as_deref(), cut);
+    let records = evidence.records(policy, as_of);
+    let state = evidence.timeline.state(&evidence.task, policy.field.as_deref(), as_of);
     let context = Context {
         evidence,
         policy,
         intent,
-        story,
-        cut,
+        task_state,
+        as_of,
         now,
         judged: &judged,
         teams: &teams,

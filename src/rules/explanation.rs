@@ -10,7 +10,7 @@ pub(super) const RULE: Rule = Rule {
            Add an explanation behind the category: \"Emergency-Reason: abuse - a scraper ignores HTTP 429\". Where it changed, \
            ask the approvers whether they still agree.",
     judge: |rule, context| {
-        let Some(written) = context.story.written.as_ref().filter(|written| written.category.is_some()) else {
+        let Some(written) = context.task_state.written.as_ref().filter(|written| written.category.is_some()) else {
             return rule.pass("no reason to explain yet");
         };
         if written.explanation.is_empty() {
@@ -23,7 +23,7 @@ pub(super) const RULE: Rule = Rule {
             );
         }
         let mut counting = context.judged.approvals.iter().filter(|approval| approval.counts());
-        let reworded = context.story.reworded.as_ref();
+        let reworded = context.task_state.reworded.as_ref();
         match reworded.filter(|(moment, _)| {
             counting.any(|approval| {
                 approval.transaction.is_some_and(|id| id < moment.transaction || approval.time < moment.time)

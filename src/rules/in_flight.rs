@@ -2,7 +2,7 @@
 
 use super::others::{Weight, open_starts};
 use super::{Context, Rule, list};
-use crate::evidence::records::{Authority, Standing};
+use crate::evidence::records::{Authority, PostedRecord};
 use crate::ids::DeployId;
 use crate::journal::LocalDeploy;
 use crate::policy::Role;
@@ -42,9 +42,9 @@ pub(super) const RULE: Rule = Rule {
         }
         let has_ended = |deploy: DeployId| local.iter().any(|local| local.deploy == deploy && !local.is_in_flight());
         // Of two that started at once the earlier goes on: only what stands before its own record stops a deploy.
-        let own = |start: &Standing| Some(start.record.deploy) == context.intent.deploy;
+        let own = |start: &PostedRecord| Some(start.record.deploy) == context.intent.deploy;
         let mine = context.records.iter().find(|standing| own(standing)).map(|standing| standing.moment.position);
-        let mut others = open_starts(context.evidence, context.policy, context.cut);
+        let mut others = open_starts(context.evidence, context.policy, context.as_of);
         others.retain(|other| !own(&other.start) && !has_ended(other.start.record.deploy));
         others.retain(|other| mine.is_none_or(|mine| other.start.moment.position < mine));
         if let Some(first) = others.iter().find(|other| other.weight == Weight::Stops) {
@@ -73,7 +73,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 /// Who started what where, and when. Of a restricted task nothing is shown that others than recorders wrote.
-fn started(context: &Context<'_>, start: &Standing) -> String {
+fn started(context: &Context<'_>, start: &PostedRecord) -> String {
     let host = match context.hide && start.authority != Authority::Recorder {
         true => String::new(),
         false => format!(" on {}", inert(&start.record.host)),
@@ -82,7 +82,7 @@ fn started(context: &Context<'_>, start: &Standing) -> String {
 }
 
 /// Whose deploy it is: the account that a recorder names, else who wrote the record.
-fn who(context: &Context<'_>, start: &Standing) -> String {
+fn who(context: &Context<'_>, start: &PostedRecord) -> String {
     match (&start.record.deployer, start.authority) {
         (Some(deployer), Authority::Recorder) if !context.hide => inert(&deployer.user),
         (Some(deployer), Authority::Recorder) => {
@@ -95,7 +95,7 @@ fn who(context: &Context<'_>, start: &Standing) -> String {
 }
 
 /// What ends it, and who can type that.
-fn over(context: &Context<'_>, start: &Standing) -> String {
+fn over(context: &Context<'_>, start: &PostedRecord) -> String {
     let me = context.evidence.owner.phid.as_str();
     let command =
         format!("`phabgate record {} --deploy {} --finished --outcome unknown`", context.task(), start.record.deploy);

@@ -49,9 +49,9 @@ pub struct JudgedNearMiss {
 impl Bench<'_> {
     /// The near misses of enabled people, newest first.
     pub(super) fn near_misses(&self, approvals: &[Approval]) -> Vec<JudgedNearMiss> {
-        let heard = self.story.near_misses.iter().filter(|near| self.is_heard(near));
+        let heard = self.task_state.near_misses.iter().filter(|near| self.is_heard(near));
         let mut judged: Vec<_> = heard.map(|near| self.judged(near)).collect();
-        let answers = self.story.answers.iter();
+        let answers = self.task_state.answers.iter();
         judged.extend(answers.filter_map(|answer| self.meant(answer, answer.near.as_deref()?, approvals)));
         judged.sort_by_key(|near| std::cmp::Reverse(near.moment.position));
         judged
@@ -70,7 +70,7 @@ impl Bench<'_> {
 
     /// The possible no or withdrawal since which the approvals of its author do not count.
     pub(super) fn doubt(&self, approval: &Answer) -> Option<&NearMiss> {
-        self.story.near_misses.iter().find(|near| {
+        self.task_state.near_misses.iter().find(|near| {
             near.possible && near.author == approval.author && near.moment.position >= approval.moment.position
         })
     }

@@ -7,9 +7,9 @@
 use super::evaluate::evaluate_alone;
 use super::{Decision, Intent, Verdict};
 use crate::conduit::Account;
-use crate::evidence::records::{Authority, Standing};
-use crate::evidence::timeline::Cut;
-use crate::evidence::{Attestation, Candidate, Evidence, Purpose, Story, bare};
+use crate::evidence::records::{Authority, PostedRecord};
+use crate::evidence::timeline::AsOf;
+use crate::evidence::{Attestation, Candidate, Evidence, Purpose, TaskState, bare};
 use crate::ids::TransactionId;
 use crate::policy::Policy;
 use crate::record::{ApprovalKind, DeployerSource, Event};
@@ -18,7 +18,7 @@ use crate::record::{ApprovalKind, DeployerSource, Event};
 #[derive(Debug, Clone)]
 pub struct OpenStart {
     /// The record of its start.
-    pub start: Standing,
+    pub start: PostedRecord,
     /// What it means for another deploy.
     pub weight: Weight,
 }
@@ -34,17 +34,17 @@ pub enum Weight {
     NotBelieved,
 }
 
-/// The deploys of the task that were started up to a cut and have no end, oldest first.
-pub fn open_starts(evidence: &Evidence, policy: &Policy, cut: Option<Cut>) -> Vec<OpenStart> {
-    let claims = evidence.claims(policy, cut);
+/// The deploys of the task that were started up to a moment and have no end, oldest first.
+pub fn open_starts(evidence: &Evidence, policy: &Policy, as_of: Option<AsOf>) -> Vec<OpenStart> {
+    let claims = evidence.claims(policy, as_of);
     let starts = claims.iter().filter(|claim| claim.record.event == Event::Started);
     let open = starts.filter(|start| !claims.iter().any(|other| other.lets_another_start(start)));
-    open.map(|start| OpenStart { start: start.clone(), weight: weight(evidence, policy, start, cut) }).collect()
+    open.map(|start| OpenStart { start: start.clone(), weight: weight(evidence, policy, start, as_of) }).collect()
 }
 
-/// What a start means for another deploy at a cut while nothing ends it.
-pub fn weight(evidence: &Evidence, policy: &Policy, start: &Standing, cut: Option<Cut>) -> Weight {
-    let now = cut.map_or(evidence.now, |cut| cut.time);
+/// What a start means for another deploy at a moment while nothing ends it.
+pub fn weight(evidence: &Evidence, policy: &Policy, start: &PostedRecord, as_of: Option<AsOf>) -> Weight {
+    let now = as_of.map_or(evidence.now, |as_of| as_of.time);
     if now.duration_since(start.moment.time) > policy.max_age {
         return Weight::TooOld;
     }
@@ -59,11 +59,11 @@ pub fn weight(evidence: &Evidence, policy: &Policy, start: &Standing, cut: Optio
 
 /// Whether the author of a start is somebody who deploys this task, and the gate would have let them when they say that
 /// they started. What could not be judged then is no reason to disbelieve them.
-fn could_have_run(evidence: &Evidence, policy: &Policy, start: &Standing) -> bool {
+fn could_have_run(evidence: &Evidence, policy: &Policy, start: &PostedRecord) -> bool {
     let Some(account) = evidence.account(&start.author) else { return true };
-    let (theirs, cut) = as_run_by(evidence, start, account);
-    let story = Story::read(&theirs, policy, Some(cut));
-    let stated = story.deployer.as_ref().map(|stated| bare(&stated.value));
+    let (theirs, as_of) = as_run_by(evidence, start, account);
+    let task_state = TaskState::derive(&theirs, policy, Some(as_of));
+    let stated = task_state.deployer.as_ref().map(|stated| bare(&stated.value));
     let is_deployer = match stated {
         Some(stated) => account.is_named(stated),
         None => evidence.deployers.is_empty(),
@@ -72,26 +72,26 @@ fn could_have_run(evidence: &Evidence, policy: &Policy, start: &Standing) -> boo
         || evidence.task.author.as_str() == start.author
         || evidence.deployers.iter().any(|deployer| account.is_named(deployer));
     let allowed = |verdict: Verdict| matches!(verdict.decision, Decision::Allowed(_) | Decision::Undecided);
-    known && allowed(evaluate_alone(&theirs, policy, &intent(start), cut, &story))
+    known && allowed(evaluate_alone(&theirs, policy, &intent(start), as_of, &task_state))
 }
 
 /// The verdict that the author of a start would have been given when they wrote it: what somebody else can say of that
 /// deploy, whatever the start claims. `None` where their account was not read.
-pub fn verdict_at_start(evidence: &Evidence, policy: &Policy, start: &Standing) -> Option<Verdict> {
+pub fn verdict_at_start(evidence: &Evidence, policy: &Policy, start: &PostedRecord) -> Option<Verdict> {
     let account = evidence.account(&start.author)?;
-    let (theirs, cut) = as_run_by(evidence, start, account);
-    let story = Story::read(&theirs, policy, Some(cut));
-    Some(evaluate_alone(&theirs, policy, &intent(start), cut, &story))
+    let (theirs, as_of) = as_run_by(evidence, start, account);
+    let task_state = TaskState::derive(&theirs, policy, Some(as_of));
+    Some(evaluate_alone(&theirs, policy, &intent(start), as_of, &task_state))
 }
 
-fn intent(start: &Standing) -> Intent {
+fn intent(start: &PostedRecord) -> Intent {
     Intent { deploy: Some(start.record.deploy), ..Intent::default() }
 }
 
 /// The evidence as the gate of this account would have seen it, and the moment at which it did. What it says of attested
 /// approvals is what it said then.
-fn as_run_by(evidence: &Evidence, start: &Standing, account: &Account) -> (Evidence, Cut) {
-    let cut = Cut { through: TransactionId(start.moment.transaction.0.saturating_sub(1)), time: start.moment.time };
+fn as_run_by(evidence: &Evidence, start: &PostedRecord, account: &Account) -> (Evidence, AsOf) {
+    let as_of = AsOf { through: TransactionId(start.moment.transaction.0.saturating_sub(1)), time: start.moment.time };
     let attested = start.record.approvals.iter().filter(|approval| approval.kind == ApprovalKind::Attested);
     let attestations = attested.map(|approval| Attestation {
         team: approval.team.clone(),
@@ -102,5 +102,5 @@ fn as_run_by(evidence: &Evidence, start: &Standing, account: &Account) -> (Evide
     let candidate =
         Candidate { name: account.username.clone(), account: Some(account.clone()), source: DeployerSource::Token };
     let (candidates, attestations) = (vec![candidate], attestations.collect());
-    (Evidence { purpose: Purpose::Deploy, candidates, attestations, ..evidence.clone() }, cut)
+    (Evidence { purpose: Purpose::Deploy, candidates, attestations, ..evidence.clone() }, as_of)
 }

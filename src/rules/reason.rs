@@ -19,7 +19,7 @@ pub(super) const RULE: Rule = Rule {
                 categories(context)
             )
         };
-        let Some(written) = &context.story.written else {
+        let Some(written) = &context.task_state.written else {
             return rule.fail(format!("{} states no reason", context.task()), hint());
         };
         match written.category.as_deref().and_then(|key| context.policy.reason(key)) {

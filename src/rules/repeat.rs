@@ -1,7 +1,7 @@
 //! `repeat`: these approvals have not served another deploy.
 
 use super::{Context, Rule};
-use crate::evidence::records::{Standing, end_of};
+use crate::evidence::records::{PostedRecord, end_of};
 use crate::record::{Event, Outcome};
 
 pub(super) const RULE: Rule = Rule {
@@ -14,7 +14,7 @@ pub(super) const RULE: Rule = Rule {
     judge: |rule, context| {
         let counting: Vec<_> =
             context.judged.approvals.iter().filter(|a| a.counts()).filter_map(|a| a.transaction).collect();
-        let mut served: Vec<&Standing> = Vec::new();
+        let mut served: Vec<&PostedRecord> = Vec::new();
         for standing in context.records {
             let record = &standing.record;
             let shared = record.approvals.iter().filter_map(|approval| approval.transaction);
@@ -38,7 +38,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 /// Whether the deploy of a record ran and is over, as far as the records tell.
-fn has_ended(context: &Context<'_>, standing: &Standing) -> bool {
+fn has_ended(context: &Context<'_>, standing: &PostedRecord) -> bool {
     let of_deploy = || context.records.iter().filter(|other| other.record.deploy == standing.record.deploy);
     let never_ran = of_deploy().any(|other| other.record.outcome == Some(Outcome::NotStarted));
     // Short of an end, one that stops no other any more was long ago.
@@ -51,7 +51,7 @@ fn has_ended(context: &Context<'_>, standing: &Standing) -> bool {
 }
 
 /// Whose deploy it was, when, and how it ended.
-fn deploy(context: &Context<'_>, last: &Standing) -> String {
+fn deploy(context: &Context<'_>, last: &PostedRecord) -> String {
     let of_deploy = || context.records.iter().filter(|other| other.record.deploy == last.record.deploy);
     let deployer = of_deploy().find_map(|other| other.record.deployer.as_ref());
     let account = deployer.and_then(|deployer| context.evidence.accounts.get(deployer.phid.as_ref()?));

@@ -18,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
             );
         }
         let missing = format!("add the tag #{tag} to {} (Edit Task, Tags), then ask for approvals", context.task());
-        match context.story.tagged {
+        match context.task_state.tagged {
             Tagged::Since(since) => rule.pass(format!("#{tag} since {}", crate::time::utc(since.time))),
             Tagged::Until(until) => {
                 rule.fail(format!("#{tag} was removed at {}", crate::time::utc(until.time)), missing)

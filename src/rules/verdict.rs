@@ -1,6 +1,7 @@
 //! The verdict: the decision, and the outcome of every rule that led to it.
 //!
-//! In the room: the verdict as data, and the one way to a clearance to deploy. Not in the room: how it is reached.
+//! Responsible for the verdict as data, and the one way to a clearance to deploy. Not responsible for how it is
+//! reached.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

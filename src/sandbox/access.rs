@@ -1,7 +1,7 @@
 //! Who may see, edit and join what.
 //!
-//! In the room: the policies of the world, and the words in which the server refuses. Not in the room: which action
-//! needs which capability.
+//! Responsible for the policies of the world, and the words in which the server refuses. Not responsible for which
+//! action needs which capability.
 
 use super::request::Refusal;
 use super::world::{Project, Task, User, World, leads_to};

@@ -1,7 +1,7 @@
 //! Where things are in the world, so that a search costs what it finds and not what there is.
 //!
-//! In the room: the world together with its index, which is made when a search first needs it and forgotten with every
-//! change. Not in the room: the data ([`super::world`]) and how they are kept ([`super::store`]).
+//! Responsible for the world together with its index, which is made when a search first needs it and forgotten with
+//! every change. Not responsible for the data ([`super::world`]) and how they are kept ([`super::store`]).
 
 use std::borrow::Cow;
 use std::cell::OnceCell;

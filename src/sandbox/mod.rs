@@ -9,7 +9,8 @@
 //!              └─ fault ─┘ └─ reply         └─ store (memory, or a file that processes share)
 //! ```
 //!
-//! In the room: [`serve`] and what it takes and gives. Not in the room: the commands that start it, and the client.
+//! Responsible for [`serve`] and what it takes and gives. Not responsible for the commands that start it, and the
+//! client.
 //!
 //! Where the real server does what the sandbox does not (boards, files, transactions of projects, saved queries), the
 //! sandbox refuses with an error and never ignores a constraint.

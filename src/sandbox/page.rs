@@ -1,6 +1,7 @@
 //! One page of a list: limits, orders and cursors, as the searches of the server have them.
 //!
-//! In the room: which items of a sorted list make the page, and the cursor that leads on. Not in the room: the lists.
+//! Responsible for which items of a sorted list make the page, and the cursor that leads on. Not responsible for the
+//! lists.
 
 use std::ops::Range;
 

@@ -1,7 +1,7 @@
 //! What a text in Remarkup does besides being read: whom it mentions and which tasks it links.
 //!
-//! In the room: finding live mentions as the real server was seen to, and leaving out what is inert. Not in the room:
-//! what follows from a mention, and rendering. Tables, notes and the rarer rules are plain text here.
+//! Responsible for finding live mentions as the real server was seen to, and leaving out what is inert. Not responsible
+//! for what follows from a mention, and rendering. Tables, notes and the rarer rules are plain text here.
 
 use std::collections::BTreeSet;
 

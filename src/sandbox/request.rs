@@ -1,7 +1,8 @@
 //! What a request asks: the method and its parameters, read from a form the way PHP reads one.
 //!
-//! In the room: both ways to send parameters, the typed one (`params=<JSON>`) and plain fields (`constraints[ids][0]=1`),
-//! and the reading of single parameters with the server's complaints. Not in the room: what the methods do with them.
+//! Responsible for both ways to send parameters, the typed one (`params=<JSON>`) and plain fields
+//! (`constraints[ids][0]=1`), and the reading of single parameters with the server's complaints. Not responsible for
+//! what the methods do with them.
 
 use super::like::Like;
 

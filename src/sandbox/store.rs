@@ -1,7 +1,7 @@
 //! Where the world lives: in memory, or in one file that several processes share.
 //!
-//! In the room: reading and writing under a lock, saving so that a crash leaves the old world or the new one, and the
-//! world's clock. Not in the room: what is in the world.
+//! Responsible for reading and writing under a lock, saving so that a crash leaves the old world or the new one, and
+//! the world's clock. Not responsible for what is in the world.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -231,8 +231,8 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 
 /// Holds the lock beside the file until it is dropped; the system lets go of it where the process dies.
 fn lock(path: &Path) -> Result<File, StoreError> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed("create", folder))?;
+    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed("create", directory))?;
     }
     let path = beside(path, ".lock");
     let mut options = OpenOptions::new();
@@ -272,8 +272,8 @@ fn save(path: &Path, world: &World) -> Result<Stamp, StoreError> {
         options.write(true).create(true).truncate(true).mode(0o600).open(&new).map_err(failed("write", &new))?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed("write", &new))?;
     fs::rename(&new, path).map_err(failed("replace", path))?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("write", folder))?;
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed("write", directory))?;
     let gone = || failed("read", path)(io::ErrorKind::NotFound.into());
     stamp_of(path)?.ok_or_else(gone)
 }
@@ -289,8 +289,8 @@ mod tests {
 
     #[test]
     fn two_stores_of_one_file_see_each_others_changes() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("deep/world.json");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("deep/world.json");
         let open = || Store::open(Source::File(path.clone()), Clock::Running).unwrap();
         let (one, two) = (open(), open());
         one.write(|world, _| world.tasks[0].title.push_str(" 1")).unwrap();
@@ -299,7 +299,7 @@ mod tests {
         assert_eq!(title(&open()), title(&one));
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&path), 0o600);
-        assert_eq!(mode(&folder.path().join("deep")), 0o700);
+        assert_eq!(mode(&directory.path().join("deep")), 0o700);
     }
 
     #[test]
@@ -313,8 +313,8 @@ mod tests {
 
     #[test]
     fn a_world_has_tokens_of_its_own_and_keeps_them() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("world.json");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("world.json");
         let token = |store: &Store| store.read(|world, _| world.token_of("phabgate").unwrap().to_owned()).unwrap();
         let open = || Store::open(Source::File(path.clone()), Clock::Running).unwrap();
         let kept = token(&open());
@@ -334,8 +334,8 @@ mod tests {
 
     #[test]
     fn writes_from_many_threads_are_all_kept() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("world.json");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("world.json");
         let add = || {
             let store = Store::open(Source::File(path.clone()), Clock::Running).unwrap();
             for _ in 0..5 {
@@ -353,8 +353,8 @@ mod tests {
 
     #[test]
     fn a_reset_begins_anew_and_a_damaged_file_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("world.json");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("world.json");
         let store = Store::open(Source::File(path.clone()), Clock::Running).unwrap();
         let fresh = title(&store);
         store.write(|world, _| world.tasks[0].title.push('!')).unwrap();

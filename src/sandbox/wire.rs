@@ -1,7 +1,7 @@
 //! The connections of the sandbox, which can be made to break.
 //!
-//! In the room: a listener and a stream that the handler of a request can tell to reset or to drip. Not in the room:
-//! when that is wanted.
+//! Responsible for a listener and a stream that the handler of a request can tell to reset or to drip. Not responsible
+//! for when that is wanted.
 
 use std::future::Future;
 use std::io;

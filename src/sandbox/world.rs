@@ -1,7 +1,8 @@
 //! The world that the sandbox serves: people, projects, tasks and everything that was done to them.
 //!
-//! In the room: the data, as it is kept in one JSON file, and how things in it are found. Not in the room: who may see
-//! what ([`super::access`]), what a request answers ([`super::methods`]), where the file lives ([`super::store`]).
+//! Responsible for the data, as it is kept in one JSON file, and how things in it are found. Not responsible for who
+//! may see what ([`super::access`]), what a request answers ([`super::methods`]), where the file lives
+//! ([`super::store`]).
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -318,10 +318,10 @@ fn the_mirror_is_closed_to_others_and_tells_nothing_of_a_restricted_task() {
     hidden.unwrap();
     let (_, report, _) = audit(&server, "admin", &[]);
     assert!(report["population"]["tagged"].as_u64().unwrap() > 0);
-    let folder = server.machine.home().join(".cache/phabgate");
+    let directory = server.machine.home().join(".cache/phabgate");
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(&folder), 0o700);
-    for file in std::fs::read_dir(&folder).unwrap() {
+    assert_eq!(mode(&directory), 0o700);
+    for file in std::fs::read_dir(&directory).unwrap() {
         assert_eq!(mode(&file.unwrap().path()), 0o600);
     }
     // Whoever is not shown it is told its number alone, though the mirror knows it. Another one was hidden from the start.
@@ -331,8 +331,8 @@ fn the_mirror_is_closed_to_others_and_tells_nothing_of_a_restricted_task() {
     let words = "the task carried the tag or had a record, and is not shown to this account: hidden, or destroyed";
     assert_eq!((told.len(), told[0]["message"].as_str()), (1, Some(words)), "{report:#}");
     assert!(report["findings"].as_array().unwrap().iter().all(|it| it["task"] != "T1" || it["name"] == "task-unseen"));
-    // A folder that others can look into is refused.
-    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+    // A directory that others can look into is refused.
+    std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o755)).unwrap();
     let (code, _, err) = audit(&server, "phabgate", &[]);
     assert_eq!(code, 3);
     assert!(in_one_line(&err).contains("chmod 700"), "{err}");

@@ -1,7 +1,7 @@
 //! A browser for tests: headless Chromium, spoken to over its own pipe, so that nothing listens anywhere.
 //!
-//! In the room: starting it, and the few calls that tests need. Each wait ends: with what was waited for, or with an
-//! error that says what was. Not in the room: pages.
+//! Responsible for starting it, and the few calls that tests need. Each wait ends: with what was waited for, or with an
+//! error that says what was. Not responsible for pages.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -30,9 +30,12 @@ pub(crate) struct Browser {
 /// The program, by any of its names.
 fn program() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    let directories: Vec<PathBuf> = std::env::split_paths(&path).collect();
     let names = ["chromium", "chromium-browser", "google-chrome"];
-    names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name))).find(|path| path.is_file())
+    names
+        .iter()
+        .flat_map(|name| directories.iter().map(move |directory| directory.join(name)))
+        .find(|path| path.is_file())
 }
 
 impl Browser {
@@ -203,7 +206,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // It has a folder of its own and nothing to save.
+        // It has a directory of its own and nothing to save.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -165,9 +165,9 @@ fn death_by_a_signal_is_128_and_its_number() {
 
 #[test]
 fn what_cannot_be_found_is_127_and_what_cannot_run_is_126() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str, mode| {
-        let path = folder.path().join(name);
+        let path = directory.path().join(name);
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         path.to_str().unwrap().to_owned()
@@ -176,14 +176,14 @@ fn what_cannot_be_found_is_127_and_what_cannot_run_is_126() {
     // These two pass the preflight: only the kernel knows.
     let lost = file("lost", "#!/no/such/interpreter\n", 0o755);
     let garbage = file("garbage", "\u{7f}ELF", 0o755);
-    let none = folder.path().join("none");
+    let none = directory.path().join("none");
     for (program, expected) in [
         ("no-such-command-anywhere", 127),
         (none.to_str().unwrap(), 127),
         (&lost, 127),
         (&plain, 126),
         (&garbage, 126),
-        (folder.path().to_str().unwrap(), 126),
+        (directory.path().to_str().unwrap(), 126),
     ] {
         assert_eq!(code(gate(&[program])), Some(expected), "{program}");
     }
@@ -191,8 +191,8 @@ fn what_cannot_be_found_is_127_and_what_cannot_run_is_126() {
 
 #[test]
 fn a_script_without_an_interpreter_line_is_run_as_execvp_runs_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("deploy");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("deploy");
     fs::write(&path, "printf '<%s>' \"$@\"\nexit 7\n").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     let output = gate(&[path.to_str().unwrap(), "a b", ""]).output().unwrap();
@@ -200,7 +200,7 @@ fn a_script_without_an_interpreter_line_is_run_as_execvp_runs_it() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("<a b><>"), "{output:?}");
     // Found by its name, too.
     let mut named = gate(&["deploy"]);
-    named.env("PATH", format!("{}:/usr/bin:/bin", folder.path().display()));
+    named.env("PATH", format!("{}:/usr/bin:/bin", directory.path().display()));
     assert_eq!(code(named), Some(7));
     // An empty file is an empty script; bytes that are no text are none.
     fs::write(&path, "").unwrap();
@@ -300,8 +300,8 @@ fn what_the_parent_ignores_the_child_ignores() {
 
 #[test]
 fn a_signal_before_the_start_means_not_to_start() {
-    let folder = tempfile::tempdir().unwrap();
-    let mark = folder.path().join("started");
+    let directory = tempfile::tempdir().unwrap();
+    let mark = directory.path().join("started");
     let held_until = |signal: Signal| {
         let mut command = gate(&["touch", mark.to_str().unwrap()]);
         command.env(HOLD, signal.as_raw().to_string());
@@ -352,8 +352,8 @@ fn wait_until_stopped(pid: Pid) {
 
 /// Runs a script of sh(1) with a terminal and job control, in which `"$@"` is the gate, and returns what it showed.
 fn on_a_terminal(script: &str, inner: &Command) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("session");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("session");
     let quote = |word: &std::ffi::OsStr| format!("'{}'", word.to_str().unwrap().replace('\'', r"'\''"));
     let words: Vec<_> = std::iter::once(inner.get_program()).chain(inner.get_args()).map(quote).collect();
     fs::write(&file, format!("set -m; set -- {}\n{script}\n", words.join(" "))).unwrap();
@@ -377,8 +377,8 @@ fn a_stopped_child_gives_the_shell_back_and_resumes_with_the_gate() {
 #[test]
 fn whoever_resumes_the_gate_alone_resumes_the_child() {
     // A pipe tells the end: what a shell says of a job that others resumed differs from shell to shell.
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
     let (gate, pipe) = (path("gate"), path("pipe"));
     let inner = gate_sh(&format!("echo $PPID >'{gate}'; kill -TSTP 0; echo resumed >'{pipe}'; exit 4"));
     let shown = on_a_terminal(&format!("mkfifo '{pipe}'; \"$@\"; kill -CONT $(cat '{gate}'); cat '{pipe}'"), &inner);

@@ -25,7 +25,7 @@ fn make_directory(path: &Path) {
     fs::DirBuilder::new().recursive(true).mode(0o755).create(path).unwrap();
 }
 
-/// A machine of its own: a root folder with a home in it, and variables.
+/// A machine of its own: a root directory with a home in it, and variables.
 struct Machine {
     dir: TempDir,
     variables: Vec<(String, String)>,
@@ -63,7 +63,7 @@ impl Machine {
         load(&self.flags, &environment.with_file()?)
     }
 
-    /// A text with the folder of this test taken out.
+    /// A text with the directory of this test taken out.
     fn plain(&self, text: &str) -> String {
         let real = self.dir.path().canonicalize().unwrap();
         text.replace(real.to_str().unwrap(), "").replace(self.dir.path().to_str().unwrap(), "")
@@ -217,7 +217,7 @@ fn the_first_file_that_exists_is_read() {
     assert_eq!(tag(&machine), "home");
     machine.write("xdg/phabgate/config.toml", &file("xdg"));
     machine.set("XDG_CONFIG_HOME", "xdg");
-    assert_eq!(tag(&machine), "home", "a relative folder is ignored, as the specification says");
+    assert_eq!(tag(&machine), "home", "a relative directory is ignored, as the specification says");
     machine.variables.clear();
     machine.set("XDG_CONFIG_HOME", machine.path("xdg"));
     assert_eq!(tag(&machine), "xdg");
@@ -495,7 +495,7 @@ fn every_mistake_is_told_where_it_stands() {
         ("a short settle", "url = \"https://phab.example/\"\n[record]\nsettle = \"10s\"\n".into()),
         ("a URL in clear", "url = \"http://phab.example/\"\n".into()),
         ("a URL with a password", "url = \"https://me:secret@phab.example/\"\n".into()),
-        ("a relative folder", "state = \"~/state\"\n".into()),
+        ("a relative directory", "state = \"~/state\"\n".into()),
         ("a proxy", "[http]\nproxy = \"none\"\n".into()),
         ("an empty text", "[contact]\nescalation = \" \"\n".into()),
         ("a deployer", "[deployers]\nalice = \"@Alice\"\nbob = 1\n".into()),

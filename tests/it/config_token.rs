@@ -205,13 +205,13 @@ fn what_is_no_token_is_told_without_showing_it() {
         file(machine, ONE, 0o600);
     });
     tell("empty file name", &|machine| machine.set("PHABGATE_TOKEN_FILE", ""));
-    tell("empty folder", &|machine| machine.set("CREDENTIALS_DIRECTORY", ""));
-    tell("relative folder", &|machine| machine.set("CREDENTIALS_DIRECTORY", "run"));
+    tell("empty directory", &|machine| machine.set("CREDENTIALS_DIRECTORY", ""));
+    tell("relative directory", &|machine| machine.set("CREDENTIALS_DIRECTORY", "run"));
     tell("short", &|machine| machine.set("PHABGATE_TOKEN", "api-secretive"));
     tell("prefix", &|machine| machine.set("PHABGATE_TOKEN", "secretivesecretivesecretivesecre"));
     tell("blank", &|machine| machine.set("PHABGATE_TOKEN", "api-secretive secretive secretiv"));
     tell("no file", &|machine| machine.set("PHABGATE_TOKEN_FILE", machine.path("none")));
-    tell("folder", &|machine| machine.set("PHABGATE_TOKEN_FILE", machine.path("")));
+    tell("directory", &|machine| machine.set("PHABGATE_TOKEN_FILE", machine.path("")));
     tell("pipe", &|machine| {
         let path = machine.path("pipe");
         let mode = rustix::fs::Mode::from_raw_mode(0o600);

@@ -70,8 +70,8 @@ fn differences(path: &str, expected: &Value, got: &Value, found: &mut Vec<String
 
 #[test]
 fn every_recording_is_answered_field_for_field() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/recordings");
-    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/recordings");
+    let mut paths: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     let mut found = Vec::new();
     let mut replayed = 0;
@@ -181,12 +181,12 @@ fn kinds_of_rows(reply: &mut Value, like: Like) {
 
 #[test]
 fn each_version_is_answered_in_its_shape() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/versions");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/versions");
     let mut found = Vec::new();
     let mut replayed = BTreeMap::new();
     let scenarios = scenarios();
     for like in Like::ALL {
-        let text = fs::read(folder.join(format!("{like}.json"))).unwrap();
+        let text = fs::read(directory.join(format!("{like}.json"))).unwrap();
         let recordings: Vec<Value> = serde_json::from_slice(&text).unwrap();
         let more = Server::like(like);
         let first = Server::with(Options { like, ..Options::default() });

@@ -91,7 +91,7 @@ fn refused_credentials_are_told_beside_the_rest() {
 #[test]
 fn a_journal_that_cannot_be_written_is_told_beside_the_rest() {
     let server = Server::new();
-    std::fs::write(server.machine.home().join("state"), "no folder").unwrap();
+    std::fs::write(server.machine.home().join("state"), "no directory").unwrap();
     let (code, told) = doctor(&server, "phabgate", &[]);
     assert_eq!((code, named(&told, "fail")), (1, vec!["journal".to_owned()]));
     assert!(named(&told, "pass").contains(&"team:sre".to_owned()));

@@ -22,7 +22,7 @@ impl Machine {
         Self { home }
     }
 
-    /// Its home folder.
+    /// Its home directory.
     pub(crate) fn home(&self) -> &Path {
         self.home.path()
     }
@@ -53,8 +53,8 @@ impl Machine {
 #[test]
 fn no_file_of_tests_is_forgotten() {
     let main = include_str!("main.rs");
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
-    for entry in std::fs::read_dir(folder).unwrap() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
         let is_module = path.extension().is_some_and(|ending| ending == "rs") && name != "main";

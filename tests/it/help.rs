@@ -7,10 +7,10 @@ use super::harness::Machine;
 /// All commands, as they are typed.
 fn commands() -> Vec<String> {
     let machine = Machine::new();
-    let folder = machine.home().join("pages");
-    let (code, _, error) = machine.run(&["man", "--output", folder.to_str().unwrap()]);
+    let directory = machine.home().join("pages");
+    let (code, _, error) = machine.run(&["man", "--output", directory.to_str().unwrap()]);
     assert_eq!(code, 0, "{error}");
-    let mut names: Vec<String> = fs::read_dir(folder)
+    let mut names: Vec<String> = fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap().trim_end_matches(".1").replace('-', " "))
         .map(|name| name.trim_start_matches("phabgate").trim().to_owned())

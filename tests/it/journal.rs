@@ -13,12 +13,13 @@ use jiff::Timestamp;
 use phabgate::crash;
 use phabgate::ids::{DeployId, Phid, TaskId, TransactionId};
 use phabgate::journal::{
-    Delivery, DeployState, EndOnTask, How, Identity, Intent, Journal, ServerMarks, Stage, Step, TakenOver, Way,
+    Delivery, DeployMode, DeployState, EndOnTask, Identity, Intent, Journal, LockWait, ServerMarks, Stage, Step,
+    TakenOver,
 };
 use phabgate::record::{self, ExitStatus, Outcome, Record, SCHEMA};
 
 const ROLE: &str = "PHABGATE_TEST_ROLE";
-const FOLDER: &str = "PHABGATE_TEST_FOLDER";
+const DIRECTORY: &str = "PHABGATE_TEST_DIRECTORY";
 /// How long a record of somebody else may still be on its way.
 const SETTLE: Duration = Duration::from_secs(60);
 const NUMBER: &str = "PHABGATE_TEST_NUMBER";
@@ -72,7 +73,7 @@ fn record(number: u32, event: record::Event) -> Record {
 
 fn intent(number: u32) -> Step {
     Step::Intent(Box::new(Intent {
-        way: Way::Run,
+        way: DeployMode::Run,
         task: task(number),
         server: server(),
         template: Box::new(record(number, record::Event::Started)),
@@ -95,7 +96,7 @@ fn run(journal: &mut Journal, number: u32) {
     let id = deploy(number);
     let owner = journal.own(id).unwrap();
     let deliver = |journal: &mut Journal, event| {
-        let lock = journal.lock_outbox(&server(), How::Wait).unwrap().unwrap();
+        let lock = journal.lock_outbox(&server(), LockWait::Wait).unwrap().unwrap();
         let author = Phid::new("PHID-USER-phabgate").unwrap();
         let sending = Delivery::Sending { event, author, server: server(), settle_at: now() };
         journal.delivery(&lock, id, now(), sending).unwrap();
@@ -116,15 +117,15 @@ fn run(journal: &mut Journal, number: u32) {
 const EVENTS: usize = 10;
 
 /// This test binary again, in one of the roles below.
-fn process(role: &str, folder: &Path) -> Command {
+fn process(role: &str, directory: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--ignored", "--exact", "--nocapture", "journal::in_a_role"]);
-    dress(&mut command, role, folder);
+    dress(&mut command, role, directory);
     command
 }
 
-fn dress(command: &mut Command, role: &str, folder: &Path) {
-    command.env(ROLE, role).env(FOLDER, folder).env_remove(crash::VARIABLE);
+fn dress(command: &mut Command, role: &str, directory: &Path) {
+    command.env(ROLE, role).env(DIRECTORY, directory).env_remove(crash::VARIABLE);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
 }
 
@@ -132,8 +133,8 @@ fn dress(command: &mut Command, role: &str, folder: &Path) {
 #[ignore = "what the child processes of the other tests run"]
 fn in_a_role() {
     let Some(role) = std::env::var_os(ROLE) else { return };
-    let folder = std::env::var_os(FOLDER).unwrap();
-    let mut journal = Journal::open(Path::new(&folder)).unwrap();
+    let directory = std::env::var_os(DIRECTORY).unwrap();
+    let mut journal = Journal::open(Path::new(&directory)).unwrap();
     match role.to_str().unwrap() {
         "run" => run(&mut journal, 1),
         "recover" => {
@@ -143,12 +144,12 @@ fn in_a_role() {
             let number: u32 = std::env::var(NUMBER).unwrap().parse().unwrap();
             for turn in 0..5 {
                 run(&mut journal, number * 100 + turn);
-                Journal::open(Path::new(&folder)).unwrap().recover_stranded(now(), SETTLE).unwrap();
+                Journal::open(Path::new(&directory)).unwrap().recover_stranded(now(), SETTLE).unwrap();
             }
         }
         "hold" => {
             let _owner = journal.own(deploy(1)).unwrap();
-            let _outbox = journal.lock_outbox(&server(), How::Wait).unwrap();
+            let _outbox = journal.lock_outbox(&server(), LockWait::Wait).unwrap();
             let mut child = Command::new("cat").spawn().unwrap();
             std::io::stdout().write_all(b"\nready\n").unwrap();
             child.wait().unwrap();
@@ -157,8 +158,8 @@ fn in_a_role() {
     }
 }
 
-fn killed_at(point: &str, role: &str, folder: &Path) -> bool {
-    let output = process(role, folder).env(crash::VARIABLE, point).output().unwrap();
+fn killed_at(point: &str, role: &str, directory: &Path) -> bool {
+    let output = process(role, directory).env(crash::VARIABLE, point).output().unwrap();
     let killed = output.status.signal() == Some(9);
     assert!(killed || output.status.success(), "{point}: {}", String::from_utf8_lossy(&output.stderr));
     killed
@@ -193,13 +194,13 @@ fn a_gate_killed_around_any_write_leaves_the_truth_behind() {
     for (point, lasting) in [("journal-uncommitted", 0), ("journal-committed", 1)] {
         for passage in 1..=EVENTS {
             let above = tempfile::tempdir().unwrap();
-            let folder = above.path().join("state");
-            assert!(killed_at(&format!("{point}:{passage}"), "run", &folder), "{point}:{passage} is never passed");
+            let directory = above.path().join("state");
+            assert!(killed_at(&format!("{point}:{passage}"), "run", &directory), "{point}:{passage} is never passed");
             let written = passage - 1 + lasting;
-            let mut journal = Journal::open(&folder).unwrap();
+            let mut journal = Journal::open(&directory).unwrap();
             assert_eq!(journal.events(deploy(1)).unwrap().len(), written, "{point}:{passage}");
             assert!(!journal.is_alive(deploy(1)).unwrap());
-            assert!(journal.lock_outbox(&server(), How::TryNow).unwrap().is_some(), "the dead hold no lock");
+            assert!(journal.lock_outbox(&server(), LockWait::TryNow).unwrap().is_some(), "the dead hold no lock");
             recovered(&mut journal);
             if written > 0 {
                 let state = journal.state(deploy(1)).unwrap();
@@ -218,10 +219,10 @@ fn a_gate_killed_around_any_write_leaves_the_truth_behind() {
 fn a_recovery_that_is_killed_is_taken_up_by_the_next() {
     for point in ["journal-uncommitted", "journal-committed", "after-recovered"] {
         let above = tempfile::tempdir().unwrap();
-        let folder = above.path().join("state");
-        assert!(killed_at("journal-committed:5", "run", &folder));
-        assert!(killed_at(point, "recover", &folder), "{point}");
-        let mut journal = Journal::open(&folder).unwrap();
+        let directory = above.path().join("state");
+        assert!(killed_at("journal-committed:5", "run", &directory));
+        assert!(killed_at(point, "recover", &directory), "{point}");
+        let mut journal = Journal::open(&directory).unwrap();
         recovered(&mut journal);
         let kinds: Vec<_> = journal.events(deploy(1)).unwrap().iter().skip(5).map(|event| event.kind()).collect();
         assert_eq!(kinds, ["owner-gone", "queued", "closed"], "{point}");
@@ -240,14 +241,14 @@ fn an_unknown_crash_point_fails_instead_of_proving_nothing() {
 #[test]
 fn processes_that_write_at_once_all_get_their_turn() {
     let above = tempfile::tempdir().unwrap();
-    let folder = above.path().join("state");
-    let spawn = |number: u32| process("append", &folder).env(NUMBER, number.to_string()).spawn().unwrap();
+    let directory = above.path().join("state");
+    let spawn = |number: u32| process("append", &directory).env(NUMBER, number.to_string()).spawn().unwrap();
     let children: Vec<Child> = (1..=4).map(spawn).collect();
     for child in children {
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
-    let journal = Journal::open(&folder).unwrap();
+    let journal = Journal::open(&directory).unwrap();
     assert_eq!(journal.unfinished().unwrap(), []);
     for number in 1..=4 {
         for turn in 0..5 {
@@ -260,13 +261,13 @@ fn processes_that_write_at_once_all_get_their_turn() {
 #[test]
 fn a_child_that_outlives_its_gate_does_not_keep_it_alive() {
     let above = tempfile::tempdir().unwrap();
-    let folder = above.path().join("state");
-    let mut gate = process("hold", &folder).spawn().unwrap();
+    let directory = above.path().join("state");
+    let mut gate = process("hold", &directory).spawn().unwrap();
     let mut words = BufReader::new(gate.stdout.take().unwrap());
     while words.by_ref().lines().next().unwrap().unwrap() != "ready" {}
-    let journal = Journal::open(&folder).unwrap();
+    let journal = Journal::open(&directory).unwrap();
     assert!(journal.is_alive(deploy(1)).unwrap());
-    assert!(journal.lock_outbox(&server(), How::TryNow).unwrap().is_none());
+    assert!(journal.lock_outbox(&server(), LockWait::TryNow).unwrap().is_none());
 
     let mut input = gate.stdin.take().unwrap();
     // Spawning returns an instant before the kernel has closed what the child does not inherit: once it speaks, it has.
@@ -277,7 +278,7 @@ fn a_child_that_outlives_its_gate_does_not_keep_it_alive() {
     gate.kill().unwrap();
     gate.wait().unwrap();
     assert!(!journal.is_alive(deploy(1)).unwrap());
-    assert!(journal.lock_outbox(&server(), How::TryNow).unwrap().is_some());
+    assert!(journal.lock_outbox(&server(), LockWait::TryNow).unwrap().is_some());
     input.write_all(b"still here\n").unwrap();
     answer.clear();
     words.read_line(&mut answer).unwrap();
@@ -288,19 +289,19 @@ fn a_child_that_outlives_its_gate_does_not_keep_it_alive() {
 fn no_umask_opens_or_breaks_the_journal() {
     for umask in ["000", "022", "777"] {
         let above = tempfile::tempdir().unwrap();
-        let folder = above.path().join("state");
+        let directory = above.path().join("state");
         let mut command = Command::new("sh");
         command.args(["-c", "umask \"$1\"; shift; exec \"$@\"", "sh", umask]);
         command.arg(std::env::current_exe().unwrap());
         command.args(["--ignored", "--exact", "--nocapture", "journal::in_a_role"]);
-        dress(&mut command, "run", &folder);
+        dress(&mut command, "run", &directory);
         // Killed in the middle, so that all the files are still there.
         let output = command.env(crash::VARIABLE, "journal-committed:3").output().unwrap();
         assert_eq!(output.status.signal(), Some(9), "{}", String::from_utf8_lossy(&output.stderr));
         let mut seen = Vec::new();
-        for folder in [folder.clone(), folder.join("deploys")] {
-            assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o7777, 0o700, "umask {umask}");
-            for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        for directory in [directory.clone(), directory.join("deploys")] {
+            assert_eq!(fs::metadata(&directory).unwrap().permissions().mode() & 0o7777, 0o700, "umask {umask}");
+            for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
                 let metadata = entry.metadata().unwrap();
                 if metadata.is_file() {
                     let name = entry.file_name().into_string().unwrap();

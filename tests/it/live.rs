@@ -1,6 +1,6 @@
 //! A real Phorge: the scenarios, records through a proxy that breaks calls, hostile text.
 //!
-//! Run where `PHABGATE_LIVE` names the state folder of a Phorge filled with the scenarios: in it `env` with
+//! Run where `PHABGATE_LIVE` names the state directory of a Phorge filled with the scenarios: in it `env` with
 //! `PHORGE_URL=…`, `tokens.json` ({account: {phid, token}}) and `seeded.json` ({scenario: {task, expect, deployer}}).
 //! The proxy's tests need `PHABGATE_FAULTPROXY` as well, its program. Else they are passed over with a word.
 

@@ -1,7 +1,7 @@
 //! What happens on a task while the gate acts on it: between what was shown and what was written, before the command and
 //! while it runs.
 
-use phabgate::journal::{How, Journal};
+use phabgate::journal::{Journal, LockWait};
 use phabgate::record::{Event, Outcome};
 use phabgate::sandbox::Options;
 
@@ -120,7 +120,7 @@ fn an_answer_ends_in_time_and_says_what_to_write_by_hand() {
 /// Runs while another process holds the right to send to `held`; the child's output, and what was said.
 fn run_beside_a_flusher(server: &Server, held: &url::Url) -> (i32, String, String) {
     let journal = Journal::open(&server.machine.home().join("state")).unwrap();
-    let lock = journal.lock_outbox(held, How::TryNow).unwrap();
+    let lock = journal.lock_outbox(held, LockWait::TryNow).unwrap();
     assert!(lock.is_some());
     server.run(&["run", "T1", "--deployer", "deployer1", "--", "echo", "deployed"])
 }

@@ -16,19 +16,19 @@ pub(super) const RULE: Rule = Rule {
            Open the history of the comment on the task, and ask its author what they meant.",
     find: |rule, case| {
         let timeline = &case.evidence.timeline;
-        let edited = case.ran().flat_map(|trial| {
+        let edited = case.ran().flat_map(|assessment| {
             let edits = timeline.comments(None).filter_map(|comment| change(timeline, comment));
-            let approvals = &trial.deploy.verdict_as_recorded.approvals;
+            let approvals = &assessment.deploy.verdict_as_recorded.approvals;
             edits.filter_map(move |(moment, by)| {
                 let approval = approvals.iter().find(|approval| approval.transaction == Some(moment.transaction))?;
                 let by = case.evidence.name_of(by);
-                let when = if moment.time < trial.deploy.cut.time { "before" } else { "after" };
+                let when = if moment.time < assessment.deploy.as_of.time { "before" } else { "after" };
                 let message = format!(
                     "the approval of {} was edited by {by} at {}, {when} the deploy started",
                     approval.user,
                     utc(moment.time)
                 );
-                Some(rule.of_deploy(case, trial, moment, message))
+                Some(rule.of_deploy(case, assessment, moment, message))
             })
         });
         edited.collect()
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn an_approval_that_was_edited_out_is_found() {
-        let mut history = story(&["releng1"]);
+        let mut history = task_state(&["releng1"]);
         let yes = history.comment("sre1", 12, "Emergency-Approve: sre");
         deploy(&mut history);
         history.edit(yes, "sre1", 300, "Never mind.");
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn an_edit_that_leaves_the_approval_as_it_was_is_none() {
-        let mut history = story(&["releng1"]);
+        let mut history = task_state(&["releng1"]);
         let yes = history.comment("sre1", 12, "Emergency-Approve: sre");
         deploy(&mut history);
         history.edit(yes, "sre1", 300, "Go ahead.\n\nEmergency-Approve: sre");
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn one_that_somebody_else_edited_in_is_found() {
-        let mut history = story(&["releng1"]);
+        let mut history = task_state(&["releng1"]);
         let yes = history.comment("sre1", 12, "Looking.");
         history.edit(yes, "admin", 20, "Emergency-Approve: sre");
         deploy(&mut history);

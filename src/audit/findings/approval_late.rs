@@ -2,7 +2,7 @@
 
 use super::{Rule, Severity, lacks};
 
-use crate::audit::deploys::Trial;
+use crate::audit::deploys::DeployAssessment;
 use crate::evidence::records::APART;
 use crate::record::Event;
 use crate::rules::Approval;
@@ -22,12 +22,12 @@ pub(super) const RULE: Rule = Rule {
            Ask for the answer on the task before the deploy, with `phabgate run --wait`, or name who said yes \
            with `--approved-by` where the policy accepts that.",
     find: |rule, case| {
-        let late = case.ran().flat_map(|trial| {
-            let approvals = trial.late.iter().filter(|late| late.counts() && lacks(trial, &late.team));
+        let late = case.ran().flat_map(|assessment| {
+            let approvals = assessment.late.iter().filter(|late| late.counts() && lacks(assessment, &late.team));
             approvals.map(move |late| {
-                let before = late.transaction.is_some_and(|id| id < trial.deploy.first());
-                let (when, severity) = match before && late.time <= trial.deploy.recorded {
-                    true if is_known_to_gate(trial, late) => (
+                let before = late.transaction.is_some_and(|id| id < assessment.deploy.first());
+                let (when, severity) = match before && late.time <= assessment.deploy.recorded {
+                    true if is_known_to_gate(assessment, late) => (
                         "after the start by the host's clock, and the gate knew of it when it started",
                         Severity::Warning,
                     ),
@@ -36,7 +36,7 @@ pub(super) const RULE: Rule = Rule {
                 };
                 let team = shorten(&late.team, 40);
                 let message = format!("{} approved for {team} at {}, {when}", late.user, utc(late.time));
-                rule.at_record(case, trial, message).but(severity).shown_by(late)
+                rule.at_record(case, assessment, message).but(severity).shown_by(late)
             })
         });
         late.collect()
@@ -49,17 +49,17 @@ fn of_team(rule: &str, team: &str) -> bool {
 
 /// Whether a recorder's record of the start names the approval, and a clock that is a little behind explains why it
 /// seems to be later: the gate reads the approvals before it starts the command.
-fn is_known_to_gate(trial: &Trial, late: &Approval) -> bool {
-    let first = trial.deploy.records.first();
+fn is_known_to_gate(assessment: &DeployAssessment, late: &Approval) -> bool {
+    let first = assessment.deploy.records.first();
     let named = first.record.approvals.iter().any(|approval| approval.transaction == late.transaction);
-    let skew = late.time.duration_since(trial.deploy.cut.time);
+    let skew = late.time.duration_since(assessment.deploy.as_of.time);
     first.by_recorder && first.record.event == Event::Started && named && skew <= APART
 }
 
 /// Whether approvals that count came for the team of a rule, if too late. One is enough to say so: how many are missing
 /// is for the verdict.
-pub(super) fn made_up(trial: &Trial, rule: &str) -> bool {
-    trial.late.iter().any(|late| late.counts() && of_team(rule, &late.team))
+pub(super) fn made_up(assessment: &DeployAssessment, rule: &str) -> bool {
+    assessment.late.iter().any(|late| late.counts() && of_team(rule, &late.team))
 }
 
 #[cfg(test)]
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn one_between_the_start_and_the_record_is_late() {
-        let mut history = story(&["releng1"]);
+        let mut history = task_state(&["releng1"]);
         let late = history.comment("sre1", 101, "Emergency-Approve: sre");
         deploy_at(&mut history, 102);
         let found = found(&history, "approval-late");
@@ -88,7 +88,7 @@ mod tests {
             ("phabgate", 161, Severity::Error),
             ("deployer1", 101, Severity::Error),
         ] {
-            let mut history = story(&["releng1"]);
+            let mut history = task_state(&["releng1"]);
             let late = history.comment("sre1", second, "Emergency-Approve: sre");
             let mut record = sample(&history, DeployId::fresh(), Event::Started, "deployer1");
             record.approvals = vec![approval("sre1", late)];
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn one_after_the_record_and_one_that_was_edited_in_are_late() {
-        let mut history = story(&["releng1"]);
+        let mut history = task_state(&["releng1"]);
         let comment = history.comment("sre1", 50, "Looking.");
         deploy(&mut history);
         history.edit(comment, "sre1", 300, "Emergency-Approve: sre");

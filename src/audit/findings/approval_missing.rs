@@ -1,7 +1,7 @@
 //! `approval-missing`: a team had not approved when the deploy started.
 
 use super::{Case, Rule, Severity, is_team, kept};
-use crate::audit::deploys::Trial;
+use crate::audit::deploys::DeployAssessment;
 use crate::evidence::NearKind;
 use crate::ids::TransactionId;
 use crate::time::utc;
@@ -19,15 +19,15 @@ pub(super) const RULE: Rule = Rule {
            Ask the team to look at it now, and write down on the task what they say. It cannot be mended after \
            the fact.",
     find: |rule, case| {
-        let missing = case.ran().flat_map(|trial| {
-            let rules = trial.deploy.verdict_as_recorded.rules.iter();
+        let missing = case.ran().flat_map(|assessment| {
+            let rules = assessment.deploy.verdict_as_recorded.rules.iter();
             let teams = rules.filter(|outcome| is_team(outcome) && kept(outcome));
             // Of a team that approved later, it is said that it was late.
-            let teams = teams.filter(|outcome| !super::approval_late::made_up(trial, &outcome.name));
+            let teams = teams.filter(|outcome| !super::approval_late::made_up(assessment, &outcome.name));
             teams.map(|outcome| {
                 let key = outcome.name.strip_prefix("team:").unwrap_or_default();
-                let message = format!("it was not allowed: {}{}", outcome.message, uncounted(case, trial, key));
-                rule.at_record(case, trial, message).about(&outcome.name)
+                let message = format!("it was not allowed: {}{}", outcome.message, uncounted(case, assessment, key));
+                rule.at_record(case, assessment, message).about(&outcome.name)
             })
         });
         missing.collect()
@@ -38,13 +38,13 @@ pub(super) const RULE: Rule = Rule {
 const MANY: usize = 6;
 
 /// Each approval for a team that stands on the task and why it did not count, in the words of the evaluator.
-fn uncounted(case: &Case<'_>, trial: &Trial, team: &str) -> String {
-    let verdict = &trial.deploy.verdict_as_recorded;
+fn uncounted(case: &Case<'_>, assessment: &DeployAssessment, team: &str) -> String {
+    let verdict = &assessment.deploy.verdict_as_recorded;
     let is_member = |phid: &crate::ids::Phid<crate::ids::User>| {
         case.evidence.teams.get(team).is_some_and(|project| project.members.contains(phid))
     };
     let mut named: Vec<(Option<TransactionId>, String)> = Vec::new();
-    let late = trial.late.iter().map(|approval| (approval, "after it had started, and "));
+    let late = assessment.late.iter().map(|approval| (approval, "after it had started, and "));
     for (approval, when) in verdict.approvals.iter().map(|approval| (approval, "")).chain(late) {
         let Some(why) = &approval.why_not else { continue };
         // What is not understood may have been for any team of its author.
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_deploy_without_a_team_is_found() {
-        let mut history = story(&["releng1"]);
+        let mut history = task_state(&["releng1"]);
         let first = deploy(&mut history);
         let found = found(&history, "approval-missing");
         assert_eq!(found.len(), 1);
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn what_never_started_needs_no_approval() {
-        let mut history = story(&[]);
+        let mut history = task_state(&[]);
         never_started(&mut history);
         assert!(names(&history).is_empty(), "{:?}", names(&history));
     }

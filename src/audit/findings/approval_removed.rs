@@ -1,7 +1,7 @@
 //! `approval-removed`: a comment that held an approval, or may have, was removed.
 
 use super::{Case, Rule, Severity};
-use crate::audit::deploys::Trial;
+use crate::audit::deploys::DeployAssessment;
 use crate::evidence::Removal;
 use crate::evidence::timeline::Moment;
 use crate::evidence::trailers::{Key, last};
@@ -19,13 +19,13 @@ pub(super) const RULE: Rule = Rule {
            What the deploy rested on cannot be shown any more.\n\n\
            Ask who removed it why, and let the approver write on the task what they had said.",
     find: |rule, case| {
-        let removed = case.ran().flat_map(|trial| {
-            trial.now.removals.iter().filter_map(move |gone| {
-                let (held, severity) = held(case, trial, gone)?;
+        let removed = case.ran().flat_map(|assessment| {
+            assessment.now.removals.iter().filter_map(move |gone| {
+                let (held, severity) = held(case, assessment, gone)?;
                 let (author, by) = (case.evidence.name_of(&gone.author), case.evidence.name_of(&gone.by));
                 let message = format!("a comment of {author} was removed by {by}; it {held}");
                 let moment = Moment { transaction: gone.spoken.transaction, ..gone.removed };
-                Some(rule.of_deploy(case, trial, moment, message).but(severity))
+                Some(rule.of_deploy(case, assessment, moment, message).but(severity))
             })
         });
         removed.collect()
@@ -33,14 +33,14 @@ pub(super) const RULE: Rule = Rule {
 };
 
 /// What a comment held that is gone, as far as that is known; `None` where it is no matter for the deploy.
-fn held(case: &Case<'_>, trial: &Trial, gone: &Removal) -> Option<(&'static str, Severity)> {
-    let records = &trial.deploy.records;
+fn held(case: &Case<'_>, assessment: &DeployAssessment, gone: &Removal) -> Option<(&'static str, Severity)> {
+    let records = &assessment.deploy.records;
     let transaction = gone.spoken.transaction;
     if records.iter().flat_map(|it| &it.record.approvals).any(|it| it.transaction == Some(transaction)) {
         return Some(("held an approval by the record", Severity::Error));
     }
     // What was removed before the deploy started was known to be gone when it was allowed.
-    let later = transaction <= trial.deploy.cut.through && gone.removed.time >= trial.deploy.cut.time;
+    let later = transaction <= assessment.deploy.as_of.through && gone.removed.time >= assessment.deploy.as_of.time;
     if !later || !case.evidence.is_in_a_team(&gone.author) {
         return None;
     }
@@ -72,7 +72,7 @@ mod tests {
     fn an_approval_that_the_record_names_and_that_is_gone_is_found() {
         // What a recorder read as a yes was one; what the deployer says of it proves nothing.
         for (author, missing) in [("phabgate", false), ("deployer1", true)] {
-            let mut history = story(&["releng1"]);
+            let mut history = task_state(&["releng1"]);
             let yes = history.comment("sre1", 12, "Emergency-Approve: sre");
             deploy_approved(&mut history, author, "sre1", yes);
             history.remove(yes, "sre1", 300);
@@ -86,7 +86,7 @@ mod tests {
     fn an_unrelated_comment_that_is_gone_makes_no_error_of_a_clean_deploy() {
         for who in ["sre1", "sre2", "releng1", "deployer1", "outsider"] {
             for by in ["phabgate", "deployer1"] {
-                let mut history = story(&["releng1", "sre1"]);
+                let mut history = task_state(&["releng1", "sre1"]);
                 let word = history.comment(who, 12, "Looking.");
                 let id = crate::ids::DeployId::fresh();
                 deploy_of(&mut history, id, by, "deployer1", 101);
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn where_the_record_itself_says_that_it_was_not_allowed_what_is_gone_may_have_been_a_no() {
-        let mut history = story(&["releng1", "sre1"]);
+        let mut history = task_state(&["releng1", "sre1"]);
         let word = history.comment("sre2", 12, "Emergency-Reject: sre");
         let sample = sample(&history, crate::ids::DeployId::fresh(), Event::Recorded, "deployer1");
         history.record("phabgate", 101, &Record { verdict: "denied".into(), ..sample });

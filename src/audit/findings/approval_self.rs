@@ -2,7 +2,7 @@
 
 use super::{Case, Rule, Severity, lacks, told};
 use crate::audit::as_recorded::behind;
-use crate::audit::deploys::Trial;
+use crate::audit::deploys::DeployAssessment;
 use crate::rules::{Approval, WhyNot};
 use crate::text::shorten;
 
@@ -17,26 +17,26 @@ pub(super) const RULE: Rule = Rule {
            Two people who look at a deploy are the point of approving it. One person who is both is one person.\n\n\
            Ask somebody else of the team to look at it, and let them say so on the task.",
     find: |rule, case| {
-        let own = case.ran().flat_map(|trial| {
-            let own = told(trial, &trial.deploy.verdict_as_recorded)
+        let own = case.ran().flat_map(|assessment| {
+            let own = told(assessment, &assessment.deploy.verdict_as_recorded)
                 .filter(|approval| approval.why_not == Some(WhyNot::BehindDeploy));
             own.map(|approval| {
                 let team = shorten(&approval.team, 40);
                 let message = format!("{} may be behind the deploy and approved it for {team}", approval.user);
                 // Where enough others approved, nothing rested on it.
-                let severity = if lacks(trial, &approval.team) { Severity::Error } else { Severity::Warning };
-                rule.at_record(case, trial, message).but(severity).shown_by(approval)
+                let severity = if lacks(assessment, &approval.team) { Severity::Error } else { Severity::Warning };
+                rule.at_record(case, assessment, message).but(severity).shown_by(approval)
             })
         });
-        let named = case.ran().flat_map(|trial| {
-            let counted = trial.deploy.verdict_as_recorded.approvals.iter().filter(|approval| approval.counts());
-            counted.filter(|approval| is_named_behind(case, trial, approval)).map(|approval| {
+        let named = case.ran().flat_map(|assessment| {
+            let counted = assessment.deploy.verdict_as_recorded.approvals.iter().filter(|approval| approval.counts());
+            counted.filter(|approval| is_named_behind(case, assessment, approval)).map(|approval| {
                 let message = format!(
                     "{} approved it for {}, and its record names somebody of this name to be behind it without the account",
                     approval.user,
                     shorten(&approval.team, 40)
                 );
-                rule.at_record(case, trial, message).but(Severity::Warning).shown_by(approval)
+                rule.at_record(case, assessment, message).but(Severity::Warning).shown_by(approval)
             })
         });
         own.chain(named).collect()
@@ -44,9 +44,9 @@ pub(super) const RULE: Rule = Rule {
 };
 
 /// Whether the first record names an approver to be behind the deploy by the name alone: whose name it was then is not known.
-fn is_named_behind(case: &Case<'_>, trial: &Trial, approval: &Approval) -> bool {
+fn is_named_behind(case: &Case<'_>, assessment: &DeployAssessment, approval: &Approval) -> bool {
     let account = approval.phid.as_ref().and_then(|phid| case.evidence.accounts.get(phid));
-    let mut named = behind(&trial.deploy.records.first().record).filter(|deployer| deployer.phid.is_none());
+    let mut named = behind(&assessment.deploy.records.first().record).filter(|deployer| deployer.phid.is_none());
     !case.policy.self_approval && named.any(|deployer| account.is_some_and(|account| account.is_named(&deployer.user)))
 }
 
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn a_name_that_was_handed_over_makes_nobody_who_deployed() {
         // Who deployed is called otherwise now, and an approver bears the old name.
-        let mut history = story(&["releng1", "sre1"]);
+        let mut history = task_state(&["releng1", "sre1"]);
         let mut record = sample(&history, DeployId::fresh(), Event::Recorded, "deployer1");
         record.deployer.as_mut().unwrap().user = "sre1".into();
         let mut stated = history.clone();
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn the_approval_of_who_deploys_is_found() {
-        let mut history = story(&["releng1"]);
+        let mut history = task_state(&["releng1"]);
         let own = history.comment("sre1", 12, "Emergency-Approve: sre");
         deploy_by(&mut history, "sre1", 101);
         let found = found(&history, "approval-self");

@@ -18,9 +18,9 @@ pub(super) const RULE: Rule = Rule {
            team, add them.",
     find: |rule, case| {
         let outside = |why: &Option<WhyNot>| matches!(why, Some(WhyNot::NotMember { .. } | WhyNot::NotEnabled));
-        let strangers = case.ran().flat_map(|trial| {
-            let deploy = &trial.deploy;
-            told(trial, &deploy.verdict).filter(move |approval| outside(&approval.why_not)).map(move |approval| {
+        let strangers = case.ran().flat_map(|assessment| {
+            let deploy = &assessment.deploy;
+            told(assessment, &deploy.verdict).filter(move |approval| outside(&approval.why_not)).map(move |approval| {
                 let recorded = deploy
                     .verdict_as_recorded
                     .approvals
@@ -31,7 +31,7 @@ pub(super) const RULE: Rule = Rule {
                         "as of now, or of the first audit after it; the record says that their approval counted then",
                         Severity::Warning,
                     ),
-                    false if lacks(trial, &approval.team) => (UNRECORDED, Severity::Error),
+                    false if lacks(assessment, &approval.team) => (UNRECORDED, Severity::Error),
                     // Enough others approved.
                     false => (UNRECORDED, Severity::Warning),
                 };
@@ -41,7 +41,7 @@ pub(super) const RULE: Rule = Rule {
                     _ => "is not a member of it",
                 };
                 let message = format!("{} approved for {team} and {what} ({basis})", approval.user);
-                rule.at_record(case, trial, message).but(severity).shown_by(approval).about(&team)
+                rule.at_record(case, assessment, message).but(severity).shown_by(approval).about(&team)
             })
         });
         strangers.collect()
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn an_outsider_is_found_by_the_membership_of_now() {
-        let mut history = story(&["releng1"]);
+        let mut history = task_state(&["releng1"]);
         let stranger = history.comment("outsider", 12, "Emergency-Approve: sre");
         deploy(&mut history);
         let found = found(&history, "approver-not-member");
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn an_outsider_among_enough_members_is_a_warning_and_none_afterwards() {
-        let mut history = story(&["releng1", "sre1"]);
+        let mut history = task_state(&["releng1", "sre1"]);
         history.comment("outsider", 12, "Emergency-Approve: sre");
         deploy(&mut history);
         history.comment("outsider", 300, "Emergency-Approve: releng");
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn who_left_since_is_a_warning_where_a_recorder_says_that_they_counted() {
-        let mut history = story(&["releng1"]);
+        let mut history = task_state(&["releng1"]);
         let left = history.comment("outsider", 12, "Emergency-Approve: sre");
         deploy_approved(&mut history, "phabgate", "outsider", left);
         let found = found(&history, "approver-not-member");
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn what_a_record_of_another_project_says_of_its_members_is_not_taken() {
-        use crate::audit::{KnownPolicies, Yardstick, audit_task};
+        use crate::audit::{AuditPolicy, KnownPolicies, audit_task};
         use crate::evidence::testing::project;
         let ours = || Some(project("sre"));
         for (named, policy, known, believed) in [
@@ -103,7 +103,7 @@ mod tests {
             (None, "sha256:other", Some(project("friends")), false),
             (None, "sha256:third", ours(), false),
         ] {
-            let mut history = story(&["releng1"]);
+            let mut history = task_state(&["releng1"]);
             let yes = history.comment("outsider", 12, "Emergency-Approve: sre");
             let mut record =
                 sample(&history, crate::ids::DeployId::fresh(), crate::record::Event::Recorded, "deployer1");
@@ -117,8 +117,9 @@ mod tests {
             evidence.candidates.clear();
             let earlier =
                 known.clone().map(|project| ("sha256:other".to_owned(), [("sre".to_owned(), project)].into()));
-            let yardstick = Yardstick::new(&history.policy).knowing(earlier.into_iter().collect::<KnownPolicies>());
-            let findings = audit_task(&evidence, &yardstick, &[]).findings;
+            let audit_policy =
+                AuditPolicy::new(&history.policy).knowing(earlier.into_iter().collect::<KnownPolicies>());
+            let findings = audit_task(&evidence, &audit_policy, &[]).findings;
             let missing = findings.iter().any(|finding| finding.name == "approval-missing");
             assert_eq!(missing, !believed, "{named:?} {policy} {known:?}");
         }
@@ -126,7 +127,7 @@ mod tests {
 
     #[test]
     fn what_the_deployer_alone_says_of_an_approver_is_not_taken() {
-        let mut history = story(&["releng1"]);
+        let mut history = task_state(&["releng1"]);
         let left = history.comment("outsider", 12, "Emergency-Approve: sre");
         deploy_approved(&mut history, "deployer1", "outsider", left);
         assert_eq!(found(&history, "approver-not-member")[0].severity, Severity::Error);

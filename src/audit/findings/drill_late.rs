@@ -13,25 +13,25 @@ pub(super) const RULE: Rule = Rule {
            Drills leave the figures. Whoever could call an emergency a drill afterwards could hide it.\n\n\
            Ask who wrote the line why. Open the next drill with `phabgate request --drill`.",
     find: |rule, case| {
-        let late = case.ran().filter_map(|trial| {
-            let recorded = trial.deploy.records.first().record.drill;
-            match (trial.then.is_drill(), recorded, trial.now.is_drill()) {
+        let late = case.ran().filter_map(|assessment| {
+            let recorded = assessment.deploy.records.first().record.drill;
+            match (assessment.then.is_drill(), recorded, assessment.now.is_drill()) {
                 (true, true, _) | (false, false, false) => None,
                 (true, false, _) => {
                     let message =
                         "the task said that it is a drill, and its record does not: it counts as an emergency";
-                    Some(rule.at_record(case, trial, message).but(Severity::Notice))
+                    Some(rule.at_record(case, assessment, message).but(Severity::Notice))
                 }
                 (false, true, false) => {
                     let message = "its record alone says that it was a drill: it counts as an emergency";
-                    Some(rule.at_record(case, trial, message))
+                    Some(rule.at_record(case, assessment, message))
                 }
                 (false, _, true) => {
-                    let stated = trial.now.drill.as_ref()?;
+                    let stated = assessment.now.drill.as_ref()?;
                     let (by, when) = (case.evidence.name_of(&stated.author), utc(stated.since.time));
                     let message =
                         format!("{by} declared it a drill at {when}, after it had started: it counts as an emergency");
-                    Some(rule.of_deploy(case, trial, stated.since, message))
+                    Some(rule.of_deploy(case, assessment, stated.since, message))
                 }
             }
         });

@@ -18,12 +18,12 @@ pub(super) const RULE: Rule = Rule {
         let followed = case.evidence.timeline.comments(None).any(|comment| {
             comment.text().and_then(|text| last(text, Key::Followup)).is_some_and(|value| !value.is_empty())
         });
-        let overdue = case.ran().filter_map(|trial| {
+        let overdue = case.ran().filter_map(|assessment| {
             // A time that no calendar holds never comes.
-            let due = trial.deploy.over().checked_add(grace).ok()?;
+            let due = assessment.deploy.over().checked_add(grace).ok()?;
             (!followed && case.evidence.now > due).then(|| {
                 let message = format!("a follow-up was due at {}, and the task names none", utc(due));
-                rule.at_record(case, trial, message)
+                rule.at_record(case, assessment, message)
             })
         });
         overdue.collect()
@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn a_follow_up_that_is_due_and_not_there_is_found() {
-        let mut history = story(&["releng1", "sre1"]);
+        let mut history = task_state(&["releng1", "sre1"]);
         history.policy.follow_up = Some(SignedDuration::from_secs(600));
         let first = deploy(&mut history);
         history.later(799);

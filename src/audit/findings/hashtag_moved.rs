@@ -2,7 +2,7 @@
 
 use super::{Finding, Rule, Severity};
 use crate::audit::memory::Memory;
-use crate::audit::mirror::Facts;
+use crate::audit::mirror::ServerFacts;
 use crate::policy::Policy;
 use crate::text::shorten;
 use crate::time::utc;
@@ -22,7 +22,7 @@ pub(in crate::audit) const RULE: Rule = Rule {
 };
 
 /// The hashtags of a policy that led to other projects before, each with every project that it led to.
-pub fn moved(policy: &Policy, facts: &Facts, memory: &Memory) -> Vec<Finding> {
+pub fn moved(policy: &Policy, facts: &ServerFacts, memory: &Memory) -> Vec<Finding> {
     let teams = policy.teams.iter().map(|team| (team.project.as_str(), format!("the team {}", team.title)));
     let slugs = [(policy.tag.as_str(), "the tag".to_owned())].into_iter().chain(teams);
     let mut found: Vec<Finding> = Vec::new();

@@ -198,7 +198,7 @@ mod tests {
     use super::Change;
     use crate::audit::mirror::lost::{self, Lost};
     use crate::audit::testing::*;
-    use crate::audit::{Finding, Severity, Yardstick, audit_task};
+    use crate::audit::{AuditPolicy, Finding, Severity, audit_task};
     use crate::conduit::Transaction;
     use crate::evidence::testing::{History, at};
 
@@ -215,13 +215,13 @@ mod tests {
             Some(Lost { was: was.clone(), noticed: at(900), hidden, denied })
         };
         let lost: Vec<Lost> = seen.transactions().iter().filter_map(lost).collect();
-        let audit = audit_task(&evidence, &Yardstick::new(&now.policy), &lost);
+        let audit = audit_task(&evidence, &AuditPolicy::new(&now.policy), &lost);
         audit.findings.into_iter().filter(|finding| finding.name == "history-rewritten").collect()
     }
 
     #[test]
     fn an_approval_that_was_removed_is_shown_as_it_was() {
-        let mut history = story(&["releng1"]);
+        let mut history = task_state(&["releng1"]);
         let yes = history.comment("sre1", 12, "Emergency-Approve: sre");
         let seen = history.clone();
         history.remove(yes, "admin", 300);
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn what_was_written_on_a_restricted_task_is_not_shown_when_it_is_open() {
-        let mut history = story(&["releng1"]);
+        let mut history = task_state(&["releng1"]);
         let yes = history.comment("sre1", 12, "The hole is in the login.\n\nEmergency-Approve: sre");
         let seen = history.clone();
         history.remove(yes, "admin", 300);
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn what_was_edited_away_before_it_was_removed_is_shown_too() {
-        let mut history = story(&["releng1"]);
+        let mut history = task_state(&["releng1"]);
         let no = history.comment("sre1", 12, "Emergency-Reject: sre - not tonight");
         history.edit(no, "sre1", 20, "Never mind.");
         let seen = history.clone();
@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn a_text_that_was_changed_in_the_database_is_found_and_a_restricted_one_is_not_told() {
         for restricted in [false, true] {
-            let mut seen = story(&["releng1"]);
+            let mut seen = task_state(&["releng1"]);
             let mut now = seen.clone();
             let was = seen.comment("sre1", 12, "Emergency-Reject: sre - not tonight");
             now.comment("sre1", 12, "Emergency-Approve: sre");
@@ -305,7 +305,7 @@ mod tests {
         change(&mut was);
         let denied = lost::denied(&was, rows).unwrap();
         let lost = [Lost { was, noticed: at(900), hidden: false, denied }];
-        let audit = audit_task(&evidence, &Yardstick::new(&seen.policy), &lost);
+        let audit = audit_task(&evidence, &AuditPolicy::new(&seen.policy), &lost);
         let mut found = audit.findings.into_iter().filter(|finding| finding.name == "history-rewritten");
         let message = found.next().unwrap().message;
         assert!(found.next().is_none());

@@ -44,11 +44,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::deploys::Trial;
+use super::deploys::DeployAssessment;
 use super::mirror::lost::Lost;
-use crate::evidence::records::Standing;
+use crate::evidence::records::PostedRecord;
 use crate::evidence::timeline::Moment;
-use crate::evidence::{Evidence, Removal, Story};
+use crate::evidence::{Evidence, Removal, TaskState};
 use crate::ids::{DeployId, FindingId, TaskId, TransactionId};
 use crate::policy::{Policy, PolicyDigest};
 use crate::rules::{Approval, Outcome, RuleOutcome, Verdict};
@@ -101,7 +101,7 @@ pub struct Finding {
 
 /// A finding as it is read back: what it is called may be anything then.
 #[derive(Deserialize)]
-struct Written {
+struct Encoded {
     name: String,
     severity: Severity,
     task: Option<TaskId>,
@@ -116,8 +116,8 @@ struct Written {
 // By hand: a derived one could only read names that live for ever.
 impl<'de> Deserialize<'de> for Finding {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Written { name, severity, task, deploy, transaction, time, message, about } =
-            Written::deserialize(deserializer)?;
+        let Encoded { name, severity, task, deploy, transaction, time, message, about } =
+            Encoded::deserialize(deserializer)?;
         let rule = ALL.iter().find(|rule| rule.name == name);
         let name = rule.map(|rule| rule.name);
         let name = name.ok_or_else(|| serde::de::Error::custom(format!("no finding is called {name:?}")))?;
@@ -133,12 +133,12 @@ pub(super) struct Case<'a> {
     pub(super) as_returned: &'a Evidence,
     pub(super) policy: &'a Policy,
     pub(super) digest: &'a PolicyDigest,
-    /// The story of the task up to now.
-    pub(super) story: &'a Story,
+    /// The state of the task up to now.
+    pub(super) task_state: &'a TaskState,
     /// The deploys of the task.
-    pub(super) trials: &'a [Trial],
+    pub(super) assessments: &'a [DeployAssessment],
     /// Records of the deploy of somebody else, which count for nothing.
-    pub(super) foreign: &'a [Standing],
+    pub(super) foreign: &'a [PostedRecord],
     /// What the mirror saw and the server now denies.
     pub(super) lost: &'a [Lost],
     /// Texts of the task are not to be shown.
@@ -147,8 +147,8 @@ pub(super) struct Case<'a> {
 
 impl<'a> Case<'a> {
     /// The deploys that ran, or may have.
-    fn ran(&self) -> impl Iterator<Item = &'a Trial> + use<'a> {
-        self.trials.iter().filter(|trial| trial.deploy.ran())
+    fn ran(&self) -> impl Iterator<Item = &'a DeployAssessment> + use<'a> {
+        self.assessments.iter().filter(|assessment| assessment.deploy.ran())
     }
 
     /// What a comment said that was removed, where the mirror holds it.
@@ -243,17 +243,23 @@ impl Rule {
     }
 
     /// A finding about a deploy, which this moment shows.
-    fn of_deploy(&self, case: &Case<'_>, trial: &Trial, moment: Moment, message: impl Into<String>) -> Finding {
-        Finding { deploy: Some(trial.deploy.id), ..self.of_task(case, moment, message) }
+    fn of_deploy(
+        &self,
+        case: &Case<'_>,
+        assessment: &DeployAssessment,
+        moment: Moment,
+        message: impl Into<String>,
+    ) -> Finding {
+        Finding { deploy: Some(assessment.deploy.id), ..self.of_task(case, moment, message) }
     }
 
     /// A finding about the start of a deploy, which its first record shows.
-    fn at_record(&self, case: &Case<'_>, trial: &Trial, message: impl Into<String>) -> Finding {
-        let deploy = &trial.deploy;
+    fn at_record(&self, case: &Case<'_>, assessment: &DeployAssessment, message: impl Into<String>) -> Finding {
+        let deploy = &assessment.deploy;
         Finding {
             deploy: Some(deploy.id),
             transaction: Some(deploy.first()),
-            time: deploy.cut.time,
+            time: deploy.as_of.time,
             name: self.name,
             severity: self.severity,
             task: Some(case.evidence.task.id),
@@ -333,19 +339,19 @@ fn is_team(outcome: &RuleOutcome) -> bool {
 }
 
 /// Whether a team had not approved at the start of the deploy.
-fn lacks(trial: &Trial, team: &str) -> bool {
+fn lacks(assessment: &DeployAssessment, team: &str) -> bool {
     let of_team = |outcome: &&RuleOutcome| outcome.name.strip_prefix("team:") == Some(team);
-    trial.deploy.verdict_as_recorded.rules.iter().filter(of_team).any(kept)
+    assessment.deploy.verdict_as_recorded.rules.iter().filter(of_team).any(kept)
 }
 
 /// Approvals up to the start of the deploy, and of the later ones those for a team that had not approved by then: what
 /// somebody says when all is done does not make it worse.
-fn told<'a>(trial: &'a Trial, verdict: &'a Verdict) -> impl Iterator<Item = &'a Approval> {
-    verdict.approvals.iter().chain(trial.late.iter().filter(|late| lacks(trial, &late.team)))
+fn told<'a>(assessment: &'a DeployAssessment, verdict: &'a Verdict) -> impl Iterator<Item = &'a Approval> {
+    verdict.approvals.iter().chain(assessment.late.iter().filter(|late| lacks(assessment, &late.team)))
 }
 
 /// What a record is called in a message.
-fn what(standing: &Standing) -> &'static str {
+fn what(standing: &PostedRecord) -> &'static str {
     standing.record.event.word()
 }
 

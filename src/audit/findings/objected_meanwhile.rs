@@ -13,11 +13,11 @@ pub(super) const RULE: Rule = Rule {
            It came too late to stop the deploy, and is no fault of who deployed. Who said no may know why it should be undone.\n\n\
            Ask them. `phabgate run` says such a no when the command has ended.",
     find: |rule, case| {
-        let objected = case.ran().flat_map(|trial| {
-            trial.objections.iter().map(|objection| {
+        let objected = case.ran().flat_map(|assessment| {
+            assessment.objections.iter().map(|objection| {
                 let message =
                     format!("{} {} at {}, while it ran", objection.user, objection.what, utc(objection.moment.time));
-                rule.of_deploy(case, trial, objection.moment, message)
+                rule.of_deploy(case, assessment, objection.moment, message)
             })
         });
         objected.collect()
@@ -32,7 +32,7 @@ mod tests {
     #[test]
     fn a_no_while_a_recorders_gate_ran_it_is_a_notice() {
         for second in [101, 150] {
-            let mut history = story(&["releng1", "sre1"]);
+            let mut history = task_state(&["releng1", "sre1"]);
             let mut no = None;
             if second == 101 {
                 // Between the start that the gate measured and its record.

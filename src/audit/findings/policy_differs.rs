@@ -14,15 +14,15 @@ pub(super) const RULE: Rule = Rule {
            of the policy, audit them with the policy of then.",
     find: |rule, case| {
         let ours = case.digest;
-        let differs = case.ran().filter_map(|trial| {
-            let other = trial.deploy.records.iter().find(|standing| standing.record.policy != ours.as_str())?;
+        let differs = case.ran().filter_map(|assessment| {
+            let other = assessment.deploy.records.iter().find(|standing| standing.record.policy != ours.as_str())?;
             // Whoever writes a record can put any text there.
             let theirs = match case.hide {
                 true => "another policy".to_owned(),
                 false => format!("the policy {}", shorten(&other.record.policy, 80)),
             };
             let message = format!("recorded under {theirs}, judged by {ours}");
-            Some(rule.of_deploy(case, trial, other.moment, message))
+            Some(rule.of_deploy(case, assessment, other.moment, message))
         });
         differs.collect()
     },
@@ -37,7 +37,7 @@ mod tests {
 
     #[test]
     fn what_a_record_writes_there_is_not_shown_of_a_restricted_task() {
-        let mut history = story(&["releng1", "sre1"]);
+        let mut history = task_state(&["releng1", "sre1"]);
         history.task.view = "PHID-PLCY-1".into();
         let policy = "the login is open".into();
         let sample = sample(&history, DeployId::fresh(), Event::Recorded, "deployer1");
@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn a_record_of_another_policy_is_found() {
-        let mut history = story(&["releng1", "sre1"]);
+        let mut history = task_state(&["releng1", "sre1"]);
         let other = crate::record::Record {
             policy: "sha256:1".into(),
             ..sample(&history, DeployId::fresh(), Event::Recorded, "deployer1")

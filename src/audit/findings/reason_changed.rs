@@ -13,25 +13,27 @@ pub(super) const RULE: Rule = Rule {
            Ask who changed it why. If the first one was wrong, the teams that the right one needs should look \
            at the deploy.",
     find: |rule, case| {
-        let changed = case.ran().filter_map(|trial| {
-            let category = |story: &crate::evidence::Story| story.written.as_ref()?.category.clone();
+        let changed = case.ran().filter_map(|assessment| {
+            let category = |task_state: &crate::evidence::TaskState| task_state.written.as_ref()?.category.clone();
             // Where none counted then, that is the finding.
-            let then = category(&trial.then)?;
-            let now = category(&trial.now);
-            let recorded = trial.deploy.reason.clone();
+            let then = category(&assessment.then)?;
+            let now = category(&assessment.now);
+            let recorded = assessment.deploy.reason.clone();
             if now.as_ref() != Some(&then) {
-                let since = trial.now.reason.as_ref().map(|reason| reason.since);
-                let moment = since.filter(|since| since.transaction > trial.deploy.cut.through);
+                let since = assessment.now.reason.as_ref().map(|reason| reason.since);
+                let moment = since.filter(|since| since.transaction > assessment.deploy.as_of.through);
                 // Where it was taken away or edited, what shows it is the last change of what is agreed.
-                let moment = moment.or_else(|| trial.now.settled.as_ref().map(|settled| settled.moment));
+                let moment = moment.or_else(|| {
+                    assessment.now.last_material_change.as_ref().map(|last_material_change| last_material_change.moment)
+                });
                 let now = now.as_deref().unwrap_or("none that counts");
                 let message = match case.hide {
                     true => "the reason is another one now than when the deploy started".to_owned(),
                     false => format!("the reason was {then} when the deploy started, and is {now} now"),
                 };
                 return Some(match moment {
-                    Some(moment) => rule.of_deploy(case, trial, moment, message),
-                    None => rule.at_record(case, trial, message),
+                    Some(moment) => rule.of_deploy(case, assessment, moment, message),
+                    None => rule.at_record(case, assessment, message),
                 });
             }
             let recorded = recorded.filter(|recorded| *recorded != then)?;
@@ -39,7 +41,7 @@ pub(super) const RULE: Rule = Rule {
                 true => "the record names another reason than the task stated".to_owned(),
                 false => format!("the record names the reason {}, the task stated {then}", case.quote(&recorded)),
             };
-            Some(rule.at_record(case, trial, message))
+            Some(rule.at_record(case, assessment, message))
         });
         changed.collect()
     },

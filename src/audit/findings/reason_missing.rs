@@ -12,9 +12,9 @@ pub(super) const RULE: Rule = Rule {
            Write the reason into the description now, so that a reader learns it; the finding stays. The next \
            time `phabgate request` states it.",
     find: |rule, case| {
-        let missing = case.ran().filter_map(|trial| {
-            let outcome = trial.deploy.verdict_as_recorded.rule("reason").filter(|outcome| kept(outcome))?;
-            Some(rule.at_record(case, trial, format!("when the deploy started, {}", outcome.message)))
+        let missing = case.ran().filter_map(|assessment| {
+            let outcome = assessment.deploy.verdict_as_recorded.rule("reason").filter(|outcome| kept(outcome))?;
+            Some(rule.at_record(case, assessment, format!("when the deploy started, {}", outcome.message)))
         });
         missing.collect()
     },

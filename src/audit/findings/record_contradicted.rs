@@ -1,7 +1,7 @@
 //! `record-contradicted`: two records of a deploy say that it ended in two ways.
 
 use super::{Case, Rule, Severity};
-use crate::evidence::records::Standing;
+use crate::evidence::records::PostedRecord;
 use crate::record::Outcome;
 
 pub(super) const RULE: Rule = Rule {
@@ -15,8 +15,8 @@ pub(super) const RULE: Rule = Rule {
            One of the two is not true.\n\n\
            Ask both who wrote them, and write on the task what happened.",
     find: |rule, case| {
-        let contradicted = case.trials.iter().flat_map(|trial| {
-            trial.deploy.records.contradictions().into_iter().map(|(stands, other)| {
+        let contradicted = case.assessments.iter().flat_map(|assessment| {
+            assessment.deploy.records.contradictions().into_iter().map(|(stands, other)| {
                 let message = format!(
                     "{} says that it {}; {}, which stands, that it {}",
                     of(case, other),
@@ -24,19 +24,19 @@ pub(super) const RULE: Rule = Rule {
                     of(case, stands),
                     outcome(stands)
                 );
-                rule.of_deploy(case, trial, other.moment, message)
+                rule.of_deploy(case, assessment, other.moment, message)
             })
         });
         contradicted.collect()
     },
 };
 
-fn of(case: &Case<'_>, standing: &Standing) -> String {
+fn of(case: &Case<'_>, standing: &PostedRecord) -> String {
     let (author, transaction) = (case.evidence.name_of(&standing.author), standing.moment.transaction);
     format!("the record of {author} (transaction {transaction})")
 }
 
-fn outcome(standing: &Standing) -> &'static str {
+fn outcome(standing: &PostedRecord) -> &'static str {
     match standing.record.outcome {
         Some(Outcome::Succeeded) => "succeeded",
         Some(Outcome::Failed) => "failed",
@@ -55,7 +55,7 @@ mod tests {
 
     /// A deploy that this account started, and ends of it, each with its author and outcome.
     fn ended(starter: &str, ends: &[(&str, Outcome)]) -> (History, Vec<TransactionId>) {
-        let mut history = story(&["releng1", "sre1"]);
+        let mut history = task_state(&["releng1", "sre1"]);
         let id = DeployId::fresh();
         let started = sample(&history, id, Event::Started, "deployer1");
         history.record(starter, 101, &started);

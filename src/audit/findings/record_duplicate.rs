@@ -12,15 +12,15 @@ pub(super) const RULE: Rule = Rule {
            Look for a journal that was copied from one host to another. One of the two comments may be removed; \
            that will be a finding as well.",
     find: |rule, case| {
-        let repeated = case.trials.iter().flat_map(|trial| {
-            trial.deploy.records.repeated().map(move |standing| {
+        let repeated = case.assessments.iter().flat_map(|assessment| {
+            assessment.deploy.records.repeated().map(move |standing| {
                 let mut same =
-                    trial.deploy.records.distinct().filter(|first| first.record.event == standing.record.event);
+                    assessment.deploy.records.distinct().filter(|first| first.record.event == standing.record.event);
                 let equal = same.any(|first| first.record == standing.record);
                 let (differs, severity) =
                     if equal { ("", Severity::Notice) } else { (", and the two differ", Severity::Warning) };
                 let message = format!("a second record of the same event ({}){differs}", what(standing));
-                rule.of_deploy(case, trial, standing.moment, message).but(severity)
+                rule.of_deploy(case, assessment, standing.moment, message).but(severity)
             })
         });
         repeated.collect()
@@ -36,7 +36,7 @@ mod tests {
 
     #[test]
     fn a_record_that_was_posted_twice_is_found() {
-        let mut history = story(&["releng1", "sre1"]);
+        let mut history = task_state(&["releng1", "sre1"]);
         let id = DeployId::fresh();
         deploy_of(&mut history, id, "phabgate", "deployer1", 101);
         let again = sample(&history, id, Event::Started, "deployer1");

@@ -14,8 +14,8 @@ pub(super) const RULE: Rule = Rule {
            Open the history of the comment on the task and ask who edited it why. What has to be added belongs \
            into a comment of its own.",
     find: |rule, case| {
-        let edited = case.trials.iter().flat_map(|trial| {
-            trial.deploy.records.iter().filter(|standing| standing.changed).filter_map(move |standing| {
+        let edited = case.assessments.iter().flat_map(|assessment| {
+            assessment.deploy.records.iter().filter(|standing| standing.changed).filter_map(move |standing| {
                 let transactions = case.as_returned.timeline.transactions();
                 let comment = transactions.iter().find(|it| it.id == standing.moment.transaction);
                 let newest = comment.and_then(|transaction| transaction.comments.first());
@@ -26,7 +26,7 @@ pub(super) const RULE: Rule = Rule {
                 let by = newest.map_or_else(|| "somebody".to_owned(), |version| case.evidence.name_of(&version.author));
                 let time = newest.map_or(standing.moment.time, |version| version.created);
                 let message = format!("the record ({}) was edited by {by}", what(standing));
-                Some(rule.of_deploy(case, trial, Moment { time, ..standing.moment }, message))
+                Some(rule.of_deploy(case, assessment, Moment { time, ..standing.moment }, message))
             })
         });
         edited.collect()
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn a_record_that_was_edited_is_found_and_still_counts() {
-        let mut history = story(&["releng1", "sre1"]);
+        let mut history = task_state(&["releng1", "sre1"]);
         let first = deploy(&mut history);
         history.edit(first, "admin", 300, "Nothing happened.");
         let found = found(&history, "record-edited");

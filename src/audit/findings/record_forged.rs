@@ -88,7 +88,7 @@ mod tests {
         use crate::record::Outcome::{Failed, NotStarted, Unknown};
         for starter in ["phabgate", "deployer1"] {
             for (author, outcome) in [("outsider", NotStarted), ("sre1", Failed), ("deployer2", Unknown)] {
-                let mut history = story(&["releng1", "sre1"]);
+                let mut history = task_state(&["releng1", "sre1"]);
                 let id = DeployId::fresh();
                 deploy_of(&mut history, id, starter, "deployer1", 101);
                 let before = audit(&history);
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_record_without_an_account_is_of_who_is_called_so_and_of_nobody_else_for_certain() {
         for (author, found_as) in [("deployer1", None), ("sre2", Some(crate::audit::Severity::Warning))] {
-            let mut history = story(&["releng1", "sre1"]);
+            let mut history = task_state(&["releng1", "sre1"]);
             let mut record = sample(&history, DeployId::fresh(), Event::Recorded, "deployer1");
             record.deployer.as_mut().unwrap().phid = None;
             history.record(author, 101, &record);

@@ -15,8 +15,8 @@ pub(super) const RULE: Rule = Rule {
            Run `phabgate outbox flush` from cron, so that what the server did not take is delivered, and \
            record deploys by other means right away.",
     find: |rule, case| {
-        let late = case.trials.iter().flat_map(|trial| {
-            trial.deploy.records.distinct().filter_map(move |standing| {
+        let late = case.assessments.iter().flat_map(|assessment| {
+            assessment.deploy.records.distinct().filter_map(move |standing| {
                 let record = &standing.record;
                 let (what, stated) = match record.event {
                     Event::Started => ("start", record.started?),
@@ -27,7 +27,7 @@ pub(super) const RULE: Rule = Rule {
                 let after = standing.moment.time.duration_since(stated);
                 (after > GRACE).then(|| {
                     let message = format!("the record of the {what} was posted {} after it", rough(after));
-                    rule.of_deploy(case, trial, standing.moment, message)
+                    rule.of_deploy(case, assessment, standing.moment, message)
                 })
             })
         });
@@ -45,7 +45,7 @@ mod tests {
     #[test]
     fn a_record_more_than_an_hour_after_the_start_is_found() {
         for (second, late) in [(100 + 3_600, false), (101 + 3_600, true)] {
-            let mut history = story(&["releng1", "sre1"]);
+            let mut history = task_state(&["releng1", "sre1"]);
             let first = deploy_at(&mut history, second);
             history.later(second + 200);
             let found = found(&history, "record-late");

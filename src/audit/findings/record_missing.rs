@@ -15,7 +15,7 @@ pub(super) const RULE: Rule = Rule {
            Record the deploy with `phabgate record TASK`, which takes who deployed and when. If nothing was \
            deployed, close the task with another status or remove the tag.",
     find: |rule, case| {
-        let tagged = matches!(case.story.tagged, Tagged::Since(_));
+        let tagged = matches!(case.task_state.tagged, Tagged::Since(_));
         if !tagged || case.evidence.task.status != RESOLVED || case.ran().next().is_some() {
             return Vec::new();
         }

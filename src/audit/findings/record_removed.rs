@@ -18,14 +18,14 @@ pub(super) const RULE: Rule = Rule {
            it said.",
     find: |rule, case| {
         let deployers: Vec<&str> = case
-            .trials
+            .assessments
             .iter()
-            .flat_map(|trial| trial.deploy.records.iter())
+            .flat_map(|assessment| assessment.deploy.records.iter())
             .flat_map(|standing| standing.record.deployer.iter().chain(&standing.record.behind))
             .filter_map(|deployer| deployer.phid.as_ref())
             .map(|phid| phid.as_str())
             .collect();
-        let removals = &case.story.removals;
+        let removals = &case.task_state.removals;
         let gone = removals.iter().filter_map(|gone| {
             let moment = Moment { transaction: gone.spoken.transaction, ..gone.removed };
             let (author, by) = (case.evidence.name_of(&gone.author), case.evidence.name_of(&gone.by));
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_removed_comment_of_a_recorder_may_have_been_a_record() {
-        let mut history = story(&["releng1", "sre1"]);
+        let mut history = task_state(&["releng1", "sre1"]);
         let first = deploy(&mut history);
         history.remove(first, "admin", 300);
         let found = found(&history, "record-removed");

@@ -14,14 +14,14 @@ pub(super) const RULE: Rule = Rule {
            `phabgate outbox flush` on the host that started it delivers what is known there. From elsewhere \
            `phabgate record TASK --deploy ID --finished --outcome …` closes it.",
     find: |rule, case| {
-        let unfinished = case.trials.iter().filter_map(|trial| {
-            let started = trial.deploy.records.unfinished()?;
+        let unfinished = case.assessments.iter().filter_map(|assessment| {
+            let started = assessment.deploy.records.unfinished()?;
             let on = match case.hide {
                 true => String::new(),
                 false => format!(" on {}", shorten(&started.record.host, 60)),
             };
             let message = format!("the deploy{on} started, and no record says that it ended");
-            let finding = rule.of_deploy(case, trial, started.moment, message);
+            let finding = rule.of_deploy(case, assessment, started.moment, message);
             let running = case.evidence.now.duration_since(started.moment.time) <= RUNNING;
             Some(if running { finding.but(Severity::Notice) } else { finding })
         });
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn a_deploy_without_an_end_is_found_and_worse_after_an_hour() {
-        let mut history = story(&["releng1", "sre1"]);
+        let mut history = task_state(&["releng1", "sre1"]);
         let started = sample(&history, DeployId::fresh(), Event::Started, "deployer1");
         let first = history.record("phabgate", 101, &started);
         for (now, severity) in [(1_000, Severity::Notice), (10_000, Severity::Warning)] {
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn what_a_stranger_says_ends_no_deploy() {
-        let mut history = story(&["releng1", "sre1"]);
+        let mut history = task_state(&["releng1", "sre1"]);
         let id = DeployId::fresh();
         let started = sample(&history, id, Event::Started, "deployer1");
         history.record("phabgate", 101, &started);

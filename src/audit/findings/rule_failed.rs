@@ -17,8 +17,8 @@ pub(super) const RULE: Rule = Rule {
            `phabgate explain RULE` says what the rule demands and how it is kept.",
     find: |rule, case| {
         let own = |name: &str| matches!(name, "tag" | "reason");
-        let failed = case.ran().flat_map(|trial| {
-            let rules = trial.deploy.verdict_as_recorded.rules.iter();
+        let failed = case.ran().flat_map(|assessment| {
+            let rules = assessment.deploy.verdict_as_recorded.rules.iter();
             let rules = rules.filter(|it| kept(it) && !is_team(it) && !own(&it.name));
             rules.map(|outcome| {
                 // Before a deploy a rule may show what its caller typed; here that comes from a record on the task.
@@ -26,19 +26,19 @@ pub(super) const RULE: Rule = Rule {
                     true => format!("it was not allowed: the rule `{}` did not hold", outcome.name),
                     false => format!("it was not allowed: {}: {}", outcome.name, outcome.message),
                 };
-                rule.at_record(case, trial, message).about(&outcome.name)
+                rule.at_record(case, assessment, message).about(&outcome.name)
             })
         });
         let failed: Vec<Finding> = failed.collect();
-        let unknown = case.ran().flat_map(|trial| {
-            let noes = trial.unknown_noes.iter().filter(|no| case.evidence.is_member(no.author.as_str()));
+        let unknown = case.ran().flat_map(|assessment| {
+            let noes = assessment.unknown_noes.iter().filter(|no| case.evidence.is_member(no.author.as_str()));
             noes.map(|no| {
                 let (user, when) = (case.evidence.name_of(no.author.as_str()), utc(no.moment.time));
                 let message = format!(
                     "{user} had written at {when} what reads as a no; the version of the gate that recorded the deploy did not \
                      know to read it so"
                 );
-                rule.of_deploy(case, trial, no.moment, message).but(Severity::Warning)
+                rule.of_deploy(case, assessment, no.moment, message).but(Severity::Warning)
             })
         });
         failed.into_iter().chain(unknown).collect()
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn a_deploy_against_a_no_is_found() {
-        let mut history = story(&["releng1", "sre1"]);
+        let mut history = task_state(&["releng1", "sre1"]);
         history.comment("sre2", 20, "Emergency-Reject: sre - not now");
         let first = deploy(&mut history);
         let found = found(&history, "rule-failed");
@@ -88,7 +88,7 @@ mod tests {
             [("phabgate", Event::Recorded), ("deployer1", Event::Recorded), ("deployer1", Event::Started)]
         {
             for (name, against) in &against {
-                let mut history = story(&["releng1", "sre1"]);
+                let mut history = task_state(&["releng1", "sre1"]);
                 against(&mut history);
                 let sample = sample(&history, crate::ids::DeployId::fresh(), event, "deployer1");
                 history.record(author, 200, &Record { started: Some(at(100)), version: "0.2.0".into(), ..sample });
@@ -107,7 +107,7 @@ mod tests {
             ("phabgate", "old", Severity::Error),
             ("deployer1", "0.1.0", Severity::Error),
         ] {
-            let mut history = story(&["releng1", "sre1"]);
+            let mut history = task_state(&["releng1", "sre1"]);
             history.comment("sre1", 50, "**Emergency-Reject: sre**");
             let sample = sample(&history, crate::ids::DeployId::fresh(), crate::record::Event::Recorded, "deployer1");
             history.record(author, 101, &crate::record::Record { version: version.into(), ..sample });
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn texts_of_a_restricted_task_are_not_told() {
-        let mut history = story(&["releng1", "sre1"]);
+        let mut history = task_state(&["releng1", "sre1"]);
         history.task.view = "PHID-PLCY-1".into();
         history.comment("sre2", 20, "Emergency-Reject: sre - the secret");
         deploy(&mut history);

@@ -14,23 +14,25 @@ pub(super) const RULE: Rule = Rule {
            If the task never got the tag, add it, so that it stays among the emergencies. The next time \
            `phabgate request` adds it first.",
     find: |rule, case| {
-        let late = case.ran().filter_map(|trial| {
-            trial.deploy.verdict_as_recorded.rule("tag").filter(|outcome| kept(outcome))?;
-            match (trial.then.tagged, trial.now.tagged) {
+        let late = case.ran().filter_map(|assessment| {
+            assessment.deploy.verdict_as_recorded.rule("tag").filter(|outcome| kept(outcome))?;
+            match (assessment.then.tagged, assessment.now.tagged) {
                 // It had carried the tag and lost it before: what shows that is the removal.
                 (Tagged::Until(until), _) => {
                     let message = format!("the tag had been removed at {}, before the deploy started", utc(until.time));
-                    Some(rule.of_deploy(case, trial, until, message))
+                    Some(rule.of_deploy(case, assessment, until, message))
                 }
                 (_, Tagged::Since(since)) => {
                     let message = format!("tagged as an emergency at {}, after the deploy started", utc(since.time));
-                    Some(rule.of_deploy(case, trial, since, message))
+                    Some(rule.of_deploy(case, assessment, since, message))
                 }
                 (_, Tagged::Until(until)) => {
                     let message = "tagged as an emergency only after the deploy started, and not any more";
-                    Some(rule.of_deploy(case, trial, until, message))
+                    Some(rule.of_deploy(case, assessment, until, message))
                 }
-                (_, Tagged::Never) => Some(rule.at_record(case, trial, "deployed, and never tagged as an emergency")),
+                (_, Tagged::Never) => {
+                    Some(rule.at_record(case, assessment, "deployed, and never tagged as an emergency"))
+                }
             }
         });
         late.collect()

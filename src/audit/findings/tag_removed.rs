@@ -19,13 +19,13 @@ pub(super) const RULE: Rule = Rule {
         let mut found = Vec::new();
         for (moment, author) in &lost {
             let author = case.evidence.name_of(author);
-            let before = case.ran().filter(|trial| trial.deploy.cut.through < moment.transaction).last();
-            if let Some(trial) = before {
+            let before = case.ran().filter(|assessment| assessment.deploy.as_of.through < moment.transaction).last();
+            if let Some(assessment) = before {
                 let message = format!("{author} removed the tag after the deploy had started");
-                found.push(rule.of_deploy(case, trial, *moment, message));
+                found.push(rule.of_deploy(case, assessment, *moment, message));
             } else if case.ran().next().is_none()
                 && Some(moment) == lost.last().map(|(last, _)| last)
-                && matches!(case.story.tagged, Tagged::Until(_))
+                && matches!(case.task_state.tagged, Tagged::Until(_))
             {
                 let message = format!("{author} removed the tag, and no deploy is recorded");
                 found.push(rule.of_task(case, *moment, message).but(Severity::Notice));

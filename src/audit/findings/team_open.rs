@@ -13,15 +13,15 @@ pub(super) const RULE: Rule = Rule {
            Have an administrator restrict who may join and edit the project, and look at its history for who \
            joined shortly before the deploy.",
     find: |rule, case| {
-        let deploys = case.ran().flat_map(|trial| {
-            let teams = trial.deploy.verdict.teams.iter();
+        let deploys = case.ran().flat_map(|assessment| {
+            let teams = assessment.deploy.verdict.teams.iter();
             let teams = teams.filter(move |count| {
                 let project = case.evidence.teams.get(&count.team);
                 project.is_some_and(|project| project.open_to_all().is_some())
             });
             teams.map(move |count| {
                 let message = format!("everybody can join or edit {} (as of now)", shorten(&count.title, 60));
-                rule.at_record(case, trial, message)
+                rule.at_record(case, assessment, message)
             })
         });
         deploys.collect()
@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn a_team_that_everybody_can_join_is_found() {
-        let mut history = story(&["releng1", "sre1"]);
+        let mut history = task_state(&["releng1", "sre1"]);
         history.join = "users";
         let first = deploy(&mut history);
         let found = found(&history, "team-open");

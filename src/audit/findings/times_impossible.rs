@@ -15,8 +15,8 @@ pub(super) const RULE: Rule = Rule {
            The clock of a host is wrong, or somebody typed another day: ask who recorded it. A record cannot be changed; \
            write on the task what is true.",
     find: |rule, case| {
-        let impossible = case.trials.iter().flat_map(|trial| {
-            let records = &trial.deploy.records;
+        let impossible = case.assessments.iter().flat_map(|assessment| {
+            let records = &assessment.deploy.records;
             let stated = records.iter().flat_map(|standing| {
                 let record = &standing.record;
                 [("start", record.started), ("end", record.finished)].map(|(which, time)| (standing, which, time))
@@ -29,13 +29,13 @@ pub(super) const RULE: Rule = Rule {
                     if which == "end" { "an" } else { "a" },
                     utc(time)
                 );
-                Some(rule.of_deploy(case, trial, standing.moment, message))
+                Some(rule.of_deploy(case, assessment, standing.moment, message))
             });
             let start = records.start().map(|(_, time)| time);
             let end = records.end().and_then(|end| Some((end, end.record.finished?)));
             let order = start.zip(end).filter(|(start, (_, end))| end < start).map(|(start, (standing, end))| {
                 let message = format!("it ended at {}, before it started at {}", utc(end), utc(start));
-                rule.of_deploy(case, trial, standing.moment, message)
+                rule.of_deploy(case, assessment, standing.moment, message)
             });
             later.chain(order).collect::<Vec<_>>()
         });
@@ -51,7 +51,7 @@ mod tests {
     use crate::record::{Event, Outcome};
 
     fn recorded(started: i64, finished: i64) -> (History, TransactionId) {
-        let mut history = story(&["releng1", "sre1"]);
+        let mut history = task_state(&["releng1", "sre1"]);
         let mut record = sample(&history, DeployId::fresh(), Event::Recorded, "deployer1");
         (record.started, record.finished) = (Some(at(started)), Some(at(finished)));
         record.outcome = Some(Outcome::Succeeded);
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn the_first_record_of_a_run_comes_before_its_start() {
-        let mut history = story(&["releng1", "sre1"]);
+        let mut history = task_state(&["releng1", "sre1"]);
         let id = DeployId::fresh();
         let mut started = sample(&history, id, Event::Started, "deployer1");
         started.started = None;

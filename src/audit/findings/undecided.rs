@@ -13,10 +13,10 @@ pub(super) const RULE: Rule = Rule {
            See what `phabgate doctor` says with the same configuration, and audit with an account that is shown \
            the projects.",
     find: |rule, case| {
-        let unknown = case.ran().flat_map(|trial| {
-            let rules = trial.deploy.verdict_as_recorded.rules.iter();
+        let unknown = case.ran().flat_map(|assessment| {
+            let rules = assessment.deploy.verdict_as_recorded.rules.iter();
             rules.filter(|outcome| outcome.outcome == Outcome::Unknown).map(|outcome| {
-                rule.at_record(case, trial, format!("{} could not be judged: {}", outcome.name, outcome.message))
+                rule.at_record(case, assessment, format!("{} could not be judged: {}", outcome.name, outcome.message))
             })
         });
         unknown.collect()
@@ -31,12 +31,12 @@ mod tests {
 
     #[test]
     fn a_team_that_cannot_be_read_is_found() {
-        let mut history = story(&["releng1", "sre1"]);
+        let mut history = task_state(&["releng1", "sre1"]);
         let first = deploy(&mut history);
         let mut evidence = history.evidence();
         evidence.candidates.clear();
         std::sync::Arc::make_mut(&mut evidence.teams).remove("sre");
-        let findings = audit_task(&evidence, &crate::audit::Yardstick::new(&history.policy), &[]).findings;
+        let findings = audit_task(&evidence, &crate::audit::AuditPolicy::new(&history.policy), &[]).findings;
         let found: Vec<_> = findings.iter().filter(|finding| finding.name == "undecided").collect();
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].transaction, Some(first));

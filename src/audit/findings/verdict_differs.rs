@@ -16,9 +16,9 @@ pub(super) const RULE: Rule = Rule {
            Look at which rules the record names, and at the history of the team's project for who joined after \
            the deploy.",
     find: |rule, case| {
-        let differs = case.ran().filter_map(|trial| {
-            let allowed = matches!(trial.deploy.verdict_as_recorded.decision, Decision::Allowed(_));
-            let other = trial.deploy.records.iter().find(|standing| standing.record.verdict != "allowed")?;
+        let differs = case.ran().filter_map(|assessment| {
+            let allowed = matches!(assessment.deploy.verdict_as_recorded.decision, Decision::Allowed(_));
+            let other = assessment.deploy.records.iter().find(|standing| standing.record.verdict != "allowed")?;
             allowed.then(|| {
                 let verdict = match case.hide {
                     true => "that it was not allowed".to_owned(),
@@ -30,7 +30,7 @@ pub(super) const RULE: Rule = Rule {
                     failed => format!(" because of {}", shorten(&failed.join(", "), 120)),
                 };
                 let message = format!("the record says {verdict}{because}; as of the start it was allowed");
-                rule.of_deploy(case, trial, other.moment, message)
+                rule.of_deploy(case, assessment, other.moment, message)
             })
         });
         differs.collect()
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn a_record_that_says_that_it_was_not_allowed_is_found() {
-        let mut history = story(&["releng1", "sre1"]);
+        let mut history = task_state(&["releng1", "sre1"]);
         let record = crate::record::Record {
             verdict: "pending".into(),
             failed: vec!["team:sre".into()],

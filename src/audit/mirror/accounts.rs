@@ -1,6 +1,6 @@
 //! The accounts of everybody who did something to a task of the mirror.
 //!
-//! In the room: whose they are, and as what the server last showed them. Not in the room: asking for them.
+//! Responsible for whose they are, and as what the server last showed them. Not responsible for asking for them.
 
 use std::collections::BTreeMap;
 
@@ -15,14 +15,17 @@ impl Mirror {
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn mention<'p>(&self, people: impl IntoIterator<Item = &'p Phid<User>>) -> Result<(), MirrorError> {
+    pub fn add_accounts<'p>(&self, people: impl IntoIterator<Item = &'p Phid<User>>) -> Result<(), MirrorError> {
         let transaction = self.transaction()?;
-        self.mention_in(people)?;
+        self.add_accounts_in(people)?;
         self.commit(transaction)
     }
 
     /// The same within a transaction that has begun.
-    pub(super) fn mention_in<'p>(&self, people: impl IntoIterator<Item = &'p Phid<User>>) -> Result<(), MirrorError> {
+    pub(super) fn add_accounts_in<'p>(
+        &self,
+        people: impl IntoIterator<Item = &'p Phid<User>>,
+    ) -> Result<(), MirrorError> {
         for phid in people {
             self.connection
                 .prepare_cached("INSERT OR IGNORE INTO account (phid) VALUES (?1)")
@@ -47,7 +50,7 @@ impl Mirror {
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn meet(&self, asked: &[Phid<User>], accounts: &[Account]) -> Result<(), MirrorError> {
+    pub fn update_accounts(&self, asked: &[Phid<User>], accounts: &[Account]) -> Result<(), MirrorError> {
         let transaction = self.transaction()?;
         let shown: BTreeMap<_, _> = accounts.iter().map(|account| (&account.phid, account)).collect();
         for phid in asked {

@@ -1,19 +1,19 @@
 //! The comments that the mirror knows, which are read again each time: an edit or a removal does not show in the time of
 //! a task's last change.
 //!
-//! In the room: telling by a digest whether a comment is as it was, and keeping it where it is not. Not in the room:
-//! asking for them.
+//! Responsible for telling by a digest whether a comment is as it was, and keeping it where it is not. Not responsible
+//! for asking for them.
 
 use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
-use super::{Mirror, MirrorError, Sync, number};
+use super::{Mirror, MirrorError, SyncRun, number};
 use crate::conduit::Transaction;
 use crate::ids::{Phid, TransactionId, Xact};
 
 /// A comment that the mirror knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
+pub struct StoredComment {
     /// Its transaction.
     pub id: TransactionId,
     /// The PHID of its transaction.
@@ -21,30 +21,30 @@ pub struct Known {
     digest: [u8; 32],
 }
 
-impl Known {
+impl StoredComment {
     /// A transaction with a comment, to be known from now on.
     pub fn of(row: &Transaction) -> Self {
         Self { id: row.id, phid: row.phid.clone(), digest: digest(row) }
     }
 
     /// Whether the server tells it as it is known.
-    pub fn is(&self, seen: &Seen) -> bool {
+    pub fn is(&self, seen: &FetchedComment) -> bool {
         *self == seen.known
     }
 }
 
 /// A transaction with a comment as the server tells it now, made ready to be compared.
 #[derive(Debug, Clone)]
-pub struct Seen {
+pub struct FetchedComment {
     row: Transaction,
     /// It as it is known from now on.
-    known: Known,
+    known: StoredComment,
 }
 
-impl Seen {
+impl FetchedComment {
     /// Makes it ready.
     pub fn new(row: Transaction) -> Self {
-        let known = Known::of(&row);
+        let known = StoredComment::of(&row);
         Self { row, known }
     }
 
@@ -88,20 +88,20 @@ const UNCHECKED: &str = "FROM task t CROSS JOIN member m ON m.scope = ?1 AND m.t
 
 /// A place among the comments, in the order of their tasks; the first is before all of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct CommentCursor {
     task: i64,
     comment: i64,
 }
 
 impl Mirror {
     /// Remembers the comments of a history.
-    pub(super) fn index_comments(&self, task: i64, comments: &[Known]) -> Result<(), MirrorError> {
+    pub(super) fn index_comments(&self, task: i64, comments: &[StoredComment]) -> Result<(), MirrorError> {
         let error = self.error("write");
         let mut statement = self
             .connection
             .prepare_cached("INSERT OR REPLACE INTO comment (id, phid, task, digest) VALUES (?1, ?2, ?3, ?4)")
             .map_err(&error)?;
-        for Known { id, phid, digest } in comments {
+        for StoredComment { id, phid, digest } in comments {
             let values = params![number(id.0), phid.as_str(), task, digest];
             statement.execute(values).map_err(&error)?;
         }
@@ -121,7 +121,12 @@ impl Mirror {
     ///
     /// # Errors
     /// Where they cannot be read.
-    pub fn unchecked(&self, sync: &Sync, after: Place, limit: usize) -> Result<(Vec<Known>, Place), MirrorError> {
+    pub fn unchecked(
+        &self,
+        sync: &SyncRun,
+        after: CommentCursor,
+        limit: usize,
+    ) -> Result<(Vec<StoredComment>, CommentCursor), MirrorError> {
         let error = self.error("read");
         let sql = format!(
             "SELECT c.id, c.phid, c.digest, c.task {UNCHECKED} AND t.id >= ?3 AND (t.id > ?3 OR c.id > ?4)
@@ -135,8 +140,8 @@ impl Mirror {
             let id: i64 = row.get(0).map_err(&error)?;
             let phid = self.phid(row.get(1).map_err(&error)?, "a comment")?;
             let digest = row.get(2).map_err(&error)?;
-            last = Place { task: row.get(3).map_err(&error)?, comment: id };
-            known.push(Known { id: TransactionId(u64::try_from(id).unwrap_or_default()), phid, digest });
+            last = CommentCursor { task: row.get(3).map_err(&error)?, comment: id };
+            known.push(StoredComment { id: TransactionId(u64::try_from(id).unwrap_or_default()), phid, digest });
         }
         Ok((known, last))
     }
@@ -145,7 +150,7 @@ impl Mirror {
     ///
     /// # Errors
     /// Where it cannot be read or written.
-    pub fn compare(&self, sync: &Sync, rows: &[Seen]) -> Result<(), MirrorError> {
+    pub fn compare(&self, sync: &SyncRun, rows: &[FetchedComment]) -> Result<(), MirrorError> {
         if rows.is_empty() {
             return Ok(());
         }
@@ -180,7 +185,7 @@ impl Mirror {
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn miss(&self, gone: &[Known]) -> Result<(), MirrorError> {
+    pub fn mark_missing(&self, gone: &[StoredComment]) -> Result<(), MirrorError> {
         if gone.is_empty() {
             return Ok(());
         }
@@ -199,7 +204,12 @@ impl Mirror {
     }
 
     /// Puts a comment in the place of what was known of it.
-    fn replace(&self, sync: &Sync, task: i64, Seen { row, known }: &Seen) -> Result<(), MirrorError> {
+    fn replace(
+        &self,
+        sync: &SyncRun,
+        task: i64,
+        FetchedComment { row, known }: &FetchedComment,
+    ) -> Result<(), MirrorError> {
         let Some(before) = self.history(task)? else { return Ok(()) };
         let is_own = |was: &&Transaction| {
             was.id == row.id && was.task == row.task && was.author == row.author && was.created == row.created
@@ -218,7 +228,7 @@ impl Mirror {
         // Who edited or removed it may be new.
         let people: Vec<_> =
             row.comments.iter().filter_map(|version| Phid::new(version.author.as_str()).ok()).collect();
-        self.mention_in(&people)?;
+        self.add_accounts_in(&people)?;
         self.index_comments(task, std::slice::from_ref(known))
     }
 }

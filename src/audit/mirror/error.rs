@@ -8,10 +8,10 @@ use crate::safe_path::PathError;
 /// Why the mirror cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum MirrorError {
-    /// A file or folder could not be made or read.
+    /// A file or directory could not be made or read.
     #[error("cannot use {path} for the mirror: {source}", path = path.display())]
     File {
-        /// The file or folder.
+        /// The file or directory.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
@@ -81,7 +81,7 @@ impl MirrorError {
     pub fn hint(&self) -> String {
         match self {
             Self::File { .. } | Self::Unsafe(PathError::Io { .. }) => {
-                "set XDG_CACHE_HOME to a folder that can be written".to_owned()
+                "set XDG_CACHE_HOME to a directory that can be written".to_owned()
             }
             Self::Unsafe(_) => "nobody else may look into it: it holds what restricted tasks say".to_owned(),
             Self::Sqlite { path, .. } | Self::Damaged { path, .. } => format!(

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use rusqlite::params;
 
-use super::{Mirror, MirrorError, Sync, error::damaged};
+use super::{Mirror, MirrorError, SyncRun, error::damaged};
 use crate::audit::Finding;
 use crate::audit::past::{PastFinding, VERSION};
 use crate::ids::{Phid, Task as TaskKind, TaskId};
@@ -50,7 +50,7 @@ impl Mirror {
     /// Where it cannot be written.
     pub fn keep_found<'f>(
         &self,
-        sync: &Sync,
+        sync: &SyncRun,
         policy: &PolicyDigest,
         found: impl IntoIterator<Item = &'f Finding>,
     ) -> Result<(), MirrorError> {
@@ -80,7 +80,7 @@ impl Mirror {
     ///
     /// # Errors
     /// Where they cannot be read.
-    pub fn unseen(&self, sync: &Sync) -> Result<Vec<Unseen>, MirrorError> {
+    pub fn unseen(&self, sync: &SyncRun) -> Result<Vec<Unseen>, MirrorError> {
         let sql = "SELECT m.task, t.id, coalesce(t.restricted, 0), (SELECT began FROM sync WHERE id = m.shown)
             FROM member m LEFT JOIN task t ON t.phid = m.task
             WHERE m.scope = ?1 AND m.shown <> ?2 ORDER BY t.id, m.task";

@@ -1,7 +1,7 @@
 //! The histories of the tasks.
 //!
-//! In the room: which have to be read, keeping what was read, putting aside what the server tells otherwise than before,
-//! and handing all out to be judged. Not in the room: comments that are read again alone.
+//! Responsible for which have to be read, keeping what was read, putting aside what the server tells otherwise than
+//! before, and handing all out to be judged. Not responsible for comments that are read again alone.
 
 use std::collections::BTreeSet;
 
@@ -10,9 +10,9 @@ use rusqlite::{OptionalExtension, params};
 
 use super::lost::{self, Lost};
 use super::members::NOT_READ;
-use super::verdicts::{Entry, Measure};
-use super::{Known, Mirror, MirrorError, Sync, number};
-use crate::audit::written::Written;
+use super::verdicts::{CacheKey, Entry};
+use super::{Mirror, MirrorError, StoredComment, SyncRun, number};
+use crate::audit::encoded::Encoded;
 use crate::conduit::{Task, Transaction};
 use crate::ids::{Phid, Task as TaskKind, TaskId, User};
 
@@ -41,8 +41,8 @@ impl Read {
 /// The transactions of a task, made ready to be kept.
 #[derive(Debug)]
 pub struct History {
-    transactions: Written<Vec<Transaction>>,
-    comments: Vec<Known>,
+    transactions: Encoded<Vec<Transaction>>,
+    comments: Vec<StoredComment>,
 }
 
 impl History {
@@ -51,8 +51,8 @@ impl History {
     /// # Errors
     /// Where JSON has no words for them.
     pub fn new(transactions: Vec<Transaction>) -> Result<Self, serde_json::Error> {
-        let comments = transactions.iter().filter(|row| !row.comments.is_empty()).map(Known::of).collect();
-        Ok(Self { transactions: Written::new(transactions)?, comments })
+        let comments = transactions.iter().filter(|row| !row.comments.is_empty()).map(StoredComment::of).collect();
+        Ok(Self { transactions: Encoded::new(transactions)?, comments })
     }
 }
 
@@ -112,7 +112,7 @@ impl Mirror {
     ///
     /// # Errors
     /// Where it cannot be read.
-    pub fn pending_count(&self, sync: &Sync) -> Result<usize, MirrorError> {
+    pub fn pending_count(&self, sync: &SyncRun) -> Result<usize, MirrorError> {
         let sql = format!("SELECT count(*) {LISTED} AND t.trouble = ?3");
         self.count(&sql, params![sync.scope, sync.id, NOT_READ])
     }
@@ -121,7 +121,7 @@ impl Mirror {
     ///
     /// # Errors
     /// Where they cannot be read.
-    pub fn pending(&self, sync: &Sync, after: Option<TaskId>, limit: usize) -> Result<Vec<Task>, MirrorError> {
+    pub fn pending(&self, sync: &SyncRun, after: Option<TaskId>, limit: usize) -> Result<Vec<Task>, MirrorError> {
         let error = self.error("read");
         let sql = format!("SELECT t.row {LISTED} AND t.trouble = ?3 AND t.id > ?4 ORDER BY t.id LIMIT ?5");
         let after = after.map_or(0, |id| number(id.number()));
@@ -154,17 +154,17 @@ impl Mirror {
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn keep(&self, sync: &Sync, reads: Vec<Read>) -> Result<(), MirrorError> {
+    pub fn keep(&self, sync: &SyncRun, reads: Vec<Read>) -> Result<(), MirrorError> {
         let transaction = self.transaction()?;
         // Together, since most people did something to many tasks.
-        self.mention_in(reads.iter().flat_map(|read| &read.people).collect::<BTreeSet<_>>())?;
+        self.add_accounts_in(reads.iter().flat_map(|read| &read.people).collect::<BTreeSet<_>>())?;
         for read in reads {
             self.keep_one(sync, read)?;
         }
         self.commit(transaction)
     }
 
-    fn keep_one(&self, sync: &Sync, read: Read) -> Result<(), MirrorError> {
+    fn keep_one(&self, sync: &SyncRun, read: Read) -> Result<(), MirrorError> {
         let error = self.error("write");
         let id = number(read.task.id.number());
         let execute = |sql: &str, values: &[&dyn rusqlite::ToSql]| {
@@ -182,7 +182,7 @@ impl Mirror {
         self.write_history(id, history.transactions.text())?;
         execute("UPDATE task SET read = ?2, trouble = ?3 WHERE id = ?1", &[&id, &sync.id, &read.trouble])?;
         if let Some(asked) = read.asked {
-            let row = Written::new(&read.task).map_err(super::damaged(&self.path, read.task.id.to_string()))?;
+            let row = Encoded::new(&read.task).map_err(super::damaged(&self.path, read.task.id.to_string()))?;
             execute("UPDATE task SET row = ?2, asked = ?3 WHERE id = ?1", &[&id, &row.text(), &asked.as_second()])?;
             self.embargo(id, read.task.is_restricted(&sync.open_spaces), asked)?;
         }
@@ -212,7 +212,7 @@ impl Mirror {
     /// Puts aside what of these transactions is denied by those of now.
     pub(super) fn put_aside(
         &self,
-        sync: &Sync,
+        sync: &SyncRun,
         task: i64,
         before: &[Transaction],
         now: &[Transaction],
@@ -234,8 +234,8 @@ impl Mirror {
     /// Where they cannot be read, or `each` fails.
     pub fn visit<E: From<MirrorError>>(
         &self,
-        sync: &Sync,
-        measure: &Measure,
+        sync: &SyncRun,
+        measure: &CacheKey,
         long: bool,
         at_once: usize,
         mut each: impl FnMut(Vec<Mirrored>) -> Result<(), E>,

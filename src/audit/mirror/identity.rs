@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Facts, Mirror, MirrorError};
+use super::{Mirror, MirrorError, ServerFacts};
 use crate::ids::{Phid, Project, User};
 
 /// Whom and what audits that came to their end saw where the server answers.
@@ -19,7 +19,7 @@ pub struct Witnesses {
 
 impl Witnesses {
     /// Whether one of them is there again, or there is none yet.
-    pub fn know(&self, facts: &Facts) -> bool {
+    pub fn know(&self, facts: &ServerFacts) -> bool {
         let people = || facts.recorders.iter().chain([&facts.owner.phid]);
         (self.tags.is_empty() && self.people.is_empty())
             || self.tags.contains(&facts.tag.phid)
@@ -48,7 +48,7 @@ impl Mirror {
     }
 
     /// Remembers whom this run saw; within a transaction that has begun.
-    pub(super) fn know(&self, facts: &Facts) -> Result<(), MirrorError> {
+    pub(super) fn know(&self, facts: &ServerFacts) -> Result<(), MirrorError> {
         let people = facts.recorders.iter().chain([&facts.owner.phid]).map(|person| (person.as_str(), "person"));
         for (phid, kind) in people.chain([(facts.tag.phid.as_str(), "tag")]) {
             self.connection

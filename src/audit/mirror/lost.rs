@@ -1,8 +1,8 @@
 //! What a server said once and denies now.
 //!
-//! In the room: comparing a transaction as it was seen with what is told today, as a pure function. A server that tells
-//! more than before, as after an update, denies nothing, nor does one that keeps an old text beside the new one. Not in
-//! the room: where the old ones are kept, and how bad it is.
+//! Responsible for comparing a transaction as it was seen with what is told today, as a pure function. A server that
+//! tells more than before, as after an update, denies nothing, nor does one that keeps an old text beside the new one.
+//! Not responsible for where the old ones are kept, and how bad it is.
 
 use jiff::Timestamp;
 

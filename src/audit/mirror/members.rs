@@ -1,14 +1,15 @@
 //! Which tasks belong to the population, now or ever.
 //!
-//! A task that once belonged stays: that is how a tag which was taken off, or a task that is not shown any more, is still
-//! known. In the room: the membership, and the tasks as they were last listed. Not in the room: their histories.
+//! A task that once belonged stays: that is how a tag which was taken off, or a task that is not shown any more, is
+//! still known. Responsible for the membership, and the tasks as they were last listed. Not responsible for their
+//! histories.
 
 use jiff::Timestamp;
 use rusqlite::params;
 
-use super::{Mirror, MirrorError, Sync, number};
+use super::{Mirror, MirrorError, SyncRun, number};
+use crate::audit::encoded::Encoded;
 use crate::audit::population::Population;
-use crate::audit::written::Written;
 use crate::conduit::Task;
 use crate::ids::{Phid, Task as TaskKind};
 
@@ -25,8 +26,8 @@ impl Mirror {
     /// Where it cannot be written.
     pub fn list(
         &self,
-        sync: &Sync,
-        tasks: &[Written<Task>],
+        sync: &SyncRun,
+        tasks: &[Encoded<Task>],
         asked: Timestamp,
         tagged: bool,
     ) -> Result<(), MirrorError> {
@@ -96,7 +97,7 @@ impl Mirror {
     /// Where it cannot be written.
     pub fn record<'t>(
         &self,
-        sync: &Sync,
+        sync: &SyncRun,
         tasks: impl IntoIterator<Item = &'t Phid<TaskKind>>,
     ) -> Result<(), MirrorError> {
         let transaction = self.transaction()?;
@@ -118,7 +119,7 @@ impl Mirror {
     ///
     /// # Errors
     /// Where it cannot be read.
-    pub fn unlisted(&self, sync: &Sync, after: &str, limit: usize) -> Result<Vec<Phid<TaskKind>>, MirrorError> {
+    pub fn unlisted(&self, sync: &SyncRun, after: &str, limit: usize) -> Result<Vec<Phid<TaskKind>>, MirrorError> {
         let error = self.error("read");
         let mut statement = self
             .connection
@@ -136,7 +137,7 @@ impl Mirror {
     ///
     /// # Errors
     /// Where it cannot be read.
-    pub fn population(&self, sync: &Sync) -> Result<Population, MirrorError> {
+    pub fn population(&self, sync: &SyncRun) -> Result<Population, MirrorError> {
         // In one look at all of them.
         let sql = "SELECT count(*) FILTER (WHERE tagged = ?2),
             count(*) FILTER (WHERE tagged <> ?2 AND recorded = ?2 AND shown = ?2),

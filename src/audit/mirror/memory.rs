@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
-use super::{Facts, Mirror, MirrorError, Sync, error::damaged};
+use super::{Mirror, MirrorError, ServerFacts, SyncRun, error::damaged};
 use crate::audit::memory::{Behind, Memory};
 use crate::ids::{Phid, User};
 use crate::policy::Policy;
@@ -82,7 +82,7 @@ impl Mirror {
     }
 
     /// Takes in what a run that came to its end saw; within a transaction that has begun.
-    pub(super) fn remember(&self, sync: &Sync, policy: &Policy, facts: &Facts) -> Result<(), MirrorError> {
+    pub(super) fn remember(&self, sync: &SyncRun, policy: &Policy, facts: &ServerFacts) -> Result<(), MirrorError> {
         let now = sync.now;
         for (slug, project) in &facts.projects {
             let behind = Behind { phid: project.phid.clone(), name: project.name.clone() };
@@ -143,8 +143,8 @@ impl Mirror {
 
     /// Carries out a statement that is used often.
     pub(super) fn write(&self, sql: &str, values: impl rusqlite::Params) -> Result<(), MirrorError> {
-        let written = self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute(values));
-        written.map(drop).map_err(self.error("write"))
+        let encoded = self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute(values));
+        encoded.map(drop).map_err(self.error("write"))
     }
 
     /// All rows of a query.

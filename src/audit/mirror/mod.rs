@@ -1,19 +1,19 @@
 //! The mirror: what a server was seen to say, kept so that a later audit reads only what changed, and so that nobody can
 //! quietly change what was there.
 //!
-//! It is a SQLite file in the cache folder, one a server. Whoever fills it holds its lock; whoever judges it looks at one
+//! It is a SQLite file in the cache directory, one a server. Whoever fills it holds its lock; whoever judges it looks at one
 //! state of it, whatever is written meanwhile. All that belongs together is written in one transaction, so that a killed
 //! audit leaves a mirror that is whole and lacks nothing but what was not read yet: the next one goes on from there. What
 //! the server tells otherwise than before is put aside and never thrown away.
 //!
-//! In the room: opening it, its runs, and the facts that all tasks share. Beside it, one file each: the tasks that belong
-//! to it, their histories, comments and accounts, what the server denies ([`lost`]), and what was found. Not in the room:
-//! asking the server, and judging.
+//! Responsible for opening it, its runs, and the facts that all tasks share. Beside it, one file each: the tasks that
+//! belong to it, their histories, comments and accounts, what the server denies ([`lost`]), and what was found. Not
+//! responsible for asking the server, and judging.
 
 mod accounts;
 mod comments;
+mod directory;
 mod error;
-mod folder;
 mod found;
 mod histories;
 mod identity;
@@ -25,11 +25,11 @@ mod schema;
 mod tests;
 mod verdicts;
 
-pub use comments::{Known, Place, Seen};
+pub use comments::{CommentCursor, FetchedComment, StoredComment};
 pub use error::MirrorError;
 pub use found::Unseen;
 pub use histories::{History, Mirrored, Read};
-pub use verdicts::{Entry, Measure, Verdicts};
+pub use verdicts::{CacheKey, Entry, Verdicts};
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -59,7 +59,7 @@ pub struct Mirror {
 
 /// A run of bringing the mirror up to date.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sync {
+pub struct SyncRun {
     /// Its number; later ones have greater ones.
     pub(super) id: i64,
     /// What it is about.
@@ -72,7 +72,7 @@ pub struct Sync {
     thorough: bool,
 }
 
-impl Sync {
+impl SyncRun {
     /// The same run, which reads every history again.
     #[must_use]
     pub(super) fn thorough(self, thorough: bool) -> Self {
@@ -82,7 +82,7 @@ impl Sync {
 
 /// What the server says besides tasks and accounts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Facts {
+pub struct ServerFacts {
     /// Whose token it was asked with.
     pub owner: Account,
     /// The tag, with all that is below it.
@@ -103,11 +103,11 @@ pub struct Facts {
 
 /// The state of the mirror at the end of a run.
 #[derive(Debug, Clone)]
-pub struct Filled {
+pub struct SyncResult {
     /// The run.
-    pub sync: Sync,
+    pub sync: SyncRun,
     /// What all tasks share.
-    pub facts: Facts,
+    pub facts: ServerFacts,
     /// How large the population was.
     pub population: Population,
 }
@@ -126,12 +126,12 @@ fn number(number: u64) -> i64 {
 }
 
 impl Mirror {
-    /// Opens the mirror of a server in this folder, and makes both where they are missing, closed to everyone else.
+    /// Opens the mirror of a server in this directory, and makes both where they are missing, closed to everyone else.
     ///
     /// # Errors
     /// Where it cannot be made or read, is open to others, or is of a newer version.
-    pub fn open(folder: &Path, server: &Url) -> Result<Self, MirrorError> {
-        let path = folder::database(folder, server)?;
+    pub fn open(directory: &Path, server: &Url) -> Result<Self, MirrorError> {
+        let path = directory::database(directory, server)?;
         let connection = Connection::open(&path).map_err(sqlite("open", &path))?;
         let mut mirror = Self { connection, path };
         mirror.connection.busy_timeout(BUSY).map_err(mirror.error("open"))?;
@@ -150,7 +150,7 @@ impl Mirror {
             return Ok(());
         }
         // Under a lock of our own: SQLite's switch to WAL does not wait for its own locks.
-        let _lock = folder::lock(&self.path, folder::Lock::SetUp, || {})?;
+        let _lock = directory::lock(&self.path, directory::Lock::SetUp, || {})?;
         let found = self.version()?;
         let path = self.path.clone();
         let error = || sqlite("set up", &path);
@@ -184,14 +184,14 @@ impl Mirror {
     /// # Errors
     /// Where the lock cannot be made.
     pub fn lock(&self, waiting: impl FnOnce()) -> Result<File, MirrorError> {
-        folder::lock(&self.path, folder::Lock::Fill, waiting)
+        directory::lock(&self.path, directory::Lock::Fill, waiting)
     }
 
     /// Begins a run.
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn begin(&self, policy: &Policy, now: Timestamp) -> Result<Sync, MirrorError> {
+    pub fn begin(&self, policy: &Policy, now: Timestamp) -> Result<SyncRun, MirrorError> {
         let scope = scope(policy);
         let error = || self.error("write");
         self.connection
@@ -202,14 +202,20 @@ impl Mirror {
         self.connection.execute("DELETE FROM member WHERE scope = ?1 AND since IS NULL", [&scope]).map_err(error())?;
         let checked = "CREATE TEMP TABLE IF NOT EXISTS checked (id INTEGER PRIMARY KEY) STRICT; DELETE FROM checked;";
         self.connection.execute_batch(checked).map_err(error())?;
-        Ok(Sync { id, scope, open_spaces: policy.open_spaces.clone(), now, thorough: false })
+        Ok(SyncRun { id, scope, open_spaces: policy.open_spaces.clone(), now, thorough: false })
     }
 
     /// Ends a run: from now on the mirror can be judged by it.
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn end(&self, sync: &Sync, policy: &Policy, facts: &Facts, population: &Population) -> Result<(), MirrorError> {
+    pub fn end(
+        &self,
+        sync: &SyncRun,
+        policy: &Policy,
+        facts: &ServerFacts,
+        population: &Population,
+    ) -> Result<(), MirrorError> {
         let json = |value: Result<String, serde_json::Error>| value.map_err(damaged(&self.path, "facts".to_owned()));
         let (text, population) = (json(serde_json::to_string(facts))?, json(serde_json::to_string(population))?);
         let transaction = self.transaction()?;
@@ -230,7 +236,7 @@ impl Mirror {
     ///
     /// # Errors
     /// Where there is none, or it cannot be read.
-    pub fn last(&self, policy: &Policy) -> Result<Filled, MirrorError> {
+    pub fn last(&self, policy: &Policy) -> Result<SyncResult, MirrorError> {
         let scope = scope(policy);
         let found = self
             .connection
@@ -246,7 +252,7 @@ impl Mirror {
             return Err(MirrorError::Empty { path: self.path.clone(), tag: policy.tag.clone() });
         };
         let now = self.time(began, "the time of a run")?;
-        let facts: Facts = serde_json::from_str(&facts).map_err(damaged(&self.path, "facts".to_owned()))?;
+        let facts: ServerFacts = serde_json::from_str(&facts).map_err(damaged(&self.path, "facts".to_owned()))?;
         let population = serde_json::from_str(&population).map_err(damaged(&self.path, "a population".to_owned()))?;
         if let Some(team) = policy
             .teams
@@ -255,8 +261,8 @@ impl Mirror {
         {
             return Err(MirrorError::NoProject { path: self.path.clone(), project: team.project.clone() });
         }
-        let sync = Sync { id, scope, open_spaces: policy.open_spaces.clone(), now, thorough: false };
-        Ok(Filled { sync, facts, population })
+        let sync = SyncRun { id, scope, open_spaces: policy.open_spaces.clone(), now, thorough: false };
+        Ok(SyncResult { sync, facts, population })
     }
 
     /// From here on all that is read is of one state, whatever others write.

@@ -1,8 +1,8 @@
 //! The tables of the mirror, and how an older mirror becomes one of today.
 //!
-//! In the room: SQL that makes tables. `PRAGMA user_version` says how many of the steps a mirror has been taken through.
-//! A step is never changed once it was released; what comes later is a step of its own. Not in the room: what is put into
-//! the tables.
+//! Responsible for SQL that makes tables. `PRAGMA user_version` says how many of the steps a mirror has been taken
+//! through. A step is never changed once it was released; what comes later is a step of its own. Not responsible for
+//! what is put into the tables.
 
 /// The steps, the oldest first.
 pub(super) const STEPS: &[&str] = &["

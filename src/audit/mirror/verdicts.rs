@@ -1,9 +1,9 @@
 //! What was found on tasks that have not changed since.
 //!
-//! To judge a task again that is as it was, by the same measure, finds the same. A verdict is kept with the version of the
-//! task, which the database itself makes another one whenever something changes that it rests on, and with the measure:
-//! the policy, all that tasks share, everybody's accounts, and the program. What also depends on the time of the audit is
-//! not kept. In the room: keeping it and telling the measure. Not in the room: judging.
+//! To judge a task again that is as it was, by the same measure, finds the same. A verdict is kept with the version of
+//! the task, which the database itself makes another one whenever something changes that it rests on, and with the
+//! measure: the policy, all that tasks share, everybody's accounts, and the program. What also depends on the time of
+//! the audit is not kept. Responsible for keeping it and telling the measure. Not responsible for judging.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use rusqlite::{Connection, params};
 use sha2::{Digest, Sha256};
 
 use super::error::{MirrorError, sqlite};
-use super::{BUSY, Facts, Mirror, number};
+use super::{BUSY, Mirror, ServerFacts, number};
 use crate::audit::memory::Memory;
 use crate::conduit::Account;
 use crate::ids::{Phid, TaskId, User};
@@ -19,9 +19,9 @@ use crate::policy::Policy;
 
 /// By what tasks are judged, besides themselves: verdicts of the same measure are the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Measure(pub(super) Vec<u8>);
+pub struct CacheKey(pub(super) Vec<u8>);
 
-impl Measure {
+impl CacheKey {
     /// The measure of this policy, these facts and accounts, what earlier audits saw, and this program. Where the program cannot be told from
     /// another, no other measure is the same.
     ///
@@ -29,7 +29,7 @@ impl Measure {
     /// Where the facts cannot be put in writing.
     pub fn of(
         policy: &Policy,
-        facts: &Facts,
+        facts: &ServerFacts,
         accounts: &BTreeMap<Phid<User>, Account>,
         memory: &Memory,
     ) -> Result<Self, serde_json::Error> {
@@ -68,7 +68,7 @@ pub struct Entry {
 pub struct Verdicts {
     connection: Connection,
     path: std::path::PathBuf,
-    measure: Measure,
+    measure: CacheKey,
 }
 
 impl Mirror {
@@ -76,7 +76,7 @@ impl Mirror {
     ///
     /// # Errors
     /// Where the mirror cannot be opened.
-    pub fn verdicts(&self, measure: Measure) -> Result<Verdicts, MirrorError> {
+    pub fn verdicts(&self, measure: CacheKey) -> Result<Verdicts, MirrorError> {
         let error = || sqlite("open", &self.path);
         let connection = Connection::open(&self.path).map_err(error())?;
         connection.busy_timeout(BUSY).map_err(error())?;
@@ -87,7 +87,7 @@ impl Mirror {
 
 impl Verdicts {
     /// The measure.
-    pub fn measure(&self) -> &Measure {
+    pub fn measure(&self) -> &CacheKey {
         &self.measure
     }
 

@@ -10,7 +10,7 @@ use super::flaw::flaws;
 use super::fold::fold;
 use super::{Found, Miss, NearKind, Place, read, weigh};
 use crate::conduit::{Change, CommentVersion};
-use crate::evidence::timeline::{Comment, Cut, Moment, Tie, Timeline};
+use crate::evidence::timeline::{AsOf, Comment, Moment, Tie, Timeline};
 use crate::evidence::{Answer, Evidence, Tag};
 use crate::ids::{Phid, User};
 use crate::policy::Policy;
@@ -48,13 +48,13 @@ impl NearMiss {
 }
 
 /// When a task first carried the tag.
-pub(in crate::evidence) fn first_tagged(timeline: &Timeline, tag: Option<&Tag>, cut: Option<Cut>) -> Option<Moment> {
+pub(in crate::evidence) fn first_tagged(timeline: &Timeline, tag: Option<&Tag>, as_of: Option<AsOf>) -> Option<Moment> {
     let tag = tag?;
     let adds = |change: &Change| match change {
         Change::Projects { added, .. } => added.iter().any(|project| tag.family.contains(project)),
         _ => false,
     };
-    let first = timeline.up_to(cut).iter().find(|transaction| adds(&transaction.change))?;
+    let first = timeline.up_to(as_of).iter().find(|transaction| adds(&transaction.change))?;
     Some(timeline.moment_of(first))
 }
 
@@ -68,11 +68,11 @@ pub(in crate::evidence) fn is_member(evidence: &Evidence, policy: &Policy, phid:
 pub(in crate::evidence) fn near_misses(
     evidence: &Evidence,
     policy: &Policy,
-    cut: Option<Cut>,
+    as_of: Option<AsOf>,
     answers: &[Answer],
 ) -> Vec<NearMiss> {
-    let Some(tagged) = first_tagged(&evidence.timeline, evidence.tag.as_ref(), cut) else { return Vec::new() };
-    let collector = Collector { evidence, policy, cut };
+    let Some(tagged) = first_tagged(&evidence.timeline, evidence.tag.as_ref(), as_of) else { return Vec::new() };
+    let collector = Collector { evidence, policy, as_of };
     let mut found = collector.in_comments(tagged);
     found.extend(collector.in_description());
     // What counts all the same is among the answers.
@@ -96,7 +96,7 @@ pub(in crate::evidence) fn near_misses(
 struct Collector<'a> {
     evidence: &'a Evidence,
     policy: &'a Policy,
-    cut: Option<Cut>,
+    as_of: Option<AsOf>,
 }
 
 impl<'a> Collector<'a> {
@@ -122,7 +122,7 @@ impl<'a> Collector<'a> {
 
     fn in_comments(&self, tagged: Moment) -> Vec<NearMiss> {
         let mut all = Vec::new();
-        for comment in self.evidence.timeline.comments(self.cut) {
+        for comment in self.evidence.timeline.comments(self.as_of) {
             let author = &comment.transaction.author;
             if !is_member(self.evidence, self.policy, author) || comment.text().is_none() || self.is_the_gates(&comment)
             {
@@ -145,7 +145,7 @@ impl<'a> Collector<'a> {
     }
 
     /// The near misses of the newest version; and those of versions before it that speak against the deploy, as long as who
-    /// took them out is not the author, or may not have done it by the cut.
+    /// took them out is not the author, or may not have done it by that moment.
     fn standing<'c>(&self, comment: &Comment<'c>) -> Vec<(&'c CommentVersion, Found<'c>)> {
         let mut standing: Vec<(&CommentVersion, Found<'_>)> = Vec::new();
         let versions = comment.versions().iter().zip(comment.spoken()).filter(|(version, _)| !version.removed);
@@ -158,7 +158,7 @@ impl<'a> Collector<'a> {
                     standing.push((version, found));
                 }
             }
-            let unsure = version.version > 1 && self.cut.is_some_and(|cut| cut.time == version.created);
+            let unsure = version.version > 1 && self.as_of.is_some_and(|as_of| as_of.time == version.created);
             if !foreign && !unsure {
                 break;
             }
@@ -169,7 +169,7 @@ impl<'a> Collector<'a> {
     /// Whether a line stands in a comment before this one.
     fn stood_before(&self, comment: &Comment<'_>, line: &str) -> bool {
         let folded = fold(line);
-        let earlier = self.evidence.timeline.comments(self.cut);
+        let earlier = self.evidence.timeline.comments(self.as_of);
         let earlier = earlier.take_while(|earlier| earlier.transaction.id < comment.transaction.id);
         let mut texts = earlier.flat_map(|earlier| earlier.versions().iter().map(CommentVersion::text));
         texts.any(|text| text.lines().any(|earlier| earlier.trim() == line || fold(earlier) == folded))
@@ -208,7 +208,7 @@ impl<'a> Collector<'a> {
     }
 
     fn said_before(&self, moment: Moment, line: &str) -> bool {
-        let earlier = self.evidence.timeline.comments(self.cut);
+        let earlier = self.evidence.timeline.comments(self.as_of);
         let mut earlier = earlier.take_while(|earlier| earlier.transaction.id < moment.transaction);
         earlier.any(|earlier| earlier.versions().iter().any(|v| v.text().lines().any(|other| other.trim() == line)))
     }
@@ -226,7 +226,7 @@ impl<'a> Collector<'a> {
         if let Some(made) = timeline.transactions().first() {
             texts.push((self.evidence.task.author.as_str(), timeline.moment_of(made), beginning));
         }
-        for transaction in timeline.up_to(self.cut) {
+        for transaction in timeline.up_to(self.as_of) {
             if let Some((_, new)) = change(&transaction.change) {
                 texts.push((transaction.author.as_str(), timeline.moment_of(transaction), new));
             }

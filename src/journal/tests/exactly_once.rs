@@ -52,7 +52,7 @@ impl World {
         Ok(())
     }
 
-    fn append(&mut self, what: impl Into<What>) -> Result<(), Killed> {
+    fn append(&mut self, what: impl Into<EventKind>) -> Result<(), Killed> {
         self.live()?;
         self.now += 1;
         self.log.push(Event::new(at(self.now), what));
@@ -92,7 +92,7 @@ impl World {
     }
 
     fn gate(&mut self) -> Result<(), Killed> {
-        self.append(intent(Way::Run))?;
+        self.append(intent(DeployMode::Run))?;
         self.append(queued(Started))?;
         self.send(Started)?;
         self.append(Step::Spawning)?;

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::record::Event::{Finished, Recorded, Started};
 
-fn refusal(past: &[Event], next: impl Into<What>, second: i64) -> Illegal {
+fn refusal(past: &[Event], next: impl Into<EventKind>, second: i64) -> Illegal {
     let mut state = DeployState::from_events(past).unwrap();
     let before = state.clone();
     let error = state.apply(&Event::new(at(second), next)).unwrap_err();
@@ -51,7 +51,7 @@ fn a_step_taken_twice_is_refused_and_a_remark_changes_nothing() {
             let mut state = DeployState::from_events(&run[..length]).unwrap();
             let before = state.clone();
             let again = state.apply(&run[length - 1]);
-            let remark = matches!(run[length - 1].what, What::Delivery(Delivery::Unclear { .. }));
+            let remark = matches!(run[length - 1].what, EventKind::Delivery(Delivery::Unclear { .. }));
             assert_eq!(again.is_ok(), remark, "{:?}", run[length - 1]);
             assert_eq!(state, before);
         }
@@ -63,10 +63,10 @@ fn a_missing_step_is_noticed() {
     for run in every_run() {
         for left_out in 0..run.len() {
             let needed = match &run[left_out].what {
-                What::Step(Step::Spawned { .. } | Step::NotSpawned { .. } | Step::Closed) => false,
-                What::Step(_) => true,
+                EventKind::Step(Step::Spawned { .. } | Step::NotSpawned { .. } | Step::Closed) => false,
+                EventKind::Step(_) => true,
                 // A record can be found though nobody knows of an attempt: another host sent it.
-                What::Delivery(_) => false,
+                EventKind::Delivery(_) => false,
             };
             let mut rest = run.clone();
             rest.remove(left_out);
@@ -359,8 +359,8 @@ fn an_answer_that_came_late_puts_off_when_the_attempt_is_settled() {
         if let Delivery::Unclear { settle_at, .. } = &mut unclear {
             *settle_at = later.map(at);
         }
-        let whats: [What; 4] =
-            [intent(Way::Run).into(), queued(Started).into(), sending(Started, 2).into(), unclear.into()];
+        let whats: [EventKind; 4] =
+            [intent(DeployMode::Run).into(), queued(Started).into(), sending(Started, 2).into(), unclear.into()];
         let events: Vec<Event> = whats.into_iter().map(|what| Event::new(at(3), what)).collect();
         let mut state = DeployState::from_events(&events).unwrap();
         let early = Event::new(at(300), missing(Started, 2 + SETTLE));

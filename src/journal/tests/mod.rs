@@ -97,7 +97,7 @@ fn queued(event: record::Event) -> Step {
     Step::Queued { record: record(deploy(), event) }
 }
 
-fn intent_of(deploy: DeployId, way: Way) -> Step {
+fn intent_of(deploy: DeployId, way: DeployMode) -> Step {
     Step::Intent(Box::new(Intent {
         way,
         task: TaskId::new(1234).unwrap(),
@@ -113,7 +113,7 @@ fn intent_of(deploy: DeployId, way: Way) -> Step {
     }))
 }
 
-fn intent(way: Way) -> Step {
+fn intent(way: DeployMode) -> Step {
     intent_of(deploy(), way)
 }
 
@@ -165,8 +165,8 @@ fn delivered(event: record::Event) -> Delivery {
 /// A whole deploy without trouble, an event a second.
 fn whole_run() -> Vec<Event> {
     use record::Event::{Finished, Started};
-    let whats: Vec<What> = vec![
-        intent(Way::Run).into(),
+    let whats: Vec<EventKind> = vec![
+        intent(DeployMode::Run).into(),
         queued(Started).into(),
         sending(Started, 2).into(),
         delivered(Started).into(),
@@ -184,8 +184,8 @@ fn whole_run() -> Vec<Event> {
 /// A whole deploy with every trouble that a delivery knows.
 fn troubled_run() -> Vec<Event> {
     use record::Event::{Finished, Recorded, Started};
-    let whats: Vec<(i64, What)> = vec![
-        (0, intent(Way::Run).into()),
+    let whats: Vec<(i64, EventKind)> = vec![
+        (0, intent(DeployMode::Run).into()),
         (1, queued(Started).into()),
         (2, sending(Started, 2).into()),
         (3, not_sent(Started).into()),
@@ -213,8 +213,8 @@ fn troubled_run() -> Vec<Event> {
 /// A run that stops before the command.
 fn stopped_run() -> Vec<Event> {
     use record::Event::{Finished, Started};
-    let whats: Vec<What> = vec![
-        intent(Way::Run).into(),
+    let whats: Vec<EventKind> = vec![
+        intent(DeployMode::Run).into(),
         queued(Started).into(),
         sending(Started, 2).into(),
         delivered(Started).into(),
@@ -230,8 +230,8 @@ fn stopped_run() -> Vec<Event> {
 /// A deploy by other means.
 fn recorded_run() -> Vec<Event> {
     use record::Event::Recorded;
-    let whats: Vec<What> = vec![
-        intent(Way::Record).into(),
+    let whats: Vec<EventKind> = vec![
+        intent(DeployMode::Record).into(),
         queued(Recorded).into(),
         Step::Closed.into(),
         sending(Recorded, 3).into(),
@@ -246,9 +246,9 @@ fn every_run() -> [Vec<Event>; 4] {
 
 /// Every kind of event, at this second, some of them of another deploy or untrue.
 fn alphabet(second: i64) -> Vec<Event> {
-    let mut whats: Vec<What> = vec![
-        intent(Way::Run).into(),
-        intent(Way::Record).into(),
+    let mut whats: Vec<EventKind> = vec![
+        intent(DeployMode::Run).into(),
+        intent(DeployMode::Record).into(),
         Step::Queued { record: record(other_deploy(), record::Event::Started) }.into(),
         queued(record::Event::Started).into(),
         queued(record::Event::Recorded).into(),
@@ -303,10 +303,10 @@ fn legal_walk(choices: &[u16]) -> Vec<Event> {
     events
 }
 
-fn state_folder() -> (TempDir, PathBuf) {
+fn state_directory() -> (TempDir, PathBuf) {
     let above = tempfile::tempdir().unwrap();
-    let folder = above.path().join("state");
-    (above, folder)
+    let directory = above.path().join("state");
+    (above, directory)
 }
 
 fn mode(path: &Path) -> u32 {
@@ -316,8 +316,8 @@ fn mode(path: &Path) -> u32 {
 /// A step of a deploy by the process that owns it.
 fn write_as(journal: &mut Journal, owner: &Ownership, event: &Event) {
     match &event.what {
-        What::Step(step) => journal.step(owner, event.at, step.clone()).unwrap(),
-        What::Delivery(_) => write_one(journal, event).unwrap(),
+        EventKind::Step(step) => journal.step(owner, event.at, step.clone()).unwrap(),
+        EventKind::Delivery(_) => write_one(journal, event).unwrap(),
     };
 }
 
@@ -332,12 +332,12 @@ fn raw(dir: &Path) -> Connection {
 
 fn write_one(journal: &mut Journal, event: &Event) -> Result<DeployState, JournalError> {
     match &event.what {
-        What::Step(step) => {
+        EventKind::Step(step) => {
             let owner = journal.own(deploy())?;
             journal.step(&owner, event.at, step.clone())
         }
-        What::Delivery(delivery) => {
-            let lock = journal.lock_outbox(&server(), How::TryNow)?.unwrap();
+        EventKind::Delivery(delivery) => {
+            let lock = journal.lock_outbox(&server(), LockWait::TryNow)?.unwrap();
             journal.delivery(&lock, deploy(), event.at, delivery.clone())
         }
     }

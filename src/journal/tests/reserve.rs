@@ -25,7 +25,7 @@ fn rest(journal: &mut Journal, owner: &Ownership) {
 
 #[test]
 fn room_is_kept_while_a_command_runs_and_given_up_once_all_is_said() {
-    let (_above, dir) = state_folder();
+    let (_above, dir) = state_directory();
     let (mut journal, owner) = under_way(&dir);
     assert_eq!(mode(&reserve_file(&dir)), 0o600);
     rest(&mut journal, &owner);
@@ -35,7 +35,7 @@ fn room_is_kept_while_a_command_runs_and_given_up_once_all_is_said() {
 
 #[test]
 fn where_no_room_can_be_kept_no_command_is_started() {
-    let (_above, dir) = state_folder();
+    let (_above, dir) = state_directory();
     let mut journal = Journal::open(&dir).unwrap();
     let owner = journal.own(deploy()).unwrap();
     for event in &whole_run()[..4] {
@@ -57,7 +57,7 @@ fn where_no_room_can_be_kept_no_command_is_started() {
 
 #[test]
 fn what_a_locked_journal_does_not_take_is_kept_beside_it_and_taken_in_by_the_next() {
-    let (_above, dir) = state_folder();
+    let (_above, dir) = state_directory();
     let (mut journal, owner) = under_way(&dir);
     let backup = raw(&dir);
     backup.execute_batch("BEGIN EXCLUSIVE").unwrap();
@@ -81,7 +81,7 @@ fn what_a_locked_journal_does_not_take_is_kept_beside_it_and_taken_in_by_the_nex
 #[test]
 fn a_gate_that_dies_at_any_word_beside_the_journal_leaves_the_truth() {
     for words in 0..=5 {
-        let (_above, dir) = state_folder();
+        let (_above, dir) = state_directory();
         let (mut journal, owner) = under_way(&dir);
         let backup = raw(&dir);
         backup.execute_batch("BEGIN EXCLUSIVE").unwrap();
@@ -98,14 +98,15 @@ fn a_gate_that_dies_at_any_word_beside_the_journal_leaves_the_truth() {
             let finished = &state.record(Finished).unwrap().record;
             assert_eq!((finished.outcome, finished.exit), (Some(Outcome::Succeeded), Some(ExitStatus::Code(0))));
         }
-        let delivered = matches!(state.record(Finished).map(|outgoing| &outgoing.place), Some(Place::Delivered { .. }));
+        let delivered =
+            matches!(state.record(Finished).map(|outgoing| &outgoing.place), Some(DeliveryState::Delivered { .. }));
         assert_eq!(delivered, words == 5);
     }
 }
 
 #[test]
 fn a_journal_that_takes_writes_again_gets_all_that_it_missed() {
-    let (_above, dir) = state_folder();
+    let (_above, dir) = state_directory();
     let (mut journal, owner) = under_way(&dir);
     let backup = raw(&dir);
     backup.execute_batch("BEGIN EXCLUSIVE").unwrap();
@@ -121,7 +122,7 @@ fn a_journal_that_takes_writes_again_gets_all_that_it_missed() {
 
 #[test]
 fn what_was_taken_in_and_stays_beside_the_journal_is_not_taken_in_twice() {
-    let (_above, dir) = state_folder();
+    let (_above, dir) = state_directory();
     let (mut journal, owner) = under_way(&dir);
     let backup = raw(&dir);
     backup.execute_batch("BEGIN EXCLUSIVE").unwrap();
@@ -139,7 +140,7 @@ fn what_was_taken_in_and_stays_beside_the_journal_is_not_taken_in_twice() {
 
 #[test]
 fn what_neither_takes_is_known_to_the_process_and_said() {
-    let (_above, dir) = state_folder();
+    let (_above, dir) = state_directory();
     let (mut journal, owner) = under_way(&dir);
     // More than the room that was kept.
     let backup = raw(&dir);
@@ -156,7 +157,7 @@ fn what_neither_takes_is_known_to_the_process_and_said() {
 #[test]
 fn a_deploy_outlives_the_loss_of_its_journal() {
     for lost in ["removed", "truncated", "an older copy", "another that was made meanwhile"] {
-        let (_above, dir) = state_folder();
+        let (_above, dir) = state_directory();
         let database = dir.join("journal.sqlite3");
         drop(Journal::open(&dir).unwrap());
         let older = fs::read(&database).unwrap();
@@ -191,7 +192,7 @@ fn a_deploy_outlives_the_loss_of_its_journal() {
 
 #[test]
 fn a_gate_that_dies_after_the_loss_of_its_journal_is_stranded_and_not_forgotten() {
-    let (_above, dir) = state_folder();
+    let (_above, dir) = state_directory();
     let (journal, owner) = under_way(&dir);
     fs::remove_file(dir.join("journal.sqlite3")).unwrap();
     drop((journal, owner));
@@ -206,7 +207,7 @@ fn a_gate_that_dies_after_the_loss_of_its_journal_is_stranded_and_not_forgotten(
 #[test]
 fn what_is_taken_away_with_its_directory_is_known_to_the_process_and_never_said_to_be_kept() {
     for moved in [true, false] {
-        let (above, dir) = state_folder();
+        let (above, dir) = state_directory();
         let (mut journal, owner) = under_way(&dir);
         let away = above.path().join("away");
         if moved {
@@ -214,7 +215,7 @@ fn what_is_taken_away_with_its_directory_is_known_to_the_process_and_never_said_
         } else {
             fs::remove_dir_all(&dir).unwrap()
         }
-        let lock = journal.lock_outbox(&server(), How::TryNow).unwrap().unwrap();
+        let lock = journal.lock_outbox(&server(), LockWait::TryNow).unwrap().unwrap();
         rest_with(&mut journal, &owner, &lock);
         assert!(matches!(journal.kept(), Kept::Nowhere { .. }), "{:?}", journal.kept());
         assert_eq!(journal.state(deploy()).unwrap(), DeployState::from_events(&whole_run()).unwrap());
@@ -233,15 +234,15 @@ fn what_is_taken_away_with_its_directory_is_known_to_the_process_and_never_said_
 fn rest_with(journal: &mut Journal, owner: &Ownership, lock: &OutboxLock) {
     for event in &whole_run()[6..] {
         match &event.what {
-            What::Step(step) => journal.step(owner, event.at, step.clone()).unwrap(),
-            What::Delivery(delivery) => journal.delivery(lock, deploy(), event.at, delivery.clone()).unwrap(),
+            EventKind::Step(step) => journal.step(owner, event.at, step.clone()).unwrap(),
+            EventKind::Delivery(delivery) => journal.delivery(lock, deploy(), event.at, delivery.clone()).unwrap(),
         };
     }
 }
 
 #[test]
 fn a_write_that_was_cut_off_is_undone_by_who_only_reads() {
-    let (_above, dir) = state_folder();
+    let (_above, dir) = state_directory();
     let mut journal = Journal::open(&dir).unwrap();
     let owner = journal.own(deploy()).unwrap();
     whole_run()[..3].iter().for_each(|event| write_as(&mut journal, &owner, event));

@@ -19,7 +19,7 @@ fn write(dir: &Path, events: &[Event]) {
 #[test]
 fn what_is_written_reads_back_at_every_cut_and_the_index_follows() {
     for run in every_run() {
-        let (_above, dir) = state_folder();
+        let (_above, dir) = state_directory();
         for length in 1..=run.len() {
             write(&dir, &run[length - 1..length]);
             let journal = Journal::open_read_only(&dir).unwrap().unwrap();
@@ -39,7 +39,7 @@ fn what_is_written_reads_back_at_every_cut_and_the_index_follows() {
 
 #[test]
 fn every_step_twice_is_refused_and_leaves_the_journal_as_it_was() {
-    let (_above, dir) = state_folder();
+    let (_above, dir) = state_directory();
     let run = whole_run();
     for length in 1..=run.len() {
         write(&dir, &run[length - 1..length]);
@@ -54,7 +54,7 @@ fn every_step_twice_is_refused_and_leaves_the_journal_as_it_was() {
 fn a_journal_cut_anywhere_is_recovered_once() {
     for run in every_run() {
         for length in 1..=run.len() {
-            let (_above, dir) = state_folder();
+            let (_above, dir) = state_directory();
             write(&dir, &run[..length]);
             let mut expected = run[..length].to_vec();
             let cut = DeployState::from_events(&expected).unwrap();
@@ -79,10 +79,10 @@ fn a_journal_cut_anywhere_is_recovered_once() {
 
 #[test]
 fn a_live_deploy_is_not_recovered() {
-    let (_above, dir) = state_folder();
+    let (_above, dir) = state_directory();
     let mut journal = Journal::open(&dir).unwrap();
     let owner = journal.own(deploy()).unwrap();
-    journal.step(&owner, at(0), intent(Way::Run)).unwrap();
+    journal.step(&owner, at(0), intent(DeployMode::Run)).unwrap();
     let mut other = Journal::open(&dir).unwrap();
     assert!(other.is_alive(deploy()).unwrap());
     assert!(matches!(other.own(deploy()), Err(JournalError::Owned { .. })));
@@ -95,7 +95,7 @@ fn a_live_deploy_is_not_recovered() {
 
 #[test]
 fn a_lock_on_a_removed_file_is_not_ownership() {
-    let (_above, dir) = state_folder();
+    let (_above, dir) = state_directory();
     let journal = Journal::open(&dir).unwrap();
     // Somebody opened the file, and waits; its owner removes it and lets go; another owner makes a new one.
     let path = dir.join("deploys").join(format!("{}.lock", deploy()));
@@ -113,13 +113,13 @@ fn a_lock_on_a_removed_file_is_not_ownership() {
 
 #[test]
 fn a_second_run_of_a_task_is_refused_until_the_end_of_the_first_is_known() {
-    let (_above, dir) = state_folder();
+    let (_above, dir) = state_directory();
     let mut journal = Journal::open(&dir).unwrap();
     let first = journal.own(deploy()).unwrap();
     let second = journal.own(other_deploy()).unwrap();
     for event in &whole_run()[..6] {
         write_as(&mut journal, &first, event);
-        let refused = journal.step(&second, at(20), intent_of(other_deploy(), Way::Run)).unwrap_err();
+        let refused = journal.step(&second, at(20), intent_of(other_deploy(), DeployMode::Run)).unwrap_err();
         assert!(matches!(refused, JournalError::InFlight { .. }), "{refused}");
         let said = refused.to_string();
         assert!(said.contains("T1234") && said.contains("ada") && said.contains("2026-11-20 03:00:00 UTC"), "{said}");
@@ -130,17 +130,17 @@ fn a_second_run_of_a_task_is_refused_until_the_end_of_the_first_is_known() {
     // A record by other means is one, and no run.
     let recorder = "01939f2a-0000-7000-8000-000000000003".parse().unwrap();
     let recording = journal.own(recorder).unwrap();
-    journal.step(&recording, at(20), intent_of(recorder, Way::Record)).unwrap();
+    journal.step(&recording, at(20), intent_of(recorder, DeployMode::Record)).unwrap();
     write_as(&mut journal, &first, &whole_run()[6]);
-    journal.step(&second, at(21), intent_of(other_deploy(), Way::Run)).unwrap();
+    journal.step(&second, at(21), intent_of(other_deploy(), DeployMode::Run)).unwrap();
 }
 
 #[test]
 fn a_task_of_the_same_number_on_another_server_is_another_task() {
-    let (_above, dir) = state_folder();
+    let (_above, dir) = state_directory();
     let mut journal = Journal::open(&dir).unwrap();
     let first = journal.own(deploy()).unwrap();
-    journal.step(&first, at(0), intent(Way::Run)).unwrap();
+    journal.step(&first, at(0), intent(DeployMode::Run)).unwrap();
     let task = TaskId::new(1234).unwrap();
     let of = |server: &Url, marks: &ServerMarks| journal.deploys_of(task, server, marks).unwrap().len();
     let elsewhere = ServerMarks { task: Some(Phid::new("PHID-TASK-other").unwrap()), tag: None };
@@ -148,14 +148,14 @@ fn a_task_of_the_same_number_on_another_server_is_another_task() {
     assert_eq!(of(&server(), &elsewhere), 0);
     assert_eq!(of(&"https://other.example/".parse().unwrap(), &ServerMarks::default()), 0);
     let second = journal.own(other_deploy()).unwrap();
-    let Step::Intent(mut other) = intent_of(other_deploy(), Way::Run) else { unreachable!() };
+    let Step::Intent(mut other) = intent_of(other_deploy(), DeployMode::Run) else { unreachable!() };
     other.marks = elsewhere;
     journal.step(&second, at(1), Step::Intent(other)).unwrap();
 }
 
 #[test]
 fn a_journal_of_the_first_version_is_read_and_brought_up_to_date() {
-    let (_above, dir) = state_folder();
+    let (_above, dir) = state_directory();
     drop(Journal::open(&dir).unwrap());
     for file in ["journal.sqlite3", "journal.sqlite3-journal"] {
         let _ = fs::remove_file(dir.join(file));
@@ -191,27 +191,27 @@ fn a_journal_of_the_first_version_is_read_and_brought_up_to_date() {
 
 #[test]
 fn the_outbox_has_one_holder() {
-    let (_above, dir) = state_folder();
+    let (_above, dir) = state_directory();
     let journal = Journal::open(&dir).unwrap();
     let other = Journal::open(&dir).unwrap();
-    let held = journal.lock_outbox(&server(), How::Wait).unwrap();
+    let held = journal.lock_outbox(&server(), LockWait::Wait).unwrap();
     assert!(held.is_some());
-    assert!(other.lock_outbox(&server(), How::TryNow).unwrap().is_none());
-    assert!(other.lock_outbox(&server(), How::Until(Instant::now())).unwrap().is_none());
-    let waiting = std::thread::spawn(move || other.lock_outbox(&server(), How::Wait).unwrap().is_some());
+    assert!(other.lock_outbox(&server(), LockWait::TryNow).unwrap().is_none());
+    assert!(other.lock_outbox(&server(), LockWait::Until(Instant::now())).unwrap().is_none());
+    let waiting = std::thread::spawn(move || other.lock_outbox(&server(), LockWait::Wait).unwrap().is_some());
     drop(held);
     assert!(waiting.join().unwrap());
 }
 
 #[test]
 fn a_held_outbox_holds_up_no_other_server() {
-    let (_above, dir) = state_folder();
+    let (_above, dir) = state_directory();
     let mut journal = Journal::open(&dir).unwrap();
     let staging: url::Url = "https://staging.example/".parse().unwrap();
-    let other = journal.lock_outbox(&staging, How::TryNow).unwrap().unwrap();
-    let lock = journal.lock_outbox(&server(), How::TryNow).unwrap().unwrap();
+    let other = journal.lock_outbox(&staging, LockWait::TryNow).unwrap().unwrap();
+    let lock = journal.lock_outbox(&server(), LockWait::TryNow).unwrap().unwrap();
     let owner = journal.own(deploy()).unwrap();
-    journal.step(&owner, at(0), intent(Way::Run)).unwrap();
+    journal.step(&owner, at(0), intent(DeployMode::Run)).unwrap();
     journal.step(&owner, at(1), queued(Started)).unwrap();
     let error = journal.delivery(&other, deploy(), at(2), sending(Started, 2)).unwrap_err();
     assert!(matches!(error, JournalError::OtherServer { .. }), "{error}");
@@ -220,34 +220,34 @@ fn a_held_outbox_holds_up_no_other_server() {
 
 #[test]
 fn an_unknown_deploy_is_named() {
-    let (_above, dir) = state_folder();
+    let (_above, dir) = state_directory();
     let mut journal = Journal::open(&dir).unwrap();
     assert!(!journal.knows(deploy()).unwrap());
     assert!(matches!(journal.state(deploy()), Err(JournalError::NoSuchDeploy { .. })));
-    let lock = journal.lock_outbox(&server(), How::TryNow).unwrap().unwrap();
+    let lock = journal.lock_outbox(&server(), LockWait::TryNow).unwrap().unwrap();
     let error = journal.delivery(&lock, deploy(), at(0), delivered(Started)).unwrap_err();
     assert!(matches!(error, JournalError::NoSuchDeploy { .. }), "{error}");
     let owner = journal.own(deploy()).unwrap();
     assert!(matches!(journal.recover(&owner, at(0), WAIT), Err(JournalError::NoSuchDeploy { .. })));
     let error = journal.step(&owner, at(0), Step::Closed).unwrap_err();
     assert!(matches!(error, JournalError::Refused { .. }), "{error}");
-    let error = journal.step(&owner, at(0), intent_of(other_deploy(), Way::Run)).unwrap_err();
+    let error = journal.step(&owner, at(0), intent_of(other_deploy(), DeployMode::Run)).unwrap_err();
     assert!(matches!(error, JournalError::Refused { .. }), "{error}");
     assert!(!journal.knows(deploy()).unwrap(), "what was refused left nothing behind");
-    journal.step(&owner, at(0), intent(Way::Run)).unwrap();
+    journal.step(&owner, at(0), intent(DeployMode::Run)).unwrap();
     assert!(journal.knows(deploy()).unwrap());
 }
 
 #[test]
 fn only_the_owner_can_look_inside() {
-    let (_above, dir) = state_folder();
+    let (_above, dir) = state_directory();
     let mut journal = Journal::open(&dir.join("deeper")).unwrap();
     let dir = dir.join("deeper");
     let owner = journal.own(deploy()).unwrap();
-    let _outbox = journal.lock_outbox(&server(), How::TryNow).unwrap();
-    journal.step(&owner, at(0), intent(Way::Run)).unwrap();
-    for folder in [dir.parent().unwrap(), &dir, &dir.join("deploys")] {
-        assert_eq!(mode(folder), 0o700, "{}", folder.display());
+    let _outbox = journal.lock_outbox(&server(), LockWait::TryNow).unwrap();
+    journal.step(&owner, at(0), intent(DeployMode::Run)).unwrap();
+    for directory in [dir.parent().unwrap(), &dir, &dir.join("deploys")] {
+        assert_eq!(mode(directory), 0o700, "{}", directory.display());
     }
     let lock = format!("deploys/{}.lock", deploy());
     for file in ["journal.sqlite3", "journal.sqlite3-journal", "setup.lock", &lock] {
@@ -259,9 +259,9 @@ fn only_the_owner_can_look_inside() {
 }
 
 #[test]
-fn a_folder_that_others_can_open_is_refused_and_left_alone() {
+fn a_directory_that_others_can_open_is_refused_and_left_alone() {
     for bits in [0o755, 0o750, 0o701, 0o1777] {
-        let (_above, dir) = state_folder();
+        let (_above, dir) = state_directory();
         fs::create_dir(&dir).unwrap();
         fs::set_permissions(&dir, fs::Permissions::from_mode(bits)).unwrap();
         let error = Journal::open(&dir).unwrap_err();
@@ -273,8 +273,8 @@ fn a_folder_that_others_can_open_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_folder_of_somebody_else_is_refused() {
-    let (_above, dir) = state_folder();
+fn a_directory_of_somebody_else_is_refused() {
+    let (_above, dir) = state_directory();
     let theirs = if rustix::process::geteuid().is_root() {
         Journal::open(&dir).unwrap();
         std::os::unix::fs::chown(&dir, Some(65534), None).unwrap();
@@ -289,8 +289,8 @@ fn a_folder_of_somebody_else_is_refused() {
 }
 
 #[test]
-fn a_file_where_the_folder_should_be_is_refused() {
-    let (_above, dir) = state_folder();
+fn a_file_where_the_directory_should_be_is_refused() {
+    let (_above, dir) = state_directory();
     fs::write(&dir, "").unwrap();
     for dir in [dir.clone(), dir.join("below")] {
         let error = Journal::open(&dir).unwrap_err();
@@ -302,7 +302,7 @@ fn a_file_where_the_folder_should_be_is_refused() {
 
 #[test]
 fn a_file_that_is_no_database_is_refused_and_kept() {
-    let (_above, dir) = state_folder();
+    let (_above, dir) = state_directory();
     drop(Journal::open(&dir).unwrap());
     for text in ["not a database at all, but quite long enough to look at", "x"] {
         fs::write(dir.join("journal.sqlite3"), text.repeat(200)).unwrap();
@@ -315,8 +315,8 @@ fn a_file_that_is_no_database_is_refused_and_kept() {
 }
 
 #[test]
-fn a_folder_where_the_file_should_be_is_refused() {
-    let (_above, dir) = state_folder();
+fn a_directory_where_the_file_should_be_is_refused() {
+    let (_above, dir) = state_directory();
     drop(Journal::open(&dir).unwrap());
     fs::remove_file(dir.join("journal.sqlite3")).unwrap();
     fs::create_dir(dir.join("journal.sqlite3")).unwrap();
@@ -326,7 +326,7 @@ fn a_folder_where_the_file_should_be_is_refused() {
 
 #[test]
 fn a_damaged_page_is_an_error_and_not_an_empty_outbox() {
-    let (_above, dir) = state_folder();
+    let (_above, dir) = state_directory();
     write(&dir, &whole_run()[..2]);
     let path = dir.join("journal.sqlite3");
     let mut bytes = fs::read(&path).unwrap();
@@ -338,10 +338,10 @@ fn a_damaged_page_is_an_error_and_not_an_empty_outbox() {
 
 #[test]
 fn a_full_disk_is_named_and_the_journal_stays_whole() {
-    let (_above, dir) = state_folder();
+    let (_above, dir) = state_directory();
     let mut journal = Journal::open(&dir).unwrap();
     let owner = journal.own(deploy()).unwrap();
-    journal.step(&owner, at(0), intent(Way::Run)).unwrap();
+    journal.step(&owner, at(0), intent(DeployMode::Run)).unwrap();
     journal.limit_pages();
     let mut big = record(deploy(), Started);
     big.note = Some("long ".repeat(100_000));
@@ -354,7 +354,7 @@ fn a_full_disk_is_named_and_the_journal_stays_whole() {
 
 #[test]
 fn a_journal_of_a_newer_gate_is_refused() {
-    let (_above, dir) = state_folder();
+    let (_above, dir) = state_directory();
     drop(Journal::open(&dir).unwrap());
     raw(&dir).execute_batch("PRAGMA user_version = 99").unwrap();
     for error in [Journal::open(&dir).unwrap_err(), Journal::open_read_only(&dir).unwrap_err()] {
@@ -366,7 +366,7 @@ fn a_journal_of_a_newer_gate_is_refused() {
 
 #[test]
 fn an_event_that_cannot_be_is_an_error_that_names_its_deploy() {
-    let (_above, dir) = state_folder();
+    let (_above, dir) = state_directory();
     write(&dir, &whole_run()[..2]);
     let forge = "INSERT INTO event (deploy, at, kind, data) VALUES (?1, ?2, ?3, ?4)";
     let second = at(9).to_string();
@@ -384,7 +384,7 @@ fn an_event_that_cannot_be_is_an_error_that_names_its_deploy() {
 
 #[test]
 fn no_event_is_changed_or_removed() {
-    let (_above, dir) = state_folder();
+    let (_above, dir) = state_directory();
     write(&dir, &whole_run()[..2]);
     for sql in ["UPDATE event SET kind = 'closed'", "DELETE FROM event", "DELETE FROM deploy"] {
         assert!(raw(&dir).execute(sql, []).is_err(), "{sql}");
@@ -395,7 +395,7 @@ fn no_event_is_changed_or_removed() {
 
 #[test]
 fn nothing_was_ever_journaled_is_not_an_empty_outbox() {
-    let (_above, dir) = state_folder();
+    let (_above, dir) = state_directory();
     assert!(Journal::open_read_only(&dir).unwrap().is_none());
     assert!(!dir.exists());
     drop(Journal::open(&dir).unwrap());
@@ -404,7 +404,7 @@ fn nothing_was_ever_journaled_is_not_an_empty_outbox() {
 
 #[test]
 fn the_settings_that_the_promises_rest_on() {
-    let (_above, dir) = state_folder();
+    let (_above, dir) = state_directory();
     let mut journal = Journal::open(&dir).unwrap();
     journal.probe().unwrap();
     assert_eq!(journal.pragma("journal_mode"), "truncate");
@@ -415,7 +415,7 @@ fn the_settings_that_the_promises_rest_on() {
 
 #[test]
 fn a_start_reads_what_is_open_and_not_what_is_old() {
-    let (_above, dir) = state_folder();
+    let (_above, dir) = state_directory();
     let journal = Journal::open(&dir).unwrap();
     for (query, index) in [(schema::UNFINISHED, "deploy_unfinished"), (schema::UNDELIVERED, "deploy_undelivered")] {
         let plan = journal.plan(query);
@@ -427,12 +427,12 @@ fn a_start_reads_what_is_open_and_not_what_is_old() {
 
 #[test]
 fn a_thousand_settled_deploys_leave_nothing_in_the_index() {
-    let (_above, dir) = state_folder();
+    let (_above, dir) = state_directory();
     let mut journal = Journal::open(&dir).unwrap();
     for number in 0..1000 {
         let id = format!("01939f2a-0000-7000-8000-{number:012}").parse().unwrap();
         let owner = journal.own(id).unwrap();
-        journal.step(&owner, at(0), intent_of(id, Way::Record)).unwrap();
+        journal.step(&owner, at(0), intent_of(id, DeployMode::Record)).unwrap();
         if number != 500 {
             journal.step(&owner, at(1), Step::Closed).unwrap();
         }
@@ -446,7 +446,7 @@ fn a_thousand_settled_deploys_leave_nothing_in_the_index() {
 
 #[test]
 fn one_deploy_takes_about_as_much_as_the_docs_say() {
-    let (_above, dir) = state_folder();
+    let (_above, dir) = state_directory();
     write(&dir, &troubled_run());
     let bytes: i64 = raw(&dir).query_row("SELECT sum(length(data)) FROM event", [], |row| row.get(0)).unwrap();
     assert!((2_000..8_000).contains(&bytes), "{bytes}");
@@ -454,7 +454,7 @@ fn one_deploy_takes_about_as_much_as_the_docs_say() {
 
 #[test]
 fn many_writers_at_once_all_get_their_turn() {
-    let (_above, dir) = state_folder();
+    let (_above, dir) = state_directory();
     let deploys = 8;
     let writers: Vec<_> = (0..deploys)
         .map(|number| {
@@ -464,7 +464,7 @@ fn many_writers_at_once_all_get_their_turn() {
                 // Each opens the journal itself, so that they race to make it too.
                 let mut journal = Journal::open(&dir).unwrap();
                 let owner = journal.own(id).unwrap();
-                journal.step(&owner, at(0), intent_of(id, Way::Record)).unwrap();
+                journal.step(&owner, at(0), intent_of(id, DeployMode::Record)).unwrap();
                 for event in [Recorded, Finished] {
                     journal.step(&owner, at(1), Step::Queued { record: record(id, event) }).unwrap();
                     Journal::open(&dir).unwrap().recover_stranded(at(2), WAIT).unwrap();

@@ -1,7 +1,7 @@
 //! The figures: each a chart and a table with the same numbers.
 //!
-//! In the room: which numbers a chart shows, their words, and the tables. Not in the room: how charts are drawn, and how
-//! the numbers came about.
+//! Responsible for which numbers a chart shows, their words, and the tables. Not responsible for how charts are drawn,
+//! and how the numbers came about.
 
 use maud::{Markup, html};
 

@@ -1,9 +1,9 @@
 //! Charts as SVG, drawn by pure functions of numbers.
 //!
-//! In the room: bars that lie, bars that stand, and bars that stand in layers, with their scale. Widths are shares of
-//! the room there is and heights are pixels, so that a chart fills a phone and a screen and its letters stay as large as
-//! they are. Layers differ by pattern as well as by colour; both come from classes, so that they follow light and dark.
-//! Not in the room: which numbers are shown, and the tables beside the charts.
+//! Responsible for bars that lie, bars that stand, and bars that stand in layers, with their scale. Widths are shares
+//! of the room there is and heights are pixels, so that a chart fills a phone and a screen and its letters stay as
+//! large as they are. Layers differ by pattern as well as by colour; both come from classes, so that they follow light
+//! and dark. Not responsible for which numbers are shown, and the tables beside the charts.
 
 use maud::{Markup, html};
 

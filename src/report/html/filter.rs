@@ -1,8 +1,8 @@
 //! The list of rows and what of it is shown.
 //!
-//! In the room: which reasons, months and findings there are to choose from, the controls, and what stands before and
-//! after the rows. The controls are hidden until the script shows them, since nothing answers to them without it. Not in
-//! the room: the rows, and how the choice is carried out (`page.js`).
+//! Responsible for which reasons, months and findings there are to choose from, the controls, and what stands before
+//! and after the rows. The controls are hidden until the script shows them, since nothing answers to them without it.
+//! Not responsible for the rows, and how the choice is carried out (`page.js`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

@@ -1,6 +1,7 @@
 //! The head of the page: what could not be audited, the verdict, and what the report is about.
 //!
-//! In the room: the words about the whole, and about what an audit cannot know. Not in the room: the figures and deploys.
+//! Responsible for the words about the whole, and about what an audit cannot know. Not responsible for the figures and
+//! deploys.
 
 use maud::{Markup, html};
 

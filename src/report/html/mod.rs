@@ -1,10 +1,10 @@
 //! The report as one page of HTML, for people: it asks nothing of any server, not even that of the tasks until a link is
 //! followed, and is read on a screen, a phone or paper.
 //!
-//! In the room: the frame of the page, what it may do (its Content-Security-Policy), and the order in which it is
+//! Responsible for the frame of the page, what it may do (its Content-Security-Policy), and the order in which it is
 //! written, row by row. Beside it: the head with the verdict, what to look at first, the figures as cards, charts and
-//! months, the filter, one row a deploy, what the findings mean, and the words they share. Without its script the page lacks the filter and nothing else. Not in the
-//! room: what is told (the entries and the figures know).
+//! months, the filter, one row a deploy, what the findings mean, and the words they share. Without its script the page
+//! lacks the filter and nothing else. Not responsible for what is told (the entries and the figures know).
 //!
 //! The policy allows this page's own style and script by their hashes and nothing else. So there is no `style` attribute
 //! anywhere: charts are drawn with presentation attributes and classes.

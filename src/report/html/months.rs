@@ -1,7 +1,7 @@
 //! The months of a chart: those without deploys among them, and how they are labelled.
 //!
-//! In the room: the calendar. A deploy states its own time, so one that states a time far away must not make the page
-//! as long as the years between. Not in the room: charts.
+//! Responsible for the calendar. A deploy states its own time, so one that states a time far away must not make the
+//! page as long as the years between. Not responsible for charts.
 
 use std::collections::BTreeMap;
 

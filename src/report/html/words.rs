@@ -1,7 +1,7 @@
 //! What all parts of the page share: how text is shown, links, and numbers in words.
 //!
-//! In the room: the one place where text of others becomes part of the page. maud escapes what HTML would act on; what
-//! steers or hides is written out. Not in the room: where which text stands.
+//! Responsible for the one place where text of others becomes part of the page. maud escapes what HTML would act on;
+//! what steers or hides is written out. Not responsible for where which text stands.
 
 use std::fmt::Write as _;
 

@@ -120,7 +120,7 @@ fn what_is_stated_in_the_same_comment_is_not_earlier() {
 #[test]
 fn the_reason_written_last_wins_and_when_it_goes_the_next_one_shows() {
     let category = |history: &History| {
-        crate::evidence::Story::read(&history.evidence(), &history.policy, None).written.and_then(|w| w.category)
+        crate::evidence::TaskState::derive(&history.evidence(), &history.policy, None).written.and_then(|w| w.category)
     };
     let mut history = History::new("deployer2");
     assert_eq!(category(&history), None);

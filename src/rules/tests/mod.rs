@@ -2,8 +2,8 @@
 
 mod answers;
 mod approvals;
+mod as_of;
 mod catalogue;
-mod cut;
 mod edits;
 mod near_misses;
 mod others;

@@ -321,8 +321,8 @@ fn what_is_locked_is_denied_now_and_says_nothing_of_the_past() {
         assert_eq!(judged(&history), found, "{interact:?}");
     }
     assert_eq!(decision(&history), "denied");
-    let cut = history.cut(TransactionId(5));
-    let then = evaluate(&history.evidence(), &history.policy, &Intent::default(), Some(cut));
+    let as_of = history.as_of(TransactionId(5));
+    let then = evaluate(&history.evidence(), &history.policy, &Intent::default(), Some(as_of));
     assert_eq!(then.decision.word(), "allowed");
 }
 

@@ -316,7 +316,7 @@ proptest! {
         text in "\\PC{0,80}|(Emergency-[A-Z][a-z]{2,8}: ?[ -~é—–]{0,20}\r?\n){0,4}",
         versions in prop::collection::vec((0u32..5, user(), 0i64..60, any::<bool>(), text()), 0..6),
         (mut writer, second) in writer(),
-        cut in 0usize..12,
+        as_of in 0usize..12,
     ) {
         let id = writer.history.comment("sre1", second, &text);
         for (version, user, time, removed, text) in versions {
@@ -326,9 +326,9 @@ proptest! {
         writer.history.describe("outsider", second, &text);
         let evidence = writer.history.evidence();
         let rows = evidence.timeline.transactions();
-        let cut = writer.history.cut(rows[cut % rows.len()].id);
-        for cut in [None, Some(cut)] {
-            let verdict = evaluate(&evidence, &writer.history.policy, &Intent::default(), cut);
+        let as_of = writer.history.as_of(rows[as_of % rows.len()].id);
+        for as_of in [None, Some(as_of)] {
+            let verdict = evaluate(&evidence, &writer.history.policy, &Intent::default(), as_of);
             prop_assert!(!verdict.rules.is_empty());
         }
     }
@@ -364,9 +364,9 @@ proptest! {
     #[test]
     fn what_happens_later_does_not_change_what_was((writer, second) in writer(), acts in prop::collection::vec((user(), act()), 1..5)) {
         let mut writer = writer;
-        let cut = writer.history.comment("outsider", second + 1, "Here.");
+        let as_of = writer.history.comment("outsider", second + 1, "Here.");
         let then = |history: &History| {
-            let verdict = evaluate(&history.evidence(), &history.policy, &Intent::default(), Some(history.cut(cut)));
+            let verdict = evaluate(&history.evidence(), &history.policy, &Intent::default(), Some(history.as_of(as_of)));
             verdict.decision.word()
         };
         let before = then(&writer.history);

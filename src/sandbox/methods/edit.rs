@@ -1,6 +1,6 @@
 //! `maniphest.edit`: all of an edit is applied, or none.
 //!
-//! In the room: the order in which the server writes the transactions of one edit, and what it adds by itself:
+//! Responsible for the order in which the server writes the transactions of one edit, and what it adds by itself:
 //! subscribers, the assignee of a resolved task, mentions. Beside it, in `change`: the reading of single changes.
 
 mod change;

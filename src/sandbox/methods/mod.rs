@@ -1,7 +1,7 @@
 //! The methods of Conduit that the sandbox answers, one file a resource.
 //!
-//! In the room: the way of a call from its name to its answer: is there such a method, does it define the parameters,
-//! whose token is it. Not in the room: the transport, and the faults.
+//! Responsible for the way of a call from its name to its answer: is there such a method, does it define the
+//! parameters, whose token is it. Not responsible for the transport, and the faults.
 
 mod edit;
 mod legacy;

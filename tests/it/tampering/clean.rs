@@ -9,7 +9,7 @@ use super::plan::{Plan, ago, next_second};
 type Step = fn(&mut Plan<'_>);
 
 /// A way to a clean deploy.
-pub(crate) struct Way {
+pub(crate) struct DeployMode {
     pub(crate) name: &'static str,
     /// Accounts that each deploy of this way has for itself, and their teams.
     pub(crate) people: &'static [(&'static str, &'static [&'static str])],
@@ -22,8 +22,8 @@ const REASON: &str = "Emergency-Reason: availability - 5xx";
 
 fn nothing(_: &mut Plan<'_>) {}
 
-fn way(name: &'static str, plant: Step, after: Step) -> Way {
-    Way { name, people: &[], plant, after }
+fn way(name: &'static str, plant: Step, after: Step) -> DeployMode {
+    DeployMode { name, people: &[], plant, after }
 }
 
 fn run(p: &mut Plan<'_>) {
@@ -42,17 +42,17 @@ fn by_own_people(p: &mut Plan<'_>) {
 
 const OWN: &[(&str, &[&str])] = &[("engineer", &["releng"]), ("responder", &["sre"]), ("own", &[]), ("heir", &[])];
 
-fn by_own(name: &'static str, after: Step) -> Way {
-    Way { name, people: OWN, plant: by_own_people, after }
+fn by_own(name: &'static str, after: Step) -> DeployMode {
+    DeployMode { name, people: OWN, plant: by_own_people, after }
 }
 
-pub(crate) fn ways() -> Vec<Way> {
+pub(crate) fn ways() -> Vec<DeployMode> {
     let mut ways = deployed();
     ways.extend(afterwards());
     ways
 }
 
-fn deployed() -> Vec<Way> {
+fn deployed() -> Vec<DeployMode> {
     vec![
         way("run, and nothing else", run, nothing),
         way("recorded, and nothing else", recorded, nothing),
@@ -245,7 +245,7 @@ fn deployed() -> Vec<Way> {
     ]
 }
 
-fn afterwards() -> Vec<Way> {
+fn afterwards() -> Vec<DeployMode> {
     vec![
         by_own("the approvers are renamed", |p| {
             p.rename("engineer", "x").rename("responder", "x");
@@ -265,7 +265,7 @@ fn afterwards() -> Vec<Way> {
         by_own("the deployer joins a team", |p| {
             p.join("own", "sre");
         }),
-        Way {
+        DeployMode {
             name: "an unrelated comment of a member is removed",
             people: &[],
             plant: |p| {
@@ -275,7 +275,7 @@ fn afterwards() -> Vec<Way> {
                 p.remove("sre2", "word");
             },
         },
-        Way {
+        DeployMode {
             name: "an unrelated comment of an approver is removed by an administrator",
             people: &[],
             plant: |p| {
@@ -285,7 +285,7 @@ fn afterwards() -> Vec<Way> {
                 p.remove("admin", "word");
             },
         },
-        Way {
+        DeployMode {
             name: "an unrelated comment of a member is removed before the first audit",
             people: &[],
             plant: |p| {
@@ -293,7 +293,7 @@ fn afterwards() -> Vec<Way> {
             },
             after: nothing,
         },
-        Way {
+        DeployMode {
             name: "unrelated comments of the deployer and an outsider are removed",
             people: &[],
             plant: |p| {
@@ -303,7 +303,7 @@ fn afterwards() -> Vec<Way> {
                 p.remove("deployer1", "one").remove("admin", "two");
             },
         },
-        Way {
+        DeployMode {
             name: "an unrelated comment of a member is edited",
             people: &[],
             plant: |p| {

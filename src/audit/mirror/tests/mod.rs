@@ -1,6 +1,6 @@
 //! The mirror on the disk: what it keeps, what it has read again, and what it never loses.
 //!
-//! In the room: a bench to work at, and the histories. Beside it: its file and its runs, and the verdicts.
+//! Responsible for a bench to work at, and the histories. Beside it: its file and its runs, and the verdicts.
 
 mod runs;
 mod verdicts;
@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 
 use super::lost::{Denied, Lost};
 use super::*;
+use crate::audit::encoded::Encoded;
 use crate::audit::population::AuditError;
 use crate::audit::testing::facts;
-use crate::audit::written::Written;
 use crate::conduit::{self, CommentVersion, Task};
 use crate::evidence::testing::{History, at, person, project};
 use crate::ids::Phid;
@@ -21,32 +21,32 @@ fn server() -> Url {
 }
 
 struct Bench {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
     mirror: Mirror,
     policy: Policy,
 }
 
 impl Bench {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mirror = Mirror::open(&folder.path().join("mirror"), &server()).unwrap();
-        Self { folder, mirror, policy: History::new("deployer1").policy }
+        let directory = tempfile::tempdir().unwrap();
+        let mirror = Mirror::open(&directory.path().join("mirror"), &server()).unwrap();
+        Self { directory, mirror, policy: History::new("deployer1").policy }
     }
 
     /// Lists a task, at this second, in a new run.
-    fn list(&self, task: &Task, second: i64) -> Sync {
+    fn list(&self, task: &Task, second: i64) -> SyncRun {
         let sync = self.mirror.begin(&self.policy, at(second)).unwrap();
-        self.mirror.list(&sync, &[Written::new(task.clone()).unwrap()], at(second), true).unwrap();
+        self.mirror.list(&sync, &[Encoded::new(task.clone()).unwrap()], at(second), true).unwrap();
         sync
     }
 
-    fn pending(&self, sync: &Sync) -> usize {
+    fn pending(&self, sync: &SyncRun) -> usize {
         let pending = self.mirror.pending(sync, None, 10).unwrap();
         assert_eq!(pending.len(), self.mirror.pending_count(sync).unwrap());
         pending.len()
     }
 
-    fn keep(&self, sync: &Sync, history: &History) {
+    fn keep(&self, sync: &SyncRun, history: &History) {
         let history_rows = history.timeline().transactions().to_vec();
         let read = Read {
             history: Some(super::History::new(history_rows).unwrap()),
@@ -56,21 +56,21 @@ impl Bench {
         self.mirror.keep(sync, vec![read]).unwrap();
     }
 
-    fn end(&self, sync: &Sync) {
+    fn end(&self, sync: &SyncRun) {
         let population = self.mirror.population(sync).unwrap();
         self.mirror.end(sync, &self.policy, &facts(&self.policy), &population).unwrap();
     }
 
-    fn visit(&self, sync: &Sync) -> Vec<Mirrored> {
-        self.visit_by(sync, &Measure(vec![1]))
+    fn visit(&self, sync: &SyncRun) -> Vec<Mirrored> {
+        self.visit_by(sync, &CacheKey(vec![1]))
     }
 
-    fn visit_by(&self, sync: &Sync, measure: &Measure) -> Vec<Mirrored> {
+    fn visit_by(&self, sync: &SyncRun, measure: &CacheKey) -> Vec<Mirrored> {
         visit(&self.mirror, sync, measure)
     }
 }
 
-fn visit(mirror: &Mirror, sync: &Sync, measure: &Measure) -> Vec<Mirrored> {
+fn visit(mirror: &Mirror, sync: &SyncRun, measure: &CacheKey) -> Vec<Mirrored> {
     let mut all = Vec::new();
     let each = |mut some: Vec<Mirrored>| {
         all.append(&mut some);
@@ -81,7 +81,7 @@ fn visit(mirror: &Mirror, sync: &Sync, measure: &Measure) -> Vec<Mirrored> {
 }
 
 /// A task that was last changed at 50, with a comment.
-fn story() -> History {
+fn task_state() -> History {
     let mut history = History::emergency();
     history.comment("sre1", 10, "Emergency-Approve: sre");
     history.task.modified = at(50);
@@ -89,14 +89,14 @@ fn story() -> History {
 }
 
 /// The comments among these as they are compared.
-fn seen(rows: &[conduit::Transaction]) -> Vec<Seen> {
-    rows.iter().filter(|row| !row.comments.is_empty()).cloned().map(Seen::new).collect()
+fn seen(rows: &[conduit::Transaction]) -> Vec<FetchedComment> {
+    rows.iter().filter(|row| !row.comments.is_empty()).cloned().map(FetchedComment::new).collect()
 }
 
 #[test]
 fn what_did_not_change_is_not_read_again_and_what_did_is() {
     let bench = Bench::new();
-    let mut history = story();
+    let mut history = task_state();
     let sync = bench.list(&history.task(), 100);
     assert_eq!(bench.pending(&sync), 1);
     bench.keep(&sync, &history);
@@ -109,7 +109,7 @@ fn what_did_not_change_is_not_read_again_and_what_did_is() {
 #[test]
 fn what_changed_in_the_second_of_the_look_is_read_again() {
     let bench = Bench::new();
-    let history = story();
+    let history = task_state();
     let sync = bench.list(&history.task(), 50);
     bench.keep(&sync, &history);
     assert_eq!(bench.pending(&bench.list(&history.task(), 200)), 1);
@@ -118,7 +118,7 @@ fn what_changed_in_the_second_of_the_look_is_read_again() {
 #[test]
 fn what_could_not_be_read_is_not_judged_and_is_tried_again() {
     let bench = Bench::new();
-    let history = story();
+    let history = task_state();
     let sync = bench.list(&history.task(), 100);
     let trouble = "the server answered nothing".to_owned();
     bench.mirror.keep(&sync, vec![Read::failed(history.task(), trouble)]).unwrap();
@@ -134,14 +134,14 @@ fn what_could_not_be_read_is_not_judged_and_is_tried_again() {
 #[test]
 fn the_comments_of_unchanged_tasks_are_looked_at_once_a_run() {
     let bench = Bench::new();
-    let history = story();
+    let history = task_state();
     let sync = bench.list(&history.task(), 100);
     bench.keep(&sync, &history);
     // They were just read.
-    let unchecked = |sync: &Sync| bench.mirror.unchecked(sync, Place::default(), 10).unwrap().0.len();
+    let unchecked = |sync: &SyncRun| bench.mirror.unchecked(sync, CommentCursor::default(), 10).unwrap().0.len();
     assert_eq!(unchecked(&sync), 0);
     let next = bench.list(&history.task(), 200);
-    let (known, last) = bench.mirror.unchecked(&next, Place::default(), 10).unwrap();
+    let (known, last) = bench.mirror.unchecked(&next, CommentCursor::default(), 10).unwrap();
     assert_eq!((known.len(), unchecked(&next), bench.mirror.unchecked_at_most().unwrap()), (1, 1, 1));
     bench.mirror.compare(&next, &seen(history.timeline().transactions())).unwrap();
     assert_eq!((unchecked(&next), bench.mirror.unchecked_at_most().unwrap()), (0, 0));
@@ -151,7 +151,7 @@ fn the_comments_of_unchanged_tasks_are_looked_at_once_a_run() {
 #[test]
 fn a_text_that_the_server_blanks_is_kept() {
     let bench = Bench::new();
-    let history = story();
+    let history = task_state();
     let sync = bench.list(&history.task(), 100);
     bench.keep(&sync, &history);
     let next = bench.list(&history.task(), 200);
@@ -176,12 +176,12 @@ fn a_text_that_the_server_blanks_is_kept() {
 #[test]
 fn a_transaction_that_is_gone_puts_its_task_in_doubt_and_is_kept() {
     let bench = Bench::new();
-    let history = story();
+    let history = task_state();
     let sync = bench.list(&history.task(), 100);
     bench.keep(&sync, &history);
     let next = bench.list(&history.task(), 200);
-    let (known, _) = bench.mirror.unchecked(&next, Place::default(), 10).unwrap();
-    bench.mirror.miss(&known).unwrap();
+    let (known, _) = bench.mirror.unchecked(&next, CommentCursor::default(), 10).unwrap();
+    bench.mirror.mark_missing(&known).unwrap();
     assert_eq!(bench.pending(&next), 1);
     let mut rows = history.timeline().transactions().to_vec();
     rows.pop();
@@ -197,7 +197,7 @@ fn a_transaction_that_is_gone_puts_its_task_in_doubt_and_is_kept() {
 
 #[test]
 fn what_was_written_until_a_task_is_seen_open_stays_hidden() {
-    let mut history = story();
+    let mut history = task_state();
     history.comment("sre1", 250, "Emergency-Approve: sre");
     history.comment("sre1", 350, "It holds.");
     let (open, id) = (history.task(), number(history.task().id.number()));

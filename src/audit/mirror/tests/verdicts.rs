@@ -6,15 +6,15 @@ use crate::audit::memory::Memory;
 #[test]
 fn what_was_found_stands_until_something_changes_that_it_rests_on() {
     let bench = Bench::new();
-    let history = story();
+    let history = task_state();
     let sync = bench.list(&history.task(), 100);
     bench.keep(&sync, &history);
     let judge = |found: &str| {
         let task = bench.visit(&sync).remove(0);
-        let verdicts = bench.mirror.verdicts(Measure(vec![1])).unwrap();
+        let verdicts = bench.mirror.verdicts(CacheKey(vec![1])).unwrap();
         verdicts.keep([(task.id, task.version, found, "at length")]).unwrap();
     };
-    let known = |sync: &Sync| bench.visit(sync)[0].entry.clone().map(|entry| (entry.text, entry.long.unwrap()));
+    let known = |sync: &SyncRun| bench.visit(sync)[0].entry.clone().map(|entry| (entry.text, entry.long.unwrap()));
     assert_eq!(known(&sync), None);
     judge("clean");
     assert_eq!(known(&sync), Some(("clean".to_owned(), "at length".to_owned())));
@@ -33,7 +33,7 @@ fn what_was_found_stands_until_something_changes_that_it_rests_on() {
         .unwrap();
     assert!(known(&sync).is_some());
     // By another measure it is judged anew.
-    assert_eq!(bench.visit_by(&sync, &Measure(vec![2]))[0].entry, None);
+    assert_eq!(bench.visit_by(&sync, &CacheKey(vec![2]))[0].entry, None);
     // So it is where the task, its history, or a comment changed, or the server denies something.
     let mut changed = history.clone();
     changed.task.modified = at(150);
@@ -53,7 +53,7 @@ fn what_was_found_stands_until_something_changes_that_it_rests_on() {
     // A verdict on a version that is no more is passed over.
     let before = bench.visit(&next).remove(0);
     bench.mirror.compare(&next, &seen(history.timeline().transactions())).unwrap();
-    bench.mirror.verdicts(Measure(vec![1])).unwrap().keep([(before.id, before.version, "late", "")]).unwrap();
+    bench.mirror.verdicts(CacheKey(vec![1])).unwrap().keep([(before.id, before.version, "late", "")]).unwrap();
     assert_eq!(known(&next), None);
 }
 
@@ -61,7 +61,7 @@ fn what_was_found_stands_until_something_changes_that_it_rests_on() {
 fn whatever_tasks_share_is_part_of_the_measure() {
     let history = History::new("deployer1");
     let tag = Tag { phid: project("emergency"), family: [project("emergency")].into() };
-    let facts = Facts {
+    let facts = ServerFacts {
         owner: history.account("phabgate"),
         tag,
         projects: BTreeMap::new(),
@@ -72,13 +72,13 @@ fn whatever_tasks_share_is_part_of_the_measure() {
     };
     let nothing = Memory::default();
     let accounts = BTreeMap::from([(person("sre1"), history.account("sre1"))]);
-    let measure = Measure::of(&history.policy, &facts, &accounts, &nothing).unwrap();
-    assert_eq!(Measure::of(&history.policy, &facts, &accounts, &nothing).unwrap(), measure);
+    let measure = CacheKey::of(&history.policy, &facts, &accounts, &nothing).unwrap();
+    assert_eq!(CacheKey::of(&history.policy, &facts, &accounts, &nothing).unwrap(), measure);
     let mut policy = history.policy.clone();
     policy.accept_attested = !policy.accept_attested;
-    assert_ne!(Measure::of(&policy, &facts, &accounts, &nothing).unwrap(), measure);
-    let closed = Facts { statuses: BTreeMap::from([("resolved".to_owned(), true)]), ..facts.clone() };
-    assert_ne!(Measure::of(&history.policy, &closed, &accounts, &nothing).unwrap(), measure);
+    assert_ne!(CacheKey::of(&policy, &facts, &accounts, &nothing).unwrap(), measure);
+    let closed = ServerFacts { statuses: BTreeMap::from([("resolved".to_owned(), true)]), ..facts.clone() };
+    assert_ne!(CacheKey::of(&history.policy, &closed, &accounts, &nothing).unwrap(), measure);
     let disabled = BTreeMap::from([(person("sre1"), history.account("gone"))]);
-    assert_ne!(Measure::of(&history.policy, &facts, &disabled, &nothing).unwrap(), measure);
+    assert_ne!(CacheKey::of(&history.policy, &facts, &disabled, &nothing).unwrap(), measure);
 }

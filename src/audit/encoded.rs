@@ -1,20 +1,20 @@
 //! Something together with its JSON.
 //!
 //! Whoever reads or judges puts it in writing, on whatever thread that is: one at a time writes to the mirror or to the
-//! report, and has the less to do. Of some things one part is long and seldom asked for: it is a text of its own. In the
-//! room: those pairs. Not in the room: where they are kept.
+//! report, and has the less to do. Of some things one part is long and seldom asked for: it is a text of its own.
+//! Responsible for those pairs. Not responsible for where they are kept.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// Something and its text, JSON.
 #[derive(Debug)]
-pub struct Written<T> {
+pub struct Encoded<T> {
     value: T,
     text: String,
 }
 
-impl<T> Written<T> {
+impl<T> Encoded<T> {
     /// Puts it in writing.
     ///
     /// # Errors
@@ -69,19 +69,19 @@ pub trait InParts: Serialize + DeserializeOwned {
 
 /// Something and its two texts, JSON; the long one where it was asked for.
 #[derive(Debug)]
-pub struct WrittenInParts<T> {
-    short: Written<T>,
+pub struct EncodedInParts<T> {
+    short: Encoded<T>,
     long: Option<String>,
 }
 
-impl<T: InParts> WrittenInParts<T> {
+impl<T: InParts> EncodedInParts<T> {
     /// Puts it in writing.
     ///
     /// # Errors
     /// Where JSON has no words for it.
     pub fn new(value: T) -> Result<Self, serde_json::Error> {
         let long = serde_json::to_string(&value.long())?;
-        Ok(Self { short: Written::new(value)?, long: Some(long) })
+        Ok(Self { short: Encoded::new(value)?, long: Some(long) })
     }
 
     /// Reads what was put in writing before. The long part stays a text.
@@ -89,7 +89,7 @@ impl<T: InParts> WrittenInParts<T> {
     /// # Errors
     /// Where the text is not that of such a thing.
     pub fn read(short: String, long: Option<String>) -> Result<Self, serde_json::Error> {
-        Ok(Self { short: Written::read(short)?, long })
+        Ok(Self { short: Encoded::read(short)?, long })
     }
 
     /// The thing, whose long part may be missing.

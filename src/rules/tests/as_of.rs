@@ -4,19 +4,19 @@ use super::*;
 use crate::ids::TransactionId;
 
 fn then(history: &History, through: TransactionId) -> Verdict {
-    evaluate(&history.evidence(), &history.policy, &Intent::default(), Some(history.cut(through)))
+    evaluate(&history.evidence(), &history.policy, &Intent::default(), Some(history.as_of(through)))
 }
 
 fn ready_then() -> (History, TransactionId) {
     let mut history = History::ready();
-    let cut = history.comment("outsider", 50, "The deploy starts here.");
-    (history, cut)
+    let as_of = history.comment("outsider", 50, "The deploy starts here.");
+    (history, as_of)
 }
 
 #[test]
 fn what_came_later_does_not_matter() {
-    let (mut history, cut) = ready_then();
-    let before = then(&history, cut);
+    let (mut history, as_of) = ready_then();
+    let before = then(&history, as_of);
     assert_eq!(before.decision.word(), "allowed");
     history.comment("sre2", 60, "Emergency-Reject: sre");
     history.comment("sre1", 61, "Emergency-Withdraw: sre");
@@ -28,17 +28,17 @@ fn what_came_later_does_not_matter() {
     history.unexposed("outsider", 67);
     let comment = history.comment("sre1", 68, "Something.");
     history.remove(comment, "admin", 69);
-    assert_eq!(then(&history, cut), before);
+    assert_eq!(then(&history, as_of), before);
     assert_eq!(decision(&history), "denied");
 }
 
 #[test]
 fn an_approval_that_came_later_is_late() {
     let mut history = History::emergency();
-    let cut = history.comment("releng1", 10, "Emergency-Approve: releng");
+    let as_of = history.comment("releng1", 10, "Emergency-Approve: releng");
     history.comment("sre1", 11, "Emergency-Approve: sre");
     assert_eq!(decision(&history), "allowed");
-    assert_eq!(then(&history, cut).decision.word(), "pending");
+    assert_eq!(then(&history, as_of).decision.word(), "pending");
 }
 
 #[test]
@@ -47,9 +47,9 @@ fn an_approval_that_was_edited_in_later_or_in_the_very_second_is_late() {
         let mut history = History::emergency();
         history.comment("releng1", 10, "Emergency-Approve: releng");
         let yes = history.comment("sre1", 11, "Looking.");
-        let cut = history.comment("outsider", 50, "The deploy starts here.");
+        let as_of = history.comment("outsider", 50, "The deploy starts here.");
         history.edit(yes, "sre1", second, "Emergency-Approve: sre");
-        assert_eq!(then(&history, cut).decision.word(), word, "{second}");
+        assert_eq!(then(&history, as_of).decision.word(), word, "{second}");
     }
 }
 
@@ -59,9 +59,9 @@ fn a_no_that_was_edited_out_later_or_in_the_very_second_stood() {
         for (second, word) in [(49, "allowed"), (50, "denied"), (51, "denied")] {
             let mut history = History::ready();
             let no = history.comment("sre2", 20, "Emergency-Reject: sre");
-            let cut = history.comment("outsider", 50, "The deploy starts here.");
+            let as_of = history.comment("outsider", 50, "The deploy starts here.");
             history.edit(no, "sre2", second, instead);
-            assert_eq!(then(&history, cut).decision.word(), word, "{second} {instead}");
+            assert_eq!(then(&history, as_of).decision.word(), word, "{second} {instead}");
         }
     }
 }
@@ -71,9 +71,9 @@ fn a_later_edit_of_an_approval_does_not_matter() {
     let mut history = History::emergency();
     history.comment("releng1", 10, "Emergency-Approve: releng");
     let yes = history.comment("sre1", 11, "Emergency-Approve: sre");
-    let cut = history.comment("outsider", 50, "The deploy starts here.");
+    let as_of = history.comment("outsider", 50, "The deploy starts here.");
     history.edit(yes, "sre1", 60, "Never mind.");
-    assert_eq!(then(&history, cut).decision.word(), "allowed");
+    assert_eq!(then(&history, as_of).decision.word(), "allowed");
 }
 
 #[test]
@@ -82,38 +82,38 @@ fn what_was_removed_later_is_not_known_to_have_been_harmless() {
     let mut history = History::emergency();
     history.comment("releng1", 10, "Emergency-Approve: releng");
     let yes = history.comment("sre1", 11, "Emergency-Approve: sre");
-    let cut = history.comment("outsider", 50, "The deploy starts here.");
+    let as_of = history.comment("outsider", 50, "The deploy starts here.");
     history.remove(yes, "sre1", 60);
-    assert_eq!(then(&history, cut).rule("team:sre").unwrap().outcome, Outcome::Pending);
+    assert_eq!(then(&history, as_of).rule("team:sre").unwrap().outcome, Outcome::Pending);
     // And a no, or a change of what was agreed, must not vanish after the deploy.
     let mut history = History::ready();
     let no = history.comment("sre2", 20, "Emergency-Reject: sre");
-    let cut = history.comment("outsider", 50, "The deploy starts here.");
+    let as_of = history.comment("outsider", 50, "The deploy starts here.");
     history.remove(no, "sre2", 60);
-    assert_eq!(then(&history, cut).decision.word(), "denied");
+    assert_eq!(then(&history, as_of).decision.word(), "denied");
     let mut history = History::ready();
     let change = history.comment("deployer1", 20, "Emergency-Change: I666");
-    let cut = history.comment("outsider", 50, "The deploy starts here.");
+    let as_of = history.comment("outsider", 50, "The deploy starts here.");
     history.remove(change, "deployer1", 60);
-    assert_eq!(then(&history, cut).decision.word(), "pending");
+    assert_eq!(then(&history, as_of).decision.word(), "pending");
 }
 
 #[test]
 fn a_comment_that_was_made_and_removed_later_does_not_matter() {
-    let (mut history, cut) = ready_then();
+    let (mut history, as_of) = ready_then();
     for user in ["sre1", "deployer1"] {
         let comment = history.comment(user, 60, "Something.");
         history.remove(comment, "admin", 61);
     }
-    assert_eq!(then(&history, cut).decision.word(), "allowed");
+    assert_eq!(then(&history, as_of).decision.word(), "allowed");
 }
 
 #[test]
 fn age_is_measured_at_the_cut() {
-    let (mut history, cut) = ready_then();
+    let (mut history, as_of) = ready_then();
     history.later(1_000_000);
     assert_eq!(decision(&history), "pending");
-    assert_eq!(then(&history, cut).decision.word(), "allowed");
+    assert_eq!(then(&history, as_of).decision.word(), "allowed");
     let age = history.policy.max_age.as_secs();
     let at_limit = history.comment("outsider", 11 + age, "Now.");
     let beyond = history.comment("outsider", 12 + age, "Now.");
@@ -136,7 +136,7 @@ fn what_an_imported_task_held_before_its_first_change_is_known() {
     history.task.description = "Emergency-Reason: abuse - imported".into();
     history.tag("deployer1", 1, "emergency");
     history.comment("releng1", 10, "Emergency-Approve: releng");
-    let cut = history.comment("sre1", 11, "Emergency-Approve: sre");
+    let as_of = history.comment("sre1", 11, "Emergency-Approve: sre");
     history.describe("outsider", 60, "It is over.");
-    assert_eq!(then(&history, cut).decision.word(), "allowed");
+    assert_eq!(then(&history, as_of).decision.word(), "allowed");
 }

@@ -1,17 +1,17 @@
 //! Asking for a page, a task or some comments, on whatever thread has the time.
 //!
-//! In the room: one call or the few that belong together, and most of what can be made of the replies without the mirror,
-//! so that the thread that writes it has little to do. Not in the room: in which order is asked ([`super::reader`]), and
-//! how what was read is kept ([`super::mirror`]).
+//! Responsible for one call or the few that belong together, and most of what can be made of the replies without the
+//! mirror, so that the thread that writes it has little to do. Not responsible for in which order is asked
+//! ([`super::reader`]), and how what was read is kept ([`super::mirror`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::mirror::{Facts, History, Known, Read, Seen};
+use super::encoded::Encoded;
+use super::mirror::{FetchedComment, History, Read, ServerFacts, StoredComment};
 use super::mirrored::{evidence, unfit};
-use super::written::Written;
 use crate::conduit::{
     Account, Change, Client, ConduitError, Failure, Pages, Project, Reply, SealedRows, Task, Transaction,
 };
@@ -28,21 +28,21 @@ pub(super) const COMMENTS: usize = 1_000;
 
 /// Who asks, and what it takes to understand the answers.
 #[derive(Clone)]
-pub(super) struct Asker {
+pub(super) struct Fetcher {
     pub(super) client: Client,
     pub(super) policy: Policy,
-    pub(super) facts: Facts,
+    pub(super) facts: ServerFacts,
     pub(super) teams: Arc<BTreeMap<String, Project>>,
     pub(super) now: Timestamp,
 }
 
 /// Tasks as they are listed, and when the server listed them.
-pub(super) type Listed = Reply<Vec<Written<Task>>>;
+pub(super) type Listed = Reply<Vec<Encoded<Task>>>;
 
 /// What recorders wrote.
 pub(super) struct Recorded {
     /// Their comments.
-    pub(super) comments: Vec<Seen>,
+    pub(super) comments: Vec<FetchedComment>,
     /// The tasks with a record among these, or what may have been one.
     pub(super) tasks: BTreeSet<Phid<TaskKind>>,
 }
@@ -52,12 +52,12 @@ pub(super) struct Compared {
     /// How many were asked for.
     pub(super) count: usize,
     /// Those that are not as they were known.
-    pub(super) changed: Vec<Seen>,
+    pub(super) changed: Vec<FetchedComment>,
     /// Those that are not told any more.
-    pub(super) gone: Vec<Known>,
+    pub(super) gone: Vec<StoredComment>,
 }
 
-impl Asker {
+impl Fetcher {
     /// Lists the next tasks that carry a tag.
     pub(super) async fn tagged(&self, tag: &Phid<ProjectKind>, pages: &mut Pages) -> Result<SealedRows, ConduitError> {
         self.client.tagged_page(tag, pages).await
@@ -89,9 +89,9 @@ impl Asker {
     /// not be read. That a token is refused is no matter of one task.
     pub(super) async fn tasks(self: Arc<Self>, tasks: Vec<Task>) -> Result<Vec<Read>, ConduitError> {
         let histories = tasks.into_iter().map(|task| {
-            let asker = Arc::clone(&self);
+            let fetcher = Arc::clone(&self);
             let asked = task.clone();
-            (task, tokio::spawn(async move { asker.history(&asked).await }))
+            (task, tokio::spawn(async move { fetcher.history(&asked).await }))
         });
         let mut histories: Vec<_> = histories.collect();
         let mut read = Vec::with_capacity(histories.len());
@@ -100,9 +100,9 @@ impl Asker {
         }
         self.tell(&mut read).await;
         let finished = read.into_iter().map(|(task, history)| {
-            let asker = Arc::clone(&self);
+            let fetcher = Arc::clone(&self);
             let known = task.clone();
-            (known, tokio::spawn(async move { asker.finish(task, history).await }))
+            (known, tokio::spawn(async move { fetcher.finish(task, history).await }))
         });
         let mut reads = Vec::new();
         for (task, read) in finished.collect::<Vec<_>>() {
@@ -198,14 +198,14 @@ impl Asker {
     }
 
     /// Reads some comments again.
-    pub(super) async fn comments(&self, known: Vec<Known>) -> Result<Compared, ConduitError> {
+    pub(super) async fn comments(&self, known: Vec<StoredComment>) -> Result<Compared, ConduitError> {
         let rows = self.by_phid(&known).await?;
         Ok(compared(known, seen(rows)))
     }
 
     /// Where comments are more than one reply may hold, they are read in smaller parts; one that is too large alone is
     /// left out, and its task is read whole.
-    async fn by_phid(&self, known: &[Known]) -> Result<Vec<Transaction>, ConduitError> {
+    async fn by_phid(&self, known: &[StoredComment]) -> Result<Vec<Transaction>, ConduitError> {
         let mut rows = Vec::new();
         let mut parts = vec![known];
         while let Some(part) = parts.pop() {
@@ -225,12 +225,12 @@ impl Asker {
 }
 
 /// Those with a comment.
-fn seen(rows: Vec<Transaction>) -> impl Iterator<Item = Seen> {
-    rows.into_iter().filter(|row| !row.comments.is_empty()).map(Seen::new)
+fn seen(rows: Vec<Transaction>) -> impl Iterator<Item = FetchedComment> {
+    rows.into_iter().filter(|row| !row.comments.is_empty()).map(FetchedComment::new)
 }
 
 /// Every row is compared, also where one transaction is told as several.
-fn compared(known: Vec<Known>, rows: impl Iterator<Item = Seen>) -> Compared {
+fn compared(known: Vec<StoredComment>, rows: impl Iterator<Item = FetchedComment>) -> Compared {
     let count = known.len();
     let known: BTreeMap<_, _> = known.into_iter().map(|comment| (comment.id, comment)).collect();
     let (mut shown, mut changed) = (BTreeSet::new(), Vec::new());
@@ -250,7 +250,7 @@ pub(super) fn tasks_in(page: &SealedRows) -> Result<Listed, ConduitError> {
 }
 
 fn listed(Reply { result, date }: Reply<Vec<Task>>) -> Result<Listed, ConduitError> {
-    let result = result.into_iter().map(Written::new).collect::<Result<_, _>>();
+    let result = result.into_iter().map(Encoded::new).collect::<Result<_, _>>();
     let result = result.map_err(wordless("maniphest.search"))?;
     Ok(Reply { result, date })
 }
@@ -298,15 +298,15 @@ mod tests {
         let [same, edited, gone] = [10, 20, 30].map(|second| history.comment("sre1", second, "Looking."));
         let rows = history.timeline().transactions().to_vec();
         let row = |id| rows.iter().find(|row| row.id == id).unwrap().clone();
-        let known = || [same, edited, gone].map(|id| Known::of(&row(id))).to_vec();
+        let known = || [same, edited, gone].map(|id| StoredComment::of(&row(id))).to_vec();
         let mut other = row(edited);
         other.comments.insert(0, CommentVersion::new(2, "PHID-USER-sre1", at(40), false, "Never mind."));
         // A server that tells one of them twice, first as it was.
         let told = [row(same), row(edited), other.clone()];
         let compared = compared(known(), seen(told.to_vec()));
-        let ids = |comments: &[Known]| comments.iter().map(|comment| comment.id).collect::<Vec<_>>();
+        let ids = |comments: &[StoredComment]| comments.iter().map(|comment| comment.id).collect::<Vec<_>>();
         assert_eq!((compared.count, ids(&compared.gone)), (3, vec![gone]));
-        assert_eq!(compared.changed.iter().map(Seen::id).collect::<Vec<_>>(), [edited]);
-        assert!(!Known::of(&row(edited)).is(&compared.changed[0]));
+        assert_eq!(compared.changed.iter().map(FetchedComment::id).collect::<Vec<_>>(), [edited]);
+        assert!(!StoredComment::of(&row(edited)).is(&compared.changed[0]));
     }
 }

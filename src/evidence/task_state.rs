@@ -1,14 +1,14 @@
-//! The story that a timeline tells: since when the task is an emergency, what is stated about the deploy and since
+//! The state that a timeline tells: since when the task is an emergency, what is stated about the deploy and since
 //! when, and who answered what.
 //!
-//! In the room: reading it out of the transactions, up to a moment. Not in the room: whether an answer counts.
+//! Responsible for reading it out of the transactions, up to a moment. Not responsible for whether an answer counts.
 
 use std::collections::BTreeSet;
 
 use super::near_miss::{self, NearMiss};
 use super::spoken::Spoken;
 use super::statements::Statements;
-use super::timeline::{Comment, Cut, Moment, Tie, Timeline};
+use super::timeline::{AsOf, Comment, Moment, Tie, Timeline};
 use super::trailers::{self, Key, Teams};
 use super::{Evidence, Tag};
 use crate::conduit::{Change, CommentVersion};
@@ -17,7 +17,7 @@ use crate::policy::{Policy, WrittenReason};
 
 /// What the task says, as of a moment.
 #[derive(Debug, Clone)]
-pub struct Story {
+pub struct TaskState {
     /// Since when it carries the tag, where it does.
     pub tagged: Tagged,
     /// The statement of the reason that is in force.
@@ -33,7 +33,7 @@ pub struct Story {
     /// Whether it is stated to be a drill.
     pub drill: Option<Statement>,
     /// The last time that what approvers agree to changed: the category, deployer, action or change.
-    pub settled: Option<Settled>,
+    pub last_material_change: Option<MaterialChange>,
     /// The last time that the explanation changed while the category stayed, and by whom.
     pub reworded: Option<(Moment, String)>,
     /// Every answer, oldest first.
@@ -90,7 +90,7 @@ pub enum Changed {
 
 /// The last change of what approvers agree to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settled {
+pub struct MaterialChange {
     /// What changed.
     pub what: Changed,
     /// When.
@@ -127,7 +127,7 @@ pub struct Answer {
     pub edited_in: bool,
     /// Somebody else than the author of the comment wrote this version of it.
     pub foreign: bool,
-    /// It is certain enough to take back a no: understood, its author's, and there by the cut.
+    /// It is certain enough to take back a no: understood, its author's, and there by that moment.
     pub certain: bool,
     /// The line as written, where it is none by the letter and counts all the same: nothing but its form was missed.
     pub near: Option<String>,
@@ -140,7 +140,7 @@ pub struct Removal {
     pub author: String,
     /// When its last words were written.
     pub spoken: Moment,
-    /// When what it may have said changed: when it was removed, or where it still stood at the cut, when it was written.
+    /// When what it may have said changed: when it was removed, or where it still stood at that moment, when it was written.
     pub removed: Moment,
     /// At the moment that is judged it still stood, and its text is not known any more.
     pub stood: bool,
@@ -148,33 +148,33 @@ pub struct Removal {
     pub by: String,
 }
 
-impl Story {
-    /// Reads the story of a task up to a cut, or up to now.
-    pub fn read(evidence: &Evidence, policy: &Policy, cut: Option<Cut>) -> Self {
+impl TaskState {
+    /// Reads the state of a task up to a moment, or up to now.
+    pub fn derive(evidence: &Evidence, policy: &Policy, as_of: Option<AsOf>) -> Self {
         let timeline = &evidence.timeline;
-        let removals = removals(timeline, cut);
-        let statements = Statements::replay(evidence, policy, cut, &removals);
+        let removals = removals(timeline, as_of);
+        let statements = Statements::replay(evidence, policy, as_of, &removals);
         let effective = |key| statements.effective(key).cloned();
         let reason = effective(Key::Reason);
-        let answers = answers(timeline, policy, cut);
+        let answers = answers(timeline, policy, as_of);
         Self {
-            tagged: tagged(timeline, evidence.tag.as_ref(), cut),
+            tagged: tagged(timeline, evidence.tag.as_ref(), as_of),
             written: reason.as_ref().map(|reason| policy.read_reason(&reason.value)),
             reason,
             deployer: effective(Key::Deployer),
             action: effective(Key::Action),
             change: effective(Key::Change),
             drill: effective(Key::Drill),
-            settled: statements.settled,
+            last_material_change: statements.last_material_change,
             reworded: statements.reworded,
-            near_misses: near_miss::near_misses(evidence, policy, cut, &answers),
+            near_misses: near_miss::near_misses(evidence, policy, as_of, &answers),
             answers,
             removals,
         }
     }
 }
 
-impl Story {
+impl TaskState {
     /// Whether the task is stated to be a fire drill: the trailer says anything but no.
     pub fn is_drill(&self) -> bool {
         let no = |value: &str| matches!(value.to_ascii_lowercase().as_str(), "no" | "false" | "off");
@@ -182,11 +182,11 @@ impl Story {
     }
 }
 
-pub(super) fn tagged(timeline: &Timeline, tag: Option<&Tag>, cut: Option<Cut>) -> Tagged {
+pub(super) fn tagged(timeline: &Timeline, tag: Option<&Tag>, as_of: Option<AsOf>) -> Tagged {
     let mut carried = BTreeSet::new();
     let mut tagged = Tagged::Never;
     let Some(tag) = tag else { return tagged };
-    for transaction in timeline.up_to(cut) {
+    for transaction in timeline.up_to(as_of) {
         let Change::Projects { added, removed } = &transaction.change else { continue };
         // What is added though it is there was taken away by a change that is not told: it begins anew.
         for project in added {
@@ -206,8 +206,8 @@ pub(super) fn tagged(timeline: &Timeline, tag: Option<&Tag>, cut: Option<Cut>) -
     tagged
 }
 
-pub(super) fn removals(timeline: &Timeline, cut: Option<Cut>) -> Vec<Removal> {
-    // Also what was removed after the cut: its text is blank by now, so what it said at the cut is not known.
+pub(super) fn removals(timeline: &Timeline, as_of: Option<AsOf>) -> Vec<Removal> {
+    // Also what was removed after that moment: its text is blank by now, so what it said at that moment is not known.
     let removal = |comment: Comment<'_>| {
         let gone = comment.removal()?;
         let moment = |version| timeline.moment_of_version(comment.transaction, version, Tie::Wins);
@@ -222,20 +222,20 @@ pub(super) fn removals(timeline: &Timeline, cut: Option<Cut>) -> Vec<Removal> {
             by: gone.author.clone(),
         })
     };
-    timeline.comments(cut).filter_map(removal).collect()
+    timeline.comments(as_of).filter_map(removal).collect()
 }
 
-pub(super) fn answers(timeline: &Timeline, policy: &Policy, cut: Option<Cut>) -> Vec<Answer> {
+pub(super) fn answers(timeline: &Timeline, policy: &Policy, as_of: Option<AsOf>) -> Vec<Answer> {
     let kinds = [(AnswerKind::Approve, Tie::Loses), (AnswerKind::Withdraw, Tie::Wins), (AnswerKind::Reject, Tie::Wins)];
     let mut answers = Vec::new();
-    for comment in timeline.comments(cut) {
+    for comment in timeline.comments(as_of) {
         let Ok(author) = Phid::new(comment.transaction.author.as_str()) else { continue };
         if comment.newest().removed {
             continue;
         }
-        // Whether an edit of the very second of the cut was there by then cannot be known.
+        // Whether an edit of the very second of that moment was there by then cannot be known.
         let unsure =
-            |version: &CommentVersion| version.version > 1 && cut.is_some_and(|cut| cut.time == version.created);
+            |version: &CommentVersion| version.version > 1 && as_of.is_some_and(|as_of| as_of.time == version.created);
         let foreign = |version: &CommentVersion| version.author != comment.transaction.author;
         for (kind, tie) in kinds {
             let said = match kind {

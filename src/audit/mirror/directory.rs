@@ -42,11 +42,11 @@ fn former_name(server: &Url) -> String {
     name
 }
 
-/// The file of the mirror of a server, in a folder that is made where it is missing, 0700.
-pub(super) fn database(folder: &Path, server: &Url) -> Result<PathBuf, MirrorError> {
-    safe_path::private_directory(folder, Trust::of_process())?;
-    let path = folder.join(format!("{}.sqlite3", name(server)));
-    adopt(&folder.join(format!("{}.sqlite3", former_name(server))), &path)?;
+/// The file of the mirror of a server, in a directory that is made where it is missing, 0700.
+pub(super) fn database(directory: &Path, server: &Url) -> Result<PathBuf, MirrorError> {
+    safe_path::private_directory(directory, Trust::of_process())?;
+    let path = directory.join(format!("{}.sqlite3", name(server)));
+    adopt(&directory.join(format!("{}.sqlite3", former_name(server))), &path)?;
     // Made here, so that SQLite does not make it with the modes of the umask; `-wal` and `-shm` take its mode.
     OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(file(&path))?;
     Ok(path)
@@ -143,9 +143,9 @@ mod tests {
 
     #[test]
     fn nobody_else_can_look_into_it() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let url = Url::parse("https://phabricator.example.org/").unwrap();
-        let inner = folder.path().join("a/b");
+        let inner = directory.path().join("a/b");
         let path = database(&inner, &url).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&inner), mode(&path)), (0o700, 0o600));

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
-use crate::safe_path::{self, Judged, Located, PathError, Trust};
+use crate::safe_path::{self, JudgedPath, LocatedPath, PathError, Trust};
 
 /// Puts a file in place, readable as `mode` says.
 ///
@@ -29,7 +29,7 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), PathError> {
     put(&located, name, bytes, mode).map_err(|error| PathError::Io { path: located.path.clone(), error })
 }
 
-fn put(located: &Located, name: &OsStr, bytes: &[u8], mode: u32) -> io::Result<()> {
+fn put(located: &LocatedPath, name: &OsStr, bytes: &[u8], mode: u32) -> io::Result<()> {
     let aside = format!(".phabgate-{}", uuid::Uuid::now_v7().simple());
     let directory = &located.directory;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -53,8 +53,8 @@ pub fn make_directory(path: &Path) -> Result<PathBuf, PathError> {
     Ok(located.path)
 }
 
-fn locate(path: &Path) -> Result<Located, PathError> {
-    safe_path::locate(path, Trust::of_process(), Judged::Links, false)
+fn locate(path: &Path) -> Result<LocatedPath, PathError> {
+    safe_path::locate(path, Trust::of_process(), JudgedPath::Links, false)
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ pub struct Stated {
 
 /// What has to change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
+pub struct RequestPlan {
     /// The tag has to be added.
     pub tag: bool,
     /// The statements that change.
@@ -53,7 +53,7 @@ pub struct Plan {
     pub voids: Vec<(String, String)>,
 }
 
-impl Plan {
+impl RequestPlan {
     /// The task states all of it already.
     pub fn is_empty(&self) -> bool {
         !self.tag && self.changes.is_empty()
@@ -72,7 +72,7 @@ impl Plan {
 
 /// Why what is asked for cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PlanError {
+pub enum RequestPlanError {
     /// The description says it, and something that was written later says otherwise.
     #[error("the description states `{}` already, and {place} that was written later overrules it", .key.name())]
     Overruled {
@@ -101,7 +101,7 @@ pub fn plan(
     task_state: &TaskState,
     verdict: &Verdict,
     wanted: &Wanted,
-) -> Result<Plan, PlanError> {
+) -> Result<RequestPlan, RequestPlanError> {
     let description = &evidence.task.description;
     let mut changes = Vec::new();
     for key in unmet(task_state, wanted) {
@@ -123,13 +123,13 @@ pub fn plan(
     let written: Vec<(Key, String)> = changes.iter().map(|change| (change.key, change.to.clone())).collect();
     let description = match written.is_empty() {
         true => None,
-        false => Some(restate(description, &written).ok_or(PlanError::NoRoom)?),
+        false => Some(restate(description, &written).ok_or(RequestPlanError::NoRoom)?),
     };
     let tag = !matches!(task_state.tagged, Tagged::Since(_));
     let settles = tag || changes.iter().any(|change| change.settles);
     let counting = verdict.approvals.iter().filter(|approval| settles && approval.counts());
     let voids = counting.map(|approval| (approval.team.clone(), approval.user.clone())).collect();
-    Ok(Plan { tag, changes, description, voids })
+    Ok(RequestPlan { tag, changes, description, voids })
 }
 
 /// What is asked for and is not in force.
@@ -162,13 +162,13 @@ fn statement(task_state: &TaskState, key: Key) -> Option<&Statement> {
     }
 }
 
-fn overruled(key: Key, in_force: Option<&Statement>) -> PlanError {
+fn overruled(key: Key, in_force: Option<&Statement>) -> RequestPlanError {
     let (place, transaction) = match in_force.map(|stated| stated.source) {
         Some(Source::Comment(transaction)) => ("a comment", Some(transaction)),
         Some(Source::Field) => ("the custom field", None),
         _ => ("something", None),
     };
-    PlanError::Overruled { key, place: place.to_owned(), transaction }
+    RequestPlanError::Overruled { key, place: place.to_owned(), transaction }
 }
 
 impl Wanted {
@@ -178,7 +178,7 @@ impl Wanted {
     }
 
     /// Texts that state it, the best first; they differ so that one of them can replace the other.
-    fn spellings(&self, key: Key, policy: &Policy) -> Result<Vec<String>, PlanError> {
+    fn spellings(&self, key: Key, policy: &Policy) -> Result<Vec<String>, RequestPlanError> {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         Ok(match key {
             Key::Reason => self.reasons(policy)?,
@@ -196,7 +196,7 @@ impl Wanted {
         })
     }
 
-    fn reasons(&self, policy: &Policy) -> Result<Vec<String>, PlanError> {
+    fn reasons(&self, policy: &Policy) -> Result<Vec<String>, RequestPlanError> {
         let key = &self.category;
         let spellings = match self.explanation.as_deref().unwrap_or_default() {
             "" => [key.clone(), format!("{key}:")],
@@ -205,7 +205,7 @@ impl Wanted {
         let reads: Vec<String> =
             spellings.iter().filter(|text| self.is_reason(&policy.read_reason(text))).cloned().collect();
         let [first, _] = spellings;
-        if reads.is_empty() { Err(PlanError::Misread(first)) } else { Ok(reads) }
+        if reads.is_empty() { Err(RequestPlanError::Misread(first)) } else { Ok(reads) }
     }
 }
 
@@ -227,7 +227,7 @@ mod tests {
         }
     }
 
-    fn planned(history: &History, wanted: &Wanted) -> Result<Plan, PlanError> {
+    fn planned(history: &History, wanted: &Wanted) -> Result<RequestPlan, RequestPlanError> {
         let evidence = history.evidence();
         let task_state = TaskState::derive(&evidence, &history.policy, None);
         let verdict = rules::evaluate(&evidence, &history.policy, &Intent::default(), None);
@@ -275,7 +275,7 @@ mod tests {
         overruled.describe("deployer1", 1, "Emergency-Change: I1");
         overruled.comment("deployer1", 10, "Emergency-Change: I2");
         let error = planned(&overruled, &Wanted { change: Some("I1".into()), ..wanted("abuse", None) }).unwrap_err();
-        assert!(matches!(error, PlanError::Overruled { key: Key::Change, transaction: Some(_), .. }), "{error}");
+        assert!(matches!(error, RequestPlanError::Overruled { key: Key::Change, transaction: Some(_), .. }), "{error}");
     }
 
     #[test]

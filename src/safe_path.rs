@@ -154,7 +154,7 @@ impl PathError {
 
 /// How much of the way to a file is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Judged {
+pub(crate) enum JudgedPath {
     /// Links alone: what somebody asked to be written may lie in any directory, but not where others' links lead.
     Links,
     /// Links and directories.
@@ -163,7 +163,7 @@ pub(crate) enum Judged {
 
 /// Where a path leads: a directory that stands open, and the last name in it, which is no link.
 #[derive(Debug)]
-pub(crate) struct Located {
+pub(crate) struct LocatedPath {
     pub(crate) directory: OwnedFd,
     /// `None` where the path is `/` itself.
     pub(crate) name: Option<OsString>,
@@ -180,13 +180,13 @@ const LINKS: usize = 40;
 const LOOK: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Walks down a path. Directories that are missing are made, 0700, where `make`.
-pub(crate) fn locate(path: &Path, trust: Trust, judged: Judged, make: bool) -> Result<Located, PathError> {
+pub(crate) fn locate(path: &Path, trust: Trust, judged: JudgedPath, make: bool) -> Result<LocatedPath, PathError> {
     let absolute = std::path::absolute(path).map_err(|error| PathError::Io { path: path.to_owned(), error })?;
     let mut names: VecDeque<OsString> = names(absolute.as_os_str());
     let root = Path::new("/");
     let mut real = root.to_owned();
     let mut open = vec![rustix::fs::open(root, LOOK, Mode::empty()).map_err(PathError::io(root))?];
-    if judged == Judged::All {
+    if judged == JudgedPath::All {
         judge_directory(&open[0], root, trust)?;
     }
     let mut links = 0;
@@ -216,7 +216,7 @@ pub(crate) fn locate(path: &Path, trust: Trust, judged: Judged, make: bool) -> R
                 return Err(PathError::Circle(below));
             }
             // What stands open for this process has a text of a link and is none.
-            if judged == Judged::Links && below.starts_with("/proc") {
+            if judged == JudgedPath::Links && below.starts_with("/proc") {
                 return Err(PathError::Kind { path: below, what: "made up by the kernel", wanted: "a regular file" });
             }
             if !trust.covers(stat.st_uid) {
@@ -235,10 +235,10 @@ pub(crate) fn locate(path: &Path, trust: Trust, judged: Judged, make: bool) -> R
         }
         if last {
             let directory = open.pop().ok_or_else(|| PathError::Circle(below.clone()))?;
-            return Ok(Located { directory, name: Some(name), path: below, stat });
+            return Ok(LocatedPath { directory, name: Some(name), path: below, stat });
         }
         let next = rustix::fs::openat(here, &name, LOOK, Mode::empty()).map_err(PathError::io(&below))?;
-        if judged == Judged::All {
+        if judged == JudgedPath::All {
             judge_directory(&next, &below, trust)?;
         }
         open.push(next);
@@ -247,7 +247,7 @@ pub(crate) fn locate(path: &Path, trust: Trust, judged: Judged, make: bool) -> R
     // The path ends in `/` or `..`: it is a directory that stands open.
     let directory = open.pop().ok_or_else(|| PathError::Circle(real.clone()))?;
     let stat = rustix::fs::fstat(&directory).map_err(PathError::io(&real))?;
-    Ok(Located { directory, name: None, path: real, stat: Some(stat) })
+    Ok(LocatedPath { directory, name: None, path: real, stat: Some(stat) })
 }
 
 /// The names of a path, without empty ones and `.`.
@@ -312,7 +312,7 @@ pub struct SafeFile {
 /// # Errors
 /// Where it is missing, unsafe, no regular file, or cannot be opened.
 pub fn open(path: &Path, trust: Trust) -> Result<SafeFile, PathError> {
-    let located = locate(path, trust, Judged::All, false)?;
+    let located = locate(path, trust, JudgedPath::All, false)?;
     let name = located.name.as_deref().unwrap_or(OsStr::new("."));
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW;
     let opened = rustix::fs::openat(&located.directory, name, flags, Mode::empty());
@@ -377,7 +377,7 @@ pub enum ReadError {
 /// # Errors
 /// Where it cannot be made, is another's, or is open to others, or a directory above it is unsafe.
 pub fn private_directory(path: &Path, trust: Trust) -> Result<bool, PathError> {
-    let located = locate(path, trust, Judged::All, true)?;
+    let located = locate(path, trust, JudgedPath::All, true)?;
     let made = match (&located.name, &located.stat) {
         (Some(name), None) => match rustix::fs::mkdirat(&located.directory, name, Mode::RWXU) {
             Ok(()) => {
@@ -399,7 +399,7 @@ pub fn private_directory(path: &Path, trust: Trust) -> Result<bool, PathError> {
 /// # Errors
 /// As [`private_directory`].
 pub fn existing_private_directory(path: &Path, trust: Trust) -> Result<bool, PathError> {
-    let located = match locate(path, trust, Judged::All, false) {
+    let located = match locate(path, trust, JudgedPath::All, false) {
         Err(PathError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         located => located?,
     };
@@ -415,13 +415,13 @@ pub fn existing_private_directory(path: &Path, trust: Trust) -> Result<bool, Pat
 /// # Errors
 /// Where it is missing, unsafe or no directory.
 pub fn judge_existing_directory(path: &Path, trust: Trust) -> Result<(), PathError> {
-    let located = locate(path, trust, Judged::All, false)?;
+    let located = locate(path, trust, JudgedPath::All, false)?;
     let name = located.name.as_deref().unwrap_or(OsStr::new("."));
     let opened = rustix::fs::openat(&located.directory, name, LOOK, Mode::empty());
     judge_directory(&opened.map_err(PathError::io(&located.path))?, &located.path, trust)
 }
 
-fn check_private(located: &Located, trust: Trust) -> Result<(), PathError> {
+fn check_private(located: &LocatedPath, trust: Trust) -> Result<(), PathError> {
     let path = &located.path;
     let name = located.name.as_deref().unwrap_or(OsStr::new("."));
     let stat = rustix::fs::statat(&located.directory, name, AtFlags::SYMLINK_NOFOLLOW).map_err(PathError::io(path))?;

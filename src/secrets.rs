@@ -21,13 +21,13 @@ pub const CONDUIT_DIGITS: usize = 28;
 pub const CONDUIT_START: usize = 8;
 
 /// The words of which one stands in whatever the pattern matches, and the pattern.
-type Known = (&'static [&'static str], Regex);
+type KnownSecret = (&'static [&'static str], Regex);
 
 /// Tokens of other services, by the marks that their makers gave them so that they can be found; private keys; and what
 /// stands before the `@` of a URL.
 ///
 /// Before each the words of which one stands in whatever it matches: a text without them need not be matched.
-static KNOWN: LazyLock<Option<Vec<Known>>> = LazyLock::new(|| {
+static KNOWN: LazyLock<Option<Vec<KnownSecret>>> = LazyLock::new(|| {
     let known: [(&'static [&'static str], &str); 32] = [
         // GitHub, GitLab, npm, PyPI, RubyGems, Docker Hub.
         (&["ghp_", "gho_", "ghu_", "ghs_", "ghr_"], r"\bgh[pousr]_[0-9A-Za-z]{20,}"),

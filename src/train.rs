@@ -124,7 +124,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::conduit::Role;
+    use crate::conduit::AccountRole;
     use crate::evidence::testing::{at, person};
 
     fn task(number: u64, owner: Option<&str>, custom: &Value) -> Task {
@@ -181,15 +181,15 @@ mod tests {
 
     #[test]
     fn a_stand_in_is_called_where_no_conductor_can_be() {
-        let account = |name: &str, roles: &[Role]| Account {
+        let account = |name: &str, roles: &[AccountRole]| Account {
             phid: person(name),
             username: name.to_owned(),
             roles: roles.iter().copied().collect::<BTreeSet<_>>(),
         };
         let accounts = [
-            account("conductor", &[Role::Activated]),
-            account("second", &[Role::Activated]),
-            account("gone", &[Role::Disabled]),
+            account("conductor", &[AccountRole::Activated]),
+            account("second", &[AccountRole::Activated]),
+            account("gone", &[AccountRole::Disabled]),
         ];
         let calls = |owner: Option<&str>, backup: &[&str]| {
             let phids: Vec<_> = backup.iter().map(|name| format!("PHID-USER-{name}")).collect();

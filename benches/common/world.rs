@@ -14,7 +14,7 @@ use phabgate::record::{
     ApprovalKind, Deployer, DeployerSource, Event, ExitStatus, Outcome, Record, RecordedApproval, RecordedReason,
     SCHEMA,
 };
-use phabgate::sandbox::{CommentVersion, Edge, Task, Transaction, User, World};
+use phabgate::sandbox::{Edge, Task, Transaction, User, World, WorldCommentVersion};
 use serde_json::{Map, Value, json};
 
 /// How many transactions each task has.
@@ -156,7 +156,7 @@ impl TaskState {
     fn push(&mut self, kind: &str, author: &User, second: i64, fields: Value, text: Option<String>) -> u64 {
         let id = self.next();
         let created = self.begin + second;
-        let version = |text| CommentVersion {
+        let version = |text| WorldCommentVersion {
             id,
             phid: format!("PHID-XCMT-bench{id:0>15}"),
             author: author.phid.clone(),
@@ -250,7 +250,7 @@ impl TaskState {
             let row = self.rows.iter_mut().find(|row| row.id == second).unwrap();
             row.modified = edited;
             let before = row.versions[0].clone();
-            row.versions.push(CommentVersion {
+            row.versions.push(WorldCommentVersion {
                 id: before.id + 1_000_000_000,
                 phid: format!("{}-2", before.phid),
                 created: edited,

@@ -36,7 +36,7 @@ pub struct AnswerRequest<'a> {
 
 /// What comes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub enum AnswerStep {
     /// It stands on the task already.
     Stands {
         /// The key of the team.
@@ -133,7 +133,7 @@ pub fn missing(verdict: &Verdict) -> impl Iterator<Item = &rules::RuleOutcome> {
 ///
 /// # Errors
 /// Where it is not clear which team is meant, or the answer would not count.
-pub fn plan_answer(evidence: &Evidence, policy: &Policy, wish: &AnswerRequest<'_>) -> Result<Step, AnswerError> {
+pub fn plan_answer(evidence: &Evidence, policy: &Policy, wish: &AnswerRequest<'_>) -> Result<AnswerStep, AnswerError> {
     let named = wish.team.map(|written| named(written, policy)).transpose()?;
     let desk = AnswerPlanner::new(evidence, policy, wish);
     desk.is_a_person()?;
@@ -143,10 +143,10 @@ pub fn plan_answer(evidence: &Evidence, policy: &Policy, wish: &AnswerRequest<'_
         None => desk.infer()?,
     };
     if let Some(transaction) = desk.stands(team) {
-        return Ok(Step::Stands { team: team.key.clone(), transaction });
+        return Ok(AnswerStep::Stands { team: team.key.clone(), transaction });
     }
     desk.would_count(team)?;
-    Ok(Step::Post { team: team.key.clone(), text: comment(wish.kind, &team.key, wish.note) })
+    Ok(AnswerStep::Post { team: team.key.clone(), text: comment(wish.kind, &team.key, wish.note) })
 }
 
 /// The team that somebody typed.

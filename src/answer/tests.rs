@@ -12,15 +12,20 @@ fn wish(kind: AnswerKind, team: Option<&str>) -> AnswerRequest<'_> {
     AnswerRequest { kind, team, note: None, show_restricted: false }
 }
 
-fn ask(history: &mut History, who: &'static str, kind: AnswerKind, team: Option<&str>) -> Result<Step, AnswerError> {
+fn ask(
+    history: &mut History,
+    who: &'static str,
+    kind: AnswerKind,
+    team: Option<&str>,
+) -> Result<AnswerStep, AnswerError> {
     plan_answer(&history.as_read_by(who, None), &history.policy, &wish(kind, team))
 }
 
-fn posts(team: &str, text: &str) -> Result<Step, AnswerError> {
-    Ok(Step::Post { team: team.into(), text: text.into() })
+fn posts(team: &str, text: &str) -> Result<AnswerStep, AnswerError> {
+    Ok(AnswerStep::Post { team: team.into(), text: text.into() })
 }
 
-fn why(result: Result<Step, AnswerError>) -> String {
+fn why(result: Result<AnswerStep, AnswerError>) -> String {
     match result {
         Err(AnswerError::WouldNotCount { why, hint }) => {
             assert!(!hint.is_empty(), "{why}");
@@ -49,7 +54,7 @@ fn the_team_is_the_one_that_still_needs_somebody() {
 fn an_answer_that_stands_is_not_given_again() {
     let mut history = History::emergency();
     let given = history.comment("sre1", 10, "Emergency-Approve: sre");
-    let stands = |transaction| Ok(Step::Stands { team: "sre".into(), transaction: Some(transaction) });
+    let stands = |transaction| Ok(AnswerStep::Stands { team: "sre".into(), transaction: Some(transaction) });
     assert_eq!(ask(&mut history, "sre1", Approve, None), stands(given));
     let no = history.comment("sre1", 11, "Emergency-Reject: sre - wait");
     assert_eq!(ask(&mut history, "sre1", Reject, None), stands(no));

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::AuditPolicy;
-use crate::conduit::{Account, Role};
+use crate::conduit::{Account, AccountRole};
 use crate::evidence::records::{DeployRecords, PostedRecord};
 use crate::evidence::{Attestation, Candidate, Evidence, Purpose};
 use crate::ids::{Phid, Project, User};
@@ -57,7 +57,7 @@ fn unnamed(evidence: &Evidence, standing: &PostedRecord, deployer: &Deployer) ->
         return evidence.account(&standing.author).cloned();
     }
     let phid = Phid::new(NOBODY_KNOWN).ok()?;
-    Some(Account { phid, username: deployer.user.clone(), roles: [Role::Activated].into() })
+    Some(Account { phid, username: deployer.user.clone(), roles: [AccountRole::Activated].into() })
 }
 
 /// The PHID of no account.
@@ -125,11 +125,11 @@ pub(super) fn is_same(one: &Evidence, other: &Evidence) -> bool {
 }
 
 fn is_enabled(account: &Account) -> bool {
-    account.roles.contains(&Role::Activated) && !account.roles.contains(&Role::Disabled)
+    account.roles.contains(&AccountRole::Activated) && !account.roles.contains(&AccountRole::Disabled)
 }
 
 /// The server shows an account that is disabled as not activated either. A bot stays one.
 fn enable(account: &mut Account) {
-    account.roles.remove(&Role::Disabled);
-    account.roles.insert(Role::Activated);
+    account.roles.remove(&AccountRole::Disabled);
+    account.roles.insert(AccountRole::Activated);
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::encoded::Encoded;
-use super::mirror::{FetchedComment, History, Read, ServerFacts, StoredComment};
+use super::mirror::{FetchedComment, Read, ServerFacts, StoredComment, StoredHistory};
 use super::mirrored::{evidence, unfit};
 use crate::conduit::{
     Account, Change, Client, ConduitError, Failure, Pages, Project, Reply, SealedRows, Task, Transaction,
@@ -266,7 +266,7 @@ fn read(
     people.insert(evidence.task.author.clone());
     let task = Arc::unwrap_or_clone(evidence.task);
     let history = raw.unwrap_or_else(|| Arc::unwrap_or_clone(evidence.timeline).into_transactions());
-    let history = History::new(history);
+    let history = StoredHistory::new(history);
     let history = history.map_err(wordless("transaction.search"))?;
     Ok(Read { task, asked, history: Some(history), trouble, people })
 }

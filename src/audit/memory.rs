@@ -107,7 +107,7 @@ mod tests {
     use super::*;
     use crate::audit::testing::*;
     use crate::audit::{AuditPolicy, Severity, audit_task};
-    use crate::conduit::Role;
+    use crate::conduit::AccountRole;
     use crate::evidence::testing::{History, at, person, project};
 
     fn names(history: &History, memory: Memory) -> Vec<&'static str> {
@@ -157,10 +157,10 @@ mod tests {
         history.comment("gone", 20, "Emergency-Reject: sre - not now");
         deploy(&mut history);
         let closed = history.account("gone");
-        assert!(closed.roles.contains(&Role::Disabled));
+        assert!(closed.roles.contains(&AccountRole::Disabled));
         let mut memory = members(&history, 500, &["sre1", "gone"]);
         assert!(names(&history, memory.clone()).is_empty());
-        let open = Account { roles: [Role::Activated].into(), ..closed };
+        let open = Account { roles: [AccountRole::Activated].into(), ..closed };
         memory.accounts = [(person("gone"), vec![(at(500), open)])].into();
         assert_eq!(names(&history, memory), ["rule-failed"]);
     }

@@ -63,7 +63,7 @@ impl Population {
 
 /// What is being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum AuditStep {
     /// The tasks are listed, and what the recorders wrote is read.
     List,
     /// The histories of changed tasks are read.
@@ -76,9 +76,9 @@ pub enum Step {
 
 /// How far a step has come: what was done, and of how much where that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
+pub struct AuditProgress {
     /// The step.
-    pub step: Step,
+    pub step: AuditStep,
     /// How many tasks or comments.
     pub done: usize,
     /// Of how many.

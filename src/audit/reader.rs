@@ -17,7 +17,7 @@ use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use super::fetcher::{COMMENTS, Compared, Fetcher, Listed, Recorded, tasks_in};
 use super::mirror::{CommentCursor, Mirror, MirrorError, Read, ServerFacts, SyncResult, SyncRun};
 use super::mirrored::teams;
-use super::population::{AuditError, Progress, Step};
+use super::population::{AuditError, AuditProgress, AuditStep};
 use crate::conduit::{Account, Client, ConduitError, Failure, Pages, Projects, SealedRows, Status};
 use crate::crash;
 use crate::evidence::{Tag, phids_below};
@@ -56,7 +56,7 @@ pub async fn sync(
     mirror: &Mirror,
     concurrency: usize,
     thorough: bool,
-    mut progress: impl FnMut(Progress),
+    mut progress: impl FnMut(AuditProgress),
 ) -> Result<SyncResult, AuditError> {
     let concurrency = concurrency.max(1);
     let mut reader = MirrorSync::begin(client.paced(concurrency), policy, mirror, concurrency).await?;
@@ -164,12 +164,12 @@ impl<'a> MirrorSync<'a> {
 
     /// Lists the tasks that carry the tag, and at the same time what the recorders wrote: each of the two is one page after
     /// the other.
-    async fn list(&self, progress: &mut impl FnMut(Progress)) -> Result<(), AuditError> {
+    async fn list(&self, progress: &mut impl FnMut(AuditProgress)) -> Result<(), AuditError> {
         let told = RefCell::new((progress, 0));
         let advance = |some: usize| {
             let (progress, done) = &mut *told.borrow_mut();
             *done += some;
-            progress(Progress { step: Step::List, done: *done, of: None });
+            progress(AuditProgress { step: AuditStep::List, done: *done, of: None });
         };
         tokio::try_join!(self.tagged(advance), self.records(advance)).map(drop)
     }
@@ -234,7 +234,7 @@ impl<'a> MirrorSync<'a> {
     }
 
     /// Reads the histories of the tasks that changed, a few at once.
-    async fn histories(&self, progress: &mut impl FnMut(Progress)) -> Result<(), AuditError> {
+    async fn histories(&self, progress: &mut impl FnMut(AuditProgress)) -> Result<(), AuditError> {
         let (mut after, mut done) = (None, 0);
         let of = Some(self.mirror.pending_count(&self.sync)?);
         let parts = until_none(|| {
@@ -248,13 +248,13 @@ impl<'a> MirrorSync<'a> {
             done += some.len();
             self.mirror.keep(&self.sync, some)?;
             crash::point("mirror-kept");
-            progress(Progress { step: Step::Histories, done, of });
+            progress(AuditProgress { step: AuditStep::Histories, done, of });
         }
         Ok(())
     }
 
     /// Reads the comments of the unchanged tasks again, some calls at once.
-    async fn comments(&self, progress: &mut impl FnMut(Progress)) -> Result<(), AuditError> {
+    async fn comments(&self, progress: &mut impl FnMut(AuditProgress)) -> Result<(), AuditError> {
         let (mut after, mut done) = (CommentCursor::default(), 0);
         let of = Some(self.mirror.unchecked_at_most()?);
         let parts = until_none(|| {
@@ -270,7 +270,7 @@ impl<'a> MirrorSync<'a> {
             self.mirror.mark_missing(&gone)?;
             crash::point("mirror-compared");
             done += count;
-            progress(Progress { step: Step::Comments, done, of });
+            progress(AuditProgress { step: AuditStep::Comments, done, of });
         }
         Ok(())
     }

@@ -16,9 +16,9 @@ use jiff::Timestamp;
 use super::encoded::{EncodedInParts, InParts};
 use super::line::{Numbered, OrderedQueue};
 use super::mirror::lost::Lost;
-use super::mirror::{CacheKey, Entry, Mirror, Mirrored, ServerFacts, SyncResult, Verdicts};
+use super::mirror::{CacheKey, Mirror, Mirrored, ServerFacts, StoredVerdict, SyncResult, Verdicts};
 use super::mirrored::{evidence, teams, unfit};
-use super::population::{AuditError, Progress, Step};
+use super::population::{AuditError, AuditProgress, AuditStep};
 use super::unread::Unread;
 use super::{AuditPolicy, Finding, TaskAudit, audit_task, threads};
 use crate::conduit::{Account, Project};
@@ -95,7 +95,7 @@ impl Judge<'_> {
             return Err(trouble.clone());
         }
         let said = |error: serde_json::Error| format!("what was found: {error}");
-        if let Some(Entry { text, long }) = &task.entry {
+        if let Some(StoredVerdict { text, long }) = &task.entry {
             return Ok((EncodedInParts::read(text.clone(), long.clone()).map_err(said)?, false));
         }
         let Opened { evidence, lost } = self.open(task)?;
@@ -172,7 +172,7 @@ pub fn replay<E: InParts + Send>(
     long: bool,
     tell: impl Fn(TaskAudit) -> E + Sync,
     mut each: impl FnMut(Result<EncodedInParts<E>, Unread>) -> Result<(), AuditError>,
-    mut progress: impl FnMut(Progress),
+    mut progress: impl FnMut(AuditProgress),
 ) -> Result<(), AuditError> {
     let accounts = mirror.accounts()?;
     let memory = Arc::new(mirror.memory()?);
@@ -196,7 +196,7 @@ pub fn replay<E: InParts + Send>(
         for Judged { told, .. } in part {
             each(if long { told } else { told.map(EncodedInParts::without_long) })?;
         }
-        progress(Progress { step: Step::Judge, done, of });
+        progress(AuditProgress { step: AuditStep::Judge, done, of });
         Ok::<(), AuditError>(())
     };
     let (give, tasks) = channel();
@@ -239,7 +239,7 @@ mod tests {
 
     use super::*;
     use crate::audit::encoded::Encoded;
-    use crate::audit::mirror::{History as Transactions, Read};
+    use crate::audit::mirror::{Read, StoredHistory as Transactions};
     use crate::audit::testing::facts;
     use crate::evidence::testing::{History, at};
 
@@ -252,7 +252,7 @@ mod tests {
     }
 
     /// A mirror of so many tasks, of which one has a history.
-    struct Bench {
+    struct ReplayBench {
         _directory: tempfile::TempDir,
         mirror: Mirror,
         policy: Policy,
@@ -260,7 +260,7 @@ mod tests {
         read: TaskId,
     }
 
-    impl Bench {
+    impl ReplayBench {
         fn of(count: usize) -> Self {
             let directory = tempfile::tempdir().unwrap();
             let url = Url::parse("https://phabricator.example.org/").unwrap();
@@ -301,7 +301,7 @@ mod tests {
 
     #[test]
     fn all_tasks_are_told_in_the_order_of_their_numbers() {
-        let bench = Bench::of(many());
+        let bench = ReplayBench::of(many());
         let mut told = Vec::new();
         let each = |judged: Result<EncodedInParts<u64>, Unread>| {
             told.push(match judged {
@@ -319,7 +319,7 @@ mod tests {
 
     #[test]
     fn an_error_of_whoever_is_told_ends_it_and_all_threads() {
-        let bench = Bench::of(many());
+        let bench = ReplayBench::of(many());
         let mut count = 0;
         let each = |_: Result<EncodedInParts<u64>, Unread>| {
             count += 1;
@@ -331,7 +331,7 @@ mod tests {
 
     #[test]
     fn a_task_that_cannot_be_judged_without_a_panic_is_unread_and_the_others_are_told() {
-        let bench = Bench::of(AT_ONCE + 2);
+        let bench = ReplayBench::of(AT_ONCE + 2);
         let mut why = BTreeMap::new();
         let each = |judged: Result<EncodedInParts<u64>, Unread>| {
             let unread = judged.unwrap_err();

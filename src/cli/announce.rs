@@ -9,7 +9,7 @@ use super::call::{self, Call, ConductorContact};
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::ui::Ui;
-use super::verdict::Subject;
+use super::verdict::VerdictSubject;
 use crate::evidence::Purpose;
 use crate::gate::RefusalKind;
 use crate::ids::TaskId;
@@ -52,7 +52,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let given = nick(args.conductor.as_deref())?;
     let session = Session::open(globals).await?;
     let task = session.task(&args.task, ui)?;
-    let subject = super::Subject { task: args.task.clone(), deployer: args.deployer.clone(), ..Default::default() };
+    let subject = super::TaskSubject { task: args.task.clone(), deployer: args.deployer.clone(), ..Default::default() };
     let question = session.question(task, &subject, Purpose::Read)?;
     session.tell_undelivered(ui);
     let assessor = session.assessor();
@@ -65,7 +65,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     if unread && refusal.kind != RefusalKind::Incomplete {
         return Err(refusal.into());
     }
-    let read = Subject::of(&assessment, &session, false);
+    let read = VerdictSubject::of(&assessment, &session, false);
     let call = Call::new(task, &read, whom, &session.settings.contact);
     call.warn(ui);
     match ui.is_json() {

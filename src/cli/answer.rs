@@ -16,13 +16,15 @@ use super::confirm::{can_ask, confirm};
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::ui::Ui;
-use crate::answer::{self, AnswerError, AnswerRequest, ApprovedContent, Step};
+use crate::answer::{self, AnswerError, AnswerRequest, AnswerStep, ApprovedContent};
 use crate::conduit::{self, Transaction};
 use crate::evidence::{AnswerKind, Evidence, Purpose, TaskState, Visibility, gather};
 use crate::gate::deliver::publisher;
 use crate::gate::local_deploys;
 use crate::ids::{TaskId, TransactionId};
-use crate::publish::{Cause, Comment, Known, NotApplied, Patience, Placed, Progress, PublishLog, PublishOutcome};
+use crate::publish::{
+    Cause, Comment, Known, NotApplied, Patience, Placed, PublishLog, PublishOutcome, PublishProgress,
+};
 use crate::rules;
 use crate::text::inert;
 
@@ -120,7 +122,7 @@ impl AnswerFlow<'_> {
         }
     }
 
-    fn plan_answer(&self, evidence: &Evidence) -> Result<Step, AnswerError> {
+    fn plan_answer(&self, evidence: &Evidence) -> Result<AnswerStep, AnswerError> {
         let Args { team, note, show_restricted, .. } = self.args;
         let wish = AnswerRequest {
             kind: self.kind,
@@ -142,8 +144,8 @@ impl AnswerFlow<'_> {
         let mut evidence = self.read(deadline).await?;
         loop {
             let (team, text) = match self.plan_answer(&evidence)? {
-                Step::Post { team, text } => (team, text),
-                Step::Stands { team, transaction } => {
+                AnswerStep::Post { team, text } => (team, text),
+                AnswerStep::Stands { team, transaction } => {
                     self.report(&evidence, &team, Ended::Stood, transaction, ui);
                     return Ok(Exit::Done);
                 }
@@ -180,7 +182,7 @@ impl AnswerFlow<'_> {
                 if !same {
                     ui.warn("the task was changed while you were reading; this is how it is now");
                 }
-                if !same || !matches!(self.plan_answer(&evidence)?, Step::Post { .. }) {
+                if !same || !matches!(self.plan_answer(&evidence)?, AnswerStep::Post { .. }) {
                     continue;
                 }
             }
@@ -218,7 +220,7 @@ impl AnswerFlow<'_> {
             is_it: Box::new(is_it),
         };
         let by_hand = format!("{} on {}", answer::by_hand(kind, team), self.task.url(self.session.base()));
-        let mut log = Spoken { ui, by_hand, said: false };
+        let mut log = AnswerLog { ui, by_hand, said: false };
         let patience = Patience::until(deadline).polling(POLL);
         let Ok(outcome) =
             publisher(&self.session.context()).publish(&mut log, &mut comment, Known::Absent, patience).await;
@@ -381,19 +383,19 @@ fn described(difference: &answer::Difference<'_>, hide: bool) -> String {
 }
 
 /// Says what takes time.
-struct Spoken<'a> {
+struct AnswerLog<'a> {
     ui: &'a mut Ui,
     by_hand: String,
     said: bool,
 }
 
-impl PublishLog<Placed> for Spoken<'_> {
+impl PublishLog<Placed> for AnswerLog<'_> {
     type Error = Infallible;
 
-    fn note(&mut self, _: Timestamp, progress: Progress<'_, Placed>) -> Result<(), Infallible> {
+    fn note(&mut self, _: Timestamp, progress: PublishProgress<'_, Placed>) -> Result<(), Infallible> {
         match progress {
-            Progress::NotSent { why } => self.ui.note(&format!("the answer did not arrive: {why}")),
-            Progress::Waiting { why } if !self.said => {
+            PublishProgress::NotSent { why } => self.ui.note(&format!("the answer did not arrive: {why}")),
+            PublishProgress::Waiting { why } if !self.said => {
                 self.said = true;
                 self.ui.warn(&format!("the answer is not on the task yet: {why}"));
                 self.ui.hint(&format!("you can stop waiting for it and, in a browser, {}", self.by_hand));

@@ -169,8 +169,8 @@ impl Shown {
         team: &'a str,
         ended: Ended,
         transaction: Option<TransactionId>,
-    ) -> Report<'a> {
-        Report { shown: self, kind, team, ended, transaction }
+    ) -> AnswerReport<'a> {
+        AnswerReport { shown: self, kind, team, ended, transaction }
     }
 }
 
@@ -202,7 +202,7 @@ pub(super) enum Ended {
 }
 
 /// How an answer ended, and how the task stands.
-pub(super) struct Report<'a> {
+pub(super) struct AnswerReport<'a> {
     shown: &'a Shown,
     kind: AnswerKind,
     team: &'a str,
@@ -240,7 +240,7 @@ struct JsonReason<'a> {
     explanation: Option<&'a str>,
 }
 
-impl Report<'_> {
+impl AnswerReport<'_> {
     /// What keeps the task from being deployed; `None` where that could not be read.
     fn missing(&self) -> Option<Vec<&RuleOutcome>> {
         (self.ended != Ended::PostedUnread).then(|| missing(&self.shown.verdict).collect())

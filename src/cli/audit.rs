@@ -14,7 +14,7 @@ use url::Url;
 
 use super::Globals;
 use super::audit_page;
-use super::audit_progress::Bar;
+use super::audit_progress::ProgressLine;
 use super::exit::{Exit, Failure};
 use super::session::{Session, environment, settings};
 use super::ui::{Format, Ui};
@@ -179,7 +179,7 @@ impl Scope {
 }
 
 /// What an audit holds against what earlier ones found.
-struct Held<'a> {
+struct FindingHistory<'a> {
     past: Vec<PastFinding>,
     digest: PolicyDigest,
     accepted: &'a [Accepted],
@@ -189,7 +189,7 @@ struct Held<'a> {
     found: Vec<Finding>,
 }
 
-impl<'a> Held<'a> {
+impl<'a> FindingHistory<'a> {
     fn of(mirror: &Mirror, settings: &'a Settings) -> Result<Self, MirrorError> {
         let accepted = &settings.accepted[..];
         let used = vec![false; accepted.len()];
@@ -280,7 +280,7 @@ async fn prepare(
     environment: &Environment,
     settings: Settings,
     ui: &mut Ui,
-    bar: &mut Bar,
+    bar: &mut ProgressLine,
 ) -> Result<AuditInputs, Failure> {
     let directory = directory(globals, environment, &settings)?;
     if args.offline {
@@ -322,7 +322,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let settings = settings(globals, &environment)?;
     let scope = Scope { since: args.since, until: args.until, reason: category(args, &settings.policy)? };
     scope.check(None)?;
-    let mut bar = Bar::new(ui.width());
+    let mut bar = ProgressLine::new(ui.width());
     let AuditInputs { settings, base, mirror, filled, lock } =
         prepare(args, globals, &environment, settings, ui, &mut bar).await?;
     scope.check(Some(filled.sync.now)).inspect_err(|_| bar.clear())?;
@@ -331,7 +331,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let (mut figures, mut unread) = (Figures::default(), Vec::<Unread>::new());
     let snapshot = mirror.snapshot()?;
     drop(lock);
-    let mut held = Held::of(&mirror, &settings)?;
+    let mut held = FindingHistory::of(&mirror, &settings)?;
     let (mut general, settled) = general(&mirror, &filled, &settings, &scope, &mut held)?;
     let each = |judged: Result<EncodedInParts<TaskEntry>, Unread>| {
         match judged {
@@ -393,7 +393,7 @@ fn general(
     filled: &SyncResult,
     settings: &Settings,
     scope: &Scope,
-    held: &mut Held<'_>,
+    held: &mut FindingHistory<'_>,
 ) -> Result<(Vec<Finding>, usize), Failure> {
     let mut general = findings::moved(&settings.policy, &filled.facts, &mirror.memory()?);
     general.retain(|finding| scope.holds(finding.time));

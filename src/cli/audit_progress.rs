@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::audit::population::{Progress, Step};
+use crate::audit::population::{AuditProgress, AuditStep};
 
 /// How often the line is drawn, a second.
 const DRAWN: u8 = 10;
@@ -16,22 +16,22 @@ const DRAWN: u8 = 10;
 const WORDS: usize = 60;
 
 /// The line.
-pub(super) struct Bar {
+pub(super) struct ProgressLine {
     bar: ProgressBar,
-    step: Option<Step>,
+    step: Option<AuditStep>,
     width: usize,
 }
 
-fn words(step: Step) -> (&'static str, &'static str) {
+fn words(step: AuditStep) -> (&'static str, &'static str) {
     match step {
-        Step::List => ("listing", "tasks and comments of recorders"),
-        Step::Histories => ("reading", "changed tasks"),
-        Step::Comments => ("reading again", "comments"),
-        Step::Judge => ("judging", "tasks"),
+        AuditStep::List => ("listing", "tasks and comments of recorders"),
+        AuditStep::Histories => ("reading", "changed tasks"),
+        AuditStep::Comments => ("reading again", "comments"),
+        AuditStep::Judge => ("judging", "tasks"),
     }
 }
 
-impl Bar {
+impl ProgressLine {
     /// A line of at most `width` columns; none where nobody would see it.
     pub(super) fn new(width: usize) -> Self {
         let target = match std::io::stderr().is_terminal() {
@@ -42,7 +42,7 @@ impl Bar {
     }
 
     /// Shows how far it has come.
-    pub(super) fn show(&mut self, Progress { step, done, of }: Progress) {
+    pub(super) fn show(&mut self, AuditProgress { step, done, of }: AuditProgress) {
         if self.step != Some(step) {
             self.step = Some(step);
             self.begin(step, of);
@@ -50,7 +50,7 @@ impl Bar {
         self.bar.set_position(done as u64);
     }
 
-    fn begin(&self, step: Step, of: Option<usize>) {
+    fn begin(&self, step: AuditStep, of: Option<usize>) {
         let (doing, what) = words(step);
         let room = self.width.saturating_sub(WORDS).clamp(8, 30);
         let template = match of {

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::session::Session;
 use super::ui::{FAINT, NAME, Ui, hanging, styled};
-use super::verdict::Subject;
+use super::verdict::VerdictSubject;
 use crate::announce::Announcement;
 use crate::conduit::{Account, Client, ConduitError};
 use crate::config::Contact;
@@ -169,7 +169,7 @@ pub(super) struct Json<'a> {
 
 impl<'a> Call<'a> {
     /// The call for a task; of a restricted one it tells nothing but the number.
-    pub(super) fn new(task: TaskId, subject: &Subject, whom: ConductorContact, contact: &'a Contact) -> Self {
+    pub(super) fn new(task: TaskId, subject: &VerdictSubject, whom: ConductorContact, contact: &'a Contact) -> Self {
         let category = subject.category.clone().filter(|_| subject.restricted == Some(false));
         let conductor = whom.conductor.as_ref().map(|conductor| conductor.nick.as_str());
         let message = Announcement { conductor, category: category.as_deref(), drill: subject.drill }.message(task);

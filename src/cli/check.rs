@@ -8,8 +8,8 @@ use super::call::{Call, ConductorContact};
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::ui::Ui;
-use super::verdict::{self, IfYouDeploy, Subject};
-use super::{Globals, Subject as SubjectArgs};
+use super::verdict::{self, IfYouDeploy, VerdictSubject};
+use super::{Globals, TaskSubject};
 use crate::evidence::Purpose;
 use crate::gate::Assessment;
 use crate::ids::TaskId;
@@ -19,7 +19,7 @@ use crate::rules::Decision;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
-    pub(super) subject: SubjectArgs,
+    pub(super) subject: TaskSubject,
     #[command(flatten)]
     waiting: Waiting,
 }
@@ -51,14 +51,14 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let intent = args.subject.intent();
     session.tell_undelivered(ui);
     let assessment = session.assessor().wait_for_decision(&question, &intent, args.waiting.wait, ui).await;
-    let subject = Subject::of(&assessment, &session, intent.show_restricted);
+    let subject = VerdictSubject::of(&assessment, &session, intent.show_restricted);
     show(&assessment, task, &subject, &session, ui).await;
     Ok(Exit::from(&assessment))
 }
 
 /// Shows what was read, in the form asked for. Whom to call is looked up once the verdict is out; for programs, which
 /// read one document, it may take little time.
-async fn show(assessment: &Assessment, task: TaskId, subject: &Subject, session: &Session, ui: &mut Ui) {
+async fn show(assessment: &Assessment, task: TaskId, subject: &VerdictSubject, session: &Session, ui: &mut Ui) {
     let if_you_deploy = assessment.asker.as_ref().and_then(|asker| IfYouDeploy::new(&assessment.verdict, asker));
     if ui.is_json() {
         let call = call(assessment, task, subject, session).await;
@@ -83,7 +83,7 @@ async fn show(assessment: &Assessment, task: TaskId, subject: &Subject, session:
 pub(super) async fn call<'a>(
     assessment: &Assessment,
     task: TaskId,
-    subject: &Subject,
+    subject: &VerdictSubject,
     session: &'a Session,
 ) -> Option<Call<'a>> {
     if assessment.verdict.decision != Decision::Pending {

@@ -29,11 +29,11 @@ const NARROWEST: usize = 24;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
-    command: Command,
+    command: ConfigCommand,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum Command {
+enum ConfigCommand {
     /// Show the effective configuration, and where each value came from
     Show,
     /// Check the configuration, and name what is wrong with it
@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, F
     let environment = session::environment(globals)?;
     let settings = session::settings(globals, &environment)?;
     match args.command {
-        Command::Show => {
+        ConfigCommand::Show => {
             let token = token_source(globals, &environment, &settings);
             let token = token.as_ref().map_err(String::as_str);
             match ui.is_json() {
@@ -56,7 +56,7 @@ pub(super) fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, F
                 false => ui.data(&show_text(&settings, token, ui.width())),
             }
         }
-        Command::Check => match ui.is_json() {
+        ConfigCommand::Check => match ui.is_json() {
             true => ui.json(&check_json(&settings)),
             false => ui.data(&check_text(&settings)),
         },
@@ -76,7 +76,7 @@ fn token_source(globals: &Globals, environment: &Environment, settings: &Setting
 
 /// What `config show` says, as JSON.
 #[derive(Debug, Serialize)]
-pub struct Shown {
+pub struct ShownConfig {
     schema: &'static str,
     file: Option<PathBuf>,
     policy: PolicyDigest,
@@ -91,7 +91,7 @@ pub struct Shown {
     values: Vec<ShownValue>,
 }
 
-/// One setting of [`Shown`].
+/// One setting of [`ShownConfig`].
 #[derive(Debug, Serialize)]
 struct ShownValue {
     key: String,
@@ -100,9 +100,9 @@ struct ShownValue {
 }
 
 /// `config show --format json`. `token` is where the token comes from, or why there is none.
-pub fn show_json(settings: &Settings, token: Result<&TokenSource, &str>) -> Shown {
+pub fn show_json(settings: &Settings, token: Result<&TokenSource, &str>) -> ShownConfig {
     let entries = settings.entries().into_iter();
-    Shown {
+    ShownConfig {
         schema: SHOW_SCHEMA,
         file: settings.file.clone(),
         policy: settings.policy.digest(),

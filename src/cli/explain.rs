@@ -30,14 +30,14 @@ struct Topic {
 }
 
 #[derive(Serialize)]
-struct Page {
+struct ExplainPage {
     schema: &'static str,
     #[serde(flatten)]
     topic: Topic,
 }
 
 #[derive(Serialize)]
-struct List {
+struct ExplainList {
     schema: &'static str,
     rules: Vec<Topic>,
     findings: Vec<Topic>,
@@ -53,8 +53,11 @@ fn rules() -> Vec<Topic> {
 
 /// What the audit finds.
 fn findings() -> Vec<Topic> {
-    let topic =
-        |finding: &findings::Rule| Topic { name: finding.name, summary: finding.summary, page: Some(finding.page) };
+    let topic = |finding: &findings::FindingRule| Topic {
+        name: finding.name,
+        summary: finding.summary,
+        page: Some(finding.page),
+    };
     findings::ALL.iter().map(topic).collect()
 }
 
@@ -77,7 +80,7 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, Failure> {
         match ui.is_json() {
             true => {
                 let bare = |topics: Vec<Topic>| topics.into_iter().map(|topic| Topic { page: None, ..topic }).collect();
-                ui.json(&List { schema: SCHEMA, rules: bare(rules()), findings: bare(findings()) });
+                ui.json(&ExplainList { schema: SCHEMA, rules: bare(rules()), findings: bare(findings()) });
             }
             false => {
                 let width = ui.width();
@@ -89,7 +92,7 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, Failure> {
     };
     let topic = find(&topics, asked).ok_or_else(|| unknown(&topics, asked))?;
     match ui.is_json() {
-        true => ui.json(&Page { schema: SCHEMA, topic }),
+        true => ui.json(&ExplainPage { schema: SCHEMA, topic }),
         false => ui.data(&text(&topic, ui.width())),
     }
     Ok(Exit::Done)

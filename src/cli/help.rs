@@ -10,7 +10,7 @@ pub(super) type Ending = (&'static str, &'static str);
 
 /// What is said of a command beside its options.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct HelpEntry {
     /// The command, as it is typed after `phabgate`.
     name: &'static str,
     /// What to type, and what that does.
@@ -59,8 +59,8 @@ const ANSWER: &[Ending] = &[
 ];
 
 /// Every command.
-const ENTRIES: &[Entry] = &[
-    Entry {
+const ENTRIES: &[HelpEntry] = &[
+    HelpEntry {
         name: "check",
         examples: &[
             ("phabgate check T1234", "say whether it may be deployed"),
@@ -69,7 +69,7 @@ const ENTRIES: &[Entry] = &[
         ],
         endings: VERDICT,
     },
-    Entry {
+    HelpEntry {
         name: "run",
         examples: &[
             ("phabgate run T1234 -- scap sync-world", "run it if the task allows it, and record it there"),
@@ -85,7 +85,7 @@ const ENTRIES: &[Entry] = &[
             ("", "A command can end with these itself; --result FILE tells"),
         ],
     },
-    Entry {
+    HelpEntry {
         name: "record",
         examples: &[
             ("phabgate record T1234 --outcome succeeded --command 'scap sync-world'", "record what was done by hand"),
@@ -99,7 +99,7 @@ const ENTRIES: &[Entry] = &[
             CREDENTIALS,
         ],
     },
-    Entry {
+    HelpEntry {
         name: "request",
         examples: &[
             ("phabgate request T1234 --reason availability 5xx on every page", "open an emergency"),
@@ -114,7 +114,7 @@ const ENTRIES: &[Entry] = &[
             CREDENTIALS,
         ],
     },
-    Entry {
+    HelpEntry {
         name: "announce",
         examples: &[
             ("phabgate announce T1234", "the message, with the name of the train's conductor"),
@@ -123,7 +123,7 @@ const ENTRIES: &[Entry] = &[
         ],
         endings: TASK,
     },
-    Entry {
+    HelpEntry {
         name: "approve",
         examples: &[
             ("phabgate approve T1234", "show what is approved, ask, and approve it for your team"),
@@ -132,7 +132,7 @@ const ENTRIES: &[Entry] = &[
         ],
         endings: ANSWER,
     },
-    Entry {
+    HelpEntry {
         name: "withdraw",
         examples: &[
             ("phabgate withdraw T1234", "take back what you said"),
@@ -140,12 +140,12 @@ const ENTRIES: &[Entry] = &[
         ],
         endings: ANSWER,
     },
-    Entry {
+    HelpEntry {
         name: "reject",
         examples: &[("phabgate reject T1234 --note 'it takes the databases down'", "stop the deploy, and say why")],
         endings: ANSWER,
     },
-    Entry {
+    HelpEntry {
         name: "outbox",
         examples: &[
             ("phabgate outbox list", "what is not yet on its task"),
@@ -153,7 +153,7 @@ const ENTRIES: &[Entry] = &[
         ],
         endings: FLUSH,
     },
-    Entry {
+    HelpEntry {
         name: "outbox list",
         examples: &[("phabgate outbox list --format json", "for a monitor")],
         endings: &[
@@ -162,7 +162,7 @@ const ENTRIES: &[Entry] = &[
             ("3", "something is undelivered; or the journal or the output cannot be used"),
         ],
     },
-    Entry {
+    HelpEntry {
         name: "outbox flush",
         examples: &[
             ("phabgate outbox flush", "from cron: deliver what can be delivered now"),
@@ -171,7 +171,7 @@ const ENTRIES: &[Entry] = &[
         ],
         endings: FLUSH,
     },
-    Entry {
+    HelpEntry {
         name: "outbox drop",
         examples: &[(
             "phabgate outbox drop 01939f2a-0000-7000-8000-000000000001 --why 'the task was destroyed'",
@@ -185,7 +185,7 @@ const ENTRIES: &[Entry] = &[
             CREDENTIALS,
         ],
     },
-    Entry {
+    HelpEntry {
         name: "sandbox",
         examples: &[
             ("phabgate sandbox --port 8480", "serve the sandbox until interrupted"),
@@ -194,7 +194,7 @@ const ENTRIES: &[Entry] = &[
         ],
         endings: &[("0", "done"), WRONG, ("3", "the world or the port cannot be used")],
     },
-    Entry {
+    HelpEntry {
         name: "history",
         examples: &[
             ("phabgate history T1234", "who did what, and what of it counts now"),
@@ -202,7 +202,7 @@ const ENTRIES: &[Entry] = &[
         ],
         endings: TASK,
     },
-    Entry {
+    HelpEntry {
         name: "audit",
         examples: &[
             ("phabgate audit", "all deploys on record, and what broke the rules"),
@@ -220,7 +220,7 @@ const ENTRIES: &[Entry] = &[
             CREDENTIALS,
         ],
     },
-    Entry {
+    HelpEntry {
         name: "doctor",
         examples: &[
             ("phabgate doctor", "is all there that a deploy will need"),
@@ -235,7 +235,7 @@ const ENTRIES: &[Entry] = &[
             CREDENTIALS,
         ],
     },
-    Entry {
+    HelpEntry {
         name: "explain",
         examples: &[
             ("phabgate explain", "list all rules"),
@@ -244,7 +244,7 @@ const ENTRIES: &[Entry] = &[
         ],
         endings: &[("0", "done"), ("2", "there is no such rule"), UNWRITTEN],
     },
-    Entry {
+    HelpEntry {
         name: "config",
         examples: &[
             ("phabgate config check", "is it right"),
@@ -252,7 +252,7 @@ const ENTRIES: &[Entry] = &[
         ],
         endings: LOCAL,
     },
-    Entry {
+    HelpEntry {
         name: "config show",
         examples: &[
             ("phabgate config show", "every setting and where it came from"),
@@ -260,12 +260,12 @@ const ENTRIES: &[Entry] = &[
         ],
         endings: LOCAL,
     },
-    Entry {
+    HelpEntry {
         name: "config check",
         examples: &[("phabgate config check --config new.toml", "check a file before it is put in force")],
         endings: LOCAL,
     },
-    Entry {
+    HelpEntry {
         name: "completions",
         examples: &[
             ("phabgate completions bash > /etc/bash_completion.d/phabgate", "for everyone's bash"),
@@ -273,7 +273,7 @@ const ENTRIES: &[Entry] = &[
         ],
         endings: LOCAL,
     },
-    Entry {
+    HelpEntry {
         name: "man",
         examples: &[
             ("phabgate man | man -l -", "read the page of phabgate"),
@@ -285,7 +285,7 @@ const ENTRIES: &[Entry] = &[
 ];
 
 /// What is said of the command line as a whole.
-const WHOLE: Entry = Entry {
+const WHOLE: HelpEntry = HelpEntry {
     name: "",
     examples: &[
         ("phabgate check T1234", "say whether it may be deployed, and what is missing"),
@@ -354,7 +354,7 @@ pub(super) fn under_sudo(name: &str) -> &'static [&'static str] {
 }
 
 /// The entry of a command; that of the command line as a whole where `name` is empty.
-pub(super) fn of(name: &str) -> Option<&'static Entry> {
+pub(super) fn of(name: &str) -> Option<&'static HelpEntry> {
     match name {
         "" => Some(&WHOLE),
         name => ENTRIES.iter().find(|entry| entry.name == name),
@@ -377,7 +377,7 @@ fn dress_below(command: clap::Command, name: &str) -> clap::Command {
     }
 }
 
-impl Entry {
+impl HelpEntry {
     fn text(&self) -> String {
         let heading = Style::new().bold().underline();
         let mut text = format!("{heading}Examples:{heading:#}\n");

@@ -13,7 +13,7 @@ use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::ui::{BAD, FAINT, GOOD, MIND, NAME, Ui, hanging, styled};
 use crate::evidence::{Evidence, Purpose, Visibility, gather};
-use crate::history::{self, Detail, Entry, History, Kind, Tone};
+use crate::history::{self, Detail, Entry, EntryKind, TaskHistory, Tone};
 use crate::ids::{TaskId, TransactionId};
 use crate::rules;
 use crate::text::{columns, inert, shorten};
@@ -55,7 +55,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     }
     let policy = &session.settings.policy;
     let told = history::tell(&evidence, policy, args.show_restricted);
-    let page = Shown {
+    let page = ShownHistory {
         task,
         url: task.url(session.base()),
         title: (!told.hidden).then_some(evidence.task.title.as_str()),
@@ -98,13 +98,13 @@ fn not_visible(task: TaskId, account: &str) -> Failure {
 }
 
 /// What is shown.
-struct Shown<'a> {
+struct ShownHistory<'a> {
     task: TaskId,
     url: String,
     title: Option<&'a str>,
     restricted: bool,
     tag: &'a str,
-    history: &'a History,
+    history: &'a TaskHistory,
     evidence: &'a Evidence,
 }
 
@@ -126,7 +126,7 @@ struct JsonEntry<'a> {
     time: Timestamp,
     transaction: TransactionId,
     url: String,
-    kind: Kind,
+    kind: EntryKind,
     author: String,
     #[serde(rename = "authorPHID")]
     phid: &'a str,
@@ -135,7 +135,7 @@ struct JsonEntry<'a> {
     detail: &'a Detail,
 }
 
-impl Shown<'_> {
+impl ShownHistory<'_> {
     fn json(&self) -> Json<'_> {
         let entries = self.history.entries.iter().map(|entry| JsonEntry {
             time: entry.moment.time,
@@ -231,7 +231,7 @@ mod tests {
     fn page(made: &Made, width: usize) -> String {
         let evidence = made.as_read_by("phabgate", None);
         let told = history::tell(&evidence, &made.policy, false);
-        let shown = Shown {
+        let shown = ShownHistory {
             task: evidence.task.id,
             url: "https://phab.example/T1".into(),
             title: (!told.hidden).then_some(evidence.task.title.as_str()),

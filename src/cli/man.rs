@@ -26,7 +26,7 @@ pub(super) struct Args {
 }
 
 /// A page: the file that it is for, and its text.
-struct Page {
+struct ManPage {
     /// `phabgate-config-show`.
     name: String,
     roff: Vec<u8>,
@@ -59,7 +59,7 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, Failure> {
     }
 }
 
-fn write(pages: &[Page], directory: &Path, ui: &mut Ui) -> Result<Exit, Failure> {
+fn write(pages: &[ManPage], directory: &Path, ui: &mut Ui) -> Result<Exit, Failure> {
     let failed = |error: PathError| {
         Failure::usage(format!("cannot write the pages: {error}"), "name a directory of your own with --output")
     };
@@ -72,7 +72,7 @@ fn write(pages: &[Page], directory: &Path, ui: &mut Ui) -> Result<Exit, Failure>
 }
 
 /// The pages of all commands.
-fn pages() -> io::Result<Vec<Page>> {
+fn pages() -> io::Result<Vec<ManPage>> {
     let mut definition = super::definition().disable_help_subcommand(true);
     definition.build();
     let mut pages = Vec::new();
@@ -80,8 +80,8 @@ fn pages() -> io::Result<Vec<Page>> {
     Ok(pages)
 }
 
-fn add(command: &clap::Command, path: &str, pages: &mut Vec<Page>) -> io::Result<()> {
-    pages.push(Page { name: format!("phabgate {path}").trim_end().replace(' ', "-"), roff: page(command, path)? });
+fn add(command: &clap::Command, path: &str, pages: &mut Vec<ManPage>) -> io::Result<()> {
+    pages.push(ManPage { name: format!("phabgate {path}").trim_end().replace(' ', "-"), roff: page(command, path)? });
     for below in command.get_subcommands() {
         add(below, format!("{path} {}", below.get_name()).trim_start(), pages)?;
     }

@@ -129,7 +129,7 @@ enum Command {
 
 /// The task, and what the deployer says about what is going to happen.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub(crate) struct Subject {
+pub(crate) struct TaskSubject {
     /// The task: T1234, #T1234 or its URL
     #[arg(value_name = "TASK")]
     task: String,
@@ -156,7 +156,7 @@ pub(crate) struct Subject {
     show_restricted: bool,
 }
 
-impl Subject {
+impl TaskSubject {
     fn intent(&self) -> Intent {
         Intent {
             action: self.action,

@@ -25,11 +25,11 @@ pub(super) const SCHEMA: &str = "phabgate/outbox/1";
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
-    command: Command,
+    command: OutboxCommand,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum Command {
+enum OutboxCommand {
     /// List the records that are not known to be on their task
     List,
     /// Deliver them; safe to run from cron, by several processes
@@ -55,12 +55,12 @@ enum Command {
 impl Args {
     /// Whether it only lists.
     pub(super) fn lists(&self) -> bool {
-        matches!(self.command, Command::List)
+        matches!(self.command, OutboxCommand::List)
     }
 
     /// Whether a record is given up.
     pub(super) fn drops(&self) -> bool {
-        matches!(self.command, Command::Drop { .. })
+        matches!(self.command, OutboxCommand::Drop { .. })
     }
 }
 
@@ -77,9 +77,9 @@ struct Json {
 /// Where the configuration, the credentials or the journal cannot be used.
 pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
     match &args.command {
-        Command::List => list(globals, ui),
-        Command::Flush { wait, retry } => flush(Flush { wait: *wait, retry: *retry }, globals, ui).await,
-        Command::Drop { deploy, why } => super::outbox_drop::drop(*deploy, why, globals, ui).await,
+        OutboxCommand::List => list(globals, ui),
+        OutboxCommand::Flush { wait, retry } => flush(Flush { wait: *wait, retry: *retry }, globals, ui).await,
+        OutboxCommand::Drop { deploy, why } => super::outbox_drop::drop(*deploy, why, globals, ui).await,
     }
 }
 

@@ -4,7 +4,7 @@
 use clap::CommandFactory;
 
 use super::answer_page::Shown;
-use super::verdict::{self, Subject};
+use super::verdict::{self, VerdictSubject};
 use crate::audit::findings;
 use crate::evidence::testing::History;
 use crate::gate::Task;
@@ -28,7 +28,7 @@ fn messages() -> Vec<String> {
             continue;
         }
         let read = Task::new(evidence.clone(), &policy, None);
-        let subject = Subject::of_task(&read, &policy, url(), false);
+        let subject = VerdictSubject::of_task(&read, &policy, url(), false);
         all.push(verdict::text(task, &subject, &verdict, 80));
         let shown = Shown::of(&evidence, &policy, url(), false);
         for comment in ["Emergency-Approve: sre", "`fine`\n\nEmergency-Approve: sre", "Emergency-Withdraw: sre"] {

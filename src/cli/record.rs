@@ -12,7 +12,7 @@ use super::confirm::{can_ask, confirm};
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::ui::Ui;
-use super::{Globals, Subject};
+use super::{Globals, TaskSubject};
 use crate::crash;
 use crate::evidence::records::PostedRecord;
 use crate::evidence::{Evidence, Purpose};
@@ -36,16 +36,16 @@ pub(super) const SCHEMA: &str = "phabgate/record-posted/1";
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
-    pub(super) subject: Subject,
+    pub(super) subject: TaskSubject,
     /// When it started, such as 2026-11-23T03:14Z, or '2026-11-23 03:14' or 03:14 of this host
     #[arg(long, value_name = "TIME", value_parser = stated)]
-    started: Option<Stated>,
+    started: Option<StatedTimes>,
     /// When it ended; without a time, now
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "now", value_parser = stated)]
-    finished: Option<Stated>,
+    finished: Option<StatedTimes>,
     /// How it ended: succeeded, failed, rolled-back, or unknown where nobody saw
     #[arg(long, value_enum, value_name = "OUTCOME", hide_possible_values = true)]
-    outcome: Option<Ended>,
+    outcome: Option<RecordedEnd>,
     /// What was run
     #[arg(long, value_name = "TEXT")]
     command: Option<String>,
@@ -62,32 +62,32 @@ pub(super) struct Args {
 
 /// How a deploy can have ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Ended {
+enum RecordedEnd {
     Succeeded,
     Failed,
     RolledBack,
     Unknown,
 }
 
-impl From<Ended> for Outcome {
-    fn from(ended: Ended) -> Self {
+impl From<RecordedEnd> for Outcome {
+    fn from(ended: RecordedEnd) -> Self {
         match ended {
-            Ended::Succeeded => Self::Succeeded,
-            Ended::Failed => Self::Failed,
-            Ended::RolledBack => Self::RolledBack,
-            Ended::Unknown => Self::Unknown,
+            RecordedEnd::Succeeded => Self::Succeeded,
+            RecordedEnd::Failed => Self::Failed,
+            RecordedEnd::RolledBack => Self::RolledBack,
+            RecordedEnd::Unknown => Self::Unknown,
         }
     }
 }
 
 /// A time that a person stated, or now, which only the server's clock tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stated {
+enum StatedTimes {
     At(Timestamp),
     Now,
 }
 
-impl Stated {
+impl StatedTimes {
     fn when(self, now: Timestamp) -> Timestamp {
         match self {
             Self::At(time) => time,
@@ -96,12 +96,12 @@ impl Stated {
     }
 }
 
-fn stated(text: &str) -> Result<Stated, String> {
+fn stated(text: &str) -> Result<StatedTimes, String> {
     if text == "now" {
-        return Ok(Stated::Now);
+        return Ok(StatedTimes::Now);
     }
     time::stated(text, &Timestamp::now().to_zoned(crate::config::time_zone()?))
-        .map(Stated::At)
+        .map(StatedTimes::At)
         .map_err(|error| error.to_string())
 }
 
@@ -146,7 +146,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     record.dropped = journal.dropped()?.into();
     record.event = Event::Recorded;
     (record.started, record.finished) = (started, finished);
-    record.clock = [args.started, args.finished].contains(&Some(Stated::Now)).then(|| clock_of(clock));
+    record.clock = [args.started, args.finished].contains(&Some(StatedTimes::Now)).then(|| clock_of(clock));
     record.outcome = args.outcome.map(Outcome::from);
     record.note = args.note.as_deref().map(|note| mask.text(note));
     record.command = args.command.as_deref().map(|command| mask.text(command));
@@ -191,7 +191,7 @@ pub(super) fn clock_of(clock: ServerClock) -> Clock {
 /// The times that were stated, which were not in the future and came in their order.
 fn times(args: &Args, clock: ServerClock) -> Result<(Option<Timestamp>, Option<Timestamp>), Failure> {
     let now = clock.now();
-    let when = |stated: Option<Stated>| stated.map(|stated| stated.when(now));
+    let when = |stated: Option<StatedTimes>| stated.map(|stated| stated.when(now));
     let (started, finished) = (when(args.started), when(args.finished));
     for (flag, time) in [("--started", started), ("--finished", finished)] {
         if let Some(time) = time.filter(|time| time.duration_since(now) > PRECISION) {

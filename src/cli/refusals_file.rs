@@ -20,7 +20,7 @@ const SCHEMA: &str = "phabgate/server/1";
 const LASTS: SignedDuration = SignedDuration::from_hours(24);
 
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct KeptRefusals {
     schema: String,
     url: Url,
     /// `project.search` refused the constraint `status` then.
@@ -45,7 +45,7 @@ fn file_of(state: &Path, server: &Url) -> PathBuf {
 }
 
 fn read(path: &Path, server: &Url, now: Timestamp) -> bool {
-    let kept = std::fs::read(path).ok().and_then(|text| serde_json::from_slice::<Kept>(&text).ok());
+    let kept = std::fs::read(path).ok().and_then(|text| serde_json::from_slice::<KeptRefusals>(&text).ok());
     kept.is_some_and(|kept| {
         let age = now.duration_since(kept.project_status_refused);
         kept.schema == SCHEMA && kept.url == *server && !age.is_negative() && age < LASTS
@@ -53,7 +53,8 @@ fn read(path: &Path, server: &Url, now: Timestamp) -> bool {
 }
 
 fn write(state: &Path, path: &Path, server: &Url) -> std::io::Result<()> {
-    let kept = Kept { schema: SCHEMA.to_owned(), url: server.clone(), project_status_refused: Timestamp::now() };
+    let kept =
+        KeptRefusals { schema: SCHEMA.to_owned(), url: server.clone(), project_status_refused: Timestamp::now() };
     let mut file = tempfile::NamedTempFile::new_in(state)?;
     file.write_all(&serde_json::to_vec(&kept)?)?;
     file.persist(path)?;

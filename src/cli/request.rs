@@ -17,7 +17,7 @@ use super::exit::{Exit, Failure};
 use super::requested::Requested;
 use super::session::Session;
 use super::ui::Ui;
-use super::verdict::Subject;
+use super::verdict::VerdictSubject;
 use crate::conduit::Task;
 use crate::evidence::restate::one_line;
 use crate::evidence::{Evidence, Purpose, Question, TaskState};
@@ -25,8 +25,8 @@ use crate::gate::deliver::publisher;
 use crate::gate::{self, Assessment};
 use crate::ids::TaskId;
 use crate::policy::{Action, Policy};
-use crate::publish::{Cause, Edit, Known, NotApplied, Patience, Progress, PublishLog, PublishOutcome};
-use crate::request::{self, Plan, PlanError, Wanted};
+use crate::publish::{Cause, Edit, Known, NotApplied, Patience, PublishLog, PublishOutcome, PublishProgress};
+use crate::request::{self, RequestPlan, RequestPlanError, Wanted};
 use crate::rules::Intent;
 
 /// How often the task is read while it is not clear whether it was changed.
@@ -96,7 +96,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         warn_of_overwritten(&before, &after, &plan, task, ui);
         (after, whom)
     };
-    let subject = Subject::of(&after, &session, args.show_restricted);
+    let subject = VerdictSubject::of(&after, &session, args.show_restricted);
     let call = Call::new(task, &subject, whom, &session.settings.contact);
     let requested = Requested {
         task,
@@ -168,10 +168,10 @@ impl RequestFlow<'_> {
     }
 
     /// Reads the task and plans the edit until nobody has to be asked about it any more.
-    async fn agree(&self, wanted: &mut Wanted, yes: bool, ui: &mut Ui) -> Result<(Assessment, Plan), Failure> {
+    async fn agree(&self, wanted: &mut Wanted, yes: bool, ui: &mut Ui) -> Result<(Assessment, RequestPlan), Failure> {
         let policy = &self.session.settings.policy;
         let task = self.question.task;
-        let mut agreed: Option<Plan> = None;
+        let mut agreed: Option<RequestPlan> = None;
         for _ in 0..PLANS {
             let read = self.session.assessor().assess(&self.question, &self.intent()).await;
             let Some(gate::Task { evidence, state, .. }) = read.task() else { return Err(read.refusal().into()) };
@@ -179,7 +179,7 @@ impl RequestFlow<'_> {
             name_deployer(evidence, wanted)?;
             let plan =
                 request::plan(evidence, policy, state, &read.verdict, wanted).map_err(|error| refused(task, &error))?;
-            let same = |agreed: &Plan| (&agreed.changes, &agreed.voids) == (&plan.changes, &plan.voids);
+            let same = |agreed: &RequestPlan| (&agreed.changes, &agreed.voids) == (&plan.changes, &plan.voids);
             if !plan.asks() || yes || agreed.as_ref().is_some_and(same) {
                 return Ok((read, plan));
             }
@@ -203,7 +203,7 @@ impl RequestFlow<'_> {
     }
 
     /// Makes the edit. Whether it was made the task itself shows.
-    async fn make(&self, before: &Assessment, plan: &Plan, ui: &mut Ui) -> Result<(), Failure> {
+    async fn make(&self, before: &Assessment, plan: &RequestPlan, ui: &mut Ui) -> Result<(), Failure> {
         let task = self.question.task;
         let tag = before.evidence().and_then(|evidence| evidence.tag.as_ref()).map(|tag| &tag.phid);
         let mut changes: Vec<(&'static str, Value)> = Vec::new();
@@ -219,7 +219,7 @@ impl RequestFlow<'_> {
         let phid = before.evidence().map(|evidence| evidence.task.phid.clone());
         let mut edit = Edit { task, phid, changes, is_applied };
         let patience = Patience::until(Instant::now() + self.session.settings.http.total).polling(POLL);
-        let mut log = Spoken { task, ui, said: false };
+        let mut log = RequestLog { task, ui, said: false };
         let Ok(outcome) =
             publisher(&self.session.context()).publish(&mut log, &mut edit, Known::Absent, patience).await;
         match outcome {
@@ -241,19 +241,19 @@ impl RequestFlow<'_> {
 }
 
 /// Says what takes time.
-struct Spoken<'a> {
+struct RequestLog<'a> {
     task: TaskId,
     ui: &'a mut Ui,
     said: bool,
 }
 
-impl PublishLog<()> for Spoken<'_> {
+impl PublishLog<()> for RequestLog<'_> {
     type Error = Infallible;
 
-    fn note(&mut self, _: Timestamp, progress: Progress<'_, ()>) -> Result<(), Infallible> {
+    fn note(&mut self, _: Timestamp, progress: PublishProgress<'_, ()>) -> Result<(), Infallible> {
         match progress {
-            Progress::NotSent { why } => self.ui.note(&format!("the change did not arrive: {why}")),
-            Progress::Waiting { why } if !self.said => {
+            PublishProgress::NotSent { why } => self.ui.note(&format!("the change did not arrive: {why}")),
+            PublishProgress::Waiting { why } if !self.said => {
                 self.said = true;
                 self.ui
                     .note(&format!("it is not clear whether the change arrived ({why}); reading {} again", self.task));
@@ -304,14 +304,14 @@ fn name_deployer(evidence: &Evidence, wanted: &mut Wanted) -> Result<(), Failure
     }
 }
 
-fn refused(task: TaskId, error: &PlanError) -> Failure {
+fn refused(task: TaskId, error: &RequestPlanError) -> Failure {
     let hint = match error {
-        PlanError::Overruled { transaction: Some(transaction), .. } => {
+        RequestPlanError::Overruled { transaction: Some(transaction), .. } => {
             format!("edit the comment {task}#{transaction}, or let its author do it")
         }
-        PlanError::Overruled { .. } => format!("edit {task} on the server"),
-        PlanError::NoRoom => format!("write the lines into the description of {task} on the server"),
-        PlanError::Misread(_) => "use other words".to_owned(),
+        RequestPlanError::Overruled { .. } => format!("edit {task} on the server"),
+        RequestPlanError::NoRoom => format!("write the lines into the description of {task} on the server"),
+        RequestPlanError::Misread(_) => "use other words".to_owned(),
     };
     Failure { exit: Exit::Denied, message: error.to_string(), hint: Some(hint) }
 }
@@ -335,7 +335,7 @@ fn not_made(task: TaskId, not: NotApplied, hidden: bool) -> Failure {
 }
 
 /// Says where the edit overwrote what somebody else wrote in the same moment: a description is set as a whole.
-fn warn_of_overwritten(before: &Assessment, after: &Assessment, plan: &Plan, task: TaskId, ui: &mut Ui) {
+fn warn_of_overwritten(before: &Assessment, after: &Assessment, plan: &RequestPlan, task: TaskId, ui: &mut Ui) {
     let (Some(before), Some(after), Some(sent)) = (before.evidence(), after.evidence(), &plan.description) else {
         return;
     };

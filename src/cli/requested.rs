@@ -6,12 +6,12 @@ use serde::Serialize;
 
 use super::call::{self, Call};
 use super::ui::{GOOD, HINT, MIND, NAME, Ui, hanging, styled};
-use super::verdict::{self, Subject};
+use super::verdict::{self, VerdictSubject};
 use crate::evidence::trailers::Key;
 use crate::gate::Invocation;
 use crate::ids::TaskId;
 use crate::policy::Policy;
-use crate::request::Plan;
+use crate::request::RequestPlan;
 use crate::rules::{Decision, Outcome, RuleOutcome, Verdict};
 use crate::text::inert;
 
@@ -24,8 +24,8 @@ const HIDDEN: &str = "(hidden: the task is restricted)";
 /// A request that was carried out.
 pub(super) struct Requested<'a> {
     pub(super) task: TaskId,
-    pub(super) plan: &'a Plan,
-    pub(super) subject: &'a Subject,
+    pub(super) plan: &'a RequestPlan,
+    pub(super) subject: &'a VerdictSubject,
     pub(super) verdict: &'a Verdict,
     pub(super) call: &'a Call<'a>,
     pub(super) policy: &'a Policy,
@@ -152,14 +152,14 @@ impl Requested<'_> {
 }
 
 /// What is about to be changed, before somebody is asked.
-pub(super) fn question(task: TaskId, plan: &Plan, hidden: bool, width: usize) -> String {
+pub(super) fn question(task: TaskId, plan: &RequestPlan, hidden: bool, width: usize) -> String {
     let mut words = hanging("", 0, &format!("{task} states something else already, or approvals rest on it:"), width);
     words.push_str(&changes(plan, None, hidden, width));
     words.push_str(&voids(plan, "will have to be given again", width));
     words
 }
 
-fn changes(plan: &Plan, tag: Option<&str>, hidden: bool, width: usize) -> String {
+fn changes(plan: &RequestPlan, tag: Option<&str>, hidden: bool, width: usize) -> String {
     let mut lines = String::new();
     if let Some(tag) = tag.filter(|_| plan.tag) {
         lines.push_str(&hanging(&line("tag"), COLUMNS, &format!("#{tag} was added"), width));
@@ -184,7 +184,7 @@ fn line(word: &str) -> String {
     format!("  {}{}", styled(GOOD, word), " ".repeat(COLUMNS.saturating_sub(2 + word.len())))
 }
 
-fn voids(plan: &Plan, what: &str, width: usize) -> String {
+fn voids(plan: &RequestPlan, what: &str, width: usize) -> String {
     if plan.voids.is_empty() {
         return String::new();
     }

@@ -13,15 +13,15 @@ use super::result_file::{self, ResultFile};
 use super::said;
 use super::session::Session;
 use super::ui::{NAME, Ui, styled};
-use super::verdict::{self, Subject as Shown};
-use super::{Globals, Subject};
+use super::verdict::{self, VerdictSubject};
+use super::{Globals, TaskSubject};
 use crate::deploy::GATE_FAILED;
 use crate::deploy::identity::Identity;
 use crate::deploy::plan::Plan;
 use crate::deploy::signals::Signals;
 use crate::evidence::Purpose;
 use crate::gate::recording::{author_may_write, rendered, set_command, template};
-use crate::gate::run::Deploy;
+use crate::gate::run::RunDeploy;
 use crate::gate::stranded::take_over;
 use crate::gate::{Assessment, Progress, Refusal, RunProgress, marks};
 use crate::ids::{DeployId, TaskId};
@@ -34,7 +34,7 @@ use crate::time::ServerClock;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
-    pub(super) subject: Subject,
+    pub(super) subject: TaskSubject,
     #[command(flatten)]
     waiting: Waiting,
     /// Show all that would be posted; post and run nothing
@@ -157,7 +157,7 @@ async fn attempt(
             return Err(Stop::Said(why));
         }
     };
-    let shown = Shown::of(&read, &session, intent.show_restricted);
+    let shown = VerdictSubject::of(&read, &session, intent.show_restricted);
     result.ran.verdict = Some(read.verdict.decision.word());
     let Decision::Allowed(clearance) = &read.verdict.decision else {
         let word = read.verdict.decision.word();
@@ -204,7 +204,7 @@ async fn attempt(
     let mut screen = Screen { session: &session, show_restricted: intent.show_restricted, ui };
     let context = session.context();
     let progress = &mut screen;
-    let mut deploy = Deploy { context, journal, owner, marks, question, intent, record, clock, is_open, progress };
+    let mut deploy = RunDeploy { context, journal, owner, marks, question, intent, record, clock, is_open, progress };
     let outcome = deploy.carry_out(&ready, &mut signals, &mut result.ran, clearance).await;
     if session.is_sandbox() {
         // The command's status stands, whatever becomes of what is only shown.
@@ -291,7 +291,7 @@ impl RunProgress for Screen<'_> {
 
     fn stopped(&mut self, assessment: &Assessment) {
         let task = assessment.number;
-        let shown = Shown::of(assessment, self.session, self.show_restricted);
+        let shown = VerdictSubject::of(assessment, self.session, self.show_restricted);
         self.ui.words(&verdict::text(task, &shown, &assessment.verdict, self.ui.width()));
     }
 

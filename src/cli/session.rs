@@ -11,7 +11,7 @@ use url::Url;
 use super::exit::Failure;
 use super::refusals_file;
 use super::ui::Ui;
-use super::{Globals, Subject as SubjectArgs};
+use super::{Globals, TaskSubject};
 use crate::conduit::{Client, Timeouts};
 use crate::config::{self, Caller, Environment, Flags, Getent, Ids, Settings};
 use crate::evidence::{Purpose, Question, bare};
@@ -230,7 +230,7 @@ impl Session {
     }
 
     /// What is asked about a task, and whether who asks is about to deploy.
-    pub(super) fn question(&self, task: TaskId, subject: &SubjectArgs, purpose: Purpose) -> Result<Question, Failure> {
+    pub(super) fn question(&self, task: TaskId, subject: &TaskSubject, purpose: Purpose) -> Result<Question, Failure> {
         let mut attestations = Vec::new();
         for text in &subject.approved_by {
             let malformed =

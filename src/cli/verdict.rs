@@ -22,7 +22,7 @@ pub(super) const SCHEMA: &str = "phabgate/check/1";
 
 /// What is shown beside the verdict.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Subject {
+pub(super) struct VerdictSubject {
     /// The task's page.
     pub(super) url: String,
     /// Its title; `None` where it is restricted or not visible.
@@ -45,7 +45,7 @@ pub(super) struct Subject {
     pub(super) said: Vec<Heard>,
 }
 
-impl Subject {
+impl VerdictSubject {
     /// What is known of a task that was read, or was not; texts of a restricted task only where they may be shown.
     pub(super) fn of(assessment: &Assessment, session: &Session, show_restricted: bool) -> Self {
         let url = assessment.number.url(session.base());
@@ -170,7 +170,7 @@ struct JsonApproval<'a> {
 /// The verdict for programs.
 pub(super) fn json<'a>(
     task: TaskId,
-    subject: &'a Subject,
+    subject: &'a VerdictSubject,
     verdict: &'a Verdict,
     policy: &Policy,
     announcement: Option<&'a str>,
@@ -210,7 +210,7 @@ pub(super) fn json<'a>(
 }
 
 /// The verdict for people, in at most `width` columns.
-pub(super) fn text(task: TaskId, subject: &Subject, verdict: &Verdict, width: usize) -> String {
+pub(super) fn text(task: TaskId, subject: &VerdictSubject, verdict: &Verdict, width: usize) -> String {
     let mut page = header(task, subject, width);
     page.push('\n');
     page.push_str(&rules(&verdict.rules, width));
@@ -228,7 +228,7 @@ pub(super) fn text(task: TaskId, subject: &Subject, verdict: &Verdict, width: us
 }
 
 /// The task, its page, and that it is a drill.
-pub(super) fn header(task: TaskId, subject: &Subject, width: usize) -> String {
+pub(super) fn header(task: TaskId, subject: &VerdictSubject, width: usize) -> String {
     let title = match (&subject.title, subject.restricted) {
         (Some(title), _) => inert(title),
         (None, Some(true)) => "(restricted: its texts are not shown)".to_owned(),
@@ -431,7 +431,7 @@ pub(super) mod tests {
             history.policy.open_spaces = open.iter().map(|space| (*space).to_owned()).collect();
             let policy = &history.policy;
             let task = Task::new(history.evidence(), policy, None);
-            let subject = Subject::of_task(&task, policy, "https://phab.example/T1".into(), false);
+            let subject = VerdictSubject::of_task(&task, policy, "https://phab.example/T1".into(), false);
             let shown = header(TaskId::new(1).unwrap(), &subject, 200);
             anstream::adapter::strip_str(&shown).to_string()
         };

@@ -23,11 +23,11 @@ pub use project::{Project, Projects, Subproject};
 pub use refusals::Refusals;
 pub use route::{Authorities, Proxy, Route};
 pub use task::{Edited, Status, Task};
-pub use told::{Told, ToldChange};
+pub use told::{ReportedChanges, ToldChange};
 pub use transaction::{Change, CommentVersion, Transaction};
 pub use transport::{Client, ClientError, Reply, Timeouts};
 pub use unreached::{BadCertificate, Obstacle, Unreached};
-pub use user::{Account, Role, Whoami};
+pub use user::{Account, AccountRole, Whoami};
 
 use serde_json::{Map, Value};
 

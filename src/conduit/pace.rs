@@ -21,11 +21,11 @@ const LONGEST: Duration = Duration::from_secs(15);
 pub(super) struct AdaptiveConcurrency {
     most: usize,
     permits: Arc<Semaphore>,
-    state: Mutex<State>,
+    state: Mutex<PaceState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct PaceState {
     allowed: usize,
     /// Permits that are out and are not given back.
     owed: usize,
@@ -45,11 +45,11 @@ impl AdaptiveConcurrency {
     /// So many calls at once at most.
     pub(super) fn new(most: usize) -> Self {
         let most = most.max(1);
-        let state = State { allowed: most, owed: 0, good: 0, refused: 0, not_before: None };
+        let state = PaceState { allowed: most, owed: 0, good: 0, refused: 0, not_before: None };
         Self { most, permits: Arc::new(Semaphore::new(most)), state: Mutex::new(state) }
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> std::sync::MutexGuard<'_, PaceState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

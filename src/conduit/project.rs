@@ -103,25 +103,25 @@ impl Projects {
 #[derive(Deserialize)]
 struct Row {
     phid: Phid<ProjectKind>,
-    fields: Fields,
+    fields: ProjectFields,
     attachments: Value,
 }
 
 #[derive(Deserialize)]
-struct Fields {
+struct ProjectFields {
     name: String,
-    policy: Policy,
+    policy: ProjectPolicy,
 }
 
 #[derive(Deserialize)]
-struct Policy {
+struct ProjectPolicy {
     edit: String,
     join: String,
 }
 
 #[derive(Deserialize)]
-struct Members {
-    members: Attached<Listed>,
+struct MembersAttachment {
+    members: Attached<ListedProject>,
 }
 
 #[derive(Deserialize)]
@@ -130,7 +130,7 @@ struct Attached<T> {
 }
 
 #[derive(Deserialize)]
-struct Listed {
+struct ListedProject {
     phid: Phid<User>,
 }
 
@@ -177,16 +177,20 @@ fn map_or_empty_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTree
 
 impl Row {
     fn into_project(self) -> Result<Project, serde_json::Error> {
-        let members =
-            Members::deserialize(&self.attachments)?.members.members.into_iter().map(|row| row.phid).collect();
-        let Fields { name, policy: Policy { edit, join } } = self.fields;
+        let members = MembersAttachment::deserialize(&self.attachments)?
+            .members
+            .members
+            .into_iter()
+            .map(|row| row.phid)
+            .collect();
+        let ProjectFields { name, policy: ProjectPolicy { edit, join } } = self.fields;
         Ok(Project { phid: self.phid, name, members, join, edit, below: Vec::new() })
     }
 
     fn into_subproject(self) -> Result<Subproject, serde_json::Error> {
         let attached = Ancestors::deserialize(&self.attachments)?.ancestors.ancestors;
         let ancestors = attached.into_iter().map(|row| row.phid).collect();
-        let Fields { name, policy: Policy { edit, join } } = self.fields;
+        let ProjectFields { name, policy: ProjectPolicy { edit, join } } = self.fields;
         Ok(Subproject { phid: self.phid, name, ancestors, join, edit })
     }
 }

@@ -71,15 +71,15 @@ impl Task {
 struct Row {
     id: u64,
     phid: Phid<TaskKind>,
-    fields: Fields,
+    fields: TaskFields,
     attachments: Attachments,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Fields {
+struct TaskFields {
     name: String,
-    description: Raw,
+    description: RawText,
     #[serde(rename = "authorPHID")]
     author: Phid<User>,
     #[serde(rename = "ownerPHID")]
@@ -88,7 +88,7 @@ struct Fields {
     // A server without Spaces still says `null`; a missing key would hide that a task is restricted.
     #[serde(rename = "spacePHID", deserialize_with = "nullable")]
     space: Option<Phid<Space>>,
-    policy: Policy,
+    policy: TaskPolicy,
     #[serde(with = "epoch")]
     date_created: Timestamp,
     #[serde(with = "epoch")]
@@ -102,7 +102,7 @@ fn nullable<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<
 }
 
 #[derive(Deserialize)]
-struct Raw {
+struct RawText {
     raw: String,
 }
 
@@ -112,7 +112,7 @@ struct StatusValue {
 }
 
 #[derive(Deserialize)]
-struct Policy {
+struct TaskPolicy {
     view: String,
     interact: Option<String>,
 }
@@ -368,22 +368,22 @@ impl Client {
     pub async fn edit_once(&self, task: TaskId, changes: &[(&str, Value)]) -> Result<Edited, ConduitError> {
         const METHOD: &str = "maniphest.edit";
         #[derive(Deserialize)]
-        struct Made {
-            object: Object,
-            transactions: Vec<Transaction>,
+        struct CreatedTask {
+            object: CreatedObject,
+            transactions: Vec<EditTransaction>,
         }
         #[derive(Deserialize)]
-        struct Object {
+        struct CreatedObject {
             id: u64,
         }
         #[derive(Deserialize)]
-        struct Transaction {
+        struct EditTransaction {
             phid: Phid<Xact>,
         }
         let transactions: Vec<Value> =
             changes.iter().map(|(kind, value)| json!({"type": kind, "value": value})).collect();
         let asked = params(json!({"objectIdentifier": task, "transactions": transactions}));
-        let reply: Reply<Made> = self.call_once(METHOD, &asked).await?;
+        let reply: Reply<CreatedTask> = self.call_once(METHOD, &asked).await?;
         if reply.result.object.id != task.number() {
             return Err(Self::unexpected(METHOD, format!("edited {task} and was told of T{}", reply.result.object.id)));
         }

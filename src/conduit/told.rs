@@ -16,7 +16,7 @@ use crate::ids::{Phid, Project, TaskId, TransactionId, Xact};
 
 /// A transaction as the old method tells it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Told {
+pub struct ReportedChanges {
     /// Its number.
     pub id: TransactionId,
     /// Its PHID.
@@ -138,7 +138,10 @@ impl Client {
     ///
     /// # Errors
     /// Where the server gave no usable answer, or told of another task.
-    pub async fn older_changes(&self, tasks: &[TaskId]) -> Result<BTreeMap<TaskId, Vec<Told>>, ConduitError> {
+    pub async fn older_changes(
+        &self,
+        tasks: &[TaskId],
+    ) -> Result<BTreeMap<TaskId, Vec<ReportedChanges>>, ConduitError> {
         if tasks.is_empty() {
             return Ok(BTreeMap::new());
         }
@@ -154,7 +157,7 @@ impl Client {
         for (task, rows) in by_task {
             let task = task.parse().ok().and_then(TaskId::new).filter(|task| tasks.contains(task));
             let task = task.ok_or_else(|| Self::unexpected(METHOD, "a task that was not asked for"))?;
-            let rows = rows.into_iter().map(|row| Told {
+            let rows = rows.into_iter().map(|row| ReportedChanges {
                 id: TransactionId(row.id),
                 change: row.change(),
                 phid: row.phid,

@@ -104,11 +104,11 @@ pub struct CommentVersion {
     /// This version is a removal; the texts of all versions are blank then.
     pub removed: bool,
     #[serde(rename = "content")]
-    raw: Content,
+    raw: RawContent,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Content {
+struct RawContent {
     raw: String,
 }
 
@@ -120,7 +120,7 @@ impl CommentVersion {
 
     /// A version as tests and tools make it.
     pub fn new(version: u32, author: &str, created: Timestamp, removed: bool, text: &str) -> Self {
-        Self { version, author: author.to_owned(), created, removed, raw: Content { raw: text.to_owned() } }
+        Self { version, author: author.to_owned(), created, removed, raw: RawContent { raw: text.to_owned() } }
     }
 }
 

@@ -237,7 +237,7 @@ impl Client {
         Ok((self.understand(&body, &head).map_err(fail)?, body))
     }
 
-    async fn exchange(&self, method: &str, params: &Map<String, Value>) -> Result<(Vec<u8>, Head), Failure> {
+    async fn exchange(&self, method: &str, params: &Map<String, Value>) -> Result<(Vec<u8>, ResponseHead), Failure> {
         let parameters = CallParameters { token: self.token.as_deref(), params };
         let asked =
             serde_json::to_string(&parameters).map_err(|error| Failure::Broken(self.redact(&error.to_string())))?;
@@ -248,7 +248,7 @@ impl Client {
             Some(door) => door.pass(send).await?,
             None => send.await?,
         };
-        let head = Head::of(response.status().as_u16(), response.headers());
+        let head = ResponseHead::of(response.status().as_u16(), response.headers());
         let length = response.content_length().and_then(|length| usize::try_from(length).ok());
         let mut body = Vec::with_capacity(length.unwrap_or_default().min(LIKELY));
         while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(&error))? {
@@ -268,7 +268,7 @@ impl Client {
         }
     }
 
-    fn understand<T: DeserializeOwned>(&self, body: &[u8], head: &Head) -> Result<Reply<T>, Failure> {
+    fn understand<T: DeserializeOwned>(&self, body: &[u8], head: &ResponseHead) -> Result<Reply<T>, Failure> {
         match head.status {
             429 => return Err(Failure::RateLimited { retry_after: head.retry_after }),
             300..=399 => {
@@ -303,7 +303,7 @@ impl Client {
     }
 
     /// Says what a body is that is not Conduit's JSON.
-    fn describe(&self, body: &[u8], head: &Head) -> String {
+    fn describe(&self, body: &[u8], head: &ResponseHead) -> String {
         let text = String::from_utf8_lossy(&body[..body.len().min(64 << 10)]);
         let lower = text.to_ascii_lowercase();
         let heading = ["title", "h1"].iter().find_map(|tag| {
@@ -379,7 +379,7 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<S
 }
 
 /// What matters of a response's status line and headers.
-struct Head {
+struct ResponseHead {
     status: u16,
     date: Option<Timestamp>,
     retry_after: Option<Duration>,
@@ -387,7 +387,7 @@ struct Head {
     content_type: Option<String>,
 }
 
-impl Head {
+impl ResponseHead {
     fn of(status: u16, headers: &HeaderMap) -> Self {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let date = text(DATE).and_then(|date| jiff::fmt::rfc2822::parse(date).ok()).map(|date| date.timestamp());
@@ -425,8 +425,8 @@ mod tests {
         Client::new(&url, Some(SecretString::from(token.to_owned())), timeouts, &Route::default()).unwrap()
     }
 
-    fn head(status: u16) -> Head {
-        Head { status, date: None, retry_after: None, location: None, content_type: None }
+    fn head(status: u16) -> ResponseHead {
+        ResponseHead { status, date: None, retry_after: None, location: None, content_type: None }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::ids::{Phid, User};
 /// What an account is, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Role {
+pub enum AccountRole {
     /// It can no longer be used.
     Disabled,
     /// Not a person: `bot` in `user.search`, `agent` in `user.whoami`.
@@ -33,19 +33,21 @@ pub struct Account {
     /// Its username, as it is written.
     pub username: String,
     /// Its roles.
-    pub roles: BTreeSet<Role>,
+    pub roles: BTreeSet<AccountRole>,
 }
 
 impl Account {
     /// A person who can act: enabled, activated, no bot and no mailing list.
     pub fn is_enabled_person(&self) -> bool {
-        self.roles.contains(&Role::Activated)
-            && ![Role::Disabled, Role::Bot, Role::List].iter().any(|role| self.roles.contains(role))
+        self.roles.contains(&AccountRole::Activated)
+            && ![AccountRole::Disabled, AccountRole::Bot, AccountRole::List]
+                .iter()
+                .any(|role| self.roles.contains(role))
     }
 
     /// Not a person.
     pub fn is_bot(&self) -> bool {
-        self.roles.contains(&Role::Bot) || self.roles.contains(&Role::List)
+        self.roles.contains(&AccountRole::Bot) || self.roles.contains(&AccountRole::List)
     }
 
     /// Whether a username names this account; Phabricator ignores case.
@@ -57,14 +59,14 @@ impl Account {
 /// Whose token it is.
 pub type Whoami = Account;
 
-fn roles(names: &[String]) -> BTreeSet<Role> {
+fn roles(names: &[String]) -> BTreeSet<AccountRole> {
     names
         .iter()
         .filter_map(|name| match name.as_str() {
-            "disabled" => Some(Role::Disabled),
-            "bot" | "agent" => Some(Role::Bot),
-            "list" => Some(Role::List),
-            "activated" => Some(Role::Activated),
+            "disabled" => Some(AccountRole::Disabled),
+            "bot" | "agent" => Some(AccountRole::Bot),
+            "list" => Some(AccountRole::List),
+            "activated" => Some(AccountRole::Activated),
             _ => None,
         })
         .collect()
@@ -73,11 +75,11 @@ fn roles(names: &[String]) -> BTreeSet<Role> {
 #[derive(Deserialize)]
 struct Row {
     phid: Phid<User>,
-    fields: Fields,
+    fields: UserFields,
 }
 
 #[derive(Deserialize)]
-struct Fields {
+struct UserFields {
     username: String,
     roles: Vec<String>,
 }

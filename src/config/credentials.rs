@@ -304,7 +304,7 @@ fn trimmed(text: &str) -> &str {
 }
 
 /// Whether a file of this mode and owner can be read by nobody else.
-type Judge = fn(mode: u32, owner: u32) -> bool;
+type TokenCheck = fn(mode: u32, owner: u32) -> bool;
 
 fn strict(mode: u32, _owner: u32) -> bool {
     mode & 0o077 == 0
@@ -315,7 +315,7 @@ fn of_systemd(mode: u32, owner: u32) -> bool {
     strict(mode, owner) || (owner == 0 && mode == 0o440)
 }
 
-fn read(path: &Path, environment: &Environment, safe: Judge) -> Result<String, CredentialsError> {
+fn read(path: &Path, environment: &Environment, safe: TokenCheck) -> Result<String, CredentialsError> {
     let refused = |why| CredentialsError::Unsafe { path: path.to_owned(), why };
     let file = safe_path::open(path, environment.trust()).map_err(refused)?;
     let mode = file.mode();
@@ -327,7 +327,7 @@ fn read(path: &Path, environment: &Environment, safe: Judge) -> Result<String, C
 }
 
 /// A file that is not there is no error where the source is optional, whoever could put one there.
-fn optional(path: &Path, environment: &Environment, safe: Judge) -> Result<Option<String>, CredentialsError> {
+fn optional(path: &Path, environment: &Environment, safe: TokenCheck) -> Result<Option<String>, CredentialsError> {
     if path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
         return Ok(None);
     }

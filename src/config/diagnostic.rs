@@ -54,13 +54,13 @@ impl Diagnostic {
 
 /// All that is wrong with one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
+pub struct SettingsReport {
     path: PathBuf,
     text: String,
     diagnostics: Vec<Diagnostic>,
 }
 
-impl Report {
+impl SettingsReport {
     pub(super) fn new(path: &Path, text: &str, diagnostics: Vec<Diagnostic>) -> Self {
         Self { path: path.to_owned(), text: seen(&without_tokens(text)), diagnostics }
     }
@@ -127,7 +127,7 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for SettingsReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.render(false, None))
     }

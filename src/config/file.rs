@@ -12,7 +12,7 @@ use url::Url;
 use super::diagnostic::{Diagnostic, FilePosition};
 use super::reader::{List, Located, Names, Problems, Section, ValueError, listed};
 use super::server::parse_url;
-use super::settings::Proxy;
+use super::settings::ProxySetting;
 use super::values;
 use crate::ids::FindingId;
 use crate::policy::{Action, BelievedRecords, Role};
@@ -51,7 +51,7 @@ pub(super) struct File {
     pub(super) connect: Option<Located<SignedDuration>>,
     pub(super) call: Option<Located<SignedDuration>>,
     pub(super) total: Option<Located<SignedDuration>>,
-    pub(super) proxy: Option<Located<Proxy>>,
+    pub(super) proxy: Option<Located<ProxySetting>>,
     pub(super) accepted: Option<Located<Vec<FileAccepted>>>,
 }
 
@@ -253,8 +253,8 @@ fn accept(text: &str) -> Result<Accept, ValueError> {
     choice(text, &[("verified", Accept::Verified), ("attested", Accept::Attested)])
 }
 
-fn proxy(text: &str) -> Result<Proxy, ValueError> {
-    choice(text, &[("system", Proxy::System), ("off", Proxy::Off)])
+fn proxy(text: &str) -> Result<ProxySetting, ValueError> {
+    choice(text, &[("system", ProxySetting::System), ("off", ProxySetting::Off)])
 }
 
 fn directory(text: &str) -> Result<PathBuf, ValueError> {

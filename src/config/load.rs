@@ -7,9 +7,9 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::diagnostic::Report;
+use super::diagnostic::SettingsReport;
 use super::environment::{Environment, VariableError};
-use super::origin::{Origin, Source};
+use super::origin::{ConfigSource, Origin};
 use super::server::{UrlError, parse_url};
 use super::settings::Settings;
 use super::system_environment::EnvironmentFileError;
@@ -78,7 +78,7 @@ pub enum ConfigError {
     },
     /// The file is wrong.
     #[error("{0}")]
-    Invalid(Box<Report>),
+    Invalid(Box<SettingsReport>),
     /// The URL of a flag or a variable is wrong.
     #[error("{origin}: {error}")]
     Url {
@@ -128,7 +128,7 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Settings, Config
     let given = find(flags, environment)?;
     let built_in = built_in()?;
     let invalid = |path: &Path, text: &str, problems| {
-        let report = Report::new(path, text, problems);
+        let report = SettingsReport::new(path, text, problems);
         match environment.runs_under_sudo() {
             true => ConfigError::Withheld { path: path.to_owned(), at: report.lines() },
             false => ConfigError::Invalid(Box::new(report)),
@@ -138,7 +138,7 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Settings, Config
         Some((path, text)) => Some(file::read(text, false).map_err(|problems| invalid(path, text, problems))?),
         None => None,
     };
-    let source = given.as_ref().map(|(path, text)| Source { path, text });
+    let source = given.as_ref().map(|(path, text)| ConfigSource { path, text });
     let over =
         Overrides { url: url(flags, environment)?, state: environment.absolute("PHABGATE_STATE")?.map(Path::to_owned) };
     let configured = read.as_ref().and_then(|file| file.url.as_ref()).map(|found| found.value.clone());
@@ -158,15 +158,15 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Settings, Config
 /// The settings that a file of this text gives, with no flag and no variable set.
 pub(crate) fn of_text(text: &str) -> Result<Settings, ConfigError> {
     let path = Path::new("config.toml");
-    let invalid = |problems| ConfigError::Invalid(Box::new(Report::new(path, text, problems)));
+    let invalid = |problems| ConfigError::Invalid(Box::new(SettingsReport::new(path, text, problems)));
     let read = file::read(text, false).map_err(invalid)?;
     let home = || Ok((PathBuf::from("/var/lib/phabgate"), Origin::BuiltIn));
-    validate(Some(read), built_in()?, Some(Source { path, text }), Overrides { url: None, state: None }, home)
+    validate(Some(read), built_in()?, Some(ConfigSource { path, text }), Overrides { url: None, state: None }, home)
 }
 
 fn built_in() -> Result<file::File, ConfigError> {
     file::read(builtin::text(), true).map_err(|problems| {
-        let report = Report::new(Path::new("built-in"), builtin::text(), problems);
+        let report = SettingsReport::new(Path::new("built-in"), builtin::text(), problems);
         ConfigError::BuiltIn(report.to_string())
     })
 }

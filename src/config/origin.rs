@@ -66,12 +66,12 @@ pub(super) fn line_of(text: &str, offset: usize) -> usize {
 
 /// A file that was read, as far as origins need it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Source<'a> {
+pub(super) struct ConfigSource<'a> {
     pub(super) path: &'a Path,
     pub(super) text: &'a str,
 }
 
-impl Source<'_> {
+impl ConfigSource<'_> {
     pub(super) fn origin(&self, offset: usize) -> Origin {
         Origin::File { path: self.path.to_owned(), line: line_of(self.text, offset) }
     }

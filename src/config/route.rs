@@ -16,10 +16,10 @@ use crate::conduit::{Authorities, Proxy, Route};
 use crate::safe_path;
 
 /// The route that the environment names. As root the files of certificate authorities are judged as the configuration is.
-pub(super) fn read(environment: &Environment, proxy: settings::Proxy) -> Result<Route, ConfigError> {
+pub(super) fn read(environment: &Environment, proxy: settings::ProxySetting) -> Result<Route, ConfigError> {
     let proxy = match proxy {
-        settings::Proxy::System => named_proxy(environment)?,
-        settings::Proxy::Off => None,
+        settings::ProxySetting::System => named_proxy(environment)?,
+        settings::ProxySetting::Off => None,
     };
     let file = environment.filled("SSL_CERT_FILE").map(PathBuf::from);
     let directories: Vec<PathBuf> =
@@ -70,7 +70,7 @@ mod tests {
     fn route(variables: &[(&str, &str)]) -> Result<Route, ConfigError> {
         let ids = Ids { uid: 1000, euid: 1000, ..Ids::default() };
         let environment = Environment::new(variables.iter().copied(), None, PathBuf::from("/nonexistent"), ids);
-        read(&environment, settings::Proxy::System)
+        read(&environment, settings::ProxySetting::System)
     }
 
     fn proxy(variables: &[(&str, &str)]) -> Option<String> {

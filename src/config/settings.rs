@@ -87,12 +87,12 @@ pub struct Http {
     /// Time for all that one command asks.
     pub total: Duration,
     /// Which proxy to go through; none on loopback, whatever this says.
-    pub proxy: Proxy,
+    pub proxy: ProxySetting,
 }
 
 /// Which proxy to go through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proxy {
+pub enum ProxySetting {
     /// What the environment names.
     System,
     /// None.
@@ -106,7 +106,7 @@ pub struct NoServer;
 
 /// One setting, as `config show` prints it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
+pub struct SettingEntry {
     /// The key as the file writes it.
     pub key: String,
     /// The value as the file writes it; `null` where it is not set.
@@ -125,7 +125,7 @@ impl Settings {
     }
 
     /// All settings, in the order of the template.
-    pub fn entries(&self) -> Vec<Entry> {
+    pub fn entries(&self) -> Vec<SettingEntry> {
         let mut list = List { origins: &self.origins, entries: Vec::new() };
         list.add("url", json!(self.url));
         list.add("state", json!(self.state.display().to_string()));
@@ -143,7 +143,7 @@ impl Settings {
         list.add("http.connect", span(self.http.connect));
         list.add("http.call", span(self.http.call));
         list.add("http.total", span(self.http.total));
-        list.add("http.proxy", json!(if self.http.proxy == Proxy::System { "system" } else { "off" }));
+        list.add("http.proxy", json!(if self.http.proxy == ProxySetting::System { "system" } else { "off" }));
         let accepted =
             self.accepted.iter().map(|it| json!({"finding": it.finding.to_string(), "why": it.why})).collect();
         list.add("audit.accepted", Value::Array(accepted));
@@ -193,12 +193,12 @@ impl Settings {
 
 struct List<'a> {
     origins: &'a Origins,
-    entries: Vec<Entry>,
+    entries: Vec<SettingEntry>,
 }
 
 impl List<'_> {
     fn add(&mut self, key: &str, value: Value) {
-        self.entries.push(Entry { key: key.to_owned(), value, origin: self.origins.of(key).clone() });
+        self.entries.push(SettingEntry { key: key.to_owned(), value, origin: self.origins.of(key).clone() });
     }
 }
 

@@ -10,10 +10,10 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use url::Url;
 
-use super::diagnostic::{Diagnostic, FilePosition, Report};
+use super::diagnostic::{Diagnostic, FilePosition, SettingsReport};
 use super::file::{Accept, File, FileAccepted, FileReason, FileTeam};
 use super::load::ConfigError;
-use super::origin::{Origin, Origins, Source};
+use super::origin::{ConfigSource, Origin, Origins};
 use super::reader::{List, Located, Names, Problems, listed};
 use super::server::is_loopback;
 use super::settings::{Accepted, Contact, Http, RecordSettings, Settings};
@@ -38,7 +38,7 @@ pub(super) struct Overrides {
 pub(super) fn validate(
     file: Option<File>,
     built_in: File,
-    source: Option<Source<'_>>,
+    source: Option<ConfigSource<'_>>,
     over: Overrides,
     home: impl FnOnce() -> Result<(PathBuf, Origin), ConfigError>,
 ) -> Result<Settings, ConfigError> {
@@ -49,13 +49,13 @@ pub(super) fn validate(
         return Ok(Settings { origins: merge.origins, ..settings });
     }
     match source {
-        Some(source) => Err(ConfigError::Invalid(Box::new(Report::new(source.path, source.text, problems)))),
+        Some(source) => Err(ConfigError::Invalid(Box::new(SettingsReport::new(source.path, source.text, problems)))),
         None => Err(ConfigError::BuiltIn(problems.iter().map(|problem| problem.message.as_str()).collect())),
     }
 }
 
 struct PolicyMerge<'a> {
-    source: Option<Source<'a>>,
+    source: Option<ConfigSource<'a>>,
     origins: Origins,
     problems: Problems,
 }
@@ -179,7 +179,7 @@ impl PolicyMerge<'_> {
         let teams_place = teams.place.clone();
         words::collisions(&teams.value, &reasons.value, &self.problems);
         let teams = self.teams(teams);
-        let known = Known { teams: &teams, place: &teams_place };
+        let known = KnownTeams { teams: &teams, place: &teams_place };
 
         self.names(&known, &required);
         self.require_approver(&known, &required, "every deploy needs these teams");
@@ -260,7 +260,7 @@ impl PolicyMerge<'_> {
         }
     }
 
-    fn reasons(&mut self, known: &Known<'_>, found: Located<Vec<FileReason>>) -> Vec<Reason> {
+    fn reasons(&mut self, known: &KnownTeams<'_>, found: Located<Vec<FileReason>>) -> Vec<Reason> {
         if found.value.is_empty() {
             let diagnostic = Diagnostic::new(&found.place, "names no reason: no task could ever have one that counts");
             self.problems.add(diagnostic.help("add [policy.reasons.KEY], or take the table away"));
@@ -281,7 +281,7 @@ impl PolicyMerge<'_> {
     }
 
     /// Every team that is named must exist.
-    fn names(&self, known: &Known<'_>, named: &List<String>) {
+    fn names(&self, known: &KnownTeams<'_>, named: &List<String>) {
         for found in named.value.iter().filter(|found| known.role(&found.value).is_none()) {
             let keys = known.keys();
             let help = match diagnostic::near(&found.value, keys.iter().copied()) {
@@ -299,7 +299,7 @@ impl PolicyMerge<'_> {
     }
 
     /// A list that no team of has to approve would let anybody through.
-    fn require_approver(&self, known: &Known<'_>, named: &List<String>, what: &str) {
+    fn require_approver(&self, known: &KnownTeams<'_>, named: &List<String>, what: &str) {
         let all_known = named.value.iter().all(|found| known.role(&found.value).is_some());
         let approving = named.value.iter().any(|found| known.role(&found.value) == Some(Role::Approve));
         if all_known && !approving {
@@ -336,12 +336,12 @@ impl PolicyMerge<'_> {
 }
 
 /// The teams that there are, for those who name them.
-struct Known<'a> {
+struct KnownTeams<'a> {
     teams: &'a [Team],
     place: &'a FilePosition,
 }
 
-impl Known<'_> {
+impl KnownTeams<'_> {
     fn role(&self, key: &str) -> Option<Role> {
         self.teams.iter().find(|team| team.key == key).map(|team| team.role)
     }

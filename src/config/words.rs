@@ -8,7 +8,7 @@ use super::reader::{Located, Problems};
 use crate::policy::normalized;
 
 /// A word, where it stands, and whose it is.
-struct Word<'a> {
+struct WordEntry<'a> {
     text: &'a Located<String>,
     owner: &'a str,
     /// Whether it is the hashtag of the team's project.
@@ -26,8 +26,8 @@ pub(super) fn collisions(teams: &[FileTeam], reasons: &[FileReason], problems: &
         let aliases = team.aliases.iter().flat_map(|aliases| &aliases.value);
         let texts = [Some(&team.key), team.title.as_ref()].into_iter().flatten().chain(aliases);
         let project = team.project.as_ref().map(|project| project.value.as_str());
-        words.extend(texts.map(|text| Word { text, owner, hashtag: false, project }));
-        words.extend(team.project.iter().map(|text| Word { text, owner, hashtag: true, project }));
+        words.extend(texts.map(|text| WordEntry { text, owner, hashtag: false, project }));
+        words.extend(team.project.iter().map(|text| WordEntry { text, owner, hashtag: true, project }));
     }
     among("teams", words, problems);
     let mut words = Vec::new();
@@ -35,16 +35,16 @@ pub(super) fn collisions(teams: &[FileTeam], reasons: &[FileReason], problems: &
         let owner = reason.key.value.as_str();
         let aliases = reason.aliases.iter().flat_map(|aliases| &aliases.value);
         let texts = [Some(&reason.key), reason.title.as_ref()].into_iter().flatten().chain(aliases);
-        words.extend(texts.map(|text| Word { text, owner, hashtag: false, project: None }));
+        words.extend(texts.map(|text| WordEntry { text, owner, hashtag: false, project: None }));
     }
     among("reasons", words, problems);
 }
 
-fn among(kind: &str, words: Vec<Word<'_>>, problems: &Problems) {
-    let mut seen: BTreeMap<String, Vec<Word<'_>>> = BTreeMap::new();
+fn among(kind: &str, words: Vec<WordEntry<'_>>, problems: &Problems) {
+    let mut seen: BTreeMap<String, Vec<WordEntry<'_>>> = BTreeMap::new();
     for new in words {
         let same = seen.entry(normalized(&new.text.value)).or_default();
-        let one_project = |old: &Word<'_>| (old.hashtag || new.hashtag) && old.project == new.project;
+        let one_project = |old: &WordEntry<'_>| (old.hashtag || new.hashtag) && old.project == new.project;
         if let Some(old) = same.iter().find(|old| old.owner != new.owner && !one_project(old)) {
             let message = format!("the {kind} `{}` and `{}` share the word `{}`", old.owner, new.owner, new.text.value);
             let help = "give each its own: case, spaces and hyphens make no difference".to_owned();

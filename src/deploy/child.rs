@@ -120,12 +120,12 @@ pub async fn run(ready: &Ready, signals: &mut Signals, hooks: &mut impl Hooks) -
     let terminal = File::open("/dev/tty").is_ok();
     loop {
         match changed(pid) {
-            Ok(Some(Change::Ended(status))) => return Ok(status),
+            Ok(Some(StateChange::Ended(status))) => return Ok(status),
             // Without a terminal no shell waits, and nobody would think of resuming the gate besides the child.
-            Ok(Some(Change::Stopped)) if terminal => {
+            Ok(Some(StateChange::Stopped)) if terminal => {
                 let _ = kill_process(getpid(), Signal::STOP);
             }
-            Ok(Some(Change::Stopped)) => {}
+            Ok(Some(StateChange::Stopped)) => {}
             Ok(None) => wait(&mut changes, &mut job, signals, pid, hooks).await,
             Err(error) => return Err(lost(&child, error)),
         }
@@ -157,12 +157,12 @@ async fn wait(
 }
 
 /// What waitpid(2) can tell of a child.
-enum Change {
+enum StateChange {
     Ended(ExitStatus),
     Stopped,
 }
 
-fn changed(pid: Pid) -> Result<Option<Change>, Errno> {
+fn changed(pid: Pid) -> Result<Option<StateChange>, Errno> {
     loop {
         match waitpid(Some(pid), WaitOptions::NOHANG | WaitOptions::UNTRACED) {
             Ok(None) => return Ok(None),
@@ -177,10 +177,10 @@ fn changed(pid: Pid) -> Result<Option<Change>, Errno> {
     }
 }
 
-fn change(status: WaitStatus) -> Option<Change> {
+fn change(status: WaitStatus) -> Option<StateChange> {
     let code = status.exit_status().map(ExitStatus::Code);
     let ended = code.or_else(|| status.terminating_signal().map(ExitStatus::Signal));
-    ended.map(Change::Ended).or_else(|| status.stopped().then_some(Change::Stopped))
+    ended.map(StateChange::Ended).or_else(|| status.stopped().then_some(StateChange::Stopped))
 }
 
 /// The child is not waited for yet, so its id is its own and the signal reaches nobody else.

@@ -218,7 +218,7 @@ fn recorders(remote: &Remote, policy: &Policy) -> Vec<RuleOutcome> {
             format!("the server knows no account {}", inert(name)),
             "correct `policy.recorders`: whoever takes that name could write records",
         ),
-        Some(account) if account.roles.contains(&crate::conduit::Role::Disabled) => warn(
+        Some(account) if account.roles.contains(&crate::conduit::AccountRole::Disabled) => warn(
             "recorders",
             format!("the account {} is disabled", inert(name)),
             "take it out of `policy.recorders` once its records are no longer audited",

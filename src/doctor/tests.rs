@@ -1,7 +1,7 @@
 //! Each check, well and broken in each way.
 
 use super::*;
-use crate::conduit::{Failure, Role as AccountRole};
+use crate::conduit::{AccountRole, Failure};
 use crate::evidence::testing::{History, person, project};
 use crate::ids::Phid;
 use crate::policy::testing::built_in;
@@ -84,13 +84,13 @@ fn all_is_well() {
 }
 
 /// What is broken, which check tells of it, and how.
-type Case = (&'static str, Outcome, fn(&mut Local, &mut Remote, &mut Policy));
+type DoctorCase = (&'static str, Outcome, fn(&mut Local, &mut Remote, &mut Policy));
 
 #[test]
 fn each_fault_is_told_by_its_check_alone_and_says_what_to_do() {
     use Outcome::{Fail, Unknown, Warn};
 
-    let cases: Vec<Case> = vec![
+    let cases: Vec<DoctorCase> = vec![
         ("journal", Fail, |local, _, _| local.journal = Err("cannot create the state directory".into())),
         ("outbox", Warn, |local, _, _| local.journal = Ok(2)),
         ("token", Fail, |_, remote, _| {

@@ -14,7 +14,8 @@ use super::merge::{Contradiction, merge, name_fields};
 use super::timeline::{Timeline, field_text};
 use super::{Attestation, Evidence, Purpose, Tag, deployer, records, task_state};
 use crate::conduit::{
-    Account, Change, Client, ConduitError, Failure, Project, Reply, Status, Subproject, Task, Told, Transaction,
+    Account, Change, Client, ConduitError, Failure, Project, Reply, ReportedChanges, Status, Subproject, Task,
+    Transaction,
 };
 use crate::ids::{Phid, Project as ProjectKind, TaskId, User};
 use crate::policy::Policy;
@@ -303,7 +304,7 @@ async fn told(
     task: &Task,
     history: &Timeline,
     field: Option<&str>,
-) -> Result<Option<Vec<Told>>, ConduitError> {
+) -> Result<Option<Vec<ReportedChanges>>, ConduitError> {
     if !history.untold(task, field).any() {
         return Ok(None);
     }

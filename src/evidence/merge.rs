@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::timeline::field_text;
-use crate::conduit::{Change, Task, Told, ToldChange, Transaction};
+use crate::conduit::{Change, ReportedChanges, Task, ToldChange, Transaction};
 
 /// The two ways to read a history contradict each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -20,7 +20,7 @@ pub(crate) struct Contradiction;
 ///
 /// # Errors
 /// Where the two cannot be of the same task as it was read.
-pub(crate) fn merge(history: &mut [Transaction], told: &[Told]) -> Result<(), Contradiction> {
+pub(crate) fn merge(history: &mut [Transaction], told: &[ReportedChanges]) -> Result<(), Contradiction> {
     let by_phid: BTreeMap<_, _> = told.iter().map(|row| (&row.phid, row)).collect();
     let shown: BTreeSet<_> = history.iter().map(|row| row.phid.clone()).collect();
     let last = history.iter().map(|row| row.id).max();
@@ -110,7 +110,7 @@ mod tests {
     const FIELD: &str = "custom.emergency.reason";
 
     /// What a server tells of a history, and what it leaves null.
-    fn server(history: &History, names: bool) -> (Vec<Transaction>, Vec<Told>) {
+    fn server(history: &History, names: bool) -> (Vec<Transaction>, Vec<ReportedChanges>) {
         let whole = history.timeline().into_transactions();
         let mut projects: Vec<crate::ids::Phid<crate::ids::Project>> = Vec::new();
         let told = whole.iter().map(|row| {
@@ -126,7 +126,7 @@ mod tests {
                 }
                 _ => ToldChange::Other,
             };
-            Told { id: row.id, phid: row.phid.clone(), author: row.author.clone(), change }
+            ReportedChanges { id: row.id, phid: row.phid.clone(), author: row.author.clone(), change }
         });
         let told = told.collect();
         let null = |mut row: Transaction| {
@@ -165,7 +165,7 @@ mod tests {
     fn two_histories_that_contradict_each_other_are_none() {
         let history = changed();
         let (rows, told) = server(&history, true);
-        type Spoil = fn(&mut Vec<Transaction>, &mut Vec<Told>);
+        type Spoil = fn(&mut Vec<Transaction>, &mut Vec<ReportedChanges>);
         let spoiled: [Spoil; 3] = [
             |rows, _| rows.retain(|row| row.id != TransactionId(4)),
             |_, told| told[3].id = TransactionId(99),

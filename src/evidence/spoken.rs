@@ -4,7 +4,7 @@
 //! Remarkup shows it takes its time. Not responsible for whether it counts ([`super::task_state`]), nor for what a near miss
 //! reads as.
 
-use super::near_miss::{Candidate, candidates, lone_approval};
+use super::near_miss::{NearCandidate, candidates, lone_approval};
 use super::trailers::{self, Key};
 
 /// What a text says that may be an answer.
@@ -16,7 +16,7 @@ pub(super) struct Spoken {
     /// The line and the value of an approval that is all that the text says, and missed by its form alone.
     pub(super) lone_approval: Option<(String, String)>,
     /// The lines that may be near misses.
-    pub(super) candidates: Vec<Candidate>,
+    pub(super) candidates: Vec<NearCandidate>,
 }
 
 impl Spoken {

@@ -275,13 +275,13 @@ pub(super) fn answers(timeline: &Timeline, policy: &Policy, as_of: Option<AsOf>)
 
 /// What a version says for one kind of answer.
 #[derive(Debug, Clone, Copy)]
-struct Said<'a> {
+struct SaidAnswer<'a> {
     value: &'a str,
     /// The line, where it is no trailer by the letter.
     near: Option<&'a str>,
 }
 
-impl<'a> Said<'a> {
+impl<'a> SaidAnswer<'a> {
     fn of(kind: AnswerKind, spoken: &'a Spoken, policy: &Policy) -> Option<Self> {
         let by_the_letter = |value| Self { value, near: None };
         match kind {
@@ -312,9 +312,9 @@ fn said<'a>(
     kind: AnswerKind,
     policy: &Policy,
     may_not_count: impl Fn(&CommentVersion) -> bool,
-) -> Option<(&'a CommentVersion, Said<'a>)> {
+) -> Option<(&'a CommentVersion, SaidAnswer<'a>)> {
     let mut versions = comment.versions().iter().zip(comment.spoken());
-    let of = |spoken: &'a Spoken| Said::of(kind, spoken, policy);
+    let of = |spoken: &'a Spoken| SaidAnswer::of(kind, spoken, policy);
     let (newest, found) = loop {
         let (version, spoken) = versions.next()?;
         match of(spoken) {

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::timeline::{AsOf, Timeline};
 use super::{Attestation, Candidate, Evidence, Purpose, Question, Tag, deployer};
-use crate::conduit::{Account, Change, CommentVersion, Project, Role, Task, Transaction};
+use crate::conduit::{Account, AccountRole, Change, CommentVersion, Project, Task, Transaction};
 use crate::ids::{DeployId, Phid, Project as ProjectKind, TaskId, TransactionId, User};
 use crate::policy::Policy;
 use crate::policy::testing::built_in;
@@ -72,7 +72,7 @@ pub(crate) struct History {
     now: i64,
     pub(crate) policy: Policy,
     pub(crate) task: Task,
-    pub(crate) roles: BTreeMap<String, Vec<Role>>,
+    pub(crate) roles: BTreeMap<String, Vec<AccountRole>>,
     pub(crate) members: BTreeMap<&'static str, Vec<&'static str>>,
     pub(crate) join: &'static str,
     pub(crate) candidates: Vec<(String, DeployerSource)>,
@@ -117,9 +117,9 @@ impl History {
             owner: "phabgate",
             deployers: Vec::new(),
         };
-        history.roles.insert("robot".into(), vec![Role::Bot, Role::Activated]);
-        history.roles.insert("phabgate".into(), vec![Role::Bot, Role::Activated]);
-        history.roles.insert("gone".into(), vec![Role::Disabled]);
+        history.roles.insert("robot".into(), vec![AccountRole::Bot, AccountRole::Activated]);
+        history.roles.insert("phabgate".into(), vec![AccountRole::Bot, AccountRole::Activated]);
+        history.roles.insert("gone".into(), vec![AccountRole::Disabled]);
         history.push(author, 0, Change::Other);
         history
     }
@@ -255,7 +255,7 @@ impl History {
     }
 
     pub(crate) fn account(&self, name: &str) -> Account {
-        let roles = self.roles.get(name).cloned().unwrap_or_else(|| vec![Role::Activated]);
+        let roles = self.roles.get(name).cloned().unwrap_or_else(|| vec![AccountRole::Activated]);
         Account { phid: person(name), username: name.to_owned(), roles: roles.into_iter().collect() }
     }
 

@@ -16,7 +16,7 @@ use crate::evidence::records::is_believable;
 use crate::ids::{DeployId, TaskId, TransactionId};
 use crate::journal::{Journal, JournalError, LockWait, OutboxLock, Phase};
 use crate::publish::record::{RecordLog, comment, known};
-use crate::publish::{Cause, Patience, Placed, Progress, PublishLog, PublishOutcome, Publisher};
+use crate::publish::{Cause, Patience, Placed, PublishLog, PublishOutcome, PublishProgress, Publisher};
 use crate::record::Event;
 use crate::text::inert;
 
@@ -93,7 +93,7 @@ async fn deliver_one(
         }
     };
     let record = RecordLog { journal, lock: &lock, deploy, event, author: &owner.phid };
-    let mut log = Spoken { record, task, saying: progress };
+    let mut log = DeliveryLog { record, task, saying: progress };
     let outcome = publisher(context).publish(&mut log, &mut comment, known(&due), patience).await?;
     drop(lock);
     Ok(match outcome {
@@ -121,24 +121,24 @@ pub fn publisher(context: &Context<'_>) -> Publisher {
 }
 
 /// Journals each step of a record, and says where it has to be sent again.
-pub struct Spoken<'a, P> {
+pub struct DeliveryLog<'a, P> {
     pub(super) record: RecordLog<'a>,
     pub(super) task: TaskId,
     pub(super) saying: &'a mut P,
 }
 
-impl<P: Saying> PublishLog<Placed> for Spoken<'_, P> {
+impl<P: Saying> PublishLog<Placed> for DeliveryLog<'_, P> {
     type Error = JournalError;
 
     fn is_due(&mut self) -> Result<bool, JournalError> {
         self.record.is_due()
     }
 
-    fn note(&mut self, at: Timestamp, step: Progress<'_, Placed>) -> Result<(), JournalError> {
+    fn note(&mut self, at: Timestamp, step: PublishProgress<'_, Placed>) -> Result<(), JournalError> {
         let (task, word) = (self.task, self.record.event.word());
         match step {
-            Progress::NotSent { why } => self.saying.note(&format!("{task}: `{word}` did not arrive: {why}")),
-            Progress::Missing { .. } => self.saying.note(&format!("{task}: `{word}` is surely not on the task")),
+            PublishProgress::NotSent { why } => self.saying.note(&format!("{task}: `{word}` did not arrive: {why}")),
+            PublishProgress::Missing { .. } => self.saying.note(&format!("{task}: `{word}` is surely not on the task")),
             _ => {}
         }
         self.record.note(at, step)

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::announced::Announced;
-use super::deliver::{Delivered, Spoken, deliver, lock, publisher, say_delivered, say_refused};
+use super::deliver::{Delivered, DeliveryLog, deliver, lock, publisher, say_delivered, say_refused};
 use super::ran::{Child, Ran};
 use super::recording::{identity, rendered};
 use super::stranded::is_replaced;
@@ -42,7 +42,7 @@ const SHOWN_COMMAND: usize = 200;
 const FINISH: Duration = Duration::from_secs(30);
 
 /// A deploy that was cleared, from the intent to the last record.
-pub struct Deploy<'a, P> {
+pub struct RunDeploy<'a, P> {
     /// What it works with.
     pub context: Context<'a>,
     /// The journal of this host.
@@ -72,7 +72,7 @@ enum Confirmed {
     Stop(Box<Assessment>),
 }
 
-impl<P: RunProgress> Deploy<'_, P> {
+impl<P: RunProgress> RunDeploy<'_, P> {
     /// Takes all steps. Needs a clearance, so that nothing gets here without one.
     ///
     /// # Errors
@@ -216,7 +216,7 @@ impl<P: RunProgress> Deploy<'_, P> {
     ) -> Result<Option<String>, Refusal> {
         let (deploy, task, event) = (self.record.deploy, self.record.task, Event::Started);
         let record = RecordLog { journal: &mut self.journal, lock: held, deploy, event, author: &self.owner.phid };
-        let mut log = Spoken { record, task, saying: self.progress };
+        let mut log = DeliveryLog { record, task, saying: self.progress };
         let patience = Patience::until(deadline).polling(POLL);
         match publisher(&self.context).publish(&mut log, announced, known(due), patience).await? {
             PublishOutcome::Confirmed(Placed { transaction, .. }) => {

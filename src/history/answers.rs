@@ -2,7 +2,7 @@
 //!
 //! Responsible for the words for what the policy decided. Not responsible for that decision (see [`crate::policy`]).
 
-use super::{Detail, Entry, Kind, Teller, Tone};
+use super::{Detail, Entry, EntryKind, Teller, Tone};
 use crate::evidence::trailers::{self, Key, Teams};
 use crate::evidence::{Answer, AnswerKind};
 use crate::ids::TransactionId;
@@ -175,11 +175,11 @@ impl Teller<'_> {
 /// What stands in the way of an answer that is not the latest of its author for its team.
 const SUPERSEDED: &str = "a later word of theirs for this team stands alone";
 
-fn kind(answer: AnswerKind) -> Kind {
+fn kind(answer: AnswerKind) -> EntryKind {
     match answer {
-        AnswerKind::Approve => Kind::Approve,
-        AnswerKind::Withdraw => Kind::Withdraw,
-        AnswerKind::Reject => Kind::Reject,
+        AnswerKind::Approve => EntryKind::Approve,
+        AnswerKind::Withdraw => EntryKind::Withdraw,
+        AnswerKind::Reject => EntryKind::Reject,
     }
 }
 

@@ -4,7 +4,7 @@
 //! counts.
 
 use super::answers::ANSWERS;
-use super::{Detail, Entry, Kind, Teller, Tone, clipped};
+use super::{Detail, Entry, EntryKind, Teller, Tone, clipped};
 use crate::conduit::CommentVersion;
 use crate::evidence::timeline::{Comment, Tie};
 use crate::evidence::trailers::{self, Key};
@@ -66,7 +66,7 @@ impl Teller<'_> {
         Entry {
             moment: self.evidence.timeline.moment_of_version(comment.transaction, version, tie),
             author: version.author.clone(),
-            kind: Kind::Edited,
+            kind: EntryKind::Edited,
             tone: Tone::Plain,
             words: String::new(),
             detail: Detail::default(),
@@ -96,7 +96,7 @@ impl Teller<'_> {
             whole => (Tone::Bad, whole.join("; ")),
         };
         let words = format!("edited {}: {what}", self.whose(comment, &version.author));
-        Some(Entry { kind: Kind::Edited, tone, words, ..base.clone() })
+        Some(Entry { kind: EntryKind::Edited, tone, words, ..base.clone() })
     }
 
     fn change(&self, key: Key, before: Option<&str>, after: Option<&str>) -> Option<String> {
@@ -129,7 +129,7 @@ impl Teller<'_> {
         }
         let detail = Detail { trailer: Some(Key::Followup.name()), value: self.open(value), ..Detail::default() };
         let words = format!("named the follow-up: {}", self.quote(value));
-        Some(Entry { kind: Kind::FollowUp, tone: Tone::Plain, words, detail, ..base.clone() })
+        Some(Entry { kind: EntryKind::FollowUp, tone: Tone::Plain, words, detail, ..base.clone() })
     }
 
     /// Comments that are gone.
@@ -145,7 +145,7 @@ impl Teller<'_> {
             Entry {
                 moment: gone.removed,
                 author: gone.by.clone(),
-                kind: Kind::Removed,
+                kind: EntryKind::Removed,
                 tone: Tone::Bad,
                 words,
                 detail: Detail::default(),

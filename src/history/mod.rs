@@ -27,7 +27,7 @@ use crate::rules::{self, Intent, StandingWord, Verdict};
 /// What an entry tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum EntryKind {
     /// The task was made.
     Created,
     /// The tag came or went.
@@ -58,7 +58,7 @@ pub enum Kind {
     Said,
 }
 
-impl Kind {
+impl EntryKind {
     /// The word for it.
     pub fn word(self) -> &'static str {
         match self {
@@ -106,7 +106,7 @@ pub struct Entry {
     /// Who did it, a PHID.
     pub author: String,
     /// What it tells of.
-    pub kind: Kind,
+    pub kind: EntryKind,
     /// How it bears on the deploy.
     pub tone: Tone,
     /// What happened, in words. They can quote the task: make them inert before showing them.
@@ -152,7 +152,7 @@ pub struct Detail {
 
 /// A task's story.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct History {
+pub struct TaskHistory {
     /// What happened, oldest first.
     pub entries: Vec<Entry>,
     /// It ever carried the tag, or something on it was meant for the gate.
@@ -166,7 +166,7 @@ pub struct History {
 /// Tells the story of a task. Texts of a restricted task are left out unless `show_restricted`.
 ///
 /// What counts is what `check` says of the same evidence.
-pub fn tell(evidence: &Evidence, policy: &Policy, show_restricted: bool) -> History {
+pub fn tell(evidence: &Evidence, policy: &Policy, show_restricted: bool) -> TaskHistory {
     let intent = Intent { show_restricted, ..Intent::default() };
     let hindsight = in_hindsight(evidence.clone(), policy);
     let task_state = TaskState::derive(&hindsight, policy, None);
@@ -192,9 +192,9 @@ pub fn tell(evidence: &Evidence, policy: &Policy, show_restricted: bool) -> Hist
     entries.extend(teller.near_misses());
     entries.extend(teller.said());
     entries.sort_by_key(|entry| entry.moment.position);
-    History {
+    TaskHistory {
         emergency: entries.iter().any(|entry| entry.kind.is_emergency()),
-        tagged: entries.iter().any(|entry| entry.kind == Kind::Tag),
+        tagged: entries.iter().any(|entry| entry.kind == EntryKind::Tag),
         entries,
         hidden: teller.hide,
     }
@@ -283,7 +283,7 @@ impl Teller<'_> {
             detail: Detail::default(),
         };
         if let Some(first) = timeline.transactions().first() {
-            let mut created = entry(first, Kind::Created, Tone::Plain, "created the task".to_owned());
+            let mut created = entry(first, EntryKind::Created, Tone::Plain, "created the task".to_owned());
             created.author = self.evidence.task.author.as_str().to_owned();
             created.moment.time = self.evidence.task.created;
             entries.push(created);
@@ -306,7 +306,7 @@ impl Teller<'_> {
                             false => (Tone::Plain, "it was an emergency already"),
                         };
                         let words = format!("added {}: {rest}", which(project));
-                        entries.push(entry(transaction, Kind::Tag, tone, words));
+                        entries.push(entry(transaction, EntryKind::Tag, tone, words));
                     }
                     for project in removed.iter().filter(|project| tag.family.contains(project)) {
                         carried.remove(project);
@@ -315,7 +315,7 @@ impl Teller<'_> {
                             false => (Tone::Mind, "another tag still makes it an emergency"),
                         };
                         let words = format!("removed {}: {rest}", which(project));
-                        entries.push(entry(transaction, Kind::Tag, tone, words));
+                        entries.push(entry(transaction, EntryKind::Tag, tone, words));
                     }
                 }
                 Change::Status { old, new } => {
@@ -325,7 +325,7 @@ impl Teller<'_> {
                         (true, false) => format!("opened the task again ({new})"),
                         _ => continue,
                     };
-                    entries.push(entry(transaction, Kind::Status, Tone::Plain, words));
+                    entries.push(entry(transaction, EntryKind::Status, Tone::Plain, words));
                 }
                 _ => {}
             }

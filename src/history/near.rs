@@ -2,7 +2,7 @@
 //!
 //! Responsible for the words for both. Not responsible for what they do (see [`crate::policy`]).
 
-use super::{Detail, Entry, Kind, Teller, Tone};
+use super::{Detail, Entry, EntryKind, Teller, Tone};
 use crate::evidence::{NearKind, said};
 use crate::rules::Effect;
 
@@ -24,7 +24,7 @@ impl Teller<'_> {
             Entry {
                 moment: near.moment,
                 author: near.phid.as_str().to_owned(),
-                kind: Kind::NearMiss,
+                kind: EntryKind::NearMiss,
                 tone,
                 words: format!("wrote {}, which reads as {reads} {does}: {}", self.quote(&near.line), near.why),
                 detail: Detail { value: self.open(&near.line), why_not: Some(near.why.clone()), ..Detail::default() },
@@ -37,7 +37,7 @@ impl Teller<'_> {
     pub(super) fn said(&self) -> Vec<Entry> {
         let entries = said(self.evidence, self.policy).into_iter().map(|said| Entry {
             moment: said.moment,
-            kind: Kind::Said,
+            kind: EntryKind::Said,
             tone: Tone::Plain,
             words: format!("said {}", self.quote(&said.text)),
             detail: Detail { value: self.open(&said.text), ..Detail::default() },

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Detail, Entry, Kind, Teller, Tone, clipped};
+use super::{Detail, Entry, EntryKind, Teller, Tone, clipped};
 use crate::evidence::records::Authority;
 use crate::evidence::timeline::Comment;
 use crate::ids::{DeployId, Phid, User};
@@ -79,7 +79,7 @@ impl Teller<'_> {
         Some(Entry {
             moment: self.evidence.timeline.moment_of(transaction),
             author: transaction.author.clone(),
-            kind: Kind::Record,
+            kind: EntryKind::Record,
             tone,
             words,
             detail,

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Detail, Entry, Kind, Teller, Tone};
+use super::{Detail, Entry, EntryKind, Teller, Tone};
 use crate::evidence::timeline::Moment;
 use crate::evidence::trailers::{self, Key};
 use crate::evidence::{STATED, Source, happenings};
@@ -137,8 +137,8 @@ impl Teller<'_> {
     }
 }
 
-fn kind(key: Key) -> Kind {
-    if key == Key::Reason { Kind::Reason } else { Kind::Stated }
+fn kind(key: Key) -> EntryKind {
+    if key == Key::Reason { EntryKind::Reason } else { EntryKind::Stated }
 }
 
 fn what(key: Key) -> &'static str {

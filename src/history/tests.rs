@@ -6,12 +6,12 @@ use crate::record::render::render;
 use crate::record::render::tests::example;
 use crate::record::{Deployer, DeployerSource, Event, Outcome, Record, RecordedApproval};
 
-fn told(made: &Made) -> History {
+fn told(made: &Made) -> TaskHistory {
     tell(&made.as_read_by("phabgate", None), &made.policy, false)
 }
 
 /// The story as lines: kind, author, words.
-fn lines(history: &History) -> Vec<String> {
+fn lines(history: &TaskHistory) -> Vec<String> {
     let line = |entry: &Entry| {
         let author = entry.author.trim_start_matches("PHID-USER-");
         format!("{} {author} {}", entry.kind.word(), entry.words)
@@ -19,7 +19,7 @@ fn lines(history: &History) -> Vec<String> {
     history.entries.iter().map(line).collect()
 }
 
-fn of(history: &History, kind: Kind) -> Vec<String> {
+fn of(history: &TaskHistory, kind: EntryKind) -> Vec<String> {
     let found = history.entries.iter().filter(|entry| entry.kind == kind);
     found.map(|entry| entry.words.clone()).collect()
 }
@@ -88,7 +88,7 @@ fn a_record_tells_the_times_that_it_states_another_policy_and_whose_account_it_n
     stated.deployer = stated.deployer.map(|deployer| Deployer { user: "somebody-else".into(), ..deployer });
     made.comment("phabgate", 30, &render(&stated).unwrap());
     made.comment("phabgate", 40, &render(&Record { started: Some(at(-7_200)), ..record(Event::Finished) }).unwrap());
-    let records = of(&told(&made), Kind::Record);
+    let records = of(&told(&made), EntryKind::Record);
     for words in [
         "recorded a deploy by other means by deployer1 on",
         &format!("; it states that it started at {};", crate::time::utc(at(-7_200))),
@@ -109,7 +109,7 @@ fn an_end_that_contradicts_another_and_a_record_of_somebody_elses_deploy_are_no_
     made.comment("deployer1", 50, &render(&failed).unwrap());
     let by_sre2 = Deployer { user: "sre2".into(), phid: Some(person("sre2")), source: DeployerSource::Token };
     made.comment("sre2", 60, &render(&Record { deployer: Some(by_sre2), ..failed }).unwrap());
-    let records = of(&told(&made), Kind::Record);
+    let records = of(&told(&made), EntryKind::Record);
     assert!(records[2].starts_with(&format!("contradicts the record #{stands}, which stands: ")), "{records:#?}");
     let foreign = "wrote a record that is not believed, as it speaks of the deploy of somebody else; it says: ";
     assert!(records[3].starts_with(foreign), "{records:#?}");
@@ -136,7 +136,7 @@ fn the_tag_comes_and_goes() {
     made.untag("deployer2", 4, "emergency-sub");
     made.tag("deployer2", 5, "unrelated");
     assert_eq!(
-        of(&told(&made), Kind::Tag),
+        of(&told(&made), EntryKind::Tag),
         [
             "added the tag #emergency-deployment: an emergency from here on",
             "added a subproject or milestone of the tag #emergency-deployment: it was an emergency already",
@@ -155,7 +155,7 @@ fn the_reason_is_followed_from_place_to_place() {
     made.comment("outsider", 13, "Emergency-Reason: abuse - mine");
     made.describe("deployer1", 14, "Emergency-Reason: party");
     assert_eq!(
-        of(&told(&made), Kind::Reason),
+        of(&told(&made), EntryKind::Reason),
         [
             "stated the reason in the description: availability, '5xx on every page view'",
             "stated the reason in the custom field: security, 'leak'",
@@ -175,7 +175,7 @@ fn what_is_stated_about_the_deploy_is_told() {
     let mut made = Made::emergency();
     made.comment("deployer1", 10, "Emergency-Deployer: deployer2\nEmergency-Action: rollback\nEmergency-Drill: yes");
     assert_eq!(
-        of(&told(&made), Kind::Stated),
+        of(&told(&made), EntryKind::Stated),
         [
             "stated the deployer in a comment: 'deployer2'",
             "stated the action in a comment: 'rollback'",
@@ -198,7 +198,7 @@ fn each_answer_is_told_with_whether_it_counts() {
     made.comment("releng1", 28, "Emergency-Approve: releng");
     let history = told(&made);
     assert_eq!(
-        of(&history, Kind::Approve),
+        of(&history, EntryKind::Approve),
         [
             "approved for releng: does not count now: a later word of theirs for this team stands alone",
             "approved for sre: does not count now: withdrawn",
@@ -209,9 +209,9 @@ fn each_answer_is_told_with_whether_it_counts() {
             "approved for releng: counts now",
         ]
     );
-    assert_eq!(of(&history, Kind::Withdraw), ["withdrew for sre: stands"]);
+    assert_eq!(of(&history, EntryKind::Withdraw), ["withdrew for sre: stands"]);
     assert_eq!(
-        of(&history, Kind::Reject),
+        of(&history, EntryKind::Reject),
         [
             "rejected 'no way', not understood, so for every team of theirs (sre): stands, and stops a deploy",
             "rejected for releng, 'too risky': does not stand: a later word of theirs for this team stands alone",
@@ -225,7 +225,7 @@ fn each_answer_is_told_with_whether_it_counts() {
 fn counting(made: &Made, reader: &'static str, deployer: Option<&str>) -> (Vec<bool>, Vec<bool>) {
     let evidence = made.as_read_by(reader, deployer);
     let history = tell(&evidence, &made.policy, false);
-    let told = history.entries.iter().filter(|entry| entry.kind == Kind::Approve);
+    let told = history.entries.iter().filter(|entry| entry.kind == EntryKind::Approve);
     let verdict = rules::evaluate(&evidence, &made.policy, &Intent::default(), None);
     (
         told.map(|entry| entry.detail.counts == Some(true)).collect(),
@@ -250,7 +250,7 @@ fn what_counts_is_what_counts_in_the_verdict_whoever_reads_it() {
     made.comment("releng1", 33, "Emergency-Approve: releng");
     let (told, judged) = counting(&made, "sre2", None);
     assert_eq!((told.last(), judged.last()), (Some(&true), Some(&true)));
-    assert!(of(&self::told(&made), Kind::Approve).iter().any(|words| words.contains("may be behind the deploy")));
+    assert!(of(&self::told(&made), EntryKind::Approve).iter().any(|words| words.contains("may be behind the deploy")));
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn an_edit_is_told_with_what_was_there_before() {
     made.edit(kept, "admin", 23, "Emergency-Approve: releng");
     let history = told(&made);
     assert_eq!(
-        of(&history, Kind::Edited),
+        of(&history, EntryKind::Edited),
         [
             "edited their comment of 2026-11-22 23:43:30 UTC: `Emergency-Approve: sre` was taken out; \
              `Emergency-Reject: sre - no` was put in",
@@ -275,14 +275,14 @@ fn an_edit_is_told_with_what_was_there_before() {
         ]
     );
     assert_eq!(
-        of(&history, Kind::Approve),
+        of(&history, EntryKind::Approve),
         [
             "approved for sre: does not count now: the comment was edited since and does not say it any more",
             "approved for sre: does not count now: the comment was edited since and does not say it any more",
             "approved for releng (by an edit): does not count now: somebody else edited it into the comment",
         ]
     );
-    assert_eq!(of(&history, Kind::Reject), ["rejected for sre, 'no' (by an edit): stands, and stops a deploy"]);
+    assert_eq!(of(&history, EntryKind::Reject), ["rejected for sre, 'no' (by an edit): stands, and stops a deploy"]);
 }
 
 #[test]
@@ -291,14 +291,14 @@ fn a_removal_is_told_with_who_did_it() {
     let gone = made.comment("sre1", 20, "Emergency-Withdraw: sre");
     made.remove(gone, "admin", 30);
     let history = told(&made);
-    let removed = history.entries.iter().find(|entry| entry.kind == Kind::Removed).unwrap();
+    let removed = history.entries.iter().find(|entry| entry.kind == EntryKind::Removed).unwrap();
     assert_eq!(removed.author, person("admin").as_str());
     assert_eq!(
         removed.words,
         "removed the comment of sre1 of 2026-11-22 23:43:40 UTC; it may have said anything, so no older approval of \
          sre1 counts any more"
     );
-    assert!(of(&history, Kind::Approve)[1].contains("a later comment of the approver was removed"));
+    assert!(of(&history, EntryKind::Approve)[1].contains("a later comment of the approver was removed"));
 }
 
 #[test]
@@ -314,7 +314,7 @@ fn records_are_told_with_what_is_wrong_with_them() {
     made.comment("outsider", 35, "```lang=json, name=phabgate/record/9\n{}\n```");
     made.edit(started, "phabgate", 40, "Nothing happened.");
     let history = told(&made);
-    let records = of(&history, Kind::Record);
+    let records = of(&history, EntryKind::Record);
     assert_eq!(
         records.iter().map(|words| words.split([':', ';']).next().unwrap()).collect::<Vec<_>>(),
         [
@@ -326,7 +326,7 @@ fn records_are_told_with_what_is_wrong_with_them() {
             "wrote a record of the newer schema phabgate/record/9, which this version does not know",
         ]
     );
-    assert!(of(&history, Kind::Edited)[0].ends_with("the record was taken out; what it said first counts"));
+    assert!(of(&history, EntryKind::Edited)[0].ends_with("the record was taken out; what it said first counts"));
     let duplicates = history.entries.iter().filter(|entry| entry.detail.duplicate).count();
     assert_eq!(duplicates, 1);
 }
@@ -348,7 +348,7 @@ fn an_approval_that_served_says_so() {
         evidence: None,
     }];
     made.comment("phabgate", 30, &render(&recorded).unwrap());
-    assert_eq!(of(&told(&made), Kind::Approve), ["approved for sre: counts now; a recorded deploy rests on it"]);
+    assert_eq!(of(&told(&made), EntryKind::Approve), ["approved for sre: counts now; a recorded deploy rests on it"]);
 }
 
 #[test]

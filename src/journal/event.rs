@@ -195,8 +195,8 @@ pub enum Delivery {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         settle_at: Option<Timestamp>,
         /// What the answer was.
-        #[serde(default, skip_serializing_if = "Answer::is_unclear")]
-        answer: Answer,
+        #[serde(default, skip_serializing_if = "ServerAnswer::is_unclear")]
+        answer: ServerAnswer,
     },
     /// A read of all pages of the task's comments did not find it, and the attempt is too old to arrive still.
     Missing {
@@ -241,7 +241,7 @@ pub enum Delivery {
 /// What the answer to an attempt was, where a read of the task has to settle whether it was carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Answer {
+pub enum ServerAnswer {
     /// Nothing certain: the attempt may have been carried out, or may yet be.
     #[default]
     Unclear,
@@ -255,7 +255,7 @@ pub enum Answer {
     Filtered,
 }
 
-impl Answer {
+impl ServerAnswer {
     /// Whether nothing can be carried out any more once this answer was given.
     pub fn ends_the_attempt(self) -> bool {
         matches!(self, Self::RolledBack | Self::Refused)

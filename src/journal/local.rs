@@ -26,12 +26,12 @@ pub struct LocalDeploy {
     /// When its intent was written, by the clock of this host.
     pub begun: Timestamp,
     /// How far it is.
-    pub progress: Progress,
+    pub progress: LocalProgress,
 }
 
 /// How far a deploy is, as far as its journal knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub enum LocalProgress {
     /// Its gate is alive and has not seen its end.
     Running,
     /// Its gate is gone, and nobody has settled yet how it ended.
@@ -51,10 +51,10 @@ impl LocalDeploy {
     /// `is_alive` is asked only where the end is not in the journal.
     pub(super) fn of<E>(state: &DeployState, is_alive: impl FnOnce() -> Result<bool, E>) -> Result<Option<Self>, E> {
         let progress = match state.end() {
-            Some((outcome, at)) => Progress::Ended { outcome, at },
+            Some((outcome, at)) => LocalProgress::Ended { outcome, at },
             None if state.intent().way == DeployMode::Record => return Ok(None),
-            None if is_alive()? => Progress::Running,
-            None => Progress::Stranded,
+            None if is_alive()? => LocalProgress::Running,
+            None => LocalProgress::Stranded,
         };
         let intent = state.intent();
         Ok(Some(Self {
@@ -69,7 +69,7 @@ impl LocalDeploy {
 
     /// Whether it may still be under way.
     pub fn is_in_flight(&self) -> bool {
-        matches!(self.progress, Progress::Running | Progress::Stranded)
+        matches!(self.progress, LocalProgress::Running | LocalProgress::Stranded)
     }
 
     /// Who started it and since when, as a whole clause for people.
@@ -78,19 +78,21 @@ impl LocalDeploy {
             self.deployer.as_ref().or(self.login.as_ref()).map_or_else(|| "somebody".to_owned(), |who| inert(who));
         let since = utc(self.begun);
         match self.progress {
-            Progress::Running => format!("{who} started a deploy on this host at {since}, and it is still running"),
-            Progress::Stranded => format!(
+            LocalProgress::Running => {
+                format!("{who} started a deploy on this host at {since}, and it is still running")
+            }
+            LocalProgress::Stranded => format!(
                 "{who} started a deploy on this host at {since}; its gate was killed, and how it ended is not settled yet"
             ),
-            Progress::Ended { .. } => format!("{who} started a deploy on this host at {since}, and it has ended"),
+            LocalProgress::Ended { .. } => format!("{who} started a deploy on this host at {since}, and it has ended"),
         }
     }
 
     /// What to do about one that is in flight.
     pub fn hint(&self) -> &'static str {
         match self.progress {
-            Progress::Running => "wait until it has ended; whoever started it sees it in their terminal",
-            Progress::Stranded | Progress::Ended { .. } => {
+            LocalProgress::Running => "wait until it has ended; whoever started it sees it in their terminal",
+            LocalProgress::Stranded | LocalProgress::Ended { .. } => {
                 "see that its command does not run any more, then type `phabgate outbox flush --wait`, which settles it"
             }
         }

@@ -62,10 +62,10 @@ mod tests;
 pub use self::append::Kept;
 pub use self::error::JournalError;
 pub use self::event::{
-    Answer, Delivery, DeployMode, EndElsewhere, Event, EventKind, GivenUp, Identity, Intent, ServerMarks, Step,
+    Delivery, DeployMode, EndElsewhere, Event, EventKind, GivenUp, Identity, Intent, ServerAnswer, ServerMarks, Step,
     TaskSeen,
 };
-pub use self::local::{LocalDeploy, Progress};
+pub use self::local::{LocalDeploy, LocalProgress};
 pub use self::lock::{LockWait, OutboxLock, Ownership};
 pub use self::outbox::{DeliveryState, EntryState, OutboxEntry, Outgoing, Phase, Undelivered};
 pub use self::reader::JournalReader;

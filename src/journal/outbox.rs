@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use url::Url;
 
-use super::event::{Answer, TaskSeen};
+use super::event::{ServerAnswer, TaskSeen};
 use super::state::DeployState;
 use crate::ids::{DeployId, Phid, TaskId, TransactionId, User, Xact};
 use crate::record::{self, Record};
@@ -26,7 +26,7 @@ pub enum DeliveryState {
         /// From when a read that does not find it settles the matter.
         settle_at: Timestamp,
         /// What was answered.
-        answer: Answer,
+        answer: ServerAnswer,
     },
     /// Surely not on the task, and refused there.
     Refused {
@@ -82,7 +82,7 @@ pub enum Phase {
         /// From when a read that does not find it makes it [`Phase::Ready`] again, or [`Phase::Refused`].
         settle_at: Timestamp,
         /// What was answered.
-        answer: Answer,
+        answer: ServerAnswer,
     },
     /// It is surely not there, since the server refused it. It may be sent where the task looks otherwise by now, or
     /// where somebody asks for it.
@@ -137,7 +137,7 @@ impl Outgoing {
     }
 
     pub(super) fn sending(&mut self, at: Timestamp, author: &Phid<User>, server: &Url, settle_at: Timestamp) {
-        self.place = DeliveryState::Unclear { since: at, settle_at, answer: Answer::Unclear };
+        self.place = DeliveryState::Unclear { since: at, settle_at, answer: ServerAnswer::Unclear };
         self.attempts = self.attempts.saturating_add(1);
         self.authors.insert(author.clone());
         self.server = Some(server.clone());

@@ -24,7 +24,7 @@ use jiff::Timestamp;
 pub use self::publication::{Comment, Edit, Look, Placed, Publication, is_the_same};
 pub use self::publisher::{Patience, Publisher, SENDS};
 use crate::conduit::ConduitError;
-use crate::journal::{Answer, TaskSeen};
+use crate::journal::{ServerAnswer, TaskSeen};
 
 /// What is known of something that is to be written on a task, before the next step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub enum Known {
         /// The instant from which a read that does not find it settles the matter, by the clock of this host.
         settle_at: Timestamp,
         /// What was answered.
-        answer: Answer,
+        answer: ServerAnswer,
     },
     /// Surely not on the task, since it was refused.
     Refused {
@@ -89,7 +89,7 @@ pub enum Cause {
 
 /// One step of publishing, as a [`PublishLog`] hears of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Progress<'a, F> {
+pub enum PublishProgress<'a, F> {
     /// It is sent once this is noted.
     Sending {
         /// The instant from which the attempt is settled.
@@ -107,7 +107,7 @@ pub enum Progress<'a, F> {
         /// The instant from which the attempt is settled.
         settle_at: Timestamp,
         /// What was answered.
-        answer: Answer,
+        answer: ServerAnswer,
     },
     /// A read did not settle the attempt, and there is still time to look again.
     Waiting {
@@ -140,7 +140,7 @@ pub trait PublishLog<F> {
     ///
     /// # Errors
     /// Where it cannot be noted.
-    fn note(&mut self, at: Timestamp, progress: Progress<'_, F>) -> Result<(), Self::Error>;
+    fn note(&mut self, at: Timestamp, progress: PublishProgress<'_, F>) -> Result<(), Self::Error>;
 
     /// Whether it should still come onto the task, where it is surely not there.
     ///

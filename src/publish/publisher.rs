@@ -9,9 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::publication::{Look, Publication};
-use super::{Cause, Known, NotApplied, Progress, PublishLog, PublishOutcome};
+use super::{Cause, Known, NotApplied, PublishLog, PublishOutcome, PublishProgress};
 use crate::conduit::{Client, ConduitError, Failure, WriteEffect};
-use crate::journal::Answer;
+use crate::journal::ServerAnswer;
 
 /// How often one thing is sent in one call. Only what is surely not on the task is sent again.
 pub const SENDS: u32 = 3;
@@ -99,7 +99,7 @@ impl Publisher {
                     if sends == 0 && patience.look_first && sent.is_none() {
                         match publication.look(&client).await {
                             Ok(Look::Found(found)) => {
-                                log.note(Timestamp::now(), Progress::Confirmed(&found))?;
+                                log.note(Timestamp::now(), PublishProgress::Confirmed(&found))?;
                                 return Ok(PublishOutcome::Confirmed(found));
                             }
                             Ok(Look::Absent(_)) => {}
@@ -133,16 +133,16 @@ impl Publisher {
                     let settled_here = answer.ends_the_attempt() || sent.is_none_or(|at| at.elapsed() >= self.settle);
                     match publication.look(&client).await {
                         Ok(Look::Found(found)) => {
-                            log.note(Timestamp::now(), Progress::Confirmed(&found))?;
+                            log.note(Timestamp::now(), PublishProgress::Confirmed(&found))?;
                             return Ok(PublishOutcome::Confirmed(found));
                         }
                         Ok(Look::Absent(seen)) if settled_here && read_at >= settle_at => {
                             let now = Timestamp::now();
                             if answer.is_refusal() {
-                                log.note(now, Progress::Refused { read_at, seen: &seen })?;
+                                log.note(now, PublishProgress::Refused { read_at, seen: &seen })?;
                                 return Ok(refused(why, last.1));
                             }
-                            log.note(now, Progress::Missing { read_at })?;
+                            log.note(now, PublishProgress::Missing { read_at })?;
                             last.0 = why;
                             Known::Absent
                         }
@@ -156,7 +156,7 @@ impl Publisher {
                                 };
                                 return Ok(PublishOutcome::Unknown { why, settle_at });
                             };
-                            log.note(Timestamp::now(), Progress::Waiting { why: &why })?;
+                            log.note(Timestamp::now(), PublishProgress::Waiting { why: &why })?;
                             // The look that settles it is made as soon as it can be.
                             let settles = Duration::try_from(settle_at.duration_since(read_at)).unwrap_or(poll);
                             let settles = if settles.is_zero() { poll } else { settles };
@@ -167,7 +167,7 @@ impl Publisher {
                 }
                 Known::Refused { why, seen } => match publication.look(&client).await {
                     Ok(Look::Found(found)) => {
-                        log.note(Timestamp::now(), Progress::Confirmed(&found))?;
+                        log.note(Timestamp::now(), PublishProgress::Confirmed(&found))?;
                         return Ok(PublishOutcome::Confirmed(found));
                     }
                     Ok(Look::Absent(now)) if patience.retry || now != seen => {
@@ -189,22 +189,22 @@ impl Publisher {
     ) -> Result<Attempt, L::Error> {
         let at = Timestamp::now();
         let planned = self.settled_from(at);
-        log.note(at, Progress::Sending { settle_at: planned })?;
+        log.note(at, PublishProgress::Sending { settle_at: planned })?;
         if Timestamp::now() >= later(at, self.settle / 2) {
             // The disk or the process stood still: sent now, it could arrive after others take it for settled.
             let why = "it took too long to note that it is sent".to_owned();
-            log.note(Timestamp::now(), Progress::NotSent { why: &why })?;
+            log.note(Timestamp::now(), PublishProgress::NotSent { why: &why })?;
             return Ok(Attempt { known: Known::Absent, why, error: None });
         }
         let replied = publication.send(&self.client.within(patience.left())).await;
         let (why, answer, error) = match replied {
             Ok(edited) if !edited.transactions.is_empty() => {
-                ("it was sent and could not be read back yet".to_owned(), Answer::Unclear, None)
+                ("it was sent and could not be read back yet".to_owned(), ServerAnswer::Unclear, None)
             }
-            Ok(_) => ("the server took it and made nothing of it".to_owned(), Answer::Unclear, None),
+            Ok(_) => ("the server took it and made nothing of it".to_owned(), ServerAnswer::Unclear, None),
             Err(error) if error.write_effect() == WriteEffect::None => {
                 let why = error.to_string();
-                log.note(Timestamp::now(), Progress::NotSent { why: &why })?;
+                log.note(Timestamp::now(), PublishProgress::NotSent { why: &why })?;
                 return Ok(Attempt { known: Known::Absent, why, error: Some(error) });
             }
             Err(error) => (error.to_string(), answer_of(&error), Some(error)),
@@ -214,7 +214,7 @@ impl Publisher {
             true => answered,
             false => planned.max(self.settled_from(answered)),
         };
-        log.note(answered, Progress::Answered { why: &why, settle_at, answer })?;
+        log.note(answered, PublishProgress::Answered { why: &why, settle_at, answer })?;
         Ok(Attempt { known: Known::Unknown { why: why.clone(), settle_at, answer }, why, error })
     }
 
@@ -234,15 +234,15 @@ fn refused<F>(why: String, error: Option<ConduitError>) -> PublishOutcome<F> {
 }
 
 /// What an error says of an attempt that may have been carried out.
-fn answer_of(error: &ConduitError) -> Answer {
+fn answer_of(error: &ConduitError) -> ServerAnswer {
     match &error.kind {
-        Failure::Refused { .. } if error.is_rolled_back() || error.lacks_database() => Answer::RolledBack,
-        Failure::Refused { .. } if error.lost_database() => Answer::Unclear,
-        Failure::Refused { .. } => Answer::Refused,
+        Failure::Refused { .. } if error.is_rolled_back() || error.lacks_database() => ServerAnswer::RolledBack,
+        Failure::Refused { .. } if error.lost_database() => ServerAnswer::Unclear,
+        Failure::Refused { .. } => ServerAnswer::Refused,
         // A redirect carries nothing out where it comes from a server; what stands before one does not say what it passed on.
-        Failure::Redirected { .. } => Answer::Filtered,
+        Failure::Redirected { .. } => ServerAnswer::Filtered,
         // 408 is a proxy that lost patience, which refuses nothing.
-        Failure::NotConduit { status: 400..=407 | 409..=499, .. } => Answer::Filtered,
-        _ => Answer::Unclear,
+        Failure::NotConduit { status: 400..=407 | 409..=499, .. } => ServerAnswer::Filtered,
+        _ => ServerAnswer::Unclear,
     }
 }

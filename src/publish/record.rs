@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 
 use super::publication::{Comment, Placed};
-use super::{Known, Progress, PublishLog};
+use super::{Known, PublishLog, PublishProgress};
 use crate::conduit::Transaction;
 use crate::crash;
 use crate::ids::{DeployId, Phid, Task, TaskId, User};
@@ -87,25 +87,27 @@ impl PublishLog<Placed> for RecordLog<'_> {
         Ok(state.outbox().iter().any(|due| due.event == self.event))
     }
 
-    fn note(&mut self, at: Timestamp, progress: Progress<'_, Placed>) -> Result<(), JournalError> {
+    fn note(&mut self, at: Timestamp, progress: PublishProgress<'_, Placed>) -> Result<(), JournalError> {
         let event = self.event;
         let (sending, post, delivered) = points(event);
-        if matches!(progress, Progress::NotSent { .. } | Progress::Answered { .. }) {
+        if matches!(progress, PublishProgress::NotSent { .. } | PublishProgress::Answered { .. }) {
             crash::point(post);
         }
         let (delivery, point) = match progress {
-            Progress::Sending { settle_at } => {
+            PublishProgress::Sending { settle_at } => {
                 let (author, server) = (self.author.clone(), self.lock.server().clone());
                 (Delivery::Sending { event, author, server, settle_at }, Some(sending))
             }
-            Progress::NotSent { why } => (Delivery::NotSent { event, why: why.to_owned() }, None),
-            Progress::Answered { why, settle_at, answer } => {
+            PublishProgress::NotSent { why } => (Delivery::NotSent { event, why: why.to_owned() }, None),
+            PublishProgress::Answered { why, settle_at, answer } => {
                 (Delivery::Unclear { event, why: why.to_owned(), settle_at: Some(settle_at), answer }, None)
             }
-            Progress::Waiting { .. } => return Ok(()),
-            Progress::Missing { read_at } => (Delivery::Missing { event, read_at }, None),
-            Progress::Refused { read_at, seen } => (Delivery::Refused { event, read_at, seen: seen.clone() }, None),
-            Progress::Confirmed(Placed { transaction, phid }) => {
+            PublishProgress::Waiting { .. } => return Ok(()),
+            PublishProgress::Missing { read_at } => (Delivery::Missing { event, read_at }, None),
+            PublishProgress::Refused { read_at, seen } => {
+                (Delivery::Refused { event, read_at, seen: seen.clone() }, None)
+            }
+            PublishProgress::Confirmed(Placed { transaction, phid }) => {
                 (Delivery::Delivered { event, transaction: *transaction, phid: phid.clone() }, Some(delivered))
             }
         };

@@ -58,15 +58,15 @@ struct Steps(Vec<&'static str>);
 impl PublishLog<u8> for Steps {
     type Error = Infallible;
 
-    fn note(&mut self, _: Timestamp, progress: Progress<'_, u8>) -> Result<(), Infallible> {
+    fn note(&mut self, _: Timestamp, progress: PublishProgress<'_, u8>) -> Result<(), Infallible> {
         self.0.push(match progress {
-            Progress::Sending { .. } => "sending",
-            Progress::NotSent { .. } => "not sent",
-            Progress::Answered { .. } => "answered",
-            Progress::Waiting { .. } => return Ok(()),
-            Progress::Missing { .. } => "missing",
-            Progress::Refused { .. } => "refused",
-            Progress::Confirmed(_) => "confirmed",
+            PublishProgress::Sending { .. } => "sending",
+            PublishProgress::NotSent { .. } => "not sent",
+            PublishProgress::Answered { .. } => "answered",
+            PublishProgress::Waiting { .. } => return Ok(()),
+            PublishProgress::Missing { .. } => "missing",
+            PublishProgress::Refused { .. } => "refused",
+            PublishProgress::Confirmed(_) => "confirmed",
         });
         Ok(())
     }

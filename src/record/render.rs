@@ -105,7 +105,7 @@ fn is_announced(record: &Record) -> bool {
 
 /// How much the first line should alarm.
 #[derive(Clone, Copy)]
-enum Tone {
+enum RecordTone {
     Plain,
     Warning,
     Important,
@@ -137,21 +137,21 @@ fn headline(record: &Record) -> String {
     let what = WHAT[usize::from(record.drill)];
     let ended = record.outcome.map(|outcome| outcome_words(outcome, record.exit));
     let (mut tone, mut bold) = match (record.event, ended) {
-        (Event::Started, _) => (Tone::Plain, format!("{what} started")),
+        (Event::Started, _) => (RecordTone::Plain, format!("{what} started")),
         (Event::Finished, Some((tone, words))) => (tone, format!("{what} {words}")),
-        (Event::Finished, None) => (Tone::Warning, format!("{what} ended, outcome unknown")),
+        (Event::Finished, None) => (RecordTone::Warning, format!("{what} ended, outcome unknown")),
         (Event::Recorded, Some((tone, words))) => (tone, format!("{what} by other means {words}")),
-        (Event::Recorded, None) => (Tone::Plain, format!("{what} by other means, outcome not stated")),
+        (Event::Recorded, None) => (RecordTone::Plain, format!("{what} by other means, outcome not stated")),
     };
     let called_off = record.outcome == Some(Outcome::NotStarted);
     if !allowed && !called_off {
-        tone = Tone::Important;
+        tone = RecordTone::Important;
         bold.push_str(", WITHOUT being allowed");
     }
     let mut line = match tone {
-        Tone::Plain => String::new(),
-        Tone::Warning => "(WARNING) ".to_owned(),
-        Tone::Important => "(IMPORTANT) ".to_owned(),
+        RecordTone::Plain => String::new(),
+        RecordTone::Warning => "(WARNING) ".to_owned(),
+        RecordTone::Important => "(IMPORTANT) ".to_owned(),
     };
     let _ = write!(line, "**{bold}**");
     let when = when(record);
@@ -297,13 +297,13 @@ fn deployer_words(deployer: &Deployer) -> String {
     format!("{} ({source})", name(&deployer.user))
 }
 
-fn outcome_words(outcome: Outcome, exit: Option<ExitStatus>) -> (Tone, String) {
+fn outcome_words(outcome: Outcome, exit: Option<ExitStatus>) -> (RecordTone, String) {
     let (tone, mut words) = match outcome {
-        Outcome::Succeeded => (Tone::Plain, "succeeded".to_owned()),
-        Outcome::Failed => (Tone::Important, "FAILED".to_owned()),
-        Outcome::RolledBack => (Tone::Warning, "was rolled back".to_owned()),
-        Outcome::Unknown => (Tone::Warning, "ended, outcome unknown".to_owned()),
-        Outcome::NotStarted => (Tone::Warning, "called off before the command started".to_owned()),
+        Outcome::Succeeded => (RecordTone::Plain, "succeeded".to_owned()),
+        Outcome::Failed => (RecordTone::Important, "FAILED".to_owned()),
+        Outcome::RolledBack => (RecordTone::Warning, "was rolled back".to_owned()),
+        Outcome::Unknown => (RecordTone::Warning, "ended, outcome unknown".to_owned()),
+        Outcome::NotStarted => (RecordTone::Warning, "called off before the command started".to_owned()),
     };
     match exit {
         // Zero is what success is.
@@ -347,7 +347,7 @@ fn list(all: impl ExactSizeIterator<Item = String>, separator: &str) -> String {
 /// The machine-readable block, without its fences.
 pub(super) fn block(record: &Record) -> String {
     let mut bytes = Vec::new();
-    let mut serializer = Serializer::with_formatter(&mut bytes, Inert { depth: 0 });
+    let mut serializer = Serializer::with_formatter(&mut bytes, InertFormatter { depth: 0 });
     #[expect(
         clippy::expect_used,
         reason = "a record has text for keys and no map or float, and a Vec takes every write"
@@ -366,7 +366,7 @@ pub(super) fn written(character: char, before: Option<char>) -> usize {
 }
 
 /// JSON with one field of the record a line, and strings that mean nothing to Remarkup or a terminal.
-struct Inert {
+struct InertFormatter {
     depth: usize,
 }
 
@@ -380,7 +380,7 @@ fn is_plain(character: char, before: Option<char>) -> bool {
     }
 }
 
-impl Formatter for Inert {
+impl Formatter for InertFormatter {
     fn begin_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
         self.depth += 1;
         CompactFormatter.begin_object(writer)

@@ -224,11 +224,11 @@ fn blocks<'l, 't>(lines: &'l [&'t str]) -> Vec<(LineKind, &'l [&'t str])> {
 }
 
 /// How many of some lines a kind of block takes from the first on; 0 where they begin none of that kind.
-type Kind = fn(&[&str]) -> usize;
+type BlockReader = fn(&[&str]) -> usize;
 
 /// Finds the block that the first of some lines begins, and how many lines it takes.
 fn next(lines: &[&str]) -> (LineKind, usize) {
-    const KINDS: [(Kind, LineKind); 12] = [
+    const KINDS: [(BlockReader, LineKind); 12] = [
         (horizontal_rule, LineKind::Rule),
         (list, LineKind::List),
         (reply, LineKind::Quote),

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 
 use super::RuleOutcome;
-use super::{Context, Rule};
+use super::{EvaluationContext, Rule};
 use crate::conduit::Account;
 use crate::ids::{Phid, User};
-use crate::journal::Progress;
+use crate::journal::LocalProgress;
 use crate::policy::Action;
 use crate::record::{Event, Outcome};
 use crate::time::utc;
@@ -61,7 +61,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 /// What who deploys says that they will do is not what the task states.
-fn other_than_stated(rule: &Rule, context: &Context<'_>, given: Action, stated: &str) -> Vec<RuleOutcome> {
+fn other_than_stated(rule: &Rule, context: &EvaluationContext<'_>, given: Action, stated: &str) -> Vec<RuleOutcome> {
     let failed = if given == Action::Rollback { failed_deploys(context) } else { Vec::new() };
     let deployer = context.evidence.candidates.first().and_then(|deployer| deployer.account.as_ref());
     let same = failed.iter().rev().find(|failed| deployer.is_some_and(|deployer| failed.by(deployer)));
@@ -103,7 +103,7 @@ impl Failed {
 }
 
 /// The deploys that failed, by the journal of this machine and by the records that are believed, oldest first.
-fn failed_deploys(context: &Context<'_>) -> Vec<Failed> {
+fn failed_deploys(context: &EvaluationContext<'_>) -> Vec<Failed> {
     let ends = context
         .records
         .iter()
@@ -113,7 +113,7 @@ fn failed_deploys(context: &Context<'_>) -> Vec<Failed> {
         Some(Failed { user: context.name_of(phid.as_str()), phid: Some(phid), time: standing.moment.time })
     });
     let local = context.evidence.local_deploys.iter().flatten().filter_map(|local| match local.progress {
-        Progress::Ended { outcome: Some(Outcome::Failed), at } => {
+        LocalProgress::Ended { outcome: Some(Outcome::Failed), at } => {
             let user = crate::text::inert(local.deployer.as_ref()?);
             Some(Failed { user, phid: local.account.clone(), time: at })
         }

@@ -37,7 +37,7 @@ pub(super) struct Rejection {
 
 /// All answers, judged.
 #[derive(Debug, Clone)]
-pub(super) struct Judged {
+pub(super) struct JudgedApproval {
     pub(super) approvals: Vec<Approval>,
     pub(super) rejections: Vec<Rejection>,
 }
@@ -57,7 +57,7 @@ pub struct StandingWord {
 
 /// The words that stand on a task.
 pub fn standing_words(evidence: &Evidence, policy: &Policy, task_state: &TaskState) -> Vec<StandingWord> {
-    let bench = Bench { evidence, policy, task_state, as_of: None, now: evidence.now, hide: true };
+    let bench = ApprovalEvaluator { evidence, policy, task_state, as_of: None, now: evidence.now, hide: true };
     let words = bench.latest().into_iter().map(|((author, team), answer)| StandingWord {
         team,
         kind: answer.kind,
@@ -71,7 +71,7 @@ pub fn standing_words(evidence: &Evidence, policy: &Policy, task_state: &TaskSta
 type Latest<'a> = BTreeMap<(&'a Phid<User>, String), &'a Answer>;
 
 /// What stays the same while answers are judged.
-pub(super) struct Bench<'a> {
+pub(super) struct ApprovalEvaluator<'a> {
     pub(super) evidence: &'a Evidence,
     pub(super) policy: &'a Policy,
     pub(super) task_state: &'a TaskState,
@@ -83,9 +83,9 @@ pub(super) struct Bench<'a> {
     pub(super) hide: bool,
 }
 
-impl Bench<'_> {
+impl ApprovalEvaluator<'_> {
     /// Judges every answer on the task and every attestation.
-    pub(super) fn judge(&self) -> Judged {
+    pub(super) fn judge(&self) -> JudgedApproval {
         let latest = self.latest();
         let mut approvals: Vec<Approval> = Vec::new();
         let mut rejections: BTreeMap<(&Phid<User>, &str), Vec<String>> = BTreeMap::new();
@@ -134,7 +134,7 @@ impl Bench<'_> {
             removed_by: None,
             counts: self.may_reject(author),
         });
-        Judged { approvals, rejections: rejections.chain(self.hidden_rejections()).collect() }
+        JudgedApproval { approvals, rejections: rejections.chain(self.hidden_rejections()).collect() }
     }
 
     /// Comments of members that may have been a no and cannot be read any more: those that somebody else removed, since
@@ -207,7 +207,7 @@ impl Bench<'_> {
 
     /// What speaks against an approval that is the latest word of its author.
     fn against(&self, answer: &Answer, team: &str) -> Option<WhyNot> {
-        let Bench { evidence, policy, task_state, now, .. } = self;
+        let ApprovalEvaluator { evidence, policy, task_state, now, .. } = self;
         let team = policy.team(team)?;
         if let Some(why) = self.against_person(evidence.accounts.get(&answer.author), &answer.author, team) {
             return Some(why);

@@ -1,7 +1,7 @@
 //! `deployer`: it is known who deploys, and all sources agree.
 
 use super::RuleOutcome;
-use super::{Context, Rule, list};
+use super::{EvaluationContext, Rule, list};
 use crate::evidence::{Candidate, Purpose, bare};
 use crate::record::DeployerSource;
 
@@ -44,7 +44,7 @@ pub(super) const RULE: Rule = Rule {
 
 /// What it means that nobody is known to deploy: to who deploys, that it cannot be; to who reads, that anybody may whose
 /// approval is not needed.
-fn nobody(rule: &Rule, context: &Context<'_>, stated: Option<&str>) -> Vec<RuleOutcome> {
+fn nobody(rule: &Rule, context: &EvaluationContext<'_>, stated: Option<&str>) -> Vec<RuleOutcome> {
     if context.evidence.purpose == Purpose::Read && stated.is_none() {
         let mut approved: Vec<String> = Vec::new();
         for user in context.teams.iter().flat_map(|count| &count.by) {
@@ -69,7 +69,7 @@ fn nobody(rule: &Rule, context: &Context<'_>, stated: Option<&str>) -> Vec<RuleO
 }
 
 /// How the sources are made to name one account.
-fn correction(context: &Context<'_>, candidates: &[Candidate], task_differs: bool) -> String {
+fn correction(context: &EvaluationContext<'_>, candidates: &[Candidate], task_differs: bool) -> String {
     let has = |source| candidates.iter().any(|candidate| candidate.source == source);
     let asker = candidates.iter().find(|candidate| candidate.source != DeployerSource::Flag);
     if !task_differs && has(DeployerSource::Flag) {
@@ -84,7 +84,7 @@ fn correction(context: &Context<'_>, candidates: &[Candidate], task_differs: boo
     format!("let whom the task states deploy; or {}, which voids the approvals so far", context.restate(&option))
 }
 
-fn account(rule: &Rule, context: &Context<'_>, deployer: &Candidate) -> Vec<RuleOutcome> {
+fn account(rule: &Rule, context: &EvaluationContext<'_>, deployer: &Candidate) -> Vec<RuleOutcome> {
     let name = name(context, deployer);
     let Some(account) = &deployer.account else {
         return rule.fail(
@@ -111,7 +111,7 @@ fn account(rule: &Rule, context: &Context<'_>, deployer: &Candidate) -> Vec<Rule
 }
 
 /// The name of a candidate, fit to be shown. What the task states is a text of the task where no account bears it.
-fn name(context: &Context<'_>, candidate: &Candidate) -> String {
+fn name(context: &EvaluationContext<'_>, candidate: &Candidate) -> String {
     match (&candidate.account, candidate.source) {
         (Some(account), _) => crate::text::inert(&account.username),
         (None, DeployerSource::Task) => context.quote(&candidate.name),
@@ -119,7 +119,7 @@ fn name(context: &Context<'_>, candidate: &Candidate) -> String {
     }
 }
 
-fn said(context: &Context<'_>, candidate: &Candidate) -> String {
+fn said(context: &EvaluationContext<'_>, candidate: &Candidate) -> String {
     let source = match candidate.source {
         DeployerSource::Flag => "--deployer",
         DeployerSource::Token => "the token's owner",

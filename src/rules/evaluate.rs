@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 
-use super::approvals::{Bench, Judged};
+use super::approvals::{ApprovalEvaluator, JudgedApproval};
 use super::near::JudgedNearMiss;
 use super::task_visible;
 use super::verdict::{Decision, RuleOutcome, TeamCount, Verdict};
@@ -30,7 +30,7 @@ pub struct Intent {
 }
 
 /// What rules judge by.
-pub(super) struct Context<'a> {
+pub(super) struct EvaluationContext<'a> {
     pub(super) evidence: &'a Evidence,
     pub(super) policy: &'a Policy,
     pub(super) intent: &'a Intent,
@@ -39,7 +39,7 @@ pub(super) struct Context<'a> {
     pub(super) as_of: Option<AsOf>,
     /// The time then, by the server's clock.
     pub(super) now: Timestamp,
-    pub(super) judged: &'a Judged,
+    pub(super) judged: &'a JudgedApproval,
     pub(super) teams: &'a [TeamCount],
     pub(super) records: &'a [PostedRecord],
     pub(super) near_misses: &'a [JudgedNearMiss],
@@ -49,7 +49,7 @@ pub(super) struct Context<'a> {
     pub(super) hide: bool,
 }
 
-impl Context<'_> {
+impl EvaluationContext<'_> {
     /// A text of the task in quotes, or that it is hidden.
     pub(super) fn quote(&self, text: &str) -> String {
         match self.hide {
@@ -114,18 +114,18 @@ fn judge(
     intent: &Intent,
     as_of: Option<AsOf>,
     task_state: &TaskState,
-    rules: fn(&Context<'_>) -> Vec<RuleOutcome>,
+    rules: fn(&EvaluationContext<'_>) -> Vec<RuleOutcome>,
 ) -> Verdict {
     let hide = evidence.is_restricted(&policy.open_spaces) && !intent.show_restricted;
     // Then was then: what was fresh at that moment has not grown old since.
     let now = as_of.map_or(evidence.now, |as_of| as_of.time);
-    let bench = Bench { evidence, policy, task_state, as_of, now, hide };
+    let bench = ApprovalEvaluator { evidence, policy, task_state, as_of, now, hide };
     let judged = bench.judge();
     let teams = bench.count(intent.action, &judged.approvals);
     let near_misses = bench.near_misses(&judged.approvals);
     let records = evidence.records(policy, as_of);
     let state = evidence.timeline.state(&evidence.task, policy.field.as_deref(), as_of);
-    let context = Context {
+    let context = EvaluationContext {
         evidence,
         policy,
         intent,

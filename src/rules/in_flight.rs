@@ -1,7 +1,7 @@
 //! `in-flight`: no other deploy of this task is under way.
 
 use super::others::{Weight, open_starts};
-use super::{Context, Rule, list};
+use super::{EvaluationContext, Rule, list};
 use crate::evidence::records::{Authority, PostedRecord};
 use crate::ids::DeployId;
 use crate::journal::LocalDeploy;
@@ -73,7 +73,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 /// Who started what where, and when. Of a restricted task nothing is shown that others than recorders wrote.
-fn started(context: &Context<'_>, start: &PostedRecord) -> String {
+fn started(context: &EvaluationContext<'_>, start: &PostedRecord) -> String {
     let host = match context.hide && start.authority != Authority::Recorder {
         true => String::new(),
         false => format!(" on {}", inert(&start.record.host)),
@@ -82,7 +82,7 @@ fn started(context: &Context<'_>, start: &PostedRecord) -> String {
 }
 
 /// Whose deploy it is: the account that a recorder names, else who wrote the record.
-fn who(context: &Context<'_>, start: &PostedRecord) -> String {
+fn who(context: &EvaluationContext<'_>, start: &PostedRecord) -> String {
     match (&start.record.deployer, start.authority) {
         (Some(deployer), Authority::Recorder) if !context.hide => inert(&deployer.user),
         (Some(deployer), Authority::Recorder) => {
@@ -95,7 +95,7 @@ fn who(context: &Context<'_>, start: &PostedRecord) -> String {
 }
 
 /// What ends it, and who can type that.
-fn over(context: &Context<'_>, start: &PostedRecord) -> String {
+fn over(context: &EvaluationContext<'_>, start: &PostedRecord) -> String {
     let me = context.evidence.owner.phid.as_str();
     let command =
         format!("`phabgate record {} --deploy {} --finished --outcome unknown`", context.task(), start.record.deploy);

@@ -38,7 +38,7 @@ pub use near::{Effect, JudgedNearMiss};
 pub use others::{OpenStart, Weight, open_starts, verdict_at_start, weight};
 pub use verdict::{Approval, Clearance, Decision, Outcome, RuleOutcome, TeamCount, Verdict, WhyNot};
 
-use evaluate::Context;
+use evaluate::EvaluationContext;
 
 /// A rule: what it is called, what it is about, and its page.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ pub struct Rule {
     pub summary: &'static str,
     /// What it means, why it is there and how to mend it.
     pub page: &'static str,
-    judge: fn(&Rule, &Context<'_>) -> Vec<RuleOutcome>,
+    judge: fn(&Rule, &EvaluationContext<'_>) -> Vec<RuleOutcome>,
 }
 
 /// All rules, in the order in which they are shown.
@@ -106,12 +106,12 @@ impl Rule {
 }
 
 /// The outcome of every rule.
-fn judge_all(context: &Context<'_>) -> Vec<RuleOutcome> {
+fn judge_all(context: &EvaluationContext<'_>) -> Vec<RuleOutcome> {
     ALL.iter().flat_map(|rule| (rule.judge)(rule, context)).collect()
 }
 
 /// The outcome of every rule but the one that looks at other deploys of the task that are under way.
-fn judge_alone(context: &Context<'_>) -> Vec<RuleOutcome> {
+fn judge_alone(context: &EvaluationContext<'_>) -> Vec<RuleOutcome> {
     let alone = ALL.iter().filter(|rule| rule.name != in_flight::RULE.name);
     alone.flat_map(|rule| (rule.judge)(rule, context)).collect()
 }

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::approvals::Bench;
+use super::approvals::ApprovalEvaluator;
 use super::verdict::Approval;
 use crate::evidence::timeline::Moment;
 use crate::evidence::{Answer, NearKind, NearMiss};
@@ -46,7 +46,7 @@ pub struct JudgedNearMiss {
     pub write: Option<String>,
 }
 
-impl Bench<'_> {
+impl ApprovalEvaluator<'_> {
     /// The near misses of enabled people, newest first.
     pub(super) fn near_misses(&self, approvals: &[Approval]) -> Vec<JudgedNearMiss> {
         let heard = self.task_state.near_misses.iter().filter(|near| self.is_heard(near));

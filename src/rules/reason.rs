@@ -1,6 +1,6 @@
 //! `reason`: why it cannot wait is one of the reasons that count.
 
-use super::{Context, Rule, list};
+use super::{EvaluationContext, Rule, list};
 
 pub(super) const RULE: Rule = Rule {
     name: "reason",
@@ -32,7 +32,7 @@ pub(super) const RULE: Rule = Rule {
     },
 };
 
-fn categories(context: &Context<'_>) -> String {
+fn categories(context: &EvaluationContext<'_>) -> String {
     let keys: Vec<String> = context.policy.reasons.iter().map(|reason| reason.key.clone()).collect();
     format!("CATEGORY is {}", list(&keys, "or"))
 }

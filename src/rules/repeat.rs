@@ -1,6 +1,6 @@
 //! `repeat`: these approvals have not served another deploy.
 
-use super::{Context, Rule};
+use super::{EvaluationContext, Rule};
 use crate::evidence::records::{PostedRecord, end_of};
 use crate::record::{Event, Outcome};
 
@@ -38,7 +38,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 /// Whether the deploy of a record ran and is over, as far as the records tell.
-fn has_ended(context: &Context<'_>, standing: &PostedRecord) -> bool {
+fn has_ended(context: &EvaluationContext<'_>, standing: &PostedRecord) -> bool {
     let of_deploy = || context.records.iter().filter(|other| other.record.deploy == standing.record.deploy);
     let never_ran = of_deploy().any(|other| other.record.outcome == Some(Outcome::NotStarted));
     // Short of an end, one that stops no other any more was long ago.
@@ -51,7 +51,7 @@ fn has_ended(context: &Context<'_>, standing: &PostedRecord) -> bool {
 }
 
 /// Whose deploy it was, when, and how it ended.
-fn deploy(context: &Context<'_>, last: &PostedRecord) -> String {
+fn deploy(context: &EvaluationContext<'_>, last: &PostedRecord) -> String {
     let of_deploy = || context.records.iter().filter(|other| other.record.deploy == last.record.deploy);
     let deployer = of_deploy().find_map(|other| other.record.deployer.as_ref());
     let account = deployer.and_then(|deployer| context.evidence.accounts.get(deployer.phid.as_ref()?));

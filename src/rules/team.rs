@@ -1,7 +1,7 @@
 //! `team:NAME`: enough people of a team have approved.
 
 use super::verdict::{Outcome, RuleOutcome, TeamCount, WhyNot};
-use super::{Context, Rule, list};
+use super::{EvaluationContext, Rule, list};
 use crate::evidence::Purpose;
 use crate::time::rough;
 
@@ -27,7 +27,7 @@ pub(super) const RULE: Rule = Rule {
     },
 };
 
-fn judge(context: &Context<'_>, count: &TeamCount) -> RuleOutcome {
+fn judge(context: &EvaluationContext<'_>, count: &TeamCount) -> RuleOutcome {
     let outcome = |outcome, message, hint| RuleOutcome { name: format!("team:{}", count.team), outcome, message, hint };
     let Some(project) = context.evidence.teams.get(&count.team) else {
         let slug = context.policy.team(&count.team).map_or("?", |team| team.project.as_str());
@@ -90,7 +90,7 @@ fn had_not_approved(count: &TeamCount, missing: usize) -> String {
 }
 
 /// Says of people who approved for this team as well that they serve another: one person fills one slot.
-fn elsewhere(context: &Context<'_>, count: &TeamCount) -> String {
+fn elsewhere(context: &EvaluationContext<'_>, count: &TeamCount) -> String {
     let approved = context.judged.approvals.iter().filter(|approval| approval.counts() && approval.team == count.team);
     let serves = |user: &str| {
         context.teams.iter().find(|other| other.team != count.team && other.by.iter().any(|by| by == user))
@@ -102,7 +102,7 @@ fn elsewhere(context: &Context<'_>, count: &TeamCount) -> String {
 }
 
 /// Says which attested approvals for this team do not count since their people spoke for themselves.
-fn outweighed(context: &Context<'_>, count: &TeamCount) -> String {
+fn outweighed(context: &EvaluationContext<'_>, count: &TeamCount) -> String {
     let of_team = context.judged.approvals.iter().filter(|approval| approval.team == count.team);
     let did = of_team.filter_map(|approval| match &approval.why_not {
         Some(WhyNot::OwnWord { did, .. }) => Some(format!("; {did}, which outweighs what is attested of them")),

@@ -3,7 +3,7 @@
 //! Responsible for the policies of the world, and the words in which the server refuses. Not responsible for which
 //! action needs which capability.
 
-use super::request::Refusal;
+use super::request::CallRefusal;
 use super::world::{Project, Task, User, World, leads_to};
 
 /// What a policy speaks about.
@@ -81,7 +81,7 @@ pub(crate) enum Capability {
 }
 
 /// The refusal where a task may not be seen or edited.
-pub(crate) fn refuse_task(world: &World, task: &Task, capability: Capability) -> Refusal {
+pub(crate) fn refuse_task(world: &World, task: &Task, capability: Capability) -> CallRefusal {
     let (name, policy) = match capability {
         Capability::View => ("Restricted Maniphest Task".to_owned(), task.view.as_str()),
         Capability::Edit | Capability::Join => (format!("T{}", task.id), task.edit.as_str()),
@@ -92,7 +92,7 @@ pub(crate) fn refuse_task(world: &World, task: &Task, capability: Capability) ->
 }
 
 /// The refusal where a project may not be edited or joined.
-pub(crate) fn refuse_project(world: &World, project: &Project, capability: Capability) -> Refusal {
+pub(crate) fn refuse_project(world: &World, project: &Project, capability: Capability) -> CallRefusal {
     let name = format!("#{}", project.slugs.first().unwrap_or(&project.name));
     match capability {
         Capability::View => refuse("Restricted Project", capability, &explain(world, &project.view), ""),
@@ -104,7 +104,7 @@ pub(crate) fn refuse_project(world: &World, project: &Project, capability: Capab
     }
 }
 
-fn refuse(name: &str, capability: Capability, explanation: &str, exceptions: &str) -> Refusal {
+fn refuse(name: &str, capability: Capability, explanation: &str, exceptions: &str) -> CallRefusal {
     let (title, verb) = match capability {
         Capability::View => ("Can View", "view"),
         Capability::Edit => ("Can Edit", "edit"),
@@ -115,7 +115,7 @@ fn refuse(name: &str, capability: Capability, explanation: &str, exceptions: &st
         "[You Shall Not Pass: {name}] ({title}) You do not have permission to {verb} this object. // {explanation} \
          {exceptions}"
     );
-    Refusal::core(info.trim_end())
+    CallRefusal::core(info.trim_end())
 }
 
 fn explain(world: &World, policy: &str) -> String {

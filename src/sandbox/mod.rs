@@ -39,6 +39,6 @@ pub use self::server::{Options, Running, SandboxError, serve};
 pub use self::store::{Clock, Source, StoreError, reset};
 pub use self::tamper::TamperError;
 pub use self::world::{
-    CommentVersion, CustomField, Edge, FieldKind, HiddenEdge, Priority, Project, Space, Status, Task, Transaction,
-    User, World, WorldError,
+    CustomField, Edge, FieldKind, HiddenEdge, Priority, Project, Space, Status, Task, Transaction, User, World,
+    WorldCommentVersion, WorldError,
 };

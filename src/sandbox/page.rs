@@ -8,10 +8,10 @@ use std::ops::Range;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::request::{Call, Outcome, Refusal, tell};
+use super::request::{Call, CallRefusal, Outcome, tell};
 
 /// The page size that a search of an application takes: up to 100, more is an error.
-pub(crate) fn application_limit(call: &Call) -> Result<(usize, Value), Refusal> {
+pub(crate) fn application_limit(call: &Call) -> Result<(usize, Value), CallRefusal> {
     let Some(asked) = call.get("limit") else { return Ok((100, json!(100))) };
     let shown = match asked {
         Value::String(text) => text.clone(),
@@ -21,7 +21,7 @@ pub(crate) fn application_limit(call: &Call) -> Result<(usize, Value), Refusal> 
     let refuse = |bound: &str, limit: u32| {
         let info =
             format!("{bound} page size for Conduit API method calls is {limit}, but this call specified {shown}.");
-        Err(Refusal::new("ERR-INVALID-PAGE-SIZE", info))
+        Err(CallRefusal::new("ERR-INVALID-PAGE-SIZE", info))
     };
     if number > 100.0 {
         return refuse("Maximum", 100);
@@ -61,7 +61,7 @@ pub(crate) struct Cursors<'a> {
 }
 
 /// A page and its cursor.
-pub(crate) struct Page<T> {
+pub(crate) struct ResultPage<T> {
     /// What is on it.
     pub(crate) items: Vec<T>,
     /// Where the next page begins.
@@ -76,14 +76,14 @@ impl<'a> Cursors<'a> {
         Self { call, query, nonsense }
     }
 
-    fn read(&self, name: &str) -> Result<Option<u64>, Refusal> {
+    fn read(&self, name: &str) -> Result<Option<u64>, CallRefusal> {
         let number = match self.call.get(name) {
             None => return Ok(None),
             Some(Value::String(text)) if text.is_empty() => return Ok(None),
             Some(Value::String(text)) => text.parse().ok(),
             Some(other) => other.as_u64(),
         };
-        number.map(Some).ok_or_else(|| Refusal::core(self.nonsense))
+        number.map(Some).ok_or_else(|| CallRefusal::core(self.nonsense))
     }
 
     /// Cuts the page out of `all`, everything in order, of which only what `matches` counts.
@@ -93,7 +93,7 @@ impl<'a> Cursors<'a> {
         limit: usize,
         id: impl Fn(T) -> u64,
         matches: impl Fn(T) -> bool,
-    ) -> Result<Page<T>, Refusal> {
+    ) -> Result<ResultPage<T>, CallRefusal> {
         let place = |cursor| all.iter().position(|item| id(*item) == cursor).map(|at| at..at + 1);
         self.page_of_some(all, limit, &id, place, matches)
     }
@@ -107,11 +107,11 @@ impl<'a> Cursors<'a> {
         id: impl Fn(T) -> u64,
         place: impl Fn(u64) -> Option<Range<usize>>,
         matches: impl Fn(T) -> bool,
-    ) -> Result<Page<T>, Refusal> {
+    ) -> Result<ResultPage<T>, CallRefusal> {
         let place = |cursor: u64| {
             place(cursor).ok_or_else(|| {
                 let query = self.query;
-                Refusal::core(format!("Cursor \"{cursor}\" does not identify a valid object in query \"{query}\"."))
+                CallRefusal::core(format!("Cursor \"{cursor}\" does not identify a valid object in query \"{query}\"."))
             })
         };
         let (after, before) = (self.read("after")?, self.read("before")?);
@@ -131,7 +131,7 @@ impl<'a> Cursors<'a> {
             items.truncate(limit);
             items.reverse();
             let (after, before) = ends(&items, more, true);
-            return Ok(Page { items, after, before });
+            return Ok(ResultPage { items, after, before });
         }
         let start = match after {
             Some(after) => place(after)?.end,
@@ -141,20 +141,20 @@ impl<'a> Cursors<'a> {
         let more = items.len() > limit;
         items.truncate(limit);
         let (after, before) = ends(&items, after.is_some(), more);
-        Ok(Page { items, after, before })
+        Ok(ResultPage { items, after, before })
     }
 }
 
 /// The reply of a search of an application.
-pub(crate) fn search_reply<T: Serialize>(call: &Call, page: Page<T>, limit: Value, maps: Value) -> Outcome {
+pub(crate) fn search_reply<T: Serialize>(call: &Call, page: ResultPage<T>, limit: Value, maps: Value) -> Outcome {
     #[derive(Serialize)]
-    struct Reply<T> {
+    struct SearchReply<T> {
         data: Vec<T>,
         maps: Value,
         query: Value,
         cursor: Value,
     }
-    tell(&Reply {
+    tell(&SearchReply {
         data: page.items,
         maps,
         query: json!({"queryKey": call.get("queryKey")}),
@@ -162,10 +162,10 @@ pub(crate) fn search_reply<T: Serialize>(call: &Call, page: Page<T>, limit: Valu
     })
 }
 
-impl<T> Page<T> {
+impl<T> ResultPage<T> {
     /// The page with each item rendered.
-    pub(crate) fn map<U>(self, render: impl Fn(T) -> U) -> Page<U> {
-        Page { items: self.items.into_iter().map(render).collect(), after: self.after, before: self.before }
+    pub(crate) fn map<U>(self, render: impl Fn(T) -> U) -> ResultPage<U> {
+        ResultPage { items: self.items.into_iter().map(render).collect(), after: self.after, before: self.before }
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct Call {
 
 /// An answer of Conduit that is an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct CallRefusal {
     /// The code, `ERR-…`.
     pub(crate) code: &'static str,
     /// What servers say that have no code of its own for it, where they say it otherwise.
@@ -37,7 +37,7 @@ pub(crate) struct Refusal {
     pub(crate) info: String,
 }
 
-impl Refusal {
+impl CallRefusal {
     /// An error of this code.
     pub(crate) fn new(code: &'static str, info: impl Into<String>) -> Self {
         Self { code, old_info: None, info: info.into() }
@@ -70,11 +70,11 @@ impl Refusal {
 }
 
 /// What a method answers: JSON in writing, since a page of a thousand rows would take far longer as a tree of values.
-pub(crate) type Outcome = Result<Box<RawValue>, Refusal>;
+pub(crate) type Outcome = Result<Box<RawValue>, CallRefusal>;
 
 /// Puts an answer in writing.
 pub(crate) fn tell(answer: &impl Serialize) -> Outcome {
-    to_raw_value(answer).map_err(|error| Refusal::core(format!("The sandbox cannot write its answer: {error}")))
+    to_raw_value(answer).map_err(|error| CallRefusal::core(format!("The sandbox cannot write its answer: {error}")))
 }
 
 /// The parameters that are about the call, where they come as fields.
@@ -82,9 +82,9 @@ const META: [&str; 5] = ["api.token", "access_token", "output", "__form__", "__c
 
 impl Call {
     /// Reads the body of a request.
-    pub(crate) fn read(method: &str, content_type: &str, body: &[u8], like: Like) -> Result<Self, Refusal> {
+    pub(crate) fn read(method: &str, content_type: &str, body: &[u8], like: Like) -> Result<Self, CallRefusal> {
         if content_type.starts_with("application/json") {
-            return Err(Refusal::core(
+            return Err(CallRefusal::core(
                 "Use form-encoded data to submit parameters to Conduit endpoints. Sending a JSON-encoded body and \
                  setting 'Content-Type': 'application/json' is not currently supported.",
             ));
@@ -95,7 +95,7 @@ impl Call {
         if let Some(json) = typed {
             let Ok(Value::Object(mut params)) = serde_json::from_str(&json) else {
                 let info = format!("Invalid parameter information was passed to method '{method}'.");
-                return Err(Refusal::core(info));
+                return Err(CallRefusal::core(info));
             };
             let token = params.remove("__conduit__").and_then(|meta| meta.get("token").cloned());
             return Ok(Self { method, params, token, typed: true, like });
@@ -112,7 +112,7 @@ impl Call {
     }
 
     /// Refuses parameters that the method does not define.
-    pub(crate) fn allow(&self, defined: &[&str]) -> Result<(), Refusal> {
+    pub(crate) fn allow(&self, defined: &[&str]) -> Result<(), CallRefusal> {
         let unknown: Vec<String> = self
             .params
             .keys()
@@ -123,34 +123,37 @@ impl Call {
             return Ok(());
         }
         let info = format!("API Method \"{}\" does not define these parameters: {}.", self.method, unknown.join(", "));
-        Err(Refusal::new("ERR-CONDUIT-CALL", info))
+        Err(CallRefusal::new("ERR-CONDUIT-CALL", info))
     }
 }
 
 /// A map that was sent as parameter, in which values are read one by one.
-pub(crate) struct Fields<'a> {
+pub(crate) struct FormFields<'a> {
     map: Map<String, Value>,
     call: &'a Call,
 }
 
-impl<'a> Fields<'a> {
+impl<'a> FormFields<'a> {
     /// The constraints of a search, of which only `known` ones may be there.
-    pub(crate) fn constraints(call: &'a Call, known: &[&str]) -> Result<Self, Refusal> {
+    pub(crate) fn constraints(call: &'a Call, known: &[&str]) -> Result<Self, CallRefusal> {
         let map = as_map(call.get("constraints")).ok_or_else(|| {
-            Refusal::new("ERR-INVALID-CONSTRAINTS-FORMAT", "Parameter \"constraints\" must be a map of constraints.")
+            CallRefusal::new(
+                "ERR-INVALID-CONSTRAINTS-FORMAT",
+                "Parameter \"constraints\" must be a map of constraints.",
+            )
         })?;
         if let Some(key) = map.keys().find(|key| !known.contains(&key.as_str())) {
             let info = "Parameter \"constraints\" includes an invalid key.";
             let formerly = format!("Constraint \"{key}\" is not a valid constraint for this query.");
-            return Err(Refusal::new("ERR-INVALID-CONSTRAINT", info).formerly(formerly));
+            return Err(CallRefusal::new("ERR-INVALID-CONSTRAINT", info).formerly(formerly));
         }
         Ok(Self { map, call })
     }
 
     /// Refuses what the real server would act upon and the sandbox cannot: ignoring it would widen the search.
-    pub(crate) fn unsupported(&self, names: &[&str]) -> Result<(), Refusal> {
+    pub(crate) fn unsupported(&self, names: &[&str]) -> Result<(), CallRefusal> {
         match names.iter().find(|name| self.value(name).is_some()) {
-            Some(name) => Err(Refusal::core(format!("The sandbox does not support the constraint \"{name}\"."))),
+            Some(name) => Err(CallRefusal::core(format!("The sandbox does not support the constraint \"{name}\"."))),
             None => Ok(()),
         }
     }
@@ -160,7 +163,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A list of texts; `None` where the constraint is absent or an empty list, which the server takes for absent.
-    pub(crate) fn strings(&self, name: &str) -> Result<Option<Vec<String>>, Refusal> {
+    pub(crate) fn strings(&self, name: &str) -> Result<Option<Vec<String>>, CallRefusal> {
         match self.value(name) {
             Some(value) => Ok(Some(string_list(name, value)?).filter(|list| !list.is_empty())),
             None => Ok(None),
@@ -168,13 +171,13 @@ impl<'a> Fields<'a> {
     }
 
     /// A list of PHIDs, which must not be empty.
-    pub(crate) fn phids(&self, name: &str) -> Result<Option<Vec<String>>, Refusal> {
+    pub(crate) fn phids(&self, name: &str) -> Result<Option<Vec<String>>, CallRefusal> {
         let Some(value) = self.value(name) else { return Ok(None) };
         nonempty(name, string_list(name, value)?).map(Some)
     }
 
     /// A list of numbers, which must not be empty.
-    pub(crate) fn integers(&self, name: &str) -> Result<Option<Vec<i64>>, Refusal> {
+    pub(crate) fn integers(&self, name: &str) -> Result<Option<Vec<i64>>, CallRefusal> {
         let Some(value) = self.value(name) else { return Ok(None) };
         let read = |(index, item)| {
             integer(item, self.call.typed)
@@ -185,20 +188,20 @@ impl<'a> Fields<'a> {
     }
 
     /// A number.
-    pub(crate) fn integer(&self, name: &str) -> Result<Option<i64>, Refusal> {
+    pub(crate) fn integer(&self, name: &str) -> Result<Option<i64>, CallRefusal> {
         let Some(value) = self.value(name) else { return Ok(None) };
         let number = integer(value, self.call.typed);
         number.map(Some).ok_or_else(|| mistaken(name, "Expected integer, got something else."))
     }
 
     /// A text.
-    pub(crate) fn string(&self, name: &str) -> Result<Option<String>, Refusal> {
+    pub(crate) fn string(&self, name: &str) -> Result<Option<String>, CallRefusal> {
         let Some(value) = self.value(name) else { return Ok(None) };
         text(name, value).map(Some)
     }
 
     /// A yes or no.
-    pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>, Refusal> {
+    pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>, CallRefusal> {
         match self.value(name) {
             None => Ok(None),
             Some(Value::Bool(flag)) => Ok(Some(*flag)),
@@ -208,7 +211,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn nonempty<T>(name: &str, items: Vec<T>) -> Result<Vec<T>, Refusal> {
+fn nonempty<T>(name: &str, items: Vec<T>) -> Result<Vec<T>, CallRefusal> {
     match items.is_empty() {
         true => Err(mistaken(name, "Expected a nonempty list, but value is an empty list.")),
         false => Ok(items),
@@ -216,8 +219,8 @@ fn nonempty<T>(name: &str, items: Vec<T>) -> Result<Vec<T>, Refusal> {
 }
 
 /// The complaint about a parameter that is not what it should be.
-fn mistaken(name: &str, complaint: &str) -> Refusal {
-    Refusal::core(format!("Error while reading \"{name}\": {complaint}"))
+fn mistaken(name: &str, complaint: &str) -> CallRefusal {
+    CallRefusal::core(format!("Error while reading \"{name}\": {complaint}"))
 }
 
 /// A map, where an empty list stands for an empty map as in PHP; `None` where it is neither.
@@ -233,7 +236,7 @@ pub(crate) fn as_map(value: Option<&Value>) -> Option<Map<String, Value>> {
 }
 
 /// A list.
-pub(crate) fn list<'v>(name: &str, value: &'v Value) -> Result<&'v Vec<Value>, Refusal> {
+pub(crate) fn list<'v>(name: &str, value: &'v Value) -> Result<&'v Vec<Value>, CallRefusal> {
     match value {
         Value::Array(items) => Ok(items),
         Value::Object(_) => Err(mistaken(name, "Expected a list, but value is an object.")),
@@ -242,13 +245,13 @@ pub(crate) fn list<'v>(name: &str, value: &'v Value) -> Result<&'v Vec<Value>, R
 }
 
 /// A list of texts.
-pub(crate) fn string_list(name: &str, value: &Value) -> Result<Vec<String>, Refusal> {
+pub(crate) fn string_list(name: &str, value: &Value) -> Result<Vec<String>, CallRefusal> {
     let read = |(index, item)| text(&format!("{name}[{index}]"), item);
     list(name, value)?.iter().enumerate().map(read).collect()
 }
 
 /// A text.
-pub(crate) fn text(name: &str, value: &Value) -> Result<String, Refusal> {
+pub(crate) fn text(name: &str, value: &Value) -> Result<String, CallRefusal> {
     value.as_str().map(str::to_owned).ok_or_else(|| mistaken(name, "Expected string, got something else."))
 }
 

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::world::{CommentVersion, Transaction, World};
+use super::world::{Transaction, World, WorldCommentVersion};
 
 /// Why a comment cannot be changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -91,7 +91,7 @@ impl World {
 
     fn add_version(&mut self, phid: &str, user: &str, text: Option<&str>, now: i64) -> Result<(), TamperError> {
         let author = self.user_named(user).ok_or_else(|| TamperError::NoUser(user.to_owned()))?.phid.clone();
-        let version = CommentVersion {
+        let version = WorldCommentVersion {
             id: self.next_version(),
             phid: self.fresh_phid("XCMT"),
             author,

@@ -261,7 +261,7 @@ pub struct Transaction {
     pub fields: Map<String, Value>,
     /// Every version of its comment, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub versions: Vec<CommentVersion>,
+    pub versions: Vec<WorldCommentVersion>,
 }
 
 /// A relation that a transaction added: a mention.
@@ -275,7 +275,7 @@ pub struct HiddenEdge {
 
 /// A version of a comment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CommentVersion {
+pub struct WorldCommentVersion {
     /// The number of the version among all comments of the server.
     pub id: u64,
     /// Its PHID.

@@ -557,7 +557,7 @@ fn what_show_prints_can_be_read_back() {
         let set = entries.iter().filter(|entry| !entry.value.is_null());
         let written: String = set.map(|entry| line(&entry.key, &entry.value)).collect();
         let read = settings(&written);
-        let values = |entries: Vec<phabgate::config::Entry>| -> Vec<_> {
+        let values = |entries: Vec<phabgate::config::SettingEntry>| -> Vec<_> {
             entries.into_iter().map(|entry| (entry.key, entry.value)).collect()
         };
         assert_eq!(values(read.entries()), values(entries));

@@ -1,11 +1,11 @@
 //! `approval-edited`: an approval was edited.
 
-use super::{Rule, Severity};
+use super::{FindingRule, Severity};
 use crate::evidence::timeline::{Comment, Moment, Timeline};
 use crate::evidence::trailers::{Key, last};
 use crate::time::utc;
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     name: "approval-edited",
     severity: Severity::Warning,
     summary: "An approval was edited",

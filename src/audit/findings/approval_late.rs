@@ -1,6 +1,6 @@
 //! `approval-late`: a team approved after the deploy had started.
 
-use super::{Rule, Severity, lacks};
+use super::{FindingRule, Severity, lacks};
 
 use crate::audit::deploys::DeployAssessment;
 use crate::evidence::records::APART;
@@ -9,7 +9,7 @@ use crate::rules::Approval;
 use crate::text::shorten;
 use crate::time::utc;
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     name: "approval-late",
     severity: Severity::Error,
     summary: "A team approved only after the deploy had started",

@@ -1,12 +1,12 @@
 //! `approval-missing`: a team had not approved when the deploy started.
 
-use super::{Case, Rule, Severity, is_team, kept};
+use super::{Case, FindingRule, Severity, is_team, kept};
 use crate::audit::deploys::DeployAssessment;
 use crate::evidence::NearKind;
 use crate::ids::TransactionId;
 use crate::time::utc;
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     name: "approval-missing",
     severity: Severity::Error,
     summary: "A team had not approved when the deploy started",

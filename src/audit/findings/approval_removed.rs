@@ -1,12 +1,12 @@
 //! `approval-removed`: a comment that held an approval, or may have, was removed.
 
-use super::{Case, Rule, Severity};
+use super::{Case, FindingRule, Severity};
 use crate::audit::deploys::DeployAssessment;
 use crate::evidence::Removal;
 use crate::evidence::timeline::Moment;
 use crate::evidence::trailers::{Key, last};
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     name: "approval-removed",
     severity: Severity::Error,
     summary: "A comment that held an approval was removed, or one that may have",

@@ -1,12 +1,12 @@
 //! `approval-self`: somebody behind the deploy approved it.
 
-use super::{Case, Rule, Severity, lacks, told};
+use super::{Case, FindingRule, Severity, lacks, told};
 use crate::audit::as_recorded::behind;
 use crate::audit::deploys::DeployAssessment;
 use crate::rules::{Approval, WhyNot};
 use crate::text::shorten;
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     name: "approval-self",
     severity: Severity::Error,
     summary: "Somebody who is behind the deploy approved it",

@@ -1,10 +1,10 @@
 //! `approver-not-member`: an approver is not in the team.
 
-use super::{Rule, Severity, lacks, told};
+use super::{FindingRule, Severity, lacks, told};
 use crate::rules::WhyNot;
 use crate::text::shorten;
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     name: "approver-not-member",
     severity: Severity::Error,
     summary: "An approver is not a member of the team",

@@ -1,9 +1,9 @@
 //! `drill-late`: a deploy was called a fire drill only afterwards, or by its record alone.
 
-use super::{Rule, Severity};
+use super::{FindingRule, Severity};
 use crate::time::utc;
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     name: "drill-late",
     severity: Severity::Warning,
     summary: "A deploy was declared a fire drill after it had started",

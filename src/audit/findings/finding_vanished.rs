@@ -1,10 +1,10 @@
 //! `finding-vanished`: an earlier audit found it, and today's evidence does not show it.
 
-use super::{Finding, HIDDEN, Rule, Severity};
+use super::{Finding, FindingRule, HIDDEN, Severity};
 use crate::audit::past::{PastFinding, Today};
 use crate::time::utc;
 
-pub(in crate::audit) const RULE: Rule = Rule {
+pub(in crate::audit) const RULE: FindingRule = FindingRule {
     name: "finding-vanished",
     severity: Severity::Error,
     summary: "An earlier audit found something that the evidence no longer shows",

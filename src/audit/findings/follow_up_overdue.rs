@@ -1,10 +1,10 @@
 //! `follow-up-overdue`: nobody said in time where the aftermath is worked on.
 
-use super::{Rule, Severity};
+use super::{FindingRule, Severity};
 use crate::evidence::trailers::{Key, last};
 use crate::time::utc;
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     name: "follow-up-overdue",
     severity: Severity::Warning,
     summary: "Nobody has said where the aftermath is worked on, and it is due",

@@ -1,13 +1,13 @@
 //! `hashtag-moved`: the hashtag of the tag or of a team led to another project before.
 
-use super::{Finding, Rule, Severity};
+use super::{Finding, FindingRule, Severity};
 use crate::audit::memory::Memory;
 use crate::audit::mirror::ServerFacts;
 use crate::policy::Policy;
 use crate::text::shorten;
 use crate::time::utc;
 
-pub(in crate::audit) const RULE: Rule = Rule {
+pub(in crate::audit) const RULE: FindingRule = FindingRule {
     name: "hashtag-moved",
     severity: Severity::Error,
     summary: "The hashtag of the tag or of a team leads to another project now",

@@ -1,6 +1,6 @@
 //! `history-rewritten`: the mirror saw what the server now denies.
 
-use super::{Case, Finding, HIDDEN, Rule, Severity};
+use super::{Case, Finding, FindingRule, HIDDEN, Severity};
 use crate::audit::mirror::lost::{Denied, Lost};
 use crate::conduit::{Change, CommentVersion, Transaction};
 use crate::evidence::is_unrelated;
@@ -10,7 +10,7 @@ use crate::text::shorten;
 use crate::time::utc;
 use serde_json::Value;
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     name: "history-rewritten",
     severity: Severity::Error,
     summary: "The server now denies what an earlier audit saw",
@@ -27,11 +27,11 @@ pub(super) const RULE: Rule = Rule {
     find,
 };
 
-fn find(rule: &Rule, case: &Case<'_>) -> Vec<Finding> {
+fn find(rule: &FindingRule, case: &Case<'_>) -> Vec<Finding> {
     case.lost.iter().map(|lost| finding(rule, case, lost)).collect()
 }
 
-fn finding(rule: &Rule, case: &Case<'_>, lost: &Lost) -> Finding {
+fn finding(rule: &FindingRule, case: &Case<'_>, lost: &Lost) -> Finding {
     let was = &lost.was;
     let who = case.evidence.name_of(&was.author);
     let seen =

@@ -101,7 +101,7 @@ pub struct Finding {
 
 /// A finding as it is read back: what it is called may be anything then.
 #[derive(Deserialize)]
-struct Encoded {
+struct EncodedFinding {
     name: String,
     severity: Severity,
     task: Option<TaskId>,
@@ -116,8 +116,8 @@ struct Encoded {
 // By hand: a derived one could only read names that live for ever.
 impl<'de> Deserialize<'de> for Finding {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Encoded { name, severity, task, deploy, transaction, time, message, about } =
-            Encoded::deserialize(deserializer)?;
+        let EncodedFinding { name, severity, task, deploy, transaction, time, message, about } =
+            EncodedFinding::deserialize(deserializer)?;
         let rule = ALL.iter().find(|rule| rule.name == name);
         let name = rule.map(|rule| rule.name);
         let name = name.ok_or_else(|| serde::de::Error::custom(format!("no finding is called {name:?}")))?;
@@ -175,7 +175,7 @@ const HIDDEN: &str = "(hidden)";
 
 /// A rule of the audit: what it is called, how bad what it finds is, what it is about, and its page.
 #[derive(Debug)]
-pub struct Rule {
+pub struct FindingRule {
     /// Its stable name, which its findings bear.
     pub name: &'static str,
     /// How bad what it finds is at its worst.
@@ -184,11 +184,11 @@ pub struct Rule {
     pub summary: &'static str,
     /// What it means, why it matters and how to mend it.
     pub page: &'static str,
-    pub(super) find: fn(&Rule, &Case<'_>) -> Vec<Finding>,
+    pub(super) find: fn(&FindingRule, &Case<'_>) -> Vec<Finding>,
 }
 
 /// All rules of the audit: approvals, what else the deploy needs, the tag, the records, and what is around.
-pub const ALL: &[Rule] = &[
+pub const ALL: &[FindingRule] = &[
     approval_missing::RULE,
     approval_late::RULE,
     approval_self::RULE,
@@ -227,7 +227,7 @@ pub(super) fn denied(case: &Case<'_>) -> Vec<Finding> {
     (history_rewritten::RULE.find)(&history_rewritten::RULE, case)
 }
 
-impl Rule {
+impl FindingRule {
     /// A finding about the task.
     fn of_task(&self, case: &Case<'_>, moment: Moment, message: impl Into<String>) -> Finding {
         Finding {
@@ -365,7 +365,7 @@ mod tests {
     fn every_rule_has_a_name_of_its_own_and_a_page() {
         let names: BTreeSet<&str> = ALL.iter().map(|rule| rule.name).collect();
         assert_eq!(names.len(), ALL.len());
-        for Rule { name, summary, page, .. } in ALL {
+        for FindingRule { name, summary, page, .. } in ALL {
             assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{name}");
             assert!(summary.len() <= 72 && !summary.ends_with('.'), "{name}");
             assert!(page.contains("\n\n") && page.ends_with('.'), "{name}");

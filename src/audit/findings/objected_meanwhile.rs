@@ -1,9 +1,9 @@
 //! `objected-meanwhile`: a member of a team said no while the deploy ran.
 
-use super::{Rule, Severity};
+use super::{FindingRule, Severity};
 use crate::time::utc;
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     name: "objected-meanwhile",
     severity: Severity::Notice,
     summary: "A member of a team said no, or withdrew, while the deploy ran",

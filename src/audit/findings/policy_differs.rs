@@ -1,9 +1,9 @@
 //! `policy-differs`: the deploy was recorded under another policy.
 
-use super::{Rule, Severity};
+use super::{FindingRule, Severity};
 use crate::text::shorten;
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     name: "policy-differs",
     severity: Severity::Notice,
     summary: "The deploy was recorded under another policy",

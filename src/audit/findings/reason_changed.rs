@@ -1,8 +1,8 @@
 //! `reason-changed`: the category of the reason was changed after the deploy had started.
 
-use super::{Rule, Severity};
+use super::{FindingRule, Severity};
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     name: "reason-changed",
     severity: Severity::Warning,
     summary: "The category of the reason was changed after the deploy had started",

@@ -1,8 +1,8 @@
 //! `reason-missing`: the task stated no reason that counts when the deploy started.
 
-use super::{Rule, Severity, kept};
+use super::{FindingRule, Severity, kept};
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     name: "reason-missing",
     severity: Severity::Error,
     summary: "The task stated no reason that counts when the deploy started",

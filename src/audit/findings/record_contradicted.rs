@@ -1,10 +1,10 @@
 //! `record-contradicted`: two records of a deploy say that it ended in two ways.
 
-use super::{Case, Rule, Severity};
+use super::{Case, FindingRule, Severity};
 use crate::evidence::records::PostedRecord;
 use crate::record::Outcome;
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     name: "record-contradicted",
     severity: Severity::Error,
     summary: "Two records of a deploy contradict each other about how it ended",

@@ -1,8 +1,8 @@
 //! `record-duplicate`: a record says again what another one said.
 
-use super::{Rule, Severity, what};
+use super::{FindingRule, Severity, what};
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     name: "record-duplicate",
     severity: Severity::Notice,
     summary: "The same event of a deploy was recorded twice",

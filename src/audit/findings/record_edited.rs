@@ -1,9 +1,9 @@
 //! `record-edited`: a record was edited.
 
-use super::{Rule, Severity, what};
+use super::{FindingRule, Severity, what};
 use crate::evidence::timeline::Moment;
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     name: "record-edited",
     severity: Severity::Error,
     summary: "A record was edited",

@@ -1,12 +1,12 @@
 //! `record-forged`: a comment claims to be a record and is not believed.
 
-use super::{Case, Rule, Severity};
+use super::{Case, FindingRule, Severity};
 use crate::evidence::records::Authority;
 use crate::evidence::timeline::Comment;
 use crate::policy::BelievedRecords;
 use crate::record::parse::{Parsed, parse};
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     name: "record-forged",
     severity: Severity::Error,
     summary: "A comment claims to be a record and is not believed",

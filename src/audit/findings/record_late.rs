@@ -1,10 +1,10 @@
 //! `record-late`: a record was posted long after what it tells of.
 
-use super::{Rule, Severity};
+use super::{FindingRule, Severity};
 use crate::record::Event;
 use crate::time::rough;
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     name: "record-late",
     severity: Severity::Warning,
     summary: "A record was posted more than an hour after what it tells of",

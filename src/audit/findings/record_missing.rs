@@ -1,10 +1,10 @@
 //! `record-missing`: an emergency was resolved and no deploy is recorded.
 
-use super::{Rule, Severity};
+use super::{FindingRule, Severity};
 use crate::conduit::Change;
 use crate::evidence::Tagged;
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     name: "record-missing",
     severity: Severity::Error,
     summary: "An emergency was resolved and no deploy is recorded",

@@ -1,10 +1,10 @@
 //! `record-removed`: a comment was removed that may have been a record.
 
-use super::{Rule, Severity};
+use super::{FindingRule, Severity};
 use crate::evidence::timeline::Moment;
 use crate::record::parse::claims;
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     name: "record-removed",
     severity: Severity::Error,
     summary: "A comment was removed that may have been a record",

@@ -1,9 +1,9 @@
 //! `record-unfinished`: a deploy was recorded to have started and not to have ended.
 
-use super::{Rule, Severity};
+use super::{FindingRule, Severity};
 use crate::text::shorten;
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     name: "record-unfinished",
     severity: Severity::Warning,
     summary: "A deploy was recorded to have started and not to have ended",

@@ -1,9 +1,9 @@
 //! `rule-failed`: another rule than those of reason, tag and teams kept the deploy from being allowed.
 
-use super::{Finding, Rule, Severity, is_team, kept};
+use super::{Finding, FindingRule, Severity, is_team, kept};
 use crate::time::utc;
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     name: "rule-failed",
     severity: Severity::Error,
     summary: "Another rule of the policy did not hold when the deploy started",

@@ -1,10 +1,10 @@
 //! `tag-late`: the task did not carry the tag when the deploy started.
 
-use super::{Rule, Severity, kept};
+use super::{FindingRule, Severity, kept};
 use crate::evidence::Tagged;
 use crate::time::utc;
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     name: "tag-late",
     severity: Severity::Error,
     summary: "The task did not carry the tag when the deploy started",

@@ -1,11 +1,11 @@
 //! `tag-removed`: the tag was removed after a deploy, or without one.
 
-use super::{Rule, Severity};
+use super::{FindingRule, Severity};
 use crate::conduit::Change;
 use crate::evidence::Tagged;
 use crate::evidence::timeline::Moment;
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     name: "tag-removed",
     severity: Severity::Warning,
     summary: "The tag was removed",

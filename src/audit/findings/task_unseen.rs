@@ -2,12 +2,12 @@
 
 use jiff::Timestamp;
 
-use super::{Finding, Rule, Severity};
+use super::{Finding, FindingRule, Severity};
 use crate::audit::mirror::Unseen;
 use crate::audit::past::PastFinding;
 use crate::time::utc;
 
-pub(in crate::audit) const RULE: Rule = Rule {
+pub(in crate::audit) const RULE: FindingRule = FindingRule {
     name: "task-unseen",
     severity: Severity::Error,
     summary: "A task that an earlier audit looked at is not shown any more",

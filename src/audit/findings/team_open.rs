@@ -1,9 +1,9 @@
 //! `team-open`: a team that approved can be joined or edited by everybody.
 
-use super::{Rule, Severity};
+use super::{FindingRule, Severity};
 use crate::text::shorten;
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     name: "team-open",
     severity: Severity::Warning,
     summary: "A team that had to approve can be joined or edited by everybody",

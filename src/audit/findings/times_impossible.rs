@@ -1,9 +1,9 @@
 //! `times-impossible`: a record states times at which nothing can have happened.
 
-use super::{Rule, Severity, what};
+use super::{FindingRule, Severity, what};
 use crate::time::utc;
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     name: "times-impossible",
     severity: Severity::Error,
     summary: "A record states times that cannot be true",

@@ -1,9 +1,9 @@
 //! `undecided`: the deploy could not be judged.
 
-use super::{Rule, Severity};
+use super::{FindingRule, Severity};
 use crate::rules::Outcome;
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     name: "undecided",
     severity: Severity::Error,
     summary: "The deploy could not be judged",

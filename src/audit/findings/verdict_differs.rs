@@ -1,10 +1,10 @@
 //! `verdict-differs`: the record says that the deploy was not allowed, and the audit finds that it was.
 
-use super::{Rule, Severity};
+use super::{FindingRule, Severity};
 use crate::rules::Decision;
 use crate::text::shorten;
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     name: "verdict-differs",
     severity: Severity::Warning,
     summary: "The record says that the deploy was not allowed, the audit that it was",

@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::lost::{self, Lost};
 use super::members::NOT_READ;
-use super::verdicts::{CacheKey, Entry};
+use super::verdicts::{CacheKey, StoredVerdict};
 use super::{Mirror, MirrorError, StoredComment, SyncRun, number};
 use crate::audit::encoded::Encoded;
 use crate::conduit::{Task, Transaction};
@@ -24,7 +24,7 @@ pub struct Read {
     /// A moment before it was asked for, by the server's clock; `None` where the task is as it was listed.
     pub asked: Option<Timestamp>,
     /// Its transactions, oldest first; `None` where they could not be read.
-    pub history: Option<History>,
+    pub history: Option<StoredHistory>,
     /// Why row and history do not fit together, or there is no history.
     pub trouble: Option<String>,
     /// Everybody whose account matters for it.
@@ -40,12 +40,12 @@ impl Read {
 
 /// The transactions of a task, made ready to be kept.
 #[derive(Debug)]
-pub struct History {
+pub struct StoredHistory {
     transactions: Encoded<Vec<Transaction>>,
     comments: Vec<StoredComment>,
 }
 
-impl History {
+impl StoredHistory {
     /// Makes them ready; they come oldest first.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ pub struct Mirrored {
     /// Its version: another one whenever something changes that a verdict rests on.
     pub version: i64,
     /// What was found on this version before, judged by the same measure; the rest is not read then.
-    pub entry: Option<Entry>,
+    pub entry: Option<StoredVerdict>,
     row: String,
     history: Option<String>,
     past: Vec<(i64, String)>,
@@ -272,7 +272,7 @@ impl Mirror {
                 why: format!("its number is {number}"),
             })?;
             let (text, long): (Option<String>, _) = (row.get(3).map_err(wrong)?, row.get(7).map_err(wrong)?);
-            let entry = text.map(|text| Entry { text, long });
+            let entry = text.map(|text| StoredVerdict { text, long });
             let past = match entry {
                 Some(_) => Vec::new(),
                 None => past

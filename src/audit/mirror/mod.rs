@@ -28,8 +28,8 @@ mod verdicts;
 pub use comments::{CommentCursor, FetchedComment, StoredComment};
 pub use error::MirrorError;
 pub use found::Unseen;
-pub use histories::{History, Mirrored, Read};
-pub use verdicts::{CacheKey, Entry, Verdicts};
+pub use histories::{Mirrored, Read, StoredHistory};
+pub use verdicts::{CacheKey, StoredVerdict, Verdicts};
 
 use std::collections::BTreeMap;
 use std::fs::File;

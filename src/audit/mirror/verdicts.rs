@@ -57,7 +57,7 @@ fn program() -> Option<String> {
 
 /// What was found on a task, as it was put in writing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct StoredVerdict {
     /// All but the long part, JSON.
     pub text: String,
     /// The long part, JSON, where it was asked for.

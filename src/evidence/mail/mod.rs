@@ -19,7 +19,7 @@ const FOOT: &str = "/settings/panel/emailpreferences/";
 
 /// The head of a mail in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Head {
+pub(super) struct MailHead {
     /// The number of its first line, from which on the text repeats a mail.
     pub(super) at: usize,
     /// It can be nothing else. What only looks like one makes no yes count, and shields no no.
@@ -32,7 +32,7 @@ pub(super) fn quoted_from(text: &str) -> Option<usize> {
 }
 
 /// The head of a mail in a text that was split into its lines already.
-pub(super) fn head_of(text: &str, lines: &[Line<'_>]) -> Option<Head> {
+pub(super) fn head_of(text: &str, lines: &[Line<'_>]) -> Option<MailHead> {
     may_hold(text).then(|| head(lines)).flatten()
 }
 
@@ -51,7 +51,7 @@ fn may_hold(text: &str) -> bool {
 }
 
 /// The first head among some lines.
-fn head(lines: &[Line<'_>]) -> Option<Head> {
+fn head(lines: &[Line<'_>]) -> Option<MailHead> {
     let texts: Vec<&str> = lines.iter().map(|line| if line.kind.is_words() { bare(line.text) } else { "" }).collect();
     let begins = |at: usize| {
         let line = texts[at];
@@ -59,16 +59,16 @@ fn head(lines: &[Line<'_>]) -> Option<Head> {
             return None;
         }
         if is_ruler(line) || is_divider(line) || is_headline(line) {
-            return Some(Head { at, sure: true });
+            return Some(MailHead { at, sure: true });
         }
-        header_block(&texts[at..]).map(|sure| Head { at, sure }).or_else(|| introduction(lines, &texts, at))
+        header_block(&texts[at..]).map(|sure| MailHead { at, sure }).or_else(|| introduction(lines, &texts, at))
     };
     (0..texts.len()).find_map(begins).or_else(|| {
         // A mail of the server below no head that is known: what was typed is the first paragraph at most.
         let foot = lines.iter().any(|line| line.text.contains(FOOT));
         let first = texts.iter().position(|line| !line.is_empty())?;
         let end = texts[first..].iter().position(|line| line.is_empty()).map(|length| first + length);
-        foot.then(|| Head { at: end.unwrap_or(first), sure: true })
+        foot.then(|| MailHead { at: end.unwrap_or(first), sure: true })
     })
 }
 
@@ -123,7 +123,7 @@ fn is_divider(line: &str) -> bool {
 
 /// A line, or two or three without a blank one between, by which a client says who wrote what follows; and whether that is sure. It begins
 /// as late as it can, so that nothing that was typed above it is lost.
-fn introduction(lines: &[Line<'_>], texts: &[&str], at: usize) -> Option<Head> {
+fn introduction(lines: &[Line<'_>], texts: &[&str], at: usize) -> Option<MailHead> {
     const LINES: usize = 3;
     let last = (at..texts.len().min(at + LINES)).find(|last| texts[*last].ends_with(is_end))?;
     let parts = &texts[at..=last];
@@ -139,7 +139,7 @@ fn introduction(lines: &[Line<'_>], texts: &[&str], at: usize) -> Option<Head> {
     };
     let prose = !sure && (lines[at].kind != LineKind::Paragraph || marked());
     let later = || (at + 1..=last).any(|later| introduces(&texts[later..=last].join(" ")) >= Some(sure));
-    (!prose && !later()).then_some(Head { at, sure })
+    (!prose && !later()).then_some(MailHead { at, sure })
 }
 
 /// Whether a line that ends with a colon introduces a mail, and whether that is sure: it holds an address, a word of writing and

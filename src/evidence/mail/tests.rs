@@ -5,7 +5,7 @@ use super::*;
 const TYPED: &str = "No! Please wait\n\n";
 
 /// The head of a comment in which this one stands below what was typed.
-fn head_below_typed(head: &str) -> Option<Head> {
+fn head_below_typed(head: &str) -> Option<MailHead> {
     let text = format!("{TYPED}{head}\n\nEmergency-Approve: sre");
     head_of(&text, &lines(&text))
 }
@@ -270,7 +270,7 @@ fn what_only_looks_like_a_head_is_not_surely_one() {
         "Von: releng1\nAufgabe: T1\nStand: offen",
         "To: sre1\nSubject: T1",
     ] {
-        assert_eq!(head_below_typed(head), Some(Head { at: 2, sure: false }), "{head}");
+        assert_eq!(head_below_typed(head), Some(MailHead { at: 2, sure: false }), "{head}");
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::flaw::flaws;
 use super::fold::fold;
-use super::{Found, Miss, NearKind, Place, read, weigh};
+use super::{FoundLine, Miss, NearKind, Place, read, weigh};
 use crate::conduit::{Change, CommentVersion};
 use crate::evidence::timeline::{AsOf, Comment, Moment, Tie, Timeline};
 use crate::evidence::{Answer, Evidence, Tag};
@@ -100,7 +100,7 @@ struct Collector<'a> {
 }
 
 impl<'a> Collector<'a> {
-    fn near(&self, author: &str, found: &Found<'_>, moment: Moment) -> Option<NearMiss> {
+    fn near(&self, author: &str, found: &FoundLine<'_>, moment: Moment) -> Option<NearMiss> {
         Some(NearMiss {
             author: Phid::new(author).ok()?,
             kind: found.kind,
@@ -146,8 +146,8 @@ impl<'a> Collector<'a> {
 
     /// The near misses of the newest version; and those of versions before it that speak against the deploy, as long as who
     /// took them out is not the author, or may not have done it by that moment.
-    fn standing<'c>(&self, comment: &Comment<'c>) -> Vec<(&'c CommentVersion, Found<'c>)> {
-        let mut standing: Vec<(&CommentVersion, Found<'_>)> = Vec::new();
+    fn standing<'c>(&self, comment: &Comment<'c>) -> Vec<(&'c CommentVersion, FoundLine<'c>)> {
+        let mut standing: Vec<(&CommentVersion, FoundLine<'_>)> = Vec::new();
         let versions = comment.versions().iter().zip(comment.spoken()).filter(|(version, _)| !version.removed);
         for (behind, (version, spoken)) in versions.enumerate() {
             let foreign = version.author != comment.transaction.author;

@@ -20,7 +20,7 @@ pub(crate) fn flaws(line: &str, kind: NearKind) -> String {
     let start = seen.find(char::is_alphanumeric).unwrap_or(seen.len());
     let words = words(seen);
     let key = words.iter().position(|word| is_emergency(word.text));
-    let is_number = |word: &Word<'_>| word.text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = |word: &FlawWord<'_>| word.text.bytes().all(|byte| byte.is_ascii_digit());
     match &words[..key.unwrap_or(0)] {
         [number] if is_number(number) => found.push("the number of a list stands before it"),
         [] if start > 0 => found.push(before(&seen[..start])),
@@ -64,16 +64,16 @@ pub(crate) fn flaws(line: &str, kind: NearKind) -> String {
 }
 
 /// A word of a line and where it stands.
-struct Word<'a> {
+struct FlawWord<'a> {
     text: &'a str,
     start: usize,
     end: usize,
 }
 
-fn words(line: &str) -> Vec<Word<'_>> {
+fn words(line: &str) -> Vec<FlawWord<'_>> {
     let words = line.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     let word = |text: &str| text.as_ptr() as usize - line.as_ptr() as usize;
-    words.map(|text| Word { text, start: word(text), end: word(text) + text.len() }).collect()
+    words.map(|text| FlawWord { text, start: word(text), end: word(text) + text.len() }).collect()
 }
 
 /// Whether a word is *emergency* as readers see it, alone or with the next one directly after it.

@@ -8,7 +8,7 @@ use crate::text::is_hidden;
 
 /// A part of a folded line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum FoldPart {
     /// Letters and digits, in lower case.
     Word(String),
     /// One or several blanks.
@@ -26,18 +26,18 @@ pub(super) enum Part {
 }
 
 /// The parts of a line, without the marks at its start.
-pub(super) fn fold(line: &str) -> Vec<Part> {
-    let mut parts: Vec<Part> = Vec::new();
+pub(super) fn fold(line: &str) -> Vec<FoldPart> {
+    let mut parts: Vec<FoldPart> = Vec::new();
     for c in line.chars() {
         let part = match plain(c) {
             Some(letter) => {
                 match parts.last_mut() {
-                    Some(Part::Word(word)) => word.push(letter),
-                    _ => parts.push(Part::Word(letter.into())),
+                    Some(FoldPart::Word(word)) => word.push(letter),
+                    _ => parts.push(FoldPart::Word(letter.into())),
                 }
                 continue;
             }
-            None if c.is_whitespace() => Part::Blank,
+            None if c.is_whitespace() => FoldPart::Blank,
             None if is_hidden(c) => continue,
             None => match c {
                 '-'
@@ -47,18 +47,20 @@ pub(super) fn fold(line: &str) -> Vec<Part> {
                 | '\u{2e3b}'
                 | '\u{fe58}'
                 | '\u{fe63}'
-                | '\u{ff0d}' => Part::Dash,
-                ':' | '=' | '\u{2236}' | '\u{a789}' | '\u{fe13}' | '\u{fe55}' | '\u{ff1a}' | '\u{ff1d}' => Part::Colon,
-                ';' | '\u{37e}' | '\u{ff1b}' => Part::Semicolon,
-                '_' | '\u{ff3f}' => Part::Underscore,
-                '\u{ff1f}' | '\u{61f}' => Part::Other('?'),
+                | '\u{ff0d}' => FoldPart::Dash,
+                ':' | '=' | '\u{2236}' | '\u{a789}' | '\u{fe13}' | '\u{fe55}' | '\u{ff1a}' | '\u{ff1d}' => {
+                    FoldPart::Colon
+                }
+                ';' | '\u{37e}' | '\u{ff1b}' => FoldPart::Semicolon,
+                '_' | '\u{ff3f}' => FoldPart::Underscore,
+                '\u{ff1f}' | '\u{61f}' => FoldPart::Other('?'),
                 '*' | '~' | '`' | '"' | '\'' => continue,
-                c if c.is_ascii() => Part::Other(c),
+                c if c.is_ascii() => FoldPart::Other(c),
                 c if c.is_alphanumeric() => {
                     // A letter of another alphabet, which is part of a word and of none that is looked for.
                     match parts.last_mut() {
-                        Some(Part::Word(word)) => word.extend(c.to_lowercase()),
-                        _ => parts.push(Part::Word(c.to_lowercase().collect())),
+                        Some(FoldPart::Word(word)) => word.extend(c.to_lowercase()),
+                        _ => parts.push(FoldPart::Word(c.to_lowercase().collect())),
                     }
                     continue;
                 }
@@ -66,7 +68,7 @@ pub(super) fn fold(line: &str) -> Vec<Part> {
                 _ => continue,
             },
         };
-        if part != Part::Blank || parts.last() != Some(&Part::Blank) {
+        if part != FoldPart::Blank || parts.last() != Some(&FoldPart::Blank) {
             parts.push(part);
         }
     }
@@ -101,17 +103,21 @@ pub(super) fn plain(c: char) -> Option<char> {
 }
 
 /// Where the words begin, after the marks of quotes, lists, headings, tables and boxes.
-fn start(parts: &[Part]) -> usize {
+fn start(parts: &[FoldPart]) -> usize {
     let mut at = 0;
     loop {
         at += match &parts[at..] {
-            [Part::Word(number), Part::Other('.' | ')'), Part::Blank, ..]
+            [FoldPart::Word(number), FoldPart::Other('.' | ')'), FoldPart::Blank, ..]
                 if number.bytes().all(|b| b.is_ascii_digit()) =>
             {
                 3
             }
-            [Part::Other('['), Part::Word(mark), Part::Other(']'), Part::Blank, ..] if mark.chars().count() == 1 => 4,
-            [Part::Word(_), ..] | [] => return at,
+            [FoldPart::Other('['), FoldPart::Word(mark), FoldPart::Other(']'), FoldPart::Blank, ..]
+                if mark.chars().count() == 1 =>
+            {
+                4
+            }
+            [FoldPart::Word(_), ..] | [] => return at,
             [_, ..] => 1,
         }
     }
@@ -177,14 +183,14 @@ mod tests {
     use super::*;
 
     fn words(line: &str) -> String {
-        let word = |part: &Part| match part {
-            Part::Word(word) => word.clone(),
-            Part::Blank => " ".into(),
-            Part::Dash => "-".into(),
-            Part::Colon => ":".into(),
-            Part::Semicolon => ";".into(),
-            Part::Underscore => "_".into(),
-            Part::Other(c) => c.to_string(),
+        let word = |part: &FoldPart| match part {
+            FoldPart::Word(word) => word.clone(),
+            FoldPart::Blank => " ".into(),
+            FoldPart::Dash => "-".into(),
+            FoldPart::Colon => ":".into(),
+            FoldPart::Semicolon => ";".into(),
+            FoldPart::Underscore => "_".into(),
+            FoldPart::Other(c) => c.to_string(),
         };
         fold(line).iter().map(word).collect()
     }

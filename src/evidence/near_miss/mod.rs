@@ -16,7 +16,7 @@ pub(super) use collect::{first_tagged, near_misses};
 use std::ops::Range;
 
 pub(crate) use flaw::flaws;
-use fold::{Part, fold, may_hold, within_one};
+use fold::{FoldPart, fold, may_hold, within_one};
 pub(super) use lone::is_colon;
 pub(crate) use lone::lone_approval;
 use lone::{is_bidirectional, is_dash};
@@ -82,7 +82,7 @@ pub(crate) enum Place {
 
 /// A near miss in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Found<'a> {
+pub(crate) struct FoundLine<'a> {
     pub(crate) line: &'a str,
     pub(crate) kind: NearKind,
     /// It is to be taken for what it reads as: a possible no, a possible withdrawal.
@@ -97,23 +97,23 @@ pub(super) fn is_silent(text: &str, policy: &Policy) -> bool {
 
 /// A line that may be a near miss, as it stands before a policy says which teams there are.
 #[derive(Debug, Clone)]
-pub(super) struct Candidate {
+pub(super) struct NearCandidate {
     /// Where it stands in its text, without the blanks around it.
     at: Range<usize>,
     /// The trailer that it is by the letter, and whether it is the last of its key.
     trailer: Option<(Key, bool)>,
     /// The head of a mail that it stands below.
-    below: Option<mail::Head>,
+    below: Option<mail::MailHead>,
     /// It stands in a mark that reaches over several lines.
     in_mark: bool,
     /// Its parts, without what is struck out.
-    visible: Vec<Part>,
+    visible: Vec<FoldPart>,
     /// All of its parts, where some are struck out.
-    whole: Option<Vec<Part>>,
+    whole: Option<Vec<FoldPart>>,
 }
 
 /// The lines of a text that may be near misses, in order. Whatever the policy, no other line is one.
-pub(super) fn candidates(text: &str) -> Vec<Candidate> {
+pub(super) fn candidates(text: &str) -> Vec<NearCandidate> {
     if !may_hold(text) || text.lines().all(|line| states_alone(line) || !may_hold(line)) {
         return Vec::new();
     }
@@ -135,7 +135,7 @@ pub(super) fn candidates(text: &str) -> Vec<Candidate> {
         let words = line.text.trim();
         // A line is a part of its text.
         let start = (words.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
-        found.push(Candidate {
+        found.push(NearCandidate {
             at: start..start + words.len(),
             trailer,
             below,
@@ -153,7 +153,7 @@ fn states_alone(line: &str) -> bool {
 }
 
 /// The parts of a line without what is struck out.
-fn visible(line: &Line<'_>) -> Vec<Part> {
+fn visible(line: &Line<'_>) -> Vec<FoldPart> {
     let mut visible = String::new();
     let mut from = 0;
     for range in &line.struck {
@@ -167,12 +167,17 @@ fn visible(line: &Line<'_>) -> Vec<Part> {
 }
 
 /// The near misses of a text, in order.
-pub(crate) fn read<'a>(text: &'a str, place: Place, policy: &Policy) -> Vec<Found<'a>> {
+pub(crate) fn read<'a>(text: &'a str, place: Place, policy: &Policy) -> Vec<FoundLine<'a>> {
     weigh(text, &candidates(text), place, policy)
 }
 
 /// The near misses among the candidates of a text, in order.
-pub(super) fn weigh<'a>(text: &'a str, candidates: &[Candidate], place: Place, policy: &Policy) -> Vec<Found<'a>> {
+pub(super) fn weigh<'a>(
+    text: &'a str,
+    candidates: &[NearCandidate],
+    place: Place,
+    policy: &Policy,
+) -> Vec<FoundLine<'a>> {
     let mut found = Vec::new();
     for candidate in candidates {
         let near = match candidate.trailer {
@@ -191,7 +196,7 @@ pub(super) fn weigh<'a>(text: &'a str, candidates: &[Candidate], place: Place, p
             miss => miss,
         };
         let line = text.get(candidate.at.clone()).unwrap_or_default();
-        found.push(Found { line, kind, possible, miss });
+        found.push(FoundLine { line, kind, possible, miss });
     }
     found
 }
@@ -208,7 +213,7 @@ fn kind_of(key: Key) -> Option<NearKind> {
 type Shape = (NearKind, bool, Miss);
 
 /// `Emergency-Approve: no` is a trailer by the letter, and reads as a no.
-fn own_trailer(key: Key, candidate: &Candidate, policy: &Policy) -> Option<Shape> {
+fn own_trailer(key: Key, candidate: &NearCandidate, policy: &Policy) -> Option<Shape> {
     if key != Key::Approve {
         return None;
     }
@@ -216,7 +221,7 @@ fn own_trailer(key: Key, candidate: &Candidate, policy: &Policy) -> Option<Shape
 }
 
 /// What a line reads as; what is struck out in it is only listed.
-fn shape(candidate: &Candidate, policy: &Policy) -> Option<Shape> {
+fn shape(candidate: &NearCandidate, policy: &Policy) -> Option<Shape> {
     let whole = || judge(candidate.whole.as_deref()?, policy).map(|(kind, ..)| (kind, false, Miss::Struck));
     judge(&candidate.visible, policy).or_else(whole)
 }
@@ -244,9 +249,9 @@ struct Pair {
     end: usize,
 }
 
-fn judge(parts: &[Part], policy: &Policy) -> Option<Shape> {
+fn judge(parts: &[FoldPart], policy: &Policy) -> Option<Shape> {
     let pairs = pairs(parts);
-    let colon = |pair: &Pair| matches!(skip_blank(parts, pair.end), Some((Part::Colon, _)));
+    let colon = |pair: &Pair| matches!(skip_blank(parts, pair.end), Some((FoldPart::Colon, _)));
     let as_trailer = |pair: &Pair| pair.dashed && colon(pair);
     let no_to = |pair: &&Pair| {
         pair.form == Form::Approve
@@ -280,23 +285,24 @@ fn judge(parts: &[Part], policy: &Policy) -> Option<Shape> {
     }
 }
 
-fn pairs(parts: &[Part]) -> Vec<Pair> {
+fn pairs(parts: &[FoldPart]) -> Vec<Pair> {
     let mut found = Vec::new();
     for (at, part) in parts.iter().enumerate() {
-        let Part::Word(word) = part else { continue };
+        let FoldPart::Word(word) = part else { continue };
         let at_start = at == 0;
         if within_one(word, "emergency") {
-            let between =
-                parts[at + 1..].iter().take_while(|part| matches!(part, Part::Blank | Part::Dash | Part::Underscore));
-            let run: Vec<&Part> = between.collect();
+            let between = parts[at + 1..]
+                .iter()
+                .take_while(|part| matches!(part, FoldPart::Blank | FoldPart::Dash | FoldPart::Underscore));
+            let run: Vec<&FoldPart> = between.collect();
             // A dash with blanks beside it parts a sentence, unless the line begins with it.
-            let direct = run.len() == 1 || at_start || run.iter().all(|part| **part != Part::Blank);
+            let direct = run.len() == 1 || at_start || run.iter().all(|part| **part != FoldPart::Blank);
             let next = parts.get(at + 1 + run.len());
-            if let (true, Some(Part::Word(word))) = (direct, next)
+            if let (true, Some(FoldPart::Word(word))) = (direct, next)
                 && let Some(form) = form(word)
             {
                 let end = at + 2 + run.len();
-                found.push(Pair { form, at_start, dashed: run == [&Part::Dash], end });
+                found.push(Pair { form, at_start, dashed: run == [&FoldPart::Dash], end });
             }
             continue;
         }
@@ -345,50 +351,50 @@ fn form(word: &str) -> Option<Form> {
     FORMS.iter().find(is).map(|(form, ..)| *form)
 }
 
-fn skip_blank(parts: &[Part], at: usize) -> Option<(&Part, usize)> {
-    let at = if parts.get(at) == Some(&Part::Blank) { at + 1 } else { at };
+fn skip_blank(parts: &[FoldPart], at: usize) -> Option<(&FoldPart, usize)> {
+    let at = if parts.get(at) == Some(&FoldPart::Blank) { at + 1 } else { at };
     parts.get(at).map(|part| (part, at))
 }
 
 /// Whether a colon, a dash, a team's name or nothing follows.
-fn is_followed(parts: &[Part], at: usize, policy: &Policy) -> bool {
+fn is_followed(parts: &[FoldPart], at: usize, policy: &Policy) -> bool {
     let rest = parts.get(at..).unwrap_or_default();
     // Who asks how it is done does not do it.
-    if matches!(skip_blank(parts, at), Some((Part::Other('?'), _))) {
+    if matches!(skip_blank(parts, at), Some((FoldPart::Other('?'), _))) {
         return false;
     }
-    if !rest.iter().any(|part| matches!(part, Part::Word(_))) {
+    if !rest.iter().any(|part| matches!(part, FoldPart::Word(_))) {
         return true;
     }
     match skip_blank(parts, at) {
-        Some((Part::Colon | Part::Semicolon, _)) => true,
-        Some((Part::Dash, dash)) => {
+        Some((FoldPart::Colon | FoldPart::Semicolon, _)) => true,
+        Some((FoldPart::Dash, dash)) => {
             // A hyphen that joins it to the next word is no dash, unless that word is a team's.
-            let spaced = dash > at || matches!(parts.get(dash + 1), Some(Part::Blank | Part::Dash));
+            let spaced = dash > at || matches!(parts.get(dash + 1), Some(FoldPart::Blank | FoldPart::Dash));
             spaced || team_at(parts, dash + 1, policy).is_some()
         }
-        Some((Part::Other('(' | '[' | '#' | '@' | ','), mark)) => {
+        Some((FoldPart::Other('(' | '[' | '#' | '@' | ','), mark)) => {
             let next = skip_blank(parts, mark + 1).map_or(mark + 1, |(_, next)| next);
             team_at(parts, next, policy).is_some()
         }
-        Some((Part::Word(_), word)) => team_at(parts, word, policy).is_some(),
+        Some((FoldPart::Word(_), word)) => team_at(parts, word, policy).is_some(),
         _ => false,
     }
 }
 
 /// Where the name of a team that begins here ends.
-fn team_at(parts: &[Part], at: usize, policy: &Policy) -> Option<usize> {
+fn team_at(parts: &[FoldPart], at: usize, policy: &Policy) -> Option<usize> {
     let mut name = String::new();
     let mut found = None;
     for (end, part) in parts.iter().enumerate().skip(at).take(9) {
         match part {
-            Part::Word(word) => {
+            FoldPart::Word(word) => {
                 name.push_str(word);
                 if policy.team_named(&name).is_some() {
                     found = Some(end + 1);
                 }
             }
-            Part::Blank | Part::Dash | Part::Underscore => name.push('-'),
+            FoldPart::Blank | FoldPart::Dash | FoldPart::Underscore => name.push('-'),
             _ => break,
         }
     }
@@ -396,12 +402,12 @@ fn team_at(parts: &[Part], at: usize, policy: &Policy) -> Option<usize> {
 }
 
 /// Whether what stands after `Emergency-Approve:` is a no, also after a team's name.
-fn says_no(parts: &[Part], policy: &Policy) -> bool {
-    let first = parts.iter().position(|part| matches!(part, Part::Word(_)));
+fn says_no(parts: &[FoldPart], policy: &Policy) -> bool {
+    let first = parts.iter().position(|part| matches!(part, FoldPart::Word(_)));
     let word_from = |at: usize| {
         let words = parts.iter().enumerate().skip(at);
         let mut words =
-            words.filter_map(|(at, part)| if let Part::Word(word) = part { Some((at, word)) } else { None });
+            words.filter_map(|(at, part)| if let FoldPart::Word(word) = part { Some((at, word)) } else { None });
         words.next().map(|(at, word)| (at, word.as_str()))
     };
     let denies = |at: usize| {

@@ -29,7 +29,7 @@ impl Server {
     }
 }
 
-struct World {
+struct ModelWorld {
     log: Vec<Event>,
     server: Server,
     now: i64,
@@ -42,7 +42,7 @@ struct World {
 /// The process was killed.
 struct Killed;
 
-impl World {
+impl ModelWorld {
     fn state(&self) -> DeployState {
         DeployState::from_events(&self.log).unwrap()
     }
@@ -79,13 +79,13 @@ impl World {
             }
             4 => {
                 self.server.posted(event);
-                self.append(answered(event, Answer::Refused))
+                self.append(answered(event, ServerAnswer::Refused))
             }
-            5 => self.append(answered(event, Answer::Refused)),
-            6 => self.append(answered(event, Answer::RolledBack)),
+            5 => self.append(answered(event, ServerAnswer::Refused)),
+            6 => self.append(answered(event, ServerAnswer::RolledBack)),
             7 => {
                 self.server.travelling.push((self.now + SETTLE - 1, event));
-                self.append(answered(event, Answer::Filtered))
+                self.append(answered(event, ServerAnswer::Filtered))
             }
             _ => self.append(unclear(event)),
         }
@@ -134,7 +134,7 @@ proptest! {
     fn every_record_is_on_the_task_once(lives in prop::collection::vec(0..40_usize, 1..6), fates in prop::collection::vec(any::<u8>(), 0..12)) {
         let mut lives = lives.into_iter();
         let life = lives.next().unwrap_or(0);
-        let mut world = World { log: Vec::new(), server: Server::default(), now: 0, fates: fates.into_iter(), life, ran: false };
+        let mut world = ModelWorld { log: Vec::new(), server: Server::default(), now: 0, fates: fates.into_iter(), life, ran: false };
         let _ = world.gate();
         if world.log.is_empty() {
             prop_assert!(!world.ran);

@@ -91,7 +91,7 @@ fn the_stage_follows_the_command() {
 fn the_outbox_follows_the_records() {
     let run = troubled_run();
     let unclear_at =
-        |second| Phase::Unclear { since: at(second), settle_at: at(second + SETTLE), answer: Answer::Unclear };
+        |second| Phase::Unclear { since: at(second), settle_at: at(second + SETTLE), answer: ServerAnswer::Unclear };
     assert_eq!(outbox(&run[..1]), []);
     assert_eq!(outbox(&run[..2]), [(Started, Phase::Ready)]);
     assert_eq!(outbox(&run[..3]), [(Started, unclear_at(2))]);
@@ -135,7 +135,7 @@ fn a_read_before_the_attempt_settles_proves_nothing() {
 fn what_the_server_refused_is_settled_by_one_read_and_kept_apart() {
     let mut run = whole_run();
     run.truncate(3);
-    run.push(Event::new(at(4), answered(Started, Answer::Refused)));
+    run.push(Event::new(at(4), answered(Started, ServerAnswer::Refused)));
     assert_eq!(refusal(&run, refused(Started, 3), 5), Illegal::TooEarly, "the read was begun before the answer");
     assert_eq!(refusal(&run, missing(Started, 5), 5), Illegal::WasRefused);
     run.push(Event::new(at(6), refused(Started, 5)));
@@ -151,7 +151,7 @@ fn what_the_server_refused_is_settled_by_one_read_and_kept_apart() {
 fn a_refused_started_is_not_due_after_the_end() {
     let mut run = whole_run();
     run.truncate(3);
-    run.push(Event::new(at(4), answered(Started, Answer::Refused)));
+    run.push(Event::new(at(4), answered(Started, ServerAnswer::Refused)));
     run.push(Event::new(at(5), refused(Started, 5)));
     let state = DeployState::from_events(&run).unwrap();
     assert!(!state.owes_finished(), "nothing ran, and nobody was told anything");
@@ -164,11 +164,11 @@ fn a_deadlock_is_settled_at_once_and_a_filter_only_in_time() {
     let mut run = whole_run();
     run.truncate(3);
     let mut rolled_back = run.clone();
-    rolled_back.push(Event::new(at(4), answered(Started, Answer::RolledBack)));
+    rolled_back.push(Event::new(at(4), answered(Started, ServerAnswer::RolledBack)));
     assert_eq!(refusal(&rolled_back, refused(Started, 5), 5), Illegal::NotRefused);
     rolled_back.push(Event::new(at(5), missing(Started, 5)));
     assert_eq!(outbox(&rolled_back), [(Started, Phase::Ready)]);
-    run.push(Event::new(at(4), answered(Started, Answer::Filtered)));
+    run.push(Event::new(at(4), answered(Started, ServerAnswer::Filtered)));
     assert_eq!(refusal(&run, refused(Started, 5), 5), Illegal::TooEarly);
     run.push(Event::new(at(600), refused(Started, 2 + SETTLE)));
     assert!(matches!(outbox(&run)[..], [(Started, Phase::Refused { .. })]));

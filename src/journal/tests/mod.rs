@@ -126,10 +126,10 @@ fn not_sent(event: record::Event) -> Delivery {
 }
 
 fn unclear(event: record::Event) -> Delivery {
-    Delivery::Unclear { event, why: "no answer within 10 s".to_owned(), settle_at: None, answer: Answer::Unclear }
+    Delivery::Unclear { event, why: "no answer within 10 s".to_owned(), settle_at: None, answer: ServerAnswer::Unclear }
 }
 
-fn answered(event: record::Event, answer: Answer) -> Delivery {
+fn answered(event: record::Event, answer: ServerAnswer) -> Delivery {
     Delivery::Unclear { event, why: "the server refuses the call".to_owned(), settle_at: None, answer }
 }
 
@@ -202,7 +202,7 @@ fn troubled_run() -> Vec<Event> {
         (73, delivered(Finished).into()),
         (74, queued(Recorded).into()),
         (75, sending(Recorded, 75).into()),
-        (76, answered(Recorded, Answer::Refused).into()),
+        (76, answered(Recorded, ServerAnswer::Refused).into()),
         (77, refused(Recorded, 77).into()),
         (78, sending(Recorded, 78).into()),
         (79, delivered(Recorded).into()),
@@ -272,9 +272,9 @@ fn alphabet(second: i64) -> Vec<Event> {
             sending(event, second).into(),
             not_sent(event).into(),
             unclear(event).into(),
-            answered(event, Answer::Refused).into(),
-            answered(event, Answer::Filtered).into(),
-            answered(event, Answer::RolledBack).into(),
+            answered(event, ServerAnswer::Refused).into(),
+            answered(event, ServerAnswer::Filtered).into(),
+            answered(event, ServerAnswer::RolledBack).into(),
             missing(event, second).into(),
             refused(event, second).into(),
             delivered(event).into(),

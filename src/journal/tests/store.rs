@@ -125,7 +125,7 @@ fn a_second_run_of_a_task_is_refused_until_the_end_of_the_first_is_known() {
         assert!(said.contains("T1234") && said.contains("ada") && said.contains("2026-11-20 03:00:00 UTC"), "{said}");
         assert!(!journal.knows(other_deploy()).unwrap());
         let known = journal.deploys_of(TaskId::new(1234).unwrap(), &server(), &ServerMarks::default()).unwrap();
-        assert_eq!(known.iter().map(|known| known.progress).collect::<Vec<_>>(), [Progress::Running]);
+        assert_eq!(known.iter().map(|known| known.progress).collect::<Vec<_>>(), [LocalProgress::Running]);
     }
     // A record by other means is one, and no run.
     let recorder = "01939f2a-0000-7000-8000-000000000003".parse().unwrap();
@@ -178,7 +178,7 @@ fn a_journal_of_the_first_version_is_read_and_brought_up_to_date() {
     };
     let reader = Journal::open_read_only(&dir).unwrap().unwrap();
     let before = of(&reader);
-    assert_eq!(before.iter().map(|known| known.progress).collect::<Vec<_>>(), [Progress::Stranded]);
+    assert_eq!(before.iter().map(|known| known.progress).collect::<Vec<_>>(), [LocalProgress::Stranded]);
     drop(reader);
     let journal = Journal::open(&dir).unwrap();
     assert_eq!(journal.pragma("user_version"), schema::VERSION.to_string());

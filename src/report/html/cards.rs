@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::super::Report;
 use super::super::figures::{BINS, Figures, Spread};
-use super::charts::{About, Bar, LOOKS, bars, columns, layers, patterns};
+use super::charts::{About, BarRow, LOOKS, bars, columns, layers, patterns};
 use super::months::{self, Month};
 use super::words::{number, percent, plural};
 use crate::audit::{Severity, findings};
@@ -89,16 +89,16 @@ fn by_reason(figures: &Figures) -> Markup {
     // Where there are more than there are looks, the rest is one bar, as it is one layer of the months.
     let own = if rows.len() > LOOKS { LOOKS - 1 } else { rows.len() };
     let (own, rest) = rows.split_at(own);
-    let bar = |(at, (name, count)): (usize, &(String, usize))| Bar {
+    let bar = |(at, (name, count)): (usize, &(String, usize))| BarRow {
         sign: "",
         label: shorten(name, LABEL),
         count: *count,
         class: look(at),
     };
-    let mut drawn: Vec<Bar> = own.iter().enumerate().map(bar).collect();
+    let mut drawn: Vec<BarRow> = own.iter().enumerate().map(bar).collect();
     if !rest.is_empty() {
         let count = rest.iter().map(|(_, count)| count).sum();
-        drawn.push(Bar { sign: "", label: plural(rest.len(), "other reason"), count, class: look(own.len()) });
+        drawn.push(BarRow { sign: "", label: plural(rest.len(), "other reason"), count, class: look(own.len()) });
     }
     let numbers = sentence(rows.iter().map(|(name, count)| (name.as_str(), *count)));
     let chart = bars(&About { title: "Deploys by reason", numbers }, &drawn);
@@ -107,9 +107,9 @@ fn by_reason(figures: &Figures) -> Markup {
 
 fn by_outcome(figures: &Figures) -> Markup {
     let rows = greatest_first(figures.outcomes.iter().map(|(name, count)| (*name, *count)));
-    let drawn: Vec<Bar> = rows
+    let drawn: Vec<BarRow> = rows
         .iter()
-        .map(|(name, count)| Bar { sign: "", label: name.clone(), count: *count, class: "plain".to_owned() })
+        .map(|(name, count)| BarRow { sign: "", label: name.clone(), count: *count, class: "plain".to_owned() })
         .collect();
     let numbers = sentence(rows.iter().map(|(name, count)| (name.as_str(), *count)));
     let chart = bars(&About { title: "Deploys by outcome", numbers }, &drawn);
@@ -167,7 +167,7 @@ fn findings_card(figures: &Figures) -> Markup {
     if rows.is_empty() {
         return html! { section.card { h3 { (title) } p.none { "None." } } };
     }
-    let bar = |(severity, name, count): &(Severity, &str, usize)| Bar {
+    let bar = |(severity, name, count): &(Severity, &str, usize)| BarRow {
         sign: shape(*severity),
         label: name.to_string(),
         count: *count,

@@ -14,7 +14,7 @@ pub(super) const LOOKS: usize = 8;
 
 /// A bar that lies.
 #[derive(Debug)]
-pub(super) struct Bar {
+pub(super) struct BarRow {
     /// A sign before the label, in the colour of the bar.
     pub(super) sign: &'static str,
     /// What it stands for, short.
@@ -63,7 +63,7 @@ fn share(part: f64, whole: f64) -> String {
 }
 
 /// Bars that lie below each other, each below its label and its count.
-pub(super) fn bars(about: &About<'_>, bars: &[Bar]) -> Markup {
+pub(super) fn bars(about: &About<'_>, bars: &[BarRow]) -> Markup {
     const ROW: usize = 38;
     let greatest = bars.iter().map(|bar| bar.count).max().unwrap_or(0).max(1) as f64;
     html! {

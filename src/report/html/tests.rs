@@ -5,7 +5,7 @@ use serde_json::json;
 use super::super::entry::TaskEntry;
 use super::super::figures::Figures;
 use super::super::{Entries, Report};
-use super::charts::{About, Bar, Column, bars, columns, layers, scale, stack};
+use super::charts::{About, BarRow, Column, bars, columns, layers, scale, stack};
 use super::words::{Made, number, percent, place};
 use super::*;
 use crate::audit::population::Population;
@@ -265,7 +265,7 @@ fn a_scale_has_few_whole_marks_and_reaches_the_greatest() {
 #[test]
 fn charts_hold_their_numbers() {
     let about = || About { title: "Deploys", numbers: "a 3, b 1".to_owned() };
-    let bar = |label: &str, count| Bar { sign: "", label: label.to_owned(), count, class: "plain".to_owned() };
+    let bar = |label: &str, count| BarRow { sign: "", label: label.to_owned(), count, class: "plain".to_owned() };
     let drawn = bars(&about(), &[bar("a", 4), bar("<b>", 1)]).into_string();
     assert!(drawn.contains("role=\"img\"><title>Deploys</title><desc>a 3, b 1</desc>"), "{drawn}");
     assert!(

@@ -3,7 +3,7 @@
 use super::*;
 use crate::evidence::testing::{at, person, record};
 use crate::ids::{DeployId, TransactionId};
-use crate::journal::{LocalDeploy, Progress};
+use crate::journal::{LocalDeploy, LocalProgress};
 use crate::record::{Event, Outcome as Ended, Record};
 
 use Outcome::{Fail, Pass, Warn};
@@ -213,7 +213,7 @@ fn the_journal_of_this_machine_knows_of_a_failure_before_the_task_does() {
             account: Some(person(account)),
             login: None,
             begun: at(20),
-            progress: Progress::Ended { outcome: Some(outcome), at: at(30) },
+            progress: LocalProgress::Ended { outcome: Some(outcome), at: at(30) },
         }]);
         let intent = Intent { action: Some(Action::Rollback), ..Intent::default() };
         evaluate(&evidence, &history.policy, &intent, None).rule("action").unwrap().outcome

@@ -1,10 +1,10 @@
 //! Every rule, and every outcome that it can have.
 
 use super::*;
-use crate::conduit::Role as AccountRole;
+use crate::conduit::AccountRole;
 use crate::evidence::testing::record;
 use crate::ids::DeployId;
-use crate::journal::{LocalDeploy, Progress};
+use crate::journal::{LocalDeploy, LocalProgress};
 use crate::record::{DeployerSource, Event, Outcome as Ended, RecordedApproval};
 
 use Outcome::{Fail, Pass, Pending, Unknown, Warn};
@@ -239,9 +239,9 @@ fn a_run_that_only_the_journal_knows_is_in_flight() {
         LocalDeploy { deploy, deployer: Some("deployer2".into()), account: None, login: None, begun, progress }
     };
     for (progress, expected) in [
-        (Progress::Running, Fail),
-        (Progress::Stranded, Fail),
-        (Progress::Ended { outcome: Some(Ended::Failed), at: jiff::Timestamp::UNIX_EPOCH }, Pass),
+        (LocalProgress::Running, Fail),
+        (LocalProgress::Stranded, Fail),
+        (LocalProgress::Ended { outcome: Some(Ended::Failed), at: jiff::Timestamp::UNIX_EPOCH }, Pass),
     ] {
         let verdict = with_local(&history, Ok(vec![local(progress)]), None);
         let rule = verdict.rule("in-flight").unwrap();
@@ -262,7 +262,7 @@ fn an_end_that_the_journal_holds_counts_before_it_is_on_the_task() {
     let mut history = History::ready();
     history.record("phabgate", 20, &record(deploy, Event::Started, "deployer2"));
     assert_eq!(outcome(&history, "in-flight"), Fail);
-    let progress = Progress::Ended { outcome: Some(Ended::Succeeded), at: jiff::Timestamp::UNIX_EPOCH };
+    let progress = LocalProgress::Ended { outcome: Some(Ended::Succeeded), at: jiff::Timestamp::UNIX_EPOCH };
     let begun = jiff::Timestamp::UNIX_EPOCH;
     let ended = LocalDeploy { deploy, deployer: None, account: None, login: None, begun, progress };
     let verdict = with_local(&history, Ok(vec![ended]), None);

@@ -7,13 +7,13 @@ mod change;
 
 use serde_json::{Map, Value, json};
 
-pub(super) use self::change::{Operation, invalid, operation, within};
+pub(super) use self::change::{EditOperation, invalid, operation, within};
 
-use self::change::Change;
+use self::change::TaskChange;
 use super::super::access::{self, Capability};
 use super::super::remarkup;
-use super::super::request::{Call, Outcome, Refusal, as_map, tell};
-use super::super::world::{CommentVersion, Edge, HiddenEdge, Task, Transaction, User, World, leads_to, ordered};
+use super::super::request::{Call, CallRefusal, Outcome, as_map, tell};
+use super::super::world::{Edge, HiddenEdge, Task, Transaction, User, World, WorldCommentVersion, leads_to, ordered};
 
 /// The relations of a task to those that its texts mention, and the other way round.
 const MENTIONS: u32 = 52;
@@ -30,23 +30,23 @@ pub(super) struct Description {
 }
 
 /// Reads the list of changes, not yet what each says.
-pub(super) fn descriptions(call: &Call) -> Result<Vec<Description>, Refusal> {
+pub(super) fn descriptions(call: &Call) -> Result<Vec<Description>, CallRefusal> {
     let map = call.get("transactions").and_then(|value| as_map(Some(value)));
-    let map = map.ok_or_else(|| Refusal::core("Parameter \"transactions\" is not a list of transactions."))?;
+    let map = map.ok_or_else(|| CallRefusal::core("Parameter \"transactions\" is not a list of transactions."))?;
     let mut entries: Vec<(String, Value)> = map.into_iter().collect();
     // the keys of a list are numbers, and 10 comes after 9
     entries.sort_by_key(|(key, _)| (key.parse::<u64>().unwrap_or(u64::MAX), key.clone()));
     let list = "Parameter \"transactions\" must contain a list of transaction descriptions, but item with key";
     let read = |(key, item): (String, Value)| {
         let Some(item) = item.as_object().cloned() else {
-            return Err(Refusal::core(format!("{list} \"{key}\" is not a dictionary.")));
+            return Err(CallRefusal::core(format!("{list} \"{key}\" is not a dictionary.")));
         };
         let field = |name: &str| {
             item.get(name).cloned().ok_or_else(|| {
                 let info = format!(
                     "{list} \"{key}\" is missing a \"{name}\" field. Each transaction must have a {name} field."
                 );
-                Refusal::core(info)
+                CallRefusal::core(info)
             })
         };
         let kind = field("type")?;
@@ -65,20 +65,22 @@ pub(super) fn identifier(call: &Call) -> Option<String> {
     }
 }
 
-fn find(world: &World, name: &str, user: &User) -> Result<Task, Refusal> {
+fn find(world: &World, name: &str, user: &User) -> Result<Task, CallRefusal> {
     let visible = |task: &Task| access::can_view(world, task, user);
     if let Some(digits) = name.strip_prefix(['T', 't']) {
         let task = digits.parse().ok().and_then(|id| world.task_numbered(id)).filter(|task| visible(task));
         return task
             .cloned()
-            .ok_or_else(|| Refusal::core(format!("Monogram \"{name}\" does not identify a valid object.")));
+            .ok_or_else(|| CallRefusal::core(format!("Monogram \"{name}\" does not identify a valid object.")));
     }
     let task = match name.parse() {
-        Ok(id) => world.task_numbered(id).ok_or_else(|| Refusal::core(format!("No object exists with ID \"{id}\"."))),
-        Err(_) if name.starts_with("PHID-") => {
-            world.task(name).ok_or_else(|| Refusal::core(format!("No object exists with PHID \"{name}\".")))
+        Ok(id) => {
+            world.task_numbered(id).ok_or_else(|| CallRefusal::core(format!("No object exists with ID \"{id}\".")))
         }
-        Err(_) => Err(Refusal::core(format!("Monogram \"{name}\" does not identify a valid object."))),
+        Err(_) if name.starts_with("PHID-") => {
+            world.task(name).ok_or_else(|| CallRefusal::core(format!("No object exists with PHID \"{name}\".")))
+        }
+        Err(_) => Err(CallRefusal::core(format!("Monogram \"{name}\" does not identify a valid object."))),
     }?;
     match visible(task) {
         true => Ok(task.clone()),
@@ -92,11 +94,12 @@ pub(super) fn edit(world: &mut World, call: &Call, user: &User, now: i64) -> Out
     let existing = identifier(call).map(|name| find(world, &name, user)).transpose()?;
     let changes = descriptions.iter().map(|change| change::read(world, change)).collect::<Result<Vec<_>, _>>()?;
     if let Some(task) = &existing {
-        let mild = |change: &Change| matches!(change, Change::Comment(_) | Change::Subscribers(..));
+        let mild = |change: &TaskChange| matches!(change, TaskChange::Comment(_) | TaskChange::Subscribers(..));
         if !changes.iter().all(mild) && !access::can_edit(world, task, user) {
             return Err(access::refuse_task(world, task, Capability::Edit));
         }
-        let speaks = changes.iter().any(|change| matches!(change, Change::Comment(text) if !text.trim().is_empty()));
+        let speaks =
+            changes.iter().any(|change| matches!(change, TaskChange::Comment(text) if !text.trim().is_empty()));
         if speaks && !access::can_interact(world, task, user) {
             return Err(access::refuse_task(world, task, Capability::Interact));
         }
@@ -121,7 +124,7 @@ struct Row {
 }
 
 /// Who is to be added, removed or set, in the order of the edits.
-type Subscriptions = Vec<(Operation, Vec<String>)>;
+type Subscriptions = Vec<(EditOperation, Vec<String>)>;
 
 /// The task as it will be, and what is to be written of how it came to be so.
 struct Draft<'w> {
@@ -189,10 +192,10 @@ impl<'w> Draft<'w> {
         self.rows.push(Row { kind: Some(kind), edge: None, fields: fields(value) });
     }
 
-    fn apply(&mut self, change: &Change, all: &[Change]) {
+    fn apply(&mut self, change: &TaskChange, all: &[TaskChange]) {
         let was = self.was.as_ref();
         match change {
-            Change::Title(text) => {
+            TaskChange::Title(text) => {
                 let old = was.map_or("", |was| was.title.as_str()).to_owned();
                 if *text != old {
                     self.row("title", json!({"old": old, "new": text}));
@@ -202,32 +205,32 @@ impl<'w> Draft<'w> {
                     self.task.title.clear();
                 }
             }
-            Change::Description(text) => {
+            TaskChange::Description(text) => {
                 let old = was.map_or("", |was| was.description.as_str()).to_owned();
                 if *text != old {
                     self.row("description", json!({"old": old, "new": text}));
                     self.task.description.clone_from(text);
                 }
             }
-            Change::Status(status) => self.status(status),
-            Change::Owner(owner) => self.owner(owner.as_ref()),
-            Change::Priority(keyword) => self.priority(keyword),
-            Change::View(policy) => {
+            TaskChange::Status(status) => self.status(status),
+            TaskChange::Owner(owner) => self.owner(owner.as_ref()),
+            TaskChange::Priority(keyword) => self.priority(keyword),
+            TaskChange::View(policy) => {
                 let old = was.map(|was| was.view.clone());
                 if old.as_ref() != Some(policy) {
                     self.row("core:view-policy", json!({"old": old, "new": policy}));
                     self.task.view.clone_from(policy);
                 }
             }
-            Change::Edit(policy) => {
+            TaskChange::Edit(policy) => {
                 let old = was.map(|was| was.edit.clone());
                 if old.as_ref() != Some(policy) {
                     self.row("core:edit-policy", json!({"old": old, "new": policy}));
                     self.task.edit.clone_from(policy);
                 }
             }
-            Change::Space(space) => self.space(space),
-            Change::Custom(key, new) => {
+            TaskChange::Space(space) => self.space(space),
+            TaskChange::Custom(key, new) => {
                 let old = self.task.custom.get(key).cloned().unwrap_or(Value::Null);
                 let empty = |value: &Value| value.is_null() || *value == json!("") || *value == json!([]);
                 // a text that is cleared stays an empty one
@@ -242,12 +245,12 @@ impl<'w> Draft<'w> {
                     self.task.custom.insert(key.clone(), new_value);
                 }
             }
-            Change::Projects(..) => self.projects(change, all),
-            Change::Subscribers(operation, phids) => {
+            TaskChange::Projects(..) => self.projects(change, all),
+            TaskChange::Subscribers(operation, phids) => {
                 let place = self.rows.len();
                 self.subscriptions.get_or_insert((place, Vec::new())).1.push((*operation, phids.clone()));
             }
-            Change::Comment(text) => {
+            TaskChange::Comment(text) => {
                 if !text.trim().is_empty() {
                     self.comments.push(text.clone());
                 }
@@ -274,11 +277,11 @@ impl<'w> Draft<'w> {
 
     /// Assigns an open task that nobody has to who closes it. After the validation: a policy that would lock out whoever
     /// sets it is refused even where the task would become theirs.
-    fn claim(&mut self, changes: &[Change]) {
+    fn claim(&mut self, changes: &[TaskChange]) {
         let was = self.was.as_ref();
         let was_open = was.is_none_or(|was| !self.world.closes(&was.status));
         let closes = self.world.closes(&self.task.status) && !UNCLAIMED.contains(&self.task.status.as_str());
-        let named = changes.iter().any(|change| matches!(change, Change::Owner(_)));
+        let named = changes.iter().any(|change| matches!(change, TaskChange::Owner(_)));
         if was_open && closes && !named && self.task.owner.is_none() {
             self.row("owner", json!({"old": null, "new": self.user.phid}));
             self.task.owner = Some(self.user.phid.clone());
@@ -302,7 +305,7 @@ impl<'w> Draft<'w> {
         if let Some(old) = old {
             let place = self.rows.len();
             let subscriptions = self.subscriptions.get_or_insert((place, Vec::new()));
-            subscriptions.1.push((Operation::Add, vec![old]));
+            subscriptions.1.push((EditOperation::Add, vec![old]));
         }
     }
 
@@ -341,15 +344,15 @@ impl<'w> Draft<'w> {
     }
 
     /// All changes of the projects are one transaction, at the place of the first.
-    fn projects(&mut self, change: &Change, all: &[Change]) {
-        let mut parts = all.iter().filter(|other| matches!(other, Change::Projects(..)));
+    fn projects(&mut self, change: &TaskChange, all: &[TaskChange]) {
+        let mut parts = all.iter().filter(|other| matches!(other, TaskChange::Projects(..)));
         if parts.next().is_some_and(|first| !std::ptr::eq(first, change)) {
             return;
         }
-        let parts: Vec<(Operation, Vec<String>)> = all
+        let parts: Vec<(EditOperation, Vec<String>)> = all
             .iter()
             .filter_map(|change| match change {
-                Change::Projects(operation, phids) => Some((*operation, phids.clone())),
+                TaskChange::Projects(operation, phids) => Some((*operation, phids.clone())),
                 _ => None,
             })
             .collect();
@@ -360,31 +363,32 @@ impl<'w> Draft<'w> {
         }
     }
 
-    fn validate(&mut self, changes: &[Change]) -> Result<(), Refusal> {
-        let titled = changes.iter().any(|change| matches!(change, Change::Title(_)));
+    fn validate(&mut self, changes: &[TaskChange]) -> Result<(), CallRefusal> {
+        let titled = changes.iter().any(|change| matches!(change, TaskChange::Title(_)));
         if self.task.title.is_empty() && (titled || self.was.is_none()) {
             self.errors.push("Tasks must have a title.".to_owned());
         }
-        let locks = |kind: fn(&Change) -> bool| changes.iter().any(kind);
-        if locks(|change| matches!(change, Change::View(_))) && !access::can_view(self.world, &self.task, self.user) {
+        let locks = |kind: fn(&TaskChange) -> bool| changes.iter().any(kind);
+        if locks(|change| matches!(change, TaskChange::View(_))) && !access::can_view(self.world, &self.task, self.user)
+        {
             self.errors.push("The view policy of this object would no longer allow you to view the object.".to_owned());
-        } else if locks(|change| matches!(change, Change::Edit(_)))
+        } else if locks(|change| matches!(change, TaskChange::Edit(_)))
             && !access::can_edit(self.world, &self.task, self.user)
         {
             self.errors.push("The edit policy of this object would no longer allow you to edit the object.".to_owned());
         }
         match self.errors.is_empty() {
             true => Ok(()),
-            false => Err(Refusal::validation(&self.errors)),
+            false => Err(CallRefusal::validation(&self.errors)),
         }
     }
 
     /// What the texts of this edit mention that the description did not before.
-    fn mentioned(&self, changes: &[Change]) -> remarkup::Mentions {
+    fn mentioned(&self, changes: &[TaskChange]) -> remarkup::Mentions {
         let base = &self.world.base_uri;
         let mut found = remarkup::Mentions::default();
         for change in changes {
-            let (Change::Comment(text) | Change::Description(text)) = change else { continue };
+            let (TaskChange::Comment(text) | TaskChange::Description(text)) = change else { continue };
             let new = remarkup::mentions(text, base);
             found.people.extend(new.people);
             found.tasks.extend(new.tasks);
@@ -397,7 +401,7 @@ impl<'w> Draft<'w> {
     }
 
     /// Subscribes who is mentioned, who comments or makes the task, and who is named, in this order.
-    fn subscribe(&mut self, changes: &[Change]) {
+    fn subscribe(&mut self, changes: &[TaskChange]) {
         let owner = self.was.as_ref().and_then(|was| was.owner.clone());
         let subscribed = |phid: &str| leads_to(&self.task.subscribers, phid) || owner.as_deref() == Some(phid);
         let people = self.mentioned(changes).people;
@@ -419,8 +423,8 @@ impl<'w> Draft<'w> {
         let place = if joins && !self.comments.is_empty() { 0 } else { place };
         // people who are set as the only subscribers are set before the others are added
         let (mut parts, adds): (Vec<_>, Vec<_>) =
-            named.into_iter().partition(|(operation, _)| *operation == Operation::Set);
-        parts.push((Operation::Add, implied));
+            named.into_iter().partition(|(operation, _)| *operation == EditOperation::Set);
+        parts.push((EditOperation::Add, implied));
         parts.extend(adds);
         let (operations, edges) = relate(&self.task.subscribers, &parts, self.now);
         if operations.is_empty() {
@@ -436,7 +440,7 @@ impl<'w> Draft<'w> {
     }
 
     /// Links the tasks that are mentioned; gives the PHIDs of those that were not before.
-    fn link(&mut self, changes: &[Change]) -> Vec<String> {
+    fn link(&mut self, changes: &[TaskChange]) -> Vec<String> {
         let numbers = self.mentioned(changes).tasks;
         let fresh: Vec<String> = numbers
             .into_iter()
@@ -455,16 +459,16 @@ impl<'w> Draft<'w> {
 }
 
 /// Applies additions and removals to a relation: what the transaction says, and the relation as it will be.
-fn relate(edges: &[Edge], parts: &[(Operation, Vec<String>)], now: i64) -> (Vec<Value>, Vec<Edge>) {
+fn relate(edges: &[Edge], parts: &[(EditOperation, Vec<String>)], now: i64) -> (Vec<Value>, Vec<Edge>) {
     let mut wanted: Vec<String> = edges.iter().map(|edge| edge.phid.clone()).collect();
     for (operation, phids) in parts {
         match operation {
-            Operation::Set => wanted.clone_from(phids),
-            Operation::Add => {}
-            Operation::Remove => wanted.retain(|phid| !phids.contains(phid)),
+            EditOperation::Set => wanted.clone_from(phids),
+            EditOperation::Add => {}
+            EditOperation::Remove => wanted.retain(|phid| !phids.contains(phid)),
         }
         for phid in phids {
-            if *operation == Operation::Add && !wanted.contains(phid) {
+            if *operation == EditOperation::Add && !wanted.contains(phid) {
                 wanted.push(phid.clone());
             }
         }
@@ -509,7 +513,7 @@ fn commit(
     let group = world.fresh_group();
     let mut transactions = Vec::new();
     let write = |world: &mut World, object: &str, row: Row, text: Option<String>| {
-        let versions = text.map(|text| CommentVersion {
+        let versions = text.map(|text| WorldCommentVersion {
             id: world.next_version(),
             phid: world.fresh_phid("XCMT"),
             author: user.phid.clone(),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::super::access;
 use super::super::index::Indexed;
 use super::super::like::Like;
-use super::super::request::{Call, Outcome, Refusal, tell};
+use super::super::request::{Call, CallRefusal, Outcome, tell};
 use super::super::world::{Transaction, User, World};
 
 /// The relation of an object to its projects.
@@ -42,10 +42,10 @@ pub(super) fn transactions(world: &Indexed, call: &Call, viewer: &User) -> Outco
     }
 }
 
-fn ids(call: &Call) -> Result<Vec<u64>, Refusal> {
+fn ids(call: &Call) -> Result<Vec<u64>, CallRefusal> {
     let refuse = || {
         let info = "Must pass an array of integer task IDs for parameter \"ids\".";
-        Err(Refusal::new("ERR-BAD-IDS", info))
+        Err(CallRefusal::new("ERR-BAD-IDS", info))
     };
     let items = match call.get("ids") {
         Some(Value::Array(items)) => items.as_slice(),

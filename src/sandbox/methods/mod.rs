@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::index::Indexed;
-use super::request::{Call, Outcome, Refusal, tell};
+use super::request::{Call, CallRefusal, Outcome, tell};
 use super::world::{User, World};
 
 /// What the searches of applications define.
@@ -47,7 +47,7 @@ pub(crate) fn writes(method: &str) -> bool {
 }
 
 /// Answers a call at this time of the world: the JSON that the server sends.
-pub(crate) fn answer(world: &mut Indexed, call: &Result<Call, Refusal>, method: &str, now: i64) -> String {
+pub(crate) fn answer(world: &mut Indexed, call: &Result<Call, CallRefusal>, method: &str, now: i64) -> String {
     let outcome = match call {
         Ok(call) => dispatch(world, call, now),
         Err(refusal) if exists(method) => Err(refusal.clone()),
@@ -59,18 +59,18 @@ pub(crate) fn answer(world: &mut Indexed, call: &Result<Call, Refusal>, method: 
 /// The answer of a sandbox that takes no more.
 pub(crate) fn full() -> String {
     let info = "The sandbox is full. `phabgate sandbox --reset` makes it new.";
-    envelope(&Err(Refusal::core(info)))
+    envelope(&Err(CallRefusal::core(info)))
 }
 
 fn envelope(outcome: &Outcome) -> String {
     #[derive(Serialize)]
-    struct Envelope<'a> {
+    struct ReplyEnvelope<'a> {
         result: Option<&'a RawValue>,
         error_code: Option<&'a str>,
         error_info: Option<&'a str>,
     }
     let refusal = outcome.as_ref().err();
-    let envelope = Envelope {
+    let envelope = ReplyEnvelope {
         result: outcome.as_deref().ok(),
         error_code: refusal.map(|refusal| refusal.code),
         error_info: refusal.map(|refusal| refusal.info.as_str()),
@@ -83,8 +83,8 @@ fn exists(method: &str) -> bool {
     method == "conduit.ping" || METHODS.iter().any(|(name, ..)| *name == method)
 }
 
-fn no_such_method(method: &str) -> Refusal {
-    Refusal::new("ERR-CONDUIT-CALL", format!("Conduit API method \"{method}\" does not exist."))
+fn no_such_method(method: &str) -> CallRefusal {
+    CallRefusal::new("ERR-CONDUIT-CALL", format!("Conduit API method \"{method}\" does not exist."))
 }
 
 fn dispatch(world: &mut Indexed, call: &Call, now: i64) -> Outcome {
@@ -104,11 +104,11 @@ fn dispatch(world: &mut Indexed, call: &Call, now: i64) -> Outcome {
 }
 
 /// Whose token it is. The refusals print the token back, as the real server's do.
-fn authenticate<'w>(world: &'w World, call: &Call) -> Result<&'w User, Refusal> {
+fn authenticate<'w>(world: &'w World, call: &Call) -> Result<&'w User, CallRefusal> {
     let Some(token) = call.token.as_ref().and_then(Value::as_str).filter(|token| !token.is_empty()) else {
-        return Err(Refusal::new("ERR-INVALID-SESSION", "Session key is not present."));
+        return Err(CallRefusal::new("ERR-INVALID-SESSION", "Session key is not present."));
     };
-    let refuse = |info: String| Err(Refusal::new("ERR-INVALID-AUTH", info));
+    let refuse = |info: String| Err(CallRefusal::new("ERR-INVALID-AUTH", info));
     if token.len() != 32 {
         return refuse(format!("API token \"{token}\" has the wrong length. API tokens should be 32 characters long."));
     }
@@ -127,7 +127,7 @@ fn authenticate<'w>(world: &'w World, call: &Call) -> Result<&'w User, Refusal> 
 
 /// The order that was asked for, among those that the query knows; the first is the default. A list of columns is
 /// understood where it is the id alone.
-fn order(call: &Call, query: &str, known: &[&'static str]) -> Result<&'static str, Refusal> {
+fn order(call: &Call, query: &str, known: &[&'static str]) -> Result<&'static str, CallRefusal> {
     let asked = match call.get("order") {
         None => return Ok(known.first().copied().unwrap_or("newest")),
         Some(Value::Array(columns)) if columns == &[json!("id")] => return Ok("newest"),
@@ -140,29 +140,29 @@ fn order(call: &Call, query: &str, known: &[&'static str]) -> Result<&'static st
             "Query \"{query}\" does not support a builtin order \"{asked}\". Supported orders are: {}.",
             known.join(", ")
         );
-        Refusal::core(info)
+        CallRefusal::core(info)
     })
 }
 
 /// Which attachments were asked for: on the real server a key suffices, whatever its value.
-fn attachments(call: &Call, known: &[&str]) -> Result<Vec<String>, Refusal> {
+fn attachments(call: &Call, known: &[&str]) -> Result<Vec<String>, CallRefusal> {
     let Some(map) = super::request::as_map(call.get("attachments")) else {
         let info = "Parameter \"attachments\" must be a map of attachments.";
-        return Err(Refusal::new("ERR-INVALID-ATTACHMENTS-FORMAT", info));
+        return Err(CallRefusal::new("ERR-INVALID-ATTACHMENTS-FORMAT", info));
     };
     if map.keys().any(|key| !known.contains(&key.as_str())) {
         let info = "Parameter \"attachments\" includes an invalid key.";
-        return Err(Refusal::new("ERR-INVALID-ATTACHMENT", info));
+        return Err(CallRefusal::new("ERR-INVALID-ATTACHMENT", info));
     }
     Ok(map.into_iter().map(|(key, _)| key).collect())
 }
 
 /// Refuses a saved query that there is none of; the built-in one of everything there is.
-fn query_key(call: &Call) -> Result<(), Refusal> {
+fn query_key(call: &Call) -> Result<(), CallRefusal> {
     match call.get("queryKey").and_then(Value::as_str) {
         None if call.get("queryKey").is_none() => Ok(()),
         Some("" | "all") => Ok(()),
-        _ => Err(Refusal::new("ERR-BAD-QUERYKEY", "Invalid query for parameter \"queryKey\".")),
+        _ => Err(CallRefusal::new("ERR-BAD-QUERYKEY", "Invalid query for parameter \"queryKey\".")),
     }
 }
 

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::super::access::{self, Capability};
-use super::super::request::{Call, Outcome, Refusal, string_list, tell, text};
+use super::super::request::{Call, CallRefusal, Outcome, string_list, tell, text};
 use super::super::world::{Edge, Project, User, World, leads_to};
-use super::edit::{Description, Operation, descriptions, identifier, invalid, operation, within};
+use super::edit::{Description, EditOperation, descriptions, identifier, invalid, operation, within};
 use super::resolve_users;
 
 const TYPES: &[&str] = &[
@@ -77,25 +77,25 @@ fn blank(world: &World, now: i64) -> Project {
     }
 }
 
-fn find<'w>(world: &'w World, name: &str) -> Result<&'w Project, Refusal> {
+fn find<'w>(world: &'w World, name: &str) -> Result<&'w Project, CallRefusal> {
     if let Some(slug) = name.strip_prefix('#') {
         return world
             .project_tagged(slug)
-            .ok_or_else(|| Refusal::core(format!("Monogram \"{name}\" does not identify a valid object.")));
+            .ok_or_else(|| CallRefusal::core(format!("Monogram \"{name}\" does not identify a valid object.")));
     }
     if let Ok(id) = name.parse::<u64>() {
         let found = world.projects.iter().find(|project| project.id == id);
-        return found.ok_or_else(|| Refusal::core(format!("No object exists with ID \"{id}\".")));
+        return found.ok_or_else(|| CallRefusal::core(format!("No object exists with ID \"{id}\".")));
     }
     if name.starts_with("PHID-") {
         let found = world.project(name);
-        return found.ok_or_else(|| Refusal::core(format!("No object exists with PHID \"{name}\".")));
+        return found.ok_or_else(|| CallRefusal::core(format!("No object exists with PHID \"{name}\".")));
     }
-    Err(Refusal::core(format!("Monogram \"{name}\" does not identify a valid object.")))
+    Err(CallRefusal::core(format!("Monogram \"{name}\" does not identify a valid object.")))
 }
 
 /// Who may join may add and remove themselves; everything else needs the right to edit.
-fn permit(world: &World, project: &Project, user: &User, change: &Description) -> Result<(), Refusal> {
+fn permit(world: &World, project: &Project, user: &User, change: &Description) -> Result<(), CallRefusal> {
     let only_me = change.value.as_array().is_some_and(|list| list.iter().all(|phid| *phid == json!(user.phid)));
     let needed = match change.kind.as_str() {
         "members.remove" if only_me => return Ok(()),
@@ -109,7 +109,7 @@ fn permit(world: &World, project: &Project, user: &User, change: &Description) -
     if allowed { Ok(()) } else { Err(access::refuse_project(world, project, needed)) }
 }
 
-fn apply(world: &World, project: &mut Project, change: &Description, now: i64) -> Result<(), Refusal> {
+fn apply(world: &World, project: &mut Project, change: &Description, now: i64) -> Result<(), CallRefusal> {
     let (kind, value) = (change.kind.as_str(), &change.value);
     let word = || text("value", value).map_err(|refusal| within(kind, &refusal));
     let words = || string_list("value", value).map_err(|refusal| within(kind, &refusal));
@@ -145,20 +145,20 @@ fn apply(world: &World, project: &mut Project, change: &Description, now: i64) -
             let phids = resolve_users(world, words()?);
             let operation = operation(kind);
             match operation {
-                Operation::Set => project.members.retain(|edge| phids.contains(&edge.phid)),
-                Operation::Remove => project.members.retain(|edge| !phids.contains(&edge.phid)),
-                Operation::Add => {}
+                EditOperation::Set => project.members.retain(|edge| phids.contains(&edge.phid)),
+                EditOperation::Remove => project.members.retain(|edge| !phids.contains(&edge.phid)),
+                EditOperation::Add => {}
             }
             let mut seq = 0;
             for phid in phids {
-                if operation != Operation::Remove && !leads_to(&project.members, &phid) {
+                if operation != EditOperation::Remove && !leads_to(&project.members, &phid) {
                     project.members.push(Edge { phid, time: now, seq });
                     seq += 1;
                 }
             }
         }
         _ if TYPES.contains(&kind) => {
-            return Err(Refusal::core(format!("The sandbox does not carry out transactions of type \"{kind}\".")));
+            return Err(CallRefusal::core(format!("The sandbox does not carry out transactions of type \"{kind}\".")));
         }
         _ => {
             let known: Vec<String> = TYPES.iter().map(|kind| (*kind).to_owned()).collect();
@@ -181,7 +181,7 @@ fn main_slug(name: &str) -> String {
     slug.trim_matches('_').to_owned()
 }
 
-fn validate(world: &World, project: &Project, existed: bool, user: &User) -> Result<(), Refusal> {
+fn validate(world: &World, project: &Project, existed: bool, user: &User) -> Result<(), CallRefusal> {
     let mut errors = Vec::new();
     let others = || world.projects.iter().filter(|other| other.phid != project.phid);
     if project.name.trim().is_empty() {
@@ -204,7 +204,7 @@ fn validate(world: &World, project: &Project, existed: bool, user: &User) -> Res
             errors.push("The edit policy of this object would no longer allow you to edit the object.".to_owned());
         }
     }
-    if errors.is_empty() { Ok(()) } else { Err(Refusal::validation(&errors)) }
+    if errors.is_empty() { Ok(()) } else { Err(CallRefusal::validation(&errors)) }
 }
 
 /// A milestone has no hashtag of its own; the first subproject takes over its parent's members.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::super::access;
 use super::super::like::Like;
 use super::super::page::{Cursors, application_limit, search_reply};
-use super::super::request::{Call, Fields, Outcome};
+use super::super::request::{Call, FormFields, Outcome};
 use super::super::world::{Project, User, World, leads_to, ordered};
 use super::{attachments, order, query_key, resolve_users};
 
@@ -36,7 +36,7 @@ pub(super) fn search(world: &World, call: &Call, viewer: &User) -> Outcome {
     query_key(call)?;
     let known: Vec<&str> =
         CONSTRAINTS.iter().copied().filter(|name| *name != "status" || call.like.has_project_status()).collect();
-    let fields = Fields::constraints(call, &known)?;
+    let fields = FormFields::constraints(call, &known)?;
     let status = fields.string("status")?;
     // any other word is no constraint, and no word hides what was archived
     let of_status = |project: &Project| match status.as_deref() {

@@ -11,7 +11,7 @@ use super::super::access;
 use super::super::index::Indexed;
 use super::super::like::Like;
 use super::super::page::{Cursors, application_limit, search_reply};
-use super::super::request::{Call, Fields, Outcome, Refusal, tell};
+use super::super::request::{Call, CallRefusal, FormFields, Outcome, tell};
 use super::super::world::{Task, User, World, leads_to, ordered};
 use super::{attachments, order, query_key, resolve_users};
 
@@ -67,7 +67,7 @@ const ORDERS: &[&str] = &[
 ];
 
 /// Which projects a task must be tagged with.
-enum Tagged {
+enum TaggedRow {
     /// With each of these or one below it.
     All(Vec<String>),
     /// With none at all.
@@ -78,12 +78,12 @@ enum Tagged {
 
 pub(super) fn search(world: &Indexed, call: &Call, viewer: &User) -> Outcome {
     query_key(call)?;
-    let fields = Fields::constraints(call, CONSTRAINTS)?;
+    let fields = FormFields::constraints(call, CONSTRAINTS)?;
     let (ids, phids) = (fields.integers("ids")?, fields.phids("phids")?);
     if ids.iter().flatten().any(|id| *id < 0) {
-        return Err(Refusal::core("Task IDs must be integer numbers."));
+        return Err(CallRefusal::core("Task IDs must be integer numbers."));
     }
-    let people = |name: &str| -> Result<Option<Vec<String>>, Refusal> {
+    let people = |name: &str| -> Result<Option<Vec<String>>, CallRefusal> {
         Ok(fields.strings(name)?.map(|names| resolve_users(world, names)))
     };
     let (assigned, authors) = (people("assigned")?, people("authorPHIDs")?);
@@ -177,31 +177,31 @@ fn sorted(world: &Indexed, order: &str) -> Option<Vec<usize>> {
 }
 
 /// The projects that are asked for by PHID or by hashtag without `#`; with `#` the server does not know them.
-fn resolve_tags(world: &World, tags: &[String]) -> Result<Tagged, Refusal> {
+fn resolve_tags(world: &World, tags: &[String]) -> Result<TaggedRow, CallRefusal> {
     if let [tag] = tags
         && tag == "null()"
     {
-        return Ok(Tagged::Untagged);
+        return Ok(TaggedRow::Untagged);
     }
     let mut phids = Vec::new();
     for tag in tags {
         if tag.ends_with(')') {
             let info = format!("The sandbox does not support the function \"{tag}\" in the constraint \"projects\".");
-            return Err(Refusal::core(info));
+            return Err(CallRefusal::core(info));
         }
         match world.project(tag).or_else(|| world.project_tagged(tag)) {
             Some(project) => phids.push(project.phid.clone()),
-            None => return Ok(Tagged::Nothing),
+            None => return Ok(TaggedRow::Nothing),
         }
     }
-    Ok(Tagged::All(phids))
+    Ok(TaggedRow::All(phids))
 }
 
-fn carries(world: &World, task: &Task, tagged: &Tagged) -> bool {
+fn carries(world: &World, task: &Task, tagged: &TaggedRow) -> bool {
     match tagged {
-        Tagged::Nothing => false,
-        Tagged::Untagged => task.projects.is_empty(),
-        Tagged::All(phids) => {
+        TaggedRow::Nothing => false,
+        TaggedRow::Untagged => task.projects.is_empty(),
+        TaggedRow::All(phids) => {
             phids.iter().all(|phid| task.projects.iter().any(|edge| world.is_within(&edge.phid, phid)))
         }
     }
@@ -214,21 +214,21 @@ struct Row<'w> {
     #[serde(rename = "type")]
     kind: &'static str,
     phid: &'w str,
-    fields: Told<'w>,
+    fields: SeenTask<'w>,
     attachments: Map<String, Value>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Told<'w> {
+struct SeenTask<'w> {
     name: &'w str,
     description: Raw<'w>,
     #[serde(rename = "authorPHID")]
     author: &'w str,
     #[serde(rename = "ownerPHID")]
     owner: Option<&'w str>,
-    status: Status<'w>,
-    priority: Priority<'w>,
+    status: StatusRow<'w>,
+    priority: PriorityRow<'w>,
     points: (),
     subtype: &'static str,
     #[serde(rename = "closerPHID")]
@@ -241,7 +241,7 @@ struct Told<'w> {
     space: Option<&'w str>,
     date_created: i64,
     date_modified: i64,
-    policy: Policy<'w>,
+    policy: PolicyRow<'w>,
     #[serde(flatten)]
     custom: BTreeMap<String, Option<&'w Value>>,
 }
@@ -252,14 +252,14 @@ struct Raw<'w> {
 }
 
 #[derive(Serialize)]
-struct Status<'w> {
+struct StatusRow<'w> {
     value: &'w str,
     name: &'w str,
     color: (),
 }
 
 #[derive(Serialize)]
-struct Priority<'w> {
+struct PriorityRow<'w> {
     value: i64,
     name: Option<&'w str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -268,7 +268,7 @@ struct Priority<'w> {
 }
 
 #[derive(Serialize)]
-struct Policy<'w> {
+struct PolicyRow<'w> {
     view: &'w str,
     interact: &'w str,
     edit: &'w str,
@@ -279,17 +279,17 @@ impl<'w> Row<'w> {
         let status = world.statuses.iter().find(|status| status.value == task.status);
         let priority = world.priorities.iter().find(|priority| priority.value == task.priority);
         let custom = world.custom_fields.iter();
-        let fields = Told {
+        let fields = SeenTask {
             name: &task.title,
             description: Raw { raw: &task.description },
             author: &task.author,
             owner: task.owner.as_deref(),
-            status: Status {
+            status: StatusRow {
                 value: &task.status,
                 name: status.map_or("Unknown Status", |status| status.name.as_str()),
                 color: (),
             },
-            priority: Priority {
+            priority: PriorityRow {
                 value: task.priority,
                 name: priority.map(|priority| priority.name.as_str()),
                 subpriority: like.has_subpriority().then_some(0),
@@ -303,7 +303,7 @@ impl<'w> Row<'w> {
             space: task.space.as_deref(),
             date_created: task.created,
             date_modified: task.modified,
-            policy: Policy {
+            policy: PolicyRow {
                 view: &task.view,
                 interact: if world.locks(&task.status) { "no-one" } else { &task.view },
                 edit: &task.edit,

@@ -10,14 +10,14 @@ use super::super::access::{self, Capability};
 use super::super::index::Indexed;
 use super::super::like::Like;
 use super::super::page::{Cursors, transaction_limit};
-use super::super::request::{Call, Outcome, Refusal, as_map, tell};
-use super::super::world::{CommentVersion, Transaction, User};
+use super::super::request::{Call, CallRefusal, Outcome, as_map, tell};
+use super::super::world::{Transaction, User, WorldCommentVersion};
 
 /// Kinds of object that have transactions. The sandbox keeps those of tasks only.
 const TYPES: &[&str] = &["TASK", "PROJ", "USER", "CMIT", "DREV", "FILE", "PSTE", "SPCE"];
 
 /// Whose transactions are asked for.
-enum Scope {
+enum SearchScope {
     Task(String),
     AllTasks,
     /// An object of another kind: it exists, and nothing of it is kept.
@@ -27,30 +27,32 @@ enum Scope {
 pub(super) fn search(world: &Indexed, call: &Call, viewer: &User) -> Outcome {
     let scope = scope(world, call, viewer)?;
     let constraints = as_map(call.get("constraints")).ok_or_else(|| {
-        Refusal::new("ERR-INVALID-CONSTRAINTS-FORMAT", "\"constraints\" must be a list of constraints.")
+        CallRefusal::new("ERR-INVALID-CONSTRAINTS-FORMAT", "\"constraints\" must be a list of constraints.")
     })?;
     let known = |key: &str| key == "phids" || key == "authorPHIDs" && call.like.takes_authors();
     let unknown: Vec<&str> = constraints.keys().map(String::as_str).filter(|key| !known(key)).collect();
     if !unknown.is_empty() {
         let info = format!("Got unexpected parameters: {}", unknown.join(", "));
-        return Err(Refusal::new("ERR-CONDUIT-CALL", &info).formerly(info));
+        return Err(CallRefusal::new("ERR-CONDUIT-CALL", &info).formerly(info));
     }
     let phids = phids(&constraints, "phids", "ERR-INVALID-CONSTRAINT-PHIDS-FORMAT", "transaction")?;
     let authors = phids_of_authors(&constraints)?;
     let (limit, echo) = transaction_limit(call);
 
     let some = match (&scope, &phids, &authors) {
-        (Scope::Other, ..) => Cow::Borrowed(&[][..]),
-        (Scope::Task(phid), ..) => Cow::Borrowed(world.transactions_of(phid)),
-        (Scope::AllTasks, Some(phids), _) => world.transactions_named(phids),
-        (Scope::AllTasks, None, Some(authors)) => world.transactions_by(authors),
-        (Scope::AllTasks, None, None) => Cow::Borrowed(world.transactions_by_number()),
+        (SearchScope::Other, ..) => Cow::Borrowed(&[][..]),
+        (SearchScope::Task(phid), ..) => Cow::Borrowed(world.transactions_of(phid)),
+        (SearchScope::AllTasks, Some(phids), _) => world.transactions_named(phids),
+        (SearchScope::AllTasks, None, Some(authors)) => world.transactions_by(authors),
+        (SearchScope::AllTasks, None, None) => Cow::Borrowed(world.transactions_by_number()),
     };
     let (phids, authors) = (phids.as_deref().map(set), authors.as_deref().map(set));
     let seen = |transaction: &Transaction| match &scope {
-        Scope::Task(phid) => transaction.object == *phid,
-        Scope::AllTasks => world.task(&transaction.object).is_some_and(|task| access::can_view(world, task, viewer)),
-        Scope::Other => false,
+        SearchScope::Task(phid) => transaction.object == *phid,
+        SearchScope::AllTasks => {
+            world.task(&transaction.object).is_some_and(|task| access::can_view(world, task, viewer))
+        }
+        SearchScope::Other => false,
     };
     let matches = |place| {
         let transaction = world.transaction_at(place);
@@ -68,11 +70,11 @@ pub(super) fn search(world: &Indexed, call: &Call, viewer: &User) -> Outcome {
     )?;
     let page = page.map(|place| Row::of(world.transaction_at(place), call.like));
     let cursor = json!({"limit": echo, "after": page.after, "before": page.before});
-    tell(&Reply { data: page.items, cursor })
+    tell(&TransactionsReply { data: page.items, cursor })
 }
 
 #[derive(Serialize)]
-struct Reply<'w> {
+struct TransactionsReply<'w> {
     data: Vec<Row<'w>>,
     cursor: Value,
 }
@@ -93,14 +95,14 @@ struct Row<'w> {
     date_modified: i64,
     #[serde(rename = "groupID", skip_serializing_if = "Option::is_none")]
     group: Option<&'w str>,
-    comments: Vec<Version<'w>>,
+    comments: Vec<VersionRow<'w>>,
     fields: Cow<'w, Map<String, Value>>,
 }
 
 /// A version of its comment.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Version<'w> {
+struct VersionRow<'w> {
     id: u64,
     phid: &'w str,
     version: usize,
@@ -109,11 +111,11 @@ struct Version<'w> {
     date_created: i64,
     date_modified: i64,
     removed: bool,
-    content: Content<'w>,
+    content: CommentContent<'w>,
 }
 
 #[derive(Serialize)]
-struct Content<'w> {
+struct CommentContent<'w> {
     raw: &'w str,
 }
 
@@ -122,7 +124,7 @@ impl<'w> Row<'w> {
         let kind = transaction.kind.as_deref().filter(|kind| like.tells(kind));
         // the newest first
         let versions = transaction.versions.iter().enumerate().rev();
-        let version = |(index, version): (usize, &'w CommentVersion)| Version {
+        let version = |(index, version): (usize, &'w WorldCommentVersion)| VersionRow {
             id: version.id,
             phid: &version.phid,
             version: index + 1,
@@ -130,7 +132,7 @@ impl<'w> Row<'w> {
             date_created: version.created,
             date_modified: version.created,
             removed: version.removed,
-            content: Content { raw: &version.text },
+            content: CommentContent { raw: &version.text },
         };
         Self {
             id: transaction.id,
@@ -154,50 +156,50 @@ fn set(list: &[String]) -> HashSet<&str> {
     list.iter().map(String::as_str).collect()
 }
 
-fn scope(world: &Indexed, call: &Call, viewer: &User) -> Result<Scope, Refusal> {
+fn scope(world: &Indexed, call: &Call, viewer: &User) -> Result<SearchScope, CallRefusal> {
     let (identifier, kind) = (call.get("objectIdentifier"), call.get("objectType"));
     match (identifier, kind) {
-        (Some(_), Some(_)) => Err(Refusal::new(
+        (Some(_), Some(_)) => Err(CallRefusal::new(
             "ERR-INVALID-PARAMETERS",
             "Must not specify both parameter \"objectType\" and parameter \"objectIdentifier\".",
         )),
-        (None, None) => Err(Refusal::new(
+        (None, None) => Err(CallRefusal::new(
             "ERR-INVALID-PARAMETER",
             "Must specify either parameter \"objectType\" or parameter \"objectIdentifier\".",
         )),
         (None, Some(kind)) => match kind.as_str() {
-            Some("TASK") => Ok(Scope::AllTasks),
-            Some(known) if TYPES.contains(&known) => Ok(Scope::Other),
-            _ => Err(Refusal::new(
+            Some("TASK") => Ok(SearchScope::AllTasks),
+            Some(known) if TYPES.contains(&known) => Ok(SearchScope::Other),
+            _ => Err(CallRefusal::new(
                 "ERR-INVALID-OBJECT-TYPE",
                 "Specified \"objectType\" does not exist. See the endpoint documentation for valid object types.",
             )),
         },
         (Some(Value::String(name)), None) => object(world, name, viewer),
-        (Some(_), None) => Err(Refusal::new(
+        (Some(_), None) => Err(CallRefusal::new(
             "ERR-INVALID-OBJECT-PHID-FORMAT",
             "\"objectIdentifier\" must be a string (PHID or object monogram).",
         )),
     }
 }
 
-fn object(world: &Indexed, name: &str, viewer: &User) -> Result<Scope, Refusal> {
+fn object(world: &Indexed, name: &str, viewer: &User) -> Result<SearchScope, CallRefusal> {
     let missing = || {
         let info = "Specified \"objectIdentifier\" does not exist.";
         let formerly = format!("No object \"{name}\" exists.");
-        Err(Refusal::new("ERR-INVALID-OBJECT-PHID", info).formerly(formerly))
+        Err(CallRefusal::new("ERR-INVALID-OBJECT-PHID", info).formerly(formerly))
     };
     // by its PHID a hidden object is told from a missing one, by its monogram it is not
     if let Some(task) = world.task(name) {
         return match access::can_view(world, task, viewer) {
-            true => Ok(Scope::Task(task.phid.clone())),
+            true => Ok(SearchScope::Task(task.phid.clone())),
             false => Err(access::refuse_task(world, task, Capability::View)),
         };
     }
     if let Some(digits) = name.strip_prefix(['T', 't']) {
         let task = digits.parse().ok().and_then(|id| world.task_numbered(id));
         return match task.filter(|task| access::can_view(world, task, viewer)) {
-            Some(task) => Ok(Scope::Task(task.phid.clone())),
+            Some(task) => Ok(SearchScope::Task(task.phid.clone())),
             None => missing(),
         };
     }
@@ -205,10 +207,10 @@ fn object(world: &Indexed, name: &str, viewer: &User) -> Result<Scope, Refusal> 
         || world.project(name).is_some()
         || name.strip_prefix('@').is_some_and(|name| world.user_named(name).is_some())
         || name.strip_prefix('#').is_some_and(|slug| world.project_tagged(slug).is_some());
-    if known { Ok(Scope::Other) } else { missing() }
+    if known { Ok(SearchScope::Other) } else { missing() }
 }
 
-fn phids_of_authors(constraints: &Map<String, Value>) -> Result<Option<Vec<String>>, Refusal> {
+fn phids_of_authors(constraints: &Map<String, Value>) -> Result<Option<Vec<String>>, CallRefusal> {
     phids(constraints, "authorPHIDs", "ERR-INVALID-CONSTRAINT-AUTHORPHIDS-FORMAT", "author")
 }
 
@@ -217,11 +219,11 @@ fn phids(
     name: &str,
     code: &'static str,
     of: &str,
-) -> Result<Option<Vec<String>>, Refusal> {
+) -> Result<Option<Vec<String>>, CallRefusal> {
     let mistyped = |kind: &str| {
         let info =
             format!("Parameter '{name}' has invalid type. Expected type 'optional list<string>', got type '{kind}'.");
-        Refusal::core(info)
+        CallRefusal::core(info)
     };
     let items = match constraints.get(name) {
         None | Some(Value::Null) => return Ok(None),
@@ -234,7 +236,7 @@ fn phids(
     let texts: Option<Vec<String>> = items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
     match texts {
         Some(texts) if texts.is_empty() => {
-            Err(Refusal::new(code, format!("\"{name}\" must be a non-empty list of {of} PHIDs.")))
+            Err(CallRefusal::new(code, format!("\"{name}\" must be a non-empty list of {of} PHIDs.")))
         }
         Some(texts) => Ok(Some(texts)),
         None => Err(mistyped("list<wild>")),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::page::{Cursors, application_limit, search_reply};
-use super::super::request::{Call, Fields, Outcome, tell};
+use super::super::request::{Call, FormFields, Outcome, tell};
 use super::super::world::{User, World};
 use super::{attachments, order, query_key};
 
@@ -40,7 +40,7 @@ pub(super) fn whoami(world: &World, user: &User) -> Outcome {
 
 pub(super) fn search(world: &World, call: &Call) -> Outcome {
     query_key(call)?;
-    let fields = Fields::constraints(call, CONSTRAINTS)?;
+    let fields = FormFields::constraints(call, CONSTRAINTS)?;
     fields.unsupported(&[
         "nameLike",
         "isMailingList",

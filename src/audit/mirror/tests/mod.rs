@@ -49,7 +49,7 @@ impl Bench {
     fn keep(&self, sync: &SyncRun, history: &History) {
         let history_rows = history.timeline().transactions().to_vec();
         let read = Read {
-            history: Some(super::History::new(history_rows).unwrap()),
+            history: Some(super::StoredHistory::new(history_rows).unwrap()),
             trouble: None,
             ..Read::failed(history.task(), String::new())
         };
@@ -186,7 +186,7 @@ fn a_transaction_that_is_gone_puts_its_task_in_doubt_and_is_kept() {
     let mut rows = history.timeline().transactions().to_vec();
     rows.pop();
     let read = Read {
-        history: Some(super::History::new(rows).unwrap()),
+        history: Some(super::StoredHistory::new(rows).unwrap()),
         trouble: None,
         ..Read::failed(history.task(), String::new())
     };

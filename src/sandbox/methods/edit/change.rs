@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
-use super::super::super::request::{Refusal, integer, string_list, text};
+use super::super::super::request::{CallRefusal, integer, string_list, text};
 use super::super::super::world::{FieldKind, World};
 use super::super::resolve_users;
 use super::Description;
 
 /// What is done with a list of objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Operation {
+pub(crate) enum EditOperation {
     /// Add these.
     Add,
     /// Remove these.
@@ -20,7 +20,7 @@ pub(crate) enum Operation {
 
 /// A change of a task.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Change {
+pub(super) enum TaskChange {
     Title(String),
     Description(String),
     Status(String),
@@ -29,8 +29,8 @@ pub(super) enum Change {
     Space(String),
     View(String),
     Edit(String),
-    Projects(Operation, Vec<String>),
-    Subscribers(Operation, Vec<String>),
+    Projects(EditOperation, Vec<String>),
+    Subscribers(EditOperation, Vec<String>),
     Custom(String, Value),
     Comment(String),
 }
@@ -53,22 +53,22 @@ const UNSUPPORTED: &[&str] = &[
 ];
 
 /// What is done by a type like `projects.add`.
-pub(crate) fn operation(kind: &str) -> Operation {
+pub(crate) fn operation(kind: &str) -> EditOperation {
     match kind.rsplit('.').next() {
-        Some("remove") => Operation::Remove,
-        Some("set") => Operation::Set,
-        _ => Operation::Add,
+        Some("remove") => EditOperation::Remove,
+        Some("set") => EditOperation::Set,
+        _ => EditOperation::Add,
     }
 }
 
 /// Says of which type the value could not be read.
-pub(crate) fn within(kind: &str, refusal: &Refusal) -> Refusal {
-    Refusal::core(format!("Exception when processing transaction of type \"{kind}\": {}", refusal.info))
+pub(crate) fn within(kind: &str, refusal: &CallRefusal) -> CallRefusal {
+    CallRefusal::core(format!("Exception when processing transaction of type \"{kind}\": {}", refusal.info))
 }
 
 /// The refusal of a type that there is none of.
-pub(crate) fn invalid(change: &Description, known: &[String]) -> Refusal {
-    Refusal::core(format!(
+pub(crate) fn invalid(change: &Description, known: &[String]) -> CallRefusal {
+    CallRefusal::core(format!(
         "Transaction with key \"{}\" has invalid type \"{}\". This type is not recognized. Valid types are: {}.",
         change.key,
         change.kind,
@@ -77,33 +77,33 @@ pub(crate) fn invalid(change: &Description, known: &[String]) -> Refusal {
 }
 
 /// Reads one change.
-pub(super) fn read(world: &World, change: &Description) -> Result<Change, Refusal> {
+pub(super) fn read(world: &World, change: &Description) -> Result<TaskChange, CallRefusal> {
     let (kind, value) = (change.kind.as_str(), &change.value);
     let word = || text("value", value).map_err(|refusal| within(kind, &refusal));
     let words = || string_list("value", value).map_err(|refusal| within(kind, &refusal));
     match kind {
-        "title" => word().map(Change::Title),
-        "description" => word().map(Change::Description),
-        "status" => word().map(Change::Status),
-        "priority" => word().map(Change::Priority),
-        "comment" => word().map(Change::Comment),
-        "view" => word().map(Change::View),
-        "edit" => word().map(Change::Edit),
+        "title" => word().map(TaskChange::Title),
+        "description" => word().map(TaskChange::Description),
+        "status" => word().map(TaskChange::Status),
+        "priority" => word().map(TaskChange::Priority),
+        "comment" => word().map(TaskChange::Comment),
+        "view" => word().map(TaskChange::View),
+        "edit" => word().map(TaskChange::Edit),
         "owner" => match value {
-            Value::Null => Ok(Change::Owner(None)),
-            Value::String(phid) if phid.is_empty() => Ok(Change::Owner(None)),
-            Value::String(phid) => Ok(Change::Owner(Some(phid.clone()))),
+            Value::Null => Ok(TaskChange::Owner(None)),
+            Value::String(phid) if phid.is_empty() => Ok(TaskChange::Owner(None)),
+            Value::String(phid) => Ok(TaskChange::Owner(Some(phid.clone()))),
             _ => Err(expected(kind, "Expected PHID or null, got something else.")),
         },
         "space" => match value {
-            Value::String(phid) => Ok(Change::Space(phid.clone())),
+            Value::String(phid) => Ok(TaskChange::Space(phid.clone())),
             _ => Err(expected(kind, "Expected PHID, got something else.")),
         },
         "projects.add" | "projects.remove" | "projects.set" => {
-            Ok(Change::Projects(operation(kind), resolve_projects(world, words()?)?))
+            Ok(TaskChange::Projects(operation(kind), resolve_projects(world, words()?)?))
         }
         "subscribers.add" | "subscribers.remove" | "subscribers.set" => {
-            Ok(Change::Subscribers(operation(kind), resolve_users(world, words()?)))
+            Ok(TaskChange::Subscribers(operation(kind), resolve_users(world, words()?)))
         }
         _ => match kind
             .strip_prefix("custom.")
@@ -119,18 +119,18 @@ pub(super) fn read(world: &World, change: &Description) -> Result<Change, Refusa
                             .into()
                     }
                 };
-                Ok(Change::Custom(field.key.clone(), value))
+                Ok(TaskChange::Custom(field.key.clone(), value))
             }
             None if UNSUPPORTED.contains(&kind) => {
-                Err(Refusal::core(format!("The sandbox does not carry out transactions of type \"{kind}\".")))
+                Err(CallRefusal::core(format!("The sandbox does not carry out transactions of type \"{kind}\".")))
             }
             None => Err(invalid(change, &known(world))),
         },
     }
 }
 
-fn expected(kind: &str, complaint: &str) -> Refusal {
-    within(kind, &Refusal::core(format!("Error while reading \"value\": {complaint}")))
+fn expected(kind: &str, complaint: &str) -> CallRefusal {
+    within(kind, &CallRefusal::core(format!("Error while reading \"value\": {complaint}")))
 }
 
 /// The types in the order in which the server lists them.
@@ -168,11 +168,11 @@ fn known(world: &World) -> Vec<String> {
 }
 
 /// PHIDs of projects that are named by PHID or hashtag. A PHID of nothing is taken as it is, a wrong hashtag is not.
-fn resolve_projects(world: &World, names: Vec<String>) -> Result<Vec<String>, Refusal> {
+fn resolve_projects(world: &World, names: Vec<String>) -> Result<Vec<String>, CallRefusal> {
     let resolve = |name: String| match world.project_tagged(&name) {
         Some(project) => Ok(project.phid.clone()),
         None if name.starts_with("PHID-") => Ok(name),
-        None => Err(Refusal::core(format!(
+        None => Err(CallRefusal::core(format!(
             "Edge transactions must have destination PHIDs as in edge lists (found key \"{name}\" on transaction of \
              type \"41\")."
         ))),

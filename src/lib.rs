@@ -17,24 +17,29 @@
 //!            │
 //!          record                  record: a comment for people that parses back
 //!            │
-//!         journal                  journal: on the disk before the step it speaks of
+//!         journal                  journal: on the disk before the step that it is about
 //!            │
 //!          publish                 publish: on the task exactly once
 //! ```
 //!
+//! [`gate`] holds the use cases that go this way: assess, wait, run, record, deliver.
+//!
 //! Three types keep the way. A [`rules::Clearance`] comes out of nothing but an evaluation that allows the deploy, and
 //! without one none is run. A [`deploy::plan::Ready`] is a command that was found and can be run. A
-//! [`journal::Ownership`] is the right to write the story of one deploy.
+//! [`journal::Ownership`] is the right to write the events of one deploy.
 //!
-//! Beside the way: [`audit`] judges deploys afterwards, from a mirror of what was read, [`report`] tells what it found,
-//! [`history`] tells a task's story, [`announce`] words the message
-//! for IRC, [`sandbox`] is the server that stands in for Phorge, [`crash`] marks the places where tests kill the gate,
-//! and [`text`] makes what others wrote fit to be shown.
-//! [`remarkup`] splits what was written into blocks, for all who read it. [`ids`] and [`time`] hold what all of them share, and
-//! [`task_argument`] reads the task that a command line names.
+//! Beside the way: [`audit`] judges deploys afterwards, from a mirror of what was read, and [`report`] prints what it
+//! found; [`history`] prints what happened on a task, in order; [`answer`] and [`request`] plan what an approver or a
+//! requester writes, [`announce`] words the message for IRC, [`train`] knows who conducts the train, and [`doctor`] checks
+//! the setup. [`policy`] is the policy as data and its matching of words. [`sandbox`] is the server that stands in for
+//! Phorge, and [`crash`] marks the places where tests kill the gate. Below all of them: [`remarkup`] splits texts into
+//! blocks, [`text`] makes what others wrote fit to be shown, [`secrets`] knows what looks like one, [`safe_path`] and
+//! [`named_file`] open files that nobody else may have put there, [`task_argument`] reads the task that a command line
+//! names, and [`ids`] and [`time`] hold what is shared.
 //!
-//! Deciding, telling and wording are pure functions over data, with the time passed in; asking, writing and printing are
-//! a thin shell around them. Every module says at its head what it is responsible for and what not.
+//! Deciding and wording are pure functions over data, with the time passed in; asking, writing and printing are a thin
+//! shell around them. `ARCHITECTURE.md` says how the modules depend on each other, and `docs/GLOSSARY.md` what the words
+//! mean. Every module says at its head what it is responsible for and what not.
 
 pub mod announce;
 pub mod answer;

@@ -41,7 +41,8 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::builder::PossibleValue;
+use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 pub use exit::{Exit, Failure};
 use ui::{Color, Format, Ui};
@@ -125,6 +126,23 @@ enum Command {
     Completions(completions::Args),
     /// Print the manual page of a command, or write all of them
     Man(man::Args),
+}
+
+/// The actions as the command line knows them.
+impl ValueEnum for Action {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let help = match self {
+            Self::Fix => "New code that mends it",
+            Self::Rollback => "Back to what ran before",
+            Self::Config => "A change of configuration",
+            Self::OnWikiEdit => "An edit on a wiki itself",
+        };
+        Some(PossibleValue::new(self.word()).help(help))
+    }
 }
 
 /// The task, and what the deployer says about what is going to happen.

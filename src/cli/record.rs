@@ -2,7 +2,7 @@
 //!
 //! Responsible for what is asked and said before the record is journalled. A record stands on the task for good: it is
 //! posted where a person saw it and said yes, or where it says how the deploy ended and nothing on the task is like it. Not
-//! responsible for what a record says ([`super::writing`], [`super::closing`]) nor for how it gets there.
+//! responsible for what a record says ([`crate::gate::recording`], [`crate::gate::closing`]) nor for how it gets there.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;

@@ -4,6 +4,7 @@
 //! its retries and its paging. Not responsible for what the replies mean for a deploy.
 
 mod error;
+mod loopback;
 mod pace;
 mod paging;
 mod project;
@@ -18,6 +19,7 @@ mod unreached;
 mod user;
 
 pub use error::{ConduitError, Failure, WriteEffect};
+pub use loopback::is_loopback;
 pub use paging::{Pages, SealedRows};
 pub use project::{Project, Projects, Subproject};
 pub use refusals::Refusals;

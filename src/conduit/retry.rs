@@ -1,6 +1,6 @@
 //! Trying reads again: full jitter, a bounded number of attempts, Retry-After within reason, never past the deadline.
 //!
-//! Writes are not responsible for a write is sent again only by the rule of exactly-once, which the record keeps.
+//! Not responsible for writes: one is sent again only by the rule of exactly-once, which [`crate::publish`] keeps.
 
 use std::time::Duration;
 

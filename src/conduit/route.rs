@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use hyper_util::client::proxy::matcher::Matcher;
 use url::Url;
 
-use crate::config::is_loopback;
+use super::loopback::is_loopback;
 
 /// The bundles of certificate authorities of the systems in use, and the directories beside them, as OpenSSL's builds have
 /// them.

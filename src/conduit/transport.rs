@@ -18,11 +18,11 @@ use tokio::time::Instant;
 use url::{Host, Url};
 
 use super::error::{ConduitError, Failure, misshapen};
+use super::loopback::is_loopback;
 use super::pace::AdaptiveConcurrency;
 use super::refusals::Refusals;
 use super::route::Route;
 use super::unreached::{ProxyDoor, SystemResolver, Unreached, root_cause};
-use crate::config::is_loopback;
 use crate::secrets;
 
 /// No right reply is larger; the largest is a page of 1,000 transactions.

@@ -15,10 +15,10 @@ use super::file::{Accept, File, FileAccepted, FileReason, FileTeam};
 use super::load::ConfigError;
 use super::origin::{ConfigSource, Origin, Origins};
 use super::reader::{List, Located, Names, Problems, listed};
-use super::server::is_loopback;
 use super::settings::{Accepted, Contact, Http, RecordSettings, Settings};
 use super::{diagnostic, words};
 use crate::conduit::Route;
+use crate::conduit::is_loopback;
 use crate::policy::{ActionPolicy, Policy, Reason, Role, Team};
 use crate::record::mask::Mask;
 

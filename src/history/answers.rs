@@ -1,6 +1,6 @@
 //! Answers: approvals, withdrawals and rejections, each with whether it counts now.
 //!
-//! Responsible for the words for what the policy decided. Not responsible for that decision (see [`crate::policy`]).
+//! Responsible for the words for what the policy decided. Not responsible for that decision (see [`crate::rules`]).
 
 use super::{Detail, Entry, EntryKind, Teller, Tone};
 use crate::evidence::trailers::{self, Key, Teams};

@@ -1,6 +1,6 @@
 //! Near misses, and what else members said.
 //!
-//! Responsible for the words for both. Not responsible for what they do (see [`crate::policy`]).
+//! Responsible for the words for both. Not responsible for what they do (see [`crate::rules`]).
 
 use super::{Detail, Entry, EntryKind, Teller, Tone};
 use crate::evidence::{NearKind, said};

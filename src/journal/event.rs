@@ -191,7 +191,7 @@ pub enum Delivery {
         /// The error, in words, without tokens.
         why: String,
         /// The instant from which the attempt is settled, counted from its answer; never earlier than was planned. An
-        /// answer that [ends](Answer::ends_the_attempt) the attempt settles it at this event's time.
+        /// answer that [ends](ServerAnswer::ends_the_attempt) the attempt settles it at this event's time.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         settle_at: Option<Timestamp>,
         /// What the answer was.

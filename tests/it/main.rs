@@ -4,6 +4,7 @@
 
 mod announce;
 mod answers;
+mod arrows;
 mod audit;
 mod audit_mirror;
 mod audit_remembers;

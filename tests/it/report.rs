@@ -33,7 +33,7 @@ impl Sample {
         let mut figures = Figures::default();
         tasks.iter().for_each(|task| figures.add(task));
         Self {
-            base: "https://tracker.example.org/".parse().unwrap(),
+            base: "https://phabricator.example.org/".parse().unwrap(),
             policy: policy(),
             population: Population { tagged: tasks.len(), recorded: 1, mirrored: 0, unseen: 0 },
             unread: Vec::new(),

@@ -45,7 +45,7 @@ fn page(tasks: &dyn Entries, figures: &Figures) -> String {
 fn try_page(tasks: &dyn Entries, figures: &Figures) -> io::Result<String> {
     let history = History::emergency();
     let report = Report {
-        base: &"https://tracker.example.org/".parse().unwrap(),
+        base: &"https://phabricator.example.org/".parse().unwrap(),
         policy: &history.policy,
         now: "2026-11-20T00:00:00Z".parse().unwrap(),
         offline: true,
@@ -149,8 +149,8 @@ fn a_row_tells_the_evidence() {
     let (_, row) = page.split_once("<details class=\"d\"").unwrap();
     for words in [
         " data-r=\"outage\" data-m=\"2026-11\" data-f=\"record-late\" data-s=\"warning\"",
-        "href=\"https://tracker.example.org/T7\"",
-        "href=\"https://tracker.example.org/T7#12\"",
+        "href=\"https://phabricator.example.org/T7\"",
+        "href=\"https://phabricator.example.org/T7#12\"",
         "exit status 3",
         "the task did not carry the tag",
         "allowed with the members that a recorder wrote down, not allowed with those of now",
@@ -232,7 +232,7 @@ fn rows_are_lean_and_errors_are_told() {
     }
     let history = History::emergency();
     let report = Report {
-        base: &"https://tracker.example.org/".parse().unwrap(),
+        base: &"https://phabricator.example.org/".parse().unwrap(),
         policy: &history.policy,
         now: "2026-11-20T00:00:00Z".parse().unwrap(),
         offline: false,

@@ -4,13 +4,13 @@
 //! ending in time: all that the server is asked fits into `http.total`. Not for whether the answer would count
 //! ([`crate::answer`]), nor for what is shown ([`super::answer_page`]).
 
-use std::convert::Infallible;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use tokio::time::Instant;
 
 use super::Globals;
+use super::answer_log::AnswerLog;
 use super::answer_page::{Ended, Shown};
 use super::confirm::{can_ask, confirm};
 use super::exit::{Exit, Failure};
@@ -22,9 +22,7 @@ use crate::evidence::{AnswerKind, Evidence, Purpose, TaskState, Visibility, gath
 use crate::gate::deliver::publisher;
 use crate::gate::local_deploys;
 use crate::ids::{TaskId, TransactionId};
-use crate::publish::{
-    Cause, Comment, Known, NotApplied, Patience, Placed, PublishLog, PublishOutcome, PublishProgress,
-};
+use crate::publish::{Cause, Comment, Known, NotApplied, Patience, Placed, PublishOutcome};
 use crate::rules;
 use crate::text::inert;
 
@@ -379,29 +377,5 @@ fn described(difference: &answer::Difference<'_>, hide: bool) -> String {
     match hide {
         true => format!("{} is another", difference.what),
         false => format!("{} was {} and is {}", difference.what, value(difference.shown), value(difference.now)),
-    }
-}
-
-/// Says what takes time.
-struct AnswerLog<'a> {
-    ui: &'a mut Ui,
-    by_hand: String,
-    said: bool,
-}
-
-impl PublishLog<Placed> for AnswerLog<'_> {
-    type Error = Infallible;
-
-    fn note(&mut self, _: Timestamp, progress: PublishProgress<'_, Placed>) -> Result<(), Infallible> {
-        match progress {
-            PublishProgress::NotSent { why } => self.ui.note(&format!("the answer did not arrive: {why}")),
-            PublishProgress::Waiting { why } if !self.said => {
-                self.said = true;
-                self.ui.warn(&format!("the answer is not on the task yet: {why}"));
-                self.ui.hint(&format!("you can stop waiting for it and, in a browser, {}", self.by_hand));
-            }
-            _ => {}
-        }
-        Ok(())
     }
 }

@@ -5,6 +5,8 @@
 
 use anstyle::Style;
 
+use super::help_sudo::under_sudo;
+
 /// An exit code and when a command ends with it.
 pub(super) type Ending = (&'static str, &'static str);
 
@@ -316,43 +318,6 @@ pub(super) const ENVIRONMENT: &[(&str, &str)] = &[
     ("NO_COLOR, COLUMNS, TZ", "no colour; the width; the time zone"),
 ];
 
-/// What is another thing under sudo, where root's rights are lent to whoever calls.
-pub(super) const UNDER_SUDO: &[(&str, &[&str])] = &[
-    (
-        "",
-        &[
-            "configuration, server, token and journal are those of /etc/phabgate;",
-            "variables of yours do not count, and --config, --url, --sandbox and",
-            "--show-restricted are refused",
-        ],
-    ),
-    (
-        "run",
-        &[
-            "the command runs as you, not as root; you deploy as the account that",
-            "/etc/phabgate/config.toml names for you; --as-root is refused",
-        ],
-    ),
-    ("record", &["you deploy as the account that /etc/phabgate/config.toml names for you"]),
-    ("request", &["you deploy as the account that /etc/phabgate/config.toml names for you"]),
-    ("approve", ANSWERED),
-    ("withdraw", ANSWERED),
-    ("reject", ANSWERED),
-    ("outbox drop", &["refused: whoever administers the machine gives records up"]),
-    ("config", SHOWN),
-    ("config show", SHOWN),
-    ("config check", SHOWN),
-    ("sandbox", &["refused: the sandbox needs no right of root's"]),
-    ("man", &["--output is refused"]),
-];
-const ANSWERED: &[&str] = &["refused: an answer is its author's, with a token of their own"];
-const SHOWN: &[&str] = &["refused: it would show what only root may read"];
-
-/// What is another thing under sudo, in lines; none where nothing is but what holds for all commands.
-pub(super) fn under_sudo(name: &str) -> &'static [&'static str] {
-    UNDER_SUDO.iter().find(|(of, _)| *of == name).map_or(&[], |(_, lines)| lines)
-}
-
 /// The entry of a command; that of the command line as a whole where `name` is empty.
 pub(super) fn of(name: &str) -> Option<&'static HelpEntry> {
     match name {
@@ -409,6 +374,7 @@ impl HelpEntry {
 #[cfg(test)]
 mod tests {
     use super::super::definition;
+    use super::super::help_sudo::UNDER_SUDO;
     use super::*;
 
     fn each(command: &clap::Command, path: &str, see: &mut impl FnMut(&str, &clap::Command)) {

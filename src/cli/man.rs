@@ -121,7 +121,7 @@ fn page(command: &clap::Command, path: &str) -> io::Result<Vec<u8>> {
                 roff.text([roman(*what)]);
             }
         }
-        let under_sudo = help::under_sudo(path);
+        let under_sudo = super::help_sudo::under_sudo(path);
         if !under_sudo.is_empty() {
             roff.control("SH", ["UNDER SUDO"]);
             roff.text([roman(under_sudo.join(" "))]);

@@ -4,10 +4,12 @@
 
 mod announce;
 mod answer;
+mod answer_log;
 mod answer_page;
 mod audit;
 mod audit_page;
 mod audit_progress;
+mod audit_scope;
 mod call;
 mod check;
 mod completions;
@@ -17,6 +19,7 @@ mod doctor;
 mod exit;
 mod explain;
 mod help;
+mod help_sudo;
 mod history;
 mod man;
 mod outbox;
@@ -24,6 +27,7 @@ mod outbox_drop;
 #[cfg(test)]
 mod pasted;
 mod record;
+mod record_times;
 mod refusals_file;
 mod request;
 mod requested;

@@ -4,12 +4,13 @@
 //! posted where a person saw it and said yes, or where it says how the deploy ended and nothing on the task is like it. Not
 //! responsible for what a record says ([`crate::gate::recording`], [`crate::gate::closing`]) nor for how it gets there.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::Instant;
 
 use super::confirm::{can_ask, confirm};
 use super::exit::{Exit, Failure};
+use super::record_times::{StatedTime, clock_of, stated, times};
 use super::session::Session;
 use super::ui::Ui;
 use super::{Globals, TaskSubject};
@@ -26,8 +27,8 @@ use crate::journal::{self, DeployMode, Journal, Phase, Stage, Step};
 use crate::publish::Patience;
 use crate::record::like::is_like;
 use crate::record::render::render;
-use crate::record::{Clock, Event, Outcome, Record};
-use crate::time::{self, ServerClock, utc};
+use crate::record::{Event, Outcome, Record};
+use crate::time::utc;
 
 /// The schema of `record --format json`.
 pub(super) const SCHEMA: &str = "phabgate/record-posted/1";
@@ -39,10 +40,10 @@ pub(super) struct Args {
     pub(super) subject: TaskSubject,
     /// When it started, such as 2026-11-23T03:14Z, or '2026-11-23 03:14' or 03:14 of this host
     #[arg(long, value_name = "TIME", value_parser = stated)]
-    started: Option<StatedTimes>,
+    pub(super) started: Option<StatedTime>,
     /// When it ended; without a time, now
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "now", value_parser = stated)]
-    finished: Option<StatedTimes>,
+    pub(super) finished: Option<StatedTime>,
     /// How it ended: succeeded, failed, rolled-back, or unknown where nobody saw
     #[arg(long, value_enum, value_name = "OUTCOME", hide_possible_values = true)]
     outcome: Option<RecordedEnd>,
@@ -78,31 +79,6 @@ impl From<RecordedEnd> for Outcome {
             RecordedEnd::Unknown => Self::Unknown,
         }
     }
-}
-
-/// A time that a person stated, or now, which only the server's clock tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum StatedTimes {
-    At(Timestamp),
-    Now,
-}
-
-impl StatedTimes {
-    fn when(self, now: Timestamp) -> Timestamp {
-        match self {
-            Self::At(time) => time,
-            Self::Now => now,
-        }
-    }
-}
-
-fn stated(text: &str) -> Result<StatedTimes, String> {
-    if text == "now" {
-        return Ok(StatedTimes::Now);
-    }
-    time::stated(text, &Timestamp::now().to_zoned(crate::config::time_zone()?))
-        .map(StatedTimes::At)
-        .map_err(|error| error.to_string())
 }
 
 /// What was done, for programs.
@@ -146,7 +122,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     record.dropped = journal.dropped()?.into();
     record.event = Event::Recorded;
     (record.started, record.finished) = (started, finished);
-    record.clock = [args.started, args.finished].contains(&Some(StatedTimes::Now)).then(|| clock_of(clock));
+    record.clock = [args.started, args.finished].contains(&Some(StatedTime::Now)).then(|| clock_of(clock));
     record.outcome = args.outcome.map(Outcome::from);
     record.note = args.note.as_deref().map(|note| mask.text(note));
     record.command = args.command.as_deref().map(|command| mask.text(command));
@@ -178,40 +154,6 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let left = left.iter().find(|due| due.event == queued.event).map(|due| &due.phase);
     show(&queued, &delivered, left, read.verdict.decision.word(), ui);
     Ok(Exit::Done)
-}
-
-/// How precisely the server's clock is known, whose replies name whole seconds, and a call takes its time.
-const PRECISION: SignedDuration = SignedDuration::from_secs(5);
-
-/// Whose clock `clock` is.
-pub(super) fn clock_of(clock: ServerClock) -> Clock {
-    if clock.is_measured() { Clock::Server } else { Clock::Host }
-}
-
-/// The times that were stated, which were not in the future and came in their order.
-fn times(args: &Args, clock: ServerClock) -> Result<(Option<Timestamp>, Option<Timestamp>), Failure> {
-    let now = clock.now();
-    let when = |stated: Option<StatedTimes>| stated.map(|stated| stated.when(now));
-    let (started, finished) = (when(args.started), when(args.finished));
-    for (flag, time) in [("--started", started), ("--finished", finished)] {
-        if let Some(time) = time.filter(|time| time.duration_since(now) > PRECISION) {
-            let whose = if clock.is_measured() {
-                "the server's clock"
-            } else {
-                "this host's clock, which could not be compared with the server's"
-            };
-            return Err(Failure::usage(
-                format!("{flag} {} is in the future: by {whose} it is {}", utc(time), utc(now)),
-                "give the time at which it happened, with the day where it was not today",
-            ));
-        }
-    }
-    match (started, finished) {
-        (Some(started), Some(finished)) if finished < started => {
-            Err(Failure::usage("--finished is before --started", "give the times in their order"))
-        }
-        times => Ok(times),
-    }
 }
 
 /// Shows what would be posted and asks for a yes. Where nobody can be asked, it is as good as said where the record says

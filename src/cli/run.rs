@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::check::Waiting;
 use super::exit::Failure;
-use super::record::clock_of;
+use super::record_times::clock_of;
 use super::result_file::{self, ResultFile};
 use super::said;
 use super::session::Session;

@@ -4,6 +4,7 @@
 //! its retries and its paging. Not responsible for what the replies mean for a deploy.
 
 mod error;
+mod head;
 mod loopback;
 mod pace;
 mod paging;

@@ -18,6 +18,7 @@ mod refusal;
 pub mod run;
 pub mod stranded;
 mod wait;
+mod watch;
 
 pub use assess::{AskersVerdict, Assessment, Assessor, Task, local_deploys, marks};
 pub use invocation::Invocation;

@@ -12,10 +12,11 @@ use super::deliver::{Delivered, DeliveryLog, deliver, lock, publisher, say_deliv
 use super::ran::{Child, Ran};
 use super::recording::{identity, rendered};
 use super::stranded::is_replaced;
+use super::watch::Watch;
 use super::{Assessment, Context, Refusal, RunProgress, objections};
 use crate::conduit::Account;
 use crate::crash;
-use crate::deploy::child::{self, Hooks};
+use crate::deploy::child;
 use crate::deploy::plan::Ready;
 use crate::deploy::signals::Signals;
 use crate::deploy::{GATE_FAILED, exit_code};
@@ -381,22 +382,5 @@ impl<P: RunProgress> RunDeploy<'_, P> {
         };
         self.progress.warn(&said);
         Ok(())
-    }
-}
-
-/// Journals the child's process id.
-struct Watch<'a> {
-    journal: &'a mut Journal,
-    owner: &'a Ownership,
-    pid: Option<u32>,
-}
-
-impl Hooks for Watch<'_> {
-    fn started(&mut self, pid: u32) {
-        crash::point("after-spawn");
-        self.pid = Some(pid);
-        // The child runs already: that its number could not be noted must not end it.
-        let _ = self.journal.step(self.owner, Timestamp::now(), Step::Spawned { pid });
-        crash::point("after-spawned");
     }
 }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
+use super::illegal::IllegalTransition;
 use super::local::LocalDeploy;
-use super::state::IllegalTransition;
 use crate::ids::{DeployId, TaskId};
 use crate::safe_path::PathError;
 

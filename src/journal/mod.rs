@@ -45,6 +45,7 @@ mod append;
 mod error;
 mod event;
 mod files;
+mod illegal;
 mod local;
 mod lock;
 mod outbox;
@@ -65,10 +66,11 @@ pub use self::event::{
     Delivery, DeployMode, EndElsewhere, Event, EventKind, GivenUp, Identity, Intent, ServerAnswer, ServerMarks, Step,
     TaskSeen,
 };
+pub use self::illegal::{Illegal, IllegalTransition};
 pub use self::local::{LocalDeploy, LocalProgress};
 pub use self::lock::{LockWait, OutboxLock, Ownership};
 pub use self::outbox::{DeliveryState, EntryState, OutboxEntry, Outgoing, Phase, Undelivered};
 pub use self::reader::JournalReader;
 pub use self::recover::{EndOnTask, conclude, recover};
-pub use self::state::{DeployState, Illegal, IllegalTransition, Stage, outcome_of};
+pub use self::state::{DeployState, Stage, outcome_of};
 pub use self::store::{Journal, TakenOver};

@@ -10,12 +10,13 @@ use url::Url;
 use super::error::JournalError;
 use super::event::{DeployMode, Event, EventKind, Intent, ServerMarks};
 use super::files::Directory;
+use super::illegal::IllegalTransition;
 use super::local::LocalDeploy;
 use super::lock;
 use super::outbox::OutboxEntry;
 use super::reserve;
 use super::schema;
-use super::state::{DeployState, IllegalTransition};
+use super::state::DeployState;
 use crate::ids::{DeployId, TaskId};
 
 /// The journal, for reading.

@@ -13,93 +13,16 @@
 //! is closed, posting it would tell people that something is happening now which is over. `finished` says all that it said. A
 //! `started` that may be on the task is still read back.
 
+mod look;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
 use super::event::{Delivery, DeployMode, EndElsewhere, Event, EventKind, GivenUp, Intent, Step};
-use super::outbox::{DeliveryState, Outgoing, Undelivered};
-use crate::ids::DeployId;
+use super::illegal::{Illegal, IllegalTransition};
+use super::outbox::{DeliveryState, Outgoing};
 use crate::record::{self, ExitStatus, Outcome, Record};
-
-/// An event that may not follow the ones before it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the event {kind} may not come here: {why}")]
-pub struct IllegalTransition {
-    /// The kind of the event; `nothing` where there is none at all.
-    pub kind: &'static str,
-    /// What forbids it.
-    pub why: Illegal,
-}
-
-/// What forbids an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Illegal {
-    /// The first event is not an intent.
-    #[error("a deploy begins with its intent")]
-    NoIntent,
-    /// A second intent.
-    #[error("the deploy has its intent already")]
-    SecondIntent,
-    /// The record is of another deploy or task than the intent.
-    #[error("the record is of another deploy or task")]
-    OtherDeploy,
-    /// A step of a command where none is run.
-    #[error("this deploy is recorded, not run")]
-    NotRun,
-    /// The deploy is closed.
-    #[error("the deploy is closed")]
-    Closed,
-    /// The record is queued already.
-    #[error("that record is queued already")]
-    QueuedTwice,
-    /// The record may not be queued at this stage.
-    #[error("that record is not due at this stage")]
-    NotDue,
-    /// The record says something else than the events.
-    #[error("the record does not say what the events say")]
-    Untrue,
-    /// The step does not follow the one before it.
-    #[error("the command is not at this stage")]
-    WrongStage,
-    /// The record that is spoken of was never queued.
-    #[error("that record was never queued")]
-    NotQueued,
-    /// The record is on the task already.
-    #[error("that record is on the task already")]
-    AlreadyDelivered,
-    /// An attempt of which nobody knows whether it arrived.
-    #[error("an attempt to send that record is not settled")]
-    Unsettled,
-    /// The record is not due any more.
-    #[error("the deploy is over, so that record is not posted any more")]
-    Superseded,
-    /// There is no attempt that could be settled.
-    #[error("no attempt to send that record is open")]
-    NotSending,
-    /// The task was read too early to prove that the record will not come.
-    #[error("the task was read before the attempt could be settled")]
-    TooEarly,
-    /// The attempt was refused, so that the record does not become ready again by itself.
-    #[error("the attempt to send that record was refused")]
-    WasRefused,
-    /// The attempt was not refused.
-    #[error("the attempt to send that record was not refused")]
-    NotRefused,
-    /// The gate was found to be gone already.
-    #[error("the gate of the deploy is known to be gone already")]
-    GoneTwice,
-    /// The gate is not known to be gone.
-    #[error("the gate of the deploy is not known to be gone")]
-    NotGone,
-    /// The record was given up.
-    #[error("that record was given up")]
-    GivenUp,
-    /// The deploy would be closed without the record that it owes.
-    #[error("a record of how it ended is still owed")]
-    RecordOwed,
-}
 
 /// How far the command is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -384,136 +307,6 @@ impl DeployState {
 
     fn finished_outcome(&self) -> Option<Outcome> {
         self.records.get(&record::Event::Finished).and_then(|finished| finished.record.outcome)
-    }
-
-    /// Whether an end that somebody else put on the task would be the end of this deploy: the gate is gone, and has neither
-    /// seen nor told one.
-    pub fn awaits_end(&self) -> bool {
-        if self.intent.way != DeployMode::Run || self.elsewhere.is_some() || matches!(self.stage, Stage::Ended { .. }) {
-            return false;
-        }
-        let unsaid = |finished: &Outgoing| !finished.may_be_on_task() && finished.record.exit.is_none();
-        match self.records.get(&record::Event::Finished) {
-            None => !self.closed,
-            Some(finished) => {
-                matches!(finished.record.outcome, Some(Outcome::Unknown | Outcome::NotStarted)) && unsaid(finished)
-            }
-        }
-    }
-
-    /// Since its gate is known to be gone: from when a read of the task settles how the deploy ended.
-    pub fn gone(&self) -> Option<Timestamp> {
-        self.gone
-    }
-
-    /// The end that somebody else put on the task, where it was read there.
-    pub fn ended_elsewhere(&self) -> Option<&EndElsewhere> {
-        self.elsewhere.as_ref().map(|(end, _)| end)
-    }
-
-    /// Whether the task would be left without a word about how the deploy ended, if the gate said nothing more.
-    ///
-    /// It is where the command may have run, and where a `started` is or may be on the task.
-    pub fn owes_finished(&self) -> bool {
-        let maybe_started = self.records.get(&record::Event::Started).is_some_and(Outgoing::may_be_on_task);
-        let may_have_run = !matches!(self.stage, Stage::NotStarted { .. });
-        let said = self.records.contains_key(&record::Event::Finished) || self.elsewhere.is_some();
-        (maybe_started || may_have_run) && !said
-    }
-
-    /// How the deploy ended and when that was known, where the journal holds it; a record that says no outcome gives none.
-    ///
-    /// A person's `recorded` says more than a `finished` of which nobody saw the end.
-    pub fn end(&self) -> Option<(Option<Outcome>, Timestamp)> {
-        let said = |event| {
-            let outgoing = self.records.get(&event)?;
-            Some((outgoing.record.outcome, outgoing.record.finished.unwrap_or(outgoing.queued_at)))
-        };
-        if let Some((end, at)) = &self.elsewhere {
-            return said(record::Event::Recorded).or(Some((end.outcome, *at)));
-        }
-        let finished = said(record::Event::Finished);
-        match finished {
-            None | Some((None | Some(Outcome::Unknown), _)) => said(record::Event::Recorded).or(finished),
-            Some(_) => finished,
-        }
-        .or(match &self.stage {
-            Stage::Ended { status, finished, .. } => Some((Some(outcome_of(*status)), *finished)),
-            Stage::NotStarted { why: Some(_) } => Some((Some(Outcome::NotStarted), self.at)),
-            Stage::NotStarted { why: None } | Stage::MayHaveRun { .. } => None,
-        })
-    }
-
-    /// The deploy.
-    pub fn deploy(&self) -> DeployId {
-        self.intent.template.deploy
-    }
-
-    /// Checks that the events are those of this deploy.
-    pub(super) fn check_deploy(&self, deploy: DeployId) -> Result<(), IllegalTransition> {
-        if self.deploy() == deploy {
-            return Ok(());
-        }
-        Err(IllegalTransition { kind: "intent", why: Illegal::OtherDeploy })
-    }
-
-    /// What was to be done.
-    pub fn intent(&self) -> &Intent {
-        &self.intent
-    }
-
-    /// When the intent was written.
-    pub fn begun(&self) -> Timestamp {
-        self.at
-    }
-
-    /// How far the command is.
-    pub fn stage(&self) -> &Stage {
-        &self.stage
-    }
-
-    /// Whether the gate has nothing more to add.
-    pub fn is_closed(&self) -> bool {
-        self.closed
-    }
-
-    /// A record that was queued, with its way to the task so far.
-    pub fn record(&self, event: record::Event) -> Option<&Outgoing> {
-        self.records.get(&event)
-    }
-
-    /// The records that are not known to be on the task and should be, or may be: `started` first.
-    pub fn outbox(&self) -> Vec<Undelivered> {
-        self.records.iter().filter_map(|(event, outgoing)| outgoing.undelivered(self.is_due(*event))).collect()
-    }
-
-    /// The `finished` that tells the truth about where the deploy stands now, made from the latest record of it.
-    ///
-    /// The running gate queues it too, with the note or the outcome that it knows better. A status of zero is
-    /// [`Outcome::Succeeded`], every other and every signal [`Outcome::Failed`].
-    pub fn finished_record(&self) -> Record {
-        let latest = self.records.get(&record::Event::Started).map_or(&self.intent.template, |started| &started.record);
-        let announced = match self.records.get(&record::Event::Started).map(|started| &started.place) {
-            Some(DeliveryState::Delivered { transaction, .. }) => Some(*transaction),
-            _ => None,
-        };
-        let (outcome, started, finished, exit) = match self.stage {
-            Stage::NotStarted { .. } => (Outcome::NotStarted, None, None, None),
-            Stage::MayHaveRun { since, .. } => (Outcome::Unknown, Some(since), None, None),
-            Stage::Ended { status, started, finished } => {
-                (outcome_of(status), Some(started), Some(finished), Some(status))
-            }
-        };
-        Record {
-            event: record::Event::Finished,
-            outcome: Some(outcome),
-            started,
-            finished,
-            exit,
-            announced,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            ..(**latest).clone()
-        }
     }
 }
 

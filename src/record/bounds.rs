@@ -7,7 +7,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::render::{block, written};
+use super::block::{block, written};
 use super::{Cut, Record};
 
 /// The most bytes of a block, its fences aside.

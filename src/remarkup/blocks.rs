@@ -4,6 +4,8 @@
 //! the same: a line that is shown as code must not approve, and a line that is shown as text must not be lost, since it may
 //! be a no. Spaces are those of that parser too, which knows ASCII alone. Marks inside a paragraph are found beside it.
 
+use super::fences::fence_of;
+use super::lists::{horizontal_rule, list};
 use std::ops::Range;
 
 use super::marks::{self, Mark};
@@ -140,72 +142,13 @@ pub fn own_lines(text: &str) -> impl Iterator<Item = &str> {
     lines(text).into_iter().filter(Line::is_own).map(|line| line.text)
 }
 
-/// A fence: code between two lines of three backticks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fence<'a> {
-    /// What follows the first backticks on their line.
-    pub info: &'a str,
-    /// Whether the first backticks stand at column 0.
-    pub flush: bool,
-    /// The first line between; empty where there is none.
-    pub first: &'a str,
-    /// What stands between; `None` where nothing ends it.
-    pub body: Option<Body<'a>>,
-}
-
-/// What stands in a fence.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Body<'a> {
-    /// Whole lines, without their ends.
-    lines: Vec<&'a str>,
-    /// What stands before the backticks on their line.
-    last: &'a str,
-}
-
-impl Body<'_> {
-    /// It as one text. A carriage return at the end of a line is part of that end.
-    pub fn text(&self) -> String {
-        let lines = self.lines.iter().flat_map(|line| [*line, "\n"]);
-        lines.chain([self.last]).collect()
-    }
-}
-
-/// The fences of a text in order.
-///
-/// ```
-/// use phabgate::remarkup::fences;
-/// let found = fences("Look:\n\n```lang=json\n{}\n```\n");
-/// assert_eq!((found[0].info, found[0].body.as_ref().unwrap().text().as_str()), ("lang=json", "{}\n"));
-/// assert!(fences("NOTE: this is none\n```\n{}\n```").is_empty());
-/// ```
-pub fn fences(text: &str) -> Vec<Fence<'_>> {
-    let raw: Vec<&str> = text.split_inclusive('\n').collect();
-    let found = blocks(&raw).into_iter().filter(|(kind, _)| *kind == LineKind::Fence);
-    found.filter_map(|(_, within)| fence_of(within)).collect()
-}
-
-fn fence_of<'a>(lines: &[&'a str]) -> Option<Fence<'a>> {
-    let (first, rest) = lines.split_first()?;
-    let line = without_end(first);
-    let info = line.trim_start_matches(space).strip_prefix(FENCE)?;
-    let flush = line.starts_with(FENCE);
-    if is_closed_at_once(line) {
-        return Some(Fence { info, flush, first: "", body: Some(Body { lines: Vec::new(), last: "" }) });
-    }
-    let first = rest.first().map_or("", |line| without_end(line));
-    let last = |line: &&'a str| line.trim_end_matches(space).strip_suffix(FENCE);
-    let end = rest.iter().enumerate().find_map(|(at, line)| Some((at, last(line)?)));
-    let body = end.map(|(at, last)| Body { lines: rest[..at].iter().map(|line| without_end(line)).collect(), last });
-    Some(Fence { info, flush, first, body })
-}
-
-fn without_end(line: &str) -> &str {
+pub(super) fn without_end(line: &str) -> &str {
     let line = line.strip_suffix('\n').unwrap_or(line);
     line.strip_suffix('\r').unwrap_or(line)
 }
 
 /// The blocks of some lines, in order. What begins no block is a paragraph, up to a blank line or the next block.
-fn blocks<'l, 't>(lines: &'l [&'t str]) -> Vec<(LineKind, &'l [&'t str])> {
+pub(super) fn blocks<'l, 't>(lines: &'l [&'t str]) -> Vec<(LineKind, &'l [&'t str])> {
     let mut found = Vec::new();
     let mut rest = lines;
     while let Some(first) = rest.first() {
@@ -253,7 +196,7 @@ pub(super) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r')
 }
 
-fn space(c: char) -> bool {
+pub(super) fn space(c: char) -> bool {
     u8::try_from(c).is_ok_and(is_space)
 }
 
@@ -263,11 +206,11 @@ fn indent(line: &str) -> usize {
 }
 
 /// Nothing to see; a form feed counts as something, a NUL as nothing.
-fn is_blank(line: &str) -> bool {
+pub(super) fn is_blank(line: &str) -> bool {
     line.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\n' | 0x0b | b'\r' | 0))
 }
 
-fn blanks(lines: &[&str]) -> usize {
+pub(super) fn blanks(lines: &[&str]) -> usize {
     lines.iter().take_while(|line| is_blank(line)).count()
 }
 
@@ -278,69 +221,6 @@ fn ends(line: &str, mark: &str) -> bool {
 /// Lines up to the first that `ends` holds for, it included; all of them where it holds for none.
 fn through(lines: &[&str], ends: impl Fn(&str) -> bool) -> usize {
     lines.iter().position(|line| ends(line)).map_or(lines.len(), |last| last + 1)
-}
-
-/// `---`, `* * *`, `___`, and the blank lines after it.
-fn horizontal_rule(lines: &[&str]) -> usize {
-    let line = lines[0].trim_end_matches(['\n', '\r']).trim_start_matches(space).as_bytes();
-    let fits = match line.first() {
-        Some(b'_') => line.len() >= 3 && line.iter().all(|byte| *byte == b'_'),
-        Some(mark @ (b'*' | b'-')) => {
-            // At most one space stands between the first three marks.
-            let after = |rest: &'static [usize]| rest.iter().copied();
-            let three = after(&[0, 1]).any(|one| {
-                after(&[0, 1]).any(|two| line.get(1 + one) == Some(mark) && line.get(2 + one + two) == Some(mark))
-            });
-            three && line.iter().all(|byte| byte == mark || is_space(*byte))
-        }
-        _ => false,
-    };
-    if fits { 1 + blanks(&lines[1..]) } else { 0 }
-}
-
-/// Items, and what is indented below them, fences among it.
-fn list(lines: &[&str]) -> usize {
-    if !is_item(lines[0], true) {
-        return 0;
-    }
-    let mut count = 1;
-    let mut one_item = true;
-    let indented = |line: &str| line.starts_with(' ') && !is_blank(line);
-    while let Some(line) = lines.get(count) {
-        if is_item(line, false) {
-            one_item = false;
-        } else {
-            let blank = is_blank(line);
-            let goes_on = (blank || line.starts_with(' '))
-                && (indented(line) || lines.get(count + 1).is_some_and(|next| indented(next)));
-            if !goes_on {
-                count += usize::from(blank);
-                break;
-            }
-        }
-        count += 1;
-    }
-    // A single `#` with something after it is a header.
-    if one_item && lines[0].starts_with('#') && count < lines.len() { 0 } else { count }
-}
-
-/// `- `, `* `, `# `, `1. `, `2) `, `[ ] `; the first number of a list does not start with 0.
-fn is_item(line: &str, first: bool) -> bool {
-    let line = line.trim_start_matches(space).as_bytes();
-    let run = |of: fn(&u8) -> bool| line.iter().take_while(|byte| of(byte)).count();
-    let marks = run(|byte| matches!(byte, b'-' | b'*' | b'#'));
-    let digits = run(u8::is_ascii_digit);
-    let width = match line {
-        _ if marks > 0 => marks,
-        _ if digits > 0 => match line.get(digits) {
-            Some(b'.' | b')') if !(first && line[0] == b'0') => digits + 1,
-            _ => return false,
-        },
-        [b'[', b']', ..] => 2,
-        [b'[', within, b']', ..] if !within.is_ascii_digit() => 3,
-        _ => return false,
-    };
-    line.get(width).copied().is_some_and(is_space)
 }
 
 /// `>>! In T1, somebody wrote:` and the quote after it.
@@ -386,7 +266,7 @@ fn indented(lines: &[&str]) -> usize {
     }
 }
 
-const FENCE: &str = "```";
+pub(super) const FENCE: &str = "```";
 
 /// Three backticks to three backticks.
 fn fence(lines: &[&str]) -> usize {
@@ -399,7 +279,7 @@ fn fence(lines: &[&str]) -> usize {
 }
 
 /// A fence that ends on the line on which it begins.
-fn is_closed_at_once(line: &str) -> bool {
+pub(super) fn is_closed_at_once(line: &str) -> bool {
     let trimmed = line.trim_matches(space);
     trimmed.len() >= 2 * FENCE.len() && trimmed.ends_with(FENCE)
 }

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::super::fences::fences;
 use super::*;
 
 fn own(text: &str) -> Vec<&str> {

@@ -6,9 +6,12 @@
 //! Not responsible for what the lines say.
 
 mod blocks;
+mod fences;
 mod inert;
+mod lists;
 mod marks;
 
-pub use blocks::{Body, Fence, Line, LineKind, fences, lines, own_lines};
+pub use blocks::{Line, LineKind, lines, own_lines};
+pub use fences::{Body, Fence, fences};
 pub use inert::{code, code_short};
 pub use marks::Mark;

@@ -1,22 +1,23 @@
-//! Judging answers: which approvals count and why the others do not, which rejections stand, who fills which slot.
+//! Judging answers: which approvals count and why the others do not, and which rejections stand.
 //!
-//! Responsible for that, as pure functions of the state and the policy. Not responsible for what a rule says of it.
+//! Responsible for that, as pure functions of the state and the policy. Not responsible for who is behind a deploy
+//! ([`super::self_approval`]), which teams it needs and who fills their slots ([`super::needed`]), nor for what a rule says
+//! of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::slots;
-use super::verdict::{Approval, TeamCount, WhyNot};
+use super::verdict::{Approval, WhyNot};
 use jiff::Timestamp;
 
 use crate::conduit::Account;
 use crate::evidence::timeline::AsOf;
 use crate::evidence::trailers::{Key, Teams};
 use crate::evidence::{
-    Answer, AnswerKind, Attestation, Changed, Evidence, NearKind, OwnWord, OwnWordKind, Purpose, Removal, Tagged,
-    TaskState, bare, own_word,
+    Answer, AnswerKind, Attestation, Changed, Evidence, NearKind, OwnWord, OwnWordKind, Removal, Tagged, TaskState,
+    own_word,
 };
 use crate::ids::{Phid, TransactionId, User};
-use crate::policy::{Action, Policy, Role, Team};
+use crate::policy::{Policy, Role, Team};
 use crate::record::ApprovalKind;
 use crate::time::{rough, utc};
 
@@ -232,21 +233,16 @@ impl ApprovalEvaluator<'_> {
             Tagged::Since(_) => {}
             Tagged::Until(_) | Tagged::Never => return Some(WhyNot::NoTag),
         }
-        if let Some(last_material_change) = task_state
-            .last_material_change
-            .as_ref()
-            .filter(|last_material_change| last_material_change.moment.position >= position)
-        {
-            return Some(WhyNot::Outdated {
-                what: changed(last_material_change.what, &evidence.name_of(&last_material_change.author)),
-            });
+        let change = task_state.last_material_change.as_ref();
+        if let Some(change) = change.filter(|change| change.moment.position >= position) {
+            return Some(WhyNot::Outdated { what: changed(change.what, &evidence.name_of(&change.author)) });
         }
         let age = now.duration_since(answer.moment.time);
         (age > policy.max_age).then(|| WhyNot::TooOld { age: rough(age), limit: rough(policy.max_age) })
     }
 
     /// What speaks against anybody's approval for a team, whatever they wrote.
-    fn against_person(&self, account: Option<&Account>, phid: &Phid<User>, team: &Team) -> Option<WhyNot> {
+    pub(super) fn against_person(&self, account: Option<&Account>, phid: &Phid<User>, team: &Team) -> Option<WhyNot> {
         if team.role == Role::Inform {
             return Some(WhyNot::OnlyInformed { team: team.title.clone() });
         }
@@ -257,8 +253,8 @@ impl ApprovalEvaluator<'_> {
         if !account.is_enabled_person() {
             return Some(WhyNot::NotEnabled);
         }
-        if !self.policy.self_approval && self.is_behind(account) {
-            return Some(WhyNot::BehindDeploy);
+        if let Some(why) = self.against_self_approval(account) {
+            return Some(why);
         }
         let member = self.evidence.teams.get(&team.key).is_some_and(|project| project.members.contains(phid));
         (!member).then(|| WhyNot::NotMember { team: team.title.clone() })
@@ -314,22 +310,6 @@ impl ApprovalEvaluator<'_> {
         }
     }
 
-    /// Whether an account could be behind the deploy, whatever source says so.
-    pub(super) fn is_behind(&self, account: &Account) -> bool {
-        let candidates = &self.evidence.candidates;
-        let same = |known: &Account| known.phid == account.phid;
-        if candidates.iter().any(|candidate| candidate.account.as_ref().is_some_and(same)) {
-            return true;
-        }
-        // Accounts are renamed, and names handed over: a name counts alone where no account is known by it.
-        let known = |name: &str| {
-            candidates.iter().any(|candidate| candidate.account.is_some() && candidate.name.eq_ignore_ascii_case(name))
-        };
-        let stated = self.task_state.deployer.as_ref().map(|stated| bare(&stated.value));
-        let names = candidates.iter().map(|candidate| candidate.name.as_str()).chain(stated);
-        names.filter(|name| !known(name)).any(|name| account.is_named(name))
-    }
-
     /// The teams of the policy that a person is in.
     pub(super) fn teams_of(&self, person: &Phid<User>) -> Vec<&Team> {
         let is_in =
@@ -353,76 +333,6 @@ impl ApprovalEvaluator<'_> {
         let unread = self.policy.teams.iter().any(|team| !self.evidence.teams.contains_key(&team.key));
         person && (unread || !self.teams_of(author).is_empty())
     }
-
-    /// The teams that this deploy needs, and whose slots the approvals that count fill. `given` is what who deploys says
-    /// that they will do.
-    pub(super) fn count(&self, given: Option<Action>, approvals: &[Approval]) -> Vec<TeamCount> {
-        let named = self.named(given);
-        let needed = |team: &&Team| team.role == Role::Approve && named.contains(&&team.key);
-        let teams: Vec<&Team> = self.policy.teams.iter().filter(needed).collect();
-        let counting: Vec<&Approval> = approvals.iter().filter(|approval| approval.counts()).collect();
-        let people: Vec<&str> =
-            counting.iter().map(|approval| approval.user.as_str()).collect::<BTreeSet<_>>().into_iter().collect();
-        // More slots than people are never filled, however many a policy asks for.
-        let slots_of = |team: &Team| (need(team) as usize).min(people.len());
-        let slots: Vec<usize> =
-            teams.iter().enumerate().flat_map(|(at, team)| std::iter::repeat_n(at, slots_of(team))).collect();
-        let filled = slots::fill(&slots, people.len(), |team, person| {
-            counting.iter().any(|approval| approval.user == people[person] && approval.team == teams[team].key)
-        });
-        let by = |at: usize| {
-            let mine = slots.iter().zip(&filled).filter(move |(team, _)| **team == at);
-            mine.filter_map(|(_, person)| person.map(|person| people[person].to_owned())).collect::<Vec<_>>()
-        };
-        let counts = teams.iter().enumerate().map(|(at, team)| TeamCount {
-            team: team.key.clone(),
-            title: team.title.clone(),
-            need: need(team),
-            by: by(at),
-            // Nobody is asked any more for a deploy that is over.
-            could: match self.evidence.purpose {
-                Purpose::Audit => Vec::new(),
-                Purpose::Read | Purpose::Deploy => self.could_approve(team, &filled, &people),
-            },
-        });
-        // A team that the policy names and does not have must not be left out: nobody can approve for it.
-        let unknown = named.iter().filter(|key| self.policy.team(key).is_none()).map(|key| TeamCount {
-            team: (*key).clone(),
-            title: (*key).clone(),
-            need: 1,
-            by: Vec::new(),
-            could: Vec::new(),
-        });
-        counts.chain(unknown).collect()
-    }
-
-    /// The keys of the teams that the policy names, each once. What the task states can ask for other teams than every
-    /// deploy needs, since that is what people approve. What who deploys says beside it can only ask for more.
-    fn named(&self, given: Option<Action>) -> BTreeSet<&String> {
-        let of = |action| self.policy.actions.iter().find(|rule| Some(rule.action) == action).map(|rule| &rule.teams);
-        let stated = self.task_state.action.as_ref().and_then(|stated| Action::named(&stated.value));
-        let base = of(stated).unwrap_or(&self.policy.required);
-        let more = of(given.filter(|_| given != stated));
-        let category = self.task_state.written.as_ref().and_then(|written| written.category.as_deref());
-        let further = category.and_then(|key| self.policy.reason(key)).map(|reason| &reason.teams);
-        base.iter().chain(more.into_iter().flatten()).chain(further.into_iter().flatten()).collect()
-    }
-
-    /// Members who could still fill a slot: enabled people who are not behind the deploy and fill none.
-    fn could_approve(&self, team: &Team, filled: &[Option<usize>], people: &[&str]) -> Vec<String> {
-        let Some(project) = self.evidence.teams.get(&team.key) else { return Vec::new() };
-        let seated = |name: &str| filled.iter().flatten().any(|person| people[*person] == name);
-        let accounts = project.members.iter().filter_map(|member| self.evidence.accounts.get(member));
-        let free = accounts.filter(|account| self.against_person(Some(account), &account.phid, team).is_none());
-        let names: BTreeSet<_> =
-            free.map(|account| crate::text::inert(&account.username)).filter(|name| !seated(name)).collect();
-        names.into_iter().collect()
-    }
-}
-
-/// A team that approves and needs nobody would approve everything.
-fn need(team: &Team) -> u32 {
-    team.need.max(1)
 }
 
 /// Whether a word stands in place of an earlier one of the same person for the same team.

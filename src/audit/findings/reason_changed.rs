@@ -23,9 +23,8 @@ pub(super) const RULE: FindingRule = FindingRule {
                 let since = assessment.now.reason.as_ref().map(|reason| reason.since);
                 let moment = since.filter(|since| since.transaction > assessment.deploy.as_of.through);
                 // Where it was taken away or edited, what shows it is the last change of what is agreed.
-                let moment = moment.or_else(|| {
-                    assessment.now.last_material_change.as_ref().map(|last_material_change| last_material_change.moment)
-                });
+                let change = assessment.now.last_material_change.as_ref();
+                let moment = moment.or_else(|| change.map(|change| change.moment));
                 let now = now.as_deref().unwrap_or("none that counts");
                 let message = match case.hide {
                     true => "the reason is another one now than when the deploy started".to_owned(),

@@ -4,16 +4,19 @@
 //! subscribers, the assignee of a resolved task, mentions. Beside it, in `change`: the reading of single changes.
 
 mod change;
+mod commit;
+mod follow;
 
 use serde_json::{Map, Value, json};
 
 pub(super) use self::change::{EditOperation, invalid, operation, within};
 
 use self::change::TaskChange;
+use self::commit::{commit, relate};
 use super::super::access::{self, Capability};
 use super::super::remarkup;
 use super::super::request::{Call, CallRefusal, Outcome, as_map, tell};
-use super::super::world::{Edge, HiddenEdge, Task, Transaction, User, World, WorldCommentVersion, leads_to, ordered};
+use super::super::world::{Edge, HiddenEdge, Task, User, World, leads_to};
 
 /// The relations of a task to those that its texts mention, and the other way round.
 const MENTIONS: u32 = 52;
@@ -382,181 +385,4 @@ impl<'w> Draft<'w> {
             false => Err(CallRefusal::validation(&self.errors)),
         }
     }
-
-    /// What the texts of this edit mention that the description did not before.
-    fn mentioned(&self, changes: &[TaskChange]) -> remarkup::Mentions {
-        let base = &self.world.base_uri;
-        let mut found = remarkup::Mentions::default();
-        for change in changes {
-            let (TaskChange::Comment(text) | TaskChange::Description(text)) = change else { continue };
-            let new = remarkup::mentions(text, base);
-            found.people.extend(new.people);
-            found.tasks.extend(new.tasks);
-        }
-        if let Some(was) = &self.was {
-            let old = remarkup::mentions(&was.description, base);
-            found.people.retain(|name| !old.people.contains(name));
-        }
-        found
-    }
-
-    /// Subscribes who is mentioned, who comments or makes the task, and who is named, in this order.
-    fn subscribe(&mut self, changes: &[TaskChange]) {
-        let owner = self.was.as_ref().and_then(|was| was.owner.clone());
-        let subscribed = |phid: &str| leads_to(&self.task.subscribers, phid) || owner.as_deref() == Some(phid);
-        let people = self.mentioned(changes).people;
-        let mut mentioned: Vec<&User> = people.iter().filter_map(|name| self.world.user_named(name)).collect();
-        mentioned.sort_by_key(|user| std::cmp::Reverse(user.id));
-        let mut implied: Vec<String> = mentioned
-            .into_iter()
-            .filter(|user| !user.is("bot") && !subscribed(&user.phid))
-            .filter(|user| access::can_view(self.world, &self.task, user))
-            .map(|user| user.phid.clone())
-            .collect();
-        let me = &self.user.phid;
-        let speaks = self.was.is_none() || !self.comments.is_empty();
-        let joins = speaks && !self.user.is("bot") && !subscribed(me) && !self.task.unsubscribed.contains(me);
-        if joins && !implied.contains(me) {
-            implied.push(me.clone());
-        }
-        let (place, named) = self.subscriptions.take().unwrap_or((self.rows.len(), Vec::new()));
-        let place = if joins && !self.comments.is_empty() { 0 } else { place };
-        // people who are set as the only subscribers are set before the others are added
-        let (mut parts, adds): (Vec<_>, Vec<_>) =
-            named.into_iter().partition(|(operation, _)| *operation == EditOperation::Set);
-        parts.push((EditOperation::Add, implied));
-        parts.extend(adds);
-        let (operations, edges) = relate(&self.task.subscribers, &parts, self.now);
-        if operations.is_empty() {
-            return;
-        }
-        let removed = |edge: &&Edge| !leads_to(&edges, &edge.phid);
-        let gone: Vec<String> = self.task.subscribers.iter().filter(removed).map(|edge| edge.phid.clone()).collect();
-        self.task.unsubscribed.extend(gone);
-        self.task.unsubscribed.retain(|phid| !leads_to(&edges, phid));
-        self.task.subscribers = edges;
-        let row = Row { kind: Some("subscribers"), edge: None, fields: fields(json!({ "operations": operations })) };
-        self.rows.insert(place.min(self.rows.len()), row);
-    }
-
-    /// Links the tasks that are mentioned; gives the PHIDs of those that were not before.
-    fn link(&mut self, changes: &[TaskChange]) -> Vec<String> {
-        let numbers = self.mentioned(changes).tasks;
-        let fresh: Vec<String> = numbers
-            .into_iter()
-            .filter(|number| *number != self.task.id)
-            .filter_map(|number| self.world.task_numbered(number))
-            .filter(|task| access::can_view(self.world, task, self.user) && !self.task.mentions.contains(&task.phid))
-            .map(|task| task.phid.clone())
-            .collect();
-        if !fresh.is_empty() {
-            self.task.mentions.extend(fresh.iter().cloned());
-            let edge = HiddenEdge { kind: MENTIONS, phids: fresh.clone() };
-            self.rows.push(Row { kind: None, edge: Some(edge), fields: Map::new() });
-        }
-        fresh
-    }
-}
-
-/// Applies additions and removals to a relation: what the transaction says, and the relation as it will be.
-fn relate(edges: &[Edge], parts: &[(EditOperation, Vec<String>)], now: i64) -> (Vec<Value>, Vec<Edge>) {
-    let mut wanted: Vec<String> = edges.iter().map(|edge| edge.phid.clone()).collect();
-    for (operation, phids) in parts {
-        match operation {
-            EditOperation::Set => wanted.clone_from(phids),
-            EditOperation::Add => {}
-            EditOperation::Remove => wanted.retain(|phid| !phids.contains(phid)),
-        }
-        for phid in phids {
-            if *operation == EditOperation::Add && !wanted.contains(phid) {
-                wanted.push(phid.clone());
-            }
-        }
-    }
-    let mut operations = Vec::new();
-    let mut kept: Vec<Edge> = edges.iter().filter(|edge| wanted.contains(&edge.phid)).cloned().collect();
-    let mut seq = 0;
-    for phid in &wanted {
-        if !leads_to(&kept, phid) {
-            operations.push(json!({"operation": "add", "phid": phid}));
-            kept.push(Edge { phid: phid.clone(), time: now, seq });
-            seq += 1;
-        }
-    }
-    for phid in ordered(edges) {
-        if !wanted.iter().any(|wanted| wanted == phid) {
-            operations.push(json!({"operation": "remove", "phid": phid}));
-        }
-    }
-    (operations, kept)
-}
-
-/// Writes the edit into the world.
-fn commit(
-    world: &mut World,
-    user: &User,
-    now: i64,
-    mut task: Task,
-    rows: Vec<Row>,
-    comments: Vec<String>,
-    linked: &[String],
-) -> Value {
-    let object = |task: &Task| json!({"id": task.id, "phid": task.phid});
-    let created = task.phid.is_empty();
-    if rows.is_empty() && comments.is_empty() {
-        return json!({"object": object(&task), "transactions": []});
-    }
-    if created {
-        task.phid = world.fresh_phid("TASK");
-    }
-    task.modified = now;
-    let group = world.fresh_group();
-    let mut transactions = Vec::new();
-    let write = |world: &mut World, object: &str, row: Row, text: Option<String>| {
-        let versions = text.map(|text| WorldCommentVersion {
-            id: world.next_version(),
-            phid: world.fresh_phid("XCMT"),
-            author: user.phid.clone(),
-            created: now,
-            removed: false,
-            text,
-        });
-        let phid = world.fresh_phid("XACT-TASK");
-        world.transactions.push(Transaction {
-            id: world.next_transaction(),
-            phid: phid.clone(),
-            object: object.to_owned(),
-            kind: row.kind.map(str::to_owned),
-            author: user.phid.clone(),
-            created: now,
-            modified: now,
-            group: group.clone(),
-            edge: row.edge,
-            fields: row.fields,
-            versions: versions.into_iter().collect(),
-        });
-        phid
-    };
-    for row in rows {
-        transactions.push(json!({"phid": write(world, &task.phid, row, None)}));
-    }
-    for text in comments {
-        let row = Row { kind: Some("comment"), edge: None, fields: Map::new() };
-        transactions.push(json!({"phid": write(world, &task.phid, row, Some(text))}));
-    }
-    for other in linked {
-        let edge = HiddenEdge { kind: MENTIONED_BY, phids: vec![task.phid.clone()] };
-        write(world, other, Row { kind: None, edge: Some(edge), fields: Map::new() }, None);
-    }
-    for other in &mut world.tasks {
-        if linked.contains(&other.phid) {
-            other.modified = now;
-        }
-    }
-    let answer = json!({"object": object(&task), "transactions": transactions});
-    match world.tasks.iter_mut().find(|known| known.phid == task.phid) {
-        Some(known) => *known = task,
-        None => world.tasks.push(task),
-    }
-    answer
 }

@@ -1,0 +1,29 @@
+//! Watching the command start.
+//!
+//! Responsible for noting its process id in the journal. Not responsible for what follows from it ([`super::run`]).
+
+use jiff::Timestamp;
+
+use crate::crash;
+use crate::deploy::child::Hooks;
+use crate::journal::{Journal, Ownership, Step};
+
+/// Journals the child's process id.
+pub(super) struct Watch<'a> {
+    /// Where it is noted.
+    pub(super) journal: &'a mut Journal,
+    /// The right to note it.
+    pub(super) owner: &'a Ownership,
+    /// The process id, once there is one.
+    pub(super) pid: Option<u32>,
+}
+
+impl Hooks for Watch<'_> {
+    fn started(&mut self, pid: u32) {
+        crash::point("after-spawn");
+        self.pid = Some(pid);
+        // The child runs already: that its number could not be noted must not end it.
+        let _ = self.journal.step(self.owner, Timestamp::now(), Step::Spawned { pid });
+        crash::point("after-spawned");
+    }
+}

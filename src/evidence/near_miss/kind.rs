@@ -1,6 +1,6 @@
 //! What a near miss reads as, and what keeps it from being that.
 //!
-//! Responsible for the two as names. Not responsible for telling them apart ([`super`]).
+//! Responsible for the two as names. Not responsible for distinguishing them ([`super`]).
 
 /// What a line reads as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]

@@ -10,6 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Diagnostic, FilePosition, near};
+use crate::text::is_hidden;
 
 /// A value and the place where it stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -290,15 +291,24 @@ fn article(kind: &str) -> String {
 }
 
 fn visible(text: &str) -> Result<&str, ValueError> {
-    let hidden = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-    };
-    match text.chars().find(|c| hidden(*c)) {
+    match text.chars().find(|c| is_hidden(*c)) {
         Some(c) => Err(ValueError::new(
             format!("holds the invisible character U+{:04X}", u32::from(c)),
             "write it on one line, in characters that can be seen",
         )),
         None => Ok(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_hide_passes_no_configuration() {
+        for hidden in ['\u{ad}', '\u{61c}', '\u{202e}', '\u{200b}', '\u{1b}', '\n', '\u{e0041}'] {
+            assert!(visible(&format!("a{hidden}b")).is_err(), "{hidden:?}");
+        }
+        assert_eq!(visible("Ü 語 a-b").ok(), Some("Ü 語 a-b"));
     }
 }

@@ -189,6 +189,26 @@ fn every_arrow_between_modules_is_allowed_and_runs_down() {
     assert_eq!(modules, ARROWS.iter().map(|(module, _)| (*module).to_owned()).collect());
 }
 
+/// Facts that one file alone holds, each as it stands there.
+const ONE_AUTHOR: &[(&str, &str)] = &[
+    ("const SENDS:", "publish/publisher.rs"),
+    ("\"SUDO_UID\"", "config/caller.rs"),
+    ("const HIDDEN: &[(u32, u32)]", "text.rs"),
+    ("fn is_loopback(", "conduit/loopback.rs"),
+    ("fn against_self_approval(", "rules/self_approval.rs"),
+];
+
+#[test]
+fn each_safety_fact_has_one_author() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files: Vec<_> = rust_files(&root).into_iter().filter(|path| !is_of_tests(path)).collect();
+    for (fact, author) in ONE_AUTHOR {
+        let holds = |path: &&std::path::PathBuf| std::fs::read_to_string(path).unwrap().contains(fact);
+        let found: Vec<_> = files.iter().filter(holds).map(|path| path.strip_prefix(&root).unwrap()).collect();
+        assert_eq!(found, [Path::new(author)], "{fact}");
+    }
+}
+
 #[test]
 fn a_planted_arrow_is_found() {
     let of = |path: &str, source: &str| {

@@ -35,7 +35,8 @@ pub enum LineKind {
     Literal,
     /// Given to a program that draws it.
     Interpreter,
-    /// Part of a fence, of literal text or of what a program draws, that nothing closes: its author may have forgotten to.
+    /// Part of a fence, of literal text or of what a program draws, that nothing closes: its author may have forgotten to. Also
+    /// all that follows on a block that only some servers know.
     Unclosed,
 }
 
@@ -171,7 +172,7 @@ type BlockReader = fn(&[&str]) -> usize;
 
 /// Finds the block that the first of some lines begins, and how many lines it takes.
 fn next(lines: &[&str]) -> (LineKind, usize) {
-    const KINDS: [(BlockReader, LineKind); 12] = [
+    const KINDS: [(BlockReader, LineKind); 13] = [
         (horizontal_rule, LineKind::Rule),
         (list, LineKind::List),
         (reply, LineKind::Quote),
@@ -180,6 +181,7 @@ fn next(lines: &[&str]) -> (LineKind, usize) {
         (fence, LineKind::Fence),
         (header, LineKind::Heading),
         (interpreter, LineKind::Interpreter),
+        (perhaps_interpreter, LineKind::Unclosed),
         (note, LineKind::Note),
         (quote, LineKind::Quote),
         (simple_table, LineKind::Table),
@@ -235,7 +237,8 @@ fn quote(lines: &[&str]) -> usize {
 /// `%%%` to `%%%`, and all such blocks that follow it at once.
 fn literal(lines: &[&str]) -> usize {
     let (count, _) = literals(lines);
-    if count == 0 { 0 } else { count + blanks(&lines[count..]) }
+    // One blank line after it belongs to it, and no second one.
+    if count == 0 { 0 } else { count + blanks(&lines[count..]).min(1) }
 }
 
 /// How many lines such blocks take, and whether the last of them is closed.
@@ -299,20 +302,28 @@ fn header(lines: &[&str]) -> usize {
     count + blanks(&lines[count..])
 }
 
-/// `name {{{` or `name (options) {{{` to `}}}`, for the names that the server knows, now or in older versions.
+/// `name {{{` or `name (options) {{{` to `}}}`, for the names that every server knows.
 fn interpreter(lines: &[&str]) -> usize {
-    const NAMES: [&str; 4] = ["cowsay", "figlet", "dot", "phutil_test_block_interpreter"];
-    let opens = |name: &&str| {
-        let Some(rest) = lines[0].strip_prefix(*name) else { return false };
-        let rest = rest.trim_start_matches(space);
-        let options = rest.strip_prefix('(').and_then(|rest| rest.split_once(')'));
-        let rest = match options {
-            Some((options, rest)) if !options.is_empty() => rest.trim_start_matches(space),
-            _ => rest,
-        };
-        rest.starts_with("{{{")
+    const NAMES: [&str; 3] = ["cowsay", "figlet", "phutil_test_block_interpreter"];
+    if NAMES.iter().any(|name| interprets(name, lines[0])) { through(lines, |line| ends(line, "}}}")) } else { 0 }
+}
+
+/// The same for a name that only some servers know: where the block ends, and what the text after it is, is not known, up to
+/// the end of the text.
+fn perhaps_interpreter(lines: &[&str]) -> usize {
+    if interprets("dot", lines[0]) { lines.len() } else { 0 }
+}
+
+/// Whether a line opens a block for the interpreter of this name.
+fn interprets(name: &str, line: &str) -> bool {
+    let Some(rest) = line.strip_prefix(name) else { return false };
+    let rest = rest.trim_start_matches(space);
+    let options = rest.strip_prefix('(').and_then(|rest| rest.split_once(')'));
+    let rest = match options {
+        Some((options, rest)) if !options.is_empty() => rest.trim_start_matches(space),
+        _ => rest,
     };
-    if NAMES.iter().any(opens) { through(lines, |line| ends(line, "}}}")) } else { 0 }
+    rest.starts_with("{{{")
 }
 
 /// `NOTE: text` or `(NOTE) text`, to the next blank line; a fence in it is none.
@@ -327,7 +338,7 @@ fn note(lines: &[&str]) -> usize {
         return 0;
     }
     // The parser takes a line that is `0` for a blank one.
-    let goes_on = |line: &&&str| !is_blank(line) && line.trim_matches(|c: char| space(c) || c == '\0') != "0";
+    let goes_on = |line: &&&str| !is_blank(line) && line.trim_matches([' ', '\t', '\n', '\r', '\0', '\u{b}']) != "0";
     1 + lines[1..].iter().take_while(goes_on).count()
 }
 

@@ -135,6 +135,24 @@ fn a_paragraph_ends_at_a_blank_line_or_another_block() {
 }
 
 #[test]
+fn what_only_the_gate_would_see_begin_hides_and_shows_nothing() {
+    use LineKind::{Indented, List, Note, Table, Unclosed};
+    let hidden = "<table><colgroup>\nx\nEmergency-Approve: sre\n</colgroup></table>";
+    let last = |text: &str| lines(text).iter().rev().nth(1).map(|line| line.kind);
+    let of = |first: &str, mark: &str| last(&format!("{first}\n{}", hidden.replace("x\n", &format!("{mark}\n"))));
+    // A bracket in the box of an item, a second blank line after literal text, a form feed beside the zero that ends a note.
+    assert_eq!(of("[]] Looking.\n ```", "```"), Some(Table));
+    assert_eq!(lines("[]] No.\n  Emergency-Reject: sre")[1].kind, List);
+    assert_eq!(of("%%%a%%%\n\n   \n  %%%", "%%%"), Some(Table));
+    assert_eq!(lines("%%%a%%%\n\n   \n  %%%")[3].kind, Indented);
+    assert_eq!(lines("NOTE: a\n0\u{c}\nb")[2].kind, Note);
+    assert_eq!(of("NOTE: a\n0\u{c}\n```\n", "```"), Some(Table));
+    // Some servers draw it, others do not: nobody knows where it ends.
+    assert_eq!(of("dot {{{", "}}}"), Some(Unclosed));
+    assert!(fences("dot {{{\n}}}\n```\n{}\n```").is_empty());
+}
+
+#[test]
 fn a_fence_tells_what_is_in_it() {
     let read =
         |text| fences(text).into_iter().map(|f| (f.info, f.flush, f.body.map(|body| body.text()))).collect::<Vec<_>>();

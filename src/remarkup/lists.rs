@@ -60,8 +60,9 @@ fn is_item(line: &str, first: bool) -> bool {
             Some(b'.' | b')') if !(first && line[0] == b'0') => digits + 1,
             _ => return false,
         },
-        [b'[', b']', ..] => 2,
+        // What stands between may be a bracket itself.
         [b'[', within, b']', ..] if !within.is_ascii_digit() => 3,
+        [b'[', b']', ..] => 2,
         _ => return false,
     };
     line.get(width).copied().is_some_and(is_space)

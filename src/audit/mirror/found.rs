@@ -83,7 +83,7 @@ impl Mirror {
     pub fn unseen(&self, sync: &SyncRun) -> Result<Vec<Unseen>, MirrorError> {
         let sql = "SELECT m.task, t.id, coalesce(t.restricted, 0), (SELECT began FROM sync WHERE id = m.shown)
             FROM member m LEFT JOIN task t ON t.phid = m.task
-            WHERE m.scope = ?1 AND m.shown <> ?2 ORDER BY t.id, m.task";
+            WHERE m.scope = ?1 AND m.shown < ?2 ORDER BY t.id, m.task";
         let rows = self.rows::<(String, Option<i64>, bool, Option<i64>)>(sql, &[&sync.scope, &sync.id], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })?;

@@ -192,3 +192,16 @@ fn a_mirror_of_each_older_version_is_opened_and_knows_what_its_runs_saw() {
         assert!(mirror.found().unwrap().is_empty() && mirror.accounts().unwrap().is_empty());
     }
 }
+
+#[test]
+fn what_a_later_run_listed_that_did_not_end_is_not_unseen() {
+    let bench = Bench::new();
+    let history = task_state();
+    let sync = bench.list(&history.task(), 100);
+    bench.keep(&sync, &history);
+    bench.end(&sync);
+    let killed = bench.list(&history.task(), 200);
+    assert_eq!(bench.mirror.unseen(&sync).unwrap().len(), 0);
+    bench.keep(&killed, &history);
+    assert_eq!(bench.visit(&sync).len(), 1, "it is judged as of the last run that ended");
+}

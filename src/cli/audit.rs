@@ -15,7 +15,7 @@ use url::Url;
 use super::Globals;
 use super::audit_page;
 use super::audit_progress::ProgressLine;
-use super::audit_scope::Scope;
+use super::audit_scope::{Scope, WHEN};
 use super::exit::{Exit, Failure};
 use super::session::{Session, environment, settings};
 use super::ui::{Format, Ui};
@@ -77,9 +77,6 @@ impl From<FailOn> for Severity {
         }
     }
 }
-
-pub(super) const WHEN: &str =
-    "write a day such as 2026-11-01, or a moment such as 2026-11-01T03:00:00Z or '2026-11-01 03:00 UTC'";
 
 fn since(text: &str) -> Result<Timestamp, String> {
     let midnight = |date: Date| date.to_zoned(TimeZone::UTC).ok().map(|day| day.timestamp());

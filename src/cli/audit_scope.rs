@@ -4,11 +4,14 @@
 
 use jiff::Timestamp;
 
-use super::audit::WHEN;
 use super::exit::Failure;
 use crate::audit::encoded::EncodedInParts;
 use crate::audit::population::AuditError;
 use crate::report::entry::{DeployEntry, TaskEntry};
+
+/// How a time is written, for whoever wrote it otherwise.
+pub(super) const WHEN: &str =
+    "write a day such as 2026-11-01, or a moment such as 2026-11-01T03:00:00Z or '2026-11-01 03:00 UTC'";
 
 /// What is asked about.
 pub(super) struct Scope {

@@ -40,10 +40,10 @@ pub(super) struct Args {
     pub(super) subject: TaskSubject,
     /// When it started, such as 2026-11-23T03:14Z, or '2026-11-23 03:14' or 03:14 of this host
     #[arg(long, value_name = "TIME", value_parser = stated)]
-    pub(super) started: Option<StatedTime>,
+    started: Option<StatedTime>,
     /// When it ended; without a time, now
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "now", value_parser = stated)]
-    pub(super) finished: Option<StatedTime>,
+    finished: Option<StatedTime>,
     /// How it ended: succeeded, failed, rolled-back, or unknown where nobody saw
     #[arg(long, value_enum, value_name = "OUTCOME", hide_possible_values = true)]
     outcome: Option<RecordedEnd>,
@@ -113,7 +113,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         return Err(read.refusal().into());
     }
     let clock = read.clock();
-    let (started, finished) = times(args, clock)?;
+    let (started, finished) = times(args.started, args.finished, clock)?;
     // The truth about a deploy is what held when it started.
     let then = started.and_then(|started| read.as_of(started, &session.context(), &intent));
     let judged = then.as_ref().unwrap_or(&read);

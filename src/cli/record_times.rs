@@ -6,7 +6,6 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::exit::Failure;
-use super::record::Args;
 use crate::record::Clock;
 use crate::time::{self, ServerClock, utc};
 
@@ -45,10 +44,14 @@ pub(super) fn clock_of(clock: ServerClock) -> Clock {
 }
 
 /// The times that were stated, which were not in the future and came in their order.
-pub(super) fn times(args: &Args, clock: ServerClock) -> Result<(Option<Timestamp>, Option<Timestamp>), Failure> {
+pub(super) fn times(
+    started: Option<StatedTime>,
+    finished: Option<StatedTime>,
+    clock: ServerClock,
+) -> Result<(Option<Timestamp>, Option<Timestamp>), Failure> {
     let now = clock.now();
     let when = |stated: Option<StatedTime>| stated.map(|stated| stated.when(now));
-    let (started, finished) = (when(args.started), when(args.finished));
+    let (started, finished) = (when(started), when(finished));
     for (flag, time) in [("--started", started), ("--finished", finished)] {
         if let Some(time) = time.filter(|time| time.duration_since(now) > PRECISION) {
             let whose = if clock.is_measured() {

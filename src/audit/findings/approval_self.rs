@@ -1,6 +1,6 @@
 //! `approval-self`: somebody behind the deploy approved it.
 
-use super::{Case, FindingRule, Severity, lacks, told};
+use super::{Case, FindingRule, Severity, approvals_that_matter, lacks};
 use crate::audit::as_recorded::behind;
 use crate::audit::deploys::DeployAssessment;
 use crate::rules::{Approval, WhyNot};
@@ -18,7 +18,7 @@ pub(super) const RULE: FindingRule = FindingRule {
            Ask somebody else of the team to look at it, and let them say so on the task.",
     find: |rule, case| {
         let own = case.ran().flat_map(|assessment| {
-            let own = told(assessment, &assessment.deploy.verdict_as_recorded)
+            let own = approvals_that_matter(assessment, &assessment.deploy.verdict_as_recorded)
                 .filter(|approval| approval.why_not == Some(WhyNot::BehindDeploy));
             own.map(|approval| {
                 let team = shorten(&approval.team, 40);

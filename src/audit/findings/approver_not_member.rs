@@ -1,6 +1,6 @@
 //! `approver-not-member`: an approver is not in the team.
 
-use super::{FindingRule, Severity, lacks, told};
+use super::{FindingRule, Severity, approvals_that_matter, lacks};
 use crate::rules::WhyNot;
 use crate::text::shorten;
 
@@ -20,7 +20,7 @@ pub(super) const RULE: FindingRule = FindingRule {
         let outside = |why: &Option<WhyNot>| matches!(why, Some(WhyNot::NotMember { .. } | WhyNot::NotEnabled));
         let strangers = case.ran().flat_map(|assessment| {
             let deploy = &assessment.deploy;
-            told(assessment, &deploy.verdict).filter(move |approval| outside(&approval.why_not)).map(move |approval| {
+            approvals_that_matter(assessment, &deploy.verdict).filter(move |approval| outside(&approval.why_not)).map(move |approval| {
                 let recorded = deploy
                     .verdict_as_recorded
                     .approvals

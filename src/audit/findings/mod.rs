@@ -346,7 +346,10 @@ fn lacks(assessment: &DeployAssessment, team: &str) -> bool {
 
 /// Approvals up to the start of the deploy, and of the later ones those for a team that had not approved by then: what
 /// somebody says when all is done does not make it worse.
-fn told<'a>(assessment: &'a DeployAssessment, verdict: &'a Verdict) -> impl Iterator<Item = &'a Approval> {
+fn approvals_that_matter<'a>(
+    assessment: &'a DeployAssessment,
+    verdict: &'a Verdict,
+) -> impl Iterator<Item = &'a Approval> {
     verdict.approvals.iter().chain(assessment.late.iter().filter(|late| lacks(assessment, &late.team)))
 }
 

@@ -101,8 +101,13 @@ pub fn lines(text: &str) -> Vec<Line<'_>> {
         // What stands in a list, a table or a heading is read item by item.
         let whole = matches!(kind, LineKind::Paragraph | LineKind::Note);
         for at in first..if whole { first + 1 } else { lines.len() } {
-            let end = if whole { lines.len() } else { at + 1 };
-            mark(&mut lines[at..end]);
+            match kind {
+                LineKind::Table => mark_cells(&mut lines[at]),
+                _ => {
+                    let end = if whole { lines.len() } else { at + 1 };
+                    mark(&mut lines[at..end]);
+                }
+            }
         }
     }
     lines
@@ -135,6 +140,16 @@ fn mark(lines: &mut [Line<'_>]) {
             }
         }
         start = end + 1;
+    }
+}
+
+/// Says what is struck out in the cells of a line of a table: no mark reaches from one into another.
+fn mark_cells(line: &mut Line<'_>) {
+    let mut start = 0;
+    for cell in line.text.split_inclusive(['|', '<', '>']) {
+        let struck = marks::marks(cell).into_iter().filter(|(mark, _)| *mark == Mark::Struck);
+        line.struck.extend(struck.map(|(_, range)| start + range.start..start + range.end));
+        start += cell.len();
     }
 }
 

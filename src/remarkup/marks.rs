@@ -25,14 +25,43 @@ pub(super) fn may_hold(text: &str) -> bool {
 pub(super) fn marks(paragraph: &str) -> Vec<(Mark, Range<usize>)> {
     // What stands in code opens and closes nothing: the rest is found in what is left.
     let code = code(paragraph.as_bytes());
-    let mut left = paragraph.as_bytes().to_vec();
-    for range in &code {
+    let left = without(paragraph.as_bytes(), &code);
+    let hidden: Vec<Range<usize>> = braces(&left).into_iter().chain(links(&left)).collect();
+    // Nor does what stands in a link or the like. Those are found generously: what is not struck out on either reading is not.
+    let alone = struck(&without(&left, &hidden));
+    let struck = struck(&left).into_iter().flat_map(|range| overlaps(&range, &alone));
+    let struck: Vec<_> = struck.map(|range| (Mark::Struck, range)).collect();
+    code.into_iter().chain(hidden).map(|range| (Mark::Other, range)).chain(struck).collect()
+}
+
+fn without(text: &[u8], ranges: &[Range<usize>]) -> Vec<u8> {
+    let mut left = text.to_vec();
+    for range in ranges {
         left[range.clone()].fill(b'x');
     }
-    let other = code.into_iter().chain(braces(&left)).chain(links(&left));
-    let mut found: Vec<_> = other.map(|range| (Mark::Other, range)).collect();
-    found.extend(struck(&left).into_iter().map(|range| (Mark::Struck, range)));
-    found
+    left
+}
+
+fn overlaps(range: &Range<usize>, others: &[Range<usize>]) -> Vec<Range<usize>> {
+    let both = others.iter().map(|other| range.start.max(other.start)..range.end.min(other.end));
+    both.filter(|range| range.start < range.end).collect()
+}
+
+/// A line with the names of its links as they are shown; `None` where it holds no link.
+pub fn links_as_shown(line: &str) -> Option<String> {
+    let mut shown = String::new();
+    let mut from = 0;
+    for range in links(line.as_bytes()) {
+        shown.push_str(line.get(from..range.start)?);
+        let link = line.get(range.clone())?;
+        let name = match link.strip_prefix("[[").and_then(|link| link.strip_suffix("]]")) {
+            Some(inner) => inner.split_once('|').map_or(inner, |(_, name)| name).trim(),
+            None => link[1..].split_once(']').map_or("", |(name, _)| name),
+        };
+        shown.push_str(name);
+        from = range.end;
+    }
+    (from > 0).then(|| shown + line.get(from..).unwrap_or_default())
 }
 
 fn find(text: &[u8], needle: &[u8], from: usize) -> Option<usize> {
@@ -137,8 +166,26 @@ mod tests {
             ("`~~` a ~~b~~", vec!["~~b~~"]),
             ("##~~a## b~~", vec![]),
             ("~~a", vec![]),
+            ("[[ /x | ~~a~~ ]]", vec![]),
+            ("[~~a~~](/x)", vec![]),
+            ("~~[[ /x | a ]]~~", vec!["~~[[ /x | a ]]~~"]),
+            ("~~a [[ b ~~ ]] c~~", vec!["~~a [[ b ~~"]),
+            ("{icon ~~a} b~~", vec![]),
         ] {
             assert_eq!(texts(Mark::Struck, text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn links_are_shown_by_their_names() {
+        for (line, shown) in [
+            ("a [[ /x | b ]] c", Some("a b c")),
+            ("a [[ /x ]]", Some("a /x")),
+            ("[b](/x)", Some("b")),
+            ("E-[[ /x | b ]]: c [d](e)", Some("E-b: c d")),
+            ("[ ] [[ a", None),
+        ] {
+            assert_eq!(links_as_shown(line).as_deref(), shown, "{line}");
         }
     }
 

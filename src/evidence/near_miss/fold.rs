@@ -2,7 +2,8 @@
 //!
 //! Responsible for taking off what readers look past (marks of lists and headings, emphasis, backticks, quotation marks,
 //! emoji, characters that are not seen) and for writing alike what looks alike (dashes, blanks, colons, letters of
-//! other alphabets). Not responsible for what the words say.
+//! other alphabets). What is taken off inside of a word joins it for one reader and parts it for another
+//! (`Emergency-Re**ject**`, `No**Emergency-Reject**`): the word keeps where it was. Not responsible for what the words say.
 
 use crate::text::is_hidden;
 
@@ -10,7 +11,7 @@ use crate::text::is_hidden;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum FoldPart {
     /// Letters and digits, in lower case.
-    Word(String),
+    Word(FoldedWord),
     /// One or several blanks.
     Blank,
     /// A dash of any kind.
@@ -25,20 +26,58 @@ pub(super) enum FoldPart {
     Other(char),
 }
 
+/// A word of a folded line.
+#[derive(Debug, Clone, Default)]
+pub(super) struct FoldedWord {
+    /// Its letters.
+    pub(super) text: String,
+    /// The bytes before which something was taken off.
+    seams: Vec<usize>,
+}
+
+/// Two words are the same that read the same.
+impl PartialEq for FoldedWord {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for FoldedWord {}
+
+impl FoldedWord {
+    /// Where a reader may see a word begin: at its first letter, and after what was taken off.
+    pub(super) fn starts(&self) -> impl Iterator<Item = usize> {
+        std::iter::once(0).chain(self.seams.iter().copied())
+    }
+
+    /// What a reader may see as a word from `start` on: all of it, and up to what was taken off. What is longer than any form is
+    /// left out.
+    pub(super) fn pieces(&self, start: usize) -> impl Iterator<Item = &str> {
+        const LONGEST: usize = 32;
+        let after = self.seams.partition_point(|seam| *seam <= start);
+        let ends = self.seams[after..].iter().copied().chain([self.text.len()]);
+        ends.take_while(move |end| end - start <= LONGEST).filter_map(move |end| self.text.get(start..end))
+    }
+}
+
 /// The parts of a line, without the marks at its start.
 pub(super) fn fold(line: &str) -> Vec<FoldPart> {
-    let mut parts: Vec<FoldPart> = Vec::new();
-    for c in line.chars() {
+    let mut folded = Folded::default();
+    let mut before = None;
+    let mut rest = line.chars().peekable();
+    while let Some(c) = rest.next() {
+        let doubled = marks_doubled(c) && (before == Some(c) || rest.peek() == Some(&c));
+        before = Some(c);
         let part = match plain(c) {
             Some(letter) => {
-                match parts.last_mut() {
-                    Some(FoldPart::Word(word)) => word.push(letter),
-                    _ => parts.push(FoldPart::Word(letter.into())),
-                }
+                folded.letters(std::iter::once(letter));
                 continue;
             }
             None if c.is_whitespace() => FoldPart::Blank,
-            None if is_hidden(c) => continue,
+            None if is_hidden(c) || doubled => {
+                folded.taken_off = true;
+                continue;
+            }
             None => match c {
                 '-'
                 | '\u{2010}'..='\u{2015}'
@@ -54,27 +93,59 @@ pub(super) fn fold(line: &str) -> Vec<FoldPart> {
                 ';' | '\u{37e}' | '\u{ff1b}' => FoldPart::Semicolon,
                 '_' | '\u{ff3f}' => FoldPart::Underscore,
                 '\u{ff1f}' | '\u{61f}' => FoldPart::Other('?'),
-                '*' | '~' | '`' | '"' | '\'' => continue,
-                c if c.is_ascii() => FoldPart::Other(c),
+                c if c.is_ascii() && !marks_alone(c) => FoldPart::Other(c),
+                // A letter of another alphabet, which is part of a word and of none that is looked for.
                 c if c.is_alphanumeric() => {
-                    // A letter of another alphabet, which is part of a word and of none that is looked for.
-                    match parts.last_mut() {
-                        Some(FoldPart::Word(word)) => word.extend(c.to_lowercase()),
-                        _ => parts.push(FoldPart::Word(c.to_lowercase().collect())),
-                    }
+                    folded.letters(c.to_lowercase());
                     continue;
                 }
                 // Accents stand on the letter before them; emoji and quotation marks are looked past.
-                _ => continue,
+                _ => {
+                    folded.taken_off = true;
+                    continue;
+                }
             },
         };
-        if part != FoldPart::Blank || parts.last() != Some(&FoldPart::Blank) {
-            parts.push(part);
+        if part != FoldPart::Blank || folded.parts.last() != Some(&FoldPart::Blank) {
+            folded.parts.push(part);
         }
     }
-    let start = start(&parts);
-    parts.drain(..start);
-    parts
+    let start = start(&folded.parts);
+    folded.parts.drain(..start);
+    folded.parts
+}
+
+/// Whether a character of ASCII is looked past wherever it stands: emphasis, code, quotation marks.
+fn marks_alone(c: char) -> bool {
+    matches!(c, '*' | '~' | '`' | '"' | '\'')
+}
+
+/// Whether a character marks emphasis or code where it is doubled: `//`, `!!`, `##`, `__`.
+fn marks_doubled(c: char) -> bool {
+    matches!(c, '/' | '!' | '#' | '_')
+}
+
+/// A line as far as it is folded.
+#[derive(Default)]
+struct Folded {
+    parts: Vec<FoldPart>,
+    /// Something was taken off since the last letter.
+    taken_off: bool,
+}
+
+impl Folded {
+    fn letters(&mut self, letters: impl Iterator<Item = char>) {
+        match self.parts.last_mut() {
+            Some(FoldPart::Word(word)) => {
+                if self.taken_off {
+                    word.seams.push(word.text.len());
+                }
+                word.text.extend(letters);
+            }
+            _ => self.parts.push(FoldPart::Word(FoldedWord { text: letters.collect(), seams: Vec::new() })),
+        }
+        self.taken_off = false;
+    }
 }
 
 /// The letter that readers see, where it is one of the Latin alphabet or a digit, in lower case.
@@ -108,12 +179,12 @@ fn start(parts: &[FoldPart]) -> usize {
     loop {
         at += match &parts[at..] {
             [FoldPart::Word(number), FoldPart::Other('.' | ')'), FoldPart::Blank, ..]
-                if number.bytes().all(|b| b.is_ascii_digit()) =>
+                if number.text.bytes().all(|b| b.is_ascii_digit()) =>
             {
                 3
             }
             [FoldPart::Other('['), FoldPart::Word(mark), FoldPart::Other(']'), FoldPart::Blank, ..]
-                if mark.chars().count() == 1 =>
+                if mark.text.chars().count() == 1 =>
             {
                 4
             }
@@ -125,31 +196,30 @@ fn start(parts: &[FoldPart]) -> usize {
 
 /// Whether a text may hold the word *emergency*, perhaps misspelt by one letter. Told by half of it, which most texts do not hold.
 pub(super) fn may_hold(text: &str) -> bool {
-    if !text.is_ascii() {
-        // What is not seen, and what only looks like a letter, may stand within the word.
-        let seen: String = text.chars().filter_map(|c| plain(c).or_else(|| c.is_whitespace().then_some(' '))).collect();
-        return holds(seen.as_bytes());
+    if text.is_ascii() {
+        // Marks of emphasis, quotation marks and what is not seen may stand within the word.
+        let looked_past = |byte: &u8| {
+            let mark = char::from(*byte);
+            marks_alone(mark) || marks_doubled(mark) || (mark.is_ascii_control() && !mark.is_ascii_whitespace())
+        };
+        return holds(text.bytes().filter(|byte| !looked_past(byte)));
     }
-    holds(text.as_bytes())
-        || (text.contains(['*', '~', '`', '"', '\'']) && {
-            let bare: String = text.chars().filter(|c| !matches!(c, '*' | '~' | '`' | '"' | '\'')).collect();
-            holds(bare.as_bytes())
-        })
-        || (text.bytes().any(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace()) && {
-            let seen: String = text.chars().filter(|c| !c.is_ascii_control() || c.is_whitespace()).collect();
-            holds(seen.as_bytes())
-        })
+    // So may what only looks like a letter.
+    let seen = text.chars().filter_map(|c| plain(c).or_else(|| c.is_whitespace().then_some(' ')));
+    holds(seen.filter_map(|c| u8::try_from(c).ok()))
 }
 
 /// Looked for by its rarest letter: each half has a `g`, or an `m` before an `e`.
-fn holds(text: &[u8]) -> bool {
-    text.windows(4).any(|window| {
-        // `emer`, `gency`, and `emegrency`, where both halves are touched.
-        match window[0] | 0x20 {
-            b'e' => window.eq_ignore_ascii_case(b"emer") || window.eq_ignore_ascii_case(b"emeg"),
-            b'g' => window.eq_ignore_ascii_case(b"genc"),
-            _ => false,
-        }
+fn holds(text: impl Iterator<Item = u8>) -> bool {
+    const fn half(half: [u8; 4]) -> u32 {
+        u32::from_be_bytes(half)
+    }
+    // `emer`, `gency`, and `emegrency`, where both halves are touched.
+    const HALVES: [u32; 3] = [half(*b"emer"), half(*b"emeg"), half(*b"genc")];
+    let mut last_four = 0_u32;
+    text.into_iter().any(|byte| {
+        last_four = (last_four << 8) | u32::from(byte.to_ascii_lowercase());
+        HALVES.contains(&last_four)
     })
 }
 
@@ -184,7 +254,7 @@ mod tests {
 
     fn words(line: &str) -> String {
         let word = |part: &FoldPart| match part {
-            FoldPart::Word(word) => word.clone(),
+            FoldPart::Word(word) => word.text.clone(),
             FoldPart::Blank => " ".into(),
             FoldPart::Dash => "-".into(),
             FoldPart::Colon => ":".into(),
@@ -213,6 +283,11 @@ mod tests {
             "Ｅmergency-Reject= sre",
             "Еmеrgеncy-Reject: sre",
             "E**mergency**-Re~~ject: sre",
+            "Emergency-//Reject//: sre",
+            "!!Emergency!!-##Reject##: sre",
+            "__Emergency-Reject__: sre",
+            "Emer//gency//-Reject: sre",
+            "Em!!erge##n__cy-Reject: sre",
         ] {
             assert_eq!(words(line), "emergency-reject: sre", "{line}");
             assert!(may_hold(line), "{line}");

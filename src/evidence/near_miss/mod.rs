@@ -2,7 +2,7 @@
 //!
 //! Responsible for the second reader: which lines of a text are near misses, and how much weight they have. What reads as
 //! a no must not be passed over because it is not written as a trailer, and a yes counts only where nothing but its form was
-//! missed. Beside it: how a line is folded, and which near misses stand on a task. Not responsible for whether their
+//! missed. Beside it: the ways in which a line may be read, how it is folded, and which near misses stand on a task. Not responsible for whether their
 //! author may answer at all.
 
 mod collect;
@@ -10,6 +10,7 @@ mod flaw;
 mod fold;
 mod kind;
 mod lone;
+mod readings;
 
 pub use collect::NearMiss;
 pub(super) use collect::is_member;
@@ -18,15 +19,17 @@ pub use kind::{Miss, NearKind};
 use std::ops::Range;
 
 pub(crate) use flaw::flaws;
-use fold::{FoldPart, fold, may_hold, within_one};
+use fold::{FoldPart, FoldedWord, may_hold, within_one};
 pub(super) use lone::is_colon;
 pub(crate) use lone::lone_approval;
 use lone::{is_bidirectional, is_dash};
 
+use readings::{Reading, Strikes, readings};
+
 use super::mail;
 use super::trailers::{self, Key};
 use crate::policy::Policy;
-use crate::remarkup::{Line, lines};
+use crate::remarkup::{LineKind, lines};
 
 /// Where a text stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,10 +64,10 @@ pub(super) struct NearCandidate {
     below: Option<mail::MailHead>,
     /// It stands in a mark that reaches over several lines.
     in_mark: bool,
-    /// Its parts, without what is struck out.
-    visible: Vec<FoldPart>,
-    /// All of its parts, where some are struck out.
-    whole: Option<Vec<FoldPart>>,
+    /// The ways to read it, without what is struck out.
+    visible: Vec<Reading>,
+    /// The ways to read all of it, where something is struck out.
+    whole: Vec<Reading>,
 }
 
 /// The lines of a text that may be near misses, in order. Whatever the policy, no other line is one.
@@ -76,7 +79,9 @@ pub(super) fn candidates(text: &str) -> Vec<NearCandidate> {
     let head = mail::head_of(text, &lines);
     let mut found = Vec::new();
     for (number, line) in lines.iter().enumerate() {
-        if !line.kind.is_words() || line.text.starts_with('>') || !may_hold(line.text) {
+        // In a table `>` quotes nothing.
+        let quoted = line.text.starts_with('>') && line.kind != LineKind::Table;
+        if !line.kind.is_words() || quoted || !may_hold(line.text) {
             continue;
         }
         let below = head.filter(|head| head.at <= number);
@@ -95,8 +100,8 @@ pub(super) fn candidates(text: &str) -> Vec<NearCandidate> {
             trailer,
             below,
             in_mark: line.within.is_some() || !line.kind.is_seen(),
-            visible: visible(line),
-            whole: (!line.struck.is_empty()).then(|| fold(line.text)),
+            visible: readings(&lines, number, Strikes::LeftOut),
+            whole: if line.struck.is_empty() { Vec::new() } else { readings(&lines, number, Strikes::Read) },
         });
     }
     found
@@ -105,20 +110,6 @@ pub(super) fn candidates(text: &str) -> Vec<NearCandidate> {
 /// Whether a line states something about the deploy and says nothing else that could be an answer.
 fn states_alone(line: &str) -> bool {
     trailers::read(line).is_some_and(|(key, value)| kind_of(key).is_none() && !may_hold(value))
-}
-
-/// The parts of a line without what is struck out.
-fn visible(line: &Line<'_>) -> Vec<FoldPart> {
-    let mut visible = String::new();
-    let mut from = 0;
-    for range in &line.struck {
-        visible.push_str(&line.text[from..range.start]);
-        from = range.end;
-    }
-    match from {
-        0 => fold(line.text),
-        _ => fold(&(visible + &line.text[from..])),
-    }
 }
 
 /// The near misses of a text, in order.
@@ -175,11 +166,24 @@ fn own_trailer(key: Key, candidate: &NearCandidate, policy: &Policy) -> Option<S
     shape(candidate, policy).filter(|(kind, possible, _)| *kind == NearKind::No && *possible)
 }
 
-/// What a line reads as; what is struck out in it is only listed.
+/// What a line reads as, by the reading that weighs most; what is struck out in it is only listed.
 fn shape(candidate: &NearCandidate, policy: &Policy) -> Option<Shape> {
-    let whole = || judge(candidate.whole.as_deref()?, policy).map(|(kind, ..)| (kind, false, Miss::Struck));
-    judge(&candidate.visible, policy).or_else(whole)
+    let heaviest = |readings: &[Reading]| {
+        let shapes = readings.iter().filter_map(|reading| judge(reading, policy));
+        shapes.min_by_key(|(kind, possible, _)| WEIGHTS.iter().position(|weight| *weight == (*kind, *possible)))
+    };
+    let struck = || heaviest(&candidate.whole).map(|(kind, ..)| (kind, false, Miss::Struck));
+    heaviest(&candidate.visible).or_else(struck)
 }
+
+/// What a line may read as and whether possibly so, by the weight that it has.
+const WEIGHTS: [(NearKind, bool); 5] = [
+    (NearKind::No, true),
+    (NearKind::Withdraw, true),
+    (NearKind::No, false),
+    (NearKind::Withdraw, false),
+    (NearKind::Yes, false),
+];
 
 /// A word that may follow *emergency*.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,6 +204,8 @@ struct Pair {
     at_start: bool,
     /// One dash stands between.
     dashed: bool,
+    /// Something that is looked past parts it from the rest of its word.
+    parted: bool,
     /// The number of the part after it.
     end: usize,
 }
@@ -217,7 +223,7 @@ fn judge(parts: &[FoldPart], policy: &Policy) -> Option<Shape> {
         return Some((NearKind::No, true, Miss::Form));
     }
     let approves = pairs.iter().any(|pair| pair.form == Form::Approve);
-    let followed = |pair: &Pair| is_followed(parts, pair.end, policy);
+    let followed = |pair: &Pair| pair.parted || is_followed(parts, pair.end, policy);
     let weigh = |pair: &Pair| {
         let (kind, possible) = match pair.form {
             Form::Reject => (NearKind::No, pair.at_start || followed(pair)),
@@ -231,8 +237,7 @@ fn judge(parts: &[FoldPart], policy: &Policy) -> Option<Shape> {
     };
     let weighed: Vec<(NearKind, bool)> = pairs.iter().filter_map(weigh).collect();
     // What weighs most stands for the line.
-    let order = [(NearKind::No, true), (NearKind::Withdraw, true), (NearKind::No, false), (NearKind::Withdraw, false)];
-    match order.into_iter().find(|weight| weighed.contains(weight)) {
+    match WEIGHTS.into_iter().find(|weight| weighed.contains(weight)) {
         Some((kind, true)) => Some((kind, true, Miss::Form)),
         Some((kind, false)) if approves => Some((kind, false, Miss::BesideApproval)),
         Some((kind, false)) => Some((kind, false, Miss::Sentence)),
@@ -244,31 +249,48 @@ fn pairs(parts: &[FoldPart]) -> Vec<Pair> {
     let mut found = Vec::new();
     for (at, part) in parts.iter().enumerate() {
         let FoldPart::Word(word) = part else { continue };
-        let at_start = at == 0;
-        if within_one(word, "emergency") {
-            let between = parts[at + 1..]
-                .iter()
-                .take_while(|part| matches!(part, FoldPart::Blank | FoldPart::Dash | FoldPart::Underscore));
-            let run: Vec<&FoldPart> = between.collect();
-            // A dash with blanks beside it parts a sentence, unless the line begins with it.
-            let direct = run.len() == 1 || at_start || run.iter().all(|part| **part != FoldPart::Blank);
-            let next = parts.get(at + 1 + run.len());
-            if let (true, Some(FoldPart::Word(word))) = (direct, next)
-                && let Some(form) = form(word)
-            {
-                let end = at + 2 + run.len();
-                found.push(Pair { form, at_start, dashed: run == [&FoldPart::Dash], end });
+        for start in word.starts() {
+            let at_start = at == 0 && start == 0;
+            if within_one(&word.text[start..], "emergency") {
+                found.extend(pairs_of_two(parts, at, at_start));
+            } else {
+                found.extend(pairs_of_one(word, start).map(|(form, parted)| Pair {
+                    form,
+                    at_start,
+                    dashed: false,
+                    parted,
+                    end: at + 1,
+                }));
             }
-            continue;
-        }
-        // Nothing between: `emergencyreject`.
-        let ends = word.char_indices().map(|(end, _)| end).filter(|end| (8..=12).contains(end));
-        let mut forms = ends.filter(|end| within_one(&word[..*end], "emergency")).filter_map(|end| form(&word[end..]));
-        if let Some(form) = forms.find(|form| *form != Form::Deny) {
-            found.push(Pair { form, at_start, dashed: false, end: at + 1 });
         }
     }
     found
+}
+
+/// *emergency* at the end of a word, and a form in the next one.
+fn pairs_of_two(parts: &[FoldPart], at: usize, at_start: bool) -> impl Iterator<Item = Pair> {
+    let between = parts[at + 1..].iter();
+    let run: Vec<&FoldPart> =
+        between.take_while(|part| matches!(part, FoldPart::Blank | FoldPart::Dash | FoldPart::Underscore)).collect();
+    // A dash with blanks beside it parts a sentence, unless the line begins with it.
+    let direct = run.len() == 1 || at_start || run.iter().all(|part| **part != FoldPart::Blank);
+    let (dashed, end) = (run == [&FoldPart::Dash], at + 2 + run.len());
+    let next = parts.get(at + 1 + run.len()).filter(|_| direct);
+    let word = next.and_then(|part| if let FoldPart::Word(word) = part { Some(word) } else { None });
+    let pieces = word.into_iter().flat_map(|word| word.pieces(0).map(|piece| (piece, piece.len() < word.text.len())));
+    pieces.filter_map(move |(piece, parted)| Some(Pair { form: form(piece)?, at_start, dashed, parted, end }))
+}
+
+/// Forms of which nothing parts *emergency*, as in `emergencyreject`, from a byte of a word on; and whether something that is looked past
+/// parts them from the rest of it.
+fn pairs_of_one(word: &FoldedWord, start: usize) -> impl Iterator<Item = (Form, bool)> {
+    word.pieces(start).filter_map(move |piece| {
+        let ends = piece.char_indices().map(|(end, _)| end).filter(|end| (8..=12).contains(end));
+        let mut forms =
+            ends.filter(|end| within_one(&piece[..*end], "emergency")).filter_map(|end| form(&piece[end..]));
+        let form = forms.find(|form| *form != Form::Deny)?;
+        Some((form, start + piece.len() < word.text.len()))
+    })
 }
 
 /// The form that a word is: with another ending, or one letter wrong.
@@ -344,7 +366,7 @@ fn team_at(parts: &[FoldPart], at: usize, policy: &Policy) -> Option<usize> {
     for (end, part) in parts.iter().enumerate().skip(at).take(9) {
         match part {
             FoldPart::Word(word) => {
-                name.push_str(word);
+                name.push_str(&word.text);
                 if policy.team_named(&name).is_some() {
                     found = Some(end + 1);
                 }
@@ -363,7 +385,7 @@ fn says_no(parts: &[FoldPart], policy: &Policy) -> bool {
         let words = parts.iter().enumerate().skip(at);
         let mut words =
             words.filter_map(|(at, part)| if let FoldPart::Word(word) = part { Some((at, word)) } else { None });
-        words.next().map(|(at, word)| (at, word.as_str()))
+        words.next().map(|(at, word)| (at, word.text.as_str()))
     };
     let denies = |at: usize| {
         let Some((at, word)) = word_from(at) else { return false };

@@ -56,6 +56,76 @@ fn what_reads_as_a_no_is_one_possibly() {
 }
 
 #[test]
+fn each_cell_of_a_table_is_read_for_itself_and_with_the_next() {
+    for text in [
+        "| sre2 | Emergency-Reject | too risky |",
+        "| who | vote |\n| sre2 | **Emergency-Reject** |",
+        "| Emergency-Reject | Emergency-Approve: releng |",
+        "| ~~sre1 | Emergency-Reject: sre | sre2~~ |",
+        "| Emergency-Approve | no |",
+        "| Emergency-Approve | sre | not yet |",
+        "| Emergency-Deny | sre |",
+        "| sre2 | [[ /x | Emergency-Reject ]] | why |",
+        "<table><tr><td>sre2</td><td>Emergency-Reject</td><td>why</td></tr></table>",
+        "<table>\n<tr>\n<td\n>Emergency-Reject: sre</td>\n</tr>\n</table>",
+        "<table>\n<tr>\n<td>\n> Emergency-Reject: sre\n</td>\n</tr>\n</table>",
+        "<table>\n<tr>\n<td>Emergency-Approve</td>\n<td class=\"x\">no</td>\n</tr>\n</table>",
+        "<table><tr><td>~~a</td><td>Emergency-Reject: sre</td><td>b~~</td></tr></table>",
+    ] {
+        assert_eq!(near(text), NO, "{text:?}");
+    }
+    for text in ["| who | ~~Emergency-Reject: sre~~ | why |", "| who may emergency reject it | sre |"] {
+        assert_eq!(near(text), LISTED_NO, "{text:?}");
+    }
+    for text in
+        ["| sre | Emergency-Approve |", "| Emergency-Approve | sre | no objections |", "| Emergency-Approve: sre |"]
+    {
+        assert_eq!(near(text), YES, "{text:?}");
+    }
+    assert_eq!(near("| sre2 | Emergency-Withdraw | sre |"), WITHDRAWAL);
+}
+
+#[test]
+fn emphasis_of_any_kind_is_looked_past() {
+    for mark in ["**", "//", "__", "!!", "##", "`", "\"", "’", "🚫", "\u{200b}"] {
+        for line in [
+            "Emergency-<Reject>: sre",
+            "<Emergency>-Reject: sre",
+            "<Emergency>-<Reject>: sre",
+            "<Emergency-Reject>: sre",
+            "<Emergency-Reject: sre>",
+            "I must say <Emergency-Reject>: sre",
+            "I must say <Emergency-Reject>",
+            "I must say <Emergency-Reject:> sre",
+            "No<Emergency-Reject: sre>",
+            "No<Emergency>-Reject: sre",
+            "Emergency-Reject<because> it breaks the databases",
+            "I say Emergency-Reject<because> it breaks the databases",
+            "No<emergencyreject>because",
+            "Emer<gency-Re>ject: sre",
+            "No<Emergency-Veto>: it breaks the databases",
+            "Emergency-Approve: <no>",
+            "Emergency-Approve: <sre> <no>",
+        ] {
+            let text = line.replace(['<', '>'], mark);
+            assert_eq!(near(&text), NO, "{text:?}");
+        }
+    }
+    for text in [
+        "Emergency-[[ /x | Reject ]]: sre",
+        "I must say [Emergency-Reject](https://wiki/x): sre",
+        "[[ https://wiki/Emergency-Reject | Emergency-Reject ]]: sre",
+        "[[ /x | ~~Emergency-Reject: sre~~ ]]",
+    ] {
+        assert_eq!(near(text), NO, "{text:?}");
+    }
+    for text in ["https://wiki/emergency/reject", "see https://wiki/emergency//rejected for how"] {
+        assert_ne!(near(text), NO, "{text:?}");
+    }
+    assert_eq!(near("~~Emergency-//Reject//: sre~~"), LISTED_NO);
+}
+
+#[test]
 fn what_only_mentions_a_no_is_listed() {
     for text in [
         "Who may emergency reject this thing?",

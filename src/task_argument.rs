@@ -79,6 +79,13 @@ pub fn parse(text: &str, base: &Url) -> Result<TaskId, TaskArgumentError> {
         let (monogram, anchor) = rest.split_once('#').unwrap_or((rest, ""));
         return monogram_of(monogram).filter(|_| is_anchor(anchor)).ok_or_else(|| malformed(nearly(core)));
     };
+    // What a browser makes of `..` and its like, and of a backslash, is not what people read.
+    let mut segments = url.split(['?', '#']).next().unwrap_or_default().split('/').skip(3);
+    let is_dots =
+        |segment: &str| segment.contains('\\') || segment.replace("%2e", ".").replace("%2E", ".").starts_with("..");
+    if segments.any(is_dots) {
+        return Err(malformed(monograms(&url)));
+    }
     let url = Url::parse(&url).map_err(|_| malformed(Vec::new()))?;
     if url.origin() != base.origin() || !url.username().is_empty() || url.password().is_some() {
         let shown = format!("{}{}", url.origin().ascii_serialization(), url.path());
@@ -236,6 +243,7 @@ mod tests {
             "T12 the site is down",
             "T12-",
             "https://phab.example/x/T12",
+            "https://phab.example/x/../T12",
             "https://phab.example/#T12",
             "/T12",
             "T12#x",
@@ -268,8 +276,17 @@ mod tests {
 
     #[test]
     fn of_two_tasks_none_is_read() {
-        for text in ["T1,T2", "T1 T2", "T1#T2", "T1/T2", "https://phab.example/T1#T2", "https://phab.example/T1?to=T2"]
-        {
+        for text in [
+            "T1,T2",
+            "T1 T2",
+            "T1#T2",
+            "T1/T2",
+            "https://phab.example/T1#T2",
+            "https://phab.example/T1?to=T2",
+            "https://phab.example/T1/../T2",
+            "phab.example/T1/%2E./T2",
+            "https://phab.example/T1\\..\\T2",
+        ] {
             assert_eq!(read(text), None, "{text}");
             assert_eq!(hint(text), "name one task: T1 or T2", "{text}");
         }

@@ -242,12 +242,14 @@ impl Mirror {
     ) -> Result<(), E> {
         let error = self.error("read");
         let wrong = |source| E::from(error(source));
-        // What is long is not read where it is not needed. A verdict without it is none where it is.
+        // What is long is not read where it is not needed. A verdict without it, or with a damaged one, is none where it is.
         let verdict = "LEFT JOIN verdict v ON v.task = t.id AND v.version = t.version AND v.measure = ?3";
         let (text, verdict) = match long {
             true => (
                 "(SELECT l.text FROM verdict_long l WHERE l.task = v.task)",
-                format!("{verdict} AND EXISTS (SELECT 1 FROM verdict_long l WHERE l.task = v.task) WHERE"),
+                format!(
+                    "{verdict} AND EXISTS (SELECT 1 FROM verdict_long l WHERE l.task = v.task AND json_valid(l.text)) WHERE"
+                ),
             ),
             false => ("NULL", format!("{verdict} WHERE")),
         };

@@ -3,6 +3,9 @@
 use super::*;
 use crate::audit::memory::Memory;
 
+/// The long part of a verdict.
+const LONG: &str = r#"["at length"]"#;
+
 #[test]
 fn what_was_found_stands_until_something_changes_that_it_rests_on() {
     let bench = Bench::new();
@@ -12,12 +15,12 @@ fn what_was_found_stands_until_something_changes_that_it_rests_on() {
     let judge = |found: &str| {
         let task = bench.visit(&sync).remove(0);
         let verdicts = bench.mirror.verdicts(CacheKey(vec![1])).unwrap();
-        verdicts.keep([(task.id, task.version, found, "at length")]).unwrap();
+        verdicts.keep([(task.id, task.version, found, LONG)]).unwrap();
     };
     let known = |sync: &SyncRun| bench.visit(sync)[0].entry.clone().map(|entry| (entry.text, entry.long.unwrap()));
     assert_eq!(known(&sync), None);
     judge("clean");
-    assert_eq!(known(&sync), Some(("clean".to_owned(), "at length".to_owned())));
+    assert_eq!(known(&sync), Some(("clean".to_owned(), LONG.to_owned())));
     bench
         .mirror
         .connection
@@ -32,6 +35,10 @@ fn what_was_found_stands_until_something_changes_that_it_rests_on() {
         .execute_batch("DROP TABLE verdict_long; ALTER TABLE aside RENAME TO verdict_long;")
         .unwrap();
     assert!(known(&sync).is_some());
+    let cut = |to: &str| bench.mirror.connection.execute("UPDATE verdict_long SET text = ?1", [to]).unwrap();
+    cut(&LONG[1..]);
+    assert_eq!(known(&sync), None, "with a damaged one too");
+    cut(LONG);
     // By another measure it is judged anew.
     assert_eq!(bench.visit_by(&sync, &CacheKey(vec![2]))[0].entry, None);
     // So it is where the task, its history, or a comment changed, or the server denies something.

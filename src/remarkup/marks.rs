@@ -28,7 +28,7 @@ pub(super) fn marks(paragraph: &str) -> Vec<(Mark, Range<usize>)> {
     let left = without(paragraph.as_bytes(), &code);
     let hidden: Vec<Range<usize>> = braces(&left).into_iter().chain(links(&left)).collect();
     // Nor does what stands in a link or the like. Those are found generously: what is not struck out on either reading is not.
-    let alone = struck(&without(&left, &hidden));
+    let alone = struck(&without(&without(&left, &hidden), &addresses(&left)));
     let struck = struck(&left).into_iter().flat_map(|range| overlaps(&range, &alone));
     let struck: Vec<_> = struck.map(|range| (Mark::Struck, range)).collect();
     code.into_iter().chain(hidden).map(|range| (Mark::Other, range)).chain(struck).collect()
@@ -125,6 +125,19 @@ fn links(text: &[u8]) -> Vec<Range<usize>> {
     found
 }
 
+/// What may be a bare URL: what stands before and behind `://` up to blanks.
+fn addresses(text: &[u8]) -> Vec<Range<usize>> {
+    let mut found: Vec<Range<usize>> = Vec::new();
+    let mut from = 0;
+    while let Some(at) = find(text, b"://", from) {
+        let before = text[from..at].iter().rev().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        let end = text[at..].iter().position(|byte| super::blocks::is_space(*byte)).map_or(text.len(), |end| at + end);
+        found.push(at - before..end);
+        from = end;
+    }
+    found
+}
+
 /// `~~…~~`, which begins with neither a space nor a tilde, as `(?<!~)~~([^\s~].*?~*)~~` of Phorge finds it.
 fn struck(text: &[u8]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
@@ -168,6 +181,8 @@ mod tests {
             ("~~a", vec![]),
             ("[[ /x | ~~a~~ ]]", vec![]),
             ("[~~a~~](/x)", vec![]),
+            ("https://x/~~me/a - b https://x/~~me", vec![]),
+            ("~~https://x/a - b~~ c", vec!["~~https://x/a - b~~"]),
             ("~~[[ /x | a ]]~~", vec!["~~[[ /x | a ]]~~"]),
             ("~~a [[ b ~~ ]] c~~", vec!["~~a [[ b ~~"]),
             ("{icon ~~a} b~~", vec![]),

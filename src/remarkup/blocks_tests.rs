@@ -206,3 +206,34 @@ proptest! {
         prop_assert_eq!(own(&wrapped), Vec::<&str>::new());
     }
 }
+
+/// The letter of the rule of Phorge that reads a line shown as this; several where nothing closes the block.
+fn letters(kind: LineKind) -> &'static str {
+    match kind {
+        LineKind::Paragraph => "p",
+        LineKind::Rule => "r",
+        LineKind::List => "i",
+        LineKind::Heading => "h",
+        LineKind::Note => "n",
+        LineKind::Table => "t",
+        LineKind::Quote => "q",
+        LineKind::Fence | LineKind::Indented => "c",
+        LineKind::Literal => "l",
+        LineKind::Interpreter => "x",
+        LineKind::Unclosed => "clx",
+    }
+}
+
+/// `fixtures/remarkup/blocks.jsonl`: random texts, and which of Phorge's own rules of blocks took each of their lines.
+#[test]
+fn every_line_is_of_the_block_that_the_rules_of_phorge_make_of_it() {
+    let mut texts = 0;
+    for line in include_str!("../../fixtures/remarkup/blocks.jsonl").lines() {
+        let (text, expected): (String, String) = serde_json::from_str(line).unwrap();
+        let found = lines(&text);
+        let same = found.iter().zip(expected.chars()).all(|(line, rule)| letters(line.kind).contains(rule));
+        assert!(same && found.len() == expected.len(), "{text:?}: {expected}, and {found:?}");
+        texts += 1;
+    }
+    assert!(texts >= 3_000, "{texts} texts");
+}

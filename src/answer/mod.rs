@@ -18,7 +18,7 @@ use crate::ids::{Phid, TransactionId};
 use crate::policy::{Policy, Team};
 use crate::record::ApprovalKind;
 use crate::remarkup::code;
-use crate::rules::{self, Intent, Outcome, Verdict, WhyNot};
+use crate::rules::{self, Intent, JudgedTask, Outcome, Verdict, WhyNot};
 use crate::text::inert;
 
 /// What somebody wants to say.
@@ -133,9 +133,9 @@ pub fn missing(verdict: &Verdict) -> impl Iterator<Item = &rules::RuleOutcome> {
 ///
 /// # Errors
 /// Where it is not clear which team is meant, or the answer would not count.
-pub fn plan_answer(evidence: &Evidence, policy: &Policy, wish: &AnswerRequest<'_>) -> Result<AnswerStep, AnswerError> {
+pub fn plan_answer(read: JudgedTask<'_>, policy: &Policy, wish: &AnswerRequest<'_>) -> Result<AnswerStep, AnswerError> {
     let named = wish.team.map(|written| named(written, policy)).transpose()?;
-    let desk = AnswerPlanner::new(evidence, policy, wish);
+    let desk = AnswerPlanner::new(read, policy, wish);
     desk.is_a_person()?;
     desk.is_an_emergency()?;
     let team = match named {
@@ -166,17 +166,16 @@ struct AnswerPlanner<'a> {
     policy: &'a Policy,
     wish: &'a AnswerRequest<'a>,
     intent: Intent,
-    verdict: Verdict,
+    verdict: &'a Verdict,
     /// The owner's words that stand: the team, what, and where.
     words: Vec<(String, AnswerKind, TransactionId)>,
 }
 
 impl<'a> AnswerPlanner<'a> {
-    fn new(evidence: &'a Evidence, policy: &'a Policy, wish: &'a AnswerRequest<'a>) -> Self {
+    fn new(read: JudgedTask<'a>, policy: &'a Policy, wish: &'a AnswerRequest<'a>) -> Self {
         let intent = Intent { show_restricted: wish.show_restricted, ..Intent::default() };
-        let verdict = rules::evaluate(evidence, policy, &intent, None);
-        let words = own_words(evidence, policy);
-        Self { evidence, policy, wish, intent, verdict, words }
+        let JudgedTask { evidence, verdict, .. } = read;
+        Self { evidence, policy, wish, intent, verdict, words: own_words(read, policy) }
     }
 
     fn owner(&self) -> String {
@@ -322,7 +321,7 @@ impl<'a> AnswerPlanner<'a> {
             ["rejected", "possible-no"].map(|name| verdict.rule(name).map(|rule| (rule.outcome, rule.message.clone())))
         };
         let (evidence, _) = self.with(AnswerKind::Withdraw, team);
-        self.is_member(team) && rejected(&self.judge(&evidence)) != rejected(&self.verdict)
+        self.is_member(team) && rejected(&self.judge(&evidence).1) != rejected(self.verdict)
     }
 
     /// The evidence as it were with the answer on the task.
@@ -346,14 +345,15 @@ impl<'a> AnswerPlanner<'a> {
         (evidence, Some(id))
     }
 
-    fn judge(&self, evidence: &Evidence) -> Verdict {
-        rules::evaluate(evidence, self.policy, &self.intent, None)
+    fn judge(&self, evidence: &Evidence) -> (TaskState, Verdict) {
+        rules::judge(evidence, self.policy, &self.intent, None)
     }
 
     fn would_count(&self, team: &Team) -> Result<(), AnswerError> {
         let (evidence, id) = self.with(self.wish.kind, team);
+        let (task_state, verdict) = self.judge(&evidence);
         if self.wish.kind == AnswerKind::Approve {
-            return self.approval_would_count(team, &self.judge(&evidence), id);
+            return self.approval_would_count(team, &verdict, id);
         }
         if self.wish.kind == AnswerKind::Withdraw && !self.has_something_to_withdraw(team) {
             let task = self.evidence.task.id;
@@ -362,7 +362,6 @@ impl<'a> AnswerPlanner<'a> {
                 format!("look at what stands there with `phabgate history {task}`"),
             ));
         }
-        let task_state = TaskState::derive(&evidence, self.policy, None);
         let words = rules::standing_words(&evidence, self.policy, &task_state);
         let Some(word) = words.iter().find(|word| Some(word.transaction) == id && word.team == team.key) else {
             return Err(not_understood());
@@ -432,10 +431,10 @@ pub fn last_of(evidence: &Evidence) -> TransactionId {
 }
 
 /// The words of the token's owner that stand.
-fn own_words(evidence: &Evidence, policy: &Policy) -> Vec<(String, AnswerKind, TransactionId)> {
-    let task_state = TaskState::derive(evidence, policy, None);
+fn own_words(read: JudgedTask<'_>, policy: &Policy) -> Vec<(String, AnswerKind, TransactionId)> {
+    let JudgedTask { evidence, state, .. } = read;
     let me = evidence.owner.phid.as_str();
     let own = |id: TransactionId| evidence.timeline.transactions().iter().any(|row| row.id == id && row.author == me);
-    let words = rules::standing_words(evidence, policy, &task_state).into_iter();
+    let words = rules::standing_words(evidence, policy, state).into_iter();
     words.filter(|word| own(word.transaction)).map(|word| (word.team, word.kind, word.transaction)).collect()
 }

@@ -18,7 +18,9 @@ fn ask(
     kind: AnswerKind,
     team: Option<&str>,
 ) -> Result<AnswerStep, AnswerError> {
-    plan_answer(&history.as_read_by(who, None), &history.policy, &wish(kind, team))
+    let evidence = &history.as_read_by(who, None);
+    let (state, verdict) = &rules::judge(evidence, &history.policy, &Intent::default(), None);
+    plan_answer(JudgedTask { evidence, state, verdict }, &history.policy, &wish(kind, team))
 }
 
 fn posts(team: &str, text: &str) -> Result<AnswerStep, AnswerError> {

@@ -5,13 +5,14 @@
 use serde::Serialize;
 
 use super::Globals;
-use super::call::{self, Call, ConductorContact};
+use super::call::{self, Call};
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::ui::Ui;
 use super::verdict::VerdictSubject;
 use crate::evidence::Purpose;
 use crate::gate::RefusalKind;
+use crate::gate::conductor::{ConductorContact, NamedConductor};
 use crate::ids::TaskId;
 use crate::rules::Intent;
 
@@ -57,16 +58,17 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     session.tell_undelivered(ui);
     let assessor = session.assessor();
     let intent = Intent::default();
-    let limit = session.settings.http.total;
-    let (assessment, whom) =
-        tokio::join!(assessor.assess(&question, &intent), ConductorContact::find(&session, given, limit));
+    let context = session.context();
+    let named = NamedConductor { given, configured: session.settings.contact.conductor.as_deref() };
+    let (assessment, contact) =
+        tokio::join!(assessor.assess(&question, &intent), ConductorContact::find(&context, named));
     let unread = assessment.task().is_none();
     let refusal = assessment.refusal();
     if unread && refusal.kind != RefusalKind::Incomplete {
         return Err(refusal.into());
     }
     let read = VerdictSubject::of(&assessment, &session, false);
-    let call = Call::new(task, &read, whom, &session.settings.contact);
+    let call = Call::new(task, &read, contact, &session.settings.contact);
     call.warn(ui);
     match ui.is_json() {
         true => ui.json(&Json { schema: SCHEMA, task, url: &read.url, restricted: read.restricted, call: call.json() }),

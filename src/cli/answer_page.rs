@@ -8,11 +8,12 @@ use serde::Serialize;
 
 use super::ui::{BAD, FAINT, GOOD, HINT, MIND, NAME, hanging, styled};
 use crate::answer::missing;
-use crate::evidence::{AnswerKind, Evidence, Statement, TaskState};
+use crate::evidence::{AnswerKind, Statement};
 use crate::gate::Invocation;
+use crate::gate::answer::{AnswerEnd, Answered};
 use crate::ids::{TaskId, TransactionId};
 use crate::policy::{Action, Policy};
-use crate::rules::{self, Intent, Outcome, RuleOutcome, TeamCount, Verdict};
+use crate::rules::{JudgedTask, Outcome, RuleOutcome, TeamCount, Verdict};
 use crate::text::{columns, inert, shorten};
 
 /// The schema of `approve --format json` and its kin.
@@ -46,11 +47,10 @@ pub(super) struct Shown {
 
 impl Shown {
     /// What is to be shown of a task.
-    pub(super) fn of(evidence: &Evidence, policy: &Policy, url: String, show_restricted: bool) -> Self {
-        let task_state = TaskState::derive(evidence, policy, None);
+    pub(super) fn of(read: JudgedTask<'_>, policy: &Policy, url: String, show_restricted: bool) -> Self {
+        let JudgedTask { evidence, state: task_state, verdict } = read;
         let restricted = evidence.is_restricted(&policy.open_spaces);
         let hide = restricted && !show_restricted;
-        let intent = Intent { show_restricted, ..Intent::default() };
         let stated = |statement: &Option<Statement>| {
             let value = statement.as_ref().map(|stated| stated.value.trim_start_matches('@'));
             value.map(|value| if hide { HIDDEN.to_owned() } else { inert(value) })
@@ -72,7 +72,7 @@ impl Shown {
             change: stated(&task_state.change),
             titles: policy.teams.iter().map(|team| (team.key.clone(), team.title.clone())).collect(),
             now: evidence.now,
-            verdict: rules::evaluate(evidence, policy, &intent, None),
+            verdict: verdict.clone(),
         }
     }
 
@@ -163,14 +163,9 @@ impl Shown {
     }
 
     /// How it ended.
-    pub(super) fn report<'a>(
-        &'a self,
-        kind: AnswerKind,
-        team: &'a str,
-        ended: Ended,
-        transaction: Option<TransactionId>,
-    ) -> AnswerReport<'a> {
-        AnswerReport { shown: self, kind, team, ended, transaction }
+    pub(super) fn report<'a>(&'a self, kind: AnswerKind, answered: &'a Answered) -> AnswerReport<'a> {
+        let Answered { team, end, transaction, .. } = answered;
+        AnswerReport { shown: self, kind, team, end: *end, transaction: *transaction }
     }
 }
 
@@ -190,23 +185,12 @@ fn hint(indent: usize, text: &str, width: usize) -> String {
     hanging(&format!("{}{} ", " ".repeat(indent), styled(HINT, "hint:")), indent + 6, text, width)
 }
 
-/// How an answer ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ended {
-    /// It is on the task now.
-    Posted,
-    /// It is on the task now, which could not be read after that.
-    PostedUnread,
-    /// It stood there already.
-    Stood,
-}
-
 /// How an answer ended, and how the task stands.
 pub(super) struct AnswerReport<'a> {
     shown: &'a Shown,
     kind: AnswerKind,
     team: &'a str,
-    ended: Ended,
+    end: AnswerEnd,
     transaction: Option<TransactionId>,
 }
 
@@ -243,7 +227,7 @@ struct JsonReason<'a> {
 impl AnswerReport<'_> {
     /// What keeps the task from being deployed; `None` where that could not be read.
     fn missing(&self) -> Option<Vec<&RuleOutcome>> {
-        (self.ended != Ended::PostedUnread).then(|| missing(&self.shown.verdict).collect())
+        (self.end != AnswerEnd::PostedUnread).then(|| missing(&self.shown.verdict).collect())
     }
 
     /// For programs.
@@ -264,7 +248,7 @@ impl AnswerReport<'_> {
             },
             team: self.team,
             user: &shown.owner,
-            posted: self.ended != Ended::Stood,
+            posted: self.end != AnswerEnd::Stood,
             transaction: self.transaction,
             reason: shown
                 .category
@@ -290,11 +274,11 @@ impl AnswerReport<'_> {
             AnswerKind::Reject => (BAD, "REJECTED", "no"),
         };
         let words = format!("{} for {title} by {}", shown.task, shown.owner);
-        let mut page = match self.ended {
-            Ended::Posted | Ended::PostedUnread => {
+        let mut page = match self.end {
+            AnswerEnd::Posted | AnswerEnd::PostedUnread => {
                 hanging(&format!("{}  ", styled(style, word)), word.len() + 2, &words, width)
             }
-            Ended::Stood => {
+            AnswerEnd::Stood => {
                 let words = format!("the {said} by {} for {title} stands on {} already", shown.owner, shown.task);
                 hanging(&format!("{}  ", styled(MIND, "UNCHANGED")), 11, &words, width)
             }

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use super::call::{Call, ConductorContact};
+use super::call::Call;
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::ui::Ui;
 use super::verdict::{self, IfYouDeploy, VerdictSubject};
 use super::{Globals, TaskSubject};
 use crate::evidence::Purpose;
-use crate::gate::Assessment;
+use crate::gate::conductor::{ConductorContact, NamedConductor};
+use crate::gate::{Assessment, Context};
 use crate::ids::TaskId;
 use crate::rules::Decision;
 
@@ -89,6 +90,9 @@ pub(super) async fn call<'a>(
     if assessment.verdict.decision != Decision::Pending {
         return None;
     }
-    let whom = ConductorContact::find(session, None, LOOK_UP).await;
-    Some(Call::new(task, subject, whom, &session.settings.contact))
+    let context = session.context();
+    let context = Context { limit: context.limit.min(LOOK_UP), ..context };
+    let named = NamedConductor { given: None, configured: session.settings.contact.conductor.as_deref() };
+    let contact = ConductorContact::find(&context, named).await;
+    Some(Call::new(task, subject, contact, &session.settings.contact))
 }

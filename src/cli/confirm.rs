@@ -4,8 +4,8 @@
 
 use std::io::{self, IsTerminal};
 
-use super::exit::Failure;
 use super::ui::Ui;
+use crate::gate::Refusal;
 
 /// Whether somebody is there to be asked.
 pub(super) fn can_ask() -> bool {
@@ -16,9 +16,9 @@ pub(super) fn can_ask() -> bool {
 ///
 /// # Errors
 /// Where there is no terminal to ask on.
-pub(super) fn confirm(question: &str, ui: &mut Ui) -> Result<bool, Failure> {
+pub(super) fn confirm(question: &str, ui: &mut Ui) -> Result<bool, Refusal> {
     if !can_ask() {
-        return Err(Failure::usage(
+        return Err(Refusal::usage(
             "this has to be confirmed, and there is no terminal to ask on",
             "add --yes where all that was said above is meant",
         ));

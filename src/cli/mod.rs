@@ -4,7 +4,6 @@
 
 mod announce;
 mod answer;
-mod answer_log;
 mod answer_page;
 mod audit;
 mod audit_page;
@@ -246,7 +245,7 @@ pub fn main() -> ExitCode {
 /// The exit code of a command that ended with `code`, its output looked at: what only prints has not done its work where
 /// that could not be written; what was done on a task or to a journal stands.
 fn with_output(command: &Command, code: u8, ui: &mut Ui) -> u8 {
-    let Err(failure) = ui.written() else { return code };
+    let Err(failure) = ui.written().map_err(Failure::from) else { return code };
     if command.only_prints() {
         ui.failure(&failure);
         return failure.exit.code();
@@ -315,7 +314,7 @@ fn print_usage_error(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     {
         let mut ui = Ui::new(Format::Text, Color::Auto, columns());
         ui.lose(&lost);
-        if let Err(failure) = ui.written() {
+        if let Err(failure) = ui.written().map_err(Failure::from) {
             ui.failure(&failure);
             let own = if names_run(arguments) { crate::deploy::GATE_FAILED } else { failure.exit.code() };
             return ExitCode::from(own);

@@ -260,7 +260,7 @@ fn dry_run(record: &Record, clock: ServerClock, ui: &mut Ui) -> Result<(), Failu
     ui.note("and after it, if it succeeds:");
     ui.data(&rendered(&finished)?);
     // To show it was all there was to do.
-    ui.written()
+    Ok(ui.written()?)
 }
 
 /// What a deploy says, on the terminal.

@@ -9,8 +9,8 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use super::exit::{Exit, Failure};
-use crate::gate::{Invocation, Progress};
+use super::exit::Failure;
+use crate::gate::{Invocation, Progress, Refusal, RefusalKind};
 
 /// What `--format` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -142,11 +142,11 @@ impl Ui {
     ///
     /// # Errors
     /// With the first reason why data could not be written.
-    pub(super) fn written(&mut self) -> Result<(), Failure> {
+    pub(super) fn written(&mut self) -> Result<(), Refusal> {
         match self.unwritten.take() {
             None => Ok(()),
-            Some(why) => Err(Failure {
-                exit: Exit::Incomplete,
+            Some(why) => Err(Refusal {
+                kind: RefusalKind::Incomplete,
                 message: format!("the output could not be written: {why}"),
                 hint: None,
             }),

@@ -430,7 +430,7 @@ pub(super) mod tests {
             history.task.view = view.into();
             history.policy.open_spaces = open.iter().map(|space| (*space).to_owned()).collect();
             let policy = &history.policy;
-            let task = Task::new(history.evidence(), policy, None);
+            let (task, _) = Task::judged(history.evidence(), policy, &Intent::default(), None);
             let subject = VerdictSubject::of_task(&task, policy, "https://phab.example/T1".into(), false);
             let shown = header(TaskId::new(1).unwrap(), &subject, 200);
             anstream::adapter::strip_str(&shown).to_string()

@@ -15,7 +15,7 @@ use crate::ids::TaskId;
 use crate::journal::{Journal, JournalError, LocalDeploy, ServerMarks};
 use crate::policy::Policy;
 use crate::record::{Deployer, DeployerSource};
-use crate::rules::{self, Decision, Intent, Verdict};
+use crate::rules::{self, Decision, Intent, JudgedTask, Verdict};
 use crate::time::ServerClock;
 
 /// What it takes to read a task and judge it.
@@ -67,10 +67,10 @@ pub struct AskersVerdict {
 }
 
 impl Task {
-    /// What a task states in its evidence, up to a moment.
-    pub fn new(evidence: Evidence, policy: &Policy, as_of: Option<AsOf>) -> Self {
-        let state = TaskState::derive(&evidence, policy, as_of);
-        Self { evidence, state, as_of }
+    /// A task as it was at a moment, or is now, and the verdict on it.
+    pub fn judged(evidence: Evidence, policy: &Policy, intent: &Intent, as_of: Option<AsOf>) -> (Self, Verdict) {
+        let (state, verdict) = rules::judge(&evidence, policy, intent, as_of);
+        (Self { evidence, state, as_of }, verdict)
     }
 
     /// Who deploys, first, and every other account that could be behind it. What the task states is a text of it, which is left
@@ -104,6 +104,11 @@ impl Assessment {
     /// What the task states, where it could be read.
     pub fn state(&self) -> Option<&TaskState> {
         self.task().map(|task| &task.state)
+    }
+
+    /// The task and its verdict, where it could be read.
+    pub fn judged(&self) -> Option<JudgedTask<'_>> {
+        self.task().map(|Task { evidence, state, .. }| JudgedTask { evidence, state, verdict: &self.verdict })
     }
 
     /// When it was judged, by the server's clock; `None` where the server did not answer.
@@ -159,8 +164,7 @@ impl Assessment {
 
 /// Judges what was read; the hints name commands as the caller types them.
 fn judged(evidence: Evidence, context: &Context<'_>, intent: &Intent, as_of: Option<AsOf>) -> (Task, Verdict) {
-    let task = Task::new(evidence, context.policy, as_of);
-    let verdict = rules::evaluate_with_state(&task.evidence, context.policy, intent, as_of, &task.state);
+    let (task, verdict) = Task::judged(evidence, context.policy, intent, as_of);
     (task, typed_as(verdict, context))
 }
 

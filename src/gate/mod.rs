@@ -6,8 +6,10 @@
 //! ([`crate::rules`]), for how a thing is posted once ([`crate::publish`]), nor for the words of pages ([`crate::cli`]).
 
 pub mod announced;
+pub mod answer;
 mod assess;
 pub mod closing;
+pub mod conductor;
 pub mod deliver;
 pub mod heard;
 pub(crate) mod invocation;
@@ -15,6 +17,7 @@ pub mod objections;
 pub mod ran;
 pub mod recording;
 mod refusal;
+pub mod request;
 pub mod run;
 pub mod stranded;
 mod wait;

@@ -81,9 +81,27 @@ impl EvaluationContext<'_> {
     }
 }
 
-/// Judges a task as it was at a moment, or as it is now.
+/// A task that was read, what it states, and the verdict on it: made once, and passed on.
+#[derive(Debug, Clone, Copy)]
+pub struct JudgedTask<'a> {
+    /// What was read.
+    pub evidence: &'a Evidence,
+    /// What the task states.
+    pub state: &'a TaskState,
+    /// What is decided.
+    pub verdict: &'a Verdict,
+}
+
+/// What a task states at a moment, or now, and the verdict on a deploy of it then.
+pub fn judge(evidence: &Evidence, policy: &Policy, intent: &Intent, as_of: Option<AsOf>) -> (TaskState, Verdict) {
+    let state = TaskState::derive(evidence, policy, as_of);
+    let verdict = evaluate_with_state(evidence, policy, intent, as_of, &state);
+    (state, verdict)
+}
+
+/// The verdict alone.
 pub fn evaluate(evidence: &Evidence, policy: &Policy, intent: &Intent, as_of: Option<AsOf>) -> Verdict {
-    evaluate_with_state(evidence, policy, intent, as_of, &TaskState::derive(evidence, policy, as_of))
+    judge(evidence, policy, intent, as_of).1
 }
 
 /// The same, by the state of that moment, for whoever has read it already.
@@ -94,7 +112,7 @@ pub fn evaluate_with_state(
     as_of: Option<AsOf>,
     task_state: &TaskState,
 ) -> Verdict {
-    judge(evidence, policy, intent, as_of, task_state, super::judge_all)
+    judge_by(evidence, policy, intent, as_of, task_state, super::judge_all)
 }
 
 /// Judges a deploy as it was at a moment, whatever other deploys of the task were under way then.
@@ -105,10 +123,10 @@ pub(super) fn evaluate_alone(
     as_of: AsOf,
     task_state: &TaskState,
 ) -> Verdict {
-    judge(evidence, policy, intent, Some(as_of), task_state, super::judge_alone)
+    judge_by(evidence, policy, intent, Some(as_of), task_state, super::judge_alone)
 }
 
-fn judge(
+fn judge_by(
     evidence: &Evidence,
     policy: &Policy,
     intent: &Intent,

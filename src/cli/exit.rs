@@ -158,8 +158,7 @@ impl From<JournalError> for Failure {
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
-        // A proxy or certificate authorities that are named and cannot be used.
-        Self::plain(Exit::Usage, &error)
+        Refusal::from(error).into()
     }
 }
 

@@ -22,7 +22,6 @@ mod help_sudo;
 mod history;
 mod man;
 mod outbox;
-mod outbox_drop;
 #[cfg(test)]
 mod pasted;
 mod record;

@@ -1,20 +1,14 @@
 //! `outbox`: what is undelivered, and delivering it.
 
-use std::time::Duration;
-
-use jiff::Timestamp;
 use serde::Serialize;
-use tokio::time::Instant;
 
 use super::Globals;
 use super::exit::{Exit, Failure};
 use super::session::{Session, environment, settings};
 use super::ui::{FAINT, MIND, NAME, Ui, hanging, styled};
-use crate::gate::deliver::deliver;
-use crate::gate::stranded::{is_same_server, settle, take_over};
+use crate::gate::outbox::{self, Flush};
 use crate::ids::DeployId;
-use crate::journal::{EntryState, Journal, OutboxEntry, Phase};
-use crate::publish::Patience;
+use crate::journal::{EntryState, Journal, OutboxEntry};
 use crate::text::inert;
 use crate::time::utc;
 
@@ -79,8 +73,40 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     match &args.command {
         OutboxCommand::List => list(globals, ui),
         OutboxCommand::Flush { wait, retry } => flush(Flush { wait: *wait, retry: *retry }, globals, ui).await,
-        OutboxCommand::Drop { deploy, why } => super::outbox_drop::drop(*deploy, why, globals, ui).await,
+        OutboxCommand::Drop { deploy, why } => give_up(*deploy, why, globals, ui).await,
     }
+}
+
+async fn flush(how: Flush, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
+    let session = Session::open(globals).await?;
+    let mut journal = session.journal()?;
+    let elsewhere = outbox::flush(&session.context(), &mut journal, how, ui).await?;
+    if elsewhere > 0 {
+        ui.warn(&format!("{elsewhere} deploy(s) are on another server than {}", session.base()));
+    }
+    let entries = journal.outbox()?;
+    let exit = if entries.is_empty() { Exit::Done } else { Exit::Incomplete };
+    show(entries, ui);
+    Ok(exit)
+}
+
+async fn give_up(deploy: DeployId, why: &str, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
+    let why = inert(why.trim());
+    if why.is_empty() {
+        return Err(Failure::usage("--why is empty", "say why the record is given up: it stays in the journal"));
+    }
+    let session = Session::open(globals).await?;
+    let mut journal = session.journal()?;
+    let without_token = |server: &url::Url| session.without_token(server);
+    for given_up in outbox::give_up(&session.context(), &mut journal, (deploy, &why), without_token, ui).await? {
+        ui.data(&format!(
+            "gave up `{}` of {} on {}: it stays in the journal, and later records of this machine count it",
+            given_up.event.word(),
+            given_up.task,
+            given_up.server
+        ));
+    }
+    Ok(Exit::Done)
 }
 
 fn list(globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
@@ -131,92 +157,4 @@ fn text(entry: &OutboxEntry, width: usize) -> String {
     lines.push_str(&hanging("  ", 2, &format!("for {}", inert(entry.server.as_str())), width));
     lines.push_str(&format!("  {}\n", styled(FAINT, &format!("deploy {}", entry.deploy))));
     lines
-}
-
-/// How long one record may take in one pass.
-const EACH: Duration = Duration::from_secs(30);
-/// How many passes wait for attempts to settle; a server that takes a record and never shows it ends it.
-const PASSES: u32 = 30;
-
-/// How to deliver.
-#[derive(Debug, Clone, Copy)]
-struct Flush {
-    /// Wait until all is settled.
-    wait: bool,
-    /// Send again what was refused.
-    retry: bool,
-}
-
-async fn flush(how: Flush, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
-    let session = Session::open(globals).await?;
-    let mut journal = session.journal()?;
-    take_over(&session.context(), &mut journal, ui)?;
-    let elsewhere = deliver_all(&session, &mut journal, how, ui).await?;
-    if elsewhere > 0 {
-        ui.warn(&format!("{elsewhere} deploy(s) are on another server than {}", session.base()));
-    }
-    let entries = journal.outbox()?;
-    let exit = if entries.is_empty() { Exit::Done } else { Exit::Incomplete };
-    show(entries, ui);
-    Ok(exit)
-}
-
-/// Delivers all that can be delivered to this server; returns how many deploys belong to another.
-async fn deliver_all(session: &Session, journal: &mut Journal, how: Flush, ui: &mut Ui) -> Result<usize, Failure> {
-    let (mut here, mut elsewhere) = (Vec::new(), 0);
-    let mut due = journal.undelivered()?;
-    due.extend(journal.stranded()?.into_iter().filter(|deploy| !due.contains(deploy)).collect::<Vec<_>>());
-    for deploy in due {
-        match journal.state(deploy)?.intent().server == *session.base() {
-            true => here.push(deploy),
-            false => elsewhere += 1,
-        }
-    }
-    if here.is_empty() {
-        return Ok(elsewhere);
-    }
-    let owner = session.timed_client().whoami().await?.result;
-    for pass in 0..PASSES {
-        // A pass goes on as long as something arrives: a server that hangs does not hang the flush once for each record.
-        let total = session.settings.http.total;
-        let mut deadline = Instant::now() + total;
-        for deploy in &here {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                ui.note("the server is slow to answer; the rest stays in the outbox");
-                break;
-            }
-            settle(&session.context(), journal, *deploy, ui).await?;
-            if !is_same_server(&session.context(), &owner, &journal.state(*deploy)?, ui).await? {
-                continue;
-            }
-            // What is asked for once is sent once, and not again at each look.
-            let retry = how.retry && pass == 0;
-            let patience =
-                Patience { retry, look_first: pass == 0, ..Patience::until(Instant::now() + EACH.min(left)) };
-            if !deliver(&session.context(), &owner, journal, *deploy, patience, ui).await?.is_empty() {
-                deadline = Instant::now() + total;
-            }
-        }
-        let Some(settles) = next_settled(journal, &here)?.filter(|_| how.wait) else { break };
-        ui.note(&format!("waiting until {} to look again", utc(settles)));
-        let pause = Duration::try_from(settles.duration_since(Timestamp::now())).unwrap_or_default();
-        tokio::time::sleep(pause).await;
-    }
-    Ok(elsewhere)
-}
-
-/// When the last of the unclear attempts and the last of the unknown ends is settled; `None` where all is clear.
-fn next_settled(journal: &Journal, deploys: &[DeployId]) -> Result<Option<Timestamp>, Failure> {
-    let mut last = None;
-    for deploy in deploys {
-        let state = journal.state(*deploy)?;
-        let open = state.gone().filter(|_| !state.is_closed());
-        let settled = state.outbox().into_iter().filter_map(|due| match due.phase {
-            Phase::Unclear { settle_at, .. } => Some(settle_at),
-            Phase::Ready | Phase::Refused { .. } => None,
-        });
-        last = last.max(settled.chain(open).max());
-    }
-    Ok(last)
 }

@@ -12,7 +12,7 @@ use super::exit::Failure;
 use super::refusals_file;
 use super::ui::Ui;
 use super::{Globals, TaskSubject};
-use crate::conduit::{Client, Timeouts};
+use crate::conduit::{Client, ClientError, Timeouts};
 use crate::config::{self, Caller, Environment, Flags, Getent, Ids, Settings};
 use crate::evidence::{Purpose, Question, bare};
 use crate::gate::{Assessor, Clock, Context, Invocation};
@@ -207,10 +207,9 @@ impl Session {
     ///
     /// # Errors
     /// Where it cannot be made.
-    pub(super) fn without_token(&self, server: &Url) -> Result<Client, Failure> {
+    pub(super) fn without_token(&self, server: &Url) -> Result<Client, ClientError> {
         let http = &self.settings.http;
-        let timeouts = Timeouts { connect: http.connect, call: http.call };
-        Ok(Client::new(server, None, timeouts, &self.settings.route)?.within(http.total))
+        Client::new(server, None, Timeouts { connect: http.connect, call: http.call }, &self.settings.route)
     }
 
     /// The client, for as long as one command may take.

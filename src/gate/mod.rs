@@ -14,6 +14,7 @@ pub mod deliver;
 pub mod heard;
 pub(crate) mod invocation;
 pub mod objections;
+pub mod outbox;
 pub mod ran;
 pub mod recording;
 mod refusal;

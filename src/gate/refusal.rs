@@ -3,7 +3,7 @@
 //! Responsible for the kinds of refusals and for which error is of which kind. Not responsible for exit codes or HTTP statuses,
 //! which each caller makes of the kind.
 
-use crate::conduit::ConduitError;
+use crate::conduit::{ClientError, ConduitError};
 use crate::evidence::GatherError;
 use crate::journal::JournalError;
 
@@ -43,6 +43,13 @@ impl From<ConduitError> for Refusal {
     fn from(error: ConduitError) -> Self {
         let kind = if error.is_credentials() { RefusalKind::Credentials } else { RefusalKind::Incomplete };
         Self { kind, message: error.to_string(), hint: Some(error.hint().to_owned()) }
+    }
+}
+
+impl From<ClientError> for Refusal {
+    fn from(error: ClientError) -> Self {
+        // A proxy or certificate authorities that are named and cannot be used.
+        Self { kind: RefusalKind::Usage, message: error.to_string(), hint: None }
     }
 }
 

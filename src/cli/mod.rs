@@ -25,7 +25,6 @@ mod outbox;
 #[cfg(test)]
 mod pasted;
 mod record;
-mod record_times;
 mod refusals_file;
 mod request;
 mod requested;

@@ -1,34 +1,26 @@
 //! `record`: post the record of a deploy that was made by other means, or close one that was stranded.
 //!
-//! Responsible for what is asked and said before the record is journalled. A record stands on the task for good: it is
-//! posted where a person saw it and said yes, or where it says how the deploy ended and nothing on the task is like it. Not
-//! responsible for what a record says ([`crate::gate::recording`], [`crate::gate::closing`]) nor for how it gets there.
+//! Responsible for the arguments, for asking, and for what is said in the end. Not responsible for the order of it
+//! ([`crate::gate::record`]).
 
 use jiff::Timestamp;
 use serde::Serialize;
-use tokio::time::Instant;
 
 use super::confirm::{can_ask, confirm};
 use super::exit::{Exit, Failure};
-use super::record_times::{StatedTime, clock_of, stated, times};
 use super::session::Session;
 use super::ui::Ui;
 use super::{Globals, TaskSubject};
-use crate::crash;
-use crate::evidence::records::PostedRecord;
-use crate::evidence::{Evidence, Purpose};
-use crate::gate::closing::close;
-use crate::gate::deliver::{Delivered, deliver};
-use crate::gate::recording::{author_may_write, identity, template};
+use crate::evidence::Purpose;
+use crate::gate::Refusal;
+use crate::gate::record::{RecordEnd, RecordFlow, Recorder, StatedDeploy};
+use crate::gate::stated_times::StatedTime;
 use crate::gate::stranded::take_over;
-use crate::gate::{Assessment, RefusalKind, marks};
 use crate::ids::{DeployId, TransactionId};
-use crate::journal::{self, DeployMode, Journal, Phase, Stage, Step};
-use crate::publish::Patience;
-use crate::record::like::is_like;
+use crate::journal::Phase;
 use crate::record::render::render;
 use crate::record::{Event, Outcome, Record};
-use crate::time::utc;
+use crate::time;
 
 /// The schema of `record --format json`.
 pub(super) const SCHEMA: &str = "phabgate/record-posted/1";
@@ -107,230 +99,49 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let mut journal = session.journal()?;
     take_over(&session.context(), &mut journal, ui)?;
     session.tell_undelivered(ui);
-    let intent = args.subject.intent();
-    let read = session.assessor().assess(&question, &intent).await;
-    if read.task().is_none() && read.refusal().kind != RefusalKind::Incomplete {
-        return Err(read.refusal().into());
-    }
-    let clock = read.clock();
-    let (started, finished) = times(args.started, args.finished, clock)?;
-    // The truth about a deploy is what held when it started.
-    let then = started.and_then(|started| read.as_of(started, &session.context(), &intent));
-    let judged = then.as_ref().unwrap_or(&read);
-    let mask = &session.settings.record.mask;
-    let mut record = template(judged, &question, &intent, &session.context());
-    record.dropped = journal.dropped()?.into();
-    record.event = Event::Recorded;
-    (record.started, record.finished) = (started, finished);
-    record.clock = [args.started, args.finished].contains(&Some(StatedTime::Now)).then(|| clock_of(clock));
-    record.outcome = args.outcome.map(Outcome::from);
-    record.note = args.note.as_deref().map(|note| mask.text(note));
-    record.command = args.command.as_deref().map(|command| mask.text(command));
-    if let Some(deploy) = args.deploy {
-        let evidence = read.evidence().ok_or_else(|| read.refusal())?;
-        close(&mut record, deploy, evidence, &session.settings.policy, |at| {
-            let then = read.as_of(at, &session.context(), &intent)?;
-            Some(template(&then, &question, &intent, &session.context()))
-        })?;
-    }
-    if let Some(evidence) = read.evidence() {
-        author_may_write(evidence, &record, &session.context())?;
-    }
-    let record = record.bounded();
-    record.check_fits().map_err(|error| Failure::usage(error.to_string(), "nothing was recorded"))?;
-    agree(args, &record, &read, &journal, &session, ui)?;
-    let owner = read.evidence().map(|evidence| evidence.owner.clone());
-    let queued = queue(&mut journal, &session, read.evidence(), &record)?;
-    let patience = Patience::until(Instant::now() + session.settings.http.total);
-    let delivered = match &owner {
-        Some(owner) => deliver(&session.context(), owner, &mut journal, queued.deploy, patience, ui).await?,
-        None => {
-            // What was done is recorded whether or not the server is there; with what little can be known without it.
-            ui.warn(&read.refusal().message);
-            Vec::new()
-        }
+    let stated = StatedDeploy {
+        started: args.started,
+        finished: args.finished,
+        outcome: args.outcome.map(Outcome::from),
+        command: args.command.clone(),
+        note: args.note.clone(),
+        ends: args.deploy,
     };
-    let left = journal.state(queued.deploy)?.outbox();
-    let left = left.iter().find(|due| due.event == queued.event).map(|due| &due.phase);
-    show(&queued, &delivered, left, read.verdict.decision.word(), ui);
+    let (context, intent) = (session.context(), args.subject.intent());
+    let flow = RecordFlow { context, question, intent, stated, asks: !args.yes };
+    show(&flow.run(&mut journal, ui).await?, ui);
     Ok(Exit::Done)
 }
 
-/// Shows what would be posted and asks for a yes. Where nobody can be asked, it is as good as said where the record says
-/// how the deploy ended and nothing is like it.
-fn agree(
-    args: &Args,
-    record: &Record,
-    read: &Assessment,
-    journal: &Journal,
-    session: &Session,
-    ui: &mut Ui,
-) -> Result<(), Failure> {
-    let alike = match args.deploy {
-        // It ends what is there already.
-        Some(_) => Vec::new(),
-        None => alike(record, read, journal, session)?,
-    };
-    if let Some(started) = record.started.filter(|_| args.deploy.is_none()) {
-        let now = read.verdict.decision.word();
-        ui.note(&format!("{}: at {} the verdict was {}; now it is {now}", record.task, utc(started), record.verdict));
+impl Recorder for Ui {
+    fn confirm(&mut self, record: &Record) -> Result<Option<bool>, Refusal> {
+        if !can_ask() {
+            return Ok(None);
+        }
+        let comment = render(record).map_err(|error| Refusal::usage(error.to_string(), "nothing was recorded"))?;
+        self.words(&format!("\n{}\n\n", comment.words()));
+        confirm(&format!("Post this on {}, for good?", record.task), self).map(Some)
     }
-    for one in &alike {
-        ui.warn(&format!("{} has a record like it: {one}", record.task));
-    }
-    if args.yes {
-        return Ok(());
-    }
-    if can_ask() {
-        let comment = render(record).map_err(|error| Failure::usage(error.to_string(), "nothing was recorded"))?;
-        ui.words(&format!("\n{}\n\n", comment.words()));
-        return match confirm(&format!("Post this on {}, for good?", record.task), ui)? {
-            true => Ok(()),
-            false => Err(Failure {
-                exit: Exit::Denied,
-                message: format!("not confirmed: nothing was posted on {}", record.task),
-                hint: None,
-            }),
-        };
-    }
-    let refused = |message: String, hint: &str| Err(Failure::usage(message, hint.to_owned()));
-    if !alike.is_empty() {
-        let (missing, add) = match record.outcome {
-            Some(_) => ("", ""),
-            None => (", how it ended is not said", " and --outcome"),
-        };
-        return refused(
-            format!(
-                "a record of the same deployer and an overlapping time is there{missing}, and there is no terminal to ask on"
-            ),
-            &format!("add --yes{add} where this is another deploy; --started and --finished set them apart"),
-        );
-    }
-    if record.outcome.is_none() {
-        return refused(
-            "how it ended is not said, and there is no terminal to ask on".to_owned(),
-            "add --outcome succeeded, failed, rolled-back or unknown; or --yes to post it without",
-        );
-    }
-    Ok(())
 }
 
-/// What is on the task, on its way there from this host, or under way on it, and could be the same deploy.
-fn alike(record: &Record, read: &Assessment, journal: &Journal, session: &Session) -> Result<Vec<String>, Failure> {
-    let (now, task) = (read.clock().now(), record.task);
-    let mut states = Vec::new();
-    for deploy in journal.undelivered()? {
-        let state = journal.state(deploy)?;
-        if state.intent().server == *session.base() {
-            states.push(state);
-        }
+/// Reads a time as a person states it.
+fn stated(text: &str) -> Result<StatedTime, String> {
+    if text == "now" {
+        return Ok(StatedTime::Now);
     }
-    let queued: Vec<_> =
-        states.iter().flat_map(|state| state.outbox()).filter(|due| due.event != Event::Started).collect();
-    let mut alike = Vec::new();
-    let mut open = Vec::new();
-    if let Some(evidence) = read.evidence() {
-        let records = evidence.records(&session.settings.policy, None);
-        // What has an end is as long as that says.
-        let has_end = |start: &PostedRecord| {
-            let deploy = start.record.deploy;
-            records.iter().any(|other| other.ends(start)) || queued.iter().any(|due| due.record.deploy == deploy)
-        };
-        for standing in &records {
-            let PostedRecord { record: other, moment, .. } = standing;
-            let is_start = other.event == Event::Started;
-            if !is_like(record, now, other, moment.time) || is_start && has_end(standing) {
-                continue;
-            }
-            let (word, time, url) = (other.event.word(), utc(moment.time), other.task.url(session.base()));
-            let mut words = format!("`{word}` of {time} ({url}#{})", moment.transaction);
-            if is_start {
-                open.push(other.deploy);
-                words += &format!(", which has no end; {}", to_close(other, journal)?);
-            }
-            alike.push(words);
-        }
-    }
-    let due = queued.iter().filter(|due| is_like(record, now, &due.record, now));
-    alike.extend(due.map(|due| format!("`{}` of deploy {}, not yet on the task", due.event.word(), due.record.deploy)));
-    for deploy in journal.unfinished()? {
-        let state = journal.state(deploy)?;
-        let intent = state.intent();
-        let is_here = intent.way == DeployMode::Run && intent.task == task && intent.server == *session.base();
-        let is_other = intent.marks.is_other(&marks(read.evidence()));
-        if !is_here || is_other || open.contains(&deploy) {
-            continue;
-        }
-        let start =
-            Record { event: Event::Started, started: None, finished: None, outcome: None, ..*intent.template.clone() };
-        let begun = read.clock().at(state.begun());
-        if is_like(record, now, &start, begun) {
-            let begun = utc(begun);
-            alike.push(format!(
-                "deploy {deploy} of {begun} on this host, which has no end; {}",
-                to_close(&start, journal)?
-            ));
-        }
-    }
-    Ok(alike)
+    time::stated(text, &Timestamp::now().to_zoned(crate::config::time_zone()?))
+        .map(StatedTime::At)
+        .map_err(|error| error.to_string())
 }
 
-/// What gives a deploy that has started its end.
-fn to_close(start: &Record, journal: &Journal) -> Result<String, Failure> {
-    let Record { task, deploy, .. } = start;
-    Ok(match journal.is_alive(*deploy)? {
-        true => "it runs on this host still, and its gate records how it ends".to_owned(),
-        false => format!("`phabgate record {task} --deploy {deploy} --outcome …` records how it ended"),
-    })
-}
-
-/// Journals the record. A deploy of this host that was closed by the journal itself gets a record of its own beside it.
-fn queue(
-    journal: &mut Journal,
-    session: &Session,
-    evidence: Option<&Evidence>,
-    record: &Record,
-) -> Result<Record, Failure> {
-    let mut record = record.clone();
-    let owner = journal.own(record.deploy)?;
-    crash::point("after-own");
-    if journal.knows(record.deploy)? {
-        let state = journal.state(record.deploy)?;
-        if *state.stage() == (Stage::NotStarted { why: None }) && !state.is_closed() {
-            return Err(Failure::usage(
-                format!("by this machine's journal the command of deploy {} was never started", record.deploy),
-                "`phabgate outbox flush --wait` records that",
-            ));
-        }
-        // The one end of a deploy whose gate was killed; beside an end that the journal holds already, what people know.
-        record.event = if state.owes_finished() { Event::Finished } else { Event::Recorded };
-    } else {
-        let intent = journal::Intent {
-            way: DeployMode::Record,
-            task: record.task,
-            server: session.base().clone(),
-            template: Box::new(record.clone()),
-            identity: identity(evidence.map(|evidence| &evidence.owner), &session.context()),
-            marks: marks(evidence),
-        };
-        journal.step(&owner, Timestamp::now(), Step::Intent(Box::new(intent)))?;
-        crash::point("after-intent");
-    }
-    journal.step(&owner, Timestamp::now(), Step::Queued { record: Box::new(record.clone()) })?;
-    crash::point("after-queued-recorded");
-    if !journal.state(record.deploy)?.is_closed() {
-        journal.step(&owner, Timestamp::now(), Step::Closed)?;
-    }
-    crash::point("after-closed");
-    Ok(record)
-}
-
-fn show(record: &Record, delivered: &[Delivered], left: Option<&Phase>, now: &'static str, ui: &mut Ui) {
+fn show(end: &RecordEnd, ui: &mut Ui) {
+    let RecordEnd { record, delivered, left, verdict_now: now } = end;
+    let now = *now;
     let transaction =
         delivered.iter().find(|delivered| delivered.event == record.event).map(|delivered| delivered.transaction);
     if ui.is_json() {
         // Another process may have delivered it meanwhile.
-        let state = left.map_or("delivered", Phase::word);
+        let state = left.as_ref().map_or("delivered", Phase::word);
         let Record { deploy, event, .. } = *record;
         ui.json(&Json { schema: SCHEMA, deploy, event, state, transaction, verdict_now: now, record });
         return;

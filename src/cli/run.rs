@@ -8,7 +8,6 @@ use std::path::PathBuf;
 
 use super::check::Waiting;
 use super::exit::Failure;
-use super::record_times::clock_of;
 use super::result_file::{self, ResultFile};
 use super::said;
 use super::session::Session;
@@ -22,6 +21,7 @@ use crate::deploy::signals::Signals;
 use crate::evidence::Purpose;
 use crate::gate::recording::{author_may_write, rendered, set_command, template};
 use crate::gate::run::RunDeploy;
+use crate::gate::stated_times::clock_of;
 use crate::gate::stranded::take_over;
 use crate::gate::{Assessment, Progress, Refusal, RunProgress, marks};
 use crate::ids::{DeployId, TaskId};

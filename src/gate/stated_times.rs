@@ -1,18 +1,20 @@
 //! The times that a person states of a deploy that they record.
 //!
-//! Responsible for reading them and for refusing what cannot be. Not responsible for what a record makes of them
+//! Responsible for refusing what cannot be. Not responsible for how they are written, nor for what a record makes of them
 //! ([`super::record`]).
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::exit::Failure;
+use super::Refusal;
 use crate::record::Clock;
-use crate::time::{self, ServerClock, utc};
+use crate::time::{ServerClock, utc};
 
 /// A time that a person stated, or now, which only the server's clock tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum StatedTime {
+pub enum StatedTime {
+    /// This time.
     At(Timestamp),
+    /// Now.
     Now,
 }
 
@@ -25,21 +27,11 @@ impl StatedTime {
     }
 }
 
-/// Reads a time as a person states it.
-pub(super) fn stated(text: &str) -> Result<StatedTime, String> {
-    if text == "now" {
-        return Ok(StatedTime::Now);
-    }
-    time::stated(text, &Timestamp::now().to_zoned(crate::config::time_zone()?))
-        .map(StatedTime::At)
-        .map_err(|error| error.to_string())
-}
-
 /// How precisely the server's clock is known, whose replies name whole seconds, and a call takes its time.
 const PRECISION: SignedDuration = SignedDuration::from_secs(5);
 
 /// Whose clock `clock` is.
-pub(super) fn clock_of(clock: ServerClock) -> Clock {
+pub fn clock_of(clock: ServerClock) -> Clock {
     if clock.is_measured() { Clock::Server } else { Clock::Host }
 }
 
@@ -48,7 +40,7 @@ pub(super) fn times(
     started: Option<StatedTime>,
     finished: Option<StatedTime>,
     clock: ServerClock,
-) -> Result<(Option<Timestamp>, Option<Timestamp>), Failure> {
+) -> Result<(Option<Timestamp>, Option<Timestamp>), Refusal> {
     let now = clock.now();
     let when = |stated: Option<StatedTime>| stated.map(|stated| stated.when(now));
     let (started, finished) = (when(started), when(finished));
@@ -59,7 +51,7 @@ pub(super) fn times(
             } else {
                 "this host's clock, which could not be compared with the server's"
             };
-            return Err(Failure::usage(
+            return Err(Refusal::usage(
                 format!("{flag} {} is in the future: by {whose} it is {}", utc(time), utc(now)),
                 "give the time at which it happened, with the day where it was not today",
             ));
@@ -67,7 +59,7 @@ pub(super) fn times(
     }
     match (started, finished) {
         (Some(started), Some(finished)) if finished < started => {
-            Err(Failure::usage("--finished is before --started", "give the times in their order"))
+            Err(Refusal::usage("--finished is before --started", "give the times in their order"))
         }
         times => Ok(times),
     }

@@ -57,6 +57,7 @@ pub mod gate;
 pub mod history;
 pub mod ids;
 pub mod journal;
+pub mod layout;
 pub mod named_file;
 pub mod policy;
 pub mod publish;

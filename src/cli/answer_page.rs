@@ -6,12 +6,12 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::ui::{BAD, FAINT, GOOD, HINT, MIND, NAME, hanging, styled};
 use crate::answer::missing;
 use crate::evidence::{AnswerKind, Statement};
 use crate::gate::Invocation;
 use crate::gate::answer::{AnswerEnd, Answered};
 use crate::ids::{TaskId, TransactionId};
+use crate::layout::{BAD, FAINT, GOOD, HINT, MIND, NAME, hanging, styled};
 use crate::policy::{Action, Policy};
 use crate::rules::{JudgedTask, Outcome, RuleOutcome, TeamCount, Verdict};
 use crate::text::{columns, inert, shorten};

@@ -1,7 +1,7 @@
 //! `audit`: what was deployed out of hours, by whom, why, who agreed, and what broke the rules.
 //!
-//! Responsible for bringing the mirror up to date, judging it, what of it is asked about, and how the command ends. Not
-//! responsible for what is found ([`crate::audit`]) and how it is laid out ([`super::audit_page`], [`crate::report`]).
+//! Responsible for the arguments, for bringing the mirror up to date, and for how the command ends. Not responsible for what is found
+//! ([`crate::audit`]) and how it is laid out ([`crate::report`]).
 
 use std::fs::File;
 use std::io;
@@ -13,25 +13,18 @@ use jiff::{Timestamp, ToSpan, Zoned};
 use url::Url;
 
 use super::Globals;
-use super::audit_page;
 use super::audit_progress::ProgressLine;
-use super::audit_scope::{Scope, WHEN};
 use super::exit::{Exit, Failure};
 use super::session::{Session, environment, settings};
 use super::ui::{Format, Ui};
-use crate::audit::encoded::EncodedInParts;
+use crate::audit::Severity;
 use crate::audit::mirror::{Mirror, MirrorError, SyncResult};
-use crate::audit::past::{self, PastFinding, Today};
 use crate::audit::population::AuditError;
 use crate::audit::reader::sync;
-use crate::audit::unread::Unread;
-use crate::audit::{Finding, Severity, findings, replay};
-use crate::config::{Accepted, Environment, Settings};
-use crate::policy::PolicyDigest;
-use crate::report::entry::TaskEntry;
-use crate::report::figures::Figures;
-use crate::report::spool::Spool;
-use crate::report::{Report, csv, html, json, prometheus};
+use crate::config::{Environment, Settings};
+use crate::report::run::AuditInputs;
+use crate::report::scope::Scope;
+use crate::report::{Report, csv, html, json, prometheus, text};
 use crate::time::stated;
 
 /// Arguments of `audit`.
@@ -118,83 +111,11 @@ impl From<AuditError> for Failure {
     }
 }
 
-/// What an audit holds against what earlier ones found.
-struct FindingHistory<'a> {
-    past: Vec<PastFinding>,
-    digest: PolicyDigest,
-    accepted: &'a [Accepted],
-    /// Which of them were found.
-    used: Vec<bool>,
-    /// What this audit found, to be held against by later ones.
-    found: Vec<Finding>,
-}
+/// How a time is written, for whoever wrote it otherwise.
+const WHEN: &str = "write a day such as 2026-11-01, or a moment such as 2026-11-01T03:00:00Z or '2026-11-01 03:00 UTC'";
 
-impl<'a> FindingHistory<'a> {
-    fn of(mirror: &Mirror, settings: &'a Settings) -> Result<Self, MirrorError> {
-        let accepted = &settings.accepted[..];
-        let used = vec![false; accepted.len()];
-        Ok(Self { past: mirror.found()?, digest: settings.policy.digest(), accepted, used, found: Vec::new() })
-    }
-
-    /// Adds to what was found on a task what is not found any more, and makes notices of what was looked at.
-    fn hold(&mut self, task: EncodedInParts<TaskEntry>) -> Result<EncodedInParts<TaskEntry>, AuditError> {
-        let entry = task.value();
-        self.found.extend(entry.findings.iter().filter(|finding| past::is_kept(finding)).cloned());
-        let today = Today { found: &entry.findings, restricted: entry.restricted, judged: true };
-        let vanished = past::vanished(&today, past::on(&self.past, entry.task), &self.digest);
-        let looked_at = |finding: &Finding| self.acceptance(finding).is_some();
-        if vanished.is_empty() && !(entry.findings.iter().any(looked_at)) {
-            return Ok(task);
-        }
-        let unwritten = |error: serde_json::Error| AuditError::Spool(error.into());
-        let mut entry = task.into_value().map_err(unwritten)?;
-        entry.findings.extend(vanished);
-        for finding in &mut entry.findings {
-            self.accept(finding);
-        }
-        entry.findings.sort_by_key(|finding| (finding.time, finding.transaction));
-        EncodedInParts::new(entry).map_err(unwritten)
-    }
-
-    /// What is known of a task that could not be judged: what the server denies of it, and what was found on it before.
-    fn hold_unread(&mut self, task: &Unread) -> Vec<Finding> {
-        self.found.extend(task.findings.iter().filter(|finding| past::is_kept(finding)).cloned());
-        let today = Today { found: &task.findings, restricted: task.restricted, judged: false };
-        let mut known = past::vanished(&today, past::on(&self.past, task.task), &self.digest);
-        known.splice(..0, task.findings.iter().cloned());
-        for finding in &mut known {
-            self.accept(finding);
-        }
-        known
-    }
-
-    /// The place of the acceptance of a finding in the configuration.
-    fn acceptance(&self, finding: &Finding) -> Option<usize> {
-        if self.accepted.is_empty() {
-            return None;
-        }
-        let id = finding.id();
-        self.accepted.iter().position(|it| it.finding.about == id.about && it.finding.digest == id.digest)
-    }
-
-    /// Makes a notice of a finding that was looked at; whether it was.
-    fn accept(&mut self, finding: &mut Finding) -> bool {
-        let Some(at) = self.acceptance(finding) else { return false };
-        self.used[at] = true;
-        finding.severity = Severity::Notice;
-        finding.message = format!("{}; accepted: {}", finding.message, crate::text::inert(&self.accepted[at].why));
-        true
-    }
-
-    /// The acceptances that nothing was found for: they are of no use, or have a slip of the pen.
-    fn unused(&self) -> Vec<String> {
-        let unused = self.accepted.iter().zip(&self.used).filter(|(_, used)| !**used);
-        unused.map(|(accepted, _)| accepted.finding.to_string()).collect()
-    }
-}
-
-/// What an audit works on.
-struct AuditInputs {
+/// A mirror that is as far up to date as was asked for.
+struct Prepared {
     settings: Settings,
     base: Url,
     mirror: Mirror,
@@ -221,7 +142,7 @@ async fn prepare(
     settings: Settings,
     ui: &mut Ui,
     bar: &mut ProgressLine,
-) -> Result<AuditInputs, Failure> {
+) -> Result<Prepared, Failure> {
     let directory = directory(globals, environment, &settings)?;
     if args.offline {
         let base = match globals.sandbox {
@@ -238,7 +159,7 @@ async fn prepare(
                 ui.note(&format!("the mirror is {} old; the server was asked nothing", crate::time::rough(age)));
             }
         });
-        return Ok(AuditInputs { settings, base, mirror, filled, lock: None });
+        return Ok(Prepared { settings, base, mirror, filled, lock: None });
     }
     let session = Session::with(globals, environment, settings).await?;
     session.tell_undelivered(ui);
@@ -249,7 +170,7 @@ async fn prepare(
     let filled =
         sync(&session.client, policy, &mirror, args.jobs.into(), args.thorough, |progress| bar.show(progress)).await?;
     let base = session.base().clone();
-    Ok(AuditInputs { settings: session.settings, base, mirror, filled, lock: Some(lock) })
+    Ok(Prepared { settings: session.settings, base, mirror, filled, lock: Some(lock) })
 }
 
 /// Runs `audit`.
@@ -261,63 +182,32 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let environment = environment(globals)?;
     let settings = settings(globals, &environment)?;
     let scope = Scope { since: args.since, until: args.until, reason: category(args, &settings.policy)? };
-    scope.check(None)?;
+    let check = |now| scope.check(now).map_err(|empty| Failure::usage(empty.to_string(), WHEN));
+    check(None)?;
     let mut bar = ProgressLine::new(ui.width());
-    let AuditInputs { settings, base, mirror, filled, lock } =
+    let Prepared { settings, base, mirror, filled, lock } =
         prepare(args, globals, &environment, settings, ui, &mut bar).await?;
-    scope.check(Some(filled.sync.now)).inspect_err(|_| bar.clear())?;
-    let directory = mirror.path().parent().unwrap_or(mirror.path());
-    let spool = Spool::new(directory).map_err(AuditError::Spool)?;
-    let (mut figures, mut unread) = (Figures::default(), Vec::<Unread>::new());
-    let snapshot = mirror.snapshot()?;
-    drop(lock);
-    let mut held = FindingHistory::of(&mirror, &settings)?;
-    let (mut general, settled) = general(&mirror, &filled, &settings, &scope, &mut held)?;
-    let each = |judged: Result<EncodedInParts<TaskEntry>, Unread>| {
-        match judged {
-            Ok(told) => {
-                if let Some(told) = scope.narrow(held.hold(told)?)? {
-                    figures.add(told.value());
-                    spool.push(&told).map_err(AuditError::Spool)?;
-                }
-            }
-            Err(task) => {
-                general.extend(held.hold_unread(&task).into_iter().filter(|finding| scope.holds(finding.time)));
-                unread.push(task);
-            }
-        }
-        Ok(())
-    };
-    let details = ui.format() == Format::Html;
-    replay(&mirror, &filled, &settings.policy, details, TaskEntry::of, each, |progress| bar.show(progress))?;
-    general.iter().for_each(|finding| figures.add_finding(finding));
-    drop(snapshot);
-    if !args.offline {
-        mirror.keep_found(&filled.sync, &held.digest, &held.found)?;
-    }
-    bar.clear();
-    for unused in held.unused() {
-        ui.note(&format!("`audit.accepted` names {unused}, and nothing was found that this is the id of"));
-    }
-    let report = Report {
+    check(Some(filled.sync.now)).inspect_err(|_| bar.clear())?;
+    let inputs = AuditInputs {
         base: &base,
         policy: &settings.policy,
-        now: filled.sync.now,
+        accepted: &settings.accepted,
+        mirror: &mirror,
+        filled: &filled,
+        scope: &scope,
         offline: args.offline,
-        population: &filled.population,
-        unread: &unread,
-        general: &general,
-        settled,
-        since: args.since,
-        until: args.until,
-        reason: scope.reason.as_deref(),
-        figures: &figures,
-        tasks: &spool,
+        details: ui.format() == Format::Html,
     };
+    let audited = inputs.audit(lock, |progress| bar.show(progress))?;
+    bar.clear();
+    for unused in &audited.unused {
+        ui.note(&format!("`audit.accepted` names {unused}, and nothing was found that this is the id of"));
+    }
+    let report = audited.report();
     print(&report, ui).map_err(|error| Failure {
         exit: Exit::Incomplete,
         message: format!("cannot write the report: {error}"),
-        hint: Some("what is there of it is not all; look whether the disk is full".to_owned()),
+        hint: Some("the report is incomplete; check free disk space".to_owned()),
     })?;
     Ok(match (report.is_complete(), report.worst()) {
         (false, _) => Exit::Incomplete,
@@ -326,34 +216,10 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     })
 }
 
-/// What was found that is about no task that could be judged: the tasks that are not shown any more, whenever that was, and
-/// the hashtags that led elsewhere; and how many of those tasks somebody looked at.
-fn general(
-    mirror: &Mirror,
-    filled: &SyncResult,
-    settings: &Settings,
-    scope: &Scope,
-    held: &mut FindingHistory<'_>,
-) -> Result<(Vec<Finding>, usize), Failure> {
-    let mut general = findings::moved(&settings.policy, &filled.facts, &mirror.memory()?);
-    general.retain(|finding| scope.holds(finding.time));
-    for finding in &mut general {
-        held.accept(finding);
-    }
-    let mut settled = 0;
-    for task in mirror.unseen(&filled.sync)? {
-        let past = task.id.map_or(&[][..], |id| past::on(&held.past, id));
-        let mut finding = findings::unseen(&task, past, filled.sync.now);
-        settled += usize::from(held.accept(&mut finding));
-        general.push(finding);
-    }
-    Ok((general, settled))
-}
-
 fn print(report: &Report<'_>, ui: &mut Ui) -> io::Result<()> {
     let width = ui.width();
     match ui.format() {
-        Format::Text => ui.write(|out| audit_page::write(report, width, out)),
+        Format::Text => ui.write(|out| text::write(report, width, out)),
         Format::Json => ui.write_visible(|out| json::write(report, out)),
         Format::Csv => ui.write(|out| csv::write(report, out)),
         Format::Html => ui.write(|out| html::write(report, out)),

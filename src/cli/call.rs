@@ -5,12 +5,13 @@
 
 use serde::Serialize;
 
-use super::ui::{FAINT, NAME, Ui, hanging, styled};
+use super::ui::Ui;
 use super::verdict::VerdictSubject;
 use crate::announce::Announcement;
 use crate::config::Contact;
 use crate::gate::conductor::{Conductor, ConductorContact, TrainShown};
 use crate::ids::TaskId;
+use crate::layout::{FAINT, NAME, hanging, styled};
 use crate::text::inert;
 
 /// The call.

@@ -12,9 +12,10 @@ use unicode_width::UnicodeWidthStr;
 use super::Globals;
 use super::exit::{Exit, Failure};
 use super::session;
-use super::ui::{Ui, hanging};
+use super::ui::Ui;
 use crate::conduit::Authorities;
 use crate::config::{self, Environment, Origin, Settings, TokenSource};
+use crate::layout::hanging;
 use crate::policy::PolicyDigest;
 
 /// The schema of `config show --format json`.

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::Globals;
 use super::exit::{Exit, Failure};
 use super::session::{self, Session};
-use super::ui::{BAD, GOOD, MIND, Ui, hanging, styled, without_error_numbers};
+use super::ui::{Ui, without_error_numbers};
 use super::verdict;
 use crate::conduit::{Client, ConduitError, Projects, Reply, Task, Whoami};
 use crate::config::{self, Environment, Settings};
@@ -23,6 +23,7 @@ use crate::evidence::merge::{merge, name_fields};
 use crate::evidence::timeline::untold;
 use crate::ids::{Phid, TaskId, User};
 use crate::journal::Journal;
+use crate::layout::{BAD, GOOD, MIND, hanging, styled};
 use crate::policy::{Policy, Role};
 use crate::rules::{Outcome, RuleOutcome};
 

@@ -5,8 +5,9 @@
 use serde::Serialize;
 
 use super::exit::{Exit, Failure};
-use super::ui::{HINT, NAME, Ui, hanging, styled};
+use super::ui::Ui;
 use crate::audit::findings;
+use crate::layout::{HINT, NAME, hanging, styled};
 use crate::rules;
 
 /// The schema of `explain --format json`.

@@ -11,10 +11,11 @@ use serde::Serialize;
 use super::Globals;
 use super::exit::{Exit, Failure};
 use super::session::Session;
-use super::ui::{BAD, FAINT, GOOD, MIND, NAME, Ui, hanging, styled};
+use super::ui::Ui;
 use crate::evidence::{Evidence, Purpose, Visibility, gather};
 use crate::history::{self, Detail, Entry, EntryKind, TaskHistory, Tone};
 use crate::ids::{TaskId, TransactionId};
+use crate::layout::{BAD, FAINT, GOOD, MIND, NAME, hanging, styled};
 use crate::rules;
 use crate::text::{columns, inert, shorten};
 

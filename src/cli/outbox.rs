@@ -5,10 +5,11 @@ use serde::Serialize;
 use super::Globals;
 use super::exit::{Exit, Failure};
 use super::session::{Session, environment, settings};
-use super::ui::{FAINT, MIND, NAME, Ui, hanging, styled};
+use super::ui::Ui;
 use crate::gate::outbox::{self, Flush};
 use crate::ids::DeployId;
 use crate::journal::{EntryState, Journal, OutboxEntry};
+use crate::layout::{FAINT, MIND, NAME, hanging, styled};
 use crate::text::inert;
 use crate::time::utc;
 

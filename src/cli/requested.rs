@@ -5,11 +5,12 @@
 use serde::Serialize;
 
 use super::call::{self, Call};
-use super::ui::{GOOD, HINT, MIND, NAME, Ui, hanging, styled};
+use super::ui::Ui;
 use super::verdict::{self, VerdictSubject};
 use crate::evidence::trailers::Key;
 use crate::gate::Invocation;
 use crate::ids::TaskId;
+use crate::layout::{GOOD, HINT, MIND, NAME, hanging, styled};
 use crate::policy::Policy;
 use crate::request::RequestPlan;
 use crate::rules::{Decision, Outcome, RuleOutcome, Verdict};

@@ -5,10 +5,10 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::ui::{FAINT, NAME, styled};
 use crate::evidence::NearKind;
 use crate::gate::heard::Heard;
 use crate::ids::{TaskId, TransactionId};
+use crate::layout::{FAINT, NAME, styled};
 use crate::rules::{Effect, JudgedNearMiss};
 use crate::text::{columns, shorten};
 use crate::time::utc;

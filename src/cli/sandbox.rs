@@ -12,8 +12,9 @@ use url::Url;
 use super::Globals;
 use super::exit::{Exit, Failure};
 use super::session::{environment, settings};
-use super::ui::{NAME, Ui, styled};
+use super::ui::Ui;
 use crate::config::Environment;
+use crate::layout::{NAME, styled};
 use crate::sandbox::{self, Fault, Like, Options, Running, SandboxError, Source, StoreError};
 
 /// The schema of `sandbox --format json`.

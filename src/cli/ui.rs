@@ -6,11 +6,12 @@
 use std::io::{self, BufWriter, Write};
 
 use anstream::{AutoStream, ColorChoice};
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 use serde::Serialize;
 
 use super::exit::Failure;
 use crate::gate::{Invocation, Progress, Refusal, RefusalKind};
+use crate::layout::{BAD, FAINT, HINT, MIND, hanging, styled};
 
 /// What `--format` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -33,24 +34,6 @@ pub(super) enum Color {
     Auto,
     Always,
     Never,
-}
-
-/// Names of things.
-pub(super) const NAME: Style = Style::new().bold();
-/// What is well.
-pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
-/// What wants attention or time.
-pub(super) const MIND: Style = AnsiColor::Yellow.on_default().bold();
-/// What is wrong.
-pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
-/// What may be passed over.
-pub(super) const FAINT: Style = Style::new().dimmed();
-/// What to type.
-pub(super) const HINT: Style = AnsiColor::Cyan.on_default();
-
-/// Text in a style. Without colour the stream takes the style away again.
-pub(super) fn styled(style: Style, text: &str) -> String {
-    format!("{style}{text}{style:#}")
 }
 
 /// The narrowest that text is laid out for; in a narrower terminal the terminal wraps it.
@@ -341,48 +324,9 @@ fn visible(json: &str) -> String {
     clean
 }
 
-/// How much room a text needs behind its label, for it to be read with ease.
-const ROOM: usize = 24;
-/// How far a text stands in below a label that leaves it too little room.
-const BELOW: usize = 4;
-
-/// Lays out a text behind a label: the first line after `head`, further ones below it. Lines break at spaces alone, so
-/// that addresses and what is to be typed stay whole. In a narrow terminal the text stands below its label.
-pub(super) fn hanging(head: &str, head_columns: usize, text: &str, width: usize) -> String {
-    if head_columns > BELOW * 2 && width < head_columns + ROOM {
-        let label = head.trim_start();
-        let indent = head.len() - label.len();
-        if indent > BELOW {
-            let head = format!("{}{label}", " ".repeat(BELOW));
-            return hanging(&head, head_columns - indent + BELOW, text, width);
-        }
-        return format!("{}\n{}", head.trim_end(), hanging(&" ".repeat(BELOW), BELOW, text, width));
-    }
-    let options = textwrap::Options::new(width.saturating_sub(head_columns).max(1))
-        .word_splitter(textwrap::WordSplitter::NoHyphenation)
-        .word_separator(textwrap::WordSeparator::AsciiSpace);
-    let mut lines = textwrap::wrap(text, options).into_iter();
-    let mut laid = format!("{head}{}", lines.next().unwrap_or_default()).trim_end().to_owned();
-    laid.push('\n');
-    for line in lines {
-        laid.push_str(&format!("{}{line}\n", " ".repeat(head_columns)));
-    }
-    laid
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_text_stands_behind_its_label_or_below_it() {
-        let rule = |width| hanging("  ok    team:sre      ", 22, "approved by sre1 and by sre2", width);
-        assert_eq!(rule(60), "  ok    team:sre      approved by sre1 and by sre2\n");
-        assert_eq!(rule(46), "  ok    team:sre      approved by sre1 and\n                      by sre2\n");
-        assert_eq!(rule(40), "  ok    team:sre\n    approved by sre1 and by sre2\n");
-        let hint = hanging("                      hint: ", 28, "ask sre1 to comment on T6, or page them", 40);
-        assert_eq!(hint, "    hint: ask sre1 to comment on T6, or\n          page them\n");
-    }
 
     #[test]
     fn what_a_terminal_would_act_on_is_escaped_wherever_it_stands_in_what_is_written() {
@@ -404,17 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_to_be_typed_is_not_broken_at_hyphens() {
-        assert_eq!(hanging("", 0, "type sync-world-now", 15), "type\nsync-world-now\n");
-    }
-
-    #[test]
     fn numbers_of_errors_are_left_out() {
         assert_eq!(without_error_numbers("no (os error 2), no (os error x)"), "no, no (os error x)");
-    }
-
-    #[test]
-    fn a_label_without_text_has_no_space_behind_it() {
-        assert_eq!(hanging("T1 ", 3, "", 80), "T1\n");
     }
 }

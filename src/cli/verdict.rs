@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::said::{self, JsonNearMiss};
 use super::session::Session;
-use super::ui::{BAD, FAINT, GOOD, HINT, MIND, NAME, hanging, styled};
 use crate::gate::heard::{Heard, heard};
 use crate::gate::{AskersVerdict, Assessment, Task};
 use crate::ids::{TaskId, TransactionId};
+use crate::layout::{BAD, FAINT, GOOD, HINT, MIND, NAME, hanging, styled};
 use crate::policy::Policy;
 use crate::record::{ApprovalKind, Deployer};
 use crate::rules::{Decision, Outcome, RuleOutcome, TeamCount, Verdict};

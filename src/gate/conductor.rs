@@ -50,9 +50,9 @@ pub struct TrainShown {
     pub task: TaskId,
     /// What it brings.
     pub version: String,
-    /// Whom the task names as its conductor.
+    /// Its conductor, by its task.
     pub conductor: Option<String>,
-    /// Whom it names as backup.
+    /// Those who stand in, by its task.
     pub backup: Vec<String>,
 }
 

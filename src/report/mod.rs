@@ -11,7 +11,10 @@ pub mod figures;
 pub mod html;
 pub mod json;
 pub mod prometheus;
+pub mod run;
+pub mod scope;
 pub mod spool;
+pub mod text;
 
 use std::io;
 

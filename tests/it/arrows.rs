@@ -13,19 +13,19 @@ use crate::sources::{Part, parts, rust_files};
 const ARROWS: &[(&str, &str)] = &[
     (
         "cli",
-        "announce answer audit conduit config crash deploy doctor evidence gate history journal named_file policy \
-         publish record report request rules safe_path sandbox task_argument train",
+        "answer audit conduit config deploy doctor evidence gate history journal layout named_file policy \
+         record report request rules safe_path sandbox task_argument announce",
     ),
     ("fuzzing", "config evidence policy"),
-    ("report", "audit evidence policy record rules"),
+    ("report", "audit config evidence layout policy record rules"),
     ("audit", "conduit crash evidence history policy record rules safe_path"),
     ("history", "conduit evidence policy record rules"),
     ("doctor", "conduit evidence policy rules"),
+    ("gate", "answer conduit config crash deploy evidence journal policy publish record request rules train"),
     ("answer", "conduit evidence policy record remarkup rules"),
     ("request", "evidence policy rules"),
     ("announce", ""),
     ("train", "conduit policy"),
-    ("gate", "conduit config crash deploy evidence journal policy publish record rules"),
     ("publish", "conduit crash journal record"),
     ("rules", "conduit evidence journal policy record"),
     ("deploy", "config record"),
@@ -40,6 +40,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("named_file", "safe_path"),
     ("safe_path", ""),
     ("secrets", ""),
+    ("layout", ""),
     ("text", ""),
     ("ids", ""),
     ("time", ""),

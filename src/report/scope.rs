@@ -1,37 +1,50 @@
 //! What of the history an audit is asked about: a period, a reason.
 //!
-//! Responsible for what of a task belongs to it. Not responsible for how the command line states it ([`super::audit`]).
+//! Responsible for what of a task belongs to it. Not responsible for how it is written.
 
 use jiff::Timestamp;
 
-use super::exit::Failure;
+use super::entry::{DeployEntry, TaskEntry};
 use crate::audit::encoded::EncodedInParts;
 use crate::audit::population::AuditError;
-use crate::report::entry::{DeployEntry, TaskEntry};
 
-/// How a time is written, for whoever wrote it otherwise.
-pub(super) const WHEN: &str =
-    "write a day such as 2026-11-01, or a moment such as 2026-11-01T03:00:00Z or '2026-11-01 03:00 UTC'";
+/// Why nothing can be asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EmptyPeriod {
+    /// The period ends before it begins.
+    #[error("--since is not before --until: nothing can have happened")]
+    Reversed,
+    /// It begins after what is known.
+    #[error("--since is later than the evidence: nothing can have happened")]
+    Ahead,
+}
 
 /// What is asked about.
-pub(super) struct Scope {
-    pub(super) since: Option<Timestamp>,
-    pub(super) until: Option<Timestamp>,
-    pub(super) reason: Option<String>,
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    /// Only what happened from then on.
+    pub since: Option<Timestamp>,
+    /// Only what happened before then.
+    pub until: Option<Timestamp>,
+    /// Only deploys for this category of reason.
+    pub reason: Option<String>,
 }
 
 impl Scope {
     /// Refuses a period in which nothing can have happened: it would look clean. `now` is the time of the evidence.
-    pub(super) fn check(&self, now: Option<Timestamp>) -> Result<(), Failure> {
-        let nothing = |why: &str| Err(Failure::usage(format!("{why}: nothing can have happened"), WHEN));
+    ///
+    /// # Errors
+    /// Where it is one.
+    pub fn check(&self, now: Option<Timestamp>) -> Result<(), EmptyPeriod> {
         match (self.since, self.until) {
-            (Some(since), Some(until)) if since >= until => nothing("--since is not before --until"),
-            (Some(since), _) if now.is_some_and(|now| since > now) => nothing("--since is later than the evidence"),
+            (Some(since), Some(until)) if since >= until => Err(EmptyPeriod::Reversed),
+            (Some(since), _) if now.is_some_and(|now| since > now) => Err(EmptyPeriod::Ahead),
             _ => Ok(()),
         }
     }
 
-    pub(super) fn holds(&self, time: Timestamp) -> bool {
+    /// Whether a moment is in the period.
+    pub fn holds(&self, time: Timestamp) -> bool {
         self.since.is_none_or(|since| time >= since) && self.until.is_none_or(|until| time < until)
     }
 

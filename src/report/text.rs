@@ -1,18 +1,18 @@
 //! What an audit found, for people.
 //!
 //! Responsible for the text, section by section, of which each takes the tasks one after the other. Not responsible for
-//! what is found, what of it is asked about, and the other forms ([`crate::report`]).
+//! what is found, what of it is asked about, and the other forms.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use jiff::SignedDuration;
 
-use super::ui::{BAD, FAINT, GOOD, MIND, NAME, hanging, styled};
+use super::entry::{DeployEntry, TaskEntry};
+use super::figures::Spread;
+use super::{LIMITS, Report};
 use crate::audit::{Finding, Severity};
-use crate::report::entry::{DeployEntry, TaskEntry};
-use crate::report::figures::Spread;
-use crate::report::{LIMITS, Report};
+use crate::layout::{BAD, FAINT, GOOD, MIND, NAME, hanging, styled};
 use crate::text::{columns, inert};
 use crate::time::{rough, utc};
 
@@ -20,7 +20,7 @@ use crate::time::{rough, utc};
 ///
 /// # Errors
 /// Where it cannot be written.
-pub(super) fn write(report: &Report<'_>, width: usize, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(report: &Report<'_>, width: usize, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}", styled(NAME, "Deploys"))?;
     let mut none = true;
     report.tasks.visit(&mut |task| {

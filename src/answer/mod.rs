@@ -18,7 +18,7 @@ use crate::ids::{Phid, TransactionId};
 use crate::policy::{Policy, Team};
 use crate::record::ApprovalKind;
 use crate::remarkup::code;
-use crate::rules::{self, Intent, JudgedTask, Outcome, Verdict, WhyNot};
+use crate::rules::{self, Intent, JudgedTask, Outcome, Texts, Verdict, WhyNot};
 use crate::text::inert;
 
 /// What somebody wants to say.
@@ -30,8 +30,6 @@ pub struct AnswerRequest<'a> {
     pub team: Option<&'a str>,
     /// What they add to it.
     pub note: Option<&'a str>,
-    /// Show the texts of a restricted task.
-    pub show_restricted: bool,
 }
 
 /// What comes of it.
@@ -133,9 +131,14 @@ pub fn missing(verdict: &Verdict) -> impl Iterator<Item = &rules::RuleOutcome> {
 ///
 /// # Errors
 /// Where it is not clear which team is meant, or the answer would not count.
-pub fn plan_answer(read: JudgedTask<'_>, policy: &Policy, wish: &AnswerRequest<'_>) -> Result<AnswerStep, AnswerError> {
+pub fn plan_answer(
+    read: JudgedTask<'_>,
+    policy: &Policy,
+    texts: Texts,
+    wish: &AnswerRequest<'_>,
+) -> Result<AnswerStep, AnswerError> {
     let named = wish.team.map(|written| named(written, policy)).transpose()?;
-    let desk = AnswerPlanner::new(read, policy, wish);
+    let desk = AnswerPlanner::new(read, policy, texts, wish);
     desk.is_a_person()?;
     desk.is_an_emergency()?;
     let team = match named {
@@ -165,17 +168,16 @@ struct AnswerPlanner<'a> {
     evidence: &'a Evidence,
     policy: &'a Policy,
     wish: &'a AnswerRequest<'a>,
-    intent: Intent,
+    texts: Texts,
     verdict: &'a Verdict,
     /// The owner's words that stand: the team, what, and where.
     words: Vec<(String, AnswerKind, TransactionId)>,
 }
 
 impl<'a> AnswerPlanner<'a> {
-    fn new(read: JudgedTask<'a>, policy: &'a Policy, wish: &'a AnswerRequest<'a>) -> Self {
-        let intent = Intent { show_restricted: wish.show_restricted, ..Intent::default() };
+    fn new(read: JudgedTask<'a>, policy: &'a Policy, texts: Texts, wish: &'a AnswerRequest<'a>) -> Self {
         let JudgedTask { evidence, verdict, .. } = read;
-        Self { evidence, policy, wish, intent, verdict, words: own_words(read, policy) }
+        Self { evidence, policy, wish, texts, verdict, words: own_words(read, policy) }
     }
 
     fn owner(&self) -> String {
@@ -346,7 +348,7 @@ impl<'a> AnswerPlanner<'a> {
     }
 
     fn judge(&self, evidence: &Evidence) -> (TaskState, Verdict) {
-        rules::judge(evidence, self.policy, &self.intent, None)
+        rules::judge(evidence, self.policy, &Intent::default(), None, self.texts)
     }
 
     fn would_count(&self, team: &Team) -> Result<(), AnswerError> {

@@ -9,7 +9,7 @@ use crate::policy::testing::built_in;
 use AnswerKind::{Approve, Reject, Withdraw};
 
 fn wish(kind: AnswerKind, team: Option<&str>) -> AnswerRequest<'_> {
-    AnswerRequest { kind, team, note: None, show_restricted: false }
+    AnswerRequest { kind, team, note: None }
 }
 
 fn ask(
@@ -19,8 +19,8 @@ fn ask(
     team: Option<&str>,
 ) -> Result<AnswerStep, AnswerError> {
     let evidence = &history.as_read_by(who, None);
-    let (state, verdict) = &rules::judge(evidence, &history.policy, &Intent::default(), None);
-    plan_answer(JudgedTask { evidence, state, verdict }, &history.policy, &wish(kind, team))
+    let (state, verdict) = &rules::judge(evidence, &history.policy, &Intent::default(), None, Texts::Hidden);
+    plan_answer(JudgedTask { evidence, state, verdict }, &history.policy, Texts::Hidden, &wish(kind, team))
 }
 
 fn posts(team: &str, text: &str) -> Result<AnswerStep, AnswerError> {

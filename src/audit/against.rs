@@ -62,7 +62,7 @@ fn is_quiet(timeline: &Timeline, Cuts { start, against }: Cuts) -> bool {
 
 /// The state of the start with each no, withdrawal and removal that stands at a later moment.
 fn with_what_came(evidence: &Evidence, policy: &Policy, start: &TaskState, until: AsOf) -> TaskState {
-    let later = TaskState::derive(evidence, policy, Some(until));
+    let later = super::task_state(evidence, policy, Some(until));
     let mut task_state = start.clone();
     let words = standing_words(evidence, policy, &later);
     let stands = |answer: &Answer| {

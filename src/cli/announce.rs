@@ -67,7 +67,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     if unread && refusal.kind != RefusalKind::Incomplete {
         return Err(refusal.into());
     }
-    let read = VerdictSubject::of(&assessment, &session, false);
+    let read = VerdictSubject::of(&assessment, &session);
     let call = Call::new(task, &read, contact, &session.settings.contact);
     call.warn(ui);
     match ui.is_json() {

@@ -46,16 +46,14 @@ pub(super) async fn run(kind: AnswerKind, args: &Args, globals: &Globals, ui: &m
             "look at the task first, then add --yes",
         ));
     }
-    let mut session = Session::open(globals).await?;
+    let mut session = Session::open(globals).await?.showing(args.show_restricted);
     let task = session.task(&args.task, ui)?;
     let team = args.team.as_deref().map(|team| answer::named(team, &session.settings.policy)).transpose();
     let team = team.map_err(Refusal::from)?.map(|team| team.key.clone());
     if let Some(name) = session.answer_for(team.as_deref())? {
         ui.note(&format!("in the sandbox you answer as {name}"));
     }
-    let Args { team, note, show_restricted, .. } = args;
-    let request =
-        AnswerRequest { kind, team: team.as_deref(), note: note.as_deref(), show_restricted: *show_restricted };
+    let request = AnswerRequest { kind, team: team.as_deref(), note: args.note.as_deref() };
     let question = session.plain_question(task, None, Purpose::Read)?;
     let flow = AnswerFlow { context: session.context(), question, request, asks: !args.yes };
     let mut screen = AnswerScreen { kind, args, session: &session, ui };
@@ -79,7 +77,7 @@ impl AnswerScreen<'_> {
     fn shown(&self, read: &Assessment) -> Result<Shown, Refusal> {
         let judged = read.judged().ok_or_else(|| read.refusal())?;
         let url = read.number.url(self.session.base());
-        Ok(Shown::of(judged, &self.session.settings.policy, url, self.args.show_restricted))
+        Ok(Shown::of(judged, &self.session.settings.policy, url, self.session.texts))
     }
 
     fn report(&mut self, answered: &Answered) -> Result<(), Failure> {

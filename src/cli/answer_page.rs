@@ -13,7 +13,7 @@ use crate::gate::answer::{AnswerEnd, Answered};
 use crate::ids::{TaskId, TransactionId};
 use crate::layout::{BAD, FAINT, GOOD, HINT, MIND, NAME, hanging, styled};
 use crate::policy::{Action, Policy};
-use crate::rules::{JudgedTask, Outcome, RuleOutcome, TeamCount, Verdict};
+use crate::rules::{JudgedTask, Outcome, RuleOutcome, TeamCount, Texts, Verdict};
 use crate::text::{columns, inert, shorten};
 
 /// The schema of `approve --format json` and its kin.
@@ -47,10 +47,10 @@ pub(super) struct Shown {
 
 impl Shown {
     /// What is to be shown of a task.
-    pub(super) fn of(read: JudgedTask<'_>, policy: &Policy, url: String, show_restricted: bool) -> Self {
+    pub(super) fn of(read: JudgedTask<'_>, policy: &Policy, url: String, texts: Texts) -> Self {
         let JudgedTask { evidence, state: task_state, verdict } = read;
         let restricted = evidence.is_restricted(&policy.open_spaces);
-        let hide = restricted && !show_restricted;
+        let hide = !texts.are_shown(evidence, policy);
         let stated = |statement: &Option<Statement>| {
             let value = statement.as_ref().map(|stated| stated.value.trim_start_matches('@'));
             value.map(|value| if hide { HIDDEN.to_owned() } else { inert(value) })

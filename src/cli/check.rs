@@ -46,13 +46,13 @@ const LOOK_UP: Duration = Duration::from_secs(2);
 /// # Errors
 /// Where the command line, the configuration or the credentials are wrong.
 pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
-    let session = Session::open(globals).await?;
+    let session = Session::open(globals).await?.showing(args.subject.show_restricted);
     let task = session.task(&args.subject.task, ui)?;
     let question = session.question(task, &args.subject, Purpose::Read)?;
     let intent = args.subject.intent();
     session.tell_undelivered(ui);
     let assessment = session.assessor().wait_for_decision(&question, &intent, args.waiting.wait, ui).await;
-    let subject = VerdictSubject::of(&assessment, &session, intent.show_restricted);
+    let subject = VerdictSubject::of(&assessment, &session);
     show(&assessment, task, &subject, &session, ui).await;
     Ok(Exit::from(&assessment))
 }

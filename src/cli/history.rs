@@ -45,7 +45,7 @@ pub(super) struct Args {
 /// Where the command line, the configuration or the credentials are wrong, where the task is not visible or could not
 /// be read whole.
 pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
-    let session = Session::open(globals).await?;
+    let session = Session::open(globals).await?.showing(args.show_restricted);
     let task = session.task(&args.task, ui)?;
     session.tell_undelivered(ui);
     let evidence = read(task, args.deployer.as_deref(), &session).await?;
@@ -55,7 +55,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         ui.warn(&format!("the server knows no account {}", inert(&unknown.name)));
     }
     let policy = &session.settings.policy;
-    let told = history::tell(&evidence, policy, args.show_restricted);
+    let told = history::tell(&evidence, policy, session.texts);
     let page = ShownHistory {
         task,
         url: task.url(session.base()),
@@ -228,10 +228,11 @@ fn line(entry: &Entry, name: &str, names: usize, kinds: usize, width: usize) -> 
 mod tests {
     use super::*;
     use crate::evidence::testing::History as Made;
+    use crate::rules::Texts;
 
     fn page(made: &Made, width: usize) -> String {
         let evidence = made.as_read_by("phabgate", None);
-        let told = history::tell(&evidence, &made.policy, false);
+        let told = history::tell(&evidence, &made.policy, Texts::Hidden);
         let shown = ShownHistory {
             task: evidence.task.id,
             url: "https://phab.example/T1".into(),

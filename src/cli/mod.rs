@@ -180,7 +180,6 @@ impl TaskSubject {
             change: self.change.clone(),
             why_not_rollback: self.why_not_rollback.clone(),
             deploy: None,
-            show_restricted: self.show_restricted,
         }
     }
 }

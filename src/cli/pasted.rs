@@ -10,7 +10,7 @@ use crate::evidence::testing::History;
 use crate::gate::Task;
 use crate::ids::TaskId;
 use crate::record::render::{render, tests::example};
-use crate::rules::{self, Intent, JudgedTask};
+use crate::rules::{self, Intent, JudgedTask, Texts};
 
 /// All that the gate says, as it says it.
 fn messages() -> Vec<String> {
@@ -18,7 +18,7 @@ fn messages() -> Vec<String> {
     let url = || "http://phab.example/T1".to_owned();
     let mut all = vec![render(&example()).unwrap().to_string()];
     for (at, (_, evidence, policy, intent)) in verdict::tests::cases().into_iter().enumerate() {
-        let (read, verdict) = Task::judged(evidence.clone(), &policy, &intent, None);
+        let (read, verdict) = Task::judged(evidence.clone(), &policy, &intent, None, Texts::Hidden);
         for rule in verdict.rules.iter().filter(|rule| rule.outcome != rules::Outcome::Pass) {
             all.push(verdict::rules(std::slice::from_ref(rule), 40));
             all.push(format!("{} {}", rule.message, rule.hint.clone().unwrap_or_default()));
@@ -27,10 +27,10 @@ fn messages() -> Vec<String> {
         if at > 0 {
             continue;
         }
-        let subject = VerdictSubject::of_task(&read, &policy, url(), false);
+        let subject = VerdictSubject::of_task(&read, &policy, url(), Texts::Hidden);
         all.push(verdict::text(task, &subject, &verdict, 80));
         let judged = JudgedTask { evidence: &evidence, state: &read.state, verdict: &verdict };
-        let shown = Shown::of(judged, &policy, url(), false);
+        let shown = Shown::of(judged, &policy, url(), Texts::Hidden);
         for comment in ["Emergency-Approve: sre", "`fine`\n\nEmergency-Approve: sre", "Emergency-Withdraw: sre"] {
             all.push(shown.before(comment, 40));
         }

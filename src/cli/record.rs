@@ -92,7 +92,7 @@ struct Json<'a> {
 /// Where the command line, the configuration or the credentials are wrong, the task cannot be seen, nobody said that it may
 /// be posted, or the journal cannot be written.
 pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
-    let session = Session::open(globals).await?;
+    let session = Session::open(globals).await?.showing(args.subject.show_restricted);
     session.caller_may_deploy(args.subject.deployer.as_deref())?;
     let task = session.task(&args.subject.task, ui)?;
     let question = session.question(task, &args.subject, Purpose::Deploy)?;

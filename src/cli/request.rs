@@ -62,17 +62,16 @@ pub(super) struct Args {
 /// clear whether it was changed.
 pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
     let given = super::announce::nick(args.conductor.as_deref())?;
-    let session = Session::open(globals).await?;
+    let session = Session::open(globals).await?.showing(args.show_restricted);
     session.caller_may_deploy(args.deployer.as_deref())?;
     let task = session.task(&args.task, ui)?;
     let mut wanted = wanted(args, &session.settings.policy)?;
     let question = question(task, args, &session)?;
     session.tell_undelivered(ui);
     let conductor = NamedConductor { given, configured: session.settings.contact.conductor.as_deref() };
-    let (context, show_restricted) = (session.context(), args.show_restricted);
-    let flow = RequestFlow { context, question, show_restricted, asks: !args.yes, conductor };
+    let flow = RequestFlow { context: session.context(), question, asks: !args.yes, conductor };
     let RequestEnd { task: after, plan, contact, refusal } = flow.run(&mut wanted, ui).await?;
-    let subject = VerdictSubject::of(&after, &session, show_restricted);
+    let subject = VerdictSubject::of(&after, &session);
     let call = Call::new(task, &subject, contact, &session.settings.contact);
     let requested = Requested {
         task,
@@ -82,7 +81,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         call: &call,
         policy: &session.settings.policy,
     };
-    requested.show(show_restricted, ui);
+    requested.show(session.texts, ui);
     call.warn(ui);
     if after.state().is_some_and(|state| state.is_drill() && !wanted.drill) {
         ui.warn(&format!(

@@ -13,7 +13,7 @@ use crate::ids::TaskId;
 use crate::layout::{GOOD, HINT, MIND, NAME, hanging, styled};
 use crate::policy::Policy;
 use crate::request::RequestPlan;
-use crate::rules::{Decision, Outcome, RuleOutcome, Verdict};
+use crate::rules::{Decision, Outcome, RuleOutcome, Texts, Verdict};
 use crate::text::inert;
 
 /// The schema of `request --format json`.
@@ -75,8 +75,8 @@ struct JsonTeam<'a> {
 
 impl Requested<'_> {
     /// Shows it in the form asked for.
-    pub(super) fn show(&self, show_restricted: bool, ui: &mut Ui) {
-        let hidden = self.subject.restricted != Some(false) && !show_restricted;
+    pub(super) fn show(&self, texts: Texts, ui: &mut Ui) {
+        let hidden = self.subject.restricted != Some(false) && texts == Texts::Hidden;
         match ui.is_json() {
             true => ui.json(&self.json(hidden)),
             false => ui.data(&self.text(hidden, ui.invocation(), ui.width())),

@@ -135,7 +135,7 @@ async fn attempt(
         result.path = None;
         Failure::usage(why, "give --result a file that can be written")
     })?;
-    let session = Session::open(globals).await?;
+    let session = Session::open(globals).await?.showing(args.subject.show_restricted);
     session.caller_may_deploy(args.subject.deployer.as_deref())?;
     let task = session.task(&args.subject.task, ui)?;
     result.ran.task = Some(task);
@@ -158,7 +158,7 @@ async fn attempt(
             return Err(Stop::Said(why));
         }
     };
-    let shown = VerdictSubject::of(&read, &session, intent.show_restricted);
+    let shown = VerdictSubject::of(&read, &session);
     result.ran.verdict = Some(read.verdict.decision.word());
     let Decision::Allowed(clearance) = &read.verdict.decision else {
         let word = read.verdict.decision.word();
@@ -202,7 +202,7 @@ async fn attempt(
     intent.deploy = Some(record.deploy);
     result.ran.deploy = Some(record.deploy);
     let is_open = shown.restricted == Some(false);
-    let mut screen = Screen { session: &session, show_restricted: intent.show_restricted, ui };
+    let mut screen = Screen { session: &session, ui };
     let context = session.context();
     let progress = &mut screen;
     let mut deploy = RunDeploy { context, journal, owner, marks, question, intent, record, clock, is_open, progress };
@@ -267,7 +267,6 @@ fn dry_run(record: &Record, clock: ServerClock, ui: &mut Ui) -> Result<(), Failu
 /// What a deploy says, on the terminal.
 struct Screen<'a> {
     session: &'a Session,
-    show_restricted: bool,
     ui: &'a mut Ui,
 }
 
@@ -292,7 +291,7 @@ impl RunProgress for Screen<'_> {
 
     fn stopped(&mut self, assessment: &Assessment) {
         let task = assessment.number;
-        let shown = VerdictSubject::of(assessment, self.session, self.show_restricted);
+        let shown = VerdictSubject::of(assessment, self.session);
         self.ui.words(&verdict::text(task, &shown, &assessment.verdict, self.ui.width()));
     }
 

@@ -18,6 +18,7 @@ use crate::evidence::{Purpose, Question, bare};
 use crate::gate::{Assessor, Clock, Context, Invocation};
 use crate::ids::TaskId;
 use crate::journal::Journal;
+use crate::rules::Texts;
 use crate::task_argument;
 use crate::text::shorten;
 
@@ -32,6 +33,8 @@ pub(super) struct Session {
     deployers: Vec<String>,
     /// How the gate was called.
     invocation: Invocation,
+    /// Whether texts of a restricted task are shown.
+    pub(super) texts: Texts,
     /// The account that the configuration maps the calling user to.
     pub(super) calling_account: Option<String>,
     /// The sandbox, while it is used in this process.
@@ -113,6 +116,7 @@ impl Session {
                 caller,
                 deployers,
                 invocation,
+                texts: Texts::Hidden,
                 calling_account,
                 sandbox: Some(sandbox),
             });
@@ -128,7 +132,13 @@ impl Session {
             Ok(true) => client.remembering(refusals_file::recall(&settings.state, &server)),
             _ => client,
         };
-        Ok(Self { settings, client, server, caller, deployers, invocation, calling_account, sandbox: None })
+        let texts = Texts::Hidden;
+        Ok(Self { settings, client, server, caller, deployers, invocation, texts, calling_account, sandbox: None })
+    }
+
+    /// The same, where the texts of a restricted task are shown if that was asked for.
+    pub(super) fn showing(self, show_restricted: bool) -> Self {
+        Self { texts: if show_restricted { Texts::Shown } else { Texts::Hidden }, ..self }
     }
 
     /// In the sandbox, makes a person of this team the one who asks, and names them; elsewhere everybody has a token of
@@ -160,6 +170,7 @@ impl Session {
             deployers: &self.deployers,
             clock: if self.is_sandbox() { Clock::Sandbox } else { Clock::Compared },
             invocation: self.invocation,
+            texts: self.texts,
         }
     }
 

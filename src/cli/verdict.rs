@@ -13,7 +13,7 @@ use crate::ids::{TaskId, TransactionId};
 use crate::layout::{BAD, FAINT, GOOD, HINT, MIND, NAME, hanging, styled};
 use crate::policy::Policy;
 use crate::record::{ApprovalKind, Deployer};
-use crate::rules::{Decision, Outcome, RuleOutcome, TeamCount, Verdict};
+use crate::rules::{Decision, Outcome, RuleOutcome, TeamCount, Texts, Verdict};
 use crate::text::inert;
 use crate::time::utc;
 
@@ -47,19 +47,19 @@ pub(super) struct VerdictSubject {
 
 impl VerdictSubject {
     /// What is known of a task that was read, or was not; texts of a restricted task only where they may be shown.
-    pub(super) fn of(assessment: &Assessment, session: &Session, show_restricted: bool) -> Self {
+    pub(super) fn of(assessment: &Assessment, session: &Session) -> Self {
         let url = assessment.number.url(session.base());
         match assessment.task() {
-            Some(task) => Self::of_task(task, &session.settings.policy, url, show_restricted),
+            Some(task) => Self::of_task(task, &session.settings.policy, url, session.texts),
             None => Self { url, now: assessment.now(), ..Self::default() },
         }
     }
 
     /// The same of a task that was read.
-    pub(super) fn of_task(task: &Task, policy: &Policy, url: String, show_restricted: bool) -> Self {
+    pub(super) fn of_task(task: &Task, policy: &Policy, url: String, texts: Texts) -> Self {
         let Task { evidence, state, .. } = task;
         let restricted = evidence.is_restricted(&policy.open_spaces);
-        let show = !restricted || show_restricted;
+        let show = texts.are_shown(evidence, policy);
         let category = state.written.as_ref().and_then(|written| written.category.clone());
         let explanation = state.written.as_ref().filter(|_| show).map(|written| written.explanation.clone());
         Self {
@@ -430,8 +430,8 @@ pub(super) mod tests {
             history.task.view = view.into();
             history.policy.open_spaces = open.iter().map(|space| (*space).to_owned()).collect();
             let policy = &history.policy;
-            let (task, _) = Task::judged(history.evidence(), policy, &Intent::default(), None);
-            let subject = VerdictSubject::of_task(&task, policy, "https://phab.example/T1".into(), false);
+            let (task, _) = Task::judged(history.evidence(), policy, &Intent::default(), None, Texts::Hidden);
+            let subject = VerdictSubject::of_task(&task, policy, "https://phab.example/T1".into(), Texts::Hidden);
             let shown = header(TaskId::new(1).unwrap(), &subject, 200);
             anstream::adapter::strip_str(&shown).to_string()
         };

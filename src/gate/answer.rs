@@ -132,14 +132,13 @@ impl AnswerFlow<'_> {
     /// Reads the task, which has to be there.
     async fn read(&self, deadline: Instant) -> Result<Assessment, Refusal> {
         let left = deadline.saturating_duration_since(Instant::now());
-        let intent = Intent { show_restricted: self.request.show_restricted, ..Intent::default() };
-        let read = Assessor::new(self.context).within(left).assess(&self.question, &intent).await;
+        let read = Assessor::new(self.context).within(left).assess(&self.question, &Intent::default()).await;
         if read.task().is_none() { Err(read.refusal()) } else { Ok(read) }
     }
 
     fn plan(&self, read: &Assessment) -> Result<AnswerStep, Refusal> {
         let judged = read.judged().ok_or_else(|| read.refusal())?;
-        Ok(answer::plan_answer(judged, self.context.policy, &self.request)?)
+        Ok(answer::plan_answer(judged, self.context.policy, self.context.texts, &self.request)?)
     }
 
     /// Where people find the task.
@@ -225,8 +224,7 @@ impl AnswerFlow<'_> {
     }
 
     fn hides(&self, read: &Assessment) -> bool {
-        let restricted = read.evidence().is_none_or(|read| read.is_restricted(&self.context.policy.open_spaces));
-        restricted && !self.request.show_restricted
+        read.evidence().is_none_or(|read| !self.context.texts.are_shown(read, self.context.policy))
     }
 
     /// Reads the task again: the answer is there, and this is what it changed. An approval of something else than was

@@ -15,7 +15,7 @@ use crate::ids::TaskId;
 use crate::journal::{Journal, JournalError, LocalDeploy, ServerMarks};
 use crate::policy::Policy;
 use crate::record::{Deployer, DeployerSource};
-use crate::rules::{self, Decision, Intent, JudgedTask, Verdict};
+use crate::rules::{self, Decision, Intent, JudgedTask, Texts, Verdict};
 use crate::time::ServerClock;
 
 /// What it takes to read a task and judge it.
@@ -68,8 +68,14 @@ pub struct AskersVerdict {
 
 impl Task {
     /// A task as it was at a moment, or is now, and the verdict on it.
-    pub fn judged(evidence: Evidence, policy: &Policy, intent: &Intent, as_of: Option<AsOf>) -> (Self, Verdict) {
-        let (state, verdict) = rules::judge(&evidence, policy, intent, as_of);
+    pub fn judged(
+        evidence: Evidence,
+        policy: &Policy,
+        intent: &Intent,
+        as_of: Option<AsOf>,
+        texts: Texts,
+    ) -> (Self, Verdict) {
+        let (state, verdict) = rules::judge(&evidence, policy, intent, as_of, texts);
         (Self { evidence, state, as_of }, verdict)
     }
 
@@ -164,7 +170,7 @@ impl Assessment {
 
 /// Judges what was read; the hints name commands as the caller types them.
 fn judged(evidence: Evidence, context: &Context<'_>, intent: &Intent, as_of: Option<AsOf>) -> (Task, Verdict) {
-    let (task, verdict) = Task::judged(evidence, context.policy, intent, as_of);
+    let (task, verdict) = Task::judged(evidence, context.policy, intent, as_of, context.texts);
     (task, typed_as(verdict, context))
 }
 
@@ -223,7 +229,7 @@ impl<'a> Assessor<'a> {
         evidence.local_deploys = local_deploys(context, &evidence);
         let asker = evidence.if_asker_deploys().map(|other| {
             let user = other.candidates.first().map(|asker| asker.name.clone()).unwrap_or_default();
-            AskersVerdict { user, verdict: rules::evaluate(&other, context.policy, intent, None) }
+            AskersVerdict { user, verdict: rules::judge(&other, context.policy, intent, None, context.texts).1 }
         });
         let (task, verdict) = judged(evidence, context, intent, None);
         Assessment { number: task.evidence.task.id, verdict, asker, seen: Seen::Task(Box::new(task)), skew }

@@ -39,6 +39,7 @@ use url::Url;
 use crate::conduit::Client;
 use crate::config::{Caller, RecordSettings};
 use crate::policy::Policy;
+use crate::rules::Texts;
 
 /// What every use case works with.
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +66,8 @@ pub struct Context<'a> {
     pub clock: Clock,
     /// How the caller types commands of the gate.
     pub invocation: Invocation,
+    /// Whether who asks is shown texts of a restricted task.
+    pub texts: Texts,
 }
 
 impl Context<'_> {

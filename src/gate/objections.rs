@@ -29,12 +29,12 @@ pub async fn look(
     let read = Assessor::new(*context).within(LIMIT).assess(question, intent).await;
     match read.error() {
         Some(error) => Err(error.to_string()),
-        None => Ok(since(&read, record, intent, context)),
+        None => Ok(since(&read, record, context)),
     }
 }
 
 /// What speaks against the deploy now, and did not when the record was made.
-fn since(read: &Assessment, record: &Record, intent: &Intent, context: &Context<'_>) -> Vec<String> {
+fn since(read: &Assessment, record: &Record, context: &Context<'_>) -> Vec<String> {
     if read.task().is_none() {
         return vec!["the task is not shown to this account any more".to_owned()];
     }
@@ -59,16 +59,16 @@ fn since(read: &Assessment, record: &Record, intent: &Intent, context: &Context<
             None => said.push(format!("the approval of {user} for {} is gone", recorded.team)),
         }
     }
-    said.extend(words_since(read, record, intent, context));
+    said.extend(words_since(read, record, context));
     said
 }
 
 /// What members said in words of their own after `started` was on the task: it may be a no. Nothing where it is not there.
-fn words_since(read: &Assessment, record: &Record, intent: &Intent, context: &Context<'_>) -> Vec<String> {
+fn words_since(read: &Assessment, record: &Record, context: &Context<'_>) -> Vec<String> {
     let Some(evidence) = read.evidence() else { return Vec::new() };
     let history = evidence.timeline.transactions();
     let Some(started) = find(record.deploy, Event::Started, record.task, history) else { return Vec::new() };
     let policy = context.policy;
-    let heard = heard(evidence, policy, !evidence.is_restricted(&policy.open_spaces) || intent.show_restricted);
+    let heard = heard(evidence, policy, context.texts.are_shown(evidence, policy));
     heard.iter().filter(|heard| heard.transaction > started.transaction).map(Heard::line).collect()
 }

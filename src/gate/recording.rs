@@ -11,7 +11,7 @@ use crate::journal;
 use crate::policy::{BelievedRecords, Role};
 use crate::record::render::{Rendered, render};
 use crate::record::{self, Deployer, DeployerSource, Event, Record, RecordedApproval, RecordedReason};
-use crate::rules::Intent;
+use crate::rules::{Intent, Texts};
 
 /// The record of a deploy as far as it is known before anything happened. Of a restricted task it holds no text that
 /// others wrote: the journal keeps it for good.
@@ -24,7 +24,7 @@ pub fn template(read: &Assessment, question: &Question, intent: &Intent, context
     let explanation = task_state.and_then(|task_state| task_state.written.as_ref()).filter(|_| !restricted);
     let explanation = explanation.map(|written| written.explanation.clone()).filter(|words| !words.is_empty());
     let stated_deployer = task_state.and_then(|task_state| task_state.deployer.as_ref()).filter(|_| !restricted);
-    let behind = behind(read, question, stated_deployer, !restricted || intent.show_restricted);
+    let behind = behind(read, question, stated_deployer, !restricted || context.texts == Texts::Shown);
     let project = |team: &str| Some(read.evidence()?.teams.get(team)?.phid.clone());
     let approvals =
         read.verdict.approvals.iter().filter(|approval| approval.counts()).map(|approval| RecordedApproval {

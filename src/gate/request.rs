@@ -44,8 +44,6 @@ pub struct RequestFlow<'a> {
     pub context: Context<'a>,
     /// Which task.
     pub question: Question,
-    /// Show the texts of a restricted task.
-    pub show_restricted: bool,
     /// Whether somebody is asked before what is stated already is changed.
     pub asks: bool,
     /// Who is called, where somebody named them.
@@ -91,16 +89,12 @@ impl RequestFlow<'_> {
     }
 
     async fn read(&self) -> Assessment {
-        Assessor::new(self.context).assess(&self.question, &self.intent()).await
-    }
-
-    fn intent(&self) -> Intent {
-        Intent { show_restricted: self.show_restricted, ..Intent::default() }
+        Assessor::new(self.context).assess(&self.question, &Intent::default()).await
     }
 
     /// Whether the texts of the task may not be shown.
     fn hides(&self, evidence: &Evidence) -> bool {
-        evidence.is_restricted(&self.context.policy.open_spaces) && !self.show_restricted
+        !self.context.texts.are_shown(evidence, self.context.policy)
     }
 
     /// Reads the task and plans the edit until nobody has to be asked about it any more.

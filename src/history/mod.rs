@@ -22,7 +22,7 @@ use crate::evidence::{Candidate, Evidence, TaskState};
 use crate::ids::{DeployId, Phid, Project, TransactionId, User};
 use crate::policy::{Policy, PolicyDigest};
 use crate::record::parse::Parsed;
-use crate::rules::{self, Intent, StandingWord, Verdict};
+use crate::rules::{self, Intent, StandingWord, Texts, Verdict};
 
 /// What an entry tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -163,13 +163,13 @@ pub struct TaskHistory {
     pub hidden: bool,
 }
 
-/// Tells the story of a task. Texts of a restricted task are left out unless `show_restricted`.
+/// Tells the story of a task.
 ///
 /// What counts is what `check` says of the same evidence.
-pub fn tell(evidence: &Evidence, policy: &Policy, show_restricted: bool) -> TaskHistory {
-    let intent = Intent { show_restricted, ..Intent::default() };
+pub fn tell(evidence: &Evidence, policy: &Policy, texts: Texts) -> TaskHistory {
+    let intent = Intent::default();
     let hindsight = in_hindsight(evidence.clone(), policy);
-    let task_state = TaskState::derive(&hindsight, policy, None);
+    let (task_state, _) = rules::judge(&hindsight, policy, &intent, None, texts);
     let records = evidence.records(policy, None);
     let ByDeploy { deploys, foreign } = by_deploy(records.clone());
     let contradictions = deploys.iter().flat_map(DeployRecords::contradictions);
@@ -180,11 +180,11 @@ pub fn tell(evidence: &Evidence, policy: &Policy, show_restricted: bool) -> Task
         digest: policy.digest(),
         contradicting: contradicting.collect(),
         foreign: foreign.iter().map(|standing| standing.moment.transaction).collect(),
-        verdict: rules::evaluate(evidence, policy, &intent, None),
+        verdict: rules::judge(evidence, policy, &intent, None, texts).1,
         words: rules::standing_words(evidence, policy, &task_state),
         task_state: &task_state,
         records: &records,
-        hide: evidence.is_restricted(&policy.open_spaces) && !show_restricted,
+        hide: !texts.are_shown(evidence, policy),
     };
     let mut entries = teller.task();
     entries.extend(teller.statements());

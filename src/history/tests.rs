@@ -7,7 +7,7 @@ use crate::record::render::tests::example;
 use crate::record::{Deployer, DeployerSource, Event, Outcome, Record, RecordedApproval};
 
 fn told(made: &Made) -> TaskHistory {
-    tell(&made.as_read_by("phabgate", None), &made.policy, false)
+    tell(&made.as_read_by("phabgate", None), &made.policy, Texts::Hidden)
 }
 
 /// The story as lines: kind, author, words.
@@ -224,7 +224,7 @@ fn each_answer_is_told_with_whether_it_counts() {
 /// Whether each approval counts, by the story that a reader is told and by the verdict that they are given.
 fn counting(made: &Made, reader: &'static str, deployer: Option<&str>) -> (Vec<bool>, Vec<bool>) {
     let evidence = made.as_read_by(reader, deployer);
-    let history = tell(&evidence, &made.policy, false);
+    let history = tell(&evidence, &made.policy, Texts::Hidden);
     let told = history.entries.iter().filter(|entry| entry.kind == EntryKind::Approve);
     let verdict = rules::evaluate(&evidence, &made.policy, &Intent::default(), None);
     (
@@ -379,13 +379,13 @@ fn a_restricted_task_keeps_its_texts_to_itself() {
     made.comment("outsider", 12, "```lang=json, name=phabgate/record/1\n{\"SECRET\": 1}\n```");
     made.comment("outsider", 13, "```lang=json, name=phabgate/record/SECRET\n```");
     let evidence = made.as_read_by("phabgate", None);
-    let hidden = tell(&evidence, &made.policy, false);
+    let hidden = tell(&evidence, &made.policy, Texts::Hidden);
     assert!(hidden.hidden);
     for entry in &hidden.entries {
         let whole = format!("{} {}", entry.words, serde_json::to_string(&entry.detail).unwrap());
         assert!(!whole.contains("SECRET"), "{whole}");
     }
-    let shown = tell(&evidence, &made.policy, true);
+    let shown = tell(&evidence, &made.policy, Texts::Shown);
     let secrets = lines(&shown).iter().filter(|line| line.contains("SECRET")).count();
     assert_eq!(shown.entries.len(), hidden.entries.len());
     assert!(secrets >= 14, "{:#?}", lines(&shown));

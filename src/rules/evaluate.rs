@@ -25,8 +25,23 @@ pub struct Intent {
     pub why_not_rollback: Option<String>,
     /// The deploy that is being decided, where it has an id: its own records do not count against it.
     pub deploy: Option<DeployId>,
-    /// Show the texts of a restricted task.
-    pub show_restricted: bool,
+}
+
+/// Whether texts of a restricted task stand in what is said of it. They decide nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Texts {
+    /// They are left out.
+    #[default]
+    Hidden,
+    /// Who asks asked to see them.
+    Shown,
+}
+
+impl Texts {
+    /// Whether they stand in what is said of this task.
+    pub fn are_shown(self, evidence: &Evidence, policy: &Policy) -> bool {
+        self == Self::Shown || !evidence.is_restricted(&policy.open_spaces)
+    }
 }
 
 /// What rules judge by.
@@ -93,15 +108,21 @@ pub struct JudgedTask<'a> {
 }
 
 /// What a task states at a moment, or now, and the verdict on a deploy of it then.
-pub fn judge(evidence: &Evidence, policy: &Policy, intent: &Intent, as_of: Option<AsOf>) -> (TaskState, Verdict) {
+pub fn judge(
+    evidence: &Evidence,
+    policy: &Policy,
+    intent: &Intent,
+    as_of: Option<AsOf>,
+    texts: Texts,
+) -> (TaskState, Verdict) {
     let state = TaskState::derive(evidence, policy, as_of);
-    let verdict = evaluate_with_state(evidence, policy, intent, as_of, &state);
+    let verdict = judge_by(evidence, policy, intent, as_of, &state, texts, super::judge_all);
     (state, verdict)
 }
 
-/// The verdict alone.
+/// The verdict alone, without texts of a restricted task.
 pub fn evaluate(evidence: &Evidence, policy: &Policy, intent: &Intent, as_of: Option<AsOf>) -> Verdict {
-    judge(evidence, policy, intent, as_of).1
+    judge(evidence, policy, intent, as_of, Texts::Hidden).1
 }
 
 /// The same, by the state of that moment, for whoever has read it already.
@@ -112,7 +133,7 @@ pub fn evaluate_with_state(
     as_of: Option<AsOf>,
     task_state: &TaskState,
 ) -> Verdict {
-    judge_by(evidence, policy, intent, as_of, task_state, super::judge_all)
+    judge_by(evidence, policy, intent, as_of, task_state, Texts::Hidden, super::judge_all)
 }
 
 /// Judges a deploy as it was at a moment, whatever other deploys of the task were under way then.
@@ -123,7 +144,7 @@ pub(super) fn evaluate_alone(
     as_of: AsOf,
     task_state: &TaskState,
 ) -> Verdict {
-    judge_by(evidence, policy, intent, Some(as_of), task_state, super::judge_alone)
+    judge_by(evidence, policy, intent, Some(as_of), task_state, Texts::Hidden, super::judge_alone)
 }
 
 fn judge_by(
@@ -132,9 +153,10 @@ fn judge_by(
     intent: &Intent,
     as_of: Option<AsOf>,
     task_state: &TaskState,
+    texts: Texts,
     rules: fn(&EvaluationContext<'_>) -> Vec<RuleOutcome>,
 ) -> Verdict {
-    let hide = evidence.is_restricted(&policy.open_spaces) && !intent.show_restricted;
+    let hide = !texts.are_shown(evidence, policy);
     // Then was then: what was fresh at that moment has not grown old since.
     let now = as_of.map_or(evidence.now, |as_of| as_of.time);
     let bench = ApprovalEvaluator { evidence, policy, task_state, as_of, now, hide };

@@ -35,14 +35,14 @@ fn histories() -> Vec<History> {
     vec![marked(), unknown_reason, no_deployer]
 }
 
-fn intents(show_restricted: bool) -> [Intent; 2] {
-    let silent = Intent { show_restricted, ..Intent::default() };
+fn intents() -> [Intent; 2] {
+    let silent = Intent::default();
     let loud = Intent { action: Some(Action::Fix), change: Some("I1".into()), ..silent.clone() };
     [silent, loud]
 }
 
-fn shows(history: &History, intent: &Intent) -> bool {
-    format!("{:?}", evaluate(&history.evidence(), &history.policy, intent, None)).contains(MARK)
+fn shows(history: &History, intent: &Intent, texts: Texts) -> bool {
+    format!("{:?}", judge(&history.evidence(), &history.policy, intent, None, texts).1).contains(MARK)
 }
 
 #[test]
@@ -52,11 +52,13 @@ fn no_text_of_a_restricted_task_is_in_the_verdict() {
             let mut history = history.clone();
             history.task.view = view.into();
             history.task.space = space.map(|space| crate::ids::Phid::new(space).unwrap());
-            for intent in intents(false) {
-                assert!(!shows(&history, &intent), "{:#?}", verdict(&history));
-            }
-            for intent in intents(true) {
-                assert!(shows(&history, &intent));
+            for intent in intents() {
+                assert!(!shows(&history, &intent, Texts::Hidden), "{:#?}", verdict(&history));
+                assert!(shows(&history, &intent, Texts::Shown));
+                // Whoever sees it, it is decided alike.
+                let evidence = history.evidence();
+                let decided = |texts| judge(&evidence, &history.policy, &intent, None, texts).1.decision;
+                assert_eq!(decided(Texts::Hidden), decided(Texts::Shown));
             }
         }
     }
@@ -69,6 +71,6 @@ fn a_task_that_everybody_sees_is_shown() {
         history.policy.open_spaces = vec!["PHID-SPCE-open".into()];
         history.task.view = view.into();
         history.task.space = space.map(|space| crate::ids::Phid::new(space).unwrap());
-        assert!(shows(&history, &intents(false)[0]), "{view} {space:?}");
+        assert!(shows(&history, &intents()[0], Texts::Hidden), "{view} {space:?}");
     }
 }

@@ -100,14 +100,15 @@ pub fn lines(text: &str) -> Vec<Line<'_>> {
         }
         // What stands in a list, a table or a heading is read item by item.
         let whole = matches!(kind, LineKind::Paragraph | LineKind::Note);
+        // Where one ends, or nothing closes the block, is not sure enough for a no to weigh less.
+        let is_sure = match kind {
+            LineKind::Table | LineKind::Unclosed => false,
+            LineKind::List => within.iter().all(|line| marks::is_plain(line)),
+            _ => true,
+        };
         for at in first..if whole { first + 1 } else { lines.len() } {
-            match kind {
-                LineKind::Table => mark_cells(&mut lines[at]),
-                _ => {
-                    let end = if whole { lines.len() } else { at + 1 };
-                    mark(&mut lines[at..end]);
-                }
-            }
+            let end = if whole { lines.len() } else { at + 1 };
+            mark(&mut lines[at..end], is_sure);
         }
     }
     lines
@@ -123,33 +124,29 @@ fn is_closed(kind: LineKind, lines: &[&str]) -> bool {
     }
 }
 
-/// Says of the lines of one paragraph what stands in which mark.
-fn mark(lines: &mut [Line<'_>]) {
+/// Says of the lines of one paragraph what stands in which mark; and what is struck out, where that is sure.
+fn mark(lines: &mut [Line<'_>], is_sure: bool) {
     let paragraph = lines.iter().map(|line| line.text).collect::<Vec<_>>().join("\n");
     let found = marks::marks(&paragraph);
+    let mut struck = if is_sure { &found.struck[..] } else { &[] };
     let mut start = 0;
     for line in lines {
         let end = start + line.text.len();
-        for (mark, range) in &found {
-            if range.start < start && range.end > start && line.within != Some(Mark::Struck) {
-                line.within = Some(*mark);
+        line.within = found.around(start);
+        while let Some((first, rest)) = struck.split_first() {
+            let cut = first.start.max(start)..first.end.min(end);
+            if first.start >= end {
+                break;
             }
-            let cut = range.start.max(start)..range.end.min(end);
-            if *mark == Mark::Struck && !cut.is_empty() {
+            if !cut.is_empty() {
                 line.struck.push(cut.start - start..cut.end - start);
             }
+            if first.end > end {
+                break;
+            }
+            struck = rest;
         }
         start = end + 1;
-    }
-}
-
-/// Says what is struck out in the cells of a line of a table: no mark reaches from one into another.
-fn mark_cells(line: &mut Line<'_>) {
-    let mut start = 0;
-    for cell in line.text.split_inclusive(['|', '<', '>']) {
-        let struck = marks::marks(cell).into_iter().filter(|(mark, _)| *mark == Mark::Struck);
-        line.struck.extend(struck.map(|(_, range)| start + range.start..start + range.end));
-        start += cell.len();
     }
 }
 

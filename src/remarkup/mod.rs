@@ -14,4 +14,4 @@ mod marks;
 pub use blocks::{Line, LineKind, lines, own_lines};
 pub use fences::{Body, Fence, fences};
 pub use inert::{code, code_short};
-pub use marks::{Mark, links_as_shown};
+pub use marks::{Addresses, Mark, as_shown};

@@ -7,14 +7,15 @@
 use std::collections::BTreeMap;
 
 use super::flaw::flaws;
-use super::fold::fold;
+use super::fold::{fold, may_hold};
 use super::{FoundLine, Miss, NearKind, Place, read, weigh};
 use crate::conduit::{Change, CommentVersion};
 use crate::evidence::timeline::{AsOf, Comment, Moment, Tie, Timeline};
 use crate::evidence::{Answer, Evidence, Tag};
-use crate::ids::{Phid, User};
+use crate::ids::{Phid, TransactionId, User};
 use crate::policy::Policy;
 use crate::record::parse::Parsed;
+use crate::remarkup::{Line, lines};
 
 /// A near miss on a task, by a member of a team.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,7 +136,10 @@ impl<'a> Collector<'a> {
                     continue;
                 }
                 let mut found = found;
-                if found.possible && found.miss == Miss::BelowMail && self.stood_before(&comment, found.line) {
+                if found.possible
+                    && found.miss == Miss::BelowMail
+                    && self.said_before(comment.transaction.id, found.line)
+                {
                     (found.possible, found.miss) = (false, Miss::Repeated);
                 }
                 all.extend(self.near(author, &found, moment));
@@ -166,13 +170,23 @@ impl<'a> Collector<'a> {
         standing
     }
 
-    /// Whether a line stands in a comment before this one.
-    fn stood_before(&self, comment: &Comment<'_>, line: &str) -> bool {
+    /// Whether somebody said a line in a comment before this moment, so that a mail may repeat it: a member of a team in words of
+    /// their own, or the gate. Whoever has no say cannot take the weight of somebody's no by writing it first.
+    fn said_before(&self, until: TransactionId, line: &str) -> bool {
         let folded = fold(line);
+        let is_it = |earlier: &Line<'_>| {
+            let own = earlier.kind.is_words() && !earlier.text.starts_with('>');
+            own && (earlier.text.trim() == line || fold(earlier.text) == folded)
+        };
         let earlier = self.evidence.timeline.comments(self.as_of);
-        let earlier = earlier.take_while(|earlier| earlier.transaction.id < comment.transaction.id);
-        let mut texts = earlier.flat_map(|earlier| earlier.versions().iter().map(CommentVersion::text));
-        texts.any(|text| text.lines().any(|earlier| earlier.trim() == line || fold(earlier) == folded))
+        let mut earlier = earlier.take_while(|earlier| earlier.transaction.id < until);
+        earlier.any(|earlier| {
+            // Most do not hold it at all.
+            let mut texts = earlier.versions().iter().map(CommentVersion::text).filter(|text| may_hold(text));
+            let has_a_say =
+                || is_member(self.evidence, self.policy, &earlier.transaction.author) || self.is_the_gates(&earlier);
+            texts.any(|text| lines(text).iter().any(is_it)) && has_a_say()
+        })
     }
 
     /// A line of the description is of who first wrote it, and stands until that person takes it out. The same line written
@@ -195,7 +209,7 @@ impl<'a> Collector<'a> {
                     continue;
                 }
                 let mail = found.possible && found.miss == Miss::BelowMail;
-                if mail && self.said_before(moment, found.line) {
+                if mail && self.said_before(moment.transaction, found.line) {
                     (found.possible, found.miss) = (false, Miss::Repeated);
                 }
                 standing
@@ -205,12 +219,6 @@ impl<'a> Collector<'a> {
         }
         standing.retain(|near| is_member(self.evidence, self.policy, near.author.as_str()));
         standing
-    }
-
-    fn said_before(&self, moment: Moment, line: &str) -> bool {
-        let earlier = self.evidence.timeline.comments(self.as_of);
-        let mut earlier = earlier.take_while(|earlier| earlier.transaction.id < moment.transaction);
-        earlier.any(|earlier| earlier.versions().iter().any(|v| v.text().lines().any(|other| other.trim() == line)))
     }
 
     /// The texts that the description had, with who wrote each and when.

@@ -45,6 +45,9 @@ impl PartialEq for FoldedWord {
 impl Eq for FoldedWord {}
 
 impl FoldedWord {
+    /// The length in bytes beyond which no word is a form.
+    pub(super) const LONGEST: usize = 32;
+
     /// Where a reader may see a word begin: at its first letter, and after what was taken off.
     pub(super) fn starts(&self) -> impl Iterator<Item = usize> {
         std::iter::once(0).chain(self.seams.iter().copied())
@@ -53,10 +56,9 @@ impl FoldedWord {
     /// What a reader may see as a word from `start` on: all of it, and up to what was taken off. What is longer than any form is
     /// left out.
     pub(super) fn pieces(&self, start: usize) -> impl Iterator<Item = &str> {
-        const LONGEST: usize = 32;
         let after = self.seams.partition_point(|seam| *seam <= start);
         let ends = self.seams[after..].iter().copied().chain([self.text.len()]);
-        ends.take_while(move |end| end - start <= LONGEST).filter_map(move |end| self.text.get(start..end))
+        ends.take_while(move |end| end - start <= Self::LONGEST).filter_map(move |end| self.text.get(start..end))
     }
 }
 
@@ -64,11 +66,25 @@ impl FoldedWord {
 pub(super) fn fold(line: &str) -> Vec<FoldPart> {
     let mut folded = Folded::default();
     let mut before = None;
-    let mut rest = line.chars().peekable();
+    // Of a run of one character that marks emphasis where it is doubled.
+    let mut emphasizes = false;
+    let mut rest = line.chars();
     while let Some(c) = rest.next() {
-        let doubled = marks_doubled(c) && (before == Some(c) || rest.peek() == Some(&c));
+        // Between letters it is part of a path or a name: `emergency__rejects__total`.
+        if marks_doubled(c) && before != Some(c) {
+            let run = rest.clone().take_while(|next| *next == c).count();
+            let inside =
+                before.is_some_and(char::is_alphanumeric) && rest.clone().nth(run).is_some_and(char::is_alphanumeric);
+            emphasizes = run > 0 && !inside;
+        }
+        let doubled = marks_doubled(c) && emphasizes;
         before = Some(c);
         let part = match plain(c) {
+            // On a key, which is an emoji.
+            Some(_) if rest.clone().find(|next| *next != '\u{fe0f}') == Some('\u{20e3}') => {
+                folded.taken_off = true;
+                continue;
+            }
             Some(letter) => {
                 folded.letters(std::iter::once(letter));
                 continue;
@@ -94,6 +110,11 @@ pub(super) fn fold(line: &str) -> Vec<FoldPart> {
                 '_' | '\u{ff3f}' => FoldPart::Underscore,
                 '\u{ff1f}' | '\u{61f}' => FoldPart::Other('?'),
                 c if c.is_ascii() && !marks_alone(c) => FoldPart::Other(c),
+                // Letters that are signs: of information, of a car park, in a circle.
+                '\u{2100}'..='\u{214f}' | '\u{24b6}'..='\u{24e9}' | '\u{1f130}'..='\u{1f189}' => {
+                    folded.taken_off = true;
+                    continue;
+                }
                 // A letter of another alphabet, which is part of a word and of none that is looked for.
                 c if c.is_alphanumeric() => {
                     folded.letters(c.to_lowercase());
@@ -151,6 +172,11 @@ impl Folded {
 /// The letter that readers see, where it is one of the Latin alphabet or a digit, in lower case.
 pub(super) fn plain(c: char) -> Option<char> {
     let c = match c {
+        // Bold, italic and the like of mathematics, 26 letters of either case after the other.
+        '\u{1d400}'..='\u{1d6a3}' => {
+            let (first, nth) = (b"Aa", (u32::from(c) - 0x1d400) % 52);
+            char::from(first[(nth / 26) as usize] + (nth % 26) as u8)
+        }
         // Full width.
         '\u{ff10}'..='\u{ff19}' | '\u{ff21}'..='\u{ff3a}' | '\u{ff41}'..='\u{ff5a}' => {
             char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c)
@@ -225,6 +251,10 @@ fn holds(text: impl Iterator<Item = u8>) -> bool {
 
 /// Whether two words are the same but for one letter: wrong, missing, too many, or changed with its neighbour.
 pub(super) fn within_one(word: &str, base: &str) -> bool {
+    // No character is longer than four bytes.
+    if word.len() > 4 * (base.len() + 1) {
+        return false;
+    }
     if word.is_ascii() && base.is_ascii() {
         return are_within_one(word.as_bytes(), base.as_bytes());
     }
@@ -286,8 +316,11 @@ mod tests {
             "Emergency-//Reject//: sre",
             "!!Emergency!!-##Reject##: sre",
             "__Emergency-Reject__: sre",
-            "Emer//gency//-Reject: sre",
-            "Em!!erge##n__cy-Reject: sre",
+            "//!!Emergency!!-//##Reject##: sre",
+            "ℹ️ Emergency-Reject: sre",
+            "1️⃣ Emergency-Reject: sre",
+            "🅱️ Emergency-Reject: sre",
+            "𝐄𝐦𝐞𝐫𝐠𝐞𝐧𝐜𝐲-𝑅𝑒𝑗𝑒𝑐𝑡: 𝘀𝗿𝗲",
         ] {
             assert_eq!(words(line), "emergency-reject: sre", "{line}");
             assert!(may_hold(line), "{line}");

@@ -210,7 +210,7 @@ struct Pair {
     end: usize,
 }
 
-fn judge(parts: &[FoldPart], policy: &Policy) -> Option<Shape> {
+fn judge(Reading { parts, is_row }: &Reading, policy: &Policy) -> Option<Shape> {
     let pairs = pairs(parts);
     let colon = |pair: &Pair| matches!(skip_blank(parts, pair.end), Some((FoldPart::Colon, _)));
     let as_trailer = |pair: &Pair| pair.dashed && colon(pair);
@@ -221,6 +221,10 @@ fn judge(parts: &[FoldPart], policy: &Policy) -> Option<Shape> {
     };
     if pairs.iter().any(|pair| no_to(&pair)) {
         return Some((NearKind::No, true, Miss::Form));
+    }
+    if *is_row {
+        // Each of its cells is read by itself too.
+        return None;
     }
     let approves = pairs.iter().any(|pair| pair.form == Form::Approve);
     let followed = |pair: &Pair| pair.parted || is_followed(parts, pair.end, policy);
@@ -277,20 +281,27 @@ fn pairs_of_two(parts: &[FoldPart], at: usize, at_start: bool) -> impl Iterator<
     let (dashed, end) = (run == [&FoldPart::Dash], at + 2 + run.len());
     let next = parts.get(at + 1 + run.len()).filter(|_| direct);
     let word = next.and_then(|part| if let FoldPart::Word(word) = part { Some(word) } else { None });
-    let pieces = word.into_iter().flat_map(|word| word.pieces(0).map(|piece| (piece, piece.len() < word.text.len())));
-    pieces.filter_map(move |(piece, parted)| Some(Pair { form: form(piece)?, at_start, dashed, parted, end }))
+    let forms = word.into_iter().flat_map(|word| {
+        // What is looked past inside of a form, as in `Reject's`, parts nothing.
+        let whole = form(&word.text).map(|form| (form, false));
+        let parted = word.pieces(0).filter(move |_| whole.is_none()).filter_map(form).map(|form| (form, true));
+        whole.into_iter().chain(parted)
+    });
+    forms.map(move |(form, parted)| Pair { form, at_start, dashed, parted, end })
 }
 
 /// Forms of which nothing parts *emergency*, as in `emergencyreject`, from a byte of a word on; and whether something that is looked past
 /// parts them from the rest of it.
 fn pairs_of_one(word: &FoldedWord, start: usize) -> impl Iterator<Item = (Form, bool)> {
-    word.pieces(start).filter_map(move |piece| {
+    let form_of = |piece: &str| {
         let ends = piece.char_indices().map(|(end, _)| end).filter(|end| (8..=12).contains(end));
         let mut forms =
             ends.filter(|end| within_one(&piece[..*end], "emergency")).filter_map(|end| form(&piece[end..]));
-        let form = forms.find(|form| *form != Form::Deny)?;
-        Some((form, start + piece.len() < word.text.len()))
-    })
+        forms.find(|form| *form != Form::Deny)
+    };
+    let whole = word.text.get(start..).filter(|rest| rest.len() <= FoldedWord::LONGEST).and_then(form_of);
+    let parted = word.pieces(start).filter(move |_| whole.is_none()).filter_map(form_of).map(|form| (form, true));
+    whole.map(|form| (form, false)).into_iter().chain(parted)
 }
 
 /// The form that a word is: with another ending, or one letter wrong.
@@ -390,20 +401,38 @@ fn says_no(parts: &[FoldPart], policy: &Policy) -> bool {
     let denies = |at: usize| {
         let Some((at, word)) = word_from(at) else { return false };
         // What people say who have nothing against it: "no objections", "no further questions", "not a problem".
-        const HARMLESS: [&str; 8] =
-            ["objection", "problem", "concern", "issue", "worr", "doubt", "question", "blocker"];
+        const HARMLESS: [&str; 15] = [
+            "objection",
+            "problem",
+            "concern",
+            "issue",
+            "worr",
+            "doubt",
+            "question",
+            "blocker",
+            "downtime",
+            "impact",
+            "risk",
+            "comment",
+            "reservation",
+            "complaint",
+            "deal",
+        ];
         let harmless = |mut from: usize| {
             while let Some((at, word)) = word_from(from) {
                 match word {
-                    "a" | "an" | "any" | "further" | "more" | "other" => from = at + 1,
-                    word => return HARMLESS.iter().any(|start| word.starts_with(start)),
+                    "a" | "an" | "any" | "big" | "further" | "more" | "other" => from = at + 1,
+                    word => {
+                        let asks = matches!(skip_blank(parts, at + 1), Some((FoldPart::Other('?'), _)));
+                        return !asks && HARMLESS.iter().any(|start| word.starts_with(start));
+                    }
                 }
             }
             false
         };
         match word {
             "no" | "not" => !harmless(at + 1),
-            "never" => word_from(at + 1).is_none_or(|(_, next)| next != "mind"),
+            "never" => word_from(at + 1).is_none_or(|(_, next)| !matches!(next, "mind" | "been")),
             "nope" => true,
             _ => false,
         }

@@ -1,15 +1,21 @@
 //! The ways in which readers may read one line.
 //!
-//! Responsible for what they see besides the line as written: the names of links instead of their targets, and of a table each
-//! cell for itself and the row as one, whose cells answer one another. Not responsible for what a reading says.
+//! Responsible for what they see besides the line as written: the names of links instead of their targets, no icons, a note without its
+//! head, a word that goes on in the next line, and of a table each cell for itself and the row as one, whose cells answer one
+//! another. Not responsible for what a reading says.
 
 use std::borrow::Cow;
 
-use super::fold::{FoldPart, fold};
-use crate::remarkup::{Line, LineKind, links_as_shown};
+use super::fold::{FoldPart, fold, may_hold, within_one};
+use crate::remarkup::{Addresses, Line, LineKind, as_shown};
 
-/// The parts of a line as one reader sees it.
-pub(super) type Reading = Vec<FoldPart>;
+/// A line as one reader sees it.
+#[derive(Debug, Clone)]
+pub(super) struct Reading {
+    pub(super) parts: Vec<FoldPart>,
+    /// It is a row of a table, with a colon for each edge of a cell: what stands in the next cell may answer.
+    pub(super) is_row: bool,
+}
 
 /// Whether what is struck out is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,21 +26,29 @@ pub(super) enum Strikes {
 
 /// The ways to read the line of this number.
 pub(super) fn readings(lines: &[Line<'_>], number: usize, strikes: Strikes) -> Vec<Reading> {
-    let Some(line) = lines.get(number) else { return Vec::new() };
-    let written = text(line, strikes);
-    let shown = links_as_shown(&written);
+    let Some((line, after)) = lines.get(number..).and_then(<[Line<'_>]>::split_first) else { return Vec::new() };
     let mut readings = Vec::new();
-    for words in std::iter::once(&*written).chain(shown.as_deref()) {
-        if line.kind == LineKind::Table {
-            readings.extend(words.split(is_edge).filter(|cell| !cell.trim().is_empty()).map(fold));
-        } else {
-            readings.push(fold(words));
+    let mut read = |words: &str| readings.push(Reading { parts: fold(words), is_row: false });
+    let written = text(line, strikes);
+    for words in shown(&written) {
+        match line.kind {
+            LineKind::Table => words.split(is_edge).filter(|cell| !cell.trim().is_empty()).for_each(&mut read),
+            LineKind::Note => {
+                read(&words);
+                read(without_head(&words));
+            }
+            _ => read(&words),
+        }
+        if words.contains(is_break) {
+            words.split(is_break).for_each(&mut read);
         }
     }
+    if let Some(next) = after.first().filter(|next| next.block == line.block && breaks_off(&fold(&written))) {
+        read(&format!("{}{}", written.trim_end(), text(next, strikes).trim_start()));
+    }
     if line.kind == LineKind::Table {
-        let row = row(&lines[number..], strikes);
-        let shown = links_as_shown(&row);
-        readings.extend(std::iter::once(&*row).chain(shown.as_deref()).map(fold));
+        let rows = rows(&lines[number..], strikes);
+        readings.extend(rows.iter().map(|row| Reading { parts: fold(row), is_row: true }));
     }
     readings
 }
@@ -54,25 +68,81 @@ fn text<'a>(line: &Line<'a>, strikes: Strikes) -> Cow<'a, str> {
     Cow::Owned(left)
 }
 
+/// A line with its links and icons as they are shown: with its addresses, and without.
+fn shown(written: &str) -> Vec<Cow<'_, str>> {
+    let kept = as_shown(written, Addresses::Kept).map_or(Cow::Borrowed(written), Cow::Owned);
+    let bare = as_shown(written, Addresses::LeftOut).filter(|bare| **bare != *kept).map(Cow::Owned);
+    std::iter::once(kept).chain(bare).collect()
+}
+
+/// A note without the word that makes it one, which readers may not see.
+fn without_head(line: &str) -> &str {
+    const HEADS: [&str; 6] = ["NOTE:", "IMPORTANT:", "WARNING:", "(NOTE)", "(IMPORTANT)", "(WARNING)"];
+    HEADS.iter().find_map(|head| line.strip_prefix(head)).unwrap_or(line)
+}
+
+/// Whether readers see a new line after a character that is none to the server's own rules.
+fn is_break(c: char) -> bool {
+    matches!(c, '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+/// Whether a line ends in the middle of the key of a trailer.
+fn breaks_off(parts: &[FoldPart]) -> bool {
+    let parts = parts.strip_suffix(&[FoldPart::Blank]).unwrap_or(parts);
+    matches!(parts, [.., FoldPart::Word(word), FoldPart::Dash] if within_one(&word.text, "emergency"))
+}
+
 /// Whether a character may be the edge of a cell.
 fn is_edge(c: char) -> bool {
     matches!(c, '|' | '<' | '>')
 }
 
-/// A row of a table from its first line on, with a colon for each edge of a cell: what stands in the next cell follows.
-fn row(lines: &[Line<'_>], strikes: Strikes) -> String {
-    let Some(first) = lines.first() else { return String::new() };
+/// How many lines, and how many bytes of them, a row is followed for.
+const FOLLOWED: (usize, usize) = (8, 512);
+
+/// The rows of a table on its first line, the last of them up to its end, with a colon for each edge of a cell.
+fn rows(lines: &[Line<'_>], strikes: Strikes) -> Vec<String> {
+    let Some((first, after)) = lines.split_first() else { return Vec::new() };
+    let written = text(first, strikes);
+    let mut rows: Vec<String> = vec![written.clone().into_owned()];
     // A row of `|` is one line; one of `<tr>` goes on to its end.
-    let one_line = first.text.trim_start().starts_with('|');
-    let mut row = String::new();
-    for line in lines.iter().take_while(|line| line.block == first.block) {
-        row.push_str(&text(line, strikes).replace('|', ":"));
-        row.push(' ');
-        if one_line || line.text.to_ascii_lowercase().contains("</tr") {
-            break;
+    if !first.text.trim_start().starts_with('|') {
+        rows = split_rows(&written).into_iter().map(str::to_owned).collect();
+        let (count, mut room) = FOLLOWED;
+        for line in after.iter().take(count).take_while(|line| line.block == first.block) {
+            let text = text(line, strikes);
+            let (Some(last), Some(row)) = (rows.last_mut(), split_rows(&text).first().copied()) else { break };
+            if row.len() > room {
+                break;
+            }
+            room -= row.len();
+            last.push(' ');
+            last.push_str(row);
+            if row.len() < text.len() {
+                break;
+            }
         }
     }
-    without_tags(&row)
+    let edges = |row: &String| {
+        let row = as_shown(row, Addresses::LeftOut).unwrap_or_else(|| row.clone());
+        without_tags(&row.replace('|', ":"))
+    };
+    rows.iter().filter(|row| may_hold(row)).map(edges).collect()
+}
+
+/// What stands between the marks of rows on a line; all of it where there are none.
+fn split_rows(line: &str) -> Vec<&str> {
+    let lower = line.to_ascii_lowercase();
+    let mut rows = Vec::new();
+    let mut from = 0;
+    for (at, _) in
+        lower.match_indices("<tr").chain(lower.match_indices("</tr")).collect::<std::collections::BTreeMap<_, _>>()
+    {
+        rows.push(&line[from..at]);
+        from = at;
+    }
+    rows.push(&line[from..]);
+    rows
 }
 
 /// A row with a colon for each tag of a table, its attributes included.
@@ -101,16 +171,33 @@ mod tests {
     #[test]
     fn a_row_is_read_over_its_cells_and_lines() {
         for (text, number, expected) in [
-            ("| a | b |", 0, ": a : b : "),
-            ("| a |\n| b |", 0, ": a : "),
+            ("| emergency | b |", 0, vec![": emergency : b :"]),
+            ("| emergency |\n| b |", 0, vec![": emergency :"]),
+            ("| emergency | [[ /x | no ]] |", 0, vec![": emergency : no :"]),
             (
-                "<table>\n<tr>\n<td>a</td>\n<td class=\"x\">b</TD>\n</tr>\n<tr><td>c</td></tr>\n</table>",
+                "<table>\n<tr>\n<td>emergency</td>\n<td class=\"x\">b</TD>\n</tr>\n<tr><td>c</td></tr>\n</table>",
                 2,
-                ":a: :b: : ",
+                vec![":emergency: :b: "],
             ),
-            ("<table><tr><td\n>a < b</td></tr></table>", 1, ">a < b::: "),
+            (
+                "<table>\n<tr><th>a</th></tr><tr><td>emergency</td>\n<td>no</td>\n</tr>\n</table>",
+                1,
+                vec!["::emergency: :no: "],
+            ),
+            ("<table><tr><td\n>emergency < b</td></tr></table>", 1, vec![">emergency < b:"]),
         ] {
-            assert_eq!(row(&lines(text)[number..], Strikes::Read), expected, "{text:?}");
+            assert_eq!(rows(&lines(text)[number..], Strikes::Read), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_table_of_many_lines_takes_no_more_than_its_size() {
+        let text = format!("<table><tr>\n{}</tr></table>", "<td>emergency-approve\n".repeat(2_000));
+        let lines = lines(&text);
+        let parts: usize = (0..lines.len())
+            .flat_map(|number| readings(&lines, number, Strikes::Read))
+            .map(|reading| reading.parts.len())
+            .sum();
+        assert!(parts < 200 * lines.len(), "{parts}");
     }
 }

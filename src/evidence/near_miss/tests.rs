@@ -64,7 +64,6 @@ fn each_cell_of_a_table_is_read_for_itself_and_with_the_next() {
         "| ~~sre1 | Emergency-Reject: sre | sre2~~ |",
         "| Emergency-Approve | no |",
         "| Emergency-Approve | sre | not yet |",
-        "| Emergency-Deny | sre |",
         "| sre2 | [[ /x | Emergency-Reject ]] | why |",
         "<table><tr><td>sre2</td><td>Emergency-Reject</td><td>why</td></tr></table>",
         "<table>\n<tr>\n<td\n>Emergency-Reject: sre</td>\n</tr>\n</table>",
@@ -74,9 +73,9 @@ fn each_cell_of_a_table_is_read_for_itself_and_with_the_next() {
     ] {
         assert_eq!(near(text), NO, "{text:?}");
     }
-    for text in ["| who | ~~Emergency-Reject: sre~~ | why |", "| who may emergency reject it | sre |"] {
-        assert_eq!(near(text), LISTED_NO, "{text:?}");
-    }
+    assert_eq!(near("| who may emergency reject it | sre |"), LISTED_NO);
+    // Where a cell of a table ends is not sure enough for what is struck out to weigh less.
+    assert_eq!(near("| who | ~~Emergency-Reject: sre~~ | why |"), NO);
     for text in
         ["| sre | Emergency-Approve |", "| Emergency-Approve | sre | no objections |", "| Emergency-Approve: sre |"]
     {
@@ -107,9 +106,16 @@ fn emphasis_of_any_kind_is_looked_past() {
             "Emergency-Approve: <no>",
             "Emergency-Approve: <sre> <no>",
         ] {
-            let text = line.replace(['<', '>'], mark);
-            assert_eq!(near(&text), NO, "{text:?}");
+            // Between letters a doubled mark is part of a path or a name.
+            let inside = ["t<b", "o<e", "r<g"].iter().any(|inside| line.contains(inside));
+            if !(inside && ["//", "__", "!!", "##"].contains(&mark)) {
+                let text = line.replace(['<', '>'], mark);
+                assert_eq!(near(&text), NO, "{text:?}");
+            }
         }
+    }
+    for text in ["No//Emergency-Reject: sre//", "No__Emergency__-Reject: sre"] {
+        assert_eq!(near(text), NO, "{text:?}");
     }
     for text in [
         "Emergency-[[ /x | Reject ]]: sre",
@@ -119,10 +125,101 @@ fn emphasis_of_any_kind_is_looked_past() {
     ] {
         assert_eq!(near(text), NO, "{text:?}");
     }
-    for text in ["https://wiki/emergency/reject", "see https://wiki/emergency//rejected for how"] {
+    for text in [
+        "https://wiki/emergency/reject",
+        "see https://wiki/emergency//rejected for how",
+        "I think the Emergency-Reject's reason was fixed",
+        "The `Emergency-Reject`s of yesterday are gone",
+        "two \"Emergency-Reject\"s last week, both fine now",
+        "the **Emergency-Reject**ion rate is low",
+        "the emergency__reject__count metric is 0",
+        "Look at `nginx_emergency__rejected__total` please",
+        "path /srv/emergency//rejects//2026 is empty",
+        "see [the docs](https://wiki.org/w/Emergency-Reject) for how",
+        "see [the docs](https://wiki.org/w/Emergency-Reject)",
+        "| emergency-stop | pressed |",
+        "Emergency-Approve: sre (no downtime)",
+        "Emergency-Approve: sre - not a big deal",
+        "Emergency-Approve: sre - never been better",
+    ] {
         assert_ne!(near(text), NO, "{text:?}");
     }
     assert_eq!(near("~~Emergency-//Reject//: sre~~"), LISTED_NO);
+}
+
+#[test]
+fn what_readers_do_not_see_is_looked_past() {
+    for text in [
+        "(WARNING) Emergency-Reject this deploy",
+        "WARNING: Emergency-Reject this deploy",
+        "(IMPORTANT) **Emergency-Reject**, please wait until Monday",
+        ":x: Emergency-Reject this deploy",
+        "{icon ban} Emergency-Reject this deploy",
+        "| sre2 | {icon ban} Emergency-Reject this |",
+        "{anchor #x} Emergency-Reject this deploy",
+        "I Emergency-Reject {icon ban}",
+        "I Emergency-Reject ℹ️",
+        "{nav Emergency-Reject > sre}",
+        "{key Emergency-Reject this}",
+        "- Emergency-Approve: :x: no",
+        "Emergency-Approve: :x: no",
+        "Emergency-Approve: ℹ️ no",
+        "| Emergency-Approve | :x: no |",
+        "| Emergency-Approve | [[ /x | no ]] |",
+        "<table>\n<tr><th>Approvals</th></tr><tr><td>Emergency-Approve</td>\n<td>**NO**</td>\n</tr>\n</table>",
+        "- Emergency-\n  Reject: sre",
+        "Emergency-\nReject: sre",
+        "Hello\rEmergency-Reject this",
+        "Hello\u{2028}Emergency-Reject this",
+        "- Emergency-Reject: sre, see https://x.org/Emergency-Approve",
+        "Emergency-Reject - see http://x.org/w/emergency-approve/",
+    ] {
+        assert_eq!(near(text), NO, "{text:?}");
+    }
+    assert_eq!(near("(IMPORTANT) Emergency-Withdraw my approval"), WITHDRAWAL);
+}
+
+#[test]
+fn what_is_not_surely_struck_out_is_read() {
+    for text in [
+        "| ~~retry -> fail~~Emergency-Reject: sre~~ |",
+        "| ~~a <b>~~Emergency-Reject: sre~~ |",
+        "| `cat <a>~~` Emergency-Reject: sre `~~` |",
+        "| `echo >~~` Emergency-Reject: sre `~~` |",
+        "| [[ /x | y~~]] Emergency-Reject: sre~~ |",
+        "| https://x.org/>~~a Emergency-Reject: sre~~ |",
+        "- foo ~~bar\n  x~~Emergency-Reject: sre~~y",
+        "- took ~~5 min\n  or~~Emergency-Reject: sre~~10",
+        "- see ##rm\n  ~~/x## Emergency-Reject: sre ##~~##",
+        "`x` {a ~~} https://x.org/a~~b ~~Emergency-Reject: sre~~",
+        "%%%~~%%% Emergency-Reject: sre~~",
+    ] {
+        assert_eq!(near(text), NO, "{text:?}");
+    }
+    for text in [
+        "- ~~Emergency-Reject: sre~~\n- done, `a` [b](/c)",
+        "= ~~Emergency-Reject: sre~~",
+        "NOTE: ~~Emergency-Reject: sre~~",
+    ] {
+        assert_eq!(near(text), LISTED_NO, "{text:?}");
+    }
+}
+
+#[test]
+fn long_lines_take_their_time_once() {
+    for text in [
+        format!("Emergency-Reject: sre {}", "[".repeat(300_000)),
+        format!("Emergency-Reject: sre {}", "{a".repeat(150_000)),
+        format!("Emergency-Reject: sre {}", "[](".repeat(100_000)),
+        format!("a\nEmergency-Reject: sre {}]", "[a".repeat(150_000)),
+        format!("Emergency-Reject: sre {}", "`a` ".repeat(80_000)),
+        format!("Emergency-Reject: sre {}", ":a".repeat(150_000)),
+        format!("{}Emergency-Reject: sre", "~~x~~\n".repeat(60_000)),
+        format!("Emergency-Reject {}", "я*".repeat(100_000)),
+        format!("<table><tr>\n{}</tr></table>", "Emergency-Reject\n".repeat(20_000)),
+    ] {
+        let _ = read(&text, Place::Comment, &built_in());
+    }
 }
 
 #[test]

@@ -140,6 +140,17 @@ fn below_the_head_of_a_mail_nothing_is_a_yes_and_a_no_that_was_said_before_is_no
     history.comment("sre2", 21, "Emergency-Withdraw: sre");
     history.comment("releng2", 22, &mail("Ah.", "Emergency-Reject: sre"));
     assert_eq!((decision(&history), effects(&history)[0]), ("allowed", (NearKind::No, Effect::Listed)));
+    for (who, earlier) in [
+        ("outsider", "Emergency-Reject: sre"),
+        ("deployer1", "Emergency-Reject: sre"),
+        ("releng2", "> Emergency-Reject: sre"),
+        ("releng2", "```\nEmergency-Reject: sre\n```"),
+    ] {
+        let mut history = History::ready();
+        history.comment(who, 20, earlier);
+        history.comment("sre2", 22, &mail("Please wait.", "Emergency-Reject: sre"));
+        assert_eq!(decision(&history), "denied", "{who} {earlier:?} is nobody's no");
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::{Clock, Context, Refusal, RefusalKind};
 use crate::evidence::timeline::AsOf;
 use crate::evidence::{Candidate, Evidence, GatherError, Question, TaskState, Visibility, gather};
 use crate::ids::TaskId;
-use crate::journal::{Journal, JournalError, LocalDeploy, ServerMarks};
+use crate::journal::{Journal, JournalError, LocalDeploy, ServerMarks, off_async};
 use crate::policy::Policy;
 use crate::record::{Deployer, DeployerSource};
 use crate::rules::{self, Decision, Intent, JudgedTask, Texts, Verdict};
@@ -244,7 +244,7 @@ pub fn local_deploys(context: &Context<'_>, evidence: &Evidence) -> Result<Vec<L
             None => Ok(Vec::new()),
         }
     };
-    deploys().map_err(|error| error.to_string())
+    off_async(deploys).map_err(|error| error.to_string())
 }
 
 /// What the server is known by, for the journal.

@@ -14,7 +14,7 @@ use super::{Context, Progress as Saying, Refusal};
 use crate::conduit::Account;
 use crate::evidence::records::is_believable;
 use crate::ids::{DeployId, TaskId, TransactionId};
-use crate::journal::{Journal, JournalError, LockWait, OutboxLock, Phase};
+use crate::journal::{DeployLog, JournalError, LockWait, OutboxLock, Phase};
 use crate::publish::record::{RecordLog, comment, known};
 use crate::publish::{Cause, Patience, Placed, PublishLog, PublishOutcome, PublishProgress, Publisher};
 use crate::record::Event;
@@ -37,7 +37,7 @@ pub struct Delivered {
 pub async fn deliver(
     context: &Context<'_>,
     owner: &Account,
-    journal: &mut Journal,
+    journal: &mut impl DeployLog,
     deploy: DeployId,
     patience: Patience,
     progress: &mut impl Saying,
@@ -52,7 +52,7 @@ pub async fn deliver(
 async fn deliver_one(
     context: &Context<'_>,
     owner: &Account,
-    journal: &mut Journal,
+    journal: &mut impl DeployLog,
     (deploy, event): (DeployId, Event),
     patience: Patience,
     progress: &mut impl Saying,
@@ -121,13 +121,13 @@ pub fn publisher(context: &Context<'_>) -> Publisher {
 }
 
 /// Journals each step of a record, and says where it has to be sent again.
-pub struct DeliveryLog<'a, P> {
-    pub(super) record: RecordLog<'a>,
+pub struct DeliveryLog<'a, P, L> {
+    pub(super) record: RecordLog<'a, L>,
     pub(super) task: TaskId,
     pub(super) saying: &'a mut P,
 }
 
-impl<P: Saying> PublishLog<Placed> for DeliveryLog<'_, P> {
+impl<P: Saying, L: DeployLog> PublishLog<Placed> for DeliveryLog<'_, P, L> {
     type Error = JournalError;
 
     fn is_due(&mut self) -> Result<bool, JournalError> {
@@ -167,7 +167,7 @@ pub fn say_refused(task: TaskId, event: Event, why: &str, progress: &mut impl Sa
 }
 
 /// The right to send to a server, where it can be had in time. Other senders hold it for a few calls at the most.
-pub async fn lock(journal: &Journal, server: &Url, limit: Duration) -> Result<Option<OutboxLock>, Refusal> {
+pub async fn lock(journal: &impl DeployLog, server: &Url, limit: Duration) -> Result<Option<OutboxLock>, Refusal> {
     let deadline = Instant::now() + limit;
     loop {
         if let Some(lock) = journal.lock_outbox(server, LockWait::TryNow)? {

@@ -16,7 +16,7 @@ use super::stranded::{is_same_server, settle, take_over};
 use super::{Context, Progress, Refusal, RefusalKind};
 use crate::conduit::{self, Client, ConduitError};
 use crate::ids::{DeployId, TaskId};
-use crate::journal::{Delivery, DeployState, EndOnTask, GivenUp, Journal, Phase};
+use crate::journal::{Delivery, DeployLog, DeployState, EndOnTask, GivenUp, Phase};
 use crate::publish::Patience;
 use crate::record::Event;
 use crate::time::utc;
@@ -41,7 +41,7 @@ pub struct Flush {
 /// Where the journal cannot be used, or the server does not say whose token it is.
 pub async fn flush(
     context: &Context<'_>,
-    journal: &mut Journal,
+    journal: &mut impl DeployLog,
     how: Flush,
     progress: &mut impl Progress,
 ) -> Result<usize, Refusal> {
@@ -90,7 +90,7 @@ pub async fn flush(
 }
 
 /// When the last of the unclear attempts and the last of the unknown ends is settled; `None` where all is clear.
-fn next_settled(journal: &Journal, deploys: &[DeployId]) -> Result<Option<Timestamp>, Refusal> {
+fn next_settled(journal: &impl DeployLog, deploys: &[DeployId]) -> Result<Option<Timestamp>, Refusal> {
     let mut last = None;
     for deploy in deploys {
         let state = journal.state(*deploy)?;
@@ -121,7 +121,7 @@ pub struct GivenUpRecord {
 /// Where any of it may still be delivered, nothing of it is undelivered, or the journal or the server cannot be used.
 pub async fn give_up<E: Into<Refusal>>(
     context: &Context<'_>,
-    journal: &mut Journal,
+    journal: &mut impl DeployLog,
     (deploy, why): (DeployId, &str),
     without_token: impl FnOnce(&Url) -> Result<Client, E>,
     progress: &mut impl Progress,

@@ -16,7 +16,7 @@ use crate::crash;
 use crate::evidence::records::PostedRecord;
 use crate::evidence::{Evidence, Question};
 use crate::ids::DeployId;
-use crate::journal::{self, DeployMode, Journal, Phase, Stage, Step};
+use crate::journal::{self, DeployLog, DeployMode, Phase, Stage, Step};
 use crate::publish::Patience;
 use crate::record::like::is_like;
 use crate::record::{Event, Outcome, Record};
@@ -82,7 +82,7 @@ impl RecordFlow<'_> {
     ///
     /// # Errors
     /// Where the task cannot be seen, nobody said that it may be posted, or the journal cannot be written.
-    pub async fn run(&self, journal: &mut Journal, recorder: &mut impl Recorder) -> Result<RecordEnd, Refusal> {
+    pub async fn run(&self, journal: &mut impl DeployLog, recorder: &mut impl Recorder) -> Result<RecordEnd, Refusal> {
         let context = &self.context;
         let read = Assessor::new(*context).assess(&self.question, &self.intent).await;
         if read.task().is_none() && read.refusal().kind != RefusalKind::Incomplete {
@@ -111,7 +111,7 @@ impl RecordFlow<'_> {
     }
 
     /// What the record says.
-    fn record(&self, read: &Assessment, journal: &Journal) -> Result<Record, Refusal> {
+    fn record(&self, read: &Assessment, journal: &impl DeployLog) -> Result<Record, Refusal> {
         let Self { context, question, intent, stated, .. } = self;
         let clock = read.clock();
         let (started, finished) = times(stated.started, stated.finished, clock)?;
@@ -141,7 +141,7 @@ impl RecordFlow<'_> {
         &self,
         record: &Record,
         read: &Assessment,
-        journal: &Journal,
+        journal: &impl DeployLog,
         recorder: &mut impl Recorder,
     ) -> Result<(), Refusal> {
         let alike = match self.stated.ends {
@@ -191,7 +191,12 @@ impl RecordFlow<'_> {
 }
 
 /// What is on the task, on its way there from this host, or under way on it, and could be the same deploy.
-fn alike(context: &Context<'_>, record: &Record, read: &Assessment, journal: &Journal) -> Result<Vec<String>, Refusal> {
+fn alike(
+    context: &Context<'_>,
+    record: &Record,
+    read: &Assessment,
+    journal: &impl DeployLog,
+) -> Result<Vec<String>, Refusal> {
     let (now, task) = (read.clock().now(), record.task);
     let mut states = Vec::new();
     for deploy in journal.undelivered()? {
@@ -251,7 +256,7 @@ fn alike(context: &Context<'_>, record: &Record, read: &Assessment, journal: &Jo
 }
 
 /// What gives a deploy that has started its end.
-fn to_close(start: &Record, journal: &Journal) -> Result<String, Refusal> {
+fn to_close(start: &Record, journal: &impl DeployLog) -> Result<String, Refusal> {
     let Record { task, deploy, .. } = start;
     Ok(match journal.is_alive(*deploy)? {
         true => "it runs on this host still, and its gate records how it ends".to_owned(),
@@ -261,7 +266,7 @@ fn to_close(start: &Record, journal: &Journal) -> Result<String, Refusal> {
 
 /// Journals the record. A deploy of this host that was closed by the journal itself gets a record of its own beside it.
 fn queue(
-    journal: &mut Journal,
+    journal: &mut impl DeployLog,
     context: &Context<'_>,
     evidence: Option<&Evidence>,
     record: &Record,

@@ -22,7 +22,7 @@ use crate::deploy::signals::Signals;
 use crate::deploy::{GATE_FAILED, exit_code};
 use crate::evidence::Question;
 use crate::journal::{
-    self, DeployMode, Journal, Kept, OutboxLock, Outgoing, Ownership, Phase, ServerMarks, Stage, Step, Undelivered,
+    self, DeployLog, DeployMode, Kept, OutboxLock, Outgoing, Ownership, Phase, ServerMarks, Stage, Step, Undelivered,
     outcome_of,
 };
 use crate::policy::Action;
@@ -43,11 +43,11 @@ const SHOWN_COMMAND: usize = 200;
 const FINISH: Duration = Duration::from_secs(30);
 
 /// A deploy that was cleared, from the intent to the last record.
-pub struct RunDeploy<'a, P> {
+pub struct RunDeploy<'a, P, L> {
     /// What it works with.
     pub context: Context<'a>,
     /// The journal of this host.
-    pub journal: Journal,
+    pub journal: L,
     /// Whose token it is.
     pub owner: Account,
     /// What the server is known by.
@@ -73,7 +73,7 @@ enum Confirmed {
     Stop(Box<Assessment>),
 }
 
-impl<P: RunProgress> RunDeploy<'_, P> {
+impl<P: RunProgress, L: DeployLog> RunDeploy<'_, P, L> {
     /// Takes all steps. Needs a clearance, so that nothing gets here without one.
     ///
     /// # Errors

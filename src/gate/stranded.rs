@@ -12,7 +12,7 @@ use crate::conduit::Account;
 use crate::evidence::records::end_of;
 use crate::evidence::{Purpose, Question};
 use crate::ids::DeployId;
-use crate::journal::{DeployState, EndElsewhere, EndOnTask, Journal, JournalError, TakenOver};
+use crate::journal::{DeployLog, DeployState, EndElsewhere, EndOnTask, JournalError, TakenOver};
 use crate::rules::Intent;
 use crate::time::utc;
 
@@ -20,7 +20,11 @@ use crate::time::utc;
 ///
 /// # Errors
 /// Where the journal cannot be read or written.
-pub fn take_over(context: &Context<'_>, journal: &mut Journal, progress: &mut impl Progress) -> Result<(), Refusal> {
+pub fn take_over(
+    context: &Context<'_>,
+    journal: &mut impl DeployLog,
+    progress: &mut impl Progress,
+) -> Result<(), Refusal> {
     for taken in journal.recover_stranded(Timestamp::now(), context.settle)? {
         let said = match taken {
             TakenOver::TakenIn(deploy) => {
@@ -47,7 +51,7 @@ pub fn take_over(context: &Context<'_>, journal: &mut Journal, progress: &mut im
 /// Where the journal cannot be read or written.
 pub async fn settle(
     context: &Context<'_>,
-    journal: &mut Journal,
+    journal: &mut impl DeployLog,
     deploy: DeployId,
     progress: &mut impl Progress,
 ) -> Result<(), Refusal> {

@@ -6,19 +6,19 @@ use jiff::Timestamp;
 
 use crate::crash;
 use crate::deploy::child::Hooks;
-use crate::journal::{Journal, Ownership, Step};
+use crate::journal::{DeployLog, Ownership, Step};
 
 /// Journals the child's process id.
-pub(super) struct Watch<'a> {
+pub(super) struct Watch<'a, L> {
     /// Where it is noted.
-    pub(super) journal: &'a mut Journal,
+    pub(super) journal: &'a mut L,
     /// The right to note it.
     pub(super) owner: &'a Ownership,
     /// The process id, once there is one.
     pub(super) pid: Option<u32>,
 }
 
-impl Hooks for Watch<'_> {
+impl<L: DeployLog> Hooks for Watch<'_, L> {
     fn started(&mut self, pid: u32) {
         crash::point("after-spawn");
         self.pid = Some(pid);

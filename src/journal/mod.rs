@@ -48,6 +48,7 @@ mod files;
 mod illegal;
 mod local;
 mod lock;
+mod log;
 mod outbox;
 mod reader;
 mod recover;
@@ -69,6 +70,8 @@ pub use self::event::{
 pub use self::illegal::{Illegal, IllegalTransition};
 pub use self::local::{LocalDeploy, LocalProgress};
 pub use self::lock::{LockWait, OutboxLock, Ownership};
+pub use self::log::DeployLog;
+pub(crate) use self::log::off_async;
 pub use self::outbox::{DeliveryState, EntryState, OutboxEntry, Outgoing, Phase, Undelivered};
 pub use self::reader::JournalReader;
 pub use self::recover::{EndOnTask, conclude, recover};

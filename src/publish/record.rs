@@ -10,7 +10,7 @@ use super::{Known, PublishLog, PublishProgress};
 use crate::conduit::Transaction;
 use crate::crash;
 use crate::ids::{DeployId, Phid, Task, TaskId, User};
-use crate::journal::{Delivery, Journal, JournalError, OutboxLock, Phase, Undelivered};
+use crate::journal::{Delivery, DeployLog, JournalError, OutboxLock, Phase, Undelivered};
 use crate::record::Event;
 use crate::record::bounds::TooLarge;
 use crate::record::parse::{Parsed, parse};
@@ -66,9 +66,9 @@ pub fn known(due: &Undelivered) -> Known {
 
 /// Journals each step of one record.
 #[derive(Debug)]
-pub struct RecordLog<'a> {
+pub struct RecordLog<'a, L> {
     /// Where it is journalled.
-    pub journal: &'a mut Journal,
+    pub journal: &'a mut L,
     /// The right to send.
     pub lock: &'a OutboxLock,
     /// The deploy.
@@ -79,7 +79,7 @@ pub struct RecordLog<'a> {
     pub author: &'a Phid<User>,
 }
 
-impl PublishLog<Placed> for RecordLog<'_> {
+impl<L: DeployLog> PublishLog<Placed> for RecordLog<'_, L> {
     type Error = JournalError;
 
     fn is_due(&mut self) -> Result<bool, JournalError> {

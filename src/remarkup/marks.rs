@@ -235,7 +235,7 @@ fn brace_words(brace: &str) -> String {
     let (name, rest) = inner.split_once(char::is_whitespace).unwrap_or((inner, ""));
     match name {
         "key" => rest.to_owned(),
-        "nav" => rest.replace('>', ":"),
+        "nav" => rest.rsplit("name=").next().unwrap_or_default().replace('>', ":"),
         _ => String::new(),
     }
 }
@@ -343,6 +343,7 @@ mod tests {
             ("[b](a: c)", None),
             ("{icon ban} a :x: b :+1:", Some(" a  b ")),
             ("{nav a > b}, {key c}", Some("a : b, c")),
+            ("{nav icon=ban, name=a b}", Some("a b")),
             ("a, see https://x/a-b", Some("a, see ")),
             ("at 10:30:15: a::b", None),
         ] {

@@ -43,6 +43,7 @@
 
 pub mod announce;
 pub mod answer;
+pub mod attribution;
 pub mod audit;
 pub mod cli;
 pub mod conduit;
@@ -58,6 +59,7 @@ pub mod history;
 pub mod ids;
 pub mod journal;
 pub mod layout;
+pub mod local_deploy;
 pub mod named_file;
 pub mod policy;
 pub mod publish;

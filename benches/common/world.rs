@@ -7,13 +7,11 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
+use phabgate::attribution::{ApprovalKind, DeployerSource};
 use phabgate::config::{Environment, Flags, Ids, load};
 use phabgate::ids::{DeployId, Phid, TaskId, TransactionId};
 use phabgate::record::render::render;
-use phabgate::record::{
-    ApprovalKind, Deployer, DeployerSource, Event, ExitStatus, Outcome, Record, RecordedApproval, RecordedReason,
-    SCHEMA,
-};
+use phabgate::record::{Deployer, Event, ExitStatus, Outcome, Record, RecordedApproval, RecordedReason, SCHEMA};
 use phabgate::sandbox::{Edge, Task, Transaction, User, World, WorldCommentVersion};
 use serde_json::{Map, Value, json};
 

@@ -10,13 +10,13 @@ mod tests;
 
 pub use self::content::{ApprovedContent, Difference};
 
+use crate::attribution::ApprovalKind;
 use crate::conduit::{Change, CommentVersion, Transaction};
 use crate::evidence::timeline::Timeline;
 use crate::evidence::trailers::Key;
 use crate::evidence::{AnswerKind, Evidence, TaskState};
 use crate::ids::{Phid, TransactionId};
 use crate::policy::{Policy, Team};
-use crate::record::ApprovalKind;
 use crate::remarkup::code;
 use crate::rules::{self, Intent, JudgedTask, Outcome, Texts, Verdict, WhyNot};
 use crate::text::inert;

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::AuditPolicy;
+use crate::attribution::ApprovalKind;
 use crate::conduit::{Account, AccountRole};
 use crate::evidence::records::{DeployRecords, PostedRecord};
 use crate::evidence::{Attestation, Candidate, Evidence, Purpose};
 use crate::ids::{Phid, Project, User};
-use crate::record::{ApprovalKind, Deployer, Record, RecordedApproval};
+use crate::record::{Deployer, Record, RecordedApproval};
 
 /// The policies of ours that an audit knows besides the one that it judges by: for the digest of each, the project that
 /// backed each team, by the key of the team.

@@ -9,12 +9,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::mirror::lost::{Denied, Lost};
+use crate::attribution::ApprovalKind;
 use crate::conduit::{CommentVersion, Transaction};
 use crate::evidence::records::DeployRecords;
 use crate::evidence::timeline::{AsOf, Timeline};
 use crate::evidence::{Evidence, is_unrelated};
 use crate::policy::Policy;
-use crate::record::ApprovalKind;
 
 /// The evidence with the texts of removed comments that the mirror holds. One of which all that was ever said is known, and
 /// none of it had to do with the emergency, stands there as if nobody had removed it.

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use super::mirror::ServerFacts;
 use super::{AuditPolicy, Finding, TaskAudit, audit_task};
+use crate::attribution::ApprovalKind;
 use crate::conduit::Project;
 use crate::evidence::Tag;
 use crate::evidence::testing::{History, at, person, project, record};
 use crate::ids::{DeployId, TransactionId};
 use crate::policy::Policy;
-use crate::record::{ApprovalKind, Event, Outcome, Record, RecordedApproval};
+use crate::record::{Event, Outcome, Record, RecordedApproval};
 
 /// An emergency that these people approved, each for the team whose name they bear.
 pub(super) fn task_state(approvers: &[&str]) -> History {

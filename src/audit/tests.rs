@@ -3,9 +3,10 @@
 use proptest::prelude::*;
 
 use super::testing::*;
+use crate::attribution::ApprovalKind;
 use crate::evidence::testing::{History, at, person};
 use crate::ids::DeployId;
-use crate::record::{ApprovalKind, Event, Outcome, RecordedApproval};
+use crate::record::{Event, Outcome, RecordedApproval};
 
 #[test]
 fn a_clean_deploy_has_no_findings() {

@@ -7,12 +7,13 @@ use serde::Serialize;
 
 use super::said::{self, JsonNearMiss};
 use super::session::Session;
+use crate::attribution::ApprovalKind;
 use crate::gate::heard::{Heard, heard};
 use crate::gate::{AskersVerdict, Assessment, Task};
 use crate::ids::{TaskId, TransactionId};
 use crate::layout::{BAD, FAINT, GOOD, HINT, MIND, NAME, hanging, styled};
 use crate::policy::Policy;
-use crate::record::{ApprovalKind, Deployer};
+use crate::record::Deployer;
 use crate::rules::{Decision, Outcome, RuleOutcome, TeamCount, Texts, Verdict};
 use crate::text::inert;
 use crate::time::utc;
@@ -330,11 +331,11 @@ fn headline(decision: &Decision, rules: &[RuleOutcome], task: TaskId, width: usi
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::attribution::DeployerSource;
     use crate::evidence::Evidence;
     use crate::evidence::testing::{self, History, at, person};
     use crate::ids::{DeployId, Phid};
     use crate::policy::Action;
-    use crate::record::DeployerSource;
     use crate::record::Event;
     use crate::rules;
     use crate::rules::Intent;

@@ -8,9 +8,9 @@
 use super::timeline::Timeline;
 use super::trailers::{self, Key};
 use super::{Candidate, Evidence, Question, TaskState};
+use crate::attribution::DeployerSource;
 use crate::conduit::{Change, Task};
 use crate::policy::Policy;
-use crate::record::DeployerSource;
 
 /// What a task is judged for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

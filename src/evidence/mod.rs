@@ -36,10 +36,10 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::attribution::DeployerSource;
 use crate::conduit::{Account, Project, Task};
 use crate::ids::{Phid, Project as ProjectKind, User};
-use crate::journal::LocalDeploy;
-use crate::record::DeployerSource;
+use crate::local_deploy::LocalDeploy;
 use timeline::Timeline;
 
 /// All that was read for one decision about one task, whole. What is large or common to many tasks is shared: the audit

@@ -8,12 +8,13 @@ use serde_json::json;
 
 use super::timeline::{AsOf, Timeline};
 use super::{Attestation, Candidate, Evidence, Purpose, Question, Tag, deployer};
+use crate::attribution::DeployerSource;
 use crate::conduit::{Account, AccountRole, Change, CommentVersion, Project, Task, Transaction};
 use crate::ids::{DeployId, Phid, Project as ProjectKind, TaskId, TransactionId, User};
 use crate::policy::Policy;
 use crate::policy::testing::built_in;
 use crate::record::render::render;
-use crate::record::{Deployer, DeployerSource, Event, Outcome, Record, SCHEMA};
+use crate::record::{Deployer, Event, Outcome, Record, SCHEMA};
 
 /// A time, so many seconds into the story.
 pub(crate) fn at(seconds: i64) -> Timestamp {

@@ -9,12 +9,14 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Clock, Context, Refusal, RefusalKind};
+use crate::attribution::DeployerSource;
 use crate::evidence::timeline::AsOf;
 use crate::evidence::{Candidate, Evidence, GatherError, Question, TaskState, Visibility, gather};
 use crate::ids::TaskId;
-use crate::journal::{Journal, JournalError, LocalDeploy, ServerMarks, off_async};
+use crate::journal::{Journal, JournalError, ServerMarks, off_async};
+use crate::local_deploy::LocalDeploy;
 use crate::policy::Policy;
-use crate::record::{Deployer, DeployerSource};
+use crate::record::Deployer;
 use crate::rules::{self, Decision, Intent, JudgedTask, Texts, Verdict};
 use crate::time::ServerClock;
 

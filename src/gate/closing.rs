@@ -7,11 +7,12 @@
 use jiff::Timestamp;
 
 use super::Refusal;
+use crate::attribution::DeployerSource;
 use crate::evidence::Evidence;
 use crate::evidence::records::{Authority, PostedRecord};
 use crate::ids::DeployId;
 use crate::policy::Policy;
-use crate::record::{Deployer, DeployerSource, Event, Outcome, Record};
+use crate::record::{Deployer, Event, Outcome, Record};
 use crate::rules::{self, Weight};
 
 /// Makes `record` the end of a deploy that the task shows as started. `judged` is the record as it would be written of a

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use super::heard::{Heard, heard};
 use super::{Assessment, Assessor, Context};
+use crate::attribution::ApprovalKind;
 use crate::evidence::Question;
 use crate::publish::record::find;
-use crate::record::{ApprovalKind, Event, Record};
+use crate::record::{Event, Record};
 use crate::rules::{Intent, Outcome, WhyNot};
 use crate::text::inert;
 

@@ -3,6 +3,7 @@
 //! Responsible for making the record, and who may write one. Not responsible for journalling and posting it.
 
 use super::{Assessment, Context, Refusal, RefusalKind};
+use crate::attribution::DeployerSource;
 use crate::conduit::Account;
 use crate::evidence::records::is_believable;
 use crate::evidence::{Evidence, Question, Statement, TaskState};
@@ -10,7 +11,7 @@ use crate::ids::DeployId;
 use crate::journal;
 use crate::policy::{BelievedRecords, Role};
 use crate::record::render::{Rendered, render};
-use crate::record::{self, Deployer, DeployerSource, Event, Record, RecordedApproval, RecordedReason};
+use crate::record::{self, Deployer, Event, Record, RecordedApproval, RecordedReason};
 use crate::rules::{Intent, Texts};
 
 /// The record of a deploy as far as it is known before anything happened. Of a restricted task it holds no text that

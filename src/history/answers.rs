@@ -3,10 +3,10 @@
 //! Responsible for the words for what the policy decided. Not responsible for that decision (see [`crate::rules`]).
 
 use super::{Detail, Entry, EntryKind, Teller, Tone};
+use crate::attribution::ApprovalKind;
 use crate::evidence::trailers::{self, Key, Teams};
 use crate::evidence::{Answer, AnswerKind};
 use crate::ids::TransactionId;
-use crate::record::ApprovalKind;
 use crate::rules::{Approval, WhyNot};
 
 /// The trailers that are answers.

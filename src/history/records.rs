@@ -8,11 +8,12 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Detail, Entry, EntryKind, Teller, Tone, clipped};
+use crate::attribution::ApprovalKind;
 use crate::evidence::records::Authority;
 use crate::evidence::timeline::Comment;
 use crate::ids::{DeployId, Phid, User};
 use crate::record::parse::Parsed;
-use crate::record::{ApprovalKind, Event, ExitStatus, Outcome, Record};
+use crate::record::{Event, ExitStatus, Outcome, Record};
 use crate::text::inert;
 use crate::time::utc;
 

@@ -1,10 +1,11 @@
 //! Tests of the story that is told.
 
 use super::*;
+use crate::attribution::DeployerSource;
 use crate::evidence::testing::{History as Made, at, person};
 use crate::record::render::render;
 use crate::record::render::tests::example;
-use crate::record::{Deployer, DeployerSource, Event, Outcome, Record, RecordedApproval};
+use crate::record::{Deployer, Event, Outcome, Record, RecordedApproval};
 
 fn told(made: &Made) -> TaskHistory {
     tell(&made.as_read_by("phabgate", None), &made.policy, Texts::Hidden)
@@ -342,7 +343,7 @@ fn an_approval_that_served_says_so() {
         user: "sre1".into(),
         phid: Some(person("sre1")),
         project: None,
-        kind: crate::record::ApprovalKind::Verified,
+        kind: crate::attribution::ApprovalKind::Verified,
         transaction: Some(approval),
         time: crate::evidence::testing::at(10),
         evidence: None,

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::ErrorCode;
 
 use super::illegal::IllegalTransition;
-use super::local::LocalDeploy;
 use crate::ids::{DeployId, TaskId};
+use crate::local_deploy::LocalDeploy;
 use crate::safe_path::PathError;
 
 /// Why the journal cannot be used. No deploy may start where one of these comes up.

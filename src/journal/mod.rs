@@ -68,7 +68,6 @@ pub use self::event::{
     TaskSeen,
 };
 pub use self::illegal::{Illegal, IllegalTransition};
-pub use self::local::{LocalDeploy, LocalProgress};
 pub use self::lock::{LockWait, OutboxLock, Ownership};
 pub use self::log::DeployLog;
 pub(crate) use self::log::off_async;

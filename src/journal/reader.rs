@@ -11,13 +11,14 @@ use super::error::JournalError;
 use super::event::{DeployMode, Event, EventKind, Intent, ServerMarks};
 use super::files::Directory;
 use super::illegal::IllegalTransition;
-use super::local::LocalDeploy;
+use super::local::local_deploy;
 use super::lock;
 use super::outbox::OutboxEntry;
 use super::reserve;
 use super::schema;
 use super::state::DeployState;
 use crate::ids::{DeployId, TaskId};
+use crate::local_deploy::LocalDeploy;
 
 /// The journal, for reading.
 #[derive(Debug)]
@@ -156,7 +157,7 @@ impl JournalReader {
             let state = self.state(deploy)?;
             let intent = state.intent();
             if intent.server == *server && !intent.marks.is_other(marks) {
-                deploys.extend(LocalDeploy::of(&state, || self.is_alive(deploy))?);
+                deploys.extend(local_deploy(&state, || self.is_alive(deploy))?);
             }
         }
         Ok(deploys)
@@ -242,7 +243,7 @@ pub(super) fn in_flight(
     for deploy in ids(connection, &path, schema::OF_TASK, [intent.task.to_string()])? {
         let state = fold(&read_events(connection, &path, deploy)?, &path, deploy)?;
         if state.intent().server == intent.server && !state.intent().marks.is_other(&intent.marks) {
-            let other = LocalDeploy::of(&state, || lock::is_held(&directory.deploy_lock(deploy)))?;
+            let other = local_deploy(&state, || lock::is_held(&directory.deploy_lock(deploy)))?;
             if let Some(other) = other.filter(LocalDeploy::is_in_flight) {
                 return Ok(Some(other));
             }

@@ -13,6 +13,7 @@ pub mod render;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::attribution::{ApprovalKind, DeployerSource};
 use crate::ids::{DeployId, Phid, Project, TaskId, TransactionId, User};
 
 /// The schema that the machine-readable block of a record names; fields are only ever added under one schema.
@@ -80,20 +81,6 @@ pub enum ExitStatus {
     Signal(i32),
 }
 
-/// Where the name of a deployer came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DeployerSource {
-    /// `--deployer`.
-    Flag,
-    /// The owner of the token.
-    Token,
-    /// The account that the configuration maps the calling user to.
-    CallingUser,
-    /// The trailer `Emergency-Deployer` of the task.
-    Task,
-}
-
 /// An account that could be behind the deploy, and how that is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployer {
@@ -114,16 +101,6 @@ pub struct RecordedReason {
     /// The words after it; left out of restricted tasks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub explanation: Option<String>,
-}
-
-/// Whether an approver said yes on the task or the deployer says that they did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ApprovalKind {
-    /// Written on the task by the approver.
-    Verified,
-    /// Named by the deployer.
-    Attested,
 }
 
 /// An approval that the deploy rests on.

@@ -4,12 +4,11 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
+use crate::attribution::{ApprovalKind, DeployerSource};
 use crate::ids::{DeployId, Phid, Project, TaskId, TransactionId, User};
 use crate::record::render::render;
 use crate::record::render::tests::example;
-use crate::record::{
-    ApprovalKind, Clock, Deployer, DeployerSource, Event, ExitStatus, Outcome, RecordedApproval, RecordedReason,
-};
+use crate::record::{Clock, Deployer, Event, ExitStatus, Outcome, RecordedApproval, RecordedReason};
 
 /// Texts that would break out of a careless wrapper, and any others.
 pub(crate) fn hostile() -> impl Strategy<Value = String> {

@@ -6,12 +6,13 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::attribution::ApprovalKind;
 use crate::audit::encoded::InParts;
 use crate::audit::{Deploy, Finding, TaskAudit};
 use crate::evidence::records::PostedRecord;
 use crate::evidence::timeline::Moment;
 use crate::ids::{DeployId, TaskId, TransactionId};
-use crate::record::{ApprovalKind, Event, ExitStatus, Outcome};
+use crate::record::{Event, ExitStatus, Outcome};
 use crate::rules;
 
 /// An audited task.

@@ -13,10 +13,11 @@ use serde::{Serialize, Serializer};
 use super::Report;
 use super::entry::{DeployEntry, TaskEntry};
 use super::figures::{Figures, Quantiles};
+use crate::attribution::ApprovalKind;
 use crate::audit::population::Population;
 use crate::audit::{Finding, Severity};
 use crate::ids::{DeployId, TaskId, TransactionId};
-use crate::record::{ApprovalKind, ExitStatus, Outcome};
+use crate::record::{ExitStatus, Outcome};
 
 /// The schema.
 const SCHEMA: &str = "phabgate/audit/1";

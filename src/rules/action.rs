@@ -6,7 +6,7 @@ use super::RuleOutcome;
 use super::{EvaluationContext, Rule};
 use crate::conduit::Account;
 use crate::ids::{Phid, User};
-use crate::journal::LocalProgress;
+use crate::local_deploy::LocalProgress;
 use crate::policy::Action;
 use crate::record::{Event, Outcome};
 use crate::time::utc;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::verdict::{Approval, WhyNot};
 use jiff::Timestamp;
 
+use crate::attribution::ApprovalKind;
 use crate::conduit::Account;
 use crate::evidence::timeline::AsOf;
 use crate::evidence::trailers::{Key, Teams};
@@ -18,7 +19,6 @@ use crate::evidence::{
 };
 use crate::ids::{Phid, TransactionId, User};
 use crate::policy::{Policy, Role, Team};
-use crate::record::ApprovalKind;
 use crate::time::{rough, utc};
 
 /// A no that stands.

@@ -2,8 +2,8 @@
 
 use super::RuleOutcome;
 use super::{EvaluationContext, Rule, list};
+use crate::attribution::DeployerSource;
 use crate::evidence::{Candidate, Purpose, bare};
-use crate::record::DeployerSource;
 
 pub(super) const RULE: Rule = Rule {
     name: "deployer",

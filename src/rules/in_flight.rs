@@ -4,7 +4,7 @@ use super::others::{Weight, open_starts};
 use super::{EvaluationContext, Rule, list};
 use crate::evidence::records::{Authority, PostedRecord};
 use crate::ids::DeployId;
-use crate::journal::LocalDeploy;
+use crate::local_deploy::LocalDeploy;
 use crate::policy::Role;
 use crate::text::inert;
 use crate::time::utc;

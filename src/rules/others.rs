@@ -6,13 +6,14 @@
 
 use super::evaluate::evaluate_alone;
 use super::{Decision, Intent, Verdict};
+use crate::attribution::{ApprovalKind, DeployerSource};
 use crate::conduit::Account;
 use crate::evidence::records::{Authority, PostedRecord};
 use crate::evidence::timeline::AsOf;
 use crate::evidence::{Attestation, Candidate, Evidence, Purpose, TaskState, bare};
 use crate::ids::TransactionId;
 use crate::policy::Policy;
-use crate::record::{ApprovalKind, DeployerSource, Event};
+use crate::record::Event;
 
 /// A deploy of the task that was started and that nothing on the task ends.
 #[derive(Debug, Clone)]

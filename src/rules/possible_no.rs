@@ -17,8 +17,8 @@ pub(super) const RULE: Rule = Rule {
            after it; whatever else the line says (\"emergency-reject is a command\"), since only who wrote it knows. A no in other \
            words, in another language or without \"emergency\" (\"Reject: sre\", \"bitte nicht\") stops nothing: \
            `check`, `history` and `run` show it under what was said on the task. Lines in quotes, fences, literal text and code \
-           are not read, unless nothing closes the fence or the literal text. In a table, whose marks can hide a line, a no is \
-           read so and nothing else counts.\n\n\
+           are not read, unless nothing closes the fence or the literal text. Links are read by the names that they show, and \
+           in a table, whose marks can hide a line, each cell by itself, also where it is struck out.\n\n\
            Talk to who wrote it. They write, alone on a line, \"Emergency-Reject: TEAM\" if it is a no, or \
            \"Emergency-Withdraw: TEAM\" if it is none (as a comment); or they approve anew.",
     judge: |rule, context| {

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::near::JudgedNearMiss;
+use crate::attribution::ApprovalKind;
 use crate::ids::{Phid, TransactionId, User};
-use crate::record::ApprovalKind;
 
 /// What a rule found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -21,17 +21,21 @@ const ARROWS: &[(&str, &str)] = &[
     ("audit", "conduit crash evidence history policy record rules safe_path"),
     ("history", "conduit evidence policy record rules"),
     ("doctor", "conduit evidence policy rules"),
-    ("gate", "answer conduit config crash deploy evidence journal policy publish record request rules train"),
-    ("answer", "conduit evidence policy record remarkup rules"),
+    (
+        "gate",
+        "answer conduit config crash deploy evidence journal local_deploy policy publish record request rules train",
+    ),
+    ("answer", "conduit evidence policy remarkup rules"),
     ("request", "evidence policy rules"),
     ("announce", ""),
     ("train", "conduit policy"),
     ("publish", "conduit crash journal record"),
-    ("rules", "conduit evidence journal policy record"),
+    ("rules", "conduit evidence local_deploy policy record"),
     ("deploy", "config record"),
     ("config", "conduit policy record safe_path secrets"),
-    ("evidence", "conduit journal policy record remarkup"),
-    ("journal", "crash record safe_path"),
+    ("evidence", "conduit local_deploy policy record remarkup"),
+    ("journal", "crash local_deploy record safe_path"),
+    ("local_deploy", "record"),
     ("record", "remarkup secrets"),
     ("conduit", "secrets"),
     ("policy", ""),
@@ -42,6 +46,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("secrets", ""),
     ("layout", ""),
     ("text", ""),
+    ("attribution", ""),
     ("ids", ""),
     ("time", ""),
     ("crash", ""),
@@ -49,7 +54,7 @@ const ARROWS: &[(&str, &str)] = &[
 ];
 
 /// What every module but the sandbox may use.
-const SHARED: &[&str] = &["ids", "text", "time"];
+const SHARED: &[&str] = &["attribution", "ids", "text", "time"];
 
 /// Names that stand for the terminal and the command line, which nothing below `cli` knows.
 const OF_THE_HEAD: &[&str] = &["Ui", "Session", "clap"];

@@ -2,12 +2,13 @@
 //! that wants to be more than text.
 
 use jiff::Timestamp;
+use phabgate::attribution::ApprovalKind;
 use phabgate::audit::population::Population;
 use phabgate::audit::unread::Unread;
 use phabgate::audit::{Finding, Severity, findings};
 use phabgate::ids::{TaskId, TransactionId};
 use phabgate::policy::{Policy, Reason, Role, Team};
-use phabgate::record::{ApprovalKind, Event, ExitStatus, Outcome};
+use phabgate::record::{Event, ExitStatus, Outcome};
 use phabgate::report::Report;
 use phabgate::report::entry::{ApprovalEntry, DeployEntry, Details, RecordEntry, RuleEntry, TaskEntry};
 use phabgate::report::figures::Figures;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::*;
+use crate::local_deploy::LocalProgress;
 use crate::record::Event::{Finished, Recorded, Started};
 use crate::safe_path::PathError;
 

@@ -13,9 +13,10 @@ use super::super::entry::{ApprovalEntry, DeployEntry, Details, RuleEntry, TaskEn
 use super::super::figures::NO_REASON;
 use super::meaning;
 use super::words::{Made, link, mark, minute, place, second, shown_by};
+use crate::attribution::ApprovalKind;
 use crate::audit::{Finding, Severity};
 use crate::ids::TaskId;
-use crate::record::{ApprovalKind, ExitStatus};
+use crate::record::ExitStatus;
 use crate::rules::Outcome;
 use crate::text::Inert;
 use crate::time::rough;

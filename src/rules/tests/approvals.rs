@@ -1,8 +1,8 @@
 //! Which approvals count, and why the others do not.
 
 use super::*;
+use crate::attribution::DeployerSource;
 use crate::evidence::testing::at;
-use crate::record::DeployerSource;
 
 fn outdated(what: &str) -> Vec<Option<WhyNot>> {
     vec![Some(WhyNot::Outdated { what: what.into() })]

@@ -3,7 +3,7 @@
 use super::*;
 use crate::evidence::testing::{at, person, record};
 use crate::ids::{DeployId, TransactionId};
-use crate::journal::{LocalDeploy, LocalProgress};
+use crate::local_deploy::{LocalDeploy, LocalProgress};
 use crate::record::{Event, Outcome as Ended, Record};
 
 use Outcome::{Fail, Pass, Warn};

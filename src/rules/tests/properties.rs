@@ -5,10 +5,11 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
+use crate::attribution::DeployerSource;
 use crate::conduit::CommentVersion;
 use crate::evidence::testing::{at, person, project, record};
 use crate::ids::{DeployId, TransactionId};
-use crate::record::{DeployerSource, Event, Outcome as Ended, Record};
+use crate::record::{Event, Outcome as Ended, Record};
 
 const MEMBERS: [&str; 6] = ["releng1", "releng2", "sre1", "sre2", "both", "sec1"];
 

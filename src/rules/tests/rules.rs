@@ -1,11 +1,12 @@
 //! Every rule, and every outcome that it can have.
 
 use super::*;
+use crate::attribution::DeployerSource;
 use crate::conduit::AccountRole;
 use crate::evidence::testing::record;
 use crate::ids::DeployId;
-use crate::journal::{LocalDeploy, LocalProgress};
-use crate::record::{DeployerSource, Event, Outcome as Ended, RecordedApproval};
+use crate::local_deploy::{LocalDeploy, LocalProgress};
+use crate::record::{Event, Outcome as Ended, RecordedApproval};
 
 use Outcome::{Fail, Pass, Pending, Unknown, Warn};
 

@@ -69,7 +69,7 @@ fn comments() -> Vec<Kind> {
             let moved = [(no, 0), (after, no), (0, after)].map(|(from, to)| {
                 format!("update phabricator_maniphest.maniphest_transaction set id = {to} where id = {from}")
             });
-            p.world.server.sql(&format!("begin; {}; commit", moved.join("; ")));
+            p.world.server.sql(&moved.join("; "));
         })
         .error(REWRITTEN, Link::Anywhere),
         kind("an approval is deleted", |p| {

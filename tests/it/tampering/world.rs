@@ -94,12 +94,21 @@ impl Server {
         self.call(&self.admin, method, params)
     }
 
-    /// Runs statements in the database of the server: what only who has root there can do.
+    /// Runs statements in the database of the server, all or none of them: what only who has root there can do.
     pub(crate) fn sql(&self, statements: &str) {
-        let mut mysql = Command::new("mysql");
-        mysql.arg("-S").arg(&self.socket).args(["--default-character-set=utf8mb4", "-e", statements]);
-        let output = mysql.output().unwrap();
-        assert!(output.status.success(), "{statements}: {}", String::from_utf8_lossy(&output.stderr));
+        let whole = format!("START TRANSACTION; {statements}; COMMIT");
+        for _ in 0..6 {
+            let mut mysql = Command::new("mysql");
+            mysql.arg("-S").arg(&self.socket).args(["--default-character-set=utf8mb4", "-e", &whole]);
+            let output = mysql.output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            // Rolled back for another edit at the same moment.
+            if !["ERROR 1213", "ERROR 1205"].iter().any(|number| said.contains(number)) {
+                assert!(output.status.success(), "{statements}: {said}");
+                return;
+            }
+        }
+        panic!("{statements}: the database goes on refusing")
     }
 
     /// Runs one of the scripts that do what the web interface does.

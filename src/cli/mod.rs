@@ -84,7 +84,7 @@ struct Globals {
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", help_heading = "Global options")]
     #[arg(hide_possible_values = true, hide_default_value = true)]
     color: Color,
-    /// Say each call that is made
+    /// Log each API call
     #[arg(long, short, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
     verbose: u8,
 }

@@ -20,7 +20,7 @@ pub(super) const RULE: Rule = Rule {
            they write the line.\n\nAsk the people whom the refusal names. Nobody in the team answers: the escalation text says whom to page.",
     judge: |rule, context| match context.teams {
         [] => rule.fail(
-            "the policy names no team that has to approve, and nobody's yes is no yes",
+            "the policy names no team that has to approve: refusing to treat that as approval",
             "name at least one team whose role is \"approve\" under `policy.required`",
         ),
         teams => teams.iter().map(|count| judge(context, count)).collect(),

@@ -236,7 +236,7 @@ fn alike(
     for deploy in journal.unfinished()? {
         let state = journal.state(deploy)?;
         let intent = state.intent();
-        let is_here = intent.way == DeployMode::Run && intent.task == task && intent.server == *context.server;
+        let is_here = intent.mode == DeployMode::Run && intent.task == task && intent.server == *context.server;
         let is_other = intent.marks.is_other(&marks(read.evidence()));
         if !is_here || is_other || open.contains(&deploy) {
             continue;
@@ -286,7 +286,7 @@ fn queue(
         record.event = if state.owes_finished() { Event::Finished } else { Event::Recorded };
     } else {
         let intent = journal::Intent {
-            way: DeployMode::Record,
+            mode: DeployMode::Record,
             task: record.task,
             server: context.server.clone(),
             template: Box::new(record.clone()),

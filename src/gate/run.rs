@@ -166,7 +166,7 @@ impl<P: RunProgress, L: DeployLog> RunDeploy<'_, P, L> {
 
     fn begin(&mut self, owner: &Ownership) -> Result<(), Refusal> {
         let intent = journal::Intent {
-            way: DeployMode::Run,
+            mode: DeployMode::Run,
             task: self.record.task,
             server: self.context.server.clone(),
             template: Box::new(self.record.clone()),

@@ -79,7 +79,8 @@ impl ServerMarks {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
     /// Run or record.
-    pub way: DeployMode,
+    #[serde(rename = "way")]
+    pub mode: DeployMode,
     /// The task.
     pub task: TaskId,
     /// The server that the task is on: a task's number means nothing on another.

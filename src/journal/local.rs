@@ -16,7 +16,7 @@ pub(super) fn local_deploy<E>(
 ) -> Result<Option<LocalDeploy>, E> {
     let progress = match state.end() {
         Some((outcome, at)) => LocalProgress::Ended { outcome, at },
-        None if state.intent().way == DeployMode::Record => return Ok(None),
+        None if state.intent().mode == DeployMode::Record => return Ok(None),
         None if is_alive()? => LocalProgress::Running,
         None => LocalProgress::Stranded,
     };

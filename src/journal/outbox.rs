@@ -59,7 +59,7 @@ pub struct Outgoing {
     /// When it was queued.
     pub queued_at: Timestamp,
     /// Where it is.
-    pub place: DeliveryState,
+    pub delivery: DeliveryState,
     /// How often it was sent.
     pub attempts: u32,
     /// The accounts that sent it: whose comments a read-back must look through.
@@ -128,7 +128,7 @@ impl Outgoing {
         Self {
             record,
             queued_at: at,
-            place: DeliveryState::Ready,
+            delivery: DeliveryState::Ready,
             attempts: 0,
             authors: BTreeSet::new(),
             server: None,
@@ -137,7 +137,7 @@ impl Outgoing {
     }
 
     pub(super) fn sending(&mut self, at: Timestamp, author: &Phid<User>, server: &Url, settle_at: Timestamp) {
-        self.place = DeliveryState::Unclear { since: at, settle_at, answer: ServerAnswer::Unclear };
+        self.delivery = DeliveryState::Unclear { since: at, settle_at, answer: ServerAnswer::Unclear };
         self.attempts = self.attempts.saturating_add(1);
         self.authors.insert(author.clone());
         self.server = Some(server.clone());
@@ -145,12 +145,12 @@ impl Outgoing {
 
     /// Whether people may see it on the task.
     pub fn may_be_on_task(&self) -> bool {
-        matches!(self.place, DeliveryState::Unclear { .. } | DeliveryState::Delivered { .. })
+        matches!(self.delivery, DeliveryState::Unclear { .. } | DeliveryState::Delivered { .. })
     }
 
     /// What is left to do, where `due` says whether it should still be sent if it is surely not there.
     pub(super) fn undelivered(&self, due: bool) -> Option<Undelivered> {
-        let phase = match &self.place {
+        let phase = match &self.delivery {
             DeliveryState::Ready if due => Phase::Ready,
             DeliveryState::Refused { seen, .. } if due => Phase::Refused { seen: seen.clone() },
             DeliveryState::Unclear { since, settle_at, answer } => {

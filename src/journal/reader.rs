@@ -236,7 +236,7 @@ pub(super) fn in_flight(
     directory: &Directory,
     intent: &Intent,
 ) -> Result<Option<LocalDeploy>, JournalError> {
-    if intent.way != DeployMode::Run {
+    if intent.mode != DeployMode::Run {
         return Ok(None);
     }
     let path = directory.database();

@@ -159,7 +159,7 @@ impl DeployState {
     }
 
     fn next_stage(&self, at: Timestamp, step: &Step) -> Result<Stage, Illegal> {
-        if self.intent.way == DeployMode::Record {
+        if self.intent.mode == DeployMode::Record {
             return Err(Illegal::NotRun);
         }
         if self.closed {
@@ -197,7 +197,7 @@ impl DeployState {
             return Err(Illegal::QueuedTwice);
         }
         let ended = self.records.contains_key(&record::Event::Finished);
-        match (self.intent.way, record.event) {
+        match (self.intent.mode, record.event) {
             // People may add what they know once the gate has said all that it knows, closed or not.
             (DeployMode::Run, record::Event::Recorded) if ended || self.elsewhere.is_some() => Ok(()),
             _ if self.closed => Err(Illegal::Closed),
@@ -230,7 +230,7 @@ impl DeployState {
     fn delivery(&mut self, at: Timestamp, delivery: &Delivery) -> Result<(), Illegal> {
         let due = self.is_due(delivery.event());
         let outgoing = self.records.get_mut(&delivery.event()).ok_or(Illegal::NotQueued)?;
-        let unclear = match &outgoing.place {
+        let unclear = match &outgoing.delivery {
             DeliveryState::Delivered { .. } => return Err(Illegal::AlreadyDelivered),
             DeliveryState::Dropped { .. } if !matches!(delivery, Delivery::Delivered { .. }) => {
                 return Err(Illegal::GivenUp);
@@ -245,14 +245,14 @@ impl DeployState {
                 outgoing.sending(at, author, server, *settle_at);
             }
             (Delivery::Dropped { because: GivenUp::Refused, .. }, _)
-                if !matches!(outgoing.place, DeliveryState::Refused { .. }) =>
+                if !matches!(outgoing.delivery, DeliveryState::Refused { .. }) =>
             {
                 return Err(Illegal::NotRefused);
             }
-            (Delivery::Dropped { .. }, _) => outgoing.place = DeliveryState::Dropped { at },
+            (Delivery::Dropped { .. }, _) => outgoing.delivery = DeliveryState::Dropped { at },
             // A record that was given up as missing can still turn up, sent by another host or from a slow queue.
             (Delivery::Delivered { transaction, phid, .. }, _) => {
-                outgoing.place = DeliveryState::Delivered { transaction: *transaction, phid: phid.clone(), at };
+                outgoing.delivery = DeliveryState::Delivered { transaction: *transaction, phid: phid.clone(), at };
                 // A `started` that turns up after all must not stand there without an end.
                 self.closed &= !self.owes_finished();
             }
@@ -264,12 +264,12 @@ impl DeployState {
                 None,
             ) => return Err(Illegal::NotSending),
             (Delivery::NotSent { why, .. }, Some(_)) => {
-                outgoing.place = DeliveryState::Ready;
+                outgoing.delivery = DeliveryState::Ready;
                 outgoing.last_error = Some(why.clone());
             }
             (Delivery::Unclear { why, settle_at: later, answer: now, .. }, Some(_)) => {
                 outgoing.last_error = Some(why.clone());
-                if let DeliveryState::Unclear { settle_at, answer, .. } = &mut outgoing.place {
+                if let DeliveryState::Unclear { settle_at, answer, .. } = &mut outgoing.delivery {
                     *settle_at = match now.ends_the_attempt() {
                         true => at,
                         false => (*settle_at).max(later.unwrap_or(*settle_at)),
@@ -283,10 +283,10 @@ impl DeployState {
                 return Err(Illegal::TooEarly);
             }
             (Delivery::Missing { .. }, Some((_, answer))) if answer.is_refusal() => return Err(Illegal::WasRefused),
-            (Delivery::Missing { .. }, Some(_)) => outgoing.place = DeliveryState::Ready,
+            (Delivery::Missing { .. }, Some(_)) => outgoing.delivery = DeliveryState::Ready,
             (Delivery::Refused { .. }, Some((_, answer))) if !answer.is_refusal() => return Err(Illegal::NotRefused),
             (Delivery::Refused { seen, .. }, Some(_)) => {
-                outgoing.place = DeliveryState::Refused { since: at, seen: seen.clone() };
+                outgoing.delivery = DeliveryState::Refused { since: at, seen: seen.clone() };
             }
         }
         Ok(())

@@ -73,7 +73,7 @@ fn record(number: u32, event: record::Event) -> Record {
 
 fn intent(number: u32) -> Step {
     Step::Intent(Box::new(Intent {
-        way: DeployMode::Run,
+        mode: DeployMode::Run,
         task: task(number),
         server: server(),
         template: Box::new(record(number, record::Event::Started)),

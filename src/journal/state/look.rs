@@ -15,7 +15,8 @@ impl DeployState {
     /// Whether an end that somebody else put on the task would be the end of this deploy: the gate is gone, and has neither
     /// seen nor told one.
     pub fn awaits_end(&self) -> bool {
-        if self.intent.way != DeployMode::Run || self.elsewhere.is_some() || matches!(self.stage, Stage::Ended { .. }) {
+        if self.intent.mode != DeployMode::Run || self.elsewhere.is_some() || matches!(self.stage, Stage::Ended { .. })
+        {
             return false;
         }
         let unsaid = |finished: &Outgoing| !finished.may_be_on_task() && finished.record.exit.is_none();
@@ -119,7 +120,7 @@ impl DeployState {
     /// [`Outcome::Succeeded`], every other and every signal [`Outcome::Failed`].
     pub fn finished_record(&self) -> Record {
         let latest = self.records.get(&record::Event::Started).map_or(&self.intent.template, |started| &started.record);
-        let announced = match self.records.get(&record::Event::Started).map(|started| &started.place) {
+        let announced = match self.records.get(&record::Event::Started).map(|started| &started.delivery) {
             Some(DeliveryState::Delivered { transaction, .. }) => Some(*transaction),
             _ => None,
         };

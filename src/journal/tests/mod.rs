@@ -97,9 +97,9 @@ fn queued(event: record::Event) -> Step {
     Step::Queued { record: record(deploy(), event) }
 }
 
-fn intent_of(deploy: DeployId, way: DeployMode) -> Step {
+fn intent_of(deploy: DeployId, mode: DeployMode) -> Step {
     Step::Intent(Box::new(Intent {
-        way,
+        mode,
         task: TaskId::new(1234).unwrap(),
         server: server(),
         template: record(deploy, record::Event::Started),
@@ -113,8 +113,8 @@ fn intent_of(deploy: DeployId, way: DeployMode) -> Step {
     }))
 }
 
-fn intent(way: DeployMode) -> Step {
-    intent_of(deploy(), way)
+fn intent(mode: DeployMode) -> Step {
+    intent_of(deploy(), mode)
 }
 
 fn sending(event: record::Event, second: i64) -> Delivery {

@@ -99,7 +99,7 @@ fn a_gate_that_dies_at_any_word_beside_the_journal_leaves_the_truth() {
             assert_eq!((finished.outcome, finished.exit), (Some(Outcome::Succeeded), Some(ExitStatus::Code(0))));
         }
         let delivered =
-            matches!(state.record(Finished).map(|outgoing| &outgoing.place), Some(DeliveryState::Delivered { .. }));
+            matches!(state.record(Finished).map(|outgoing| &outgoing.delivery), Some(DeliveryState::Delivered { .. }));
         assert_eq!(delivered, words == 5);
     }
 }

@@ -262,8 +262,8 @@ impl Cuts {
     }
 }
 
-/// All that came before a record and no later than a time. Of transactions their order shows that they came before the
-/// record; what only has a time, by the time.
+/// All that came before a record and no later than a time. For transactions their order decides whether they came
+/// before the record; for what only has a time, the time does.
 fn as_of(timeline: &Timeline, record: Moment, time: Timestamp) -> AsOf {
     let before = |id: TransactionId, created: Timestamp| id < record.transaction && created <= time;
     let transactions = timeline.transactions();

@@ -1,4 +1,4 @@
-//! `server`: this server tells what the rules need.
+//! `server`: this server shows what the rules need.
 
 use super::Rule;
 

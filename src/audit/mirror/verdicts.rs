@@ -3,7 +3,7 @@
 //! To judge a task again that is as it was, by the same measure, finds the same. A verdict is kept with the version of
 //! the task, which the database itself makes another one whenever something changes that it rests on, and with the
 //! measure: the policy, all that tasks share, everybody's accounts, and the program. What also depends on the time of
-//! the audit is not kept. Responsible for keeping it and for stating the measure. Not responsible for judging.
+//! the audit is not kept. Responsible for keeping it and for composing the measure. Not responsible for judging.
 
 use std::collections::BTreeMap;
 

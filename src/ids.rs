@@ -239,7 +239,7 @@ pub struct FindingId {
     pub name: String,
     /// What it is about: a task, a hashtag, or the PHID of a task of which no number is known.
     pub about: String,
-    /// What tells it from others of that name there: eight hexadecimal digits.
+    /// What distinguishes it from others of that name there: eight hexadecimal digits.
     pub digest: String,
 }
 

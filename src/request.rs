@@ -86,7 +86,7 @@ pub enum RequestPlanError {
     /// The description cannot take it.
     #[error("the statements cannot be written into the description so that they are read: a block in it is in the way")]
     NoRoom,
-    /// The explanation cannot be told from the category.
+    /// The explanation cannot be distinguished from the category.
     #[error("the reason `{0}` would be read as another one")]
     Misread(String),
 }
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn an_explanation_is_told_from_the_category() {
+    fn an_explanation_is_distinguished_from_the_category() {
         let history = History::new("deployer1");
         // `security - issue` alone is the alias `security issue`.
         let plan = planned(&history, &wanted("security", Some("issue - a leak"))).unwrap();

@@ -46,12 +46,12 @@ pub struct ServerClock {
 }
 
 impl ServerClock {
-    /// The clock, where the host was so far ahead of the server; `None` where no reply told.
+    /// The clock, where the host was so far ahead of the server; `None` where no reply showed it.
     pub fn new(ahead: Option<SignedDuration>) -> Self {
         Self { ahead }
     }
 
-    /// Whether a reply of the server told what the host's clock is off by.
+    /// Whether a reply of the server showed what the host's clock is off by.
     pub fn is_measured(self) -> bool {
         self.ahead.is_some()
     }

@@ -20,7 +20,7 @@ const STATUS: &str = "custom.train.status";
 /// What the status of a train says that does not run, or no longer.
 const OVER: [&str; 8] = ["cancelled", "canceled", "declined", "done", "complete", "completed", "finished", "skipped"];
 
-/// A train, as its task tells.
+/// A train, as its task describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Train {
     /// Its task.
@@ -34,7 +34,7 @@ pub struct Train {
 }
 
 impl Train {
-    /// The train that a task tells of; `None` where it tells of none that runs.
+    /// The train that a task describes; `None` where it describes none that runs.
     fn of(task: &Task) -> Option<Self> {
         let text = |field: &str| task.custom.get(field).and_then(Value::as_str).map(str::trim);
         let version = text(VERSION).filter(|version| !version.is_empty())?;
@@ -67,7 +67,7 @@ pub struct Choice {
 }
 
 /// Chooses among the open tasks of the train's project. Tasks that are shown to fewer people than everyone with an
-/// account are passed over: nothing that they hold is told.
+/// account are passed over: nothing that they hold is shown.
 pub fn choose(tasks: &[Task], open_spaces: &[String]) -> Choice {
     let open = tasks.iter().filter(|task| !task.is_restricted(open_spaces));
     let mut trains: Vec<Train> = open.filter_map(Train::of).collect();

@@ -1,4 +1,4 @@
-//! The deploys of a task, told apart by their records, and each judged as the task was then.
+//! The deploys of a task, distinguished by their records, and each judged as the task was then.
 //!
 //! Responsible for the moments at which a deploy is judged, and the verdict of them. Not for which records speak of which deploy
 //! ([`crate::evidence::records`]), by what evidence it is judged ([`super::as_recorded`]), what spoke against it between
@@ -168,7 +168,7 @@ fn assessment(
     let then = super::task_state(&as_recorded, policy, Some(as_of));
     let (heard, unknown_noes) = against::heard(&as_recorded, policy, &then, cuts, &records);
     let verdict_as_recorded = evaluate_with_state(&as_recorded, policy, &intent, Some(as_of), &heard);
-    // Most often the records tell of nobody who left since, and the second verdict is the first.
+    // Most often the records name nobody who left since, and the second verdict is the first.
     let verdict = match same {
         true => verdict_as_recorded.clone(),
         false => {
@@ -262,8 +262,8 @@ impl Cuts {
     }
 }
 
-/// All that came before a record and no later than a time. Transactions tell by their order that they came before the
-/// record; what only has a time, by the time.
+/// All that came before a record and no later than a time. For transactions their order decides whether they came
+/// before the record; for what only has a time, the time does.
 fn as_of(timeline: &Timeline, record: Moment, time: Timestamp) -> AsOf {
     let before = |id: TransactionId, created: Timestamp| id < record.transaction && created <= time;
     let transactions = timeline.transactions();

@@ -16,7 +16,7 @@ use crate::conduit::{
     Account, Change, Client, ConduitError, Failure, Pages, Project, Reply, SealedRows, Task, Transaction,
 };
 use crate::evidence::merge::merge;
-use crate::evidence::timeline::untold;
+use crate::evidence::timeline::unexposed;
 use crate::evidence::{Evidence, contradiction, differences};
 use crate::history;
 use crate::ids::{Phid, Project as ProjectKind, Task as TaskKind, User};
@@ -53,7 +53,7 @@ pub(super) struct Compared {
     pub(super) count: usize,
     /// Those that are not as they were known.
     pub(super) changed: Vec<FetchedComment>,
-    /// Those that are not told any more.
+    /// Those that are not returned any more.
     pub(super) gone: Vec<StoredComment>,
 }
 
@@ -98,7 +98,7 @@ impl Fetcher {
         for (task, history) in histories.drain(..) {
             read.push((task, history.await.unwrap_or_else(|_| Err(unreadable()))));
         }
-        self.tell(&mut read).await;
+        self.fill_in(&mut read).await;
         let finished = read.into_iter().map(|(task, history)| {
             let fetcher = Arc::clone(&self);
             let known = task.clone();
@@ -112,22 +112,22 @@ impl Fetcher {
     }
 
     /// Asks for what these histories leave null, all in one call; in smaller parts where that is more than one reply may
-    /// hold. What the server does not tell either stays unknown.
-    async fn tell(&self, read: &mut [(Task, Result<Vec<Transaction>, ConduitError>)]) {
+    /// hold. What the server does not return there either stays unknown.
+    async fn fill_in(&self, read: &mut [(Task, Result<Vec<Transaction>, ConduitError>)]) {
         let field = self.policy.field.as_deref();
         let needs = |(_, (task, history)): &(usize, &(Task, Result<Vec<Transaction>, ConduitError>))| {
-            history.as_ref().is_ok_and(|rows| untold(rows, task, field).any())
+            history.as_ref().is_ok_and(|rows| unexposed(rows, task, field).any())
         };
         let all: Vec<usize> = read.iter().enumerate().filter(needs).map(|(at, _)| at).collect();
         let mut parts = vec![all];
         while let Some(part) = parts.pop().filter(|part| !part.is_empty()) {
             let ids: Vec<_> = part.iter().map(|at| read[*at].0.id).collect();
             match self.client.older_changes(&ids).await {
-                Ok(mut told) => {
+                Ok(mut older) => {
                     for at in part {
                         let (task, history) = &mut read[at];
-                        let (Some(told), Ok(rows)) = (told.remove(&task.id), history.as_mut()) else { continue };
-                        if let Err(error) = merge(rows, &told) {
+                        let (Some(changes), Ok(rows)) = (older.remove(&task.id), history.as_mut()) else { continue };
+                        if let Err(error) = merge(rows, &changes) {
                             *history = Err(contradiction(&error));
                         }
                     }
@@ -154,7 +154,7 @@ impl Fetcher {
             Err(error) => return unread(task, error),
         };
         let (evidence, raw) = self.evidence(task, history);
-        if differences(&evidence, &self.policy).is_empty() || evidence.untold(&self.policy).any() {
+        if differences(&evidence, &self.policy).is_empty() || evidence.unexposed(&self.policy).any() {
             return read(evidence, raw, None, None);
         }
         let task = Task::clone(&evidence.task);
@@ -167,12 +167,12 @@ impl Fetcher {
             Err(error) => return unread(task, error),
         };
         let mut whole = [(again.clone(), self.history(&again).await)];
-        self.tell(&mut whole).await;
+        self.fill_in(&mut whole).await;
         let [(_, history)] = whole;
         match history {
             Ok(history) => {
                 let (evidence, raw) = self.evidence(again, history);
-                let trouble = unfit(&evidence, &self.policy).filter(|_| !evidence.untold(&self.policy).any());
+                let trouble = unfit(&evidence, &self.policy).filter(|_| !evidence.unexposed(&self.policy).any());
                 read(evidence, raw, asked, trouble)
             }
             Err(error) => unread(task, error),
@@ -187,8 +187,8 @@ impl Fetcher {
         Ok(rows)
     }
 
-    /// The evidence of a task, as far as it takes to see whether it fits together; and the history as it was told, where
-    /// that is another one: which field of the policy a change belongs to is found anew each time.
+    /// The evidence of a task, as far as it takes to see whether it fits together; and the history as it was returned,
+    /// where that is another one: which field of the policy a change belongs to is found anew each time.
     fn evidence(&self, task: Task, history: Vec<Transaction>) -> (Evidence, Option<Vec<Transaction>>) {
         let (nobody, no_statuses) = (Arc::default(), Arc::default());
         let unnamed = history.iter().any(|row| matches!(row.change, Change::Unnamed { .. }));
@@ -229,7 +229,7 @@ fn seen(rows: Vec<Transaction>) -> impl Iterator<Item = FetchedComment> {
     rows.into_iter().filter(|row| !row.comments.is_empty()).map(FetchedComment::new)
 }
 
-/// Every row is compared, also where one transaction is told as several.
+/// Every row is compared, also where one transaction is returned as several.
 fn compared(known: Vec<StoredComment>, rows: impl Iterator<Item = FetchedComment>) -> Compared {
     let count = known.len();
     let known: BTreeMap<_, _> = known.into_iter().map(|comment| (comment.id, comment)).collect();
@@ -293,7 +293,7 @@ mod tests {
     use crate::evidence::testing::{History, at};
 
     #[test]
-    fn every_row_of_a_comment_is_compared_and_what_is_not_told_is_gone() {
+    fn every_row_of_a_comment_is_compared_and_what_is_not_returned_is_gone() {
         let mut history = History::emergency();
         let [same, edited, gone] = [10, 20, 30].map(|second| history.comment("sre1", second, "Looking."));
         let rows = history.timeline().transactions().to_vec();
@@ -301,9 +301,9 @@ mod tests {
         let known = || [same, edited, gone].map(|id| StoredComment::of(&row(id))).to_vec();
         let mut other = row(edited);
         other.comments.insert(0, CommentVersion::new(2, "PHID-USER-sre1", at(40), false, "Never mind."));
-        // A server that tells one of them twice, first as it was.
-        let told = [row(same), row(edited), other.clone()];
-        let compared = compared(known(), seen(told.to_vec()));
+        // A server that returns one of them twice, first as it was.
+        let returned = [row(same), row(edited), other.clone()];
+        let compared = compared(known(), seen(returned.to_vec()));
         let ids = |comments: &[StoredComment]| comments.iter().map(|comment| comment.id).collect::<Vec<_>>();
         assert_eq!((compared.count, ids(&compared.gone)), (3, vec![gone]));
         assert_eq!(compared.changed.iter().map(FetchedComment::id).collect::<Vec<_>>(), [edited]);

@@ -1,4 +1,4 @@
-//! What earlier audits saw that the server does not tell any more: who was in which team until when, in what state
+//! What earlier audits saw that the server does not show any more: who was in which team until when, in what state
 //! accounts were, which project was behind a hashtag, and which policies were ours.
 //!
 //! Responsible for these as data, and for the evidence as of an earlier moment. Not for keeping them ([`super::mirror`]).

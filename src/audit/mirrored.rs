@@ -55,12 +55,12 @@ pub(super) fn evidence(
     }
 }
 
-/// Why nothing can be judged by the evidence of a task, in words: the server does not tell what may matter, contradicts
-/// its own clock, or tells of a history that does not lead to the task.
+/// Why nothing can be judged by the evidence of a task, in words: the server does not show what may matter, contradicts
+/// its own clock, or returns a history that does not lead to the task.
 pub(super) fn unfit(evidence: &Evidence, policy: &Policy) -> Option<String> {
-    let untold = evidence.untold(policy);
-    if untold.any() {
-        return Some(format!("this server does not tell all that changed on it: perhaps {}", untold.what()));
+    let unexposed = evidence.unexposed(policy);
+    if unexposed.any() {
+        return Some(format!("this server does not tell all that changed on it: perhaps {}", unexposed.what()));
     }
     if let Err(error) = later(evidence) {
         return Some(error.to_string());

@@ -1,4 +1,4 @@
-//! The audit of one task: each deploy that its records tell of, judged as the task was then, and what is to be found
+//! The audit of one task: each deploy that its records speak of, judged as the task was then, and what is to be found
 //! fault with.
 //!
 //! Responsible for [`audit_task`], a pure function of evidence and policy. Beside it: how deploys are judged, the findings,
@@ -124,7 +124,7 @@ fn denied_of(evidence: &Evidence, audit_policy: &AuditPolicy<'_>, lost: &[Lost])
     };
     let mut findings = findings::denied(&case);
     findings.sort_by_key(|finding| (finding.time, finding.transaction));
-    findings::tell_apart(&mut findings);
+    findings::distinguish(&mut findings);
     findings
 }
 
@@ -156,7 +156,7 @@ pub fn audit_task(evidence: &Evidence, audit_policy: &AuditPolicy<'_>, lost: &[L
     };
     let mut findings: Vec<Finding> = findings::ALL.iter().flat_map(|rule| (rule.find)(rule, &case)).collect();
     findings.sort_by_key(|finding| (finding.time, finding.transaction));
-    findings::tell_apart(&mut findings);
+    findings::distinguish(&mut findings);
     // Whether a follow-up is overdue, and a deploy without an end stranded, is a matter of time.
     let lasts = policy.follow_up.is_none()
         && assessments.iter().all(|assessment| assessment.deploy.records.unfinished().is_none());

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn findings_of_a_task_are_told_from_each_other_and_stay_what_they_are() {
+    fn findings_of_a_task_are_distinguished_and_stay_what_they_are() {
         let mut history = task_state(&[]);
         deploy(&mut history);
         let found = audit(&history).findings;

@@ -16,7 +16,7 @@ pub enum AuditError {
     /// The mirror cannot be used.
     #[error(transparent)]
     Mirror(#[from] MirrorError),
-    /// What was found cannot be put aside until it is told.
+    /// What was found cannot be put aside until it is reported.
     #[error("cannot put aside what was found: {0}")]
     Spool(std::io::Error),
     /// The tag does not exist: an audit of it would find nothing and look clean.
@@ -30,7 +30,7 @@ pub enum AuditError {
         "a part of the audit stopped in the middle: this is an error of the program, and nothing is known of the rest"
     )]
     Stopped,
-    /// The server tells what somebody did on one task alone.
+    /// The server returns what somebody did for one task alone.
     #[error(
         "this server is too old for an audit: it does not tell what an account did on all tasks (`transaction.search` \
          with `objectType`, since March 2021)"

@@ -41,8 +41,8 @@ struct MirrorSync<'a> {
     concurrency: usize,
 }
 
-/// Brings the mirror up to date, `concurrency` calls at once at most. The mirror must be locked. `progress` is told how
-/// far it has come. What is read is made sense of on other threads of the runtime, where it has some.
+/// Brings the mirror up to date, `concurrency` calls at once at most. The mirror must be locked. `progress` is called
+/// with how far it has come. What is read is made sense of on other threads of the runtime, where it has some.
 ///
 /// Where it is `thorough`, every history is read again: what somebody changed in the database itself shows in the time of
 /// no task's last change.
@@ -165,9 +165,9 @@ impl<'a> MirrorSync<'a> {
     /// Lists the tasks that carry the tag, and at the same time what the recorders wrote: each of the two is one page after
     /// the other.
     async fn list(&self, progress: &mut impl FnMut(AuditProgress)) -> Result<(), AuditError> {
-        let told = RefCell::new((progress, 0));
+        let advanced = RefCell::new((progress, 0));
         let advance = |some: usize| {
-            let (progress, done) = &mut *told.borrow_mut();
+            let (progress, done) = &mut *advanced.borrow_mut();
             *done += some;
             progress(AuditProgress { step: AuditStep::List, done: *done, of: None });
         };
@@ -326,7 +326,7 @@ async fn identify(client: &Client, mirror: &Mirror, facts: &ServerFacts) -> Resu
     Err(mirror.other_server().into())
 }
 
-/// A server of before March 2021 tells what accounts did on one task alone.
+/// A server of before March 2021 returns what accounts did for one task alone.
 fn too_old(error: AuditError) -> AuditError {
     match error {
         AuditError::Conduit(ConduitError { kind: Failure::Refused { code, .. }, .. }) if code == "ERR-CONDUIT-CALL" => {

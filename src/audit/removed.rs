@@ -57,8 +57,8 @@ fn is_blank(version: &CommentVersion) -> bool {
 
 /// The evidence of a deploy with the comments that were removed after the moment up to which it is judged as they stood
 /// then: with the text that is known, or as the yes that a recorder's record names. Where its first record says that it was
-/// allowed, one of which nothing is known was no no: the finding of its removal says that nobody can tell. Else it may have
-/// been anything.
+/// allowed, one of which nothing is known was no no: the finding of its removal says that nobody can know. Else it may
+/// have been anything.
 pub(super) fn as_it_stood(mut evidence: Evidence, records: &DeployRecords, judged: AsOf) -> Evidence {
     let later = |row: &Transaction| {
         row.id <= judged.through && row.comments.iter().any(|it| it.removed && it.created > judged.time)

@@ -1,9 +1,9 @@
 //! Judging what the mirror holds.
 //!
 //! Responsible for handing every task of the mirror to [`audit_task`], on all processors while this thread reads and
-//! writes, some at a time and told in the order of their numbers, so that the memory does not grow with the history and
-//! the report is the same each time. A task that did not change since it was judged by the same measure is not judged
-//! again. Not responsible for how the mirror is filled, and what is found fault with.
+//! writes, some at a time and reported in the order of their numbers, so that the memory does not grow with the history
+//! and the report is the same each time. A task that did not change since it was judged by the same measure is not
+//! judged again. Not responsible for how the mirror is filled, and what is found fault with.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -52,7 +52,7 @@ struct Judged<E> {
     version: i64,
     /// It is new, and a later audit of the same finds the same.
     keep: bool,
-    told: Result<EncodedInParts<E>, Unread>,
+    entry: Result<EncodedInParts<E>, Unread>,
 }
 
 /// A task of the mirror, put together.
@@ -62,17 +62,17 @@ struct Opened {
 }
 
 impl Judge<'_> {
-    fn judge<E: InParts>(&self, task: Mirrored, tell: &impl Fn(TaskAudit) -> E) -> Judged<E> {
+    fn judge<E: InParts>(&self, task: Mirrored, summarize: &impl Fn(TaskAudit) -> E) -> Judged<E> {
         let (id, version) = (task.id, task.version);
         let unread = |why| {
             let restricted = task.is_restricted(&self.policy.open_spaces);
             Unread { task: id, why, restricted, findings: Vec::new() }
         };
         // A task that cannot be judged without a panic is one that could not be read.
-        let judged = catch_unwind(AssertUnwindSafe(|| self.find(&task, tell)));
+        let judged = catch_unwind(AssertUnwindSafe(|| self.find(&task, summarize)));
         let judged = judged.unwrap_or_else(|_| Err("it cannot be judged".to_owned()));
-        let (keep, told) = match judged {
-            Ok((told, keep)) => (keep, Ok(told)),
+        let (keep, entry) = match judged {
+            Ok((entry, keep)) => (keep, Ok(entry)),
             Err(why) => {
                 let denied = catch_unwind(AssertUnwindSafe(|| self.denied(&task)));
                 match denied {
@@ -82,14 +82,14 @@ impl Judge<'_> {
                 }
             }
         };
-        Judged { task: id, version, keep, told }
+        Judged { task: id, version, keep, entry }
     }
 
-    /// What is told of a task, and whether it has to be kept; or why it cannot be judged, in words.
+    /// What is reported of a task, and whether it has to be kept; or why it cannot be judged, in words.
     fn find<E: InParts>(
         &self,
         task: &Mirrored,
-        tell: &impl Fn(TaskAudit) -> E,
+        summarize: &impl Fn(TaskAudit) -> E,
     ) -> Result<(EncodedInParts<E>, bool), String> {
         if let Some(trouble) = &task.trouble {
             return Err(trouble.clone());
@@ -108,7 +108,7 @@ impl Judge<'_> {
             return Err(why);
         }
         let lasts = audit.lasts;
-        Ok((EncodedInParts::new(tell(audit)).map_err(said)?, lasts))
+        Ok((EncodedInParts::new(summarize(audit)).map_err(said)?, lasts))
     }
 
     fn open(&self, task: &Mirrored) -> Result<Opened, String> {
@@ -148,11 +148,11 @@ impl Judge<'_> {
         &self,
         tasks: &Mutex<Receiver<Numbered<Vec<Mirrored>>>>,
         judged: Sender<Numbered<Vec<Judged<E>>>>,
-        tell: &impl Fn(TaskAudit) -> E,
+        summarize: &impl Fn(TaskAudit) -> E,
     ) {
         let next = || tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
         while let Ok((number, some)) = next() {
-            let some = some.into_iter().map(|task| self.judge(task, tell)).collect();
+            let some = some.into_iter().map(|task| self.judge(task, summarize)).collect();
             if judged.send((number, some)).is_err() {
                 return;
             }
@@ -160,8 +160,8 @@ impl Judge<'_> {
     }
 }
 
-/// Judges every task of the mirror as of a run, in the order of their numbers. `tell` makes of an audit what is kept of
-/// it; `each` is handed that, with its long part where `long` asks for it, or why a task could not be judged.
+/// Judges every task of the mirror as of a run, in the order of their numbers. `summarize` makes of an audit what is
+/// kept of it; `each` is handed that, with its long part where `long` asks for it, or why a task could not be judged.
 ///
 /// # Errors
 /// Where the mirror cannot be read or written, or `each` fails.
@@ -170,7 +170,7 @@ pub fn replay<E: InParts + Send>(
     filled: &SyncResult,
     policy: &Policy,
     long: bool,
-    tell: impl Fn(TaskAudit) -> E + Sync,
+    summarize: impl Fn(TaskAudit) -> E + Sync,
     mut each: impl FnMut(Result<EncodedInParts<E>, Unread>) -> Result<(), AuditError>,
     mut progress: impl FnMut(AuditProgress),
 ) -> Result<(), AuditError> {
@@ -190,11 +190,11 @@ pub fn replay<E: InParts + Send>(
     let verdicts = mirror.verdicts(measure)?;
     let threads = threads();
     let (mut done, of) = (0, Some(filled.population.shown()));
-    let mut tell_part = |part: Vec<Judged<E>>| {
+    let mut report_part = |part: Vec<Judged<E>>| {
         done += part.len();
         keep(&verdicts, &part)?;
-        for Judged { told, .. } in part {
-            each(if long { told } else { told.map(EncodedInParts::without_long) })?;
+        for Judged { entry, .. } in part {
+            each(if long { entry } else { entry.map(EncodedInParts::without_long) })?;
         }
         progress(AuditProgress { step: AuditStep::Judge, done, of });
         Ok::<(), AuditError>(())
@@ -205,19 +205,19 @@ pub fn replay<E: InParts + Send>(
     thread::scope(|scope| {
         for _ in 0..threads {
             let judged = judged.clone();
-            scope.spawn(|| judge.work(&tasks, judged, &tell));
+            scope.spawn(|| judge.work(&tasks, judged, &summarize));
         }
         drop(judged);
         let mut line = OrderedQueue::new(give, take);
         mirror.visit(&filled.sync, verdicts.measure(), long, AT_ONCE, |tasks| {
             line.give(tasks)?;
             while let Some(part) = line.take(line.waiting() > threads * AHEAD)? {
-                tell_part(part)?;
+                report_part(part)?;
             }
             Ok::<(), AuditError>(())
         })?;
         while let Some(part) = line.take(true)? {
-            tell_part(part)?;
+            report_part(part)?;
         }
         Ok(())
     })
@@ -227,8 +227,8 @@ pub fn replay<E: InParts + Send>(
 fn keep<E: InParts>(verdicts: &Verdicts, part: &[Judged<E>]) -> Result<(), AuditError> {
     let fresh = part.iter().filter(|judged| judged.keep);
     let found = fresh.filter_map(|judged| {
-        let told = judged.told.as_ref().ok()?;
-        Some((judged.task, judged.version, told.text(), told.long()?))
+        let entry = judged.entry.as_ref().ok()?;
+        Some((judged.task, judged.version, entry.text(), entry.long()?))
     });
     Ok(verdicts.keep(found)?)
 }
@@ -287,10 +287,10 @@ mod tests {
 
         fn replay(
             &self,
-            tell: impl Fn(TaskAudit) -> u64 + Sync,
+            summarize: impl Fn(TaskAudit) -> u64 + Sync,
             each: impl FnMut(Result<EncodedInParts<u64>, Unread>) -> Result<(), AuditError>,
         ) -> Result<(), AuditError> {
-            replay(&self.mirror, &self.filled, &self.policy, false, tell, each, |_| {})
+            replay(&self.mirror, &self.filled, &self.policy, false, summarize, each, |_| {})
         }
     }
 
@@ -300,25 +300,25 @@ mod tests {
     }
 
     #[test]
-    fn all_tasks_are_told_in_the_order_of_their_numbers() {
+    fn all_tasks_are_reported_in_the_order_of_their_numbers() {
         let bench = ReplayBench::of(many());
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         let each = |judged: Result<EncodedInParts<u64>, Unread>| {
-            told.push(match judged {
+            reported.push(match judged {
                 Ok(encoded) => (*encoded.value(), true),
                 Err(unread) => (unread.task.number(), false),
             });
             Ok(())
         };
         bench.replay(|audit| audit.task.number(), each).unwrap();
-        assert_eq!(told.len(), many());
-        assert!(told.is_sorted(), "{told:?}");
-        let read: Vec<_> = told.iter().filter(|(_, read)| *read).collect();
+        assert_eq!(reported.len(), many());
+        assert!(reported.is_sorted(), "{reported:?}");
+        let read: Vec<_> = reported.iter().filter(|(_, read)| *read).collect();
         assert_eq!(read, [&(bench.read.number(), true)]);
     }
 
     #[test]
-    fn an_error_of_whoever_is_told_ends_it_and_all_threads() {
+    fn an_error_of_the_receiver_ends_it_and_all_threads() {
         let bench = ReplayBench::of(many());
         let mut count = 0;
         let each = |_: Result<EncodedInParts<u64>, Unread>| {
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_that_cannot_be_judged_without_a_panic_is_unread_and_the_others_are_told() {
+    fn a_task_that_cannot_be_judged_without_a_panic_is_unread_and_the_others_are_reported() {
         let bench = ReplayBench::of(AT_ONCE + 2);
         let mut why = BTreeMap::new();
         let each = |judged: Result<EncodedInParts<u64>, Unread>| {

@@ -127,7 +127,7 @@ fn a_stranger_cannot_turn_a_deploy_into_none() {
 }
 
 #[test]
-fn findings_tell_no_texts_of_a_restricted_task_and_nothing_that_steers_a_terminal() {
+fn findings_show_no_texts_of_a_restricted_task_and_nothing_that_steers_a_terminal() {
     let mut history = task_state(&["releng1"]);
     history.task.view = "PHID-PLCY-1".into();
     history.task.title = "secret".into();
@@ -475,7 +475,7 @@ fn a_field_that_is_changed_after_a_deploy_neither_accuses_nor_acquits() {
             let mut evidence = history.evidence();
             evidence.candidates.clear();
             if server == "2026.27" {
-                // The server leaves these null, and the old method tells them, with their field or without.
+                // The server leaves these null, and the old method returns them, with their field or without.
                 let mut rows = evidence.timeline.transactions().to_vec();
                 for row in &mut rows {
                     row.change = match row.change.clone() {

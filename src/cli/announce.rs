@@ -55,7 +55,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let task = session.task(&args.task, ui)?;
     let subject = super::TaskSubject { task: args.task.clone(), deployer: args.deployer.clone(), ..Default::default() };
     let question = session.question(task, &subject, Purpose::Read)?;
-    session.tell_undelivered(ui);
+    session.warn_of_undelivered(ui);
     let assessor = session.assessor();
     let intent = Intent::default();
     let context = session.context();

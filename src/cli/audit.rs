@@ -162,7 +162,7 @@ async fn prepare(
         return Ok(Prepared { settings, base, mirror, filled, lock: None });
     }
     let session = Session::with(globals, environment, settings).await?;
-    session.tell_undelivered(ui);
+    session.warn_of_undelivered(ui);
     let policy = &session.settings.policy;
     let mirror = Mirror::open(&directory, session.base())?;
     let waits = || bar.aside(|| ui.note("another audit is reading; waiting until it is done"));

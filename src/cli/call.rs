@@ -37,7 +37,7 @@ pub(super) struct Json<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// The call for a task; of a restricted one it tells nothing but the number.
+    /// The call for a task; of a restricted one it shows nothing but the number.
     pub(super) fn new(task: TaskId, subject: &VerdictSubject, whom: ConductorContact, contact: &'a Contact) -> Self {
         let category = subject.category.clone().filter(|_| subject.restricted == Some(false));
         let conductor = whom.conductor.as_ref().map(|conductor| conductor.nick.as_str());

@@ -50,7 +50,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let task = session.task(&args.subject.task, ui)?;
     let question = session.question(task, &args.subject, Purpose::Read)?;
     let intent = args.subject.intent();
-    session.tell_undelivered(ui);
+    session.warn_of_undelivered(ui);
     let assessment = session.assessor().wait_for_decision(&question, &intent, args.waiting.wait, ui).await;
     let subject = VerdictSubject::of(&assessment, &session);
     show(&assessment, task, &subject, &session, ui).await;

@@ -17,10 +17,10 @@ use super::ui::{Ui, without_error_numbers};
 use super::verdict;
 use crate::conduit::{Client, ConduitError, Projects, Reply, Task, Whoami};
 use crate::config::{self, Environment, Settings};
-use crate::doctor::{self, Local, Remote, Tells};
+use crate::doctor::{self, HistoryCoverage, Local, Remote};
 use crate::evidence::contradiction;
 use crate::evidence::merge::{merge, name_fields};
-use crate::evidence::timeline::untold;
+use crate::evidence::timeline::unexposed;
 use crate::ids::{Phid, TaskId, User};
 use crate::journal::Journal;
 use crate::layout::{BAD, GOOD, MIND, hanging, styled};
@@ -178,10 +178,10 @@ impl Stopwatch {
     }
 }
 
-/// Reads what the server tells, one call after the other, so that each shows how long it takes.
+/// Reads what the server shows, one call after the other, so that each shows how long it takes.
 ///
 /// # Errors
-/// Where it does not even tell whose token it is.
+/// Where it does not even say whose token it is.
 async fn read_remote(session: &Session, token: String, named: Option<TaskId>) -> Result<Remote, ConduitError> {
     let policy = &session.settings.policy;
     let client = session.timed_client();
@@ -242,17 +242,22 @@ async fn read_remote(session: &Session, token: String, named: Option<TaskId>) ->
     })
 }
 
-/// What the server tells of the history of a task.
-async fn history(client: Client, task: &Task, policy: &Policy, watch: &mut Stopwatch) -> Result<Tells, ConduitError> {
+/// How much the server shows of the history of a task.
+async fn history(
+    client: Client,
+    task: &Task,
+    policy: &Policy,
+    watch: &mut Stopwatch,
+) -> Result<HistoryCoverage, ConduitError> {
     let field = policy.field.as_deref();
     let mut rows = watch.time("transaction.search", client.history(task.id)).await?.result;
-    let null = untold(&rows, task, field);
-    let told = watch.time("maniphest.gettasktransactions", client.older_changes(&[task.id])).await;
-    if let Some(told) = told.as_ref().ok().and_then(|told| told.get(&task.id)) {
-        merge(&mut rows, told).map_err(|error| contradiction(&error))?;
+    let null = unexposed(&rows, task, field);
+    let older = watch.time("maniphest.gettasktransactions", client.older_changes(&[task.id])).await;
+    if let Some(changes) = older.as_ref().ok().and_then(|by_task| by_task.get(&task.id)) {
+        merge(&mut rows, changes).map_err(|error| contradiction(&error))?;
     }
     name_fields(&mut rows, task, field);
-    Ok(Tells { null, untold: untold(&rows, task, field), older: told.map(drop) })
+    Ok(HistoryCoverage { null, unexposed: unexposed(&rows, task, field), older: older.map(drop) })
 }
 
 fn slugs(policy: &Policy) -> Vec<&str> {

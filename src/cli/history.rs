@@ -47,7 +47,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
     let session = Session::open(globals).await?.showing(args.show_restricted);
     let task = session.task(&args.task, ui)?;
-    session.tell_undelivered(ui);
+    session.warn_of_undelivered(ui);
     let evidence = read(task, args.deployer.as_deref(), &session).await?;
     // The deployer that was named is the first of those who could be behind the deploy.
     let named = evidence.candidates.first().filter(|_| args.deployer.is_some());
@@ -55,14 +55,14 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         ui.warn(&format!("the server knows no account {}", inert(&unknown.name)));
     }
     let policy = &session.settings.policy;
-    let told = history::tell(&evidence, policy, session.texts);
+    let history = history::build(&evidence, policy, session.texts);
     let page = ShownHistory {
         task,
         url: task.url(session.base()),
-        title: (!told.hidden).then_some(evidence.task.title.as_str()),
+        title: (!history.hidden).then_some(evidence.task.title.as_str()),
         restricted: evidence.is_restricted(&policy.open_spaces),
         tag: &policy.tag,
-        history: &told,
+        history: &history,
         evidence: &evidence,
     };
     match ui.is_json() {
@@ -72,7 +72,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     Ok(Exit::Done)
 }
 
-/// All that the story is told from: the evidence of a verdict, and the names of everybody in it.
+/// All that the story is made from: the evidence of a verdict, and the names of everybody in it.
 async fn read(task: TaskId, deployer: Option<&str>, session: &Session) -> Result<Evidence, Failure> {
     let client = session.timed_client();
     let policy = &session.settings.policy;
@@ -232,14 +232,14 @@ mod tests {
 
     fn page(made: &Made, width: usize) -> String {
         let evidence = made.as_read_by("phabgate", None);
-        let told = history::tell(&evidence, &made.policy, Texts::Hidden);
+        let history = history::build(&evidence, &made.policy, Texts::Hidden);
         let shown = ShownHistory {
             task: evidence.task.id,
             url: "https://phab.example/T1".into(),
-            title: (!told.hidden).then_some(evidence.task.title.as_str()),
-            restricted: told.hidden,
+            title: (!history.hidden).then_some(evidence.task.title.as_str()),
+            restricted: history.hidden,
             tag: &made.policy.tag,
-            history: &told,
+            history: &history,
             evidence: &evidence,
         };
         anstream::adapter::strip_str(&shown.text(width)).to_string()

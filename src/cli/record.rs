@@ -98,7 +98,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let question = session.question(task, &args.subject, Purpose::Deploy)?;
     let mut journal = session.journal()?;
     take_over(&session.context(), &mut journal, ui)?;
-    session.tell_undelivered(ui);
+    session.warn_of_undelivered(ui);
     let stated = StatedDeploy {
         started: args.started,
         finished: args.finished,

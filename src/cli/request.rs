@@ -67,7 +67,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let task = session.task(&args.task, ui)?;
     let mut wanted = wanted(args, &session.settings.policy)?;
     let question = question(task, args, &session)?;
-    session.tell_undelivered(ui);
+    session.warn_of_undelivered(ui);
     let conductor = NamedConductor { given, configured: session.settings.contact.conductor.as_deref() };
     let flow = RequestFlow { context: session.context(), question, asks: !args.yes, conductor };
     let RequestEnd { task: after, plan, contact, refusal } = flow.run(&mut wanted, ui).await?;

@@ -144,7 +144,7 @@ async fn attempt(
     let mut journal = session.journal()?;
     journal.probe()?;
     take_over(&session.context(), &mut journal, ui)?;
-    session.tell_undelivered(ui);
+    session.warn_of_undelivered(ui);
     let mut intent = args.subject.intent();
     let assessor = session.assessor();
     let read = tokio::select! {

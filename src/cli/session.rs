@@ -299,8 +299,8 @@ impl Session {
         Ok(Journal::open(&self.settings.state)?)
     }
 
-    /// Says what an earlier command could not deliver, where there is any.
-    pub(super) fn tell_undelivered(&self, ui: &mut Ui) {
+    /// Warns of what an earlier command could not deliver, where there is any.
+    pub(super) fn warn_of_undelivered(&self, ui: &mut Ui) {
         let count =
             Journal::open_read_only(&self.settings.state).map(|journal| journal.map(|journal| journal.undelivered()));
         match count {

@@ -229,7 +229,7 @@ fn flushed(out: &mut impl Write) -> io::Result<()> {
     }
 }
 
-/// The text without the numbers that stand behind the words of a system's error: they tell people nothing.
+/// The text without the numbers that stand behind the words of a system's error: they mean nothing to people.
 pub(super) fn without_error_numbers(text: &str) -> String {
     let mut parts = text.split(" (os error ");
     let mut clean = parts.next().unwrap_or_default().to_owned();
@@ -258,7 +258,7 @@ impl<'a> Visible<'a> {
     }
 
     fn pass(&mut self) -> io::Result<()> {
-        // Nearly all of it is plain, which is told from the bytes.
+        // Nearly all of it is plain, which the bytes show.
         let is_plain = |byte: &u8| matches!(byte, b'\n' | b' '..=b'~');
         // Without a way out of the middle many bytes are looked at at once.
         let plain = |some: &[u8]| some.iter().fold(true, |plain, byte| plain & is_plain(byte));

@@ -249,7 +249,7 @@ pub(super) fn header(task: TaskId, subject: &VerdictSubject, width: usize) -> St
     header
 }
 
-/// What a rule is marked with: told apart by the word, not by the colour alone.
+/// What a rule is marked with: distinguished by the word, not by the colour alone.
 fn mark(outcome: Outcome) -> (anstyle::Style, &'static str) {
     match outcome {
         Outcome::Pass => (GOOD, "ok"),
@@ -446,7 +446,7 @@ pub(super) mod tests {
     #[test]
     fn who_reads_only_a_refusal_knows_what_to_do() {
         let mut page = String::new();
-        let mut told = Vec::new();
+        let mut covered = Vec::new();
         let task = TaskId::new(1).unwrap();
         let verdicts = cases()
             .into_iter()
@@ -460,10 +460,10 @@ pub(super) mod tests {
             assert!(!found.is_empty(), "{name} finds nothing: {:#?}", verdict.rules);
             assert!(found.iter().all(|rule| rule.hint.is_some()), "{name} says what is wrong and not what to do");
             page.push_str(&rules(&found, 80));
-            told.push(name);
+            covered.push(name);
         }
         for rule in rules::ALL {
-            assert!(told.contains(&rule.name), "the refusal of {} is not among them", rule.name);
+            assert!(covered.contains(&rule.name), "the refusal of {} is not among them", rule.name);
         }
         let page = anstream::adapter::strip_str(&page).to_string();
         assert!(page.lines().all(|line| crate::text::columns(line) <= 80), "{page}");

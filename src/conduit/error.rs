@@ -1,4 +1,4 @@
-//! What can go wrong with one call, told apart by what it means for the caller.
+//! What can go wrong with one call, distinguished by what it means for the caller.
 //!
 //! Responsible for the kinds of failure, which of them may be tried again, and which prove that the server did not act.
 //! Not responsible for what to do about them.
@@ -168,7 +168,7 @@ impl ConduitError {
         number.parse().ok()
     }
 
-    /// The error with the server's own words, where it has some that are not shown otherwise. They can tell of the policy
+    /// The error with the server's own words, where it has some that are not shown otherwise. They can name the policy
     /// of what was asked for: only for a task that is no secret.
     pub fn in_full(&self) -> String {
         match &self.kind {
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_database_rolled_back_is_told_by_its_number_alone() {
+    fn what_the_database_rolled_back_is_recognised_by_its_number_alone() {
         for info in ["#1213: Deadlock found when trying to get lock", "#1205: zu lange gewartet", "#1305: SAVEPOINT"] {
             assert!(refused("ERR-CONDUIT-CORE", info).is_rolled_back(), "{info}");
         }

@@ -5,6 +5,7 @@
 
 mod error;
 mod head;
+mod legacy;
 mod loopback;
 mod pace;
 mod paging;
@@ -13,20 +14,19 @@ mod refusals;
 mod retry;
 mod route;
 mod task;
-mod told;
 mod transaction;
 mod transport;
 mod unreached;
 mod user;
 
 pub use error::{ConduitError, Failure, WriteEffect};
+pub use legacy::{LegacyChange, ReportedChanges};
 pub use loopback::is_loopback;
 pub use paging::{Pages, SealedRows};
 pub use project::{Project, Projects, Subproject};
 pub use refusals::Refusals;
 pub use route::{Authorities, Proxy, Route};
 pub use task::{Edited, Status, Task};
-pub use told::{ReportedChanges, ToldChange};
 pub use transaction::{Change, CommentVersion, Transaction};
 pub use transport::{Client, ClientError, Reply, Timeouts};
 pub use unreached::{BadCertificate, Obstacle, Unreached};

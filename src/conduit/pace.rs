@@ -1,7 +1,7 @@
 //! How many calls are made at once: as many as was asked for, fewer where the server says that it has too much to do.
 //!
-//! Whoever is told 429 or 503 halves the number, and everybody waits as long as the server asks; after a while of good
-//! answers it grows again, by one at a time. Responsible for that. Not responsible for which calls are made again.
+//! Whoever is answered 429 or 503 halves the number, and everybody waits as long as the server asks; after a while of
+//! good answers it grows again, by one at a time. Responsible for that. Not responsible for which calls are made again.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -276,7 +276,7 @@ impl Client {
     }
 
     /// Searches projects of any status. Servers that hide archived ones take a constraint for it; those before them list
-    /// archived ones and refuse the constraint, for which a repetition without it tells them apart.
+    /// archived ones and refuse the constraint; a repetition without it distinguishes the two.
     async fn of_any_status<T, F: Future<Output = Result<T, ConduitError>>>(
         &self,
         search: impl Fn(bool) -> F,

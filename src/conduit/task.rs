@@ -32,7 +32,7 @@ pub struct Task {
     /// Who can see it: `public`, `users` or something narrower.
     pub view: String,
     /// Who can comment on it: a policy as `view` is one; `no-one` where its status locks it, which leaves nobody a way
-    /// to say no. `None` where this server does not tell.
+    /// to say no. `None` where this server does not say.
     #[serde(default)]
     pub interact: Option<String>,
     /// Its Space, where the server has Spaces.
@@ -195,7 +195,7 @@ fn numbered(rows: Vec<Row>) -> Result<Vec<Task>, ConduitError> {
 
 impl Client {
     /// The task of this number with its projects, or `None` where this account is shown none: it is missing or hidden,
-    /// which a server does not tell apart (`maniphest.search`).
+    /// which a server does not distinguish (`maniphest.search`).
     ///
     /// # Errors
     /// Where the server gave no usable answer, or answered with something else than this task.
@@ -356,7 +356,7 @@ impl Client {
     /// Writes a comment on a task, once; a failure may leave it written (`maniphest.edit`).
     ///
     /// # Errors
-    /// Where the server gave no usable answer; [`ConduitError::write_effect`] tells whether it may have acted.
+    /// Where the server gave no usable answer; [`ConduitError::write_effect`] says whether it may have acted.
     pub async fn comment_once(&self, task: TaskId, text: &str) -> Result<Edited, ConduitError> {
         self.edit_once(task, &[("comment", json!(text))]).await
     }

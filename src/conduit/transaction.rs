@@ -86,7 +86,7 @@ pub enum Change {
     Merged,
     /// A comment alone, or a change that the gate does not look at.
     Other,
-    /// A change that this version of the server does not tell.
+    /// A change that this version of the server does not show.
     Unexposed,
 }
 
@@ -129,7 +129,7 @@ impl CommentVersion {
 struct Row {
     id: TransactionId,
     phid: Phid<Xact>,
-    // Must be there, if only as null: null says that the server does not tell.
+    // Must be there, if only as null: null says that the server does not show it.
     #[serde(rename = "type", deserialize_with = "nullable")]
     kind: Option<String>,
     #[serde(rename = "authorPHID")]
@@ -272,7 +272,7 @@ impl Client {
     /// All that happened to a task, oldest first (`transaction.search`, 1,000 a page).
     ///
     /// # Errors
-    /// Where the server gave no usable answer, or told of another object.
+    /// Where the server gave no usable answer, or answered with another object.
     pub async fn history(&self, task: TaskId) -> Result<Reply<Vec<Transaction>>, ConduitError> {
         self.transactions(json!({"objectIdentifier": task})).await
     }
@@ -338,7 +338,7 @@ impl Client {
     /// shown are left out.
     ///
     /// # Errors
-    /// Where the server gave no usable answer, or told of other transactions.
+    /// Where the server gave no usable answer, or answered with other transactions.
     pub async fn transactions_by_phid(&self, phids: &[Phid<Xact>]) -> Result<Vec<Transaction>, ConduitError> {
         if phids.is_empty() {
             // Without its constraint a search returns what everybody did.

@@ -1,4 +1,5 @@
-//! One call over HTTP: the typed form of parameters, the reply read within bounds and told apart from what is not Conduit.
+//! One call over HTTP: the typed form of parameters, the reply read within bounds and distinguished from what is not
+//! Conduit.
 //!
 //! Responsible for sending, reading, classifying, redacting. Not responsible for trying again and what a reply means.
 
@@ -157,7 +158,7 @@ impl Client {
     /// The same client, for work that has to be done within `limit` from now. How much it may read is counted anew.
     #[must_use]
     pub fn within(&self, limit: Duration) -> Self {
-        // A limit beyond what the clock can tell is none.
+        // A limit beyond what the clock can count is none.
         Self { deadline: Instant::now().checked_add(limit), budget: Budget::new(COMMAND_LIMIT), ..self.clone() }
     }
 
@@ -283,7 +284,7 @@ impl Client {
             }
             _ => {}
         }
-        // At once what it most often is; only what is no such result is looked at again to tell why.
+        // At once what it most often is; only what is no such result is looked at again to find out why.
         if head.status == 200
             && let Ok(text) = std::str::from_utf8(body)
             && let Ok(Envelope { result: Some(result), error_code: None, .. }) = serde_json::from_str(text)
@@ -393,10 +394,10 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_is_told_apart_by_what_it_holds() {
-        let told = |status, body: &str| client("api-x").understand::<Vec<u8>>(body.as_bytes(), &head(status));
+    fn a_reply_is_classified_by_what_it_holds() {
+        let understood = |status, body: &str| client("api-x").understand::<Vec<u8>>(body.as_bytes(), &head(status));
         let good = r#"{"result":[1],"error_code":null,"error_info":null}"#;
-        assert_eq!(told(200, good).unwrap().result, [1]);
+        assert_eq!(understood(200, good).unwrap().result, [1]);
         for (status, body) in [
             (403, good),
             (200, r#"{"result":[1]}"#),
@@ -406,15 +407,15 @@ mod tests {
             (200, "[1]"),
             (200, ""),
         ] {
-            assert!(matches!(told(status, body), Err(Failure::NotConduit { .. })), "{status} {body}");
+            assert!(matches!(understood(status, body), Err(Failure::NotConduit { .. })), "{status} {body}");
         }
         // An error is one, whatever else is there.
         for result in ["[1]", "null", r#"{"of":"another shape"}"#] {
             let body = format!(r#"{{"result":{result},"error_code":"ERR-X","error_info":"no"}}"#);
-            assert!(matches!(told(200, &body), Err(Failure::Refused { .. })), "{body}");
+            assert!(matches!(understood(200, &body), Err(Failure::Refused { .. })), "{body}");
         }
         let misshapen = r#"{"result":["one"],"error_code":null,"error_info":null}"#;
-        assert!(matches!(told(200, misshapen), Err(Failure::Unexpected(_))));
+        assert!(matches!(understood(200, misshapen), Err(Failure::Unexpected(_))));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Why no connection was made: the name, the network, the proxy or the certificate.
 //!
-//! Responsible for telling these apart, from the errors of the client, of its TLS and of its resolver, and for their words.
-//! Not responsible for which way leads to the server ([`super::route`]) nor for trying again ([`super::retry`]).
+//! Responsible for distinguishing these, from the errors of the client, of its TLS and of its resolver, and for their
+//! words. Not responsible for which way leads to the server ([`super::route`]) nor for trying again ([`super::retry`]).
 
 use std::error::Error;
 use std::fmt;
@@ -128,7 +128,7 @@ impl Obstacle {
                 _ => {}
             }
         }
-        // The number at the end of a system's error tells people nothing.
+        // The number at the end of a system's error means nothing to people.
         Self::Network(last.split_once(" (os error ").map_or(last.clone(), |(words, _)| words.to_lowercase()))
     }
 
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_is_told_by_what_is_wrong_with_it() {
+    fn a_certificate_is_classified_by_what_is_wrong_with_it() {
         use rustls::CertificateError;
         for (error, wrong) in [
             (CertificateError::UnknownIssuer, BadCertificate::UnknownAuthority),

@@ -103,7 +103,7 @@ pub(super) fn action_word(action: Action) -> &'static str {
     }
 }
 
-/// Reads a document, or tells all that is wrong with it.
+/// Reads a document, or lists all that is wrong with it.
 pub(super) fn read(text: &str, built_in: bool) -> Result<File, Vec<Diagnostic>> {
     let problems = Problems::default();
     let (table, errors) = DeTable::parse_recoverable(text);

@@ -38,7 +38,7 @@ impl ValueError {
     }
 }
 
-/// Where mistakes are gathered, so that all of a file are told at once.
+/// Where mistakes are gathered, so that all of a file are reported at once.
 #[derive(Debug, Default)]
 pub(super) struct Problems(RefCell<Vec<Diagnostic>>);
 

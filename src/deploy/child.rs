@@ -5,8 +5,8 @@
 //!
 //! The child shares the terminal, the process group and the standard streams. What the terminal sends to the group (Ctrl-C,
 //! Ctrl-\, Ctrl-Z) the child gets by itself, so the gate only keeps from dying of it. TERM comes to the gate alone and is
-//! passed on. HUP is survived, so that the outcome is journalled; whoever hangs up tells the whole group. When the child is
-//! stopped, the gate stops too: a shell waits for the gate, and would wait for ever.
+//! passed on. HUP is survived, so that the outcome is journalled; whoever hangs up signals the whole group. When the
+//! child is stopped, the gate stops too: a shell waits for the gate, and would wait for ever.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -22,7 +22,7 @@ use super::signals::{JobControl, Signals};
 use super::{CANNOT_RUN, GATE_FAILED, NOT_FOUND};
 use crate::record::ExitStatus;
 
-/// What is told while the child runs. All of it is optional: `()` listens to nothing.
+/// What is called while the child runs. All of it is optional: `()` listens to nothing.
 ///
 /// Nothing here may block for long: while it does, no signal is passed on.
 pub trait Hooks {
@@ -96,7 +96,7 @@ impl RunError {
 /// Runs the command and waits for its end.
 ///
 /// # Errors
-/// Where the child was not started, or its end cannot be told; [`RunError::was_started`] says which.
+/// Where the child was not started, or its end cannot be known; [`RunError::was_started`] says which.
 pub async fn run(ready: &Ready, signals: &mut Signals, hooks: &mut impl Hooks) -> Result<ExitStatus, RunError> {
     // Before the child, so that none of its changes is missed.
     let mut changes = signal(SignalKind::child()).map_err(RunError::Signals)?;
@@ -143,8 +143,8 @@ async fn wait(
     tokio::select! {
         _ = changes.recv() => {}
         () = job.stop.next() => {}
-        // Whoever resumes the gate alone means both. That it comes as a signal is what tells that the gate was stopped and
-        // is no longer: the call that stops it may return before it does.
+        // Whoever resumes the gate alone means both. That it comes as a signal is what shows that the gate was stopped
+        // and is no longer: the call that stops it may return before it does.
         () = job.resume.next() => {
             let _ = kill_process(pid, Signal::CONT);
         }
@@ -156,7 +156,7 @@ async fn wait(
     }
 }
 
-/// What waitpid(2) can tell of a child.
+/// What waitpid(2) can report of a child.
 enum StateChange {
     Ended(ExitStatus),
     Stopped,

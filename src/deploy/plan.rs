@@ -1,7 +1,7 @@
 //! What will be run: program, arguments, environment.
 //!
 //! Responsible for [`Plan`], which is pure, and its preflight, which looks at the machine so that a command that cannot
-//! run is told before anything is posted. Not responsible for running it ([`super::child`]).
+//! run is reported before anything is posted. Not responsible for running it ([`super::child`]).
 //!
 //! Privileges are dropped by setpriv(1) of util-linux, since dropping them here would need code that is not safe Rust. Its
 //! `--reset-env` is not used: it would throw away all that the caller or sudo's `env_keep` passes on, `LANG`
@@ -28,7 +28,7 @@ pub struct Plan {
     program: OsString,
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
-    /// What setpriv is told before the command; `None` where the command runs as the gate itself.
+    /// The arguments of setpriv before the command; `None` where the command runs as the gate itself.
     drop_to: Option<Vec<OsString>>,
 }
 
@@ -258,7 +258,7 @@ fn is_secret(name: &OsStr) -> bool {
     of_gate.is_some_and(|rest| rest.windows(5).any(|part| part == b"TOKEN")) || name == "CREDENTIALS_DIRECTORY"
 }
 
-/// What setpriv is told: all ids, all groups of the user, and no capability that an exec could bring back.
+/// The options of setpriv: all ids, all groups of the user, and no capability that an exec could bring back.
 pub(crate) fn user_options(uid: u32, gid: u32) -> [String; 5] {
     [
         format!("--reuid={uid}"),

@@ -77,7 +77,7 @@ fn nothing_to_run_is_an_error() {
 }
 
 #[test]
-fn what_cannot_run_is_told_before() {
+fn what_cannot_run_is_reported_before() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
     fs::write(at("plain"), "").unwrap();

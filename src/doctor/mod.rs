@@ -11,13 +11,13 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::conduit::{Account, ConduitError, Failure, Project, Status, Task};
-use crate::evidence::timeline::Untold;
+use crate::evidence::timeline::UnexposedChanges;
 use crate::policy::{Policy, Role, Team};
 use crate::rules::{Outcome, RuleOutcome};
 use crate::text::inert;
 use crate::time::rough;
 
-/// What this machine tells.
+/// What this machine shows of itself.
 #[derive(Debug)]
 pub struct Local {
     /// The configuration file, where there is one.
@@ -30,7 +30,7 @@ pub struct Local {
     pub calling_account: Option<String>,
 }
 
-/// What the server tells.
+/// What the server shows.
 #[derive(Debug)]
 pub struct Remote {
     /// The server.
@@ -55,21 +55,21 @@ pub struct Remote {
     pub task: Result<Option<Task>, ConduitError>,
     /// What the server lets the account write on that task; `None` where there is no task.
     pub types: Option<Result<Vec<String>, ConduitError>>,
-    /// What it tells of the history of that task; `None` where there is no task.
-    pub history: Option<Result<Tells, ConduitError>>,
-    /// Whether it tells what anybody did on any task, which an audit needs.
+    /// How much of the history of that task it shows; `None` where there is no task.
+    pub history: Option<Result<HistoryCoverage, ConduitError>>,
+    /// Whether it returns what anybody did on any task, which an audit needs.
     pub audit: Result<(), ConduitError>,
     /// The calls that were made, and how long each took.
     pub calls: Vec<(&'static str, Duration)>,
 }
 
-/// What a server tells of the history of a task.
+/// How much a server shows of the history of a task.
 #[derive(Debug, Clone)]
-pub struct Tells {
+pub struct HistoryCoverage {
     /// What `transaction.search` leaves null of it.
-    pub null: Untold,
+    pub null: UnexposedChanges,
     /// What is still not known after the older method was asked.
-    pub untold: Untold,
+    pub unexposed: UnexposedChanges,
     /// Whether the older method (`maniphest.gettasktransactions`) answers.
     pub older: Result<(), ConduitError>,
 }
@@ -250,7 +250,7 @@ fn team(remote: &Remote, team: &Team) -> RuleOutcome {
     let Some(project) = projects.get(&team.project) else {
         let message = format!("the server knows no project #{}, or does not show it to this account", team.project);
         let hint = format!("make the project, let the gate's account see it, or correct `policy.teams.{}`", team.key);
-        // Nothing is asked of a team that is only told.
+        // Nothing is asked of a team that is only informed.
         return match team.role {
             Role::Approve => fail(&name, message, hint),
             Role::Inform => warn(&name, message, hint),
@@ -329,20 +329,21 @@ fn field(remote: &Remote, key: &str) -> RuleOutcome {
     }
 }
 
-/// Whether the whole history of a task can be known: where a change is null and nothing else tells it, no verdict comes.
+/// Whether the whole history of a task can be known: where a change is null and nothing else shows it, no verdict
+/// comes.
 fn history(remote: &Remote) -> RuleOutcome {
     const OLDER: &str = "maniphest.gettasktransactions";
     let hint = format!("let the gate's account call `{OLDER}`, or update the server");
     match (&remote.task, &remote.history) {
         (Err(error), _) | (_, Some(Err(error))) => unknown("history", error),
         (Ok(None), _) | (_, None) => no_task("history"),
-        (Ok(Some(task)), Some(Ok(tells))) => match (tells.untold.any(), &tells.older) {
+        (Ok(Some(task)), Some(Ok(coverage))) => match (coverage.unexposed.any(), &coverage.older) {
             (true, _) => fail(
                 "history",
                 format!(
                     "the server does not tell all that changed on {}, perhaps {}: such a task cannot be judged",
                     task.id,
-                    tells.untold.what()
+                    coverage.unexposed.what()
                 ),
                 hint,
             ),
@@ -351,9 +352,13 @@ fn history(remote: &Remote) -> RuleOutcome {
                 format!("what `transaction.search` leaves null is not told by `{OLDER}` either: {error}"),
                 hint,
             ),
-            (false, Ok(())) if tells.null.any() => pass(
+            (false, Ok(())) if coverage.null.any() => pass(
                 "history",
-                format!("`transaction.search` leaves null of {} what `{OLDER}` tells: {}", task.id, tells.null.what()),
+                format!(
+                    "`transaction.search` leaves null of {} what `{OLDER}` tells: {}",
+                    task.id,
+                    coverage.null.what()
+                ),
             ),
             (false, Ok(())) => pass("history", format!("all that happened to {} is told", task.id)),
         },
@@ -393,7 +398,7 @@ fn space(remote: &Remote, policy: &Policy) -> Option<RuleOutcome> {
     }
 }
 
-/// Whether the account can comment, as far as that can be told without a comment. The server is asked for an edit of a
+/// Whether the account can comment, as far as that can be known without a comment. The server is asked for an edit of a
 /// kind that it does not know. It refuses that before it writes anything, and names the kinds that it takes from this
 /// account. (An empty comment or an empty edit are no such proof: they subscribe the account or move the task's date.)
 fn comment(remote: &Remote) -> RuleOutcome {
@@ -402,7 +407,7 @@ fn comment(remote: &Remote) -> RuleOutcome {
         (Err(error), _) => unknown("comment", error),
         (Ok(None), _) | (Ok(Some(_)), None) => no_task("comment"),
         (Ok(Some(task)), Some(Err(error))) if matches!(error.kind, Failure::Refused { .. }) => {
-            // The server's words may tell of the policy of a restricted task.
+            // The server's words may name the policy of a restricted task.
             let open = matches!(task.view.as_str(), "public" | "users") && task.space.is_none();
             let why = if open { error.in_full() } else { error.to_string() };
             fail("comment", format!("the server takes no edit of {} by {name}: {why}", task.id), error.hint())

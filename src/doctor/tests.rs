@@ -65,7 +65,11 @@ fn well() -> (Local, Remote, Policy) {
         members: Ok(members.to_vec()),
         task: Ok(Some(task)),
         types: Some(Ok(vec!["title".into(), "comment".into()])),
-        history: Some(Ok(Tells { null: Untold::default(), untold: Untold::default(), older: Ok(()) })),
+        history: Some(Ok(HistoryCoverage {
+            null: UnexposedChanges::default(),
+            unexposed: UnexposedChanges::default(),
+            older: Ok(()),
+        })),
         audit: Ok(()),
         calls: vec![("user.whoami", Duration::from_millis(20))],
     };
@@ -83,11 +87,11 @@ fn all_is_well() {
     }
 }
 
-/// What is broken, which check tells of it, and how.
+/// What is broken, which check reports it, and how.
 type DoctorCase = (&'static str, Outcome, fn(&mut Local, &mut Remote, &mut Policy));
 
 #[test]
-fn each_fault_is_told_by_its_check_alone_and_says_what_to_do() {
+fn each_fault_is_reported_by_its_check_alone_and_says_what_to_do() {
     use Outcome::{Fail, Unknown, Warn};
 
     let cases: Vec<DoctorCase> = vec![
@@ -146,8 +150,8 @@ fn each_fault_is_told_by_its_check_alone_and_says_what_to_do() {
         ("comment", Fail, |_, remote, _| remote.types = Some(Ok(vec!["title".into()]))),
         ("history", Unknown, |_, remote, _| remote.history = Some(Err(down()))),
         ("history", Fail, |_, remote, _| {
-            let untold = Untold { projects: true, ..Untold::default() };
-            remote.history = Some(Ok(Tells { null: untold, untold, older: Err(refused()) }));
+            let unexposed = UnexposedChanges { projects: true, ..UnexposedChanges::default() };
+            remote.history = Some(Ok(HistoryCoverage { null: unexposed, unexposed, older: Err(refused()) }));
         }),
         ("history", Warn, |_, remote, _| {
             remote.history.as_mut().unwrap().as_mut().unwrap().older = Err(refused());
@@ -162,10 +166,11 @@ fn each_fault_is_told_by_its_check_alone_and_says_what_to_do() {
     for (at, (name, outcome, spoil)) in cases.into_iter().enumerate() {
         let mut state = well();
         spoil(&mut state.0, &mut state.1, &mut state.2);
-        let told: Vec<RuleOutcome> = all(&state).into_iter().filter(|check| check.outcome != Outcome::Pass).collect();
-        let names: Vec<(&str, Outcome)> = told.iter().map(|check| (check.name.as_str(), check.outcome)).collect();
+        let reported: Vec<RuleOutcome> =
+            all(&state).into_iter().filter(|check| check.outcome != Outcome::Pass).collect();
+        let names: Vec<(&str, Outcome)> = reported.iter().map(|check| (check.name.as_str(), check.outcome)).collect();
         assert_eq!(names, [(name, outcome)], "case {at}");
-        assert!(told.iter().all(|check| check.hint.is_some()), "{name}");
+        assert!(reported.iter().all(|check| check.hint.is_some()), "{name}");
     }
 }
 
@@ -198,14 +203,14 @@ fn what_could_not_be_read_is_never_well() {
 }
 
 #[test]
-fn a_refusal_on_a_restricted_task_does_not_tell_of_its_policy() {
+fn a_refusal_on_a_restricted_task_does_not_name_its_policy() {
     let mut state = well();
     let kind = Failure::Refused { code: "ERR-CONDUIT-CORE".into(), info: "Members of Secret can".into() };
     state.1.types = Some(Err(ConduitError { method: "maniphest.edit".into(), kind }));
-    let told = |state: &(Local, Remote, Policy)| {
+    let refusal = |state: &(Local, Remote, Policy)| {
         all(state).into_iter().find(|check| check.outcome == Outcome::Fail).unwrap().message
     };
-    assert!(told(&state).contains("Secret"));
+    assert!(refusal(&state).contains("Secret"));
     state.1.task.as_mut().unwrap().as_mut().unwrap().view = "PHID-PROJ-secret".into();
-    assert!(!told(&state).contains("Secret"));
+    assert!(!refusal(&state).contains("Secret"));
 }

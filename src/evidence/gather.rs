@@ -1,7 +1,7 @@
 //! Gathering: what is asked of the server for one decision, in two rounds of parallel calls.
 //!
 //! The first round asks for all that can be asked at once: the task, its history, the tag and the teams, the token's
-//! owner and the statuses. The second begins once the first three are there, and asks for what only they can tell: the
+//! owner and the statuses. The second begins once the first three are there, and asks for what only they can show: the
 //! accounts of those who answered, what is below the tag and the teams, and what changes of type null were. Responsible
 //! for that, and that the parts fit together. Not responsible for what the evidence means.
 
@@ -43,7 +43,7 @@ pub struct Question {
 pub enum Visibility {
     /// The task and all about it.
     Visible(Box<Evidence>),
-    /// No task of this number is shown to this account: it is missing or hidden, which a server does not tell apart.
+    /// No task of this number is shown to this account: it is missing or hidden, which a server does not distinguish.
     NotVisible {
         /// Whose token it was asked with.
         owner: Account,
@@ -146,7 +146,7 @@ async fn gather_once(client: &Client, policy: &Policy, question: &Question) -> R
     };
     name_people(question, policy, &mut evidence);
     later(&evidence)?;
-    if evidence.untold(policy).any() {
+    if evidence.unexposed(policy).any() {
         // It cannot lead to the task; the rule `server` says why.
         return Ok(Visibility::Visible(Box::new(evidence)));
     }
@@ -236,11 +236,11 @@ impl Subject {
             self.teams.values().map(|team| &team.phid).chain(self.tag.iter().map(|tag| &tag.phid)).collect();
         let above: Vec<_> = above.into_iter().cloned().collect();
         let field = policy.field.as_deref();
-        let (accounts, below, named, told) = tokio::join!(
+        let (accounts, below, named, older) = tokio::join!(
             client.users(&people),
             client.descendants(&above),
             client.users_named(&names),
-            told(client, &self.task, &self.history, field),
+            older_changes(client, &self.task, &self.history, field),
         );
         self.accounts = accounts?;
         self.accounts.extend(named?);
@@ -250,8 +250,8 @@ impl Subject {
         }
         self.teams.values_mut().for_each(|team| team.place(&below));
         let mut history = std::mem::replace(&mut self.history, Timeline::new(Vec::new())).into_transactions();
-        if let Some(told) = told? {
-            merge(&mut history, &told).map_err(|error| contradiction(&error))?;
+        if let Some(changes) = older? {
+            merge(&mut history, &changes).map_err(|error| contradiction(&error))?;
         }
         name_fields(&mut history, &self.task, field);
         self.history = Timeline::new(history);
@@ -297,19 +297,19 @@ pub(crate) fn phids_below<'a>(
     projects.iter().filter(|project| project.ancestors.contains(above)).map(|project| project.phid.clone())
 }
 
-/// What the old method tells of a history in which something that may matter is null; `None` where nothing is, or where
-/// the server refuses it: then that stays unknown.
-async fn told(
+/// What the old method returns of a history in which something that may matter is null; `None` where nothing is, or
+/// where the server refuses it: then that stays unknown.
+async fn older_changes(
     client: &Client,
     task: &Task,
     history: &Timeline,
     field: Option<&str>,
 ) -> Result<Option<Vec<ReportedChanges>>, ConduitError> {
-    if !history.untold(task, field).any() {
+    if !history.unexposed(task, field).any() {
         return Ok(None);
     }
     match client.older_changes(&[task.id]).await {
-        Ok(mut told) => Ok(told.remove(&task.id)),
+        Ok(mut by_task) => Ok(by_task.remove(&task.id)),
         Err(error) if matches!(error.kind, Failure::Refused { .. }) && !error.is_credentials() => Ok(None),
         Err(error) => Err(error),
     }

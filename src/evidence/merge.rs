@@ -1,4 +1,4 @@
-//! A history whose server answers type null for some changes, and what an old method tells of these.
+//! A history whose server answers type null for some changes, and what an old method returns of these.
 //!
 //! Responsible for putting the one into the other, and for finding which change of a custom field is that of the policy's
 //! field where the server names none, as pure functions. Nothing is guessed: what stays unclear stays
@@ -9,24 +9,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::timeline::field_text;
-use crate::conduit::{Change, ReportedChanges, Task, ToldChange, Transaction};
+use crate::conduit::{Change, LegacyChange, ReportedChanges, Task, Transaction};
 
 /// The two ways to read a history contradict each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the server tells two different histories of the task")]
 pub(crate) struct Contradiction;
 
-/// Puts what the old method tells into a history, oldest first, by the PHIDs and numbers of the transactions.
+/// Puts what the old method returns into a history, oldest first, by the PHIDs and numbers of the transactions.
 ///
 /// # Errors
 /// Where the two cannot be of the same task as it was read.
-pub(crate) fn merge(history: &mut [Transaction], told: &[ReportedChanges]) -> Result<(), Contradiction> {
-    let by_phid: BTreeMap<_, _> = told.iter().map(|row| (&row.phid, row)).collect();
+pub(crate) fn merge(history: &mut [Transaction], older: &[ReportedChanges]) -> Result<(), Contradiction> {
+    let by_phid: BTreeMap<_, _> = older.iter().map(|row| (&row.phid, row)).collect();
     let shown: BTreeSet<_> = history.iter().map(|row| row.phid.clone()).collect();
     let last = history.iter().map(|row| row.id).max();
     // What is newer than the history happened since it was read.
-    let hidden = told.iter().any(|row| {
-        matches!(row.change, ToldChange::Custom { .. } | ToldChange::Projects { .. })
+    let hidden = older.iter().any(|row| {
+        matches!(row.change, LegacyChange::Custom { .. } | LegacyChange::Projects { .. })
             && last.is_some_and(|last| row.id <= last)
             && !shown.contains(&row.phid)
     });
@@ -34,21 +34,21 @@ pub(crate) fn merge(history: &mut [Transaction], told: &[ReportedChanges]) -> Re
         return Err(Contradiction);
     }
     for row in history.iter_mut().filter(|row| row.change == Change::Unexposed) {
-        let Some(told) = by_phid.get(&row.phid) else { continue };
-        if told.id != row.id || told.author != row.author {
+        let Some(reported) = by_phid.get(&row.phid) else { continue };
+        if reported.id != row.id || reported.author != row.author {
             return Err(Contradiction);
         }
-        row.change = match &told.change {
-            ToldChange::Custom { field: Some(field), old, new } => {
+        row.change = match &reported.change {
+            LegacyChange::Custom { field: Some(field), old, new } => {
                 Change::Custom { field: field.clone(), old: old.clone(), new: new.clone() }
             }
-            ToldChange::Custom { field: None, old, new } => Change::Unnamed { old: old.clone(), new: new.clone() },
-            ToldChange::Projects { old, new } => Change::Projects {
+            LegacyChange::Custom { field: None, old, new } => Change::Unnamed { old: old.clone(), new: new.clone() },
+            LegacyChange::Projects { old, new } => Change::Projects {
                 added: new.iter().filter(|project| !old.contains(project)).cloned().collect(),
                 removed: old.iter().filter(|project| !new.contains(project)).cloned().collect(),
             },
-            ToldChange::Other => Change::Other,
-            ToldChange::Unclear => Change::Unexposed,
+            LegacyChange::Other => Change::Other,
+            LegacyChange::Unclear => Change::Unexposed,
         };
     }
     Ok(())
@@ -109,33 +109,33 @@ mod tests {
 
     const FIELD: &str = "custom.emergency.reason";
 
-    /// What a server tells of a history, and what it leaves null.
+    /// A history as a server returns it, with what it leaves null, and what its old method returns of it.
     fn server(history: &History, names: bool) -> (Vec<Transaction>, Vec<ReportedChanges>) {
         let whole = history.timeline().into_transactions();
         let mut projects: Vec<crate::ids::Phid<crate::ids::Project>> = Vec::new();
-        let told = whole.iter().map(|row| {
+        let older = whole.iter().map(|row| {
             let change = match &row.change {
                 Change::Custom { field, old, new } => {
-                    ToldChange::Custom { field: names.then(|| field.clone()), old: old.clone(), new: new.clone() }
+                    LegacyChange::Custom { field: names.then(|| field.clone()), old: old.clone(), new: new.clone() }
                 }
                 Change::Projects { added, removed } => {
                     let old = projects.clone();
                     projects.extend(added.iter().cloned());
                     projects.retain(|project| !removed.contains(project));
-                    ToldChange::Projects { old, new: projects.clone() }
+                    LegacyChange::Projects { old, new: projects.clone() }
                 }
-                _ => ToldChange::Other,
+                _ => LegacyChange::Other,
             };
             ReportedChanges { id: row.id, phid: row.phid.clone(), author: row.author.clone(), change }
         });
-        let told = told.collect();
+        let older = older.collect();
         let null = |mut row: Transaction| {
             if matches!(row.change, Change::Custom { .. } | Change::Projects { .. }) {
                 row.change = Change::Unexposed;
             }
             row
         };
-        (whole.iter().cloned().map(null).collect(), told)
+        (whole.iter().cloned().map(null).collect(), older)
     }
 
     fn changed() -> History {
@@ -149,11 +149,11 @@ mod tests {
     }
 
     #[test]
-    fn what_was_null_is_told_as_a_newer_server_tells_it() {
+    fn what_was_null_is_read_as_a_newer_server_returns_it() {
         for names in [true, false] {
             let history = changed();
-            let (mut rows, told) = server(&history, names);
-            merge(&mut rows, &told).unwrap();
+            let (mut rows, older) = server(&history, names);
+            merge(&mut rows, &older).unwrap();
             name_fields(&mut rows, &history.task(), Some(FIELD));
             let mut whole = history.timeline().into_transactions();
             whole.iter_mut().filter(|row| row.change == Change::Unexposed).for_each(|row| row.change = Change::Other);
@@ -164,24 +164,24 @@ mod tests {
     #[test]
     fn two_histories_that_contradict_each_other_are_none() {
         let history = changed();
-        let (rows, told) = server(&history, true);
+        let (rows, older) = server(&history, true);
         type Spoil = fn(&mut Vec<Transaction>, &mut Vec<ReportedChanges>);
         let spoiled: [Spoil; 3] = [
             |rows, _| rows.retain(|row| row.id != TransactionId(4)),
-            |_, told| told[3].id = TransactionId(99),
-            |_, told| told[3].author = "PHID-USER-other".into(),
+            |_, older| older[3].id = TransactionId(99),
+            |_, older| older[3].author = "PHID-USER-other".into(),
         ];
         for spoil in spoiled {
-            let (mut rows, mut told) = (rows.clone(), told.clone());
-            spoil(&mut rows, &mut told);
-            assert_eq!(merge(&mut rows, &told), Err(Contradiction));
+            let (mut rows, mut older) = (rows.clone(), older.clone());
+            spoil(&mut rows, &mut older);
+            assert_eq!(merge(&mut rows, &older), Err(Contradiction));
         }
         // What happened since the history was read is no contradiction.
-        let (mut rows, mut told) = (rows, told);
-        told[7].id = TransactionId(99);
+        let (mut rows, mut older) = (rows, older);
+        older[7].id = TransactionId(99);
         rows.pop();
-        told[7].phid = crate::ids::Phid::new("PHID-XACT-TASK-new").unwrap();
-        assert_eq!(merge(&mut rows, &told), Ok(()));
+        older[7].phid = crate::ids::Phid::new("PHID-XACT-TASK-new").unwrap();
+        assert_eq!(merge(&mut rows, &older), Ok(()));
     }
 
     #[test]
@@ -231,8 +231,8 @@ mod tests {
     fn a_field_that_the_policy_does_not_read_is_no_matter() {
         let mut history = History::emergency();
         history.field("deployer1", 3, Some("abuse"));
-        let (mut rows, told) = server(&history, false);
-        merge(&mut rows, &told).unwrap();
+        let (mut rows, older) = server(&history, false);
+        merge(&mut rows, &older).unwrap();
         name_fields(&mut rows, &history.task(), None);
         assert!(rows.iter().all(|row| !matches!(row.change, Change::Unexposed | Change::Unnamed { .. })));
         assert!(matches!(&rows[2].change, Change::Projects { added, .. } if added == &[project("emergency")]));

@@ -1,7 +1,7 @@
 //! The evidence: all that was read for one decision, and what it says.
 //!
 //! Responsible for the evidence as data; beside it how it is gathered, the timeline of a task, its trailers, and the
-//! state that they tell. Not responsible for what the policy makes of it.
+//! state that they show. Not responsible for what the policy makes of it.
 
 mod deployer;
 mod gather;
@@ -152,8 +152,8 @@ impl Evidence {
     }
 
     /// What the changes of the history whose type is null may have been, as far as the policy looks at it.
-    pub fn untold(&self, policy: &crate::policy::Policy) -> timeline::Untold {
-        self.timeline.untold(&self.task, policy.field.as_deref())
+    pub fn unexposed(&self, policy: &crate::policy::Policy) -> timeline::UnexposedChanges {
+        self.timeline.unexposed(&self.task, policy.field.as_deref())
     }
 
     /// Whose comments may state the reason and what is about to happen: the task's author, and who may be the deployer.

@@ -84,7 +84,7 @@ impl PostedRecord {
         self.record.verdict == "allowed"
     }
 
-    /// The outcome that it tells, where it knows one.
+    /// The outcome that it states, where it knows one.
     fn known_outcome(&self) -> Option<Outcome> {
         self.record.outcome.filter(|outcome| self.speaks_of_an_end() && *outcome != Outcome::Unknown)
     }
@@ -189,7 +189,7 @@ impl DeployRecords {
         self.iter().enumerate().filter(|(at, _)| self.is_repeated(*at)).map(|(_, standing)| standing)
     }
 
-    /// Whether an earlier record is of the same event, and tells no other end.
+    /// Whether an earlier record is of the same event, and states no other end.
     fn is_repeated(&self, at: usize) -> bool {
         let again = &self.0[at].record;
         self.0[..at].iter().any(|earlier| {
@@ -245,8 +245,8 @@ pub fn comments(timeline: &Timeline, as_of: Option<AsOf>) -> impl Iterator<Item 
     timeline.comments(as_of).filter(|comment| *comment.claim() != Parsed::Absent)
 }
 
-/// Whether readers would believe this record of this author, as far as the two tell: a recorder, the very account that it
-/// names as deployer, or somebody who says of a deploy of another nothing but that its end is not known.
+/// Whether readers would believe this record of this author, as far as the two show: a recorder, the very account that
+/// it names as deployer, or somebody who says of a deploy of another nothing but that its end is not known.
 pub fn is_believable(author: &Account, record: &Record, policy: &Policy) -> bool {
     let is_recorder = policy.recorders.iter().any(|name| author.is_named(name));
     let own = policy.records == BelievedRecords::Deployers && names_as_deployer(record, author.phid.as_str());
@@ -345,8 +345,8 @@ pub fn end_of(records: &[PostedRecord], deploy: DeployId) -> Option<&PostedRecor
     standing_end(records.iter().filter(of).filter(may_end))
 }
 
-/// Of several records of the end of one deploy by who may tell it, the one that stands: one that knows the outcome before
-/// one that does not, that of a recorder before any other, else the first.
+/// Of several records of the end of one deploy by who may state it, the one that stands: one that knows the outcome
+/// before one that does not, that of a recorder before any other, else the first.
 fn standing_end<'a>(ends: impl Iterator<Item = &'a PostedRecord>) -> Option<&'a PostedRecord> {
     ends.min_by_key(|standing| (standing.known_outcome().is_none(), !standing.by_recorder))
 }

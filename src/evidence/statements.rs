@@ -128,7 +128,7 @@ impl Statements {
                 Key::Reason => {
                     let WrittenReason { category, explanation: words } = policy.read_reason(value);
                     explanation = Some(words);
-                    // A text of no category is told from another by all of it.
+                    // A text of no category is distinguished from another by all of it.
                     Some(category.unwrap_or_else(|| format!("?{value}")))
                 }
                 Key::Deployer => Some(value.trim_start_matches('@').to_lowercase()),
@@ -156,7 +156,7 @@ pub(crate) fn happenings<'a>(
     let (mut description, mut value) = (description, value);
     for transaction in timeline.up_to(as_of) {
         let moment = timeline.moment_of(transaction);
-        // What a change finds and no change left was written by one that is not told. Since when it stood there is not
+        // What a change finds and no change left was written by one that is not shown. Since when it stood there is not
         // known, so that it is as if it were written now.
         let mut push = |author, source, content| happenings.push(StatementChange { moment, author, source, content });
         match &transaction.change {
@@ -205,19 +205,19 @@ pub(crate) fn happenings<'a>(
     happenings
 }
 
-/// Who changed what no transaction tells of.
+/// Who changed what no transaction shows.
 const NOBODY: &str = "";
 
-/// What stood on a task before the first change of it that is told.
+/// What stood on a task before the first change of it that is shown.
 struct Beginning<'a> {
     happenings: Vec<StatementChange<'a>>,
-    /// What the first change of each has to find, for nothing to be untold.
+    /// What the first change of each has to find, for nothing to be left out.
     description: &'a str,
     value: Option<String>,
 }
 
-/// What the task holds though no transaction says since when: an import, or a server that does not tell. It counts from
-/// the last transaction that may have set it. Where a later one changes it, that one tells what stood there before.
+/// What the task holds though no transaction says since when: an import, or a server that does not say. It counts from
+/// the last transaction that may have set it. Where a later one changes it, that one shows what stood there before.
 fn beginning<'a>(evidence: &'a Evidence, field: Option<&str>, as_of: Option<AsOf>) -> Beginning<'a> {
     let timeline = &evidence.timeline;
     let before_description = |change: &'a Change| match change {

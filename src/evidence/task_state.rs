@@ -1,4 +1,4 @@
-//! The state that a timeline tells: since when the task is an emergency, what is stated about the deploy and since
+//! The state that a timeline shows: since when the task is an emergency, what is stated about the deploy and since
 //! when, and who answered what.
 //!
 //! Responsible for reading it out of the transactions, up to a moment. Not responsible for whether an answer counts.
@@ -188,7 +188,7 @@ pub(super) fn tagged(timeline: &Timeline, tag: Option<&Tag>, as_of: Option<AsOf>
     let Some(tag) = tag else { return tagged };
     for transaction in timeline.up_to(as_of) {
         let Change::Projects { added, removed } = &transaction.change else { continue };
-        // What is added though it is there was taken away by a change that is not told: it begins anew.
+        // What is added though it is there was taken away by a change that is not shown: it begins anew.
         for project in added {
             carried.remove(project);
         }

@@ -61,7 +61,7 @@ pub struct Timeline {
     spoken: OnceLock<Vec<Vec<Spoken>>>,
 }
 
-/// A task as it was at a moment, as far as its transactions tell.
+/// A task as it was at a moment, as far as its transactions show.
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {
     /// Its title.
@@ -135,9 +135,9 @@ impl<'a> Comment<'a> {
 /// The status of a task that was merged before its status ever changed: what a server gives a new task.
 const NEW: &str = "open";
 
-/// What of a task may have changed that its history does not tell, as far as that matters.
+/// What of a task may have changed that its history does not show, as far as that matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Untold {
+pub struct UnexposedChanges {
     /// The custom field of the policy.
     pub field: bool,
     /// The projects of the task, and so its tag.
@@ -146,7 +146,7 @@ pub struct Untold {
     pub description: bool,
 }
 
-impl Untold {
+impl UnexposedChanges {
     /// Whether they may have been anything that matters.
     pub fn any(self) -> bool {
         self.field || self.projects || self.description
@@ -164,19 +164,19 @@ impl Untold {
     }
 }
 
-/// What changed of a task that these transactions do not tell: the server left it null, or the task holds a text that no
-/// transaction put there. Servers tell a kind of change or do not: where one change of a kind is told, none of those that
-/// are null is of that kind.
-pub(crate) fn untold(transactions: &[Transaction], task: &Task, field: Option<&str>) -> Untold {
+/// What changed of a task that these transactions do not show: the server left it null, or the task holds a text that
+/// no transaction put there. Servers show a kind of change or do not: where one change of a kind is shown, none of
+/// those that are null is of that kind.
+pub(crate) fn unexposed(transactions: &[Transaction], task: &Task, field: Option<&str>) -> UnexposedChanges {
     let is = |kind: &dyn Fn(&Change) -> bool| transactions.iter().any(|transaction| kind(&transaction.change));
     let null = is(&|change| *change == Change::Unexposed);
     let value = field.and_then(|field| task.custom.get(field));
     let described = is(&|change| matches!(change, Change::Description { .. }));
     let tagged = is(&|change| matches!(change, Change::Projects { .. }));
-    // Where fields are told at all, a null is none; a value that no change left there was not told all the same.
+    // Where fields are shown at all, a null is none; a value that no change left there was not shown all the same.
     let customized = is(&|change| matches!(change, Change::Custom { .. }));
     let set = is(&|change| matches!(change, Change::Custom { field: changed, .. } if Some(changed.as_str()) == field));
-    Untold {
+    UnexposedChanges {
         field: value.is_some_and(|value| (null && !customized) || (field_text(value).is_some() && !set)),
         projects: null && !tagged,
         description: !described && (null || !task.description.is_empty()),
@@ -348,9 +348,9 @@ impl Timeline {
         Moment { position: Position { after, edited: Some(time) }, time, transaction: transaction.id }
     }
 
-    /// What the changes may have been that the server does not tell.
-    pub fn untold(&self, task: &Task, field: Option<&str>) -> Untold {
-        untold(&self.transactions, task, field)
+    /// What the changes may have been that the server does not show.
+    pub fn unexposed(&self, task: &Task, field: Option<&str>) -> UnexposedChanges {
+        unexposed(&self.transactions, task, field)
     }
 }
 
@@ -391,18 +391,22 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_null_is_nothing_of_a_kind_that_the_server_tells() {
+    fn a_null_is_nothing_of_a_kind_that_the_server_shows() {
         const FIELD: Option<&str> = Some("custom.emergency.reason");
         let mut history = History::emergency();
-        assert_eq!(history.timeline().untold(&history.task(), FIELD), Untold::default());
+        assert_eq!(history.timeline().unexposed(&history.task(), FIELD), UnexposedChanges::default());
         history.unexposed("outsider", 5);
-        assert_eq!(history.timeline().untold(&history.task(), FIELD), Untold::default(), "the task has no such field");
+        assert_eq!(
+            history.timeline().unexposed(&history.task(), FIELD),
+            UnexposedChanges::default(),
+            "the task has no such field"
+        );
         history.task.custom.insert("custom.emergency.reason".into(), serde_json::Value::Null);
-        let untold = history.timeline().untold(&history.task(), FIELD);
-        assert_eq!((untold.what(), untold.any()), ("the field of the reason".to_owned(), true));
-        assert!(!history.timeline().untold(&history.task(), None).any(), "the policy reads no field");
+        let unexposed = history.timeline().unexposed(&history.task(), FIELD);
+        assert_eq!((unexposed.what(), unexposed.any()), ("the field of the reason".to_owned(), true));
+        assert!(!history.timeline().unexposed(&history.task(), None).any(), "the policy reads no field");
         history.field("deployer1", 6, Some("abuse"));
-        assert!(!history.timeline().untold(&history.task(), FIELD).any(), "this server tells changes of fields");
+        assert!(!history.timeline().unexposed(&history.task(), FIELD).any(), "this server tells changes of fields");
     }
 
     #[test]

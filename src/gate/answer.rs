@@ -201,7 +201,7 @@ impl AnswerFlow<'_> {
                 )
             }
             Trouble::NotThere(NotApplied { cause: Cause::Refused, why, error }) => {
-                // The server's words about the policy of a restricted task tell of it.
+                // The server's words about the policy of a restricted task disclose it.
                 let words = error.as_ref().map_or(why, |error| error.in_full());
                 let why = if self.hides(read) { String::new() } else { format!(": {words}") };
                 refusal(

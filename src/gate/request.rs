@@ -247,7 +247,7 @@ fn refused(task: TaskId, error: &RequestPlanError) -> Refusal {
     Refusal { kind: RefusalKind::Denied, message: error.to_string(), hint: Some(hint) }
 }
 
-/// The edit was surely not made. The server's own words about a restricted task tell of it.
+/// The edit was surely not made. The server's own words about a restricted task disclose its policy.
 fn not_made(task: TaskId, not: NotApplied, hidden: bool) -> Refusal {
     let why = not.error.as_ref().filter(|_| !hidden).map_or(not.why, |error| error.in_full());
     match (not.cause, not.error) {

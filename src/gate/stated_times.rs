@@ -9,7 +9,7 @@ use super::Refusal;
 use crate::record::Clock;
 use crate::time::{ServerClock, utc};
 
-/// A time that a person stated, or now, which only the server's clock tells.
+/// A time that a person stated, or now, which only the server's clock shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatedTime {
     /// This time.

@@ -1,7 +1,7 @@
 //! The deploys whose gates were killed: taking them over, and settling how they ended by a read of their tasks.
 //!
 //! Responsible for the order of these steps and for what is said of them. Not for what may be concluded, which the journal
-//! knows, nor for who may tell an end, which the evidence knows.
+//! knows, nor for who may state an end, which the evidence knows.
 
 use std::time::Duration;
 
@@ -140,7 +140,7 @@ pub async fn is_replaced(
     matches!(same, Ok(Ok(false)))
 }
 
-/// Reads the whole task for an end of the deploy, by whoever may tell it.
+/// Reads the whole task for an end of the deploy, by whoever may state it.
 async fn read_end(context: &Context<'_>, state: &DeployState) -> Result<EndOnTask, String> {
     let read_at = Timestamp::now();
     let question = Question {

@@ -2,7 +2,7 @@
 //!
 //! Responsible for the words for what the policy decided. Not responsible for that decision (see [`crate::rules`]).
 
-use super::{Detail, Entry, EntryKind, Teller, Tone};
+use super::{Detail, Entry, EntryKind, HistoryBuilder, Tone};
 use crate::attribution::ApprovalKind;
 use crate::evidence::trailers::{self, Key, Teams};
 use crate::evidence::{Answer, AnswerKind};
@@ -38,7 +38,7 @@ impl AnswerStatus {
     }
 }
 
-impl Teller<'_> {
+impl HistoryBuilder<'_> {
     /// The entries of an answer that its comment still holds: one for each team.
     pub(super) fn answer(&self, answer: &Answer) -> Vec<Entry> {
         match (&answer.teams, answer.kind) {

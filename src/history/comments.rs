@@ -4,22 +4,22 @@
 //! counts.
 
 use super::answers::ANSWERS;
-use super::{Detail, Entry, EntryKind, Teller, Tone, clipped};
+use super::{Detail, Entry, EntryKind, HistoryBuilder, Tone, clipped};
 use crate::conduit::CommentVersion;
 use crate::evidence::timeline::{Comment, Tie};
 use crate::evidence::trailers::{self, Key};
 use crate::record::parse::{Parsed, parse};
 use crate::time::utc;
 
-impl Teller<'_> {
+impl HistoryBuilder<'_> {
     /// All that was said in comments, and what became of it.
     pub(super) fn comments(&self) -> Vec<Entry> {
         let mut entries = Vec::new();
         let mut seen = std::collections::BTreeSet::new();
-        let mut told = std::collections::BTreeSet::new();
+        let mut visited = std::collections::BTreeSet::new();
         for comment in self.evidence.timeline.comments(None) {
             // A transaction that changed several custom fields is in the timeline once for each.
-            if !told.insert(comment.transaction.id) {
+            if !visited.insert(comment.transaction.id) {
                 continue;
             }
             entries.extend(self.versions(&comment));

@@ -1,7 +1,7 @@
-//! The emergency story of one task, told in order: what made it an emergency, what was stated, who answered, what was
+//! The emergency story of one task in order: what made it an emergency, what was stated, who answered, what was
 //! deployed, and what was tampered with.
 //!
-//! Responsible for [`tell`], which makes one list of [`Entry`] out of evidence and policy, as a pure function. Beside
+//! Responsible for [`build`], which makes one list of [`Entry`] out of evidence and policy, as a pure function. Beside
 //! it one file for each thing that entries are made of. Not responsible for how the list is shown, and whether the task
 //! may be deployed.
 
@@ -24,7 +24,7 @@ use crate::policy::{Policy, PolicyDigest};
 use crate::record::parse::Parsed;
 use crate::rules::{self, Intent, StandingWord, Texts, Verdict};
 
-/// What an entry tells of.
+/// What an entry is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EntryKind {
@@ -88,7 +88,7 @@ impl EntryKind {
 /// How an entry bears on the deploy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
-    /// It is told, no more.
+    /// It is listed, no more.
     Plain,
     /// It speaks for it.
     Good,
@@ -105,7 +105,7 @@ pub struct Entry {
     pub moment: Moment,
     /// Who did it, a PHID.
     pub author: String,
-    /// What it tells of.
+    /// What it is about.
     pub kind: EntryKind,
     /// How it bears on the deploy.
     pub tone: Tone,
@@ -163,10 +163,10 @@ pub struct TaskHistory {
     pub hidden: bool,
 }
 
-/// Tells the story of a task.
+/// Builds the history of a task.
 ///
 /// What counts is what `check` says of the same evidence.
-pub fn tell(evidence: &Evidence, policy: &Policy, texts: Texts) -> TaskHistory {
+pub fn build(evidence: &Evidence, policy: &Policy, texts: Texts) -> TaskHistory {
     let intent = Intent::default();
     let hindsight = in_hindsight(evidence.clone(), policy);
     let (task_state, _) = rules::judge(&hindsight, policy, &intent, None, texts);
@@ -174,7 +174,7 @@ pub fn tell(evidence: &Evidence, policy: &Policy, texts: Texts) -> TaskHistory {
     let ByDeploy { deploys, foreign } = by_deploy(records.clone());
     let contradictions = deploys.iter().flat_map(DeployRecords::contradictions);
     let contradicting = contradictions.map(|(standing, other)| (other.moment.transaction, standing.moment.transaction));
-    let teller = Teller {
+    let builder = HistoryBuilder {
         evidence: &hindsight,
         policy,
         digest: policy.digest(),
@@ -186,17 +186,17 @@ pub fn tell(evidence: &Evidence, policy: &Policy, texts: Texts) -> TaskHistory {
         records: &records,
         hide: !texts.are_shown(evidence, policy),
     };
-    let mut entries = teller.task();
-    entries.extend(teller.statements());
-    entries.extend(teller.comments());
-    entries.extend(teller.near_misses());
-    entries.extend(teller.said());
+    let mut entries = builder.task();
+    entries.extend(builder.statements());
+    entries.extend(builder.comments());
+    entries.extend(builder.near_misses());
+    entries.extend(builder.said());
     entries.sort_by_key(|entry| entry.moment.position);
     TaskHistory {
         emergency: entries.iter().any(|entry| entry.kind.is_emergency()),
         tagged: entries.iter().any(|entry| entry.kind == EntryKind::Tag),
         entries,
-        hidden: teller.hide,
+        hidden: builder.hide,
     }
 }
 
@@ -215,7 +215,7 @@ fn in_hindsight(mut evidence: Evidence, policy: &Policy) -> Evidence {
     evidence
 }
 
-/// Everybody whose name the story may tell: who did something to the task or to a comment on it, and who deployed, by
+/// Everybody whose name the history may show: who did something to the task or to a comment on it, and who deployed, by
 /// its records.
 pub fn people(evidence: &Evidence) -> BTreeSet<Phid<User>> {
     let transactions = evidence.timeline.transactions();
@@ -232,8 +232,8 @@ pub fn people(evidence: &Evidence) -> BTreeSet<Phid<User>> {
     people
 }
 
-/// What it takes to tell a story.
-struct Teller<'a> {
+/// What it takes to build a history.
+struct HistoryBuilder<'a> {
     evidence: &'a Evidence,
     policy: &'a Policy,
     digest: PolicyDigest,
@@ -251,7 +251,7 @@ struct Teller<'a> {
 /// How much of one text is shown to people, in characters.
 const QUOTED: usize = 400;
 
-impl Teller<'_> {
+impl HistoryBuilder<'_> {
     /// A text of the task in quotes, or that it is hidden.
     fn quote(&self, text: &str) -> String {
         match self.hide {

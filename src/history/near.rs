@@ -2,12 +2,13 @@
 //!
 //! Responsible for the words for both. Not responsible for what they do (see [`crate::rules`]).
 
-use super::{Detail, Entry, EntryKind, Teller, Tone};
+use super::{Detail, Entry, EntryKind, HistoryBuilder, Tone};
 use crate::evidence::{NearKind, said};
 use crate::rules::Effect;
 
-impl Teller<'_> {
-    /// What members wrote that reads as an answer and is none by the letter. One that counts is told as the answer it is.
+impl HistoryBuilder<'_> {
+    /// What members wrote that reads as an answer and is none by the letter. One that counts is listed as the answer it
+    /// is.
     pub(super) fn near_misses(&self) -> Vec<Entry> {
         let shown = self.verdict.near_misses.iter().filter(|near| near.effect != Effect::Counts);
         let entries = shown.map(|near| {

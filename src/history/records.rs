@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Detail, Entry, EntryKind, Teller, Tone, clipped};
+use super::{Detail, Entry, EntryKind, HistoryBuilder, Tone, clipped};
 use crate::attribution::ApprovalKind;
 use crate::evidence::records::Authority;
 use crate::evidence::timeline::Comment;
@@ -17,8 +17,8 @@ use crate::record::{Event, ExitStatus, Outcome, Record};
 use crate::text::inert;
 use crate::time::utc;
 
-impl Teller<'_> {
-    /// What a comment records. `seen` holds the records that were told before it.
+impl HistoryBuilder<'_> {
+    /// What a comment records. `seen` holds the records that were listed before it.
     pub(super) fn record(&self, comment: &Comment<'_>, seen: &mut BTreeSet<(DeployId, Event)>) -> Option<Entry> {
         let transaction = comment.transaction;
         let (tone, words, detail) = match comment.claim() {
@@ -56,10 +56,10 @@ impl Teller<'_> {
                         (Tone::Mind, words.to_owned(), detail)
                     }
                     (true, false) => match contradicts {
-                        None => (tone(record), self.told(record, transaction.created), detail),
+                        None => (tone(record), self.describe(record, transaction.created), detail),
                         Some(standing) => {
-                            let told = self.told(record, transaction.created);
-                            (Tone::Bad, format!("contradicts the record #{standing}, which stands: {told}"), detail)
+                            let words = self.describe(record, transaction.created);
+                            (Tone::Bad, format!("contradicts the record #{standing}, which stands: {words}"), detail)
                         }
                     },
                     (true, true) => {
@@ -69,7 +69,7 @@ impl Teller<'_> {
                     (false, _) => {
                         let claim = match self.hide {
                             true => event(record.event).to_owned(),
-                            false => self.told(record, transaction.created),
+                            false => self.describe(record, transaction.created),
                         };
                         let why = self.why_not_believed(record, authority, foreign);
                         (Tone::Bad, format!("wrote a record that is not believed, as {why}; it says: {claim}"), detail)
@@ -97,7 +97,7 @@ impl Teller<'_> {
     }
 
     /// What a record says; `written` is when it was.
-    fn told(&self, record: &Record, written: Timestamp) -> String {
+    fn describe(&self, record: &Record, written: Timestamp) -> String {
         let mut words = event(record.event).to_owned();
         if record.drill {
             words.push_str(" (a drill)");
@@ -139,7 +139,7 @@ impl Teller<'_> {
     }
 
     /// Who somebody is: whom the account is called today, else the name as it was written. Of a restricted task nothing
-    /// that was written is told.
+    /// that was written is shown.
     fn person(&self, phid: Option<&Phid<User>>, written: &str) -> String {
         match phid.and_then(|phid| self.evidence.accounts.get(phid)) {
             Some(account) => inert(&account.username),
@@ -167,7 +167,7 @@ impl Teller<'_> {
     }
 }
 
-/// The verdicts that a record can tell.
+/// The verdicts that a record can state.
 const VERDICTS: [&str; 4] = ["allowed", "pending", "denied", "undecided"];
 
 /// How far the time of an event may be from that of its record without being worth a word.

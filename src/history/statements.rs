@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Detail, Entry, EntryKind, Teller, Tone};
+use super::{Detail, Entry, EntryKind, HistoryBuilder, Tone};
 use crate::evidence::timeline::Moment;
 use crate::evidence::trailers::{self, Key};
 use crate::evidence::{STATED, Source, happenings};
@@ -14,7 +14,7 @@ use crate::policy::WrittenReason;
 /// What stands in each place, and since when.
 type Places = BTreeMap<(Key, Source), (String, Moment)>;
 
-impl Teller<'_> {
+impl HistoryBuilder<'_> {
     /// Every statement, its changes and its end.
     pub(super) fn statements(&self) -> Vec<Entry> {
         let mut places = Places::new();

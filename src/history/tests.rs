@@ -1,4 +1,4 @@
-//! Tests of the story that is told.
+//! Tests of the history that is built.
 
 use super::*;
 use crate::attribution::DeployerSource;
@@ -7,8 +7,8 @@ use crate::record::render::render;
 use crate::record::render::tests::example;
 use crate::record::{Deployer, Event, Outcome, Record, RecordedApproval};
 
-fn told(made: &Made) -> TaskHistory {
-    tell(&made.as_read_by("phabgate", None), &made.policy, Texts::Hidden)
+fn history_of(made: &Made) -> TaskHistory {
+    build(&made.as_read_by("phabgate", None), &made.policy, Texts::Hidden)
 }
 
 /// The story as lines: kind, author, words.
@@ -43,7 +43,7 @@ fn deploy() -> String {
 }
 
 #[test]
-fn an_emergency_is_told_in_order() {
+fn an_emergency_is_listed_in_order() {
     let mut made = Made::ready();
     let started = Record {
         change: None,
@@ -62,7 +62,7 @@ fn an_emergency_is_told_in_order() {
     made.status("deployer1", 50, "resolved");
     made.status("sre1", 60, "open");
     assert_eq!(
-        lines(&told(&made)),
+        lines(&history_of(&made)),
         [
             "created deployer1 created the task",
             "reason deployer1 stated the reason in the description: availability, '5xx on every page view'",
@@ -81,7 +81,7 @@ fn an_emergency_is_told_in_order() {
 }
 
 #[test]
-fn a_record_tells_the_times_that_it_states_another_policy_and_whose_account_it_names() {
+fn a_record_shows_the_times_that_it_states_another_policy_and_whose_account_it_names() {
     let mut made = Made::ready();
     let mut stated = record(Event::Recorded);
     stated.started = Some(at(-7_200));
@@ -89,7 +89,7 @@ fn a_record_tells_the_times_that_it_states_another_policy_and_whose_account_it_n
     stated.deployer = stated.deployer.map(|deployer| Deployer { user: "somebody-else".into(), ..deployer });
     made.comment("phabgate", 30, &render(&stated).unwrap());
     made.comment("phabgate", 40, &render(&Record { started: Some(at(-7_200)), ..record(Event::Finished) }).unwrap());
-    let records = of(&told(&made), EntryKind::Record);
+    let records = of(&history_of(&made), EntryKind::Record);
     for words in [
         "recorded a deploy by other means by deployer1 on",
         &format!("; it states that it started at {};", crate::time::utc(at(-7_200))),
@@ -110,7 +110,7 @@ fn an_end_that_contradicts_another_and_a_record_of_somebody_elses_deploy_are_no_
     made.comment("deployer1", 50, &render(&failed).unwrap());
     let by_sre2 = Deployer { user: "sre2".into(), phid: Some(person("sre2")), source: DeployerSource::Token };
     made.comment("sre2", 60, &render(&Record { deployer: Some(by_sre2), ..failed }).unwrap());
-    let records = of(&told(&made), EntryKind::Record);
+    let records = of(&history_of(&made), EntryKind::Record);
     assert!(records[2].starts_with(&format!("contradicts the record #{stands}, which stands: ")), "{records:#?}");
     let foreign = "wrote a record that is not believed, as it speaks of the deploy of somebody else; it says: ";
     assert!(records[3].starts_with(foreign), "{records:#?}");
@@ -121,10 +121,10 @@ fn a_task_that_nothing_was_asked_of_is_no_emergency() {
     let mut made = Made::new("deployer1");
     made.comment("sre1", 10, "Nice weather.");
     made.status("deployer1", 20, "resolved");
-    let history = told(&made);
+    let history = history_of(&made);
     assert!(!history.emergency && !history.tagged);
     made.comment("sre1", 30, "Emergency-Approve: sre");
-    let history = told(&made);
+    let history = history_of(&made);
     assert!(history.emergency && !history.tagged);
 }
 
@@ -137,7 +137,7 @@ fn the_tag_comes_and_goes() {
     made.untag("deployer2", 4, "emergency-sub");
     made.tag("deployer2", 5, "unrelated");
     assert_eq!(
-        of(&told(&made), EntryKind::Tag),
+        of(&history_of(&made), EntryKind::Tag),
         [
             "added the tag #emergency-deployment: an emergency from here on",
             "added a subproject or milestone of the tag #emergency-deployment: it was an emergency already",
@@ -156,7 +156,7 @@ fn the_reason_is_followed_from_place_to_place() {
     made.comment("outsider", 13, "Emergency-Reason: abuse - mine");
     made.describe("deployer1", 14, "Emergency-Reason: party");
     assert_eq!(
-        of(&told(&made), EntryKind::Reason),
+        of(&history_of(&made), EntryKind::Reason),
         [
             "stated the reason in the description: availability, '5xx on every page view'",
             "stated the reason in the custom field: security, 'leak'",
@@ -172,11 +172,11 @@ fn the_reason_is_followed_from_place_to_place() {
 }
 
 #[test]
-fn what_is_stated_about_the_deploy_is_told() {
+fn what_is_stated_about_the_deploy_is_listed() {
     let mut made = Made::emergency();
     made.comment("deployer1", 10, "Emergency-Deployer: deployer2\nEmergency-Action: rollback\nEmergency-Drill: yes");
     assert_eq!(
-        of(&told(&made), EntryKind::Stated),
+        of(&history_of(&made), EntryKind::Stated),
         [
             "stated the deployer in a comment: 'deployer2'",
             "stated the action in a comment: 'rollback'",
@@ -186,7 +186,7 @@ fn what_is_stated_about_the_deploy_is_told() {
 }
 
 #[test]
-fn each_answer_is_told_with_whether_it_counts() {
+fn each_answer_is_listed_with_whether_it_counts() {
     let mut made = Made::ready();
     made.comment("outsider", 20, "Emergency-Approve: sre");
     made.comment("sre2", 21, "Emergency-Approve: sre after lunch");
@@ -197,7 +197,7 @@ fn each_answer_is_told_with_whether_it_counts() {
     made.comment("admin", 26, "Emergency-Reject: sre");
     made.comment("admin", 27, "Emergency-Reject: never");
     made.comment("releng1", 28, "Emergency-Approve: releng");
-    let history = told(&made);
+    let history = history_of(&made);
     assert_eq!(
         of(&history, EntryKind::Approve),
         [
@@ -222,14 +222,14 @@ fn each_answer_is_told_with_whether_it_counts() {
     );
 }
 
-/// Whether each approval counts, by the story that a reader is told and by the verdict that they are given.
+/// Whether each approval counts, by the history that a reader sees and by the verdict that they are given.
 fn counting(made: &Made, reader: &'static str, deployer: Option<&str>) -> (Vec<bool>, Vec<bool>) {
     let evidence = made.as_read_by(reader, deployer);
-    let history = tell(&evidence, &made.policy, Texts::Hidden);
-    let told = history.entries.iter().filter(|entry| entry.kind == EntryKind::Approve);
+    let history = build(&evidence, &made.policy, Texts::Hidden);
+    let approvals = history.entries.iter().filter(|entry| entry.kind == EntryKind::Approve);
     let verdict = rules::evaluate(&evidence, &made.policy, &Intent::default(), None);
     (
-        told.map(|entry| entry.detail.counts == Some(true)).collect(),
+        approvals.map(|entry| entry.detail.counts == Some(true)).collect(),
         verdict.approvals.iter().map(|a| a.counts()).collect(),
     )
 }
@@ -249,13 +249,13 @@ fn what_counts_is_what_counts_in_the_verdict_whoever_reads_it() {
     made.comment("deployer1", 31, "Emergency-Deployer: sre1");
     made.comment("sre1", 32, "Emergency-Approve: sre");
     made.comment("releng1", 33, "Emergency-Approve: releng");
-    let (told, judged) = counting(&made, "sre2", None);
-    assert_eq!((told.last(), judged.last()), (Some(&true), Some(&true)));
-    assert!(of(&self::told(&made), EntryKind::Approve).iter().any(|words| words.contains("may be behind the deploy")));
+    let (listed, judged) = counting(&made, "sre2", None);
+    assert_eq!((listed.last(), judged.last()), (Some(&true), Some(&true)));
+    assert!(of(&history_of(&made), EntryKind::Approve).iter().any(|words| words.contains("may be behind the deploy")));
 }
 
 #[test]
-fn an_edit_is_told_with_what_was_there_before() {
+fn an_edit_is_listed_with_what_was_there_before() {
     let mut made = Made::emergency();
     let turned = made.comment("sre1", 10, "Emergency-Approve: sre");
     let kept = made.comment("sre2", 11, "Emergency-Approve: sre");
@@ -264,7 +264,7 @@ fn an_edit_is_told_with_what_was_there_before() {
     made.edit(kept, "sre2", 21, "Emergency-Approve: sre\n\nGood luck.");
     made.edit(plain, "sre2", 22, "Still looking.");
     made.edit(kept, "admin", 23, "Emergency-Approve: releng");
-    let history = told(&made);
+    let history = history_of(&made);
     assert_eq!(
         of(&history, EntryKind::Edited),
         [
@@ -287,11 +287,11 @@ fn an_edit_is_told_with_what_was_there_before() {
 }
 
 #[test]
-fn a_removal_is_told_with_who_did_it() {
+fn a_removal_is_listed_with_who_did_it() {
     let mut made = Made::ready();
     let gone = made.comment("sre1", 20, "Emergency-Withdraw: sre");
     made.remove(gone, "admin", 30);
-    let history = told(&made);
+    let history = history_of(&made);
     let removed = history.entries.iter().find(|entry| entry.kind == EntryKind::Removed).unwrap();
     assert_eq!(removed.author, person("admin").as_str());
     assert_eq!(
@@ -303,7 +303,7 @@ fn a_removal_is_told_with_who_did_it() {
 }
 
 #[test]
-fn records_are_told_with_what_is_wrong_with_them() {
+fn records_are_listed_with_what_is_wrong_with_them() {
     let mut made = Made::ready();
     let started = made.comment("phabgate", 30, &render(&record(Event::Started)).unwrap());
     made.comment("phabgate", 31, &render(&record(Event::Started)).unwrap());
@@ -314,7 +314,7 @@ fn records_are_told_with_what_is_wrong_with_them() {
     made.comment("outsider", 34, "```lang=json, name=phabgate/record/1\n{\n```");
     made.comment("outsider", 35, "```lang=json, name=phabgate/record/9\n{}\n```");
     made.edit(started, "phabgate", 40, "Nothing happened.");
-    let history = told(&made);
+    let history = history_of(&made);
     let records = of(&history, EntryKind::Record);
     assert_eq!(
         records.iter().map(|words| words.split([':', ';']).next().unwrap()).collect::<Vec<_>>(),
@@ -349,7 +349,10 @@ fn an_approval_that_served_says_so() {
         evidence: None,
     }];
     made.comment("phabgate", 30, &render(&recorded).unwrap());
-    assert_eq!(of(&told(&made), EntryKind::Approve), ["approved for sre: counts now; a recorded deploy rests on it"]);
+    assert_eq!(
+        of(&history_of(&made), EntryKind::Approve),
+        ["approved for sre: counts now; a recorded deploy rests on it"]
+    );
 }
 
 #[test]
@@ -380,13 +383,13 @@ fn a_restricted_task_keeps_its_texts_to_itself() {
     made.comment("outsider", 12, "```lang=json, name=phabgate/record/1\n{\"SECRET\": 1}\n```");
     made.comment("outsider", 13, "```lang=json, name=phabgate/record/SECRET\n```");
     let evidence = made.as_read_by("phabgate", None);
-    let hidden = tell(&evidence, &made.policy, Texts::Hidden);
+    let hidden = build(&evidence, &made.policy, Texts::Hidden);
     assert!(hidden.hidden);
     for entry in &hidden.entries {
         let whole = format!("{} {}", entry.words, serde_json::to_string(&entry.detail).unwrap());
         assert!(!whole.contains("SECRET"), "{whole}");
     }
-    let shown = tell(&evidence, &made.policy, Texts::Shown);
+    let shown = build(&evidence, &made.policy, Texts::Shown);
     let secrets = lines(&shown).iter().filter(|line| line.contains("SECRET")).count();
     assert_eq!(shown.entries.len(), hidden.entries.len());
     assert!(secrets >= 14, "{:#?}", lines(&shown));

@@ -112,7 +112,7 @@ impl Journal {
     }
 
     /// From now on what the database does not take of this deploy is kept beside it, or else in the memory of this process: so
-    /// much has happened that its end must be told.
+    /// much has happened that its end must be reported.
     pub fn go_on(&mut self, deploy: DeployId) {
         let beside = self.beside.take_if(|beside| beside.deploy == deploy);
         self.beside = beside.or_else(|| {

@@ -53,8 +53,8 @@ pub struct Identity {
     pub login: Option<String>,
 }
 
-/// What tells a server from another one behind the same URL: objects of it by their PHIDs, which no two servers share.
-/// The account is in [`Identity::phid`].
+/// What distinguishes a server from another one behind the same URL: objects of it by their PHIDs, which no two servers
+/// share. The account is in [`Identity::phid`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerMarks {
     /// The task; `None` where it was not read.

@@ -2,7 +2,7 @@
 //!
 //! Responsible for what happened to each deploy, as a log of [events](Event); where each stands, as a
 //! [fold](DeployState) over it; what a dead gate [left unsaid](recover()); the [outbox](Undelivered) of records that
-//! are not known to be on their task; and the locks that tell who is alive and who may send. Not responsible for the
+//! are not known to be on their task; and the locks that show who is alive and who may send. Not responsible for the
 //! network, the child, and the text of a comment, which the record module makes from the
 //! [`Record`](crate::record::Record) that is kept here.
 //!
@@ -14,7 +14,7 @@
 //! # let directory = tempfile::tempdir()?;
 //! # let directory = directory.path().join("state");
 //! let mut journal = Journal::open(&directory)?;
-//! // Before anything else: tell the truth about the deploys whose gate was killed.
+//! // Before anything else: record the truth about the deploys whose gate was killed.
 //! let recovered = journal.recover_stranded(Timestamp::now(), std::time::Duration::from_secs(60))?;
 //! assert!(recovered.is_empty());
 //!
@@ -35,7 +35,7 @@
 //! # Restricted tasks
 //! What is queued is kept as it is, for good. **The caller** builds the records of a restricted task without its title,
 //! explanation and texts, and keeps the server's texts about its policy out of the reasons (`why`) that it adds.
-//! The journal cannot tell.
+//! The journal cannot know.
 //!
 //! # Clocks
 //! All times are passed in. When an attempt is settled is fixed when it is sent, by the clock of the host. Where that clock

@@ -140,8 +140,8 @@ impl JournalReader {
         Ok(stranded)
     }
 
-    /// The deploys of a task of this server that the journal knows, oldest first. `marks` tells another server behind the
-    /// same URL: what is known to be of one is left out.
+    /// The deploys of a task of this server that the journal knows, oldest first. `marks` distinguishes it from another
+    /// server behind the same URL: what is known to be of that one is left out.
     ///
     /// # Errors
     /// Where the journal or its locks cannot be read, or the events of a deploy make no sense.
@@ -163,7 +163,7 @@ impl JournalReader {
         Ok(deploys)
     }
 
-    /// The outbox, oldest deploy first; behind it the deploys whose gate is gone and whose end is still to be told.
+    /// The outbox, oldest deploy first; behind it the deploys whose gate is gone and whose end is still to be reported.
     ///
     /// # Errors
     /// Where the journal cannot be read, or the events of a deploy make no sense.

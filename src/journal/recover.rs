@@ -5,7 +5,7 @@
 //!
 //! | the gate died | what is true | what is written |
 //! | --- | --- | --- |
-//! | before `started` was ever sent, or where it surely did not arrive, and before the start | nothing ran, and nobody was told anything | closed; nothing is posted |
+//! | before `started` was ever sent, or where it surely did not arrive, and before the start | nothing ran, and nothing was announced | closed; nothing is posted |
 //! | after `started` was sent, before the start | nothing ran | that the owner is gone; once that is settled, `finished` with `not-started` |
 //! | after it was about to start the command | it may have run, it may still run | that the owner is gone; once that is settled, `finished` with `unknown` |
 //! | after the command ended | it ended with its status | `finished` with `succeeded` or `failed` |
@@ -23,8 +23,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::event::{EndElsewhere, Event, Step};
 use super::state::{DeployState, Stage};
 
-/// The events that make the log of a deploy, whose owner is dead, tell the truth, as far as the journal alone knows it. None
-/// where it does already. `settle` is how long a record of somebody else may still be on its way.
+/// The events that make the log of a deploy, whose owner is dead, state the truth, as far as the journal alone knows
+/// it. None where it does already. `settle` is how long a record of somebody else may still be on its way.
 ///
 /// Appending them and recovering again gives none; so does a death between any two of them, and a further recovery.
 pub fn recover(state: &DeployState, now: Timestamp, settle: Duration) -> Vec<Event> {

@@ -10,8 +10,8 @@
 //! place from which it is sent only where something changed.
 //!
 //! **A `started` that is surely not on the task is due only until the end is known.** Once `finished` is queued, or the deploy
-//! is closed, posting it would tell people that something is happening now which is over. `finished` says all that it said. A
-//! `started` that may be on the task is still read back.
+//! is closed, posting it would announce that something is happening now which is over. `finished` says all that it
+//! said. A `started` that may be on the task is still read back.
 
 mod look;
 

@@ -64,7 +64,7 @@ fn folded(letter: &str) -> String {
 }
 
 /// Whether a text compares as this normalised one. As `normalized(text) == normal`, without making a text of its own
-/// where that can be told from the letters: verdicts compare many words.
+/// where the letters show that: verdicts compare many words.
 fn compares_as(text: &str, normal: &str) -> bool {
     if !text.is_ascii() {
         return normalized(text) == normal;
@@ -165,7 +165,7 @@ impl Policy {
 const CATEGORY_LIMIT: usize = 200;
 
 /// What follows a word that compares as so many bytes and that `text` begins with: nothing, or a separator and an
-/// explanation. `None` where the word goes on. `ends` are the beginnings of the text, as [`spelled`] tells them.
+/// explanation. `None` where the word goes on. `ends` are the beginnings of the text, as [`spelled`] returns them.
 fn explanation_after<'a>(text: &'a str, word: usize, ends: &[(usize, usize)]) -> Option<&'a str> {
     // Longest first, so that trailing spaces belong to the word and not to what follows.
     let fits = ends.iter().rev().filter(|(_, length)| *length == word);

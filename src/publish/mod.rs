@@ -1,7 +1,7 @@
 //! Writing on a task exactly once: the one way for records, answers and edits.
 //!
 //! Responsible for when something is sent, when it is looked for, and what its absence proves. Not for what is written,
-//! for what is owed (a [`PublishLog`] keeps that), nor for what people are told.
+//! for what is owed (a [`PublishLog`] keeps that), nor for what is printed of it.
 //!
 //! # The rule
 //! - An error that proves that nothing was written ([`WriteEffect::None`](crate::conduit::WriteEffect)) allows another

@@ -1,6 +1,6 @@
 //! Records on their way to the task: what is published, and the journal that hears of each step.
 //!
-//! Responsible for how a record is recognised on a task and for what the journal is told. Not for what a record says,
+//! Responsible for how a record is recognised on a task and for what the journal is given. Not for what a record says,
 //! nor for when the next step is taken.
 
 use jiff::Timestamp;

@@ -45,7 +45,7 @@ impl Record {
             let Some(end) = end_within(text, limit) else { return };
             let sha256 =
                 digest.then(|| Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect());
-            // Nobody needs to be told twice of which name in a list only the start is there.
+            // Nobody needs to read twice of which name in a list only the start is there.
             if !cut.iter().any(|known| known.field == field) {
                 cut.push(Cut { field: field.to_owned(), bytes: u64::try_from(text.len()).unwrap_or(u64::MAX), sha256 });
             }

@@ -71,7 +71,7 @@ impl Outcome {
     }
 }
 
-/// How a command ended, as `wait(2)` tells it.
+/// How a command ended, as `wait(2)` returns it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExitStatus {
@@ -134,7 +134,7 @@ pub struct RecordedApproval {
 pub enum Clock {
     /// The server's: the host's clock, corrected by what it was off when the server was last asked.
     Server,
-    /// The host's own: no reply of the server had told what it is off by.
+    /// The host's own: no reply of the server had shown what it is off by.
     Host,
 }
 

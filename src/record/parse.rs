@@ -1,8 +1,8 @@
 //! Reads a record back from a comment.
 //!
-//! Responsible for [`parse`], which finds the machine-readable block as the server's Remarkup would find it, and tells
-//! apart what a comment can be. Not responsible for whether its author may write records, and whether what it says is
-//! true.
+//! Responsible for [`parse`], which finds the machine-readable block as the server's Remarkup would find it, and
+//! distinguishes what a comment can be. Not responsible for whether its author may write records, and whether what it
+//! says is true.
 
 use serde::Deserialize;
 

@@ -252,7 +252,7 @@ fn other_comments_are_no_records() {
 }
 
 #[test]
-fn what_claims_to_be_a_record_and_is_none_is_told() {
+fn what_claims_to_be_a_record_and_is_none_is_reported() {
     let comment = render(&example()).unwrap();
     let two = format!("{comment}{comment}");
     let cut = comment[..comment.len() - 5].to_owned();
@@ -284,7 +284,7 @@ fn what_claims_to_be_a_record_and_is_none_is_told() {
 }
 
 #[test]
-fn a_newer_schema_is_told_apart() {
+fn a_newer_schema_is_distinguished() {
     for number in ["2", "10", "99999999999999999999999"] {
         let schema = format!("phabgate/record/{number}");
         let text = format!("words\n```lang=json, name={schema}, lines=6\nanything\n```");

@@ -117,7 +117,7 @@ fn who_typed_it_is_named_where_the_deployers_name_does_not_say_so() {
 }
 
 #[test]
-fn people_are_told_of_another_clock_and_of_records_that_were_given_up() {
+fn another_clock_and_records_that_were_given_up_are_shown_to_people() {
     let record = Record { clock: Some(Clock::Host), dropped: 2, ..example() };
     let rendered = render(&record).unwrap();
     assert!(rendered.words().contains("The times are by the clock of `deploy1.example`"), "{rendered}");

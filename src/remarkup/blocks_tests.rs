@@ -153,7 +153,7 @@ fn what_only_the_gate_would_see_begin_hides_and_shows_nothing() {
 }
 
 #[test]
-fn a_fence_tells_what_is_in_it() {
+fn a_fence_shows_what_is_in_it() {
     let read =
         |text| fences(text).into_iter().map(|f| (f.info, f.flush, f.body.map(|body| body.text()))).collect::<Vec<_>>();
     let body = |text: &str| Some(text.to_owned());

@@ -1,4 +1,4 @@
-//! What a report tells of one audited task, small enough that a long history can be put aside on the disk.
+//! What a report shows of one audited task, small enough that a long history can be put aside on the disk.
 //!
 //! Responsible for the entries as data, and how they are made from an audit. Texts of a restricted task get no further
 //! than here. Not responsible for how entries are laid out.
@@ -20,7 +20,7 @@ use crate::rules;
 pub struct TaskEntry {
     /// The task.
     pub task: TaskId,
-    /// Its texts are not told: nor what was deployed with which command.
+    /// Its texts are not shown, nor what was deployed with which command.
     pub restricted: bool,
     /// Its title when it was last read; `None` where it is restricted.
     pub title: Option<String>,
@@ -33,7 +33,7 @@ pub struct TaskEntry {
 }
 
 impl TaskEntry {
-    /// Whether there is nothing to tell of it.
+    /// Whether there is nothing to report of it.
     pub fn is_empty(&self) -> bool {
         self.deploys.is_empty() && self.findings.is_empty()
     }
@@ -280,7 +280,7 @@ fn approved(deploy: &Deploy) -> Option<Timestamp> {
 }
 
 impl TaskEntry {
-    /// What a report tells of an audited task.
+    /// What a report shows of an audited task.
     pub fn of(mut audit: TaskAudit) -> Self {
         let deploys = std::mem::take(&mut audit.deploys);
         let deploys = deploys.into_iter().map(|deploy| DeployEntry::of(deploy, &audit)).collect();

@@ -1,6 +1,6 @@
 //! The report of an audit: what people, spreadsheets, monitors and programs read of it.
 //!
-//! Responsible for what a report is made of. Beside it: what of an audited task it tells ([`entry`]), the figures of
+//! Responsible for what a report is made of. Beside it: what of an audited task it shows ([`entry`]), the figures of
 //! all of them ([`figures`]), and one file a form. All forms are pure functions of these. A form takes the tasks one
 //! after the other and keeps none, so that it needs no more memory for a long history. Not responsible for what is
 //! found fault with ([`crate::audit`]).

@@ -1,7 +1,7 @@
 //! The report for monitoring: Prometheus' text format, as the textfile collector of node_exporter reads it.
 //!
 //! Responsible for the figures as metrics. Every finding has one, if only of 0, so that an alert has something to
-//! watch. Months are not told: a monitor keeps its own time.
+//! watch. Months are not exported: a monitor keeps its own time.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};

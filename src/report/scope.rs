@@ -51,13 +51,13 @@ impl Scope {
     /// What of a task is asked about; `None` where nothing is.
     pub(super) fn narrow(
         &self,
-        told: EncodedInParts<TaskEntry>,
+        entry: EncodedInParts<TaskEntry>,
     ) -> Result<Option<EncodedInParts<TaskEntry>>, AuditError> {
         if self.since.is_none() && self.until.is_none() && self.reason.is_none() {
-            return Ok((!told.value().is_empty()).then_some(told));
+            return Ok((!entry.value().is_empty()).then_some(entry));
         }
         let unwritten = |error: serde_json::Error| AuditError::Spool(error.into());
-        let narrowed = self.narrow_entry(told.into_value().map_err(unwritten)?);
+        let narrowed = self.narrow_entry(entry.into_value().map_err(unwritten)?);
         narrowed.map(EncodedInParts::new).transpose().map_err(unwritten)
     }
 

@@ -41,10 +41,10 @@ impl Spool {
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn push(&self, told: &EncodedInParts<TaskEntry>) -> io::Result<()> {
+    pub fn push(&self, entry: &EncodedInParts<TaskEntry>) -> io::Result<()> {
         let mut file = self.file.borrow_mut();
-        file.write_all(&[if told.value().findings.is_empty() { CLEAN } else { FOUND }])?;
-        for text in [told.text(), told.long().unwrap_or_default()] {
+        file.write_all(&[if entry.value().findings.is_empty() { CLEAN } else { FOUND }])?;
+        for text in [entry.text(), entry.long().unwrap_or_default()] {
             file.write_all(text.as_bytes())?;
             file.write_all(b"\n")?;
         }
@@ -59,7 +59,7 @@ impl Spool {
         let (give, parts) = sync_channel(AHEAD);
         thread::scope(|scope| {
             scope.spawn(move || entries(file, found, &give));
-            tell(parts, each)
+            hand_out(parts, each)
         })?;
         // What is pushed now comes after what is there.
         file.seek(SeekFrom::End(0)).map(drop)
@@ -103,7 +103,7 @@ fn part(reader: &mut impl BufRead, found: bool) -> Part {
 }
 
 /// Hands the entries out. The part without any is the last; where it does not come, the entries are not all there.
-fn tell(parts: Receiver<Part>, each: &mut dyn FnMut(&TaskEntry) -> io::Result<()>) -> io::Result<()> {
+fn hand_out(parts: Receiver<Part>, each: &mut dyn FnMut(&TaskEntry) -> io::Result<()>) -> io::Result<()> {
     for part in parts {
         let part = part?;
         if part.is_empty() {
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_of_whoever_is_told_ends_it() {
+    fn an_error_of_the_receiver_ends_it() {
         let directory = tempfile::tempdir().unwrap();
         let spool = Spool::new(directory.path()).unwrap();
         for number in 1..=20 * AT_ONCE as u64 {

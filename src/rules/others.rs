@@ -1,7 +1,7 @@
 //! The other deploys of a task that were started and have no end, and whether they keep a new one from starting.
 //!
 //! Anybody can write a comment that reads as the start of a deploy. It stops others where it is known that its author
-//! tells the truth, or where they could have run what they say: the gate would have let them. Not decided here: whose
+//! writes the truth, or where they could have run what they say: the gate would have let them. Not decided here: whose
 //! record is believed at all, and who may end a deploy ([`crate::evidence::records`]).
 
 use super::evaluate::evaluate_alone;

@@ -37,7 +37,7 @@ pub(super) const RULE: Rule = Rule {
     },
 };
 
-/// Whether the deploy of a record ran and is over, as far as the records tell.
+/// Whether the deploy of a record ran and is over, as far as the records show.
 fn has_ended(context: &EvaluationContext<'_>, standing: &PostedRecord) -> bool {
     let of_deploy = || context.records.iter().filter(|other| other.record.deploy == standing.record.deploy);
     let never_ran = of_deploy().any(|other| other.record.outcome == Some(Outcome::NotStarted));

@@ -1,4 +1,4 @@
-//! `server`: this server tells what the rules need.
+//! `server`: this server shows what the rules need.
 
 use super::Rule;
 
@@ -13,10 +13,14 @@ pub(super) const RULE: Rule = Rule {
            Let the gate's account call the older method, or update the server. `phabgate doctor` names what a server does \
            not tell.",
     judge: |rule, context| {
-        let untold = context.evidence.untold(context.policy);
-        if untold.any() {
+        let unexposed = context.evidence.unexposed(context.policy);
+        if unexposed.any() {
             return rule.unknown(
-                format!("this server does not tell all that changed on {}: perhaps {}", context.task(), untold.what()),
+                format!(
+                    "this server does not tell all that changed on {}: perhaps {}",
+                    context.task(),
+                    unexposed.what()
+                ),
                 "let the gate's account call `maniphest.gettasktransactions`, or update the server",
             );
         }

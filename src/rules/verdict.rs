@@ -121,7 +121,7 @@ pub enum WhyNot {
         /// The key of the team.
         team: String,
     },
-    /// The team is only told.
+    /// The team is only informed.
     #[error("{team} is only informed")]
     OnlyInformed {
         /// The team's title.

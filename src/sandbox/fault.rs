@@ -62,7 +62,7 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
-    /// What a connection, a proxy or a broken server does: the client cannot tell from it whether the call was carried
+    /// What a connection, a proxy or a broken server does: the client cannot know from it whether the call was carried
     /// out.
     pub const UNCLEAR: [Self; 16] = [
         Self::Refuse,

@@ -1,7 +1,7 @@
 //! As which version of the server the sandbox answers.
 //!
-//! Responsible for what each version tells, takes and calls its errors, as it was recorded of each. Not for the answers
-//! themselves ([`super::methods`]), which ask here.
+//! Responsible for what each version returns, takes and calls its errors, as it was recorded of each. Not for the
+//! answers themselves ([`super::methods`]), which ask here.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,18 +9,18 @@ use std::str::FromStr;
 /// A version of the server, the oldest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Like {
-    /// Phabricator of June 2018, which tells neither who added which project nor who made the task.
+    /// Phabricator of June 2018, which shows neither who added which project nor who made the task.
     Release2018_25,
     /// Phabricator of June 2019, which has no transactions in bulk.
     Release2019_25,
-    /// Phorge's release of June 2026, which does not tell what became of custom fields.
+    /// Phorge's release of June 2026, which does not show what became of custom fields.
     Release2026_27,
     /// Phorge's master of August 2026.
     #[default]
     Master,
 }
 
-/// Types of transactions that are told since master, and since June 2019.
+/// Types of transactions that are returned since master, and since June 2019.
 const SINCE_MASTER: &[&str] = &["core:customfield", "core:view-policy", "core:edit-policy", "core:space"];
 const SINCE_2019: &[&str] = &["create", "projects", "subscribers"];
 
@@ -38,8 +38,8 @@ impl Like {
         }
     }
 
-    /// Whether `transaction.search` tells transactions of this type; where it does not, their type is null.
-    pub(crate) fn tells(self, kind: &str) -> bool {
+    /// Whether `transaction.search` returns transactions of this type; where it does not, their type is null.
+    pub(crate) fn returns(self, kind: &str) -> bool {
         match self {
             Self::Master => true,
             Self::Release2026_27 | Self::Release2019_25 => !SINCE_MASTER.contains(&kind),
@@ -47,12 +47,12 @@ impl Like {
         }
     }
 
-    /// Whether `transaction.search` takes `objectType`, and so tells transactions in bulk.
+    /// Whether `transaction.search` takes `objectType`, and so returns transactions in bulk.
     pub(crate) fn has_bulk(self) -> bool {
         self >= Self::Release2026_27
     }
 
-    /// Whether `transaction.search` tells what was submitted together.
+    /// Whether `transaction.search` shows what was submitted together.
     pub(crate) fn has_groups(self) -> bool {
         self >= Self::Release2019_25
     }
@@ -62,7 +62,8 @@ impl Like {
         self >= Self::Release2019_25
     }
 
-    /// Whether `project.search` tells and takes the status of projects, and hides archived ones where none is asked for.
+    /// Whether `project.search` returns and takes the status of projects, and hides archived ones where none is asked
+    /// for.
     pub(crate) fn has_project_status(self) -> bool {
         self >= Self::Release2026_27
     }
@@ -72,7 +73,7 @@ impl Like {
         self >= Self::Release2019_25
     }
 
-    /// Whether tasks tell the project that they are grouped by.
+    /// Whether tasks show the project that they are grouped by.
     pub(crate) fn has_task_group(self) -> bool {
         self >= Self::Release2026_27
     }
@@ -82,7 +83,7 @@ impl Like {
         self == Self::Release2018_25
     }
 
-    /// Whether `maniphest.gettasktransactions` tells what a change is about: the title, and the metadata with the
+    /// Whether `maniphest.gettasktransactions` shows what a change is about: the title, and the metadata with the
     /// field's key, the kind of relation and the group.
     pub(crate) fn has_metadata(self) -> bool {
         self >= Self::Release2026_27
@@ -127,10 +128,10 @@ mod tests {
     }
 
     #[test]
-    fn an_older_version_tells_no_more_than_a_newer_one() {
+    fn an_older_version_returns_no_more_than_a_newer_one() {
         for kind in SINCE_MASTER.iter().chain(SINCE_2019).chain(&["comment", "title", "status", "mergedinto"]) {
-            let told: Vec<bool> = Like::ALL.map(|like| like.tells(kind)).to_vec();
-            assert!(told.is_sorted(), "{kind}: {told:?}");
+            let returned: Vec<bool> = Like::ALL.map(|like| like.returns(kind)).to_vec();
+            assert!(returned.is_sorted(), "{kind}: {returned:?}");
         }
     }
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::request::{Call, CallRefusal, Outcome, tell};
+use super::request::{Call, CallRefusal, Outcome, reply};
 
 /// The page size that a search of an application takes: up to 100, more is an error.
 pub(crate) fn application_limit(call: &Call) -> Result<(usize, Value), CallRefusal> {
@@ -154,7 +154,7 @@ pub(crate) fn search_reply<T: Serialize>(call: &Call, page: ResultPage<T>, limit
         query: Value,
         cursor: Value,
     }
-    tell(&SearchReply {
+    reply(&SearchReply {
         data: page.items,
         maps,
         query: json!({"queryKey": call.get("queryKey")}),

@@ -73,7 +73,7 @@ impl CallRefusal {
 pub(crate) type Outcome = Result<Box<RawValue>, CallRefusal>;
 
 /// Puts an answer in writing.
-pub(crate) fn tell(answer: &impl Serialize) -> Outcome {
+pub(crate) fn reply(answer: &impl Serialize) -> Outcome {
     to_raw_value(answer).map_err(|error| CallRefusal::core(format!("The sandbox cannot write its answer: {error}")))
 }
 

@@ -167,7 +167,7 @@ pub async fn serve(mut options: Options) -> Result<Running, SandboxError> {
     Ok(Running { url, shared, task: Some(task) })
 }
 
-/// Ends when the server is told to stop.
+/// Ends when the server is asked to stop.
 fn stopped(shared: &Shared) -> impl Future<Output = ()> + Send + use<> {
     let mut stop = shared.stop.subscribe();
     async move {
@@ -382,7 +382,7 @@ fn commit_later(shared: Arc<Shared>, number: usize) {
         let _ = tokio::time::timeout(shared.options.late, stopped(&shared)).await;
         let due = guard(&shared.late).remove(&number);
         if let Some(call) = due {
-            // nobody is there any more who could be told of an error
+            // nobody is there any more to whom an error could be returned
             let _ = shared.answer(&call.method, &call.kind, &call.body);
         }
     });

@@ -67,7 +67,7 @@ fn failed(doing: &'static str, path: &Path) -> impl Fn(io::Error) -> StoreError 
     move |source| StoreError::File { doing, path: path.to_owned(), source }
 }
 
-/// Tells one version of the file from another: a file that is renamed into place is a new one.
+/// Distinguishes one version of the file from another: a file that is renamed into place is a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     inode: u64,

@@ -41,7 +41,7 @@ impl World {
         self.add_version(transaction, user, None, now)
     }
 
-    /// Merges a task into another: it becomes a duplicate, and no transaction of its own tells the status.
+    /// Merges a task into another: it becomes a duplicate, and no transaction of its own shows the status.
     ///
     /// # Errors
     /// Where there is no such task or account.

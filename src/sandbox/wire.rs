@@ -1,6 +1,6 @@
 //! The connections of the sandbox, which can be made to break.
 //!
-//! Responsible for a listener and a stream that the handler of a request can tell to reset or to drip. Not responsible
+//! Responsible for a listener and a stream that the handler of a request can make reset or drip. Not responsible
 //! for when that is wanted.
 
 use std::future::Future;

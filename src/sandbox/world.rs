@@ -50,7 +50,7 @@ pub struct Status {
     /// What the server uses it for.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub special: Option<String>,
-    /// Whether nobody may comment on a task in it, which `maniphest.status.search` does not tell.
+    /// Whether nobody may comment on a task in it, which `maniphest.status.search` does not show.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub locked: bool,
 }
@@ -245,7 +245,7 @@ pub struct Transaction {
     pub phid: String,
     /// The PHID of the task.
     pub object: String,
-    /// Its type in the API; `None` where the API does not tell.
+    /// Its type in the API; `None` where the API does not show it.
     pub kind: Option<String>,
     /// Who did it.
     pub author: String,
@@ -255,7 +255,7 @@ pub struct Transaction {
     pub modified: i64,
     /// What was submitted together carries the same group.
     pub group: String,
-    /// What it relates the task to, where `transaction.search` does not tell that.
+    /// What it relates the task to, where `transaction.search` does not show that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edge: Option<HiddenEdge>,
     /// What changed, as `fields` of the reply.

@@ -55,7 +55,7 @@ fn finding(rule: &FindingRule, case: &Case<'_>, lost: &Lost) -> Finding {
             (lost.noticed, format!("transaction {}, {what} by {who}: {differs}, {seen}", was.id), true)
         }
         Denied::Comment(versions) => {
-            let version = telling(case, versions);
+            let version = newest_of_emergency(case, versions);
             let what = version.map_or(String::new(), |version| quoted(case, lost, version.text()));
             let number = version.map_or(0, |version| version.version);
             let differs = version.map_or(String::new(), |version| version_differs(case, lost, version, now));
@@ -66,7 +66,7 @@ fn finding(rule: &FindingRule, case: &Case<'_>, lost: &Lost) -> Finding {
             let removal = removal.and_then(|row| row.comments.first());
             let by = removal.map_or(String::new(), |gone| format!(" by {}", case.evidence.name_of(&gone.author)));
             let time = removal.map_or(lost.noticed, |gone| gone.created);
-            match telling(case, versions).filter(|version| speaks(case, version)) {
+            match newest_of_emergency(case, versions).filter(|version| speaks(case, version)) {
                 Some(version) => (
                     time,
                     format!("the comment of {who} was removed{by}; it said {}", quoted(case, lost, version.text())),
@@ -78,7 +78,7 @@ fn finding(rule: &FindingRule, case: &Case<'_>, lost: &Lost) -> Finding {
                 }
             }
         }
-        Denied::Untold => {
+        Denied::Unexposed => {
             let what = changed(&was.change);
             (lost.noticed, format!("transaction {}, {what} by {who}, is not told any more what it was", was.id), false)
         }
@@ -167,7 +167,7 @@ fn project(case: &Case<'_>, phid: &Phid<Project>) -> String {
 }
 
 /// Of some versions, the newest that had to do with the emergency; where none had, the newest.
-fn telling<'v>(case: &Case<'_>, versions: &'v [CommentVersion]) -> Option<&'v CommentVersion> {
+fn newest_of_emergency<'v>(case: &Case<'_>, versions: &'v [CommentVersion]) -> Option<&'v CommentVersion> {
     versions.iter().find(|version| speaks(case, version)).or_else(|| versions.first())
 }
 
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_was_changed_in_the_database_is_found_and_a_restricted_one_is_not_told() {
+    fn a_text_that_was_changed_in_the_database_is_found_and_a_restricted_one_is_not_shown() {
         for restricted in [false, true] {
             let mut seen = task_state(&["releng1"]);
             let mut now = seen.clone();

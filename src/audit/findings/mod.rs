@@ -93,8 +93,8 @@ pub struct Finding {
     pub time: Timestamp,
     /// What it is, in words that are fit to be shown.
     pub message: String,
-    /// What tells it from others of its name about the same: the rule, the team. Nothing that another audit would word
-    /// otherwise.
+    /// What distinguishes it from others of its name about the same: the rule, the team. Nothing that another audit
+    /// would word otherwise.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub about: String,
 }
@@ -279,7 +279,7 @@ impl Finding {
         self
     }
 
-    /// The same, told from others of its name about the same deploy.
+    /// The same, distinguished from others of its name about the same deploy.
     fn about(mut self, what: &str) -> Self {
         what.clone_into(&mut self.about);
         self
@@ -317,7 +317,7 @@ impl Finding {
 }
 
 /// Sees to it that no two findings are identified by the same.
-pub(super) fn tell_apart(findings: &mut [Finding]) {
+pub(super) fn distinguish(findings: &mut [Finding]) {
     let mut seen: BTreeMap<FindingId, usize> = BTreeMap::new();
     for finding in findings {
         let count = seen.entry(finding.id()).or_default();

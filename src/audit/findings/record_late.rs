@@ -1,4 +1,4 @@
-//! `record-late`: a record was posted long after what it tells of.
+//! `record-late`: a record was posted long after what it states.
 
 use super::{FindingRule, Severity};
 use crate::record::Event;

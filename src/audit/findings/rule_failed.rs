@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_of_a_restricted_task_are_not_told() {
+    fn texts_of_a_restricted_task_are_not_shown() {
         let mut history = task_state(&["releng1", "sre1"]);
         history.task.view = "PHID-PLCY-1".into();
         history.comment("sre2", 20, "Emergency-Reject: sre - the secret");

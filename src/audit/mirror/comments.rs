@@ -1,8 +1,8 @@
 //! The comments that the mirror knows, which are read again each time: an edit or a removal does not show in the time of
 //! a task's last change.
 //!
-//! Responsible for telling by a digest whether a comment is as it was, and keeping it where it is not. Not responsible
-//! for asking for them.
+//! Responsible for finding out by a digest whether a comment is as it was, and keeping it where it is not. Not
+//! responsible for asking for them.
 
 use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
@@ -27,13 +27,13 @@ impl StoredComment {
         Self { id: row.id, phid: row.phid.clone(), digest: digest(row) }
     }
 
-    /// Whether the server tells it as it is known.
+    /// Whether the server returns it as it is known.
     pub fn is(&self, seen: &FetchedComment) -> bool {
         *self == seen.known
     }
 }
 
-/// A transaction with a comment as the server tells it now, made ready to be compared.
+/// A transaction with a comment as the server returns it now, made ready to be compared.
 #[derive(Debug, Clone)]
 pub struct FetchedComment {
     row: Transaction,
@@ -146,7 +146,8 @@ impl Mirror {
         Ok((known, last))
     }
 
-    /// Takes in comments as they are now, and marks them as looked at. What is told otherwise than before is put aside.
+    /// Takes in comments as they are now, and marks them as looked at. What is returned otherwise than before is put
+    /// aside.
     ///
     /// # Errors
     /// Where it cannot be read or written.
@@ -215,7 +216,7 @@ impl Mirror {
             was.id == row.id && was.task == row.task && was.author == row.author && was.created == row.created
         };
         if before.iter().find(is_own).is_none() {
-            // More than its comment is told otherwise: the task is read whole, and what it was put aside.
+            // More than its comment is returned otherwise: the task is read whole, and what it was put aside.
             return self.doubt(task);
         }
         let mut now = before.clone();

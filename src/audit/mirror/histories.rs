@@ -1,6 +1,6 @@
 //! The histories of the tasks.
 //!
-//! Responsible for which have to be read, keeping what was read, putting aside what the server tells otherwise than
+//! Responsible for which have to be read, keeping what was read, putting aside what the server returns otherwise than
 //! before, and handing all out to be judged. Not responsible for comments that are read again alone.
 
 use std::collections::BTreeSet;
@@ -93,7 +93,7 @@ impl Mirrored {
         for (noticed, row) in &self.past {
             let was: Transaction = serde_json::from_str(row).map_err(said("an old transaction"))?;
             let noticed = Timestamp::from_second(*noticed).map_err(|error| error.to_string())?;
-            // What the server tells again as it was, it does not deny.
+            // What the server returns again as it was, it does not deny.
             if let Some(denied) = lost::denied(&was, &history) {
                 let hidden = self.embargo.is_some_and(|until| was.created.as_second() <= until);
                 losses.push(Lost { was, noticed, hidden, denied });

@@ -1,21 +1,21 @@
 //! What a server said once and denies now.
 //!
-//! Responsible for comparing a transaction as it was seen with what is told today, as a pure function. A server that
-//! tells more than before, as after an update, denies nothing, nor does one that keeps an old text beside the new one.
-//! Not responsible for where the old ones are kept, and how bad it is.
+//! Responsible for comparing a transaction as it was seen with what is returned today, as a pure function. A server
+//! that returns more than before, as after an update, denies nothing, nor does one that keeps an old text beside the
+//! new one. Not responsible for where the old ones are kept, and how bad it is.
 
 use jiff::Timestamp;
 
 use crate::conduit::{Change, CommentVersion, Transaction};
 
-/// A transaction as it was seen, that the server tells otherwise since.
+/// A transaction as it was seen, that the server returns otherwise since.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lost {
     /// As it was.
     pub was: Transaction,
-    /// When the server was first seen to tell it otherwise.
+    /// When the server was first seen to return it otherwise.
     pub noticed: Timestamp,
-    /// It was written when the task was restricted, as far as audits saw that: its texts are told to nobody.
+    /// It was written when the task was restricted, as far as audits saw that: its texts are shown to nobody.
     pub hidden: bool,
     /// What is denied.
     pub denied: Denied,
@@ -30,25 +30,25 @@ pub enum Denied {
     Change,
     /// Versions of its comment: there are none, or they have another text, author or time. The newest first.
     Comment(Vec<CommentVersion>),
-    /// The texts of its comment, by a removal that the server tells of. The newest first.
+    /// The texts of its comment, by a removal that the server shows. The newest first.
     Removed(Vec<CommentVersion>),
-    /// What it changed is not told any more, as where a field was taken away or the server is an older one now.
-    Untold,
+    /// What it changed is not shown any more, as where a field was taken away or the server is an older one now.
+    Unexposed,
 }
 
 /// What the transactions of today deny of one that was seen.
 pub fn denied(was: &Transaction, now: &[Transaction]) -> Option<Denied> {
     let same = || now.iter().filter(|row| row.id == was.id && row.phid == was.phid);
-    let Some(row) = same().find(|row| tells(&was.change, &row.change)).or_else(|| same().next()) else {
+    let Some(row) = same().find(|row| still_says(&was.change, &row.change)).or_else(|| same().next()) else {
         return Some(Denied::Transaction);
     };
-    let told_less = row.change == Change::Unexposed;
-    if !(told_less || tells(&was.change, &row.change)) || row.author != was.author || row.created != was.created {
+    let unexposed = row.change == Change::Unexposed;
+    if !(unexposed || still_says(&was.change, &row.change)) || row.author != was.author || row.created != was.created {
         return Some(Denied::Change);
     }
     let lost: Vec<_> = was.comments.iter().filter(|version| !row.comments.contains(version)).cloned().collect();
     match lost.first() {
-        None => (told_less && !tells(&was.change, &row.change)).then_some(Denied::Untold),
+        None => (unexposed && !still_says(&was.change, &row.change)).then_some(Denied::Unexposed),
         Some(newest) => {
             let removed = row.comments.first().is_some_and(|now| now.removed && now.version > newest.version);
             Some(if removed { Denied::Removed(lost) } else { Denied::Comment(lost) })
@@ -56,8 +56,8 @@ pub fn denied(was: &Transaction, now: &[Transaction]) -> Option<Denied> {
     }
 }
 
-/// Whether what is told now says all that was told then.
-fn tells(was: &Change, now: &Change) -> bool {
+/// Whether the change as it is returned now says all that it said then.
+fn still_says(was: &Change, now: &Change) -> bool {
     was == now || matches!(was, Change::Unexposed | Change::Other)
 }
 
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_as_before_or_more_fully_is_not_denied() {
+    fn what_is_returned_as_before_or_more_fully_is_not_denied() {
         assert_eq!(after(|_| {}), None);
         assert_eq!(after(|now| now[0].change = Change::Status { old: None, new: "open".into() }), None);
         let edited = CommentVersion::new(2, "PHID-USER-sre1", at(20), false, "Never mind.");
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_otherwise_is_denied() {
+    fn what_is_returned_otherwise_is_denied() {
         assert_eq!(after(|now| drop(now.pop())), Some(Denied::Transaction));
         assert_eq!(after(|now| now[1].author = "PHID-USER-other".into()), Some(Denied::Change));
         let blank = |now: &mut Vec<Transaction>| {
@@ -95,14 +95,14 @@ mod tests {
             let gone = CommentVersion::new(2, "PHID-USER-admin", at(30), true, "");
             now.last_mut().unwrap().comments = vec![gone, first];
         };
-        let Some(Denied::Removed(versions)) = after(blank) else { panic!("a removal that is told") };
+        let Some(Denied::Removed(versions)) = after(blank) else { panic!("a removal that is shown") };
         assert_eq!(versions[0].text(), "Emergency-Approve: sre");
         let reworded = |now: &mut Vec<Transaction>| {
             now.last_mut().unwrap().comments =
                 vec![CommentVersion::new(1, "PHID-USER-sre1", at(10), false, "Emergency-Approve: releng")];
         };
         assert!(matches!(after(reworded), Some(Denied::Comment(versions)) if versions[0].text().ends_with("sre")));
-        assert_eq!(after(|now| now[1].change = Change::Unexposed), Some(Denied::Untold));
+        assert_eq!(after(|now| now[1].change = Change::Unexposed), Some(Denied::Unexposed));
         assert!(matches!(after(|now| now.last_mut().unwrap().comments.clear()), Some(Denied::Comment(_))));
     }
 }

@@ -4,7 +4,7 @@
 //! It is a SQLite file in the cache directory, one a server. Whoever fills it holds its lock; whoever judges it looks at one
 //! state of it, whatever is written meanwhile. All that belongs together is written in one transaction, so that a killed
 //! audit leaves a mirror that is whole and lacks nothing but what was not read yet: the next one goes on from there. What
-//! the server tells otherwise than before is put aside and never thrown away.
+//! the server returns otherwise than before is put aside and never thrown away.
 //!
 //! Responsible for opening it, its runs, and the facts that all tasks share. Beside it, one file each: the tasks that
 //! belong to it, their histories, comments and accounts, what the server denies ([`lost`]), and what was found. Not

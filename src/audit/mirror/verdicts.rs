@@ -3,7 +3,7 @@
 //! To judge a task again that is as it was, by the same measure, finds the same. A verdict is kept with the version of
 //! the task, which the database itself makes another one whenever something changes that it rests on, and with the
 //! measure: the policy, all that tasks share, everybody's accounts, and the program. What also depends on the time of
-//! the audit is not kept. Responsible for keeping it and telling the measure. Not responsible for judging.
+//! the audit is not kept. Responsible for keeping it and for composing the measure. Not responsible for judging.
 
 use std::collections::BTreeMap;
 
@@ -22,8 +22,8 @@ use crate::policy::Policy;
 pub struct CacheKey(pub(super) Vec<u8>);
 
 impl CacheKey {
-    /// The measure of this policy, these facts and accounts, what earlier audits saw, and this program. Where the program cannot be told from
-    /// another, no other measure is the same.
+    /// The measure of this policy, these facts and accounts, what earlier audits saw, and this program. Where the
+    /// program cannot be distinguished from another, no other measure is the same.
     ///
     /// # Errors
     /// Where the facts cannot be put in writing.
@@ -47,7 +47,7 @@ impl CacheKey {
     }
 }
 
-/// What tells this program from one that was built anew, which may judge otherwise whatever its version says.
+/// What distinguishes this program from one that was built anew, which may judge otherwise whatever its version says.
 fn program() -> Option<String> {
     // Also where its file was replaced since it was started.
     let file = std::fs::metadata("/proc/self/exe").ok()?;

@@ -36,7 +36,7 @@ pub(super) fn head_of(text: &str, lines: &[Line<'_>]) -> Option<MailHead> {
     may_hold(text).then(|| head(lines)).flatten()
 }
 
-/// Whether a text can hold a head at all, told by what its lines begin and end with.
+/// Whether a text can hold a head at all, judged by what its lines begin and end with.
 fn may_hold(text: &str) -> bool {
     let may_be = |line: &str| {
         let line = bare(line);
@@ -245,12 +245,12 @@ fn header_block(lines: &[&str]) -> Option<bool> {
         }
     }
     let has = |field: Field| found.contains(&field);
-    let told = has(Field::Sent) || has(Field::Subject);
+    let is_clear = has(Field::Sent) || has(Field::Subject);
     // `From: 03:14` and `To: 03:50` are times.
     let named = || names_somebody(lines[0].split_once(is_colon).map_or("", |(_, value)| value));
     match found.len() {
         3.. => Some(true),
-        2 if told => Some(has(Field::From)),
+        2 if is_clear => Some(has(Field::From)),
         2 => named().then_some(false),
         _ => (first == Field::From && run().count() >= 3).then_some(false),
     }

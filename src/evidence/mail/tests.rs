@@ -11,7 +11,7 @@ fn head_below_typed(head: &str) -> Option<MailHead> {
 }
 
 fn is_surely_one(head: &str) {
-    // Where it is broken, it may be told by its second line alone.
+    // Where it is broken, it may be recognised by its second line alone.
     assert!(head_below_typed(head).is_some_and(|found| found.sure && (2..=3).contains(&found.at)), "{head}");
 }
 

@@ -220,7 +220,8 @@ fn start(parts: &[FoldPart]) -> usize {
     }
 }
 
-/// Whether a text may hold the word *emergency*, perhaps misspelt by one letter. Told by half of it, which most texts do not hold.
+/// Whether a text may hold the word *emergency*, perhaps misspelt by one letter. Found by half of it, which most texts
+/// do not hold.
 pub(super) fn may_hold(text: &str) -> bool {
     if text.is_ascii() {
         // Marks of emphasis, quotation marks and what is not seen may stand within the word.

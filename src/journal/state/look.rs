@@ -13,7 +13,7 @@ use crate::record::{self, Outcome, Record};
 
 impl DeployState {
     /// Whether an end that somebody else put on the task would be the end of this deploy: the gate is gone, and has neither
-    /// seen nor told one.
+    /// seen nor stated one.
     pub fn awaits_end(&self) -> bool {
         if self.intent.mode != DeployMode::Run || self.elsewhere.is_some() || matches!(self.stage, Stage::Ended { .. })
         {
@@ -114,7 +114,7 @@ impl DeployState {
         self.records.iter().filter_map(|(event, outgoing)| outgoing.undelivered(self.is_due(*event))).collect()
     }
 
-    /// The `finished` that tells the truth about where the deploy stands now, made from the latest record of it.
+    /// The `finished` that states the truth about where the deploy stands now, made from the latest record of it.
     ///
     /// The running gate queues it too, with the note or the outcome that it knows better. A status of zero is
     /// [`Outcome::Succeeded`], every other and every signal [`Outcome::Failed`].

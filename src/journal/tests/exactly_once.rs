@@ -1,7 +1,7 @@
 //! A gate, a server and flushers, each of which may fail at any point: every record is on the task once at the end.
 //!
 //! The gate and the flusher here are the smallest that follow the journal. The server may lose a request, its answer, or
-//! take its time within the settling time, as numbers from proptest tell it.
+//! take its time within the settling time, as numbers from proptest decide.
 
 use std::collections::BTreeMap;
 

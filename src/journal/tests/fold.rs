@@ -274,10 +274,10 @@ fn only_what_was_refused_or_whose_place_is_gone_is_given_up() {
 fn people_may_add_what_they_know_once_the_gate_has_ended() {
     let run = whole_run();
     assert_eq!(refusal(&run[..7], queued(Recorded), 50), Illegal::NotDue);
-    let mut told = run;
-    told.push(Event::new(at(50), queued(Recorded)));
-    assert_eq!(outbox(&told), [(Recorded, Phase::Ready)]);
-    assert_eq!(refusal(&told, queued(Recorded), 51), Illegal::QueuedTwice);
+    let mut requeued = run;
+    requeued.push(Event::new(at(50), queued(Recorded)));
+    assert_eq!(outbox(&requeued), [(Recorded, Phase::Ready)]);
+    assert_eq!(refusal(&requeued, queued(Recorded), 51), Illegal::QueuedTwice);
 }
 
 #[test]

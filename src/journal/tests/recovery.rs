@@ -12,7 +12,7 @@ fn recovered(events: &[Event]) -> Vec<Event> {
 }
 
 /// What recovery wrote and what it means for the task: kinds, and the outcome that is to be posted.
-fn told(events: &[Event]) -> (Vec<&'static str>, Option<Outcome>) {
+fn recovered_as(events: &[Event]) -> (Vec<&'static str>, Option<Outcome>) {
     let state = DeployState::from_events(events).unwrap();
     let written = recover_all(&state, 500);
     let after = DeployState::from_events(&recovered(events)).unwrap();
@@ -22,9 +22,9 @@ fn told(events: &[Event]) -> (Vec<&'static str>, Option<Outcome>) {
 }
 
 #[test]
-fn a_run_cut_after_each_event_tells_the_truth() {
+fn a_run_cut_after_each_event_is_recorded_truthfully() {
     let run = whole_run();
-    let cuts: Vec<_> = (1..=run.len()).map(|length| told(&run[..length])).collect();
+    let cuts: Vec<_> = (1..=run.len()).map(|length| recovered_as(&run[..length])).collect();
     let nothing = (vec!["closed"], None);
     let says = |outcome| (vec!["queued", "closed"], Some(outcome));
     // What is in no journal is said only once the task was read for an end of somebody else's.
@@ -79,7 +79,7 @@ fn the_recovered_record_is_made_from_the_latest_one() {
 
 #[test]
 fn a_started_that_surely_never_arrived_leaves_the_task_alone_where_nothing_ran() {
-    assert_eq!(told(&troubled_run()[..4]), (vec!["closed"], None));
+    assert_eq!(recovered_as(&troubled_run()[..4]), (vec!["closed"], None));
     let after = DeployState::from_events(&recovered(&troubled_run()[..4])).unwrap();
     assert_eq!(after.outbox(), []);
 }
@@ -161,7 +161,7 @@ fn what_people_record_is_posted_though_the_gate_died() {
     let after = recovered(&recorded_run()[..2]);
     let outbox = DeployState::from_events(&after).unwrap().outbox();
     assert_eq!(outbox.iter().map(|entry| entry.event).collect::<Vec<_>>(), [record::Event::Recorded]);
-    assert_eq!(told(&recorded_run()[..1]), (vec!["closed"], None));
+    assert_eq!(recovered_as(&recorded_run()[..1]), (vec!["closed"], None));
 }
 
 fn check_idempotent(events: &[Event]) {

@@ -1,7 +1,7 @@
 //! A row: a deploy, or what was found on a task and is about no deploy of it. It opens to the evidence.
 //!
 //! Responsible for the row and the evidence of one deploy. A long history has many rows, so each is written with as
-//! little markup as it can. Not responsible for what is told of a restricted task (the entries hold no text of it).
+//! little markup as it can. Not responsible for what is shown of a restricted task (the entries hold no text of it).
 
 use std::io;
 

@@ -98,7 +98,7 @@ fn tiles(report: &Report<'_>) -> Markup {
 fn facts(report: &Report<'_>) -> Markup {
     let digest = report.policy.digest();
     let digest = digest.as_str();
-    // Enough of it to tell policies apart; the whole is in the title.
+    // Enough of it to distinguish policies; the whole is in the title.
     let short: String = digest.chars().take("sha256:".len() + 12).collect();
     let period = match (report.since, report.until) {
         (None, None) => "the whole history".to_owned(),

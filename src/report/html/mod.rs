@@ -4,7 +4,7 @@
 //! Responsible for the frame of the page, what it may do (its Content-Security-Policy), and the order in which it is
 //! written, row by row. Beside it: the head with the verdict, what to look at first, the figures as cards, charts and
 //! months, the filter, one row a deploy, what the findings mean, and the words they share. Without its script the page
-//! lacks the filter and nothing else. Not responsible for what is told (the entries and the figures know).
+//! lacks the filter and nothing else. Not responsible for what is shown (the entries and the figures know).
 //!
 //! The policy allows this page's own style and script by their hashes and nothing else. So there is no `style` attribute
 //! anywhere: charts are drawn with presentation attributes and classes.

@@ -144,7 +144,7 @@ fn only_a_place_on_the_web_is_a_link() {
 }
 
 #[test]
-fn a_row_tells_the_evidence() {
+fn a_row_shows_the_evidence() {
     let page = page_of(vec![task("deployer1")]);
     let (_, row) = page.split_once("<details class=\"d\"").unwrap();
     for words in [
@@ -221,7 +221,7 @@ impl Entries for Many {
 }
 
 #[test]
-fn rows_are_lean_and_errors_are_told() {
+fn rows_are_lean_and_errors_are_shown() {
     let sizes = [0, 1_000].map(|tasks| page(&Many(tasks), &Figures::default()).len());
     assert!((sizes[1] - sizes[0]) / 1_000 < 3_000, "{sizes:?}");
     struct Broken;
@@ -287,7 +287,7 @@ fn charts_hold_their_numbers() {
 }
 
 #[test]
-fn numbers_are_told_in_words_that_are_true() {
+fn numbers_are_put_into_words_that_are_true() {
     assert_eq!(number(0), "0");
     assert_eq!(number(999), "999");
     assert_eq!(number(1_234_567), "1\u{a0}234\u{a0}567");

@@ -49,7 +49,7 @@ pub(super) fn number(count: usize) -> String {
     out
 }
 
-/// A share in whole percent; what is not nothing is not told as nothing, nor what is not all as all.
+/// A share in whole percent; what is not nothing is not shown as nothing, nor what is not all as all.
 pub(super) fn percent(part: usize, whole: usize) -> String {
     match (part, whole) {
         (_, 0) | (0, _) => "0 %".to_owned(),
@@ -72,7 +72,7 @@ pub(super) fn second(time: Timestamp) -> Markup {
     html! { time { (time.strftime("%Y-%m-%d %H:%M:%S")) } }
 }
 
-/// A link that tells its target nothing of this page.
+/// A link that discloses nothing of this page to its target.
 pub(super) fn link(url: &str, words: impl Render) -> Markup {
     html! { a href=(url) rel="noreferrer noopener" { (words) } }
 }

@@ -249,7 +249,7 @@ fn a_persons_own_word_beats_what_the_deployer_says_of_them() {
 }
 
 #[test]
-fn what_no_transaction_tells_is_undecided_until_somebody_edits_it() {
+fn what_no_transaction_shows_is_undecided_until_somebody_edits_it() {
     let mut history = History::new("deployer1");
     history.task.description = "Emergency-Reason: abuse - imported".into();
     history.tag("deployer1", 1, "emergency");
@@ -260,7 +260,7 @@ fn what_no_transaction_tells_is_undecided_until_somebody_edits_it() {
     // Nobody is blamed for it: what the change was is not known.
     assert_eq!(why_not(&history, "sre1"), outdated("the reason was changed by an account that cannot be read"));
     assert_eq!(decision(&history), "undecided");
-    // What the first change that is told finds was written by one that is not: it stood until now.
+    // What the first change that is shown finds was written by one that is not: it stood until now.
     edited.describe("outsider", 11, "Emergency-Reason: abuse - reworded");
     assert_eq!(why_not(&edited, "sre1"), outdated("the reason was changed by an account that cannot be read"));
     edited.comment("sre1", 12, "Emergency-Approve: sre");

@@ -10,7 +10,7 @@ mod others;
 mod properties;
 mod restricted;
 mod rules;
-mod untold;
+mod unexposed;
 
 use super::*;
 use crate::evidence::testing::History;

@@ -224,7 +224,7 @@ fn the_journal_of_this_machine_knows_of_a_failure_before_the_task_does() {
 }
 
 #[test]
-fn who_reads_is_told_who_may_roll_back() {
+fn who_reads_learns_who_may_roll_back() {
     let history = after("phabgate", Ended::Failed);
     let intent = Intent { action: Some(Action::Rollback), ..Intent::default() };
     let judged = |deployer| {
@@ -265,7 +265,7 @@ fn an_action_that_needs_fewer_teams_counts_where_the_task_states_it() {
 }
 
 #[test]
-fn a_repeat_is_told_with_whose_it_was_and_how_it_ended() {
+fn a_repeat_is_shown_with_whose_it_was_and_how_it_ended() {
     let approvals = |history: &History| {
         let approval = verdict(history).approvals[0].clone();
         vec![crate::record::RecordedApproval {

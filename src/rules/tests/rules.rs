@@ -365,7 +365,7 @@ fn team_open_near_misses_and_clock_warn() {
 }
 
 #[test]
-fn names_are_stable_and_told_apart() {
+fn names_are_stable_and_distinct() {
     let mut names: Vec<_> = crate::rules::ALL.iter().map(|rule| rule.name).collect();
     names.push(crate::rules::EVIDENCE.0);
     assert!(names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')));

@@ -15,7 +15,7 @@ use self::change::TaskChange;
 use self::commit::{commit, relate};
 use super::super::access::{self, Capability};
 use super::super::remarkup;
-use super::super::request::{Call, CallRefusal, Outcome, as_map, tell};
+use super::super::request::{Call, CallRefusal, Outcome, as_map, reply};
 use super::super::world::{Edge, HiddenEdge, Task, User, World, leads_to};
 
 /// The relations of a task to those that its texts mention, and the other way round.
@@ -116,7 +116,7 @@ pub(super) fn edit(world: &mut World, call: &Call, user: &User, now: i64) -> Out
     draft.subscribe(&changes);
     let linked = draft.link(&changes);
     let Draft { task, rows, comments, .. } = draft;
-    tell(&commit(world, user, now, task, rows, comments, &linked))
+    reply(&commit(world, user, now, task, rows, comments, &linked))
 }
 
 /// A transaction to be written.

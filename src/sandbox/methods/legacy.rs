@@ -1,14 +1,14 @@
-//! `maniphest.gettasktransactions`, the frozen method that tells old and new values on every version.
+//! `maniphest.gettasktransactions`, the frozen method that returns old and new values on every version.
 //!
 //! Responsible for the stored form of transactions: their inner types, and values as the server keeps them. What
-//! `transaction.search` tells of the same transactions is in [`super::transactions`].
+//! `transaction.search` returns of the same transactions is in [`super::transactions`].
 
 use serde_json::{Map, Value, json};
 
 use super::super::access;
 use super::super::index::Indexed;
 use super::super::like::Like;
-use super::super::request::{Call, CallRefusal, Outcome, tell};
+use super::super::request::{Call, CallRefusal, Outcome, reply};
 use super::super::world::{Transaction, User, World};
 
 /// The relation of an object to its projects.
@@ -24,7 +24,7 @@ pub(super) fn transactions(world: &Indexed, call: &Call, viewer: &User) -> Outco
         let made = history.find(|row| row.kind.as_deref() == Some("create")).map(|row| row.group.as_str());
         let mut people: Vec<String> = Vec::new();
         let mut rows = Vec::new();
-        // the subscribers are told whole, so they are followed from the beginning
+        // the subscribers are returned whole, so they are followed from the beginning
         for place in places.iter().rev() {
             let transaction = world.transaction_at(*place);
             let creates = made == Some(transaction.group.as_str());
@@ -37,8 +37,8 @@ pub(super) fn transactions(world: &Indexed, call: &Call, viewer: &User) -> Outco
     }
     // an empty map of PHP is a list
     match found.is_empty() {
-        true => tell(&json!([])),
-        false => tell(&found),
+        true => reply(&json!([])),
+        false => reply(&found),
     }
 }
 

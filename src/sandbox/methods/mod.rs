@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::index::Indexed;
-use super::request::{Call, CallRefusal, Outcome, tell};
+use super::request::{Call, CallRefusal, Outcome, reply};
 use super::world::{User, World};
 
 /// What the searches of applications define.
@@ -90,7 +90,7 @@ fn no_such_method(method: &str) -> CallRefusal {
 fn dispatch(world: &mut Indexed, call: &Call, now: i64) -> Outcome {
     if call.method == "conduit.ping" {
         call.allow(&[])?;
-        return tell(&"sandbox");
+        return reply(&"sandbox");
     }
     let found = METHODS.iter().find(|(name, ..)| *name == call.method);
     let (_, defined, _, run) = found.ok_or_else(|| no_such_method(&call.method))?;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::access::{self, Capability};
-use super::super::request::{Call, CallRefusal, Outcome, string_list, tell, text};
+use super::super::request::{Call, CallRefusal, Outcome, reply, string_list, text};
 use super::super::world::{Edge, Project, User, World, leads_to};
 use super::edit::{Description, EditOperation, descriptions, identifier, invalid, operation, within};
 use super::resolve_users;
@@ -55,7 +55,7 @@ pub(super) fn edit(world: &mut World, call: &Call, user: &User, now: i64) -> Out
         Some(known) => *known = project,
         None => world.projects.push(project),
     }
-    tell(&answer)
+    reply(&answer)
 }
 
 fn blank(world: &World, now: i64) -> Project {

@@ -11,7 +11,7 @@ use super::super::access;
 use super::super::index::Indexed;
 use super::super::like::Like;
 use super::super::page::{Cursors, application_limit, search_reply};
-use super::super::request::{Call, CallRefusal, FormFields, Outcome, tell};
+use super::super::request::{Call, CallRefusal, FormFields, Outcome, reply};
 use super::super::world::{Task, User, World, leads_to, ordered};
 use super::{attachments, order, query_key, resolve_users};
 
@@ -102,7 +102,7 @@ pub(super) fn search(world: &Indexed, call: &Call, viewer: &User) -> Outcome {
 
     let seen = |task: &Task| access::can_view(world, task, viewer);
     let oldest_first = order == "oldest";
-    // By number a part of the tasks can be told in order; by anything else all are sorted.
+    // By number a part of the tasks can be returned in order; by anything else all are sorted.
     let sorted = sorted(world, order);
     let some = match (&sorted, &ids, &phids) {
         (Some(sorted), ..) => Cow::Borrowed(sorted.as_slice()),
@@ -156,7 +156,7 @@ pub(super) fn statuses(world: &World) -> Outcome {
         }
         row
     };
-    tell(&json!({"data": world.statuses.iter().map(row).collect::<Vec<_>>()}))
+    reply(&json!({"data": world.statuses.iter().map(row).collect::<Vec<_>>()}))
 }
 
 /// The places of all tasks in this order; `None` where it is that of their numbers.
@@ -207,7 +207,7 @@ fn carries(world: &World, task: &Task, tagged: &TaggedRow) -> bool {
     }
 }
 
-/// A task as it is told.
+/// A task as it is returned.
 #[derive(Serialize)]
 struct Row<'w> {
     id: u64,
@@ -234,7 +234,7 @@ struct SeenTask<'w> {
     #[serde(rename = "closerPHID")]
     closer: Option<&'w str>,
     date_closed: Option<i64>,
-    /// Always null where it is told.
+    /// Always null where it is returned.
     #[serde(rename = "groupByProjectPHID", skip_serializing_if = "Option::is_none")]
     group_by: Option<()>,
     #[serde(rename = "spacePHID")]

@@ -10,7 +10,7 @@ use super::super::access::{self, Capability};
 use super::super::index::Indexed;
 use super::super::like::Like;
 use super::super::page::{Cursors, transaction_limit};
-use super::super::request::{Call, CallRefusal, Outcome, as_map, tell};
+use super::super::request::{Call, CallRefusal, Outcome, as_map, reply};
 use super::super::world::{Transaction, User, WorldCommentVersion};
 
 /// Kinds of object that have transactions. The sandbox keeps those of tasks only.
@@ -70,7 +70,7 @@ pub(super) fn search(world: &Indexed, call: &Call, viewer: &User) -> Outcome {
     )?;
     let page = page.map(|place| Row::of(world.transaction_at(place), call.like));
     let cursor = json!({"limit": echo, "after": page.after, "before": page.before});
-    tell(&TransactionsReply { data: page.items, cursor })
+    reply(&TransactionsReply { data: page.items, cursor })
 }
 
 #[derive(Serialize)]
@@ -79,7 +79,7 @@ struct TransactionsReply<'w> {
     cursor: Value,
 }
 
-/// A transaction as it is told.
+/// A transaction as it is returned.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Row<'w> {
@@ -121,7 +121,7 @@ struct CommentContent<'w> {
 
 impl<'w> Row<'w> {
     fn of(transaction: &'w Transaction, like: Like) -> Self {
-        let kind = transaction.kind.as_deref().filter(|kind| like.tells(kind));
+        let kind = transaction.kind.as_deref().filter(|kind| like.returns(kind));
         // the newest first
         let versions = transaction.versions.iter().enumerate().rev();
         let version = |(index, version): (usize, &'w WorldCommentVersion)| VersionRow {
@@ -189,7 +189,7 @@ fn object(world: &Indexed, name: &str, viewer: &User) -> Result<SearchScope, Cal
         let formerly = format!("No object \"{name}\" exists.");
         Err(CallRefusal::new("ERR-INVALID-OBJECT-PHID", info).formerly(formerly))
     };
-    // by its PHID a hidden object is told from a missing one, by its monogram it is not
+    // by its PHID a hidden object is distinguished from a missing one, by its monogram it is not
     if let Some(task) = world.task(name) {
         return match access::can_view(world, task, viewer) {
             true => Ok(SearchScope::Task(task.phid.clone())),

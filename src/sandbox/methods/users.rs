@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::page::{Cursors, application_limit, search_reply};
-use super::super::request::{Call, FormFields, Outcome, tell};
+use super::super::request::{Call, FormFields, Outcome, reply};
 use super::super::world::{User, World};
 use super::{attachments, order, query_key};
 
@@ -27,7 +27,7 @@ pub(super) fn whoami(world: &World, user: &User) -> Outcome {
     let name = &user.username;
     // this method, unlike the search, calls a bot an agent
     let roles: Vec<&str> = user.roles.iter().map(|role| if role == "bot" { "agent" } else { role.as_str() }).collect();
-    tell(&json!({
+    reply(&json!({
         "phid": user.phid,
         "userName": name,
         "realName": user.real_name,
@@ -76,7 +76,7 @@ pub(super) fn search(world: &World, call: &Call) -> Outcome {
 /// `auth.querypublickeys`: nobody has keys here.
 pub(super) fn public_keys(call: &Call) -> Outcome {
     let (_, echo) = application_limit(call)?;
-    tell(&json!({"data": [], "cursor": {"limit": echo, "after": null, "before": null}}))
+    reply(&json!({"data": [], "cursor": {"limit": echo, "after": null, "before": null}}))
 }
 
 fn render(user: &User, attached: &[String]) -> Value {

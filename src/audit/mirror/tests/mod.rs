@@ -167,7 +167,7 @@ fn a_text_that_the_server_blanks_is_kept() {
     assert_eq!(lost[0].noticed, at(200));
     let Denied::Removed(versions) = &lost[0].denied else { panic!("{:?}", lost[0]) };
     assert_eq!(versions[0].text(), "Emergency-Approve: sre");
-    // Should the server tell the text again, it is the removal that it denies.
+    // Should the server return the text again, it is the removal that it denies.
     bench.mirror.compare(&next, &seen(history.timeline().transactions())).unwrap();
     let lost = bench.visit(&next)[0].open().unwrap().2;
     assert!(matches!(&lost[..], [Lost { denied: Denied::Comment(versions), .. }] if versions[0].removed), "{lost:?}");

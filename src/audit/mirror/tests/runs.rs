@@ -102,10 +102,10 @@ fn it_is_one_file_for_whoever_opens_it_and_one_fills_it() {
     let other = Mirror::open(&directory, &server()).unwrap();
     let held = bench.mirror.lock(|| panic!("nobody has it")).unwrap();
     std::thread::scope(|scope| {
-        let (told, waits) = std::sync::mpsc::channel();
+        let (waiting, waits) = std::sync::mpsc::channel();
         let path = other.path().to_owned();
         let second =
-            scope.spawn(move || directory::lock(&path, directory::Lock::Fill, || told.send(()).unwrap()).map(drop));
+            scope.spawn(move || directory::lock(&path, directory::Lock::Fill, || waiting.send(()).unwrap()).map(drop));
         waits.recv().unwrap();
         drop(held);
         second.join().unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! What an old method tells of a task's history where `transaction.search` answers type null:
+//! What an old method returns of a task's history where `transaction.search` answers type null:
 //! `maniphest.gettasktransactions`, which is frozen and answers on every version since 2018.
 //!
 //! Responsible for reading it, as far as custom fields and projects go. Not responsible for putting it into the history
@@ -14,7 +14,7 @@ use super::params;
 use super::transport::Client;
 use crate::ids::{Phid, Project, TaskId, TransactionId, Xact};
 
-/// A transaction as the old method tells it.
+/// A transaction as the old method returns it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReportedChanges {
     /// Its number.
@@ -24,12 +24,12 @@ pub struct ReportedChanges {
     /// Who did it: a PHID of a user or of an application.
     pub author: String,
     /// What it changed.
-    pub change: ToldChange,
+    pub change: LegacyChange,
 }
 
 /// What it changed.
 #[derive(Debug, Clone, PartialEq)]
-pub enum ToldChange {
+pub enum LegacyChange {
     /// A custom field.
     Custom {
         /// The field, by its name in `maniphest.search`; `None` on servers before 2025, which do not name it.
@@ -85,28 +85,30 @@ fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
 const TO_PROJECTS: u64 = 41;
 
 impl Row {
-    fn change(&self) -> ToldChange {
+    fn change(&self) -> LegacyChange {
         match self.transaction_type.as_str() {
-            "core:customfield" => ToldChange::Custom {
+            "core:customfield" => LegacyChange::Custom {
                 field: self.meta.get("customfield:key").and_then(Value::as_str).map(super::transaction::field_name),
                 old: self.old_value.clone(),
                 new: self.new_value.clone(),
             },
             "core:edge" => self.edge(),
-            _ => ToldChange::Other,
+            _ => LegacyChange::Other,
         }
     }
 
-    fn edge(&self) -> ToldChange {
+    fn edge(&self) -> LegacyChange {
         let kind = match self.meta.get("edge:type") {
             Some(Value::Number(number)) => number.as_u64(),
             Some(Value::String(text)) => text.parse().ok(),
             _ => None,
         };
         if kind.is_some_and(|kind| kind != TO_PROJECTS) {
-            return ToldChange::Other;
+            return LegacyChange::Other;
         }
-        let (Some(old), Some(new)) = (ends(&self.old_value), ends(&self.new_value)) else { return ToldChange::Unclear };
+        let (Some(old), Some(new)) = (ends(&self.old_value), ends(&self.new_value)) else {
+            return LegacyChange::Unclear;
+        };
         let mut projects = old.iter().chain(&new).filter(|phid| phid.starts_with("PHID-PROJ-")).count();
         let all = old.len() + new.len();
         if kind == Some(TO_PROJECTS) && projects != all {
@@ -114,9 +116,9 @@ impl Row {
         }
         let parsed = |ends: Vec<String>| ends.into_iter().map(Phid::new).collect::<Result<Vec<_>, _>>();
         match (projects, parsed(old), parsed(new)) {
-            (0, ..) => ToldChange::Other,
-            (some, Ok(old), Ok(new)) if some == all => ToldChange::Projects { old, new },
-            _ => ToldChange::Unclear,
+            (0, ..) => LegacyChange::Other,
+            (some, Ok(old), Ok(new)) if some == all => LegacyChange::Projects { old, new },
+            _ => LegacyChange::Unclear,
         }
     }
 }
@@ -134,10 +136,10 @@ fn ends(value: &Value) -> Option<Vec<String>> {
 const METHOD: &str = "maniphest.gettasktransactions";
 
 impl Client {
-    /// What the old method tells of the histories of these tasks. Tasks that this account is not shown are left out.
+    /// What the old method returns of the histories of these tasks. Tasks that this account is not shown are left out.
     ///
     /// # Errors
-    /// Where the server gave no usable answer, or told of another task.
+    /// Where the server gave no usable answer, or answered with another task.
     pub async fn older_changes(
         &self,
         tasks: &[TaskId],
@@ -153,7 +155,7 @@ impl Client {
             Value::Array(rows) if rows.is_empty() => BTreeMap::new(),
             other => Deserialize::deserialize(other).map_err(wrong)?,
         };
-        let mut told = BTreeMap::new();
+        let mut changes = BTreeMap::new();
         for (task, rows) in by_task {
             let task = task.parse().ok().and_then(TaskId::new).filter(|task| tasks.contains(task));
             let task = task.ok_or_else(|| Self::unexpected(METHOD, "a task that was not asked for"))?;
@@ -163,9 +165,9 @@ impl Client {
                 phid: row.phid,
                 author: row.author,
             });
-            told.insert(task, rows.collect());
+            changes.insert(task, rows.collect());
         }
-        Ok(told)
+        Ok(changes)
     }
 }
 
@@ -173,7 +175,7 @@ impl Client {
 mod tests {
     use super::*;
 
-    fn change(kind: &str, old: Value, new: Value, meta: Value) -> ToldChange {
+    fn change(kind: &str, old: Value, new: Value, meta: Value) -> LegacyChange {
         let row = json!({
             "taskID": "1", "transactionID": "7", "transactionPHID": "PHID-XACT-TASK-7", "transactionType": kind,
             "oldValue": old, "newValue": new, "meta": meta, "comments": null, "authorPHID": "PHID-USER-a",
@@ -183,14 +185,14 @@ mod tests {
     }
 
     #[test]
-    fn fields_and_projects_are_told_with_and_without_their_names() {
+    fn fields_and_projects_are_read_with_and_without_their_names() {
         let meta = json!({"customfield:key": "std:maniphest:emergency.reason"});
         let field = Some("custom.emergency.reason".to_owned());
-        let custom = |field| ToldChange::Custom { field, old: json!(null), new: json!("abuse") };
+        let custom = |field| LegacyChange::Custom { field, old: json!(null), new: json!("abuse") };
         assert_eq!(change("core:customfield", json!(null), json!("abuse"), meta), custom(field));
         assert_eq!(change("core:customfield", json!(null), json!("abuse"), Value::Null), custom(None));
         let tag: Phid<Project> = Phid::new("PHID-PROJ-a").unwrap();
-        let tagged = ToldChange::Projects { old: vec![], new: vec![tag] };
+        let tagged = LegacyChange::Projects { old: vec![], new: vec![tag] };
         for meta in [json!({"edge:type": 41}), json!({"edge:type": "41"}), json!([]), Value::Null] {
             assert_eq!(change("core:edge", json!([]), json!(["PHID-PROJ-a"]), meta.clone()), tagged, "{meta}");
             assert_eq!(change("core:edge", json!([]), json!({"PHID-PROJ-a": {"dst": "PHID-PROJ-a"}}), meta), tagged);
@@ -200,12 +202,12 @@ mod tests {
     #[test]
     fn what_is_neither_is_no_matter_and_what_cannot_be_known_is_unclear() {
         let task = json!(["PHID-TASK-2"]);
-        assert_eq!(change("core:edge", json!([]), task.clone(), Value::Null), ToldChange::Other);
-        assert_eq!(change("core:edge", json!([]), task.clone(), json!({"edge:type": 51})), ToldChange::Other);
-        assert_eq!(change("core:edit-policy", json!("users"), json!("admin"), Value::Null), ToldChange::Other);
+        assert_eq!(change("core:edge", json!([]), task.clone(), Value::Null), LegacyChange::Other);
+        assert_eq!(change("core:edge", json!([]), task.clone(), json!({"edge:type": 51})), LegacyChange::Other);
+        assert_eq!(change("core:edit-policy", json!("users"), json!("admin"), Value::Null), LegacyChange::Other);
         let both = json!(["PHID-TASK-2", "PHID-PROJ-a"]);
-        assert_eq!(change("core:edge", json!([]), both, Value::Null), ToldChange::Unclear);
-        assert_eq!(change("core:edge", json!([]), task, json!({"edge:type": 41})), ToldChange::Unclear);
-        assert_eq!(change("core:edge", json!("x"), json!([]), Value::Null), ToldChange::Unclear);
+        assert_eq!(change("core:edge", json!([]), both, Value::Null), LegacyChange::Unclear);
+        assert_eq!(change("core:edge", json!([]), task, json!({"edge:type": 41})), LegacyChange::Unclear);
+        assert_eq!(change("core:edge", json!("x"), json!([]), Value::Null), LegacyChange::Unclear);
     }
 }

@@ -1,4 +1,4 @@
-//! What a server does not tell makes no verdict better.
+//! What a server does not show makes no verdict better.
 
 use proptest::prelude::*;
 
@@ -29,7 +29,7 @@ fn rank(word: &str) -> u8 {
     }
 }
 
-/// The kinds of change that a server tells or does not.
+/// The kinds of change that a server shows or does not.
 fn kind(change: &Change) -> usize {
     match change {
         Change::Title { .. } => 0,
@@ -74,13 +74,13 @@ proptest! {
     ) {
         closed(&mut writer.history, second, who, &acts);
         let rows = writer.history.timeline().into_transactions();
-        let told = judged(&writer.history, rows.clone());
+        let whole = judged(&writer.history, rows.clone());
         let mut less = rows;
         for row in less.iter_mut().filter(|row| null[kind(&row.change)]) {
             row.change = Change::Unexposed;
         }
-        let untold = judged(&writer.history, less);
-        prop_assert!(rank(untold) <= rank(told), "{} where told, {} where null", told, untold);
+        let partial = judged(&writer.history, less);
+        prop_assert!(rank(partial) <= rank(whole), "{} where shown, {} where null", whole, partial);
     }
 
     /// A comment that a server leaves out leaves no trace; whatever else it leaves out does.

@@ -5,16 +5,15 @@
 //! the report is the same each time. A task that did not change since it was judged by the same measure is not judged
 //! again. Not responsible for how the mirror is filled, and what is found fault with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use jiff::Timestamp;
 
 use super::encoded::{EncodedInParts, InParts};
-use super::line::{Numbered, OrderedQueue};
 use super::mirror::lost::Lost;
 use super::mirror::{CacheKey, Mirror, Mirrored, ServerFacts, StoredVerdict, SyncResult, Verdicts};
 use super::mirrored::{evidence, teams, unfit};
@@ -54,6 +53,10 @@ struct Judged<E> {
     keep: bool,
     told: Result<EncodedInParts<E>, Unread>,
 }
+
+/// Tasks that are judged together, and where what was found of them goes. Each part has a channel of its own, so that
+/// whoever hands the parts over can take them back in that order.
+type Part<E> = (Vec<Mirrored>, Sender<Vec<Judged<E>>>);
 
 /// A task of the mirror, put together.
 struct Opened {
@@ -143,17 +146,11 @@ impl Judge<'_> {
     }
 
     /// Judges what comes until nothing comes any more. Nothing but what [`Judge::judge`] catches may panic here: a part that
-    /// does not come back would be waited for.
-    fn work<E: InParts>(
-        &self,
-        tasks: &Mutex<Receiver<Numbered<Vec<Mirrored>>>>,
-        judged: Sender<Numbered<Vec<Judged<E>>>>,
-        tell: &impl Fn(TaskAudit) -> E,
-    ) {
-        let next = || tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        while let Ok((number, some)) = next() {
-            let some = some.into_iter().map(|task| self.judge(task, tell)).collect();
-            if judged.send((number, some)).is_err() {
+    /// does not come back ends the audit.
+    fn work<E: InParts>(&self, parts: &Mutex<Receiver<Part<E>>>, tell: &impl Fn(TaskAudit) -> E) {
+        let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        while let Ok((tasks, judged)) = next() {
+            if judged.send(tasks.into_iter().map(|task| self.judge(task, tell)).collect()).is_err() {
                 return;
             }
         }
@@ -199,28 +196,44 @@ pub fn replay<E: InParts + Send>(
         progress(AuditProgress { step: AuditStep::Judge, done, of });
         Ok::<(), AuditError>(())
     };
-    let (give, tasks) = channel();
-    let (judged, take) = channel();
-    let tasks = Mutex::new(tasks);
+    let (give, parts) = channel();
+    let parts = Mutex::new(parts);
     thread::scope(|scope| {
         for _ in 0..threads {
-            let judged = judged.clone();
-            scope.spawn(|| judge.work(&tasks, judged, &tell));
+            scope.spawn(|| judge.work(&parts, &tell));
         }
-        drop(judged);
-        let mut line = OrderedQueue::new(give, take);
+        let mut line = VecDeque::new();
         mirror.visit(&filled.sync, verdicts.measure(), long, AT_ONCE, |tasks| {
-            line.give(tasks)?;
-            while let Some(part) = line.take(line.waiting() > threads * AHEAD)? {
+            let (judged, part) = channel();
+            give.send((tasks, judged)).map_err(|_| AuditError::Stopped)?;
+            line.push_back(part);
+            while let Some(part) = next(&mut line, threads * AHEAD)? {
                 tell_part(part)?;
             }
             Ok::<(), AuditError>(())
         })?;
-        while let Some(part) = line.take(true)? {
+        // That nothing more comes ends the threads, here and where an error leaves this early.
+        drop(give);
+        while let Some(part) = next(&mut line, 0)? {
             tell_part(part)?;
         }
         Ok(())
     })
+}
+
+/// What stands first in a line; `None` where it is not there yet and no more than `room` wait, or nothing is to come.
+fn next<T>(line: &mut VecDeque<Receiver<T>>, room: usize) -> Result<Option<T>, AuditError> {
+    let Some(first) = line.front() else { return Ok(None) };
+    let come = if line.len() > room { first.recv().map_err(|_| TryRecvError::Disconnected) } else { first.try_recv() };
+    match come {
+        Ok(part) => {
+            line.pop_front();
+            Ok(Some(part))
+        }
+        Err(TryRecvError::Empty) => Ok(None),
+        // It will never come: it is not left out in silence.
+        Err(TryRecvError::Disconnected) => Err(AuditError::Stopped),
+    }
 }
 
 /// Keeps what a later audit would find again.
@@ -315,6 +328,25 @@ mod tests {
         assert!(told.is_sorted(), "{told:?}");
         let read: Vec<_> = told.iter().filter(|(_, read)| *read).collect();
         assert_eq!(read, [&(bench.read.number(), true)]);
+    }
+
+    #[test]
+    fn what_stands_first_is_waited_for_where_there_is_no_room_and_what_never_comes_is_an_error() {
+        let (first, take_first) = channel();
+        let (second, take_second) = channel();
+        let mut line = VecDeque::from([take_first, take_second]);
+        second.send('b').unwrap();
+        assert_eq!(next(&mut line, 2).unwrap(), None, "the first is not there yet");
+        let taken = thread::scope(|scope| {
+            scope.spawn(|| first.send('a').unwrap());
+            next(&mut line, 1).unwrap()
+        });
+        assert_eq!((taken, next(&mut line, 1).unwrap(), next(&mut line, 0).unwrap()), (Some('a'), Some('b'), None));
+        let (never, take) = channel::<char>();
+        line.push_back(take);
+        drop(never);
+        assert!(matches!(next(&mut line, 1), Err(AuditError::Stopped)));
+        assert!(matches!(next(&mut line, 0), Err(AuditError::Stopped)));
     }
 
     #[test]

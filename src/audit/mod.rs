@@ -12,7 +12,6 @@ mod deploys;
 pub mod encoded;
 mod fetcher;
 pub mod findings;
-mod line;
 pub mod memory;
 pub mod mirror;
 mod mirrored;

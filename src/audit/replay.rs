@@ -1,20 +1,19 @@
 //! Judging what the mirror holds.
 //!
 //! Responsible for handing every task of the mirror to [`audit_task`], on all processors while this thread reads and
-//! writes, some at a time and reported in the order of their numbers, so that the memory does not grow with the history
-//! and the report is the same each time. A task that did not change since it was judged by the same measure is not
-//! judged again. Not responsible for how the mirror is filled, and what is found fault with.
+//! writes, some at a time and reported in the order of their numbers, so that the memory does not grow with the history and
+//! the report is the same each time. A task that did not change since it was judged by the same measure is not judged
+//! again. Not responsible for how the mirror is filled, and what is found fault with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use jiff::Timestamp;
 
 use super::encoded::{EncodedInParts, InParts};
-use super::line::{Numbered, OrderedQueue};
 use super::mirror::lost::Lost;
 use super::mirror::{CacheKey, Mirror, Mirrored, ServerFacts, StoredVerdict, SyncResult, Verdicts};
 use super::mirrored::{evidence, teams, unfit};
@@ -54,6 +53,10 @@ struct Judged<E> {
     keep: bool,
     entry: Result<EncodedInParts<E>, Unread>,
 }
+
+/// Tasks that are judged together, and where what was found of them goes. Each part has a channel of its own, so that
+/// whoever hands the parts over can take them back in that order.
+type Part<E> = (Vec<Mirrored>, Sender<Vec<Judged<E>>>);
 
 /// A task of the mirror, put together.
 struct Opened {
@@ -143,25 +146,19 @@ impl Judge<'_> {
     }
 
     /// Judges what comes until nothing comes any more. Nothing but what [`Judge::judge`] catches may panic here: a part that
-    /// does not come back would be waited for.
-    fn work<E: InParts>(
-        &self,
-        tasks: &Mutex<Receiver<Numbered<Vec<Mirrored>>>>,
-        judged: Sender<Numbered<Vec<Judged<E>>>>,
-        summarize: &impl Fn(TaskAudit) -> E,
-    ) {
-        let next = || tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        while let Ok((number, some)) = next() {
-            let some = some.into_iter().map(|task| self.judge(task, summarize)).collect();
-            if judged.send((number, some)).is_err() {
+    /// does not come back ends the audit.
+    fn work<E: InParts>(&self, parts: &Mutex<Receiver<Part<E>>>, summarize: &impl Fn(TaskAudit) -> E) {
+        let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        while let Ok((tasks, judged)) = next() {
+            if judged.send(tasks.into_iter().map(|task| self.judge(task, summarize)).collect()).is_err() {
                 return;
             }
         }
     }
 }
 
-/// Judges every task of the mirror as of a run, in the order of their numbers. `summarize` makes of an audit what is
-/// kept of it; `each` is handed that, with its long part where `long` asks for it, or why a task could not be judged.
+/// Judges every task of the mirror as of a run, in the order of their numbers. `summarize` makes of an audit what is kept of
+/// it; `each` is handed that, with its long part where `long` asks for it, or why a task could not be judged.
 ///
 /// # Errors
 /// Where the mirror cannot be read or written, or `each` fails.
@@ -199,28 +196,44 @@ pub fn replay<E: InParts + Send>(
         progress(AuditProgress { step: AuditStep::Judge, done, of });
         Ok::<(), AuditError>(())
     };
-    let (give, tasks) = channel();
-    let (judged, take) = channel();
-    let tasks = Mutex::new(tasks);
+    let (give, parts) = channel();
+    let parts = Mutex::new(parts);
     thread::scope(|scope| {
         for _ in 0..threads {
-            let judged = judged.clone();
-            scope.spawn(|| judge.work(&tasks, judged, &summarize));
+            scope.spawn(|| judge.work(&parts, &summarize));
         }
-        drop(judged);
-        let mut line = OrderedQueue::new(give, take);
+        let mut line = VecDeque::new();
         mirror.visit(&filled.sync, verdicts.measure(), long, AT_ONCE, |tasks| {
-            line.give(tasks)?;
-            while let Some(part) = line.take(line.waiting() > threads * AHEAD)? {
+            let (judged, part) = channel();
+            give.send((tasks, judged)).map_err(|_| AuditError::Stopped)?;
+            line.push_back(part);
+            while let Some(part) = next(&mut line, threads * AHEAD)? {
                 report_part(part)?;
             }
             Ok::<(), AuditError>(())
         })?;
-        while let Some(part) = line.take(true)? {
+        // That nothing more comes ends the threads, here and where an error leaves this early.
+        drop(give);
+        while let Some(part) = next(&mut line, 0)? {
             report_part(part)?;
         }
         Ok(())
     })
+}
+
+/// What stands first in a line; `None` where it is not there yet and no more than `room` wait, or nothing is to come.
+fn next<T>(line: &mut VecDeque<Receiver<T>>, room: usize) -> Result<Option<T>, AuditError> {
+    let Some(first) = line.front() else { return Ok(None) };
+    let come = if line.len() > room { first.recv().map_err(|_| TryRecvError::Disconnected) } else { first.try_recv() };
+    match come {
+        Ok(part) => {
+            line.pop_front();
+            Ok(Some(part))
+        }
+        Err(TryRecvError::Empty) => Ok(None),
+        // It will never come: it is not left out in silence.
+        Err(TryRecvError::Disconnected) => Err(AuditError::Stopped),
+    }
 }
 
 /// Keeps what a later audit would find again.
@@ -302,23 +315,42 @@ mod tests {
     #[test]
     fn all_tasks_are_reported_in_the_order_of_their_numbers() {
         let bench = ReplayBench::of(many());
-        let mut reported = Vec::new();
+        let mut entry = Vec::new();
         let each = |judged: Result<EncodedInParts<u64>, Unread>| {
-            reported.push(match judged {
+            entry.push(match judged {
                 Ok(encoded) => (*encoded.value(), true),
                 Err(unread) => (unread.task.number(), false),
             });
             Ok(())
         };
         bench.replay(|audit| audit.task.number(), each).unwrap();
-        assert_eq!(reported.len(), many());
-        assert!(reported.is_sorted(), "{reported:?}");
-        let read: Vec<_> = reported.iter().filter(|(_, read)| *read).collect();
+        assert_eq!(entry.len(), many());
+        assert!(entry.is_sorted(), "{entry:?}");
+        let read: Vec<_> = entry.iter().filter(|(_, read)| *read).collect();
         assert_eq!(read, [&(bench.read.number(), true)]);
     }
 
     #[test]
-    fn an_error_of_the_receiver_ends_it_and_all_threads() {
+    fn what_stands_first_is_waited_for_where_there_is_no_room_and_what_never_comes_is_an_error() {
+        let (first, take_first) = channel();
+        let (second, take_second) = channel();
+        let mut line = VecDeque::from([take_first, take_second]);
+        second.send('b').unwrap();
+        assert_eq!(next(&mut line, 2).unwrap(), None, "the first is not there yet");
+        let taken = thread::scope(|scope| {
+            scope.spawn(|| first.send('a').unwrap());
+            next(&mut line, 1).unwrap()
+        });
+        assert_eq!((taken, next(&mut line, 1).unwrap(), next(&mut line, 0).unwrap()), (Some('a'), Some('b'), None));
+        let (never, take) = channel::<char>();
+        line.push_back(take);
+        drop(never);
+        assert!(matches!(next(&mut line, 1), Err(AuditError::Stopped)));
+        assert!(matches!(next(&mut line, 0), Err(AuditError::Stopped)));
+    }
+
+    #[test]
+    fn an_error_of_whoever_is_handed_them_ends_it_and_all_threads() {
         let bench = ReplayBench::of(many());
         let mut count = 0;
         let each = |_: Result<EncodedInParts<u64>, Unread>| {

@@ -3,6 +3,7 @@
 //! Responsible for finding the page and laying it out. Not responsible for the pages, which stand beside their rules.
 
 use serde::Serialize;
+use strsim::levenshtein;
 
 use super::exit::{Exit, Failure};
 use super::ui::Ui;
@@ -125,24 +126,8 @@ fn unknown(topics: &[Topic], asked: &str) -> Failure {
 
 /// Whether one name could be a slip for the other.
 fn is_near(name: &str, wanted: &str) -> bool {
-    let slip = |known: &str| distance(known, wanted) <= (known.len() / 2).min(2);
+    let slip = |known: &str| levenshtein(known, wanted) <= (known.len() / 2).min(2);
     wanted.len() >= 3 && (name.contains(wanted) || wanted.contains(name) || slip(name) || name.split('-').any(slip))
-}
-
-/// How many letters have to be put in, taken out or replaced to make one text of the other (Levenshtein).
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (at, letter) in one.chars().enumerate() {
-        let mut diagonal = at;
-        row[0] = at + 1;
-        for (column, known) in other.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != *known);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(row[column] + 1).min(diagonal + 1);
-        }
-    }
-    row[other.len()]
 }
 
 fn list(topics: &[Topic], width: usize) -> String {

@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use strsim::osa_distance;
 
 use crate::secrets;
 use crate::text::is_hidden;
@@ -159,32 +160,10 @@ pub(super) fn near<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> 
     let close = (word.chars().count() / 3).clamp(1, 3);
     known
         .into_iter()
-        .map(|candidate| (distance(&word, &candidate.to_lowercase().replace('-', "_")), candidate))
+        .map(|candidate| (osa_distance(&word, &candidate.to_lowercase().replace('-', "_")), candidate))
         .filter(|(distance, _)| *distance <= close)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
-}
-
-/// How many letters must be put in, taken out, replaced or swapped with their neighbour.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut before_last: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=right.len()).collect();
-    let mut previous = None;
-    for (row, l) in left.chars().enumerate() {
-        let mut current = vec![row + 1];
-        for (column, r) in right.iter().enumerate() {
-            let replaced = last[column] + usize::from(l != *r);
-            let mut best = replaced.min(last[column + 1] + 1).min(current[column] + 1);
-            if column > 0 && previous == Some(*r) && right[column - 1] == l {
-                best = best.min(before_last[column - 1] + 1);
-            }
-            current.push(best);
-        }
-        before_last = std::mem::replace(&mut last, current);
-        previous = Some(l);
-    }
-    last.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

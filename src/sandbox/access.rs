@@ -1,4 +1,4 @@
-//! Who may see, edit and join what.
+//! Who may see and edit what.
 //!
 //! Responsible for the policies of the world, and the words in which the server refuses. Not responsible for which
 //! action needs which capability.
@@ -28,20 +28,10 @@ pub(crate) fn can_interact(world: &World, task: &Task, user: &User) -> bool {
     can_view(world, task, user) && (owns(task, user) || !world.locks(&task.status))
 }
 
-/// Whether the user may edit the project.
-pub(crate) fn can_edit_project(world: &World, project: &Project, user: &User) -> bool {
-    satisfies(world, &project.edit, Object::Other, user)
-}
-
-/// Whether the user may join the project; who may edit it may join it.
-pub(crate) fn can_join(world: &World, project: &Project, user: &User) -> bool {
-    can_edit_project(world, project, user) || satisfies(world, &project.join, Object::Other, user)
-}
-
 /// Whether the user may see the project.
 pub(crate) fn can_view_project(world: &World, project: &Project, user: &User) -> bool {
     leads_to(&world.members(&project.phid), &user.phid)
-        || can_edit_project(world, project, user)
+        || satisfies(world, &project.edit, Object::Other, user)
         || satisfies(world, &project.view, Object::Other, user)
 }
 
@@ -76,46 +66,22 @@ fn satisfies(world: &World, policy: &str, object: Object<'_>, user: &User) -> bo
 pub(crate) enum Capability {
     View,
     Edit,
-    Join,
     Interact,
 }
 
 /// The refusal where a task may not be seen or edited.
 pub(crate) fn refuse_task(world: &World, task: &Task, capability: Capability) -> CallRefusal {
-    let (name, policy) = match capability {
-        Capability::View => ("Restricted Maniphest Task".to_owned(), task.view.as_str()),
-        Capability::Edit | Capability::Join => (format!("T{}", task.id), task.edit.as_str()),
-        Capability::Interact => (format!("T{}", task.id), "no-one"),
+    let monogram = format!("T{}", task.id);
+    let (name, policy, title, verb) = match capability {
+        Capability::View => ("Restricted Maniphest Task", task.view.as_str(), "Can View", "view"),
+        Capability::Edit => (monogram.as_str(), task.edit.as_str(), "Can Edit", "edit"),
+        Capability::Interact => (monogram.as_str(), "no-one", "Can Interact", "interact with"),
     };
-    let exceptions = "The assignee of a task can always view and edit it.";
-    refuse(&name, capability, &explain(world, policy), exceptions)
-}
-
-/// The refusal where a project may not be edited or joined.
-pub(crate) fn refuse_project(world: &World, project: &Project, capability: Capability) -> CallRefusal {
-    let name = format!("#{}", project.slugs.first().unwrap_or(&project.name));
-    match capability {
-        Capability::View => refuse("Restricted Project", capability, &explain(world, &project.view), ""),
-        Capability::Edit | Capability::Interact => refuse(&name, capability, &explain(world, &project.edit), ""),
-        Capability::Join => {
-            let exceptions = "Users who can edit a project can always join it.";
-            refuse(&name, capability, &explain(world, &project.join), exceptions)
-        }
-    }
-}
-
-fn refuse(name: &str, capability: Capability, explanation: &str, exceptions: &str) -> CallRefusal {
-    let (title, verb) = match capability {
-        Capability::View => ("Can View", "view"),
-        Capability::Edit => ("Can Edit", "edit"),
-        Capability::Join => ("Can Join", "join"),
-        Capability::Interact => ("Can Interact", "interact with"),
-    };
-    let info = format!(
-        "[You Shall Not Pass: {name}] ({title}) You do not have permission to {verb} this object. // {explanation} \
-         {exceptions}"
-    );
-    CallRefusal::core(info.trim_end())
+    CallRefusal::core(format!(
+        "[You Shall Not Pass: {name}] ({title}) You do not have permission to {verb} this object. // {} \
+         The assignee of a task can always view and edit it.",
+        explain(world, policy)
+    ))
 }
 
 fn explain(world: &World, policy: &str) -> String {

@@ -12,8 +12,8 @@
 //! Responsible for [`serve`] and what it takes and gives. Not responsible for the commands that start it, and the
 //! client.
 //!
-//! Where the real server does what the sandbox does not (boards, files, transactions of projects, saved queries), the
-//! sandbox refuses with an error and never ignores a constraint.
+//! Where the real server does what the sandbox does not (boards, files, edits of projects, saved queries), the sandbox
+//! refuses with an error and never ignores a constraint.
 
 mod access;
 mod fault;

@@ -555,25 +555,3 @@ fn the_restricted_task_is_there_for_its_reader_alone() {
     let rows = all["result"]["data"].as_array().unwrap();
     assert_eq!(rows.len(), 385 - 7, "what was done to the restricted task is not listed in bulk either");
 }
-
-#[test]
-fn members_that_are_added_and_removed_are_seen_in_the_project() {
-    let server = Server::new();
-    let running = &*server.running;
-    let outsider = phid(running, "outsider");
-    let change = |who: &str, kind: &str| {
-        let params = json!({"objectIdentifier": "#sre", "transactions": [{"type": kind, "value": [outsider]}]});
-        call(running, who, "project.edit", params)["error_info"].clone()
-    };
-    let member = || {
-        let params = json!({"constraints": {"slugs": ["SRE"]}, "attachments": {"members": true}});
-        let reply = call(running, "phabgate", "project.search", params);
-        let members = &reply["result"]["data"][0]["attachments"]["members"]["members"];
-        members.as_array().unwrap().iter().any(|member| member["phid"] == json!(outsider))
-    };
-    let refused = "[You Shall Not Pass: #sre] (Can Join) You do not have permission to join this object. // \
-         Administrators can take this action. Users who can edit a project can always join it.";
-    assert_eq!((change("outsider", "members.add"), member()), (json!(refused), false));
-    assert_eq!((change("admin", "members.add"), member()), (Value::Null, true));
-    assert_eq!((change("admin", "members.remove"), member()), (Value::Null, false));
-}

@@ -9,9 +9,7 @@ mod follow;
 
 use serde_json::{Map, Value, json};
 
-pub(super) use self::change::{EditOperation, invalid, operation, within};
-
-use self::change::TaskChange;
+use self::change::{EditOperation, TaskChange};
 use self::commit::{commit, relate};
 use super::super::access::{self, Capability};
 use super::super::remarkup;
@@ -26,14 +24,14 @@ const MENTIONED_BY: u32 = 51;
 const UNCLAIMED: &[&str] = &["invalid", "duplicate"];
 
 /// One change as it was sent: its key in the list, its type, its value.
-pub(super) struct Description {
-    pub(super) key: String,
-    pub(super) kind: String,
-    pub(super) value: Value,
+struct Description {
+    key: String,
+    kind: String,
+    value: Value,
 }
 
 /// Reads the list of changes, not yet what each says.
-pub(super) fn descriptions(call: &Call) -> Result<Vec<Description>, CallRefusal> {
+fn descriptions(call: &Call) -> Result<Vec<Description>, CallRefusal> {
     let map = call.get("transactions").and_then(|value| as_map(Some(value)));
     let map = map.ok_or_else(|| CallRefusal::core("Parameter \"transactions\" is not a list of transactions."))?;
     let mut entries: Vec<(String, Value)> = map.into_iter().collect();
@@ -60,7 +58,7 @@ pub(super) fn descriptions(call: &Call) -> Result<Vec<Description>, CallRefusal>
 }
 
 /// The identifier of what is edited; `None` where something is to be made.
-pub(super) fn identifier(call: &Call) -> Option<String> {
+fn identifier(call: &Call) -> Option<String> {
     match call.get("objectIdentifier") {
         Some(Value::String(name)) if !name.is_empty() => Some(name.clone()),
         Some(Value::Number(number)) => Some(number.to_string()),

@@ -5,7 +5,6 @@
 
 mod edit;
 mod legacy;
-mod project_edit;
 mod projects;
 mod tasks;
 mod transactions;
@@ -32,7 +31,6 @@ const METHODS: &[(&str, &[&str], bool, Method)] = &[
     ("user.whoami", &[], false, |world, _, user, _| users::whoami(world, user)),
     ("user.search", SEARCH, false, |world, call, _, _| users::search(world, call)),
     ("project.search", SEARCH, false, |world, call, user, _| projects::search(world, call, user)),
-    ("project.edit", EDIT, true, |world, call, user, now| project_edit::edit(world, call, user, now)),
     ("maniphest.search", SEARCH, false, |world, call, user, _| tasks::search(world, call, user)),
     ("maniphest.status.search", &[], false, |world, _, _, _| tasks::statuses(world)),
     ("maniphest.edit", EDIT, true, |world, call, user, now| edit::edit(world, call, user, now)),

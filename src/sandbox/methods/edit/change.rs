@@ -9,7 +9,7 @@ use super::Description;
 
 /// What is done with a list of objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum EditOperation {
+pub(super) enum EditOperation {
     /// Add these.
     Add,
     /// Remove these.
@@ -53,7 +53,7 @@ const UNSUPPORTED: &[&str] = &[
 ];
 
 /// What is done by a type like `projects.add`.
-pub(crate) fn operation(kind: &str) -> EditOperation {
+fn operation(kind: &str) -> EditOperation {
     match kind.rsplit('.').next() {
         Some("remove") => EditOperation::Remove,
         Some("set") => EditOperation::Set,
@@ -62,12 +62,12 @@ pub(crate) fn operation(kind: &str) -> EditOperation {
 }
 
 /// Says of which type the value could not be read.
-pub(crate) fn within(kind: &str, refusal: &CallRefusal) -> CallRefusal {
+fn within(kind: &str, refusal: &CallRefusal) -> CallRefusal {
     CallRefusal::core(format!("Exception when processing transaction of type \"{kind}\": {}", refusal.info))
 }
 
 /// The refusal of a type that there is none of.
-pub(crate) fn invalid(change: &Description, known: &[String]) -> CallRefusal {
+fn invalid(change: &Description, known: &[String]) -> CallRefusal {
     CallRefusal::core(format!(
         "Transaction with key \"{}\" has invalid type \"{}\". This type is not recognized. Valid types are: {}.",
         change.key,

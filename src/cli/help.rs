@@ -205,6 +205,19 @@ const ENTRIES: &[HelpEntry] = &[
         endings: TASK,
     },
     HelpEntry {
+        name: "list",
+        examples: &[
+            ("phabgate list", "the open emergencies, the newest first"),
+            ("phabgate list --format json | jq -r '.tasks[] | select(.verdict == \"pending\").url'", "for a bot"),
+        ],
+        endings: &[
+            ("0", "all of them are shown, also where there is none"),
+            WRONG,
+            ("3", "the server did not answer, some could not be judged, or there are more than are shown"),
+            CREDENTIALS,
+        ],
+    },
+    HelpEntry {
         name: "audit",
         examples: &[
             ("phabgate audit", "all deploys on record, and what broke the rules"),

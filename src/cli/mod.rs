@@ -18,6 +18,7 @@ mod explain;
 mod help;
 mod help_sudo;
 mod history;
+mod list;
 mod man;
 mod outbox;
 #[cfg(test)]
@@ -111,6 +112,8 @@ enum Command {
     Outbox(outbox::Args),
     /// Tell the emergency story of a task in order
     History(history::Args),
+    /// List the open emergencies and where each stands
+    List(list::Args),
     /// Audit all deploys: who deployed what, why, who agreed, and what broke the rules
     Audit(audit::Args),
     /// Check before the emergency that all is there for it
@@ -360,6 +363,7 @@ impl Command {
             Self::Check(_)
             | Self::Announce(_)
             | Self::History(_)
+            | Self::List(_)
             | Self::Audit(_)
             | Self::Doctor(_)
             | Self::Explain(_)
@@ -387,6 +391,7 @@ impl Command {
             Self::Request(args) => args.show_restricted,
             Self::Approve(args) | Self::Withdraw(args) | Self::Reject(args) => args.show_restricted,
             Self::History(args) => args.show_restricted,
+            Self::List(args) => args.show_restricted,
             Self::Announce(_)
             | Self::Audit(_)
             | Self::Outbox(_)
@@ -431,6 +436,7 @@ async fn dispatch(cli: &Cli, ids: &crate::config::Ids, ui: &mut Ui) -> u8 {
         Command::Reject(args) => answer::run(AnswerKind::Reject, args, &cli.globals, ui).await,
         Command::Outbox(args) => outbox::run(args, &cli.globals, ui).await,
         Command::History(args) => history::run(args, &cli.globals, ui).await,
+        Command::List(args) => list::run(args, &cli.globals, ui).await,
         Command::Audit(args) => audit::run(args, &cli.globals, ui).await,
         Command::Doctor(args) => doctor::run(args, &cli.globals, ui).await,
         Command::Explain(args) => explain::run(args, ui),

@@ -282,15 +282,19 @@ impl Session {
         }
         // In the sandbox nobody calls but whom one pretends to be.
         let calling_user = self.calling_account.clone().filter(|_| !self.is_sandbox() || deployer.is_none());
-        let attestations = Vec::new();
-        Ok(Question {
+        Ok(Question { deployer, calling_user, purpose, ..self.reading(task) })
+    }
+
+    /// What is asked about a task by who only reads it.
+    pub(super) fn reading(&self, task: TaskId) -> Question {
+        Question {
             task,
-            deployer,
-            calling_user,
-            attestations,
-            purpose,
+            deployer: None,
+            calling_user: self.calling_account.clone(),
+            attestations: Vec::new(),
+            purpose: Purpose::Read,
             deployers: self.deployers.as_slice().into(),
-        })
+        }
     }
 
     /// The journal, writable.

@@ -51,6 +51,7 @@ pub(super) fn refusal(cli: &Cli) -> Option<Failure> {
         | Command::Announce(_)
         | Command::Outbox(outbox::Args { .. })
         | Command::History(_)
+        | Command::List(_)
         | Command::Audit(_)
         | Command::Doctor(_)
         | Command::Explain(_)

@@ -11,6 +11,7 @@ mod assess;
 pub mod closing;
 pub mod conductor;
 pub mod deliver;
+pub mod emergencies;
 pub mod heard;
 pub(crate) mod invocation;
 pub mod objections;

@@ -26,6 +26,7 @@ mod html;
 mod journal;
 mod kept;
 mod killed;
+mod list;
 mod live;
 mod lying;
 mod meanwhile;

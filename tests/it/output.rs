@@ -40,6 +40,8 @@ fn what_only_prints_ends_with_3_where_that_cannot_be_written() {
         &["history", "T1", "--format", "json"],
         &["announce", "T6"],
         &["announce", "T6", "--format", "json"],
+        &["list"],
+        &["list", "--format", "json"],
         &["outbox", "list"],
         &["outbox", "list", "--format", "json"],
         &["doctor"],

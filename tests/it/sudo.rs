@@ -212,7 +212,9 @@ fn the_readmes_installation_deploys_as_who_called() {
     // What the output tells to type next is what this caller can type.
     let came = site.sh("alice", "sudo phabgate run T6 -- true");
     assert_eq!(came.code, Some(125), "{}", came.err);
-    for script in ["sudo phabgate history T1", "sudo phabgate outbox list", "sudo phabgate announce T6"] {
+    for script in
+        ["sudo phabgate history T1", "sudo phabgate list", "sudo phabgate outbox list", "sudo phabgate announce T6"]
+    {
         let came = site.sh("alice", script);
         assert_eq!(came.code, Some(0), "{script}: {}{}", came.out, came.err);
     }

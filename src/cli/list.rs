@@ -1,0 +1,142 @@
+//! `list`: the open emergencies and where each stands, the first command of the morning.
+//!
+//! Responsible for what is shown of each. Not responsible for which they are ([`crate::gate::emergencies`]).
+
+use serde::Serialize;
+
+use super::Globals;
+use super::exit::{Exit, Failure};
+use super::session::Session;
+use super::ui::Ui;
+use super::verdict::VerdictSubject;
+use crate::gate::Assessment;
+use crate::gate::emergencies::{MOST, OpenEmergencies, open_emergencies};
+use crate::ids::TaskId;
+use crate::layout::{BAD, FAINT, GOOD, HINT, MIND, NAME, hanging, styled};
+use crate::rules::{Decision, Outcome, TeamCount, Verdict};
+use crate::text::inert;
+
+/// The schema of `list --format json`.
+pub(super) const SCHEMA: &str = "phabgate/list/1";
+
+/// Arguments of `list`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Show the texts of restricted tasks
+    #[arg(long)]
+    pub(super) show_restricted: bool,
+}
+
+/// The open emergencies, for programs; fields are only ever added.
+#[derive(Debug, Serialize)]
+struct Json<'a> {
+    schema: &'static str,
+    tasks: Vec<JsonTask<'a>>,
+    /// How many more there are.
+    left_out: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct JsonTask<'a> {
+    task: TaskId,
+    url: &'a str,
+    /// `null` where the texts of the task are not shown.
+    title: Option<&'a str>,
+    restricted: Option<bool>,
+    drill: bool,
+    verdict: &'static str,
+    /// The rules that keep it from being allowed.
+    missing: Vec<String>,
+    teams: &'a [TeamCount],
+}
+
+/// Runs `list`.
+///
+/// # Errors
+/// Where the configuration or the credentials are wrong, or the server does not say which emergencies are open.
+pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
+    let session = Session::open(globals).await?.showing(args.show_restricted);
+    session.warn_of_undelivered(ui);
+    let found = open_emergencies(&session.context(), |task| session.reading(task)).await?;
+    let shown: Vec<(VerdictSubject, &Assessment)> =
+        found.tasks.iter().map(|read| (VerdictSubject::of(read, &session), read)).collect();
+    match ui.is_json() {
+        true => ui.json(&Json {
+            schema: SCHEMA,
+            tasks: shown.iter().map(|(subject, read)| json(subject, read)).collect(),
+            left_out: found.left_out,
+        }),
+        false => ui.data(&text(&shown, &found, ui)),
+    }
+    let unread = found.tasks.iter().any(|read| read.verdict.decision == Decision::Undecided);
+    Ok(if unread || found.left_out > 0 { Exit::Incomplete } else { Exit::Done })
+}
+
+fn json<'a>(subject: &'a VerdictSubject, read: &'a Assessment) -> JsonTask<'a> {
+    JsonTask {
+        task: read.number,
+        url: &subject.url,
+        title: subject.title.as_deref(),
+        restricted: subject.restricted,
+        drill: subject.drill,
+        verdict: read.verdict.decision.word(),
+        missing: read.verdict.failed(),
+        teams: &read.verdict.teams,
+    }
+}
+
+fn text(shown: &[(VerdictSubject, &Assessment)], found: &OpenEmergencies, ui: &Ui) -> String {
+    let width = ui.width();
+    let Some((_, first)) = shown.first() else { return "no emergency is open".to_owned() };
+    let mut page = String::new();
+    for (subject, read) in shown {
+        page.push_str(&entry(subject, read, width));
+    }
+    if found.left_out > 0 {
+        let more = format!("{} more are open and were not read; the newest {MOST} are above", found.left_out);
+        page.push_str(&hanging(&format!("{} ", styled(MIND, "…")), 2, &more, width));
+    }
+    let next = ui.invocation().command(&format!("check {}", first.number));
+    page + &format!("\nMore of one: {}\n", styled(HINT, &next))
+}
+
+/// One emergency: its verdict and its title, what is missing, and where it is.
+fn entry(subject: &VerdictSubject, read: &Assessment, width: usize) -> String {
+    let word = read.verdict.decision.word().to_uppercase();
+    let style = match read.verdict.decision {
+        Decision::Allowed(_) => GOOD,
+        Decision::Pending => MIND,
+        Decision::Denied | Decision::Undecided => BAD,
+    };
+    let title = subject.title.as_deref().map_or("(its texts are not shown)".to_owned(), inert);
+    let drill = if subject.drill { " (a drill)" } else { "" };
+    let number = read.number.to_string();
+    let head = format!("{}  {} ", styled(style, &format!("{word:9}")), styled(NAME, &number));
+    let mut lines = hanging(&head, 12 + number.len(), &format!("{title}{drill}"), width);
+    let missing = missing(&read.verdict);
+    if !missing.is_empty() {
+        lines.push_str(&hanging("           ", 11, &missing, width));
+    }
+    lines + &format!("           {}\n", styled(FAINT, &subject.url))
+}
+
+/// What keeps a task from being deployed, in a few words: whose approvals are missing, else the first rule that does not hold.
+fn missing(verdict: &Verdict) -> String {
+    let open = |team: &&TeamCount| team.by.len() < team.need as usize;
+    let needs = |team: &TeamCount| match team.could.as_slice() {
+        [] => team.title.clone(),
+        could => format!("{} ({})", team.title, could.join(", ")),
+    };
+    match verdict.decision {
+        Decision::Allowed(_) => String::new(),
+        Decision::Pending => {
+            let teams: Vec<String> = verdict.teams.iter().filter(open).map(needs).collect();
+            format!("needs {}", teams.join(" and "))
+        }
+        Decision::Denied | Decision::Undecided => {
+            let mut rules = verdict.rules.iter();
+            let first = rules.find(|rule| !matches!(rule.outcome, Outcome::Pass | Outcome::Warn));
+            first.map_or_else(String::new, |rule| rule.message.clone())
+        }
+    }
+}

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use phabgate::attribution::{ApprovalKind, DeployerSource};
 use phabgate::config::{Environment, Flags, Ids, load};
 use phabgate::ids::{DeployId, Phid, TaskId, TransactionId};
-use phabgate::record::render::render;
+use phabgate::record::comment::render;
 use phabgate::record::{Deployer, Event, ExitStatus, Outcome, Record, RecordedApproval, RecordedReason, SCHEMA};
 use phabgate::sandbox::{Edge, Task, Transaction, User, World, WorldCommentVersion};
 use serde_json::{Map, Value, json};

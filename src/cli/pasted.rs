@@ -9,7 +9,7 @@ use crate::audit::findings;
 use crate::evidence::testing::History;
 use crate::gate::Task;
 use crate::ids::TaskId;
-use crate::record::render::{render, tests::example};
+use crate::record::comment::{render, tests::example};
 use crate::rules::{self, Intent, JudgedTask, Texts};
 
 /// All that the gate says, as it says it.

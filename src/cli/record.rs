@@ -18,7 +18,7 @@ use crate::gate::stated_times::StatedTime;
 use crate::gate::stranded::take_over;
 use crate::ids::{DeployId, TransactionId};
 use crate::journal::Phase;
-use crate::record::render::render;
+use crate::record::comment::render;
 use crate::record::{Event, Outcome, Record};
 use crate::time;
 

@@ -13,7 +13,7 @@ use crate::conduit::{Account, AccountRole, Change, CommentVersion, Project, Task
 use crate::ids::{DeployId, Phid, Project as ProjectKind, TaskId, TransactionId, User};
 use crate::policy::Policy;
 use crate::policy::testing::built_in;
-use crate::record::render::render;
+use crate::record::comment::render;
 use crate::record::{Deployer, Event, Outcome, Record, SCHEMA};
 
 /// A time, so many seconds into the story.

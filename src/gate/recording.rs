@@ -10,7 +10,7 @@ use crate::evidence::{Evidence, Question, Statement, TaskState};
 use crate::ids::DeployId;
 use crate::journal;
 use crate::policy::{BelievedRecords, Role};
-use crate::record::render::{Rendered, render};
+use crate::record::comment::{Rendered, render};
 use crate::record::{self, Deployer, Event, Record, RecordedApproval, RecordedReason};
 use crate::rules::{Intent, Texts};
 

@@ -3,8 +3,8 @@
 use super::*;
 use crate::attribution::DeployerSource;
 use crate::evidence::testing::{History as Made, at, person};
-use crate::record::render::render;
-use crate::record::render::tests::example;
+use crate::record::comment::render;
+use crate::record::comment::tests::example;
 use crate::record::{Deployer, Event, Outcome, Record, RecordedApproval};
 
 fn history_of(made: &Made) -> TaskHistory {

@@ -13,8 +13,8 @@ use crate::ids::{DeployId, Phid, Task, TaskId, User};
 use crate::journal::{Delivery, DeployLog, JournalError, OutboxLock, Phase, Undelivered};
 use crate::record::Event;
 use crate::record::bounds::TooLarge;
+use crate::record::comment::render;
 use crate::record::parse::{Parsed, parse};
-use crate::record::render::render;
 
 /// The comment that holds a record, among what happened on a task.
 ///

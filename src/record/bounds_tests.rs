@@ -3,11 +3,11 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::record::comment::render;
+use crate::record::comment::tests::example;
 use crate::record::mask::Mask;
 use crate::record::parse::tests::{hostile, record};
 use crate::record::parse::{Parsed, parse};
-use crate::record::render::render;
-use crate::record::render::tests::example;
 
 /// What the record says once it was posted and read.
 fn read_back(record: &Record) -> Record {

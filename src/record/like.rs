@@ -39,7 +39,7 @@ pub fn is_like(record: &Record, now: Timestamp, other: &Record, written: Timesta
 mod tests {
     use super::*;
     use crate::record::Deployer;
-    use crate::record::render::tests::example;
+    use crate::record::comment::tests::example;
 
     fn time(minute: u32) -> Timestamp {
         format!("2026-08-09T03:{minute:02}:00Z").parse().unwrap()

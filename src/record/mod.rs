@@ -5,10 +5,10 @@
 
 mod block;
 pub mod bounds;
+pub mod comment;
 pub mod like;
 pub mod mask;
 pub mod parse;
-pub mod render;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,7 @@
 
 use serde::Deserialize;
 
-use super::render::MARKER;
+use super::comment::MARKER;
 use super::{Record, SCHEMA};
 use crate::remarkup::{Body, fences};
 

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::attribution::{ApprovalKind, DeployerSource};
 use crate::ids::{DeployId, Phid, Project, TaskId, TransactionId, User};
-use crate::record::render::render;
-use crate::record::render::tests::example;
+use crate::record::comment::render;
+use crate::record::comment::tests::example;
 use crate::record::{Clock, Deployer, Event, ExitStatus, Outcome, RecordedApproval, RecordedReason};
 
 /// Texts that would break out of a careless wrapper, and any others.
@@ -177,7 +177,7 @@ proptest! {
         prop_assert!(live.is_ascii() || !live.contains(|c: char| !c.is_ascii() && c != '…'), "{live}");
         let monogram = regex_lite::Regex::new(r"[@#|`\[\]{}<>%$]|//|\b[A-Za-z]\d").unwrap();
         prop_assert!(!monogram.is_match(&live), "{live}");
-        prop_assert!(people.lines().next().is_some_and(crate::record::render::is_headline), "{people}");
+        prop_assert!(people.lines().next().is_some_and(crate::record::comment::is_headline), "{people}");
         for (number, line) in people.lines().enumerate() {
             match number {
                 0 => prop_assert!(["**", "(WARNING) **", "(IMPORTANT) **"].iter().any(|start| line.starts_with(start)), "{line}"),

@@ -39,7 +39,12 @@ fn a_quiet_night_is_said_and_a_tag_that_is_not_shown_is_none() {
     let server = three();
     server.running.change(|world, _| world.tasks.iter_mut().for_each(|task| task.status = "resolved".into())).unwrap();
     assert_eq!(server.run(&["list"]), (0, "no emergency is open\n".to_owned(), String::new()));
-    server.running.change(|world, _| world.projects.retain(|project| !project.slugs.iter().any(|slug| slug == "emergency-deployment"))).unwrap();
+    server
+        .running
+        .change(|world, _| {
+            world.projects.retain(|project| !project.slugs.iter().any(|slug| slug == "emergency-deployment"))
+        })
+        .unwrap();
     let (code, out, err) = server.run(&["list"]);
     assert_eq!((code, out.as_str()), (3, ""));
     assert!(err.contains("the server knows no project #emergency-deployment"), "{err}");

@@ -1,7 +1,7 @@
 //! Records that claim that a deploy started: whom they stop, and who ends them.
 
 use phabgate::ids::{DeployId, Phid};
-use phabgate::record::render::render;
+use phabgate::record::comment::render;
 use phabgate::record::{Event, Outcome, Record};
 
 use crate::answers::say;

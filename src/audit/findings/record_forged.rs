@@ -72,7 +72,7 @@ mod tests {
 
     use crate::ids::DeployId;
     use crate::record::Event;
-    use crate::record::render::render;
+    use crate::record::comment::render;
 
     #[test]
     fn a_record_by_neither_recorder_nor_deployer_is_found() {

@@ -9,7 +9,7 @@ mod words;
 
 use super::near_miss::is_colon;
 use super::trailers::{FAMILY, is_key};
-use crate::record::render::is_headline;
+use crate::record::comment::is_headline;
 use crate::remarkup::{Line, LineKind, lines};
 use crate::text::is_hidden;
 use words::Field;

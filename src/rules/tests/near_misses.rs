@@ -157,7 +157,7 @@ fn below_the_head_of_a_mail_nothing_is_a_yes_and_a_no_that_was_said_before_is_no
 fn comments_of_the_gate_are_not_searched_and_a_copied_record_shields_nobody() {
     let record =
         crate::evidence::testing::record(crate::ids::DeployId::fresh(), crate::record::Event::Recorded, "deployer2");
-    let copied = format!("{}\n\n{NO}", &*crate::record::render::render(&record).unwrap());
+    let copied = format!("{}\n\n{NO}", &*crate::record::comment::render(&record).unwrap());
     let mut history = History::ready();
     history.comment("phabgate", 20, &copied);
     assert_eq!(outcome(&history, "possible-no"), Outcome::Pass);

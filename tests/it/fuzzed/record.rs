@@ -2,8 +2,8 @@
 //! live.
 
 use phabgate::record::Record;
+use phabgate::record::comment::render;
 use phabgate::record::parse::{Parsed, claims, parse};
-use phabgate::record::render::render;
 use phabgate::remarkup::{Line, LineKind, fences, lines};
 
 pub(super) fn check(input: &[u8]) {

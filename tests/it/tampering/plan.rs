@@ -6,8 +6,8 @@ use std::process::Stdio;
 use jiff::{SignedDuration, Timestamp};
 use phabgate::ids::DeployId;
 use phabgate::record::Record;
+use phabgate::record::comment::render;
 use phabgate::record::parse::{Parsed, parse};
-use phabgate::record::render::render;
 use serde_json::{Value, json};
 
 use super::world::{Person, World, letters};

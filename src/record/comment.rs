@@ -342,5 +342,5 @@ fn list(all: impl ExactSizeIterator<Item = String>, separator: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "render_tests.rs"]
+#[path = "comment_tests.rs"]
 pub(crate) mod tests;

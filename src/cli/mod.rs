@@ -32,6 +32,7 @@ mod run;
 mod said;
 mod sandbox;
 mod session;
+mod typed;
 mod ui;
 mod under_sudo;
 mod verdict;
@@ -45,15 +46,13 @@ use clap::builder::PossibleValue;
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 pub use exit::{Exit, Failure};
+use typed::{names_run, suggest_fix};
 use ui::{Color, Format, Ui};
 
 use crate::evidence::AnswerKind;
 use crate::gate::Invocation;
 use crate::policy::Action;
-use crate::record::mask::quote;
 use crate::rules::Intent;
-use crate::task_argument;
-use crate::text::inert;
 
 /// The gate in front of an emergency deploy
 #[derive(Debug, Parser)]
@@ -198,7 +197,7 @@ fn invocation(globals: &Globals, ids: &crate::config::Ids) -> Invocation {
 
 /// Runs the command line of this process and returns its exit code.
 pub fn main() -> ExitCode {
-    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let arguments = typed::joined(std::env::args_os().collect());
     if let Some(written) = result_file::write_as_caller(&arguments) {
         return match written {
             Ok(()) => ExitCode::SUCCESS,
@@ -271,39 +270,6 @@ fn columns() -> Option<usize> {
     std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|columns| *columns > 0)
 }
 
-/// What was meant, for the slips that are easily made: a time behind `--wait` or `--finished` without `=`, a command without
-/// `--`, and a task without a command.
-fn suggest_fix(error: &clap::Error, arguments: &[OsString]) -> Option<String> {
-    use clap::error::{ContextKind, ContextValue, ErrorKind};
-    let named = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => Some(text.as_str()),
-        _ => None,
-    };
-    if error.kind() == ErrorKind::InvalidSubcommand {
-        let task = named(ContextKind::InvalidSubcommand).filter(|text| task_argument::mentioned(text).is_some())?;
-        return Some(format!("to see whether it may be deployed, type `phabgate check {}`", inert(&quote(task))));
-    }
-    if error.kind() != ErrorKind::UnknownArgument {
-        return None;
-    }
-    let unknown = named(ContextKind::InvalidArg)?;
-    let command = first_word(arguments)?;
-    let option = match command.as_str() {
-        "check" | "run" => Some("--wait"),
-        "record" => Some("--finished"),
-        _ => None,
-    };
-    // Where the time stands before the task, the time was taken for the task, and the task is what is unknown.
-    let is_time = |word: &str| word == unknown || word.starts_with(|first: char| first.is_ascii_digit());
-    let mut pairs = arguments.windows(2).take_while(|pair| pair[1] != "--");
-    let value = pairs.find(|pair| option.is_some_and(|option| pair[0] == option)).and_then(|pair| pair[1].to_str());
-    if let (Some(option), Some(value)) = (option, value.filter(|value| is_time(value))) {
-        return Some(format!("write {option}={}", inert(&quote(value))));
-    }
-    let bare = command == "run" && !unknown.starts_with('-') && arguments.iter().all(|word| word != "--");
-    bare.then(|| "write the command after --, as in `phabgate run T1234 -- scap sync-world`".to_owned())
-}
-
 /// clap's own end: help and version are no errors; for `run` a wrong command line is one of the gate's own failures.
 fn print_usage_error(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     let printed = error.print().and_then(|()| io::stdout().flush());
@@ -334,26 +300,6 @@ fn print_usage_error(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
         }
         true => ExitCode::from(Exit::Usage.code()),
     }
-}
-
-/// Whether a command line that cannot be parsed is one of `run`.
-fn names_run(arguments: &[OsString]) -> bool {
-    first_word(arguments).is_some_and(|word| word == "run")
-}
-
-/// The first word of a command line that is no option: its command.
-fn first_word(arguments: &[OsString]) -> Option<String> {
-    let with_value = ["--config", "--url", "--format", "--color"];
-    let mut words = arguments.iter().skip(1);
-    while let Some(word) = words.next() {
-        let word = word.to_string_lossy();
-        if with_value.contains(&word.as_ref()) {
-            words.next();
-        } else if !word.starts_with('-') {
-            return Some(word.into_owned());
-        }
-    }
-    None
 }
 
 impl Command {
@@ -457,33 +403,4 @@ async fn dispatch(cli: &Cli, ids: &crate::config::Ids, ui: &mut Ui) -> u8 {
 /// The whole command line, for parsing it, and for man pages and completions.
 fn definition() -> clap::Command {
     help::dress(Cli::command())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn slip_of(line: &str) -> Option<String> {
-        let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-        suggest_fix(&definition().try_get_matches_from(&arguments).unwrap_err(), &arguments)
-    }
-
-    #[test]
-    fn a_slip_names_what_was_meant() {
-        assert_eq!(slip_of("phabgate check T1 --wait 30m").as_deref(), Some("write --wait=30m"));
-        assert_eq!(slip_of("phabgate run T1 --wait 30m -- true").as_deref(), Some("write --wait=30m"));
-        assert!(slip_of("phabgate run T1 echo hi").unwrap().contains("-- scap sync-world"));
-        assert_eq!(slip_of("phabgate check --wait 1h T1").as_deref(), Some("write --wait=1h"));
-        assert_eq!(slip_of("phabgate record T1 --finished 03:14").as_deref(), Some("write --finished=03:14"));
-        assert_eq!(slip_of("phabgate record --finished 03:14 T1").as_deref(), Some("write --finished=03:14"));
-        assert_eq!(slip_of("phabgate outbox flush --wait 30m"), None);
-        assert!(slip_of("phabgate T5").unwrap().ends_with("`phabgate check T5`"));
-        assert!(slip_of("phabgate --format json t5.").unwrap().ends_with("`phabgate check t5.`"));
-        assert!(slip_of("phabgate https://h.example/T5#6").unwrap().contains("check 'https://h.example/T5#6'"));
-        assert_eq!(slip_of("phabgate T5,T6"), None);
-        assert_eq!(slip_of("phabgate chek"), None);
-        assert_eq!(slip_of("phabgate check --wait T1 T2"), None);
-        assert_eq!(slip_of("phabgate check T1 T2"), None);
-        assert_eq!(slip_of("phabgate run T1 --frobnicate -- true"), None);
-    }
 }

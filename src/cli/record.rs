@@ -125,7 +125,7 @@ impl Recorder for Ui {
 }
 
 /// Reads a time as a person states it.
-fn stated(text: &str) -> Result<StatedTime, String> {
+pub(super) fn stated(text: &str) -> Result<StatedTime, String> {
     if text == "now" {
         return Ok(StatedTime::Now);
     }

@@ -53,14 +53,30 @@ fn a_slip_of_the_command_line_is_answered_with_what_was_meant() {
     for (arguments, hint) in [
         (&["T5"][..], "type `phabgate check T5`"),
         (&["--sandbox", "t5"], "type `phabgate --sandbox check t5`"),
-        (&["check", "T1", "--wait", "30m"], "write --wait=30m"),
-        (&["record", "T1", "--finished", "03:14"], "write --finished=03:14"),
-        (&["record", "T1", "--finished", "2026-11-23 03:14"], "write --finished='2026-11-23 03:14'"),
+        (&["check", "T1", "--wait", "30min5"], "write --wait=30min5"),
+        (&["record", "T1", "--finished", "25:14"], "write --finished=25:14"),
+        (&["record", "T1", "--finished", "2026-11-31 03:14"], "write --finished='2026-11-31 03:14'"),
     ] {
         let (code, out, error) = server.run(arguments);
         assert_eq!((code, out.as_str()), (2, ""), "{arguments:?}: {error}");
         assert!(in_one_line(&error).contains(hint), "{arguments:?}: {error}");
     }
+    // Behind a blank a time is a time.
+    let (code, _, error) = server.run(&["check", "--wait", "1s", "T1"]);
+    assert_eq!(code, 0, "{error}");
+    let (code, out, error) = server.run(&[
+        "record",
+        "T1",
+        "--started",
+        "2026-08-09T03:14Z",
+        "--finished",
+        "now",
+        "--yes",
+        "--format",
+        "json",
+    ]);
+    assert_eq!(code, 0, "{error}");
+    assert!(out.contains("\"finished\": \""), "{out}");
     for arguments in [&["help"][..], &["help", "check"], &["help", "outbox", "flush"], &["outbox", "help"]] {
         let (code, out, error) = server.run(arguments);
         assert_eq!((code, error.as_str()), (0, ""), "{arguments:?}");

@@ -101,10 +101,12 @@ pub fn key(kind: AnswerKind) -> Key {
 /// ```
 pub fn comment(kind: AnswerKind, team: &str, note: Option<&str>) -> String {
     let trailer = format!("{}: {team}", key(kind).name());
-    match (kind, note.map(str::trim).filter(|note| !note.is_empty())) {
+    // An answer is one line, and so is what is said beside it.
+    let note = note.map(|note| note.split_whitespace().collect::<Vec<_>>().join(" "));
+    match (kind, note.filter(|note| !note.is_empty())) {
         (_, None) => trailer,
-        (AnswerKind::Reject, Some(note)) => format!("{trailer} - {}", code(note)),
-        (AnswerKind::Approve | AnswerKind::Withdraw, Some(note)) => format!("{}\n\n{trailer}", code(note)),
+        (AnswerKind::Reject, Some(note)) => format!("{trailer} - {}", code(&note)),
+        (AnswerKind::Approve | AnswerKind::Withdraw, Some(note)) => format!("{}\n\n{trailer}", code(&note)),
     }
 }
 

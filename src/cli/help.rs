@@ -95,7 +95,7 @@ const ENTRIES: &[HelpEntry] = &[
         ],
         endings: &[
             ("0", "posted, or queued and said so, whatever the verdict"),
-            ("1", "the task is not visible to this account"),
+            ("1", "the task is not visible to this account, or it was not confirmed"),
             WRONG,
             ("3", "the journal cannot be written"),
             CREDENTIALS,

@@ -20,6 +20,7 @@ use crate::ids::{DeployId, TransactionId};
 use crate::journal::Phase;
 use crate::record::comment::render;
 use crate::record::{Event, Outcome, Record};
+use crate::rules::Intent;
 use crate::time;
 
 /// The schema of `record --format json`.
@@ -107,7 +108,8 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         note: args.note.clone(),
         ends: args.deploy,
     };
-    let (context, intent) = (session.context(), args.subject.intent());
+    // What is closed does not stand in its own way.
+    let (context, intent) = (session.context(), Intent { deploy: args.deploy, ..args.subject.intent() });
     let flow = RecordFlow { context, question, intent, stated, asks: !args.yes };
     show(&flow.run(&mut journal, ui).await?, ui);
     Ok(Exit::Done)

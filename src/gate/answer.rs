@@ -113,7 +113,7 @@ impl AnswerFlow<'_> {
                 deadline += asked.elapsed();
                 // Who read for a while must not agree to what was changed meanwhile.
                 let fresh = self.read(deadline).await?;
-                let same = content(&fresh) == content(&read);
+                let same = content(&fresh) == content(&read) && noes(&fresh) == noes(&read);
                 read = fresh;
                 if !same {
                     approver.warn("the task was changed while you were reading; this is how it is now");
@@ -310,6 +310,11 @@ impl AnswerFlow<'_> {
             },
         }
     }
+}
+
+/// What was said against the deploy, which who answers was shown.
+fn noes(read: &Assessment) -> [Option<&str>; 2] {
+    ["rejected", "possible-no"].map(|name| read.verdict.rule(name).map(|rule| rule.message.as_str()))
 }
 
 /// What somebody agrees to by approving what was read.

@@ -200,7 +200,7 @@ pub fn as_shown(line: &str, bare: Addresses) -> Option<String> {
     let text = line.as_bytes();
     let mut marks: Vec<(Range<usize>, String)> = Vec::new();
     marks.extend(links(text).into_iter().filter_map(|range| Some((range.clone(), link_name(line.get(range)?)?))));
-    marks.extend(braces(text).into_iter().filter_map(|range| Some((range.clone(), brace_words(line.get(range)?)))));
+    marks.extend(braces(text).into_iter().filter_map(|range| Some((range.clone(), brace_words(line.get(range)?)?))));
     marks.extend(short_names(text).into_iter().map(|range| (range, String::new())));
     if bare == Addresses::LeftOut {
         marks.extend(addresses(text).into_iter().map(|range| (range, String::new())));
@@ -229,14 +229,21 @@ fn link_name(link: &str) -> Option<String> {
     leads.then(|| name.to_owned())
 }
 
-/// The words that `{word …}` shows: those of a key or of a way through menus, and none of anything else.
-fn brace_words(brace: &str) -> String {
-    let inner = brace.trim_matches(['{', '}']);
-    let (name, rest) = inner.split_once(char::is_whitespace).unwrap_or((inner, ""));
+/// The words that `{word …}` shows: those of a key or of a way through menus, none of an icon or a file; `None` where it is shown as
+/// written, since the server knows no such word.
+fn brace_words(brace: &str) -> Option<String> {
+    let inner = brace.strip_prefix('{')?.strip_suffix('}')?;
+    let (name, rest) = inner.split_once([' ', '\t', ',']).unwrap_or((inner, ""));
+    let is_file =
+        name.strip_prefix('F').is_some_and(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()));
     match name {
-        "key" => rest.to_owned(),
-        "nav" => rest.rsplit("name=").next().unwrap_or_default().replace('>', ":"),
-        _ => String::new(),
+        "key" => Some(rest.to_owned()),
+        "nav" => {
+            let name = |step: &str| step.rsplit("name=").next().unwrap_or_default().trim().to_owned();
+            Some(rest.split('>').map(name).collect::<Vec<_>>().join(" : "))
+        }
+        "icon" | "anchor" | "image" | "meme" => Some(String::new()),
+        _ => is_file.then(String::new),
     }
 }
 
@@ -343,6 +350,8 @@ mod tests {
             ("[b](a: c)", None),
             ("{icon ban} a :x: b :+1:", Some(" a  b ")),
             ("{nav a > b}, {key c}", Some("a : b, c")),
+            ("{nav name=a b > icon=x, name=c}", Some("a b : c")),
+            ("{Emergency-Reject: sre} {{a}} {foo b}", None),
             ("{nav icon=ban, name=a b}", Some("a b")),
             ("a, see https://x/a-b", Some("a, see ")),
             ("at 10:30:15: a::b", None),

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::fold::{FoldPart, fold, may_hold, within_one};
+use super::fold::{FoldPart, FoldedWord, fold, may_hold, within_one};
 use crate::remarkup::{Addresses, Line, LineKind, as_shown};
 
 /// A line as one reader sees it.
@@ -43,8 +43,10 @@ pub(super) fn readings(lines: &[Line<'_>], number: usize, strikes: Strikes) -> V
             words.split(is_break).for_each(&mut read);
         }
     }
-    if let Some(next) = after.first().filter(|next| next.block == line.block && breaks_off(&fold(&written))) {
-        read(&format!("{}{}", written.trim_end(), text(next, strikes).trim_start()));
+    if let Some((next, between)) =
+        after.first().filter(|next| next.block == line.block).zip(goes_on(&written, line.kind))
+    {
+        read(&format!("{}{between}{}", written.trim_end(), text(next, strikes).trim_start()));
     }
     if line.kind == LineKind::Table {
         let rows = rows(&lines[number..], strikes);
@@ -68,11 +70,12 @@ fn text<'a>(line: &Line<'a>, strikes: Strikes) -> Cow<'a, str> {
     Cow::Owned(left)
 }
 
-/// A line with its links and icons as they are shown: with its addresses, and without.
+/// A line with its links and icons as they are shown: with its addresses, without, and without the emphasis inside of its words.
 fn shown(written: &str) -> Vec<Cow<'_, str>> {
     let kept = as_shown(written, Addresses::Kept).map_or(Cow::Borrowed(written), Cow::Owned);
-    let bare = as_shown(written, Addresses::LeftOut).filter(|bare| **bare != *kept).map(Cow::Owned);
-    std::iter::once(kept).chain(bare).collect()
+    let bare = as_shown(written, Addresses::LeftOut).filter(|bare| **bare != *kept);
+    let glued = glued(&kept);
+    std::iter::once(kept).chain(bare.into_iter().chain(glued).map(Cow::Owned)).collect()
 }
 
 /// A note without the word that makes it one, which readers may not see.
@@ -86,10 +89,29 @@ fn is_break(c: char) -> bool {
     matches!(c, '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// Whether a line ends in the middle of the key of a trailer.
-fn breaks_off(parts: &[FoldPart]) -> bool {
-    let parts = parts.strip_suffix(&[FoldPart::Blank]).unwrap_or(parts);
-    matches!(parts, [.., FoldPart::Word(word), FoldPart::Dash] if within_one(&word.text, "emergency"))
+/// What readers see between a line that ends in the middle of the key of a trailer and the next one; `None` where it does not end so.
+fn goes_on(written: &str, kind: LineKind) -> Option<&'static str> {
+    let parts = fold(written);
+    let is_key = |word: &FoldedWord| within_one(&word.text, "emergency");
+    match parts.strip_suffix(&[FoldPart::Blank]).unwrap_or(&parts) {
+        [.., FoldPart::Word(word), FoldPart::Dash] if is_key(word) => Some(""),
+        // There the server joins the lines.
+        [.., FoldPart::Word(word)] if is_key(word) && matches!(kind, LineKind::List | LineKind::Note) => Some(" "),
+        _ => None,
+    }
+}
+
+/// A line without the marks of emphasis inside of its words, which join there and part nothing: `Emergency-Re__j__ect`. `None` where there
+/// are none.
+fn glued(written: &str) -> Option<String> {
+    let mut glued = String::new();
+    let mut rest = written;
+    while let Some(at) = ["//", "!!", "##", "__"].iter().filter_map(|mark| rest.find(mark)).min() {
+        let (before, marks) = rest.split_at(at);
+        glued.push_str(before);
+        rest = marks.trim_start_matches(['/', '!', '#', '_']);
+    }
+    (rest.len() < written.len()).then(|| glued + rest)
 }
 
 /// Whether a character may be the edge of a cell.

@@ -114,7 +114,14 @@ fn emphasis_of_any_kind_is_looked_past() {
             }
         }
     }
-    for text in ["No//Emergency-Reject: sre//", "No__Emergency__-Reject: sre"] {
+    for text in [
+        "No//Emergency-Reject: sre//",
+        "No__Emergency__-Reject: sre",
+        "__E__mergency-__R__eject: sre",
+        "//E//mergency-//R//eject: sre",
+        "Emergency-Re__j__ect: sre",
+        "Emergency-!!Re!!ject: sre",
+    ] {
         assert_eq!(near(text), NO, "{text:?}");
     }
     for text in [
@@ -160,6 +167,17 @@ fn what_readers_do_not_see_is_looked_past() {
         "I Emergency-Reject {icon ban}",
         "I Emergency-Reject ℹ️",
         "{nav Emergency-Reject > sre}",
+        "{nav name=Emergency-Reject: sre > name=x}",
+        "{Emergency-Reject: sre}",
+        "{Emergency-Reject} sre",
+        "Hi all, {Emergency-Reject: sre}",
+        "{{Emergency-Reject: sre}}",
+        "{foo Emergency-Reject: sre}",
+        "- {Emergency-Reject: sre}",
+        "{Emergency-Approve: no}",
+        "- Emergency\n  Reject: sre",
+        "- I'd say Emergency\n  Reject: sre",
+        "NOTE: Emergency\nReject: sre",
         "{key Emergency-Reject this}",
         "- Emergency-Approve: :x: no",
         "Emergency-Approve: :x: no",

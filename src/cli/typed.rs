@@ -29,7 +29,7 @@ pub(super) fn joined(arguments: Vec<OsString>) -> Vec<OsString> {
     };
     let mut joined: Vec<OsString> = Vec::with_capacity(arguments.len());
     let mut words = arguments.into_iter();
-    while let Some(word) = words.next() {
+    for word in words.by_ref() {
         if word == "--" {
             joined.push(word);
             break;

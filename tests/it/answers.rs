@@ -236,6 +236,21 @@ fn whatever_is_no_yes_is_a_no() {
 }
 
 #[test]
+fn who_reads_while_somebody_says_no_is_shown_it_and_asked_again() {
+    let server = Server::new();
+    let noes = std::cell::RefCell::new(vec!["Emergency-Reject: sre - wait for the failover"]);
+    let objects = || {
+        if let Some(text) = noes.borrow_mut().pop() {
+            say(&server, "sre2", "T6", text);
+        }
+    };
+    let (_, shown) = on_a_terminal(&server, "sre1", &["approve", "T6"], "y\n", objects);
+    assert_eq!(shown.matches("changed while you were reading").count(), 1, "{shown}");
+    let (before, _) = shown.rsplit_once("Approve for Site Reliability Engineering").unwrap();
+    assert!(before.contains("rejected by sre2"), "{shown}");
+}
+
+#[test]
 fn who_reads_while_the_task_is_changed_is_asked_again() {
     let server = Server::new();
     let texts = std::cell::RefCell::new(vec!["Emergency-Change: I2", "Emergency-Change: I1"]);

@@ -47,7 +47,7 @@ fn the_result_of_an_earlier_run_does_not_speak_for_a_command_line_that_is_refuse
     let file = server.machine.home().join("result.json");
     for (arguments, why) in [
         ("run T1 --result result.json --frobnicate -- true", "unexpected argument '--frobnicate' found"),
-        ("run T1 --wait 30m --result=result.json -- true", "unexpected argument '30m' found"),
+        ("run T1 --wait 30min5 --result=result.json -- true", "unexpected argument '30min5' found"),
         ("run T1 --result result.json --format csv -- true", "csv, html and prometheus are formats of `audit` alone"),
         ("run T1 --result result.json --", "no command"),
         ("run T2 --deployer deployer1 --result result.json -- true", "the verdict is denied"),

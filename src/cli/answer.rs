@@ -8,11 +8,11 @@ use super::answer_page::Shown;
 use super::confirm::{can_ask, confirm};
 use super::exit::{Exit, Failure};
 use super::session::Session;
-use super::ui::Ui;
+use super::ui::{OnTerminal, Ui};
 use crate::answer::{self, AnswerRequest};
 use crate::evidence::{AnswerKind, Purpose};
 use crate::gate::answer::{AnswerFlow, Answered, Approver};
-use crate::gate::{Assessment, Progress, Refusal};
+use crate::gate::{Assessment, Refusal};
 
 /// Arguments of `approve`, `withdraw` and `reject`.
 #[derive(Debug, clap::Args)]
@@ -91,17 +91,9 @@ impl AnswerScreen<'_> {
     }
 }
 
-impl Progress for AnswerScreen<'_> {
-    fn note(&mut self, text: &str) {
-        self.ui.note(text);
-    }
-
-    fn warn(&mut self, text: &str) {
-        self.ui.warn(text);
-    }
-
-    fn hint(&mut self, text: &str) {
-        self.ui.hint(text);
+impl OnTerminal for AnswerScreen<'_> {
+    fn ui(&mut self) -> &mut Ui {
+        self.ui
     }
 }
 

@@ -87,7 +87,7 @@ fn json<'a>(subject: &'a VerdictSubject, read: &'a Assessment) -> JsonTask<'a> {
 
 fn text(shown: &[(VerdictSubject, &Assessment)], found: &OpenEmergencies, ui: &Ui) -> String {
     let width = ui.width();
-    let Some((_, first)) = shown.first() else { return "no emergency is open".to_owned() };
+    let Some((_, first)) = shown.first() else { return "no emergency is open that this account is shown".to_owned() };
     let mut page = String::new();
     for (subject, read) in shown {
         page.push_str(&entry(subject, read, width));
@@ -129,11 +129,11 @@ fn missing(verdict: &Verdict) -> String {
     };
     match verdict.decision {
         Decision::Allowed(_) => String::new(),
-        Decision::Pending => {
+        Decision::Pending if verdict.teams.iter().any(|team| open(&team)) => {
             let teams: Vec<String> = verdict.teams.iter().filter(open).map(needs).collect();
             format!("needs {}", teams.join(" and "))
         }
-        Decision::Denied | Decision::Undecided => {
+        Decision::Pending | Decision::Denied | Decision::Undecided => {
             let mut rules = verdict.rules.iter();
             let first = rules.find(|rule| !matches!(rule.outcome, Outcome::Pass | Outcome::Warn));
             first.map_or_else(String::new, |rule| rule.message.clone())

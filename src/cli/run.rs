@@ -11,7 +11,7 @@ use super::exit::Failure;
 use super::result_file::{self, ResultFile};
 use super::said;
 use super::session::Session;
-use super::ui::Ui;
+use super::ui::{OnTerminal, Ui};
 use super::verdict::{self, VerdictSubject};
 use super::{Globals, TaskSubject};
 use crate::deploy::GATE_FAILED;
@@ -23,7 +23,7 @@ use crate::gate::recording::{author_may_write, rendered, set_command, template};
 use crate::gate::run::RunDeploy;
 use crate::gate::stated_times::clock_of;
 use crate::gate::stranded::take_over;
-use crate::gate::{Assessment, Progress, Refusal, RunProgress, marks};
+use crate::gate::{Assessment, Refusal, RunProgress, marks};
 use crate::ids::{DeployId, TaskId};
 use crate::journal::Journal;
 use crate::layout::{NAME, styled};
@@ -270,17 +270,9 @@ struct Screen<'a> {
     ui: &'a mut Ui,
 }
 
-impl Progress for Screen<'_> {
-    fn note(&mut self, text: &str) {
-        self.ui.note(text);
-    }
-
-    fn warn(&mut self, text: &str) {
-        self.ui.warn(text);
-    }
-
-    fn hint(&mut self, text: &str) {
-        self.ui.hint(text);
+impl OnTerminal for Screen<'_> {
+    fn ui(&mut self) -> &mut Ui {
+        self.ui
     }
 }
 

@@ -51,17 +51,28 @@ pub(super) struct Ui {
     unwritten: Option<String>,
 }
 
-impl Progress for Ui {
+/// What says on the terminal what it does.
+pub(super) trait OnTerminal {
+    fn ui(&mut self) -> &mut Ui;
+}
+
+impl OnTerminal for Ui {
+    fn ui(&mut self) -> &mut Ui {
+        self
+    }
+}
+
+impl<T: OnTerminal> Progress for T {
     fn note(&mut self, text: &str) {
-        Ui::note(self, text);
+        Ui::note(self.ui(), text);
     }
 
     fn warn(&mut self, text: &str) {
-        Ui::warn(self, text);
+        Ui::warn(self.ui(), text);
     }
 
     fn hint(&mut self, text: &str) {
-        Ui::hint(self, text);
+        Ui::hint(self.ui(), text);
     }
 }
 

@@ -258,10 +258,15 @@ impl AnswerFlow<'_> {
                 return Ok(Answered { refusal: Some(refusal), ..answered });
             }
         };
-        if approves && let (Some(shown), Some(there)) = (content(&answered.task), content(&now)) {
+        if approves {
             let hide = self.hides(&answered.task) || self.hides(&now);
-            let what: Vec<String> =
-                shown.differences(&there).iter().map(|difference| described(difference, hide)).collect();
+            let what: Vec<String> = match (content(&answered.task), content(&now)) {
+                (Some(shown), Some(there)) => {
+                    shown.differences(&there).iter().map(|difference| described(difference, hide)).collect()
+                }
+                // What cannot be compared is not taken for the same.
+                _ => vec!["what it states cannot be compared".to_owned()],
+            };
             if !what.is_empty() {
                 return Err(self.take_back(&now, &answered.team, &what.join("; "), deadline, progress).await);
             }

@@ -38,7 +38,10 @@ fn each_open_emergency_is_shown_with_what_it_needs() {
 fn a_quiet_night_is_said_and_a_tag_that_is_not_shown_is_none() {
     let server = three();
     server.running.change(|world, _| world.tasks.iter_mut().for_each(|task| task.status = "resolved".into())).unwrap();
-    assert_eq!(server.run(&["list"]), (0, "no emergency is open\n".to_owned(), String::new()));
+    assert_eq!(
+        server.run(&["list"]),
+        (0, "no emergency is open that this account is shown\n".to_owned(), String::new())
+    );
     server
         .running
         .change(|world, _| {

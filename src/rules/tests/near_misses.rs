@@ -150,6 +150,11 @@ fn below_the_head_of_a_mail_nothing_is_a_yes_and_a_no_that_was_said_before_is_no
         history.comment(who, 20, earlier);
         history.comment("sre2", 22, &mail("Please wait.", "Emergency-Reject: sre"));
         assert_eq!(decision(&history), "denied", "{who} {earlier:?} is nobody's no");
+        // Nor is it one where nobody can say who is in a team.
+        let mut evidence = history.evidence();
+        std::sync::Arc::make_mut(&mut evidence.teams).remove("security");
+        let verdict = evaluate(&evidence, &history.policy, &Intent::default(), None);
+        assert_eq!(verdict.rule("possible-no").unwrap().outcome, Outcome::Fail, "{who} {earlier:?}");
     }
 }
 

@@ -125,8 +125,7 @@ impl<'a> Collector<'a> {
         let mut all = Vec::new();
         for comment in self.evidence.timeline.comments(self.as_of) {
             let author = &comment.transaction.author;
-            if !self.evidence.is_in_a_team(author) || comment.text().is_none() || self.is_the_gates(&comment)
-            {
+            if !self.evidence.is_in_a_team(author) || comment.text().is_none() || self.is_the_gates(&comment) {
                 continue;
             }
             for (version, found) in self.standing(&comment) {

@@ -1,37 +1,55 @@
 //! The message that asks for an emergency deploy on IRC.
 //!
-//! Responsible for its words. Not responsible for who conducts the train, which the server knows.
+//! Responsible for its words. Not responsible for who conducts the train, which the server knows, nor for whose approvals are
+//! missing, which the verdict knows.
 
-use crate::ids::TaskId;
 use crate::text::inert;
 
 /// What the message says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Announcement<'a> {
-    /// Who conducts the train, where that is known.
-    pub conductor: Option<&'a str>,
+    /// Who is called, by nick or by the title of a team.
+    pub called: Vec<&'a str>,
     /// The category of the reason; `None` where there is none or the task is restricted.
     pub category: Option<&'a str>,
+    /// The address of the task; of a restricted one its number.
+    pub context: &'a str,
+    /// The keys of the teams whose approvals are missing; none of a restricted task, since they can name its reason.
+    pub teams: Vec<&'a str>,
     /// It is a drill.
     pub drill: bool,
 }
 
 impl Announcement<'_> {
-    /// The message, one line without anything that a chat would act on.
+    /// The message, one line without anything that a chat would act on. What is to be written is quoted, so that the line
+    /// answers nothing where it is pasted into a task.
     ///
     /// ```
     /// use phabgate::announce::Announcement;
-    /// let announcement = Announcement { conductor: Some("thcipriani"), category: Some("abuse"), drill: false };
+    /// let announcement = Announcement {
+    ///     called: vec!["thcipriani"],
+    ///     category: Some("abuse"),
+    ///     context: "https://phab.example/T1234",
+    ///     teams: vec!["releng"],
+    ///     drill: false,
+    /// };
     /// assert_eq!(
-    ///     announcement.message("T1234".parse()?),
-    ///     "thcipriani: help! I'd like to do an emergency deploy for abuse -- context is T1234"
+    ///     announcement.message(),
+    ///     "thcipriani: help! I'd like to do an emergency deploy for abuse -- context is https://phab.example/T1234 -- \
+    ///      to approve, write there alone on a line \"Emergency-Approve: releng\" (as a comment)"
     /// );
-    /// # Ok::<(), phabgate::ids::TaskIdError>(())
     /// ```
-    pub fn message(&self, task: TaskId) -> String {
-        let conductor = self.conductor.map(|name| format!("{}: ", inert(name))).unwrap_or_default();
+    pub fn message(&self) -> String {
+        let called: Vec<String> = self.called.iter().map(|name| inert(name)).collect();
+        let called = if called.is_empty() { String::new() } else { format!("{}: ", called.join(", ")) };
         let drill = if self.drill { "(this is a drill) " } else { "" };
         let reason = self.category.map(|category| format!(" for {}", inert(category))).unwrap_or_default();
-        format!("{conductor}{drill}help! I'd like to do an emergency deploy{reason} -- context is {task}")
+        let lines: Vec<String> =
+            self.teams.iter().map(|team| format!("\"Emergency-Approve: {}\"", inert(team))).collect();
+        let write = match lines.is_empty() {
+            true => String::new(),
+            false => format!(" -- to approve, write there alone on a line {} (as a comment)", lines.join(" or ")),
+        };
+        format!("{called}{drill}help! I'd like to do an emergency deploy{reason} -- context is {}{write}", self.context)
     }
 }

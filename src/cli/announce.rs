@@ -68,7 +68,8 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         return Err(refusal.into());
     }
     let read = VerdictSubject::of(&assessment, &session);
-    let call = Call::new(task, &read, contact, &session.settings.contact);
+    let call =
+        Call::new(task, &read, &assessment.verdict, contact, (&session.settings.contact, &session.settings.policy));
     call.warn(ui);
     match ui.is_json() {
         true => ui.json(&Json { schema: SCHEMA, task, url: &read.url, restricted: read.restricted, call: call.json() }),

@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::task_header::TaskHeader;
 use crate::answer::missing;
 use crate::evidence::{AnswerKind, Statement};
 use crate::gate::Invocation;
@@ -124,14 +125,8 @@ impl Shown {
     }
 
     fn header(&self, width: usize) -> String {
-        let title = self.title.clone().unwrap_or_else(|| "(restricted: its texts are not shown)".to_owned());
-        let label = self.task.to_string();
-        let mut header = hanging(&format!("{} ", styled(NAME, &label)), label.len() + 1, &title, width);
-        header.push_str(&format!("{}\n", styled(FAINT, &self.url)));
-        if self.drill {
-            header.push_str(&format!("{}\n", styled(MIND, "This is a drill, not an emergency.")));
-        }
-        header
+        let (title, url) = (self.title.as_deref(), self.url.as_str());
+        TaskHeader { task: self.task, title, is_read: true, url, drill: self.drill }.text(width)
     }
 
     /// The approvals so far, and a no.

@@ -9,10 +9,15 @@ use super::ui::Ui;
 use super::verdict::VerdictSubject;
 use crate::announce::Announcement;
 use crate::config::Contact;
-use crate::gate::conductor::{Conductor, ConductorContact, TrainShown};
+use crate::gate::conductor::{Conductor, ConductorContact, ContactSource, TrainShown};
 use crate::ids::TaskId;
 use crate::layout::{FAINT, NAME, hanging, styled};
+use crate::policy::Policy;
+use crate::rules::{TeamCount, Verdict};
 use crate::text::inert;
+
+/// Of how many people of a team each is called by name; of more the team is.
+const NAMED: usize = 3;
 
 /// The call.
 pub(super) struct Call<'a> {
@@ -21,6 +26,8 @@ pub(super) struct Call<'a> {
     contact: &'a Contact,
     /// The category that it names.
     category: Option<String>,
+    /// The titles of the teams that are informed and asked nothing.
+    informed: Vec<String>,
     drill: bool,
 }
 
@@ -33,16 +40,47 @@ pub(super) struct Json<'a> {
     conductor: Option<&'a Conductor>,
     train: Option<&'a TrainShown>,
     category: Option<&'a str>,
+    inform: &'a [String],
     drill: bool,
 }
 
 impl<'a> Call<'a> {
-    /// The call for a task; of a restricted one it shows nothing but the number.
-    pub(super) fn new(task: TaskId, subject: &VerdictSubject, whom: ConductorContact, contact: &'a Contact) -> Self {
-        let category = subject.category.clone().filter(|_| subject.restricted == Some(false));
-        let conductor = whom.conductor.as_ref().map(|conductor| conductor.nick.as_str());
-        let message = Announcement { conductor, category: category.as_deref(), drill: subject.drill }.message(task);
-        Self { message, whom, contact, category, drill: subject.drill }
+    /// The call for a task, of those whose approvals are missing; of a restricted one it shows nothing but the number, since
+    /// the teams that are asked can name the reason.
+    pub(super) fn new(
+        task: TaskId,
+        subject: &VerdictSubject,
+        verdict: &Verdict,
+        whom: ConductorContact,
+        (contact, policy): (&'a Contact, &Policy),
+    ) -> Self {
+        let is_open = subject.restricted == Some(false);
+        let category = subject.category.clone().filter(|_| is_open);
+        let missing: Vec<&TeamCount> = verdict.missing_teams().filter(|_| is_open).collect();
+        let mut called: Vec<&str> = Vec::new();
+        called
+            .extend(whom.conductor.as_ref().filter(|known| is_asked(known, &missing)).map(|known| known.nick.as_str()));
+        for team in &missing {
+            let names = match team.could.as_slice() {
+                [] => std::slice::from_ref(&team.title),
+                few if few.len() <= NAMED => few,
+                _ => std::slice::from_ref(&team.title),
+            };
+            called.extend(names.iter().map(String::as_str));
+        }
+        let mut once = std::collections::BTreeSet::new();
+        called.retain(|name| once.insert(name.to_lowercase()));
+        let number = task.to_string();
+        let message = Announcement {
+            called,
+            category: category.as_deref(),
+            context: if is_open { &subject.url } else { &number },
+            teams: missing.iter().map(|team| team.team.as_str()).collect(),
+            drill: subject.drill,
+        }
+        .message();
+        let informed = policy.informed().map(|team| team.title.clone()).collect();
+        Self { message, whom, contact, category, informed, drill: subject.drill }
     }
 
     /// The message alone.
@@ -59,7 +97,11 @@ impl<'a> Call<'a> {
 
     /// The call for people. The message is one line however narrow the terminal is, so that it can be copied.
     pub(super) fn text(&self, width: usize) -> String {
-        let mut page = format!("Ask in {}:\n\n  {}\n\n", styled(NAME, &self.contact.channel), self.message);
+        let mut page = format!("Ask in {}:\n  {}\n", styled(NAME, &self.contact.channel), self.message);
+        if !self.informed.is_empty() {
+            let names: Vec<String> = self.informed.iter().map(|title| inert(title)).collect();
+            page.push_str(&hanging("Inform too: ", 12, &names.join(", "), width));
+        }
         if let Some(train) = &self.whom.train {
             let names = |names: &[String]| match names {
                 [] => "nobody".to_owned(),
@@ -89,7 +131,15 @@ impl<'a> Call<'a> {
             conductor: self.whom.conductor.as_ref(),
             train: self.whom.train.as_ref(),
             category: self.category.as_deref(),
+            inform: &self.informed,
             drill: self.drill,
         }
     }
+}
+
+/// Whether the conductor is called: somebody named them, nobody in particular is missing, or their team is.
+fn is_asked(conductor: &Conductor, missing: &[&TeamCount]) -> bool {
+    let is_named = matches!(conductor.source, ContactSource::Flag | ContactSource::Configuration);
+    let mut could = missing.iter().flat_map(|team| &team.could);
+    is_named || missing.is_empty() || could.any(|name| name.eq_ignore_ascii_case(&conductor.nick))
 }

@@ -6,10 +6,11 @@ use jiff::SignedDuration;
 
 use super::call::Call;
 use super::exit::{Exit, Failure};
+use super::next::Next;
 use super::session::Session;
 use super::ui::Ui;
 use super::verdict::{self, IfYouDeploy, VerdictSubject};
-use super::{Globals, TaskSubject};
+use super::{Globals, TaskSubject, verdict_screen};
 use crate::evidence::Purpose;
 use crate::gate::conductor::{ConductorContact, NamedConductor};
 use crate::gate::{Assessment, Context};
@@ -51,15 +52,31 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let question = session.question(task, &args.subject, Purpose::Read)?;
     let intent = args.subject.intent();
     session.warn_of_undelivered(ui);
-    let assessment = session.assessor().wait_for_decision(&question, &intent, args.waiting.wait, ui).await;
+    let assessor = session.assessor();
+    let assessment = match args.waiting.wait {
+        None => assessor.wait_for_decision(&question, &intent, None, ui).await,
+        limit => {
+            let waited = tokio::select! {
+                assessment = assessor.wait_for_decision(&question, &intent, limit, ui) => Some(assessment),
+                _ = tokio::signal::ctrl_c() => None,
+            };
+            let Some(assessment) = waited else {
+                ui.status(None);
+                ui.note(&format!("{task}: stopped waiting; nothing was run, and nothing was written on the task"));
+                return Ok(Exit::Interrupted);
+            };
+            assessment
+        }
+    };
     let subject = VerdictSubject::of(&assessment, &session);
-    show(&assessment, task, &subject, &session, ui).await;
+    show(&assessment, args, &subject, &session, ui).await;
     Ok(Exit::from(&assessment))
 }
 
 /// Shows what was read, in the form asked for. Whom to call is looked up once the verdict is out; for programs, which
 /// read one document, it may take little time.
-async fn show(assessment: &Assessment, task: TaskId, subject: &VerdictSubject, session: &Session, ui: &mut Ui) {
+async fn show(assessment: &Assessment, args: &Args, subject: &VerdictSubject, session: &Session, ui: &mut Ui) {
+    let task = assessment.number;
     let if_you_deploy = assessment.asker.as_ref().and_then(|asker| IfYouDeploy::new(&assessment.verdict, asker));
     if ui.is_json() {
         let call = call(assessment, task, subject, session).await;
@@ -69,7 +86,7 @@ async fn show(assessment: &Assessment, task: TaskId, subject: &VerdictSubject, s
         ui.json(&page);
         return;
     }
-    let mut page = verdict::text(task, subject, &assessment.verdict, ui.width());
+    let mut page = verdict_screen::text(task, subject, &assessment.verdict, ui.detail(), ui.width());
     if let Some(other) = &if_you_deploy {
         page.push_str(&other.text(ui.width()));
     }
@@ -77,6 +94,8 @@ async fn show(assessment: &Assessment, task: TaskId, subject: &VerdictSubject, s
     if let Some(call) = call(assessment, task, subject, session).await {
         ui.data(&format!("\n{}", call.text(ui.width())));
     }
+    let next = Next::after_check(task, &assessment.verdict, &args.subject, ui.invocation());
+    ui.data(&format!("\n{}", next.text()));
 }
 
 /// How to ask for approvals that can still come. What is not known of the train is not said: the message comes out all
@@ -94,5 +113,6 @@ pub(super) async fn call<'a>(
     let context = Context { limit: context.limit.min(LOOK_UP), ..context };
     let named = NamedConductor { given: None, configured: session.settings.contact.conductor.as_deref() };
     let contact = ConductorContact::find(&context, named).await;
-    Some(Call::new(task, subject, contact, &session.settings.contact))
+    let settings = &session.settings;
+    Some(Call::new(task, subject, &assessment.verdict, contact, (&settings.contact, &settings.policy)))
 }

@@ -14,7 +14,7 @@ use super::Globals;
 use super::exit::{Exit, Failure};
 use super::session::{self, Session};
 use super::ui::{Ui, without_error_numbers};
-use super::verdict;
+use super::verdict_screen::{self, Detail};
 use crate::conduit::{Client, ConduitError, Projects, Reply, Task, Whoami};
 use crate::config::{self, Environment, Settings};
 use crate::doctor::{self, HistoryCoverage, Local, Remote};
@@ -309,5 +309,5 @@ fn text(checks: &[RuleOutcome], exit: Exit, width: usize) -> String {
         _ => (BAD, "NOT READY", format!("because of {}", of(Outcome::Fail))),
     };
     let headline = hanging(&format!("{}  ", styled(style, word)), word.len() + 2, &rest, width);
-    format!("{}\n{headline}", verdict::rules(checks, width))
+    format!("{}\n{headline}", verdict_screen::rules(checks, Detail::Whole, width))
 }

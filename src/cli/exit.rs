@@ -26,6 +26,8 @@ pub enum Exit {
     Credentials,
     /// Pending.
     Pending,
+    /// Interrupted while it waited.
+    Interrupted,
 }
 
 impl Exit {
@@ -38,6 +40,7 @@ impl Exit {
             Self::Incomplete => 3,
             Self::Credentials => 4,
             Self::Pending => 8,
+            Self::Interrupted => 130,
         }
     }
 }

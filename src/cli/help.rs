@@ -36,7 +36,8 @@ const VERDICT: &[Ending] = &[
     WRONG,
     ("3", "undecided: no usable answer; or the output cannot be written"),
     CREDENTIALS,
-    ("8", "pending: approvals can still come"),
+    ("8", "pending: approvals can still come, also when --wait runs out"),
+    ("130", "interrupted while it waited"),
 ];
 
 /// How delivering ends.

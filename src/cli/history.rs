@@ -10,12 +10,15 @@ use serde::Serialize;
 
 use super::Globals;
 use super::exit::{Exit, Failure};
+use super::next::{NOW, Next};
 use super::session::Session;
+use super::task_header::TaskHeader;
 use super::ui::Ui;
 use crate::evidence::{Evidence, Purpose, Visibility, gather};
+use crate::gate::Invocation;
 use crate::history::{self, Detail, Entry, EntryKind, TaskHistory, Tone};
 use crate::ids::{TaskId, TransactionId};
-use crate::layout::{BAD, FAINT, GOOD, MIND, NAME, hanging, styled};
+use crate::layout::{BAD, GOOD, MIND, NAME, hanging, styled};
 use crate::rules;
 use crate::text::{columns, inert, shorten};
 
@@ -67,7 +70,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     };
     match ui.is_json() {
         true => ui.json(&page.json()),
-        false => ui.data(&page.text(ui.width())),
+        false => ui.data(&page.text(ui.invocation(), ui.width())),
     }
     Ok(Exit::Done)
 }
@@ -161,24 +164,38 @@ impl ShownHistory<'_> {
         }
     }
 
-    fn text(&self, width: usize) -> String {
+    fn text(&self, invocation: Invocation, width: usize) -> String {
         let label = self.task.to_string();
-        let title = self.title.map_or_else(|| "(restricted: its texts are not shown)".to_owned(), inert);
-        let mut page = hanging(&format!("{} ", styled(NAME, &label)), label.len() + 1, &title, width);
-        page.push_str(&format!("{}\n\n", styled(FAINT, &self.url)));
+        // Whether it is a drill the entries say, with who stated it.
+        let header = TaskHeader { task: self.task, title: self.title, is_read: true, url: &self.url, drill: false };
+        let mut page = format!("{}\n", header.text(width));
         if !self.history.emergency {
             let words = format!(
                 "{label} has never been an emergency: it never carried #{}, and nothing on it is meant for the gate.",
                 self.tag
             );
-            return page + &hanging("", 0, &words, width);
+            page.push_str(&hanging("", 0, &words, width));
+            return page + &format!("\n{}", self.next(invocation));
         }
         page.push_str(&self.entries(width));
         if !self.history.tagged {
             page.push('\n');
             page.push_str(&hanging("", 0, &format!("{label} never carried the tag #{}.", self.tag), width));
         }
-        page
+        page + &format!("\n{}", self.next(invocation))
+    }
+
+    /// The command that comes next, or that nothing is to be done.
+    fn next(&self, invocation: Invocation) -> String {
+        let is_closed = self.evidence.statuses.get(&self.evidence.task.status) == Some(&true);
+        match (is_closed, self.history.tagged) {
+            (true, _) => format!("{} is closed: nothing is to be done.\n", self.task),
+            (false, true) => Next::new(NOW, &format!("check {}", self.task), invocation).text(),
+            (false, false) => {
+                let words = format!("request {} --reason CATEGORY what is broken", self.task);
+                Next::new("To make it an emergency", &words, invocation).text()
+            }
+        }
     }
 
     fn entries(&self, width: usize) -> String {
@@ -242,7 +259,7 @@ mod tests {
             history: &history,
             evidence: &evidence,
         };
-        anstream::adapter::strip_str(&shown.text(width)).to_string()
+        anstream::adapter::strip_str(&shown.text(Invocation::Plain, width)).to_string()
     }
 
     #[test]
@@ -266,6 +283,8 @@ mod tests {
           03:30:00  reject   sre2       rejected for sre, 'it would take the
                                         databases down, all of them': stands,
                                         and stops a deploy
+
+        Next: phabgate check T1
         ");
     }
 

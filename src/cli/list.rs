@@ -4,16 +4,17 @@
 
 use serde::Serialize;
 
-use super::Globals;
 use super::exit::{Exit, Failure};
+use super::next::{NOW, Next};
 use super::session::Session;
 use super::ui::Ui;
 use super::verdict::VerdictSubject;
+use super::{Globals, verdict_screen};
 use crate::gate::Assessment;
 use crate::gate::emergencies::{MOST, OpenEmergencies, open_emergencies};
 use crate::ids::TaskId;
-use crate::layout::{BAD, FAINT, GOOD, HINT, MIND, NAME, hanging, styled};
-use crate::rules::{Decision, Outcome, TeamCount, Verdict};
+use crate::layout::{FAINT, MIND, NAME, hanging, styled};
+use crate::rules::{Decision, TeamCount};
 use crate::text::inert;
 
 /// The schema of `list --format json`.
@@ -96,47 +97,17 @@ fn text(shown: &[(VerdictSubject, &Assessment)], found: &OpenEmergencies, ui: &U
         let more = format!("{} more are open and were not read; the newest {MOST} are above", found.left_out);
         page.push_str(&hanging(&format!("{} ", styled(MIND, "…")), 2, &more, width));
     }
-    let next = ui.invocation().command(&format!("check {}", first.number));
-    page + &format!("\nMore of one: {}\n", styled(HINT, &next))
+    page + &format!("\n{}", Next::new(NOW, &format!("check {}", first.number), ui.invocation()).text())
 }
 
 /// One emergency: its verdict and its title, what is missing, and where it is.
 fn entry(subject: &VerdictSubject, read: &Assessment, width: usize) -> String {
-    let word = read.verdict.decision.word().to_uppercase();
-    let style = match read.verdict.decision {
-        Decision::Allowed(_) => GOOD,
-        Decision::Pending => MIND,
-        Decision::Denied | Decision::Undecided => BAD,
-    };
+    let (style, word) = verdict_screen::word(&read.verdict.decision);
     let title = subject.title.as_deref().map_or("(its texts are not shown)".to_owned(), inert);
     let drill = if subject.drill { " (a drill)" } else { "" };
     let number = read.number.to_string();
     let head = format!("{}  {} ", styled(style, &format!("{word:9}")), styled(NAME, &number));
     let mut lines = hanging(&head, 12 + number.len(), &format!("{title}{drill}"), width);
-    let missing = missing(&read.verdict);
-    if !missing.is_empty() {
-        lines.push_str(&hanging("           ", 11, &missing, width));
-    }
+    lines.push_str(&hanging("           ", 11, &verdict_screen::summary(&read.verdict), width));
     lines + &format!("           {}\n", styled(FAINT, &subject.url))
-}
-
-/// What keeps a task from being deployed, in a few words: whose approvals are missing, else the first rule that does not hold.
-fn missing(verdict: &Verdict) -> String {
-    let open = |team: &&TeamCount| team.by.len() < team.need as usize;
-    let needs = |team: &TeamCount| match team.could.as_slice() {
-        [] => team.title.clone(),
-        could => format!("{} ({})", team.title, could.join(", ")),
-    };
-    match verdict.decision {
-        Decision::Allowed(_) => String::new(),
-        Decision::Pending if verdict.teams.iter().any(|team| open(&team)) => {
-            let teams: Vec<String> = verdict.teams.iter().filter(open).map(needs).collect();
-            format!("needs {}", teams.join(" and "))
-        }
-        Decision::Pending | Decision::Denied | Decision::Undecided => {
-            let mut rules = verdict.rules.iter();
-            let first = rules.find(|rule| !matches!(rule.outcome, Outcome::Pass | Outcome::Warn));
-            first.map_or_else(String::new, |rule| rule.message.clone())
-        }
-    }
 }

@@ -20,6 +20,7 @@ mod help_sudo;
 mod history;
 mod list;
 mod man;
+mod next;
 mod outbox;
 #[cfg(test)]
 mod pasted;
@@ -32,10 +33,12 @@ mod run;
 mod said;
 mod sandbox;
 mod session;
+mod task_header;
 mod typed;
 mod ui;
 mod under_sudo;
 mod verdict;
+mod verdict_screen;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -48,6 +51,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 pub use exit::{Exit, Failure};
 use typed::{names_run, suggest_fix};
 use ui::{Color, Format, Ui};
+use verdict_screen::Detail;
 
 use crate::evidence::AnswerKind;
 use crate::gate::Invocation;
@@ -84,7 +88,7 @@ struct Globals {
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", help_heading = "Global options")]
     #[arg(hide_possible_values = true, hide_default_value = true)]
     color: Color,
-    /// Log each API call
+    /// Show every rule; twice, log each API call too
     #[arg(long, short, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
     verbose: u8,
 }
@@ -212,7 +216,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return print_usage_error(&error, &arguments),
     };
-    if cli.globals.verbose > 0 {
+    if cli.globals.verbose > 1 {
         let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(std::io::stderr);
         // Where standard error cannot be written, that could not be said there either: it would panic.
         let subscriber = subscriber.log_internal_errors(false).without_time().with_target(false);
@@ -220,6 +224,9 @@ pub fn main() -> ExitCode {
     }
     let ids = crate::config::Ids::of_process();
     let mut ui = Ui::new(cli.globals.format, cli.globals.color, columns()).called(invocation(&cli.globals, &ids));
+    if cli.globals.verbose > 0 {
+        ui = ui.detailed(Detail::Whole);
+    }
     let runtime = match runtime(&cli.command) {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -4,7 +4,8 @@
 use clap::CommandFactory;
 
 use super::answer_page::Shown;
-use super::verdict::{self, VerdictSubject};
+use super::verdict::VerdictSubject;
+use super::verdict_screen::{self, Detail};
 use crate::audit::findings;
 use crate::evidence::testing::History;
 use crate::gate::Task;
@@ -17,10 +18,10 @@ fn messages() -> Vec<String> {
     let task = TaskId::new(1).unwrap();
     let url = || "http://phab.example/T1".to_owned();
     let mut all = vec![render(&example()).unwrap().to_string()];
-    for (at, (_, evidence, policy, intent)) in verdict::tests::cases().into_iter().enumerate() {
+    for (at, (_, evidence, policy, intent)) in verdict_screen::tests::cases().into_iter().enumerate() {
         let (read, verdict) = Task::judged(evidence.clone(), &policy, &intent, None, Texts::Hidden);
         for rule in verdict.rules.iter().filter(|rule| rule.outcome != rules::Outcome::Pass) {
-            all.push(verdict::rules(std::slice::from_ref(rule), 40));
+            all.push(verdict_screen::rules(std::slice::from_ref(rule), Detail::Whole, 40));
             all.push(format!("{} {}", rule.message, rule.hint.clone().unwrap_or_default()));
         }
         // The pages hold the rules: one of each is enough.
@@ -28,7 +29,9 @@ fn messages() -> Vec<String> {
             continue;
         }
         let subject = VerdictSubject::of_task(&read, &policy, url(), Texts::Hidden);
-        all.push(verdict::text(task, &subject, &verdict, 80));
+        for detail in [Detail::Folded, Detail::Whole] {
+            all.push(verdict_screen::text(task, &subject, &verdict, detail, 80));
+        }
         let judged = JudgedTask { evidence: &evidence, state: &read.state, verdict: &verdict };
         let shown = Shown::of(judged, &policy, url(), Texts::Hidden);
         for comment in ["Emergency-Approve: sre", "`fine`\n\nEmergency-Approve: sre", "Emergency-Withdraw: sre"] {

@@ -72,7 +72,8 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let flow = RequestFlow { context: session.context(), question, asks: !args.yes, conductor };
     let RequestEnd { task: after, plan, contact, refusal } = flow.run(&mut wanted, ui).await?;
     let subject = VerdictSubject::of(&after, &session);
-    let call = Call::new(task, &subject, contact, &session.settings.contact);
+    let call =
+        Call::new(task, &subject, &after.verdict, contact, (&session.settings.contact, &session.settings.policy));
     let requested = Requested {
         task,
         plan: &plan,

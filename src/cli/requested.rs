@@ -5,12 +5,14 @@
 use serde::Serialize;
 
 use super::call::{self, Call};
+use super::next::{NOW, Next};
 use super::ui::Ui;
-use super::verdict::{self, VerdictSubject};
+use super::verdict::VerdictSubject;
+use super::verdict_screen::{self, Detail};
 use crate::evidence::trailers::Key;
 use crate::gate::Invocation;
 use crate::ids::TaskId;
-use crate::layout::{GOOD, HINT, MIND, NAME, hanging, styled};
+use crate::layout::{GOOD, MIND, NAME, hanging, styled};
 use crate::policy::Policy;
 use crate::request::RequestPlan;
 use crate::rules::{Decision, Outcome, RuleOutcome, Texts, Verdict};
@@ -122,7 +124,7 @@ impl Requested<'_> {
     }
 
     fn text(&self, hidden: bool, invocation: Invocation, width: usize) -> String {
-        let mut page = verdict::header(self.task, self.subject, width);
+        let mut page = verdict_screen::header(self.task, self.subject, width);
         page.push('\n');
         if self.plan.is_empty() {
             page.push_str(&hanging(
@@ -140,15 +142,14 @@ impl Requested<'_> {
         let missing: Vec<RuleOutcome> = self.missing().into_iter().cloned().collect();
         if !missing.is_empty() {
             page.push_str(&format!("\n{}\n", styled(NAME, "What has to happen next")));
-            page.push_str(&verdict::rules(&missing, width));
+            page.push_str(&verdict_screen::rules(&missing, Detail::Folded, width));
         }
         page.push('\n');
-        let next = match self.verdict.decision {
-            Decision::Allowed(_) => invocation.command(&format!("run {} -- COMMAND", self.task)),
-            _ => invocation.command(&format!("check {} --wait", self.task)),
+        let words = match self.verdict.decision {
+            Decision::Allowed(_) => format!("run {} -- COMMAND", self.task),
+            _ => format!("check {} --wait", self.task),
         };
-        page.push_str(&format!("Then: {}\n", styled(HINT, &next)));
-        page
+        page + &Next::new(NOW, &words, invocation).text()
     }
 }
 

@@ -8,12 +8,13 @@ use std::path::PathBuf;
 
 use super::check::Waiting;
 use super::exit::Failure;
+use super::next::Next;
 use super::result_file::{self, ResultFile};
 use super::said;
 use super::session::Session;
 use super::ui::{OnTerminal, Ui};
-use super::verdict::{self, VerdictSubject};
-use super::{Globals, TaskSubject};
+use super::verdict::VerdictSubject;
+use super::{Globals, TaskSubject, verdict_screen};
 use crate::deploy::GATE_FAILED;
 use crate::deploy::identity::Identity;
 use crate::deploy::plan::Plan;
@@ -26,9 +27,11 @@ use crate::gate::stranded::take_over;
 use crate::gate::{Assessment, Refusal, RunProgress, marks};
 use crate::ids::{DeployId, TaskId};
 use crate::journal::Journal;
-use crate::layout::{NAME, styled};
+use crate::layout::{BAD, NAME, styled};
+use crate::record::mask::{Mask, quote};
 use crate::record::{Event, ExitStatus, Record};
 use crate::rules::{Decision, Outcome};
+use crate::text::inert;
 use crate::time::ServerClock;
 
 /// Arguments of `run`.
@@ -63,6 +66,24 @@ impl Args {
     pub(super) fn refused(&self, why: &str, ui: &mut Ui) -> u8 {
         result_file::refused(self.result.clone(), why, ui);
         GATE_FAILED
+    }
+
+    /// What is typed behind the task and its options. A command with something in it that is kept out of records is not repeated.
+    fn typed(&self, mask: &Mask) -> String {
+        let mut words = String::new();
+        for (flag, is_given) in [("dry-run", self.dry_run), ("hide-args", self.hide_args), ("as-root", self.as_root)] {
+            words.push_str(&if is_given { format!("--{flag} ") } else { String::new() });
+        }
+        if let Some(path) = &self.result {
+            words.push_str(&format!("--result {} ", quote(&path.to_string_lossy())));
+        }
+        if let Some(note) = &self.note {
+            words.push_str(&format!("--note {} ", quote(note)));
+        }
+        let argv: Vec<String> = self.command.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
+        let plain = argv.iter().map(|argument| quote(argument)).collect::<Vec<_>>().join(" ");
+        let is_plain = !self.hide_args && mask.arguments(&argv) == argv && inert(&plain) == plain;
+        words + "-- " + if is_plain { &plain } else { "COMMAND" }
     }
 }
 
@@ -154,6 +175,7 @@ async fn attempt(
     let read = match read {
         Ok(read) => read,
         Err(why) => {
+            ui.status(None);
             ui.note(&format!("{task}: {why}: nothing was run, and nothing was written on the task"));
             return Err(Stop::Said(why));
         }
@@ -162,15 +184,15 @@ async fn attempt(
     result.ran.verdict = Some(read.verdict.decision.word());
     let Decision::Allowed(clearance) = &read.verdict.decision else {
         let word = read.verdict.decision.word();
-        ui.words(&verdict::text(task, &shown, &read.verdict, ui.width()));
+        ui.words(&verdict_screen::text(task, &shown, &read.verdict, ui.detail(), ui.width()));
         if let Some(call) = super::check::call(&read, task, &shown, &session).await {
             ui.words(&format!("\n{}", call.text(ui.width())));
         }
         ui.words("\n");
         ui.note(&format!("{task}: {word}: nothing was run, and nothing was written on the task"));
-        if read.verdict.decision == Decision::Pending && args.waiting.wait.is_none() {
-            ui.hint("add --wait to run it as soon as the approvals are there");
-        }
+        let command = args.typed(&session.settings.record.mask);
+        let next = Next::after_run(task, &read.verdict, &args.subject, &command, ui.invocation());
+        ui.words(&format!("\n{}", next.text()));
         return Err(Stop::Said(format!("the verdict is {word}")));
     };
     let Some(evidence) = read.evidence() else { return Err(Stop::Said("no evidence".into())) };
@@ -190,11 +212,12 @@ async fn attempt(
     author_may_write(evidence, &record, &session.context())?;
     if session.is_sandbox() {
         // Whoever tries the sandbox wants to see what the gate saw.
-        ui.words(&verdict::text(task, &shown, &read.verdict, ui.width()));
+        ui.words(&verdict_screen::text(task, &shown, &read.verdict, ui.detail(), ui.width()));
+        ui.words("\n");
     } else {
         ui.words(&said::text(&shown.said, task, ui.width()));
+        say_allowed(&read, task, ui);
     }
-    say_allowed(&read, task, ui);
     if args.dry_run {
         dry_run(&record, clock, ui)?;
         return Ok(0);
@@ -202,7 +225,7 @@ async fn attempt(
     intent.deploy = Some(record.deploy);
     result.ran.deploy = Some(record.deploy);
     let is_open = shown.restricted == Some(false);
-    let mut screen = Screen { session: &session, ui };
+    let mut screen = Screen { session: &session, ui, next: None };
     let context = session.context();
     let progress = &mut screen;
     let mut deploy = RunDeploy { context, journal, owner, marks, question, intent, record, clock, is_open, progress };
@@ -212,6 +235,9 @@ async fn attempt(
         if let Err(failure) = show_comments(&deploy.journal, deploy.record.deploy, deploy.progress.ui) {
             deploy.progress.ui.failure(&failure);
         }
+    }
+    if let Some(next) = &screen.next {
+        screen.ui.words(&format!("\n{}", next.text()));
     }
     outcome.map_err(Stop::from)
 }
@@ -268,6 +294,8 @@ fn dry_run(record: &Record, clock: ServerClock, ui: &mut Ui) -> Result<(), Failu
 struct Screen<'a> {
     session: &'a Session,
     ui: &'a mut Ui,
+    /// The command that comes next: said last.
+    next: Option<Next>,
 }
 
 impl OnTerminal for Screen<'_> {
@@ -281,10 +309,20 @@ impl RunProgress for Screen<'_> {
         self.ui.failure(&refusal.clone().into());
     }
 
+    fn failed(&mut self, task: TaskId, how: &str) {
+        let line = format!("{} {}: {how}\n", styled(BAD, "FAILED"), styled(NAME, &task.to_string()));
+        self.ui.words(&line);
+    }
+
+    fn next(&mut self, when: &'static str, words: &str) {
+        self.next = Some(Next::new(when, words, self.ui.invocation()));
+    }
+
     fn stopped(&mut self, assessment: &Assessment) {
         let task = assessment.number;
         let shown = VerdictSubject::of(assessment, self.session);
-        self.ui.words(&verdict::text(task, &shown, &assessment.verdict, self.ui.width()));
+        let page = verdict_screen::text(task, &shown, &assessment.verdict, self.ui.detail(), self.ui.width());
+        self.ui.words(&page);
     }
 
     fn by_hand(&mut self, comment: &str) {

@@ -3,15 +3,19 @@
 //! Responsible for streams, colour and width, and for taking note of data that could not be written. Not responsible for what
 //! is said, nor for how a command ends whose data is missing ([`super::main`]).
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::time::Duration;
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::Style;
+use indicatif::ProgressBar;
 use serde::Serialize;
 
 use super::exit::Failure;
+use super::verdict_screen::Detail;
 use crate::gate::{Invocation, Progress, Refusal, RefusalKind};
 use crate::layout::{BAD, FAINT, HINT, MIND, hanging, styled};
+use crate::text::shorten;
 
 /// What `--format` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -36,6 +40,8 @@ pub(super) enum Color {
     Never,
 }
 
+/// How often the line that is drawn over moves, so that it is seen to wait.
+const TICK: Duration = Duration::from_millis(250);
 /// The narrowest that text is laid out for; in a narrower terminal the terminal wraps it.
 const NARROWEST: usize = 40;
 
@@ -47,6 +53,9 @@ pub(super) struct Ui {
     width: usize,
     format: Format,
     invocation: Invocation,
+    detail: Detail,
+    /// The line that is drawn over, while there is one.
+    status: Option<ProgressBar>,
     /// Why data could not be written, where that happened.
     unwritten: Option<String>,
 }
@@ -74,6 +83,10 @@ impl<T: OnTerminal> Progress for T {
     fn hint(&mut self, text: &str) {
         Ui::hint(self.ui(), text);
     }
+
+    fn status(&mut self, text: Option<&str>) {
+        Ui::status(self.ui(), text);
+    }
 }
 
 impl Ui {
@@ -89,12 +102,31 @@ impl Ui {
         let terminal = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
         // What is piped is not broken into lines, so that it can be searched.
         let width = columns.or(terminal).unwrap_or(usize::MAX).max(NARROWEST);
-        Self { out, err, width, format, invocation: Invocation::default(), unwritten: None }
+        Self {
+            out,
+            err,
+            width,
+            format,
+            invocation: Invocation::default(),
+            detail: Detail::default(),
+            status: None,
+            unwritten: None,
+        }
     }
 
     /// The same for a gate that was called so: commands that it names are as the caller has to type them.
     pub(super) fn called(self, invocation: Invocation) -> Self {
         Self { invocation, ..self }
+    }
+
+    /// The same where so much of a verdict is shown.
+    pub(super) fn detailed(self, detail: Detail) -> Self {
+        Self { detail, ..self }
+    }
+
+    /// How much of a verdict is shown.
+    pub(super) fn detail(&self) -> Detail {
+        self.detail
     }
 
     /// How the gate was called.
@@ -214,7 +246,33 @@ impl Ui {
 
     /// Prints words about trouble as they are.
     pub(super) fn words(&mut self, text: &str) {
-        let _ = write!(self.err, "{text}").and_then(|()| self.err.flush());
+        let err = &mut self.err;
+        let mut write = || _ = write!(err, "{text}").and_then(|()| err.flush());
+        match &self.status {
+            Some(line) => line.suspend(write),
+            None => write(),
+        }
+    }
+
+    /// Shows a line that is drawn over; takes it away again with `None`. Where standard error is no terminal nothing is shown.
+    pub(super) fn status(&mut self, text: Option<&str>) {
+        match text {
+            Some(text) if io::stderr().is_terminal() => {
+                let line = self.status.get_or_insert_with(|| {
+                    let line = ProgressBar::new_spinner();
+                    line.enable_steady_tick(TICK);
+                    line
+                });
+                // One line, with the sign that turns before it.
+                line.set_message(shorten(text, self.width.saturating_sub(3)));
+            }
+            Some(_) => {}
+            None => {
+                if let Some(line) = self.status.take() {
+                    line.finish_and_clear();
+                }
+            }
+        }
     }
 }
 

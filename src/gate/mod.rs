@@ -14,6 +14,7 @@ pub mod deliver;
 pub mod emergencies;
 pub mod heard;
 pub(crate) mod invocation;
+mod news;
 pub mod objections;
 pub mod outbox;
 pub mod ran;
@@ -39,6 +40,7 @@ use url::Url;
 
 use crate::conduit::Client;
 use crate::config::{Caller, RecordSettings};
+use crate::ids::TaskId;
 use crate::policy::Policy;
 use crate::rules::Texts;
 
@@ -95,12 +97,19 @@ pub trait Progress {
     fn warn(&mut self, text: &str);
     /// Says what to do next.
     fn hint(&mut self, text: &str);
+    /// Says what is waited for, in a line that takes the place of the one before and goes with `None`; nothing where nobody would
+    /// see that.
+    fn status(&mut self, _text: Option<&str>) {}
 }
 
 /// Where a deploy says what it does.
 pub trait RunProgress: Progress {
     /// Says why something went wrong.
     fn error(&mut self, refusal: &Refusal);
+    /// Says that the command failed, and how.
+    fn failed(&mut self, task: TaskId, how: &str);
+    /// Says which command comes next, without the name of the gate, and when.
+    fn next(&mut self, when: &'static str, words: &str);
     /// Shows the reading on which the command was not started.
     fn stopped(&mut self, assessment: &Assessment);
     /// Shows what to write on the task by hand.

@@ -9,7 +9,7 @@ use crate::evidence::records::is_believable;
 use crate::evidence::{Evidence, Question, Statement, TaskState};
 use crate::ids::DeployId;
 use crate::journal;
-use crate::policy::{BelievedRecords, Role};
+use crate::policy::BelievedRecords;
 use crate::record::comment::{Rendered, render};
 use crate::record::{self, Deployer, Event, Record, RecordedApproval, RecordedReason};
 use crate::rules::{Intent, Texts};
@@ -38,7 +38,7 @@ pub fn template(read: &Assessment, question: &Question, intent: &Intent, context
             time: approval.time,
             evidence: approval.evidence.clone(),
         });
-    let informed = policy.teams.iter().filter(|team| team.role == Role::Inform).map(|team| team.title.clone());
+    let informed = policy.informed().map(|team| team.title.clone());
     let action = intent.action.map(|action| action.word().to_owned());
     Record {
         schema: record::SCHEMA.to_owned(),

@@ -122,7 +122,12 @@ impl<P: RunProgress, L: DeployLog> RunDeploy<'_, P, L> {
             result.error.get_or_insert(failure.message);
         }
         self.say_kept(result);
+        let is_quiet = matches!(&objections, Some(Ok(objections)) if objections.is_empty());
         self.say_afterwards(objections, ran && code != 0);
+        let is_recorded = [Event::Started, Event::Finished].into_iter().all(|event| result.is_delivered(event));
+        if ran && code == 0 && is_recorded && is_quiet {
+            self.progress.note(&format!("{}: deployed and recorded; nothing is left to do", self.record.task));
+        }
         Ok(code)
     }
 
@@ -139,12 +144,13 @@ impl<P: RunProgress, L: DeployLog> RunDeploy<'_, P, L> {
     /// Says what came while the command ran, and what to do where it failed.
     fn say_afterwards(&mut self, objections: Option<Result<Vec<String>, String>>, failed: bool) {
         let task = self.record.task;
+        let is_objected = matches!(&objections, Some(Ok(objections)) if !objections.is_empty());
         match objections {
             Some(Ok(objections)) => {
                 for objection in &objections {
                     self.progress.warn(&format!("{task}: while the command ran: {objection}"));
                 }
-                if !objections.is_empty() {
+                if is_objected {
                     self.progress.hint(&format!(
                         "the command has run all the same; talk to them, and see `phabgate history {task}`"
                     ));
@@ -159,8 +165,9 @@ impl<P: RunProgress, L: DeployLog> RunDeploy<'_, P, L> {
             self.progress
                 .hint(&format!("the rollback failed: tell those who approved it, and see `phabgate history {task}`"));
         } else if failed {
-            self.progress
-                .hint(&format!("the command failed; to roll back: `phabgate run {task} --action rollback -- COMMAND`"));
+            // A no stops a rollback as it stops everything else.
+            let when = if is_objected { "To roll back, once nobody says no any more" } else { "To roll back" };
+            self.progress.next(when, &format!("run {task} --action rollback -- COMMAND"));
         }
     }
 
@@ -266,7 +273,11 @@ impl<P: RunProgress, L: DeployLog> RunDeploy<'_, P, L> {
                     ExitStatus::Code(code) => format!("ended with status {code}"),
                     ExitStatus::Signal(signal) => format!("was killed by signal {signal}"),
                 };
-                self.progress.note(&format!("{}: the command {how} after {}", self.record.task, time::rough(took)));
+                let (task, how) = (self.record.task, format!("the command {how} after {}", time::rough(took)));
+                match status {
+                    ExitStatus::Code(0) => self.progress.note(&format!("{task}: {how}")),
+                    _ => self.progress.failed(task, &how),
+                }
                 result.child = Child::Ended(status);
                 result.outcome.get_or_insert(outcome_of(status));
                 Ok(exit_code(status))

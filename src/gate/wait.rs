@@ -1,6 +1,7 @@
 //! Waiting until a task is decided.
 //!
-//! Responsible for how often a task is read, for how long, and for what is said meanwhile. Not responsible for the reading.
+//! Responsible for how often a task is read, for how long, and for what is said meanwhile. Not responsible for the reading, nor for what
+//! changed between two of them ([`super::news`]).
 
 use std::time::Duration;
 
@@ -8,15 +9,21 @@ use jiff::SignedDuration;
 use tokio::time::Instant;
 
 use super::assess::is_final;
+use super::news::news;
 use super::{Assessment, Assessor, Progress};
 use crate::evidence::Question;
 use crate::rules::{Decision, Intent, Outcome, Verdict};
+use crate::text::inert;
 use crate::time::{brief, rough};
 
 /// When a read is said to take long.
 const SLOW: Duration = Duration::from_secs(3);
 /// How often the task is read while waiting.
 const POLL: Duration = Duration::from_secs(5);
+/// The same, once that was done for so long that nobody is about to answer.
+const SLOW_POLL: Duration = Duration::from_secs(15);
+/// When that is.
+const PATIENT: Duration = Duration::from_secs(10 * 60);
 /// The longest wait; beyond it lie instants that no clock has.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -45,26 +52,45 @@ impl Assessor<'_> {
     ) -> Assessment {
         let mut assessment = self.assess_watched(question, intent, progress).await;
         let Some(limit) = limit else { return assessment };
-        let limit = limit.min(LONGEST_WAIT);
-        let deadline = Instant::now() + limit;
+        let begun = Instant::now();
+        let deadline = begun + limit.min(LONGEST_WAIT);
+        let left = || rough(SignedDuration::try_from(deadline.duration_since(Instant::now())).unwrap_or_default());
         let mut said = String::new();
         while can_still_come(&assessment.verdict) && Instant::now() < deadline {
-            let missing = waited_for(&assessment.verdict);
-            if said != missing {
-                let left = SignedDuration::try_from(limit).unwrap_or_default();
-                progress.note(&format!("waiting up to {} for {missing}", rough(left)));
-                said = missing;
+            let wanted = waited_for(&assessment);
+            if said != wanted {
+                progress.note(&format!("waiting up to {} for {wanted}", left()));
+                said = wanted;
             }
-            tokio::time::sleep_until((Instant::now() + POLL).min(deadline)).await;
+            progress.status(Some(&format!("waiting for {}, {} left", briefly(&assessment.verdict), left())));
+            let pause = if begun.elapsed() < PATIENT { POLL } else { SLOW_POLL };
+            tokio::time::sleep_until((Instant::now() + pause).min(deadline)).await;
             let next = self.assess(question, intent).await;
             match next.verdict.decision {
                 Decision::Undecided if next.error().is_some_and(|error| !is_final(error)) => {
                     progress.note("the server did not answer; asking again");
                 }
-                _ => assessment = next,
+                _ => {
+                    say_news(&assessment.verdict, &next.verdict, progress);
+                    assessment = next;
+                }
             }
         }
+        progress.status(None);
         assessment
+    }
+}
+
+fn say_news(before: &Verdict, after: &Verdict, progress: &mut impl Progress) {
+    for news in news(before, after) {
+        match news.warns {
+            true => progress.warn(&news.line),
+            false => progress.note(&news.line),
+        }
+        // What ends the wait is shown whole, with what to do.
+        if let Some(hint) = news.hint.filter(|_| can_still_come(after)) {
+            progress.hint(&hint);
+        }
     }
 }
 
@@ -79,7 +105,22 @@ fn can_still_come(verdict: &Verdict) -> bool {
     }
 }
 
-fn waited_for(verdict: &Verdict) -> String {
-    let pending = verdict.rules.iter().filter(|rule| matches!(rule.outcome, Outcome::Pending | Outcome::Fail));
-    pending.map(|rule| rule.message.as_str()).collect::<Vec<_>>().join("; ")
+/// What is waited for, with what to write where that is known.
+fn waited_for(assessment: &Assessment) -> String {
+    let verdict = &assessment.verdict;
+    let Some(needed) = verdict.needed() else { return open_rules(verdict) };
+    let lines: Vec<String> =
+        verdict.missing_teams().map(|team| format!("\"Emergency-Approve: {}\"", inert(&team.team))).collect();
+    let (task, lines) = (assessment.number, lines.join(" or "));
+    format!("{needed}: they write on {task}, alone on a line, {lines} (as a comment)")
+}
+
+/// The same in a few words.
+fn briefly(verdict: &Verdict) -> String {
+    verdict.needed().unwrap_or_else(|| open_rules(verdict))
+}
+
+fn open_rules(verdict: &Verdict) -> String {
+    let open = verdict.rules.iter().filter(|rule| matches!(rule.outcome, Outcome::Pending | Outcome::Fail));
+    open.map(|rule| rule.message.as_str()).collect::<Vec<_>>().join("; ")
 }

@@ -61,6 +61,11 @@ impl Policy {
         let quoted: Vec<String> = spaces.map(|space| format!("\"{}\"", crate::text::inert(space))).collect();
         format!("open_spaces = [{}]", quoted.join(", "))
     }
+
+    /// The teams that are informed and asked nothing.
+    pub fn informed(&self) -> impl Iterator<Item = &Team> {
+        self.teams.iter().filter(|team| team.role == Role::Inform)
+    }
 }
 
 /// Whose comments are believed to be records.

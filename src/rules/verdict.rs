@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::near::JudgedNearMiss;
 use crate::attribution::ApprovalKind;
 use crate::ids::{Phid, TransactionId, User};
+use crate::text::inert;
+
+/// How many people of a team are named as those who could approve.
+const NAMED: usize = 4;
 
 /// What a rule found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -255,6 +259,28 @@ impl Verdict {
     pub fn failed(&self) -> Vec<String> {
         let kept = |rule: &&RuleOutcome| !matches!(rule.outcome, Outcome::Pass | Outcome::Warn);
         self.rules.iter().filter(kept).map(|rule| rule.name.clone()).collect()
+    }
+
+    /// The teams of which approvals are missing.
+    pub fn missing_teams(&self) -> impl Iterator<Item = &TeamCount> {
+        self.teams.iter().filter(|team| team.by.len() < team.need as usize)
+    }
+
+    /// The teams of which approvals are missing and who could give them, in a few words: `sre (sre1, sre2)`; `None` where
+    /// none is missing.
+    pub fn needed(&self) -> Option<String> {
+        let team = |team: &TeamCount| {
+            let more = (team.need as usize).saturating_sub(team.by.len());
+            let many = if more > 1 { format!("{more} of ") } else { String::new() };
+            let who = match team.could.as_slice() {
+                [] => "nobody is left who could".to_owned(),
+                could if could.len() <= NAMED => could.join(", "),
+                could => format!("any of {}", could.len()),
+            };
+            format!("{many}{} ({who})", inert(&team.team))
+        };
+        let teams: Vec<String> = self.missing_teams().map(team).collect();
+        (!teams.is_empty()).then(|| teams.join(" and "))
     }
 
     /// The rule of this name.

@@ -1,0 +1,105 @@
+//! The command that comes next, as the last line of a screen.
+//!
+//! Responsible for which one it is after a verdict, with the options that were given, as the caller has to type it. Not responsible for
+//! how the gate was called ([`Invocation`]), nor for the hints of rules.
+
+use super::TaskSubject;
+use crate::gate::Invocation;
+use crate::ids::TaskId;
+use crate::layout::{HINT, styled};
+use crate::record::mask::quote;
+use crate::rules::{Decision, Outcome, Verdict};
+
+/// The command that comes next, and when it does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Next {
+    when: &'static str,
+    command: String,
+}
+
+/// Nothing has to happen before.
+pub(super) const NOW: &str = "Next";
+/// Something has to happen before, which the rules say.
+pub(super) const MENDED: &str = "Once that is mended";
+
+impl Next {
+    /// A command without `phabgate`, as it is typed here.
+    pub(super) fn new(when: &'static str, words: &str, invocation: Invocation) -> Self {
+        Self { when, command: invocation.command(words) }
+    }
+
+    /// The line; it is not wrapped, so that it can be copied.
+    pub(super) fn text(&self) -> String {
+        format!("{}: {}\n", self.when, styled(HINT, &self.command))
+    }
+
+    /// What comes after `check`.
+    pub(super) fn after_check(task: TaskId, verdict: &Verdict, subject: &TaskSubject, invocation: Invocation) -> Self {
+        let options = subject.typed();
+        let check = || format!("check {task}{options}");
+        let (when, words) = match &verdict.decision {
+            Decision::Allowed(_) => (NOW, format!("run {task}{options} -- COMMAND")),
+            Decision::Pending => (NOW, format!("{} --wait", check())),
+            Decision::Denied => denied(task, verdict).unwrap_or_else(|| (MENDED, check())),
+            Decision::Undecided => (MENDED, check()),
+        };
+        Self::new(when, &words, invocation)
+    }
+
+    /// What comes after a `run` that was refused: `typed` is its command line from the task on, without `--wait`.
+    pub(super) fn after_run(
+        task: TaskId,
+        verdict: &Verdict,
+        subject: &TaskSubject,
+        command: &str,
+        invocation: Invocation,
+    ) -> Self {
+        let options = subject.typed();
+        let (when, words) = match &verdict.decision {
+            Decision::Pending => (NOW, format!("run {task}{options} --wait {command}")),
+            Decision::Denied => {
+                denied(task, verdict).unwrap_or_else(|| (MENDED, format!("run {task}{options} {command}")))
+            }
+            Decision::Allowed(_) | Decision::Undecided => (MENDED, format!("run {task}{options} {command}")),
+        };
+        Self::new(when, &words, invocation)
+    }
+}
+
+/// What mends a denied verdict by a command of the gate, where one rule alone denies it and one does.
+fn denied(task: TaskId, verdict: &Verdict) -> Option<(&'static str, String)> {
+    let mut failed = verdict.rules.iter().filter(|rule| rule.outcome == Outcome::Fail).map(|rule| rule.name.as_str());
+    let opens = |name: &str| matches!(name, "tag" | "reason");
+    let only = |of: &dyn Fn(&str) -> bool| failed.clone().all(of);
+    if only(&opens) {
+        return Some((NOW, format!("request {task} --reason CATEGORY what is broken")));
+    }
+    if only(&|name| name == "possible-no") {
+        return Some((NOW, format!("check {task} --wait")));
+    }
+    (failed.next() == Some("task-visible")).then(|| (NOW, format!("doctor --task {task}")))
+}
+
+impl TaskSubject {
+    /// The options as they are typed, each behind a blank.
+    pub(super) fn typed(&self) -> String {
+        let mut words = String::new();
+        let mut option = |flag: &str, value: Option<&str>| {
+            if let Some(value) = value {
+                words.push_str(&format!(" --{flag} {}", quote(value)));
+            }
+        };
+        option("deployer", self.deployer.as_deref());
+        for approved in &self.approved_by {
+            option("approved-by", Some(approved));
+        }
+        option("evidence", self.evidence.as_deref());
+        option("action", self.action.map(crate::policy::Action::word));
+        option("change", self.change.as_deref());
+        option("why-not-rollback", self.why_not_rollback.as_deref());
+        if self.show_restricted {
+            words.push_str(" --show-restricted");
+        }
+        words
+    }
+}

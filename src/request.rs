@@ -3,20 +3,19 @@
 //! Responsible for what is asked for, and the plan of the one edit that brings it about, as pure functions of the
 //! evidence. Not responsible for making the edit, and asking whether it may be made.
 
-use crate::evidence::restate::restate;
+use crate::evidence::restate::{INSTRUCTIONS, noted, restate};
 use crate::evidence::trailers::{self, Key};
 use crate::evidence::{Evidence, Source, Statement, Tagged, TaskState};
 use crate::ids::TransactionId;
-use crate::policy::{Action, Policy, WrittenReason};
+use crate::policy::{Action, Policy, Role, WrittenReason};
 use crate::rules::Verdict;
+use crate::text::inert;
 
 /// What a task shall state. Every text is one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
-    /// The key of the category of the reason.
-    pub category: String,
-    /// The explanation; `None` leaves the one that there is, where the category is the same.
-    pub explanation: Option<String>,
+    /// The reason; `None` leaves the one that there is.
+    pub reason: Option<WantedReason>,
     /// Who deploys.
     pub deployer: Option<String>,
     /// What will be done.
@@ -25,6 +24,15 @@ pub struct Wanted {
     pub change: Option<String>,
     /// It is a drill.
     pub drill: bool,
+}
+
+/// A reason that a task shall state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedReason {
+    /// The key of its category.
+    pub category: String,
+    /// The explanation; `None` leaves the one that there is, where the category is the same.
+    pub explanation: Option<String>,
 }
 
 /// A statement that changes.
@@ -49,6 +57,8 @@ pub struct RequestPlan {
     pub changes: Vec<Stated>,
     /// The new description, where it changes.
     pub description: Option<String>,
+    /// What approvers have to write is added to it.
+    pub instructs: bool,
     /// Approvals that count now and will not: the team's key and the username.
     pub voids: Vec<(String, String)>,
 }
@@ -86,12 +96,26 @@ pub enum RequestPlanError {
     /// The description cannot take it.
     #[error("the statements cannot be written into the description so that they are read: a block in it is in the way")]
     NoRoom,
+    /// No reason is given, and the task states none that counts.
+    #[error("the task states no reason that counts, and none is given")]
+    NoReason,
     /// The explanation cannot be distinguished from the category.
     #[error("the reason `{0}` would be read as another one")]
     Misread(String),
 }
 
-/// Plans the edit.
+/// What approvers have to write, as a line of a description. What is quoted in it is no line of its own: whoever answers by
+/// mail with the description below their words approves nothing by that.
+pub(crate) fn instructions(policy: &Policy) -> String {
+    let teams = policy.teams.iter().filter(|team| team.role == Role::Approve).map(|team| inert(&team.key));
+    let teams = teams.collect::<Vec<_>>().join(", ");
+    let key = Key::Approve.name();
+    format!(
+        "{INSTRUCTIONS}comment \"{key}: TEAM\", alone on a line and without the quotation marks. TEAM is yours of {teams}."
+    )
+}
+
+/// Plans the edit. `instructs` says whether what approvers have to write is put into the description, once.
 ///
 /// # Errors
 /// Where no edit of the description brings it about.
@@ -101,7 +125,12 @@ pub fn plan(
     task_state: &TaskState,
     verdict: &Verdict,
     wanted: &Wanted,
+    instructs: bool,
 ) -> Result<RequestPlan, RequestPlanError> {
+    let states_category = task_state.written.as_ref().is_some_and(|written| written.category.is_some());
+    if wanted.reason.is_none() && !states_category {
+        return Err(RequestPlanError::NoReason);
+    }
     let description = &evidence.task.description;
     let mut changes = Vec::new();
     for key in unmet(task_state, wanted) {
@@ -117,19 +146,24 @@ pub fn plan(
             key,
             from: in_force.map(|stated| stated.value.clone()),
             to,
-            settles: key != Key::Reason || same_category != Some(&wanted.category),
+            settles: key != Key::Reason || same_category != wanted.reason.as_ref().map(|reason| &reason.category),
         });
     }
     let written: Vec<(Key, String)> = changes.iter().map(|change| (change.key, change.to.clone())).collect();
-    let description = match written.is_empty() {
+    let tag = !matches!(task_state.tagged, Tagged::Since(_));
+    let restated = match written.is_empty() {
         true => None,
         false => Some(restate(description, &written).ok_or(RequestPlanError::NoRoom)?),
     };
-    let tag = !matches!(task_state.tagged, Tagged::Since(_));
+    // It comes with something else alone, so that the same request made twice changes nothing.
+    let with_note = (instructs && (tag || restated.is_some()))
+        .then(|| noted(restated.as_deref().unwrap_or(description), INSTRUCTIONS, &instructions(policy)))
+        .flatten();
+    let (instructs, description) = (with_note.is_some(), with_note.or(restated));
     let settles = tag || changes.iter().any(|change| change.settles);
     let counting = verdict.approvals.iter().filter(|approval| settles && approval.counts());
     let voids = counting.map(|approval| (approval.team.clone(), approval.user.clone())).collect();
-    Ok(RequestPlan { tag, changes, description, voids })
+    Ok(RequestPlan { tag, changes, description, instructs, voids })
 }
 
 /// What is asked for and is not in force.
@@ -137,7 +171,9 @@ pub fn unmet(task_state: &TaskState, wanted: &Wanted) -> Vec<Key> {
     let holds = |key: Key| {
         let value = statement(task_state, key).map(|stated| stated.value.as_str());
         match key {
-            Key::Reason => task_state.written.as_ref().is_some_and(|written| wanted.is_reason(written)),
+            Key::Reason => {
+                wanted.reason.is_none() || task_state.written.as_ref().is_some_and(|written| wanted.is_reason(written))
+            }
             Key::Deployer => wanted
                 .deployer
                 .as_ref()
@@ -173,15 +209,14 @@ fn overruled(key: Key, in_force: Option<&Statement>) -> RequestPlanError {
 
 impl Wanted {
     fn is_reason(&self, written: &WrittenReason) -> bool {
-        written.category.as_ref() == Some(&self.category)
-            && self.explanation.as_ref().is_none_or(|explanation| *explanation == written.explanation)
+        self.reason.as_ref().is_none_or(|reason| reason.is(written))
     }
 
     /// Texts that state it, the best first; they differ so that one of them can replace the other.
     fn spellings(&self, key: Key, policy: &Policy) -> Result<Vec<String>, RequestPlanError> {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         Ok(match key {
-            Key::Reason => self.reasons(policy)?,
+            Key::Reason => self.reason.as_ref().map_or(Ok(Vec::new()), |reason| reason.spellings(policy))?,
             Key::Deployer => {
                 let name = text(&self.deployer);
                 vec![name.clone(), name.to_lowercase(), name.to_uppercase()]
@@ -195,15 +230,21 @@ impl Wanted {
             _ => Vec::new(),
         })
     }
+}
 
-    fn reasons(&self, policy: &Policy) -> Result<Vec<String>, RequestPlanError> {
+impl WantedReason {
+    fn is(&self, written: &WrittenReason) -> bool {
+        written.category.as_ref() == Some(&self.category)
+            && self.explanation.as_ref().is_none_or(|explanation| *explanation == written.explanation)
+    }
+
+    fn spellings(&self, policy: &Policy) -> Result<Vec<String>, RequestPlanError> {
         let key = &self.category;
         let spellings = match self.explanation.as_deref().unwrap_or_default() {
             "" => [key.clone(), format!("{key}:")],
             words => [format!("{key} - {words}"), format!("{key}: {words}")],
         };
-        let reads: Vec<String> =
-            spellings.iter().filter(|text| self.is_reason(&policy.read_reason(text))).cloned().collect();
+        let reads: Vec<String> = spellings.iter().filter(|text| self.is(&policy.read_reason(text))).cloned().collect();
         let [first, _] = spellings;
         if reads.is_empty() { Err(RequestPlanError::Misread(first)) } else { Ok(reads) }
     }
@@ -218,8 +259,7 @@ mod tests {
 
     fn wanted(category: &str, explanation: Option<&str>) -> Wanted {
         Wanted {
-            category: category.into(),
-            explanation: explanation.map(str::to_owned),
+            reason: Some(WantedReason { category: category.into(), explanation: explanation.map(str::to_owned) }),
             deployer: None,
             action: None,
             change: None,
@@ -231,7 +271,7 @@ mod tests {
         let evidence = history.evidence();
         let task_state = TaskState::derive(&evidence, &history.policy, None);
         let verdict = rules::evaluate(&evidence, &history.policy, &Intent::default(), None);
-        plan(&evidence, &history.policy, &task_state, &verdict, wanted)
+        plan(&evidence, &history.policy, &task_state, &verdict, wanted, false)
     }
 
     #[test]
@@ -276,6 +316,38 @@ mod tests {
         overruled.comment("deployer1", 10, "Emergency-Change: I2");
         let error = planned(&overruled, &Wanted { change: Some("I1".into()), ..wanted("abuse", None) }).unwrap_err();
         assert!(matches!(error, RequestPlanError::Overruled { key: Key::Change, transaction: Some(_), .. }), "{error}");
+    }
+
+    #[test]
+    fn what_approvers_have_to_write_is_put_there_once_and_is_no_answer() {
+        for author in ["deployer1", "sre1"] {
+            let mut history = History::new(author);
+            let instructed = |history: &History, wanted: &Wanted| {
+                let evidence = history.evidence();
+                let state = TaskState::derive(&evidence, &history.policy, None);
+                let verdict = rules::evaluate(&evidence, &history.policy, &Intent::default(), None);
+                plan(&evidence, &history.policy, &state, &verdict, wanted, true).unwrap()
+            };
+            let first = instructed(&history, &wanted("abuse", Some("a scraper")));
+            let description = first.description.unwrap();
+            assert!(first.instructs && description.starts_with("Emergency-Reason: abuse - a scraper\n\nTo approve"));
+            history.describe(author, 5, &description);
+            history.tag(author, 6, "emergency");
+            assert!(instructed(&history, &wanted("abuse", Some("a scraper"))).is_empty());
+            let second = instructed(&history, &wanted("abuse", Some("two scrapers")));
+            let changed = second.description.unwrap();
+            assert_eq!((second.instructs, changed.matches(INSTRUCTIONS).count()), (false, 1), "{changed}");
+            let verdict = rules::evaluate(&history.evidence(), &history.policy, &Intent::default(), None);
+            assert!(verdict.near_misses.is_empty() && verdict.approvals.is_empty(), "{author}: {verdict:#?}");
+        }
+    }
+
+    #[test]
+    fn a_reason_that_is_stated_has_not_to_be_given_again() {
+        let new = Wanted { reason: None, deployer: Some("deployer2".into()), ..wanted("abuse", None) };
+        let taken_over = planned(&History::emergency(), &new).unwrap();
+        assert_eq!(taken_over.changes.iter().map(|change| change.key).collect::<Vec<_>>(), [Key::Deployer]);
+        assert_eq!(planned(&History::new("deployer1"), &new).unwrap_err(), RequestPlanError::NoReason);
     }
 
     #[test]

@@ -8,14 +8,16 @@ use serde::Serialize;
 
 use super::task_header::TaskHeader;
 use crate::answer::missing;
-use crate::evidence::{AnswerKind, Statement};
+use crate::evidence::{AnswerKind, Evidence, Statement, Tagged, TaskState};
 use crate::gate::Invocation;
 use crate::gate::answer::{AnswerEnd, Answered};
+use crate::history::{self, EntryKind};
 use crate::ids::{TaskId, TransactionId};
 use crate::layout::{BAD, FAINT, GOOD, HINT, MIND, NAME, hanging, styled};
 use crate::policy::{Action, Policy};
 use crate::rules::{JudgedTask, Outcome, RuleOutcome, TeamCount, Texts, Verdict};
 use crate::text::{columns, inert, shorten};
+use crate::time::utc_minute;
 
 /// The schema of `approve --format json` and its kin.
 const SCHEMA: &str = "phabgate/answer/1";
@@ -40,10 +42,68 @@ pub(super) struct Shown {
     deployer: Option<String>,
     action: Option<String>,
     change: Option<String>,
+    /// Who made it an emergency, and when.
+    asked: Option<String>,
+    /// What changed since the last answer of who is shown it; `None` where they gave none.
+    since: Option<Since>,
     titles: Vec<(String, String)>,
     now: Timestamp,
     /// How it stands.
     pub(super) verdict: Verdict,
+}
+
+/// What changed since somebody's last answer.
+struct Since {
+    /// When they gave it.
+    answered: Timestamp,
+    /// What came since, oldest first, each in a line.
+    changes: Vec<String>,
+}
+
+impl Since {
+    fn of(evidence: &Evidence, policy: &Policy, texts: Texts) -> Option<Self> {
+        let me = evidence.owner.phid.as_str();
+        let entries = history::build(evidence, policy, texts).entries;
+        let is_answer = |kind| matches!(kind, EntryKind::Approve | EntryKind::Withdraw | EntryKind::Reject);
+        let last = entries.iter().rposition(|entry| entry.author == me && is_answer(entry.kind))?;
+        // What others approved is listed with the approvals.
+        let tells = |entry: &&history::Entry| {
+            let passed_over = [EntryKind::Approve, EntryKind::Said, EntryKind::Created, EntryKind::NearMiss];
+            entry.author != me && !passed_over.contains(&entry.kind)
+        };
+        let line = |entry: &history::Entry| {
+            format!("{} {}", inert(&history::name(evidence, &entry.author)), inert(&entry.words))
+        };
+        let (answered, later) = (entries[last].moment.time, &entries[last + 1..]);
+        Some(Self { answered, changes: later.iter().filter(tells).map(line).collect() })
+    }
+
+    fn text(&self, width: usize) -> String {
+        let head = format!("Since your answer at {}", utc_minute(self.answered));
+        if self.changes.is_empty() {
+            return hanging("", 0, &format!("{head} nothing was changed."), width);
+        }
+        let mut lines = format!("{}\n", styled(MIND, &head));
+        let left_out = self.changes.len().saturating_sub(CHANGES);
+        if left_out > 0 {
+            lines.push_str(&format!("  {left_out} earlier ones: `phabgate history`\n"));
+        }
+        for change in &self.changes[left_out..] {
+            lines.push_str(&hanging("  - ", 4, change, width));
+        }
+        lines
+    }
+}
+
+/// How many changes since an answer are shown.
+const CHANGES: usize = 5;
+
+/// Who made the task an emergency, and when.
+fn asked(evidence: &Evidence, state: &TaskState) -> Option<String> {
+    let Tagged::Since(since) = &state.tagged else { return None };
+    let mut transactions = evidence.timeline.transactions().iter();
+    let by = transactions.find(|transaction| transaction.id == since.transaction)?.author.clone();
+    Some(format!("{}, {}", inert(&history::name(evidence, by.as_str())), utc_minute(since.time)))
 }
 
 impl Shown {
@@ -71,6 +131,8 @@ impl Shown {
             deployer: stated(&task_state.deployer),
             action: known_action.map(|action| action.word().to_owned()).or_else(|| stated(&task_state.action)),
             change: stated(&task_state.change),
+            asked: asked(evidence, task_state),
+            since: Since::of(evidence, policy, texts),
             titles: policy.teams.iter().map(|team| (team.key.clone(), team.title.clone())).collect(),
             now: evidence.now,
             verdict: verdict.clone(),
@@ -107,12 +169,16 @@ impl Shown {
             (None, false) => HIDDEN.to_owned(),
         };
         rows.push((String::new(), explained));
+        rows.extend(self.asked.as_ref().map(|asked| ("asked by".to_owned(), asked.clone())));
         rows.push(("deployer".to_owned(), self.deployer.clone().unwrap_or_else(unknown)));
         rows.push(("action".to_owned(), self.action.clone().unwrap_or_else(unknown)));
         rows.push(("change".to_owned(), self.change.clone().unwrap_or_else(unknown)));
         page.push_str(&table(&rows, width));
         page.push('\n');
         page.push_str(&self.answers(width));
+        if let Some(since) = &self.since {
+            page.push_str(&format!("\n{}", since.text(width)));
+        }
         // Quoted, so that nobody who pastes the page answers with it.
         let lines: Vec<String> =
             comment.lines().filter(|line| !line.is_empty()).map(|line| format!("\"{line}\"")).collect();

@@ -38,6 +38,7 @@ fn messages() -> Vec<String> {
             all.push(shown.before(comment, 40));
         }
     }
+    all.push(crate::request::instructions(&History::ready().policy));
     all.extend(rules::ALL.iter().map(|rule| rule.page.to_owned()));
     all.extend(findings::ALL.iter().map(|rule| rule.page.to_owned()));
     let command = super::Cli::command();

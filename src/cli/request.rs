@@ -18,7 +18,7 @@ use crate::gate::conductor::NamedConductor;
 use crate::gate::request::{RequestEnd, RequestFlow, Requester};
 use crate::ids::TaskId;
 use crate::policy::{Action, Policy};
-use crate::request::{RequestPlan, Wanted};
+use crate::request::{RequestPlan, Wanted, WantedReason};
 
 /// Arguments of `request`.
 #[derive(Debug, clap::Args)]
@@ -29,10 +29,10 @@ pub(super) struct Args {
     /// What is broken, in a few words
     #[arg(value_name = "TEXT")]
     text: Vec<String>,
-    /// Why it cannot wait: a category of the policy
+    /// Why it cannot wait: a category of the policy; what the task states already may be left out
     #[arg(long, value_name = "CATEGORY")]
-    reason: String,
-    /// Who deploys: their username on the server
+    reason: Option<String>,
+    /// Who deploys, where it is not you: their username on the server
     #[arg(long, value_name = "USER")]
     deployer: Option<String>,
     /// What will be done
@@ -69,7 +69,8 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let question = question(task, args, &session)?;
     session.warn_of_undelivered(ui);
     let conductor = NamedConductor { given, configured: session.settings.contact.conductor.as_deref() };
-    let flow = RequestFlow { context: session.context(), question, asks: !args.yes, conductor };
+    let instructs = session.settings.contact.instructions;
+    let flow = RequestFlow { context: session.context(), question, asks: !args.yes, conductor, instructs };
     let RequestEnd { task: after, plan, contact, refusal } = flow.run(&mut wanted, ui).await?;
     let subject = VerdictSubject::of(&after, &session);
     let call =
@@ -101,29 +102,39 @@ impl Requester for Ui {
 
 /// What the command line asks for.
 fn wanted(args: &Args, policy: &Policy) -> Result<Wanted, Failure> {
-    let written = policy.read_reason(&one_line(&args.reason));
-    let category = written.category.ok_or_else(|| {
-        let known: Vec<String> =
-            policy.reasons.iter().map(|reason| format!("{} ({})", reason.key, reason.title)).collect();
-        Failure::usage(
-            format!("{:?} is no reason that counts", crate::text::inert(&args.reason)),
-            format!("give one of {}; what is none of these waits for the next window", known.join(", ")),
-        )
-    })?;
-    let text = one_line(&format!("{} {}", written.explanation, args.text.join(" ")));
-    let text = text.trim_start_matches(['-', '–', '—', ':', ' ']).to_owned();
+    let reason = match &args.reason {
+        Some(given) => Some(reason(given, args, policy)?),
+        None if args.text.is_empty() => None,
+        None => {
+            let hint = format!("add --reason CATEGORY; {}", policy.categories());
+            return Err(Failure::usage("a text says what is broken, and no reason is given", hint));
+        }
+    };
+    if reason.is_none() && args.deployer.is_none() && args.action.is_none() && args.change.is_none() && !args.drill {
+        let hint = format!("give --reason CATEGORY and what is broken; {}", policy.categories());
+        return Err(Failure::usage("nothing is given that the task should state", hint));
+    }
     let line = |flag: &str, value: &Option<String>, hint: &str| match value.as_deref().map(one_line) {
         Some(line) if line.is_empty() => Err(Failure::usage(format!("{flag} is empty"), hint.to_owned())),
         line => Ok(line),
     };
     Ok(Wanted {
-        category,
-        explanation: Some(text).filter(|text| !text.is_empty()),
+        reason,
         deployer: line("--deployer", &args.deployer, "give the deployer's username on the server")?,
         action: args.action,
         change: line("--change", &args.change, "give a Gerrit change or a commit")?,
         drill: args.drill,
     })
+}
+
+fn reason(given: &str, args: &Args, policy: &Policy) -> Result<WantedReason, Failure> {
+    let written = policy.read_reason(&one_line(given));
+    let category = written.category.ok_or_else(|| {
+        Failure::usage(format!("{:?} is no reason that counts", crate::text::inert(given)), policy.categories())
+    })?;
+    let text = one_line(&format!("{} {}", written.explanation, args.text.join(" ")));
+    let text = text.trim_start_matches(['-', '–', '—', ':', ' ']).to_owned();
+    Ok(WantedReason { category, explanation: Some(text).filter(|text| !text.is_empty()) })
 }
 
 /// What is asked of the server. Where a deployer is named, who asks on their behalf is not behind the deploy.

@@ -136,6 +136,14 @@ impl Requested<'_> {
         } else {
             page.push_str(&format!("{}\n", styled(NAME, "Changed")));
             page.push_str(&changes(self.plan, Some(&self.policy.tag), hidden, width));
+            if self.plan.instructs {
+                page.push_str(&hanging(
+                    &line("approvers"),
+                    COLUMNS,
+                    "what they have to write stands in the description",
+                    width,
+                ));
+            }
             page.push_str(&voids(self.plan, "have to be given again", width));
         }
         page.push_str(&format!("\n{}", self.call.text(width)));
@@ -180,7 +188,7 @@ fn changes(plan: &RequestPlan, tag: Option<&str>, hidden: bool, width: usize) ->
 }
 
 /// The width of the column of what is changed.
-const COLUMNS: usize = 12;
+const COLUMNS: usize = 13;
 
 fn line(word: &str) -> String {
     format!("  {}{}", styled(GOOD, word), " ".repeat(COLUMNS.saturating_sub(2 + word.len())))

@@ -75,6 +75,8 @@ pub struct Contact {
     pub escalation: String,
     /// The nick of the train conductor, where it is set by hand.
     pub conductor: Option<String>,
+    /// Whether `request` puts on the task what approvers have to write.
+    pub instructions: bool,
 }
 
 /// How the server is talked to.
@@ -140,6 +142,7 @@ impl Settings {
         list.add("contact.channel", json!(self.contact.channel));
         list.add("contact.escalation", json!(self.contact.escalation));
         list.add("contact.conductor", json!(self.contact.conductor));
+        list.add("contact.instructions", json!(self.contact.instructions));
         list.add("http.connect", span(self.http.connect));
         list.add("http.call", span(self.http.call));
         list.add("http.total", span(self.http.total));

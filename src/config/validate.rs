@@ -103,6 +103,7 @@ impl PolicyMerge<'_> {
             channel: self.one(file.channel.take(), base.channel.take(), "contact.channel")?.value,
             escalation: self.one(file.escalation.take(), base.escalation.take(), "contact.escalation")?.value,
             conductor: self.either(file.conductor.take(), None).map(|found| found.value),
+            instructions: self.one(file.instructions.take(), base.instructions.take(), "contact.instructions")?.value,
         };
         let http = Http {
             connect: unsigned(self.one(file.connect.take(), base.connect.take(), "http.connect")?.value),

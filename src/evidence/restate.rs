@@ -44,6 +44,27 @@ pub fn restate(text: &str, statements: &[(Key, String)]) -> Option<String> {
     candidates.into_iter().find(|new| states(new, statements) && others(text, statements) == others(new, statements))
 }
 
+/// How the line of a description begins that the gate puts there for approvers. What reads as a yes in it is nobody's.
+pub(crate) const INSTRUCTIONS: &str = "To approve this emergency deploy, ";
+
+/// The text with a line that begins with `start` in it, once: it takes the place of an earlier one, else it comes last, in a
+/// paragraph of its own. `None` where that changes nothing, or what the text states.
+pub(crate) fn noted(text: &str, start: &str, line: &str) -> Option<String> {
+    let end = line_end(text);
+    let is_one = |candidate: &str| candidate.starts_with(start);
+    let new = match text.lines().any(is_one) {
+        true => {
+            let replaced =
+                |old: &str| if is_one(old) { format!("{line}{}", &old[old.trim_end().len()..]) } else { old.into() };
+            text.split_inclusive('\n').map(replaced).collect()
+        }
+        false if text.trim().is_empty() => line.to_owned(),
+        false => format!("{}{end}{end}{line}", text.trim_end_matches(['\r', '\n'])),
+    };
+    let same = |key: &Key| trailers::stated(text, *key) == trailers::stated(&new, *key);
+    (new != text && Key::ALL.iter().all(same)).then_some(new)
+}
+
 /// A text as the value of a trailer: one line, no character that is not seen, nobody mentioned and no file attached.
 ///
 /// ```

@@ -48,6 +48,8 @@ pub struct RequestFlow<'a> {
     pub asks: bool,
     /// Who is called, where somebody named them.
     pub conductor: NamedConductor<'a>,
+    /// Whether what approvers have to write is put on the task.
+    pub instructs: bool,
 }
 
 /// A request that was carried out.
@@ -110,9 +112,12 @@ impl RequestFlow<'_> {
             let read = self.read().await;
             let Some(Task { evidence, state, .. }) = read.task() else { return Err(read.refusal()) };
             ready(evidence, policy)?;
+            if wanted.deployer.is_none() && state.deployer.is_none() {
+                wanted.deployer = who_asks(evidence);
+            }
             name_deployer(evidence, wanted)?;
-            let plan =
-                request::plan(evidence, policy, state, &read.verdict, wanted).map_err(|error| refused(task, &error))?;
+            let plan = request::plan(evidence, policy, state, &read.verdict, wanted, self.instructs)
+                .map_err(|error| refused(task, policy, &error))?;
             let same = |agreed: &RequestPlan| (&agreed.changes, &agreed.voids) == (&plan.changes, &plan.voids);
             if !plan.asks() || !self.asks || agreed.as_ref().is_some_and(same) {
                 return Ok((read, plan));
@@ -215,6 +220,14 @@ fn ready(evidence: &Evidence, policy: &Policy) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Who asks, where that is a person who can deploy: what is not said otherwise is said of them. A bot's token alone says
+/// nothing.
+fn who_asks(evidence: &Evidence) -> Option<String> {
+    let asker = evidence.candidates.first()?;
+    let account = asker.account.as_ref().filter(|account| account.is_enabled_person())?;
+    Some(account.username.clone())
+}
+
 /// Writes the deployer's name as the server does.
 fn name_deployer(evidence: &Evidence, wanted: &mut Wanted) -> Result<(), Refusal> {
     let Some(name) = &mut wanted.deployer else { return Ok(()) };
@@ -235,8 +248,14 @@ fn name_deployer(evidence: &Evidence, wanted: &mut Wanted) -> Result<(), Refusal
     }
 }
 
-fn refused(task: TaskId, error: &RequestPlanError) -> Refusal {
+fn refused(task: TaskId, policy: &Policy, error: &RequestPlanError) -> Refusal {
     let hint = match error {
+        RequestPlanError::NoReason => {
+            return Refusal::usage(
+                error.to_string(),
+                format!("add --reason CATEGORY and what is broken; {}", policy.categories()),
+            );
+        }
         RequestPlanError::Overruled { transaction: Some(transaction), .. } => {
             format!("edit the comment {task}#{transaction}, or let its author do it")
         }

@@ -52,14 +52,16 @@ impl Assessor<'_> {
     ) -> Assessment {
         let mut assessment = self.assess_watched(question, intent, progress).await;
         let Some(limit) = limit else { return assessment };
-        let begun = Instant::now();
-        let deadline = begun + limit.min(LONGEST_WAIT);
+        let (begun, limit) = (Instant::now(), limit.min(LONGEST_WAIT));
+        let deadline = begun + limit;
         let left = || rough(SignedDuration::try_from(deadline.duration_since(Instant::now())).unwrap_or_default());
         let mut said = String::new();
         while can_still_come(&assessment.verdict) && Instant::now() < deadline {
             let wanted = waited_for(&assessment);
             if said != wanted {
-                progress.note(&format!("waiting up to {} for {wanted}", left()));
+                let time =
+                    if said.is_empty() { rough(SignedDuration::try_from(limit).unwrap_or_default()) } else { left() };
+                progress.note(&format!("waiting up to {time} for {wanted}"));
                 said = wanted;
             }
             progress.status(Some(&format!("waiting for {}, {} left", briefly(&assessment.verdict), left())));

@@ -62,6 +62,13 @@ impl Policy {
         format!("open_spaces = [{}]", quoted.join(", "))
     }
 
+    /// The reasons that count, for who has to name one: `CATEGORY is security (address a security issue), …`.
+    pub fn categories(&self) -> String {
+        let known: Vec<String> =
+            self.reasons.iter().map(|reason| format!("{} ({})", reason.key, reason.title)).collect();
+        format!("CATEGORY is one of {}; what is none of these waits for the next window", known.join(", "))
+    }
+
     /// The teams that are informed and asked nothing.
     pub fn informed(&self) -> impl Iterator<Item = &Team> {
         self.teams.iter().filter(|team| team.role == Role::Inform)

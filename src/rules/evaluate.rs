@@ -91,8 +91,8 @@ impl EvaluationContext<'_> {
     /// The command that makes the task state something else, which voids the approvals so far.
     pub(super) fn restate(&self, option: &str) -> String {
         let category = self.task_state.written.as_ref().and_then(|written| written.category.as_deref());
-        let category = category.unwrap_or("CATEGORY");
-        format!("state it: `phabgate request {} --reason {category} {option}`", self.task())
+        let reason = if category.is_some() { "" } else { "--reason CATEGORY " };
+        format!("state it: `phabgate request {} {reason}{option}`", self.task())
     }
 }
 

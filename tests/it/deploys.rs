@@ -279,7 +279,10 @@ fn waiting_ends_when_the_missing_approval_comes() {
     approver.join().unwrap().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b"deployed\n"[..]), "{said}");
-    assert!(said.contains("waiting up to 2 min for 1 more approval needed"), "{said}");
+    let said = in_one_line(&said);
+    let waits =
+        "waiting up to 2 min for sre (both, sre1, sre2): they write on T6, alone on a line, \"Emergency-Approve: sre\"";
+    assert!(said.contains(waits) && said.contains("phabgate: sre1 approved for sre phabgate: T6: allowed"), "{said}");
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn who_reads_is_told_what_would_differ_if_they_deploy() {
     let (code, page) = json(&server, "sre1", &["check", "T1"]);
     assert_eq!((code, page["if_you_deploy"]["verdict"].as_str()), (0, Some("pending")), "{page:#}");
     assert_eq!(page["if_you_deploy"]["rules"][0]["name"], "team:sre");
-    let output = server.phabgate_as("sre1").args(["check", "T1"]).output().unwrap();
+    let output = server.phabgate_as("sre1").args(["check", "T1", "-v"]).output().unwrap();
     let text = in_one_line(&String::from_utf8(output.stdout).unwrap());
     assert!(text.contains("but none of those who approved (releng1, sre1)"), "{text}");
     assert!(text.contains("If you deploy as sre1, pending: team:sre: 1 more approval needed"), "{text}");

@@ -54,7 +54,7 @@ fn who_said_something_themselves_is_not_attested_for() {
     let server = Server::new();
     std::fs::write(server.machine.home().join("config.toml"), "[policy]\naccept = [\"verified\", \"attested\"]\n")
         .unwrap();
-    let check = ["check", "T6", "--deployer", "deployer1", "--approved-by", "sre=sre2"];
+    let check = ["check", "-v", "T6", "--deployer", "deployer1", "--approved-by", "sre=sre2"];
     let (_, out, err) = server.run(&check);
     let team = |out: &str| out.lines().find(|line| line.contains("team:sre")).unwrap_or_default().to_owned();
     assert!(team(&out).trim_start().starts_with("ok"), "{out}{err}");

@@ -220,7 +220,7 @@ fn the_readmes_installation_deploys_as_who_called() {
     }
     let came = site.sh("alice", "sudo phabgate request T2 --reason availability --yes");
     assert!(
-        came.code == Some(0) && came.out.contains("Then: sudo phabgate check T2 --wait"),
+        came.code == Some(0) && came.out.contains("Next: sudo phabgate check T2 --wait"),
         "{}{}",
         came.out,
         came.err

@@ -10,6 +10,7 @@ use super::flaw::flaws;
 use super::fold::{fold, may_hold};
 use super::{FoundLine, Miss, NearKind, Place, read, weigh};
 use crate::conduit::{Change, CommentVersion};
+use crate::evidence::restate::INSTRUCTIONS;
 use crate::evidence::timeline::{AsOf, Comment, Moment, Tie, Timeline};
 use crate::evidence::{Answer, Evidence, Tag};
 use crate::ids::{Phid, TransactionId, User};
@@ -195,7 +196,9 @@ impl<'a> Collector<'a> {
         let mut standing: Vec<NearMiss> = Vec::new();
         let mut before: BTreeMap<&str, usize> = BTreeMap::new();
         for (author, moment, text) in self.descriptions() {
-            let found = read(text, Place::Description, self.policy);
+            let mut found = read(text, Place::Description, self.policy);
+            // Whatever speaks against a deploy counts in that line too.
+            found.retain(|found| found.kind != NearKind::Yes || !found.line.starts_with(INSTRUCTIONS));
             let mut now: BTreeMap<&str, usize> = BTreeMap::new();
             for found in &found {
                 *now.entry(found.line).or_default() += 1;

@@ -16,8 +16,24 @@ pub struct Announcement<'a> {
     pub context: &'a str,
     /// The keys of the teams whose approvals are missing; none of a restricted task, since they can name its reason.
     pub teams: Vec<&'a str>,
+    /// What is about to be deployed, where that is stated; `None` of a restricted task.
+    pub change: Option<&'a str>,
+    /// Who deploys, where that is known.
+    pub deployer: WhoDeploys<'a>,
     /// It is a drill.
     pub drill: bool,
+}
+
+/// Who carries the deploy out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WhoDeploys<'a> {
+    /// Whoever asks, or nobody said.
+    #[default]
+    Unsaid,
+    /// Somebody who is named.
+    Named(&'a str),
+    /// Somebody is looked for.
+    Needed,
 }
 
 impl Announcement<'_> {
@@ -31,7 +47,7 @@ impl Announcement<'_> {
     ///     category: Some("abuse"),
     ///     context: "https://phab.example/T1234",
     ///     teams: vec!["releng"],
-    ///     drill: false,
+    ///     ..Announcement::default()
     /// };
     /// assert_eq!(
     ///     announcement.message(),
@@ -50,6 +66,15 @@ impl Announcement<'_> {
             true => String::new(),
             false => format!(" -- to approve, write there alone on a line {} (as a comment)", lines.join(" or ")),
         };
-        format!("{called}{drill}help! I'd like to do an emergency deploy{reason} -- context is {}{write}", self.context)
+        let change = self.change.map(|change| format!(" -- change: {}", inert(change))).unwrap_or_default();
+        let deployer = match self.deployer {
+            WhoDeploys::Unsaid => String::new(),
+            WhoDeploys::Named(name) => format!(" -- I have someone to deploy: {}", inert(name)),
+            WhoDeploys::Needed => " -- I need someone to deploy".to_owned(),
+        };
+        let context = self.context;
+        format!(
+            "{called}{drill}help! I'd like to do an emergency deploy{reason} -- context is {context}{change}{deployer}{write}"
+        )
     }
 }

@@ -23,7 +23,7 @@ const SCHEMA: &str = "phabgate/announce/1";
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The task: T1234, #T1234 or its URL
-    #[arg(value_name = "TASK")]
+    #[arg(value_name = "TASK", add = super::candidates::tasks())]
     task: String,
     /// Who deploys: their username on the server
     #[arg(long, value_name = "USER")]
@@ -31,6 +31,9 @@ pub(super) struct Args {
     /// Whom to call, in place of the conductor that the train's task names
     #[arg(long, value_name = "NICK")]
     conductor: Option<String>,
+    /// Nobody is there yet who deploys: ask for somebody
+    #[arg(long, conflicts_with = "deployer")]
+    need_deployer: bool,
 }
 
 /// The call for programs; fields are only ever added.
@@ -68,8 +71,14 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         return Err(refusal.into());
     }
     let read = VerdictSubject::of(&assessment, &session);
-    let call =
-        Call::new(task, &read, &assessment.verdict, contact, (&session.settings.contact, &session.settings.policy));
+    let call = Call::new(
+        task,
+        &read,
+        &assessment.verdict,
+        contact,
+        (&session.settings.contact, &session.settings.policy),
+        args.need_deployer,
+    );
     call.warn(ui);
     match ui.is_json() {
         true => ui.json(&Json { schema: SCHEMA, task, url: &read.url, restricted: read.restricted, call: call.json() }),

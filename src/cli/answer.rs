@@ -18,10 +18,10 @@ use crate::gate::{Assessment, Refusal};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The task: T1234, #T1234 or its URL
-    #[arg(value_name = "TASK")]
+    #[arg(value_name = "TASK", add = super::candidates::tasks())]
     task: String,
     /// For which team you answer; not needed where that is clear
-    #[arg(long, value_name = "TEAM")]
+    #[arg(long, value_name = "TEAM", add = super::candidates::teams())]
     team: Option<String>,
     /// Add a line of your own
     #[arg(long, value_name = "TEXT")]

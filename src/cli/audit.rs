@@ -37,7 +37,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "WHEN", value_parser = until)]
     until: Option<Timestamp>,
     /// Only deploys for this category of reason, and what was found on their tasks
-    #[arg(long, value_name = "CATEGORY")]
+    #[arg(long, value_name = "CATEGORY", add = super::candidates::reasons())]
     reason: Option<String>,
     /// From which severity on findings fail the command: error, warning or notice
     #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = FailOn::Error, hide_possible_values = true)]

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::ui::Ui;
 use super::verdict::VerdictSubject;
-use crate::announce::Announcement;
+use crate::announce::{Announcement, WhoDeploys};
 use crate::config::Contact;
 use crate::gate::conductor::{Conductor, ConductorContact, ContactSource, TrainShown};
 use crate::ids::TaskId;
@@ -46,13 +46,14 @@ pub(super) struct Json<'a> {
 
 impl<'a> Call<'a> {
     /// The call for a task, of those whose approvals are missing; of a restricted one it shows nothing but the number, since
-    /// the teams that are asked can name the reason.
+    /// the teams that are asked can name the reason. `needs_deployer` says that nobody is there yet who deploys.
     pub(super) fn new(
         task: TaskId,
         subject: &VerdictSubject,
         verdict: &Verdict,
         whom: ConductorContact,
         (contact, policy): (&'a Contact, &Policy),
+        needs_deployer: bool,
     ) -> Self {
         let is_open = subject.restricted == Some(false);
         let category = subject.category.clone().filter(|_| is_open);
@@ -76,6 +77,12 @@ impl<'a> Call<'a> {
             category: category.as_deref(),
             context: if is_open { &subject.url } else { &number },
             teams: missing.iter().map(|team| team.team.as_str()).collect(),
+            change: subject.change.as_deref().filter(|_| is_open),
+            deployer: match (&subject.somebody_else, needs_deployer) {
+                (_, true) => WhoDeploys::Needed,
+                (Some(name), false) if is_open => WhoDeploys::Named(name),
+                (_, false) => WhoDeploys::Unsaid,
+            },
             drill: subject.drill,
         }
         .message();

@@ -114,5 +114,5 @@ pub(super) async fn call<'a>(
     let named = NamedConductor { given: None, configured: session.settings.contact.conductor.as_deref() };
     let contact = ConductorContact::find(&context, named).await;
     let settings = &session.settings;
-    Some(Call::new(task, subject, &assessment.verdict, contact, (&settings.contact, &settings.policy)))
+    Some(Call::new(task, subject, &assessment.verdict, contact, (&settings.contact, &settings.policy), false))
 }

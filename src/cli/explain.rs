@@ -18,7 +18,7 @@ const SCHEMA: &str = "phabgate/explain/1";
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The rule, as a verdict names it; all of them where it is left out
-    #[arg(value_name = "RULE")]
+    #[arg(value_name = "RULE", add = super::candidates::rules())]
     rule: Option<String>,
 }
 

@@ -219,6 +219,14 @@ const ENTRIES: &[HelpEntry] = &[
         ],
     },
     HelpEntry {
+        name: "browse",
+        examples: &[
+            ("phabgate browse T1234", "open the task with $BROWSER or xdg-open, and print its address"),
+            ("phabgate browse T1234 --print", "print the address alone"),
+        ],
+        endings: LOCAL,
+    },
+    HelpEntry {
         name: "audit",
         examples: &[
             ("phabgate audit", "all deploys on record, and what broke the rules"),

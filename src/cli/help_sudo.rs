@@ -28,6 +28,7 @@ pub(super) const UNDER_SUDO: &[(&str, &[&str])] = &[
     ("config", SHOWN),
     ("config show", SHOWN),
     ("config check", SHOWN),
+    ("browse", &["refused: it would open a browser as root"]),
     ("sandbox", &["refused: the sandbox needs no right of root's"]),
     ("man", &["--output is refused"]),
 ];

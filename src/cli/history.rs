@@ -32,7 +32,7 @@ const NAMES: usize = 16;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The task: T1234, #T1234 or its URL
-    #[arg(value_name = "TASK")]
+    #[arg(value_name = "TASK", add = super::candidates::tasks())]
     task: String,
     /// Judge the approvals as for a deploy by this person
     #[arg(long, value_name = "USER")]

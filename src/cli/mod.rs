@@ -7,7 +7,9 @@ mod answer;
 mod answer_page;
 mod audit;
 mod audit_progress;
+mod browse;
 mod call;
+mod candidates;
 mod check;
 mod completions;
 pub mod config;
@@ -115,6 +117,8 @@ enum Command {
     Outbox(outbox::Args),
     /// Tell the emergency story of a task in order
     History(history::Args),
+    /// Open a task in a browser
+    Browse(browse::Args),
     /// List the open emergencies and where each stands
     List(list::Args),
     /// Audit all deploys: who deployed what, why, who agreed, and what broke the rules
@@ -154,7 +158,7 @@ impl ValueEnum for Action {
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct TaskSubject {
     /// The task: T1234, #T1234 or its URL
-    #[arg(value_name = "TASK")]
+    #[arg(value_name = "TASK", add = candidates::tasks())]
     task: String,
     /// Who deploys: their username on the server
     #[arg(long, value_name = "USER")]
@@ -201,7 +205,11 @@ fn invocation(globals: &Globals, ids: &crate::config::Ids) -> Invocation {
 
 /// Runs the command line of this process and returns its exit code.
 pub fn main() -> ExitCode {
-    let arguments = typed::joined(std::env::args_os().collect());
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    if completions::answered(&arguments) {
+        return ExitCode::SUCCESS;
+    }
+    let arguments = typed::joined(arguments);
     if let Some(written) = result_file::write_as_caller(&arguments) {
         return match written {
             Ok(()) => ExitCode::SUCCESS,
@@ -318,6 +326,7 @@ impl Command {
             | Self::History(_)
             | Self::List(_)
             | Self::Audit(_)
+            | Self::Browse(_)
             | Self::Doctor(_)
             | Self::Explain(_)
             | Self::Config(_)
@@ -347,6 +356,7 @@ impl Command {
             Self::List(args) => args.show_restricted,
             Self::Announce(_)
             | Self::Audit(_)
+            | Self::Browse(_)
             | Self::Outbox(_)
             | Self::Doctor(_)
             | Self::Explain(_)
@@ -389,13 +399,14 @@ async fn dispatch(cli: &Cli, ids: &crate::config::Ids, ui: &mut Ui) -> u8 {
         Command::Reject(args) => answer::run(AnswerKind::Reject, args, &cli.globals, ui).await,
         Command::Outbox(args) => outbox::run(args, &cli.globals, ui).await,
         Command::History(args) => history::run(args, &cli.globals, ui).await,
+        Command::Browse(args) => browse::run(args, &cli.globals, ui),
         Command::List(args) => list::run(args, &cli.globals, ui).await,
         Command::Audit(args) => audit::run(args, &cli.globals, ui).await,
         Command::Doctor(args) => doctor::run(args, &cli.globals, ui).await,
         Command::Explain(args) => explain::run(args, ui),
         Command::Config(args) => config::run(args, &cli.globals, ui),
         Command::Sandbox(args) => sandbox::run(args, &cli.globals, ui).await,
-        Command::Completions(args) => Ok(completions::run(args, ui)),
+        Command::Completions(args) => completions::run(args, ui),
         Command::Man(args) => man::run(args, ui),
     };
     match done {

@@ -39,7 +39,7 @@ enum OutboxCommand {
     /// Give up what the server refused, or what has no server or task any more
     Drop {
         /// The deploy, as `outbox list` names it
-        #[arg(value_name = "ID")]
+        #[arg(value_name = "ID", add = super::candidates::deploys())]
         deploy: DeployId,
         /// Why; it stays in the journal
         #[arg(long, value_name = "TEXT")]

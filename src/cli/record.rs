@@ -47,7 +47,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
     /// Close this deploy, which was started and has no end
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = super::candidates::deploys())]
     deploy: Option<DeployId>,
     /// Post it without asking
     #[arg(long)]

@@ -24,13 +24,13 @@ use crate::request::{RequestPlan, Wanted, WantedReason};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The task: T1234, #T1234 or its URL
-    #[arg(value_name = "TASK")]
+    #[arg(value_name = "TASK", add = super::candidates::tasks())]
     task: String,
     /// What is broken, in a few words
     #[arg(value_name = "TEXT")]
     text: Vec<String>,
     /// Why it cannot wait: a category of the policy; what the task states already may be left out
-    #[arg(long, value_name = "CATEGORY")]
+    #[arg(long, value_name = "CATEGORY", add = super::candidates::reasons())]
     reason: Option<String>,
     /// Who deploys, where it is not you: their username on the server
     #[arg(long, value_name = "USER")]
@@ -47,6 +47,9 @@ pub(super) struct Args {
     /// Whom to call, in place of the conductor that the train's task names
     #[arg(long, value_name = "NICK")]
     conductor: Option<String>,
+    /// Nobody is there yet who deploys: ask for somebody
+    #[arg(long, conflicts_with = "deployer")]
+    need_deployer: bool,
     /// Change what is stated already without asking
     #[arg(long, short)]
     yes: bool,
@@ -70,11 +73,24 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     session.warn_of_undelivered(ui);
     let conductor = NamedConductor { given, configured: session.settings.contact.conductor.as_deref() };
     let instructs = session.settings.contact.instructions;
-    let flow = RequestFlow { context: session.context(), question, asks: !args.yes, conductor, instructs };
+    let flow = RequestFlow {
+        context: session.context(),
+        question,
+        asks: !args.yes,
+        conductor,
+        asker_deploys: !args.need_deployer,
+        instructs,
+    };
     let RequestEnd { task: after, plan, contact, refusal } = flow.run(&mut wanted, ui).await?;
     let subject = VerdictSubject::of(&after, &session);
-    let call =
-        Call::new(task, &subject, &after.verdict, contact, (&session.settings.contact, &session.settings.policy));
+    let call = Call::new(
+        task,
+        &subject,
+        &after.verdict,
+        contact,
+        (&session.settings.contact, &session.settings.policy),
+        args.need_deployer,
+    );
     let requested = Requested {
         task,
         plan: &plan,
@@ -139,6 +155,6 @@ fn reason(given: &str, args: &Args, policy: &Policy) -> Result<WantedReason, Fai
 
 /// What is asked of the server. Where a deployer is named, who asks on their behalf is not behind the deploy.
 fn question(task: TaskId, args: &Args, session: &Session) -> Result<Question, Failure> {
-    let purpose = if args.deployer.is_some() { Purpose::Read } else { Purpose::Deploy };
+    let purpose = if args.deployer.is_some() || args.need_deployer { Purpose::Read } else { Purpose::Deploy };
     session.plain_question(task, args.deployer.as_deref(), purpose)
 }

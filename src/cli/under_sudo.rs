@@ -37,6 +37,7 @@ pub(super) fn refusal(cli: &Cli) -> Option<Failure> {
         Command::Reject(_) => answer("reject"),
         Command::Config(_) => without_sudo("config", "under sudo it would show you what only root may read"),
         Command::Sandbox(_) => without_sudo("sandbox", "the sandbox needs no right of root's"),
+        Command::Browse(_) => without_sudo("browse", "it would open a browser as root"),
         Command::Man(args) if args.output.is_some() => {
             without_sudo("man --output", "under sudo it would write where only root may")
         }
@@ -103,6 +104,7 @@ mod tests {
             "reject T1",
             "config show",
             "config check",
+            "browse T1",
             "sandbox",
             "man --output /usr/share/man/man1",
         ] {

@@ -40,6 +40,10 @@ pub(super) struct VerdictSubject {
     pub(super) drill: bool,
     /// Who deploys, first, and every other account that could be behind it.
     pub(super) behind: Vec<Deployer>,
+    /// What is about to be deployed, as the task states it; `None` where it may not be shown.
+    pub(super) change: Option<String>,
+    /// Who deploys, where that is surely not who asks.
+    pub(super) somebody_else: Option<String>,
     /// When it was judged, by the server's clock.
     pub(super) now: Option<Timestamp>,
     /// What members of the teams said on it, newest first.
@@ -51,7 +55,13 @@ impl VerdictSubject {
     pub(super) fn of(assessment: &Assessment, session: &Session) -> Self {
         let url = assessment.number.url(session.base());
         match assessment.task() {
-            Some(task) => Self::of_task(task, &session.settings.policy, url, session.texts),
+            Some(task) => {
+                let subject = Self::of_task(task, &session.settings.policy, url, session.texts);
+                let somebody_else = subject.somebody_else.filter(|name| {
+                    session.calling_account.as_ref().is_none_or(|account| !account.eq_ignore_ascii_case(name))
+                });
+                Self { somebody_else, ..subject }
+            }
             None => Self { url, now: assessment.now(), ..Self::default() },
         }
     }
@@ -61,6 +71,9 @@ impl VerdictSubject {
         let Task { evidence, state, .. } = task;
         let restricted = evidence.is_restricted(&policy.open_spaces);
         let show = texts.are_shown(evidence, policy);
+        let behind = task.behind(show);
+        let owner = &evidence.owner.username;
+        let somebody_else = behind.first().filter(|deployer| !deployer.user.eq_ignore_ascii_case(owner));
         let category = state.written.as_ref().and_then(|written| written.category.clone());
         let explanation = state.written.as_ref().filter(|_| show).map(|written| written.explanation.clone());
         Self {
@@ -74,7 +87,9 @@ impl VerdictSubject {
             category,
             explanation: explanation.filter(|words| !words.is_empty()),
             drill: state.is_drill(),
-            behind: task.behind(show),
+            change: state.change.as_ref().filter(|_| show).map(|change| change.value.clone()),
+            somebody_else: somebody_else.map(|deployer| deployer.user.clone()),
+            behind,
             now: Some(evidence.now),
             said: heard(evidence, policy, show),
         }

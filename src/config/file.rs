@@ -10,6 +10,7 @@ use toml::de::DeTable;
 use url::Url;
 
 use super::diagnostic::{Diagnostic, FilePosition};
+use super::preset::Preset;
 use super::reader::{List, Located, Names, Problems, Section, ValueError, listed};
 use super::server::parse_url;
 use super::settings::ProxySetting;
@@ -26,6 +27,7 @@ pub(super) type Actions = Located<Vec<(Action, List<String>)>>;
 pub(super) struct File {
     pub(super) url: Option<Located<Url>>,
     pub(super) state: Option<Located<PathBuf>>,
+    pub(super) preset: Option<Located<Preset>>,
     pub(super) tag: Option<Located<String>>,
     pub(super) field: Option<Located<Option<String>>>,
     pub(super) train: Option<Located<Option<String>>>,
@@ -140,6 +142,7 @@ fn root(mut root: Section<'_, '_>) -> File {
                 .map_err(|wrong| ValueError::new(wrong.to_string(), "write it as \"https://phabricator.example.org/\""))
         }),
         state: root.parsed("state", directory),
+        preset: policy.parsed("preset", preset),
         tag: policy.parsed("tag", values::hashtag),
         field: policy.parsed("field", values::or_off(values::custom_field)),
         train: policy.parsed("train", values::or_off(values::hashtag)),
@@ -241,6 +244,10 @@ fn choice<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, ValueError> {
         };
         ValueError::new(format!("`{text}` is not known"), help)
     })
+}
+
+fn preset(text: &str) -> Result<Preset, ValueError> {
+    choice(text, &Preset::ALL.map(|preset| (preset.word(), preset)))
 }
 
 fn records(text: &str) -> Result<BelievedRecords, ValueError> {

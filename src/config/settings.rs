@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::origin::{Origin, Origins};
+use super::preset::Preset;
 use crate::conduit::Route;
 use crate::ids::FindingId;
 use crate::policy::{Policy, Role};
@@ -30,6 +31,8 @@ pub struct Settings {
     pub route: Route,
     /// The directory of the journal. Nothing has been created yet.
     pub state: PathBuf,
+    /// What the policy starts from.
+    pub preset: Preset,
     /// What an emergency deploy needs.
     pub policy: Policy,
     /// The username of the account of each user of this machine.
@@ -160,6 +163,7 @@ impl Settings {
             .into_iter()
             .filter_map(|(word, counts)| counts.then_some(word))
             .collect();
+        list.add("policy.preset", json!(self.preset.word()));
         list.add("policy.tag", json!(policy.tag));
         list.add("policy.field", or_off(&policy.field));
         list.add("policy.train", or_off(&policy.train));

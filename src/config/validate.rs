@@ -70,6 +70,8 @@ impl PolicyMerge<'_> {
     ) -> Result<Settings, ConfigError> {
         let read = file.is_some();
         let mut file = file.unwrap_or_default();
+        let preset = self.one(file.preset.take(), base.preset.take(), "policy.preset")?.value;
+        base = preset.over(base)?;
         let url = match over.url {
             Some((url, origin)) => {
                 self.origins.set("url", origin);
@@ -122,6 +124,7 @@ impl PolicyMerge<'_> {
             route: Route::default(),
             state,
             policy,
+            preset,
             deployers,
             record,
             contact,

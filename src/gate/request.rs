@@ -48,6 +48,8 @@ pub struct RequestFlow<'a> {
     pub asks: bool,
     /// Who is called, where somebody named them.
     pub conductor: NamedConductor<'a>,
+    /// Whether who asks is stated to be the deployer, where nobody is.
+    pub asker_deploys: bool,
     /// Whether what approvers have to write is put on the task.
     pub instructs: bool,
 }
@@ -112,7 +114,7 @@ impl RequestFlow<'_> {
             let read = self.read().await;
             let Some(Task { evidence, state, .. }) = read.task() else { return Err(read.refusal()) };
             ready(evidence, policy)?;
-            if wanted.deployer.is_none() && state.deployer.is_none() {
+            if self.asker_deploys && wanted.deployer.is_none() && state.deployer.is_none() {
                 wanted.deployer = who_asks(evidence);
             }
             name_deployer(evidence, wanted)?;

@@ -78,6 +78,15 @@ impl JournalReader {
         query.exists([deploy.to_string()]).map_err(|source| self.error("read", source))
     }
 
+    /// The newest deploys and their tasks, at most so many, the newest first.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read, or the events of a deploy make no sense.
+    pub fn newest(&self, most: usize) -> Result<Vec<(DeployId, TaskId)>, JournalError> {
+        let newest = self.ids(schema::NEWEST, [i64::try_from(most).unwrap_or(i64::MAX)])?;
+        newest.into_iter().map(|deploy| Ok((deploy, self.state(deploy)?.intent().task))).collect()
+    }
+
     /// The deploys whose gate has not said its last word, oldest first: it runs, or it was killed.
     ///
     /// # Errors

@@ -56,6 +56,9 @@ pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 /// The first version that can be asked for the deploys of a task by an index.
 pub(super) const INDEXES_TASKS: i64 = 3;
 
+/// The newest deploys: their ids begin with the time.
+pub(super) const NEWEST: &str = "SELECT id FROM deploy ORDER BY id DESC LIMIT ?1";
+
 /// The deploys whose gate has not said its last word.
 pub(super) const UNFINISHED: &str = "SELECT id FROM deploy INDEXED BY deploy_unfinished WHERE closed = 0 ORDER BY id";
 

@@ -67,7 +67,7 @@ impl Since {
         let is_answer = |kind| matches!(kind, EntryKind::Approve | EntryKind::Withdraw | EntryKind::Reject);
         let last = entries.iter().rposition(|entry| entry.author == me && is_answer(entry.kind))?;
         // What others approved is listed with the approvals.
-        let tells = |entry: &&history::Entry| {
+        let is_news = |entry: &&history::Entry| {
             let passed_over = [EntryKind::Approve, EntryKind::Said, EntryKind::Created, EntryKind::NearMiss];
             entry.author != me && !passed_over.contains(&entry.kind)
         };
@@ -75,7 +75,7 @@ impl Since {
             format!("{} {}", inert(&history::name(evidence, &entry.author)), inert(&entry.words))
         };
         let (answered, later) = (entries[last].moment.time, &entries[last + 1..]);
-        Some(Self { answered, changes: later.iter().filter(tells).map(line).collect() })
+        Some(Self { answered, changes: later.iter().filter(is_news).map(line).collect() })
     }
 
     fn text(&self, width: usize) -> String {

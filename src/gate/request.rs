@@ -15,7 +15,7 @@ use super::deliver::publisher;
 use super::{Assessment, Assessor, Context, Progress, Refusal, RefusalKind, Task};
 use crate::conduit;
 use crate::evidence::trailers::Key;
-use crate::evidence::{Evidence, Question, TaskState};
+use crate::evidence::{Evidence, Question, Tagged, TaskState};
 use crate::ids::TaskId;
 use crate::policy::Policy;
 use crate::publish::{Cause, Edit, Known, NotApplied, Patience, PublishLog, PublishOutcome, PublishProgress};
@@ -48,7 +48,7 @@ pub struct RequestFlow<'a> {
     pub asks: bool,
     /// Who is called, where somebody named them.
     pub conductor: NamedConductor<'a>,
-    /// Whether who asks is stated to be the deployer, where nobody is.
+    /// Whether who opens the emergency is stated to be the deployer, where nobody is.
     pub asker_deploys: bool,
     /// Whether what approvers have to write is put on the task.
     pub instructs: bool,
@@ -114,7 +114,9 @@ impl RequestFlow<'_> {
             let read = self.read().await;
             let Some(Task { evidence, state, .. }) = read.task() else { return Err(read.refusal()) };
             ready(evidence, policy)?;
-            if self.asker_deploys && wanted.deployer.is_none() && state.deployer.is_none() {
+            // Later it would void what was approved meanwhile.
+            let opens = !matches!(state.tagged, Tagged::Since(_));
+            if opens && self.asker_deploys && wanted.deployer.is_none() && state.deployer.is_none() {
                 wanted.deployer = who_asks(evidence);
             }
             name_deployer(evidence, wanted)?;

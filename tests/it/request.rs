@@ -79,7 +79,9 @@ fn from_nothing_to_a_deploy() {
     assert_eq!(
         description(&server, 3),
         "It is down.\r\nSince noon.\r\n\r\nEmergency-Reason: availability - 5xx on every page\r\n\
-         Emergency-Action: rollback\r\nEmergency-Change: I0123"
+         Emergency-Deployer: deployer1\r\nEmergency-Action: rollback\r\nEmergency-Change: I0123\r\n\r\n\
+         To approve this emergency deploy, comment \"Emergency-Approve: TEAM\", alone on a line and without the quotation \
+         marks. TEAM is yours of releng, sre, security."
     );
     assert_eq!(edits(&server), 1);
     // Run twice it changes nothing.
@@ -194,8 +196,14 @@ fn an_edit_that_is_acknowledged_and_cannot_be_read_back_is_told() {
 fn what_cannot_be_opened_is_refused_and_nothing_is_written() {
     let server = Server::new();
     for (arguments, code, said) in [
-        (&["T1", "--reason", "marketing"][..], 2, "hint: give one of security (address a security issue), data-loss"),
-        (&["T1"], 2, "--reason"),
+        (
+            &["T1", "--reason", "marketing"][..],
+            2,
+            "hint: CATEGORY is one of security (address a security issue), data-loss",
+        ),
+        (&["T1"], 2, "nothing is given that the task should state hint: give --reason CATEGORY"),
+        (&["T3", "--change", "I1"], 2, "the task states no reason that counts, and none is given"),
+        (&["T1", "5xx"], 2, "no reason is given hint: add --reason CATEGORY; CATEGORY is one of security"),
         (&["T0", "--reason", "abuse"], 2, "is not a task"),
         (&["T1", "--reason", "abuse", "--deployer", ""], 2, "--deployer is empty"),
         (&["T1", "--reason", "abuse", "--change", " "], 2, "--change is empty"),

@@ -46,6 +46,8 @@ pub(super) struct Shown {
     asked: Option<String>,
     /// What changed since the last answer of who is shown it; `None` where they gave none.
     since: Option<Since>,
+    /// The titles of the teams that are informed and asked nothing.
+    informed: Vec<String>,
     titles: Vec<(String, String)>,
     now: Timestamp,
     /// How it stands.
@@ -133,6 +135,7 @@ impl Shown {
             change: stated(&task_state.change),
             asked: asked(evidence, task_state),
             since: Since::of(evidence, policy, texts),
+            informed: policy.informed().map(|team| inert(&team.title)).collect(),
             titles: policy.teams.iter().map(|team| (team.key.clone(), team.title.clone())).collect(),
             now: evidence.now,
             verdict: verdict.clone(),
@@ -173,6 +176,9 @@ impl Shown {
         rows.push(("deployer".to_owned(), self.deployer.clone().unwrap_or_else(unknown)));
         rows.push(("action".to_owned(), self.action.clone().unwrap_or_else(unknown)));
         rows.push(("change".to_owned(), self.change.clone().unwrap_or_else(unknown)));
+        if !self.informed.is_empty() {
+            rows.push(("informed".to_owned(), self.informed.join(", ")));
+        }
         page.push_str(&table(&rows, width));
         page.push('\n');
         page.push_str(&self.answers(width));

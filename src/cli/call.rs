@@ -102,13 +102,23 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// The call below a verdict, in few rows: where to ask, and the message in one line, however narrow the terminal is.
+    pub(super) fn brief(&self, width: usize) -> String {
+        let Contact { channel, escalation, .. } = self.contact;
+        let mut page = hanging("", 0, &format!("Ask in {channel} (nobody answers? {escalation}):"), width);
+        page.push_str(&format!("  {}\n", self.message));
+        page + &self.informed(width)
+    }
+
+    fn informed(&self, width: usize) -> String {
+        let names: Vec<String> = self.informed.iter().map(|title| inert(title)).collect();
+        if names.is_empty() { String::new() } else { hanging("Inform too: ", 12, &names.join(", "), width) }
+    }
+
     /// The call for people. The message is one line however narrow the terminal is, so that it can be copied.
     pub(super) fn text(&self, width: usize) -> String {
         let mut page = format!("Ask in {}:\n  {}\n", styled(NAME, &self.contact.channel), self.message);
-        if !self.informed.is_empty() {
-            let names: Vec<String> = self.informed.iter().map(|title| inert(title)).collect();
-            page.push_str(&hanging("Inform too: ", 12, &names.join(", "), width));
-        }
+        page.push_str(&self.informed(width));
         if let Some(train) = &self.whom.train {
             let names = |names: &[String]| match names {
                 [] => "nobody".to_owned(),

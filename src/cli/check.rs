@@ -15,7 +15,7 @@ use crate::evidence::Purpose;
 use crate::gate::conductor::{ConductorContact, NamedConductor};
 use crate::gate::{Assessment, Context};
 use crate::ids::TaskId;
-use crate::rules::Decision;
+use crate::rules::{Decision, Outcome};
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -92,10 +92,20 @@ async fn show(assessment: &Assessment, args: &Args, subject: &VerdictSubject, se
     }
     ui.data(&page);
     if let Some(call) = call(assessment, task, subject, session).await {
-        ui.data(&format!("\n{}", call.text(ui.width())));
+        ui.data(&format!("\n{}", call.brief(ui.width())));
     }
-    let next = Next::after_check(task, &assessment.verdict, &args.subject, ui.invocation());
+    let next = match duplicate(assessment, session).await {
+        Some(other) => Next::of_duplicate(other, ui.invocation()),
+        None => Next::after_check(task, &assessment.verdict, &args.subject, ui.invocation()),
+    };
     ui.data(&format!("\n{}", next.text()));
+}
+
+/// The task in whose favour a closed one was closed. Where that is not known the task is closed, no more.
+pub(super) async fn duplicate(assessment: &Assessment, session: &Session) -> Option<TaskId> {
+    let is_closed = assessment.verdict.rule("task-open").is_some_and(|rule| rule.outcome == Outcome::Fail);
+    let task = assessment.evidence().filter(|_| is_closed)?;
+    session.client.within(LOOK_UP).duplicate_of(&task.task.phid).await.ok().flatten()
 }
 
 /// How to ask for approvals that can still come. What is not known of the train is not said: the message comes out all

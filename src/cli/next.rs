@@ -46,6 +46,11 @@ impl Next {
         Self::new(when, &words, invocation)
     }
 
+    /// What comes where a task was closed as a duplicate of another.
+    pub(super) fn of_duplicate(other: TaskId, invocation: Invocation) -> Self {
+        Self::new("It was closed as a duplicate; next", &format!("check {other}"), invocation)
+    }
+
     /// What comes after a `run` that was refused: `typed` is its command line from the task on, without `--wait`.
     pub(super) fn after_run(
         task: TaskId,

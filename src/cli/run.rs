@@ -186,12 +186,15 @@ async fn attempt(
         let word = read.verdict.decision.word();
         ui.words(&verdict_screen::text(task, &shown, &read.verdict, ui.detail(), ui.width()));
         if let Some(call) = super::check::call(&read, task, &shown, &session).await {
-            ui.words(&format!("\n{}", call.text(ui.width())));
+            ui.words(&format!("\n{}", call.brief(ui.width())));
         }
         ui.words("\n");
         ui.note(&format!("{task}: {word}: nothing was run, and nothing was written on the task"));
         let command = args.typed(&session.settings.record.mask);
-        let next = Next::after_run(task, &read.verdict, &args.subject, &command, ui.invocation());
+        let next = match super::check::duplicate(&read, &session).await {
+            Some(other) => Next::of_duplicate(other, ui.invocation()),
+            None => Next::after_run(task, &read.verdict, &args.subject, &command, ui.invocation()),
+        };
         ui.words(&format!("\n{}", next.text()));
         return Err(Stop::Said(format!("the verdict is {word}")));
     };
@@ -216,7 +219,7 @@ async fn attempt(
         ui.words("\n");
     } else {
         ui.words(&said::text(&shown.said, task, ui.width()));
-        say_allowed(&read, task, ui);
+        say_allowed(&read, task, &record.informed, ui);
     }
     if args.dry_run {
         dry_run(&record, clock, ui)?;
@@ -264,9 +267,12 @@ fn show_comments(journal: &Journal, deploy: DeployId, ui: &mut Ui) -> Result<(),
     Ok(())
 }
 
-fn say_allowed(read: &Assessment, task: TaskId, ui: &mut Ui) {
+fn say_allowed(read: &Assessment, task: TaskId, informed: &[String], ui: &mut Ui) {
     let by = read.verdict.teams.iter().flat_map(|team| team.by.iter().map(|user| format!("{user} ({})", team.team)));
     ui.note(&format!("{task}: allowed, approved by {}", by.collect::<Vec<_>>().join(", ")));
+    if !informed.is_empty() {
+        ui.note(&format!("{task}: inform too: {}", inert(&informed.join(", "))));
+    }
     for rule in read.verdict.rules.iter().filter(|rule| rule.outcome == Outcome::Warn) {
         ui.warn(&format!("{}: {}", rule.name, rule.message));
     }

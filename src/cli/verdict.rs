@@ -44,6 +44,8 @@ pub(super) struct VerdictSubject {
     pub(super) change: Option<String>,
     /// Who deploys, where that is surely not who asks.
     pub(super) somebody_else: Option<String>,
+    /// The titles of the teams that are informed and asked nothing.
+    pub(super) informed: Vec<String>,
     /// When it was judged, by the server's clock.
     pub(super) now: Option<Timestamp>,
     /// What members of the teams said on it, newest first.
@@ -90,6 +92,7 @@ impl VerdictSubject {
             change: state.change.as_ref().filter(|_| show).map(|change| change.value.clone()),
             somebody_else: somebody_else.map(|deployer| deployer.user.clone()),
             behind,
+            informed: policy.informed().map(|team| team.title.clone()).collect(),
             now: Some(evidence.now),
             said: heard(evidence, policy, show),
         }

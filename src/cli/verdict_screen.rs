@@ -30,9 +30,9 @@ const HINTS: usize = 8;
 pub(super) fn text(task: TaskId, subject: &VerdictSubject, verdict: &Verdict, detail: Detail, width: usize) -> String {
     let mut page = headline(task, verdict, width);
     page.push_str(&header(task, subject, width));
-    page.push_str(&facts(subject, width));
+    page.push_str(&facts(subject, &verdict.decision, width));
     page.push('\n');
-    page.push_str(&rules(&verdict.rules, detail, width));
+    page.push_str(&rules(&shown(verdict, subject, detail), detail, width));
     if !verdict.approvals.is_empty() {
         page.push('\n');
         page.push_str(&approvals(verdict, width));
@@ -42,6 +42,16 @@ pub(super) fn text(task: TaskId, subject: &VerdictSubject, verdict: &Verdict, de
         page.push_str(&said::text(&subject.said, task, width));
     }
     page
+}
+
+/// The rules as they are shown above a call for help: what is to be written and by whom the call says, but of a restricted task.
+fn shown(verdict: &Verdict, subject: &VerdictSubject, detail: Detail) -> Vec<RuleOutcome> {
+    let mut rules = verdict.rules.clone();
+    if detail == Detail::Folded && verdict.decision == Decision::Pending && subject.restricted == Some(false) {
+        let asked = rules.iter_mut().filter(|rule| rule.outcome == Outcome::Pending && rule.name.starts_with("team:"));
+        asked.for_each(|rule| rule.hint = None);
+    }
+    rules
 }
 
 /// The task, its page, and that it is a drill.
@@ -57,7 +67,7 @@ pub(super) fn header(task: TaskId, subject: &VerdictSubject, width: usize) -> St
 }
 
 /// Why it is an emergency, and who deploys, in one line.
-fn facts(subject: &VerdictSubject, width: usize) -> String {
+fn facts(subject: &VerdictSubject, decision: &Decision, width: usize) -> String {
     let mut facts = Vec::new();
     facts.extend(match (&subject.category, &subject.explanation) {
         (Some(category), Some(words)) => Some(format!("{}: '{}'", inert(category), shorten(words, EXPLANATION))),
@@ -65,6 +75,10 @@ fn facts(subject: &VerdictSubject, width: usize) -> String {
         (None, _) => None,
     });
     facts.extend(subject.behind.first().map(|deployer| format!("{} deploys", inert(&deployer.user))));
+    // Where somebody is still asked, the call names them.
+    if *decision != Decision::Pending && !subject.informed.is_empty() {
+        facts.push(format!("inform {}", inert(&subject.informed.join(", "))));
+    }
     if facts.is_empty() { String::new() } else { hanging("", 0, &facts.join("; "), width) }
 }
 

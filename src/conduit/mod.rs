@@ -3,6 +3,7 @@
 //! Responsible for one file a resource with typed requests and replies, and beneath them one transport with its errors,
 //! its retries and its paging. Not responsible for what the replies mean for a deploy.
 
+mod duplicate;
 mod error;
 mod head;
 mod legacy;

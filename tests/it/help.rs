@@ -127,14 +127,3 @@ fn a_configuration_is_checked() {
     assert_eq!((code, out.as_str()), (2, ""));
     assert!(error.contains("tga") && error.contains("wrong.toml"), "{error}");
 }
-
-#[test]
-fn there_are_completions_for_every_shell() {
-    let machine = Machine::new();
-    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let (code, script, error) = machine.run(&["completions", shell]);
-        assert_eq!((code, error.as_str()), (0, ""), "{shell}");
-        assert!(script.contains("phabgate") && script.contains("explain"), "{shell}");
-    }
-    assert_eq!(machine.run(&["completions", "cmd"]).0, 2);
-}

@@ -14,7 +14,7 @@ fn all_scenarios() -> BTreeMap<String, Value> {
 }
 
 /// The scenarios of the built-in world.
-fn scenarios() -> BTreeMap<String, Value> {
+pub(crate) fn scenarios() -> BTreeMap<String, Value> {
     all_scenarios().into_iter().filter(|(_, about)| about["world"].is_null()).collect()
 }
 

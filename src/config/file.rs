@@ -11,9 +11,9 @@ use url::Url;
 
 use super::diagnostic::{Diagnostic, FilePosition};
 use super::reader::{List, Located, Names, Problems, Section, ValueError, listed};
-use super::server::parse_url;
 use super::settings::ProxySetting;
 use super::values;
+use crate::conduit::parse_url;
 use crate::ids::FindingId;
 use crate::policy::{Action, BelievedRecords, Role};
 use crate::record::mask::Pattern;

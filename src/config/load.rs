@@ -1,20 +1,19 @@
 //! From flags, environment and file to settings: which file is read, and which of two values wins.
 //!
 //! Responsible for the search for the file, precedence, and every error of the configuration. Not responsible for the
-//! token (see `credentials`) and for who may change the file (see [`crate::safe_path`]).
+//! token (see [`crate::host`]) and for who may change the file (see [`crate::safe_path`]).
 
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::diagnostic::SettingsReport;
-use super::environment::{Environment, VariableError};
 use super::origin::{ConfigSource, Origin};
-use super::server::{UrlError, parse_url};
 use super::settings::Settings;
-use super::system_environment::EnvironmentFileError;
 use super::validate::{Overrides, validate};
-use super::{builtin, file, route, state};
+use super::{builtin, file, route};
+use crate::conduit::{UrlError, parse_url};
+use crate::host::{self, Environment, EnvironmentFileError, VariableError};
 use crate::safe_path::{self, PathError, ReadError};
 
 /// The largest configuration that is read; a policy of a hundred teams is a tenth of it.
@@ -142,7 +141,10 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Settings, Config
     let over =
         Overrides { url: url(flags, environment)?, state: environment.absolute("PHABGATE_STATE")?.map(Path::to_owned) };
     let configured = read.as_ref().and_then(|file| file.url.as_ref()).map(|found| found.value.clone());
-    let home = || state::default_directory(environment).ok_or(ConfigError::NoState);
+    let home = || {
+        let (path, named) = host::default_directory(environment).ok_or(ConfigError::NoState)?;
+        Ok((path, named.map_or(Origin::BuiltIn, |name| Origin::Environment { name })))
+    };
     let mut settings = validate(read, built_in, source, over, home).map_err(|error| match error {
         ConfigError::Invalid(report) if environment.runs_under_sudo() => {
             let path = given.as_ref().map_or_else(PathBuf::new, |(path, _)| path.clone());

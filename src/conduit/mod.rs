@@ -10,6 +10,7 @@ mod loopback;
 mod pace;
 mod paging;
 mod project;
+mod proxy_door;
 mod refusals;
 mod retry;
 mod route;

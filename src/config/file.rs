@@ -93,16 +93,6 @@ pub(super) struct FileReason {
 /// All actions.
 const ACTIONS: [Action; 4] = [Action::Fix, Action::Rollback, Action::Config, Action::OnWikiEdit];
 
-/// The word of an action in the file.
-pub(super) fn action_word(action: Action) -> &'static str {
-    match action {
-        Action::Fix => "fix",
-        Action::Rollback => "rollback",
-        Action::Config => "config",
-        Action::OnWikiEdit => "on-wiki-edit",
-    }
-}
-
 /// Reads a document, or lists all that is wrong with it.
 pub(super) fn read(text: &str, built_in: bool) -> Result<File, Vec<Diagnostic>> {
     let problems = Problems::default();
@@ -220,7 +210,7 @@ fn actions(policy: &mut Section<'_, '_>) -> Option<Actions> {
     let (place, mut table) = policy.section("actions");
     let mut found = Vec::new();
     for action in ACTIONS {
-        if let Some(teams) = table.list(action_word(action), values::key) {
+        if let Some(teams) = table.list(values::action_word(action), values::key) {
             found.push((action, teams));
         }
     }

@@ -7,6 +7,7 @@
 
 mod builtin;
 mod diagnostic;
+mod error;
 mod file;
 mod load;
 mod origin;
@@ -19,8 +20,9 @@ mod words;
 
 pub use builtin::TEMPLATE;
 pub use diagnostic::{Diagnostic, FilePosition, SettingsReport};
+pub use error::ConfigError;
 pub(crate) use load::of_text;
-pub use load::{ConfigError, Flags, load};
+pub use load::{Flags, load};
 pub use origin::{Origin, Origins};
 pub use settings::{
     Accepted, Contact, Http, NoServer, ProxySetting, RecordSettings, SettingEntry, Settings, map_deployer,

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use super::load::ConfigError;
+use super::error::ConfigError;
 use super::settings;
 use crate::conduit::{Authorities, Proxy, Route};
 use crate::host::Environment;

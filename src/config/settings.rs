@@ -187,7 +187,7 @@ impl Settings {
             list.add(&key("teams"), json!(reason.teams));
         }
         for action in &policy.actions {
-            list.add(&format!("policy.actions.{}", super::file::action_word(action.action)), json!(action.teams));
+            list.add(&format!("policy.actions.{}", super::values::action_word(action.action)), json!(action.teams));
         }
     }
 }

@@ -5,8 +5,9 @@
 
 use url::Url;
 
-use crate::config::{self, ArcrcError, ConfigError, Settings};
+use crate::config::{self, ConfigError, Settings};
 use crate::evidence::{Miss, NearKind, near_miss};
+use crate::host::{self, ArcrcError};
 use crate::policy::Policy;
 
 /// A near miss of a text, as it stands before anything is known of who wrote it.
@@ -56,5 +57,5 @@ pub fn settings(text: &str) -> Result<Settings, ConfigError> {
 /// # Errors
 /// Where the file is none that arc writes, as far as it concerns the server.
 pub fn arcrc_token(text: &str, server: &Url) -> Result<Option<(String, String)>, ArcrcError> {
-    config::arcrc_token(text, server)
+    host::arcrc_token(text, server)
 }

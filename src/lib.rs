@@ -5,7 +5,7 @@
 //! where things are. Data takes one way:
 //!
 //! ```text
-//!   argv, environment, file        cli, config
+//!   argv, environment, file        cli, host
 //!            │
 //!        settings                  config: every value checked, with its origin
 //!            │
@@ -31,8 +31,8 @@
 //! Beside the way: [`audit`] judges deploys afterwards, from a mirror of what was read, and [`report`] prints what it
 //! found; [`history`] prints what happened on a task, in order; [`answer`] and [`request`] plan what an approver or a
 //! requester writes, [`announce`] words the message for IRC, [`train`] knows who conducts the train, and [`doctor`] checks
-//! the setup. [`policy`] is the policy as data and its matching of words. [`sandbox`] is the server that stands in for
-//! Phorge, and [`crash`] marks the places where tests kill the gate. Below all of them: [`remarkup`] splits texts into
+//! the setup. [`host`] is the machine: caller, token, state directory. [`policy`] is the policy as data and its matching of
+//! words. [`sandbox`] is the server that stands in for Phorge, and [`crash`] marks the places where tests kill the gate. Below all of them: [`remarkup`] splits texts into
 //! blocks, [`text`] makes what others wrote fit to be shown, [`secrets`] knows what looks like one, [`safe_path`] and
 //! [`named_file`] open files that nobody else may have put there, [`task_argument`] reads the task that a command line
 //! names, and [`ids`] and [`time`] hold what is shared.
@@ -56,6 +56,7 @@ pub mod evidence;
 pub mod fuzzing;
 pub mod gate;
 pub mod history;
+pub mod host;
 pub mod ids;
 pub mod journal;
 pub mod layout;

@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use phabgate::attribution::{ApprovalKind, DeployerSource};
-use phabgate::config::{Environment, Flags, Ids, load};
+use phabgate::config::{Flags, load};
+use phabgate::host::{Environment, Ids};
 use phabgate::ids::{DeployId, Phid, TaskId, TransactionId};
 use phabgate::record::comment::render;
 use phabgate::record::{Deployer, Event, ExitStatus, Outcome, Record, RecordedApproval, RecordedReason, SCHEMA};

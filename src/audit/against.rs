@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use super::deploys::{Cuts, Deploy};
+use super::cuts::Cuts;
 use crate::evidence::records::DeployRecords;
 use crate::evidence::timeline::{AsOf, Moment, Timeline};
 use crate::evidence::trailers::Teams;
@@ -108,8 +108,7 @@ fn taken_out(answer: &Answer, later: &TaskState, until: AsOf) -> Option<Answer> 
 }
 
 /// What members of the teams said against a deploy after the moment up to which that counts, until it was over.
-pub(super) fn objections(evidence: &Evidence, now: &TaskState, deploy: &Deploy, cuts: Cuts) -> Vec<Objection> {
-    let until = deploy.finished.unwrap_or(deploy.recorded).max(deploy.recorded);
+pub(super) fn objections(evidence: &Evidence, now: &TaskState, cuts: Cuts, until: Timestamp) -> Vec<Objection> {
     let ran = |moment: Moment| {
         let after = moment.transaction > cuts.against.through || moment.time > cuts.against.time;
         after && moment.time <= until

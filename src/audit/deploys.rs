@@ -1,7 +1,7 @@
 //! The deploys of a task, distinguished by their records, and each judged as the task was then.
 //!
-//! Responsible for the moments at which a deploy is judged, and the verdict of them. Not for which records speak of which deploy
-//! ([`crate::evidence::records`]), by what evidence it is judged ([`super::as_recorded`]), what spoke against it between
+//! Responsible for the verdicts of a deploy. Not for which records speak of which deploy ([`crate::evidence::records`]), at which
+//! moments it is judged ([`super::cuts`]), by what evidence it is judged ([`super::as_recorded`]), what spoke against it between
 //! its start and its record ([`super::against`]), and what is found fault with.
 
 use std::collections::BTreeSet;
@@ -12,9 +12,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::AuditPolicy;
 use super::against::{self, Objection};
 use super::as_recorded::{as_recorded, is_same, of_deploy};
+use super::cuts::Cuts;
 use super::removed;
 use crate::evidence::records::{DeployRecords, PostedRecord, by_deploy};
-use crate::evidence::timeline::{AsOf, Moment, Timeline};
+use crate::evidence::timeline::{AsOf, Moment};
 use crate::evidence::{Answer, AnswerKind, Evidence, NearMiss, Tagged, TaskState};
 use crate::ids::{DeployId, Phid, TransactionId, User};
 use crate::policy::{Action, Policy};
@@ -180,7 +181,8 @@ fn assessment(
     };
     let late = late(&as_recorded, policy, &intent, &now, as_of);
     let deploy = deploy(evidence, policy, records, as_of, &then, [verdict, verdict_as_recorded]);
-    let objections = against::objections(evidence, &now, &deploy, cuts);
+    let until = deploy.finished.unwrap_or(deploy.recorded).max(deploy.recorded);
+    let objections = against::objections(evidence, &now, cuts, until);
     DeployAssessment { deploy, then, now, late, objections, unknown_noes }
 }
 
@@ -242,34 +244,6 @@ fn deployer(evidence: &Evidence, records: &DeployRecords, restricted: bool) -> O
         Some(account) => Some(inert(&account.username)),
         None => (!restricted).then(|| inert(&named.user)),
     }
-}
-
-/// The moments at which a deploy is judged.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Cuts {
-    /// Its start: the earlier of the first record, which is excluded, and the start that is stated.
-    pub(super) start: AsOf,
-    /// Up to when what speaks against it counts: the first record, or the start where the gate of a recorder measured it.
-    pub(super) against: AsOf,
-}
-
-impl Cuts {
-    fn of(timeline: &Timeline, records: &DeployRecords) -> Self {
-        let record = records.first().moment;
-        let stated = records.start().map_or(record.time, |(_, start)| start.min(record.time));
-        let measured = records.measured_start().map_or(record.time, |start| start.min(record.time));
-        Self { start: as_of(timeline, record, stated), against: as_of(timeline, record, measured) }
-    }
-}
-
-/// All that came before a record and no later than a time. For transactions their order decides whether they came
-/// before the record; for what only has a time, the time does.
-fn as_of(timeline: &Timeline, record: Moment, time: Timestamp) -> AsOf {
-    let before = |id: TransactionId, created: Timestamp| id < record.transaction && created <= time;
-    let transactions = timeline.transactions();
-    let last = transactions.iter().rev().find(|transaction| before(transaction.id, transaction.created));
-    // A start before the task was made finds nothing on it.
-    AsOf { through: last.map_or(TransactionId(0), |transaction| transaction.id), time }
 }
 
 /// Whether an answer was not there at that moment. One that was edited in within its second may not have been.

@@ -251,7 +251,7 @@ pub(super) fn tasks_in(page: &SealedRows) -> Result<Listed, ConduitError> {
 
 fn listed(Reply { result, date }: Reply<Vec<Task>>) -> Result<Listed, ConduitError> {
     let result = result.into_iter().map(Encoded::new).collect::<Result<_, _>>();
-    let result = result.map_err(wordless("maniphest.search"))?;
+    let result = result.map_err(cannot_serialize("maniphest.search"))?;
     Ok(Reply { result, date })
 }
 
@@ -267,7 +267,7 @@ fn read(
     let task = Arc::unwrap_or_clone(evidence.task);
     let history = raw.unwrap_or_else(|| Arc::unwrap_or_clone(evidence.timeline).into_transactions());
     let history = StoredHistory::new(history);
-    let history = history.map_err(wordless("transaction.search"))?;
+    let history = history.map_err(cannot_serialize("transaction.search"))?;
     Ok(Read { task, asked, history: Some(history), trouble, people })
 }
 
@@ -276,9 +276,9 @@ fn unreadable() -> ConduitError {
     Client::unexpected("transaction.search", "nothing can be made of its history")
 }
 
-/// What was read cannot be put in writing.
-fn wordless(method: &'static str) -> impl Fn(serde_json::Error) -> ConduitError {
-    move |error| Client::unexpected(method, format!("JSON has no words for what it tells: {error}"))
+/// What was read cannot be kept as JSON.
+fn cannot_serialize(method: &'static str) -> impl Fn(serde_json::Error) -> ConduitError {
+    move |error| Client::unexpected(method, format!("cannot serialize what it returned: {error}"))
 }
 
 /// Whether a comment is a record, claims to be one, or is gone and may have been one.

@@ -3,13 +3,15 @@
 //!
 //! Responsible for [`audit_task`], a pure function of evidence and policy. Beside it: how deploys are judged, the findings,
 //! one a file, and around it the shell: the [`mirror`] that keeps what was read, the [`reader`] that fills it, and
-//! [`replay`] that judges what it holds; and how much of the [`population`] was seen. Not responsible for how findings are
+//! [`replay`] that judges what it holds; how much of the [`population`] was seen, and how far an audit has come ([`progress`]). Not responsible for how findings are
 //! shown ([`crate::report`]).
 
 mod against;
 mod as_recorded;
+mod cuts;
 mod deploys;
 pub mod encoded;
+pub mod error;
 mod fetcher;
 pub mod findings;
 pub mod memory;
@@ -17,6 +19,7 @@ pub mod mirror;
 mod mirrored;
 pub mod past;
 pub mod population;
+pub mod progress;
 pub mod reader;
 mod removed;
 mod replay;

@@ -2,47 +2,18 @@
 //!
 //! Responsible for comparing, as a pure function. Not for keeping what was found ([`super::mirror`]).
 
-use jiff::Timestamp;
-
-use super::findings::{Finding, Severity, finding_vanished, hashtag_moved, task_unseen};
+use super::findings::{Finding, PastFinding, Severity, Today, VERSION, finding_vanished, hashtag_moved, task_unseen};
 use crate::ids::TaskId;
 use crate::policy::PolicyDigest;
-
-/// A finding of an earlier audit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PastFinding {
-    /// As it was found last, at its worst.
-    pub finding: Finding,
-    /// The digest of the policy by which was judged.
-    pub policy: String,
-    /// The version of phabgate that judged.
-    pub version: String,
-    /// The last audit that found it.
-    pub last: Timestamp,
-}
 
 /// The findings that are mended by acting: that they are gone is what they are for.
 const MENDED: [&str; 4] = ["record-missing", "record-unfinished", "follow-up-overdue", "undecided"];
 /// The findings that say themselves what earlier audits saw.
 const REMEMBERED: [&str; 3] = [finding_vanished::RULE.name, hashtag_moved::RULE.name, task_unseen::RULE.name];
 
-/// The version of this program, as it stands beside what it finds.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-
 /// Whether a finding is kept, so that it cannot vanish.
 pub fn is_kept(finding: &Finding) -> bool {
     finding.severity > Severity::Notice && !MENDED.contains(&finding.name) && !REMEMBERED.contains(&finding.name)
-}
-
-/// What today's audit says of a task.
-#[derive(Debug, Clone, Copy)]
-pub struct Today<'a> {
-    /// All that is found on it now, whatever of it is asked about.
-    pub found: &'a [Finding],
-    /// Its texts may not be shown.
-    pub restricted: bool,
-    /// It could be judged: what is not found is not there.
-    pub judged: bool,
 }
 
 /// What earlier audits found on a task and today's does not show as bad.

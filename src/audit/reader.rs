@@ -14,10 +14,11 @@ use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 
+use super::error::AuditError;
 use super::fetcher::{COMMENTS, Compared, Fetcher, Listed, Recorded, tasks_in};
 use super::mirror::{CommentCursor, Mirror, MirrorError, Read, ServerFacts, SyncResult, SyncRun};
 use super::mirrored::teams;
-use super::population::{AuditError, AuditProgress, AuditStep};
+use super::progress::{AuditProgress, AuditStep};
 use crate::conduit::{Account, Client, ConduitError, Failure, Pages, Projects, SealedRows, Status};
 use crate::crash;
 use crate::evidence::{Tag, phids_below};

@@ -14,10 +14,11 @@ use std::thread;
 use jiff::Timestamp;
 
 use super::encoded::{EncodedInParts, InParts};
+use super::error::AuditError;
 use super::mirror::lost::Lost;
 use super::mirror::{CacheKey, Mirror, Mirrored, ServerFacts, StoredVerdict, SyncResult, Verdicts};
 use super::mirrored::{evidence, teams, unfit};
-use super::population::{AuditError, AuditProgress, AuditStep};
+use super::progress::{AuditProgress, AuditStep};
 use super::unread::Unread;
 use super::{AuditPolicy, Finding, TaskAudit, audit_task, threads};
 use crate::conduit::{Account, Project};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::audit::population::{AuditProgress, AuditStep};
+use crate::audit::progress::{AuditProgress, AuditStep};
 
 /// How often the line is drawn, a second.
 const DRAWN: u8 = 10;

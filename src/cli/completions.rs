@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, Failure> {
 /// Answers a shell that asks what can be typed; `false` where none does. Under sudo nobody is answered: what root's journal knows
 /// is not for whoever may call the gate.
 pub(super) fn answered(arguments: &[OsString]) -> bool {
-    if crate::config::Ids::of_process().runs_under_sudo() {
+    if crate::host::Ids::of_process().runs_under_sudo() {
         return false;
     }
     let asked = CompleteEnv::with_factory(super::definition).var(VARIABLE).bin("phabgate").completer("phabgate");

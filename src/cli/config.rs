@@ -14,7 +14,8 @@ use super::exit::{Exit, Failure};
 use super::session;
 use super::ui::Ui;
 use crate::conduit::Authorities;
-use crate::config::{self, Environment, Origin, Settings, TokenSource};
+use crate::config::{Origin, Settings};
+use crate::host::{self, Environment, TokenSource};
 use crate::layout::hanging;
 use crate::policy::PolicyDigest;
 
@@ -71,7 +72,8 @@ fn token_source(globals: &Globals, environment: &Environment, settings: &Setting
         return Err("the sandbox has its own".to_owned());
     }
     let url = settings.server().map_err(|error| error.to_string())?;
-    let (_, source) = config::find_token(environment, settings, url).map_err(|error| error.to_string())?;
+    let (_, source) =
+        host::find_token(environment, settings.configured_url.as_ref(), url).map_err(|error| error.to_string())?;
     Ok(source)
 }
 

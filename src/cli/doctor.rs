@@ -16,11 +16,12 @@ use super::session::{self, Session};
 use super::ui::{Ui, without_error_numbers};
 use super::verdict_screen::{self, Detail};
 use crate::conduit::{Client, ConduitError, Projects, Reply, Task, Whoami};
-use crate::config::{self, Environment, Settings};
+use crate::config::Settings;
 use crate::doctor::{self, HistoryCoverage, Local, Remote};
 use crate::evidence::contradiction;
 use crate::evidence::merge::{merge, name_fields};
 use crate::evidence::timeline::unexposed;
+use crate::host::{self, Environment};
 use crate::ids::{Phid, TaskId, User};
 use crate::journal::Journal;
 use crate::layout::{BAD, GOOD, MIND, hanging, styled};
@@ -142,7 +143,7 @@ fn judged(checks: &[RuleOutcome]) -> Exit {
 }
 
 fn read_local(settings: &Settings, session: Option<&Session>) -> Local {
-    let journal = config::ensure_state_dir(&settings.state)
+    let journal = host::ensure_state_dir(&settings.state)
         .map_err(|error| error.to_string())
         .and_then(|()| Journal::open(&settings.state).map_err(|error| error.to_string()))
         .and_then(|mut journal| {
@@ -160,7 +161,7 @@ fn read_local(settings: &Settings, session: Option<&Session>) -> Local {
 fn token_source(globals: &Globals, environment: &Environment, session: &Session) -> String {
     match globals.sandbox {
         true => "the sandbox".to_owned(),
-        false => config::find_token(environment, &session.settings, session.base())
+        false => host::find_token(environment, session.settings.configured_url.as_ref(), session.base())
             .map_or_else(|error| error.to_string(), |(_, source)| source.to_string()),
     }
 }

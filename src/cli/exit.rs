@@ -4,9 +4,10 @@
 //! are those of env(1) (see [`crate::deploy`]).
 
 use crate::conduit::{ClientError, ConduitError};
-use crate::config::{CallerError, ConfigError, CredentialsError, EnvironmentFileError, NoServer, StateError};
+use crate::config::{ConfigError, NoServer};
 use crate::evidence::GatherError;
 use crate::gate::{Assessment, Refusal, RefusalKind};
+use crate::host::{CallerError, CredentialsError, EnvironmentFileError, StateError};
 use crate::journal::JournalError;
 use crate::rules::Decision;
 use crate::safe_path::PathError;

@@ -195,7 +195,7 @@ impl TaskSubject {
 }
 
 /// How this command line calls the gate.
-fn invocation(globals: &Globals, ids: &crate::config::Ids) -> Invocation {
+fn invocation(globals: &Globals, ids: &crate::host::Ids) -> Invocation {
     match (globals.sandbox, ids.runs_under_sudo()) {
         (true, _) => Invocation::Sandbox,
         (false, true) => Invocation::Sudo,
@@ -230,7 +230,7 @@ pub fn main() -> ExitCode {
         let subscriber = subscriber.log_internal_errors(false).without_time().with_target(false);
         let _ = tracing::subscriber::set_global_default(subscriber.finish());
     }
-    let ids = crate::config::Ids::of_process();
+    let ids = crate::host::Ids::of_process();
     let mut ui = Ui::new(cli.globals.format, cli.globals.color, columns()).called(invocation(&cli.globals, &ids));
     if cli.globals.verbose > 0 {
         ui = ui.detailed(Detail::Whole);
@@ -301,7 +301,7 @@ fn print_usage_error(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     }
     if let Some(tip) = suggest_fix(error, arguments) {
         let globals = Globals { sandbox: arguments.iter().any(|word| word == "--sandbox"), ..Globals::default() };
-        let invocation = invocation(&globals, &crate::config::Ids::of_process());
+        let invocation = invocation(&globals, &crate::host::Ids::of_process());
         Ui::new(Format::Text, Color::Auto, columns()).called(invocation).hint(&tip);
     }
     match error.use_stderr() {
@@ -379,7 +379,7 @@ fn reject_unsupported_format(cli: &Cli) -> Result<(), Failure> {
     }
 }
 
-async fn dispatch(cli: &Cli, ids: &crate::config::Ids, ui: &mut Ui) -> u8 {
+async fn dispatch(cli: &Cli, ids: &crate::host::Ids, ui: &mut Ui) -> u8 {
     let refusal = if ids.runs_under_sudo() { under_sudo::refusal(cli) } else { None };
     if let Some(failure) = refusal.or_else(|| reject_unsupported_format(cli).err()) {
         ui.failure(&failure);

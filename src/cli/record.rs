@@ -131,7 +131,7 @@ pub(super) fn stated(text: &str) -> Result<StatedTime, String> {
     if text == "now" {
         return Ok(StatedTime::Now);
     }
-    time::stated(text, &Timestamp::now().to_zoned(crate::config::time_zone()?))
+    time::stated(text, &Timestamp::now().to_zoned(crate::host::time_zone()?))
         .map(StatedTime::At)
         .map_err(|error| error.to_string())
 }

@@ -12,10 +12,10 @@ use std::process::{Command, Stdio};
 use serde::Serialize;
 
 use super::ui::Ui;
-use crate::config::system_program;
 use crate::deploy::GATE_FAILED;
 use crate::deploy::identity::Identity;
 use crate::gate::ran::{Child, Left, Ran};
+use crate::host::system_program;
 use crate::ids::{DeployId, TaskId, TransactionId};
 use crate::journal::Kept;
 use crate::named_file;

@@ -13,7 +13,7 @@ use super::Globals;
 use super::exit::{Exit, Failure};
 use super::session::{environment, settings};
 use super::ui::Ui;
-use crate::config::Environment;
+use crate::host::Environment;
 use crate::layout::{NAME, styled};
 use crate::sandbox::{self, Fault, Like, Options, Running, SandboxError, Source, StoreError};
 
@@ -177,7 +177,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let globals = Globals { sandbox: true, ..globals.clone() };
     let environment = environment(&globals)?;
     let state = settings(&globals, &environment)?.state;
-    crate::config::ensure_state_dir(&state)?;
+    crate::host::ensure_state_dir(&state)?;
     if args.reset {
         return reset(&state, ui);
     }

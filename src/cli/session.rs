@@ -13,9 +13,10 @@ use super::refusals_file;
 use super::ui::Ui;
 use super::{Globals, TaskSubject};
 use crate::conduit::{Client, ClientError, Timeouts};
-use crate::config::{self, Caller, Environment, Flags, Getent, Ids, Settings};
+use crate::config::{self, Flags, Settings};
 use crate::evidence::{Purpose, Question, bare};
 use crate::gate::{Assessor, Clock, Context, Invocation};
+use crate::host::{self, Caller, Environment, Getent, Ids};
 use crate::ids::TaskId;
 use crate::journal::Journal;
 use crate::rules::Texts;
@@ -103,7 +104,7 @@ impl Session {
         let invocation = super::invocation(globals, environment.ids());
         let timeouts = Timeouts { connect: settings.http.connect, call: settings.http.call };
         if globals.sandbox {
-            config::ensure_state_dir(&settings.state)?;
+            host::ensure_state_dir(&settings.state)?;
             let sandbox = super::sandbox::InProcess::start(&settings.state, environment).await?;
             let token = SecretString::from(sandbox.token().to_owned());
             let client = Client::new(sandbox.url(), Some(token), timeouts, &settings.route)?;
@@ -122,7 +123,7 @@ impl Session {
             });
         }
         let server = settings.server()?.clone();
-        let (token, _) = config::find_token(environment, &settings, &server)?;
+        let (token, _) = host::find_token(environment, settings.configured_url.as_ref(), &server)?;
         let calling_account = config::map_deployer(&settings, &caller).map(str::to_owned);
         let client =
             Client::new(&server, Some(SecretString::from(token.expose().to_owned())), timeouts, &settings.route)?;
@@ -299,7 +300,7 @@ impl Session {
 
     /// The journal, writable.
     pub(super) fn journal(&self) -> Result<Journal, Failure> {
-        config::ensure_state_dir(&self.settings.state)?;
+        host::ensure_state_dir(&self.settings.state)?;
         Ok(Journal::open(&self.settings.state)?)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Responsible for the flags and commands with which a caller would choose what is trusted, read what only root may read, or
 //! speak for others. Not responsible for variables and files, which under sudo are never the caller's (see
-//! [`crate::config::Environment`]), nor for who may deploy (see [`super::session`]).
+//! [`crate::host::Environment`]), nor for who may deploy (see [`super::session`]).
 
 use super::exit::Failure;
 use super::{Cli, Command, outbox};

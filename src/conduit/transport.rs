@@ -21,9 +21,10 @@ use super::error::{ConduitError, Failure, misshapen};
 use super::head::ResponseHead;
 use super::loopback::is_loopback;
 use super::pace::AdaptiveConcurrency;
+use super::proxy_door::ProxyDoor;
 use super::refusals::Refusals;
 use super::route::Route;
-use super::unreached::{ProxyDoor, SystemResolver, Unreached, root_cause};
+use super::unreached::{SystemResolver, Unreached, root_cause};
 use crate::secrets;
 
 /// No right reply is larger; the largest is a page of 1,000 transactions.

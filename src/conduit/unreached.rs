@@ -8,9 +8,6 @@ use std::fmt;
 use std::io;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use tokio::sync::Mutex;
-
-use super::error::Failure;
 
 /// A connection that was not made: the server never saw the call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -178,46 +175,6 @@ impl fmt::Display for BadCertificate {
             Self::OtherName => "it is for another name",
             Self::Other(why) => why,
         })
-    }
-}
-
-/// A proxy that is given a password: the first call goes alone, and where the proxy knows no such password no other goes at
-/// all. Many tries with a wrong password close an account.
-#[derive(Debug, Default)]
-pub(super) struct ProxyDoor(Mutex<Door>);
-
-#[derive(Debug, Default)]
-enum Door {
-    #[default]
-    Untried,
-    Open,
-    Shut(Unreached),
-}
-
-impl ProxyDoor {
-    /// Makes a call through the proxy, when its turn has come.
-    ///
-    /// # Errors
-    /// Those of the call, and where the proxy refused the password of an earlier one.
-    pub(super) async fn pass<T>(&self, call: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-        let mut door = self.0.lock().await;
-        match &*door {
-            Door::Shut(unreached) => return Err(Failure::NoConnection(unreached.clone())),
-            Door::Open => drop(door),
-            Door::Untried => {
-                let done = call.await;
-                match &done {
-                    Err(Failure::NoConnection(unreached)) if unreached.obstacle == Obstacle::ProxyCredentials => {
-                        *door = Door::Shut(unreached.clone());
-                    }
-                    // It was not the proxy that answered.
-                    Err(Failure::NoConnection(_)) => {}
-                    _ => *door = Door::Open,
-                }
-                return done;
-            }
-        }
-        call.await
     }
 }
 

@@ -12,9 +12,9 @@ use url::Url;
 use super::diagnostic::{Diagnostic, FilePosition};
 use super::preset::Preset;
 use super::reader::{List, Located, Names, Problems, Section, ValueError, listed};
-use super::server::parse_url;
 use super::settings::ProxySetting;
 use super::values;
+use crate::conduit::parse_url;
 use crate::ids::FindingId;
 use crate::policy::{Action, BelievedRecords, Role};
 use crate::record::mask::Pattern;
@@ -95,16 +95,6 @@ pub(super) struct FileReason {
 
 /// All actions.
 const ACTIONS: [Action; 4] = [Action::Fix, Action::Rollback, Action::Config, Action::OnWikiEdit];
-
-/// The word of an action in the file.
-pub(super) fn action_word(action: Action) -> &'static str {
-    match action {
-        Action::Fix => "fix",
-        Action::Rollback => "rollback",
-        Action::Config => "config",
-        Action::OnWikiEdit => "on-wiki-edit",
-    }
-}
 
 /// Reads a document, or lists all that is wrong with it.
 pub(super) fn read(text: &str, built_in: bool) -> Result<File, Vec<Diagnostic>> {
@@ -225,7 +215,7 @@ fn actions(policy: &mut Section<'_, '_>) -> Option<Actions> {
     let (place, mut table) = policy.section("actions");
     let mut found = Vec::new();
     for action in ACTIONS {
-        if let Some(teams) = table.list(action_word(action), values::key) {
+        if let Some(teams) = table.list(values::action_word(action), values::key) {
             found.push((action, teams));
         }
     }

@@ -3,8 +3,8 @@
 //! Responsible for what each preset says otherwise than what is built in, and for laying it over that. A preset never changes under its
 //! name: another procedure gets another name. Not responsible for what the file says beside it, which comes first.
 
+use super::error::ConfigError;
 use super::file::{self, File};
-use super::load::ConfigError;
 
 /// A procedure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

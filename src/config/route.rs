@@ -9,10 +9,10 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use super::environment::Environment;
-use super::load::ConfigError;
+use super::error::ConfigError;
 use super::settings;
 use crate::conduit::{Authorities, Proxy, Route};
+use crate::host::Environment;
 use crate::safe_path;
 
 /// The route that the environment names. As root the files of certificate authorities are judged as the configuration is.
@@ -64,8 +64,8 @@ fn named_proxy(environment: &Environment) -> Result<Option<Proxy>, ConfigError> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::caller::Ids;
     use super::*;
+    use crate::host::Ids;
 
     fn route(variables: &[(&str, &str)]) -> Result<Route, ConfigError> {
         let ids = Ids { uid: 1000, euid: 1000, ..Ids::default() };

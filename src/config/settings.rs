@@ -14,6 +14,7 @@ use url::Url;
 use super::origin::{Origin, Origins};
 use super::preset::Preset;
 use crate::conduit::Route;
+use crate::host::Caller;
 use crate::ids::FindingId;
 use crate::policy::{Policy, Role};
 use crate::record::mask::{Mask, Pattern};
@@ -193,9 +194,15 @@ impl Settings {
             list.add(&key("teams"), json!(reason.teams));
         }
         for action in &policy.actions {
-            list.add(&format!("policy.actions.{}", super::file::action_word(action.action)), json!(action.teams));
+            list.add(&format!("policy.actions.{}", super::values::action_word(action.action)), json!(action.teams));
         }
     }
+}
+
+/// The username of the account that the configuration maps the caller to.
+pub fn map_deployer<'a>(settings: &'a Settings, caller: &Caller) -> Option<&'a str> {
+    let login = caller.login.as_deref()?;
+    settings.deployers.get(login).map(String::as_str)
 }
 
 struct List<'a> {

@@ -11,8 +11,8 @@ use jiff::SignedDuration;
 use url::Url;
 
 use super::diagnostic::{Diagnostic, FilePosition, SettingsReport};
+use super::error::ConfigError;
 use super::file::{Accept, File, FileAccepted, FileReason, FileTeam};
-use super::load::ConfigError;
 use super::origin::{ConfigSource, Origin, Origins};
 use super::reader::{List, Located, Names, Problems, listed};
 use super::settings::{Accepted, Contact, Http, RecordSettings, Settings};

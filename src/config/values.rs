@@ -5,11 +5,10 @@
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 use regex_lite::Regex;
 
-use crate::record::mask::Pattern;
-
 use super::reader::ValueError;
 use crate::ids::{FindingId, Phid, Space};
-use crate::policy::normalized;
+use crate::policy::{Action, normalized};
+use crate::record::mask::Pattern;
 
 /// A duration above zero, in jiff's friendly format or ISO 8601; a day is 24 hours.
 pub(super) fn duration(text: &str) -> Result<SignedDuration, ValueError> {
@@ -19,6 +18,16 @@ pub(super) fn duration(text: &str) -> Result<SignedDuration, ValueError> {
         Ok(duration) if duration > SignedDuration::ZERO => Ok(duration),
         Ok(_) => Err(ValueError::new(format!("`{text}` is no time at all: nothing could ever be in time"), right)),
         Err(_) => Err(ValueError::new(format!("`{text}` is not a duration"), right)),
+    }
+}
+
+/// The word of an action in the file.
+pub(super) fn action_word(action: Action) -> &'static str {
+    match action {
+        Action::Fix => "fix",
+        Action::Rollback => "rollback",
+        Action::Config => "config",
+        Action::OnWikiEdit => "on-wiki-edit",
     }
 }
 

@@ -1,10 +1,10 @@
 //! Whom the command runs as.
 //!
 //! Responsible for the choice between the gate's own user and the caller for whom root's rights are used. Not responsible
-//! for who that is (see [`crate::config::Caller`]), the Phabricator account behind them (the configuration maps it), and
+//! for who that is (see [`crate::host::Caller`]), the Phabricator account behind them (the configuration maps it), and
 //! how the privileges are dropped ([`super::plan`]).
 
-use crate::config::{CallerError, Getent, Ids, Login, UserDatabase, behind_sudo};
+use crate::host::{CallerError, Getent, Ids, Login, UserDatabase, behind_sudo};
 
 /// Whom the command runs as.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Sudo;
+    use crate::host::Sudo;
 
     #[derive(Debug)]
     struct Ann;

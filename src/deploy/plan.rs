@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 
 use super::identity::Identity;
 use super::{CANNOT_RUN, GATE_FAILED, NOT_FOUND};
-use crate::config::system_program;
+use crate::host::system_program;
 
 /// Where commands are looked for when `PATH` is not set, as execvp(3) does.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";

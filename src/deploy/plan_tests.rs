@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::*;
-use crate::config::Login;
+use crate::host::Login;
 
 fn caller() -> Identity {
     Identity::Caller(Login {

@@ -5,24 +5,13 @@
 //! one verdict for all its readers. A command that deploys takes every source that there is. Not decided here: whether
 //! the sources agree, and who may approve.
 
+use super::question::{Purpose, Question};
 use super::timeline::Timeline;
 use super::trailers::{self, Key};
-use super::{Candidate, Evidence, Question, TaskState};
+use super::{Candidate, Evidence, TaskState};
 use crate::attribution::DeployerSource;
 use crate::conduit::{Change, Task};
 use crate::policy::Policy;
-
-/// What a task is judged for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Purpose {
-    /// Somebody reads how it stands, or answers: where nobody is named or stated to deploy, anybody may come to.
-    Read,
-    /// Who asks is about to deploy, or has deployed: it has to be known who that is.
-    Deploy,
-    /// A deploy of the past is audited: what was missing then cannot come any more, how this machine stands now is no matter,
-    /// and that others say that they had started something else stops nothing.
-    Audit,
-}
 
 /// The most names that are looked up because somebody wrote them into the task.
 const STATED: usize = 50;

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::merge::{Contradiction, merge, name_fields};
+use super::question::{Purpose, Question};
 use super::timeline::{Timeline, field_text};
-use super::{Attestation, Evidence, Purpose, Tag, deployer, records, task_state};
+use super::{Attestation, Evidence, Tag, answers, deployer, records, removals};
 use crate::conduit::{
     Account, Change, Client, ConduitError, Failure, Project, Reply, ReportedChanges, Status, Subproject, Task,
     Transaction,
@@ -20,23 +21,6 @@ use crate::conduit::{
 use crate::ids::{Phid, Project as ProjectKind, TaskId, User};
 use crate::policy::Policy;
 use crate::time::utc;
-
-/// What is to be decided, and what the deployer says about it.
-#[derive(Debug, Clone)]
-pub struct Question {
-    /// The task.
-    pub task: TaskId,
-    /// Who deploys, from `--deployer`.
-    pub deployer: Option<String>,
-    /// Who deploys, from the configuration's map of calling users.
-    pub calling_user: Option<String>,
-    /// Approvals that the deployer names: the key of the team, the username, where it can be looked up.
-    pub attestations: Vec<(String, String, Option<String>)>,
-    /// What is asked for: whether who asks is about to deploy.
-    pub purpose: Purpose,
-    /// The accounts that the configuration of this host names as deployers.
-    pub deployers: Arc<[String]>,
-}
 
 /// What there was to see.
 #[derive(Debug, Clone)]
@@ -265,9 +249,9 @@ impl Subject {
         let timeline = &self.history;
         let user = |phid: &str| Phid::new(phid).ok();
         let recorded = records::comments(timeline, None).filter_map(|comment| user(&comment.transaction.author));
-        let gone = task_state::removals(timeline, None);
+        let gone = removals::removals(timeline, None);
         let mut people: BTreeSet<Phid<User>> =
-            task_state::answers(timeline, policy, None).into_iter().map(|answer| answer.author).collect();
+            answers::answers(timeline, policy, None).into_iter().map(|answer| answer.author).collect();
         people.extend(recorded);
         // A comment that is gone may have been a recorder's.
         people.extend(gone.iter().filter_map(|gone| user(&gone.author)));

@@ -3,13 +3,18 @@
 //! Responsible for the evidence as data; beside it how it is gathered, the timeline of a task, its trailers, and the
 //! state that they show. Not responsible for what the policy makes of it.
 
+mod answers;
 mod deployer;
 mod gather;
+mod keys;
+mod look_alikes;
 mod mail;
 pub(crate) mod merge;
 pub(crate) mod near_miss;
 mod own_word;
+mod question;
 pub mod records;
+mod removals;
 pub mod restate;
 mod said;
 mod spoken;
@@ -20,16 +25,19 @@ pub(crate) mod testing;
 pub mod timeline;
 pub mod trailers;
 
-pub use deployer::Purpose;
+pub use answers::{Answer, AnswerKind};
 pub(crate) use deployer::bare;
-pub use gather::{GatherError, Question, Visibility, gather};
+pub use gather::{GatherError, Visibility, gather};
 pub(crate) use gather::{contradiction, differences, later, phids_below};
 pub use near_miss::{Miss, NearKind, NearMiss};
 pub(crate) use own_word::own_word;
 pub use own_word::{OwnWord, OwnWordKind};
+pub use question::{Purpose, Question};
+pub use removals::Removal;
 pub use said::{Said, said};
+pub use statements::{Changed, MaterialChange, Source, Statement};
 pub(crate) use statements::{STATED, happenings};
-pub use task_state::{Answer, AnswerKind, Changed, MaterialChange, Removal, Source, Statement, Tagged, TaskState};
+pub use task_state::{Tagged, TaskState};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

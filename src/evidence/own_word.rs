@@ -4,9 +4,10 @@
 //! everything that the person wrote there counts, but what can only be a yes: no program reads a no in every language.
 //! Not responsible for what is said of it, nor for whether the person may approve at all.
 
+use super::answers::AnswerKind;
 use super::near_miss::NearKind;
 use super::said;
-use super::task_state::{AnswerKind, TaskState};
+use super::task_state::TaskState;
 use super::timeline::{AsOf, Moment};
 use super::trailers::Teams;
 use super::{Answer, Evidence};

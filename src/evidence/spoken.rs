@@ -1,7 +1,7 @@
 //! What each version of a comment says by its form, whatever the policy.
 //!
 //! Responsible for reading it once: a state is read several times, up to one moment and another, and to split a text as
-//! Remarkup shows it takes its time. Not responsible for whether it counts ([`super::task_state`]), nor for what a near miss
+//! Remarkup shows it takes its time. Not responsible for whether it counts ([`super::answers`]), nor for what a near miss
 //! reads as.
 
 use super::near_miss::{NearCandidate, candidates, lone_approval};

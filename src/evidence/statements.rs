@@ -7,15 +7,60 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Evidence;
-use super::task_state::{Changed, MaterialChange, Removal, Source, Statement};
+use super::keys::Key;
+use super::removals::Removal;
 use super::timeline::{AsOf, Moment, Tie, field_text};
-use super::trailers::{self, Key};
+use super::trailers;
 use crate::conduit::Change;
-use crate::ids::{Phid, User};
+use crate::ids::{Phid, TransactionId, User};
 use crate::policy::{Policy, WrittenReason};
 
 /// What can be stated, and so what approvers agree to.
 pub(crate) const STATED: [Key; 5] = [Key::Reason, Key::Deployer, Key::Action, Key::Change, Key::Drill];
+
+/// Where something was stated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// In the custom field of the policy.
+    Field,
+    /// In the description.
+    Description,
+    /// In the comment of this transaction.
+    Comment(TransactionId),
+}
+
+/// Something stated about the deploy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// The value as written.
+    pub value: String,
+    /// Where.
+    pub source: Source,
+    /// Since when it stands there.
+    pub since: Moment,
+    /// Who wrote it, a PHID.
+    pub author: String,
+}
+
+/// What changed about the deploy that approvers agree to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changed {
+    /// What this trailer states.
+    Stated(Key),
+    /// A comment of somebody who may state it was removed: it may have stated anything.
+    CommentRemoved,
+}
+
+/// The last change of what approvers agree to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MaterialChange {
+    /// What changed.
+    pub what: Changed,
+    /// When.
+    pub moment: Moment,
+    /// By whom, a PHID.
+    pub author: String,
+}
 
 /// Something that may change what is stated.
 pub(crate) struct StatementChange<'a> {

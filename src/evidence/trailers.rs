@@ -3,67 +3,12 @@
 //! Responsible for finding them in a text and splitting them into a key and a value, and the value of an answer into
 //! teams. Not responsible for whose words count, and for how long.
 
+pub use super::keys::Key;
+
+use super::keys::FAMILY;
 use super::mail;
 use crate::policy::Policy;
 use crate::remarkup::lines;
-
-/// What a trailer says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Key {
-    /// `Emergency-Reason`: why it cannot wait.
-    Reason,
-    /// `Emergency-Deployer`: who will deploy.
-    Deployer,
-    /// `Emergency-Action`: what will be done.
-    Action,
-    /// `Emergency-Change`: what will be deployed.
-    Change,
-    /// `Emergency-Drill`: a fire drill.
-    Drill,
-    /// `Emergency-Approve`: yes, for these teams.
-    Approve,
-    /// `Emergency-Withdraw`: never mind what I said.
-    Withdraw,
-    /// `Emergency-Reject`: no.
-    Reject,
-    /// `Emergency-Followup`: where the aftermath is worked on.
-    Followup,
-}
-
-impl Key {
-    /// All keys.
-    pub const ALL: [Self; 9] = [
-        Self::Reason,
-        Self::Deployer,
-        Self::Action,
-        Self::Change,
-        Self::Drill,
-        Self::Approve,
-        Self::Withdraw,
-        Self::Reject,
-        Self::Followup,
-    ];
-
-    /// The key as it is written.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Reason => "Emergency-Reason",
-            Self::Deployer => "Emergency-Deployer",
-            Self::Action => "Emergency-Action",
-            Self::Change => "Emergency-Change",
-            Self::Drill => "Emergency-Drill",
-            Self::Approve => "Emergency-Approve",
-            Self::Withdraw => "Emergency-Withdraw",
-            Self::Reject => "Emergency-Reject",
-            Self::Followup => "Emergency-Followup",
-        }
-    }
-}
-
-/// Whether a word is the name of a key, in any case.
-pub(super) fn is_key(word: &str) -> bool {
-    Key::ALL.iter().any(|key| key.name().eq_ignore_ascii_case(word))
-}
 
 /// The value of the last trailer of this key in a comment, trimmed; `None` where it has none. What stands below the head
 /// of a mail is not its author's word.
@@ -107,9 +52,6 @@ fn values(text: &str, key: Key) -> Vec<(usize, &str)> {
 pub(super) fn read(line: &str) -> Option<(Key, &str)> {
     Key::ALL.into_iter().find_map(|key| Some((key, split(line, key.name())?)))
 }
-
-/// What the names of all keys begin with.
-pub(super) const FAMILY: &str = "Emergency-";
 
 /// Whether a text holds the name of a key, in any case. Looked for by its hyphen, which is rare.
 fn holds(text: &str, name: &str) -> bool {

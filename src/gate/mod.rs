@@ -39,7 +39,8 @@ use std::time::Duration;
 use url::Url;
 
 use crate::conduit::Client;
-use crate::config::{Caller, RecordSettings};
+use crate::config::RecordSettings;
+use crate::host::Caller;
 use crate::ids::TaskId;
 use crate::policy::Policy;
 use crate::rules::Texts;

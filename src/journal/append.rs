@@ -8,11 +8,11 @@
 //! What neither takes is kept in the memory of this process, so that it can still be posted, and [`Kept`] says so.
 
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use rusqlite::{Transaction, TransactionBehavior, params};
 
+use super::beside::{Beside, Kept};
 use super::error::JournalError;
 use super::event::{Event, EventKind, Step};
 use super::reader::{begin, fold, in_flight, merge, read_events};
@@ -27,75 +27,6 @@ use crate::ids::DeployId;
 const BUSY_BESIDE: Duration = Duration::from_secs(2);
 /// The same once it did not take something.
 const BUSY_AGAIN: Duration = Duration::from_millis(100);
-
-/// Where the last words of the deploy are whose command this process started.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kept {
-    /// In the journal, or not needed.
-    InJournal,
-    /// In the file beside it: the next command takes them into the journal.
-    Beside {
-        /// The file.
-        path: PathBuf,
-        /// Why the journal did not take them.
-        why: String,
-    },
-    /// Nowhere but in this process.
-    Nowhere {
-        /// Why neither the journal nor the file beside it took them.
-        why: String,
-    },
-}
-
-/// What is kept of the deploy that this process carries out.
-#[derive(Debug)]
-pub(super) struct Beside {
-    deploy: DeployId,
-    /// The file, once the command is about to be started.
-    reserve: Option<Reserve>,
-    /// What the file holds.
-    written: Vec<Event>,
-    /// What the database was last known to hold of the deploy.
-    base: Vec<Event>,
-    /// What it did not take, oldest first.
-    extra: Vec<Event>,
-    /// Why it did not.
-    why: String,
-    /// Why the file did not either.
-    lost: Option<String>,
-    /// Whether the deploy goes on where the database takes nothing.
-    goes_on: bool,
-}
-
-impl Beside {
-    fn of(deploy: DeployId, base: Vec<Event>) -> Self {
-        let (written, extra, why) = (Vec::new(), Vec::new(), String::new());
-        Self { deploy, reserve: None, written, base, extra, why, lost: None, goes_on: false }
-    }
-
-    fn keep(&mut self, event: Event) {
-        self.extra.push(event);
-        // A gap in the file would make a history that cannot be: what comes behind one stays in memory, too.
-        let Some(reserve) = self.reserve.as_mut().filter(|_| self.lost.is_none()) else { return };
-        for event in self.base.iter().chain(&self.extra) {
-            if self.written.contains(event) {
-                continue;
-            }
-            match reserve.add(event) {
-                Ok(()) => self.written.push(event.clone()),
-                Err(error) => {
-                    self.lost = Some(error.to_string());
-                    return;
-                }
-            }
-        }
-    }
-
-    /// All that is known of the deploy, oldest first.
-    fn all(&self) -> Vec<Event> {
-        self.base.iter().chain(&self.extra).cloned().collect()
-    }
-}
 
 impl Journal {
     /// Keeps room beside the database for what comes of this deploy from now on, and lets it go on where the database takes

@@ -42,6 +42,7 @@
 //! is set back, the wait grows by as much, and the record is late but never doubled.
 
 mod append;
+mod beside;
 mod error;
 mod event;
 mod files;
@@ -50,6 +51,7 @@ mod local;
 mod lock;
 mod log;
 mod outbox;
+mod outbox_entry;
 mod reader;
 mod recover;
 mod reserve;
@@ -61,7 +63,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use self::append::Kept;
+pub use self::beside::Kept;
 pub use self::error::JournalError;
 pub use self::event::{
     Delivery, DeployMode, EndElsewhere, Event, EventKind, GivenUp, Identity, Intent, ServerAnswer, ServerMarks, Step,
@@ -71,7 +73,8 @@ pub use self::illegal::{Illegal, IllegalTransition};
 pub use self::lock::{LockWait, OutboxLock, Ownership};
 pub use self::log::DeployLog;
 pub(crate) use self::log::off_async;
-pub use self::outbox::{DeliveryState, EntryState, OutboxEntry, Outgoing, Phase, Undelivered};
+pub use self::outbox::{DeliveryState, Outgoing, Phase, Undelivered};
+pub use self::outbox_entry::{EntryState, OutboxEntry};
 pub use self::reader::JournalReader;
 pub use self::recover::{EndOnTask, conclude, recover};
 pub use self::state::{DeployState, Stage, outcome_of};

@@ -13,7 +13,7 @@ use super::files::Directory;
 use super::illegal::IllegalTransition;
 use super::local::local_deploy;
 use super::lock;
-use super::outbox::OutboxEntry;
+use super::outbox_entry::OutboxEntry;
 use super::reserve;
 use super::schema;
 use super::state::DeployState;

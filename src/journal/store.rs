@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use url::Url;
 
-use super::append::Beside;
+use super::beside::Beside;
 use super::error::JournalError;
 use super::event::{Delivery, Event, Step};
 use super::files::Directory;

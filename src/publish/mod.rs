@@ -13,6 +13,8 @@
 //!   *and* a read of the task that is begun after that does not find it. A refusal by something in front of the server
 //!   (HTTP 413, 403, a redirect) is such an answer, after which the same would be refused again.
 
+mod lost_reply;
+mod patience;
 mod publication;
 mod publisher;
 pub mod record;
@@ -21,8 +23,9 @@ mod tests;
 
 use jiff::Timestamp;
 
+pub use self::patience::Patience;
 pub use self::publication::{Comment, Edit, Look, Placed, Publication, is_the_same};
-pub use self::publisher::{Patience, Publisher, SENDS};
+pub use self::publisher::{Publisher, SENDS};
 use crate::conduit::ConduitError;
 use crate::journal::{ServerAnswer, TaskSeen};
 

@@ -1,16 +1,19 @@
 //! The steps from what is known to what came of it.
 //!
-//! Responsible for the order of sending and looking, for pauses and for the deadline. Not for what one attempt or look
-//! does, which the [publication](super::publication) knows.
+//! Responsible for the order of sending and looking, for pauses and for the deadline. Not for what follows a reply that was
+//! lost ([`super::lost_reply`]), nor for what one attempt or look does, which the [publication](super::publication) knows.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
+use super::lost_reply::{UnclearAttempt, answer_of, refused};
+use super::patience::Patience;
 use super::publication::{Look, Publication};
 use super::{Cause, Known, NotApplied, PublishLog, PublishOutcome, PublishProgress};
-use crate::conduit::{Client, ConduitError, Failure, WriteEffect};
+use crate::conduit::{Client, ConduitError, WriteEffect};
 use crate::journal::ServerAnswer;
 
 /// How often one thing is sent in one call. Only what is surely not on the task is sent again.
@@ -19,36 +22,6 @@ pub const SENDS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(300);
 /// The longest pause that a server can ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-
-/// How long to go on, and at what.
-#[derive(Debug, Clone, Copy)]
-pub struct Patience {
-    /// When it has to be over; no call goes on beyond it.
-    pub deadline: Instant,
-    /// How often to look while nobody knows; `None`: not more than once.
-    pub poll: Option<Duration>,
-    /// Send also what was refused, though the task looks as it did.
-    pub retry: bool,
-    /// Look before the first attempt too: who is gone may have sent it and not been able to say so.
-    pub look_first: bool,
-}
-
-impl Patience {
-    /// Until then, without waiting for anything to settle.
-    pub fn until(deadline: Instant) -> Self {
-        Self { deadline, poll: None, retry: false, look_first: false }
-    }
-
-    /// The same, looking this often while nobody knows.
-    #[must_use]
-    pub fn polling(self, poll: Duration) -> Self {
-        Self { poll: Some(poll), ..self }
-    }
-
-    fn left(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
-    }
-}
 
 /// Writes to one server as one account.
 #[derive(Debug, Clone)]
@@ -80,7 +53,8 @@ impl Publisher {
         patience: Patience,
     ) -> Result<PublishOutcome<P::Found>, L::Error> {
         let mut known = known;
-        let mut last = (String::from("there was no time to send it"), None);
+        let why = String::from("there was no time to send it");
+        let mut last = NotApplied { cause: Cause::NotWritten, why, error: None };
         // By the clock that nobody sets: however that of the host jumps, what was sent a moment ago is not settled.
         let mut sent: Option<Instant> = None;
         let mut sends = 0;
@@ -89,12 +63,10 @@ impl Publisher {
             known = match known {
                 Known::Absent => {
                     if sends == SENDS || patience.left().is_zero() {
-                        let (why, error) = last;
-                        return Ok(PublishOutcome::NotApplied(NotApplied { cause: Cause::NotWritten, why, error }));
+                        return Ok(PublishOutcome::NotApplied(last));
                     }
                     if !log.is_due()? {
-                        let (why, error) = last;
-                        return Ok(PublishOutcome::NotApplied(NotApplied { cause: Cause::NotDue, why, error }));
+                        return Ok(PublishOutcome::NotApplied(NotApplied { cause: Cause::NotDue, ..last }));
                     }
                     if sends == 0 && patience.look_first && sent.is_none() {
                         match publication.look(&client).await {
@@ -114,7 +86,7 @@ impl Publisher {
                         }
                     }
                     if sends > 0 {
-                        let asked = last.1.as_ref().and_then(ConduitError::retry_after);
+                        let asked = last.error.as_ref().and_then(ConduitError::retry_after);
                         let pause = asked.unwrap_or(PAUSE).min(LONGEST_PAUSE).min(patience.left());
                         tokio::time::sleep(pause).await;
                     }
@@ -122,47 +94,18 @@ impl Publisher {
                     let Attempt { known, why, error } = self.attempt(log, publication, patience).await?;
                     sent = Some(Instant::now());
                     let is_final = error.as_ref().is_some_and(|error| !error.is_transient());
-                    last = (why, error);
+                    last = NotApplied { cause: Cause::NotWritten, why, error };
                     if known == Known::Absent && is_final {
                         sends = SENDS;
                     }
                     known
                 }
                 Known::Unknown { why, settle_at, answer } => {
-                    let read_at = Timestamp::now();
-                    let settled_here = answer.ends_the_attempt() || sent.is_none_or(|at| at.elapsed() >= self.settle);
-                    match publication.look(&client).await {
-                        Ok(Look::Found(found)) => {
-                            log.note(Timestamp::now(), PublishProgress::Confirmed(&found))?;
-                            return Ok(PublishOutcome::Confirmed(found));
-                        }
-                        Ok(Look::Absent(seen)) if settled_here && read_at >= settle_at => {
-                            let now = Timestamp::now();
-                            if answer.is_refusal() {
-                                log.note(now, PublishProgress::Refused { read_at, seen: &seen })?;
-                                return Ok(refused(why, last.1));
-                            }
-                            log.note(now, PublishProgress::Missing { read_at })?;
-                            last.0 = why;
-                            Known::Absent
-                        }
-                        looked => {
-                            let poll = patience.poll.filter(|_| !publication.is_pointless());
-                            let Some(poll) = poll.filter(|_| !patience.left().is_zero()) else {
-                                let why = match looked {
-                                    // Why it cannot be read says more than why it was not answered.
-                                    Err(error) if error.kind != Failure::OutOfTime => error.to_string(),
-                                    _ => why,
-                                };
-                                return Ok(PublishOutcome::Unknown { why, settle_at });
-                            };
-                            log.note(Timestamp::now(), PublishProgress::Waiting { why: &why })?;
-                            // The look that settles it is made as soon as it can be.
-                            let settles = Duration::try_from(settle_at.duration_since(read_at)).unwrap_or(poll);
-                            let settles = if settles.is_zero() { poll } else { settles };
-                            tokio::time::sleep(poll.min(settles).min(patience.left())).await;
-                            Known::Unknown { why, settle_at, answer }
-                        }
+                    let is_over = answer.ends_the_attempt() || sent.is_none_or(|at| at.elapsed() >= self.settle);
+                    let unclear = UnclearAttempt { why, settle_at, answer, is_over };
+                    match unclear.look_again(&client, log, publication, patience, &mut last).await? {
+                        ControlFlow::Continue(known) => known,
+                        ControlFlow::Break(outcome) => return Ok(outcome),
                     }
                 }
                 Known::Refused { why, seen } => match publication.look(&client).await {
@@ -171,7 +114,7 @@ impl Publisher {
                         return Ok(PublishOutcome::Confirmed(found));
                     }
                     Ok(Look::Absent(now)) if patience.retry || now != seen => {
-                        last.0 = why;
+                        last.why = why;
                         Known::Absent
                     }
                     _ => return Ok(refused(why, None)),
@@ -227,22 +170,4 @@ impl Publisher {
 fn later(at: Timestamp, by: Duration) -> Timestamp {
     let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
     at.checked_add(by).unwrap_or(Timestamp::MAX)
-}
-
-fn refused<F>(why: String, error: Option<ConduitError>) -> PublishOutcome<F> {
-    PublishOutcome::NotApplied(NotApplied { cause: Cause::Refused, why, error })
-}
-
-/// What an error says of an attempt that may have been carried out.
-fn answer_of(error: &ConduitError) -> ServerAnswer {
-    match &error.kind {
-        Failure::Refused { .. } if error.is_rolled_back() || error.lacks_database() => ServerAnswer::RolledBack,
-        Failure::Refused { .. } if error.lost_database() => ServerAnswer::Unclear,
-        Failure::Refused { .. } => ServerAnswer::Refused,
-        // A redirect carries nothing out where it comes from a server; what stands before one does not say what it passed on.
-        Failure::Redirected { .. } => ServerAnswer::Filtered,
-        // 408 is a proxy that lost patience, which refuses nothing.
-        Failure::NotConduit { status: 400..=407 | 409..=499, .. } => ServerAnswer::Filtered,
-        _ => ServerAnswer::Unclear,
-    }
 }

@@ -2,13 +2,14 @@
 //!
 //! The order in which the kinds of block are tried and where each ends are those of Phorge's own parser, so that both read
 //! the same: a line that is shown as code must not approve, and a line that is shown as text must not be lost, since it may
-//! be a no. Spaces are those of that parser too, which knows ASCII alone. Marks inside a paragraph are found beside it.
+//! be a no. Marks inside a paragraph are found beside it.
 
-use super::fences::fence_of;
-use super::lists::{horizontal_rule, list};
 use std::ops::Range;
 
+use super::fences::{FENCE, Fence, fence_of, is_closed_at_once};
+use super::lists::{horizontal_rule, list};
 use super::marks::{self, Mark};
+use super::spaces::{blanks, indent, is_blank, space, without_end};
 
 /// What a line of a text is shown as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -155,13 +156,22 @@ pub fn own_lines(text: &str) -> impl Iterator<Item = &str> {
     lines(text).into_iter().filter(Line::is_own).map(|line| line.text)
 }
 
-pub(super) fn without_end(line: &str) -> &str {
-    let line = line.strip_suffix('\n').unwrap_or(line);
-    line.strip_suffix('\r').unwrap_or(line)
+/// The fences of a text in order.
+///
+/// ```
+/// use phabgate::remarkup::fences;
+/// let found = fences("Look:\n\n```lang=json\n{}\n```\n");
+/// assert_eq!((found[0].info, found[0].body.as_ref().unwrap().text().as_str()), ("lang=json", "{}\n"));
+/// assert!(fences("NOTE: this is none\n```\n{}\n```").is_empty());
+/// ```
+pub fn fences(text: &str) -> Vec<Fence<'_>> {
+    let raw: Vec<&str> = text.split_inclusive('\n').collect();
+    let found = blocks(&raw).into_iter().filter(|(kind, _)| *kind == LineKind::Fence);
+    found.filter_map(|(_, within)| fence_of(within)).collect()
 }
 
 /// The blocks of some lines, in order. What begins no block is a paragraph, up to a blank line or the next block.
-pub(super) fn blocks<'l, 't>(lines: &'l [&'t str]) -> Vec<(LineKind, &'l [&'t str])> {
+fn blocks<'l, 't>(lines: &'l [&'t str]) -> Vec<(LineKind, &'l [&'t str])> {
     let mut found = Vec::new();
     let mut rest = lines;
     while let Some(first) = rest.first() {
@@ -204,28 +214,6 @@ fn next(lines: &[&str]) -> (LineKind, usize) {
         count => Some((kind, count)),
     });
     found.unwrap_or((LineKind::Paragraph, 1))
-}
-
-pub(super) fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r')
-}
-
-pub(super) fn space(c: char) -> bool {
-    u8::try_from(c).is_ok_and(is_space)
-}
-
-/// How many spaces a line starts with.
-fn indent(line: &str) -> usize {
-    line.bytes().take_while(|byte| is_space(*byte)).count()
-}
-
-/// Nothing to see; a form feed counts as something, a NUL as nothing.
-pub(super) fn is_blank(line: &str) -> bool {
-    line.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\n' | 0x0b | b'\r' | 0))
-}
-
-pub(super) fn blanks(lines: &[&str]) -> usize {
-    lines.iter().take_while(|line| is_blank(line)).count()
 }
 
 fn ends(line: &str, mark: &str) -> bool {
@@ -281,8 +269,6 @@ fn indented(lines: &[&str]) -> usize {
     }
 }
 
-pub(super) const FENCE: &str = "```";
-
 /// Three backticks to three backticks.
 fn fence(lines: &[&str]) -> usize {
     let line = lines[0];
@@ -291,12 +277,6 @@ fn fence(lines: &[&str]) -> usize {
         true => 1 + through(&lines[1..], |line| ends(line, FENCE)),
         false => 0,
     }
-}
-
-/// A fence that ends on the line on which it begins.
-pub(super) fn is_closed_at_once(line: &str) -> bool {
-    let trimmed = line.trim_matches(space);
-    trimmed.len() >= 2 * FENCE.len() && trimmed.ends_with(FENCE)
 }
 
 /// `= Title`, `## Title`, or a line that is underlined, and the blank lines after it.

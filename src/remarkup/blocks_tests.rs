@@ -2,7 +2,6 @@
 
 use proptest::prelude::*;
 
-use super::super::fences::fences;
 use super::*;
 
 fn own(text: &str) -> Vec<&str> {

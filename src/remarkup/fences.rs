@@ -3,7 +3,10 @@
 //! Responsible for what stands on the first line of a fence and in it. Not responsible for where a fence begins and ends among
 //! other blocks ([`super::blocks`]).
 
-use super::blocks::{FENCE, LineKind, blocks, is_closed_at_once, space, without_end};
+use super::spaces::{space, without_end};
+
+/// What a fence begins and ends with.
+pub(super) const FENCE: &str = "```";
 
 /// A fence: code between two lines of three backticks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,20 +38,7 @@ impl Body<'_> {
     }
 }
 
-/// The fences of a text in order.
-///
-/// ```
-/// use phabgate::remarkup::fences;
-/// let found = fences("Look:\n\n```lang=json\n{}\n```\n");
-/// assert_eq!((found[0].info, found[0].body.as_ref().unwrap().text().as_str()), ("lang=json", "{}\n"));
-/// assert!(fences("NOTE: this is none\n```\n{}\n```").is_empty());
-/// ```
-pub fn fences(text: &str) -> Vec<Fence<'_>> {
-    let raw: Vec<&str> = text.split_inclusive('\n').collect();
-    let found = blocks(&raw).into_iter().filter(|(kind, _)| *kind == LineKind::Fence);
-    found.filter_map(|(_, within)| fence_of(within)).collect()
-}
-
+/// The fence that some lines are, its first and last among them.
 pub(super) fn fence_of<'a>(lines: &[&'a str]) -> Option<Fence<'a>> {
     let (first, rest) = lines.split_first()?;
     let line = without_end(first);
@@ -62,4 +52,10 @@ pub(super) fn fence_of<'a>(lines: &[&'a str]) -> Option<Fence<'a>> {
     let end = rest.iter().enumerate().find_map(|(at, line)| Some((at, last(line)?)));
     let body = end.map(|(at, last)| Body { lines: rest[..at].iter().map(|line| without_end(line)).collect(), last });
     Some(Fence { info, flush, first, body })
+}
+
+/// A fence that ends on the line on which it begins.
+pub(super) fn is_closed_at_once(line: &str) -> bool {
+    let trimmed = line.trim_matches(space);
+    trimmed.len() >= 2 * FENCE.len() && trimmed.ends_with(FENCE)
 }

@@ -2,7 +2,7 @@
 //!
 //! Responsible for how many lines each takes. Not responsible for the order in which blocks are tried ([`super::blocks`]).
 
-use super::blocks::{blanks, is_blank, is_space, space};
+use super::spaces::{blanks, is_blank, is_space, space};
 
 /// `---`, `* * *`, `___`, and the blank lines after it.
 pub(super) fn horizontal_rule(lines: &[&str]) -> usize {

@@ -173,7 +173,7 @@ fn addresses(text: &[u8]) -> Vec<Range<usize>> {
     let mut from = 0;
     while let Some(at) = find(text, b"://", from) {
         let before = text[from..at].iter().rev().take_while(|byte| byte.is_ascii_alphanumeric()).count();
-        let end = text[at..].iter().position(|byte| super::blocks::is_space(*byte)).map_or(text.len(), |end| at + end);
+        let end = text[at..].iter().position(|byte| super::spaces::is_space(*byte)).map_or(text.len(), |end| at + end);
         found.push(at - before..end);
         from = end;
     }
@@ -272,7 +272,7 @@ fn struck(text: &[u8]) -> Vec<Range<usize>> {
     let mut from = 0;
     while let Some(start) = find(text, b"~~", from) {
         from = start + 1;
-        let opens = text.get(start + 2).is_some_and(|next| *next != b'~' && !super::blocks::is_space(*next));
+        let opens = text.get(start + 2).is_some_and(|next| *next != b'~' && !super::spaces::is_space(*next));
         if !opens || (start > 0 && text[start - 1] == b'~') {
             continue;
         }

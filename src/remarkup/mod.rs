@@ -10,8 +10,9 @@ mod fences;
 mod inert;
 mod lists;
 mod marks;
+mod spaces;
 
-pub use blocks::{Line, LineKind, lines, own_lines};
-pub use fences::{Body, Fence, fences};
+pub use blocks::{Line, LineKind, fences, lines, own_lines};
+pub use fences::{Body, Fence};
 pub use inert::{code, code_short};
 pub use marks::{Addresses, Mark, as_shown};

@@ -14,9 +14,11 @@ use super::figures::Figures;
 use super::scope::Scope;
 use super::spool::Spool;
 use crate::audit::encoded::EncodedInParts;
+use crate::audit::error::AuditError;
+use crate::audit::findings::{PastFinding, Today};
 use crate::audit::mirror::{Mirror, MirrorError, SyncResult};
-use crate::audit::past::{self, PastFinding, Today};
-use crate::audit::population::{AuditError, AuditProgress};
+use crate::audit::past;
+use crate::audit::progress::AuditProgress;
 
 use crate::audit::unread::Unread;
 use crate::audit::{Finding, Severity, findings, replay};

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::entry::{DeployEntry, TaskEntry};
 use crate::audit::encoded::EncodedInParts;
-use crate::audit::population::AuditError;
+use crate::audit::error::AuditError;
 
 /// Why nothing can be asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

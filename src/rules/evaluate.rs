@@ -5,9 +5,8 @@
 use jiff::Timestamp;
 
 use super::approvals::{ApprovalEvaluator, JudgedApproval};
-use super::near::JudgedNearMiss;
 use super::task_visible;
-use super::verdict::{Decision, RuleOutcome, TeamCount, Verdict};
+use super::verdict::{Decision, JudgedNearMiss, RuleOutcome, TeamCount, Verdict};
 use crate::evidence::records::PostedRecord;
 use crate::evidence::timeline::AsOf;
 use crate::evidence::{Evidence, TaskState};

@@ -36,9 +36,10 @@ mod team_open;
 
 pub use approvals::{StandingWord, standing_words};
 pub use evaluate::{Intent, JudgedTask, Texts, evaluate, evaluate_with_state, judge, not_visible};
-pub use near::{Effect, JudgedNearMiss};
 pub use others::{OpenStart, Weight, open_starts, verdict_at_start, weight};
-pub use verdict::{Approval, Clearance, Decision, Outcome, RuleOutcome, TeamCount, Verdict, WhyNot};
+pub use verdict::{
+    Approval, Clearance, Decision, Effect, JudgedNearMiss, Outcome, RuleOutcome, TeamCount, Verdict, WhyNot,
+};
 
 use evaluate::EvaluationContext;
 

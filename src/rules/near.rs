@@ -3,48 +3,10 @@
 //! Responsible for that, as pure functions of the state of the task and the policy. Not responsible for what a line reads as (see
 //! [`crate::evidence::NearMiss`]).
 
-use serde::Serialize;
-
 use super::approvals::ApprovalEvaluator;
-use super::verdict::Approval;
-use crate::evidence::timeline::Moment;
+use super::verdict::{Approval, Effect, JudgedNearMiss};
 use crate::evidence::{Answer, NearKind, NearMiss};
 use crate::ids::{Phid, User};
-
-/// What a near miss does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Effect {
-    /// It stops the deploy.
-    Denies,
-    /// Approvals of its author that are older do not count.
-    Voids,
-    /// It counts as what it was meant to be.
-    Counts,
-    /// It is shown, no more.
-    Listed,
-}
-
-/// A near miss as it was judged.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JudgedNearMiss {
-    /// What it reads as.
-    pub kind: NearKind,
-    /// Its author's username, inert.
-    pub user: String,
-    /// Its author.
-    pub phid: Phid<User>,
-    /// Since when it stands there, and in which transaction.
-    pub moment: Moment,
-    /// The line as written, without blanks around it.
-    pub line: String,
-    /// What it does.
-    pub effect: Effect,
-    /// Why it is no answer by the letter, or why it does not count.
-    pub why: String,
-    /// What its author has to write instead; `None` where nothing is needed.
-    pub write: Option<String>,
-}
 
 impl ApprovalEvaluator<'_> {
     /// The near misses of enabled people, newest first.

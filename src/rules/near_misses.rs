@@ -1,6 +1,6 @@
 //! `near-misses`: no line that was meant as an answer went without effect.
 
-use super::near::Effect;
+use super::verdict::Effect;
 use super::{Rule, list};
 use crate::evidence::NearKind;
 

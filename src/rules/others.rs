@@ -62,7 +62,8 @@ pub fn weight(evidence: &Evidence, policy: &Policy, start: &PostedRecord, as_of:
 /// they started. What could not be judged then is no reason to disbelieve them.
 fn could_have_run(evidence: &Evidence, policy: &Policy, start: &PostedRecord) -> bool {
     let Some(account) = evidence.account(&start.author) else { return true };
-    let (task_state, verdict) = judged_as_run_by(evidence, policy, start, account);
+    let (theirs, as_of) = as_run_by(evidence, start, account);
+    let task_state = TaskState::derive(&theirs, policy, Some(as_of));
     let stated = task_state.deployer.as_ref().map(|stated| bare(&stated.value));
     let is_deployer = match stated {
         Some(stated) => account.is_named(stated),
@@ -71,28 +72,29 @@ fn could_have_run(evidence: &Evidence, policy: &Policy, start: &PostedRecord) ->
     let known = is_deployer
         || evidence.task.author.as_str() == start.author
         || evidence.deployers.iter().any(|deployer| account.is_named(deployer));
-    known && matches!(verdict.decision, Decision::Allowed(_) | Decision::Undecided)
+    // A verdict takes its time, and says nothing of somebody who deploys nothing here.
+    let allowed = || verdict_on(&theirs, policy, start, as_of, &task_state).decision;
+    known && matches!(allowed(), Decision::Allowed(_) | Decision::Undecided)
 }
 
 /// The verdict that the author of a start would have been given when they wrote it: what somebody else can say of that
 /// deploy, whatever the start claims. `None` where their account was not read.
 pub fn verdict_at_start(evidence: &Evidence, policy: &Policy, start: &PostedRecord) -> Option<Verdict> {
     let account = evidence.account(&start.author)?;
-    Some(judged_as_run_by(evidence, policy, start, account).1)
+    let (theirs, as_of) = as_run_by(evidence, start, account);
+    Some(verdict_on(&theirs, policy, start, as_of, &TaskState::derive(&theirs, policy, Some(as_of))))
 }
 
-/// What the task stated when a deploy is said to have started, and the verdict on it, as the gate of this account saw it.
-fn judged_as_run_by(
-    evidence: &Evidence,
+/// The verdict on a deploy that is said to have started, by what the gate of its author saw then.
+fn verdict_on(
+    theirs: &Evidence,
     policy: &Policy,
     start: &PostedRecord,
-    account: &Account,
-) -> (TaskState, Verdict) {
-    let (theirs, as_of) = as_run_by(evidence, start, account);
+    as_of: AsOf,
+    task_state: &TaskState,
+) -> Verdict {
     let intent = Intent { deploy: Some(start.record.deploy), ..Intent::default() };
-    let task_state = TaskState::derive(&theirs, policy, Some(as_of));
-    let verdict = evaluate_alone(&theirs, policy, &intent, as_of, &task_state);
-    (task_state, verdict)
+    evaluate_alone(theirs, policy, &intent, as_of, task_state)
 }
 
 /// The evidence as the gate of this account would have seen it, and the moment at which it did. What it says of attested

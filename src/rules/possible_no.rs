@@ -1,6 +1,6 @@
 //! `possible-no`: nobody who may has written what reads as a no and is none by the letter.
 
-use super::near::Effect;
+use super::verdict::Effect;
 use super::{Rule, list};
 
 pub(super) const RULE: Rule = Rule {

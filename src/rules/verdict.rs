@@ -6,8 +6,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::near::JudgedNearMiss;
 use crate::attribution::ApprovalKind;
+use crate::evidence::NearKind;
+use crate::evidence::timeline::Moment;
 use crate::ids::{Phid, TransactionId, User};
 use crate::text::inert;
 
@@ -159,6 +160,41 @@ impl Approval {
     pub fn counts(&self) -> bool {
         self.why_not.is_none()
     }
+}
+
+/// What a near miss does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// It stops the deploy.
+    Denies,
+    /// Approvals of its author that are older do not count.
+    Voids,
+    /// It counts as what it was meant to be.
+    Counts,
+    /// It is shown, no more.
+    Listed,
+}
+
+/// A near miss as it was judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JudgedNearMiss {
+    /// What it reads as.
+    pub kind: NearKind,
+    /// Its author's username, inert.
+    pub user: String,
+    /// Its author.
+    pub phid: Phid<User>,
+    /// Since when it stands there, and in which transaction.
+    pub moment: Moment,
+    /// The line as written, without blanks around it.
+    pub line: String,
+    /// What it does.
+    pub effect: Effect,
+    /// Why it is no answer by the letter, or why it does not count.
+    pub why: String,
+    /// What its author has to write instead; `None` where nothing is needed.
+    pub write: Option<String>,
 }
 
 /// How many approvals a team has of those it needs.

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use phabgate::cli::config::{check_text, show_json, show_text, toml_value};
 use phabgate::conduit::Authorities;
-use phabgate::config::{ConfigError, Environment, Flags, Ids, Origin, Settings, Sudo, TEMPLATE, load};
+use phabgate::config::{ConfigError, Flags, Origin, Settings, TEMPLATE, load};
+use phabgate::host::{Environment, Ids, Sudo};
 use phabgate::policy::Role;
 use proptest::prelude::*;
 use tempfile::TempDir;

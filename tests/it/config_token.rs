@@ -5,9 +5,9 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use phabgate::config::{
-    CredentialsError, Environment, Flags, Ids, Settings, Token, TokenSource, find_token, load, parse_url,
-};
+use phabgate::conduit::parse_url;
+use phabgate::config::{Flags, Settings, load};
+use phabgate::host::{CredentialsError, Environment, Ids, Token, TokenSource, find_token};
 use phabgate::safe_path::PathError;
 use tempfile::TempDir;
 
@@ -56,7 +56,7 @@ impl Machine {
             Environment::new([("PHABGATE_STATE", "/state")], None, PathBuf::from("/nonexistent"), Ids::default());
         let configured_url = configured.map(|url| parse_url(url).unwrap());
         let settings = Settings { configured_url, ..load(&Flags::default(), &bare).unwrap() };
-        find_token(&environment, &settings, &parse_url(url).unwrap())
+        find_token(&environment, settings.configured_url.as_ref(), &parse_url(url).unwrap())
     }
 
     fn token(&self) -> String {

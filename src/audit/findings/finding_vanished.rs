@@ -1,7 +1,7 @@
 //! `finding-vanished`: an earlier audit found it, and today's evidence does not show it.
 
+use super::past_finding::{PastFinding, Today};
 use super::{Finding, FindingRule, HIDDEN, Severity};
-use crate::audit::past::{PastFinding, Today};
 use crate::time::utc;
 
 pub(in crate::audit) const RULE: FindingRule = FindingRule {

@@ -15,6 +15,7 @@ mod follow_up_overdue;
 pub(super) mod hashtag_moved;
 mod history_rewritten;
 mod objected_meanwhile;
+mod past_finding;
 mod policy_differs;
 mod reason_changed;
 mod reason_missing;
@@ -36,6 +37,7 @@ mod undecided;
 mod verdict_differs;
 
 pub use hashtag_moved::moved;
+pub use past_finding::{PastFinding, Today, VERSION};
 pub use task_unseen::unseen;
 
 use std::collections::BTreeMap;

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
+use super::past_finding::PastFinding;
 use super::{Finding, FindingRule, Severity};
-use crate::audit::mirror::Unseen;
-use crate::audit::past::PastFinding;
+use crate::audit::population::Unseen;
 use crate::time::utc;
 
 pub(in crate::audit) const RULE: FindingRule = FindingRule {

@@ -3,27 +3,14 @@
 //! Responsible for keeping errors and warnings, each at its worst, and never losing one. Not for what is made of them
 //! ([`crate::audit::past`]).
 
-use jiff::Timestamp;
 use rusqlite::params;
 
 use super::{Mirror, MirrorError, SyncRun, error::damaged};
 use crate::audit::Finding;
-use crate::audit::past::{PastFinding, VERSION};
-use crate::ids::{Phid, Task as TaskKind, TaskId};
+use crate::audit::findings::{PastFinding, VERSION};
+use crate::audit::population::Unseen;
+use crate::ids::TaskId;
 use crate::policy::PolicyDigest;
-
-/// A task of the population that the server does not show any more.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unseen {
-    /// Its PHID.
-    pub phid: Phid<TaskKind>,
-    /// Its number, where the task was ever shown.
-    pub id: Option<TaskId>,
-    /// It was restricted when it was last shown.
-    pub restricted: bool,
-    /// When it was last shown.
-    pub seen: Option<Timestamp>,
-}
 
 impl Mirror {
     /// What earlier audits found, in the order of the tasks.

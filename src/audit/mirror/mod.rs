@@ -27,7 +27,6 @@ mod verdicts;
 
 pub use comments::{CommentCursor, FetchedComment, StoredComment};
 pub use error::MirrorError;
-pub use found::Unseen;
 pub use histories::{Mirrored, Read, StoredHistory};
 pub use verdicts::{CacheKey, StoredVerdict, Verdicts};
 

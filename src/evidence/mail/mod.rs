@@ -7,8 +7,8 @@
 
 mod words;
 
-use super::near_miss::is_colon;
-use super::trailers::{FAMILY, is_key};
+use super::keys::{FAMILY, is_key};
+use super::look_alikes::is_colon;
 use crate::record::comment::is_headline;
 use crate::remarkup::{Line, LineKind, lines};
 use crate::text::is_hidden;

@@ -1,10 +1,10 @@
 //! An approval that is no trailer by the letter and counts all the same: nothing but its form was missed.
 //!
-//! Responsible for which texts are one, and for the dashes and colons that look like those of a trailer. Not responsible for whose
-//! approvals count.
+//! Responsible for which texts are one. Not responsible for whose approvals count.
 
 use super::fold::may_hold;
-use crate::evidence::trailers::Key;
+use crate::evidence::keys::Key;
+use crate::evidence::look_alikes::{is_bidirectional, is_colon, is_dash};
 use crate::remarkup::{LineKind, lines};
 use crate::text::is_hidden;
 
@@ -40,17 +40,4 @@ pub(crate) fn lone_approval(text: &str) -> Option<(&str, String)> {
     let value = rest[colon.0 + colon.1.len_utf8()..].trim();
     let right = key.eq_ignore_ascii_case(Key::Approve.name()) && !value.is_empty();
     right.then(|| (line.text.trim(), value.to_owned()))
-}
-
-pub(super) fn is_dash(c: char) -> bool {
-    matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}')
-}
-
-pub(in crate::evidence) fn is_colon(c: char) -> bool {
-    matches!(c, ':' | '\u{2236}' | '\u{a789}' | '\u{fe13}' | '\u{fe55}' | '\u{ff1a}')
-}
-
-/// Characters that reorder the text around them, so that readers see another line than is there.
-pub(super) fn is_bidirectional(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -21,13 +21,12 @@ use std::ops::Range;
 
 pub(crate) use flaw::flaws;
 use fold::{FoldPart, may_hold};
-pub(super) use lone::is_colon;
 pub(crate) use lone::lone_approval;
-use lone::{is_bidirectional, is_dash};
 
 use pairs::{Form, Pair, form, pairs};
 use readings::{Reading, Strikes, readings};
 
+use super::look_alikes::{is_bidirectional, is_colon, is_dash};
 use super::mail;
 use super::trailers::{self, Key};
 use crate::policy::Policy;

@@ -1,6 +1,6 @@
 //! `.arcrc`: a token is the one that the file holds for the server, never another's, and no error repeats one.
 
-use phabgate::config::parse_url;
+use phabgate::conduit::parse_url;
 use phabgate::fuzzing::arcrc_token;
 use serde_json::Value;
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use super::lost::{Denied, Lost};
 use super::*;
 use crate::audit::encoded::Encoded;
-use crate::audit::population::AuditError;
+use crate::audit::error::AuditError;
 use crate::audit::testing::facts;
 use crate::conduit::{self, CommentVersion, Task};
 use crate::evidence::testing::{History, at, person, project};

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::conduit::is_loopback;
+use super::loopback::is_loopback;
 
 /// Why a text is no URL that a token may be sent to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,10 +35,10 @@ pub enum UrlError {
 /// Reads the URL of a server, and brings it to a form that ends in `/`.
 ///
 /// ```
-/// use phabgate::config::parse_url;
+/// use phabgate::conduit::parse_url;
 /// assert_eq!(parse_url("https://phab.example/prefix")?.as_str(), "https://phab.example/prefix/");
 /// assert!(parse_url("http://phab.example/").is_err());
-/// # Ok::<(), phabgate::config::UrlError>(())
+/// # Ok::<(), phabgate::conduit::UrlError>(())
 /// ```
 ///
 /// # Errors
@@ -56,7 +56,7 @@ pub fn parse_url(text: &str) -> Result<Url, UrlError> {
 }
 
 /// The same for a URL that may end in `/api/`, as arc writes them.
-pub(super) fn parse_url_of_api(text: &str) -> Result<Url, UrlError> {
+pub(crate) fn parse_url_of_api(text: &str) -> Result<Url, UrlError> {
     without_extra(parse(text)?, text)
 }
 

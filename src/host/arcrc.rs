@@ -5,7 +5,7 @@
 use serde_json::Value;
 use url::Url;
 
-use super::server::parse_url_of_api;
+use crate::conduit::parse_url_of_api;
 
 /// Why `~/.arcrc` gives no token. No value of the file is in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -97,8 +97,8 @@ fn path_on(host: &str, url: &Url) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::server::parse_url;
     use super::*;
+    use crate::conduit::parse_url;
 
     fn found(text: &str, url: &str) -> Result<Option<String>, ArcrcError> {
         token(text, &parse_url(url).unwrap()).map(|found| found.map(|(_, token)| token))

@@ -11,7 +11,6 @@ use url::Url;
 
 use super::arcrc;
 use super::environment::{Environment, VariableError};
-use super::settings::Settings;
 use crate::safe_path::{self, PathError, ReadError};
 use crate::secrets;
 
@@ -229,23 +228,23 @@ impl CredentialsError {
     }
 }
 
-/// Finds the token for the server of the settings: the environment, the file that it names, systemd's credential,
+/// Finds the token for a server: the environment, the file that it names, systemd's credential,
 /// `~/.arcrc`. The first source that is there decides: one that cannot be used is an error and not passed over.
 ///
-/// A token goes to the server that it belongs to alone: that of `~/.arcrc` by its host, that of a file to the configured
-/// URL. Where a flag or a variable names another server, the token stands beside it in `PHABGATE_TOKEN`.
+/// A token goes to the server that it belongs to alone: that of `~/.arcrc` by its host, that of a file to the URL
+/// of the configuration, `configured`. Where a flag or a variable names another server, the token stands beside it in `PHABGATE_TOKEN`.
 ///
 /// # Errors
 /// Where no source has a token, or the first has none that can be used, or belongs to another server.
 pub fn find_token(
     environment: &Environment,
-    settings: &Settings,
+    configured: Option<&Url>,
     url: &Url,
 ) -> Result<(Token, TokenSource), CredentialsError> {
     let found = search(environment, url)?;
     let beside = found.1 == TokenSource::Variable && !environment.is_of_file("PHABGATE_TOKEN");
     let by_host = matches!(found.1, TokenSource::Arcrc { .. });
-    match &settings.configured_url {
+    match configured {
         Some(configured) if !beside && !by_host && configured.origin() != url.origin() => {
             Err(CredentialsError::OtherServer {
                 source_name: found.1,

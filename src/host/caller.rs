@@ -1,9 +1,9 @@
 //! The caller: the local login that typed the command, also behind sudo.
 //!
-//! Responsible for whether the process runs under sudo, and for who called it: the real user id of the process, or where
-//! that is root, the one that sudo names in `SUDO_UID`. Both come from the kernel or from sudo, neither from the caller;
-//! `$USER` is never asked, which anybody can set. Not responsible for who is the deployer (the evidence has more
-//! sources), nor for how a child becomes this user (see [`crate::deploy::plan`]).
+//! Responsible for who called: the real user of the process, or where that is root, the one whom sudo names. Both come from
+//! the kernel or from sudo ([`super::sudo`]), neither from the caller; `$USER` is never asked, which anybody can set. Not
+//! responsible for who is the deployer (the evidence has more sources), nor for how a child becomes this user (that is of
+//! `deploy::plan`).
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -11,12 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::environment::Environment;
-use super::settings::Settings;
-
-/// Where sudo says who called it, by number. Nothing else reads it.
-const SUDO_UID: &str = "SUDO_UID";
-/// The same by login name.
-const SUDO_USER: &str = "SUDO_USER";
+use super::sudo::Ids;
 
 /// Directories in which programs are trusted that run as root. `PATH` is not asked: a caller may have set it.
 const TRUSTED: &[&str] = &["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/run/current-system/sw/bin"];
@@ -24,50 +19,6 @@ const TRUSTED: &[&str] = &["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/run/curre
 /// A program of the system, where it is in one of the directories that only root can write.
 pub(crate) fn system_program(name: &str) -> Option<PathBuf> {
     TRUSTED.iter().map(|directory| Path::new(directory).join(name)).find(|path| path.is_file())
-}
-
-/// Who runs the process, by number, and what sudo says of who called it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ids {
-    /// The real user.
-    pub uid: u32,
-    /// The effective user.
-    pub euid: u32,
-    /// What sudo set.
-    pub sudo: Sudo,
-}
-
-/// What sudo sets for the command that it runs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Sudo {
-    uid: Option<OsString>,
-    user: Option<OsString>,
-}
-
-impl Sudo {
-    /// Takes what sudo sets out of variables.
-    pub fn of(variable: impl Fn(&str) -> Option<OsString>) -> Self {
-        Self { uid: variable(SUDO_UID), user: variable(SUDO_USER) }
-    }
-}
-
-impl Ids {
-    /// Those of this process.
-    pub fn of_process() -> Self {
-        Self {
-            uid: rustix::process::getuid().as_raw(),
-            euid: rustix::process::geteuid().as_raw(),
-            sudo: Sudo::of(|name| std::env::var_os(name)),
-        }
-    }
-
-    /// Whether root's rights are used for somebody else: the effective user is root, and `SUDO_UID` is set and not 0, as in a
-    /// shell of `sudo -i` too, or the program is a set-user-id one. Then nothing of the caller chooses what is trusted.
-    ///
-    /// The operator, who is root, calls `env -u SUDO_UID phabgate …`.
-    pub fn runs_under_sudo(&self) -> bool {
-        self.euid == 0 && (self.uid != 0 || self.sudo.uid.as_deref().is_some_and(|uid| uid != OsStr::new("0")))
-    }
 }
 
 /// The local login that typed the command.
@@ -192,10 +143,10 @@ pub(crate) fn behind_sudo(ids: &Ids, database: &dyn UserDatabase) -> Result<Opti
         let found = database.look_up(&ids.uid.to_string())?.filter(|login| login.uid == ids.uid);
         return found.map(Some).ok_or_else(|| CallerError::Unknown(ids.uid.to_string()));
     }
-    let text = ids.sudo.uid.clone().unwrap_or_default();
+    let text = ids.sudo.uid().unwrap_or_default().to_owned();
     let digits = text.to_str().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     let uid: u32 = digits.and_then(|digits| digits.parse().ok()).ok_or(CallerError::NotAnId(text))?;
-    let name = ids.sudo.user.as_deref().filter(|name| !name.is_empty()).ok_or(CallerError::NoName)?;
+    let name = ids.sudo.user().filter(|name| !name.is_empty()).ok_or(CallerError::NoName)?;
     let name = name.to_string_lossy().into_owned();
     // By name, because two names may share a number.
     let login = database.look_up(&name)?.ok_or_else(|| CallerError::Unknown(name.clone()))?;
@@ -225,14 +176,9 @@ impl Caller {
     }
 }
 
-/// The username of the account that the configuration maps the caller to.
-pub fn map_deployer<'a>(settings: &'a Settings, caller: &Caller) -> Option<&'a str> {
-    let login = caller.login.as_deref()?;
-    settings.deployers.get(login).map(String::as_str)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::sudo::testing::{ids, sudo};
     use super::*;
 
     #[derive(Debug)]
@@ -250,39 +196,9 @@ mod tests {
         }
     }
 
-    fn ids(uid: u32, euid: u32, sudo: &[(&str, &str)]) -> Ids {
-        let variable = |name: &str| sudo.iter().find(|(set, _)| *set == name).map(|(_, value)| OsString::from(value));
-        Ids { uid, euid, sudo: Sudo::of(variable) }
-    }
-
     fn find(ids: Ids, needed: bool) -> Result<Caller, CallerError> {
         let environment = Environment::new([] as [(&str, &str); 0], None, PathBuf::from("/nonexistent"), ids);
         Caller::find(&environment, &Fixed, needed)
-    }
-
-    fn sudo<'a>(user: &'a str, uid: &'a str) -> [(&'a str, &'a str); 2] {
-        [("SUDO_USER", user), ("SUDO_UID", uid)]
-    }
-
-    #[test]
-    fn sudo_is_roots_rights_for_somebody_else() {
-        for (uid, euid, set, under) in [
-            (0, 0, &sudo("alice", "1000")[..], true),
-            (0, 0, &[("SUDO_UID", "1000")], true),
-            (0, 0, &[("SUDO_UID", "")], true),
-            (0, 0, &[("SUDO_UID", "x")], true),
-            (0, 0, &[("SUDO_UID", "00")], true),
-            (1000, 0, &[], true),
-            (1000, 0, &sudo("root", "0"), true),
-            (0, 0, &[], false),
-            (0, 0, &sudo("root", "0"), false),
-            // As the operator calls it from a shell of sudo.
-            (0, 0, &[("SUDO_USER", "alice")], false),
-            (1000, 1000, &sudo("root", "0"), false),
-            (1000, 1000, &sudo("alice", "1000"), false),
-        ] {
-            assert_eq!(ids(uid, euid, set).runs_under_sudo(), under, "{uid} {euid} {set:?}");
-        }
     }
 
     #[test]
@@ -318,7 +234,7 @@ mod tests {
             let not_an_id = Err(CallerError::NotAnId(uid.into()));
             assert_eq!(find(ids(0, 0, &sudo("alice", uid)), false), not_an_id);
         }
-        for set in [&[("SUDO_UID", "1000")][..], &sudo("", "1000")] {
+        for set in [&sudo("", "1000")[1..], &sudo("", "1000")] {
             assert_eq!(find(ids(0, 0, set), false), Err(CallerError::NoName));
         }
         assert!(matches!(find(ids(0, 0, &sudo("broken", "1")), false), Err(CallerError::Database(_))));

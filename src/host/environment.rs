@@ -1,14 +1,14 @@
-//! The environment that the configuration is read in: variables, the home directory, who runs the process.
+//! The environment that the gate runs in: variables, the home directory, who runs the process.
 //!
 //! Responsible for all that is taken from the process, once, as data, and for which of it may be believed: under sudo
-//! nothing of the caller's, as root the file of [`super::system_environment`] beneath its own. Nothing else in `config`
-//! asks the process, so that tests need none of their own.
+//! nothing of the caller's, as root the file of [`super::system_environment`] beneath its own. Nothing else of
+//! `host` and `config` asks the process, so that tests need none of their own.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::caller::Ids;
+use super::sudo::Ids;
 use super::system_environment::{self, EnvironmentFileError};
 use crate::safe_path::Trust;
 
@@ -26,7 +26,7 @@ pub enum VariableError {
     Relative(&'static str),
 }
 
-/// What the configuration needs to know of the process.
+/// What the settings and the token need to know of the process.
 #[derive(Debug, Clone)]
 pub struct Environment {
     /// The process's own; empty under sudo.
@@ -93,7 +93,7 @@ impl Environment {
     }
 
     /// The value of a variable, where it is set and not empty, as programs read those that many of them share.
-    pub(super) fn filled(&self, name: &str) -> Option<&OsStr> {
+    pub(crate) fn filled(&self, name: &str) -> Option<&OsStr> {
         let of_file = self.of_file.get(name).map(OsStr::new);
         let value = self.variables.get(OsStr::new(name)).map(OsString::as_os_str).or(of_file);
         value.filter(|value| !value.is_empty())
@@ -115,7 +115,7 @@ impl Environment {
     }
 
     /// Root's file.
-    pub(super) fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.system(system_environment::PATH)
     }
 
@@ -141,7 +141,7 @@ impl Environment {
 
     /// A directory of the XDG specification, which says that empty and relative values are to be ignored, with its
     /// default below the home directory.
-    pub(super) fn xdg(&self, name: &str, default: &str) -> Option<PathBuf> {
+    pub(crate) fn xdg(&self, name: &str, default: &str) -> Option<PathBuf> {
         let set = self.variables.get(OsStr::new(name)).map(PathBuf::from).filter(|path| path.is_absolute());
         set.or_else(|| self.home().map(|home| home.join(default)))
     }
@@ -161,7 +161,7 @@ impl Environment {
     }
 
     /// A path of the system, written without its leading `/`.
-    pub(super) fn system(&self, path: &str) -> PathBuf {
+    pub(crate) fn system(&self, path: &str) -> PathBuf {
         self.root.join(path)
     }
 

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, AtFlags, CWD};
 
 use super::environment::Environment;
-use super::origin::Origin;
 use crate::safe_path::{self, PathError, Trust};
 
 /// Why the directory of the journal cannot be used.
@@ -20,19 +19,20 @@ pub struct StateError {
     pub why: PathError,
 }
 
-/// `/var/lib/phabgate` where it is or can be made writable, else the user's own. Under sudo there is no other.
-pub(super) fn default_directory(environment: &Environment) -> Option<(PathBuf, Origin)> {
+/// `/var/lib/phabgate` where it is or can be made writable, else the user's own, with the variable that names that one. Under
+/// sudo there is no other.
+pub(crate) fn default_directory(environment: &Environment) -> Option<(PathBuf, Option<&'static str>)> {
     let system = environment.system("var/lib/phabgate");
     let writable = match can_write(&system) {
         Err(rustix::io::Errno::NOENT) => system.parent().is_some_and(|parent| can_write(parent).is_ok()),
         answer => answer.is_ok(),
     };
     if writable || environment.runs_under_sudo() {
-        return Some((system, Origin::BuiltIn));
+        return Some((system, None));
     }
     let own = environment.xdg("XDG_STATE_HOME", ".local/state")?.join("phabgate");
     let named = environment.home().is_none_or(|home| own != home.join(".local/state/phabgate"));
-    Some((own, if named { Origin::Environment { name: "XDG_STATE_HOME" } } else { Origin::BuiltIn }))
+    Some((own, named.then_some("XDG_STATE_HOME")))
 }
 
 fn can_write(path: &Path) -> rustix::io::Result<()> {

@@ -16,6 +16,7 @@ mod doctor;
 mod exit;
 mod explain;
 mod help;
+mod help_around;
 mod help_sudo;
 mod history;
 mod list;
@@ -36,6 +37,7 @@ mod typed;
 mod ui;
 mod under_sudo;
 mod verdict;
+mod version;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -56,7 +58,7 @@ use crate::rules::Intent;
 
 /// The gate in front of an emergency deploy
 #[derive(Debug, Parser)]
-#[command(name = "phabgate", version, max_term_width = 100, infer_subcommands = false)]
+#[command(name = "phabgate", version, long_version = version::LONG, max_term_width = 100, infer_subcommands = false)]
 struct Cli {
     #[command(flatten)]
     globals: Globals,

@@ -29,6 +29,7 @@ mod killed;
 mod list;
 mod live;
 mod lying;
+mod manual;
 mod meanwhile;
 mod network;
 mod output;

@@ -13,12 +13,14 @@ use super::refusals_file;
 use super::ui::Ui;
 use super::{Globals, TaskSubject};
 use crate::conduit::{Client, ClientError, Timeouts};
-use crate::config::{self, Caller, Environment, Flags, Getent, Ids, Settings};
+use crate::config::{self, Caller, Environment, Flags, Getent, Ids, LogSetting, Settings};
 use crate::evidence::{Purpose, Question, bare};
+use crate::gate::system_log::{LogEntry, NoLog, SystemLog};
 use crate::gate::{Assessor, Clock, Context, Invocation};
 use crate::ids::TaskId;
 use crate::journal::Journal;
 use crate::rules::Texts;
+use crate::system_log::LocalLog;
 use crate::task_argument;
 use crate::text::shorten;
 
@@ -37,6 +39,8 @@ pub(super) struct Session {
     pub(super) texts: Texts,
     /// The account that the configuration maps the calling user to.
     pub(super) calling_account: Option<String>,
+    /// The log of this machine; none in the sandbox.
+    log: Box<dyn SystemLog>,
     /// The sandbox, while it is used in this process.
     sandbox: Option<super::sandbox::InProcess>,
 }
@@ -118,6 +122,7 @@ impl Session {
                 invocation,
                 texts: Texts::Hidden,
                 calling_account,
+                log: Box::new(NoLog),
                 sandbox: Some(sandbox),
             });
         }
@@ -133,7 +138,11 @@ impl Session {
             _ => client,
         };
         let texts = Texts::Hidden;
-        Ok(Self { settings, client, server, caller, deployers, invocation, texts, calling_account, sandbox: None })
+        let log: Box<dyn SystemLog> = match settings.log.system {
+            LogSetting::Auto => Box::new(LocalLog::below(&settings.log.root)),
+            LogSetting::Off => Box::new(NoLog),
+        };
+        Ok(Self { settings, client, server, caller, deployers, invocation, texts, calling_account, log, sandbox: None })
     }
 
     /// The same, where the texts of a restricted task are shown if that was asked for.
@@ -171,6 +180,7 @@ impl Session {
             clock: if self.is_sandbox() { Clock::Sandbox } else { Clock::Compared },
             invocation: self.invocation,
             texts: self.texts,
+            log: self.log.as_ref(),
         }
     }
 
@@ -185,6 +195,14 @@ impl Session {
     /// # Errors
     /// Where the caller is mapped to no account, or `deployer` is another.
     pub(super) fn caller_may_deploy(&self, deployer: Option<&str>) -> Result<(), Failure> {
+        let may = self.is_their_account(deployer);
+        if may.is_err() {
+            self.log.write(&LogEntry::refused(&self.context()));
+        }
+        may
+    }
+
+    fn is_their_account(&self, deployer: Option<&str>) -> Result<(), Failure> {
         if self.invocation != Invocation::Sudo {
             return Ok(());
         }

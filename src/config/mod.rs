@@ -37,7 +37,9 @@ pub(crate) use load::of_text;
 pub use load::{ConfigError, Flags, load};
 pub use origin::{Origin, Origins};
 pub use server::{UrlError, parse_url};
-pub use settings::{Accepted, Contact, Http, NoServer, ProxySetting, RecordSettings, SettingEntry, Settings};
+pub use settings::{
+    Accepted, Contact, Http, Log, LogSetting, NoServer, ProxySetting, RecordSettings, SettingEntry, Settings,
+};
 pub use state::{StateError, ensure_state_dir};
 pub use system_environment::EnvironmentFileError;
 pub use time_zone::time_zone;

@@ -24,12 +24,14 @@ pub mod request;
 pub mod run;
 pub mod stated_times;
 pub mod stranded;
+pub mod system_log;
 mod wait;
 mod watch;
 
 pub use assess::{AskersVerdict, Assessment, Assessor, Task, local_deploys, marks};
 pub use invocation::Invocation;
 pub use refusal::{Refusal, RefusalKind};
+pub use system_log::SystemLog;
 pub use wait::LONGEST_WAIT;
 
 use std::path::Path;
@@ -69,6 +71,8 @@ pub struct Context<'a> {
     pub invocation: Invocation,
     /// Whether who asks is shown texts of a restricted task.
     pub texts: Texts,
+    /// The log of this machine.
+    pub log: &'a dyn SystemLog,
 }
 
 impl Context<'_> {

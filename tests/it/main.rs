@@ -29,6 +29,7 @@ mod killed;
 mod list;
 mod live;
 mod lying;
+mod machine_log;
 mod manual;
 mod meanwhile;
 mod network;

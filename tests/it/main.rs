@@ -34,6 +34,7 @@ mod manual;
 mod meanwhile;
 mod network;
 mod output;
+mod packaging;
 mod readers;
 mod records;
 mod refusals;

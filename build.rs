@@ -9,12 +9,14 @@ use std::process::Command;
 fn main() {
     let root = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     println!("cargo:rerun-if-changed=build.rs");
-    for file in watched(&root) {
-        println!("cargo:rerun-if-changed={}", file.display());
-    }
     let target = std::env::var("TARGET").unwrap_or_else(|_| "unknown target".to_owned());
     let (commit, date) = match head(&root) {
-        Some((commit, date)) => (format!("{commit} {date}"), date),
+        Some((commit, date)) => {
+            for file in watched(&root) {
+                println!("cargo:rerun-if-changed={}", file.display());
+            }
+            (format!("{commit} {date}"), date)
+        }
         None => ("built without git, commit not known".to_owned(), String::new()),
     };
     println!("cargo:rustc-env=PHABGATE_BUILD={commit}, {target}");

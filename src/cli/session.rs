@@ -15,8 +15,8 @@ use super::{Globals, TaskSubject};
 use crate::conduit::{Client, ClientError, Timeouts};
 use crate::config::{self, Caller, Environment, Flags, Getent, Ids, LogSetting, Settings};
 use crate::evidence::{Purpose, Question, bare};
-use crate::gate::system_log::{LogEntry, NoLog, SystemLog};
-use crate::gate::{Assessor, Clock, Context, Invocation};
+use crate::gate::system_log::{NoLog, SystemLog};
+use crate::gate::{Assessor, Clock, Context, Invocation, logged};
 use crate::ids::TaskId;
 use crate::journal::Journal;
 use crate::rules::Texts;
@@ -197,7 +197,7 @@ impl Session {
     pub(super) fn caller_may_deploy(&self, deployer: Option<&str>) -> Result<(), Failure> {
         let may = self.is_their_account(deployer);
         if may.is_err() {
-            self.log.write(&LogEntry::refused(&self.context()));
+            self.log.write(&logged::refused(&self.context()));
         }
         may
     }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::deliver::publisher;
-use super::system_log::LogEntry;
+use super::logged;
 use super::{Assessment, Assessor, Context, Progress, Refusal, RefusalKind};
 use crate::answer::{self, AnswerError, AnswerRequest, AnswerStep, ApprovedContent, Difference};
 use crate::conduit::{self, Transaction};
@@ -179,7 +179,7 @@ impl AnswerFlow<'_> {
         match outcome {
             PublishOutcome::Confirmed(placed) => {
                 let (context, user) = (&self.context, &evidence.owner.username);
-                context.log.write(&LogEntry::answered(context, self.question.task, kind, team, user));
+                context.log.write(&logged::answered(context, self.question.task, kind, team, user));
                 Ok(placed)
             }
             PublishOutcome::NotApplied(not) => Err(Trouble::NotThere(not)),

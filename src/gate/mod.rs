@@ -14,6 +14,7 @@ pub mod deliver;
 pub mod emergencies;
 pub mod heard;
 pub(crate) mod invocation;
+pub(crate) mod logged;
 pub mod objections;
 pub mod outbox;
 pub mod ran;

@@ -9,9 +9,9 @@ use tokio::time::Instant;
 
 use super::closing::close;
 use super::deliver::{Delivered, deliver};
+use super::logged;
 use super::recording::{author_may_write, identity, template};
 use super::stated_times::{StatedTime, clock_of, times};
-use super::system_log::LogEntry;
 use super::{Assessment, Assessor, Context, Progress, Refusal, RefusalKind, marks};
 use crate::crash;
 use crate::evidence::records::PostedRecord;
@@ -110,7 +110,7 @@ impl RecordFlow<'_> {
         let left = journal.state(record.deploy)?.outbox().into_iter().find(|due| due.event == record.event);
         let (left, now) = (left.map(|due| due.phase), read.verdict.decision.word());
         let state = left.as_ref().map_or("delivered", Phase::word);
-        context.log.write(&LogEntry::recorded(context, &record, state, now));
+        context.log.write(&logged::recorded(context, &record, state, now));
         Ok(RecordEnd { left, verdict_now: now, record, delivered })
     }
 

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::conductor::{ConductorContact, NamedConductor};
 use super::deliver::publisher;
-use super::system_log::LogEntry;
+use super::logged;
 use super::{Assessment, Assessor, Context, Progress, Refusal, RefusalKind, Task};
 use crate::conduit;
 use crate::evidence::trailers::Key;
@@ -156,7 +156,7 @@ impl RequestFlow<'_> {
         let Ok(outcome) = publisher(&self.context).publish(&mut log, &mut edit, Known::Absent, patience).await;
         match outcome {
             PublishOutcome::Confirmed(()) => {
-                self.context.log.write(&LogEntry::requested(&self.context, task));
+                self.context.log.write(&logged::requested(&self.context, task));
                 Ok(())
             }
             PublishOutcome::NotApplied(not) => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::system_log::LogEntry;
+use super::logged;
 use super::{Assessor, Context, Progress, Refusal};
 use crate::conduit::Account;
 use crate::evidence::records::end_of;
@@ -83,7 +83,7 @@ pub async fn settle(
             } else {
                 let record = state.finished_record();
                 let outcome = record.outcome.unwrap_or(Outcome::Unknown);
-                context.log.write(&LogEntry::ended(context, &record, None, outcome));
+                context.log.write(&logged::ended(context, &record, None, outcome));
             }
         }
     }

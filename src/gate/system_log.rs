@@ -1,16 +1,12 @@
-//! What the machine's own log gets of the gate: a line for each verdict, each start and end of a deploy, and all that was written.
+//! The port to the machine's own log.
 //!
-//! Responsible for the port, and for what a line says, as data. A line holds no text of a task, no token, no argument that is
-//! masked, and of a deploy of a restricted task not even the masked ones. Text of others is inert and cut. Not responsible for how
-//! a line reaches the log, nor for its form (`system_log` in the crate's root), nor for the journal of the gate ([`crate::journal`]).
+//! Responsible for the port, and for a line as data: its values are inert, in one line and cut. Not responsible for what is said
+//! (`gate::logged`), for how a line reaches the log (`system_log` in the crate's root), nor for the journal of the gate
+//! ([`crate::journal`]).
 
 use std::fmt;
 
-use super::{Assessment, Context};
-use crate::evidence::{AnswerKind, Purpose};
-use crate::ids::{DeployId, TaskId};
-use crate::record::{Event, ExitStatus, Outcome, Record};
-use crate::rules::{self, Decision};
+use crate::ids::DeployId;
 use crate::text::{inert, shorten};
 
 /// How many columns of a value are kept.
@@ -53,137 +49,23 @@ pub struct LogEntry {
 }
 
 impl LogEntry {
-    /// A line about a task; `event` is what happened, in one word, and `words` the rest of the sentence.
-    fn new(context: &Context<'_>, priority: Priority, event: &'static str, task: TaskId, words: &str) -> Self {
-        let message = one_line(&format!("{task}: {words}"));
-        let mut entry = Self { priority, message, fields: Vec::new() };
-        entry.add("event", event);
-        entry.add("task", &task.to_string());
-        entry.add("caller", &context.caller.to_string());
-        entry.add("server", context.server.as_str());
-        entry
+    /// A line without fields.
+    pub(super) fn new(priority: Priority, message: &str) -> Self {
+        Self { priority, message: one_line(message), fields: Vec::new() }
     }
 
-    fn add(&mut self, name: &'static str, value: &str) {
+    pub(super) fn add(&mut self, name: &'static str, value: &str) {
         self.fields.push((name, one_line(value)));
     }
 
-    fn with(mut self, name: &'static str, value: &str) -> Self {
+    pub(super) fn with(mut self, name: &'static str, value: &str) -> Self {
         self.add(name, value);
         self
     }
 
-    fn deploy(self, deploy: DeployId) -> Self {
+    pub(super) fn deploy(self, deploy: DeployId) -> Self {
         self.with("deploy", &deploy.to_string())
     }
-
-    /// The verdict of `check` or `run`. The rules that stand against it are named, without what they say.
-    pub(super) fn verdict(context: &Context<'_>, purpose: Purpose, read: &Assessment) -> Self {
-        let command = if purpose == Purpose::Deploy { "run" } else { "check" };
-        let word = read.verdict.decision.word();
-        let priority = match read.verdict.decision {
-            Decision::Allowed(_) => Priority::Notice,
-            Decision::Pending => Priority::Info,
-            Decision::Denied | Decision::Undecided => Priority::Warning,
-        };
-        let stands = |outcome: &rules::Outcome| !matches!(outcome, rules::Outcome::Pass | rules::Outcome::Warn);
-        let against = read.verdict.rules.iter().filter(|rule| stands(&rule.outcome)).map(|rule| rule.name.as_str());
-        let against = against.collect::<Vec<_>>().join(",");
-        let caller = &context.caller;
-        let because = if against.is_empty() { String::new() } else { format!(" ({against})") };
-        let words = format!("{command} by {caller}: {word}{because}");
-        let entry = Self::new(context, priority, "verdict", read.number, &words);
-        let entry = entry.with("command", command).with("verdict", word);
-        if against.is_empty() { entry } else { entry.with("rules", &against) }
-    }
-
-    /// Somebody may not deploy on this machine, or not as this account.
-    pub(crate) fn refused(context: &Context<'_>) -> Self {
-        let caller = context.caller.to_string();
-        let message = one_line(&format!("refused: {caller} may not deploy on this machine, or not as this account"));
-        let mut entry = Self { priority: Priority::Warning, message, fields: Vec::new() };
-        entry.add("event", "refused");
-        entry.add("caller", &caller);
-        entry.add("server", context.server.as_str());
-        entry
-    }
-
-    /// The command of a deploy is about to be started. `is_open` says that the task is surely not restricted.
-    pub(super) fn started(context: &Context<'_>, record: &Record, is_open: bool) -> Self {
-        let command = record.command.as_deref().filter(|_| is_open);
-        let (caller, user) = (&context.caller, deployer(record));
-        let shown = command.map(|command| format!(": {command}")).unwrap_or_default();
-        let words = format!("started by {caller}, who deploys as {user}{shown}");
-        let entry = Self::new(context, Priority::Notice, "started", record.task, &words).deploy(record.deploy);
-        let entry = entry.with("deployer", user).with("verdict", &record.verdict);
-        command.map_or(entry.clone(), |command| entry.with("cmdline", command))
-    }
-
-    /// The command of a deploy ended, `None` where its end was not seen.
-    pub(super) fn ended(context: &Context<'_>, record: &Record, status: Option<ExitStatus>, outcome: Outcome) -> Self {
-        let how = match status {
-            Some(ExitStatus::Code(code)) => format!("ended with status {code}"),
-            Some(ExitStatus::Signal(signal)) => format!("killed by signal {signal}"),
-            None => "its end was not seen".to_owned(),
-        };
-        let priority = if outcome == Outcome::Succeeded { Priority::Notice } else { Priority::Warning };
-        let entry = Self::new(context, priority, "finished", record.task, &format!("{}: {how}", outcome.word()));
-        let entry = entry.deploy(record.deploy).with("deployer", deployer(record)).with("outcome", outcome.word());
-        match status {
-            Some(ExitStatus::Code(code)) => entry.with("status", &code.to_string()),
-            Some(ExitStatus::Signal(signal)) => entry.with("signal", &signal.to_string()),
-            None => entry,
-        }
-    }
-
-    /// A deploy was announced, and its command not started. Why is not said: it may be a text of the task, or the server's.
-    pub(super) fn not_started(context: &Context<'_>, record: &Record, verdict: Option<&str>) -> Self {
-        let words = match verdict {
-            Some(verdict) => format!("the command was not started: the verdict became {verdict}"),
-            None => "the command was not started".to_owned(),
-        };
-        let entry = Self::new(context, Priority::Warning, "not-started", record.task, &words).deploy(record.deploy);
-        let entry = entry.with("deployer", deployer(record)).with("outcome", Outcome::NotStarted.word());
-        verdict.map_or(entry.clone(), |verdict| entry.with("verdict", verdict))
-    }
-
-    /// A deploy by other means was recorded, or one that was stranded was closed; `state` is where its record is.
-    pub(super) fn recorded(context: &Context<'_>, record: &Record, state: &str, verdict_now: &str) -> Self {
-        let (caller, event) = (&context.caller, record.event.word());
-        let words = format!("`{event}` by {caller}, {state}; verdict {}", record.verdict);
-        let entry = Self::new(context, Priority::Notice, "recorded", record.task, &words).deploy(record.deploy);
-        let entry = entry.with("record", event).with("state", state).with("deployer", deployer(record));
-        let entry = entry.with("verdict", &record.verdict).with("verdict_now", verdict_now);
-        record.outcome.map_or(entry.clone(), |outcome| entry.with("outcome", outcome.word()))
-    }
-
-    /// An answer is on the task.
-    pub(super) fn answered(context: &Context<'_>, task: TaskId, kind: AnswerKind, team: &str, user: &str) -> Self {
-        let (event, did) = match kind {
-            AnswerKind::Approve => ("approve", "approved"),
-            AnswerKind::Withdraw => ("withdraw", "withdrew"),
-            AnswerKind::Reject => ("reject", "rejected"),
-        };
-        let words = format!("{did} for {team} by {}, who is {user} there", context.caller);
-        Self::new(context, Priority::Notice, event, task, &words).with("team", team).with("user", user)
-    }
-
-    /// An emergency was opened, or what it states was changed.
-    pub(super) fn requested(context: &Context<'_>, task: TaskId) -> Self {
-        let words = format!("an emergency is stated by {}", context.caller);
-        Self::new(context, Priority::Notice, "request", task, &words)
-    }
-
-    /// A record was given up.
-    pub(super) fn dropped(context: &Context<'_>, task: TaskId, deploy: DeployId, event: Event) -> Self {
-        let words = format!("`{}` of deploy {deploy} is given up by {}", event.word(), context.caller);
-        let entry = Self::new(context, Priority::Warning, "drop", task, &words);
-        entry.deploy(deploy).with("record", event.word())
-    }
-}
-
-fn deployer(record: &Record) -> &str {
-    record.deployer.as_ref().map_or("nobody known", |deployer| deployer.user.as_str())
 }
 
 /// A text that can do nothing but be read, in one line of a bounded length.

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use tokio::time::Instant;
 
 use super::assess::is_final;
-use super::system_log::LogEntry;
+use super::logged;
 use super::{Assessment, Assessor, Progress};
 use crate::evidence::Question;
 use crate::rules::{Decision, Intent, Outcome, Verdict};
@@ -46,7 +46,7 @@ impl Assessor<'_> {
     ) -> Assessment {
         let assessment = self.decide(question, intent, limit, progress).await;
         let context = self.context();
-        context.log.write(&LogEntry::verdict(context, question.purpose, &assessment));
+        context.log.write(&logged::verdict(context, question.purpose, &assessment));
         assessment
     }
 

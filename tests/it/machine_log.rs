@@ -19,7 +19,7 @@ fn sockets(machine: &Machine) -> [PathBuf; 2] {
 
 impl Log {
     /// systemd's journal.
-    fn journald(server: &Server) -> Self {
+    pub(crate) fn journald(server: &Server) -> Self {
         Self::at(&sockets(&server.machine)[0])
     }
 
@@ -56,7 +56,7 @@ impl Log {
     }
 
     /// Of each entry that came its event, and the values of some fields.
-    fn events(&self, names: &[&str]) -> Vec<String> {
+    pub(crate) fn events(&self, names: &[&str]) -> Vec<String> {
         let value = |entry: &BTreeMap<String, String>, name: &str| {
             entry.get(&format!("PHABGATE_{name}")).cloned().unwrap_or_else(|| "-".to_owned())
         };

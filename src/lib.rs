@@ -32,7 +32,8 @@
 //! found; [`history`] prints what happened on a task, in order; [`answer`] and [`request`] plan what an approver or a
 //! requester writes, [`announce`] words the message for IRC, [`train`] knows who conducts the train, and [`doctor`] checks
 //! the setup. [`host`] is the machine: caller, token, state directory. [`policy`] is the policy as data and its matching of
-//! words. [`sandbox`] is the server that stands in for Phorge, and [`crash`] marks the places where tests kill the gate. Below all of them: [`remarkup`] splits texts into
+//! words. [`sandbox`] is the server that stands in for Phorge, [`system_log`] writes to the log of the machine, and [`crash`]
+//! marks the places where tests kill the gate. Below all of them: [`remarkup`] splits texts into
 //! blocks, [`text`] makes what others wrote fit to be shown, [`secrets`] knows what looks like one, [`safe_path`] and
 //! [`named_file`] open files that nobody else may have put there, [`task_argument`] reads the task that a command line
 //! names, and [`ids`] and [`time`] hold what is shared.
@@ -72,6 +73,7 @@ pub mod rules;
 pub mod safe_path;
 pub mod sandbox;
 pub mod secrets;
+pub mod system_log;
 pub mod task_argument;
 pub mod text;
 pub mod time;

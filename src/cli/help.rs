@@ -1,10 +1,11 @@
 //! What `--help` and the manual pages say below the options: examples, and how each command ends.
 //!
 //! Responsible for one entry a command, and putting them onto the command line's definition. Not responsible for the
-//! options, which say what they are themselves.
+//! options, which say what they are themselves, nor for variables and files ([`super::help_around`]).
 
 use anstyle::Style;
 
+use super::help_around::around;
 use super::help_sudo::under_sudo;
 
 /// An exit code and when a command ends with it.
@@ -327,19 +328,6 @@ const WHOLE: HelpEntry = HelpEntry {
     ],
 };
 
-/// The variables that are read, and what they say.
-pub(super) const ENVIRONMENT: &[(&str, &str)] = &[
-    ("PHABGATE_TOKEN_FILE", "the file that holds the token"),
-    ("PHABGATE_TOKEN", "the token itself"),
-    ("PHABGATE_URL", "the base URL of the server"),
-    ("PHABGATE_CONFIG", "the configuration file"),
-    ("PHABGATE_STATE", "the directory of the journal"),
-    ("HTTPS_PROXY, ALL_PROXY", "the proxy that leads to the server"),
-    ("NO_PROXY", "hosts that are reached without it"),
-    ("SSL_CERT_FILE, SSL_CERT_DIR", "the certificate authorities to believe, in PEM"),
-    ("NO_COLOR, COLUMNS, TZ", "no colour; the width; the time zone"),
-];
-
 /// The entry of a command; that of the command line as a whole where `name` is empty.
 pub(super) fn of(name: &str) -> Option<&'static HelpEntry> {
     match name {
@@ -376,9 +364,12 @@ impl HelpEntry {
         for (code, when) in self.endings {
             text.push_str(&format!("  {code:<width$}  {when}\n"));
         }
-        if self.name.is_empty() {
-            text.push_str(&format!("\n{heading}Environment:{heading:#}\n"));
-            for (names, what) in ENVIRONMENT {
+        let around = around(self.name);
+        for (title, list) in [("Environment", around.environment), ("Files", around.files)] {
+            if !list.is_empty() {
+                text.push_str(&format!("\n{heading}{title}:{heading:#}\n"));
+            }
+            for (names, what) in list {
                 text.push_str(&format!("  {names:<27}  {what}\n"));
             }
         }
@@ -468,6 +459,21 @@ mod tests {
         for entry in ENTRIES {
             assert!(paths.iter().any(|path| path == entry.name), "there is no command `{}`", entry.name);
         }
+    }
+
+    #[test]
+    fn what_stands_around_a_command_is_there() {
+        let mut pages = vec!["phabgate".to_owned()];
+        each(&definition(), "", &mut |path, _| pages.push(format!("phabgate-{}", path.replace(' ', "-"))));
+        each(&definition(), "", &mut |path, _| {
+            let around = around(path);
+            for (name, _) in around.see_also.iter().filter(|(name, _)| name.starts_with("phabgate")) {
+                assert!(pages.iter().any(|page| page == name), "{path}: there is no page {name}");
+            }
+            for (names, what) in around.environment.iter().chain(around.files) {
+                assert!(names.len() <= 27 && what.len() <= 49, "{path}: {names}: {what}");
+            }
+        });
     }
 
     #[test]

@@ -10,7 +10,9 @@ use clap_mangen::roff::{Roff, bold, roman};
 
 use super::exit::{Exit, Failure};
 use super::help;
+use super::help_around::around;
 use super::ui::Ui;
+use super::version;
 use crate::named_file;
 use crate::safe_path::PathError;
 
@@ -81,15 +83,22 @@ fn pages() -> io::Result<Vec<ManPage>> {
 }
 
 fn add(command: &clap::Command, path: &str, pages: &mut Vec<ManPage>) -> io::Result<()> {
-    pages.push(ManPage { name: format!("phabgate {path}").trim_end().replace(' ', "-"), roff: page(command, path)? });
+    pages.push(ManPage { name: page_name(path), roff: page(command, path)? });
     for below in command.get_subcommands() {
         add(below, format!("{path} {}", below.get_name()).trim_start(), pages)?;
     }
     Ok(())
 }
 
+/// The name of the page of a command.
+fn page_name(path: &str) -> String {
+    format!("phabgate {path}").trim_end().replace(' ', "-")
+}
+
 fn page(command: &clap::Command, path: &str) -> io::Result<Vec<u8>> {
-    let man = Man::new(command.clone()).manual("phabgate").date("");
+    let title = page_name(path).to_uppercase();
+    let source = format!("phabgate {}", env!("CARGO_PKG_VERSION"));
+    let man = Man::new(command.clone()).title(title).date(version::DATE).source(source).manual("phabgate");
     let mut out = Vec::new();
     man.render_title(&mut out)?;
     man.render_name_section(&mut out)?;
@@ -99,38 +108,103 @@ fn page(command: &clap::Command, path: &str) -> io::Result<Vec<u8>> {
     if command.has_subcommands() {
         man.render_subcommands_section(&mut out)?;
     }
-    if let Some(entry) = help::of(path) {
-        let mut roff = Roff::new();
-        roff.control("SH", ["EXAMPLES"]);
-        for (typed, does) in entry.examples {
-            roff.control("TP", []);
-            roff.text([bold(*typed)]);
-            roff.text([roman(*does)]);
-        }
-        roff.control("SH", ["EXIT STATUS"]);
-        for (code, when) in entry.endings {
-            roff.control("TP", []);
-            roff.text([bold(*code)]);
-            roff.text([roman(*when)]);
-        }
-        if path.is_empty() {
-            roff.control("SH", ["ENVIRONMENT"]);
-            for (names, what) in help::ENVIRONMENT {
-                roff.control("TP", []);
-                roff.text([bold(*names)]);
-                roff.text([roman(*what)]);
-            }
-        }
-        let under_sudo = super::help_sudo::under_sudo(path);
-        if !under_sudo.is_empty() {
-            roff.control("SH", ["UNDER SUDO"]);
-            roff.text([roman(under_sudo.join(" "))]);
-        }
-        roff.to_writer(&mut out)?;
+    below_the_options(command, path).to_writer(&mut out)?;
+    Ok(tidy(&String::from_utf8_lossy(&out)).into_bytes())
+}
+
+/// What a page says beside the arguments.
+fn below_the_options(command: &clap::Command, path: &str) -> Roff {
+    let mut roff = Roff::new();
+    let around = around(path);
+    let entry = help::of(path);
+    list(&mut roff, "EXIT STATUS", entry.map_or(&[], |entry| entry.endings));
+    list(&mut roff, "ENVIRONMENT", around.environment);
+    list(&mut roff, "FILES", around.files);
+    let under_sudo = super::help_sudo::under_sudo(path);
+    if !under_sudo.is_empty() {
+        roff.control("SH", ["UNDER SUDO"]);
+        roff.text([roman(under_sudo.join(" "))]);
     }
-    // Only the page of phabgate itself has a version; asked of another, clap_mangen panics.
+    list(&mut roff, "EXAMPLES", entry.map_or(&[], |entry| entry.examples));
+    let above = path.rsplit_once(' ').map(|(above, _)| above).or((!path.is_empty()).then_some(""));
+    let above = above.map(|above| (page_name(above), 1));
+    let commands = command.get_subcommands().filter(|_| path.is_empty());
+    let commands = commands.map(|below| (format!("phabgate-{}", below.get_name()), 1));
+    let others = around.see_also.iter().map(|(name, section)| ((*name).to_owned(), *section));
+    let pages: Vec<_> = above.into_iter().chain(commands).chain(others).collect();
+    roff.control("SH", ["SEE ALSO"]);
+    for (at, (name, section)) in pages.iter().enumerate() {
+        let comma = if at + 1 < pages.len() { "," } else { "" };
+        roff.text([bold(name), roman(format!("({section}){comma}"))]);
+    }
+    // Only the page of phabgate itself has a version.
     if command.get_version().is_some() {
-        man.render_version_section(&mut out)?;
+        roff.control("SH", ["VERSION"]);
+        roff.text([roman(version::LONG)]);
     }
-    Ok(out)
+    roff
+}
+
+/// A section that is a list, where there is anything in it. What has no name of its own is a paragraph below the others.
+fn list(roff: &mut Roff, title: &str, rows: &[(&str, &str)]) {
+    if rows.is_empty() {
+        return;
+    }
+    roff.control("SH", [title]);
+    for (name, what) in rows {
+        match *name {
+            "" => roff.control("PP", []),
+            name => roff.control("TP", []).text([bold(name)]),
+        };
+        roff.text([roman(*what)]);
+    }
+}
+
+/// The longest line of a page's source, in bytes.
+const LONGEST: usize = 80;
+
+/// A page as `mandoc -T lint` wants it: the preamble of each section once, no blanks at ends of lines, no long lines.
+fn tidy(page: &str) -> String {
+    let mut tidy = String::new();
+    let mut preamble = Vec::new();
+    // The tag of a list entry is one line.
+    let mut is_tag = false;
+    for line in page.lines().map(str::trim_end).filter(|line| !line.is_empty()) {
+        if line.starts_with(".ie ") || line.starts_with(".el ") {
+            if preamble.contains(&line) {
+                continue;
+            }
+            preamble.push(line);
+        }
+        if line == ".br" && tidy.ends_with("\n.br\n") {
+            continue;
+        }
+        let is_text = !line.starts_with(['.', '\'']);
+        match is_text && !is_tag {
+            true => wrap(line, &mut tidy),
+            false => tidy.push_str(&format!("{line}\n")),
+        }
+        is_tag = line == ".TP";
+    }
+    tidy
+}
+
+/// Adds a text in lines; none of them begins with what roff would take for a request.
+fn wrap(text: &str, into: &mut String) {
+    let mut length = 0;
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        if length > 0 && length + 1 + word.len() > LONGEST - 2 {
+            into.push('\n');
+            length = 0;
+        } else if length > 0 {
+            into.push(' ');
+            length += 1;
+        }
+        if length == 0 && word.starts_with(['.', '\'']) {
+            into.push_str("\\&");
+        }
+        into.push_str(word);
+        length += word.len();
+    }
+    into.push('\n');
 }

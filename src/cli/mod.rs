@@ -18,6 +18,7 @@ mod doctor;
 mod exit;
 mod explain;
 mod help;
+mod help_around;
 mod help_sudo;
 mod history;
 mod list;
@@ -41,6 +42,7 @@ mod ui;
 mod under_sudo;
 mod verdict;
 mod verdict_screen;
+mod version;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -62,7 +64,7 @@ use crate::rules::Intent;
 
 /// The gate in front of an emergency deploy
 #[derive(Debug, Parser)]
-#[command(name = "phabgate", version, max_term_width = 100, infer_subcommands = false)]
+#[command(name = "phabgate", version, long_version = version::LONG, max_term_width = 100, infer_subcommands = false)]
 struct Cli {
     #[command(flatten)]
     globals: Globals,

@@ -13,13 +13,15 @@ use super::refusals_file;
 use super::ui::Ui;
 use super::{Globals, TaskSubject};
 use crate::conduit::{Client, ClientError, Timeouts};
-use crate::config::{self, Flags, Settings};
+use crate::config::{self, Flags, LogSetting, Settings};
 use crate::evidence::{Purpose, Question, bare};
-use crate::gate::{Assessor, Clock, Context, Invocation};
+use crate::gate::system_log::{NoLog, SystemLog};
+use crate::gate::{Assessor, Clock, Context, Invocation, logged};
 use crate::host::{self, Caller, Environment, Getent, Ids};
 use crate::ids::TaskId;
 use crate::journal::Journal;
 use crate::rules::Texts;
+use crate::system_log::LocalLog;
 use crate::task_argument;
 use crate::text::shorten;
 
@@ -38,6 +40,8 @@ pub(super) struct Session {
     pub(super) texts: Texts,
     /// The account that the configuration maps the calling user to.
     pub(super) calling_account: Option<String>,
+    /// The log of this machine; none in the sandbox.
+    log: Box<dyn SystemLog>,
     /// The sandbox, while it is used in this process.
     sandbox: Option<super::sandbox::InProcess>,
 }
@@ -119,6 +123,7 @@ impl Session {
                 invocation,
                 texts: Texts::Hidden,
                 calling_account,
+                log: Box::new(NoLog),
                 sandbox: Some(sandbox),
             });
         }
@@ -134,7 +139,11 @@ impl Session {
             _ => client,
         };
         let texts = Texts::Hidden;
-        Ok(Self { settings, client, server, caller, deployers, invocation, texts, calling_account, sandbox: None })
+        let log: Box<dyn SystemLog> = match settings.log.system {
+            LogSetting::Auto => Box::new(LocalLog::below(&settings.log.root)),
+            LogSetting::Off => Box::new(NoLog),
+        };
+        Ok(Self { settings, client, server, caller, deployers, invocation, texts, calling_account, log, sandbox: None })
     }
 
     /// The same, where the texts of a restricted task are shown if that was asked for.
@@ -172,6 +181,7 @@ impl Session {
             clock: if self.is_sandbox() { Clock::Sandbox } else { Clock::Compared },
             invocation: self.invocation,
             texts: self.texts,
+            log: self.log.as_ref(),
         }
     }
 
@@ -186,6 +196,14 @@ impl Session {
     /// # Errors
     /// Where the caller is mapped to no account, or `deployer` is another.
     pub(super) fn caller_may_deploy(&self, deployer: Option<&str>) -> Result<(), Failure> {
+        let may = self.is_their_account(deployer);
+        if may.is_err() {
+            self.log.write(&logged::refused(&self.context()));
+        }
+        may
+    }
+
+    fn is_their_account(&self, deployer: Option<&str>) -> Result<(), Failure> {
         if self.invocation != Invocation::Sudo {
             return Ok(());
         }

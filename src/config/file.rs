@@ -12,7 +12,7 @@ use url::Url;
 use super::diagnostic::{Diagnostic, FilePosition};
 use super::preset::Preset;
 use super::reader::{List, Located, Names, Problems, Section, ValueError, listed};
-use super::settings::ProxySetting;
+use super::settings::{LogSetting, ProxySetting};
 use super::values;
 use crate::conduit::parse_url;
 use crate::ids::FindingId;
@@ -55,6 +55,7 @@ pub(super) struct File {
     pub(super) call: Option<Located<SignedDuration>>,
     pub(super) total: Option<Located<SignedDuration>>,
     pub(super) proxy: Option<Located<ProxySetting>>,
+    pub(super) log: Option<Located<LogSetting>>,
     pub(super) accepted: Option<Located<Vec<FileAccepted>>>,
 }
 
@@ -121,6 +122,7 @@ fn root(mut root: Section<'_, '_>) -> File {
     let (_, mut record) = root.section("record");
     let (_, mut contact) = root.section("contact");
     let (_, mut http) = root.section("http");
+    let (_, mut log) = root.section("log");
     let (_, mut audit) = root.section("audit");
     let accepted = audit.items("accepted").map(|items| Located {
         value: items.value.into_iter().map(|(place, table)| accepted(place, table)).collect(),
@@ -160,9 +162,10 @@ fn root(mut root: Section<'_, '_>) -> File {
         call: http.parsed("call", values::duration),
         total: http.parsed("total", values::duration),
         proxy: http.parsed("proxy", proxy),
+        log: log.parsed("system", log_setting),
         accepted,
     };
-    for section in [root, policy, record, contact, http, audit] {
+    for section in [root, policy, record, contact, http, log, audit] {
         section.finish();
     }
     file
@@ -254,6 +257,10 @@ fn accept(text: &str) -> Result<Accept, ValueError> {
 
 fn proxy(text: &str) -> Result<ProxySetting, ValueError> {
     choice(text, &[("system", ProxySetting::System), ("off", ProxySetting::Off)])
+}
+
+fn log_setting(text: &str) -> Result<LogSetting, ValueError> {
+    choice(text, &[("auto", LogSetting::Auto), ("off", LogSetting::Off)])
 }
 
 fn directory(text: &str) -> Result<PathBuf, ValueError> {

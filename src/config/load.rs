@@ -23,6 +23,9 @@ const LIMIT: u64 = 256 * 1024;
 /// The configuration of the machine, written without its leading `/`.
 const FILE: &str = "etc/phabgate/config.toml";
 
+/// Below which directory the sockets of the machine's log are looked for.
+const LOG_ROOT: &str = "PHABGATE_LOG_ROOT";
+
 /// What the command line says about the configuration.
 #[derive(Debug, Clone, Default)]
 pub struct Flags {
@@ -67,6 +70,9 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Settings, Config
     })?;
     settings.configured_url = configured_url(environment)?.or(configured);
     settings.route = route::read(environment, settings.http.proxy)?;
+    // For tests. Under sudo no variable of the caller is there to be read.
+    let root = environment.absolute(LOG_ROOT)?.map(Path::to_owned);
+    settings.log.root = root.unwrap_or_else(|| environment.system(""));
     Ok(settings)
 }
 

@@ -44,6 +44,8 @@ pub struct Settings {
     pub contact: Contact,
     /// How the server is talked to.
     pub http: Http,
+    /// What the log of this machine gets.
+    pub log: Log,
     /// Findings of the audit that somebody looked at.
     pub accepted: Vec<Accepted>,
     /// Where each value came from.
@@ -105,6 +107,24 @@ pub enum ProxySetting {
     Off,
 }
 
+/// What the log of this machine gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// Whether it gets anything.
+    pub system: LogSetting,
+    /// Below which directory its sockets are.
+    pub root: PathBuf,
+}
+
+/// Whether the log of this machine gets a line for each decision and each deploy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogSetting {
+    /// It does, where there is one.
+    Auto,
+    /// It does not.
+    Off,
+}
+
 /// Nothing says where the server is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no server is configured: set `url` in the configuration file, PHABGATE_URL, or --url")]
@@ -151,6 +171,7 @@ impl Settings {
         list.add("http.call", span(self.http.call));
         list.add("http.total", span(self.http.total));
         list.add("http.proxy", json!(if self.http.proxy == ProxySetting::System { "system" } else { "off" }));
+        list.add("log.system", json!(if self.log.system == LogSetting::Auto { "auto" } else { "off" }));
         let accepted =
             self.accepted.iter().map(|it| json!({"finding": it.finding.to_string(), "why": it.why})).collect();
         list.add("audit.accepted", Value::Array(accepted));

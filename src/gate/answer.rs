@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::deliver::publisher;
+use super::logged;
 use super::{Assessment, Assessor, Context, Progress, Refusal, RefusalKind};
 use crate::answer::{self, AnswerError, AnswerRequest, AnswerStep, ApprovedContent, Difference};
 use crate::conduit::{self, Transaction};
@@ -176,7 +177,11 @@ impl AnswerFlow<'_> {
         let patience = Patience::until(deadline).polling(POLL);
         let Ok(outcome) = publisher(&self.context).publish(&mut log, &mut comment, Known::Absent, patience).await;
         match outcome {
-            PublishOutcome::Confirmed(placed) => Ok(placed),
+            PublishOutcome::Confirmed(placed) => {
+                let (context, user) = (&self.context, &evidence.owner.username);
+                context.log.write(&logged::answered(context, self.question.task, kind, team, user));
+                Ok(placed)
+            }
             PublishOutcome::NotApplied(not) => Err(Trouble::NotThere(not)),
             PublishOutcome::Unknown { why, .. } => Err(Trouble::Unclear { why }),
         }

@@ -14,6 +14,7 @@ pub mod deliver;
 pub mod emergencies;
 pub mod heard;
 pub(crate) mod invocation;
+pub(crate) mod logged;
 mod news;
 pub mod objections;
 pub mod outbox;
@@ -25,12 +26,14 @@ pub mod request;
 pub mod run;
 pub mod stated_times;
 pub mod stranded;
+pub mod system_log;
 mod wait;
 mod watch;
 
 pub use assess::{AskersVerdict, Assessment, Assessor, Task, local_deploys, marks};
 pub use invocation::Invocation;
 pub use refusal::{Refusal, RefusalKind};
+pub use system_log::SystemLog;
 pub use wait::LONGEST_WAIT;
 
 use std::path::Path;
@@ -72,6 +75,8 @@ pub struct Context<'a> {
     pub invocation: Invocation,
     /// Whether who asks is shown texts of a restricted task.
     pub texts: Texts,
+    /// The log of this machine.
+    pub log: &'a dyn SystemLog,
 }
 
 impl Context<'_> {

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::deliver::{deliver, lock};
+use super::logged;
 use super::stranded::{is_same_server, settle, take_over};
 use super::{Context, Progress, Refusal, RefusalKind};
 use crate::conduit::{self, Client, ConduitError};
@@ -173,6 +174,7 @@ pub async fn give_up<E: Into<Refusal>>(
     for (event, because) in given_up {
         let (why, login) = (why.to_owned(), context.caller.login.clone());
         journal.delivery(&held, deploy, Timestamp::now(), Delivery::Dropped { event, because, why, login })?;
+        context.log.write(&logged::dropped(context, state.intent().task, deploy, event));
         done.push(GivenUpRecord { event, task: state.intent().task, server: server.clone() });
     }
     Ok(done)

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::closing::close;
 use super::deliver::{Delivered, deliver};
+use super::logged;
 use super::recording::{author_may_write, identity, template};
 use super::stated_times::{StatedTime, clock_of, times};
 use super::{Assessment, Assessor, Context, Progress, Refusal, RefusalKind, marks};
@@ -107,7 +108,10 @@ impl RecordFlow<'_> {
             }
         };
         let left = journal.state(record.deploy)?.outbox().into_iter().find(|due| due.event == record.event);
-        Ok(RecordEnd { left: left.map(|due| due.phase), verdict_now: read.verdict.decision.word(), record, delivered })
+        let (left, now) = (left.map(|due| due.phase), read.verdict.decision.word());
+        let state = left.as_ref().map_or("delivered", Phase::word);
+        context.log.write(&logged::recorded(context, &record, state, now));
+        Ok(RecordEnd { left, verdict_now: now, record, delivered })
     }
 
     /// What the record says.

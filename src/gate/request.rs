@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::conductor::{ConductorContact, NamedConductor};
 use super::deliver::publisher;
+use super::logged;
 use super::{Assessment, Assessor, Context, Progress, Refusal, RefusalKind, Task};
 use crate::conduit;
 use crate::evidence::trailers::Key;
@@ -163,7 +164,10 @@ impl RequestFlow<'_> {
         let mut log = RequestLog { task, progress, said: false };
         let Ok(outcome) = publisher(&self.context).publish(&mut log, &mut edit, Known::Absent, patience).await;
         match outcome {
-            PublishOutcome::Confirmed(()) => Ok(()),
+            PublishOutcome::Confirmed(()) => {
+                self.context.log.write(&logged::requested(&self.context, task));
+                Ok(())
+            }
             PublishOutcome::NotApplied(not) => {
                 let hidden = before.evidence().is_none_or(|evidence| self.hides(evidence));
                 Err(not_made(task, not, hidden))

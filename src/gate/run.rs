@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::announced::Announced;
 use super::deliver::{Delivered, DeliveryLog, deliver, lock, publisher, say_delivered, say_refused};
+use super::logged;
 use super::ran::{Child, Ran};
 use super::recording::{identity, rendered};
 use super::stranded::is_replaced;
@@ -110,6 +111,10 @@ impl<P: RunProgress, L: DeployLog> RunDeploy<'_, P, L> {
             }
             Err(failure) => return Err(failure),
         };
+        if result.child == Child::NotStarted {
+            let worse = result.verdict.filter(|word| *word != self.record.verdict);
+            self.context.log.write(&logged::not_started(&self.context, &self.record, worse));
+        }
         let ran = matches!(result.child, Child::Ended(_) | Child::Lost);
         let (context, question, intent) = (self.context, self.question.clone(), self.intent.clone());
         let record = self.record.clone();
@@ -258,6 +263,7 @@ impl<P: RunProgress, L: DeployLog> RunDeploy<'_, P, L> {
             self.record.task,
             shorten(self.record.command.as_deref().unwrap_or_default(), SHOWN_COMMAND)
         ));
+        self.context.log.write(&logged::started(&self.context, &self.record, self.is_open));
         let mut watch = Watch { journal: &mut self.journal, owner, pid: None };
         let ended = child::run(ready, signals, &mut watch).await;
         crash::point("after-wait");
@@ -279,13 +285,16 @@ impl<P: RunProgress, L: DeployLog> RunDeploy<'_, P, L> {
                     _ => self.progress.failed(task, &how),
                 }
                 result.child = Child::Ended(status);
-                result.outcome.get_or_insert(outcome_of(status));
+                let outcome = *result.outcome.get_or_insert(outcome_of(status));
+                self.context.log.write(&logged::ended(&self.context, &self.record, Some(status), outcome));
                 Ok(exit_code(status))
             }
             Err(error) => {
                 let message = error.to_string();
                 if error.was_started() {
                     result.child = Child::Lost;
+                    let unknown = crate::record::Outcome::Unknown;
+                    self.context.log.write(&logged::ended(&self.context, &self.record, None, unknown));
                 } else {
                     self.journal.step(owner, Timestamp::now(), Step::NotSpawned { why: message.clone() })?;
                 }

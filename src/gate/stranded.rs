@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::logged;
 use super::{Assessor, Context, Progress, Refusal};
 use crate::conduit::Account;
 use crate::evidence::records::end_of;
 use crate::evidence::{Purpose, Question};
 use crate::ids::DeployId;
 use crate::journal::{DeployLog, DeployState, EndElsewhere, EndOnTask, JournalError, TakenOver};
+use crate::record::Outcome;
 use crate::rules::Intent;
 use crate::time::utc;
 
@@ -78,6 +80,10 @@ pub async fn settle(
                     task.url(context.server),
                     end.transaction
                 ));
+            } else {
+                let record = state.finished_record();
+                let outcome = record.outcome.unwrap_or(Outcome::Unknown);
+                context.log.write(&logged::ended(context, &record, None, outcome));
             }
         }
     }

@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use tokio::time::Instant;
 
 use super::assess::is_final;
+use super::logged;
 use super::news::news;
 use super::{Assessment, Assessor, Progress};
 use crate::evidence::Question;
@@ -42,8 +43,21 @@ impl Assessor<'_> {
     }
 
     /// Reads and judges until the verdict is no longer pending or the time for that has run out; once where there is none.
-    /// A server that does not answer is asked on, once a verdict was pending.
+    /// A server that does not answer is asked on, once a verdict was pending. The log of the machine gets the verdict.
     pub async fn wait_for_decision(
+        &self,
+        question: &Question,
+        intent: &Intent,
+        limit: Option<Duration>,
+        progress: &mut impl Progress,
+    ) -> Assessment {
+        let assessment = self.decide(question, intent, limit, progress).await;
+        let context = self.context();
+        context.log.write(&logged::verdict(context, question.purpose, &assessment));
+        assessment
+    }
+
+    async fn decide(
         &self,
         question: &Question,
         intent: &Intent,

@@ -498,6 +498,7 @@ fn every_mistake_is_told_where_it_stands() {
         ("a URL with a password", "url = \"https://me:secret@phab.example/\"\n".into()),
         ("a relative directory", "state = \"~/state\"\n".into()),
         ("a proxy", "[http]\nproxy = \"none\"\n".into()),
+        ("a log", "[log]\nsystem = \"syslog\"\n".into()),
         ("an empty text", "[contact]\nescalation = \" \"\n".into()),
         ("a deployer", "[deployers]\nalice = \"@Alice\"\nbob = 1\n".into()),
     ];

@@ -34,7 +34,8 @@ impl Machine {
             .env_clear()
             .current_dir(self.home())
             .env("HOME", self.home())
-            .env("PHABGATE_STATE", self.home().join("state"));
+            .env("PHABGATE_STATE", self.home().join("state"))
+            .env("PHABGATE_LOG_ROOT", self.home().join("log"));
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("COLUMNS", "80").env("TZ", "UTC");
         command
     }

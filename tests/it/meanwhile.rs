@@ -5,6 +5,7 @@ use phabgate::journal::{Journal, LockWait};
 use phabgate::record::{Event, Outcome};
 use phabgate::sandbox::Options;
 
+use crate::machine_log::Log;
 use crate::server::{Server, in_one_line};
 
 const MINUTES: std::time::Duration = std::time::Duration::from_secs(600);
@@ -65,9 +66,11 @@ fn an_approval_of_something_else_than_was_shown_is_withdrawn_at_once() {
     let changes = ["Emergency-Change: I999", "Emergency-Action: rollback", "Emergency-Reason: availability - another"];
     for change in changes {
         let server = Server::with(Options { late: MINUTES, ..Options::default() });
+        let log = Log::journald(&server);
         let meanwhile = move |running: &phabgate::sandbox::Running| say(running, "deployer1", "T6", change);
         let (code, out, err) = with_late_write(&server, "sre1", &["approve", "T6", "--yes"], meanwhile);
         let said = in_one_line(&err);
+        assert_eq!(log.events(&["TEAM", "USER"]), ["approve sre sre1", "withdraw sre sre1"]);
         assert_eq!(code, 1, "{change}: {out}{said}");
         assert!(said.contains("the approval was withdrawn at once"), "{said}");
         let (key, value) = change.split_once(": ").unwrap();
@@ -151,6 +154,7 @@ fn a_no_is_seen_right_before_the_command_whatever_holds_the_outbox() {
         }
         say(&running, "sre2", "T1", "Emergency-Reject: sre - the databases");
     });
+    let log = Log::journald(&server);
     let url = server.running.url.clone();
     let (code, out, err) = run_beside_a_flusher(&server, &url);
     over.store(true, std::sync::atomic::Ordering::SeqCst);
@@ -158,6 +162,7 @@ fn a_no_is_seen_right_before_the_command_whatever_holds_the_outbox() {
     assert_eq!((code, out.as_str()), (125, ""), "{err}");
     assert!(err.contains("another process holds the outbox") && err.contains("sre2"), "{err}");
     assert!(server.events(1).is_empty(), "nothing was sent, so that nothing has to be ended");
+    assert_eq!(log.events(&["VERDICT", "OUTCOME"]), ["verdict allowed -", "not-started denied not-started"]);
 }
 
 #[test]

@@ -161,7 +161,7 @@ pub(crate) fn on_a_terminal(
     command.env_clear().env("HOME", home).env("PHABGATE_STATE", home.join("state")).env("COLUMNS", "80");
     command.env("PHABGATE_URL", server.running.url.as_str()).env("NO_COLOR", "1");
     command.env("PHABGATE_TOKEN", server.running.token_of(account).unwrap().unwrap());
-    command.env("PHABGATE_CONFIG", home.join("config.toml"));
+    command.env("PHABGATE_CONFIG", home.join("config.toml")).env("PHABGATE_LOG_ROOT", home.join("log"));
     let mut child = command.args(arguments).stdin(handle()).stdout(handle()).stderr(handle()).spawn().unwrap();
     // The command holds its own handles by now; with ours closed the terminal ends with it.
     drop((theirs, command));

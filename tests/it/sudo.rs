@@ -2,12 +2,13 @@
 //!
 //! Nothing of it stays: users, sudoers, configuration and homes live in a mount namespace over tmpfs, which ends with
 //! the test. Where there is no root, no sudo or no right to make a namespace, the tests say that they were skipped. The
-//! lines of sudoers are those of the README.
+//! lines of sudoers are those of docs/install.md.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
+use crate::machine_log::Log;
 use crate::server::Server;
 
 /// Users of the machine: alice is a deployer, mallory may call sudo and is mapped to no account, carol is a deployer whom a
@@ -27,6 +28,10 @@ for directory in /var/lib /var/cache /home; do mount -t tmpfs -o mode=755 tmpfs 
 mount -t tmpfs -o mode=755 tmpfs /usr/local/bin
 touch /usr/local/bin/phabgate
 mount --bind "$GATE" /usr/local/bin/phabgate
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -p /run/systemd/journal
+touch /run/systemd/journal/socket
+mount --bind "$LOG" /run/systemd/journal/socket
 mount -t tmpfs -o mode=1777 tmpfs /tmp
 for user in alice:7001 mallory:7002 carol:7003 dave:7004; do
   name=${user%:*} id=${user#*:}
@@ -58,6 +63,8 @@ struct Site {
     server: Server,
     /// Where a token would go that is led astray.
     elsewhere: TcpListener,
+    /// systemd's journal, as the machine has it.
+    log: Log,
     namespace: Child,
     _root: tempfile::TempDir,
 }
@@ -69,10 +76,10 @@ struct Came {
     err: String,
 }
 
-/// The lines of sudoers that the README tells to install.
-fn sudoers() -> String {
-    let readme = include_str!("../../README.md");
-    let lines = readme.lines().skip_while(|line| !line.contains("# /etc/sudoers.d/phabgate"));
+/// The lines of sudoers that docs/install.md gives.
+pub(crate) fn sudoers() -> String {
+    let page = include_str!("../../docs/install.md");
+    let lines = page.lines().skip_while(|line| !line.contains("# /etc/sudoers.d/phabgate"));
     lines.map(str::trim).take_while(|line| !line.is_empty()).fold(String::new(), |text, line| text + line + "\n")
 }
 
@@ -96,6 +103,8 @@ impl Site {
         let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
         elsewhere.set_nonblocking(true).unwrap();
         let root = tempfile::tempdir().unwrap();
+        let journald = tempfile::tempdir().unwrap();
+        let log = Log::at(&journald.path().join("socket"));
         let mut namespace = Command::new("unshare")
             .args(["--mount", "sh", "-c", SET_UP])
             .env("ROOT", root.path())
@@ -103,6 +112,7 @@ impl Site {
             .env("URL", server.running.url.as_str())
             .env("TOKEN", server.running.token_of("phabgate").unwrap().unwrap())
             .env("SUDOERS", sudoers())
+            .env("LOG", journald.path().join("socket"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -114,7 +124,7 @@ impl Site {
             let output = namespace.wait_with_output().unwrap();
             return skipped(&format!("no mount namespace: {}", String::from_utf8_lossy(&output.stderr)));
         }
-        Some(Self { server, elsewhere, namespace, _root: root })
+        Some(Self { server, elsewhere, log, namespace, _root: root })
     }
 
     /// Runs a script of sh(1) as a user, or as root.
@@ -191,7 +201,7 @@ impl Drop for Site {
 }
 
 #[test]
-fn the_readmes_installation_deploys_as_who_called() {
+fn the_documented_installation_deploys_as_who_called() {
     let Some(site) = Site::new() else { return };
     let came = site.sh("alice", "sudo phabgate check T1");
     assert!(came.code == Some(0) && came.out.contains("ALLOWED"), "{}{}", came.out, came.err);
@@ -209,6 +219,16 @@ fn the_readmes_installation_deploys_as_who_called() {
         assert_eq!(record.caller.as_deref(), Some("alice"));
         assert_eq!(record.deployer.unwrap().user, "deployer1");
     }
+    let events: Vec<_> = site
+        .log
+        .entries()
+        .into_iter()
+        .map(|entry| {
+            assert_eq!(entry["PHABGATE_CALLER"], "alice");
+            entry["PHABGATE_EVENT"].clone()
+        })
+        .collect();
+    assert_eq!(events, ["verdict", "verdict", "started", "finished"]);
     // What the output tells to type next is what this caller can type.
     let came = site.sh("alice", "sudo phabgate run T6 -- true");
     assert_eq!(came.code, Some(125), "{}", came.err);
@@ -510,4 +530,19 @@ fn without_sudo_what_other_users_plant_is_not_believed() {
     site.passed_over(("alice", &format!("export TZ=:/dev/zero; {own} check T1"), 0));
     site.passed_over(("alice", "test ! -e /home/alice/victim; test ! -e /home/alice/.profile", 0));
     println!("{} tries refused, 3 passed over", tries.len());
+}
+
+#[test]
+fn under_sudo_nobody_leads_the_log_astray() {
+    let Some(site) = Site::new() else { return };
+    site.prepare("mkdir -p /home/alice/log; chown alice /home/alice/log");
+    let elsewhere = "export PHABGATE_LOG_ROOT=/home/alice/log TZ=Europe/Berlin;";
+    let came = site.sh("alice", &format!("{elsewhere} sudo phabgate check T1"));
+    assert_eq!(came.code, Some(0), "{}{}", came.out, came.err);
+    let came = site.sh("mallory", &format!("{elsewhere} sudo phabgate run T1 -- echo DEPLOYED"));
+    assert_eq!(came.code, Some(125), "{}{}", came.out, came.err);
+    let entries = site.log.entries();
+    let said: Vec<&str> = entries.iter().map(|entry| entry["MESSAGE"].as_str()).collect();
+    let refused = "refused: mallory may not deploy on this machine, or not as this account";
+    assert_eq!(said, ["T1: check by alice: allowed", refused]);
 }

@@ -18,6 +18,7 @@ const AUTHORITIES: Named = ("SSL_CERT_FILE, SSL_CERT_DIR", "the certificate auth
 const CACHE: Named = ("XDG_CACHE_HOME", "where the directory of the mirror is");
 const LIKE: Named = ("PHABGATE_SANDBOX_LIKE", "the server version that the sandbox is like");
 const LOOKS: Named = ("NO_COLOR, COLUMNS", "no colour; the width");
+const BROWSER: Named = ("BROWSER", "the program that shows a task");
 const ZONE: Named = ("TZ", "the time zone of times that name none");
 
 const CONFIG_FILE: Named = ("/etc/phabgate/config.toml", "settings; phabgate/config.toml in ~/.config first");
@@ -36,6 +37,7 @@ const AUDITS: &[Named] =
     &[TOKEN, TOKEN_ITSELF, CREDENTIALS, URL, CONFIG, STATE, PROXY, NO_PROXY, AUTHORITIES, CACHE, LOOKS, ZONE];
 const CHECKS_FILE: &[Named] = &[CONFIG, URL, STATE, PROXY, NO_PROXY, AUTHORITIES, LOOKS];
 const LISTS: &[Named] = &[CONFIG, STATE, LOOKS];
+const BROWSES: &[Named] = &[BROWSER, CONFIG, URL, LOOKS];
 const PLAYS: &[Named] = &[STATE, LIKE, LOOKS];
 
 const FILES_ALL: &[Named] = &[CONFIG_FILE, ENVIRONMENT_FILE, ARCRC, JOURNAL, MIRROR];
@@ -62,6 +64,7 @@ pub(super) fn around(path: &str) -> Around {
         "outbox list" => (LISTS, FILES_LISTS),
         "config" | "config show" => (ASKS, FILES_ASKS),
         "config check" => (CHECKS_FILE, FILES_LISTS),
+        "browse" => (BROWSES, FILES_LISTS),
         "sandbox" => (PLAYS, &[JOURNAL]),
         "explain" => (&[LOOKS], &[]),
         "completions" | "man" => (&[], &[]),
@@ -95,6 +98,7 @@ fn see_also(path: &str) -> &'static [(&'static str, u8)] {
         "outbox drop" => &[("phabgate-outbox-list", 1), ("phabgate-outbox-flush", 1)],
         "history" => &[("phabgate-check", 1), ("phabgate-list", 1)],
         "list" => &[("phabgate-check", 1), ("phabgate-history", 1)],
+        "browse" => &[("phabgate-check", 1), ("phabgate-list", 1), ("xdg-open", 1)],
         "audit" => &[("phabgate-explain", 1), ("phabgate-history", 1)],
         "doctor" => &[("phabgate-config", 1)],
         "explain" => &[("phabgate-check", 1), ("phabgate-audit", 1)],

@@ -21,7 +21,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("audit", "conduit crash evidence history policy record rules safe_path"),
     ("history", "conduit evidence policy record rules"),
     ("doctor", "conduit evidence policy rules"),
-    ("system_log", "config gate"),
+    ("system_log", "gate host"),
     (
         "gate",
         "answer conduit config crash deploy evidence host journal local_deploy policy publish record request rules train",

@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::next::Next;
 use super::task_header::TaskHeader;
 use crate::answer::missing;
 use crate::evidence::{AnswerKind, Evidence, Statement, Tagged, TaskState};
@@ -370,6 +371,8 @@ impl AnswerReport<'_> {
                         page.push_str(&hint(4, words, width));
                     }
                 }
+                let words = format!("check {}", shown.task);
+                page.push_str(&format!("\n{}", Next::new("To see how it stands", &words, invocation).text()));
             }
         }
         page

@@ -15,6 +15,7 @@ use url::Url;
 use super::Globals;
 use super::audit_progress::ProgressLine;
 use super::exit::{Exit, Failure};
+use super::next::{MENDED, NOTHING, NOW, Next};
 use super::session::{Session, environment, settings};
 use super::ui::{Format, Ui};
 use crate::audit::Severity;
@@ -205,16 +206,39 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         ui.note(&format!("`audit.accepted` names {unused}, and nothing was found that this is the id of"));
     }
     let report = audited.report();
-    print(&report, ui).map_err(|error| Failure {
-        exit: Exit::Incomplete,
-        message: format!("cannot write the report: {error}"),
-        hint: Some("the report is incomplete; check free disk space".to_owned()),
-    })?;
+    print(&report, ui).map_err(unwritten)?;
+    if ui.format() == Format::Text {
+        let next = next(&report, ui).map_err(unwritten)?;
+        ui.data(&format!("\n{next}"));
+    }
     Ok(match (report.is_complete(), report.worst()) {
         (false, _) => Exit::Incomplete,
         (true, Some(worst)) if worst >= Severity::from(args.fail_on) => Exit::Denied,
         (true, _) => Exit::Done,
     })
+}
+
+fn unwritten(error: io::Error) -> Failure {
+    Failure {
+        exit: Exit::Incomplete,
+        message: format!("cannot write the report: {error}"),
+        hint: Some("the report is incomplete; check free disk space".to_owned()),
+    }
+}
+
+/// The command that comes next: what the worst finding means; or that nothing is to be done.
+fn next(report: &Report<'_>, ui: &Ui) -> io::Result<String> {
+    if !report.is_complete() {
+        return Ok(Next::new(MENDED, "audit", ui.invocation()).text());
+    }
+    let Some(worst) = report.worst() else { return Ok(NOTHING.to_owned()) };
+    let mut first = report.general.iter().find(|finding| finding.severity == worst).map(|finding| finding.name);
+    report.tasks.visit_found(&mut |task| {
+        let of_task = task.findings.iter().find(|finding| finding.severity == worst);
+        first = first.or(of_task.map(|finding| finding.name));
+        Ok(())
+    })?;
+    Ok(first.map_or_else(String::new, |name| Next::new(NOW, &format!("explain {name}"), ui.invocation()).text()))
 }
 
 fn print(report: &Report<'_>, ui: &mut Ui) -> io::Result<()> {

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::Globals;
 use super::exit::{Exit, Failure};
+use super::next::{MENDED, NOTHING, Next};
 use super::session::{self, Session};
 use super::ui::{Ui, without_error_numbers};
 use super::verdict_screen::{self, Detail};
@@ -21,12 +22,13 @@ use crate::doctor::{self, HistoryCoverage, Local, Remote};
 use crate::evidence::contradiction;
 use crate::evidence::merge::{merge, name_fields};
 use crate::evidence::timeline::unexposed;
+use crate::gate::Invocation;
 use crate::host::{self, Environment};
 use crate::ids::{Phid, TaskId, User};
 use crate::journal::Journal;
 use crate::layout::{BAD, GOOD, MIND, hanging, styled};
 use crate::policy::{Policy, Role};
-use crate::rules::{Outcome, RuleOutcome};
+use crate::rules::{self, Outcome, RuleOutcome};
 
 /// The schema of `doctor --format json`.
 const SCHEMA: &str = "phabgate/doctor/1";
@@ -73,6 +75,10 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
                 Ok(remote) => {
                     user = Some(crate::text::inert(&remote.owner.username));
                     checks.extend(doctor::remote(&remote, &local, policy));
+                    // One that was named is there, or what it was named for cannot be said.
+                    if let (Some(named), Ok(None)) = (task, &remote.task) {
+                        checks.extend(rules::not_visible(named, &remote.owner.username).rules);
+                    }
                     None
                 }
                 Err(error) => {
@@ -99,7 +105,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
             checks: &checks,
             time: Timestamp::now(),
         }),
-        false => ui.data(&text(&checks, exit, ui.width())),
+        false => ui.data(&text(&checks, exit, ui.invocation(), ui.width())),
     }
     Ok(exit)
 }
@@ -118,7 +124,7 @@ fn unreadable(failure: &Failure, ui: &mut Ui) -> Exit {
             checks: &checks,
             time: Timestamp::now(),
         }),
-        false => ui.data(&text(&checks, exit, ui.width())),
+        false => ui.data(&text(&checks, exit, ui.invocation(), ui.width())),
     }
     exit
 }
@@ -295,7 +301,7 @@ struct Json<'a> {
 }
 
 /// What was found, for people.
-fn text(checks: &[RuleOutcome], exit: Exit, width: usize) -> String {
+fn text(checks: &[RuleOutcome], exit: Exit, invocation: Invocation, width: usize) -> String {
     let of = |outcome| {
         let mut names: Vec<&str> =
             checks.iter().filter(|check| check.outcome == outcome).map(|check| check.name.as_str()).collect();
@@ -309,6 +315,10 @@ fn text(checks: &[RuleOutcome], exit: Exit, width: usize) -> String {
         Exit::Incomplete => (BAD, "UNDECIDED", format!("the server did not answer: {}", of(Outcome::Unknown))),
         _ => (BAD, "NOT READY", format!("because of {}", of(Outcome::Fail))),
     };
-    let headline = hanging(&format!("{}  ", styled(style, word)), word.len() + 2, &rest, width);
-    format!("{}\n{headline}", verdict_screen::rules(checks, Detail::Whole, width))
+    let headline = hanging(&format!("{}: ", styled(style, word)), word.len() + 2, &rest, width);
+    let next = match exit {
+        Exit::Done => NOTHING.to_owned(),
+        _ => Next::new(MENDED, "doctor", invocation).text(),
+    };
+    format!("{headline}\n{}\n{next}", verdict_screen::rules(checks, Detail::Whole, width))
 }

@@ -19,6 +19,8 @@ pub(super) struct Next {
 
 /// Nothing has to happen before.
 pub(super) const NOW: &str = "Next";
+/// The line where nothing comes next.
+pub(super) const NOTHING: &str = "Nothing is to be done.\n";
 /// Something has to happen before, which the rules say.
 pub(super) const MENDED: &str = "Once that is mended";
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::Globals;
 use super::exit::{Exit, Failure};
+use super::next::{MENDED, NOW, Next};
 use super::session::{Session, environment, settings};
 use super::ui::Ui;
 use crate::gate::outbox::{self, Flush};
@@ -126,10 +127,16 @@ fn show(undelivered: Vec<OutboxEntry>, ui: &mut Ui) {
         return ui.json(&Json { schema: SCHEMA, undelivered });
     }
     if undelivered.is_empty() {
-        return ui.data("nothing is undelivered");
+        return ui.data("nothing is undelivered: nothing is to be done");
     }
     let page: String = undelivered.iter().map(|entry| text(entry, ui.width())).collect();
-    ui.data(&page);
+    // What the server refused is not sent again by itself.
+    let is_refused = undelivered.iter().all(|entry| matches!(entry.state, EntryState::Refused));
+    let (when, words) = match is_refused {
+        true => (MENDED, "outbox flush --retry"),
+        false => (NOW, "outbox flush --wait"),
+    };
+    ui.data(&format!("{page}\n{}", Next::new(when, words, ui.invocation()).text()));
 }
 
 fn text(entry: &OutboxEntry, width: usize) -> String {

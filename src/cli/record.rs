@@ -155,7 +155,7 @@ fn show(end: &RecordEnd, ui: &mut Ui) {
     };
     match left {
         // Where it stands was said when it was delivered.
-        None => ui.data(&format!("recorded on {task} ({verdict})")),
+        None => ui.data(&format!("recorded on {task} ({verdict}); nothing is left to do")),
         // What to do about it was said when it was refused.
         Some(Phase::Refused { .. }) => ui.data(&format!("kept for {task}, which refused it ({verdict})")),
         Some(Phase::Ready | Phase::Unclear { .. }) => {

@@ -190,6 +190,13 @@ async fn attempt(
         }
         ui.words("\n");
         ui.note(&format!("{task}: {word}: nothing was run, and nothing was written on the task"));
+        if read.verdict.decision == Decision::Undecided {
+            // What must not wait for a server is a matter of people, and is recorded afterwards.
+            ui.hint(&format!(
+                "if it cannot wait until the server answers: get the confirmations on IRC, deploy without the gate, and record it \
+                 as soon as you can: `phabgate record {task} --started HH:MM --finished HH:MM --outcome succeeded --command '…'`"
+            ));
+        }
         let command = args.typed(&session.settings.record.mask);
         let next = match super::check::duplicate(&read, &session).await {
             Some(other) => Next::of_duplicate(other, ui.invocation()),

@@ -50,6 +50,13 @@ impl Machine {
     }
 }
 
+/// A client of the test's own, which asks past every proxy.
+pub(crate) fn http() -> reqwest::Client {
+    // an error says that it was chosen before
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
 #[test]
 fn no_file_of_tests_is_forgotten() {
     let main = include_str!("main.rs");

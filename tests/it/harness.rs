@@ -27,7 +27,7 @@ impl Machine {
         self.home.path()
     }
 
-    /// `phabgate` on this machine, 80 columns wide.
+    /// `phabgate` on this machine, 80 columns wide. Its sandbox is the recorded world, which the tests know.
     pub(crate) fn phabgate(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_phabgate"));
         command
@@ -36,6 +36,7 @@ impl Machine {
             .env("HOME", self.home())
             .env("PHABGATE_STATE", self.home().join("state"));
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("COLUMNS", "80").env("TZ", "UTC");
+        command.env("PHABGATE_SANDBOX_WORLD", "recorded");
         command
     }
 

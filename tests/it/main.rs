@@ -31,6 +31,7 @@ mod live;
 mod lying;
 mod meanwhile;
 mod network;
+mod newcomer;
 mod output;
 mod readers;
 mod records;

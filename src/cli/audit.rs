@@ -148,7 +148,7 @@ async fn prepare(
     let directory = directory(globals, environment, &settings)?;
     if args.offline {
         let base = match globals.sandbox {
-            true => super::sandbox::name()?,
+            true => super::sandbox::name(super::sandbox::world(environment)?)?,
             false => settings.server()?.clone(),
         };
         let mirror = Mirror::open(&directory, &base)?;

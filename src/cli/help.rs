@@ -192,7 +192,8 @@ const ENTRIES: &[HelpEntry] = &[
     HelpEntry {
         name: "sandbox",
         examples: &[
-            ("phabgate sandbox --port 8480", "serve the sandbox until interrupted"),
+            ("phabgate sandbox --list", "what there is to try, with the command for each"),
+            ("phabgate sandbox", "serve the sandbox until interrupted; its tasks are pages in a browser"),
             ("phabgate sandbox --reset", "make its world new"),
             ("phabgate sandbox --fault maniphest.edit:lost-reply:0.5", "break some of the calls"),
         ],

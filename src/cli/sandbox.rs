@@ -1,9 +1,10 @@
-//! `sandbox`: serve the embedded look-alike of Phorge; and the same inside of a command with `--sandbox`.
+//! `sandbox`: serve the embedded look-alike of Phorge, or list what there is to try in it; and the same inside of a command
+//! with `--sandbox`.
 //!
-//! Responsible for where its world is kept, and who one is in it. Not responsible for the server itself.
+//! Responsible for which world is opened, where it is kept, and who one is in it. Not responsible for the server itself.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -13,19 +14,32 @@ use super::Globals;
 use super::exit::{Exit, Failure};
 use super::session::{environment, settings};
 use super::ui::Ui;
+use crate::gate::Invocation;
 use crate::host::Environment;
-use crate::layout::{NAME, styled};
-use crate::sandbox::{self, Fault, Like, Options, Running, SandboxError, Source, StoreError};
+use crate::layout::{HINT, NAME, hanging, styled};
+use crate::sandbox::{self, BuiltIn, Fault, Guide, Like, Options, Running, SandboxError, Scenario, Source, StoreError};
 
 /// The schema of `sandbox --format json`.
 pub(super) const SCHEMA: &str = "phabgate/sandbox/1";
+/// The schema of `sandbox --list --format json`.
+const LIST_SCHEMA: &str = "phabgate/sandbox-list/1";
+
+/// The port on which it is served where none is named: that of the addresses which commands print in the newcomers' world, so
+/// that they can be opened.
+const PORT: u16 = 8470;
 
 /// Arguments of `sandbox`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
+    /// List what there is to try, and serve nothing
+    #[arg(long, conflicts_with = "reset")]
+    list: bool,
     /// Serve on this port of 127.0.0.1; 0 takes any that is free
-    #[arg(long, default_value_t = 0, value_name = "PORT")]
+    #[arg(long, default_value_t = PORT, value_name = "PORT")]
     port: u16,
+    /// The world: demo, made for newcomers, or recorded, the scenarios of the tests [default: demo]
+    #[arg(long, value_name = "WORLD")]
+    world: Option<BuiltIn>,
     /// Answer as this version of the server: master, 2026.27, 2019.25 or 2018.25 [default: master]
     #[arg(long, value_name = "VERSION")]
     like: Option<Like>,
@@ -64,14 +78,18 @@ struct Json {
     tokens: Vec<(String, String)>,
 }
 
+/// The list of what there is to try, for programs.
+#[derive(Debug, Serialize)]
+struct JsonList<'a> {
+    schema: &'static str,
+    scenarios: &'a [Scenario],
+}
+
 /// The file of the world, in the sandbox's state directory.
-const WORLD: &str = "world.json";
+const FILE: &str = "world.json";
 
 /// The directory of the mirror of its audits, in the sandbox's state directory.
 pub(super) const MIRROR: &str = "mirror";
-
-/// What the sandbox is called, wherever it is served.
-const SERVER: &str = "http://sandbox.localhost/";
 
 /// The account whose token the gate uses in the sandbox: its recorder.
 const ACCOUNT: &str = "phabgate";
@@ -99,14 +117,24 @@ pub(super) struct InProcess {
     name: Url,
 }
 
+/// The directory of a world with its journal and its mirror, below the gate's own.
+pub(super) fn directory(state: &Path, which: BuiltIn) -> PathBuf {
+    state.join("sandbox").join(which.name())
+}
+
 impl InProcess {
     /// Serves the world that is kept in this directory.
     pub(super) async fn start(state: &Path, environment: &Environment) -> Result<Self, Failure> {
-        let like = like(environment)?;
-        let options = Options { source: Source::File(state.join(WORLD)), like, ..Options::default() };
+        let (like, which) = (like(environment)?, world(environment)?);
+        let options = Options { source: Source::File(state.join(FILE), which), like, ..Options::default() };
         let running = sandbox::serve(options).await?;
         let token = running.token_of(ACCOUNT)?.ok_or_else(|| no_account(ACCOUNT))?;
-        Ok(Self { running, token, name: name()? })
+        Ok(Self { running, token, name: name(which)? })
+    }
+
+    /// The account that stands for whoever calls.
+    pub(super) fn you(&self) -> Result<String, Failure> {
+        Ok(self.running.world()?.guide.you)
     }
 
     /// Who answers for the team behind a project, and their token: a person of the team who is in as few others as can
@@ -143,22 +171,41 @@ impl InProcess {
 /// The variable that names the version as which the sandbox answers, inside of a command too.
 pub(super) const LIKE: &str = "PHABGATE_SANDBOX_LIKE";
 
+/// The variable that names the world, inside of a command too.
+pub(super) const WORLD: &str = "PHABGATE_SANDBOX_WORLD";
+
 fn like(environment: &Environment) -> Result<Like, Failure> {
-    let usage =
-        |error: &dyn std::fmt::Display| Failure { exit: Exit::Usage, message: format!("{LIKE}: {error}"), hint: None };
-    match environment.text(LIKE).map_err(|error| Failure {
-        exit: Exit::Usage,
-        message: error.to_string(),
-        hint: None,
-    })? {
-        Some(text) => text.parse().map_err(|error| usage(&error)),
-        None => Ok(Like::default()),
+    chosen(environment, LIKE)
+}
+
+/// Which world it is.
+///
+/// # Errors
+/// Where the variable names none.
+pub(super) fn world(environment: &Environment) -> Result<BuiltIn, Failure> {
+    chosen(environment, WORLD)
+}
+
+/// What a variable chooses, or the default.
+fn chosen<T>(environment: &Environment, variable: &'static str) -> Result<T, Failure>
+where
+    T: std::str::FromStr<Err: std::fmt::Display> + Default,
+{
+    let usage = |message: String| Failure { exit: Exit::Usage, message, hint: None };
+    match environment.text(variable).map_err(|error| usage(error.to_string()))? {
+        Some(text) => text.parse().map_err(|error| usage(format!("{variable}: {error}"))),
+        None => Ok(T::default()),
     }
 }
 
-/// What the sandbox is called.
-pub(super) fn name() -> Result<Url, Failure> {
-    Ok(Url::parse(SERVER).map_err(SandboxError::from)?)
+/// What the sandbox is called in each world, wherever it is served: in the newcomers' one by an address at which a browser finds
+/// it while it is served.
+pub(super) fn name(which: BuiltIn) -> Result<Url, Failure> {
+    let name = match which {
+        BuiltIn::Demo => format!("http://sandbox.localhost:{PORT}/"),
+        BuiltIn::Recorded => "http://sandbox.localhost/".to_owned(),
+    };
+    Ok(Url::parse(&name).map_err(SandboxError::from)?)
 }
 
 fn no_account(name: &str) -> Failure {
@@ -174,17 +221,24 @@ fn no_account(name: &str) -> Failure {
 /// # Errors
 /// Where the world cannot be kept or the port not be listened on.
 pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
-    let globals = Globals { sandbox: true, ..globals.clone() };
-    let environment = environment(&globals)?;
-    let state = settings(&globals, &environment)?.state;
+    let environment = environment(&Globals { sandbox: true, ..globals.clone() })?;
+    let which = args.world.map_or_else(|| world(&environment), Ok)?;
+    let plain = Globals { sandbox: false, url: None, ..globals.clone() };
+    let state = directory(&settings(&plain, &environment)?.state, which);
     crate::host::ensure_state_dir(&state)?;
     if args.reset {
-        return reset(&state, ui);
+        return reset(&state, which, ui);
+    }
+    let file = Source::File(state.join(FILE), which);
+    if args.list {
+        let running = sandbox::serve(Options { source: file, ..Options::default() }).await?;
+        list(&running.world()?.guide, which, ui);
+        return Ok(Exit::Done);
     }
     let defaults = Options::default();
     let options = Options {
         port: args.port,
-        source: Source::File(state.join(WORLD)),
+        source: file,
         like: match args.like {
             Some(like) => like,
             None => like(&environment)?,
@@ -209,8 +263,8 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
 }
 
 /// Removes the world, the journal of what was recorded in it and the mirror of its audits.
-fn reset(state: &Path, ui: &mut Ui) -> Result<Exit, Failure> {
-    sandbox::reset(&state.join(WORLD))?;
+fn reset(state: &Path, which: BuiltIn, ui: &mut Ui) -> Result<Exit, Failure> {
+    sandbox::reset(&state.join(FILE), which)?;
     for name in ["journal.sqlite3", "journal.sqlite3-journal", "journal.sqlite3-wal", "journal.sqlite3-shm"] {
         let path = state.join(name);
         match fs::remove_file(&path) {
@@ -242,8 +296,53 @@ fn show(served: &Json, ui: &mut Ui) {
     for (name, token) in &served.tokens {
         page.push_str(&format!("  {name:width$}  {token}\n"));
     }
+    page.push_str(&format!("\nIn a browser: {}T6\n", served.url));
     page.push_str(&format!("\nIn another terminal:\n\n  export PHABGATE_URL={}\n  export PHABGATE_TOKEN=", served.url));
     let token = served.tokens.iter().find(|(name, _)| name == ACCOUNT).map_or("", |(_, token)| token);
-    page.push_str(&format!("{token}\n  phabgate check T6 --deployer deployer1\n"));
+    page.push_str(&format!("{token}\n  phabgate check T6\n"));
+    ui.data(&page);
+}
+
+/// How many columns what a scenario shows has at least, where what to type stands beside it.
+const SHOWN: usize = 24;
+
+/// Lists what there is to try: a table, or, where that is too wide, what to type below what it shows.
+fn list(guide: &Guide, which: BuiltIn, ui: &mut Ui) {
+    if ui.is_json() {
+        return ui.json(&JsonList { schema: LIST_SCHEMA, scenarios: &guide.scenarios });
+    }
+    if guide.scenarios.is_empty() {
+        return ui
+            .data(&format!("the {which} world is for tests and has no list: `phabgate sandbox --world demo --list`"));
+    }
+    let rows: Vec<(String, &str, String)> = guide
+        .scenarios
+        .iter()
+        .map(|one| (format!("T{}", one.task), one.shows.as_str(), Invocation::Sandbox.command(&one.command)))
+        .collect();
+    let widest = |of: fn(&(String, &str, String)) -> usize| rows.iter().map(of).max().unwrap_or_default();
+    let (task, command) = (widest(|row| row.0.len()).max(4), widest(|row| row.2.len()));
+    let room = ui.width().saturating_sub(task + command + 4).min(widest(|row| row.1.len()));
+    let mut page = match room >= SHOWN {
+        true => format!("{:task$}  {:room$}  try\n", "task", "what it shows"),
+        false => format!("{:task$}  what it shows, and what to try\n", "task"),
+    };
+    for (number, shown, typed) in &rows {
+        let head = format!("{}  ", styled(NAME, &format!("{number:task$}")));
+        let typed = styled(HINT, typed);
+        if room < SHOWN {
+            page.push_str(&hanging(&head, task + 2, shown, ui.width()));
+            page.push_str(&format!("{:task$}  {typed}\n", ""));
+            continue;
+        }
+        let wrapped = hanging("", 0, shown, room);
+        let mut lines = wrapped.lines();
+        page.push_str(&format!("{head}{:room$}  {typed}\n", lines.next().unwrap_or_default()));
+        for line in lines {
+            page.push_str(&format!("{:task$}  {line}\n", ""));
+        }
+    }
+    let last = "In a browser each task is a page while `phabgate sandbox` runs.";
+    page.push_str(&format!("\n{}", hanging("", 0, last, ui.width())));
     ui.data(&page);
 }

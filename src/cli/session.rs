@@ -46,9 +46,6 @@ pub(super) struct Session {
     sandbox: Option<super::sandbox::InProcess>,
 }
 
-/// The account that stands for the calling user in the sandbox.
-const SANDBOX_DEPLOYER: &str = "deployer1";
-
 /// How many columns of an argument are shown.
 const SHOWN_ARGUMENT: usize = 80;
 
@@ -67,6 +64,7 @@ pub(super) fn environment(globals: &Globals) -> Result<Environment, Failure> {
         let name = name.to_string_lossy();
         name == "PHABGATE_STATE"
             || name == super::sandbox::LIKE
+            || name == super::sandbox::WORLD
             || !(name.starts_with("PHABGATE_") || name == "XDG_CONFIG_HOME")
     });
     let variables = kept.chain([("XDG_CONFIG_HOME".into(), NOWHERE.into())]);
@@ -78,7 +76,7 @@ pub(super) fn settings(globals: &Globals, environment: &Environment) -> Result<S
     let url = globals.url.clone().filter(|_| !globals.sandbox);
     let mut settings = config::load(&Flags { config: globals.config.clone(), url }, environment)?;
     if globals.sandbox {
-        settings.state = settings.state.join("sandbox");
+        settings.state = super::sandbox::directory(&settings.state, super::sandbox::world(environment)?);
     }
     Ok(settings)
 }
@@ -113,7 +111,7 @@ impl Session {
             let token = SecretString::from(sandbox.token().to_owned());
             let client = Client::new(sandbox.url(), Some(token), timeouts, &settings.route)?;
             let server = sandbox.name().clone();
-            let calling_account = Some(SANDBOX_DEPLOYER.to_owned());
+            let calling_account = Some(sandbox.you()?);
             return Ok(Self {
                 settings,
                 client,

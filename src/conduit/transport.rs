@@ -101,6 +101,15 @@ pub struct Reply<T> {
     pub date: Option<Timestamp>,
 }
 
+/// Makes ring the cryptography behind TLS in this process, unless another was chosen before. It is the smallest one to build.
+fn choose_cryptography() {
+    use rustls::crypto::{CryptoProvider, ring};
+    if CryptoProvider::get_default().is_none() {
+        // where another thread was faster, its choice is the same
+        let _ = ring::default_provider().install_default();
+    }
+}
+
 /// A client that could not be made.
 #[derive(Debug, thiserror::Error)]
 #[error("could not prepare the connection to {url}: {why}")]
@@ -120,6 +129,7 @@ impl Client {
         timeouts: Timeouts,
         route: &Route,
     ) -> Result<Self, ClientError> {
+        choose_cryptography();
         let loopback = is_loopback(base);
         let proxy = route.proxy_to(base);
         let mut http = reqwest::Client::builder()

@@ -18,6 +18,13 @@ pub(crate) fn can_view(world: &World, task: &Task, user: &User) -> bool {
     in_space(world, task, user) && (owns(task, user) || satisfies(world, &task.view, Object::Task(task), user))
 }
 
+/// Whether everybody may see the task, who has no account too or every account.
+pub(crate) fn is_open(world: &World, task: &Task) -> bool {
+    let open = |policy: &str| matches!(policy, "public" | "users");
+    let space = |phid: &String| world.spaces.iter().any(|space| space.phid == *phid && open(&space.view));
+    open(&task.view) && task.space.as_ref().is_none_or(space)
+}
+
 /// Whether the user may edit the task.
 pub(crate) fn can_edit(world: &World, task: &Task, user: &User) -> bool {
     can_view(world, task, user) && (owns(task, user) || satisfies(world, &task.edit, Object::Task(task), user))
@@ -129,5 +136,8 @@ mod tests {
         world.tasks[0].owner = Some(sre1.phid.clone());
         assert!(!can_view(&world, &world.tasks[0], &sre1));
         assert!(can_view(&world, &world.tasks[0], world.user_named("admin").unwrap()));
+        assert!(
+            !is_open(&world, &world.tasks[0]) && is_open(&world, &world.tasks[1]) && !is_open(&world, &world.tasks[26])
+        );
     }
 }

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::fault::FaultKind;
+use super::store::StoreError;
 
 /// The size of the reply of [`FaultKind::Huge`] in bytes, and its pieces.
 const HUGE: usize = 64 << 20;
@@ -46,6 +47,29 @@ pub(super) fn conduit_error(info: &str, now: i64) -> Response {
 pub(super) fn page(status: StatusCode, title: &str, text: &str, now: i64) -> Response {
     let page = format!("<html><head><title>{title}</title></head><body><h1>{text}</h1></body></html>");
     reply(status, "text/html; charset=UTF-8", page.into(), now)
+}
+
+/// A page of the site for people: it loads nothing, runs nothing and is in no frame.
+pub(super) fn site(status: StatusCode, page: String, now: i64) -> Response {
+    let mut reply = reply(status, "text/html; charset=UTF-8", page.into(), now);
+    let policy =
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    for (name, value) in headers {
+        reply.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    reply
+}
+
+/// The page where the world cannot be read or written.
+pub(super) fn unkept(error: &StoreError, now: i64) -> Response {
+    let text = format!("the sandbox cannot keep its world: {}", escape(&error.to_string()));
+    page(StatusCode::INTERNAL_SERVER_ERROR, "Unhandled Exception", &text, now)
 }
 
 /// The page that a broken proxy or a maintenance shows.
@@ -106,4 +130,9 @@ fn huge(now: i64) -> Response {
     let mut reply = reply(StatusCode::OK, "application/json", Body::from_stream(pieces), now);
     reply.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(HUGE));
     reply
+}
+
+/// Text in which nothing is HTML.
+pub(super) fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -26,6 +26,7 @@ use super::methods;
 use super::reply;
 use super::request::Call;
 use super::served::{LONGEST_NAME, Log, Served};
+use super::site;
 use super::store::{Clock, Source, Store, StoreError};
 use super::tamper::TamperError;
 use super::wire::{Gate, Wire};
@@ -66,7 +67,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             port: 0,
-            source: Source::BuiltIn,
+            source: Source::default(),
             like: Like::Master,
             clock: Clock::Running,
             faults: Vec::new(),
@@ -147,13 +148,15 @@ pub async fn serve(mut options: Options) -> Result<Running, SandboxError> {
     let url = Url::parse(&format!("http://{address}/"))?;
     let base = Url::parse(&store.read(|world, _| world.base_uri.clone())?)?;
     let hosts = [&url, &base].map(|url| url.authority().to_owned());
+    // both are this machine's own, wherever they are asked for
+    let names = ["localhost", "sandbox.localhost"];
     let shared = Arc::new(Shared {
         injector: Mutex::new(Injector::new(options.faults.clone(), options.seed)),
         served: Mutex::default(),
         late: Mutex::default(),
         written: AtomicUsize::new(0),
         stop: watch::Sender::new(false),
-        hosts: hosts.into_iter().chain([format!("localhost:{}", address.port())]).collect(),
+        hosts: hosts.into_iter().chain(names.map(|name| format!("{name}:{}", address.port()))).collect(),
         options,
         store,
     });
@@ -305,14 +308,16 @@ async fn handle(State(shared): State<Arc<Shared>>, ConnectInfo(wire): ConnectInf
         let text = format!(
             "This request asked for &quot;{path}&quot; on host &quot;{host}&quot;, but no site is configured which can \
              serve this request.",
-            path = escape(path),
-            host = escape(host),
+            path = reply::escape(path),
+            host = reply::escape(host),
         );
         return reply::page(StatusCode::INTERNAL_SERVER_ERROR, "Site Not Found", &text, now());
     }
     let Some(method) = path.strip_prefix("/api/").map(|method| method.trim_end_matches('/').to_owned()) else {
-        let text = "The sandbox serves Conduit alone, below /api/.";
-        return reply::page(StatusCode::NOT_FOUND, "404 Not Found", text, now());
+        return match shared.store.read(|world, now| site::page(world, path, now)) {
+            Ok((status, page)) => reply::site(status, page, now()),
+            Err(error) => reply::unkept(&error, now()),
+        };
     };
     let fault = guard(&shared.injector).pick(&method);
     let fault = fault.filter(|fault| !fault.spares_reads() || methods::writes(&method));
@@ -352,10 +357,7 @@ async fn handle(State(shared): State<Arc<Shared>>, ConnectInfo(wire): ConnectInf
     }
     let text = match shared.answer(&method, kind, &body) {
         Ok(text) => text,
-        Err(error) => {
-            let text = format!("the sandbox cannot keep its world: {}", escape(&error.to_string()));
-            return reply::page(StatusCode::INTERNAL_SERVER_ERROR, "Unhandled Exception", &text, now());
-        }
+        Err(error) => return reply::unkept(&error, now()),
     };
     match fault {
         Some(FaultKind::LostReply) => {
@@ -386,8 +388,4 @@ fn commit_later(shared: Arc<Shared>, number: usize) {
             let _ = shared.answer(&call.method, &call.kind, &call.body);
         }
     });
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

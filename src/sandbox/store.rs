@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::built_in::{BuiltIn, BuiltInError};
 use super::index::Indexed;
 use super::world::{World, WorldError};
 
@@ -25,16 +26,21 @@ pub enum Clock {
 }
 
 /// Where the world comes from.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub enum Source {
-    /// The built-in world, in memory, with tokens that were made for it.
-    #[default]
-    BuiltIn,
+    /// A built-in world, in memory, with tokens that were made for it.
+    BuiltIn(BuiltIn),
     /// This world, in memory, with the tokens that it has.
     World(Box<World>),
-    /// This file, made from the built-in world with tokens of its own where there is none. Who can read it can use them:
+    /// This file, made from a built-in world with tokens of its own where there is none. Who can read it can use them:
     /// its mode is 0600.
-    File(PathBuf),
+    File(PathBuf, BuiltIn),
+}
+
+impl Default for Source {
+    fn default() -> Self {
+        Self::BuiltIn(BuiltIn::Recorded)
+    }
 }
 
 /// Why the world cannot be read or kept.
@@ -50,7 +56,7 @@ pub enum StoreError {
     },
     /// The built-in world is no world.
     #[error(transparent)]
-    BuiltIn(#[from] WorldError),
+    BuiltIn(#[from] BuiltInError),
     /// The file cannot be read or written.
     #[error("cannot {doing} {path}: {source}", path = path.display())]
     File {
@@ -89,7 +95,8 @@ struct Held {
 /// The world and its clock.
 #[derive(Debug)]
 pub(crate) struct Store {
-    path: Option<PathBuf>,
+    /// The file, and what it is made from where it is missing.
+    file: Option<(PathBuf, BuiltIn)>,
     held: Mutex<Held>,
 }
 
@@ -97,29 +104,29 @@ impl Store {
     /// Opens the world.
     pub(crate) fn open(source: Source, clock: Clock) -> Result<Self, StoreError> {
         let mut resumed = false;
-        let (path, world, stamp) = match source {
-            Source::BuiltIn => (None, begun()?, None),
+        let (file, world, stamp) = match source {
+            Source::BuiltIn(which) => (None, begun(which, clock)?, None),
             Source::World(world) => (None, *world, None),
-            Source::File(path) => {
+            Source::File(path, which) => {
                 let _lock = lock(&path)?;
                 let (mut world, mut stamp) = match load(&path)? {
                     Some(loaded) => {
                         resumed = true;
                         loaded
                     }
-                    None => begin(&path)?,
+                    None => begin(&path, which, clock)?,
                 };
                 if has_known_tokens(&world)? {
                     world.renew_tokens();
                     stamp = save(&path, &world)?;
                 }
-                (Some(path), world, Some(stamp))
+                (Some((path, which)), world, Some(stamp))
             }
         };
         // Whoever opens it again comes after what was done before, however little of a second that took.
         let begins = world.last_event().saturating_add(i64::from(resumed));
         let held = Held { world: world.into(), stamp, clock, offset: 0, started: Instant::now(), begins };
-        Ok(Self { path, held: Mutex::new(held) })
+        Ok(Self { file, held: Mutex::new(held) })
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -137,10 +144,10 @@ impl Store {
     /// Changes the world, and keeps the change before anybody hears of it.
     pub(crate) fn write<R>(&self, change: impl FnOnce(&mut Indexed, i64) -> R) -> Result<R, StoreError> {
         let mut held = self.held();
-        let _lock = self.path.as_deref().map(lock).transpose()?;
+        let _lock = self.file.as_ref().map(|(path, _)| lock(path)).transpose()?;
         self.refresh(&mut held, true)?;
         let now = held.now();
-        let Some(path) = &self.path else { return Ok(change(&mut held.world, now)) };
+        let Some((path, _)) = &self.file else { return Ok(change(&mut held.world, now)) };
         let mut world = Indexed::from(World::clone(&held.world));
         let result = change(&mut world, now);
         if *world != *held.world {
@@ -152,7 +159,7 @@ impl Store {
 
     /// Takes over what another process wrote; `locked` where the lock of the file is already held.
     fn refresh(&self, held: &mut Held, locked: bool) -> Result<(), StoreError> {
-        let Some(path) = &self.path else { return Ok(()) };
+        let Some((path, which)) = &self.file else { return Ok(()) };
         if held.stamp.is_some() && stamp_of(path)? == held.stamp {
             return Ok(());
         }
@@ -163,7 +170,7 @@ impl Store {
                 let _lock = if locked { None } else { Some(lock(path)?) };
                 match load(path)? {
                     Some(loaded) => loaded,
-                    None => begin(path)?,
+                    None => begin(path, *which, held.clock)?,
                 }
             }
         };
@@ -195,31 +202,35 @@ impl Held {
     }
 }
 
-/// Makes the world in this file anew from the built-in one.
+/// Makes the world in this file anew from a built-in one.
 ///
 /// # Errors
 /// Where the file cannot be written.
-pub fn reset(path: &Path) -> Result<(), StoreError> {
+pub fn reset(path: &Path, which: BuiltIn) -> Result<(), StoreError> {
     let _lock = lock(path)?;
-    begin(path).map(drop)
+    begin(path, which, Clock::Running).map(drop)
 }
 
-/// The built-in world with tokens of its own, so that no other sandbox's open it.
-fn begun() -> Result<World, StoreError> {
-    let mut world = World::built_in()?;
+/// A built-in world with tokens of its own, so that no other sandbox's open it.
+fn begun(which: BuiltIn, clock: Clock) -> Result<World, StoreError> {
+    let now = match clock {
+        Clock::Running => jiff::Timestamp::now().as_second(),
+        Clock::Fixed(time) => time,
+    };
+    let mut world = which.world(now)?;
     world.renew_tokens();
     Ok(world)
 }
 
-fn begin(path: &Path) -> Result<(World, Stamp), StoreError> {
-    let world = begun()?;
+fn begin(path: &Path, which: BuiltIn, clock: Clock) -> Result<(World, Stamp), StoreError> {
+    let world = begun(which, clock)?;
     let stamp = save(path, &world)?;
     Ok((world, stamp))
 }
 
 /// Whether a world of an earlier version still has tokens that everybody knows.
 fn has_known_tokens(world: &World) -> Result<bool, StoreError> {
-    let known = World::built_in()?;
+    let known = World::built_in().map_err(BuiltInError::from)?;
     Ok(known.users.iter().any(|user| world.users.iter().any(|own| own.token == user.token)))
 }
 
@@ -265,7 +276,7 @@ fn load(path: &Path) -> Result<Option<(World, Stamp)>, StoreError> {
 
 /// Writes beside the file and renames, with the contents and the name on the disk before it returns.
 fn save(path: &Path, world: &World) -> Result<Stamp, StoreError> {
-    let text = world.to_json()?;
+    let text = world.to_json().map_err(BuiltInError::from)?;
     let new = beside(path, ".new");
     let mut options = OpenOptions::new();
     let mut file =
@@ -291,7 +302,7 @@ mod tests {
     fn two_stores_of_one_file_see_each_others_changes() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("deep/world.json");
-        let open = || Store::open(Source::File(path.clone()), Clock::Running).unwrap();
+        let open = || Store::open(Source::File(path.clone(), BuiltIn::Recorded), Clock::Running).unwrap();
         let (one, two) = (open(), open());
         one.write(|world, _| world.tasks[0].title.push_str(" 1")).unwrap();
         two.write(|world, _| world.tasks[0].title.push_str(" 2")).unwrap();
@@ -306,7 +317,7 @@ mod tests {
     fn a_world_that_is_opened_again_comes_after_what_was_done() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("world.json");
-        let open = || Store::open(Source::File(path.clone()), Clock::Running).unwrap();
+        let open = || Store::open(Source::File(path.clone(), BuiltIn::Recorded), Clock::Running).unwrap();
         let done = open().read(|world, _| world.last_event()).unwrap();
         assert!(open().now() > done);
     }
@@ -316,14 +327,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("world.json");
         let token = |store: &Store| store.read(|world, _| world.token_of("phabgate").unwrap().to_owned()).unwrap();
-        let open = || Store::open(Source::File(path.clone()), Clock::Running).unwrap();
+        let open = || Store::open(Source::File(path.clone(), BuiltIn::Recorded), Clock::Running).unwrap();
         let kept = token(&open());
         let known = World::built_in().unwrap();
         assert_ne!(Some(kept.as_str()), known.token_of("phabgate"));
         assert_eq!(token(&open()), kept);
-        reset(&path).unwrap();
+        reset(&path, BuiltIn::Recorded).unwrap();
         assert_ne!(token(&open()), kept);
-        let memory = || token(&Store::open(Source::BuiltIn, Clock::Running).unwrap());
+        let memory = || token(&Store::open(Source::default(), Clock::Running).unwrap());
         assert_ne!(memory(), memory());
         // a world that an earlier version made, with tokens that everybody knows
         save(&path, &known).unwrap();
@@ -337,7 +348,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("world.json");
         let add = || {
-            let store = Store::open(Source::File(path.clone()), Clock::Running).unwrap();
+            let store = Store::open(Source::File(path.clone(), BuiltIn::Recorded), Clock::Running).unwrap();
             for _ in 0..5 {
                 store.write(|world, _| world.serial += 1).unwrap();
             }
@@ -347,7 +358,7 @@ mod tests {
                 scope.spawn(add);
             }
         });
-        let store = Store::open(Source::File(path.clone()), Clock::Running).unwrap();
+        let store = Store::open(Source::File(path.clone(), BuiltIn::Recorded), Clock::Running).unwrap();
         assert_eq!(store.read(|world, _| world.serial).unwrap(), 20);
     }
 
@@ -355,24 +366,24 @@ mod tests {
     fn a_reset_begins_anew_and_a_damaged_file_is_named() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("world.json");
-        let store = Store::open(Source::File(path.clone()), Clock::Running).unwrap();
+        let store = Store::open(Source::File(path.clone(), BuiltIn::Recorded), Clock::Running).unwrap();
         let fresh = title(&store);
         store.write(|world, _| world.tasks[0].title.push('!')).unwrap();
-        reset(&path).unwrap();
+        reset(&path, BuiltIn::Recorded).unwrap();
         assert_eq!(title(&store), fresh);
         fs::write(&path, "{").unwrap();
-        let error = Store::open(Source::File(path.clone()), Clock::Running).unwrap_err().to_string();
+        let error = Store::open(Source::File(path.clone(), BuiltIn::Recorded), Clock::Running).unwrap_err().to_string();
         assert!(error.contains("world.json") && error.contains("--reset"), "{error}");
     }
 
     #[test]
     fn the_clock_starts_at_the_last_event_and_never_before_it() {
-        let store = Store::open(Source::BuiltIn, Clock::Running).unwrap();
+        let store = Store::open(Source::default(), Clock::Running).unwrap();
         let last = store.read(|world, _| world.last_event()).unwrap();
         assert!(store.now() >= last);
         store.advance(Duration::from_secs(3600));
         assert!(store.now() >= last + 3600);
-        let fixed = Store::open(Source::BuiltIn, Clock::Fixed(42)).unwrap();
+        let fixed = Store::open(Source::default(), Clock::Fixed(42)).unwrap();
         fixed.advance(Duration::from_secs(8));
         assert_eq!(fixed.now(), 50);
     }

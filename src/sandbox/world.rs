@@ -9,7 +9,7 @@ mod look;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// The world that is built in, made from the scenarios that were recorded of a real server.
+/// The recorded world, made from the scenarios that were recorded of a real server.
 const BUILT_IN: &str = include_str!("../../fixtures/world.json");
 
 /// Everything that the server knows.
@@ -18,6 +18,9 @@ const BUILT_IN: &str = include_str!("../../fixtures/world.json");
 pub struct World {
     /// The address that the world's own links carry, with a slash at its end.
     pub base_uri: String,
+    /// What there is to see in it, for who tries it.
+    #[serde(default)]
+    pub guide: Guide,
     /// How many PHIDs and groups were made so far; the next one is derived from it.
     pub serial: u64,
     /// The statuses that a task can have, as `maniphest.status.search` lists them.
@@ -36,6 +39,37 @@ pub struct World {
     pub tasks: Vec<Task>,
     /// The transactions of all tasks, oldest first.
     pub transactions: Vec<Transaction>,
+}
+
+/// What there is to see in a world, and who one is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guide {
+    /// The account that stands for whoever tries the world.
+    pub you: String,
+    /// What there is to try, in the order in which it is shown. None in the recorded world.
+    pub scenarios: Vec<Scenario>,
+}
+
+impl Default for Guide {
+    fn default() -> Self {
+        Self { you: "deployer1".to_owned(), scenarios: Vec::new() }
+    }
+}
+
+/// One thing to try.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// The number of the task.
+    pub task: u64,
+    /// What the task shows.
+    pub shows: String,
+    /// What to type behind `phabgate --sandbox`.
+    #[serde(rename = "try")]
+    pub command: String,
+    /// The exit code that it ends with in a new world.
+    pub exit: u8,
 }
 
 /// A status of tasks.
@@ -299,7 +333,7 @@ pub struct WorldCommentVersion {
 pub struct WorldError(#[from] serde_json::Error);
 
 impl World {
-    /// The world that is built in: the 28 scenarios.
+    /// The recorded world: the 28 scenarios.
     ///
     /// # Errors
     /// Where the file that was built in is damaged, which a test rules out.

@@ -75,7 +75,7 @@ pub(crate) fn say(server: &Server, account: &str, task: &str, text: &str) {
     let url = server.running.url.join("api/maniphest.edit").unwrap();
     let form = [("params", body.to_string()), ("output", "json".to_owned())];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let reply = runtime.block_on(async { reqwest::Client::new().post(url).form(&form).send().await?.text().await });
+    let reply = runtime.block_on(async { crate::harness::http().post(url).form(&form).send().await?.text().await });
     assert!(reply.unwrap().contains("\"error_code\":null"));
 }
 
@@ -316,7 +316,7 @@ fn refusing(server: &Server) -> String {
         }
         let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
         let kind = "application/x-www-form-urlencoded";
-        let asked = reqwest::Client::new().post(sandbox.join(&path).unwrap()).header("content-type", kind).body(body);
+        let asked = crate::harness::http().post(sandbox.join(&path).unwrap()).header("content-type", kind).body(body);
         asked.send().await.unwrap().text().await.unwrap()
     }
     std::thread::spawn(move || {

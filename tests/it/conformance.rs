@@ -36,7 +36,7 @@ fn token(server: &Server, account: &str) -> String {
 fn call(server: &Server, method: &str, fields: &[(String, String)]) -> (u16, Value) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = crate::harness::http();
         let url = format!("{}api/{method}", server.running.url);
         let reply = client.post(url).form(fields).send().await.unwrap();
         let status = reply.status().as_u16();

@@ -27,7 +27,7 @@ impl Machine {
         self.home.path()
     }
 
-    /// `phabgate` on this machine, 80 columns wide.
+    /// `phabgate` on this machine, 80 columns wide. Its sandbox is the recorded world, which the tests know.
     pub(crate) fn phabgate(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_phabgate"));
         command
@@ -37,6 +37,7 @@ impl Machine {
             .env("PHABGATE_STATE", self.home().join("state"))
             .env("PHABGATE_LOG_ROOT", self.home().join("log"));
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("COLUMNS", "80").env("TZ", "UTC");
+        command.env("PHABGATE_SANDBOX_WORLD", "recorded");
         command
     }
 
@@ -49,6 +50,13 @@ impl Machine {
         };
         (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
     }
+}
+
+/// A client of the test's own, which asks past every proxy.
+pub(crate) fn http() -> reqwest::Client {
+    // an error says that it was chosen before
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
 #[test]

@@ -10,7 +10,7 @@ const WINDOWS: [(u32, &str); 4] = [(390, "light"), (390, "dark"), (1280, "light"
 
 /// Elements that reach beyond the window, but for what is in a box that is pushed aside by itself, and the link that is
 /// only there for the keyboard.
-const BEYOND: &str = "(() => {
+pub(crate) const BEYOND: &str = "(() => {
   const width = document.documentElement.clientWidth;
   const wide = [...document.body.querySelectorAll('*')].filter((it) => {
     const box = it.getBoundingClientRect();
@@ -23,7 +23,7 @@ const BEYOND: &str = "(() => {
 })()";
 
 /// Text whose contrast with what is behind it is below 4.5.
-const PALE: &str = "(() => {
+pub(crate) const PALE: &str = "(() => {
   const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
   const light = (colour) => {
     const [r, g, b] = numbers(colour).map((part) => {

@@ -70,7 +70,7 @@ impl Live {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let url = format!("{}api/{method}", self.url);
         let reply: Value = runtime.block_on(async {
-            let client = reqwest::Client::builder().no_proxy().build().unwrap();
+            let client = crate::harness::http();
             client.post(url).form(&form).send().await.unwrap().json().await.unwrap()
         });
         assert_eq!(reply["error_code"], Value::Null, "{method}: {reply}");

@@ -31,7 +31,7 @@ async fn pass(State(between): State<Between>, request: Request) -> Response {
     let asked: Value = serde_json::from_str(&asked.map(|(_, value)| value).unwrap_or_default()).unwrap_or_default();
     let url = between.sandbox.join(&path).unwrap();
     let kind = "application/x-www-form-urlencoded";
-    let reply = reqwest::Client::new().post(url).header("content-type", kind).body(body).send().await.unwrap();
+    let reply = crate::harness::http().post(url).header("content-type", kind).body(body).send().await.unwrap();
     let date = reply.headers().get("date").cloned();
     let mut reply: Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
     (between.lie)(path.trim_start_matches("/api/"), &asked, &mut reply);

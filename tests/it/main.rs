@@ -34,6 +34,7 @@ mod machine_log;
 mod manual;
 mod meanwhile;
 mod network;
+mod newcomer;
 mod output;
 mod packaging;
 mod readers;

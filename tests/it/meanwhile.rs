@@ -31,7 +31,7 @@ fn say(running: &phabgate::sandbox::Running, account: &str, task: &str, text: &s
     let url = running.url.join("api/maniphest.edit").unwrap();
     let form = [("params", body.to_string()), ("output", "json".to_owned())];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let reply = runtime.block_on(async { reqwest::Client::new().post(url).form(&form).send().await?.text().await });
+    let reply = runtime.block_on(async { crate::harness::http().post(url).form(&form).send().await?.text().await });
     assert!(reply.unwrap().contains("\"error_code\":null"));
 }
 

@@ -198,7 +198,7 @@ fn closing_and_opening_keep_who_closed_it_and_when() {
 #[test]
 fn servers_of_one_file_share_its_world_and_it_lasts() {
     let directory = tempfile::tempdir().unwrap();
-    let source = Source::File(directory.path().join("world.json"));
+    let source = Source::File(directory.path().join("world.json"), phabgate::sandbox::BuiltIn::Recorded);
     let serve = || Server::with(Options { source: source.clone(), ..Options::default() });
     let (one, two) = (serve(), serve());
     let ask = |server: &Server| {

@@ -67,7 +67,7 @@ impl Server {
             admin: tokens["admin"]["token"].as_str().unwrap().to_owned(),
             gate: std::env::var_os("PHABGATE_LIVE_GATE").unwrap_or(env!("CARGO_BIN_EXE_phabgate").into()).into(),
             runtime: tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap(),
-            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            client: crate::harness::http(),
             projects: Mutex::new(()),
         })
     }

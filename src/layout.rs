@@ -3,20 +3,22 @@
 //! Responsible for both, as pure functions; without colour the stream takes a style away again. Not responsible for streams, nor for
 //! whether there is colour.
 
-use anstyle::{AnsiColor, Style};
+use anstyle::{Ansi256Color, Style};
 
 /// Names of things.
 pub const NAME: Style = Style::new().bold();
+// Of the 256 colours, which are the same in every theme: the named sixteen are made for dark grounds or for light ones, and yellow can be
+// read on few of the light.
 /// What is well.
-pub const GOOD: Style = AnsiColor::Green.on_default().bold();
+pub const GOOD: Style = Ansi256Color(28).on_default().bold();
 /// What wants attention or time.
-pub const MIND: Style = AnsiColor::Yellow.on_default().bold();
+pub const MIND: Style = Ansi256Color(130).on_default().bold();
 /// What is wrong.
-pub const BAD: Style = AnsiColor::Red.on_default().bold();
+pub const BAD: Style = Ansi256Color(196).on_default().bold();
 /// What may be passed over.
-pub const FAINT: Style = Style::new().dimmed();
+pub const FAINT: Style = Ansi256Color(243).on_default();
 /// What to type.
-pub const HINT: Style = AnsiColor::Cyan.on_default();
+pub const HINT: Style = Ansi256Color(30).on_default();
 
 /// Text in a style. Without colour the stream takes the style away again.
 pub fn styled(style: Style, text: &str) -> String {
@@ -64,6 +66,38 @@ mod tests {
         assert_eq!(rule(40), "  ok    team:sre\n    approved by sre1 and by sre2\n");
         let hint = hanging("                      hint: ", 28, "ask sre1 to comment on T6, or page them", 40);
         assert_eq!(hint, "    hint: ask sre1 to comment on T6, or\n          page them\n");
+    }
+
+    /// The relative luminance of a colour (WCAG 2.2).
+    fn luminance(colour: [u8; 3]) -> f64 {
+        let part = |value: u8| {
+            let value = f64::from(value) / 255.0;
+            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * part(colour[0]) + 0.7152 * part(colour[1]) + 0.0722 * part(colour[2])
+    }
+
+    /// One of the 256 colours of xterm, of the cube and the greys.
+    fn colour(index: u8) -> [u8; 3] {
+        if index >= 232 {
+            return [8 + 10 * (index - 232); 3];
+        }
+        let level = |step: u8| if step == 0 { 0 } else { 55 + 40 * step };
+        let index = index - 16;
+        [level(index / 36), level(index / 6 % 6), level(index % 6)]
+    }
+
+    #[test]
+    fn every_colour_can_be_read_on_dark_and_on_light() {
+        let grounds = [[0, 0, 0], [30, 30, 30], [0x28, 0x2a, 0x36], [0xfd, 0xf6, 0xe3], [255, 255, 255]];
+        for style in [GOOD, MIND, BAD, FAINT, HINT] {
+            let Some(anstyle::Color::Ansi256(Ansi256Color(index))) = style.get_fg_color() else { panic!("{style:?}") };
+            for ground in grounds {
+                let (one, other) = (luminance(colour(index)), luminance(ground));
+                let contrast = (one.max(other) + 0.05) / (one.min(other) + 0.05);
+                assert!(contrast >= 3.0, "{index} on {ground:?}: {contrast:.2}");
+            }
+        }
     }
 
     #[test]

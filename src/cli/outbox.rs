@@ -127,7 +127,7 @@ fn show(undelivered: Vec<OutboxEntry>, ui: &mut Ui) {
         return ui.json(&Json { schema: SCHEMA, undelivered });
     }
     if undelivered.is_empty() {
-        return ui.data("nothing is undelivered: nothing is to be done");
+        return ui.data("nothing is undelivered");
     }
     let page: String = undelivered.iter().map(|entry| text(entry, ui.width())).collect();
     // What the server refused is not sent again by itself.

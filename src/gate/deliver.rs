@@ -14,10 +14,10 @@ use super::{Context, Progress as Saying, Refusal};
 use crate::conduit::Account;
 use crate::evidence::records::is_believable;
 use crate::ids::{DeployId, TaskId, TransactionId};
-use crate::journal::{DeployLog, JournalError, LockWait, OutboxLock, Phase};
+use crate::journal::{DeployLog, DeployState, JournalError, LockWait, OutboxLock, Phase, Undelivered};
 use crate::publish::record::{RecordLog, comment, known};
 use crate::publish::{Cause, Patience, Placed, PublishLog, PublishOutcome, PublishProgress, Publisher};
-use crate::record::Event;
+use crate::record::{Event, Record};
 use crate::text::inert;
 
 /// A record that was delivered.
@@ -49,6 +49,27 @@ pub async fn deliver(
     Ok(delivered)
 }
 
+/// Why nobody would believe a record that is sent with this token.
+fn not_believed(owner: &Account, record: &Record) -> String {
+    let deployer = record.deployer.as_ref().map_or("nobody", |deployer| deployer.user.as_str());
+    format!(
+        "the token is that of {}, who is neither its deployer ({}) nor a recorder: nobody would believe it",
+        owner.username,
+        inert(deployer)
+    )
+}
+
+/// Why a record that may have arrived could not be sent again with this token; `None` where it could.
+pub(super) fn not_ours(
+    context: &Context<'_>,
+    owner: &Account,
+    state: &DeployState,
+    due: &Undelivered,
+) -> Option<String> {
+    let record = completed(&due.record, state.intent(), owner, context.caller.uid);
+    (!is_believable(owner, &record, context.policy)).then(|| not_believed(owner, &record))
+}
+
 async fn deliver_one(
     context: &Context<'_>,
     owner: &Account,
@@ -74,14 +95,7 @@ async fn deliver_one(
     if !matches!(due.phase, Phase::Unclear { .. }) && !is_believable(owner, &due.record, policy) {
         *due.record = completed(&due.record, state.intent(), owner, context.caller.uid);
         if !is_believable(owner, &due.record, policy) {
-            let deployer = due.record.deployer.as_ref().map_or("nobody", |deployer| deployer.user.as_str());
-            progress.warn(&format!(
-                "{task}: `{}` is not sent: the token is that of {}, who is neither its deployer ({}) nor a recorder: \
-                 nobody would believe it",
-                event.word(),
-                owner.username,
-                inert(deployer)
-            ));
+            progress.warn(&format!("{task}: `{}` is not sent: {}", event.word(), not_believed(owner, &due.record)));
             return Ok(None);
         }
     }

@@ -11,11 +11,11 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 use url::Url;
 
-use super::deliver::{deliver, lock};
+use super::deliver::{deliver, lock, not_ours};
 use super::logged;
 use super::stranded::{is_same_server, settle, take_over};
 use super::{Context, Progress, Refusal, RefusalKind};
-use crate::conduit::{self, Client, ConduitError};
+use crate::conduit::{self, Account, Client, ConduitError};
 use crate::ids::{DeployId, TaskId};
 use crate::journal::{Delivery, DeployLog, DeployState, EndOnTask, GivenUp, Phase};
 use crate::publish::Patience;
@@ -82,12 +82,40 @@ pub async fn flush(
                 deadline = Instant::now() + total;
             }
         }
+        if how.wait && pass == 0 {
+            here = waited_for(context, journal, &owner, here, progress)?;
+        }
         let Some(settles) = next_settled(journal, &here)?.filter(|_| how.wait) else { break };
         progress.note(&format!("waiting until {} to look again", utc(settles)));
         let pause = Duration::try_from(settles.duration_since(Timestamp::now())).unwrap_or_default();
         tokio::time::sleep(pause).await;
     }
     Ok(elsewhere)
+}
+
+/// The deploys that are worth waiting for: a record that may have arrived, and that this token could not send again, is not.
+fn waited_for(
+    context: &Context<'_>,
+    journal: &impl DeployLog,
+    owner: &Account,
+    deploys: Vec<DeployId>,
+    progress: &mut impl Progress,
+) -> Result<Vec<DeployId>, Refusal> {
+    let mut ours = Vec::new();
+    for deploy in deploys {
+        let state = journal.state(deploy)?;
+        let unclear = state.outbox().into_iter().filter(|due| matches!(due.phase, Phase::Unclear { .. }));
+        let why = unclear.filter_map(|due| Some((due.event, not_ours(context, owner, &state, &due)?))).next();
+        match why {
+            Some((event, why)) => progress.warn(&format!(
+                "{}: it is not clear whether `{}` arrived, and it is not waited for: {why}",
+                state.intent().task,
+                event.word()
+            )),
+            None => ours.push(deploy),
+        }
+    }
+    Ok(ours)
 }
 
 /// When the last of the unclear attempts and the last of the unknown ends is settled; `None` where all is clear.

@@ -312,6 +312,22 @@ fn a_record_that_waited_is_sent_by_nobody_whom_no_reader_would_believe() {
 }
 
 #[test]
+fn what_may_have_arrived_and_is_somebody_elses_is_not_waited_for() {
+    let server = Server::broken(&["maniphest.edit:redirect"]);
+    let record = ["record", "T1", "--outcome", "succeeded", "--yes", "--format", "json"];
+    let queued = server.phabgate_as("deployer1").args(record).output().unwrap();
+    assert!(String::from_utf8_lossy(&queued.stdout).contains("\"state\": \"unclear\""), "{queued:?}");
+    let flush = server.phabgate_as("outsider").args(["outbox", "flush", "--wait"]).output().unwrap();
+    assert_eq!(flush.status.code(), Some(3));
+    let said = in_one_line(&String::from_utf8_lossy(&flush.stderr));
+    assert!(
+        said.contains("it is not waited for: the token is that of outsider, who is neither its deployer"),
+        "{said}"
+    );
+    assert!(!said.contains("waiting until"), "{said}");
+}
+
+#[test]
 fn a_wait_beyond_all_clocks_is_a_long_wait_and_no_crash() {
     let server = Server::new();
     let mut run = server.phabgate();

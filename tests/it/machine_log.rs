@@ -206,7 +206,7 @@ fn a_log_that_takes_nothing_changes_nothing() {
         let check = server.run(&["check", "T1"]);
         let (code, out, _) =
             server.run(&["run", "T1", "--deployer", "deployer1", "--", "sh", "-c", "echo did; exit 7"]);
-        let (_, _, verbose) = server.run(&["-v", "check", "T1"]);
+        let (_, _, verbose) = server.run(&["-vv", "check", "T1"]);
         drop(held);
         (check, code, out, server.events(1).len(), verbose.contains("the log of this machine took no line"))
     };
@@ -237,7 +237,7 @@ fn a_log_that_takes_nothing_changes_nothing() {
     assert!(!taken.4);
     for (what, other) in [("absent", absent), ("full", full), ("no socket", no_socket)] {
         assert_eq!((&other.0, other.1, &other.2, other.3), (&taken.0, taken.1, &taken.2, taken.3), "{what}");
-        assert!(other.4, "{what}: -v says so");
+        assert!(other.4, "{what}: -vv says so");
     }
 }
 

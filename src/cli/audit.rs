@@ -75,13 +75,27 @@ impl From<FailOn> for Severity {
 
 fn since(text: &str) -> Result<Timestamp, String> {
     let midnight = |date: Date| date.to_zoned(TimeZone::UTC).ok().map(|day| day.timestamp());
-    let day = || text.parse().ok().and_then(midnight);
+    let day = || month(text).or_else(|| text.parse().ok()).and_then(midnight);
     // Days are those of UTC, and so are times without a zone.
     let moment = stated(text, &Zoned::new(Timestamp::now(), TimeZone::UTC)).ok();
     moment.or_else(day).ok_or_else(|| WHEN.to_owned())
 }
 
+/// The first day of a month that is written as 2026-11.
+fn month(text: &str) -> Option<Date> {
+    let (year, month) = text.split_once('-').filter(|(year, month)| year.len() == 4 && month.len() == 2)?;
+    Date::new(year.parse().ok()?, month.parse().ok()?, 1).ok()
+}
+
 fn until(text: &str) -> Result<Timestamp, String> {
+    // A month counts whole, as a day does.
+    if let Some(first) = month(text) {
+        return first
+            .checked_add(1.month())
+            .ok()
+            .and_then(|next| since(&next.to_string()).ok())
+            .ok_or_else(|| WHEN.to_owned());
+    }
     match text.parse::<Date>().ok().filter(|_| !text.contains(':')) {
         // A day counts whole.
         Some(day) => {
@@ -274,6 +288,9 @@ mod tests {
         assert_eq!(since("2026-11-01").unwrap().to_string(), "2026-11-01T00:00:00Z");
         assert_eq!(until("2026-11-30").unwrap().to_string(), "2026-12-01T00:00:00Z");
         assert_eq!(until("2026-11-30T03:00:00Z").unwrap().to_string(), "2026-11-30T03:00:00Z");
+        assert_eq!(since("2026-11").unwrap().to_string(), "2026-11-01T00:00:00Z");
+        assert_eq!(until("2026-11").unwrap().to_string(), "2026-12-01T00:00:00Z");
+        assert!(since("2026-13").is_err() && since("2026-1").is_err());
         assert!(since("yesterday").is_err() && until("").is_err());
     }
 }

@@ -44,17 +44,16 @@ struct Json<'a> {
 /// # Errors
 /// Where the command line or the configuration is wrong, or the browser cannot be started.
 pub(super) fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
-    if globals.sandbox {
-        return Err(Failure::usage(
-            "the sandbox of `--sandbox` lives no longer than the command, so that no browser finds it",
-            "type `phabgate sandbox`, which serves it, and open the address that it prints",
-        ));
-    }
-    let settings = settings(globals, &environment(globals)?)?;
-    let server = settings.server()?;
+    let server = match globals.sandbox {
+        true => {
+            ui.note("the sandbox's pages are there while `phabgate sandbox` runs");
+            super::sandbox::name(super::sandbox::world(&environment(globals)?)?)?
+        }
+        false => settings(globals, &environment(globals)?)?.server()?.clone(),
+    };
     let task =
-        task_argument::parse(&args.task, server).map_err(|error| Failure::usage(error.to_string(), error.hint()))?;
-    let url = task.url(server);
+        task_argument::parse(&args.task, &server).map_err(|error| Failure::usage(error.to_string(), error.hint()))?;
+    let url = task.url(&server);
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let browser = std::env::var("BROWSER").ok().filter(|named| !named.trim().is_empty());
     let is_seen = browser.is_some() || cfg!(target_os = "macos") || DISPLAYS.iter().any(|name| set(name));

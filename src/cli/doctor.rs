@@ -28,7 +28,9 @@ use crate::ids::{Phid, TaskId, User};
 use crate::journal::Journal;
 use crate::layout::{BAD, GOOD, MIND, hanging, styled};
 use crate::policy::{Policy, Role};
+use crate::record::mask::quote;
 use crate::rules::{self, Outcome, RuleOutcome};
+use crate::text::inert;
 
 /// The schema of `doctor --format json`.
 const SCHEMA: &str = "phabgate/doctor/1";
@@ -92,6 +94,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         }
     };
     let exit = ended.unwrap_or_else(|| judged(&checks));
+    let again = args.task.as_ref().map_or("doctor".to_owned(), |task| format!("doctor --task {}", inert(&quote(task))));
     for hint in checks.iter_mut().filter_map(|check| check.hint.as_mut()) {
         *hint = ui.invocation().adapt(hint).into_owned();
     }
@@ -105,7 +108,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
             checks: &checks,
             time: Timestamp::now(),
         }),
-        false => ui.data(&text(&checks, exit, ui.invocation(), ui.width())),
+        false => ui.data(&text(&checks, exit, &again, ui.invocation(), ui.width())),
     }
     Ok(exit)
 }
@@ -124,7 +127,7 @@ fn unreadable(failure: &Failure, ui: &mut Ui) -> Exit {
             checks: &checks,
             time: Timestamp::now(),
         }),
-        false => ui.data(&text(&checks, exit, ui.invocation(), ui.width())),
+        false => ui.data(&text(&checks, exit, "doctor", ui.invocation(), ui.width())),
     }
     exit
 }
@@ -301,7 +304,7 @@ struct Json<'a> {
 }
 
 /// What was found, for people.
-fn text(checks: &[RuleOutcome], exit: Exit, invocation: Invocation, width: usize) -> String {
+fn text(checks: &[RuleOutcome], exit: Exit, again: &str, invocation: Invocation, width: usize) -> String {
     let of = |outcome| {
         let mut names: Vec<&str> =
             checks.iter().filter(|check| check.outcome == outcome).map(|check| check.name.as_str()).collect();
@@ -317,8 +320,11 @@ fn text(checks: &[RuleOutcome], exit: Exit, invocation: Invocation, width: usize
     };
     let headline = hanging(&format!("{}: ", styled(style, word)), word.len() + 2, &rest, width);
     let next = match exit {
-        Exit::Done => NOTHING.to_owned(),
-        _ => Next::new(MENDED, "doctor", invocation).text(),
+        Exit::Done if warned.is_empty() => NOTHING.to_owned(),
+        Exit::Done => {
+            "Nothing has to be done before an emergency; look at the warnings when there is time.\n".to_owned()
+        }
+        _ => Next::new(MENDED, again, invocation).text(),
     };
     format!("{headline}\n{}\n{next}", verdict_screen::rules(checks, Detail::Whole, width))
 }

@@ -60,7 +60,9 @@ use verdict_screen::Detail;
 use crate::evidence::AnswerKind;
 use crate::gate::Invocation;
 use crate::policy::Action;
+use crate::record::mask::quote;
 use crate::rules::Intent;
+use crate::text::inert;
 
 /// The gate in front of an emergency deploy
 #[derive(Debug, Parser)]
@@ -198,10 +200,15 @@ impl TaskSubject {
 
 /// How this command line calls the gate.
 fn invocation(globals: &Globals, ids: &crate::host::Ids) -> Invocation {
+    let mut options = Vec::new();
+    options.extend(globals.config.as_ref().map(|path| format!("--config {}", quote(&path.to_string_lossy()))));
+    options.extend(globals.url.as_ref().map(|url| format!("--url {}", quote(url))));
     match (globals.sandbox, ids.runs_under_sudo()) {
         (true, _) => Invocation::Sandbox,
         (false, true) => Invocation::Sudo,
-        (false, false) => Invocation::Plain,
+        (false, false) if options.is_empty() => Invocation::Plain,
+        // As long as the process.
+        (false, false) => Invocation::Given(Box::leak(inert(&options.join(" ")).into_boxed_str())),
     }
 }
 

@@ -81,6 +81,19 @@ pub(super) fn settings(globals: &Globals, environment: &Environment) -> Result<S
     Ok(settings)
 }
 
+/// The failure to find a token. On a host where the gate has one of its own, what is missing is sudo.
+fn without_sudo(error: host::CredentialsError, environment: &Environment, invocation: Invocation) -> Failure {
+    let is_bots = environment.file().symlink_metadata().is_ok() && invocation == Invocation::Plain;
+    let failure = Failure::from(error);
+    match is_bots && environment.ids().euid != 0 {
+        true => Failure {
+            hint: Some("on this host the gate has a token of its own: type the same with sudo in front".to_owned()),
+            ..failure
+        },
+        false => failure,
+    }
+}
+
 impl Session {
     /// Brings together what a command needs; asks nothing of the server yet.
     ///
@@ -126,7 +139,8 @@ impl Session {
             });
         }
         let server = settings.server()?.clone();
-        let (token, _) = host::find_token(environment, settings.configured_url.as_ref(), &server)?;
+        let found = host::find_token(environment, settings.configured_url.as_ref(), &server);
+        let (token, _) = found.map_err(|error| without_sudo(error, environment, invocation))?;
         let calling_account = config::map_deployer(&settings, &caller).map(str::to_owned);
         let client =
             Client::new(&server, Some(SecretString::from(token.expose().to_owned())), timeouts, &settings.route)?;

@@ -159,7 +159,7 @@ impl IfYouDeploy {
     pub(super) fn text(&self, width: usize) -> String {
         let why: Vec<String> = self.rules.iter().map(|rule| format!("{}: {}", rule.name, rule.message)).collect();
         let line = format!("as {}, {}: {}", inert(&self.user), self.decision.word(), why.join("; "));
-        hanging(&format!("{} ", styled(MIND, "If you deploy")), 14, &line, width)
+        format!("\n{}", hanging(&format!("{} ", styled(MIND, "If you deploy")), 14, &line, width))
     }
 
     /// For programs.

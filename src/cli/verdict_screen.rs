@@ -9,7 +9,7 @@ use super::verdict::VerdictSubject;
 use crate::attribution::ApprovalKind;
 use crate::ids::TaskId;
 use crate::layout::{BAD, FAINT, GOOD, HINT, MIND, NAME, hanging, styled};
-use crate::rules::{Decision, Outcome, RuleOutcome, TeamCount, Verdict};
+use crate::rules::{Approval, Decision, Outcome, RuleOutcome, TeamCount, Verdict};
 use crate::text::{columns, inert, shorten};
 use crate::time::utc;
 
@@ -47,7 +47,9 @@ pub(super) fn text(task: TaskId, subject: &VerdictSubject, verdict: &Verdict, de
 /// The rules as they are shown above a call for help: what is to be written and by whom the call says, but of a restricted task.
 fn shown(verdict: &Verdict, subject: &VerdictSubject, detail: Detail) -> Vec<RuleOutcome> {
     let mut rules = verdict.rules.clone();
-    if detail == Detail::Folded && verdict.decision == Decision::Pending && subject.restricted == Some(false) {
+    // Where something else stands in the way nobody is to be asked yet.
+    let is_called = verdict.decision == Decision::Pending && subject.restricted == Some(false);
+    if detail == Detail::Folded && (is_called || verdict.decision == Decision::Denied) {
         let asked = rules.iter_mut().filter(|rule| rule.outcome == Outcome::Pending && rule.name.starts_with("team:"));
         asked.for_each(|rule| rule.hint = None);
     }
@@ -174,6 +176,19 @@ pub(super) fn rules(rules: &[RuleOutcome], detail: Detail, width: usize) -> Stri
     lines
 }
 
+/// Why an approval that counts fills no slot of its team.
+fn spare(verdict: &Verdict, approval: &Approval) -> Option<String> {
+    let fills = |team: &&TeamCount| team.by.contains(&inert(&approval.user));
+    let own = verdict.teams.iter().find(|team| team.team == approval.team)?;
+    if !approval.counts() || fills(&own) {
+        return None;
+    }
+    Some(match verdict.teams.iter().find(fills) {
+        Some(other) => format!(": counts for {} already, and one person fills one slot", inert(&other.team)),
+        None => ": more than is needed".to_owned(),
+    })
+}
+
 fn approvals(verdict: &Verdict, width: usize) -> String {
     let shown = |team: &str| columns(&inert(team));
     let teams = verdict.approvals.iter().map(|approval| shown(&approval.team)).max().unwrap_or(0).min(20);
@@ -186,10 +201,15 @@ fn approvals(verdict: &Verdict, width: usize) -> String {
             ApprovalKind::Attested => "attested",
         };
         let pad = " ".repeat(teams.saturating_sub(columns(&team)));
-        let counts = if approval.counts() { styled(GOOD, "yes") } else { styled(MIND, "no ") };
+        let spare = spare(verdict, approval);
+        let counts = match (approval.counts(), &spare) {
+            (true, None) => styled(GOOD, "yes"),
+            (true, Some(_)) => "yes".to_owned(),
+            (false, _) => styled(MIND, "no "),
+        };
         let head = format!("  {counts}  {team}{pad}  {:users$}  ", approval.user);
         let what = match &approval.why_not {
-            None => format!("{kind}, {}", utc(approval.time)),
+            None => format!("{kind}, {}{}", utc(approval.time), spare.unwrap_or_default()),
             Some(why) => format!("{kind}, {}: {why}", utc(approval.time)),
         };
         lines.push_str(&hanging(&head, 2 + 3 + 2 + teams + 2 + users + 2, &what, width));

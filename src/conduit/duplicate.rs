@@ -18,12 +18,12 @@ impl Client {
     /// Where the server gave no usable answer.
     pub async fn duplicate_of(&self, task: &Phid<Task>) -> Result<Option<TaskId>, ConduitError> {
         #[derive(Deserialize)]
-        struct Edge {
+        struct DuplicateEdge {
             #[serde(rename = "destinationPHID")]
             destination: Phid<Task>,
         }
         let asked = params(json!({"sourcePHIDs": [task], "types": ["task.duplicate"]}));
-        let page: Reply<Page<Edge>> = self.read("edge.search", &asked).await?;
+        let page: Reply<Page<DuplicateEdge>> = self.read("edge.search", &asked).await?;
         let Some(edge) = page.result.data.into_iter().next() else { return Ok(None) };
         let found = self.tasks_by_phid(&[edge.destination]).await?;
         Ok(found.result.first().map(|task| task.id))

@@ -27,6 +27,6 @@ pub use load::{Flags, load};
 pub use origin::{Origin, Origins};
 pub use preset::Preset;
 pub use settings::{
-    Accepted, Contact, Http, Log, LogSetting, NoServer, ProxySetting, RecordSettings, SettingEntry, Settings,
+    Accepted, Contact, Http, LogSetting, LogSettings, NoServer, ProxySetting, RecordSettings, SettingEntry, Settings,
     map_deployer,
 };

@@ -45,7 +45,7 @@ pub struct Settings {
     /// How the server is talked to.
     pub http: Http,
     /// What the log of this machine gets.
-    pub log: Log,
+    pub log: LogSettings,
     /// Findings of the audit that somebody looked at.
     pub accepted: Vec<Accepted>,
     /// Where each value came from.
@@ -109,7 +109,7 @@ pub enum ProxySetting {
 
 /// What the log of this machine gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Log {
+pub struct LogSettings {
     /// Whether it gets anything.
     pub system: LogSetting,
     /// Below which directory its sockets are.

@@ -15,7 +15,7 @@ use super::error::ConfigError;
 use super::file::{Accept, File, FileAccepted, FileReason, FileTeam};
 use super::origin::{ConfigSource, Origin, Origins};
 use super::reader::{List, Located, Names, Problems, listed};
-use super::settings::{Accepted, Contact, Http, Log, RecordSettings, Settings};
+use super::settings::{Accepted, Contact, Http, LogSettings, RecordSettings, Settings};
 use super::{diagnostic, words};
 use crate::conduit::Route;
 use crate::conduit::is_loopback;
@@ -114,7 +114,7 @@ impl PolicyMerge<'_> {
             proxy: self.one(file.proxy.take(), base.proxy.take(), "http.proxy")?.value,
         };
         let system = self.one(file.log.take(), base.log.take(), "log.system")?.value;
-        let log = Log { system, root: PathBuf::from("/") };
+        let log = LogSettings { system, root: PathBuf::from("/") };
         let deployers = self.deployers(file.deployers.take());
         let accepted = self.either(file.accepted.take(), None).map(|found| self.accepted(found)).unwrap_or_default();
         let policy = self.policy(file, base)?;

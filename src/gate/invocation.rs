@@ -15,6 +15,8 @@ pub enum Invocation {
     Sudo,
     /// With `--sandbox`.
     Sandbox,
+    /// With options that say which configuration and server are meant, which every command needs again.
+    Given(&'static str),
 }
 
 /// Commands that read or write with the bot's token, and so are called through sudo where that is how it is installed.
@@ -34,6 +36,7 @@ impl Invocation {
         match self {
             Self::Sudo if through_sudo => format!("sudo phabgate {words}"),
             Self::Sandbox if through_sudo || IN_SANDBOX.contains(&verb) => format!("phabgate --sandbox {words}"),
+            Self::Given(options) if through_sudo || IN_SANDBOX.contains(&verb) => format!("phabgate {options} {words}"),
             _ => format!("phabgate {words}"),
         }
     }
@@ -66,6 +69,10 @@ mod tests {
             Invocation::Sudo.adapt(text),
             "close it: `sudo phabgate record T1 --deploy ID`, `sudo phabgate outbox list`, read `phabgate explain tag`, \
              or `phabgate approve T1`"
+        );
+        assert_eq!(
+            Invocation::Given("--url https://phab.example/").command("check T1"),
+            "phabgate --url https://phab.example/ check T1"
         );
         assert_eq!(
             Invocation::Sandbox.adapt(text),

@@ -3,7 +3,7 @@
 //! Responsible for the words and the fields of each line. A line holds no text of a task, no token, no argument that is masked, and
 //! of a deploy of a restricted task not even the masked ones. Not responsible for the port ([`super::system_log`]).
 
-use super::system_log::{LogEntry, Priority};
+use super::system_log::{LogEntry, LogPriority};
 use super::{Assessment, Context};
 use crate::evidence::{AnswerKind, Purpose};
 use crate::ids::{DeployId, TaskId};
@@ -11,7 +11,7 @@ use crate::record::{Event, ExitStatus, Outcome, Record};
 use crate::rules::{self, Decision};
 
 /// A line about a task; `event` is what happened, in one word, and `words` the rest of the sentence.
-fn about(context: &Context<'_>, priority: Priority, event: &'static str, task: TaskId, words: &str) -> LogEntry {
+fn about(context: &Context<'_>, priority: LogPriority, event: &'static str, task: TaskId, words: &str) -> LogEntry {
     let mut entry = LogEntry::new(priority, &format!("{task}: {words}"));
     entry.add("event", event);
     entry.add("task", &task.to_string());
@@ -25,9 +25,9 @@ pub(super) fn verdict(context: &Context<'_>, purpose: Purpose, read: &Assessment
     let command = if purpose == Purpose::Deploy { "run" } else { "check" };
     let word = read.verdict.decision.word();
     let priority = match read.verdict.decision {
-        Decision::Allowed(_) => Priority::Notice,
-        Decision::Pending => Priority::Info,
-        Decision::Denied | Decision::Undecided => Priority::Warning,
+        Decision::Allowed(_) => LogPriority::Notice,
+        Decision::Pending => LogPriority::Info,
+        Decision::Denied | Decision::Undecided => LogPriority::Warning,
     };
     let stands = |outcome: &rules::Outcome| !matches!(outcome, rules::Outcome::Pass | rules::Outcome::Warn);
     let against = read.verdict.rules.iter().filter(|rule| stands(&rule.outcome)).map(|rule| rule.name.as_str());
@@ -44,7 +44,7 @@ pub(super) fn verdict(context: &Context<'_>, purpose: Purpose, read: &Assessment
 pub(crate) fn refused(context: &Context<'_>) -> LogEntry {
     let caller = context.caller.to_string();
     let message = format!("refused: {caller} may not deploy on this machine, or not as this account");
-    let mut entry = LogEntry::new(Priority::Warning, &message);
+    let mut entry = LogEntry::new(LogPriority::Warning, &message);
     entry.add("event", "refused");
     entry.add("caller", &caller);
     entry.add("server", context.server.as_str());
@@ -57,7 +57,7 @@ pub(super) fn started(context: &Context<'_>, record: &Record, is_open: bool) -> 
     let (caller, user) = (&context.caller, deployer(record));
     let shown = command.map(|command| format!(": {command}")).unwrap_or_default();
     let words = format!("started by {caller}, who deploys as {user}{shown}");
-    let entry = about(context, Priority::Notice, "started", record.task, &words).deploy(record.deploy);
+    let entry = about(context, LogPriority::Notice, "started", record.task, &words).deploy(record.deploy);
     let entry = entry.with("deployer", user).with("verdict", &record.verdict);
     command.map_or(entry.clone(), |command| entry.with("cmdline", command))
 }
@@ -69,7 +69,7 @@ pub(super) fn ended(context: &Context<'_>, record: &Record, status: Option<ExitS
         Some(ExitStatus::Signal(signal)) => format!("killed by signal {signal}"),
         None => "its end was not seen".to_owned(),
     };
-    let priority = if outcome == Outcome::Succeeded { Priority::Notice } else { Priority::Warning };
+    let priority = if outcome == Outcome::Succeeded { LogPriority::Notice } else { LogPriority::Warning };
     let entry = about(context, priority, "finished", record.task, &format!("{}: {how}", outcome.word()));
     let entry = entry.deploy(record.deploy).with("deployer", deployer(record)).with("outcome", outcome.word());
     match status {
@@ -85,7 +85,7 @@ pub(super) fn not_started(context: &Context<'_>, record: &Record, verdict: Optio
         Some(verdict) => format!("the command was not started: the verdict became {verdict}"),
         None => "the command was not started".to_owned(),
     };
-    let entry = about(context, Priority::Warning, "not-started", record.task, &words).deploy(record.deploy);
+    let entry = about(context, LogPriority::Warning, "not-started", record.task, &words).deploy(record.deploy);
     let entry = entry.with("deployer", deployer(record)).with("outcome", Outcome::NotStarted.word());
     verdict.map_or(entry.clone(), |verdict| entry.with("verdict", verdict))
 }
@@ -94,7 +94,7 @@ pub(super) fn not_started(context: &Context<'_>, record: &Record, verdict: Optio
 pub(super) fn recorded(context: &Context<'_>, record: &Record, state: &str, verdict_now: &str) -> LogEntry {
     let (caller, event) = (&context.caller, record.event.word());
     let words = format!("`{event}` by {caller}, {state}; verdict {}", record.verdict);
-    let entry = about(context, Priority::Notice, "recorded", record.task, &words).deploy(record.deploy);
+    let entry = about(context, LogPriority::Notice, "recorded", record.task, &words).deploy(record.deploy);
     let entry = entry.with("record", event).with("state", state).with("deployer", deployer(record));
     let entry = entry.with("verdict", &record.verdict).with("verdict_now", verdict_now);
     record.outcome.map_or(entry.clone(), |outcome| entry.with("outcome", outcome.word()))
@@ -108,19 +108,19 @@ pub(super) fn answered(context: &Context<'_>, task: TaskId, kind: AnswerKind, te
         AnswerKind::Reject => ("reject", "rejected"),
     };
     let words = format!("{did} for {team} by {}, who is {user} there", context.caller);
-    about(context, Priority::Notice, event, task, &words).with("team", team).with("user", user)
+    about(context, LogPriority::Notice, event, task, &words).with("team", team).with("user", user)
 }
 
 /// An emergency was opened, or what it states was changed.
 pub(super) fn requested(context: &Context<'_>, task: TaskId) -> LogEntry {
     let words = format!("an emergency is stated by {}", context.caller);
-    about(context, Priority::Notice, "request", task, &words)
+    about(context, LogPriority::Notice, "request", task, &words)
 }
 
 /// A record was given up.
 pub(super) fn dropped(context: &Context<'_>, task: TaskId, deploy: DeployId, event: Event) -> LogEntry {
     let words = format!("`{}` of deploy {deploy} is given up by {}", event.word(), context.caller);
-    let entry = about(context, Priority::Warning, "drop", task, &words);
+    let entry = about(context, LogPriority::Warning, "drop", task, &words);
     entry.deploy(deploy).with("record", event.word())
 }
 

@@ -7,11 +7,11 @@ use crate::attribution::DeployerSource;
 use crate::conduit::Account;
 use crate::evidence::records::is_believable;
 use crate::evidence::{Evidence, Question, Statement, TaskState};
-use crate::ids::DeployId;
+use crate::ids::{DeployId, TaskId};
 use crate::journal;
 use crate::policy::BelievedRecords;
 use crate::record::comment::{Rendered, render};
-use crate::record::{self, Deployer, Event, Record, RecordedApproval, RecordedReason};
+use crate::record::{self, Deployer, Event, Outcome, Record, RecordedApproval, RecordedReason};
 use crate::rules::{Intent, Texts};
 
 /// The record of a deploy as far as it is known before anything happened. Of a restricted task it holds no text that
@@ -177,4 +177,18 @@ pub fn completed(record: &Record, intent: &journal::Intent, author: &Account, ui
         _ => {}
     }
     record
+}
+
+/// The command that records by hand what a run could not: as the end of `started`, where that may be on the task.
+pub(super) fn by_hand(task: TaskId, started: Option<DeployId>, end: &Record) -> String {
+    let mut command = format!("phabgate record {task}");
+    command.extend(started.map(|deploy| format!(" --deploy {deploy}")));
+    for (flag, time) in [("started", end.started), ("finished", end.finished)] {
+        command.extend(time.map(|time| format!(" --{flag}={time}")));
+    }
+    let outcome = match end.outcome {
+        Some(Outcome::NotStarted) | None => "unknown --note 'the command was not started'",
+        Some(outcome) => outcome.word(),
+    };
+    command + &format!(" --outcome {outcome}")
 }

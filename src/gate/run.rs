@@ -11,7 +11,7 @@ use super::announced::Announced;
 use super::deliver::{Delivered, DeliveryLog, deliver, lock, publisher, say_delivered, say_refused};
 use super::logged;
 use super::ran::{Child, Ran};
-use super::recording::{identity, rendered};
+use super::recording::{by_hand, identity, rendered};
 use super::stranded::is_replaced;
 use super::watch::Watch;
 use super::{Assessment, Context, Refusal, RunProgress, objections};
@@ -334,18 +334,7 @@ impl<P: RunProgress, L: DeployLog> RunDeploy<'_, P, L> {
         let Ok(state) = self.journal.state(self.record.deploy) else { return };
         let (deploy, task, end) = (self.record.deploy, self.record.task, state.finished_record());
         let started = state.record(Event::Started).is_some_and(Outgoing::may_be_on_task);
-        let mut command = format!("phabgate record {task}");
-        if started {
-            command.push_str(&format!(" --deploy {deploy}"));
-        }
-        for (flag, time) in [("started", end.started), ("finished", end.finished)] {
-            command.extend(time.map(|time| format!(" --{flag}={time}")));
-        }
-        let outcome = match end.outcome {
-            Some(crate::record::Outcome::NotStarted) | None => "unknown --note 'the command was not started'",
-            Some(outcome) => outcome.word(),
-        };
-        command.push_str(&format!(" --outcome {outcome}"));
+        let command = by_hand(task, started.then_some(deploy), &end);
         self.progress.hint(&format!(
             "once the server takes writes, see whether `phabgate history {task}` shows the end; else type `{command}`, or write \
              this on the task by hand:"

@@ -28,7 +28,7 @@ impl SystemLog for NoLog {
 
 /// How much a line matters, as syslog(3) numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Priority {
+pub enum LogPriority {
     /// Somebody should look at it.
     Warning = 4,
     /// It is what the gate is for.
@@ -41,7 +41,7 @@ pub enum Priority {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogEntry {
     /// How much it matters.
-    pub priority: Priority,
+    pub priority: LogPriority,
     /// It in words, for people.
     pub message: String,
     /// It for programs: names in lower case, such as `task`, and values. Both are inert and in one line.
@@ -50,7 +50,7 @@ pub struct LogEntry {
 
 impl LogEntry {
     /// A line without fields.
-    pub(super) fn new(priority: Priority, message: &str) -> Self {
+    pub(super) fn new(priority: LogPriority, message: &str) -> Self {
         Self { priority, message: one_line(message), fields: Vec::new() }
     }
 

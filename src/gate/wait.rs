@@ -124,7 +124,7 @@ fn can_still_come(verdict: &Verdict) -> bool {
 /// What is waited for, with what to write where that is known.
 fn waited_for(assessment: &Assessment) -> String {
     let verdict = &assessment.verdict;
-    let Some(needed) = verdict.needed() else { return open_rules(verdict) };
+    let Some(needed) = verdict.needed() else { return format!("somebody to mend this: {}", open_rules(verdict)) };
     let lines: Vec<String> =
         verdict.missing_teams().map(|team| format!("\"Emergency-Approve: {}\"", inert(&team.team))).collect();
     let (task, lines) = (assessment.number, lines.join(" or "));

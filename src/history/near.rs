@@ -40,7 +40,7 @@ impl HistoryBuilder<'_> {
             moment: said.moment,
             kind: EntryKind::Said,
             tone: Tone::Plain,
-            words: format!("said {}", self.quote(&said.text)),
+            words: format!("said {}", self.quote(&said.text.split_whitespace().collect::<Vec<_>>().join(" "))),
             detail: Detail { value: self.open(&said.text), ..Detail::default() },
             author: said.author,
         });

@@ -148,7 +148,7 @@ fn finding_lines(report: &Report<'_>, finding: &Finding, width: usize) -> String
     let label = inert(&id.about);
     let head = format!("  {}  {}  ", styled(NAME, &label), styled(style, finding.name));
     let indent = 2 + label.len() + 2;
-    let words = format!("{}, {}", finding.message, utc(finding.time));
+    let words = format!("{} ({})", finding.message, utc(finding.time));
     let url = report.url_of(finding);
     let text = hanging(&head, indent + finding.name.len() + 2, &words, width);
     let space = " ".repeat(indent);

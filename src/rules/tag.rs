@@ -17,7 +17,11 @@ pub(super) const RULE: Rule = Rule {
                 "check `policy.tag` in the configuration, and that the project is visible",
             );
         }
-        let missing = format!("add the tag #{tag} to {} (Edit Task, Tags), then ask for approvals", context.task());
+        let missing = format!(
+            "type `phabgate request {} --reason CATEGORY what is broken`, or add the tag #{tag} (Edit Task, Tags); then ask for \
+             approvals",
+            context.task()
+        );
         match context.task_state.tagged {
             Tagged::Since(since) => rule.pass(format!("#{tag} since {}", crate::time::utc(since.time))),
             Tagged::Until(until) => {

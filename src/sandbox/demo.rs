@@ -25,7 +25,7 @@ const FOUNDED: i64 = 400 * 24 * 3600;
 /// A story: who is there, what happened, and what there is to see of it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Script {
+struct DemoScript {
     base_uri: String,
     guide: Guide,
     /// The accounts, by those of the recorded world whose place they take.
@@ -93,8 +93,8 @@ pub(super) fn world(now: i64) -> Result<World, DemoError> {
     play(&toml::from_str(STORY)?, now)
 }
 
-fn play(story: &Script, now: i64) -> Result<World, DemoError> {
-    let mut stage = Stage { world: cast(story, now)?.into(), now, labels: BTreeMap::new() };
+fn play(story: &DemoScript, now: i64) -> Result<World, DemoError> {
+    let mut stage = DemoStage { world: cast(story, now)?.into(), now, labels: BTreeMap::new() };
     let mut events = Vec::new();
     for event in &story.event {
         let why = |why: String| DemoError::Event { task: event.task, why };
@@ -111,7 +111,7 @@ fn play(story: &Script, now: i64) -> Result<World, DemoError> {
 }
 
 /// The recorded world without its tasks, with the people of the story.
-fn cast(story: &Script, now: i64) -> Result<World, DemoError> {
+fn cast(story: &DemoScript, now: i64) -> Result<World, DemoError> {
     let mut world = World::built_in()?;
     let shift = now - FOUNDED - world.last_event();
     world.base_uri.clone_from(&story.base_uri);
@@ -154,14 +154,14 @@ fn seconds(text: &str) -> Option<i64> {
 }
 
 /// The world while the story is played.
-struct Stage {
+struct DemoStage {
     world: Indexed,
     now: i64,
     /// The comments that have a name: the PHID and the number of the transaction.
     labels: BTreeMap<String, (String, u64)>,
 }
 
-impl Stage {
+impl DemoStage {
     fn happen(&mut self, event: &ScriptEvent, time: i64) -> Result<(), DemoError> {
         let why = |why: String| DemoError::Event { task: event.task, why };
         let tamper = |why| DemoError::Tamper { task: event.task, why };

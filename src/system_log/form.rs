@@ -72,11 +72,11 @@ fn quoted(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::system_log::Priority;
+    use crate::gate::system_log::LogPriority;
 
     fn entry(value: &str) -> LogEntry {
         let fields = vec![("event", "started".to_owned()), ("task", "T1".to_owned()), ("cmdline", value.to_owned())];
-        LogEntry { priority: Priority::Notice, message: format!("T1: started: {value}"), fields }
+        LogEntry { priority: LogPriority::Notice, message: format!("T1: started: {value}"), fields }
     }
 
     fn at() -> Zoned {

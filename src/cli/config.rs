@@ -168,7 +168,11 @@ pub fn check_text(settings: &Settings) -> String {
         Some(path) => path.display().to_string(),
         None => "no file, all is built in".to_owned(),
     };
-    format!("ok: {what}\npolicy {}\n", settings.policy.digest())
+    let server = match &settings.url {
+        Some(url) => url.to_string(),
+        None => "not set: set `url`, or no command can ask a server".to_owned(),
+    };
+    format!("ok: {what}\npolicy {}\nserver {server}\n", settings.policy.digest())
 }
 
 /// A value as the file writes it: JSON and TOML agree on texts, numbers and lists of them, not on tables.

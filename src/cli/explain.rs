@@ -119,7 +119,7 @@ fn unknown(topics: &[Topic], asked: &str) -> Failure {
     let all = all.join(", ");
     let hint = match near.as_slice() {
         [] => format!("the rules are {all}"),
-        near => format!("did you mean {}? The rules are {all}", near.join(" or ")),
+        near => format!("did you mean {}? `phabgate explain` lists all", near.join(" or ")),
     };
     Failure::usage(format!("there is no rule {:?}", crate::text::shorten(asked, 60)), hint)
 }
@@ -127,6 +127,14 @@ fn unknown(topics: &[Topic], asked: &str) -> Failure {
 /// Whether one name could be a slip for the other.
 fn is_near(name: &str, wanted: &str) -> bool {
     let slip = |known: &str| levenshtein(known, wanted) <= (known.len() / 2).min(2);
+    let parts = |text: &str| {
+        let mut parts: Vec<String> = text.split(['-', '_', ' ']).map(str::to_owned).collect();
+        parts.sort_unstable();
+        parts
+    };
+    if parts(name) == parts(wanted) {
+        return true;
+    }
     wanted.len() >= 3 && (name.contains(wanted) || wanted.contains(name) || slip(name) || name.split('-').any(slip))
 }
 

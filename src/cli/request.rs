@@ -128,7 +128,7 @@ fn wanted(args: &Args, policy: &Policy) -> Result<Wanted, Failure> {
     };
     if reason.is_none() && args.deployer.is_none() && args.action.is_none() && args.change.is_none() && !args.drill {
         let hint = format!("give --reason CATEGORY and what is broken; {}", policy.categories());
-        return Err(Failure::usage("nothing is given that the task should state", hint));
+        return Err(Failure::usage("say what the task should state", hint));
     }
     let line = |flag: &str, value: &Option<String>, hint: &str| match value.as_deref().map(one_line) {
         Some(line) if line.is_empty() => Err(Failure::usage(format!("{flag} is empty"), hint.to_owned())),

@@ -32,7 +32,7 @@ pub(super) const RULE: Rule = Rule {
                     context.task()
                 ),
                 format!(
-                    "`phabgate doctor --task {}` tries whether it is; where it is not, have it let comment",
+                    "`phabgate doctor --task {}` tries it; if that fails, ask somebody who can edit the task to let the gate comment",
                     context.task()
                 ),
             ),

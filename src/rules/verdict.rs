@@ -69,7 +69,7 @@ pub enum WhyNot {
     #[error("the account cannot be read")]
     NoAccount,
     /// Who deploys does not approve.
-    #[error("this account may be behind the deploy, and nobody approves their own")]
+    #[error("this account may be behind the deploy, and nobody approves a deploy of their own")]
     BehindDeploy,
     /// Taken back.
     #[error("withdrawn")]

@@ -201,7 +201,7 @@ fn what_cannot_be_opened_is_refused_and_nothing_is_written() {
             2,
             "hint: CATEGORY is one of security (address a security issue), data-loss",
         ),
-        (&["T1"], 2, "nothing is given that the task should state hint: give --reason CATEGORY"),
+        (&["T1"], 2, "say what the task should state hint: give --reason CATEGORY"),
         (&["T3", "--change", "I1"], 2, "the task states no reason that counts, and none is given"),
         (&["T1", "5xx"], 2, "no reason is given hint: add --reason CATEGORY; CATEGORY is one of security"),
         (&["T0", "--reason", "abuse"], 2, "is not a task"),

@@ -94,7 +94,7 @@ const ENTRIES: &[HelpEntry] = &[
         examples: &[
             ("phabgate record T1234 --outcome succeeded --command 'scap sync-world'", "record what was done by hand"),
             (
-                "phabgate record T1234 --started 03:02 --finished 03:09 --outcome succeeded",
+                "phabgate record T1234 --started=03:02 --finished=03:09 --outcome succeeded",
                 "with its times, of this host's zone",
             ),
             ("phabgate record T1234 --deploy ID --finished --outcome unknown", "close a deploy that was stranded"),

@@ -13,7 +13,7 @@ use crate::evidence::timeline::{AsOf, Moment, Timeline};
 use crate::evidence::trailers::Teams;
 use crate::evidence::{Answer, AnswerKind, Evidence, NearKind, NearMiss, TaskState};
 use crate::policy::Policy;
-use crate::rules::standing_words;
+use crate::rules::{standing_words, stated};
 
 /// Something that a member of a team said against a deploy while it ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +62,7 @@ fn is_quiet(timeline: &Timeline, Cuts { start, against }: Cuts) -> bool {
 
 /// The state of the start with each no, withdrawal and removal that stands at a later moment.
 fn with_what_came(evidence: &Evidence, policy: &Policy, start: &TaskState, until: AsOf) -> TaskState {
-    let later = super::task_state(evidence, policy, Some(until));
+    let later = stated(evidence, policy, Some(until));
     let mut task_state = start.clone();
     let words = standing_words(evidence, policy, &later);
     let stands = |answer: &Answer| {

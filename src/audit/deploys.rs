@@ -20,7 +20,7 @@ use crate::evidence::{Answer, AnswerKind, Evidence, NearMiss, Tagged, TaskState}
 use crate::ids::{DeployId, Phid, TransactionId, User};
 use crate::policy::{Action, Policy};
 use crate::record::{ExitStatus, Outcome, Record};
-use crate::rules::{Approval, Intent, Verdict, evaluate, evaluate_with_state};
+use crate::rules::{Approval, Intent, Verdict, evaluate, evaluate_with_state, stated};
 use crate::text::inert;
 
 /// A deploy, by its records.
@@ -113,12 +113,12 @@ impl TaskStates<'_> {
         let shared = Arc::ptr_eq(&evidence.teams, &self.evidence.teams)
             && Arc::ptr_eq(&evidence.accounts, &self.evidence.accounts);
         if !shared {
-            return Arc::new(super::task_state(evidence, self.policy, None));
+            return Arc::new(stated(evidence, self.policy, None));
         }
         if let Some((_, task_state)) = self.read.iter().find(|(known, _)| *known == speakers) {
             return task_state.clone();
         }
-        let task_state = Arc::new(super::task_state(evidence, self.policy, None));
+        let task_state = Arc::new(stated(evidence, self.policy, None));
         self.read.push((speakers, task_state.clone()));
         task_state
     }
@@ -166,7 +166,7 @@ fn assessment(
     };
     let same = is_same(&as_of_now, &as_recorded);
     let as_recorded = removed::as_it_stood(as_recorded, &records, cuts.against);
-    let then = super::task_state(&as_recorded, policy, Some(as_of));
+    let then = stated(&as_recorded, policy, Some(as_of));
     let (heard, unknown_noes) = against::heard(&as_recorded, policy, &then, cuts, &records);
     let verdict_as_recorded = evaluate_with_state(&as_recorded, policy, &intent, Some(as_of), &heard);
     // Most often the records name nobody who left since, and the second verdict is the first.
@@ -174,7 +174,7 @@ fn assessment(
         true => verdict_as_recorded.clone(),
         false => {
             let as_of_now = removed::as_it_stood(as_of_now, &records, cuts.against);
-            let then = super::task_state(&as_of_now, policy, Some(as_of));
+            let then = stated(&as_of_now, policy, Some(as_of));
             let (heard, _) = against::heard(&as_of_now, policy, &then, cuts, &records);
             evaluate_with_state(&as_of_now, policy, &intent, Some(as_of), &heard)
         }

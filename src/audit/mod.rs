@@ -38,10 +38,10 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
 
-use crate::evidence::timeline::AsOf;
-use crate::evidence::{Evidence, Tagged, TaskState};
+use crate::evidence::{Evidence, Tagged};
 use crate::ids::TaskId;
 use crate::policy::{Policy, PolicyDigest};
+use crate::rules::stated;
 use deploys::DeployAssessments;
 use findings::Case;
 use memory::Memory;
@@ -118,7 +118,7 @@ fn denied_of(evidence: &Evidence, audit_policy: &AuditPolicy<'_>, lost: &[Lost])
         as_returned: evidence,
         policy,
         digest: &audit_policy.digest,
-        task_state: &task_state(evidence, policy, None),
+        task_state: &stated(evidence, policy, None),
         assessments: &[],
         foreign: &[],
         lost,
@@ -130,11 +130,6 @@ fn denied_of(evidence: &Evidence, audit_policy: &AuditPolicy<'_>, lost: &[Lost])
     findings
 }
 
-/// What a task states at a moment, or now. An audit asks for many moments, and for one by several evidences.
-fn task_state(evidence: &Evidence, policy: &Policy, as_of: Option<AsOf>) -> TaskState {
-    TaskState::derive(evidence, policy, as_of)
-}
-
 /// Audits one task. The evidence is that of the task, whole and as it is now, gathered by somebody who deploys nothing.
 /// Who deployed is taken from each deploy's own records, so that one deployer does not stain another's deploy.
 /// `lost` is what the mirror saw of the task and the server now denies.
@@ -142,7 +137,7 @@ pub fn audit_task(evidence: &Evidence, audit_policy: &AuditPolicy<'_>, lost: &[L
     let policy = audit_policy.policy;
     let as_returned = evidence;
     let evidence = &*removed::with_known_texts(as_returned, policy, lost);
-    let task_state = Arc::new(self::task_state(evidence, policy, None));
+    let task_state = Arc::new(stated(evidence, policy, None));
     let DeployAssessments { assessments, foreign } = deploys::assessments(evidence, audit_policy, &task_state);
     let restricted = evidence.is_restricted(&policy.open_spaces);
     let case = Case {

@@ -169,7 +169,7 @@ pub struct TaskHistory {
 pub fn build(evidence: &Evidence, policy: &Policy, texts: Texts) -> TaskHistory {
     let intent = Intent::default();
     let hindsight = in_hindsight(evidence.clone(), policy);
-    let task_state = TaskState::derive(&hindsight, policy, None);
+    let task_state = rules::stated(&hindsight, policy, None);
     let records = evidence.records(policy, None);
     let ByDeploy { deploys, foreign } = by_deploy(records.clone());
     let contradictions = deploys.iter().flat_map(DeployRecords::contradictions);

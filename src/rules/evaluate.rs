@@ -106,6 +106,12 @@ pub struct JudgedTask<'a> {
     pub verdict: &'a Verdict,
 }
 
+/// What a task states at a moment, or now, for whoever needs no verdict. An audit asks for many moments, and for one by several
+/// evidences.
+pub fn stated(evidence: &Evidence, policy: &Policy, as_of: Option<AsOf>) -> TaskState {
+    TaskState::derive(evidence, policy, as_of)
+}
+
 /// What a task states at a moment, or now, and the verdict on a deploy of it then.
 pub fn judge(
     evidence: &Evidence,
@@ -114,7 +120,7 @@ pub fn judge(
     as_of: Option<AsOf>,
     texts: Texts,
 ) -> (TaskState, Verdict) {
-    let state = TaskState::derive(evidence, policy, as_of);
+    let state = stated(evidence, policy, as_of);
     let verdict = judge_by(evidence, policy, intent, as_of, &state, texts, super::judge_all);
     (state, verdict)
 }

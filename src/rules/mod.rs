@@ -35,7 +35,7 @@ mod team;
 mod team_open;
 
 pub use approvals::{StandingWord, standing_words};
-pub use evaluate::{Intent, JudgedTask, Texts, evaluate, evaluate_with_state, judge, not_visible};
+pub use evaluate::{Intent, JudgedTask, Texts, evaluate, evaluate_with_state, judge, not_visible, stated};
 pub use others::{OpenStart, Weight, open_starts, verdict_at_start, weight};
 pub use verdict::{
     Approval, Clearance, Decision, Effect, JudgedNearMiss, Outcome, RuleOutcome, TeamCount, Verdict, WhyNot,

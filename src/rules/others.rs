@@ -62,8 +62,7 @@ pub fn weight(evidence: &Evidence, policy: &Policy, start: &PostedRecord, as_of:
 /// they started. What could not be judged then is no reason to disbelieve them.
 fn could_have_run(evidence: &Evidence, policy: &Policy, start: &PostedRecord) -> bool {
     let Some(account) = evidence.account(&start.author) else { return true };
-    let (theirs, as_of) = as_run_by(evidence, start, account);
-    let task_state = TaskState::derive(&theirs, policy, Some(as_of));
+    let (theirs, as_of, task_state) = as_run_by(evidence, policy, start, account);
     let stated = task_state.deployer.as_ref().map(|stated| bare(&stated.value));
     let is_deployer = match stated {
         Some(stated) => account.is_named(stated),
@@ -81,8 +80,8 @@ fn could_have_run(evidence: &Evidence, policy: &Policy, start: &PostedRecord) ->
 /// deploy, whatever the start claims. `None` where their account was not read.
 pub fn verdict_at_start(evidence: &Evidence, policy: &Policy, start: &PostedRecord) -> Option<Verdict> {
     let account = evidence.account(&start.author)?;
-    let (theirs, as_of) = as_run_by(evidence, start, account);
-    Some(verdict_on(&theirs, policy, start, as_of, &TaskState::derive(&theirs, policy, Some(as_of))))
+    let (theirs, as_of, task_state) = as_run_by(evidence, policy, start, account);
+    Some(verdict_on(&theirs, policy, start, as_of, &task_state))
 }
 
 /// The verdict on a deploy that is said to have started, by what the gate of its author saw then.
@@ -99,7 +98,12 @@ fn verdict_on(
 
 /// The evidence as the gate of this account would have seen it, and the moment at which it did. What it says of attested
 /// approvals is what it said then.
-fn as_run_by(evidence: &Evidence, start: &PostedRecord, account: &Account) -> (Evidence, AsOf) {
+fn as_run_by(
+    evidence: &Evidence,
+    policy: &Policy,
+    start: &PostedRecord,
+    account: &Account,
+) -> (Evidence, AsOf, TaskState) {
     let as_of = AsOf { through: TransactionId(start.moment.transaction.0.saturating_sub(1)), time: start.moment.time };
     let attested = start.record.approvals.iter().filter(|approval| approval.kind == ApprovalKind::Attested);
     let attestations = attested.map(|approval| Attestation {
@@ -111,5 +115,7 @@ fn as_run_by(evidence: &Evidence, start: &PostedRecord, account: &Account) -> (E
     let candidate =
         Candidate { name: account.username.clone(), account: Some(account.clone()), source: DeployerSource::Token };
     let (candidates, attestations) = (vec![candidate], attestations.collect());
-    (Evidence { purpose: Purpose::Deploy, candidates, attestations, ..evidence.clone() }, as_of)
+    let theirs = Evidence { purpose: Purpose::Deploy, candidates, attestations, ..evidence.clone() };
+    let task_state = TaskState::derive(&theirs, policy, Some(as_of));
+    (theirs, as_of, task_state)
 }

@@ -96,7 +96,7 @@ fn what_would_not_count_is_refused() {
 fn nobody_approves_their_own_deploy() {
     let mut history = History::emergency();
     history.describe("deployer1", 5, "Emergency-Reason: abuse - x\nEmergency-Deployer: @SRE1");
-    assert!(why(ask(&mut history, "sre1", Approve, None)).contains("nobody approves their own"));
+    assert!(why(ask(&mut history, "sre1", Approve, None)).contains("nobody approves a deploy of their own"));
     assert_eq!(ask(&mut history, "sre2", Approve, None), posts("sre", "Emergency-Approve: sre"));
     // They can say no all the same.
     assert_eq!(ask(&mut history, "sre1", Reject, None), posts("sre", "Emergency-Reject: sre"));

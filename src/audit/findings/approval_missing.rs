@@ -137,7 +137,7 @@ mod tests {
                 opened(history, 1);
                 history.comment("outsider", 49_000, yes);
             }),
-            ("nobody approves their own", |history, yes| {
+            ("nobody approves a deploy of their own", |history, yes| {
                 opened(history, 1);
                 history.comment("deployer1", 49_000, yes);
             }),

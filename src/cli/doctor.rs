@@ -11,11 +11,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::Globals;
+use super::detail::Detail;
 use super::exit::{Exit, Failure};
 use super::next::{MENDED, NOTHING, Next};
 use super::session::{self, Session};
 use super::ui::{Ui, without_error_numbers};
-use super::verdict_screen::{self, Detail};
+use super::verdict_screen;
 use crate::conduit::{Client, ConduitError, Projects, Reply, Task, Whoami};
 use crate::config::Settings;
 use crate::doctor::{self, HistoryCoverage, Local, Remote};

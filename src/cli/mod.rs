@@ -14,6 +14,7 @@ mod check;
 mod completions;
 pub mod config;
 mod confirm;
+mod detail;
 mod doctor;
 mod exit;
 mod explain;
@@ -52,10 +53,10 @@ use std::process::ExitCode;
 use clap::builder::PossibleValue;
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 
+use detail::Detail;
 pub use exit::{Exit, Failure};
 use typed::{names_run, suggest_fix};
 use ui::{Color, Format, Ui};
-use verdict_screen::Detail;
 
 use crate::evidence::AnswerKind;
 use crate::gate::Invocation;

@@ -4,8 +4,9 @@
 use clap::CommandFactory;
 
 use super::answer_page::Shown;
+use super::detail::Detail;
 use super::verdict::VerdictSubject;
-use super::verdict_screen::{self, Detail};
+use super::verdict_screen;
 use crate::audit::findings;
 use crate::evidence::testing::History;
 use crate::gate::Task;

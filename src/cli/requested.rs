@@ -5,10 +5,11 @@
 use serde::Serialize;
 
 use super::call::{self, Call};
+use super::detail::Detail;
 use super::next::{NOW, Next};
 use super::ui::Ui;
 use super::verdict::VerdictSubject;
-use super::verdict_screen::{self, Detail};
+use super::verdict_screen;
 use crate::evidence::trailers::Key;
 use crate::gate::Invocation;
 use crate::ids::TaskId;

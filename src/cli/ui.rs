@@ -11,8 +11,8 @@ use anstyle::Style;
 use indicatif::ProgressBar;
 use serde::Serialize;
 
+use super::detail::Detail;
 use super::exit::Failure;
-use super::verdict_screen::Detail;
 use crate::gate::{Invocation, Progress, Refusal, RefusalKind};
 use crate::layout::{BAD, FAINT, HINT, MIND, hanging, styled};
 use crate::text::shorten;

@@ -3,6 +3,7 @@
 //! Responsible for the screen of `check`, and of a `run` that is refused, as pure functions. Not responsible for the decision itself,
 //! for the call for help ([`super::call`]) and for the command that comes last ([`super::next`]).
 
+use super::detail::Detail;
 use super::said;
 use super::task_header::TaskHeader;
 use super::verdict::VerdictSubject;
@@ -12,16 +13,6 @@ use crate::layout::{BAD, FAINT, GOOD, HINT, MIND, NAME, hanging, styled};
 use crate::rules::{Approval, Decision, Outcome, RuleOutcome, TeamCount, Verdict};
 use crate::text::{columns, inert, shorten};
 use crate::time::utc;
-
-/// How much of the rules is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Detail {
-    /// Those that hold are counted.
-    #[default]
-    Folded,
-    /// Every one.
-    Whole,
-}
 
 /// Where a hint begins, below its rule.
 const HINTS: usize = 8;

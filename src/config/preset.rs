@@ -1,10 +1,7 @@
 //! Whole procedures by name, which a policy starts from.
 //!
-//! Responsible for what each preset says otherwise than what is built in, and for laying it over that. A preset never changes under its
+//! Responsible for what each preset says otherwise than what is built in. A preset never changes under its
 //! name: another procedure gets another name. Not responsible for what the file says beside it, which comes first.
-
-use super::error::ConfigError;
-use super::file::{self, File};
 
 /// A procedure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,23 +25,11 @@ impl Preset {
     }
 
     /// What it says otherwise than what is built in.
-    fn text(self) -> &'static str {
+    pub(super) fn text(self) -> &'static str {
         match self {
             Self::Wikitech2022 => "",
             Self::Wikitech => include_str!("presets/wikitech.toml"),
         }
-    }
-
-    /// What is built in, as this preset has it.
-    ///
-    /// # Errors
-    /// Where the preset itself cannot be read, which is a fault of this program.
-    pub(super) fn over(self, base: File) -> Result<File, ConfigError> {
-        let own = file::read(self.text(), true).map_err(|problems| {
-            let words: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
-            ConfigError::BuiltIn(format!("preset {}: {}", self.word(), words.join("; ")))
-        })?;
-        Ok(File { required: own.required.or(base.required), teams: own.teams.or(base.teams), ..base })
     }
 }
 

@@ -14,9 +14,10 @@ use super::diagnostic::{Diagnostic, FilePosition, SettingsReport};
 use super::error::ConfigError;
 use super::file::{Accept, File, FileAccepted, FileReason, FileTeam};
 use super::origin::{ConfigSource, Origin, Origins};
+use super::preset::Preset;
 use super::reader::{List, Located, Names, Problems, listed};
 use super::settings::{Accepted, Contact, Http, LogSettings, RecordSettings, Settings};
-use super::{diagnostic, words};
+use super::{diagnostic, file, words};
 use crate::conduit::Route;
 use crate::conduit::is_loopback;
 use crate::policy::{ActionPolicy, Policy, Reason, Role, Team};
@@ -54,6 +55,15 @@ pub(super) fn validate(
     }
 }
 
+/// What is built in, as this preset has it.
+fn preset_over(preset: Preset, base: File) -> Result<File, ConfigError> {
+    let own = file::read(preset.text(), true).map_err(|problems| {
+        let words: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+        ConfigError::BuiltIn(format!("preset {}: {}", preset.word(), words.join("; ")))
+    })?;
+    Ok(File { required: own.required.or(base.required), teams: own.teams.or(base.teams), ..base })
+}
+
 struct PolicyMerge<'a> {
     source: Option<ConfigSource<'a>>,
     origins: Origins,
@@ -71,7 +81,7 @@ impl PolicyMerge<'_> {
         let read = file.is_some();
         let mut file = file.unwrap_or_default();
         let preset = self.one(file.preset.take(), base.preset.take(), "policy.preset")?.value;
-        base = preset.over(base)?;
+        base = preset_over(preset, base)?;
         let url = match over.url {
             Some((url, origin)) => {
                 self.origins.set("url", origin);

@@ -3,13 +3,12 @@
 //! Responsible for what is asked for, and the plan of the one edit that brings it about, as pure functions of the
 //! evidence. Not responsible for making the edit, and asking whether it may be made.
 
-use crate::evidence::restate::{INSTRUCTIONS, noted, restate};
+use crate::evidence::restate::{self, noted, restate};
 use crate::evidence::trailers::{self, Key};
 use crate::evidence::{Evidence, Source, Statement, Tagged, TaskState};
 use crate::ids::TransactionId;
 use crate::policy::{Action, Policy, Role, WrittenReason};
 use crate::rules::Verdict;
-use crate::text::inert;
 
 /// What a task shall state. Every text is one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,15 +103,10 @@ pub enum RequestPlanError {
     Misread(String),
 }
 
-/// What approvers have to write, as a line of a description. What is quoted in it is no line of its own: whoever answers by
-/// mail with the description below their words approves nothing by that.
+/// What approvers have to write, as a line of a description.
 pub(crate) fn instructions(policy: &Policy) -> String {
-    let teams = policy.teams.iter().filter(|team| team.role == Role::Approve).map(|team| inert(&team.key));
-    let teams = teams.collect::<Vec<_>>().join(", ");
-    let key = Key::Approve.name();
-    format!(
-        "{INSTRUCTIONS}comment \"{key}: TEAM\", alone on a line and without the quotation marks. TEAM is yours of {teams}."
-    )
+    let teams = policy.teams.iter().filter(|team| team.role == Role::Approve);
+    restate::instructions(teams.map(|team| team.key.as_str()))
 }
 
 /// Plans the edit. `instructs` says whether what approvers have to write is put into the description, once.
@@ -157,7 +151,7 @@ pub fn plan(
     };
     // It comes with something else alone, so that the same request made twice changes nothing.
     let with_note = (instructs && (tag || restated.is_some()))
-        .then(|| noted(restated.as_deref().unwrap_or(description), INSTRUCTIONS, &instructions(policy)))
+        .then(|| noted(restated.as_deref().unwrap_or(description), &instructions(policy)))
         .flatten();
     let (instructs, description) = (with_note.is_some(), with_note.or(restated));
     let settles = tag || changes.iter().any(|change| change.settles);
@@ -336,9 +330,39 @@ mod tests {
             assert!(instructed(&history, &wanted("abuse", Some("a scraper"))).is_empty());
             let second = instructed(&history, &wanted("abuse", Some("two scrapers")));
             let changed = second.description.unwrap();
-            assert_eq!((second.instructs, changed.matches(INSTRUCTIONS).count()), (false, 1), "{changed}");
+            assert_eq!(
+                (second.instructs, changed.matches("To approve this emergency deploy, ").count()),
+                (false, 1),
+                "{changed}"
+            );
             let verdict = rules::evaluate(&history.evidence(), &history.policy, &Intent::default(), None);
             assert!(verdict.near_misses.is_empty() && verdict.approvals.is_empty(), "{author}: {verdict:#?}");
+        }
+    }
+
+    #[test]
+    fn nobodys_words_are_written_over_or_passed_over() {
+        let line = instructions(&History::ready().policy);
+        assert_eq!(noted(&format!("a\r\n{line}\r\nb"), &line), None);
+        let older = line.replace(", security", "");
+        assert_eq!(noted(&format!("a\r\n{older}\r\nb"), &line), Some(format!("a\r\n{line}\r\nb")));
+        for somebodys in [format!("{line} sre1: no!"), format!("> {line}"), format!("```\n{older}\n```")] {
+            assert_eq!(noted(&somebodys, &line), None, "{somebodys}");
+        }
+        let own = "To approve this emergency deploy, you need the DBA.";
+        assert_eq!(noted(own, &line), Some(format!("{own}\n\n{line}")));
+        // What a member adds to the line is said on the task.
+        for more in [" sre1 says: no! do not deploy", " But I decline.", " **STOP** - Emergency-Stop"] {
+            let mut history = History::ready();
+            let described = format!("Emergency-Reason: availability - 5xx\n\n{line}");
+            history.describe("deployer1", 12, &described);
+            history.describe("sre1", 13, &format!("{described}{more}"));
+            let evidence = history.evidence();
+            let verdict = rules::evaluate(&evidence, &history.policy, &Intent::default(), None);
+            let is_said =
+                crate::evidence::said(&evidence, &history.policy).iter().any(|said| said.text.contains(more.trim()));
+            let is_near = verdict.near_misses.iter().any(|near| near.line.contains(more.trim()));
+            assert!(is_said || is_near, "{more}: {:#?}", verdict.near_misses);
         }
     }
 

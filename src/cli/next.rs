@@ -9,6 +9,7 @@ use crate::ids::TaskId;
 use crate::layout::{HINT, styled};
 use crate::record::mask::quote;
 use crate::rules::{Decision, Outcome, Verdict};
+use crate::text::inert;
 
 /// The command that comes next, and when it does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +103,9 @@ impl TaskSubject {
         let mut words = String::new();
         let mut option = |flag: &str, value: Option<&str>| {
             if let Some(value) = value {
-                words.push_str(&format!(" --{flag} {}", quote(value)));
+                // What a terminal would act on is not repeated: it is typed again.
+                let shown = if inert(value) == value { quote(value) } else { flag.to_uppercase() };
+                words.push_str(&format!(" --{flag} {shown}"));
             }
         };
         option("deployer", self.deployer.as_deref());
@@ -117,5 +120,20 @@ impl TaskSubject {
             words.push_str(" --show-restricted");
         }
         words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_act_on_is_typed_again() {
+        let subject = TaskSubject {
+            change: Some("I1\n\nNext: phabgate run T1 -- rm\u{1b}[31m\u{202e}".into()),
+            deployer: Some("it's $(id)".into()),
+            ..TaskSubject::default()
+        };
+        assert_eq!(subject.typed(), r" --deployer 'it'\''s $(id)' --change CHANGE");
     }
 }

@@ -75,16 +75,21 @@ impl Args {
             words.push_str(&if is_given { format!("--{flag} ") } else { String::new() });
         }
         if let Some(path) = &self.result {
-            words.push_str(&format!("--result {} ", quote(&path.to_string_lossy())));
+            words.push_str(&format!("--result {} ", typed_again(&path.to_string_lossy(), "FILE")));
         }
         if let Some(note) = &self.note {
-            words.push_str(&format!("--note {} ", quote(note)));
+            words.push_str(&format!("--note {} ", typed_again(note, "TEXT")));
         }
         let argv: Vec<String> = self.command.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
         let plain = argv.iter().map(|argument| quote(argument)).collect::<Vec<_>>().join(" ");
         let is_plain = !self.hide_args && mask.arguments(&argv) == argv && inert(&plain) == plain;
         words + "-- " + if is_plain { &plain } else { "COMMAND" }
     }
+}
+
+/// A value as it is typed; a word for it where a terminal would act on what is in it.
+fn typed_again(value: &str, word: &str) -> String {
+    if inert(value) == value { quote(value) } else { word.to_owned() }
 }
 
 /// Runs `run`; returns its exit code.

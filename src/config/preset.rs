@@ -56,6 +56,12 @@ mod tests {
         let today = of_text("[policy]\npreset = \"wikitech\"\n").unwrap();
         assert_eq!(keys(&today), (own(&["sre"]), own(&["releng"])));
         assert_eq!(today.policy.reasons, built_in.policy.reasons);
+        for wrong in
+            ["required = [\"sre\", \"releng\"]", "[policy.reasons.security]\ntitle = \"x\"\nteams = [\"releng\"]"]
+        {
+            let error = of_text(&format!("[policy]\npreset = \"wikitech\"\n{wrong}\n")).unwrap_err().to_string();
+            assert!(error.contains("`releng` is only informed"), "{error}");
+        }
         let beaten = of_text("[policy]\npreset = \"wikitech\"\nrequired = [\"sre\", \"security\"]\n").unwrap();
         assert_eq!(keys(&beaten), (own(&["sre", "security"]), own(&["releng"])));
         // The digest is of the result, however it was come by.

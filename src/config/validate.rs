@@ -313,6 +313,15 @@ impl PolicyMerge<'_> {
                 help
             }));
         }
+        // Whoever reads the list would believe that each of these is asked.
+        for found in named.value.iter().filter(|found| known.role(&found.value) == Some(Role::Inform)) {
+            let message = format!("`{}` is only informed, so that nothing would be asked of it here", found.value);
+            let help = match found.place.built_in {
+                true => format!("{} is built in: set it too, without `{}`", found.place.key, found.value),
+                false => format!("take `{}` out, or give it role = \"approve\" and a project", found.value),
+            };
+            self.problems.add(known.at(&found.place, message).help(help));
+        }
     }
 
     /// A list that no team of has to approve would let anybody through.

@@ -5,7 +5,7 @@
 
 use super::trailers::{self, Key};
 use crate::remarkup::own_lines;
-use crate::text::is_hidden;
+use crate::text::{inert, is_hidden};
 
 /// The text with these statements in force in it; `None` where that cannot be done without changing what else it says,
 /// or where a value is no line that reads back.
@@ -44,22 +44,39 @@ pub fn restate(text: &str, statements: &[(Key, String)]) -> Option<String> {
     candidates.into_iter().find(|new| states(new, statements) && others(text, statements) == others(new, statements))
 }
 
-/// How the line of a description begins that the gate puts there for approvers. What reads as a yes in it is nobody's.
-pub(crate) const INSTRUCTIONS: &str = "To approve this emergency deploy, ";
+/// How the line of a description begins that the gate puts there for approvers.
+const INSTRUCTIONS: &str = "To approve this emergency deploy, comment \"Emergency-Approve: TEAM\", alone on a line and without the \
+                            quotation marks. TEAM is yours of ";
 
-/// The text with a line that begins with `start` in it, once: it takes the place of an earlier one, else it comes last, in a
-/// paragraph of its own. `None` where that changes nothing, or what the text states.
-pub(crate) fn noted(text: &str, start: &str, line: &str) -> Option<String> {
+/// What approvers have to write, as a line of a description, where these are the keys of the teams. What is quoted in it is no
+/// line of its own: whoever answers by mail with the description below their words approves nothing by that.
+pub(crate) fn instructions<'a>(teams: impl Iterator<Item = &'a str>) -> String {
+    format!("{INSTRUCTIONS}{}.", teams.map(inert).collect::<Vec<_>>().join(", "))
+}
+
+/// Whether a line is what the gate puts there, word for word, with teams that `is_team` knows: what reads as a yes in it is
+/// nobody's. With anything else in it the line is somebody's.
+pub(crate) fn is_instructions(line: &str, is_team: impl Fn(&str) -> bool) -> bool {
+    let teams = line.strip_prefix(INSTRUCTIONS).and_then(|rest| rest.strip_suffix('.'));
+    teams.is_some_and(|teams| teams.split(", ").all(is_team))
+}
+
+/// The text with the instructions in it, once: they take the place of those for other teams, else they come last, in a paragraph of
+/// their own. `None` where that changes nothing, where somebody wrote into that line, or where it would change what the text states.
+pub(crate) fn noted(text: &str, line: &str) -> Option<String> {
     let end = line_end(text);
-    let is_one = |candidate: &str| candidate.starts_with(start);
-    let new = match text.lines().any(is_one) {
-        true => {
-            let replaced =
-                |old: &str| if is_one(old) { format!("{line}{}", &old[old.trim_end().len()..]) } else { old.into() };
-            text.split_inclusive('\n').map(replaced).collect()
+    let looks_like_a_key = |key: &str| !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || "-_".contains(c));
+    let own: Vec<&str> = own_lines(text).collect();
+    let new = match own.iter().find(|own| is_instructions(own, looks_like_a_key)) {
+        Some(earlier) => {
+            // Both are slices of the same text.
+            let from = earlier.as_ptr() as usize - text.as_ptr() as usize;
+            format!("{}{line}{}", &text[..from], &text[from + earlier.len()..])
         }
-        false if text.trim().is_empty() => line.to_owned(),
-        false => format!("{}{end}{end}{line}", text.trim_end_matches(['\r', '\n'])),
+        // Somebody's words stand in it, or it is quoted: nobody's text is written over.
+        None if text.contains(INSTRUCTIONS) => return None,
+        None if text.trim().is_empty() => line.to_owned(),
+        None => format!("{}{end}{end}{line}", text.trim_end_matches(['\r', '\n'])),
     };
     let same = |key: &Key| trailers::stated(text, *key) == trailers::stated(&new, *key);
     (new != text && Key::ALL.iter().all(same)).then_some(new)

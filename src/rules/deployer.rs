@@ -80,7 +80,7 @@ fn correction(context: &EvaluationContext<'_>, candidates: &[Candidate], task_di
         return "use the token of the account that `[deployers]` names, or correct `[deployers]`".to_owned();
     }
     let name = candidates.first().map_or("NAME", |deployer| deployer.name.as_str());
-    let option = format!("--deployer {}", crate::text::inert(name));
+    let option = format!("--deployer {}", crate::record::mask::quote(&crate::text::inert(name)));
     format!("let whom the task states deploy; or {}, which voids the approvals so far", context.restate(&option))
 }
 

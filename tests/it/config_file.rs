@@ -163,7 +163,7 @@ fn scalars_are_overridden_one_by_one_and_tables_of_teams_whole() {
         project = "alpha"
         role = "inform"
         [policy.reasons.outage]
-        teams = ["alpha"]
+        teams = ["zeta"]
         "#,
     );
     assert_eq!(read.policy.tag, "emergency-deployment");

@@ -10,7 +10,7 @@ use super::flaw::flaws;
 use super::fold::{fold, may_hold};
 use super::{FoundLine, Miss, NearKind, Place, read, weigh};
 use crate::conduit::{Change, CommentVersion};
-use crate::evidence::restate::INSTRUCTIONS;
+use crate::evidence::restate::is_instructions;
 use crate::evidence::timeline::{AsOf, Comment, Moment, Tie, Timeline};
 use crate::evidence::{Answer, Evidence, Tag};
 use crate::ids::{Phid, TransactionId, User};
@@ -197,8 +197,9 @@ impl<'a> Collector<'a> {
         let mut before: BTreeMap<&str, usize> = BTreeMap::new();
         for (author, moment, text) in self.descriptions() {
             let mut found = read(text, Place::Description, self.policy);
-            // Whatever speaks against a deploy counts in that line too.
-            found.retain(|found| found.kind != NearKind::Yes || !found.line.starts_with(INSTRUCTIONS));
+            // What the gate itself put there says nothing of who edited the description.
+            let is_team = |key: &str| self.policy.team(key).is_some();
+            found.retain(|found| found.kind != NearKind::Yes || !is_instructions(found.line, is_team));
             let mut now: BTreeMap<&str, usize> = BTreeMap::new();
             for found in &found {
                 *now.entry(found.line).or_default() += 1;

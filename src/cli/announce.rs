@@ -71,14 +71,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         return Err(refusal.into());
     }
     let read = VerdictSubject::of(&assessment, &session);
-    let call = Call::new(
-        task,
-        &read,
-        &assessment.verdict,
-        contact,
-        (&session.settings.contact, &session.settings.policy),
-        args.need_deployer,
-    );
+    let call = Call::new(task, &read, &assessment.verdict, contact, &session.settings, args.need_deployer);
     call.warn(ui);
     match ui.is_json() {
         true => ui.json(&Json { schema: SCHEMA, task, url: &read.url, restricted: read.restricted, call: call.json() }),

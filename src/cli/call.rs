@@ -8,11 +8,10 @@ use serde::Serialize;
 use super::ui::Ui;
 use super::verdict::VerdictSubject;
 use crate::announce::{Announcement, WhoDeploys};
-use crate::config::Contact;
+use crate::config::{Contact, Settings};
 use crate::gate::conductor::{Conductor, ConductorContact, ContactSource, TrainShown};
 use crate::ids::TaskId;
 use crate::layout::{FAINT, NAME, hanging, styled};
-use crate::policy::Policy;
 use crate::rules::{TeamCount, Verdict};
 use crate::text::inert;
 
@@ -52,7 +51,7 @@ impl<'a> Call<'a> {
         subject: &VerdictSubject,
         verdict: &Verdict,
         whom: ConductorContact,
-        (contact, policy): (&'a Contact, &Policy),
+        settings: &'a Settings,
         needs_deployer: bool,
     ) -> Self {
         let is_open = subject.restricted == Some(false);
@@ -86,8 +85,8 @@ impl<'a> Call<'a> {
             drill: subject.drill,
         }
         .message();
-        let informed = policy.informed().map(|team| team.title.clone()).collect();
-        Self { message, whom, contact, category, informed, drill: subject.drill }
+        let informed = settings.policy.informed().map(|team| team.title.clone()).collect();
+        Self { message, whom, contact: &settings.contact, category, informed, drill: subject.drill }
     }
 
     /// The message alone.

@@ -53,19 +53,13 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let intent = args.subject.intent();
     session.warn_of_undelivered(ui);
     let assessor = session.assessor();
-    let assessment = match args.waiting.wait {
-        None => assessor.wait_for_decision(&question, &intent, None, ui).await,
-        limit => {
-            let waited = tokio::select! {
-                assessment = assessor.wait_for_decision(&question, &intent, limit, ui) => Some(assessment),
-                _ = tokio::signal::ctrl_c() => None,
-            };
-            let Some(assessment) = waited else {
-                ui.status(None);
-                ui.note(&format!("{task}: stopped waiting; nothing was run, and nothing was written on the task"));
-                return Ok(Exit::Interrupted);
-            };
-            assessment
+    let assessment = tokio::select! {
+        assessment = assessor.wait_for_decision(&question, &intent, args.waiting.wait, ui) => assessment,
+        // Without a wait the signal ends the process, as it does everywhere.
+        Ok(()) = tokio::signal::ctrl_c(), if args.waiting.wait.is_some() => {
+            ui.status(None);
+            ui.note(&format!("{task}: stopped waiting; nothing was run, and nothing was written on the task"));
+            return Ok(Exit::Interrupted);
         }
     };
     let subject = VerdictSubject::of(&assessment, &session);
@@ -123,6 +117,5 @@ pub(super) async fn call<'a>(
     let context = Context { limit: context.limit.min(LOOK_UP), ..context };
     let named = NamedConductor { given: None, configured: session.settings.contact.conductor.as_deref() };
     let contact = ConductorContact::find(&context, named).await;
-    let settings = &session.settings;
-    Some(Call::new(task, subject, &assessment.verdict, contact, (&settings.contact, &settings.policy), false))
+    Some(Call::new(task, subject, &assessment.verdict, contact, &session.settings, false))
 }

@@ -38,25 +38,16 @@ impl Next {
 
     /// What comes after `check`.
     pub(super) fn after_check(task: TaskId, verdict: &Verdict, subject: &TaskSubject, invocation: Invocation) -> Self {
-        let options = subject.typed();
-        let check = || format!("check {task}{options}");
+        let typed = format!("{task}{}", subject.typed());
+        let (again, wait) = (format!("check {typed}"), format!("check {typed} --wait"));
         let (when, words) = match &verdict.decision {
-            Decision::Allowed(_) => (NOW, format!("run {task}{options} -- COMMAND")),
-            Decision::Pending => {
-                pending(task, verdict, invocation).unwrap_or_else(|| (NOW, format!("{} --wait", check())))
-            }
-            Decision::Denied => denied(task, verdict).unwrap_or_else(|| (MENDED, check())),
-            Decision::Undecided => (MENDED, check()),
+            Decision::Allowed(_) => (NOW, format!("run {typed} -- COMMAND")),
+            _ => unless_allowed(task, verdict, invocation, again, wait),
         };
         Self::new(when, &words, invocation)
     }
 
-    /// What comes where a task was closed as a duplicate of another.
-    pub(super) fn of_duplicate(other: TaskId, invocation: Invocation) -> Self {
-        Self::new("It was closed as a duplicate; next", &format!("check {other}"), invocation)
-    }
-
-    /// What comes after a `run` that was refused: `typed` is its command line from the task on, without `--wait`.
+    /// What comes after a `run` that was refused; `command` is what was typed behind the task and its options.
     pub(super) fn after_run(
         task: TaskId,
         verdict: &Verdict,
@@ -64,37 +55,52 @@ impl Next {
         command: &str,
         invocation: Invocation,
     ) -> Self {
-        let options = subject.typed();
-        let (when, words) = match &verdict.decision {
-            Decision::Pending => pending(task, verdict, invocation)
-                .unwrap_or_else(|| (NOW, format!("run {task}{options} --wait {command}"))),
-            Decision::Denied => {
-                denied(task, verdict).unwrap_or_else(|| (MENDED, format!("run {task}{options} {command}")))
-            }
-            Decision::Allowed(_) | Decision::Undecided => (MENDED, format!("run {task}{options} {command}")),
-        };
+        let typed = format!("{task}{}", subject.typed());
+        let (again, wait) = (format!("run {typed} {command}"), format!("run {typed} --wait {command}"));
+        let (when, words) = unless_allowed(task, verdict, invocation, again, wait);
         Self::new(when, &words, invocation)
+    }
+
+    /// What comes where a task was closed as a duplicate of another.
+    pub(super) fn of_duplicate(other: TaskId, invocation: Invocation) -> Self {
+        Self::new("It was closed as a duplicate; next", &format!("check {other}"), invocation)
+    }
+}
+
+/// What comes next where a deploy is not allowed: `again` is the same command once more, `wait` the same that waits.
+fn unless_allowed(
+    task: TaskId,
+    verdict: &Verdict,
+    invocation: Invocation,
+    again: String,
+    wait: String,
+) -> (&'static str, String) {
+    match &verdict.decision {
+        Decision::Pending => (NOW, answer_in_sandbox(task, verdict, invocation).unwrap_or(wait)),
+        Decision::Denied => match mended_by(task, verdict, wait) {
+            Some(words) => (NOW, words),
+            None => (MENDED, again),
+        },
+        Decision::Allowed(_) | Decision::Undecided => (MENDED, again),
     }
 }
 
 /// In the sandbox nobody comes whom one could wait for: one answers as a member of the team that is missing.
-fn pending(task: TaskId, verdict: &Verdict, invocation: Invocation) -> Option<(&'static str, String)> {
+fn answer_in_sandbox(task: TaskId, verdict: &Verdict, invocation: Invocation) -> Option<String> {
     let team = verdict.missing_teams().next().filter(|_| invocation == Invocation::Sandbox)?;
-    Some((NOW, format!("approve {task} --team {} --yes", team.team)))
+    Some(format!("approve {task} --team {} --yes", team.team))
 }
 
-/// What mends a denied verdict by a command of the gate, where one rule alone denies it and one does.
-fn denied(task: TaskId, verdict: &Verdict) -> Option<(&'static str, String)> {
-    let mut failed = verdict.rules.iter().filter(|rule| rule.outcome == Outcome::Fail).map(|rule| rule.name.as_str());
-    let opens = |name: &str| matches!(name, "tag" | "reason");
-    let only = |of: &dyn Fn(&str) -> bool| failed.clone().all(of);
-    if only(&opens) {
-        return Some((NOW, format!("request {task} --reason CATEGORY what is broken")));
+/// The command that mends a denied verdict, where one does.
+fn mended_by(task: TaskId, verdict: &Verdict, wait: String) -> Option<String> {
+    let failed: Vec<&str> =
+        verdict.rules.iter().filter(|rule| rule.outcome == Outcome::Fail).map(|rule| rule.name.as_str()).collect();
+    match failed.as_slice() {
+        ["task-visible", ..] => Some(format!("doctor --task {task}")),
+        ["possible-no"] => Some(wait),
+        ["tag" | "reason"] | ["tag", "reason"] => Some(format!("request {task} --reason CATEGORY what is broken")),
+        _ => None,
     }
-    if only(&|name| name == "possible-no") {
-        return Some((NOW, format!("check {task} --wait")));
-    }
-    (failed.next() == Some("task-visible")).then(|| (NOW, format!("doctor --task {task}")))
 }
 
 impl TaskSubject {

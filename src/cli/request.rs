@@ -83,14 +83,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     };
     let RequestEnd { task: after, plan, contact, refusal } = flow.run(&mut wanted, ui).await?;
     let subject = VerdictSubject::of(&after, &session);
-    let call = Call::new(
-        task,
-        &subject,
-        &after.verdict,
-        contact,
-        (&session.settings.contact, &session.settings.policy),
-        args.need_deployer,
-    );
+    let call = Call::new(task, &subject, &after.verdict, contact, &session.settings, args.need_deployer);
     let requested = Requested {
         task,
         plan: &plan,

@@ -81,17 +81,18 @@ pub(super) fn settings(globals: &Globals, environment: &Environment) -> Result<S
     Ok(settings)
 }
 
-/// The failure to find a token. On a host where the gate has one of its own, what is missing is sudo.
+/// The failure to find a token. On a host where the gate has one of its own, what is missing is sudo, but for answers.
 fn without_sudo(error: host::CredentialsError, environment: &Environment, invocation: Invocation) -> Failure {
-    let is_bots = environment.file().symlink_metadata().is_ok() && invocation == Invocation::Plain;
+    let is_missing = matches!(error, host::CredentialsError::Missing { .. });
+    let is_bots = environment.file().symlink_metadata().is_ok() && environment.ids().euid != 0;
     let failure = Failure::from(error);
-    match is_bots && environment.ids().euid != 0 {
-        true => Failure {
-            hint: Some("on this host the gate has a token of its own: type the same with sudo in front".to_owned()),
-            ..failure
-        },
-        false => failure,
-    }
+    let Some(hint) = failure.hint.as_ref().filter(|_| is_missing && is_bots && invocation == Invocation::Plain) else {
+        return failure;
+    };
+    let hint = format!(
+        "on this host the gate has a token of its own: type the same with sudo in front; an answer needs yours: {hint}"
+    );
+    Failure { hint: Some(hint), ..failure }
 }
 
 impl Session {

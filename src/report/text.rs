@@ -148,9 +148,9 @@ fn finding_lines(report: &Report<'_>, finding: &Finding, width: usize) -> String
     let label = inert(&id.about);
     let head = format!("  {}  {}  ", styled(NAME, &label), styled(style, finding.name));
     let indent = 2 + label.len() + 2;
-    let words = format!("{} ({})", finding.message, utc(finding.time));
-    let url = report.url_of(finding);
-    let text = hanging(&head, indent + finding.name.len() + 2, &words, width);
+    // The time is that of the transaction, not of what the words speak of.
+    let url = format!("{}  {}", report.url_of(finding), utc(finding.time));
+    let text = hanging(&head, indent + finding.name.len() + 2, &finding.message, width);
     let space = " ".repeat(indent);
     // By which it is accepted, where there is anything to accept.
     let id = match finding.severity {

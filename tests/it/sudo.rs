@@ -238,9 +238,15 @@ fn the_documented_installation_deploys_as_who_called() {
         let came = site.sh("alice", script);
         assert_eq!(came.code, Some(0), "{script}: {}{}", came.out, came.err);
     }
-    // Who forgets sudo is told that.
+    // Who forgets sudo reads what is missing.
     let came = site.sh("alice", "phabgate check T6");
-    assert!(came.code == Some(4) && came.err.contains("type the same with sudo in front"), "{}", came.err);
+    assert!(
+        came.code == Some(4)
+            && crate::server::in_one_line(&came.err)
+                .contains("type the same with sudo in front; an answer needs yours"),
+        "{}",
+        came.err
+    );
     let came = site.sh("alice", "sudo phabgate doctor --task T1; sudo phabgate list --format json");
     assert!(came.out.contains("READY") && came.out.contains("phabgate/list/1"), "{}{}", came.out, came.err);
     let came = site.sh("alice", "sudo phabgate request T2 --reason availability --yes");

@@ -78,3 +78,4 @@ pub mod task_argument;
 pub mod text;
 pub mod time;
 pub mod train;
+pub mod view;

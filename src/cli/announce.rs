@@ -9,12 +9,12 @@ use super::call::{self, Call};
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::ui::Ui;
-use super::verdict::VerdictSubject;
 use crate::evidence::Purpose;
 use crate::gate::RefusalKind;
 use crate::gate::conductor::{ConductorContact, NamedConductor};
 use crate::ids::TaskId;
 use crate::rules::Intent;
+use crate::view::VerdictSubject;
 
 /// The schema of `announce --format json`.
 const SCHEMA: &str = "phabgate/announce/1";
@@ -70,7 +70,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     if unread && refusal.kind != RefusalKind::Incomplete {
         return Err(refusal.into());
     }
-    let read = VerdictSubject::of(&assessment, &session);
+    let read = VerdictSubject::of(&assessment, session.viewer());
     let call = Call::new(task, &read, &assessment.verdict, contact, &session.settings, args.need_deployer);
     call.warn(ui);
     match ui.is_json() {

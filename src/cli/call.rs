@@ -6,7 +6,6 @@
 use serde::Serialize;
 
 use super::ui::Ui;
-use super::verdict::VerdictSubject;
 use crate::announce::{Announcement, WhoDeploys};
 use crate::config::{Contact, Settings};
 use crate::gate::conductor::{Conductor, ConductorContact, ContactSource, TrainShown};
@@ -14,6 +13,7 @@ use crate::ids::TaskId;
 use crate::layout::{FAINT, NAME, hanging, styled};
 use crate::rules::{TeamCount, Verdict};
 use crate::text::inert;
+use crate::view::VerdictSubject;
 
 /// Of how many people of a team each is called by name; of more the team is.
 const NAMED: usize = 3;

@@ -9,13 +9,13 @@ use super::exit::{Exit, Failure};
 use super::next::Next;
 use super::session::Session;
 use super::ui::Ui;
-use super::verdict::{self, IfYouDeploy, VerdictSubject};
 use super::{Globals, TaskSubject, verdict_screen};
 use crate::evidence::Purpose;
 use crate::gate::conductor::{ConductorContact, NamedConductor};
 use crate::gate::{Assessment, Context};
 use crate::ids::TaskId;
 use crate::rules::{Decision, Outcome};
+use crate::view::{self, IfYouDeploy, VerdictSubject};
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -62,7 +62,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
             return Ok(Exit::Interrupted);
         }
     };
-    let subject = VerdictSubject::of(&assessment, &session);
+    let subject = VerdictSubject::of(&assessment, session.viewer());
     show(&assessment, args, &subject, &session, ui).await;
     Ok(Exit::from(&assessment))
 }
@@ -75,14 +75,14 @@ async fn show(assessment: &Assessment, args: &Args, subject: &VerdictSubject, se
     if ui.is_json() {
         let call = call(assessment, task, subject, session).await;
         let message = call.as_ref().map(Call::message);
-        let mut page = verdict::json(task, subject, &assessment.verdict, &session.settings.policy, message);
+        let mut page = view::verdict(task, subject, &assessment.verdict, &session.settings.policy, message);
         page.if_you_deploy = if_you_deploy.as_ref().map(IfYouDeploy::json);
         ui.json(&page);
         return;
     }
     let mut page = verdict_screen::text(task, subject, &assessment.verdict, ui.detail(), ui.width());
     if let Some(other) = &if_you_deploy {
-        page.push_str(&other.text(ui.width()));
+        page.push_str(&verdict_screen::if_you_deploy(other, ui.width()));
     }
     ui.data(&page);
     if let Some(call) = call(assessment, task, subject, session).await {

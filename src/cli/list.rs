@@ -2,23 +2,17 @@
 //!
 //! Responsible for what is shown of each. Not responsible for which they are ([`crate::gate::emergencies`]).
 
-use serde::Serialize;
-
 use super::exit::{Exit, Failure};
 use super::next::{NOW, Next};
 use super::session::Session;
 use super::ui::Ui;
-use super::verdict::VerdictSubject;
 use super::{Globals, verdict_screen};
 use crate::gate::Assessment;
 use crate::gate::emergencies::{MOST, OpenEmergencies, open_emergencies};
-use crate::ids::TaskId;
 use crate::layout::{FAINT, MIND, NAME, hanging, styled};
-use crate::rules::{Decision, TeamCount};
+use crate::rules::Decision;
 use crate::text::inert;
-
-/// The schema of `list --format json`.
-pub(super) const SCHEMA: &str = "phabgate/list/1";
+use crate::view::{VerdictSubject, emergencies};
 
 /// Arguments of `list`.
 #[derive(Debug, clap::Args)]
@@ -26,29 +20,6 @@ pub(super) struct Args {
     /// Show the texts of restricted tasks
     #[arg(long)]
     pub(super) show_restricted: bool,
-}
-
-/// The open emergencies, for programs; fields are only ever added.
-#[derive(Debug, Serialize)]
-struct Json<'a> {
-    schema: &'static str,
-    tasks: Vec<JsonTask<'a>>,
-    /// How many more there are.
-    left_out: usize,
-}
-
-#[derive(Debug, Serialize)]
-struct JsonTask<'a> {
-    task: TaskId,
-    url: &'a str,
-    /// `null` where the texts of the task are not shown.
-    title: Option<&'a str>,
-    restricted: Option<bool>,
-    drill: bool,
-    verdict: &'static str,
-    /// The rules that keep it from being allowed.
-    missing: Vec<String>,
-    teams: &'a [TeamCount],
 }
 
 /// Runs `list`.
@@ -60,30 +31,13 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     session.warn_of_undelivered(ui);
     let found = open_emergencies(&session.context(), |task| session.reading(task)).await?;
     let shown: Vec<(VerdictSubject, &Assessment)> =
-        found.tasks.iter().map(|read| (VerdictSubject::of(read, &session), read)).collect();
+        found.tasks.iter().map(|read| (VerdictSubject::of(read, session.viewer()), read)).collect();
     match ui.is_json() {
-        true => ui.json(&Json {
-            schema: SCHEMA,
-            tasks: shown.iter().map(|(subject, read)| json(subject, read)).collect(),
-            left_out: found.left_out,
-        }),
+        true => ui.json(&emergencies(shown.iter().map(|(subject, read)| (subject, *read)), found.left_out)),
         false => ui.data(&text(&shown, &found, ui)),
     }
     let unread = found.tasks.iter().any(|read| read.verdict.decision == Decision::Undecided);
     Ok(if unread || found.left_out > 0 { Exit::Incomplete } else { Exit::Done })
-}
-
-fn json<'a>(subject: &'a VerdictSubject, read: &'a Assessment) -> JsonTask<'a> {
-    JsonTask {
-        task: read.number,
-        url: &subject.url,
-        title: subject.title.as_deref(),
-        restricted: subject.restricted,
-        drill: subject.drill,
-        verdict: read.verdict.decision.word(),
-        missing: read.verdict.failed(),
-        teams: &read.verdict.teams,
-    }
 }
 
 fn text(shown: &[(VerdictSubject, &Assessment)], found: &OpenEmergencies, ui: &Ui) -> String {

@@ -41,7 +41,6 @@ mod task_header;
 mod typed;
 mod ui;
 mod under_sudo;
-mod verdict;
 mod verdict_screen;
 mod version;
 

@@ -5,7 +5,6 @@ use clap::CommandFactory;
 
 use super::answer_page::Shown;
 use super::detail::Detail;
-use super::verdict::VerdictSubject;
 use super::verdict_screen;
 use crate::audit::findings;
 use crate::evidence::testing::History;
@@ -13,6 +12,7 @@ use crate::gate::Task;
 use crate::ids::TaskId;
 use crate::record::comment::{render, tests::example};
 use crate::rules::{self, Intent, JudgedTask, Texts};
+use crate::view::VerdictSubject;
 
 /// All that the gate says, as it says it.
 fn messages() -> Vec<String> {

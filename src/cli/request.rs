@@ -10,7 +10,6 @@ use super::exit::{Exit, Failure};
 use super::requested::Requested;
 use super::session::Session;
 use super::ui::Ui;
-use super::verdict::VerdictSubject;
 use crate::evidence::restate::one_line;
 use crate::evidence::{Purpose, Question};
 use crate::gate::Refusal;
@@ -19,6 +18,7 @@ use crate::gate::request::{RequestEnd, RequestFlow, Requester};
 use crate::ids::TaskId;
 use crate::policy::{Action, Policy};
 use crate::request::{RequestPlan, Wanted, WantedReason};
+use crate::view::VerdictSubject;
 
 /// Arguments of `request`.
 #[derive(Debug, clap::Args)]
@@ -82,7 +82,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         instructs,
     };
     let RequestEnd { task: after, plan, contact, refusal } = flow.run(&mut wanted, ui).await?;
-    let subject = VerdictSubject::of(&after, &session);
+    let subject = VerdictSubject::of(&after, session.viewer());
     let call = Call::new(task, &subject, &after.verdict, contact, &session.settings, args.need_deployer);
     let requested = Requested {
         task,

@@ -8,7 +8,6 @@ use super::call::{self, Call};
 use super::detail::Detail;
 use super::next::{NOW, Next};
 use super::ui::Ui;
-use super::verdict::VerdictSubject;
 use super::verdict_screen;
 use crate::evidence::trailers::Key;
 use crate::gate::Invocation;
@@ -18,6 +17,7 @@ use crate::policy::Policy;
 use crate::request::RequestPlan;
 use crate::rules::{Decision, Outcome, RuleOutcome, Texts, Verdict};
 use crate::text::inert;
+use crate::view::VerdictSubject;
 
 /// The schema of `request --format json`.
 const SCHEMA: &str = "phabgate/request/1";

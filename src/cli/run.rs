@@ -13,7 +13,6 @@ use super::result_file::{self, ResultFile};
 use super::said;
 use super::session::Session;
 use super::ui::{OnTerminal, Ui};
-use super::verdict::VerdictSubject;
 use super::{Globals, TaskSubject, verdict_screen};
 use crate::deploy::GATE_FAILED;
 use crate::deploy::identity::Identity;
@@ -33,6 +32,7 @@ use crate::record::{Event, ExitStatus, Record};
 use crate::rules::{Decision, Outcome};
 use crate::text::inert;
 use crate::time::ServerClock;
+use crate::view::VerdictSubject;
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
@@ -185,7 +185,7 @@ async fn attempt(
             return Err(Stop::Said(why));
         }
     };
-    let shown = VerdictSubject::of(&read, &session);
+    let shown = VerdictSubject::of(&read, session.viewer());
     result.ran.verdict = Some(read.verdict.decision.word());
     let Decision::Allowed(clearance) = &read.verdict.decision else {
         let word = read.verdict.decision.word();
@@ -338,7 +338,7 @@ impl RunProgress for Screen<'_> {
 
     fn stopped(&mut self, assessment: &Assessment) {
         let task = assessment.number;
-        let shown = VerdictSubject::of(assessment, self.session);
+        let shown = VerdictSubject::of(assessment, self.session.viewer());
         let page = verdict_screen::text(task, &shown, &assessment.verdict, self.ui.detail(), self.ui.width());
         self.ui.words(&page);
     }

@@ -24,6 +24,7 @@ use crate::rules::Texts;
 use crate::system_log::LocalLog;
 use crate::task_argument;
 use crate::text::shorten;
+use crate::view::Viewer;
 
 /// What a command works with.
 pub(super) struct Session {
@@ -195,6 +196,16 @@ impl Session {
             invocation: self.invocation,
             texts: self.texts,
             log: self.log.as_ref(),
+        }
+    }
+
+    /// Who is shown what was read.
+    pub(super) fn viewer(&self) -> Viewer<'_> {
+        Viewer {
+            policy: &self.settings.policy,
+            server: &self.server,
+            texts: self.texts,
+            account: self.calling_account.as_deref(),
         }
     }
 

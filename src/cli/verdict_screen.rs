@@ -6,13 +6,13 @@
 use super::detail::Detail;
 use super::said;
 use super::task_header::TaskHeader;
-use super::verdict::VerdictSubject;
 use crate::attribution::ApprovalKind;
 use crate::ids::TaskId;
 use crate::layout::{BAD, FAINT, GOOD, HINT, MIND, NAME, hanging, styled};
 use crate::rules::{Approval, Decision, Outcome, RuleOutcome, TeamCount, Verdict};
 use crate::text::{columns, inert, shorten};
 use crate::time::utc;
+use crate::view::{IfYouDeploy, VerdictSubject};
 
 /// Where a hint begins, below its rule.
 const HINTS: usize = 8;
@@ -33,6 +33,13 @@ pub(super) fn text(task: TaskId, subject: &VerdictSubject, verdict: &Verdict, de
         page.push_str(&said::text(&subject.said, task, width));
     }
     page
+}
+
+/// What would differ if who reads deployed, in one line, wrapped.
+pub(super) fn if_you_deploy(other: &IfYouDeploy, width: usize) -> String {
+    let why: Vec<String> = other.rules.iter().map(|rule| format!("{}: {}", rule.name, rule.message)).collect();
+    let line = format!("as {}, {}: {}", inert(&other.user), other.decision.word(), why.join("; "));
+    format!("\n{}", hanging(&format!("{} ", styled(MIND, "If you deploy")), 14, &line, width))
 }
 
 /// The rules as they are shown above a call for help: what is to be written and by whom the call says, but of a restricted task.

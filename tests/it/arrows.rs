@@ -14,13 +14,14 @@ const ARROWS: &[(&str, &str)] = &[
     (
         "cli",
         "answer audit conduit config deploy doctor evidence gate history host journal layout named_file policy \
-         record report request rules safe_path sandbox system_log task_argument announce",
+         record report request rules safe_path sandbox system_log task_argument announce view",
     ),
     ("fuzzing", "config evidence host policy"),
     ("report", "audit config evidence layout policy record rules"),
     ("audit", "conduit crash evidence history policy record rules safe_path"),
     ("history", "conduit evidence policy record rules"),
     ("doctor", "conduit evidence policy rules"),
+    ("view", "evidence gate policy record rules"),
     ("system_log", "gate host"),
     (
         "gate",

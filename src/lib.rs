@@ -63,6 +63,7 @@ pub mod journal;
 pub mod layout;
 pub mod local_deploy;
 pub mod named_file;
+pub mod notice;
 pub mod policy;
 pub mod publish;
 pub mod record;
@@ -73,6 +74,8 @@ pub mod rules;
 pub mod safe_path;
 pub mod sandbox;
 pub mod secrets;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod system_log;
 pub mod task_argument;
 pub mod text;

@@ -36,6 +36,8 @@ mod result_file;
 mod run;
 mod said;
 mod sandbox;
+#[cfg(feature = "serve")]
+mod serve;
 mod session;
 mod task_header;
 mod typed;
@@ -133,6 +135,9 @@ enum Command {
     Explain(explain::Args),
     /// Show or check the configuration
     Config(config::Args),
+    /// Watch over the open emergencies: say on tasks what they lack, answer programs
+    #[cfg(feature = "serve")]
+    Serve(serve::Args),
     /// Serve the embedded sandbox, or make it new
     Sandbox(sandbox::Args),
     /// Print the completions for a shell
@@ -233,8 +238,8 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return print_usage_error(&error, &arguments),
     };
-    if cli.globals.verbose > 1 {
-        let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(std::io::stderr);
+    if let Some(level) = logged(&cli) {
+        let subscriber = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
         // Where standard error cannot be written, that could not be said there either: it would panic.
         let subscriber = subscriber.log_internal_errors(false).without_time().with_target(false);
         let _ = tracing::subscriber::set_global_default(subscriber.finish());
@@ -263,6 +268,15 @@ pub fn main() -> ExitCode {
     ExitCode::from(with_output(&cli.command, ended, &mut ui))
 }
 
+/// What is logged on standard error: API calls where that was asked for, and of a service what it does.
+fn logged(cli: &Cli) -> Option<tracing::Level> {
+    #[cfg(feature = "serve")]
+    if matches!(cli.command, Command::Serve(_)) && cli.globals.verbose < 2 {
+        return Some(tracing::Level::INFO);
+    }
+    (cli.globals.verbose > 1).then_some(tracing::Level::DEBUG)
+}
+
 /// The exit code of a command that ended with `code`, its output looked at: what only prints has not done its work where
 /// that could not be written; what was done on a task or to a journal stands.
 fn with_output(command: &Command, code: u8, ui: &mut Ui) -> u8 {
@@ -275,12 +289,18 @@ fn with_output(command: &Command, code: u8, ui: &mut Ui) -> u8 {
     code
 }
 
-/// One thread is enough for a few calls, and starts sooner; an audit reads thousands of replies.
+/// One thread is enough for a few calls, and starts sooner; an audit reads thousands of replies, and a service answers while it reads.
 fn runtime(command: &Command) -> std::io::Result<tokio::runtime::Runtime> {
     let mut builder = match command {
         Command::Audit(_) => {
             let mut many = tokio::runtime::Builder::new_multi_thread();
             // Said, since the runtime would take the number from the environment, and panic where that is none.
+            many.worker_threads(crate::audit::threads());
+            many
+        }
+        #[cfg(feature = "serve")]
+        Command::Serve(_) => {
+            let mut many = tokio::runtime::Builder::new_multi_thread();
             many.worker_threads(crate::audit::threads());
             many
         }
@@ -350,6 +370,8 @@ impl Command {
             | Self::Approve(_)
             | Self::Withdraw(_)
             | Self::Reject(_) => false,
+            #[cfg(feature = "serve")]
+            Self::Serve(_) => false,
         }
     }
 
@@ -373,6 +395,8 @@ impl Command {
             | Self::Sandbox(_)
             | Self::Completions(_)
             | Self::Man(_) => false,
+            #[cfg(feature = "serve")]
+            Self::Serve(_) => false,
         }
     }
 }
@@ -414,6 +438,8 @@ async fn dispatch(cli: &Cli, ids: &crate::host::Ids, ui: &mut Ui) -> u8 {
         Command::Doctor(args) => doctor::run(args, &cli.globals, ui).await,
         Command::Explain(args) => explain::run(args, ui),
         Command::Config(args) => config::run(args, &cli.globals, ui),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => serve::run(args, &cli.globals, ui).await,
         Command::Sandbox(args) => sandbox::run(args, &cli.globals, ui).await,
         Command::Completions(args) => completions::run(args, ui),
         Command::Man(args) => man::run(args, ui),

@@ -199,6 +199,26 @@ impl Session {
         }
     }
 
+    /// What a service works with from here on, and the sandbox that has to live as long.
+    #[cfg(feature = "serve")]
+    pub(super) fn into_site(self) -> (crate::serve::site::Site, Option<super::sandbox::InProcess>) {
+        let clock = if self.is_sandbox() { Clock::Sandbox } else { Clock::Compared };
+        let Settings { policy, state, http, record, serve, .. } = self.settings;
+        let site = crate::serve::site::Site {
+            client: self.client,
+            policy,
+            server: self.server,
+            state,
+            limit: http.total,
+            record,
+            caller: self.caller,
+            clock,
+            log: self.log,
+            serve,
+        };
+        (site, self.sandbox)
+    }
+
     /// Who is shown what was read.
     pub(super) fn viewer(&self) -> Viewer<'_> {
         Viewer {

@@ -37,6 +37,8 @@ pub(super) fn refusal(cli: &Cli) -> Option<Failure> {
         Command::Reject(_) => answer("reject"),
         Command::Config(_) => without_sudo("config", "under sudo it would show you what only root may read"),
         Command::Sandbox(_) => without_sudo("sandbox", "the sandbox needs no right of root's"),
+        #[cfg(feature = "serve")]
+        Command::Serve(_) => without_sudo("serve", "the service runs as a user of its own"),
         Command::Browse(_) => without_sudo("browse", "it would open a browser as root"),
         Command::Man(args) if args.output.is_some() => {
             without_sudo("man --output", "under sudo it would write where only root may")

@@ -5,6 +5,7 @@
 
 mod duplicate;
 mod error;
+mod feed;
 mod head;
 mod legacy;
 mod loopback;
@@ -23,6 +24,7 @@ mod unreached;
 mod user;
 
 pub use error::{ConduitError, Failure, WriteEffect};
+pub use feed::FeedEntry;
 pub use legacy::{LegacyChange, ReportedChanges};
 pub use loopback::is_loopback;
 pub use paging::{Pages, SealedRows};

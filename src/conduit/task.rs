@@ -240,6 +240,24 @@ impl Client {
         }
     }
 
+    /// The tasks of a project, its subprojects and milestones that were modified since a moment by the server's clock, to the second
+    /// (`maniphest.search`).
+    ///
+    /// # Errors
+    /// Where the server gave no usable answer, or answered with something else than such tasks.
+    pub async fn tasks_modified(&self, project: &Phid<Project>, since: Timestamp) -> Result<Vec<Task>, ConduitError> {
+        let asked = params(json!({
+            "constraints": {"projects": [project], "modifiedStart": since.as_second()},
+            "attachments": {"projects": true},
+            "limit": 100,
+        }));
+        let tasks = numbered(self.read_pages(SEARCH, asked).await?.result)?;
+        match tasks.iter().find(|task| task.projects.is_empty() || task.modified.as_second() < since.as_second()) {
+            Some(other) => Err(Self::unexpected(SEARCH, format!("{} was not asked for", other.id))),
+            None => Ok(tasks),
+        }
+    }
+
     /// The next page of the tasks that carry this tag or one below it, oldest first (`maniphest.search`), for
     /// [`Client::tagged_tasks`].
     ///

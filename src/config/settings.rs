@@ -13,6 +13,7 @@ use url::Url;
 
 use super::origin::{Origin, Origins};
 use super::preset::Preset;
+use super::serve::ServeSettings;
 use crate::conduit::Route;
 use crate::host::Caller;
 use crate::ids::FindingId;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub http: Http,
     /// What the log of this machine gets.
     pub log: LogSettings,
+    /// How the watch is served.
+    pub serve: ServeSettings,
     /// Findings of the audit that somebody looked at.
     pub accepted: Vec<Accepted>,
     /// Where each value came from.

@@ -143,6 +143,7 @@ impl PolicyMerge<'_> {
             http,
             log,
             accepted,
+            serve: super::serve::ServeSettings::default(),
             origins: Origins::default(),
         })
     }

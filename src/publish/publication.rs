@@ -69,7 +69,7 @@ pub struct Comment<'a> {
     /// The accounts that may have sent it.
     pub authors: Vec<Phid<User>>,
     /// Whether a transaction of theirs is it.
-    pub is_it: Box<dyn Fn(&Transaction) -> bool + 'a>,
+    pub is_it: Box<dyn Fn(&Transaction) -> bool + Send + Sync + 'a>,
 }
 
 impl Publication for Comment<'_> {

@@ -7,8 +7,9 @@
 
 use sha2::{Digest, Sha256};
 
-use super::block::{block, written};
+use super::comment::block;
 use super::{Cut, Record};
+use crate::remarkup::inert_json_length;
 
 /// The most bytes of a block, its fences aside.
 pub const BLOCK: usize = 16 * 1024;
@@ -118,7 +119,7 @@ fn end_within(text: &str, limit: usize) -> Option<usize> {
     let mut used = 0;
     let mut before = None;
     for (at, character) in text.char_indices() {
-        used += written(character, before);
+        used += inert_json_length(character, before);
         if used > limit {
             return Some(at);
         }

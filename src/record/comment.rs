@@ -26,10 +26,9 @@
 use std::fmt::{self, Write as _};
 use std::ops::Deref;
 
-use super::block::block;
 use super::bounds::{BLOCK, TooLarge};
 use super::{ApprovalKind, Clock, Deployer, DeployerSource, Event, ExitStatus, Outcome, Record, RecordedApproval};
-use crate::remarkup::{code, code_short};
+use crate::remarkup::{code, code_short, inert_json};
 use crate::time::{rough, utc_minute};
 
 /// How the block of older records names itself in its first line, before the schema.
@@ -93,6 +92,12 @@ pub fn render(record: &Record) -> Result<Rendered, TooLarge> {
     // Writing to a String cannot fail, here and below.
     let _ = write!(out, "\n\n```lang=json, lines=6\n{}\n```\n", block(&record));
     Ok(Rendered(out))
+}
+
+/// The machine-readable block, without its fences.
+pub(super) fn block(record: &Record) -> String {
+    #[expect(clippy::expect_used, reason = "a record has text for keys")]
+    inert_json(record).expect("every record can be written as JSON")
 }
 
 /// Whether people have read on the task already who deployed, what was run and who approved.

@@ -3,7 +3,6 @@
 //! Responsible for the record as data; beside it are its bounds, how it reads on the task and how it is read back. Not
 //! responsible for when a record is due (the journal knows) and how it gets onto the task exactly once.
 
-mod block;
 pub mod bounds;
 pub mod comment;
 pub mod like;

@@ -14,8 +14,9 @@ const ARROWS: &[(&str, &str)] = &[
     (
         "cli",
         "answer audit conduit config deploy doctor evidence gate history host journal layout named_file policy \
-         record report request rules safe_path sandbox system_log task_argument announce view",
+         record report request rules safe_path sandbox serve system_log task_argument announce view",
     ),
+    ("serve", "conduit config evidence gate host journal notice policy publish record rules safe_path view"),
     ("fuzzing", "config evidence host policy"),
     ("report", "audit config evidence layout policy record rules"),
     ("audit", "conduit crash evidence history policy record rules safe_path"),
@@ -34,7 +35,8 @@ const ARROWS: &[(&str, &str)] = &[
     ("publish", "conduit crash journal record"),
     ("rules", "conduit evidence local_deploy policy record"),
     ("deploy", "host record"),
-    ("config", "conduit host policy record safe_path secrets"),
+    ("config", "conduit host notice policy record safe_path secrets"),
+    ("notice", "remarkup"),
     ("evidence", "conduit local_deploy policy record remarkup"),
     ("journal", "crash local_deploy record safe_path"),
     ("host", "conduit safe_path secrets"),

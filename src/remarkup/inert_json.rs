@@ -1,7 +1,7 @@
-//! The machine-readable block of a record: JSON that means nothing to Remarkup or a terminal.
+//! JSON that means nothing to Remarkup or a terminal, for blocks that programs read back.
 //!
-//! Responsible for the bytes of the block, and for how many a character takes there. Not responsible for what stands around it
-//! ([`super::render`]), nor for keeping it within bounds ([`super::bounds`]).
+//! Responsible for its bytes, and for how many a character takes there. Not responsible for what is written in it, nor for the fence
+//! around it.
 
 use std::io;
 
@@ -9,22 +9,18 @@ use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::{CompactFormatter, Formatter};
 
-use super::Record;
-
-/// The machine-readable block, without its fences.
-pub(super) fn block(record: &Record) -> String {
+/// A value as such JSON, with one field of the outermost object a line.
+///
+/// # Errors
+/// Where the value has a map with keys that are no texts.
+pub fn inert_json(value: &impl Serialize) -> serde_json::Result<String> {
     let mut bytes = Vec::new();
-    let mut serializer = Serializer::with_formatter(&mut bytes, InertFormatter { depth: 0 });
-    #[expect(
-        clippy::expect_used,
-        reason = "a record has text for keys and no map or float, and a Vec takes every write"
-    )]
-    record.serialize(&mut serializer).expect("every record can be written as JSON");
-    String::from_utf8_lossy(&bytes).into_owned()
+    value.serialize(&mut Serializer::with_formatter(&mut bytes, InertFormatter { depth: 0 }))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// How many bytes the block takes for a character of a string, after the one before it.
-pub(super) fn written(character: char, before: Option<char>) -> usize {
+/// How many bytes such JSON takes for a character of a string, after the one before it.
+pub fn inert_json_length(character: char, before: Option<char>) -> usize {
     match character {
         '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
         _ if is_plain(character, before) => 1,
@@ -32,7 +28,7 @@ pub(super) fn written(character: char, before: Option<char>) -> usize {
     }
 }
 
-/// JSON with one field of the record a line, and strings that mean nothing to Remarkup or a terminal.
+/// JSON with one field of the outermost object a line, and strings that mean nothing to Remarkup or a terminal.
 struct InertFormatter {
     depth: usize,
 }

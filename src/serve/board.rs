@@ -1,0 +1,326 @@
+//! Where every open emergency stands, as the watch knows it now.
+//!
+//! Responsible for holding it in memory, for the number of each change, and for how old what is known is. Not responsible for finding
+//! out ([`super::watch`]), nor for who is shown it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+use tokio::sync::watch;
+
+use super::audience::Audience;
+use super::episode::Episode;
+use crate::conduit::{Account, Transaction};
+use crate::evidence::{Evidence, Tag};
+use crate::ids::{Phid, Project, Task, TaskId, Xact};
+use crate::notice::StoreId;
+use crate::policy::Policy;
+use crate::rules::Verdict;
+use crate::time::ServerClock;
+use crate::view::{self, VerdictSubject};
+
+/// For how long the tag, its subprojects and the Spaces count as fresh after they were read.
+const TAG_IS_FRESH: SignedDuration = SignedDuration::from_secs(150);
+
+/// What a verdict is known by: it changes where anything does that does not only pass with time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VerdictDigest([u8; 16]);
+
+impl VerdictDigest {
+    /// Of what is served.
+    pub fn of(task: TaskId, subject: &VerdictSubject, verdict: &Verdict, policy: &Policy) -> Self {
+        let timeless = VerdictSubject { now: None, ..subject.clone() };
+        let page = view::verdict(task, &timeless, verdict, policy, None);
+        // Of what cannot be written as JSON nothing is served either.
+        let bytes = serde_json::to_vec(&page).unwrap_or_default();
+        let digest = Sha256::digest(bytes);
+        let mut short = [0; 16];
+        short.copy_from_slice(&digest[..16]);
+        Self(short)
+    }
+
+    /// In hexadecimal.
+    pub fn hex(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// A comment as it was read, to find out whether it was edited or removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommentMark {
+    /// The transaction that holds it.
+    pub phid: Phid<Xact>,
+    /// Of all its versions.
+    pub fingerprint: u64,
+}
+
+impl CommentMark {
+    /// Of a transaction that holds a comment.
+    pub fn of(transaction: &Transaction) -> Self {
+        let mut hasher = DefaultHasher::new();
+        for version in &transaction.comments {
+            (version.version, &version.author, version.created.as_second(), version.removed, version.text())
+                .hash(&mut hasher);
+        }
+        Self { phid: transaction.phid.clone(), fingerprint: hasher.finish() }
+    }
+}
+
+/// An open emergency.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// The task.
+    pub task: TaskId,
+    /// Its PHID.
+    pub phid: Phid<Task>,
+    /// The number of the change since which it stands so.
+    pub sequence: u64,
+    /// What its verdict is known by.
+    pub digest: VerdictDigest,
+    /// Who may see the task.
+    pub audience: Audience,
+    /// Since when it is an open emergency.
+    pub episode: Episode,
+    /// What may be shown beside the verdict.
+    pub subject: VerdictSubject,
+    /// What is decided.
+    pub verdict: Verdict,
+    /// When the reading of it began, by the server's clock.
+    pub read_at: Timestamp,
+    /// When the task was modified, by the server.
+    pub modified: Timestamp,
+    /// The comments that matter, and when they were read last.
+    pub comments: Arc<[CommentMark]>,
+    /// When they were.
+    pub comments_read_at: Timestamp,
+    /// A deploy of it is under way.
+    pub underway: bool,
+    /// When it has to be looked at again though nothing happened, by the server's clock.
+    pub due: Option<Timestamp>,
+    /// Whether the watch says notices on it, and why not.
+    pub speaks: Speaks,
+}
+
+/// Whether the watch says notices on a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Speaks {
+    /// It does.
+    Yes,
+    /// The emergency began before the store was made.
+    NotAnnounced,
+    /// The service of this other store does.
+    Another(StoreId),
+}
+
+/// When the parts of the evidence that no single task has were last read, by the server's clock.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Freshness {
+    /// What happened on tasks.
+    pub feed: Option<Timestamp>,
+    /// Members and accounts of the teams.
+    pub members: Option<Timestamp>,
+    /// Tag, subprojects and the list of open emergencies.
+    pub sweep: Option<Timestamp>,
+}
+
+/// Where every open emergency stands. Shared by reference.
+#[derive(Debug)]
+pub struct Board {
+    state: RwLock<BoardState>,
+    changed: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct BoardState {
+    tasks: BTreeMap<TaskId, Arc<Standing>>,
+    by_phid: BTreeMap<Phid<Task>, TaskId>,
+    freshness: Freshness,
+    clock: ServerClock,
+    family: Option<Arc<BTreeSet<Phid<Project>>>>,
+    /// Tasks of which the last reading failed, and since when what is known of them is old.
+    unread: BTreeMap<TaskId, Timestamp>,
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        Self { state: RwLock::default(), changed: watch::Sender::new(0) }
+    }
+}
+
+impl Board {
+    fn read(&self) -> RwLockReadGuard<'_, BoardState> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, BoardState> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where a task stands; `None` where it is no open emergency that is known.
+    pub fn standing(&self, task: TaskId) -> Option<Arc<Standing>> {
+        self.read().tasks.get(&task).cloned()
+    }
+
+    /// All open emergencies, the newest task first.
+    pub fn all(&self) -> Vec<Arc<Standing>> {
+        self.read().tasks.values().rev().cloned().collect()
+    }
+
+    /// The task of a PHID, where it is an open emergency.
+    pub fn by_phid(&self, phid: &Phid<Task>) -> Option<TaskId> {
+        self.read().by_phid.get(phid).copied()
+    }
+
+    /// Hears of the number of each change.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Puts an open emergency in its place; returns it with the number of its change, which is `next` where anything changed but time.
+    pub fn put(&self, standing: Standing, next: u64) -> (Arc<Standing>, bool) {
+        let mut state = self.write();
+        let earlier = state.tasks.get(&standing.task);
+        let same = earlier.filter(|old| {
+            old.digest == standing.digest
+                && old.audience == standing.audience
+                && old.episode == standing.episode
+                && old.speaks == standing.speaks
+        });
+        let is_change = same.is_none();
+        let sequence = same.map_or(next, |old| old.sequence);
+        let standing = Arc::new(Standing { sequence, ..standing });
+        state.unread.remove(&standing.task);
+        state.by_phid.insert(standing.phid.clone(), standing.task);
+        state.tasks.insert(standing.task, Arc::clone(&standing));
+        drop(state);
+        if is_change {
+            self.changed.send_replace(sequence);
+        }
+        (standing, is_change)
+    }
+
+    /// Takes a task away, at once and with all that is known of it; returns whether it was there.
+    pub fn remove(&self, task: TaskId, next: u64) -> bool {
+        let mut state = self.write();
+        state.unread.remove(&task);
+        let Some(standing) = state.tasks.remove(&task) else { return false };
+        state.by_phid.remove(&standing.phid);
+        drop(state);
+        self.changed.send_replace(next);
+        true
+    }
+
+    /// Notes when the comments of a task were read last and had not changed.
+    pub fn comments_unchanged(&self, task: TaskId, at: Timestamp) {
+        let mut state = self.write();
+        if let Some(standing) = state.tasks.get_mut(&task) {
+            let read_at = standing.comments_read_at.max(at);
+            Arc::make_mut(standing).comments_read_at = read_at;
+        }
+    }
+
+    /// Notes when a task has to be looked at again though nothing happened.
+    pub fn set_due(&self, task: TaskId, due: Option<Timestamp>) {
+        let mut state = self.write();
+        if let Some(standing) = state.tasks.get_mut(&task).filter(|standing| standing.due != due) {
+            Arc::make_mut(standing).due = due;
+        }
+    }
+
+    /// The tasks that are due at a time.
+    pub fn due(&self, now: Timestamp) -> Vec<TaskId> {
+        let state = self.read();
+        let due = state.tasks.values().filter(|standing| standing.due.is_some_and(|due| due <= now));
+        due.map(|standing| standing.task).collect()
+    }
+
+    /// Notes that a task could not be read.
+    pub fn unread(&self, task: TaskId, at: Timestamp) {
+        self.write().unread.entry(task).or_insert(at);
+    }
+
+    /// The tasks that could not be read when that was last tried.
+    pub fn unread_tasks(&self) -> Vec<TaskId> {
+        self.read().unread.keys().copied().collect()
+    }
+
+    /// Since when a task could not be read.
+    pub fn unread_since(&self, task: TaskId) -> Option<Timestamp> {
+        self.read().unread.get(&task).copied()
+    }
+
+    /// When the parts were read that no single task has.
+    pub fn freshness(&self) -> Freshness {
+        self.read().freshness
+    }
+
+    /// Notes when such a part was read.
+    pub fn refreshed(&self, note: impl FnOnce(&mut Freshness)) {
+        note(&mut self.write().freshness);
+    }
+
+    /// The server's clock.
+    pub fn clock(&self) -> ServerClock {
+        self.read().clock
+    }
+
+    /// Notes what a reading showed of the server's clock.
+    pub fn set_clock(&self, clock: ServerClock) {
+        self.write().clock = clock;
+    }
+
+    /// The tag with all that is below it; `None` before it was read.
+    pub fn family(&self) -> Option<Arc<BTreeSet<Phid<Project>>>> {
+        self.read().family.clone()
+    }
+
+    /// Notes the tag with all that is below it; returns whether that is something else than before.
+    pub fn set_family(&self, tag: &Tag) -> bool {
+        let mut state = self.write();
+        if state.family.as_deref() == Some(&tag.family) {
+            return false;
+        }
+        state.family.replace(Arc::new(tag.family.clone())).is_some()
+    }
+
+    /// When the oldest part of what is known of a task was read, at a time, both by the server's clock.
+    pub fn evidence_at(&self, standing: &Standing, now: Timestamp) -> Timestamp {
+        let Freshness { feed, members, sweep } = self.freshness();
+        let at_least = |part: Option<Timestamp>| part.map_or(standing.read_at, |part| part.max(standing.read_at));
+        let tag = at_least(sweep);
+        let tag = if now.duration_since(tag) <= TAG_IS_FRESH { now } else { tag };
+        let parts = [at_least(feed), at_least(members), tag, standing.comments_read_at.max(standing.read_at)];
+        parts.into_iter().min().unwrap_or(standing.read_at)
+    }
+}
+
+/// What the members of the teams and their accounts are known by: it changes where any of them does.
+pub fn fingerprint_of_people<'a>(
+    members: impl Iterator<Item = &'a Phid<crate::ids::User>>,
+    accounts: impl Iterator<Item = &'a Account>,
+) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    members.for_each(|member| member.as_str().hash(&mut hasher));
+    for account in accounts {
+        account.phid.as_str().hash(&mut hasher);
+        account.username.hash(&mut hasher);
+        account.roles.iter().for_each(|role| format!("{role:?}").hash(&mut hasher));
+    }
+    hasher.finish()
+}
+
+/// The comments of a task that matter since it was tagged: all of them, or, of very many, those of accounts that matter.
+pub fn marks(evidence: &Evidence, episode: Episode, most: usize) -> Arc<[CommentMark]> {
+    let since =
+        evidence.timeline.transactions().iter().filter(|row| row.id >= episode.began && !row.comments.is_empty());
+    let all: Vec<&Transaction> = since.collect();
+    let matters = |row: &&&Transaction| evidence.account(&row.author).is_some();
+    let kept: Vec<CommentMark> = match all.len() > most {
+        true => all.iter().filter(matters).rev().take(most).map(|row| CommentMark::of(row)).collect(),
+        false => all.iter().map(|row| CommentMark::of(row)).collect(),
+    };
+    kept.into()
+}

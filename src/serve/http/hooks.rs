@@ -1,0 +1,103 @@
+//! The webhook of the server: a wake-up, never evidence.
+//!
+//! Responsible for its signature, and for noting durably that a task is to be looked at. What a call says happened is not looked at, so
+//! that one that is sent again costs one reading at most. Not responsible for looking.
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderMap, StatusCode};
+use hmac::{Hmac, KeyInit, Mac};
+use serde::Deserialize;
+use sha2::Sha256;
+
+use super::Shared;
+use super::problem::Problem;
+use crate::ids::{Phid, Task};
+use crate::serve::store::Store;
+
+/// How long a call may be, in bytes.
+pub(super) const LARGEST: usize = 64 * 1024;
+
+/// The header of the signature, of Phabricator and Phorge alike.
+const SIGNATURE: &str = "x-phabricator-webhook-signature";
+
+#[derive(Deserialize)]
+struct Call {
+    object: Object,
+}
+
+#[derive(Deserialize)]
+struct Object {
+    #[serde(rename = "type")]
+    kind: String,
+    phid: String,
+}
+
+/// `POST /hooks/phorge`.
+pub(super) async fn phorge<S: Store>(
+    State(app): State<Shared<S>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<StatusCode, Problem> {
+    let body = body.map_err(|_| {
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too long", "a call of the webhook is 64 KiB at most")
+    })?;
+    let keys = &app.watch.site.serve.webhook_keys;
+    let signature = headers.get(SIGNATURE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !keys.iter().any(|key| is_signed(key.expose(), &body, signature)) {
+        app.watch.metrics.bad_hooks.increment();
+        let detail = "the signature is of none of the keys in `serve.webhook_keys`";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "not signed", detail));
+    }
+    app.watch.metrics.hooks.increment();
+    let call: Call = serde_json::from_slice(&body)
+        .map_err(|_| Problem::bad_request("the body is not what a webhook of Phabricator or Phorge sends"))?;
+    if call.object.kind != "TASK" {
+        return Ok(StatusCode::OK);
+    }
+    let task: Phid<Task> =
+        Phid::new(call.object.phid).map_err(|_| Problem::bad_request("the object of the call is no task"))?;
+    match app.watch.wake(&[task]) {
+        Ok(()) => Ok(StatusCode::OK),
+        Err(error) => {
+            tracing::error!("{error}");
+            // All open emergencies are listed anew in its place.
+            app.watch.sweep_now();
+            Err(Problem::unavailable("what is to be looked at cannot be noted"))
+        }
+    }
+}
+
+/// Whether a body bears the signature of a key: hex HMAC-SHA256, compared in constant time.
+fn is_signed(key: &str, body: &[u8], signature: &str) -> bool {
+    let Some(signature) = from_hex(signature) else { return false };
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.as_bytes()) else { return false };
+    mac.update(body);
+    mac.verify_slice(&signature).is_ok()
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u8>> =
+        text.chars().map(|digit| digit.to_digit(16).and_then(|n| u8::try_from(n).ok())).collect();
+    let digits = digits.filter(|digits| digits.len().is_multiple_of(2))?;
+    Some(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_is_that_of_the_key_over_the_very_bytes() {
+        // RFC 4231, test case 2.
+        let (key, body) = ("Jefe", b"what do ya want for nothing?");
+        let signature = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        assert!(is_signed(key, body, signature) && is_signed(key, body, &signature.to_uppercase()));
+        assert!(!is_signed("jefe", body, signature));
+        assert!(!is_signed(key, b"what do ya want for nothing", signature));
+        for wrong in ["", "5b", "5bd", "zz", &signature[..62], "é"] {
+            assert!(!is_signed(key, body, wrong), "{wrong:?}");
+        }
+    }
+}

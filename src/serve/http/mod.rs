@@ -1,0 +1,59 @@
+//! What the service answers over HTTP.
+//!
+//! Responsible for the routes, each of which stands in one table, for what holds of every request, and for serving until told to stop.
+//! Not responsible for what is decided, nor for the page of people.
+
+mod audience;
+mod emergencies;
+mod events;
+mod guard;
+mod health;
+mod hooks;
+mod problem;
+mod server;
+mod verdict;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use tokio::sync::watch;
+
+pub use self::guard::{Asker, Guard};
+pub use self::problem::Problem;
+pub use self::server::{HttpError, listen, serve};
+use super::store::Store;
+use super::watch::Watch;
+
+/// What the handlers share.
+#[derive(Debug)]
+pub struct App<S> {
+    /// What is known.
+    pub watch: Arc<Watch<S>>,
+    /// Who may ask what.
+    pub guard: Guard,
+    /// Whether the service is ending.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// What the handlers are given.
+pub(super) type Shared<S> = Arc<App<S>>;
+
+/// The routes of the service.
+pub fn router<S: Store>(app: Shared<S>) -> Router {
+    Router::new()
+        .route("/v1/tasks/{task}/verdict", get(verdict::verdict))
+        .route("/v1/tasks/{task}/events", get(events::of_task))
+        .route("/v1/events", get(events::of_all))
+        .route("/v1/emergencies", get(emergencies::emergencies))
+        .route("/hooks/phorge", post(hooks::phorge))
+        .route("/metrics", get(health::metrics))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .layer(DefaultBodyLimit::max(hooks::LARGEST))
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), guard::every_request))
+        .with_state(app)
+}

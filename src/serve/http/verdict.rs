@@ -1,0 +1,169 @@
+//! The verdict of one task, and waiting until it changes.
+//!
+//! Responsible for how old what is served may be: what is older than [`FRESH`] is read anew first, and where that gives nothing it is
+//! served as undecided. No served verdict starts anything. Not responsible for what is shown to whom ([`super::audience`]).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Extension, Path, Query, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::audience::{Shown, verdict as shown_verdict};
+use super::guard::Asker;
+use super::problem::Problem;
+use super::{App, Shared};
+use crate::ids::TaskId;
+use crate::serve::board::Standing;
+use crate::serve::store::Store;
+use crate::serve::watch::{Looked, stopped};
+
+/// How old the oldest part of the evidence may be without being read anew.
+pub(super) const FRESH: SignedDuration = SignedDuration::from_secs(60);
+/// How long a reading may take for somebody who waits for it.
+pub(super) const READING: Duration = Duration::from_secs(5);
+/// The longest wait for a change.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// When the oldest part of the evidence was read.
+const EVIDENCE_AT: HeaderName = HeaderName::from_static("phabgate-evidence-at");
+
+/// How a verdict is asked for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    /// Wait so long for a change from what `If-None-Match` names.
+    wait: Option<String>,
+}
+
+/// The number of a task in a path.
+pub(super) fn task_of(path: Result<Path<String>, PathRejection>) -> Result<TaskId, Problem> {
+    let text = path.map_err(|_| Problem::bad_request("the path names no task"))?.0;
+    text.parse().map_err(|_| Problem::bad_request("write the task as T1234"))
+}
+
+fn wait_of(query: Result<Query<Asked>, QueryRejection>) -> Result<Option<Duration>, Problem> {
+    let problem = || Problem::bad_request("the one parameter is wait, such as ?wait=55s");
+    let Some(text) = query.map_err(|_| problem())?.0.wait else { return Ok(None) };
+    let span: SignedDuration = text.parse().map_err(|_| problem())?;
+    Ok(Some(Duration::try_from(span).map_err(|_| problem())?.min(LONGEST_WAIT)))
+}
+
+/// What is known of a task, when somebody asks.
+pub(super) struct Known {
+    pub(super) standing: Arc<Standing>,
+    /// When the oldest part of the evidence was read, by the server's clock.
+    pub(super) evidence_at: Timestamp,
+    /// It could not be read anew, and what is known is too old to be served as it is.
+    pub(super) is_old: bool,
+}
+
+impl<S: Store> App<S> {
+    /// What is known of a task, read anew where it is too old; `None` where it is no open emergency.
+    pub(super) async fn known(&self, task: TaskId) -> Option<Known> {
+        let now = || self.watch.board.clock().now();
+        let is_fresh = |at: Timestamp| now().duration_since(at) <= FRESH;
+        if let Some(standing) = self.watch.board.standing(task) {
+            let evidence_at = self.watch.board.evidence_at(&standing, now());
+            if is_fresh(evidence_at) {
+                return Some(Known { standing, evidence_at, is_old: false });
+            }
+        }
+        match self.watch.look_now(task, READING).await {
+            Some(Looked::Open(standing)) => {
+                Some(Known { evidence_at: self.watch.board.evidence_at(&standing, now()), standing, is_old: false })
+            }
+            Some(Looked::Closed | Looked::Hidden) => None,
+            Some(Looked::Unread) | None => {
+                let standing = self.watch.board.standing(task)?;
+                let evidence_at = self.watch.board.evidence_at(&standing, now());
+                Some(Known { is_old: !is_fresh(evidence_at), standing, evidence_at })
+            }
+        }
+    }
+}
+
+/// `GET /v1/tasks/T1/verdict`.
+pub(super) async fn verdict<S: Store>(
+    State(app): State<Shared<S>>,
+    Extension(asker): Extension<Arc<Asker>>,
+    headers: HeaderMap,
+    task: Result<Path<String>, PathRejection>,
+    query: Result<Query<Asked>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let (task, wait) = (task_of(task)?, wait_of(query)?);
+    let deadline = Instant::now() + wait.unwrap_or_default();
+    let mut changes = app.watch.board.changes();
+    loop {
+        changes.mark_unchanged();
+        let known = app.known(task).await.ok_or_else(Problem::no_emergency)?;
+        let is_same = known.matches(&headers);
+        let (response, is_undecided) = known.response(&app, &asker, is_same)?;
+        if wait.is_none() || !is_same || is_undecided || Instant::now() >= deadline {
+            return Ok(response);
+        }
+        tokio::select! {
+            _ = changes.changed() => {}
+            () = tokio::time::sleep_until(deadline) => {}
+            () = stopped(app.stop.clone()) => return Ok(response),
+        }
+    }
+}
+
+impl Known {
+    /// What it is known by. What could not be read anew is something else than the verdict before it.
+    fn tag(&self) -> String {
+        match self.is_old {
+            true => format!("\"{}-old\"", self.standing.digest.hex()),
+            false => format!("\"{}\"", self.standing.digest.hex()),
+        }
+    }
+
+    fn matches(&self, headers: &HeaderMap) -> bool {
+        let tag = self.tag();
+        let asked = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+        asked.flat_map(|value| value.split(',')).any(|one| one.trim().trim_start_matches("W/") == tag)
+    }
+
+    /// The page for programs.
+    pub(super) fn page<S: Store>(&self, app: &App<S>, asker: &Asker) -> Result<Value, Problem> {
+        let shown = Shown::to(asker, self.standing.audience);
+        let unwritten =
+            |error: serde_json::Error| Problem::unavailable(format!("the verdict cannot be written: {error}"));
+        let mut page = shown_verdict(&self.standing, shown, &app.watch.site.policy).map_err(unwritten)?;
+        if self.is_old {
+            let known = page.clone();
+            page["verdict"] = json!("undecided");
+            page["rules"] = json!([{
+                "name": "evidence",
+                "outcome": "unknown",
+                "message": "the task could not be read anew, and what is known of it is too old",
+                "hint": "try again in a moment; if it stays so, the server is down",
+            }]);
+            page["last_known"] = known;
+        }
+        page["evidence_at"] = json!(self.evidence_at);
+        Ok(page)
+    }
+
+    fn response<S: Store>(&self, app: &App<S>, asker: &Asker, is_same: bool) -> Result<(Response, bool), Problem> {
+        let page = self.page(app, asker)?;
+        let is_undecided = page["verdict"] == "undecided";
+        let mut response = match is_same {
+            true => StatusCode::NOT_MODIFIED.into_response(),
+            false => axum::Json(page).into_response(),
+        };
+        let headers = response.headers_mut();
+        let header = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
+        headers.insert(header::ETAG, header(&self.tag()));
+        headers.insert(EVIDENCE_AT, header(&self.evidence_at.to_string()));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        Ok((response, is_undecided))
+    }
+}

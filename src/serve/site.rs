@@ -1,0 +1,76 @@
+//! What a service works with, for as long as it runs.
+//!
+//! Responsible for owning it, and for lending it to use cases. Not responsible for where it comes from: whoever starts the service
+//! brings it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::conduit::Client;
+use crate::config::{RecordSettings, ServeSettings};
+use crate::evidence::{Purpose, Question};
+use crate::gate::{Clock, Context, Invocation, SystemLog};
+use crate::host::Caller;
+use crate::ids::TaskId;
+use crate::policy::Policy;
+use crate::rules::Texts;
+
+/// What a service works with.
+#[derive(Debug)]
+pub struct Site {
+    /// Who is asked, with the token of the service's account.
+    pub client: Client,
+    /// By what is judged.
+    pub policy: Policy,
+    /// The server as it is named to people.
+    pub server: Url,
+    /// The state directory.
+    pub state: PathBuf,
+    /// How long one reading of a task may take.
+    pub limit: Duration,
+    /// How deploys are recorded, and how long an unclear attempt to write may still be carried out.
+    pub record: RecordSettings,
+    /// Who started the service.
+    pub caller: Caller,
+    /// Whose clock the evidence is judged by.
+    pub clock: Clock,
+    /// The log of this machine.
+    pub log: Box<dyn SystemLog>,
+    /// The settings of the service itself.
+    pub serve: ServeSettings,
+}
+
+impl Site {
+    /// What the use cases of the gate work with. Texts of restricted tasks are shown to nobody.
+    pub fn context(&self) -> Context<'_> {
+        Context {
+            client: &self.client,
+            policy: &self.policy,
+            server: &self.server,
+            state: &self.state,
+            limit: self.limit,
+            settle: self.record.settle,
+            record: &self.record,
+            caller: &self.caller,
+            deployers: &[],
+            clock: self.clock,
+            invocation: Invocation::Plain,
+            texts: Texts::Hidden,
+            log: self.log.as_ref(),
+        }
+    }
+
+    /// What is asked about a task by the watch, which deploys nothing.
+    pub fn question(&self, task: TaskId) -> Question {
+        Question {
+            task,
+            deployer: None,
+            calling_user: None,
+            attestations: Vec::new(),
+            purpose: Purpose::Read,
+            deployers: [].into(),
+        }
+    }
+}

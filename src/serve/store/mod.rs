@@ -1,0 +1,161 @@
+//! What the watch knows and must not forget.
+//!
+//! Responsible for the port, [`Store`]: which store it is, how far the feed was read, which tasks wait to be looked at, what is known
+//! of each notice, and which approvals counted. The blocks on the tasks are the truth of what was said; what is here keeps what is under
+//! way from being said twice. A store is a [`DeployLog`] too, so that records and notices share one right to send. Not responsible for
+//! when anything is done.
+
+mod deploy_log;
+mod schema;
+mod sqlite;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use self::sqlite::SqliteStore;
+use crate::ids::{Phid, Task, TaskId, TransactionId};
+use crate::journal::{DeployLog, JournalError, ServerAnswer};
+use crate::notice::{NoticeKey, StoreId};
+use crate::safe_path::PathError;
+
+/// Why what the watch knows cannot be read or kept.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Its directory is not what only this user can change and read.
+    #[error("cannot use the state directory: {0}")]
+    Unsafe(#[from] PathError),
+    /// The file cannot be used.
+    #[error("cannot {doing} {path}: {source}")]
+    Sqlite {
+        /// What was being done.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// A newer program wrote it.
+    #[error("{path} has version {found}, newer than the {known} that this program knows; update phabgate")]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// Something in it makes no sense.
+    #[error("{path} is damaged: {reason}; move it aside: what was said is read from the tasks")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The journal of records beside it cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Its lock cannot be had.
+    #[error("cannot lock {path}: {source}; see that its directory can be written to")]
+    Lock {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Another process serves from it.
+    #[error("another `phabgate serve` uses {path}; end it first")]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// What a store is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Its name in notices.
+    pub id: StoreId,
+    /// When it was made, by the host's clock: of episodes from before that nothing is said.
+    pub first_start: Timestamp,
+}
+
+/// What is known of a notice that was planned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoticeState {
+    /// It surely is not on the task, and may be sent.
+    Absent,
+    /// It was sent, and nobody knows whether it was written.
+    Unclear {
+        /// When it was sent, by the host's clock.
+        sent: Timestamp,
+        /// From when a read settles it.
+        settle_at: Timestamp,
+        /// What was answered.
+        answer: ServerAnswer,
+        /// How many reads since then did not find it.
+        reads: u32,
+    },
+    /// It is on the task; also where its text was removed since.
+    Said {
+        /// The transaction that holds it.
+        transaction: TransactionId,
+        /// When it was found there, by the host's clock.
+        at: Timestamp,
+    },
+    /// Nobody ever found it, or the server refused it: it is not sent again, since a missing notice is better than two.
+    GivenUp {
+        /// When, by the host's clock.
+        at: Timestamp,
+    },
+}
+
+/// An approval that was seen to count.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CountedApproval {
+    /// The transaction that holds it.
+    pub transaction: TransactionId,
+    /// The key of the team.
+    pub team: String,
+    /// The approver's username.
+    pub user: String,
+}
+
+/// Where the watch keeps what it knows. What a call changes is durable when it returns.
+///
+/// # Errors
+/// Each call fails where what is kept cannot be read or written, and says where.
+#[allow(clippy::missing_errors_doc)]
+pub trait Store: DeployLog + Send + 'static {
+    /// Which store it is.
+    fn identity(&self) -> &Identity;
+    /// The transaction up to which the feed was read; `None` before the first reading.
+    fn cursor(&self) -> Result<Option<TransactionId>, StoreError>;
+    /// Moves the cursor, and notes in the same transaction that these tasks wait to be looked at.
+    fn advance(&mut self, cursor: TransactionId, tasks: &[Phid<Task>]) -> Result<(), StoreError>;
+    /// Notes that these tasks wait to be looked at.
+    fn wake(&mut self, tasks: &[Phid<Task>]) -> Result<(), StoreError>;
+    /// The tasks that wait to be looked at.
+    fn waiting(&self) -> Result<Vec<Phid<Task>>, StoreError>;
+    /// These were looked at.
+    fn looked_at(&mut self, tasks: &[Phid<Task>]) -> Result<(), StoreError>;
+    /// Takes so many numbers of the sequence, and returns the first of them. None is ever given twice.
+    fn take_sequence(&mut self, many: u64) -> Result<u64, StoreError>;
+    /// What is known of the notices of a task since a time, by the host's clock; those that are not said among them.
+    fn notices(&self, task: TaskId) -> Result<Vec<(NoticeKey, NoticeState)>, StoreError>;
+    /// Sets what is known of a notice.
+    fn set_notice(&mut self, key: &NoticeKey, state: &NoticeState) -> Result<(), StoreError>;
+    /// The approvals that were seen to count in an episode.
+    fn counted(&self, task: TaskId, episode: TransactionId) -> Result<BTreeSet<CountedApproval>, StoreError>;
+    /// Adds such approvals.
+    fn add_counted(
+        &mut self,
+        task: TaskId,
+        episode: TransactionId,
+        approvals: &[CountedApproval],
+    ) -> Result<(), StoreError>;
+}

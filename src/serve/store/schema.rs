@@ -1,0 +1,34 @@
+//! The tables of the watch and the versions they went through.
+//!
+//! Responsible for SQL that makes them. Not responsible for what is written into them ([`super::sqlite`]).
+
+/// The steps from nothing to the present; the version is how many of them were taken.
+pub(super) const MIGRATIONS: &[&str] = &["
+    CREATE TABLE identity (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        id TEXT NOT NULL,
+        first_start TEXT NOT NULL,
+        cursor INTEGER,
+        sequence INTEGER NOT NULL DEFAULT 1
+    ) STRICT;
+    CREATE TABLE waiting (task TEXT PRIMARY KEY NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE notice (
+        task INTEGER NOT NULL,
+        episode INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        which TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (json_valid(state)),
+        PRIMARY KEY (task, episode, kind, which)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE counted (
+        task INTEGER NOT NULL,
+        episode INTEGER NOT NULL,
+        xact INTEGER NOT NULL,
+        team TEXT NOT NULL,
+        user TEXT NOT NULL,
+        PRIMARY KEY (task, episode, xact, team, user)
+    ) STRICT, WITHOUT ROWID;
+"];
+
+/// The version that this program writes.
+pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;

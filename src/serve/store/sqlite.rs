@@ -1,0 +1,307 @@
+//! The store in a SQLite file of the state directory.
+//!
+//! Responsible for opening it, for one process alone at a time, and for reading and writing its rows. Not responsible for the tables
+//! ([`super::schema`]).
+
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+
+use super::schema::{MIGRATIONS, VERSION};
+use super::{CountedApproval, Identity, NoticeState, Store, StoreError};
+use crate::ids::{Phid, Task, TaskId, TransactionId};
+use crate::journal::Journal;
+use crate::notice::{NoticeKey, NoticeKind, StoreId};
+use crate::safe_path::{self, Trust};
+
+/// How long another process, such as a backup, may hold the file.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// The store in a file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    connection: Connection,
+    path: PathBuf,
+    identity: Identity,
+    /// What was deployed, and what is owed to tasks of it.
+    pub(super) journal: Journal,
+    /// This process alone serves from it, while this is held.
+    _lock: File,
+}
+
+impl SqliteStore {
+    /// Opens the store in this state directory; makes both where they are missing, closed to everyone else.
+    ///
+    /// # Errors
+    /// Where it cannot be written, is damaged, is of a newer program, or another process serves from it.
+    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+        safe_path::private_directory(directory, Trust::of_process())?;
+        let path = directory.join("watch.sqlite3");
+        let lock = Self::lock(directory, &path)?;
+        let journal = Journal::open(directory)?;
+        let error = |doing| {
+            let path = path.clone();
+            move |source| StoreError::Sqlite { doing, path, source }
+        };
+        let mut connection = Connection::open(&path).map_err(error("open"))?;
+        connection.busy_timeout(BUSY).map_err(error("open"))?;
+        // As the journal does: a file that is read and written, and never mapped into memory.
+        connection.query_row("PRAGMA journal_mode = TRUNCATE", [], |_| Ok(())).map_err(error("open"))?;
+        connection.execute_batch("PRAGMA synchronous = FULL").map_err(error("open"))?;
+        let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(error("open"))?;
+        if found > VERSION {
+            return Err(StoreError::Newer { path, found, known: VERSION });
+        }
+        let setting_up = error("set up");
+        let set_up = |transaction: &Transaction<'_>| {
+            for step in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or_default()) {
+                transaction.execute_batch(step)?;
+            }
+            transaction.execute_batch(&format!("PRAGMA user_version = {VERSION}"))?;
+            transaction.execute(
+                "INSERT OR IGNORE INTO identity (one, id, first_start) VALUES (1, ?1, ?2)",
+                params![StoreId::fresh().as_str(), Timestamp::now().to_string()],
+            )
+        };
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        transaction
+            .and_then(|transaction| set_up(&transaction).and_then(|_| transaction.commit()))
+            .map_err(setting_up)?;
+        let (id, first_start): (String, String) = connection
+            .query_row("SELECT id, first_start FROM identity", [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .map_err(error("read"))?;
+        let first_start = first_start
+            .parse()
+            .map_err(|why| StoreError::Damaged { path: path.clone(), reason: format!("its first start: {why}") })?;
+        let identity = Identity { id: StoreId::kept(id), first_start };
+        Ok(Self { connection, path, identity, journal, _lock: lock })
+    }
+
+    fn lock(directory: &Path, path: &Path) -> Result<File, StoreError> {
+        let lock = directory.join("watch.lock");
+        let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&lock);
+        let file = opened.map_err(|source| StoreError::Lock { path: lock.clone(), source })?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.to_owned() }),
+            Err(TryLockError::Error(source)) => Err(StoreError::Lock { path: lock, source }),
+        }
+    }
+
+    fn error(&self, doing: &'static str) -> impl Fn(rusqlite::Error) -> StoreError + use<> {
+        let path = self.path.clone();
+        move |source| StoreError::Sqlite { doing, path: path.clone(), source }
+    }
+
+    fn damaged(&self, reason: impl std::fmt::Display) -> StoreError {
+        StoreError::Damaged { path: self.path.clone(), reason: reason.to_string() }
+    }
+
+    fn write<T>(&mut self, what: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        let error = self.error("write");
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&error)?;
+        let value = what(&transaction).map_err(&error)?;
+        transaction.commit().map_err(&error)?;
+        Ok(value)
+    }
+}
+
+/// SQLite's integers have a sign; the ids of a server never reach that far.
+fn number(id: u64) -> i64 {
+    i64::try_from(id).unwrap_or(i64::MAX)
+}
+
+fn id(number: i64) -> TransactionId {
+    TransactionId(u64::try_from(number).unwrap_or_default())
+}
+
+fn wait(transaction: &Transaction<'_>, tasks: &[Phid<Task>]) -> rusqlite::Result<()> {
+    let mut insert = transaction.prepare_cached("INSERT OR IGNORE INTO waiting (task) VALUES (?1)")?;
+    tasks.iter().try_for_each(|task| insert.execute([task.as_str()]).map(drop))
+}
+
+impl Store for SqliteStore {
+    fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    fn cursor(&self) -> Result<Option<TransactionId>, StoreError> {
+        let cursor = self.connection.query_row("SELECT cursor FROM identity", [], |row| row.get::<_, Option<i64>>(0));
+        Ok(cursor.map_err(self.error("read"))?.map(id))
+    }
+
+    fn advance(&mut self, cursor: TransactionId, tasks: &[Phid<Task>]) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            transaction.execute("UPDATE identity SET cursor = ?1", [number(cursor.0)])?;
+            wait(transaction, tasks)
+        })
+    }
+
+    fn wake(&mut self, tasks: &[Phid<Task>]) -> Result<(), StoreError> {
+        self.write(|transaction| wait(transaction, tasks))
+    }
+
+    fn waiting(&self) -> Result<Vec<Phid<Task>>, StoreError> {
+        let error = self.error("read");
+        let mut select = self.connection.prepare_cached("SELECT task FROM waiting").map_err(&error)?;
+        let rows = select.query_map([], |row| row.get::<_, String>(0)).map_err(&error)?;
+        let phids = rows.map(|row| Phid::new(row.map_err(&error)?).map_err(|why| self.damaged(why)));
+        phids.collect()
+    }
+
+    fn looked_at(&mut self, tasks: &[Phid<Task>]) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let mut delete = transaction.prepare_cached("DELETE FROM waiting WHERE task = ?1")?;
+            tasks.iter().try_for_each(|task| delete.execute([task.as_str()]).map(drop))
+        })
+    }
+
+    fn take_sequence(&mut self, many: u64) -> Result<u64, StoreError> {
+        let first = self.write(|transaction| {
+            let next: i64 = transaction.query_row("SELECT sequence FROM identity", [], |row| row.get(0))?;
+            transaction.execute("UPDATE identity SET sequence = ?1", [next.saturating_add(number(many))])?;
+            Ok(next)
+        })?;
+        u64::try_from(first).map_err(|why| self.damaged(why))
+    }
+
+    fn notices(&self, task: TaskId) -> Result<Vec<(NoticeKey, NoticeState)>, StoreError> {
+        let error = self.error("read");
+        let mut select = self
+            .connection
+            .prepare_cached("SELECT episode, kind, which, state FROM notice WHERE task = ?1")
+            .map_err(&error)?;
+        let rows = select
+            .query_map([number(task.number())], |row| {
+                Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get::<_, String>(3)?))
+            })
+            .map_err(&error)?;
+        let read = rows.map(|row| {
+            let (episode, kind, which, state) = row.map_err(&error)?;
+            let kind = NoticeKind::ALL.into_iter().find(|known| known.word() == kind);
+            let kind = kind.ok_or_else(|| self.damaged("a notice of an unknown kind"))?;
+            let state = serde_json::from_str(&state).map_err(|why| self.damaged(why))?;
+            Ok((NoticeKey { task, episode: id(episode), kind, which }, state))
+        });
+        read.collect()
+    }
+
+    fn set_notice(&mut self, key: &NoticeKey, state: &NoticeState) -> Result<(), StoreError> {
+        let state = serde_json::to_string(state).map_err(|why| self.damaged(why))?;
+        self.write(|transaction| {
+            transaction.execute(
+                "INSERT INTO notice (task, episode, kind, which, state) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT DO UPDATE SET state = excluded.state",
+                params![number(key.task.number()), number(key.episode.0), key.kind.word(), key.which, state],
+            )
+        })?;
+        Ok(())
+    }
+
+    fn counted(&self, task: TaskId, episode: TransactionId) -> Result<BTreeSet<CountedApproval>, StoreError> {
+        let error = self.error("read");
+        let mut select = self
+            .connection
+            .prepare_cached("SELECT xact, team, user FROM counted WHERE task = ?1 AND episode = ?2")
+            .map_err(&error)?;
+        let rows = select
+            .query_map([number(task.number()), number(episode.0)], |row| {
+                Ok(CountedApproval { transaction: id(row.get(0)?), team: row.get(1)?, user: row.get(2)? })
+            })
+            .map_err(&error)?;
+        rows.collect::<Result<_, _>>().map_err(&error)
+    }
+
+    fn add_counted(
+        &mut self,
+        task: TaskId,
+        episode: TransactionId,
+        approvals: &[CountedApproval],
+    ) -> Result<(), StoreError> {
+        if approvals.is_empty() {
+            return Ok(());
+        }
+        self.write(|transaction| {
+            let mut insert = transaction.prepare_cached(
+                "INSERT OR IGNORE INTO counted (task, episode, xact, team, user) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?;
+            approvals.iter().try_for_each(|approval| {
+                let CountedApproval { transaction, team, user } = approval;
+                let row = params![number(task.number()), number(episode.0), number(transaction.0), team, user];
+                insert.execute(row).map(drop)
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(which: &str) -> NoticeKey {
+        NoticeKey {
+            task: TaskId::new(7).unwrap(),
+            episode: TransactionId(3),
+            kind: NoticeKind::Unread,
+            which: which.into(),
+        }
+    }
+
+    fn phid(text: &str) -> Phid<Task> {
+        Phid::new(format!("PHID-TASK-{text}")).unwrap()
+    }
+
+    #[test]
+    fn what_was_kept_is_there_after_a_restart() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("state");
+        let mut store = SqliteStore::open(&state).unwrap();
+        let identity = store.identity().clone();
+        assert_eq!(store.cursor().unwrap(), None);
+        store.advance(TransactionId(9), &[phid("a"), phid("b")]).unwrap();
+        store.wake(&[phid("b"), phid("c")]).unwrap();
+        store.looked_at(&[phid("a")]).unwrap();
+        let said = NoticeState::Said { transaction: TransactionId(4), at: "2026-11-27T03:00:00Z".parse().unwrap() };
+        store.set_notice(&key("5"), &NoticeState::Absent).unwrap();
+        store.set_notice(&key("5"), &said).unwrap();
+        let counted = CountedApproval { transaction: TransactionId(8), team: "sre".into(), user: "sre1".into() };
+        store.add_counted(key("5").task, TransactionId(3), std::slice::from_ref(&counted)).unwrap();
+        store.add_counted(key("5").task, TransactionId(3), std::slice::from_ref(&counted)).unwrap();
+        assert_eq!(store.take_sequence(100).unwrap(), 1);
+        drop(store);
+        let mut store = SqliteStore::open(&state).unwrap();
+        assert_eq!(*store.identity(), identity);
+        assert_eq!(store.cursor().unwrap(), Some(TransactionId(9)));
+        assert_eq!(store.waiting().unwrap(), [phid("b"), phid("c")]);
+        assert_eq!(store.notices(key("5").task).unwrap(), [(key("5"), said)]);
+        assert!(store.notices(TaskId::new(8).unwrap()).unwrap().is_empty());
+        assert_eq!(store.counted(key("5").task, TransactionId(3)).unwrap(), BTreeSet::from([counted]));
+        assert!(store.counted(key("5").task, TransactionId(4)).unwrap().is_empty());
+        assert_eq!(store.take_sequence(1).unwrap(), 101);
+    }
+
+    #[test]
+    fn two_never_serve_from_one_store() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("state");
+        let store = SqliteStore::open(&state).unwrap();
+        assert!(matches!(SqliteStore::open(&state), Err(StoreError::InUse { .. })));
+        drop(store);
+        assert!(SqliteStore::open(&state).is_ok());
+    }
+
+    #[test]
+    fn a_store_of_a_newer_program_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("state");
+        drop(SqliteStore::open(&state).unwrap());
+        let connection = Connection::open(state.join("watch.sqlite3")).unwrap();
+        connection.execute_batch(&format!("PRAGMA user_version = {}", VERSION + 1)).unwrap();
+        assert!(matches!(SqliteStore::open(&state), Err(StoreError::Newer { .. })));
+    }
+}

@@ -1,0 +1,128 @@
+//! Reading again what is in no feed: members and accounts, and edits and removals of comments.
+//!
+//! Responsible for how often, at one call a second at most: where more is due, it is read later. Not responsible for looking at the
+//! tasks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use super::Watch;
+use super::poll::{PollError, say_trouble};
+use crate::conduit::{Projects, Transaction};
+use crate::ids::{Phid, User};
+use crate::serve::board::{CommentMark, Standing, fingerprint_of_people};
+use crate::serve::store::Store;
+
+/// How often members and accounts are read, and comments of tasks where something happens.
+const OFTEN: SignedDuration = SignedDuration::from_secs(30);
+/// How often comments of other tasks are.
+const SELDOM: SignedDuration = SignedDuration::from_mins(10);
+/// For how long after something happened on a task more of it is expected.
+const ACTIVE: SignedDuration = SignedDuration::from_hours(24);
+/// How many comments one call reads.
+pub(super) const COMMENTS: usize = 1_000;
+/// How long one call may take.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// What the people were known by when they were last read, and when that was.
+#[derive(Debug, Default)]
+struct People {
+    fingerprint: Option<u64>,
+    read_at: Option<Timestamp>,
+}
+
+impl<S: Store> Watch<S> {
+    /// Reads again for ever.
+    pub(super) async fn rereads(self: Arc<Self>) {
+        let mut pace = interval(Duration::from_secs(1));
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut people = People::default();
+        let mut trouble = None;
+        loop {
+            pace.tick().await;
+            let now = self.board.clock().now();
+            let people_are_due = people.read_at.is_none_or(|at| now.duration_since(at) >= OFTEN);
+            let done = match people_are_due {
+                true => self.reread_people(&mut people, now, &mut pace).await,
+                false => self.reread_comments(now).await,
+            };
+            say_trouble(&mut trouble, done.err().map(|error| format!("what is in no feed cannot be read: {error}")));
+        }
+    }
+
+    async fn reread_people(&self, people: &mut People, now: Timestamp, pace: &mut Interval) -> Result<(), PollError> {
+        let client = self.site.client.within(LIMIT);
+        let slugs: Vec<&str> = self.site.policy.teams.iter().map(|team| team.project.as_str()).collect();
+        let projects = client.projects_by_slug(&slugs).await?;
+        let members = members(&projects);
+        pace.tick().await;
+        let accounts = if members.is_empty() { Vec::new() } else { client.users(&members).await? };
+        let fingerprint = fingerprint_of_people(members.iter(), accounts.iter());
+        let is_change = people.fingerprint.is_some_and(|known| known != fingerprint);
+        *people = People { fingerprint: Some(fingerprint), read_at: Some(now) };
+        if is_change {
+            // Until each was looked at, what is known of it is as old as its last reading.
+            self.board.all().iter().for_each(|standing| self.queue.push(standing.task));
+        }
+        self.board.refreshed(|fresh| fresh.members = Some(now));
+        Ok(())
+    }
+
+    async fn reread_comments(&self, now: Timestamp) -> Result<(), PollError> {
+        let mut due: Vec<Arc<Standing>> =
+            self.board.all().into_iter().filter(|standing| is_due(standing, now)).collect();
+        due.sort_by_key(|standing| standing.comments_read_at.max(standing.read_at));
+        let (mut some, mut asked) = (Vec::new(), Vec::new());
+        for standing in due {
+            if standing.comments.is_empty() {
+                self.board.comments_unchanged(standing.task, now);
+                continue;
+            }
+            if asked.len() + standing.comments.len() > COMMENTS {
+                break;
+            }
+            asked.extend(standing.comments.iter().map(|mark| mark.phid.clone()));
+            some.push(standing);
+        }
+        if asked.is_empty() {
+            return Ok(());
+        }
+        if self.feed_is_down() {
+            // Servers without a feed read no transactions by PHID either: the oldest one is looked at whole.
+            some.iter().take(1).for_each(|standing| self.queue.push(standing.task));
+            return Ok(());
+        }
+        let read = self.site.client.within(LIMIT).transactions_by_phid(&asked).await?;
+        let read: BTreeMap<&str, &Transaction> = read.iter().map(|row| (row.phid.as_str(), row)).collect();
+        for standing in some {
+            let same = |mark: &CommentMark| {
+                read.get(mark.phid.as_str()).is_some_and(|row| CommentMark::of(row).fingerprint == mark.fingerprint)
+            };
+            if standing.comments.iter().all(same) {
+                self.board.comments_unchanged(standing.task, now);
+            } else {
+                self.metrics.reread.increment();
+                self.queue.push(standing.task);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_due(standing: &Standing, now: Timestamp) -> bool {
+    let is_active = standing.underway || now.duration_since(standing.modified) < ACTIVE;
+    let often = if is_active { OFTEN } else { SELDOM };
+    now.duration_since(standing.comments_read_at.max(standing.read_at)) >= often
+}
+
+/// The members of the teams, each once.
+fn members(projects: &Projects) -> Vec<Phid<User>> {
+    let mut members: Vec<Phid<User>> = projects.all().flat_map(|project| project.members.iter().cloned()).collect();
+    members.sort();
+    members.dedup();
+    members
+}

@@ -4,8 +4,10 @@
 //! ([`crate::serve`]).
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
+use secrecy::SecretString;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -14,7 +16,10 @@ use super::Globals;
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::ui::Ui;
-use crate::serve::http::{self, App, Guard, HttpError};
+use crate::config::ServeSettings;
+use crate::safe_path::{self, Trust};
+use crate::serve::http::{self, App, Guard, HttpError, Limits};
+use crate::serve::site::Secrets;
 use crate::serve::store::{SqliteStore, StoreError};
 use crate::serve::watch::Watch;
 
@@ -48,17 +53,18 @@ impl From<HttpError> for Failure {
     }
 }
 
-/// Runs `serve`, until it is told to end.
+/// Runs `serve`, until a signal ends it.
 ///
 /// # Errors
 /// Where the configuration or the credentials are wrong, the address cannot be listened on, or the store cannot be used.
 pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
-    let (site, _sandbox) = Session::open(globals).await?.into_site();
+    let (mut site, _sandbox) = Session::open(globals).await?.into_site();
+    site.secrets = secrets(&site.serve)?;
     crate::host::ensure_state_dir(&site.state)?;
     let store = SqliteStore::open(&site.state)?;
     let listener = http::listen(args.listen.unwrap_or(site.serve.listen)).await?;
     let address = listener.local_addr().map_err(HttpError::Serve)?;
-    let guard = Guard::new(site.serve.url.as_ref(), address);
+    let guard = Guard::new(&site.serve, &site.secrets, address);
     let url = site.serve.url.as_ref().map_or_else(|| format!("http://{address}/"), ToString::to_string);
     let watch = Arc::new(Watch::new(site, store)?);
     let (end, stop) = watch::channel(false);
@@ -66,19 +72,55 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         let asked = asked_to_end().await;
         tracing::info!("{asked}: ending");
         let _ = end.send(true);
-        // The sender lives as long as the process: a receiver whose sender is gone is told to stop.
+        // The sender lives as long as the process: a receiver whose sender is gone stops.
         std::future::pending::<()>().await;
     });
     match ui.is_json() {
         true => ui.json(&Json { schema: SCHEMA, url }),
         false => ui.data(&format!("The watch answers at {url} until you press Ctrl-C.")),
     }
-    let app = Arc::new(App { watch: Arc::clone(&watch), guard, stop: stop.clone() });
+    let app = Arc::new(App { watch: Arc::clone(&watch), guard, limits: Limits::default(), stop: stop.clone() });
     let watching = tokio::spawn(watch.run(stop.clone()));
     let served = http::serve(listener, http::router(app), stop).await;
     let _ = watching.await;
     served?;
     Ok(Exit::Done)
+}
+
+/// The most bytes of a file with secrets.
+const SECRETS: u64 = 4 * 1024;
+
+/// The secrets in the files that the settings name.
+///
+/// # Errors
+/// Where one cannot be read, or others than this user and root can.
+fn secrets(settings: &ServeSettings) -> Result<Secrets, Failure> {
+    let lines = |key: &str, path: &Path| -> Result<Vec<SecretString>, Failure> {
+        let wrong = |why: String| {
+            let hint = format!("make {} readable by the service alone: chmod 600", path.display());
+            Failure { exit: Exit::Credentials, message: format!("cannot read `{key}`: {why}"), hint: Some(hint) }
+        };
+        let file = safe_path::open(path, Trust::of_process()).map_err(|error| wrong(error.to_string()))?;
+        if file.mode() & 0o077 != 0 {
+            return Err(wrong(format!("{} can be read by others", path.display())));
+        }
+        let text = file.text(SECRETS).map_err(|error| wrong(error.to_string()))?;
+        let lines: Vec<SecretString> =
+            text.lines().map(str::trim).filter(|line| !line.is_empty()).map(SecretString::from).collect();
+        match lines.is_empty() {
+            true => Err(wrong(format!("{} is empty", path.display()))),
+            false => Ok(lines),
+        }
+    };
+    let webhook_keys = match &settings.webhook_keys {
+        Some(path) => lines("serve.webhook_keys", path)?,
+        None => Vec::new(),
+    };
+    let proxy = match &settings.identity_secret {
+        Some(path) => lines("serve.identity_secret", path)?.into_iter().next(),
+        None => None,
+    };
+    Ok(Secrets { webhook_keys, proxy })
 }
 
 /// Waits for a signal that ends the service, and names it.

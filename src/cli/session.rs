@@ -215,6 +215,7 @@ impl Session {
             clock,
             log: self.log,
             serve,
+            secrets: crate::serve::site::Secrets::default(),
         };
         (site, self.sandbox)
     }

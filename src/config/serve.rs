@@ -1,12 +1,15 @@
 //! The settings of the service.
 //!
-//! Responsible for them as data, with their defaults. Not responsible for how they are read ([`super::file`]).
+//! Responsible for them as data, with their defaults, and for how each is read from its text. Not responsible for keys and files, nor
+//! for the secrets in the files that are named here, which whoever starts the service reads.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use jiff::SignedDuration;
 use url::Url;
 
+use super::reader::ValueError;
 use crate::notice::NoticeKind;
 
 /// The port on which the service answers where nothing else is said.
@@ -23,29 +26,54 @@ pub struct ServeSettings {
     pub notices: Vec<NoticeKind>,
     /// How much later than it was due a notice is still said.
     pub notice_window: SignedDuration,
-    /// The keys of the server's webhooks, several while one is replaced.
-    pub webhook_keys: Vec<WebhookKey>,
+    /// The file with the keys of the server's webhooks, one a line, several while one is replaced.
+    pub webhook_keys: Option<PathBuf>,
+    /// The proxies that stand before it: their word on who asks is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// The header in which a trusted proxy names the account that looks at the page.
+    pub identity_header: Option<String>,
+    /// The file with the secret that the proxy sends in the header `Phabgate-Proxy-Secret`.
+    pub identity_secret: Option<PathBuf>,
+    /// Accounts that may look at the page beside members of the teams and deployers.
+    pub viewers: Vec<String>,
+    /// Who may ask from elsewhere, by name.
+    pub tokens: Vec<ServeToken>,
 }
 
-/// The key of a webhook. It is not printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct WebhookKey(String);
-
-impl WebhookKey {
-    /// A key as it was written.
-    pub fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The key itself.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
+/// A token of the service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServeToken {
+    /// Its name, which records of deploys bear.
+    pub name: String,
+    /// The SHA-256 of the token, which itself is kept nowhere.
+    pub sha256: [u8; 32],
+    /// What it is good for.
+    pub scopes: Vec<TokenScope>,
+    /// The accounts that it may name as deployers.
+    pub deployers: Vec<String>,
+    /// The accounts that can make the pipeline run which has it.
+    pub people: Vec<String>,
 }
 
-impl std::fmt::Debug for WebhookKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("WebhookKey")
+/// What a token is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenScope {
+    /// Reading verdicts, the list and metrics.
+    Read,
+    /// Starting and ending deploys too.
+    Deploy,
+}
+
+impl TokenScope {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Read, Self::Deploy];
+
+    /// Its word in the file.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Deploy => "deploy",
+        }
     }
 }
 
@@ -56,7 +84,77 @@ impl Default for ServeSettings {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), PORT),
             notices: NoticeKind::ALL.to_vec(),
             notice_window: SignedDuration::from_mins(30),
-            webhook_keys: Vec::new(),
+            webhook_keys: None,
+            trusted_proxies: Vec::new(),
+            identity_header: None,
+            identity_secret: None,
+            viewers: Vec::new(),
+            tokens: Vec::new(),
         }
+    }
+}
+
+/// The URL by which the service is known: its host is the only one that is answered, so that it has neither path nor query.
+pub(super) fn url(text: &str) -> Result<Url, ValueError> {
+    let help = "write it as \"https://watch.example.org/\"";
+    let url: Url = text.parse().map_err(|_| ValueError::new(format!("`{text}` is not a URL"), help))?;
+    let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    match matches!(url.scheme(), "http" | "https") && url.has_host() && is_bare {
+        true => Ok(url),
+        false => Err(ValueError::new(format!("`{text}` is not the URL of a host alone"), help)),
+    }
+}
+
+/// An address and a port to listen on.
+pub(super) fn listen(text: &str) -> Result<SocketAddr, ValueError> {
+    text.parse().map_err(|_| {
+        ValueError::new(format!("`{text}` is not an address with a port"), format!("write it as \"127.0.0.1:{PORT}\""))
+    })
+}
+
+/// The address of a proxy.
+pub(super) fn address(text: &str) -> Result<IpAddr, ValueError> {
+    text.parse().map_err(|_| ValueError::new(format!("`{text}` is not an address"), "write it as \"127.0.0.1\""))
+}
+
+/// The name of a header.
+pub(super) fn header(text: &str) -> Result<String, ValueError> {
+    let is_name = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    match is_name {
+        true => Ok(text.to_ascii_lowercase()),
+        false => Err(ValueError::new(format!("`{text}` is not the name of a header"), "write it as \"X-Remote-User\"")),
+    }
+}
+
+/// The SHA-256 of a token, in hexadecimal.
+pub(super) fn sha256(text: &str) -> Result<[u8; 32], ValueError> {
+    let wrong = || ValueError::new("is no SHA-256", "take the line that `phabgate token new NAME` prints");
+    let mut bytes = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return Err(wrong());
+    }
+    for (byte, at) in bytes.iter_mut().zip((0..64).step_by(2)) {
+        *byte = u8::from_str_radix(&text[at..at + 2], 16).map_err(|_| wrong())?;
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_host_no_digest_and_no_address_is_refused() {
+        assert!(url("https://watch.example.org").is_ok() && url("http://127.0.0.1:8471/").is_ok());
+        for text in ["watch.example", "ftp://watch.example", "https://watch.example/x", "https://a@b/", "https://b/?x"]
+        {
+            assert!(url(text).is_err(), "{text}");
+        }
+        assert_eq!(sha256(&"0f".repeat(32)).unwrap(), [15; 32]);
+        for text in ["", "0f", &"0g".repeat(32), &"é".repeat(32)] {
+            assert!(sha256(text).is_err(), "{text}");
+        }
+        assert!(listen("127.0.0.1").is_err() && listen("[::1]:80").is_ok());
+        assert!(header("X-User\r").is_err() && header("X-User").unwrap() == "x-user");
     }
 }

@@ -175,10 +175,35 @@ impl Settings {
         list.add("http.total", span(self.http.total));
         list.add("http.proxy", json!(if self.http.proxy == ProxySetting::System { "system" } else { "off" }));
         list.add("log.system", json!(if self.log.system == LogSetting::Auto { "auto" } else { "off" }));
+        self.serve_entries(&mut list);
         let accepted =
             self.accepted.iter().map(|it| json!({"finding": it.finding.to_string(), "why": it.why})).collect();
         list.add("audit.accepted", Value::Array(accepted));
         list.entries
+    }
+
+    fn serve_entries(&self, list: &mut List<'_>) {
+        let serve = &self.serve;
+        let words = |kinds: &[crate::notice::NoticeKind]| kinds.iter().map(|kind| kind.word()).collect::<Vec<_>>();
+        list.add("serve.url", json!(serve.url));
+        list.add("serve.listen", json!(serve.listen));
+        list.add("serve.notices", json!(words(&serve.notices)));
+        list.add("serve.notice_window", friendly(serve.notice_window));
+        list.add("serve.webhook_keys", json!(serve.webhook_keys));
+        list.add("serve.trusted_proxies", json!(serve.trusted_proxies));
+        list.add("serve.identity_header", json!(serve.identity_header));
+        list.add("serve.identity_secret", json!(serve.identity_secret));
+        list.add("serve.viewers", json!(serve.viewers));
+        for token in &serve.tokens {
+            let key = |name: &str| format!("serve.tokens.{}.{name}", token.name);
+            // Of a token its digest is no secret: nobody finds the token by it.
+            let digest: String = token.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+            let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.word()).collect();
+            list.add(&key("sha256"), json!(digest));
+            list.add(&key("scopes"), json!(scopes));
+            list.add(&key("deployers"), json!(token.deployers));
+            list.add(&key("people"), json!(token.people));
+        }
     }
 
     fn policy_entries(&self, list: &mut List<'_>) {

@@ -12,10 +12,11 @@ use url::Url;
 
 use super::diagnostic::{Diagnostic, FilePosition, SettingsReport};
 use super::error::ConfigError;
-use super::file::{Accept, File, FileAccepted, FileReason, FileTeam};
+use super::file::{Accept, File, FileAccepted, FileReason, FileServe, FileTeam, FileToken};
 use super::origin::{ConfigSource, Origin, Origins};
 use super::preset::Preset;
 use super::reader::{List, Located, Names, Problems, listed};
+use super::serve::{ServeSettings, ServeToken, TokenScope};
 use super::settings::{Accepted, Contact, Http, LogSettings, RecordSettings, Settings};
 use super::{diagnostic, file, words};
 use crate::conduit::Route;
@@ -125,6 +126,7 @@ impl PolicyMerge<'_> {
         };
         let system = self.one(file.log.take(), base.log.take(), "log.system")?.value;
         let log = LogSettings { system, root: PathBuf::from("/") };
+        let serve = self.serve(std::mem::take(&mut file.serve), std::mem::take(&mut base.serve))?;
         let deployers = self.deployers(file.deployers.take());
         let accepted = self.either(file.accepted.take(), None).map(|found| self.accepted(found)).unwrap_or_default();
         let policy = self.policy(file, base)?;
@@ -143,9 +145,66 @@ impl PolicyMerge<'_> {
             http,
             log,
             accepted,
-            serve: super::serve::ServeSettings::default(),
+            serve,
             origins: Origins::default(),
         })
+    }
+
+    fn serve(&mut self, file: FileServe, base: FileServe) -> Result<ServeSettings, ConfigError> {
+        let settings = ServeSettings {
+            url: self.either(file.url, None).map(|found| found.value),
+            listen: self.one(file.listen, base.listen, "serve.listen")?.value,
+            notices: values(self.one(file.notices, base.notices, "serve.notices")?),
+            notice_window: self.one(file.notice_window, base.notice_window, "serve.notice_window")?.value,
+            webhook_keys: self.either(file.webhook_keys, None).map(|found| found.value),
+            trusted_proxies: self.either(file.trusted_proxies, base.trusted_proxies).map(values).unwrap_or_default(),
+            identity_header: self.identity(file.identity_header, file.identity_secret.as_ref()),
+            identity_secret: self.either(file.identity_secret, None).map(|found| found.value),
+            viewers: self.either(file.viewers, base.viewers).map(values).unwrap_or_default(),
+            tokens: self.either(file.tokens, None).map(|found| self.tokens(found.value)).unwrap_or_default(),
+        };
+        Ok(settings)
+    }
+
+    /// The header that names who looks. Without a secret beside it, anybody who reaches the service could be anybody.
+    fn identity(&mut self, header: Option<Located<String>>, secret: Option<&Located<PathBuf>>) -> Option<String> {
+        let header = self.either(header, None)?;
+        if secret.is_none() {
+            let message = "anybody who reaches the service could name any account in this header";
+            let diagnostic = Diagnostic::new(&header.place, message);
+            self.problems
+                .add(diagnostic.help("set `identity_secret` too, to a file with a secret that the proxy sends"));
+        }
+        Some(header.value)
+    }
+
+    fn tokens(&mut self, found: Vec<FileToken>) -> Vec<ServeToken> {
+        let rows = found.into_iter().map(|token| {
+            let FileToken { name, sha256, scopes, deployers, people } = token;
+            let lacks = |what: &str, help: &str| Diagnostic::new(&name.place, format!("has no `{what}`")).help(help);
+            let digest = self.either(sha256, None);
+            if digest.is_none() {
+                self.problems.add(lacks("sha256", "take the line that `phabgate token new NAME` prints"));
+            }
+            let scopes = self.either(scopes, None).map(values).unwrap_or_default();
+            if scopes.is_empty() {
+                self.problems.add(lacks("scopes", "write `scopes = [\"read\"]`, or \"deploy\" for a pipeline"));
+            }
+            let deployers = self.either(deployers, None).map(values).unwrap_or_default();
+            if scopes.contains(&TokenScope::Deploy) && deployers.is_empty() {
+                let help = "name the accounts that the pipeline may deploy for: a token never names any";
+                self.problems.add(lacks("deployers", help));
+            }
+            let people = self.either(people, None).map(values).unwrap_or_default();
+            ServeToken {
+                sha256: digest.map_or([0; 32], |digest| digest.value),
+                scopes,
+                deployers,
+                people,
+                name: name.value,
+            }
+        });
+        rows.collect()
     }
 
     /// The findings that are let be. One without its reason would be hidden, not looked at.

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use url::Url;
 
 use crate::conduit::Client;
@@ -40,6 +41,23 @@ pub struct Site {
     pub log: Box<dyn SystemLog>,
     /// The settings of the service itself.
     pub serve: ServeSettings,
+    /// What it was given in confidence.
+    pub secrets: Secrets,
+}
+
+/// What a service knows and shows nobody.
+#[derive(Default)]
+pub struct Secrets {
+    /// The keys of the server's webhooks.
+    pub webhook_keys: Vec<SecretString>,
+    /// What a trusted proxy sends beside who looks at the page.
+    pub proxy: Option<SecretString>,
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secrets")
+    }
 }
 
 impl Site {

@@ -26,12 +26,12 @@ pub(super) enum Shown {
 
 impl Shown {
     /// What `asker` is shown of a task that `audience` may see.
-    pub(super) fn to(_asker: &Asker, audience: Audience) -> Self {
-        // Readers without an account.
-        match audience {
-            Audience::Public => Self::Whole,
-            Audience::Users => Self::Names,
-            Audience::Restricted => Self::Number,
+    pub(super) fn to(asker: &Asker, audience: Audience) -> Self {
+        match (asker, audience) {
+            // The texts of a restricted task are in nothing that the watch keeps.
+            (Asker::Token(_) | Asker::Account(_), _) | (_, Audience::Public) => Self::Whole,
+            (Asker::Loopback | Asker::Nobody, Audience::Users) => Self::Names,
+            (Asker::Loopback | Asker::Nobody, Audience::Restricted) => Self::Number,
         }
     }
 }

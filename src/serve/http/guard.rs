@@ -1,71 +1,157 @@
 //! Who asks, and whether they may.
 //!
-//! Responsible for what holds of every request: its Host is ours, a token is one of the configuration, and only what came straight from
-//! this machine counts as loopback. Not responsible for what is answered.
+//! Responsible for what holds of every request: its Host is ours, its token is one of the configuration, a proxy is believed only where it
+//! is trusted, and only what came straight from this machine counts as loopback. Not responsible for what is answered.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::Shared;
+use super::limits::Bucket;
 use super::problem::Problem;
+use crate::config::{ServeSettings, ServeToken, TokenScope};
+use crate::serve::site::Secrets;
 use crate::serve::store::Store;
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asker {
+    /// A program with a token of the configuration.
+    Token(Arc<ServeToken>),
+    /// Somebody whom a trusted proxy names by their account.
+    Account(String),
     /// Somebody on this machine, without a token: a reader without an account.
     Loopback,
-    /// Anybody else without a token.
+    /// Anybody else.
     Nobody,
 }
+
+impl Asker {
+    /// Whether a token of this scope was shown.
+    pub(super) fn may(&self, scope: TokenScope) -> bool {
+        matches!(self, Self::Token(token) if token.scopes.contains(&scope))
+    }
+}
+
+/// The header in which a trusted proxy sends its secret.
+const PROXY_SECRET: HeaderName = HeaderName::from_static("phabgate-proxy-secret");
 
 /// Who may ask what.
 #[derive(Debug, Clone)]
 pub struct Guard {
     /// The hosts by which the service is known, each with its port, in lower case.
     hosts: Vec<String>,
+    proxies: Vec<IpAddr>,
+    identity: Option<HeaderName>,
+    proxy_secret: Option<[u8; 32]>,
+    tokens: Vec<Arc<ServeToken>>,
 }
 
-/// Headers that whatever stands before the service adds: what bears one did not come straight from this machine.
-const FORWARDED: [HeaderName; 2] = [header::FORWARDED, header::VIA];
+/// What a request says of where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Origin {
+    asker: Asker,
+    /// Whose requests are counted together.
+    address: IpAddr,
+}
+
+/// Why a request is not answered.
+enum Refused {
+    Host,
+    Token,
+}
 
 impl Guard {
-    /// The guard of a service that is known by this URL, or listens there.
-    pub fn new(url: Option<&Url>, listen: SocketAddr) -> Self {
+    /// The guard of a service with these settings that listens there.
+    pub fn new(settings: &ServeSettings, secrets: &Secrets, listen: SocketAddr) -> Self {
         let mut hosts = Vec::new();
-        if let Some(host) = url.and_then(Url::host_str) {
-            hosts.push(match url.and_then(Url::port) {
+        if let Some(host) = settings.url.as_ref().and_then(Url::host_str) {
+            hosts.push(match settings.url.as_ref().and_then(Url::port) {
                 Some(port) => format!("{host}:{port}"),
                 None => host.to_owned(),
             });
         }
         let port = listen.port();
-        hosts.extend(["localhost", "127.0.0.1", "[::1]"].into_iter().flat_map(|host| [format!("{host}:{port}")]));
+        hosts.extend(["localhost", "127.0.0.1", "[::1]"].map(|host| format!("{host}:{port}")));
         if !listen.ip().is_loopback() && !listen.ip().is_unspecified() {
             hosts.push(listen.to_string());
         }
-        Self { hosts }
+        Self {
+            hosts,
+            proxies: settings.trusted_proxies.clone(),
+            identity: settings.identity_header.as_ref().and_then(|name| name.parse().ok()),
+            proxy_secret: secrets.proxy.as_ref().map(|secret| Sha256::digest(secret.expose_secret()).into()),
+            tokens: settings.tokens.iter().cloned().map(Arc::new).collect(),
+        }
     }
 
-    /// Whether a request is meant for us: any other Host is somebody's who makes a browser send it here.
-    fn is_ours(&self, host: Option<&str>) -> bool {
-        host.is_some_and(|host| self.hosts.iter().any(|ours| ours.eq_ignore_ascii_case(host)))
+    /// Who asks.
+    fn origin(&self, peer: IpAddr, headers: &HeaderMap) -> Result<Origin, Refused> {
+        let mut hosts = headers.get_all(header::HOST).iter();
+        let host = hosts.next().and_then(|host| host.to_str().ok()).filter(|_| hosts.next().is_none());
+        // Any other Host is somebody's who makes a browser send the request here.
+        let host = host.filter(|host| self.hosts.iter().any(|ours| ours.eq_ignore_ascii_case(host)));
+        let host = host.ok_or(Refused::Host)?;
+        let is_trusted = self.proxies.contains(&peer);
+        let address = if is_trusted { forwarded_for(headers).unwrap_or(peer) } else { peer };
+        if headers.contains_key(header::AUTHORIZATION) {
+            let token = bearer(headers).and_then(|token| self.token(token)).ok_or(Refused::Token)?;
+            return Ok(Origin { asker: Asker::Token(token), address });
+        }
+        let asker = match self.account(headers).filter(|_| is_trusted) {
+            Some(account) => Asker::Account(account),
+            None if is_of_this_machine(peer, headers, host) => Asker::Loopback,
+            None => Asker::Nobody,
+        };
+        Ok(Origin { asker, address })
     }
 
-    /// Whether it came straight from this machine.
-    fn is_loopback(peer: IpAddr, headers: &HeaderMap, host: Option<&str>) -> bool {
-        let forwarded = |name: &HeaderName| FORWARDED.contains(name) || name.as_str().starts_with("x-forwarded-");
-        let name = host.map(|host| host.rsplit_once(':').map_or(host, |(name, _)| name));
-        peer.is_loopback()
-            && !headers.keys().any(forwarded)
-            && name.is_some_and(|name| ["localhost", "127.0.0.1", "[::1]"].contains(&name))
+    /// A token of the configuration. What is compared are digests, from which nobody learns a token by the time that takes.
+    fn token(&self, token: &str) -> Option<Arc<ServeToken>> {
+        let digest: [u8; 32] = Sha256::digest(token).into();
+        self.tokens.iter().find(|known| known.sha256 == digest).cloned()
     }
+
+    /// The account that a proxy with the secret names.
+    fn account(&self, headers: &HeaderMap) -> Option<String> {
+        let secret = headers.get(PROXY_SECRET)?.as_bytes();
+        let digest: [u8; 32] = Sha256::digest(secret).into();
+        let name = headers.get(self.identity.as_ref()?)?.to_str().ok()?.trim();
+        (self.proxy_secret == Some(digest) && !name.is_empty()).then(|| name.to_owned())
+    }
+}
+
+/// What follows `Bearer` in the one header that there may be.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    let only = all.next().filter(|_| all.next().is_none())?;
+    let (scheme, token) = only.to_str().ok()?.split_once(' ')?;
+    Some(token.trim()).filter(|token| scheme.eq_ignore_ascii_case("bearer") && !token.is_empty())
+}
+
+/// The last address that a chain of proxies names: the one that the nearest of them saw.
+fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
+    let last = headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
+    last.rsplit(',').next()?.trim().parse().ok()
+}
+
+/// Whether a request came straight from this machine, through nothing that forwards.
+fn is_of_this_machine(peer: IpAddr, headers: &HeaderMap, host: &str) -> bool {
+    let forwarded = |name: &HeaderName| {
+        *name == header::FORWARDED || *name == header::VIA || name.as_str().starts_with("x-forwarded-")
+    };
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    peer.is_loopback()
+        && !headers.keys().any(forwarded)
+        && ["localhost", "127.0.0.1", "[::1]"].iter().any(|local| local.eq_ignore_ascii_case(name))
 }
 
 /// What holds of every request.
@@ -75,56 +161,143 @@ pub(super) async fn every_request<S: Store>(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    if !app.guard.is_ours(host) {
-        let detail = "the Host of the request is not that of this service (`serve.url`)";
-        return Problem::new(StatusCode::MISDIRECTED_REQUEST, "not this service", detail).into_response();
-    }
-    let asker = match Guard::is_loopback(peer.ip(), request.headers(), host) {
-        true => Asker::Loopback,
-        false => Asker::Nobody,
+    let mut response = match admit(&app, peer.ip(), &request) {
+        Ok(asker) => {
+            request.extensions_mut().insert(Arc::new(asker));
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
     };
-    request.extensions_mut().insert(Arc::new(asker));
-    let mut response = next.run(request).await;
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
 }
 
+/// Who asks, where they may at all.
+fn admit<S: Store>(app: &super::App<S>, peer: IpAddr, request: &Request) -> Result<Asker, Problem> {
+    let Origin { asker, address } = app.guard.origin(peer, request.headers()).map_err(|refused| match refused {
+        Refused::Host => {
+            let detail = "the Host of the request is not that of this service (`serve.url`)";
+            Problem::new(StatusCode::MISDIRECTED_REQUEST, "not this service", detail)
+        }
+        Refused::Token if app.limits.admits(&Bucket::Address(peer)) => {
+            Problem::new(StatusCode::UNAUTHORIZED, "not signed in", "the token is none of this service's")
+        }
+        Refused::Token => Problem::too_many(),
+    })?;
+    let path = request.uri().path();
+    let is_open = matches!(path, "/healthz" | "/readyz" | "/hooks/phorge") || !is_for_programs(path);
+    let bucket = match &asker {
+        Asker::Token(token) => Bucket::Token(token.name.clone()),
+        _ => Bucket::Address(address),
+    };
+    // The webhook counts what is not signed, and nothing else.
+    if path != "/hooks/phorge" && !app.limits.admits(&bucket) {
+        return Err(Problem::too_many());
+    }
+    let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
+    let may = match &asker {
+        Asker::Token(_) => true,
+        Asker::Loopback => is_open || is_get,
+        Asker::Account(_) | Asker::Nobody => is_open,
+    };
+    match may {
+        true => Ok(asker),
+        false => Err(Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "not signed in",
+            "send `Authorization: Bearer TOKEN`, with a token that `phabgate token new` made",
+        )),
+    }
+}
+
+fn is_for_programs(path: &str) -> bool {
+    path == "/metrics" || path == "/v1" || path.starts_with("/v1/")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const TOKEN: &str = "a-token";
+
     fn guard() -> Guard {
-        Guard::new(Some(&"https://watch.example/".parse().unwrap()), "127.0.0.1:8471".parse().unwrap())
+        let settings = ServeSettings {
+            url: Some("https://watch.example/".parse().unwrap()),
+            trusted_proxies: vec!["10.0.0.1".parse().unwrap()],
+            identity_header: Some("x-remote-user".into()),
+            tokens: vec![ServeToken {
+                name: "reader".into(),
+                sha256: Sha256::digest(TOKEN).into(),
+                scopes: vec![TokenScope::Read],
+                deployers: vec![],
+                people: vec![],
+            }],
+            ..ServeSettings::default()
+        };
+        let secrets = Secrets { proxy: Some("s3cret".into()), ..Secrets::default() };
+        Guard::new(&settings, &secrets, "127.0.0.1:8471".parse().unwrap())
+    }
+
+    fn asker(peer: &str, headers: &[(&'static str, &str)]) -> Option<Asker> {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()))
+            .collect();
+        guard().origin(peer.parse().unwrap(), &headers).ok().map(|origin| origin.asker)
     }
 
     #[test]
     fn only_our_own_hosts_are_answered() {
         for host in ["watch.example", "WATCH.example", "127.0.0.1:8471", "localhost:8471", "[::1]:8471"] {
-            assert!(guard().is_ours(Some(host)), "{host}");
+            assert!(asker("10.9.9.9", &[("host", host)]).is_some(), "{host}");
         }
         for host in ["evil.example", "watch.example:8471", "localhost", "127.0.0.1", "watch.example.evil.example", ""] {
-            assert!(!guard().is_ours(Some(host)), "{host}");
+            assert!(asker("127.0.0.1", &[("host", host)]).is_none(), "{host}");
         }
-        assert!(!guard().is_ours(None));
+        assert!(asker("127.0.0.1", &[]).is_none());
+        assert!(asker("127.0.0.1", &[("host", "localhost:8471"), ("host", "localhost:8471")]).is_none());
     }
 
     #[test]
     fn what_came_through_something_is_not_loopback() {
-        let here = |headers: &[(&'static str, &'static str)], peer: &str, host: &str| {
-            let headers = headers
-                .iter()
-                .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
-                .collect();
-            Guard::is_loopback(peer.parse().unwrap(), &headers, Some(host))
-        };
-        assert!(here(&[], "127.0.0.1", "localhost:8471") && here(&[], "::1", "[::1]:8471"));
-        assert!(!here(&[], "127.0.0.1", "watch.example"));
-        assert!(!here(&[], "10.0.0.1", "localhost:8471"));
-        for name in ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-anything"] {
-            assert!(!here(&[(name, "127.0.0.1")], "127.0.0.1", "localhost:8471"), "{name}");
+        for (peer, host) in [("127.0.0.1", "localhost:8471"), ("::1", "[::1]:8471")] {
+            assert_eq!(asker(peer, &[("host", host)]), Some(Asker::Loopback));
         }
+        assert_eq!(asker("127.0.0.1", &[("host", "watch.example")]), Some(Asker::Nobody));
+        assert_eq!(asker("10.9.9.9", &[("host", "localhost:8471")]), Some(Asker::Nobody));
+        for name in ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-anything"] {
+            let asked = asker("127.0.0.1", &[("host", "localhost:8471"), (name, "127.0.0.1")]);
+            assert_eq!(asked, Some(Asker::Nobody), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_account_is_believed_of_a_trusted_proxy_with_its_secret_alone() {
+        let host = ("host", "watch.example");
+        let named = [host, ("x-remote-user", "sre1"), ("phabgate-proxy-secret", "s3cret")];
+        assert_eq!(asker("10.0.0.1", &named), Some(Asker::Account("sre1".into())));
+        assert_eq!(asker("10.0.0.2", &named), Some(Asker::Nobody), "another proxy");
+        let wrong = [host, ("x-remote-user", "sre1"), ("phabgate-proxy-secret", "secret")];
+        assert_eq!(asker("10.0.0.1", &wrong), Some(Asker::Nobody));
+        assert_eq!(asker("10.0.0.1", &named[..2]), Some(Asker::Nobody));
+        // On this machine too, whoever claims to be somebody without the secret is nobody in particular.
+        let local = [("host", "localhost:8471"), ("x-remote-user", "sre1"), ("phabgate-proxy-secret", "s3cret")];
+        assert_eq!(asker("127.0.0.1", &local), Some(Asker::Loopback));
+    }
+
+    #[test]
+    fn a_token_is_one_of_the_configuration_or_the_request_is_refused() {
+        let host = ("host", "watch.example");
+        let with = |value: &str| asker("10.9.9.9", &[host, ("authorization", value)]);
+        assert!(matches!(with("Bearer a-token"), Some(Asker::Token(token)) if token.name == "reader"));
+        assert!(matches!(with("bearer  a-token"), Some(Asker::Token(_))));
+        for wrong in ["Bearer b-token", "Bearer ", "Basic a-token", "a-token", ""] {
+            assert_eq!(with(wrong), None, "{wrong:?}");
+        }
+        // Two of them are no one.
+        let two = [host, ("authorization", "Bearer a-token"), ("authorization", "Bearer a-token")];
+        assert_eq!(asker("10.9.9.9", &two), None);
     }
 }

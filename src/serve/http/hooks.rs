@@ -3,11 +3,14 @@
 //! Responsible for its signature, and for noting durably that a task is to be looked at. What a call says happened is not looked at, so
 //! that one that is sent again costs one reading at most. Not responsible for looking.
 
+use std::net::SocketAddr;
+
 use axum::body::Bytes;
-use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
+use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode};
 use hmac::{Hmac, KeyInit, Mac};
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 use sha2::Sha256;
 
@@ -37,16 +40,20 @@ struct Object {
 /// `POST /hooks/phorge`.
 pub(super) async fn phorge<S: Store>(
     State(app): State<Shared<S>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<StatusCode, Problem> {
     let body = body.map_err(|_| {
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too long", "a call of the webhook is 64 KiB at most")
     })?;
-    let keys = &app.watch.site.serve.webhook_keys;
+    let keys = &app.watch.site.secrets.webhook_keys;
     let signature = headers.get(SIGNATURE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !keys.iter().any(|key| is_signed(key.expose(), &body, signature)) {
+    if !keys.iter().any(|key| is_signed(key.expose_secret(), &body, signature)) {
         app.watch.metrics.bad_hooks.increment();
+        if !app.limits.admits_unsigned(peer.ip()) {
+            return Err(Problem::too_many());
+        }
         let detail = "the signature is of none of the keys in `serve.webhook_keys`";
         return Err(Problem::new(StatusCode::FORBIDDEN, "not signed", detail));
     }

@@ -1,6 +1,6 @@
 //! What the service answers over HTTP.
 //!
-//! Responsible for the routes, each of which stands in one table, for what holds of every request, and for serving until told to stop.
+//! Responsible for the routes, each of which stands in one table, for what holds of every request, and for serving until it is stopped.
 //! Not responsible for what is decided, nor for the page of people.
 
 mod audience;
@@ -9,6 +9,7 @@ mod events;
 mod guard;
 mod health;
 mod hooks;
+mod limits;
 mod problem;
 mod server;
 mod verdict;
@@ -21,6 +22,7 @@ use axum::routing::{get, post};
 use tokio::sync::watch;
 
 pub use self::guard::{Asker, Guard};
+pub use self::limits::Limits;
 pub use self::problem::Problem;
 pub use self::server::{HttpError, listen, serve};
 use super::store::Store;
@@ -33,6 +35,8 @@ pub struct App<S> {
     pub watch: Arc<Watch<S>>,
     /// Who may ask what.
     pub guard: Guard,
+    /// How often somebody may ask.
+    pub limits: Limits,
     /// Whether the service is ending.
     pub stop: watch::Receiver<bool>,
 }

@@ -50,6 +50,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "no such emergency", detail)
     }
 
+    /// Whoever asks does so too often.
+    pub fn too_many() -> Self {
+        let detail = "wait a minute; a program asks with a token, and waits with ?wait=55s or a stream of events";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "asked too often", detail).retry_after(30)
+    }
+
     /// Something of the service itself does not work.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "not available now", detail).retry_after(5)

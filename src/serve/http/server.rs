@@ -1,4 +1,4 @@
-//! Listening, and serving until told to stop.
+//! Listening, and serving until it is stopped.
 //!
 //! Responsible for the socket, and for ending well: open calls get a while, streams are closed. Not responsible for the routes.
 
@@ -38,7 +38,7 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, HttpError> {
     TcpListener::bind(address).await.map_err(|source| HttpError::Listen { address, source })
 }
 
-/// Serves until told to stop.
+/// Serves until it is stopped.
 ///
 /// # Errors
 /// Where the socket breaks.

@@ -205,10 +205,10 @@ impl Situation<'_> {
                 could: team.could.clone(),
             })
             .collect();
-        let is_told = |name: &str| name.starts_with("team:") || SAID_BY_PEOPLE.contains(&name);
+        let is_said = |name: &str| name.starts_with("team:") || SAID_BY_PEOPLE.contains(&name);
         let open = self.verdict.rules.iter().filter(|rule| matches!(rule.outcome, Outcome::Fail | Outcome::Pending));
         let others: Vec<_> =
-            open.filter(|rule| !is_told(&rule.name)).map(|rule| (rule.message.clone(), rule.hint.clone())).collect();
+            open.filter(|rule| !is_said(&rule.name)).map(|rule| (rule.message.clone(), rule.hint.clone())).collect();
         if teams.is_empty() && others.is_empty() {
             return None;
         }

@@ -127,7 +127,7 @@ impl<S: Store> Watch<S> {
             .and_then(|seconds| Timestamp::from_second(seconds).ok())
     }
 
-    /// Watches until told to stop.
+    /// Watches until it is stopped.
     pub async fn run(self: Arc<Self>, stop: watch::Receiver<bool>) {
         let mut loops = JoinSet::new();
         loops.spawn(Self::polls(Arc::clone(&self)));

@@ -277,7 +277,7 @@ impl<P: RunProgress, L: DeployLog> RunDeploy<'_, P, L> {
                 crash::point("after-exited");
                 let how = match status {
                     ExitStatus::Code(code) => format!("ended with status {code}"),
-                    ExitStatus::Signal(signal) => format!("was killed by signal {signal}"),
+                    killed @ ExitStatus::Signal(_) => format!("was {killed}"),
                 };
                 let (task, how) = (self.record.task, format!("the command {how} after {}", time::rough(took)));
                 match status {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::evidence::NearKind;
+use crate::gate::Invocation;
 use crate::gate::heard::Heard;
 use crate::ids::{TaskId, TransactionId};
 use crate::layout::{FAINT, NAME, styled};
@@ -13,6 +14,8 @@ use crate::rules::{Effect, JudgedNearMiss};
 use crate::text::{columns, shorten};
 use crate::time::utc;
 
+/// How much room words need behind who said them, for them to be read with ease.
+const ROOM: usize = 24;
 /// How many of what was said are shown to people.
 const SHOWN: usize = 3;
 /// How many of what was said programs get.
@@ -21,7 +24,7 @@ const MOST: usize = 50;
 const LONGEST: usize = 500;
 
 /// The newest of it for people, one line each, and how many more there are.
-pub(super) fn text(heard: &[Heard], task: TaskId, width: usize) -> String {
+pub(super) fn text(heard: &[Heard], task: TaskId, invocation: Invocation, width: usize) -> String {
     if heard.is_empty() {
         return String::new();
     }
@@ -30,14 +33,17 @@ pub(super) fn text(heard: &[Heard], task: TaskId, width: usize) -> String {
         let head = format!("  {}, {}", one.user, utc(one.time));
         let words = one.text.as_deref().map(|text| {
             let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
-            let room = width.saturating_sub(columns(&head) + 2).max(20);
-            format!(": {}", shorten(&joined, room))
+            match width.saturating_sub(columns(&head) + 2) {
+                room if room >= ROOM => format!(": {}", shorten(&joined, room)),
+                // In a narrow terminal it stands below.
+                _ => format!(":\n    {}", shorten(&joined, width.saturating_sub(4))),
+            }
         });
         page.push_str(&format!("{head}{}\n", words.unwrap_or_default()));
     }
     if heard.len() > SHOWN {
-        let more = format!("  and {} more: phabgate history {task}\n", heard.len() - SHOWN);
-        page.push_str(&styled(FAINT, &more).to_string());
+        let history = invocation.command(&format!("history {task}"));
+        page.push_str(&format!("{}\n", styled(FAINT, &format!("  and {} more: {history}", heard.len() - SHOWN))));
     }
     page
 }

@@ -10,12 +10,12 @@ use super::said::{self, JsonNearMiss};
 use super::session::Session;
 use crate::attribution::ApprovalKind;
 use crate::gate::heard::{Heard, heard};
-use crate::gate::{AskersVerdict, Assessment, Task};
+use crate::gate::{AskersVerdict, Assessment, Invocation, Task};
 use crate::ids::{TaskId, TransactionId};
 use crate::layout::{MIND, hanging, styled};
 use crate::policy::Policy;
 use crate::record::Deployer;
-use crate::rules::{Decision, RuleOutcome, TeamCount, Texts, Verdict};
+use crate::rules::{self, Decision, RuleOutcome, TeamCount, Texts, Verdict};
 use crate::text::inert;
 
 /// The schema of `check --format json`.
@@ -32,7 +32,7 @@ pub(super) struct VerdictSubject {
     pub(super) restricted: Option<bool>,
     /// What to write in the configuration if everybody may see the Space that alone makes it restricted.
     pub(super) space: Option<String>,
-    /// The category of its reason.
+    /// The category of its reason; `None` where there is none or it may not be shown.
     pub(super) category: Option<String>,
     /// The explanation; `None` where there is none or it may not be shown.
     pub(super) explanation: Option<String>,
@@ -50,21 +50,26 @@ pub(super) struct VerdictSubject {
     pub(super) now: Option<Timestamp>,
     /// What members of the teams said on it, newest first.
     pub(super) said: Vec<Heard>,
+    /// Its last deploy failed, and was not rolled back since.
+    pub(super) last_failed: bool,
+    /// How the gate was called.
+    pub(super) invocation: Invocation,
 }
 
 impl VerdictSubject {
     /// What is known of a task that was read, or was not; texts of a restricted task only where they may be shown.
     pub(super) fn of(assessment: &Assessment, session: &Session) -> Self {
         let url = assessment.number.url(session.base());
+        let invocation = session.context().invocation;
         match assessment.task() {
             Some(task) => {
                 let subject = Self::of_task(task, &session.settings.policy, url, session.texts);
                 let somebody_else = subject.somebody_else.filter(|name| {
                     session.calling_account.as_ref().is_none_or(|account| !account.eq_ignore_ascii_case(name))
                 });
-                Self { somebody_else, ..subject }
+                Self { somebody_else, invocation, ..subject }
             }
-            None => Self { url, now: assessment.now(), ..Self::default() },
+            None => Self { url, now: assessment.now(), invocation, ..Self::default() },
         }
     }
 
@@ -76,7 +81,7 @@ impl VerdictSubject {
         let behind = task.behind(show);
         let owner = &evidence.owner.username;
         let somebody_else = behind.first().filter(|deployer| !deployer.user.eq_ignore_ascii_case(owner));
-        let category = state.written.as_ref().and_then(|written| written.category.clone());
+        let category = state.written.as_ref().filter(|_| show).and_then(|written| written.category.clone());
         let explanation = state.written.as_ref().filter(|_| show).map(|written| written.explanation.clone());
         Self {
             url,
@@ -95,6 +100,8 @@ impl VerdictSubject {
             informed: policy.informed().map(|team| team.title.clone()).collect(),
             now: Some(evidence.now),
             said: heard(evidence, policy, show),
+            last_failed: rules::last_deploy_failed(evidence, policy),
+            invocation: Invocation::default(),
         }
     }
 }
@@ -158,7 +165,7 @@ impl IfYouDeploy {
     /// In one line for people, wrapped.
     pub(super) fn text(&self, width: usize) -> String {
         let why: Vec<String> = self.rules.iter().map(|rule| format!("{}: {}", rule.name, rule.message)).collect();
-        let line = format!("as {}, {}: {}", inert(&self.user), self.decision.word(), why.join("; "));
+        let line = format!("as {}, it is {}; {}", inert(&self.user), self.decision.word(), why.join("; "));
         format!("\n{}", hanging(&format!("{} ", styled(MIND, "If you deploy")), 14, &line, width))
     }
 

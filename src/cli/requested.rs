@@ -146,7 +146,7 @@ impl Requested<'_> {
             }
             page.push_str(&voids(self.plan, "have to be given again", width));
         }
-        // Whom an approval is asked of that cannot count is called in vain, and called again.
+        // An approval that cannot count is asked for in vain, and asked for again.
         let is_called = self.verdict.decision != Decision::Denied;
         if is_called {
             page.push_str(&format!("\n{}", self.call.text(width)));

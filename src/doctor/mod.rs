@@ -307,7 +307,7 @@ fn statuses(remote: &Remote) -> RuleOutcome {
         Err(error) => unknown("statuses", error),
         Ok(statuses) => {
             let closed = statuses.iter().filter(|status| status.closed).map(|status| inert(&status.value));
-            pass("statuses", format!("closed are {}", closed.collect::<Vec<_>>().join(", ")))
+            pass("statuses", format!("closed: {}", closed.collect::<Vec<_>>().join(", ")))
         }
     }
 }
@@ -418,7 +418,7 @@ fn comment(remote: &Remote) -> RuleOutcome {
         (Ok(Some(_)), Some(Err(error))) => unknown("comment", error),
         (Ok(Some(task)), Some(Ok(types))) if types.iter().any(|known| known == "comment") => pass(
             "comment",
-            format!("the server takes comments on {} from {name}, as far as can be told without writing one", task.id),
+            format!("the server takes comments on {} from {name}, as far as can be seen without writing one", task.id),
         ),
         (Ok(Some(task)), Some(Ok(_))) => fail(
             "comment",

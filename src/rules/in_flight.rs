@@ -31,7 +31,7 @@ pub(super) const RULE: Rule = Rule {
             Ok(local) => local,
             Err(why) => {
                 return rule.unknown(
-                    format!("this machine's journal, which knows of other runs, cannot be read: {why}"),
+                    format!("this machine's journal cannot be read, and it knows of other runs: {why}"),
                     "mend that first: `phabgate doctor` shows the state directory",
                 );
             }

@@ -91,7 +91,7 @@ impl Next {
                 Self::new("To roll back, once nobody says no any more", &rollback, invocation)
             }
             AfterFailure::Report => {
-                Self::new("Its approvers must hear of it; next", &format!("history {task}"), invocation)
+                Self::new("The rollback failed: tell its approvers; next", &format!("history {task}"), invocation)
             }
         }
     }

@@ -198,7 +198,7 @@ const SCREENS: &[Screen] = &[
         account: "phabgate",
         command: "run T1 --deployer deployer1 --action rollback -- /bin/sh -c kill_-KILL_$$",
         before: failed,
-        end: "Its approvers must hear of it; next: phabgate history T1",
+        end: "The rollback failed: tell its approvers; next: phabgate history T1",
         kept: true,
     },
     Screen {

@@ -5,6 +5,8 @@
 
 use anstyle::{Ansi256Color, Style};
 
+use crate::text::columns;
+
 /// Names of things.
 pub const NAME: Style = Style::new().bold();
 // Of the 256 colours, which are the same in every theme: the named sixteen are made for dark grounds or for light ones, and yellow can be
@@ -31,7 +33,8 @@ const ROOM: usize = 24;
 const BELOW: usize = 4;
 
 /// Lays out a text behind a label: the first line after `head`, further ones below it. Lines break at spaces alone, so
-/// that addresses and what is to be typed stay whole. In a narrow terminal the text stands below its label.
+/// that addresses stay whole; a trailer in quotes and a command in backticks stay whole where a line can hold them. In a narrow
+/// terminal the text stands below its label.
 pub fn hanging(head: &str, head_columns: usize, text: &str, width: usize) -> String {
     if head_columns > BELOW * 2 && width < head_columns + ROOM {
         let label = head.trim_start();
@@ -42,7 +45,9 @@ pub fn hanging(head: &str, head_columns: usize, text: &str, width: usize) -> Str
         }
         return format!("{}\n{}", head.trim_end(), hanging(&" ".repeat(BELOW), BELOW, text, width));
     }
-    let options = textwrap::Options::new(width.saturating_sub(head_columns).max(1))
+    let room = width.saturating_sub(head_columns).max(1);
+    let text = &held_together(text, room);
+    let options = textwrap::Options::new(room)
         .word_splitter(textwrap::WordSplitter::NoHyphenation)
         .word_separator(textwrap::WordSeparator::AsciiSpace);
     let mut lines = textwrap::wrap(text, options).into_iter();
@@ -51,7 +56,31 @@ pub fn hanging(head: &str, head_columns: usize, text: &str, width: usize) -> Str
     for line in lines {
         laid.push_str(&format!("{}{line}\n", " ".repeat(head_columns)));
     }
-    laid
+    laid.replace(HELD, " ")
+}
+
+/// Stands for a blank at which no line breaks. Inert text never holds it.
+const HELD: char = '\u{fffe}';
+/// How what people copy begins, and how it ends.
+const COPIED: [(&str, char); 2] = [("\"Emergency-", '"'), ("`phabgate ", '`')];
+
+/// The text with no break in what people copy, where a line of this many columns holds it.
+fn held_together(text: &str, room: usize) -> String {
+    let mut held = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((at, end)) = COPIED.iter().filter_map(|(begin, end)| Some((rest.find(begin)?, *end))).min() {
+        held.push_str(&rest[..at]);
+        let length = rest[at + 1..].find(end).map_or(rest.len() - at, |inside| inside + 2);
+        let (copied, left) = rest[at..].split_at(length);
+        // What clings to it stays with it.
+        let clinging = left.find(' ').unwrap_or(left.len());
+        match columns(copied) + clinging <= room {
+            true => held.push_str(&copied.replace(' ', HELD.encode_utf8(&mut [0; 4]))),
+            false => held.push_str(copied),
+        }
+        rest = left;
+    }
+    held + rest
 }
 
 #[cfg(test)]
@@ -103,6 +132,17 @@ mod tests {
     #[test]
     fn what_is_to_be_typed_is_not_broken_at_hyphens() {
         assert_eq!(hanging("", 0, "type sync-world-now", 15), "type\nsync-world-now\n");
+    }
+
+    #[test]
+    fn what_people_copy_is_whole_where_a_line_can_hold_it() {
+        let text = "write, alone on a line, \"Emergency-Approve: sre\", or type `phabgate check T1 --wait`.";
+        assert_eq!(
+            hanging("", 0, text, 38),
+            "write, alone on a line,\n\"Emergency-Approve: sre\", or type\n`phabgate check T1 --wait`.\n"
+        );
+        assert_eq!(hanging("", 0, "type `phabgate check T1`", 16), "type `phabgate\ncheck T1`\n");
+        assert_eq!(hanging("", 0, "an open \"Emergency-X: y", 16), "an open\n\"Emergency-X: y\n");
     }
 
     #[test]

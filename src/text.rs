@@ -1,8 +1,8 @@
 //! Text that people or servers supplied, made fit to be shown on a terminal, in a log or in a table.
 //!
 //! Responsible for [`inert`] and [`Inert`], which write out what could steer a terminal or hide from a reader, and
-//! [`shorten`], which fits such text into columns. All of them take the text as it came; what they return is inert and
-//! must not go through them again. Not responsible for Remarkup, which has dangers of its own ([`crate::remarkup`]).
+//! [`shorten`], which fits such text into columns. They take the text as it came; what they return is inert and must not go
+//! through them again: [`shorten_inert`] cuts it. Not responsible for Remarkup, which has dangers of its own ([`crate::remarkup`]).
 //!
 //! Each dangerous character is written as `\u{202e}`: its code point, in the notation of Rust and JavaScript. So an auditor
 //! sees what was there, and two texts that differ stay different: a backslash that would begin such an escape by itself
@@ -171,6 +171,33 @@ pub fn shorten(text: &str, limit: usize) -> String {
     shorten_pieces(pieces(text, |_, _| false), limit)
 }
 
+/// A text that is inert already, at most `limit` columns wide, with `…` where something was cut off.
+///
+/// An escape is never cut in two.
+///
+/// ```
+/// use phabgate::text::{inert, shorten_inert};
+/// assert_eq!(shorten_inert(&inert("ab\u{202e}cd"), 12), "ab\\u{202e}cd");
+/// assert_eq!(shorten_inert(&inert("ab\u{202e}cd"), 8), "ab…");
+/// ```
+pub fn shorten_inert(inert: &str, limit: usize) -> String {
+    if columns(inert) <= limit {
+        return inert.to_owned();
+    }
+    // The longest start that leaves a column for the ellipsis.
+    let (mut cut, mut used, mut rest) = (0, 0, inert);
+    while let Some(character) = rest.chars().next() {
+        let escape = rest.strip_prefix("\\u{").and_then(|digits| digits.find('}')).map(|end| end + 4);
+        let (unit, left) = rest.split_at(escape.unwrap_or(character.len_utf8()));
+        used += columns(unit);
+        if used >= limit {
+            break;
+        }
+        (cut, rest) = (cut + unit.len(), left);
+    }
+    if limit > 0 { format!("{}{ELLIPSIS}", &inert[..cut]) } else { String::new() }
+}
+
 /// [`shorten`] for pieces, so that other rules of what must not stay can be cut by the same one.
 pub(crate) fn shorten_pieces(pieces: impl Iterator<Item = Piece>, limit: usize) -> String {
     let mut out = String::new();
@@ -288,6 +315,7 @@ mod tests {
             let short = shorten(&text, limit);
             prop_assert!(columns(&short) <= limit);
             prop_assert!(short == inert(&text) || short.is_empty() || short.ends_with('…'));
+            prop_assert_eq!(shorten_inert(&inert(&text), limit), short);
         }
     }
 }

@@ -31,7 +31,7 @@ pub enum AuditError {
     Stopped,
     /// The server returns what somebody did for one task alone.
     #[error(
-        "this server is too old for an audit: it does not tell what an account did on all tasks (`transaction.search` \
+        "this server is too old for an audit: it does not show what an account did on all tasks (`transaction.search` \
          with `objectType`, since March 2021)"
     )]
     TooOld,

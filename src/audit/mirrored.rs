@@ -60,7 +60,7 @@ pub(super) fn evidence(
 pub(super) fn unfit(evidence: &Evidence, policy: &Policy) -> Option<String> {
     let unexposed = evidence.unexposed(policy);
     if unexposed.any() {
-        return Some(format!("this server does not tell all that changed on it: perhaps {}", unexposed.what()));
+        return Some(format!("this server does not show all that changed on it: perhaps {}", unexposed.what()));
     }
     if let Err(error) = later(evidence) {
         return Some(error.to_string());

@@ -7,13 +7,16 @@ use serde::Serialize;
 use super::Globals;
 use super::call::{self, Call};
 use super::exit::{Exit, Failure};
+use super::next::Next;
 use super::session::Session;
 use super::ui::Ui;
+use super::verdict_screen;
 use crate::evidence::Purpose;
 use crate::gate::RefusalKind;
 use crate::gate::conductor::{ConductorContact, NamedConductor};
 use crate::ids::TaskId;
-use crate::rules::Intent;
+use crate::layout::hanging;
+use crate::rules::{Decision, Intent};
 use crate::view::VerdictSubject;
 
 /// The schema of `announce --format json`.
@@ -75,7 +78,24 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     call.warn(ui);
     match ui.is_json() {
         true => ui.json(&Json { schema: SCHEMA, task, url: &read.url, restricted: read.restricted, call: call.json() }),
-        false => ui.data(&call.text(ui.width())),
+        false => {
+            let (invocation, width) = (ui.invocation(), ui.width());
+            let next = Next::after_check(task, &assessment.verdict, &subject, read.last_failed, invocation);
+            let page = match &assessment.verdict.decision {
+                // Who deploys is all that can still be missing.
+                Decision::Allowed(_) if !args.need_deployer => {
+                    let words =
+                        format!("Nothing is needed: {task} is {}.", verdict_screen::summary(&assessment.verdict));
+                    hanging("", 0, &words, width) + &call.informed(width)
+                }
+                Decision::Denied | Decision::Undecided => {
+                    // Who is called should know that it is not their yes alone that is missing.
+                    verdict_screen::headline(task, &assessment.verdict, width) + "\n" + &call.text(width)
+                }
+                Decision::Allowed(_) | Decision::Pending => call.text(width),
+            };
+            ui.data(&format!("{page}\n{}", next.text()));
+        }
     }
     if unread {
         return Err(refusal.into());

@@ -121,7 +121,8 @@ impl Shown {
         };
         let key = task_state.written.as_ref().and_then(|written| written.category.as_deref());
         let words = task_state.written.as_ref().map(|written| written.explanation.as_str());
-        let known_action = task_state.action.as_ref().and_then(|action| Action::named(&action.value));
+        let stated_action = task_state.action.as_ref().filter(|_| !hide);
+        let known_action = stated_action.and_then(|action| Action::named(&action.value));
         Self {
             task: evidence.task.id,
             url,
@@ -129,7 +130,10 @@ impl Shown {
             title: (!hide).then(|| inert(&evidence.task.title)),
             restricted,
             drill: task_state.is_drill(),
-            category: key.and_then(|key| policy.reason(key)).map(|reason| (reason.key.clone(), reason.title.clone())),
+            category: key
+                .filter(|_| !hide)
+                .and_then(|key| policy.reason(key))
+                .map(|reason| (reason.key.clone(), reason.title.clone())),
             explanation: words.filter(|words| !hide && !words.is_empty()).map(inert),
             deployer: stated(&task_state.deployer),
             action: known_action.map(|action| action.word().to_owned()).or_else(|| stated(&task_state.action)),
@@ -163,16 +167,15 @@ impl Shown {
         page.push('\n');
         let unknown = || "(not stated)".to_owned();
         let reason = match &self.category {
+            _ if self.title.is_none() => HIDDEN.to_owned(),
             Some((_, title)) => title.clone(),
             None => "(none that counts)".to_owned(),
         };
         let mut rows = vec![("reason".to_owned(), reason)];
-        let explained = match (&self.explanation, self.title.is_some()) {
-            (Some(words), _) => words.clone(),
-            (None, true) => "(no explanation)".to_owned(),
-            (None, false) => HIDDEN.to_owned(),
-        };
-        rows.push((String::new(), explained));
+        if self.title.is_some() {
+            let explained = self.explanation.clone().unwrap_or_else(|| "(no explanation)".to_owned());
+            rows.push((String::new(), explained));
+        }
         rows.extend(self.asked.as_ref().map(|asked| ("asked by".to_owned(), asked.clone())));
         rows.push(("deployer".to_owned(), self.deployer.clone().unwrap_or_else(unknown)));
         rows.push(("action".to_owned(), self.action.clone().unwrap_or_else(unknown)));
@@ -189,8 +192,8 @@ impl Shown {
         // Quoted, so that nobody who pastes the page answers with it.
         let lines: Vec<String> =
             comment.lines().filter(|line| !line.is_empty()).map(|line| format!("\"{line}\"")).collect();
-        page.push_str(&format!("\n{}\n", styled(NAME, "You will say on the task:")));
-        page.push_str(&hanging("  say ", 6, &format!("{} (as a comment)", lines.join(", then ")), width));
+        page.push_str(&format!("\n{}\n", styled(NAME, "On the task you will")));
+        page.push_str(&hanging("  write ", 8, &format!("{} (as a comment)", lines.join(", then ")), width));
         if self.title.is_none() {
             page.push_str(&hint(2, "to see what you agree to, add --show-restricted", width));
         }

@@ -217,7 +217,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let audited = inputs.audit(lock, |progress| bar.show(progress))?;
     bar.clear();
     for unused in &audited.unused {
-        ui.note(&format!("`audit.accepted` names {unused}, and nothing was found that this is the id of"));
+        ui.note(&format!("`audit.accepted` names {unused}, which is the id of nothing that was found"));
     }
     let report = audited.report();
     print(&report, ui).map_err(unwritten)?;

@@ -109,7 +109,8 @@ impl<'a> Call<'a> {
         page + &self.informed(width)
     }
 
-    fn informed(&self, width: usize) -> String {
+    /// Who is informed and asked nothing; nothing where nobody is.
+    pub(super) fn informed(&self, width: usize) -> String {
         let names: Vec<String> = self.informed.iter().map(|title| inert(title)).collect();
         if names.is_empty() { String::new() } else { hanging("Inform too: ", 12, &names.join(", "), width) }
     }

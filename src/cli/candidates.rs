@@ -10,7 +10,7 @@ use super::session::{environment, settings};
 use crate::config::Settings;
 use crate::journal::{Journal, JournalReader};
 use crate::rules;
-use crate::text::{inert, shorten};
+use crate::text::shorten;
 
 /// How many tasks and deploys are offered, the newest first.
 const OFFERED: usize = 20;
@@ -73,7 +73,7 @@ pub(super) fn deploys() -> ArgValueCandidates {
 }
 
 fn described(word: &str, help: &str) -> CompletionCandidate {
-    CompletionCandidate::new(word.to_owned()).help(Some(shorten(&inert(help), SHOWN).into()))
+    CompletionCandidate::new(word.to_owned()).help(Some(shorten(help, SHOWN).into()))
 }
 
 /// The settings as a command without options would read them.

@@ -90,7 +90,7 @@ async fn show(assessment: &Assessment, args: &Args, subject: &VerdictSubject, se
     }
     let next = match duplicate(assessment, session).await {
         Some(other) => Next::of_duplicate(other, ui.invocation()),
-        None => Next::after_check(task, &assessment.verdict, &args.subject, ui.invocation()),
+        None => Next::after_check(task, &assessment.verdict, &args.subject, subject.last_failed, ui.invocation()),
     };
     ui.data(&format!("\n{}", next.text()));
 }

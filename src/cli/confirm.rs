@@ -20,7 +20,7 @@ pub(super) fn confirm(question: &str, ui: &mut Ui) -> Result<bool, Refusal> {
     if !can_ask() {
         return Err(Refusal::usage(
             "this has to be confirmed, and there is no terminal to ask on",
-            "add --yes where all that was said above is meant",
+            "look at what stands above, then add --yes",
         ));
     }
     ui.words(&format!("{question} [y/N] "));

@@ -314,16 +314,17 @@ fn text(checks: &[RuleOutcome], exit: Exit, again: &str, invocation: Invocation,
     };
     let warned = of(Outcome::Warn);
     let (style, word, rest) = match exit {
-        Exit::Done if warned.is_empty() => (GOOD, "READY", "all is there for an emergency".to_owned()),
+        Exit::Done if warned.is_empty() => (GOOD, "READY", "all that an emergency deploy needs is there".to_owned()),
         Exit::Done => (MIND, "READY", format!("look at {warned}")),
         Exit::Incomplete => (BAD, "UNDECIDED", format!("the server did not answer: {}", of(Outcome::Unknown))),
-        _ => (BAD, "NOT READY", format!("because of {}", of(Outcome::Fail))),
+        _ => (BAD, "NOT READY", format!("look at {}", of(Outcome::Fail))),
     };
     let headline = hanging(&format!("{}: ", styled(style, word)), word.len() + 2, &rest, width);
     let next = match exit {
         Exit::Done if warned.is_empty() => NOTHING.to_owned(),
         Exit::Done => {
-            "Nothing has to be done before an emergency; look at the warnings when there is time.\n".to_owned()
+            let words = "Nothing is to be done at once; look at the warnings when there is time.";
+            hanging("", 0, words, width)
         }
         _ => Next::new(MENDED, again, invocation).text(),
     };

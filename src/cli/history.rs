@@ -8,12 +8,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Globals;
 use super::exit::{Exit, Failure};
 use super::next::{NOW, Next};
 use super::session::Session;
 use super::task_header::TaskHeader;
 use super::ui::Ui;
+use super::{Globals, TaskSubject};
 use crate::evidence::{Evidence, Purpose, Visibility, gather};
 use crate::gate::Invocation;
 use crate::history::{self, Detail, Entry, EntryKind, TaskHistory, Tone};
@@ -65,6 +65,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         title: (!history.hidden).then_some(evidence.task.title.as_str()),
         restricted: evidence.is_restricted(&policy.open_spaces),
         tag: &policy.tag,
+        last_failed: rules::last_deploy_failed(&evidence, policy),
         history: &history,
         evidence: &evidence,
     };
@@ -108,6 +109,8 @@ struct ShownHistory<'a> {
     title: Option<&'a str>,
     restricted: bool,
     tag: &'a str,
+    /// Its last deploy failed, and was not rolled back since.
+    last_failed: bool,
     history: &'a TaskHistory,
     evidence: &'a Evidence,
 }
@@ -190,6 +193,7 @@ impl ShownHistory<'_> {
         let is_closed = self.evidence.statuses.get(&self.evidence.task.status) == Some(&true);
         match (is_closed, self.history.tagged) {
             (true, _) => format!("{} is closed: nothing is to be done.\n", self.task),
+            (false, true) if self.last_failed => Next::rollback(self.task, &TaskSubject::default(), invocation).text(),
             (false, true) => Next::new(NOW, &format!("check {}", self.task), invocation).text(),
             (false, false) => {
                 let words = format!("request {} --reason CATEGORY what is broken", self.task);
@@ -256,6 +260,7 @@ mod tests {
             title: (!history.hidden).then_some(evidence.task.title.as_str()),
             restricted: history.hidden,
             tag: &made.policy.tag,
+            last_failed: false,
             history: &history,
             evidence: &evidence,
         };

@@ -6,7 +6,7 @@ use super::exit::{Exit, Failure};
 use super::next::{NOW, Next};
 use super::session::Session;
 use super::ui::Ui;
-use super::{Globals, verdict_screen};
+use super::{Globals, TaskSubject, verdict_screen};
 use crate::gate::Assessment;
 use crate::gate::emergencies::{MOST, OpenEmergencies, open_emergencies};
 use crate::layout::{FAINT, MIND, NAME, hanging, styled};
@@ -42,7 +42,9 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
 
 fn text(shown: &[(VerdictSubject, &Assessment)], found: &OpenEmergencies, ui: &Ui) -> String {
     let width = ui.width();
-    let Some((_, first)) = shown.first() else { return "no emergency is open that this account is shown".to_owned() };
+    let Some((_, first)) = shown.first() else {
+        return "no open emergency is shown to this account; nothing is to be done".to_owned();
+    };
     let mut page = String::new();
     for (subject, read) in shown {
         page.push_str(&entry(subject, read, width));
@@ -51,7 +53,18 @@ fn text(shown: &[(VerdictSubject, &Assessment)], found: &OpenEmergencies, ui: &U
         let more = format!("{} more are open and were not read; the newest {MOST} are above", found.left_out);
         page.push_str(&hanging(&format!("{} ", styled(MIND, "…")), 2, &more, width));
     }
-    page + &format!("\n{}", Next::new(NOW, &format!("check {}", first.number), ui.invocation()).text())
+    // What was broken by a deploy is more urgent than what waits for one.
+    let failed = shown.iter().find(|(subject, read)| is_to_be_rolled_back(subject, read));
+    let next = match failed {
+        Some((_, read)) => Next::rollback(read.number, &TaskSubject::default(), ui.invocation()),
+        None => Next::new(NOW, &format!("check {}", first.number), ui.invocation()),
+    };
+    page + &format!("\n{}", next.text())
+}
+
+/// Whether its last deploy failed, and a rollback is allowed.
+fn is_to_be_rolled_back(subject: &VerdictSubject, read: &Assessment) -> bool {
+    subject.last_failed && matches!(read.verdict.decision, Decision::Allowed(_))
 }
 
 /// One emergency: its verdict and its title, what is missing, and where it is.
@@ -62,6 +75,7 @@ fn entry(subject: &VerdictSubject, read: &Assessment, width: usize) -> String {
     let number = read.number.to_string();
     let head = format!("{}  {} ", styled(style, &format!("{word:9}")), styled(NAME, &number));
     let mut lines = hanging(&head, 12 + number.len(), &format!("{title}{drill}"), width);
-    lines.push_str(&hanging("           ", 11, &verdict_screen::summary(&read.verdict), width));
+    let failed = if subject.last_failed { "; its last deploy failed" } else { "" };
+    lines.push_str(&hanging("           ", 11, &format!("{}{failed}", verdict_screen::summary(&read.verdict)), width));
     lines + &format!("           {}\n", styled(FAINT, &subject.url))
 }

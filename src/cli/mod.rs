@@ -316,7 +316,14 @@ fn columns() -> Option<usize> {
 
 /// clap's own end: help and version are no errors; for `run` a wrong command line is one of the gate's own failures.
 fn print_usage_error(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
-    let printed = error.print().and_then(|()| io::stdout().flush());
+    let printed = match error.use_stderr() {
+        true => {
+            let said = typed::with_own_label(&error.render().ansi().to_string());
+            Ui::new(Format::Text, Color::Auto, columns()).words(&said);
+            Ok(())
+        }
+        false => error.print().and_then(|()| io::stdout().flush()),
+    };
     if let Err(lost) = printed
         && !error.use_stderr()
     {

@@ -4,9 +4,10 @@
 //! how the gate was called ([`Invocation`]), nor for the hints of rules.
 
 use super::TaskSubject;
-use crate::gate::Invocation;
+use crate::gate::{AfterFailure, Invocation};
 use crate::ids::TaskId;
 use crate::layout::{HINT, styled};
+use crate::policy::Action;
 use crate::record::mask::quote;
 use crate::rules::{Decision, Outcome, Verdict};
 use crate::text::inert;
@@ -36,11 +37,20 @@ impl Next {
         format!("{}: {}\n", self.when, styled(HINT, &self.command))
     }
 
-    /// What comes after `check`.
-    pub(super) fn after_check(task: TaskId, verdict: &Verdict, subject: &TaskSubject, invocation: Invocation) -> Self {
+    /// What comes after `check`; `last_failed` says that the last deploy of the task failed, and was not rolled back since.
+    pub(super) fn after_check(
+        task: TaskId,
+        verdict: &Verdict,
+        subject: &TaskSubject,
+        last_failed: bool,
+        invocation: Invocation,
+    ) -> Self {
         let typed = format!("{task}{}", subject.typed());
         let (again, wait) = (format!("check {typed}"), format!("check {typed} --wait"));
         let (when, words) = match &verdict.decision {
+            Decision::Allowed(_) if last_failed && subject.action.is_none() => {
+                return Self::rollback(task, subject, invocation);
+            }
             Decision::Allowed(_) => (NOW, format!("run {typed} -- COMMAND")),
             _ => unless_allowed(task, verdict, invocation, again, wait),
         };
@@ -59,6 +69,31 @@ impl Next {
         let (again, wait) = (format!("run {typed} {command}"), format!("run {typed} --wait {command}"));
         let (when, words) = unless_allowed(task, verdict, invocation, again, wait);
         Self::new(when, &words, invocation)
+    }
+
+    /// What comes after a deploy that failed, once the task is looked at again.
+    pub(super) fn rollback(task: TaskId, subject: &TaskSubject, invocation: Invocation) -> Self {
+        Self::after_failure(AfterFailure::RollBack, task, subject, invocation)
+    }
+
+    /// What comes after a command that failed.
+    pub(super) fn after_failure(
+        next: AfterFailure,
+        task: TaskId,
+        subject: &TaskSubject,
+        invocation: Invocation,
+    ) -> Self {
+        let subject = TaskSubject { action: Some(Action::Rollback), why_not_rollback: None, ..subject.clone() };
+        let rollback = format!("run {task}{} -- COMMAND", subject.typed());
+        match next {
+            AfterFailure::RollBack => Self::new("To roll back", &rollback, invocation),
+            AfterFailure::RollBackOnceNobodyObjects => {
+                Self::new("To roll back, once nobody says no any more", &rollback, invocation)
+            }
+            AfterFailure::Report => {
+                Self::new("The rollback failed: tell its approvers; next", &format!("history {task}"), invocation)
+            }
+        }
     }
 
     /// What comes where a task was closed as a duplicate of another.
@@ -119,7 +154,7 @@ impl TaskSubject {
             option("approved-by", Some(approved));
         }
         option("evidence", self.evidence.as_deref());
-        option("action", self.action.map(crate::policy::Action::word));
+        option("action", self.action.map(Action::word));
         option("change", self.change.as_deref());
         option("why-not-rollback", self.why_not_rollback.as_deref());
         if self.show_restricted {

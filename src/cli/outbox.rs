@@ -84,7 +84,7 @@ async fn flush(how: Flush, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failu
     let mut journal = session.journal()?;
     let elsewhere = outbox::flush(&session.context(), &mut journal, how, ui).await?;
     if elsewhere > 0 {
-        ui.warn(&format!("{elsewhere} deploy(s) are on another server than {}", session.base()));
+        ui.warn(&format!("the outbox holds deploys on another server than {}: {elsewhere}", session.base()));
     }
     let entries = journal.outbox()?;
     let exit = if entries.is_empty() { Exit::Done } else { Exit::Incomplete };
@@ -127,7 +127,7 @@ fn show(undelivered: Vec<OutboxEntry>, ui: &mut Ui) {
         return ui.json(&Json { schema: SCHEMA, undelivered });
     }
     if undelivered.is_empty() {
-        return ui.data("nothing is undelivered");
+        return ui.data("nothing is undelivered; nothing is to be done");
     }
     let page: String = undelivered.iter().map(|entry| text(entry, ui.width())).collect();
     // What the server refused is not sent again by itself.

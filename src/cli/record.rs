@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::confirm::{can_ask, confirm};
 use super::exit::{Exit, Failure};
+use super::next::{MENDED, Next};
 use super::session::Session;
 use super::ui::Ui;
 use super::{Globals, TaskSubject};
@@ -157,9 +158,13 @@ fn show(end: &RecordEnd, ui: &mut Ui) {
         // Where it stands was said when it was delivered.
         None => ui.data(&format!("recorded on {task} ({verdict}); nothing is left to do")),
         // What to do about it was said when it was refused.
-        Some(Phase::Refused { .. }) => ui.data(&format!("kept for {task}, which refused it ({verdict})")),
+        Some(Phase::Refused { .. }) => {
+            let next = Next::new(MENDED, "outbox flush --retry", ui.invocation());
+            ui.data(&format!("kept in the outbox: the server refused it on {task} ({verdict})\n{}", next.text()))
+        }
         Some(Phase::Ready | Phase::Unclear { .. }) => {
-            ui.data(&format!("queued for {task} ({verdict}): `phabgate outbox flush --wait` delivers it"))
+            let next = Next::new("To deliver it", "outbox flush --wait", ui.invocation());
+            ui.data(&format!("queued for {task} ({verdict}), and not known to be there\n{}", next.text()))
         }
     }
 }

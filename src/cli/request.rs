@@ -116,7 +116,7 @@ fn wanted(args: &Args, policy: &Policy) -> Result<Wanted, Failure> {
         None if args.text.is_empty() => None,
         None => {
             let hint = format!("add --reason CATEGORY; {}", policy.categories());
-            return Err(Failure::usage("a text says what is broken, and no reason is given", hint));
+            return Err(Failure::usage("the text says what is broken, and no reason is given", hint));
         }
     };
     if reason.is_none() && args.deployer.is_none() && args.action.is_none() && args.change.is_none() && !args.drill {

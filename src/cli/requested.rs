@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::call::{self, Call};
 use super::detail::Detail;
-use super::next::{NOW, Next};
+use super::next::{MENDED, NOW, Next};
 use super::ui::Ui;
 use super::verdict_screen;
 use crate::evidence::trailers::Key;
@@ -88,8 +88,7 @@ impl Requested<'_> {
 
     /// What keeps the deploy from being allowed.
     fn missing(&self) -> Vec<&RuleOutcome> {
-        let rules = self.verdict.rules.iter();
-        rules.filter(|rule| !matches!(rule.outcome, Outcome::Pass | Outcome::Warn)).collect()
+        self.verdict.rules.iter().filter(|rule| is_missing(rule)).collect()
     }
 
     fn json(&self, hidden: bool) -> Json<'_> {
@@ -147,19 +146,31 @@ impl Requested<'_> {
             }
             page.push_str(&voids(self.plan, "have to be given again", width));
         }
-        page.push_str(&format!("\n{}", self.call.text(width)));
-        let missing: Vec<RuleOutcome> = self.missing().into_iter().cloned().collect();
+        // An approval that cannot count is asked for in vain, and asked for again.
+        let is_called = self.verdict.decision != Decision::Denied;
+        if is_called {
+            page.push_str(&format!("\n{}", self.call.text(width)));
+        }
+        let mut missing = verdict_screen::shown(self.verdict, self.subject, Detail::Folded);
+        missing.retain(is_missing);
         if !missing.is_empty() {
             page.push_str(&format!("\n{}\n", styled(NAME, "What has to happen next")));
             page.push_str(&verdict_screen::rules(&missing, Detail::Folded, width));
         }
         page.push('\n');
-        let words = match self.verdict.decision {
-            Decision::Allowed(_) => format!("run {} -- COMMAND", self.task),
-            _ => format!("check {} --wait", self.task),
+        let (when, words) = match self.verdict.decision {
+            Decision::Allowed(_) => (NOW, format!("run {} -- COMMAND", self.task)),
+            Decision::Pending => (NOW, format!("check {} --wait", self.task)),
+            // Then it names whom to ask.
+            Decision::Denied | Decision::Undecided => (MENDED, format!("check {}", self.task)),
         };
-        page + &Next::new(NOW, &words, invocation).text()
+        page + &Next::new(when, &words, invocation).text()
     }
+}
+
+/// Whether a rule keeps the deploy from being allowed.
+fn is_missing(rule: &RuleOutcome) -> bool {
+    !matches!(rule.outcome, Outcome::Pass | Outcome::Warn)
 }
 
 /// What is about to be changed, before somebody is asked.
@@ -201,7 +212,7 @@ fn voids(plan: &RequestPlan, what: &str, width: usize) -> String {
     }
     let who: Vec<String> =
         plan.voids.iter().map(|(team, user)| format!("{} for {}", inert(user), inert(team))).collect();
-    let text = format!("Approvals from before {what}: {}", who.join(", "));
+    let text = format!("Earlier approvals {what}: {}", who.join(", "));
     let lines = hanging("", 0, &text, width);
     lines.lines().map(|line| format!("{}\n", styled(MIND, line))).collect()
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::check::Waiting;
 use super::exit::Failure;
-use super::next::Next;
+use super::next::{NOTHING, NOW, Next};
 use super::result_file::{self, ResultFile};
 use super::said;
 use super::session::Session;
@@ -23,10 +23,10 @@ use crate::gate::recording::{author_may_write, rendered, set_command, template};
 use crate::gate::run::RunDeploy;
 use crate::gate::stated_times::clock_of;
 use crate::gate::stranded::take_over;
-use crate::gate::{Assessment, Refusal, RunProgress, marks};
+use crate::gate::{AfterFailure, Assessment, Refusal, RunProgress, marks};
 use crate::ids::{DeployId, TaskId};
 use crate::journal::Journal;
-use crate::layout::{BAD, NAME, styled};
+use crate::layout::{BAD, NAME, hanging, styled};
 use crate::record::mask::{Mask, quote};
 use crate::record::{Event, ExitStatus, Record};
 use crate::rules::{Decision, Outcome};
@@ -35,7 +35,7 @@ use crate::time::ServerClock;
 use crate::view::VerdictSubject;
 
 /// Arguments of `run`.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     pub(super) subject: TaskSubject,
@@ -230,17 +230,20 @@ async fn attempt(
         ui.words(&verdict_screen::text(task, &shown, &read.verdict, ui.detail(), ui.width()));
         ui.words("\n");
     } else {
-        ui.words(&said::text(&shown.said, task, ui.width()));
+        ui.words(&said::text(&shown.said, task, ui.invocation(), ui.width()));
         say_allowed(&read, task, &record.informed, ui);
     }
     if args.dry_run {
         dry_run(&record, clock, ui)?;
+        let again = Args { dry_run: false, ..args.clone() };
+        let words = format!("run {task}{} {}", args.subject.typed(), again.typed(&session.settings.record.mask));
+        ui.words(&format!("\n{}", Next::new(NOW, &words, ui.invocation()).text()));
         return Ok(0);
     }
     intent.deploy = Some(record.deploy);
     result.ran.deploy = Some(record.deploy);
     let is_open = shown.restricted == Some(false);
-    let mut screen = Screen { session: &session, ui, next: None };
+    let mut screen = Screen { session: &session, ui, task, subject: &args.subject, next: None };
     let context = session.context();
     let progress = &mut screen;
     let mut deploy = RunDeploy { context, journal, owner, marks, question, intent, record, clock, is_open, progress };
@@ -253,6 +256,9 @@ async fn attempt(
     }
     if let Some(next) = &screen.next {
         screen.ui.words(&format!("\n{}", next.text()));
+    } else if session.is_sandbox() && matches!(outcome, Ok(0)) {
+        // What was said of it stands above the comments.
+        screen.ui.words(&format!("\n{NOTHING}"));
     }
     outcome.map_err(Stop::from)
 }
@@ -312,6 +318,8 @@ fn dry_run(record: &Record, clock: ServerClock, ui: &mut Ui) -> Result<(), Failu
 struct Screen<'a> {
     session: &'a Session,
     ui: &'a mut Ui,
+    task: TaskId,
+    subject: &'a TaskSubject,
     /// The command that comes next: said last.
     next: Option<Next>,
 }
@@ -328,12 +336,14 @@ impl RunProgress for Screen<'_> {
     }
 
     fn failed(&mut self, task: TaskId, how: &str) {
-        let line = format!("{} {}: {how}\n", styled(BAD, "FAILED"), styled(NAME, &task.to_string()));
+        let number = task.to_string();
+        let head = format!("{} {}: ", styled(BAD, "FAILED"), styled(NAME, &number));
+        let line = hanging(&head, "FAILED : ".len() + number.len(), how, self.ui.width());
         self.ui.words(&line);
     }
 
-    fn next(&mut self, when: &'static str, words: &str) {
-        self.next = Some(Next::new(when, words, self.ui.invocation()));
+    fn next(&mut self, next: AfterFailure) {
+        self.next = Some(Next::after_failure(next, self.task, self.subject, self.ui.invocation()));
     }
 
     fn stopped(&mut self, assessment: &Assessment) {

@@ -2,17 +2,20 @@
 //!
 //! Responsible for the form. Not responsible for collecting it, nor for the form of programs ([`crate::view`]).
 
+use crate::gate::Invocation;
 use crate::gate::heard::Heard;
 use crate::ids::TaskId;
 use crate::layout::{FAINT, NAME, styled};
 use crate::text::{columns, shorten};
 use crate::time::utc;
 
+/// How much room words need behind who said them, for them to be read with ease.
+const ROOM: usize = 24;
 /// How many of what was said are shown to people.
 const SHOWN: usize = 3;
 
 /// The newest of it for people, one line each, and how many more there are.
-pub(super) fn text(heard: &[Heard], task: TaskId, width: usize) -> String {
+pub(super) fn text(heard: &[Heard], task: TaskId, invocation: Invocation, width: usize) -> String {
     if heard.is_empty() {
         return String::new();
     }
@@ -21,14 +24,17 @@ pub(super) fn text(heard: &[Heard], task: TaskId, width: usize) -> String {
         let head = format!("  {}, {}", one.user, utc(one.time));
         let words = one.text.as_deref().map(|text| {
             let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
-            let room = width.saturating_sub(columns(&head) + 2).max(20);
-            format!(": {}", shorten(&joined, room))
+            match width.saturating_sub(columns(&head) + 2) {
+                room if room >= ROOM => format!(": {}", shorten(&joined, room)),
+                // In a narrow terminal it stands below.
+                _ => format!(":\n    {}", shorten(&joined, width.saturating_sub(4))),
+            }
         });
         page.push_str(&format!("{head}{}\n", words.unwrap_or_default()));
     }
     if heard.len() > SHOWN {
-        let more = format!("  and {} more: phabgate history {task}\n", heard.len() - SHOWN);
-        page.push_str(&styled(FAINT, &more).to_string());
+        let history = invocation.command(&format!("history {task}"));
+        page.push_str(&format!("{}\n", styled(FAINT, &format!("  and {} more: {history}", heard.len() - SHOWN))));
     }
     page
 }

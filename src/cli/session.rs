@@ -227,6 +227,7 @@ impl Session {
             server: &self.server,
             texts: self.texts,
             account: self.calling_account.as_deref(),
+            invocation: self.invocation,
         }
     }
 
@@ -374,7 +375,7 @@ impl Session {
         match count {
             Ok(Some(Ok(deploys))) if !deploys.is_empty() => {
                 ui.warn(&format!(
-                    "{} earlier deploy(s) with records not yet on their task: `phabgate outbox list`",
+                    "earlier deploys with records that are not on their task yet: {} (`phabgate outbox list`)",
                     deploys.len()
                 ));
             }

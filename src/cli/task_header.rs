@@ -26,13 +26,11 @@ pub(super) struct TaskHeader<'a> {
 impl TaskHeader<'_> {
     /// The header, in at most `width` columns.
     pub(super) fn text(&self, width: usize) -> String {
-        let title = match self.title {
-            Some(title) => inert(title),
-            None if self.is_read => HIDDEN.to_owned(),
-            None => String::new(),
-        };
+        let title = self.title.map(inert).or_else(|| self.is_read.then(|| HIDDEN.to_owned()));
         let label = self.task.to_string();
-        let mut header = hanging(&format!("{} ", styled(NAME, &label)), label.len() + 1, &title, width);
+        let named = |title: String| hanging(&format!("{} ", styled(NAME, &label)), label.len() + 1, &title, width);
+        // Of one that was not read the address says as much as its number.
+        let mut header = title.map(named).unwrap_or_default();
         header.push_str(&format!("{}\n", styled(FAINT, self.url)));
         if self.drill {
             header.push_str(&format!("{}\n", styled(MIND, "This is a drill, not an emergency.")));

@@ -7,6 +7,7 @@ use std::ffi::OsString;
 
 use jiff::SignedDuration;
 
+use crate::layout::{HINT, styled};
 use crate::record::mask::quote;
 use crate::task_argument;
 use crate::text::inert;
@@ -75,6 +76,18 @@ pub(super) fn suggest_fix(error: &clap::Error, arguments: &[OsString]) -> Option
     bare.then(|| "write the command after --, as in `phabgate run T1234 -- scap sync-world`".to_owned())
 }
 
+/// What clap says of a wrong command line, with its tips called what every other is called: a hint.
+pub(super) fn with_own_label(said: &str) -> String {
+    let relabelled = |line: &str| {
+        let plain = anstream::adapter::strip_str(line).to_string();
+        match plain.strip_prefix("  tip:") {
+            Some(tip) => format!("{}{tip}", styled(HINT, "hint:")),
+            None => line.to_owned(),
+        }
+    };
+    said.split_inclusive('\n').map(relabelled).collect()
+}
+
 /// Whether a command line that cannot be parsed is one of `run`.
 pub(super) fn names_run(arguments: &[OsString]) -> bool {
     first_word(arguments).is_some_and(|word| word == "run")
@@ -102,6 +115,13 @@ mod tests {
     fn join(line: &str) -> String {
         let joined = joined(line.split(' ').map(OsString::from).collect());
         joined.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_tip_is_a_hint() {
+        let said = "error: unrecognized subcommand 'chek'\n\n  \u{1b}[32mtip:\u{1b}[0m a similar one exists: 'check'\n\nUsage: x\n";
+        let shown = anstream::adapter::strip_str(&with_own_label(said)).to_string();
+        assert_eq!(shown, "error: unrecognized subcommand 'chek'\n\nhint: a similar one exists: 'check'\n\nUsage: x\n");
     }
 
     #[test]

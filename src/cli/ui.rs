@@ -15,7 +15,7 @@ use super::detail::Detail;
 use super::exit::Failure;
 use crate::gate::{Invocation, Progress, Refusal, RefusalKind};
 use crate::layout::{BAD, FAINT, HINT, MIND, hanging, styled};
-use crate::text::shorten;
+use crate::text::shorten_inert;
 
 /// What `--format` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -264,7 +264,7 @@ impl Ui {
                     line
                 });
                 // One line, with the sign that turns before it.
-                line.set_message(shorten(text, self.width.saturating_sub(3)));
+                line.set_message(shorten_inert(text, self.width.saturating_sub(3)));
             }
             Some(_) => {}
             None => {

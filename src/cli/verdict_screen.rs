@@ -10,7 +10,7 @@ use crate::attribution::ApprovalKind;
 use crate::ids::TaskId;
 use crate::layout::{BAD, FAINT, GOOD, HINT, MIND, NAME, hanging, styled};
 use crate::rules::{Approval, Decision, Outcome, RuleOutcome, TeamCount, Verdict};
-use crate::text::{columns, inert, shorten};
+use crate::text::{columns, inert, shorten, shorten_inert};
 use crate::time::utc;
 use crate::view::{IfYouDeploy, VerdictSubject};
 
@@ -30,7 +30,7 @@ pub(super) fn text(task: TaskId, subject: &VerdictSubject, verdict: &Verdict, de
     }
     if !subject.said.is_empty() {
         page.push('\n');
-        page.push_str(&said::text(&subject.said, task, width));
+        page.push_str(&said::text(&subject.said, task, subject.invocation, width));
     }
     page
 }
@@ -38,12 +38,12 @@ pub(super) fn text(task: TaskId, subject: &VerdictSubject, verdict: &Verdict, de
 /// What would differ if who reads deployed, in one line, wrapped.
 pub(super) fn if_you_deploy(other: &IfYouDeploy, width: usize) -> String {
     let why: Vec<String> = other.rules.iter().map(|rule| format!("{}: {}", rule.name, rule.message)).collect();
-    let line = format!("as {}, {}: {}", inert(&other.user), other.decision.word(), why.join("; "));
+    let line = format!("as {}, it is {}; {}", inert(&other.user), other.decision.word(), why.join("; "));
     format!("\n{}", hanging(&format!("{} ", styled(MIND, "If you deploy")), 14, &line, width))
 }
 
-/// The rules as they are shown above a call for help: what is to be written and by whom the call says, but of a restricted task.
-fn shown(verdict: &Verdict, subject: &VerdictSubject, detail: Detail) -> Vec<RuleOutcome> {
+/// The rules as they are shown beside a call for help: what is to be written and by whom the call says, but of a restricted task.
+pub(super) fn shown(verdict: &Verdict, subject: &VerdictSubject, detail: Detail) -> Vec<RuleOutcome> {
     let mut rules = verdict.rules.clone();
     // Where something else stands in the way nobody is to be asked yet.
     let is_called = verdict.decision == Decision::Pending && subject.restricted == Some(false);
@@ -86,13 +86,13 @@ fn facts(subject: &VerdictSubject, decision: &Decision, width: usize) -> String 
 const EXPLANATION: usize = 100;
 
 /// The decision in one line, and who is needed.
-fn headline(task: TaskId, verdict: &Verdict, width: usize) -> String {
+pub(super) fn headline(task: TaskId, verdict: &Verdict, width: usize) -> String {
     let (style, word) = word(&verdict.decision);
     let head = format!("{} {}: ", styled(style, word), styled(NAME, &task.to_string()));
     let used = word.len() + 1 + task.to_string().len() + 2;
     let rest = summary(verdict);
     // One line: what is longer stands below, with the rules.
-    format!("{head}{}\n", shorten(&rest, width.saturating_sub(used).max(20)))
+    format!("{head}{}\n", shorten_inert(&rest, width.saturating_sub(used).max(20)))
 }
 
 /// The word for a decision, and how it is shown.

@@ -20,7 +20,7 @@ pub enum ConfigError {
     #[error("{0} is empty: give it a value or leave it out")]
     EmptyFlag(&'static str),
     /// A file that was named is not there.
-    #[error("there is no configuration file {path}, which {named} names", path = path.display())]
+    #[error("there is no configuration file {path}, which {named} names", path = crate::text::inert(&path.to_string_lossy()))]
     Missing {
         /// The file.
         path: PathBuf,

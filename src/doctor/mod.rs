@@ -14,7 +14,7 @@ use crate::conduit::{Account, ConduitError, Failure, Project, Status, Task};
 use crate::evidence::timeline::UnexposedChanges;
 use crate::policy::{Policy, Role, Team};
 use crate::rules::{Outcome, RuleOutcome};
-use crate::text::inert;
+use crate::text::{inert, shorten};
 use crate::time::rough;
 
 /// What this machine shows of itself.
@@ -123,6 +123,9 @@ pub fn remote(remote: &Remote, local: &Local, policy: &Policy) -> Vec<RuleOutcom
     checks
 }
 
+/// How much of the policy's digest is shown: enough to compare it with that of a record.
+const DIGEST: usize = 20;
+
 /// Where it is, and what leads there.
 fn server(remote: &Remote) -> String {
     match &remote.proxy {
@@ -133,7 +136,7 @@ fn server(remote: &Remote) -> String {
 
 fn configuration(local: &Local, policy: &Policy) -> RuleOutcome {
     let file = local.file.as_deref().unwrap_or("no file, all is built in");
-    pass("configuration", format!("{file}; policy {}", policy.digest()))
+    pass("configuration", format!("{file}; policy {}", shorten(policy.digest().as_str(), DIGEST)))
 }
 
 /// Whether it can be written, and what it still owes.
@@ -150,7 +153,7 @@ fn journal(local: &Local) -> (RuleOutcome, Option<RuleOutcome>) {
                 0 => pass("outbox", "nothing is undelivered"),
                 owed => warn(
                     "outbox",
-                    format!("{owed} deploy(s) with records that are not on their task"),
+                    format!("deploys with records that are not on their task: {owed}"),
                     "type `phabgate outbox flush --wait`, and run `phabgate outbox flush` from cron",
                 ),
             };
@@ -304,7 +307,7 @@ fn statuses(remote: &Remote) -> RuleOutcome {
         Err(error) => unknown("statuses", error),
         Ok(statuses) => {
             let closed = statuses.iter().filter(|status| status.closed).map(|status| inert(&status.value));
-            pass("statuses", format!("closed are {}", closed.collect::<Vec<_>>().join(", ")))
+            pass("statuses", format!("closed: {}", closed.collect::<Vec<_>>().join(", ")))
         }
     }
 }
@@ -341,7 +344,7 @@ fn history(remote: &Remote) -> RuleOutcome {
             (true, _) => fail(
                 "history",
                 format!(
-                    "the server does not tell all that changed on {}, perhaps {}: such a task cannot be judged",
+                    "the server does not show all that changed on {}, perhaps {}: such a task cannot be judged",
                     task.id,
                     coverage.unexposed.what()
                 ),
@@ -349,7 +352,7 @@ fn history(remote: &Remote) -> RuleOutcome {
             ),
             (false, Err(error)) => warn(
                 "history",
-                format!("what `transaction.search` leaves null is not told by `{OLDER}` either: {error}"),
+                format!("what `transaction.search` leaves null `{OLDER}` does not show either: {error}"),
                 hint,
             ),
             (false, Ok(())) if coverage.null.any() => pass(
@@ -360,7 +363,7 @@ fn history(remote: &Remote) -> RuleOutcome {
                     coverage.null.what()
                 ),
             ),
-            (false, Ok(())) => pass("history", format!("all that happened to {} is told", task.id)),
+            (false, Ok(())) => pass("history", format!("the server shows all that happened to {}", task.id)),
         },
     }
 }
@@ -368,7 +371,7 @@ fn history(remote: &Remote) -> RuleOutcome {
 /// Whether an audit can be made of this server.
 fn audit(remote: &Remote) -> RuleOutcome {
     match &remote.audit {
-        Ok(()) => pass("audit", "the server tells what an account did on all tasks"),
+        Ok(()) => pass("audit", "the server shows what an account did on all tasks"),
         Err(error) if matches!(error.kind, Failure::Refused { .. }) => fail(
             "audit",
             "the server is too old for an audit: it says what an account did on one task alone (`transaction.search` takes \
@@ -415,7 +418,7 @@ fn comment(remote: &Remote) -> RuleOutcome {
         (Ok(Some(_)), Some(Err(error))) => unknown("comment", error),
         (Ok(Some(task)), Some(Ok(types))) if types.iter().any(|known| known == "comment") => pass(
             "comment",
-            format!("the server takes comments on {} from {name}, as far as can be told without writing one", task.id),
+            format!("the server takes comments on {} from {name}, as far as can be seen without writing one", task.id),
         ),
         (Ok(Some(task)), Some(Ok(_))) => fail(
             "comment",

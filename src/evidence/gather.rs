@@ -43,7 +43,7 @@ pub enum GatherError {
     #[error(transparent)]
     Conduit(#[from] ConduitError),
     /// The server's replies carry no time.
-    #[error("the server's replies carry no Date: what an approval's age is cannot be known")]
+    #[error("the server's replies carry no Date: how old an approval is cannot be known")]
     NoClock,
     /// The evidence is later than the server's clock.
     #[error("{task} has a transaction of {time}, and the server's clock says {now}")]
@@ -72,7 +72,7 @@ impl GatherError {
             Self::Conduit(error) => error.hint(),
             Self::NoClock => "check what stands between this host and the server: it drops the header Date",
             Self::Later { .. } => {
-                "have an administrator set the clocks of the server: what an approval's age is cannot be known until then"
+                "have an administrator set the clocks of the server: how old an approval is cannot be known until then"
             }
             Self::Torn { .. } => {
                 "try again: the task is being edited, or this server tells less of its history than is needed"

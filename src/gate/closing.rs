@@ -68,7 +68,7 @@ pub fn close(
         }
         if record.outcome != Some(Outcome::Unknown) || record.command.is_some() || record.started.is_some() {
             return Err(Refusal::usage(
-                "of the deploy of somebody else a member of a team says that its end is not known, and nothing besides",
+                "of somebody else's deploy a member of a team can say that its end is not known, and nothing besides",
                 format!("type `phabgate record {task} --deploy {deploy} --finished --outcome unknown`"),
             ));
         }
@@ -76,7 +76,7 @@ pub fn close(
         record.behind = Vec::new();
         judge_start(record, begun, evidence, policy);
         record.approvals = Vec::new();
-        let says = || format!("{name} says so, who did not start it, so that another deploy can start");
+        let says = || format!("{name}, who did not start it, says so, so that another deploy can start");
         record.note.get_or_insert_with(says);
     }
     Ok(())

@@ -66,7 +66,7 @@ pub(super) fn started(context: &Context<'_>, record: &Record, is_open: bool) -> 
 pub(super) fn ended(context: &Context<'_>, record: &Record, status: Option<ExitStatus>, outcome: Outcome) -> LogEntry {
     let how = match status {
         Some(ExitStatus::Code(code)) => format!("ended with status {code}"),
-        Some(ExitStatus::Signal(signal)) => format!("killed by signal {signal}"),
+        Some(killed @ ExitStatus::Signal(_)) => killed.to_string(),
         None => "its end was not seen".to_owned(),
     };
     let priority = if outcome == Outcome::Succeeded { LogPriority::Notice } else { LogPriority::Warning };

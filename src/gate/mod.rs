@@ -108,14 +108,25 @@ pub trait Progress {
     fn status(&mut self, _text: Option<&str>) {}
 }
 
+/// What comes next after a command that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterFailure {
+    /// The rollback.
+    RollBack,
+    /// The rollback, once nobody says no any more: a no stops it as it stops everything else.
+    RollBackOnceNobodyObjects,
+    /// It was the rollback: those who approved it have to know.
+    Report,
+}
+
 /// Where a deploy says what it does.
 pub trait RunProgress: Progress {
     /// Says why something went wrong.
     fn error(&mut self, refusal: &Refusal);
     /// Says that the command failed, and how.
     fn failed(&mut self, task: TaskId, how: &str);
-    /// Says which command comes next, without the name of the gate, and when.
-    fn next(&mut self, when: &'static str, words: &str);
+    /// Says what comes next.
+    fn next(&mut self, next: AfterFailure);
     /// Shows the reading on which the command was not started.
     fn stopped(&mut self, assessment: &Assessment);
     /// Shows what to write on the task by hand.

@@ -156,7 +156,8 @@ impl RecordFlow<'_> {
         if let Some(started) = record.started.filter(|_| self.stated.ends.is_none()) {
             let now = read.verdict.decision.word();
             let then = &record.verdict;
-            recorder.note(&format!("{}: at {} the verdict was {then}; now it is {now}", record.task, utc(started)));
+            let now = if now == *then { ", and still is".to_owned() } else { format!("; now it is {now}") };
+            recorder.note(&format!("{}: the verdict at {} was {then}{now}", record.task, utc(started)));
         }
         for one in &alike {
             recorder.warn(&format!("{} has a record like it: {one}", record.task));
@@ -179,7 +180,7 @@ impl RecordFlow<'_> {
             };
             return Err(Refusal::usage(
                 format!(
-                    "a record of the same deployer and an overlapping time is there{missing}, and there is no terminal to ask on"
+                    "there is a record of the same deployer and an overlapping time already{missing}, and no terminal to ask on"
                 ),
                 format!("add --yes{add} where this is another deploy; --started and --finished set them apart"),
             ));

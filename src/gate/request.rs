@@ -139,8 +139,8 @@ impl RequestFlow<'_> {
         }
         Err(Refusal {
             kind: RefusalKind::Incomplete,
-            message: format!("{task} is being changed by others faster than it can be agreed on"),
-            hint: Some("talk to them, then run it again".into()),
+            message: format!("others change {task} faster than it can be agreed on"),
+            hint: Some("talk to them, then type it again".into()),
         })
     }
 
@@ -246,7 +246,7 @@ fn name_deployer(evidence: &Evidence, wanted: &mut Wanted) -> Result<(), Refusal
             Ok(())
         }
         Some(_) => Err(Refusal::usage(
-            format!("--deployer {name}: a person with an account in use deploys"),
+            format!("--deployer {name}: that is no person with an enabled account"),
             "give the username of the person who deploys",
         )),
         None => Err(Refusal::usage(
@@ -300,8 +300,7 @@ fn warn_of_overwritten(before: &Assessment, after: &Assessment, plan: &RequestPl
     };
     if after.timeline.overwrote(&before.task.description, sent) {
         progress.warn(&format!(
-            "somebody else edited the description of {task} in the same moment and is overwritten: its history on the \
-             server has their text"
+            "somebody else edited the description of {task} at the same moment, and their text was overwritten: the history of the task on the server has it"
         ));
     }
 }
@@ -311,7 +310,7 @@ fn unmet(task: TaskId, task_state: &TaskState, wanted: &Wanted) -> Option<Refusa
     let names: Vec<&str> = request::unmet(task_state, wanted).into_iter().map(Key::name).collect();
     (!names.is_empty()).then(|| Refusal {
         kind: RefusalKind::Incomplete,
-        message: format!("{task} states another {} now: somebody changed it in the same moment", names.join(" and ")),
+        message: format!("{task} states another {} now: somebody changed it at the same moment", names.join(" and ")),
         hint: Some(format!("look at `phabgate history {task}`, then run it again")),
     })
 }

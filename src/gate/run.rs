@@ -14,7 +14,7 @@ use super::ran::{Child, Ran};
 use super::recording::{by_hand, identity, rendered};
 use super::stranded::is_replaced;
 use super::watch::Watch;
-use super::{Assessment, Context, Refusal, RunProgress, objections};
+use super::{AfterFailure, Assessment, Context, Refusal, RunProgress, objections};
 use crate::conduit::Account;
 use crate::crash;
 use crate::deploy::child;
@@ -166,13 +166,12 @@ impl<P: RunProgress, L: DeployLog> RunDeploy<'_, P, L> {
             }
             None => {}
         }
-        if failed && self.record.action.as_deref() == Some(Action::Rollback.word()) {
-            self.progress
-                .hint(&format!("the rollback failed: tell those who approved it, and see `phabgate history {task}`"));
-        } else if failed {
-            // A no stops a rollback as it stops everything else.
-            let when = if is_objected { "To roll back, once nobody says no any more" } else { "To roll back" };
-            self.progress.next(when, &format!("run {task} --action rollback -- COMMAND"));
+        if failed {
+            self.progress.next(match (self.record.action.as_deref(), is_objected) {
+                (Some(action), _) if action == Action::Rollback.word() => AfterFailure::Report,
+                (_, true) => AfterFailure::RollBackOnceNobodyObjects,
+                (_, false) => AfterFailure::RollBack,
+            });
         }
     }
 
@@ -277,7 +276,7 @@ impl<P: RunProgress, L: DeployLog> RunDeploy<'_, P, L> {
                 crash::point("after-exited");
                 let how = match status {
                     ExitStatus::Code(code) => format!("ended with status {code}"),
-                    ExitStatus::Signal(signal) => format!("was killed by signal {signal}"),
+                    killed @ ExitStatus::Signal(_) => format!("was {killed}"),
                 };
                 let (task, how) = (self.record.task, format!("the command {how} after {}", time::rough(took)));
                 match status {

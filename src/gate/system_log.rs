@@ -7,7 +7,7 @@
 use std::fmt;
 
 use crate::ids::DeployId;
-use crate::text::{inert, shorten};
+use crate::text::shorten;
 
 /// How many columns of a value are kept.
 const LONGEST: usize = 512;
@@ -71,5 +71,5 @@ impl LogEntry {
 /// A text that can do nothing but be read, in one line of a bounded length.
 fn one_line(text: &str) -> String {
     let text: Vec<&str> = text.split_whitespace().collect();
-    shorten(&inert(&text.join(" ")), LONGEST)
+    shorten(&text.join(" "), LONGEST)
 }

@@ -13,7 +13,7 @@ use crate::evidence::records::Authority;
 use crate::evidence::timeline::Comment;
 use crate::ids::{DeployId, Phid, User};
 use crate::record::parse::Parsed;
-use crate::record::{Event, ExitStatus, Outcome, Record};
+use crate::record::{Event, Outcome, Record};
 use crate::text::inert;
 use crate::time::utc;
 
@@ -196,8 +196,7 @@ fn ended(record: &Record) -> String {
         Some(Outcome::Unknown) | None => "nobody saw how it ended",
     };
     match record.exit {
-        Some(ExitStatus::Code(code)) => format!("{outcome}, exit status {code}"),
-        Some(ExitStatus::Signal(signal)) => format!("{outcome}, killed by signal {signal}"),
+        Some(exit) => format!("{outcome}, {exit}"),
         None => outcome.to_owned(),
     }
 }

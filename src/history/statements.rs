@@ -93,9 +93,9 @@ impl HistoryBuilder<'_> {
         }
     }
 
-    /// A stated value for people. The category of a reason is no text of the task.
+    /// A stated value for people.
     fn shown(&self, key: Key, value: &str) -> String {
-        if key != Key::Reason {
+        if key != Key::Reason || self.hide {
             return self.quote(value);
         }
         match self.policy.read_reason(value) {

@@ -310,11 +310,8 @@ fn outcome_words(outcome: Outcome, exit: Option<ExitStatus>) -> (RecordTone, Str
     match exit {
         // Zero is what success is.
         Some(ExitStatus::Code(0)) if matches!(outcome, Outcome::Succeeded) => {}
-        Some(ExitStatus::Code(code)) => {
-            let _ = write!(words, ", exit status {code}");
-        }
-        Some(ExitStatus::Signal(signal)) => {
-            let _ = write!(words, ", killed by signal {signal}");
+        Some(exit) => {
+            let _ = write!(words, ", {exit}");
         }
         None => {}
     }

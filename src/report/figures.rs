@@ -39,6 +39,8 @@ pub struct Figures {
     pub duration: Spread,
     /// Findings by severity and name, drills among them.
     pub findings: BTreeMap<(Severity, &'static str), usize>,
+    /// How many columns the longest number of a task with a deploy takes.
+    pub widest: usize,
 }
 
 /// How long something took, for all deploys of which that is known.
@@ -113,6 +115,9 @@ impl Figures {
                 (false, true) => self.drills += 1,
                 (false, false) => self.add_deploy(deploy, task.against(deploy).next().is_none()),
             }
+        }
+        if !task.deploys.is_empty() {
+            self.widest = self.widest.max(task.task.to_string().len());
         }
         task.findings.iter().for_each(|finding| self.add_finding(finding));
     }

@@ -23,9 +23,10 @@ use crate::time::{rough, utc};
 pub fn write(report: &Report<'_>, width: usize, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}", styled(NAME, "Deploys"))?;
     let mut none = true;
+    let widest = report.figures.widest;
     report.tasks.visit(&mut |task| {
         none &= task.deploys.is_empty();
-        task.deploys.iter().try_for_each(|deploy| out.write_all(deploy_line(task, deploy, width).as_bytes()))
+        task.deploys.iter().try_for_each(|deploy| out.write_all(deploy_line(task, deploy, widest, width).as_bytes()))
     })?;
     if none {
         writeln!(out, "  none")?;
@@ -60,7 +61,7 @@ fn plural(count: usize, word: &str) -> String {
     format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
-fn deploy_line(task: &TaskEntry, deploy: &DeployEntry, width: usize) -> String {
+fn deploy_line(task: &TaskEntry, deploy: &DeployEntry, widest: usize, width: usize) -> String {
     let time = deploy.time().strftime("%Y-%m-%d %H:%M").to_string();
     let label = task.task.to_string();
     let mut words = vec![
@@ -82,8 +83,9 @@ fn deploy_line(task: &TaskEntry, deploy: &DeployEntry, width: usize) -> String {
         words.push(plural(count, "finding"));
     }
     let mark = if count == 0 { styled(GOOD, "ok  ") } else { styled(MIND, "look") };
-    let head = format!("  {mark}  {time}  {}  ", styled(NAME, &label));
-    hanging(&head, 2 + 4 + 2 + columns(&time) + 2 + label.len() + 2, &words.join(", "), width)
+    let head =
+        format!("  {mark}  {time}  {}{}  ", styled(NAME, &label), " ".repeat(widest.saturating_sub(label.len())));
+    hanging(&head, 2 + 4 + 2 + columns(&time) + 2 + widest + 2, &words.join(", "), width)
 }
 
 /// The figures; nothing where there is no deploy to take them of.
@@ -173,12 +175,10 @@ fn how_to_accept(report: &Report<'_>, width: usize) -> io::Result<String> {
         })?;
     }
     let Some(id) = first else { return Ok(String::new()) };
-    let words = format!(
-        "One that was looked at becomes a notice by its id, under [audit] in the configuration: accepted = [{{ finding = \
-         \"{}\", why = \"…\" }}]",
-        inert(&id.to_string())
-    );
-    Ok(format!("\n{}", hanging("", 0, &words, width)))
+    let words = "To make a notice of one that was looked at, write its id and why under [audit] in the configuration:";
+    // In one line however narrow the terminal is, so that it can be copied.
+    let line = format!("accepted = [{{ finding = \"{}\", why = \"…\" }}]", inert(&id.to_string()));
+    Ok(format!("\n{}  {line}\n", hanging("", 0, words, width)))
 }
 
 /// What could not be read, which the audit says nothing of.

@@ -54,6 +54,7 @@ pub(super) const RULE: Rule = Rule {
             {
                 rule.pass(format!("{}, which the task does not state: it drops no team", action.word()))
             }
+            Some(_) if context.hide && context.intent.action.is_none() => rule.pass("stated"),
             Some(action) => rule.pass(action.word()),
             None => rule.pass("not stated"),
         }

@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
         // Who may comment is known of now alone: of the past nothing follows from it.
         let interact = context.evidence.task.interact.as_deref().filter(|_| context.as_of.is_none());
         match interact {
-            None => rule.pass("the server does not tell who may comment"),
+            None => rule.pass("the server does not say who may comment"),
             Some("public" | "users") => rule.pass("everybody with an account may comment"),
             Some("no-one") => rule.fail(
                 format!("{} is locked: nobody may comment, so nobody can say no", context.task()),

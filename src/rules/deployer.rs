@@ -81,7 +81,10 @@ fn correction(context: &EvaluationContext<'_>, candidates: &[Candidate], task_di
     }
     let name = candidates.first().map_or("NAME", |deployer| deployer.name.as_str());
     let option = format!("--deployer {}", crate::record::mask::quote(&crate::text::inert(name)));
-    format!("let whom the task states deploy; or {}, which voids the approvals so far", context.restate(&option))
+    format!(
+        "have the deployer that the task states deploy; or {}, which voids the approvals so far",
+        context.restate(&option)
+    )
 }
 
 fn account(rule: &Rule, context: &EvaluationContext<'_>, deployer: &Candidate) -> Vec<RuleOutcome> {

@@ -31,7 +31,7 @@ pub(super) const RULE: Rule = Rule {
             Ok(local) => local,
             Err(why) => {
                 return rule.unknown(
-                    format!("this machine's journal cannot be read, which knows of other runs: {why}"),
+                    format!("this machine's journal cannot be read, and it knows of other runs: {why}"),
                     "mend that first: `phabgate doctor` shows the state directory",
                 );
             }
@@ -55,7 +55,7 @@ pub(super) const RULE: Rule = Rule {
         }
         if let Some(old) = others.iter().find(|other| other.weight == Weight::TooOld) {
             return rule.warn(
-                format!("{}, and no record says that it ended; that is long ago", started(context, &old.start)),
+                format!("{}, and no record says that it ended; that was long ago", started(context, &old.start)),
                 over(context, &old.start),
             );
         }

@@ -20,6 +20,7 @@ mod clock;
 mod deployer;
 mod explanation;
 mod in_flight;
+mod last_deploy;
 mod near_misses;
 mod needed;
 mod possible_no;
@@ -36,6 +37,7 @@ mod team_open;
 
 pub use approvals::{StandingWord, standing_words};
 pub use evaluate::{Intent, JudgedTask, Texts, evaluate, evaluate_with_state, judge, not_visible, stated};
+pub use last_deploy::last_deploy_failed;
 pub use others::{OpenStart, Weight, open_starts, verdict_at_start, weight};
 pub use verdict::{
     Approval, Clearance, Decision, Effect, JudgedNearMiss, Outcome, RuleOutcome, TeamCount, Verdict, WhyNot,

@@ -24,7 +24,7 @@ pub(super) const RULE: Rule = Rule {
                 })
                 .collect();
             let hint = format!(
-                "talk to {}; to take the no back, who said it writes, alone on a line, \"Emergency-Withdraw: {}\" (as a comment)",
+                "talk to {}; to take the no back, they write, alone on a line, \"Emergency-Withdraw: {}\" (as a comment)",
                 name(&first.author),
                 first.teams.join(", ")
             );
@@ -33,7 +33,7 @@ pub(super) const RULE: Rule = Rule {
         if !idle.is_empty() {
             let names: Vec<String> = idle.iter().map(|rejection| name(&rejection.author)).collect();
             return rule.warn(
-                format!("{} said no, who is in no approving team", list(&names, "and")),
+                format!("{}, who is in no approving team, said no", list(&names, "and")),
                 "it does not stop the deploy; read it all the same",
             );
         }

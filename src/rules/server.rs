@@ -4,7 +4,7 @@ use super::Rule;
 
 pub(super) const RULE: Rule = Rule {
     name: "server",
-    summary: "The server tells what the rules need",
+    summary: "The server shows what the rules need",
     page: "Servers before July 2026 do not tell some kinds of change: those of custom fields, and before 2019 those of \
            projects. An older method (`maniphest.gettasktransactions`) tells them, and is asked where it may matter. Where \
            neither tells, nobody knows when the reason last changed or since when the task is tagged, and the verdict is \
@@ -17,7 +17,7 @@ pub(super) const RULE: Rule = Rule {
         if unexposed.any() {
             return rule.unknown(
                 format!(
-                    "this server does not tell all that changed on {}: perhaps {}",
+                    "this server does not show all that changed on {}: perhaps {}",
                     context.task(),
                     unexposed.what()
                 ),
@@ -25,9 +25,9 @@ pub(super) const RULE: Rule = Rule {
             );
         }
         match context.evidence.task.interact {
-            Some(_) => rule.pass("the server tells what the rules need"),
+            Some(_) => rule.pass("the server shows what the rules need"),
             None => rule.warn(
-                format!("this server does not tell who can comment on {}, and so say no", context.task()),
+                format!("this server does not say who can comment on {}, and so say no", context.task()),
                 "update the server; meanwhile look whether the task takes comments",
             ),
         }

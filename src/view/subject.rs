@@ -6,10 +6,10 @@
 use jiff::Timestamp;
 
 use crate::gate::heard::{Heard, heard};
-use crate::gate::{Assessment, Task};
+use crate::gate::{Assessment, Invocation, Task};
 use crate::policy::Policy;
 use crate::record::Deployer;
-use crate::rules::Texts;
+use crate::rules::{self, Texts};
 use url::Url;
 
 /// Whoever is shown it.
@@ -23,6 +23,8 @@ pub struct Viewer<'a> {
     pub texts: Texts,
     /// Their own account, where it is known.
     pub account: Option<&'a str>,
+    /// How they call the gate.
+    pub invocation: Invocation,
 }
 
 /// What is shown beside the verdict.
@@ -36,7 +38,7 @@ pub struct VerdictSubject {
     pub restricted: Option<bool>,
     /// What to write in the configuration if everybody may see the Space that alone makes it restricted.
     pub space: Option<String>,
-    /// The category of its reason.
+    /// The category of its reason; `None` where there is none or it may not be shown.
     pub category: Option<String>,
     /// The explanation; `None` where there is none or it may not be shown.
     pub explanation: Option<String>,
@@ -54,6 +56,10 @@ pub struct VerdictSubject {
     pub now: Option<Timestamp>,
     /// What members of the teams said on it, newest first.
     pub said: Vec<Heard>,
+    /// Its last deploy failed, and was not rolled back since.
+    pub last_failed: bool,
+    /// How the gate was called.
+    pub invocation: Invocation,
 }
 
 impl VerdictSubject {
@@ -66,9 +72,9 @@ impl VerdictSubject {
                 let somebody_else = subject
                     .somebody_else
                     .filter(|name| viewer.account.is_none_or(|account| !account.eq_ignore_ascii_case(name)));
-                Self { somebody_else, ..subject }
+                Self { somebody_else, invocation: viewer.invocation, ..subject }
             }
-            None => Self { url, now: assessment.now(), ..Self::default() },
+            None => Self { url, now: assessment.now(), invocation: viewer.invocation, ..Self::default() },
         }
     }
 
@@ -80,7 +86,7 @@ impl VerdictSubject {
         let behind = task.behind(show);
         let owner = &evidence.owner.username;
         let somebody_else = behind.first().filter(|deployer| !deployer.user.eq_ignore_ascii_case(owner));
-        let category = state.written.as_ref().and_then(|written| written.category.clone());
+        let category = state.written.as_ref().filter(|_| show).and_then(|written| written.category.clone());
         let explanation = state.written.as_ref().filter(|_| show).map(|written| written.explanation.clone());
         Self {
             url,
@@ -99,6 +105,8 @@ impl VerdictSubject {
             informed: policy.informed().map(|team| team.title.clone()).collect(),
             now: Some(evidence.now),
             said: heard(evidence, policy, show),
+            last_failed: rules::last_deploy_failed(evidence, policy),
+            invocation: Invocation::default(),
         }
     }
 }

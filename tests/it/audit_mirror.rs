@@ -96,7 +96,7 @@ fn what_the_server_denies_later_is_shown_as_it_was() {
     tampered.unwrap();
     let (code, report, _) = audit(&server, "phabgate", &[]);
     assert_eq!(code, 1);
-    for (task, words) in [("T1", "was removed by admin; it said"), ("T8", "tells it otherwise"), ("T13", "is gone")] {
+    for (task, words) in [("T1", "was removed by admin; it said"), ("T8", "shows it otherwise"), ("T13", "is gone")] {
         let found = found(&report, task, "history-rewritten");
         assert_eq!(found.len(), 1, "{task}: {report:#}");
         let message = found[0]["message"].as_str().unwrap();

@@ -379,6 +379,6 @@ fn a_server_that_is_too_old_for_an_audit_says_so_and_is_not_ready() {
         let (code, out, err) = server.run(&["doctor"]);
         let said = in_one_line(&out);
         assert_eq!(code, 1, "{out}{err}");
-        assert!(said.contains("NOT READY: because of audit") && said.contains("`history` and answers work"), "{out}");
+        assert!(said.contains("NOT READY: look at audit") && said.contains("`history` and answers work"), "{out}");
     }
 }

@@ -191,7 +191,7 @@ fn a_server_that_is_down_leaves_the_record_in_the_outbox() {
     assert_eq!(code, 3);
     server.running.inject(vec![]);
     let (code, out, err) = server.run(&["outbox", "flush"]);
-    assert_eq!((code, out.as_str()), (0, "nothing is undelivered\n"), "{err}");
+    assert_eq!((code, out.as_str()), (0, "nothing is undelivered; nothing is to be done\n"), "{err}");
     assert_eq!(server.events(1), [Event::Recorded]);
 }
 

@@ -85,7 +85,7 @@ fn refused_credentials_are_told_beside_the_rest() {
     let output = command.env("PHABGATE_URL", "https://phab.example").args(["doctor"]).output().unwrap();
     let out = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(4), "{out}");
-    assert!(out.contains("NOT READY: because of token") && out.contains("there is no token"), "{out}");
+    assert!(out.contains("NOT READY: look at token") && out.contains("there is no token"), "{out}");
 }
 
 #[test]

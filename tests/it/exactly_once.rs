@@ -12,7 +12,7 @@ fn recorded_once(server: &Server) {
     // What was put off is carried out before the record is looked for again.
     server.running.commit_late();
     let (code, out, err) = server.run(&["outbox", "flush", "--wait"]);
-    assert_eq!((code, out.as_str()), (0, "nothing is undelivered\n"), "{err}");
+    assert_eq!((code, out.as_str()), (0, "nothing is undelivered; nothing is to be done\n"), "{err}");
     assert_eq!(server.events(1), [Event::Recorded]);
 }
 

@@ -70,7 +70,7 @@ fn what_was_refused_is_given_up_with_a_reason_and_later_records_count_it() {
         "gave up `recorded` of T1 on http://sandbox/: it stays in the journal, and later records of this machine count it\n"
     );
     let (code, out, err) = server.run(&["outbox", "flush", "--retry", "--wait"]);
-    assert_eq!((code, out.as_str()), (0, "nothing is undelivered\n"), "{err}");
+    assert_eq!((code, out.as_str()), (0, "nothing is undelivered; nothing is to be done\n"), "{err}");
     assert_eq!((server.events(1), edits(&server)), (vec![], sent), "what was given up is not sent");
     let (code, _, err) = server.run(&["outbox", "drop", &deploy, WHY[0], WHY[1]]);
     assert_eq!((code, err.contains("nothing of deploy")), (2, true), "twice: {err}");

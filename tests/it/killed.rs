@@ -24,7 +24,7 @@ fn tells_the_truth(point: &str, server: &Server) {
 
 fn flush(point: &str, server: &Server) {
     let (code, out, err) = server.run(&["outbox", "flush", "--wait"]);
-    assert_eq!((code, out.as_str()), (0, "nothing is undelivered\n"), "{point}: {err}");
+    assert_eq!((code, out.as_str()), (0, "nothing is undelivered; nothing is to be done\n"), "{point}: {err}");
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn an_end_that_was_told_elsewhere_is_the_one_end_of_a_killed_run() {
     let said = err.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(said.contains("is on the task already (failed): http://sandbox/T1#"), "{said}");
     assert_eq!(ends(&server), [Some(Outcome::Failed)]);
-    assert_eq!(server.run(&["outbox", "flush"]).1, "nothing is undelivered\n");
+    assert_eq!(server.run(&["outbox", "flush"]).1, "nothing is undelivered; nothing is to be done\n");
 }
 
 #[test]

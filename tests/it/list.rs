@@ -40,7 +40,7 @@ fn a_quiet_night_is_said_and_a_tag_that_is_not_shown_is_none() {
     server.running.change(|world, _| world.tasks.iter_mut().for_each(|task| task.status = "resolved".into())).unwrap();
     assert_eq!(
         server.run(&["list"]),
-        (0, "no emergency is open that this account is shown\n".to_owned(), String::new())
+        (0, "no open emergency is shown to this account; nothing is to be done\n".to_owned(), String::new())
     );
     server
         .running

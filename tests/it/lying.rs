@@ -191,7 +191,7 @@ fn where_nothing_tells_what_was_null_the_verdict_is_undecided() {
         });
         let (code, said) = check(&server, &url, task);
         assert_eq!(code, 3, "{task} {null}: {said}");
-        assert!(said.contains(&format!("this server does not tell all that changed on {task}")), "{null}: {said}");
+        assert!(said.contains(&format!("this server does not show all that changed on {task}")), "{null}: {said}");
     }
 }
 

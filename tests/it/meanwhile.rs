@@ -197,7 +197,8 @@ fn a_no_that_comes_while_the_command_runs_is_said_after_it() {
         let said = in_one_line(&err);
         assert_eq!(code, 7, "it changes no status: {said}");
         assert!(said.contains(&format!("while the command ran: {expected}")), "{said}");
-        assert!(said.contains("once nobody says no any more: phabgate run T1 --action rollback -- COMMAND"), "{said}");
+        let rollback = "phabgate run T1 --deployer deployer1 --action rollback -- COMMAND";
+        assert!(said.contains(&format!("once nobody says no any more: {rollback}")), "{said}");
         assert_eq!(server.events(1), [Event::Started, Event::Finished]);
         assert_eq!(server.records(1).last().unwrap().outcome, Some(Outcome::Failed));
     }

@@ -71,7 +71,7 @@ fn who_reads_is_told_what_would_differ_if_they_deploy() {
     let output = server.phabgate_as("sre1").args(["check", "T1", "-v"]).output().unwrap();
     let text = in_one_line(&String::from_utf8(output.stdout).unwrap());
     assert!(text.contains("but none of those who approved (releng1, sre1)"), "{text}");
-    assert!(text.contains("If you deploy as sre1, pending: team:sre: 1 more approval needed"), "{text}");
+    assert!(text.contains("If you deploy as sre1, it is pending; team:sre: 1 more approval needed"), "{text}");
     let run = server.phabgate_as("sre1").args(["run", "T1", "--", "true"]).output().unwrap();
     assert_eq!(run.status.code(), Some(125), "and so it is");
     for reader in ["deployer1", "phabgate", "outsider"] {

@@ -65,7 +65,7 @@ fn a_record_says_what_held_when_the_deploy_started() {
     assert_eq!(code, 1, "{trouble}");
     assert!(report.contains("approval-") && !report.contains("verdict-differs"), "{report}");
     assert!(
-        in_one_line(&err).contains("at 2026-01-01 03:14:00 UTC the verdict was denied; now it is allowed"),
+        in_one_line(&err).contains("the verdict at 2026-01-01 03:14:00 UTC was denied; now it is allowed"),
         "{err}"
     );
 }

@@ -60,7 +60,7 @@ fn a_refused_record_is_kept_apart_until_the_task_changes_or_somebody_asks() {
                 touch(&server, 1);
             }
             let (code, out, err) = server.run(flush);
-            assert_eq!((code, out.as_str()), (0, "nothing is undelivered\n"), "{kind}: {err}");
+            assert_eq!((code, out.as_str()), (0, "nothing is undelivered; nothing is to be done\n"), "{kind}: {err}");
             assert_eq!(server.events(1), [Event::Recorded], "{kind}");
         }
     }

@@ -120,7 +120,7 @@ fn who_is_asked_decides_whether_it_is_changed() {
     for (typed, expected, made) in [("n\n", 1, 0), ("\n", 1, 0), ("y\n", 0, 1)] {
         let (code, shown) = on_a_terminal(&server, "deployer1", &change, typed, || {});
         assert_eq!((code, edits(&server)), (expected, made), "{typed:?}: {shown}");
-        assert!(shown.contains("Approvals from before will have to be given again"), "{shown}");
+        assert!(shown.contains("Earlier approvals will have to be given again"), "{shown}");
         assert_eq!(shown.contains("not confirmed: T1 was not changed"), made == 0, "{shown}");
     }
 }
@@ -208,7 +208,7 @@ fn what_cannot_be_opened_is_refused_and_nothing_is_written() {
         (&["T1", "--reason", "abuse", "--deployer", ""], 2, "--deployer is empty"),
         (&["T1", "--reason", "abuse", "--change", " "], 2, "--change is empty"),
         (&["T1", "--reason", "abuse", "--deployer", "nosuchone"], 2, "the server knows no account nosuchone"),
-        (&["T1", "--reason", "abuse", "--deployer", "robot"], 2, "a person with an account in use deploys"),
+        (&["T1", "--reason", "abuse", "--deployer", "robot"], 2, "that is no person with an enabled account"),
         (&["T1", "--reason", "abuse", "--action", "pray"], 2, "--action"),
         (&["T22", "--reason", "abuse"], 1, "T22 is closed (resolved)"),
         (&["T27", "--reason", "abuse"], 1, "T27 does not exist, or phabgate may not see it"),

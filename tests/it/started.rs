@@ -65,7 +65,7 @@ fn a_member_ends_a_start_that_holds_up_the_task() {
         (Event::Finished, Some(Outcome::Unknown), None, vec![])
     );
     assert_eq!((last.verdict.as_str(), last.failed.len()), ("allowed", 0), "as it was when it started");
-    assert!(last.note.unwrap().starts_with("sre2 says so"));
+    assert!(last.note.unwrap().starts_with("sre2, who did not start it, says so"));
     assert_eq!(check(&server, "outsider").0, 0);
     assert_eq!(end(&server, "sre2", deploy, &["--outcome", "unknown"]).0, 2, "it has an end already");
     let history = server.run(&["history", "T1"]).1;

@@ -446,7 +446,7 @@ fn what_others_can_change_is_not_believed_and_doctor_says_so() {
         let came = site.sh("root", "phabgate doctor");
         let out: String = came.out.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(
-            came.code == Some(code) && out.contains("NOT READY: because of"),
+            came.code == Some(code) && out.contains("NOT READY: look at"),
             "{fault}: {:?} {out} {}",
             came.code,
             came.err

@@ -35,7 +35,7 @@ fn finding(rule: &FindingRule, case: &Case<'_>, lost: &Lost) -> Finding {
     let was = &lost.was;
     let who = case.evidence.name_of(&was.author);
     let seen =
-        format!("as an earlier audit saw it; the server tells it otherwise since {} or before", utc(lost.noticed));
+        format!("as an earlier audit saw it; the server shows it otherwise since {} or before", utc(lost.noticed));
     let now = case.as_returned.timeline.transactions().iter().find(|row| row.id == was.id && row.phid == was.phid);
     let (time, message, matters) = match &lost.denied {
         Denied::Transaction => {
@@ -80,7 +80,11 @@ fn finding(rule: &FindingRule, case: &Case<'_>, lost: &Lost) -> Finding {
         }
         Denied::Unexposed => {
             let what = changed(&was.change);
-            (lost.noticed, format!("transaction {}, {what} by {who}, is not told any more what it was", was.id), false)
+            (
+                lost.noticed,
+                format!("transaction {}, {what} by {who}, is not shown any more as what it was", was.id),
+                false,
+            )
         }
     };
     let moment = Moment { time, ..case.evidence.timeline.moment_of(was) };
@@ -151,7 +155,7 @@ fn content(case: &Case<'_>, lost: &Lost, change: &Change) -> String {
         }
         Change::Merged => "a merge".to_owned(),
         Change::Other => "nothing that the gate looks at".to_owned(),
-        Change::Unexposed => "what the server does not tell".to_owned(),
+        Change::Unexposed => "what the server does not show".to_owned(),
     }
 }
 

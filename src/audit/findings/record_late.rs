@@ -7,7 +7,7 @@ use crate::time::rough;
 pub(super) const RULE: FindingRule = FindingRule {
     name: "record-late",
     severity: Severity::Warning,
-    summary: "A record was posted more than an hour after what it tells of",
+    summary: "A record was posted more than an hour after what it speaks of",
     page: "Between the start or end that a record states and the moment at which it was posted there is more \
            than an hour.\n\n\
            Until then nobody who looked at the task knew of the deploy, and what is written down later is \

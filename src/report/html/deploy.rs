@@ -16,7 +16,6 @@ use super::words::{Made, link, mark, minute, place, second, shown_by};
 use crate::attribution::ApprovalKind;
 use crate::audit::{Finding, Severity};
 use crate::ids::TaskId;
-use crate::record::ExitStatus;
 use crate::rules::Outcome;
 use crate::text::Inert;
 use crate::time::rough;
@@ -214,11 +213,7 @@ fn facts(task: &TaskEntry, deploy: &DeployEntry) -> Markup {
 fn outcome(deploy: &DeployEntry) -> Markup {
     html! {
         @if deploy.outcome.is_some() { (deploy.outcome_word()) } @else { "no record says how it ended" }
-        @match deploy.exit {
-            Some(ExitStatus::Code(code)) => { ", exit status " (code) }
-            Some(ExitStatus::Signal(signal)) => { ", killed by signal " (signal) }
-            None => {}
-        }
+        @if let Some(exit) = deploy.exit { ", " (exit) }
         @if deploy.not_started && deploy.outcome_word() != "not-started" { ", nothing ran" }
     }
 }

@@ -11,7 +11,7 @@ use super::reread::COMMENTS;
 use super::{Looked, Watch};
 use crate::attribution::ApprovalKind;
 use crate::evidence::Evidence;
-use crate::gate::{Assessment, Assessor};
+use crate::gate::{Assessment, Assessor, Invocation};
 use crate::ids::TaskId;
 use crate::journal::{LockWait, OutboxLock};
 use crate::publish::Publisher;
@@ -79,7 +79,13 @@ impl<S: Store> Watch<S> {
             return Ok(Looked::Closed);
         };
         let policy = &self.site.policy;
-        let viewer = Viewer { policy, server: &self.site.server, texts: Texts::Hidden, account: None };
+        let viewer = Viewer {
+            policy,
+            server: &self.site.server,
+            texts: Texts::Hidden,
+            account: None,
+            invocation: Invocation::Plain,
+        };
         let subject = VerdictSubject::of(assessment, viewer);
         let verdict = assessment.verdict.clone();
         let read_at = clock.at(begun);

@@ -193,6 +193,20 @@ const ENTRIES: &[HelpEntry] = &[
             CREDENTIALS,
         ],
     },
+    #[cfg(feature = "serve")]
+    HelpEntry {
+        name: "serve",
+        examples: &[
+            ("phabgate serve", "watch, as the account of the token, on 127.0.0.1:8471"),
+            ("phabgate --sandbox serve", "see it all without a server"),
+        ],
+        endings: &[
+            ("0", "ended by SIGTERM or Ctrl-C"),
+            WRONG,
+            ("3", "the address or the store cannot be used"),
+            CREDENTIALS,
+        ],
+    },
     HelpEntry {
         name: "sandbox",
         examples: &[

@@ -105,6 +105,7 @@ fn see_also(path: &str) -> &'static [(&'static str, u8)] {
         "config" => &[("phabgate-config-show", 1), ("phabgate-config-check", 1), ("phabgate-doctor", 1)],
         "config show" => &[("phabgate-config-check", 1)],
         "config check" => &[("phabgate-config-show", 1)],
+        "serve" => &[("phabgate-list", 1), ("phabgate-check", 1), ("systemd.exec", 5)],
         "man" => &[("man", 1)],
         _ => &[],
     }

@@ -29,6 +29,8 @@ pub(super) const UNDER_SUDO: &[(&str, &[&str])] = &[
     ("config show", SHOWN),
     ("config check", SHOWN),
     ("browse", &["refused: it would open a browser as root"]),
+    #[cfg(feature = "serve")]
+    ("serve", &["refused: the service runs as a user of its own"]),
     ("sandbox", &["refused: the sandbox needs no right of root's"]),
     ("man", &["--output is refused"]),
 ];

@@ -18,6 +18,7 @@ use super::session::Session;
 use super::ui::Ui;
 use crate::config::ServeSettings;
 use crate::safe_path::{self, Trust};
+use crate::serve::deploys::{DeployError, Deploys, apart};
 use crate::serve::http::{self, App, Guard, HttpError, Limits};
 use crate::serve::site::Secrets;
 use crate::serve::store::{SqliteStore, StoreError};
@@ -53,6 +54,12 @@ impl From<HttpError> for Failure {
     }
 }
 
+impl From<DeployError> for Failure {
+    fn from(error: DeployError) -> Self {
+        Self { exit: Exit::Incomplete, message: error.to_string(), hint: None }
+    }
+}
+
 /// Runs `serve`, until a signal ends it.
 ///
 /// # Errors
@@ -79,7 +86,14 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         true => ui.json(&Json { schema: SCHEMA, url }),
         false => ui.data(&format!("The watch answers at {url} until you press Ctrl-C.")),
     }
-    let app = Arc::new(App { watch: Arc::clone(&watch), guard, limits: Limits::default(), stop: stop.clone() });
+    let deploys = Deploys::default();
+    deploys.resume(&watch).await?;
+    let app =
+        Arc::new(App { watch: Arc::clone(&watch), deploys, guard, limits: Limits::default(), stop: stop.clone() });
+    let (expiring, until) = (Arc::clone(&app), stop.clone());
+    tokio::spawn(apart(move || async move { expiring.deploys.expire(&expiring.watch, until).await }));
+    let (delivering, until) = (Arc::clone(&app), stop.clone());
+    tokio::spawn(apart(move || async move { delivering.deploys.deliver(&delivering.watch, until).await }));
     let watching = tokio::spawn(watch.run(stop.clone()));
     let served = http::serve(listener, http::router(app), stop).await;
     let _ = watching.await;

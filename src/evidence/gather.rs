@@ -305,7 +305,8 @@ pub(crate) fn contradiction(error: &Contradiction) -> ConduitError {
 
 /// The names whose accounts have to be looked up: those that were given, and those that the task may state.
 fn names(question: &Question, task: &Task, timeline: &Timeline) -> Vec<String> {
-    let given = question.deployer.iter().chain(question.calling_user.iter().filter(|_| question.asker_matters()));
+    let calling = question.calling_user.iter().chain(question.also_behind.iter());
+    let given = question.deployer.iter().chain(calling.filter(|_| question.asker_matters()));
     let names = given.chain(question.attestations.iter().map(|(_, name, _)| name)).cloned();
     names.chain(deployer::stated_names(task, timeline)).collect::<BTreeSet<_>>().into_iter().collect()
 }

@@ -335,6 +335,7 @@ impl History {
             task: self.task.id,
             deployer: deployer.map(str::to_owned),
             calling_user: None,
+            also_behind: [].into(),
             attestations: Vec::new(),
             purpose: Purpose::Read,
             deployers: evidence.deployers.clone(),

@@ -22,6 +22,7 @@ pub mod ran;
 pub mod record;
 pub mod recording;
 mod refusal;
+pub mod remote;
 pub mod request;
 pub mod run;
 pub mod stated_times;

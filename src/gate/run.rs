@@ -29,7 +29,7 @@ use crate::journal::{
 use crate::policy::Action;
 use crate::publish::record::{RecordLog, known};
 use crate::publish::{Cause, NotApplied, Patience, Placed, PublishOutcome};
-use crate::record::{Event, ExitStatus, Record};
+use crate::record::{Event, ExitStatus, Outcome, Record};
 use crate::rules::{Clearance, Intent};
 use crate::text::shorten;
 use crate::time::{self, ServerClock};
@@ -41,7 +41,7 @@ const POLL: Duration = Duration::from_millis(500);
 /// How many columns of the command are said when it starts.
 const SHOWN_COMMAND: usize = 200;
 /// How long to go on posting `finished` before it is left to the outbox.
-const FINISH: Duration = Duration::from_secs(30);
+pub(super) const FINISH: Duration = Duration::from_secs(30);
 
 /// A deploy that was cleared, from the intent to the last record.
 pub struct RunDeploy<'a, P, L> {
@@ -68,7 +68,7 @@ pub struct RunDeploy<'a, P, L> {
 }
 
 /// Whether the command may start, after `started` was posted.
-enum Confirmed {
+pub(super) enum Confirmed {
     Go,
     /// The verdict got worse in the meantime.
     Stop(Box<Assessment>),
@@ -137,7 +137,7 @@ impl<P: RunProgress, L: DeployLog> RunDeploy<'_, P, L> {
     }
 
     /// Takes note that the command is not started: the task was read, and does not allow it any more.
-    fn stop(&mut self, owner: &Ownership, read: &Assessment, result: &mut Ran) -> Result<u8, Refusal> {
+    pub(super) fn stop(&mut self, owner: &Ownership, read: &Assessment, result: &mut Ran) -> Result<u8, Refusal> {
         let why = format!("the verdict became {} while the deploy was announced", read.verdict.decision.word());
         self.progress.stopped(read);
         result.verdict = Some(read.verdict.decision.word());
@@ -175,7 +175,7 @@ impl<P: RunProgress, L: DeployLog> RunDeploy<'_, P, L> {
         }
     }
 
-    fn begin(&mut self, owner: &Ownership) -> Result<(), Refusal> {
+    pub(super) fn begin(&mut self, owner: &Ownership) -> Result<(), Refusal> {
         let intent = journal::Intent {
             mode: DeployMode::Run,
             task: self.record.task,
@@ -193,7 +193,7 @@ impl<P: RunProgress, L: DeployLog> RunDeploy<'_, P, L> {
 
     /// Publishes `started`, and looks whether the command may start still. Where `started` cannot be confirmed in time
     /// the deploy goes on; where the task was read and does not allow it any more, it does not.
-    async fn confirm_started(&mut self, result: &mut Ran) -> Result<Confirmed, Refusal> {
+    pub(super) async fn confirm_started(&mut self, result: &mut Ran) -> Result<Confirmed, Refusal> {
         let deadline = Instant::now() + CONFIRM;
         let (deploy, task) = (self.record.deploy, self.record.task);
         let text = rendered(&self.record)?.to_string();
@@ -344,14 +344,10 @@ impl<P: RunProgress, L: DeployLog> RunDeploy<'_, P, L> {
     }
 
     /// Queues and posts `finished`. From here on nothing changes the exit code: what cannot be posted is in the outbox.
-    async fn finish(&mut self, owner: &Ownership, result: &mut Ran) -> Result<(), Refusal> {
+    pub(super) async fn finish(&mut self, owner: &Ownership, result: &mut Ran) -> Result<(), Refusal> {
         let deploy = self.record.deploy;
-        let state = self.journal.state(deploy)?;
-        if state.owes_finished() {
-            let record = Box::new(state.finished_record());
-            result.outcome = record.outcome;
-            self.journal.step(owner, Timestamp::now(), Step::Queued { record })?;
-            crash::point("after-queued-finished");
+        if let Some(outcome) = queue_finished(&mut self.journal, owner)? {
+            result.outcome = Some(outcome);
         }
         if is_replaced(&self.context, &self.owner, &self.journal.state(deploy)?, self.progress).await {
             self.journal.step(owner, Timestamp::now(), Step::Closed)?;
@@ -391,4 +387,20 @@ impl<P: RunProgress, L: DeployLog> RunDeploy<'_, P, L> {
         self.progress.warn(&said);
         Ok(())
     }
+}
+
+/// Queues `finished` where it is owed; returns the outcome that it states.
+///
+/// # Errors
+/// Where the journal cannot be read or written.
+pub(super) fn queue_finished(journal: &mut impl DeployLog, owner: &Ownership) -> Result<Option<Outcome>, Refusal> {
+    let state = journal.state(owner.deploy())?;
+    if !state.owes_finished() {
+        return Ok(None);
+    }
+    let record = Box::new(state.finished_record());
+    let outcome = record.outcome;
+    journal.step(owner, Timestamp::now(), Step::Queued { record })?;
+    crash::point("after-queued-finished");
+    Ok(outcome)
 }

@@ -4,6 +4,7 @@
 //! Not responsible for what is decided, nor for the page of people.
 
 mod audience;
+mod deploys;
 mod emergencies;
 mod events;
 mod guard;
@@ -21,18 +22,22 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use tokio::sync::watch;
 
+pub use self::deploys::DEPLOY_SCHEMA;
 pub use self::guard::{Asker, Guard};
 pub use self::limits::Limits;
 pub use self::problem::Problem;
 pub use self::server::{HttpError, listen, serve};
+use super::deploys::Deploys;
 use super::store::Store;
 use super::watch::Watch;
 
 /// What the handlers share.
 #[derive(Debug)]
-pub struct App<S> {
+pub struct App<S: Store> {
     /// What is known.
     pub watch: Arc<Watch<S>>,
+    /// The deploys of pipelines.
+    pub deploys: Deploys<S>,
     /// Who may ask what.
     pub guard: Guard,
     /// How often somebody may ask.
@@ -51,6 +56,9 @@ pub fn router<S: Store>(app: Shared<S>) -> Router {
         .route("/v1/tasks/{task}/events", get(events::of_task))
         .route("/v1/events", get(events::of_all))
         .route("/v1/emergencies", get(emergencies::emergencies))
+        .route("/v1/deploys", post(deploys::start))
+        .route("/v1/deploys/{deploy}/alive", post(deploys::alive))
+        .route("/v1/deploys/{deploy}/finish", post(deploys::finish))
         .route("/hooks/phorge", post(hooks::phorge))
         .route("/metrics", get(health::metrics))
         .route("/healthz", get(health::healthz))

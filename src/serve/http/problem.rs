@@ -7,6 +7,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::Value;
 
 /// A problem document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -18,6 +19,9 @@ pub struct Problem {
     title: &'static str,
     /// What is wrong here, and what to do.
     detail: String,
+    /// What was decided on the deploy that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<Value>,
     /// How many seconds to wait before it is tried again.
     #[serde(skip)]
     retry_after: Option<u64>,
@@ -30,13 +34,19 @@ fn number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S:
 impl Problem {
     /// A problem of this kind.
     pub fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, title, detail: detail.into(), retry_after: None }
+        Self { status, title, detail: detail.into(), verdict: None, retry_after: None }
     }
 
     /// The same, to be tried again after so many seconds.
     #[must_use]
     pub fn retry_after(self, seconds: u64) -> Self {
         Self { retry_after: Some(seconds), ..self }
+    }
+
+    /// The same, with what was decided.
+    #[must_use]
+    pub fn with_verdict(self, verdict: Value) -> Self {
+        Self { verdict: Some(verdict), ..self }
     }
 
     /// What was sent cannot be understood.

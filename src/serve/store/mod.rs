@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::sqlite::SqliteStore;
-use crate::ids::{Phid, Task, TaskId, TransactionId};
+use crate::ids::{DeployId, Phid, Task, TaskId, TransactionId};
 use crate::journal::{DeployLog, JournalError, ServerAnswer};
 use crate::notice::{NoticeKey, StoreId};
 use crate::safe_path::PathError;
@@ -125,12 +125,36 @@ pub struct CountedApproval {
     pub user: String,
 }
 
+/// A deploy that a pipeline carries out, as the service keeps it beside the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteDeploy {
+    /// The deploy.
+    pub deploy: DeployId,
+    /// The task.
+    pub task: TaskId,
+    /// The name of the token that asked for it, which alone may end it.
+    pub token: String,
+    /// The key by which that token asks again for the same.
+    pub key: String,
+    /// The SHA-256 of what was asked, in hexadecimal.
+    pub asked: String,
+    /// For how many seconds it may stay silent.
+    pub silence: u64,
+    /// Until when, by the host's clock.
+    pub expires: Timestamp,
+    /// How it ended, as whoever said so first said it; `None` while it is open.
+    pub ended: Option<String>,
+}
+
 /// Where the watch keeps what it knows. What a call changes is durable when it returns.
 ///
 /// # Errors
 /// Each call fails where what is kept cannot be read or written, and says where.
 #[allow(clippy::missing_errors_doc)]
 pub trait Store: DeployLog + Send + 'static {
+    /// The journal of one deploy.
+    type Log: DeployLog + std::fmt::Debug + Send + 'static;
+
     /// Which store it is.
     fn identity(&self) -> &Identity;
     /// The transaction up to which the feed was read; `None` before the first reading.
@@ -158,4 +182,16 @@ pub trait Store: DeployLog + Send + 'static {
         episode: TransactionId,
         approvals: &[CountedApproval],
     ) -> Result<(), StoreError>;
+    /// Keeps a deploy of a pipeline, unless its token asked by this key before: that one is returned then.
+    fn add_remote(&mut self, remote: &RemoteDeploy) -> Result<Option<RemoteDeploy>, StoreError>;
+    /// A deploy of a pipeline.
+    fn remote(&self, deploy: DeployId) -> Result<Option<RemoteDeploy>, StoreError>;
+    /// The deploys of pipelines that have no end.
+    fn open_remotes(&self) -> Result<Vec<RemoteDeploy>, StoreError>;
+    /// Sets until when an open deploy may stay silent.
+    fn renew_remote(&mut self, deploy: DeployId, expires: Timestamp) -> Result<(), StoreError>;
+    /// Ends an open deploy; returns how it ended, which is what somebody said before where that was so.
+    fn end_remote(&mut self, deploy: DeployId, how: &str) -> Result<String, StoreError>;
+    /// Another handle on the journal, for one deploy alone.
+    fn deploy_log(&self) -> Result<Self::Log, StoreError>;
 }

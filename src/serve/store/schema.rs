@@ -28,6 +28,18 @@ pub(super) const MIGRATIONS: &[&str] = &["
         user TEXT NOT NULL,
         PRIMARY KEY (task, episode, xact, team, user)
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE remote (
+        deploy TEXT PRIMARY KEY NOT NULL,
+        task INTEGER NOT NULL,
+        token TEXT NOT NULL,
+        key TEXT NOT NULL,
+        asked TEXT NOT NULL,
+        silence INTEGER NOT NULL,
+        expires TEXT NOT NULL,
+        ended TEXT,
+        UNIQUE (token, key)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX remote_open ON remote (deploy) WHERE ended IS NULL;
 "];
 
 /// The version that this program writes.

@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Row, ToSql, Transaction, TransactionBehavior, params};
 
 use super::schema::{MIGRATIONS, VERSION};
-use super::{CountedApproval, Identity, NoticeState, Store, StoreError};
-use crate::ids::{Phid, Task, TaskId, TransactionId};
+use super::{CountedApproval, Identity, NoticeState, RemoteDeploy, Store, StoreError};
+use crate::ids::{DeployId, Phid, Task, TaskId, TransactionId};
 use crate::journal::Journal;
 use crate::notice::{NoticeKey, NoticeKind, StoreId};
 use crate::safe_path::{self, Trust};
@@ -27,6 +27,7 @@ const BUSY: Duration = Duration::from_secs(5);
 pub struct SqliteStore {
     connection: Connection,
     path: PathBuf,
+    directory: PathBuf,
     identity: Identity,
     /// What was deployed, and what is owed to tasks of it.
     pub(super) journal: Journal,
@@ -79,7 +80,7 @@ impl SqliteStore {
             .parse()
             .map_err(|why| StoreError::Damaged { path: path.clone(), reason: format!("its first start: {why}") })?;
         let identity = Identity { id: StoreId::kept(id), first_start };
-        Ok(Self { connection, path, identity, journal, _lock: lock })
+        Ok(Self { connection, path, directory: directory.to_owned(), identity, journal, _lock: lock })
     }
 
     fn lock(directory: &Path, path: &Path) -> Result<File, StoreError> {
@@ -96,6 +97,40 @@ impl SqliteStore {
     fn error(&self, doing: &'static str) -> impl Fn(rusqlite::Error) -> StoreError + use<> {
         let path = self.path.clone();
         move |source| StoreError::Sqlite { doing, path: path.clone(), source }
+    }
+
+    /// The deploys of pipelines that a condition holds of.
+    fn remotes(&self, condition: &str, values: &[&dyn ToSql]) -> Result<Vec<RemoteDeploy>, StoreError> {
+        let error = self.error("read");
+        let columns = "deploy, task, token, key, asked, silence, expires, ended";
+        let mut select = self
+            .connection
+            .prepare_cached(&format!("SELECT {columns} FROM remote WHERE {condition} ORDER BY deploy"))
+            .map_err(&error)?;
+        let mut rows = select.query(values).map_err(&error)?;
+        let mut remotes = Vec::new();
+        while let Some(row) = rows.next().map_err(&error)? {
+            remotes.push(self.remote_of(row)?);
+        }
+        Ok(remotes)
+    }
+
+    fn remote_of(&self, row: &Row<'_>) -> Result<RemoteDeploy, StoreError> {
+        let error = self.error("read");
+        let text = |at: usize| row.get::<_, String>(at).map_err(&error);
+        let number = |at: usize| row.get::<_, i64>(at).map_err(&error);
+        let deploy = text(0)?.parse::<DeployId>().map_err(|why| self.damaged(why))?;
+        let task = u64::try_from(number(1)?).ok().and_then(TaskId::new);
+        Ok(RemoteDeploy {
+            deploy,
+            task: task.ok_or_else(|| self.damaged("a deploy of no task"))?,
+            token: text(2)?,
+            key: text(3)?,
+            asked: text(4)?,
+            silence: u64::try_from(number(5)?).map_err(|why| self.damaged(why))?,
+            expires: text(6)?.parse().map_err(|why: jiff::Error| self.damaged(why))?,
+            ended: row.get(7).map_err(&error)?,
+        })
     }
 
     fn damaged(&self, reason: impl std::fmt::Display) -> StoreError {
@@ -126,6 +161,8 @@ fn wait(transaction: &Transaction<'_>, tasks: &[Phid<Task>]) -> rusqlite::Result
 }
 
 impl Store for SqliteStore {
+    type Log = Journal;
+
     fn identity(&self) -> &Identity {
         &self.identity
     }
@@ -237,6 +274,57 @@ impl Store for SqliteStore {
             })
         })
     }
+
+    fn add_remote(&mut self, remote: &RemoteDeploy) -> Result<Option<RemoteDeploy>, StoreError> {
+        let RemoteDeploy { deploy, task, token, key, asked, silence, expires, .. } = remote;
+        let added = self.write(|transaction| {
+            transaction.execute(
+                "INSERT OR IGNORE INTO remote (deploy, task, token, key, asked, silence, expires)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                params![
+                    deploy.to_string(),
+                    number(task.number()),
+                    token,
+                    key,
+                    asked,
+                    number(*silence),
+                    expires.to_string()
+                ],
+            )
+        })?;
+        match added {
+            1 => Ok(None),
+            _ => Ok(self.remotes("token = ?1 AND key = ?2", params![token, key])?.pop()),
+        }
+    }
+
+    fn remote(&self, deploy: DeployId) -> Result<Option<RemoteDeploy>, StoreError> {
+        Ok(self.remotes("deploy = ?1", params![deploy.to_string()])?.pop())
+    }
+
+    fn open_remotes(&self) -> Result<Vec<RemoteDeploy>, StoreError> {
+        self.remotes("ended IS NULL", params![])
+    }
+
+    fn renew_remote(&mut self, deploy: DeployId, expires: Timestamp) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let row = params![deploy.to_string(), expires.to_string()];
+            transaction.execute("UPDATE remote SET expires = ?2 WHERE deploy = ?1 AND ended IS NULL", row)
+        })?;
+        Ok(())
+    }
+
+    fn end_remote(&mut self, deploy: DeployId, how: &str) -> Result<String, StoreError> {
+        self.write(|transaction| {
+            let row = params![deploy.to_string(), how];
+            transaction.execute("UPDATE remote SET ended = ?2 WHERE deploy = ?1 AND ended IS NULL", row)?;
+            transaction.query_row("SELECT ended FROM remote WHERE deploy = ?1", [deploy.to_string()], |row| row.get(0))
+        })
+    }
+
+    fn deploy_log(&self) -> Result<Journal, StoreError> {
+        Ok(Journal::open(&self.directory)?)
+    }
 }
 
 #[cfg(test)]
@@ -283,6 +371,33 @@ mod tests {
         assert_eq!(store.counted(key("5").task, TransactionId(3)).unwrap(), BTreeSet::from([counted]));
         assert!(store.counted(key("5").task, TransactionId(4)).unwrap().is_empty());
         assert_eq!(store.take_sequence(1).unwrap(), 101);
+    }
+
+    #[test]
+    fn a_pipeline_that_asks_again_gets_its_deploy_and_the_first_end_stands() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut store = SqliteStore::open(&directory.path().join("state")).unwrap();
+        let remote = RemoteDeploy {
+            deploy: DeployId::fresh(),
+            task: TaskId::new(7).unwrap(),
+            token: "pipeline".into(),
+            key: "job-1".into(),
+            asked: "00".into(),
+            silence: 60,
+            expires: "2026-11-27T03:00:00Z".parse().unwrap(),
+            ended: None,
+        };
+        assert_eq!(store.add_remote(&remote).unwrap(), None);
+        let again = RemoteDeploy { deploy: DeployId::fresh(), asked: "01".into(), ..remote.clone() };
+        assert_eq!(store.add_remote(&again).unwrap(), Some(remote.clone()));
+        let other = RemoteDeploy { deploy: DeployId::fresh(), token: "another".into(), ..remote.clone() };
+        assert_eq!(store.add_remote(&other).unwrap(), None, "each token has its own keys");
+        let later = "2026-11-27T04:00:00Z".parse().unwrap();
+        store.renew_remote(remote.deploy, later).unwrap();
+        assert_eq!(store.remote(remote.deploy).unwrap().unwrap().expires, later);
+        assert_eq!(store.end_remote(remote.deploy, "exit 0").unwrap(), "exit 0");
+        assert_eq!(store.end_remote(remote.deploy, "exit 1").unwrap(), "exit 0");
+        assert_eq!(store.open_remotes().unwrap(), [other]);
     }
 
     #[test]

@@ -1,0 +1,307 @@
+//! Deploys from pipelines.
+//!
+//! Responsible for what a pipeline may ask and how it is answered. A deploy is never started from a verdict that was served: its task is
+//! read afresh, and what is answered by a key that was used before is the state and the verdict of now. Not responsible for the steps
+//! ([`crate::serve::deploys`]).
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, PathRejection};
+use axum::extract::{Extension, Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::guard::Asker;
+use super::problem::Problem;
+use super::{App, Shared};
+use crate::config::{ServeToken, TokenScope};
+use crate::gate::{Assessment, Invocation};
+use crate::ids::{DeployId, TaskId};
+use crate::policy::Action;
+use crate::record::ExitStatus;
+use crate::rules::{Decision, Intent, Outcome, Texts};
+use crate::serve::deploys::{Asked, DeployError, RemoteState, apart, later, question};
+use crate::serve::store::{RemoteDeploy, Store};
+use crate::view::{self, VerdictSubject, Viewer};
+
+/// The schema of a deploy of a pipeline.
+pub const DEPLOY_SCHEMA: &str = "phabgate/deploy/1";
+
+/// For how long a pipeline may stay silent where it says nothing else.
+const SILENCE: SignedDuration = SignedDuration::from_hours(1);
+/// For how long at most.
+const LONGEST_SILENCE: SignedDuration = SignedDuration::from_hours(12);
+/// The header that makes a request the same when it is made again.
+const KEY: &str = "idempotency-key";
+/// The longest such key.
+const LONGEST_KEY: usize = 128;
+/// The most arguments of a command.
+const ARGUMENTS: usize = 1_000;
+
+/// What a pipeline sends to start a deploy.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Start {
+    task: String,
+    deployer: String,
+    #[serde(default)]
+    action: Option<String>,
+    #[serde(default)]
+    change: Option<String>,
+    #[serde(default)]
+    why_not_rollback: Option<String>,
+    command: Vec<String>,
+    #[serde(default)]
+    expires: Option<String>,
+}
+
+/// What it sends to end one.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Finish {
+    #[serde(default)]
+    exit: Option<i32>,
+    #[serde(default)]
+    signal: Option<i32>,
+}
+
+/// Who asks, where they may start deploys.
+fn pipeline(asker: &Asker) -> Result<Arc<ServeToken>, Problem> {
+    match asker {
+        Asker::Token(token) if asker.may(TokenScope::Deploy) => Ok(Arc::clone(token)),
+        _ => {
+            let detail = "this token may read alone: its `scopes` lack \"deploy\"";
+            Err(Problem::new(StatusCode::FORBIDDEN, "not a token of a pipeline", detail))
+        }
+    }
+}
+
+fn body<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<(T, Bytes), Problem> {
+    let too_long = |_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too long", "a request is 64 KiB at most");
+    let bytes = body.map_err(too_long)?;
+    // What serde says of a wrong body can quote it.
+    let wrong = |error: serde_json::Error| {
+        Problem::bad_request(format!("the body: {}", crate::text::shorten(&error.to_string(), 200)))
+    };
+    Ok((serde_json::from_slice(&bytes).map_err(wrong)?, bytes))
+}
+
+fn deploy_of(path: Result<Path<String>, PathRejection>) -> Result<DeployId, Problem> {
+    let text = path.map_err(|_| Problem::bad_request("the path names no deploy"))?.0;
+    text.parse().map_err(|_| Problem::bad_request("the path names no deploy"))
+}
+
+fn key_of(headers: &HeaderMap) -> Result<String, Problem> {
+    let key = headers.get(KEY).and_then(|key| key.to_str().ok()).map(str::trim).unwrap_or_default();
+    let is_key = !key.is_empty() && key.len() <= LONGEST_KEY && key.bytes().all(|byte| byte.is_ascii_graphic());
+    match is_key {
+        true => Ok(key.to_owned()),
+        false => Err(Problem::bad_request(format!(
+            "send the header Idempotency-Key, the same when the same is asked again, another for another job: 1 to \
+             {LONGEST_KEY} visible ASCII characters"
+        ))),
+    }
+}
+
+impl Start {
+    fn asked(&self, token: &ServeToken) -> Result<(Asked, TaskId, SignedDuration), Problem> {
+        let task: TaskId = self.task.parse().map_err(|_| Problem::bad_request("write `task` as \"T1234\""))?;
+        let deployer = self.deployer.trim();
+        let named = token.deployers.iter().find(|name| name.eq_ignore_ascii_case(deployer));
+        let deployer = named.ok_or_else(|| {
+            let detail = "the configuration names other `deployers` for this token";
+            Problem::new(StatusCode::FORBIDDEN, "not a deployer of this token", detail)
+        })?;
+        let action = match self.action.as_deref() {
+            None => None,
+            Some(word) => Some(
+                Action::named(word)
+                    .ok_or_else(|| Problem::bad_request("`action` is fix, rollback, config or on-wiki-edit"))?,
+            ),
+        };
+        if self.command.first().is_none_or(|program| program.trim().is_empty()) || self.command.len() > ARGUMENTS {
+            return Err(Problem::bad_request("`command` is a list: the program and its arguments"));
+        }
+        let silence = match self.expires.as_deref().map(str::parse::<SignedDuration>) {
+            None => SILENCE,
+            Some(Ok(span)) if span > SignedDuration::ZERO && span <= LONGEST_SILENCE => span,
+            Some(_) => return Err(Problem::bad_request("`expires` is a duration such as \"1h\", 12h at most")),
+        };
+        let behind = token.deployers.iter().chain(&token.people).cloned();
+        let intent = Intent {
+            action,
+            change: self.change.clone(),
+            why_not_rollback: self.why_not_rollback.clone(),
+            deploy: None,
+        };
+        let question = question(task, deployer.clone(), behind);
+        Ok((Asked { question, intent, command: self.command.clone() }, task, silence))
+    }
+}
+
+/// `POST /v1/deploys`.
+pub(super) async fn start<S: Store>(
+    State(app): State<Shared<S>>,
+    Extension(asker): Extension<Arc<Asker>>,
+    headers: HeaderMap,
+    sent: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let token = pipeline(&asker)?;
+    let key = key_of(&headers)?;
+    let (start, bytes): (Start, Bytes) = body(sent)?;
+    let (asked, task, silence) = start.asked(&token)?;
+    if *app.stop.borrow() {
+        return Err(Problem::unavailable("the service is ending"));
+    }
+    let silence = silence.as_secs().unsigned_abs();
+    let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let remote = RemoteDeploy {
+        deploy: DeployId::fresh(),
+        task,
+        token: token.name.clone(),
+        key,
+        asked: digest,
+        silence,
+        expires: later(Timestamp::now(), silence),
+        ended: None,
+    };
+    let begun = Arc::clone(&app);
+    let carried = apart(move || async move { begun.deploys.start(&begun.watch, remote, &asked).await });
+    let (remote, state, read) = carried.await.map_err(|_| lost())?.map_err(|error| problem(&error))?;
+    match state {
+        RemoteState::Started => Ok((StatusCode::CREATED, Json(app.deploy(&remote, "started", &read))).into_response()),
+        RemoteState::Unconfirmed => {
+            Ok((StatusCode::ACCEPTED, Json(app.deploy(&remote, "unconfirmed", &read))).into_response())
+        }
+        RemoteState::Ended(_) => Err(app.refused(&read)),
+    }
+}
+
+/// `POST /v1/deploys/ID/alive`.
+pub(super) async fn alive<S: Store>(
+    State(app): State<Shared<S>>,
+    Extension(asker): Extension<Arc<Asker>>,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Json<Value>, Problem> {
+    let (token, deploy) = (pipeline(&asker)?, deploy_of(path)?);
+    let remote = app.deploys.alive(&app.watch, deploy, &token.name).map_err(|error| problem(&error))?;
+    let known = app.known(remote.task).await;
+    let mut page = json!({
+        "schema": DEPLOY_SCHEMA,
+        "deploy": remote.deploy,
+        "task": remote.task,
+        "expires": remote.expires,
+    });
+    page["verdict"] = match known {
+        Some(known) => known.page(&app, &asker)?,
+        None => Value::Null,
+    };
+    Ok(Json(page))
+}
+
+/// `POST /v1/deploys/ID/finish`.
+pub(super) async fn finish<S: Store>(
+    State(app): State<Shared<S>>,
+    Extension(asker): Extension<Arc<Asker>>,
+    path: Result<Path<String>, PathRejection>,
+    sent: Result<Bytes, BytesRejection>,
+) -> Result<Json<Value>, Problem> {
+    let (token, deploy) = (pipeline(&asker)?, deploy_of(path)?);
+    let (finish, _): (Finish, Bytes) = body(sent)?;
+    let how = match (finish.exit, finish.signal) {
+        (Some(code), None) => Some(ExitStatus::Code(code)),
+        (None, Some(signal)) if (1..=64).contains(&signal) => Some(ExitStatus::Signal(signal)),
+        (None, None) => None,
+        _ => return Err(Problem::bad_request("send `exit`, or `signal`, or neither where nobody knows how it ended")),
+    };
+    let ending = Arc::clone(&app);
+    let ended = apart(move || async move { ending.deploys.finish(&ending.watch, deploy, &token.name, how).await });
+    let remote = ended.await.map_err(|_| lost())?.map_err(|error| problem(&error))?;
+    let word = how.map_or_else(|| "unknown".to_owned(), |status| status.to_string());
+    Ok(Json(
+        json!({"schema": DEPLOY_SCHEMA, "deploy": remote.deploy, "task": remote.task, "state": "ended", "ended": word}),
+    ))
+}
+
+/// The task that carried it out is gone, which no request of anybody's can do.
+fn lost() -> Problem {
+    Problem::unavailable("it was interrupted; ask again with the same Idempotency-Key")
+}
+
+fn problem(error: &DeployError) -> Problem {
+    let detail = error.to_string();
+    match error {
+        DeployError::OtherRequest => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "another request", detail),
+        DeployError::Unknown => Problem::new(StatusCode::NOT_FOUND, "no such deploy", detail),
+        DeployError::EndedOtherwise(_) => Problem::new(StatusCode::CONFLICT, "the deploy is over", detail),
+        DeployError::Store(_) => Problem::unavailable(detail),
+        DeployError::Refusal(refusal) => {
+            let hint = refusal.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
+            Problem::unavailable(format!("{detail}{hint}"))
+        }
+    }
+}
+
+impl<S: Store> App<S> {
+    fn verdict_of(&self, read: &Assessment) -> Value {
+        let site = &self.watch.site;
+        let viewer = Viewer {
+            policy: &site.policy,
+            server: &site.server,
+            texts: Texts::Hidden,
+            account: None,
+            invocation: Invocation::Plain,
+        };
+        let subject = VerdictSubject::of(read, viewer);
+        serde_json::to_value(view::verdict(read.number, &subject, &read.verdict, &site.policy, None))
+            .unwrap_or_default()
+    }
+
+    fn deploy(&self, remote: &RemoteDeploy, state: &str, read: &Assessment) -> Value {
+        json!({
+            "schema": DEPLOY_SCHEMA,
+            "deploy": remote.deploy,
+            "task": remote.task,
+            "state": state,
+            "expires": remote.expires,
+            "verdict": self.verdict_of(read),
+        })
+    }
+
+    /// Why a deploy may not start, or is over.
+    fn refused(&self, read: &Assessment) -> Problem {
+        let verdict = &read.verdict;
+        let (status, title) = match verdict.decision {
+            Decision::Pending => (StatusCode::TOO_EARLY, "approvals are missing"),
+            Decision::Undecided => (StatusCode::SERVICE_UNAVAILABLE, "the task could not be judged"),
+            // It was started before, by the same key, and is over.
+            Decision::Allowed(_) => (StatusCode::CONFLICT, "the deploy is over"),
+            Decision::Denied => {
+                let mut failed = verdict.rules.iter().filter(|rule| rule.outcome == Outcome::Fail);
+                match failed.all(|rule| rule.name == "in-flight") {
+                    true => (StatusCode::CONFLICT, "another deploy is under way"),
+                    false => (StatusCode::FORBIDDEN, "not allowed"),
+                }
+            }
+        };
+        let open: Vec<String> = verdict
+            .rules
+            .iter()
+            .filter(|rule| !matches!(rule.outcome, Outcome::Pass | Outcome::Warn))
+            .map(|rule| format!("{}: {}", rule.name, rule.message))
+            .collect();
+        let detail = match &verdict.decision {
+            Decision::Allowed(_) => "a job that is run again sends another Idempotency-Key".to_owned(),
+            _ => open.join("; "),
+        };
+        let problem = Problem::new(status, title, detail).with_verdict(self.verdict_of(read));
+        if status == StatusCode::SERVICE_UNAVAILABLE { problem.retry_after(5) } else { problem }
+    }
+}

@@ -4,8 +4,10 @@
 
 use serde::Serialize;
 
+use super::TaskSubject;
 use super::call::{self, Call};
 use super::detail::Detail;
+use super::may_run::MayRun;
 use super::next::{NOW, Next};
 use super::ui::Ui;
 use super::verdict::VerdictSubject;
@@ -32,6 +34,7 @@ pub(super) struct Requested<'a> {
     pub(super) subject: &'a VerdictSubject,
     pub(super) verdict: &'a Verdict,
     pub(super) call: &'a Call<'a>,
+    pub(super) may_run: MayRun,
     pub(super) policy: &'a Policy,
 }
 
@@ -154,11 +157,11 @@ impl Requested<'_> {
             page.push_str(&verdict_screen::rules(&missing, Detail::Folded, width));
         }
         page.push('\n');
-        let words = match self.verdict.decision {
-            Decision::Allowed(_) => format!("run {} -- COMMAND", self.task),
-            _ => format!("check {} --wait", self.task),
+        let next = match self.verdict.decision {
+            Decision::Allowed(_) => Next::to_run(self.task, &TaskSubject::default(), &self.may_run, invocation),
+            _ => Next::new(NOW, &format!("check {} --wait", self.task), invocation),
         };
-        page + &Next::new(NOW, &words, invocation).text()
+        page + &next.text()
     }
 }
 

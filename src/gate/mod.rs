@@ -114,8 +114,8 @@ pub trait RunProgress: Progress {
     fn error(&mut self, refusal: &Refusal);
     /// Says that the command failed, and how.
     fn failed(&mut self, task: TaskId, how: &str);
-    /// Says which command comes next, without the name of the gate, and when.
-    fn next(&mut self, when: &'static str, words: &str);
+    /// Says that the deploy can be rolled back, and when.
+    fn to_roll_back(&mut self, when: &'static str, task: TaskId);
     /// Shows the reading on which the command was not started.
     fn stopped(&mut self, assessment: &Assessment);
     /// Shows what to write on the task by hand.

@@ -172,7 +172,7 @@ impl<P: RunProgress, L: DeployLog> RunDeploy<'_, P, L> {
         } else if failed {
             // A no stops a rollback as it stops everything else.
             let when = if is_objected { "To roll back, once nobody says no any more" } else { "To roll back" };
-            self.progress.next(when, &format!("run {task} --action rollback -- COMMAND"));
+            self.progress.to_roll_back(when, task);
         }
     }
 

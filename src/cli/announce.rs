@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::Globals;
 use super::call::{self, Call};
 use super::exit::{Exit, Failure};
+use super::may_run::MayRun;
 use super::next::Next;
 use super::session::Session;
 use super::ui::Ui;
@@ -80,7 +81,8 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         true => ui.json(&Json { schema: SCHEMA, task, url: &read.url, restricted: read.restricted, call: call.json() }),
         false => {
             let (invocation, width) = (ui.invocation(), ui.width());
-            let next = Next::after_check(task, &assessment.verdict, &subject, read.last_failed, invocation);
+            let may_run = MayRun::of(&assessment, false, invocation);
+            let next = Next::after_check(task, &assessment.verdict, &subject, read.last_failed, &may_run, invocation);
             let page = match &assessment.verdict.decision {
                 // Who deploys is all that can still be missing.
                 Decision::Allowed(_) if !args.need_deployer => {

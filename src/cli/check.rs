@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 
 use super::call::Call;
 use super::exit::{Exit, Failure};
+use super::may_run::MayRun;
 use super::next::Next;
 use super::session::Session;
 use super::ui::Ui;
@@ -90,7 +91,10 @@ async fn show(assessment: &Assessment, args: &Args, subject: &VerdictSubject, se
     }
     let next = match duplicate(assessment, session).await {
         Some(other) => Next::of_duplicate(other, ui.invocation()),
-        None => Next::after_check(task, &assessment.verdict, &args.subject, subject.last_failed, ui.invocation()),
+        None => {
+            let may_run = MayRun::of(assessment, args.subject.deployer.is_some(), ui.invocation());
+            Next::after_check(task, &assessment.verdict, &args.subject, subject.last_failed, &may_run, ui.invocation())
+        }
     };
     ui.data(&format!("\n{}", next.text()));
 }

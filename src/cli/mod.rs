@@ -24,6 +24,7 @@ mod help_sudo;
 mod history;
 mod list;
 mod man;
+mod may_run;
 mod next;
 mod outbox;
 #[cfg(test)]

@@ -3,7 +3,10 @@
 //! Responsible for which one it is after a verdict, with the options that were given, as the caller has to type it. Not responsible for
 //! how the gate was called ([`Invocation`]), nor for the hints of rules.
 
+use std::borrow::Cow;
+
 use super::TaskSubject;
+use super::may_run::MayRun;
 use crate::gate::{AfterFailure, Invocation};
 use crate::ids::TaskId;
 use crate::layout::{HINT, styled};
@@ -15,7 +18,7 @@ use crate::text::inert;
 /// The command that comes next, and when it does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Next {
-    when: &'static str,
+    when: Cow<'static, str>,
     command: String,
 }
 
@@ -28,8 +31,8 @@ pub(super) const MENDED: &str = "Once that is mended";
 
 impl Next {
     /// A command without `phabgate`, as it is typed here.
-    pub(super) fn new(when: &'static str, words: &str, invocation: Invocation) -> Self {
-        Self { when, command: invocation.command(words) }
+    pub(super) fn new(when: impl Into<Cow<'static, str>>, words: &str, invocation: Invocation) -> Self {
+        Self { when: when.into(), command: invocation.command(words) }
     }
 
     /// The line; it is not wrapped, so that it can be copied.
@@ -43,18 +46,31 @@ impl Next {
         verdict: &Verdict,
         subject: &TaskSubject,
         last_failed: bool,
+        may_run: &MayRun,
         invocation: Invocation,
     ) -> Self {
+        if let Decision::Allowed(_) = &verdict.decision {
+            return match last_failed && subject.action.is_none() {
+                true => Self::rollback(task, subject, invocation),
+                false => Self::to_run(task, subject, may_run, invocation),
+            };
+        }
         let typed = format!("{task}{}", subject.typed());
         let (again, wait) = (format!("check {typed}"), format!("check {typed} --wait"));
-        let (when, words) = match &verdict.decision {
-            Decision::Allowed(_) if last_failed && subject.action.is_none() => {
-                return Self::rollback(task, subject, invocation);
-            }
-            Decision::Allowed(_) => (NOW, format!("run {typed} -- COMMAND")),
-            _ => unless_allowed(task, verdict, invocation, again, wait),
-        };
+        let (when, words) = unless_allowed(task, verdict, invocation, again, wait);
         Self::new(when, &words, invocation)
+    }
+
+    /// What comes where a deploy is allowed: who reads runs it, or somebody else, who need not be named to themselves.
+    pub(super) fn to_run(task: TaskId, subject: &TaskSubject, may_run: &MayRun, invocation: Invocation) -> Self {
+        let (when, subject) = match may_run {
+            MayRun::Reader { .. } => (Cow::Borrowed(NOW), subject.naming(may_run)),
+            MayRun::SomebodyElse(name) => {
+                let who = name.as_deref().unwrap_or("Who deploys");
+                (format!("{who} can type").into(), TaskSubject { deployer: None, ..subject.clone() })
+            }
+        };
+        Self::new(when, &format!("run {task}{} -- COMMAND", subject.typed()), invocation)
     }
 
     /// What comes after a `run` that was refused; `command` is what was typed behind the task and its options.
@@ -62,12 +78,17 @@ impl Next {
         task: TaskId,
         verdict: &Verdict,
         subject: &TaskSubject,
+        may_run: &MayRun,
         command: &str,
         invocation: Invocation,
     ) -> Self {
-        let typed = format!("{task}{}", subject.typed());
+        let typed = format!("{task}{}", subject.naming(may_run).typed());
         let (again, wait) = (format!("run {typed} {command}"), format!("run {typed} --wait {command}"));
-        let (when, words) = unless_allowed(task, verdict, invocation, again, wait);
+        let (when, words) = match (may_run, failed(verdict).as_slice()) {
+            // It is all that was missing.
+            (MayRun::Reader { names: Some(_) }, ["deployer"]) => (NOW, again),
+            _ => unless_allowed(task, verdict, invocation, again, wait),
+        };
         Self::new(when, &words, invocation)
     }
 
@@ -83,7 +104,8 @@ impl Next {
         subject: &TaskSubject,
         invocation: Invocation,
     ) -> Self {
-        let subject = TaskSubject { action: Some(Action::Rollback), why_not_rollback: None, ..subject.clone() };
+        let action = Some(Action::Rollback);
+        let subject = TaskSubject { action, change: None, why_not_rollback: None, ..subject.clone() };
         let rollback = format!("run {task}{} -- COMMAND", subject.typed());
         match next {
             AfterFailure::RollBack => Self::new("To roll back", &rollback, invocation),
@@ -128,9 +150,7 @@ fn answer_in_sandbox(task: TaskId, verdict: &Verdict, invocation: Invocation) ->
 
 /// The command that mends a denied verdict, where one does.
 fn mended_by(task: TaskId, verdict: &Verdict, wait: String) -> Option<String> {
-    let failed: Vec<&str> =
-        verdict.rules.iter().filter(|rule| rule.outcome == Outcome::Fail).map(|rule| rule.name.as_str()).collect();
-    match failed.as_slice() {
+    match failed(verdict).as_slice() {
         ["task-visible", ..] => Some(format!("doctor --task {task}")),
         ["possible-no"] => Some(wait),
         ["tag" | "reason"] | ["tag", "reason"] => Some(format!("request {task} --reason CATEGORY what is broken")),
@@ -138,7 +158,20 @@ fn mended_by(task: TaskId, verdict: &Verdict, wait: String) -> Option<String> {
     }
 }
 
+/// The rules that a verdict finds broken.
+fn failed(verdict: &Verdict) -> Vec<&str> {
+    verdict.rules.iter().filter(|rule| rule.outcome == Outcome::Fail).map(|rule| rule.name.as_str()).collect()
+}
+
 impl TaskSubject {
+    /// The same with the deployer that has to be named.
+    fn naming(&self, may_run: &MayRun) -> Self {
+        match may_run {
+            MayRun::Reader { names: Some(name) } => Self { deployer: Some(name.clone()), ..self.clone() },
+            _ => self.clone(),
+        }
+    }
+
     /// The options as they are typed, each behind a blank.
     pub(super) fn typed(&self) -> String {
         let mut words = String::new();

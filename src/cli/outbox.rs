@@ -7,7 +7,7 @@ use super::exit::{Exit, Failure};
 use super::next::{MENDED, NOW, Next};
 use super::session::{Session, environment, settings};
 use super::ui::Ui;
-use crate::gate::outbox::{self, Flush};
+use crate::gate::outbox::{self, Flush, Flushed};
 use crate::ids::DeployId;
 use crate::journal::{EntryState, Journal, OutboxEntry};
 use crate::layout::{FAINT, MIND, NAME, hanging, styled};
@@ -82,11 +82,14 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
 async fn flush(how: Flush, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
     let session = Session::open(globals).await?;
     let mut journal = session.journal()?;
-    let elsewhere = outbox::flush(&session.context(), &mut journal, how, ui).await?;
+    let Flushed { due, elsewhere } = outbox::flush(&session.context(), &mut journal, how, ui).await?;
     if elsewhere > 0 {
         ui.warn(&format!("the outbox holds deploys on another server than {}: {elsewhere}", session.base()));
     }
-    let entries = journal.outbox()?;
+    let mut entries = journal.outbox()?;
+    // What was queued since by a gate at work is on its way.
+    entries
+        .retain(|entry| due.contains(&(entry.deploy, entry.event)) || !journal.is_alive(entry.deploy).unwrap_or(false));
     let exit = if entries.is_empty() { Exit::Done } else { Exit::Incomplete };
     show(entries, ui);
     Ok(exit)

@@ -7,6 +7,7 @@ use super::Globals;
 use super::call::Call;
 use super::confirm::confirm;
 use super::exit::{Exit, Failure};
+use super::may_run::MayRun;
 use super::requested::Requested;
 use super::session::Session;
 use super::ui::Ui;
@@ -90,6 +91,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         subject: &subject,
         verdict: &after.verdict,
         call: &call,
+        may_run: MayRun::of(&after, false, ui.invocation()),
         policy: &session.settings.policy,
     };
     requested.show(session.texts, ui);

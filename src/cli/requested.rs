@@ -4,8 +4,10 @@
 
 use serde::Serialize;
 
+use super::TaskSubject;
 use super::call::{self, Call};
 use super::detail::Detail;
+use super::may_run::MayRun;
 use super::next::{MENDED, NOW, Next};
 use super::ui::Ui;
 use super::verdict_screen;
@@ -32,6 +34,7 @@ pub(super) struct Requested<'a> {
     pub(super) subject: &'a VerdictSubject,
     pub(super) verdict: &'a Verdict,
     pub(super) call: &'a Call<'a>,
+    pub(super) may_run: MayRun,
     pub(super) policy: &'a Policy,
 }
 
@@ -158,13 +161,13 @@ impl Requested<'_> {
             page.push_str(&verdict_screen::rules(&missing, Detail::Folded, width));
         }
         page.push('\n');
-        let (when, words) = match self.verdict.decision {
-            Decision::Allowed(_) => (NOW, format!("run {} -- COMMAND", self.task)),
-            Decision::Pending => (NOW, format!("check {} --wait", self.task)),
+        let next = match self.verdict.decision {
+            Decision::Allowed(_) => Next::to_run(self.task, &TaskSubject::default(), &self.may_run, invocation),
+            Decision::Pending => Next::new(NOW, &format!("check {} --wait", self.task), invocation),
             // Then it names whom to ask.
-            Decision::Denied | Decision::Undecided => (MENDED, format!("check {}", self.task)),
+            Decision::Denied | Decision::Undecided => Next::new(MENDED, &format!("check {}", self.task), invocation),
         };
-        page + &Next::new(when, &words, invocation).text()
+        page + &next.text()
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use super::check::Waiting;
 use super::exit::Failure;
+use super::may_run::MayRun;
 use super::next::{NOTHING, NOW, Next};
 use super::result_file::{self, ResultFile};
 use super::said;
@@ -23,7 +24,7 @@ use crate::gate::recording::{author_may_write, rendered, set_command, template};
 use crate::gate::run::RunDeploy;
 use crate::gate::stated_times::clock_of;
 use crate::gate::stranded::take_over;
-use crate::gate::{AfterFailure, Assessment, Refusal, RunProgress, marks};
+use crate::gate::{AfterFailure, Assessment, Invocation, Refusal, RunProgress, marks};
 use crate::ids::{DeployId, TaskId};
 use crate::journal::Journal;
 use crate::layout::{BAD, NAME, hanging, styled};
@@ -66,6 +67,12 @@ impl Args {
     pub(super) fn refused(&self, why: &str, ui: &mut Ui) -> u8 {
         result_file::refused(self.result.clone(), why, ui);
         GATE_FAILED
+    }
+
+    /// What comes next where this reading does not allow the deploy.
+    fn after(&self, read: &Assessment, mask: &Mask, invocation: Invocation) -> Next {
+        let may_run = MayRun::of(read, self.subject.deployer.is_some(), invocation);
+        Next::after_run(read.number, &read.verdict, &self.subject, &may_run, &self.typed(mask), invocation)
     }
 
     /// What is typed behind the task and its options. A command with something in it that is kept out of records is not repeated.
@@ -196,16 +203,17 @@ async fn attempt(
         ui.words("\n");
         ui.note(&format!("{task}: {word}: nothing was run, and nothing was written on the task"));
         if read.verdict.decision == Decision::Undecided {
+            let named = TaskSubject { deployer: args.subject.deployer.clone(), ..TaskSubject::default() };
+            let deployer = named.typed();
             // What must not wait for a server is a matter of people, and is recorded afterwards.
             ui.hint(&format!(
                 "if it cannot wait until the server answers: get the confirmations on IRC, deploy without the gate, and record it \
-                 as soon as you can: `phabgate record {task} --started HH:MM --finished HH:MM --outcome succeeded --command '…'`"
+                 as soon as you can: `phabgate record {task}{deployer} --started HH:MM --finished HH:MM --outcome succeeded --command '…'`"
             ));
         }
-        let command = args.typed(&session.settings.record.mask);
         let next = match super::check::duplicate(&read, &session).await {
             Some(other) => Next::of_duplicate(other, ui.invocation()),
-            None => Next::after_run(task, &read.verdict, &args.subject, &command, ui.invocation()),
+            None => args.after(&read, &session.settings.record.mask, ui.invocation()),
         };
         ui.words(&format!("\n{}", next.text()));
         return Err(Stop::Said(format!("the verdict is {word}")));
@@ -243,7 +251,7 @@ async fn attempt(
     intent.deploy = Some(record.deploy);
     result.ran.deploy = Some(record.deploy);
     let is_open = shown.restricted == Some(false);
-    let mut screen = Screen { session: &session, ui, task, subject: &args.subject, next: None };
+    let mut screen = Screen { session: &session, args, ui, task, next: None };
     let context = session.context();
     let progress = &mut screen;
     let mut deploy = RunDeploy { context, journal, owner, marks, question, intent, record, clock, is_open, progress };
@@ -317,9 +325,9 @@ fn dry_run(record: &Record, clock: ServerClock, ui: &mut Ui) -> Result<(), Failu
 /// What a deploy says, on the terminal.
 struct Screen<'a> {
     session: &'a Session,
+    args: &'a Args,
     ui: &'a mut Ui,
     task: TaskId,
-    subject: &'a TaskSubject,
     /// The command that comes next: said last.
     next: Option<Next>,
 }
@@ -343,7 +351,7 @@ impl RunProgress for Screen<'_> {
     }
 
     fn next(&mut self, next: AfterFailure) {
-        self.next = Some(Next::after_failure(next, self.task, self.subject, self.ui.invocation()));
+        self.next = Some(Next::after_failure(next, self.task, &self.args.subject, self.ui.invocation()));
     }
 
     fn stopped(&mut self, assessment: &Assessment) {
@@ -351,6 +359,9 @@ impl RunProgress for Screen<'_> {
         let shown = VerdictSubject::of(assessment, self.session.viewer());
         let page = verdict_screen::text(task, &shown, &assessment.verdict, self.ui.detail(), self.ui.width());
         self.ui.words(&page);
+        let word = assessment.verdict.decision.word();
+        self.ui.note(&format!("{task}: {word} by now: nothing was run"));
+        self.next = Some(self.args.after(assessment, &self.session.settings.record.mask, self.ui.invocation()));
     }
 
     fn by_hand(&mut self, comment: &str) {

@@ -18,8 +18,8 @@ use crate::evidence::{Purpose, Question, bare};
 use crate::gate::system_log::{NoLog, SystemLog};
 use crate::gate::{Assessor, Clock, Context, Invocation, logged};
 use crate::host::{self, Caller, Environment, Getent, Ids};
-use crate::ids::TaskId;
-use crate::journal::Journal;
+use crate::ids::{DeployId, TaskId};
+use crate::journal::{Journal, JournalError, JournalReader};
 use crate::rules::Texts;
 use crate::system_log::LocalLog;
 use crate::task_argument;
@@ -371,8 +371,12 @@ impl Session {
 
     /// Warns of what an earlier command could not deliver, where there is any.
     pub(super) fn warn_of_undelivered(&self, ui: &mut Ui) {
-        let count =
-            Journal::open_read_only(&self.settings.state).map(|journal| journal.map(|journal| journal.undelivered()));
+        // What a gate at work is about to send is not late.
+        let late = |journal: JournalReader| -> Result<Vec<DeployId>, JournalError> {
+            let undelivered = journal.undelivered()?.into_iter();
+            Ok(undelivered.filter(|deploy| !journal.is_alive(*deploy).unwrap_or(false)).collect())
+        };
+        let count = Journal::open_read_only(&self.settings.state).map(|journal| journal.map(late));
         match count {
             Ok(Some(Ok(deploys))) if !deploys.is_empty() => {
                 ui.warn(&format!(

@@ -59,15 +59,34 @@ fn not_believed(owner: &Account, record: &Record) -> String {
     )
 }
 
-/// Why a record that may have arrived could not be sent again with this token; `None` where it could.
+/// Why a record cannot be sent with this token, or not by this process; `None` where it can.
 pub(super) fn not_ours(
     context: &Context<'_>,
     owner: &Account,
+    journal: &impl DeployLog,
     state: &DeployState,
     due: &Undelivered,
-) -> Option<String> {
+) -> Result<Option<String>, JournalError> {
     let record = completed(&due.record, state.intent(), owner, context.caller.uid);
-    (!is_believable(owner, &record, context.policy)).then(|| not_believed(owner, &record))
+    if !is_believable(owner, &record, context.policy) {
+        return Ok(Some(not_believed(owner, &record)));
+    }
+    if !would_end(context, owner, state, due.event) {
+        return Ok(Some(format!(
+            "the token is that of {}, and another account has sent that the deploy started: from this one it would be no end of it",
+            owner.username
+        )));
+    }
+    // Sent with the token that the deploy was run with it counts for what that token counts for.
+    let is_others = state.intent().identity.phid.as_ref().is_some_and(|phid| *phid != owner.phid);
+    Ok((is_others && journal.is_alive(state.deploy())?).then(|| "its gate is at work, and sends it itself".to_owned()))
+}
+
+/// Whether a record by this account would be an end of what was sent already: a recorder's is, and that of who sent the start.
+fn would_end(context: &Context<'_>, owner: &Account, state: &DeployState, event: Event) -> bool {
+    let started = state.record(Event::Started).filter(|started| event != Event::Started && started.may_be_on_task());
+    let is_recorder = context.policy.recorders.iter().any(|recorder| owner.is_named(recorder));
+    is_recorder || started.is_none_or(|started| started.authors.contains(&owner.phid))
 }
 
 async fn deliver_one(
@@ -91,12 +110,13 @@ async fn deliver_one(
     };
     let task = due.record.task;
     // What was sent already is only looked for, which anybody may; but nothing is sent that nobody would believe.
-    let policy = context.policy;
-    if !matches!(due.phase, Phase::Unclear { .. }) && !is_believable(owner, &due.record, policy) {
-        *due.record = completed(&due.record, state.intent(), owner, context.caller.uid);
-        if !is_believable(owner, &due.record, policy) {
-            progress.warn(&format!("{task}: `{}` is not sent: {}", event.word(), not_believed(owner, &due.record)));
+    if !matches!(due.phase, Phase::Unclear { .. }) {
+        if let Some(why) = not_ours(context, owner, journal, &state, &due)? {
+            progress.warn(&format!("{task}: `{}` is not sent: {why}", event.word()));
             return Ok(None);
+        }
+        if !is_believable(owner, &due.record, context.policy) {
+            *due.record = completed(&due.record, state.intent(), owner, context.caller.uid);
         }
     }
     let mut comment = match comment(&due, state.intent().marks.task.as_ref(), &owner.phid) {

@@ -26,6 +26,8 @@ use crate::time::utc;
 const EACH: Duration = Duration::from_secs(30);
 /// How many passes wait for attempts to settle; a server that takes a record and never shows it ends it.
 const PASSES: u32 = 30;
+/// How often it is looked whether another process has done its part.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// How to deliver.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +38,16 @@ pub struct Flush {
     pub retry: bool,
 }
 
-/// Delivers all that can be delivered to this server; returns how many deploys belong to another.
+/// What a flush looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flushed {
+    /// What was undelivered when it began.
+    pub due: Vec<(DeployId, Event)>,
+    /// How many of them belong to another server.
+    pub elsewhere: usize,
+}
+
+/// Delivers all that can be delivered to this server. What gates that are at work have queued since is theirs to send.
 ///
 /// # Errors
 /// Where the journal cannot be used, or the server does not say whose token it is.
@@ -45,19 +56,22 @@ pub async fn flush(
     journal: &mut impl DeployLog,
     how: Flush,
     progress: &mut impl Progress,
-) -> Result<usize, Refusal> {
+) -> Result<Flushed, Refusal> {
     take_over(context, journal, progress)?;
     let (mut here, mut elsewhere) = (Vec::new(), 0);
     let mut due = journal.undelivered()?;
     due.extend(journal.stranded()?.into_iter().filter(|deploy| !due.contains(deploy)).collect::<Vec<_>>());
+    let mut looked_at = Vec::new();
     for deploy in due {
-        match journal.state(deploy)?.intent().server == *context.server {
+        let state = journal.state(deploy)?;
+        looked_at.extend(state.outbox().into_iter().map(|due| (deploy, due.event)));
+        match state.intent().server == *context.server {
             true => here.push(deploy),
             false => elsewhere += 1,
         }
     }
     if here.is_empty() {
-        return Ok(elsewhere);
+        return Ok(Flushed { due: looked_at, elsewhere });
     }
     let owner = context.timed_client().whoami().await?.result;
     for pass in 0..PASSES {
@@ -83,14 +97,47 @@ pub async fn flush(
             }
         }
         if how.wait && pass == 0 {
+            let all = here.clone();
             here = waited_for(context, journal, &owner, here, progress)?;
+            let_others_send(context, journal, &owner, &all, progress).await?;
         }
         let Some(settles) = next_settled(journal, &here)?.filter(|_| how.wait) else { break };
         progress.note(&format!("waiting until {} to look again", utc(settles)));
         let pause = Duration::try_from(settles.duration_since(Timestamp::now())).unwrap_or_default();
-        tokio::time::sleep(pause).await;
+        // Where another process settles it just now there is nothing to wait for but that process.
+        tokio::time::sleep(pause.max(LOOK_AGAIN)).await;
     }
-    Ok(elsewhere)
+    Ok(Flushed { due: looked_at, elsewhere })
+}
+
+/// Waits for the gates at work whose records this token could not send: they send them in a moment, but for a command that
+/// takes long, and for that nobody waits.
+async fn let_others_send(
+    context: &Context<'_>,
+    journal: &impl DeployLog,
+    owner: &Account,
+    deploys: &[DeployId],
+    progress: &mut impl Progress,
+) -> Result<(), Refusal> {
+    let is_theirs = |deploy: &DeployId| -> Result<bool, Refusal> {
+        let state = journal.state(*deploy)?;
+        let mut theirs = false;
+        for due in state.outbox() {
+            theirs |= not_ours(context, owner, journal, &state, &due)?.is_some();
+        }
+        Ok(theirs && journal.is_alive(*deploy)?)
+    };
+    let deadline = Instant::now() + EACH;
+    for deploy in deploys {
+        if is_theirs(deploy)? {
+            progress
+                .note(&format!("{}: waiting for the gate at work to send it", journal.state(*deploy)?.intent().task));
+        }
+        while is_theirs(deploy)? && Instant::now() < deadline {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+    Ok(())
 }
 
 /// The deploys that are worth waiting for: a record that may have arrived, and that this token could not send again, is not.
@@ -105,7 +152,10 @@ fn waited_for(
     for deploy in deploys {
         let state = journal.state(deploy)?;
         let unclear = state.outbox().into_iter().filter(|due| matches!(due.phase, Phase::Unclear { .. }));
-        let why = unclear.filter_map(|due| Some((due.event, not_ours(context, owner, &state, &due)?))).next();
+        let mut why = None;
+        for due in unclear {
+            why = why.or(not_ours(context, owner, journal, &state, &due)?.map(|why| (due.event, why)));
+        }
         match why {
             Some((event, why)) => progress.warn(&format!(
                 "{}: it is not clear whether `{}` arrived, and it is not waited for: {why}",

@@ -11,8 +11,10 @@ use crate::ids::{DeployId, TaskId};
 use crate::journal;
 use crate::policy::BelievedRecords;
 use crate::record::comment::{Rendered, render};
+use crate::record::mask::quote;
 use crate::record::{self, Deployer, Event, Outcome, Record, RecordedApproval, RecordedReason};
 use crate::rules::{Intent, Texts};
+use crate::text::inert;
 
 /// The record of a deploy as far as it is known before anything happened. Of a restricted task it holds no text that
 /// others wrote: the journal keeps it for good.
@@ -183,6 +185,10 @@ pub fn completed(record: &Record, intent: &journal::Intent, author: &Account, ui
 pub(super) fn by_hand(task: TaskId, started: Option<DeployId>, end: &Record) -> String {
     let mut command = format!("phabgate record {task}");
     command.extend(started.map(|deploy| format!(" --deploy {deploy}")));
+    let deployer = end.deployer.as_ref();
+    // What ends a start takes over whose deploy it is.
+    let deployer = deployer.filter(|deployer| started.is_none() && deployer.source == DeployerSource::Flag);
+    command.extend(deployer.map(|deployer| format!(" --deployer {}", quote(&inert(&deployer.user)))));
     for (flag, time) in [("started", end.started), ("finished", end.finished)] {
         command.extend(time.map(|time| format!(" --{flag}={time}")));
     }

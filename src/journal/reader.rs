@@ -198,12 +198,14 @@ impl JournalReader {
         self.connection.query_row(schema::DROPPED, [], |row| row.get(0)).map_err(|source| self.error("read", source))
     }
 
-    /// Whether a process owns the deploy. It may have died when this returns: only [`Journal::own`](super::Journal::own) is certain.
+    /// Whether its gate is at work. Who settles the end of one that is known to be gone owns the deploy meanwhile, and is not its gate. It may
+    /// have died when this returns: only [`Journal::own`](super::Journal::own) is certain.
     ///
     /// # Errors
     /// Where the lock cannot be asked for.
     pub fn is_alive(&self, deploy: DeployId) -> Result<bool, JournalError> {
-        lock::is_held(&self.directory.deploy_lock(deploy))
+        let is_gone = || self.state(deploy).is_ok_and(|state| state.gone().is_some());
+        Ok(lock::is_held(&self.directory.deploy_lock(deploy))? && !is_gone())
     }
 
     fn ids(&self, sql: &str, parameters: impl rusqlite::Params) -> Result<Vec<DeployId>, JournalError> {

@@ -102,11 +102,25 @@ fn over(context: &EvaluationContext<'_>, start: &PostedRecord) -> String {
     let may = context.evidence.is_recorder(me, context.policy) == Some(true)
         || start.author == me
         || context.evidence.is_member(me);
-    let talk = format!("talk to {}; if it is over, ", who(context, start));
+    let is_own = start.author == me && start.authority != Authority::Recorder;
+    let talk = match is_own && !context.hide {
+        true => format!("see whether it still runs on {}; if it is over, ", inert(&start.record.host)),
+        false => format!("talk to {}; if it is over, ", who(context, start)),
+    };
     if may {
         return format!("{talk}end it: {command}");
     }
     let teams = context.policy.teams.iter().filter(|team| team.role == Role::Approve).map(|team| team.title.clone());
     let teams: Vec<String> = teams.collect();
-    format!("{talk}have them or a member of {} type {command}", list(&teams, "or"))
+    let members = list(&teams, "or");
+    match start.authority {
+        // Whose deploy it is did not write that it started, and so cannot write that it ended.
+        Authority::Recorder => {
+            let recorder = context.name_of(&start.author);
+            format!(
+                "{talk}have a member of {members} type {command}, or type it where the gate has the token of {recorder}"
+            )
+        }
+        _ => format!("{talk}have them or a member of {members} type {command}"),
+    }
 }

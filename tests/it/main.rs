@@ -13,6 +13,7 @@ mod child;
 mod config_file;
 mod config_token;
 mod conformance;
+mod day;
 mod dependencies;
 mod deploys;
 mod doctor;

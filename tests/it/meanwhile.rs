@@ -161,6 +161,8 @@ fn a_no_is_seen_right_before_the_command_whatever_holds_the_outbox() {
     no.join().unwrap();
     assert_eq!((code, out.as_str()), (125, ""), "{err}");
     assert!(err.contains("another process holds the outbox") && err.contains("sre2"), "{err}");
+    assert!(err.contains("T1: denied by now: nothing was run"), "{err}");
+    assert!(err.trim_end().lines().last().unwrap().starts_with("Once that is mended: phabgate run T1 "), "{err}");
     assert!(server.events(1).is_empty(), "nothing was sent, so that nothing has to be ended");
     assert_eq!(log.events(&["VERDICT", "OUTCOME"]), ["verdict allowed -", "not-started denied not-started"]);
 }

@@ -105,3 +105,69 @@ fn the_stated_deployer_is_judged_whoever_reads() {
     say(&server, "deployer1", "T1", "Emergency-Deployer: nobody-of-that-name");
     assert_eq!(json(&server, "outsider", &["check", "T1"]).0, 1);
 }
+
+/// The exit code of a command of this account, and its last line.
+fn last_line(server: &Server, account: &str, arguments: &[&str]) -> (i32, String) {
+    let output = server.phabgate_as(account).args(arguments).output().unwrap();
+    let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    (output.status.code().unwrap(), text.trim_end().lines().last().unwrap_or_default().to_owned())
+}
+
+#[test]
+fn the_next_command_is_one_that_its_reader_can_type() {
+    let server = Server::new();
+    let is = |account: &str, arguments: &[&str], expected: (i32, &str)| {
+        let (code, line) = last_line(&server, account, arguments);
+        assert_eq!((code, line.as_str()), expected, "{account}: {arguments:?}");
+    };
+    let run = "Next: phabgate run T1 -- COMMAND";
+    // The task states nobody: anybody may deploy, but who approved.
+    is("deployer2", &["check", "T1"], (0, run));
+    is("sre1", &["check", "T1"], (0, "Who deploys can type: phabgate run T1 -- COMMAND"));
+    is("phabgate", &["check", "T1"], (0, "Next: phabgate run T1 --deployer NAME -- COMMAND"));
+    let named = ["check", "T1", "--deployer", "deployer1"];
+    is("phabgate", &named, (0, "Next: phabgate run T1 --deployer deployer1 -- COMMAND"));
+    is("deployer1", &named, (0, "Next: phabgate run T1 --deployer deployer1 -- COMMAND"));
+    is("outsider", &named, (0, "deployer1 can type: phabgate run T1 -- COMMAND"));
+    let (_, _, err) = server.run(&["request", "T1", "--deployer", "deployer1", "--yes"]);
+    for (account, team) in [("releng1", "releng"), ("sre1", "sre")] {
+        assert_eq!(last_line(&server, account, &["approve", "T1", "--team", team, "--yes"]).0, 0, "{err}");
+    }
+    is("deployer1", &["check", "T1"], (0, run));
+    is("outsider", &["check", "T1"], (0, "deployer1 can type: phabgate run T1 -- COMMAND"));
+    is("phabgate", &["check", "T1"], (0, "Next: phabgate run T1 --deployer deployer1 -- COMMAND"));
+    is("phabgate", &["run", "T1", "--", "false"], (125, "Next: phabgate run T1 --deployer deployer1 -- false"));
+    is(
+        "phabgate",
+        &["request", "T1", "--deployer", "deployer1"],
+        (0, "Next: phabgate run T1 --deployer deployer1 -- COMMAND"),
+    );
+    let failed = "To roll back: phabgate run T1 --deployer deployer1 --action rollback -- COMMAND";
+    is("phabgate", &["run", "T1", "--deployer", "deployer1", "--", "false"], (1, failed));
+    is("deployer1", &["run", "T1", "--", "false"], (1, "To roll back: phabgate run T1 --action rollback -- COMMAND"));
+}
+
+#[test]
+fn who_can_end_a_start_is_said_to_each_reader() {
+    for (runner, reader, expected) in [
+        ("phabgate", "deployer1", "talk to deployer1; if it is over, have a member of"),
+        ("phabgate", "deployer1", "or type it where the gate has the token of phabgate"),
+        ("phabgate", "sre2", "talk to deployer1; if it is over, end it: `phabgate record T1 --deploy"),
+        ("deployer1", "deployer2", "talk to deployer1; if it is over, have them or a member of"),
+        ("deployer1", "deployer1", "see whether it still runs on"),
+    ] {
+        let server = Server::new();
+        let mut command = server.phabgate_as(runner);
+        command.env("PHABGATE_CRASH_AT", "after-wait").env("PHABGATE_STATE", server.machine.home().join("elsewhere"));
+        let killed = command.args(["run", "T1", "--deployer", "deployer1", "--", "true"]).output().unwrap();
+        assert_eq!(killed.status.code(), None, "{runner}");
+        let output = server.phabgate_as(reader).args(["check", "T1"]).output().unwrap();
+        let said = in_one_line(&String::from_utf8_lossy(&output.stdout));
+        assert!(said.contains(expected), "{runner}, {reader}: {said}");
+        // What it says is so.
+        let deploy = server.records(1)[0].deploy.to_string();
+        let close = ["record", "T1", "--deploy", &deploy, "--finished", "--outcome", "unknown"];
+        let ends = server.phabgate_as(reader).args(close).output().unwrap().status.success();
+        assert_eq!(ends, !said.contains("have a member") && !said.contains("have them"), "{runner}, {reader}");
+    }
+}

@@ -74,6 +74,58 @@ fn the_second_is_refused_under(fault: &str) {
     assert_eq!(ends.map(|record| record.outcome).collect::<Vec<_>>(), [Some(Outcome::Succeeded)], "{fault}");
 }
 
+/// Who wrote the records on T1, oldest first.
+fn authors(server: &Server) -> Vec<String> {
+    let world = server.running.world().unwrap();
+    let task = world.task_numbered(1).unwrap().phid.clone();
+    let mut rows = world.history(&task);
+    rows.sort_by_key(|row| row.id);
+    let records = rows.iter().filter(|row| row.versions.iter().any(|version| version.text.contains("phabgate/record")));
+    let name = |phid: &str| world.users.iter().find(|user| user.phid == phid).unwrap().username.clone();
+    records.map(|row| name(&row.author)).collect()
+}
+
+#[test]
+fn the_records_of_a_run_under_way_are_left_to_its_gate_by_another_token() {
+    let server = Server::broken(&["maniphest.edit:1213"]);
+    let first = under_way(&server);
+    server.running.inject(vec![]);
+    // Nobody is warned of what is on its way.
+    let (_, _, err) = server.run(&["check", "T1"]);
+    assert!(!err.contains("not yet on their task"), "{err}");
+    let flush = server.phabgate_as("deployer1").args(["outbox", "flush"]).output().unwrap();
+    let said = in_one_line(&String::from_utf8_lossy(&flush.stderr));
+    assert!(said.contains("`started` is not sent: its gate is at work, and sends it itself"), "{said}");
+    assert_eq!((flush.status.code(), authors(&server)), (Some(3), vec![]), "{said}");
+    let wait = |server: &Server| {
+        let mut command = server.phabgate_as("deployer1");
+        command.args(["outbox", "flush", "--wait"]).output().unwrap()
+    };
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| wait(&server));
+        assert_eq!(first.end(), Some(0));
+        let waited = waiting.join().unwrap();
+        assert_eq!(waited.status.code(), Some(0), "{}", String::from_utf8_lossy(&waited.stderr));
+    });
+    // Behind the end nobody needs the start any more.
+    assert_eq!((authors(&server), server.events(1)), (vec!["phabgate".to_owned()], vec![Event::Finished]));
+}
+
+#[test]
+fn the_end_of_a_killed_run_is_sent_by_who_sent_its_start() {
+    let server = Server::new();
+    let run = ["run", "T1", "--deployer", "deployer1", "--", "true"];
+    let killed = server.phabgate().env("PHABGATE_CRASH_AT", "after-queued-finished").args(run).output().unwrap();
+    assert_eq!(killed.status.code(), None);
+    // From the deployer it would be no end of what the recorder said had started.
+    let flush = server.phabgate_as("deployer1").args(["outbox", "flush", "--wait"]).output().unwrap();
+    let said = in_one_line(&String::from_utf8_lossy(&flush.stderr));
+    assert!(said.contains("another account has sent that the deploy started"), "{said}");
+    assert_eq!((flush.status.code(), authors(&server)), (Some(3), vec!["phabgate".to_owned()]), "{said}");
+    assert_eq!(server.run(&["outbox", "flush"]).0, 0);
+    assert_eq!(authors(&server), ["phabgate", "phabgate"]);
+}
+
 #[test]
 fn a_run_of_another_task_goes_on_beside_it() {
     let server = Server::new();

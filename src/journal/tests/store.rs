@@ -95,6 +95,20 @@ fn a_live_deploy_is_not_recovered() {
 }
 
 #[test]
+fn who_settles_a_deploy_is_not_its_gate() {
+    let (_above, dir) = state_directory();
+    write(&dir, &whole_run()[..6]);
+    let mut journal = Journal::open(&dir).unwrap();
+    let taken = journal.recover_stranded(at(9), WAIT).unwrap();
+    assert!(matches!(taken.as_slice(), [TakenOver::EndUnknown { .. }]), "{taken:?}");
+    // Another process is about to settle it.
+    let _settling = Journal::open(&dir).unwrap().own(deploy()).unwrap();
+    assert!(!journal.is_alive(deploy()).unwrap());
+    assert_eq!(journal.stranded().unwrap(), [deploy()]);
+    assert_eq!(journal.outbox().unwrap().len(), 1, "it is not passed over");
+}
+
+#[test]
 fn a_lock_on_a_removed_file_is_not_ownership() {
     let (_above, dir) = state_directory();
     let journal = Journal::open(&dir).unwrap();

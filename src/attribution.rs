@@ -23,7 +23,7 @@ pub enum DeployerSource {
     Flag,
     /// The owner of the token.
     Token,
-    /// The account that the configuration maps the calling user to, or names as one that can make a pipeline run.
+    /// The account that the configuration maps the calling user to; of a pipeline, one that can make it run.
     CallingUser,
     /// The trailer `Emergency-Deployer` of the task.
     Task,

@@ -299,6 +299,7 @@ impl TaskState {
                 source: DeployerSource::CallingUser,
             }),
             behind: Vec::new(),
+            pipeline: Vec::new(),
             caller: None,
             host: "deploy1003".into(),
             reason: Some(RecordedReason {

@@ -29,14 +29,16 @@ pub(super) fn of_deploy(evidence: &Evidence, records: &DeployRecords) -> Evidenc
     let standing = records.first();
     let first = &standing.record;
     let by_phid = |phid: &Option<Phid<User>>| evidence.accounts.get(phid.as_ref()?).cloned();
-    let candidates = behind(first).map(|deployer| Candidate {
+    let candidate = |deployer: &Deployer| Candidate {
         name: deployer.user.clone(),
         account: match &deployer.phid {
             Some(_) => by_phid(&deployer.phid),
             None => unnamed(evidence, standing, deployer),
         },
         source: deployer.source,
-    });
+    };
+    let candidates = behind(first).map(candidate);
+    let pipeline = first.pipeline.iter().map(candidate);
     let attested = first.approvals.iter().filter(|approval| approval.kind == ApprovalKind::Attested);
     let attestations = attested.map(|approval| Attestation {
         team: approval.team.clone(),
@@ -47,8 +49,9 @@ pub(super) fn of_deploy(evidence: &Evidence, records: &DeployRecords) -> Evidenc
         },
         evidence: approval.evidence.clone(),
     });
-    let (candidates, attestations) = (candidates.collect(), attestations.collect());
-    Evidence { purpose: Purpose::Audit, candidates, attestations, ..evidence.clone() }
+    let (candidates, pipeline) = (candidates.collect(), pipeline.collect());
+    let attestations = attestations.collect();
+    Evidence { purpose: Purpose::Audit, candidates, pipeline, attestations, ..evidence.clone() }
 }
 
 /// The account of somebody of whom a record holds the name alone. Whoever records their own deploy is its author. Of anybody
@@ -122,6 +125,7 @@ pub(super) fn is_same(one: &Evidence, other: &Evidence) -> bool {
     Arc::ptr_eq(&one.teams, &other.teams)
         && Arc::ptr_eq(&one.accounts, &other.accounts)
         && one.candidates == other.candidates
+        && one.pipeline == other.pipeline
         && one.attestations == other.attestations
 }
 

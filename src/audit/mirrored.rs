@@ -44,6 +44,7 @@ pub(super) fn evidence(
         owner: facts.owner.clone(),
         purpose: Purpose::Audit,
         candidates: Vec::new(),
+        pipeline: Vec::new(),
         asker: Vec::new(),
         // Which accounts the hosts of then named is not known: whoever could have deployed may have.
         deployers: Arc::default(),

@@ -356,7 +356,7 @@ impl Session {
             task,
             deployer: None,
             calling_user: self.calling_account.clone(),
-            also_behind: [].into(),
+            pipeline: [].into(),
             attestations: Vec::new(),
             purpose: Purpose::Read,
             deployers: self.deployers.as_slice().into(),

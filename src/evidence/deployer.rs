@@ -28,10 +28,11 @@ pub(super) fn name(question: &Question, policy: &Policy, evidence: &mut Evidence
     let owner = &evidence.owner;
     let is_recorder = policy.recorders.iter().any(|recorder| owner.is_named(recorder));
     let token = (!owner.is_bot() && !is_recorder).then(|| candidate(&owner.username, DeployerSource::Token));
-    let calling = question.calling_user.iter().chain(question.also_behind.iter());
-    let calling = calling.map(|name| candidate(name, DeployerSource::CallingUser));
+    let calling = question.calling_user.as_deref().map(|name| candidate(name, DeployerSource::CallingUser));
+    let pipeline = question.pipeline.iter().map(|name| candidate(name, DeployerSource::CallingUser)).collect();
     let asker: Vec<Candidate> = token.into_iter().chain(calling).collect();
     evidence.purpose = question.purpose;
+    evidence.pipeline = pipeline;
     evidence.candidates = match (question.purpose, flag) {
         (Purpose::Deploy | Purpose::Audit, flag) => flag.into_iter().chain(asker.clone()).collect(),
         (Purpose::Read, Some(flag)) => vec![flag],

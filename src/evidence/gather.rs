@@ -118,6 +118,7 @@ async fn gather_once(client: &Client, policy: &Policy, question: &Question) -> R
         accounts: Arc::new(accounts.map(|account| (account.phid.clone(), account)).collect()),
         purpose: question.purpose,
         candidates: Vec::new(),
+        pipeline: Vec::new(),
         asker: Vec::new(),
         deployers: question.deployers.clone(),
         attestations: Vec::new(),
@@ -305,7 +306,7 @@ pub(crate) fn contradiction(error: &Contradiction) -> ConduitError {
 
 /// The names whose accounts have to be looked up: those that were given, and those that the task may state.
 fn names(question: &Question, task: &Task, timeline: &Timeline) -> Vec<String> {
-    let calling = question.calling_user.iter().chain(question.also_behind.iter());
+    let calling = question.calling_user.iter().chain(question.pipeline.iter());
     let given = question.deployer.iter().chain(calling.filter(|_| question.asker_matters()));
     let names = given.chain(question.attestations.iter().map(|(_, name, _)| name)).cloned();
     names.chain(deployer::stated_names(task, timeline)).collect::<BTreeSet<_>>().into_iter().collect()

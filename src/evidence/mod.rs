@@ -70,6 +70,8 @@ pub struct Evidence {
     pub purpose: Purpose,
     /// Every account that could be behind the deploy.
     pub candidates: Vec<Candidate>,
+    /// The accounts that can make the pipeline run which deploys: they are behind the deploy, whoever deploys.
+    pub pipeline: Vec<Candidate>,
     /// The accounts that would be behind it if who asks deployed: the owner of the token unless that is a bot or a
     /// recorder, and the account that the calling user is mapped to.
     pub asker: Vec<Candidate>,

@@ -15,8 +15,8 @@ pub struct Question {
     pub deployer: Option<String>,
     /// Who deploys, from the configuration's map of calling users.
     pub calling_user: Option<String>,
-    /// Who else is behind the deploy by the configuration: whoever can make a pipeline run.
-    pub also_behind: Arc<[String]>,
+    /// Who can make the pipeline run which deploys, by the configuration: they are behind the deploy, whoever deploys.
+    pub pipeline: Arc<[String]>,
     /// Approvals that the deployer names: the key of the team, the username, where it can be looked up.
     pub attestations: Vec<(String, String, Option<String>)>,
     /// What is asked for: whether who asks is about to deploy.

@@ -40,6 +40,7 @@ pub(crate) fn record(deploy: DeployId, event: Event, deployer: &str) -> Record {
         task: TaskId::new(1).unwrap(),
         deployer: Some(Deployer { user: deployer.into(), phid: Some(person(deployer)), source: DeployerSource::Token }),
         behind: vec![],
+        pipeline: vec![],
         caller: None,
         host: "deploy1".into(),
         reason: None,
@@ -306,6 +307,7 @@ impl History {
                 .iter()
                 .map(|(name, source)| Candidate { name: name.clone(), account: known(name), source: *source })
                 .collect(),
+            pipeline: Vec::new(),
             attestations: self
                 .attested
                 .iter()
@@ -335,7 +337,7 @@ impl History {
             task: self.task.id,
             deployer: deployer.map(str::to_owned),
             calling_user: None,
-            also_behind: [].into(),
+            pipeline: [].into(),
             attestations: Vec::new(),
             purpose: Purpose::Read,
             deployers: evidence.deployers.clone(),

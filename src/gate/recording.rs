@@ -6,7 +6,7 @@ use super::{Assessment, Context, Refusal, RefusalKind};
 use crate::attribution::DeployerSource;
 use crate::conduit::Account;
 use crate::evidence::records::is_believable;
-use crate::evidence::{Evidence, Question, Statement, TaskState};
+use crate::evidence::{Candidate, Evidence, Question, Statement, TaskState};
 use crate::ids::{DeployId, TaskId};
 use crate::journal;
 use crate::policy::BelievedRecords;
@@ -49,6 +49,7 @@ pub fn template(read: &Assessment, question: &Question, intent: &Intent, context
         task: question.task,
         deployer: behind.first().cloned(),
         behind: behind.get(1..).unwrap_or_default().to_vec(),
+        pipeline: read.evidence().map(pipeline).unwrap_or_default(),
         caller: Some(context.caller.to_string()),
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         reason: category.map(|category| RecordedReason { category, explanation }),
@@ -77,6 +78,16 @@ pub fn template(read: &Assessment, question: &Question, intent: &Intent, context
         cut: Vec::new(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }
+}
+
+/// The accounts that can make the pipeline run which deploys.
+fn pipeline(evidence: &Evidence) -> Vec<Deployer> {
+    let account = |candidate: &Candidate| Deployer {
+        user: candidate.account.as_ref().map_or(&candidate.name, |account| &account.username).clone(),
+        phid: candidate.account.as_ref().map(|account| account.phid.clone()),
+        source: candidate.source,
+    };
+    evidence.pipeline.iter().map(account).collect()
 }
 
 /// Each account once, by the first source that names it: two sources that mean the same account write it in any case.

@@ -153,7 +153,7 @@ async fn read_end(context: &Context<'_>, state: &DeployState) -> Result<EndOnTas
         task: state.intent().task,
         deployer: None,
         calling_user: None,
-        also_behind: [].into(),
+        pipeline: [].into(),
         attestations: Vec::new(),
         purpose: Purpose::Read,
         deployers: context.deployers.into(),

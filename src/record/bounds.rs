@@ -41,7 +41,7 @@ impl Record {
     pub fn bounded(mut self) -> Self {
         let mut cut = std::mem::take(&mut self.cut);
         let hidden = self.arguments_hidden;
-        let Self { command, deployer, behind, caller, host, reason, action, change, note, .. } = &mut self;
+        let Self { command, deployer, behind, pipeline, caller, host, reason, action, change, note, .. } = &mut self;
         let mut bound = |field: &str, text: &mut String, limit: usize, digest: bool| {
             let Some(end) = end_within(text, limit) else { return };
             let sha256 =
@@ -74,7 +74,7 @@ impl Record {
                 bound(field, text, TEXT, true);
             }
         }
-        for deployer in behind {
+        for deployer in behind.iter_mut().chain(pipeline) {
             bound("behind", &mut deployer.user, TEXT, true);
         }
         bound("host", host, TEXT, true);

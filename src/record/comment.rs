@@ -233,6 +233,10 @@ fn further(record: &Record) -> Vec<String> {
     if !record.informed.is_empty() {
         lines.push(format!("Informed: {}.", names(&record.informed)));
     }
+    if !record.pipeline.is_empty() {
+        let people: Vec<String> = record.pipeline.iter().map(|deployer| name(&deployer.user)).collect();
+        lines.push(format!("Could make the pipeline run: {}.", list(people.into_iter(), ", ")));
+    }
     if !record.behind.is_empty() {
         lines.push(format!("Also behind it: {}.", list(record.behind.iter().map(deployer_words), "; ")));
     }

@@ -24,6 +24,7 @@ pub(crate) fn example() -> Record {
         task: "T28".parse::<TaskId>().unwrap(),
         deployer: Some(Deployer { user: "deployer1".to_owned(), phid: None, source: DeployerSource::CallingUser }),
         behind: vec![Deployer { user: "deployer2".to_owned(), phid: None, source: DeployerSource::Task }],
+        pipeline: Vec::new(),
         caller: Some("alice".to_owned()),
         host: "deploy1.example".to_owned(),
         reason: Some(RecordedReason {

@@ -223,6 +223,9 @@ pub struct Record {
     /// Every other account that could be behind the deploy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub behind: Vec<Deployer>,
+    /// The accounts that could make the pipeline run which deployed; none where a person typed the command.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pipeline: Vec<Deployer>,
     /// The login on the host of who typed the command, through sudo too; `uid N` where the host has no name for it.
     /// Records of gates that did not write it down have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -103,6 +103,7 @@ prop_compose! {
         drill in any::<bool>(),
         deployer in option::of(deployer()),
         behind in prop::collection::vec(self::deployer(), 0..3),
+        pipeline in prop::collection::vec(self::deployer(), 0..3),
         approvals in prop::collection::vec(approval(), 0..4),
         reason in option::of((hostile(), option::of(hostile()))),
         optional in prop::collection::vec(option::of(hostile()), 5),
@@ -122,6 +123,7 @@ prop_compose! {
             task: TaskId::new(task).unwrap(),
             deployer,
             behind,
+            pipeline,
             caller: optional[4].clone(),
             host: plain[0].clone(),
             reason: reason.map(|(category, explanation)| RecordedReason { category, explanation }),
@@ -182,7 +184,7 @@ proptest! {
             match number {
                 0 => prop_assert!(["**", "(WARNING) **", "(IMPORTANT) **"].iter().any(|start| line.starts_with(start)), "{line}"),
                 _ => {
-                    let starts = ["The times are", "Attested by", "Stated: ", "Said besides: ", "Informed: ", "Also behind", "Of "];
+                    let starts = ["The times are", "Attested by", "Stated: ", "Said besides: ", "Informed: ", "Also behind", "Could make", "Of "];
                     prop_assert!(starts.iter().any(|start| line.starts_with(start)), "{line}");
                 }
             }

@@ -7,7 +7,7 @@
 use super::approvals::ApprovalEvaluator;
 use super::verdict::WhyNot;
 use crate::conduit::Account;
-use crate::evidence::bare;
+use crate::evidence::{Evidence, bare};
 
 impl ApprovalEvaluator<'_> {
     /// What speaks against an approval by this account because it could be behind the deploy.
@@ -17,17 +17,18 @@ impl ApprovalEvaluator<'_> {
 
     /// Whether an account could be behind the deploy, whatever source says so.
     pub(super) fn is_behind(&self, account: &Account) -> bool {
-        let candidates = &self.evidence.candidates;
+        let Evidence { candidates, pipeline, .. } = self.evidence;
+        let all = || candidates.iter().chain(pipeline);
         let same = |known: &Account| known.phid == account.phid;
-        if candidates.iter().any(|candidate| candidate.account.as_ref().is_some_and(same)) {
+        if all().any(|candidate| candidate.account.as_ref().is_some_and(same)) {
             return true;
         }
         // Accounts are renamed, and names handed over: a name counts alone where no account is known by it.
         let known = |name: &str| {
-            candidates.iter().any(|candidate| candidate.account.is_some() && candidate.name.eq_ignore_ascii_case(name))
+            all().any(|candidate| candidate.account.is_some() && candidate.name.eq_ignore_ascii_case(name))
         };
         let stated = self.task_state.deployer.as_ref().map(|stated| bare(&stated.value));
-        let names = candidates.iter().map(|candidate| candidate.name.as_str()).chain(stated);
+        let names = all().map(|candidate| candidate.name.as_str()).chain(stated);
         names.filter(|name| !known(name)).any(|name| account.is_named(name))
     }
 }

@@ -316,7 +316,7 @@ pub fn later(time: Timestamp, seconds: u64) -> Timestamp {
 pub fn question(task: TaskId, deployer: String, behind: impl Iterator<Item = String>) -> Question {
     Question {
         task,
-        also_behind: behind.filter(|name| !name.eq_ignore_ascii_case(&deployer)).collect(),
+        pipeline: behind.filter(|name| !name.eq_ignore_ascii_case(&deployer)).collect(),
         deployer: Some(deployer),
         calling_user: None,
         attestations: Vec::new(),

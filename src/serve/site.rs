@@ -86,7 +86,7 @@ impl Site {
             task,
             deployer: None,
             calling_user: None,
-            also_behind: [].into(),
+            pipeline: [].into(),
             attestations: Vec::new(),
             purpose: Purpose::Read,
             deployers: [].into(),

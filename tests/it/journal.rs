@@ -45,6 +45,7 @@ fn record(number: u32, event: record::Event) -> Record {
         task: task(number),
         deployer: None,
         behind: Vec::new(),
+        pipeline: Vec::new(),
         caller: None,
         host: "deploy1001".to_owned(),
         reason: None,

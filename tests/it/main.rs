@@ -47,7 +47,10 @@ mod sandbox;
 mod sandbox_edits;
 mod scenarios;
 mod screens;
+#[cfg(feature = "serve")]
+mod serve;
 mod server;
+mod site;
 mod sources;
 mod started;
 mod sudo;

@@ -62,6 +62,7 @@ fn record(deploy: DeployId, event: record::Event) -> Box<Record> {
         task: TaskId::new(1234).unwrap(),
         deployer: None,
         behind: Vec::new(),
+        pipeline: Vec::new(),
         caller: None,
         host: "deploy1001".to_owned(),
         reason: None,

@@ -5,12 +5,12 @@
 
 use serde::Serialize;
 
-use super::guard::Asker;
+use super::guard::Principal;
 use crate::ids::TaskId;
 use crate::policy::Policy;
 use crate::rules::TeamCount;
 use crate::serve::audience::Audience;
-use crate::serve::board::Standing;
+use crate::serve::board::WatchedTask;
 use crate::view;
 
 /// What somebody is shown of a task.
@@ -25,13 +25,13 @@ pub(super) enum Shown {
 }
 
 impl Shown {
-    /// What `asker` is shown of a task that `audience` may see.
-    pub(super) fn to(asker: &Asker, audience: Audience) -> Self {
-        match (asker, audience) {
+    /// What `principal` is shown of a task that `audience` may see.
+    pub(super) fn to(principal: &Principal, audience: Audience) -> Self {
+        match (principal, audience) {
             // The texts of a restricted task are in nothing that the watch keeps.
-            (Asker::Token(_) | Asker::Account(_), _) | (_, Audience::Public) => Self::Whole,
-            (Asker::Loopback | Asker::Nobody, Audience::Users) => Self::Names,
-            (Asker::Loopback | Asker::Nobody, Audience::Restricted) => Self::Number,
+            (Principal::Token(_) | Principal::Account(_), _) | (_, Audience::Public) => Self::Whole,
+            (Principal::Loopback | Principal::Nobody, Audience::Users) => Self::Names,
+            (Principal::Loopback | Principal::Nobody, Audience::Restricted) => Self::Number,
         }
     }
 }
@@ -53,20 +53,20 @@ pub(super) struct Less<'a> {
 ///
 /// # Errors
 /// Where it cannot be written as JSON.
-pub(super) fn verdict(standing: &Standing, shown: Shown, policy: &Policy) -> serde_json::Result<serde_json::Value> {
+pub(super) fn verdict(watched: &WatchedTask, shown: Shown, policy: &Policy) -> serde_json::Result<serde_json::Value> {
     let less = |teams| Less {
         schema: view::VERDICT_SCHEMA,
-        task: standing.task,
-        url: &standing.subject.url,
-        verdict: standing.verdict.decision.word(),
+        task: watched.task,
+        url: &watched.subject.url,
+        verdict: watched.verdict.decision.word(),
         teams,
         policy: policy.digest().to_string(),
     };
     match shown {
         Shown::Whole => {
-            serde_json::to_value(view::verdict(standing.task, &standing.subject, &standing.verdict, policy, None))
+            serde_json::to_value(view::verdict(watched.task, &watched.subject, &watched.verdict, policy, None))
         }
-        Shown::Names => serde_json::to_value(less(Some(&standing.verdict.teams))),
+        Shown::Names => serde_json::to_value(less(Some(&watched.verdict.teams))),
         Shown::Number => serde_json::to_value(less(None)),
     }
 }

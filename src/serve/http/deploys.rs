@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::guard::Asker;
+use super::guard::Principal;
 use super::problem::Problem;
 use super::{App, Shared};
 use crate::config::{ServeToken, TokenScope};
@@ -73,9 +73,9 @@ struct Finish {
 }
 
 /// Who asks, where they may start deploys.
-fn pipeline(asker: &Asker) -> Result<Arc<ServeToken>, Problem> {
-    match asker {
-        Asker::Token(token) if asker.may(TokenScope::Deploy) => Ok(Arc::clone(token)),
+fn pipeline(principal: &Principal) -> Result<Arc<ServeToken>, Problem> {
+    match principal {
+        Principal::Token(token) if principal.may(TokenScope::Deploy) => Ok(Arc::clone(token)),
         _ => {
             let detail = "this token may read alone: its `scopes` lack \"deploy\"";
             Err(Problem::new(StatusCode::FORBIDDEN, "not a token of a pipeline", detail))
@@ -149,11 +149,11 @@ impl Start {
 /// `POST /v1/deploys`.
 pub(super) async fn start<S: Store>(
     State(app): State<Shared<S>>,
-    Extension(asker): Extension<Arc<Asker>>,
+    Extension(principal): Extension<Arc<Principal>>,
     headers: HeaderMap,
     sent: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
-    let token = pipeline(&asker)?;
+    let token = pipeline(&principal)?;
     let key = key_of(&headers)?;
     let (start, bytes): (Start, Bytes) = body(sent)?;
     let (asked, task, silence) = start.asked(&token)?;
@@ -187,10 +187,10 @@ pub(super) async fn start<S: Store>(
 /// `POST /v1/deploys/ID/alive`.
 pub(super) async fn alive<S: Store>(
     State(app): State<Shared<S>>,
-    Extension(asker): Extension<Arc<Asker>>,
+    Extension(principal): Extension<Arc<Principal>>,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Value>, Problem> {
-    let (token, deploy) = (pipeline(&asker)?, deploy_of(path)?);
+    let (token, deploy) = (pipeline(&principal)?, deploy_of(path)?);
     let remote = app.deploys.alive(&app.watch, deploy, &token.name).map_err(|error| problem(&error))?;
     let known = app.known(remote.task).await;
     let mut page = json!({
@@ -200,7 +200,7 @@ pub(super) async fn alive<S: Store>(
         "expires": remote.expires,
     });
     page["verdict"] = match known {
-        Some(known) => known.page(&app, &asker)?,
+        Some(known) => known.page(&app, &principal)?,
         None => Value::Null,
     };
     Ok(Json(page))
@@ -209,11 +209,11 @@ pub(super) async fn alive<S: Store>(
 /// `POST /v1/deploys/ID/finish`.
 pub(super) async fn finish<S: Store>(
     State(app): State<Shared<S>>,
-    Extension(asker): Extension<Arc<Asker>>,
+    Extension(principal): Extension<Arc<Principal>>,
     path: Result<Path<String>, PathRejection>,
     sent: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, Problem> {
-    let (token, deploy) = (pipeline(&asker)?, deploy_of(path)?);
+    let (token, deploy) = (pipeline(&principal)?, deploy_of(path)?);
     let (finish, _): (Finish, Bytes) = body(sent)?;
     let how = match (finish.exit, finish.signal) {
         (Some(code), None) => Some(ExitStatus::Code(code)),

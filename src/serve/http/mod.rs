@@ -23,7 +23,7 @@ use axum::routing::{get, post};
 use tokio::sync::watch;
 
 pub use self::deploys::DEPLOY_SCHEMA;
-pub use self::guard::{Asker, Guard};
+pub use self::guard::{Guard, Principal};
 pub use self::limits::Limits;
 pub use self::problem::Problem;
 pub use self::server::{HttpError, listen, serve};

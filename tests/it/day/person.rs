@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
-use super::site::Site;
 use crate::server::in_one_line;
+use crate::site::Site;
 
 /// A day: the server, the hosts, and what is left to type.
 pub(super) struct Day {

@@ -11,15 +11,15 @@ use crate::harness::http;
 use crate::server::Server;
 
 /// A server, and the tokens of those who work with it.
-pub(super) struct Site {
-    pub(super) url: String,
+pub(crate) struct Site {
+    pub(crate) url: String,
     tokens: BTreeMap<String, String>,
     _sandbox: Option<Server>,
 }
 
 impl Site {
     /// A sandbox of its own, with the recorded world.
-    pub(super) fn sandbox(accounts: &[&str]) -> Self {
+    pub(crate) fn sandbox(accounts: &[&str]) -> Self {
         let server = Server::new();
         let token = |account: &&str| ((*account).to_owned(), server.running.token_of(account).unwrap().unwrap());
         let tokens = accounts.iter().map(token).collect();
@@ -27,7 +27,7 @@ impl Site {
     }
 
     /// The Phorge whose state directory `PHABGATE_LIVE` names; `None` where it names none.
-    pub(super) fn real(accounts: &[&str]) -> Option<Self> {
+    pub(crate) fn real(accounts: &[&str]) -> Option<Self> {
         let directory = PathBuf::from(std::env::var_os("PHABGATE_LIVE")?);
         let read = |name: &str| std::fs::read_to_string(directory.join(name)).unwrap();
         let url = read("env").lines().find_map(|line| line.split_once("PHORGE_URL=")).unwrap().1.to_owned();
@@ -36,12 +36,12 @@ impl Site {
         Some(Self { url, tokens: accounts.iter().map(token).collect(), _sandbox: None })
     }
 
-    pub(super) fn token(&self, account: &str) -> &str {
+    pub(crate) fn token(&self, account: &str) -> &str {
         &self.tokens[account]
     }
 
     /// A call of Conduit as this account.
-    pub(super) fn call(&self, account: &str, method: &str, mut params: Value) -> Value {
+    pub(crate) fn call(&self, account: &str, method: &str, mut params: Value) -> Value {
         params["__conduit__"] = json!({"token": self.token(account)});
         let form = [("params", params.to_string()), ("output", "json".to_owned())];
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -53,19 +53,19 @@ impl Site {
     }
 
     /// What somebody does to a task in a browser.
-    pub(super) fn edit(&self, account: &str, task: &str, kind: &str, value: &str) {
+    pub(crate) fn edit(&self, account: &str, task: &str, kind: &str, value: &str) {
         let edit = json!({"objectIdentifier": task, "transactions": [{"type": kind, "value": value}]});
         self.call(account, "maniphest.edit", edit);
     }
 
     /// A new task that somebody wrote in a browser.
-    pub(super) fn task(&self, account: &str, title: &str) -> String {
+    pub(crate) fn task(&self, account: &str, title: &str) -> String {
         let edit = json!({"transactions": [{"type": "title", "value": title}]});
         format!("T{}", self.call(account, "maniphest.edit", edit)["object"]["id"])
     }
 
     /// The records on a task, oldest first.
-    pub(super) fn records(&self, task: &str) -> Vec<Record> {
+    pub(crate) fn records(&self, task: &str) -> Vec<Record> {
         let asked = json!({"objectIdentifier": task, "limit": 100});
         let found = self.call("phabgate", "transaction.search", asked);
         let rows = found["data"].as_array().unwrap().iter().rev();

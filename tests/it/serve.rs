@@ -1,0 +1,443 @@
+//! The watch: `phabgate serve` over a sandbox whose tasks change while it runs.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use hmac::{Hmac, KeyInit, Mac};
+use phabgate::notice::{Notice, NoticeKind, parse};
+use phabgate::record::{Event, Outcome};
+use reqwest::Method;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::harness::{Machine, http};
+use crate::site::Site;
+
+/// How long something may take that is waited for.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+const ACCOUNTS: [&str; 8] = ["phabgate", "deployer1", "releng1", "releng2", "sre1", "sre2", "sec1", "outsider"];
+const KEY: &str = "abcdefghijklmnopqrstuvwxyz012345";
+const READER: &str = "token-of-a-reader";
+const PIPELINE: &str = "token-of-a-pipeline";
+const OTHER: &str = "token-of-another-pipeline";
+
+/// A service that runs, and the sandbox that it watches.
+pub(crate) struct Watching {
+    pub(crate) site: Site,
+    pub(crate) machine: Machine,
+    child: Child,
+    pub(crate) url: String,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+fn sha256(token: &str) -> String {
+    Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn private(path: &PathBuf, text: &str) {
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+}
+
+impl Watching {
+    pub(crate) fn new() -> Self {
+        Self::with("")
+    }
+
+    /// With more in the table `[serve]`.
+    pub(crate) fn with(more: &str) -> Self {
+        let machine = Machine::new();
+        let keys = machine.home().join("webhook-keys");
+        private(&keys, &format!("another-key-of-before\n{KEY}\n"));
+        let config = format!(
+            "[record]\nsettle = \"1s\"\n[http]\ntotal = \"6s\"\n[serve]\nwebhook_keys = {keys:?}\n{more}\n\
+             [serve.tokens.reader]\nsha256 = \"{}\"\nscopes = [\"read\"]\n\
+             [serve.tokens.pipeline]\nsha256 = \"{}\"\nscopes = [\"read\", \"deploy\"]\n\
+             deployers = [\"deployer1\"]\npeople = [\"releng2\"]\n\
+             [serve.tokens.other]\nsha256 = \"{}\"\nscopes = [\"deploy\"]\ndeployers = [\"deployer1\"]\n",
+            sha256(READER),
+            sha256(PIPELINE),
+            sha256(OTHER),
+        );
+        std::fs::write(machine.home().join("config.toml"), config).unwrap();
+        let site = Site::sandbox(&ACCOUNTS);
+        let (child, url) = Self::start(&machine, &site);
+        Self { site, machine, child, url }
+    }
+
+    fn start(machine: &Machine, site: &Site) -> (Child, String) {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_phabgate"))
+            .env_clear()
+            .env("HOME", machine.home())
+            .env("PHABGATE_STATE", machine.home().join("state"))
+            .env("PHABGATE_LOG_ROOT", machine.home().join("log"))
+            .env("PHABGATE_URL", &site.url)
+            .env("PHABGATE_TOKEN", site.token("phabgate"))
+            .env("PHABGATE_CONFIG", machine.home().join("config.toml"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--format", "json"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        while !line.trim_end().ends_with('}') && out.read_line(&mut line).unwrap() > 0 {}
+        let Ok(started) = serde_json::from_str::<Value>(&line) else {
+            let mut why = String::new();
+            child.stderr.take().unwrap().read_to_string(&mut why).unwrap();
+            panic!("it did not start: {line}{why}");
+        };
+        // What it logs is read, so that it never waits for somebody to do so.
+        let mut log = child.stderr.take().unwrap();
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        (child, started["url"].as_str().unwrap().to_owned())
+    }
+
+    /// Kills it, and starts it anew.
+    fn killed_and_started(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        (self.child, self.url) = Self::start(&self.machine, &self.site);
+    }
+
+    pub(crate) fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut request = http().request(method, format!("{}{path}", self.url)).body(body.to_vec());
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let answer = request.send().await.unwrap();
+            let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+            Answer { status, headers, text: answer.text().await.unwrap() }
+        })
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.ask(Method::GET, path, &[], b"")
+    }
+
+    fn get_as(&self, token: &str, path: &str) -> Answer {
+        self.ask(Method::GET, path, &[("authorization", &format!("Bearer {token}"))], b"")
+    }
+
+    fn post(&self, token: &str, path: &str, key: &str, body: &Value) -> Answer {
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str()), ("idempotency-key", key)];
+        self.ask(Method::POST, path, &headers, body.to_string().as_bytes())
+    }
+
+    /// A new emergency of `deployer1` with a reason that counts.
+    pub(crate) fn emergency(&self, title: &str) -> String {
+        let task = self.site.task("deployer1", title);
+        self.site.edit("deployer1", &task, "description", "Emergency-Reason: availability - 5xx on every page");
+        let asked = json!({"constraints": {"slugs": ["emergency-deployment"]}});
+        let tag = self.site.call("phabgate", "project.search", asked)["data"][0]["phid"].clone();
+        let edit = json!({"objectIdentifier": task, "transactions": [{"type": "projects.add", "value": [tag]}]});
+        self.site.call("deployer1", "maniphest.edit", edit);
+        task
+    }
+
+    pub(crate) fn comment(&self, account: &str, task: &str, text: &str) {
+        self.site.edit(account, task, "comment", text);
+    }
+
+    pub(crate) fn approve(&self, task: &str) {
+        self.comment("releng1", task, "Emergency-Approve: releng");
+        self.comment("sre1", task, "Emergency-Approve: sre");
+    }
+
+    fn verdict(&self, task: &str) -> Value {
+        self.get_as(READER, &format!("v1/tasks/{task}/verdict")).json()["verdict"].clone()
+    }
+
+    /// The notices on a task, oldest first.
+    fn notices(&self, task: &str) -> Vec<Notice> {
+        let asked = json!({"objectIdentifier": task, "limit": 100});
+        let found = self.site.call("phabgate", "transaction.search", asked);
+        let rows = found["data"].as_array().unwrap().iter().rev();
+        rows.filter_map(|row| row["comments"][0]["content"]["raw"].as_str()).filter_map(parse).collect()
+    }
+
+    fn kinds(&self, task: &str) -> Vec<NoticeKind> {
+        self.notices(task).iter().map(|notice| notice.kind).collect()
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until something holds.
+pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < PATIENCE, "it does not come to {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_verdict_is_served_as_check_gives_it_and_within_seconds_of_a_change() {
+    let watching = Watching::new();
+    let task = watching.emergency("All page views fail");
+    until("pending", || watching.verdict(&task) == "pending");
+    let path = format!("v1/tasks/{task}/verdict");
+    let served = watching.get_as(READER, &path);
+    let output = watching
+        .machine
+        .phabgate()
+        .env("PHABGATE_URL", &watching.site.url)
+        .env("PHABGATE_TOKEN", watching.site.token("phabgate"))
+        .env("PHABGATE_CONFIG", watching.machine.home().join("config.toml"))
+        .args(["check", &task, "--format", "json"])
+        .output()
+        .unwrap();
+    let (mut checked, mut page): (Value, Value) = (serde_json::from_slice(&output.stdout).unwrap(), served.json());
+    for (page, fields) in [(&mut checked, &["time", "announcement"][..]), (&mut page, &["time", "evidence_at"])] {
+        fields.iter().for_each(|field| _ = page.as_object_mut().unwrap().remove(*field));
+    }
+    // Only the screens of people name the options of who typed them.
+    assert_eq!(page, checked);
+    // Nothing new is served again, and what changes is served to who waits for it.
+    let tag = served.headers["etag"].to_str().unwrap().to_owned();
+    let bearer = format!("Bearer {READER}");
+    let headers = [("authorization", bearer.as_str()), ("if-none-match", tag.as_str())];
+    let same = watching.ask(Method::GET, &path, &headers, b"");
+    assert_eq!((same.status, same.text.as_str()), (304, ""));
+    assert!(same.headers.contains_key("phabgate-evidence-at"));
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| watching.ask(Method::GET, &format!("{path}?wait=30s"), &headers, b""));
+        watching.approve(&task);
+        let changed = waits.join().unwrap();
+        assert_eq!(changed.status, 200, "{changed:?}");
+    });
+    until("allowed", || watching.verdict(&task) == "allowed");
+    watching.comment("sre2", &task, "Emergency-Reject: sre - not now");
+    until("denied", || watching.verdict(&task) == "denied");
+    watching.site.edit("deployer1", &task, "status", "resolved");
+    until("nothing", || watching.get_as(READER, &path).status == 404);
+}
+
+#[test]
+fn what_is_missing_unread_lost_and_ready_is_said_once() {
+    let watching = Watching::new();
+    let task = watching.emergency("All page views fail");
+    until("pending", || watching.verdict(&task) == "pending");
+    watching.comment("releng1", &task, "Emergency-Aprove: releng");
+    until("an answer that is not read", || watching.kinds(&task) == [NoticeKind::Unread]);
+    watching.approve(&task);
+    until("ready", || watching.kinds(&task).last() == Some(&NoticeKind::Ready));
+    watching.site.edit("deployer1", &task, "description", "Emergency-Reason: data-loss - rows vanish");
+    until("lost", || watching.kinds(&task).last() == Some(&NoticeKind::Lost));
+    let said = watching.notices(&task);
+    assert_eq!(said.last().unwrap().about.len(), 2, "both approvals: {said:?}");
+    watching.approve(&task);
+    until("allowed", || watching.verdict(&task) == "allowed");
+    // What a person's own comment says is not said again.
+    watching.comment("sre1", &task, "Emergency-Withdraw: sre");
+    until("pending again", || watching.verdict(&task) == "pending");
+    watching.comment("sre2", &task, "Emergency-Approve: sre");
+    until("allowed again", || watching.verdict(&task) == "allowed");
+    let kinds = watching.kinds(&task);
+    let count = |kind| kinds.iter().filter(|known| **known == kind).count();
+    assert!(kinds.len() <= 5 && count(NoticeKind::Lost) == 1 && count(NoticeKind::Missing) <= 1, "{kinds:?}");
+    let mut keys: Vec<_> = watching.notices(&task).iter().map(Notice::key).collect();
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), kinds.len(), "none is said twice");
+}
+
+#[test]
+fn a_service_that_is_killed_says_nothing_twice_and_knows_its_deploys() {
+    let mut watching = Watching::new();
+    let task = watching.emergency("All page views fail");
+    watching.approve(&task);
+    until("ready", || watching.kinds(&task) == [NoticeKind::Ready]);
+    let asked = json!({"task": task, "deployer": "deployer1", "command": ["true"]});
+    let started = watching.post(PIPELINE, "v1/deploys", "job-1", &asked);
+    assert_eq!(started.status, 201, "{started:?}");
+    let deploy = started.json()["deploy"].as_str().unwrap().to_owned();
+    for _ in 0..2 {
+        watching.killed_and_started();
+        until("looked at", || watching.verdict(&task) == "allowed" || watching.verdict(&task) == "denied");
+        let again = watching.post(PIPELINE, "v1/deploys", "job-1", &asked);
+        assert_eq!((again.status, again.json()["deploy"].as_str()), (201, Some(deploy.as_str())), "{again:?}");
+    }
+    let ended = watching.post(PIPELINE, &format!("v1/deploys/{deploy}/finish"), "-", &json!({"exit": 0}));
+    assert_eq!(ended.status, 200, "{ended:?}");
+    until("recorded", || watching.site.records(&task).len() == 2);
+    let records = watching.site.records(&task);
+    assert_eq!(records[1].outcome, Some(Outcome::Succeeded));
+    assert_eq!(watching.kinds(&task), [NoticeKind::Ready]);
+}
+
+#[test]
+fn a_pipeline_deploys_once_a_key_and_its_first_end_stands() {
+    let watching = Watching::new();
+    let task = watching.emergency("All page views fail");
+    let body = |more: &[(&str, Value)]| {
+        let mut body =
+            json!({"task": task, "deployer": "deployer1", "command": ["scap", "sync-world", "--token=s3cret"]});
+        more.iter().for_each(|(name, value)| body[*name] = value.clone());
+        body
+    };
+    let plain = body(&[]);
+    let status = |token: &str, key: &str, body: &Value| watching.post(token, "v1/deploys", key, body).status;
+    // Nobody who may not, for nobody whom the token may not name, and nothing that makes no sense.
+    assert_eq!(watching.ask(Method::POST, "v1/deploys", &[("idempotency-key", "k")], b"{}").status, 401);
+    assert_eq!(status("no-token", "k", &plain), 401);
+    assert_eq!(status(READER, "k", &plain), 403);
+    assert_eq!(status(PIPELINE, "k", &body(&[("deployer", json!("releng1"))])), 403);
+    assert_eq!(status(PIPELINE, "", &plain), 400);
+    assert_eq!(status(PIPELINE, "k", &body(&[("command", json!("scap"))])), 400);
+    assert_eq!(status(PIPELINE, "k", &body(&[("command", json!([]))])), 400);
+    assert_eq!(status(PIPELINE, "k", &body(&[("task", json!("1"))])), 400);
+    assert_eq!(status(PIPELINE, "k", &body(&[("action", json!("undo"))])), 400);
+    assert_eq!(status(PIPELINE, "k", &body(&[("expires", json!("13h"))])), 400);
+    assert_eq!(status(PIPELINE, "k", &body(&[("verdict", json!("allowed"))])), 400);
+    // Who can make the pipeline run is behind the deploy: their approval counts for nothing.
+    watching.comment("releng2", &task, "Emergency-Approve: releng");
+    watching.comment("sre1", &task, "Emergency-Approve: sre");
+    let early = watching.post(PIPELINE, "v1/deploys", "k1", &plain);
+    assert_eq!(early.status, 425, "{early:?}");
+    assert_eq!(early.headers["content-type"], "application/problem+json");
+    assert_eq!(early.json()["verdict"]["verdict"], "pending");
+    assert!(watching.site.records(&task).is_empty());
+    watching.comment("releng1", &task, "Emergency-Approve: releng");
+    // A key that was answered with no is spent.
+    assert_eq!(status(PIPELINE, "k1", &plain), 409);
+    let started = watching.post(PIPELINE, "v1/deploys", "k2", &plain);
+    assert_eq!(started.status, 201, "{started:?}");
+    let deploy = started.json()["deploy"].as_str().unwrap().to_owned();
+    assert_eq!(started.json()["verdict"]["verdict"], "allowed");
+    let records = watching.site.records(&task);
+    assert_eq!(records.len(), 1);
+    assert_eq!(records[0].caller.as_deref(), Some("token pipeline"));
+    assert!(!records[0].command.as_ref().unwrap().contains("s3cret"), "{records:?}");
+    // The same again is the same; something else is not.
+    let again = watching.post(PIPELINE, "v1/deploys", "k2", &plain);
+    assert_eq!((again.status, again.json()["deploy"].as_str()), (201, Some(deploy.as_str())));
+    assert_eq!(status(PIPELINE, "k2", &body(&[("change", json!("I1"))])), 422);
+    // Another deploy of it is under way, for everybody.
+    assert_eq!(status(PIPELINE, "k3", &plain), 409);
+    assert_eq!(status(OTHER, "k2", &plain), 409);
+    let path = |what: &str| format!("v1/deploys/{deploy}/{what}");
+    assert_eq!(watching.post(OTHER, &path("finish"), "-", &json!({"exit": 0})).status, 404);
+    assert_eq!(watching.post(PIPELINE, "v1/deploys/x/finish", "-", &json!({"exit": 0})).status, 400);
+    assert_eq!(watching.post(PIPELINE, &path("finish"), "-", &json!({"exit": 0, "signal": 9})).status, 400);
+    let alive = watching.post(PIPELINE, &path("alive"), "-", &json!({}));
+    assert_eq!((alive.status, alive.json()["deploy"].as_str()), (200, Some(deploy.as_str())), "{alive:?}");
+    assert_eq!(watching.post(PIPELINE, &path("finish"), "-", &json!({"exit": 3})).status, 200);
+    assert_eq!(watching.post(PIPELINE, &path("finish"), "-", &json!({"exit": 3})).status, 200);
+    assert_eq!(watching.post(PIPELINE, &path("finish"), "-", &json!({"exit": 0})).status, 409);
+    assert_eq!(watching.post(PIPELINE, &path("alive"), "-", &json!({})).status, 409);
+    assert_eq!(status(PIPELINE, "k2", &plain), 409, "a job that is run again sends another key");
+    let records = watching.site.records(&task);
+    assert_eq!(records.iter().map(|record| record.event).collect::<Vec<_>>(), [Event::Started, Event::Finished]);
+    assert_eq!(records[1].outcome, Some(Outcome::Failed));
+}
+
+#[test]
+fn a_webhook_wakes_and_is_never_believed() {
+    let watching = Watching::new();
+    let task = watching.emergency("All page views fail");
+    let found = json!({"constraints": {"ids": [task[1..].parse::<u64>().unwrap()]}});
+    let phid = watching.site.call("phabgate", "maniphest.search", found)["data"][0]["phid"].clone();
+    let call = |kind: &str, phid: &Value| {
+        let call = json!({"object": {"type": kind, "phid": phid}, "transactions": [], "action": {"test": false}});
+        call.to_string()
+    };
+    let signed = |key: &str, body: &str| {
+        let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).unwrap();
+        mac.update(body.as_bytes());
+        mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    let send = |signature: &str, body: &str| {
+        let headers = [("x-phabricator-webhook-signature", signature)];
+        watching.ask(Method::POST, "hooks/phorge", &headers, body.as_bytes()).status
+    };
+    let body = call("TASK", &phid);
+    assert_eq!(send(&signed(KEY, &body), &body), 200);
+    assert_eq!(send(&signed(KEY, &body), &body), 200, "the same bytes again cost a reading");
+    assert_eq!(send(&signed("another-key-of-before", &body), &body), 200);
+    assert_eq!(send(&signed("no-key", &body), &body), 403);
+    assert_eq!(send("", &body), 403);
+    assert_eq!(send(&signed(KEY, &body), &call("TASK", &json!("PHID-TASK-x"))), 403);
+    for (wrong, status) in [
+        (call("PROJ", &json!("PHID-PROJ-x")), 200),
+        (call("TASK", &json!("PHID-USER-x")), 400),
+        ("{".to_owned(), 400),
+        (String::new(), 400),
+        ("x".repeat(70_000), 413),
+    ] {
+        assert_eq!(send(&signed(KEY, &wrong), &wrong), status, "{}", &wrong[..wrong.len().min(80)]);
+    }
+    until("pending", || watching.verdict(&task) == "pending");
+    let metrics = watching.get_as(READER, "metrics").text;
+    let value = |name: &str| {
+        let line = metrics.lines().find(|line| line.starts_with(name)).unwrap();
+        line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()
+    };
+    assert!(value("phabgate_serve_hooks_total") >= 4.0, "{metrics}");
+    assert!(value("phabgate_serve_bad_hooks_total") >= 3.0, "{metrics}");
+}
+
+#[test]
+fn readers_without_an_account_see_what_the_task_lets_everybody_see() {
+    let watching = Watching::new();
+    let task = watching.emergency("A title that is none of theirs");
+    until("pending", || watching.verdict(&task) == "pending");
+    let path = format!("v1/tasks/{task}/verdict");
+    // On this machine: teams and names, no text.
+    let page = watching.get(&path);
+    assert_eq!(page.status, 200);
+    assert!(page.json()["teams"].is_array() && !page.text.contains("none of theirs"), "{page:?}");
+    let list = watching.get("v1/emergencies").text;
+    assert!(list.contains(&task) && !list.contains("none of theirs"), "{list}");
+    // From elsewhere, as a proxy forwards it: nothing without a token, and a token in a query is none.
+    for path in [&path, "v1/emergencies", "metrics", &format!("{path}?token={READER}")] {
+        let answer = watching.ask(Method::GET, path, &[("x-forwarded-for", "192.0.2.1")], b"");
+        assert_eq!(answer.status, 401, "{answer:?}");
+        assert!(!answer.text.contains(&task), "{answer:?}");
+    }
+    assert_eq!(watching.ask(Method::GET, &path, &[("host", "evil.example")], b"").status, 421);
+    assert_eq!(watching.get_as("no-token", &path).status, 401);
+    for (path, status) in [("healthz", 200), ("readyz", 200), ("v1/tasks/T0/verdict", 400), ("v1/nothing", 404)] {
+        assert_eq!(watching.get(path).status, status, "{path}");
+    }
+    // The same words for what is hidden, missing or no emergency.
+    let words = |task: &str| watching.get_as(READER, &format!("v1/tasks/{task}/verdict")).text;
+    let plain = watching.site.task("deployer1", "No emergency");
+    assert_eq!(words(&plain), words("T99999"));
+    assert_eq!(watching.ask(Method::POST, &path, &[], b"").status, 401, "on this machine too");
+    assert_eq!(watching.ask(Method::POST, "healthz", &[], b"").status, 405);
+}
+
+#[test]
+fn a_signal_ends_it_well() {
+    let mut watching = Watching::new();
+    until("ready", || watching.get("readyz").status == 200);
+    let pid = rustix::process::Pid::from_child(&watching.child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert!(watching.child.wait().unwrap().success());
+}

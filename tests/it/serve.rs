@@ -434,6 +434,32 @@ fn readers_without_an_account_see_what_the_task_lets_everybody_see() {
 }
 
 #[test]
+fn every_address_of_the_openapi_page_is_answered_as_it_says() {
+    let watching = Watching::new();
+    let page = watching.get("v1/openapi.json").json();
+    let paths = page["paths"].as_object().unwrap();
+    assert!(paths.len() >= 12, "{page}");
+    for (path, methods) in paths {
+        let asked = path.replace("{task}", "T99999").replace("{deploy}", "x");
+        if asked.ends_with("/events") && !asked.contains("T99999") {
+            // A stream has no end.
+            continue;
+        }
+        for (name, operation) in methods.as_object().unwrap() {
+            let method: Method = name.to_uppercase().parse().unwrap();
+            let bearer = format!("Bearer {PIPELINE}");
+            let answer = watching.ask(method, &asked[1..], &[("authorization", bearer.as_str())], b"{}");
+            let said = operation["responses"].get(answer.status.to_string());
+            assert!(said.is_some(), "{path}: {answer:?} is none of {operation}");
+            // What is asked in another way is refused, and said so.
+            let other = if name == "get" { Method::DELETE } else { Method::PUT };
+            let answer = watching.ask(other, &asked[1..], &[("authorization", bearer.as_str())], b"");
+            assert_eq!((answer.status, &answer.json()["title"]), (405, &json!("another method is needed")), "{path}");
+        }
+    }
+}
+
+#[test]
 fn a_signal_ends_it_well() {
     let mut watching = Watching::new();
     until("ready", || watching.get("readyz").status == 200);

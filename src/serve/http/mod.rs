@@ -12,6 +12,7 @@ mod health;
 mod hooks;
 mod limits;
 mod problem;
+mod routes;
 mod server;
 mod verdict;
 
@@ -19,13 +20,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
 use tokio::sync::watch;
 
 pub use self::deploys::DEPLOY_SCHEMA;
 pub use self::guard::{Guard, Principal};
 pub use self::limits::Limits;
 pub use self::problem::Problem;
+use self::routes::Route;
 pub use self::server::{HttpError, listen, serve};
 use super::deploys::Deploys;
 use super::store::Store;
@@ -51,18 +52,9 @@ pub(super) type Shared<S> = Arc<App<S>>;
 
 /// The routes of the service.
 pub fn router<S: Store>(app: Shared<S>) -> Router {
-    Router::new()
-        .route("/v1/tasks/{task}/verdict", get(verdict::verdict))
-        .route("/v1/tasks/{task}/events", get(events::of_task))
-        .route("/v1/events", get(events::of_all))
-        .route("/v1/emergencies", get(emergencies::emergencies))
-        .route("/v1/deploys", post(deploys::start))
-        .route("/v1/deploys/{deploy}/alive", post(deploys::alive))
-        .route("/v1/deploys/{deploy}/finish", post(deploys::finish))
-        .route("/hooks/phorge", post(hooks::phorge))
-        .route("/metrics", get(health::metrics))
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
+    let router =
+        Route::ALL.into_iter().fold(Router::new(), |router, route| router.route(route.path(), route.handler()));
+    router
         .layer(DefaultBodyLimit::max(hooks::LARGEST))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)

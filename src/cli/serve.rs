@@ -69,8 +69,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     site.secrets = secrets(&site.serve)?;
     crate::host::ensure_state_dir(&site.state)?;
     let store = SqliteStore::open(&site.state)?;
-    let listener = http::listen(args.listen.unwrap_or(site.serve.listen)).await?;
-    let address = listener.local_addr().map_err(HttpError::Serve)?;
+    let (listener, address) = http::listen(args.listen.unwrap_or(site.serve.listen)).await?;
     let guard = Guard::new(&site.serve, &site.secrets, address);
     let url = site.serve.url.as_ref().map_or_else(|| format!("http://{address}/"), ToString::to_string);
     let watch = Arc::new(Watch::new(site, store)?);
@@ -95,9 +94,8 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let (delivering, until) = (Arc::clone(&app), stop.clone());
     tokio::spawn(apart(move || async move { delivering.deploys.deliver(&delivering.watch, until).await }));
     let watching = tokio::spawn(watch.run(stop.clone()));
-    let served = http::serve(listener, http::router(app), stop).await;
+    http::serve(listener, http::router(app), stop).await;
     let _ = watching.await;
-    served?;
     Ok(Exit::Done)
 }
 

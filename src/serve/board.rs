@@ -286,8 +286,12 @@ impl Board {
         state.family.replace(Arc::new(tag.family.clone())).is_some()
     }
 
-    /// When the oldest part of what is known of a task was read, at a time, both by the server's clock.
-    pub fn evidence_at(&self, watched: &WatchedTask, now: Timestamp) -> Timestamp {
+    /// When the oldest part of what is known of a task was read, at a time, both by the server's clock. Of a task that waits to be
+    /// looked at, nothing that was read since says anything.
+    pub fn evidence_at(&self, watched: &WatchedTask, now: Timestamp, waits: bool) -> Timestamp {
+        if waits {
+            return watched.read_at;
+        }
         let Freshness { feed, members, sweep } = self.freshness();
         let at_least = |part: Option<Timestamp>| part.map_or(watched.read_at, |part| part.max(watched.read_at));
         let tag = at_least(sweep);

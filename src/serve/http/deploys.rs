@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, PathRejection};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -83,14 +83,12 @@ fn pipeline(principal: &Principal) -> Result<Arc<ServeToken>, Problem> {
     }
 }
 
-fn body<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<(T, Bytes), Problem> {
-    let too_long = |_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too long", "a request is 64 KiB at most");
-    let bytes = body.map_err(too_long)?;
+fn body<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Problem> {
     // What serde says of a wrong body can quote it.
     let wrong = |error: serde_json::Error| {
         Problem::bad_request(format!("the body: {}", crate::text::shorten(&error.to_string(), 200)))
     };
-    Ok((serde_json::from_slice(&bytes).map_err(wrong)?, bytes))
+    serde_json::from_slice(bytes).map_err(wrong)
 }
 
 fn deploy_of(path: Result<Path<String>, PathRejection>) -> Result<DeployId, Problem> {
@@ -151,17 +149,17 @@ pub(super) async fn start<S: Store>(
     State(app): State<Shared<S>>,
     Extension(principal): Extension<Arc<Principal>>,
     headers: HeaderMap,
-    sent: Result<Bytes, BytesRejection>,
+    sent: Bytes,
 ) -> Result<Response, Problem> {
     let token = pipeline(&principal)?;
     let key = key_of(&headers)?;
-    let (start, bytes): (Start, Bytes) = body(sent)?;
+    let start: Start = body(&sent)?;
     let (asked, task, silence) = start.asked(&token)?;
     if *app.stop.borrow() {
         return Err(Problem::unavailable("the service is ending"));
     }
     let silence = silence.as_secs().unsigned_abs();
-    let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest: String = Sha256::digest(&sent).iter().map(|byte| format!("{byte:02x}")).collect();
     let remote = RemoteDeploy {
         deploy: DeployId::fresh(),
         task,
@@ -211,10 +209,10 @@ pub(super) async fn finish<S: Store>(
     State(app): State<Shared<S>>,
     Extension(principal): Extension<Arc<Principal>>,
     path: Result<Path<String>, PathRejection>,
-    sent: Result<Bytes, BytesRejection>,
+    sent: Bytes,
 ) -> Result<Json<Value>, Problem> {
     let (token, deploy) = (pipeline(&principal)?, deploy_of(path)?);
-    let (finish, _): (Finish, Bytes) = body(sent)?;
+    let finish: Finish = body(&sent)?;
     let how = match (finish.exit, finish.signal) {
         (Some(code), None) => Some(ExitStatus::Code(code)),
         (None, Some(signal)) if (1..=64).contains(&signal) => Some(ExitStatus::Signal(signal)),

@@ -25,14 +25,13 @@ pub(super) async fn emergencies<S: Store>(
 /// All of them, the newest first, as far as each is shown.
 pub(super) fn page_of_all<S: Store>(app: &App<S>, principal: &Principal) -> Value {
     let board = &app.watch.board;
-    let now = board.clock().now();
     let one = |watched: &crate::serve::board::WatchedTask| {
         let mut row = json!({
             "task": watched.task,
             "url": watched.subject.url,
             "verdict": watched.verdict.decision.word(),
             "since": watched.episode.since,
-            "evidence_at": board.evidence_at(watched, now),
+            "evidence_at": app.watch.evidence_at(watched),
         });
         let shown = Shown::to(principal, watched.audience);
         if shown != Shown::Number {

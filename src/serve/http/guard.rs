@@ -5,6 +5,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -40,6 +41,9 @@ impl Principal {
         matches!(self, Self::Token(token) if token.scopes.contains(&scope))
     }
 }
+
+/// The most bytes of a body.
+const LARGEST: usize = 64 * 1024;
 
 /// The header in which a trusted proxy sends its secret.
 const PROXY_SECRET: HeaderName = HeaderName::from_static("phabgate-proxy-secret");
@@ -158,20 +162,43 @@ fn is_of_this_machine(peer: IpAddr, headers: &HeaderMap, host: &str) -> bool {
 pub(super) async fn every_request<S: Store>(
     State(app): State<Shared<S>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
-    let mut response = match admit(&app, peer.ip(), &request) {
-        Ok(principal) => {
-            request.extensions_mut().insert(Arc::new(principal));
-            next.run(request).await
-        }
+    let admitted = admit(&app, peer.ip(), &request);
+    let mut response = match admitted {
+        Ok(principal) => match whole(request).await {
+            Ok(mut request) => {
+                request.extensions_mut().insert(Arc::new(principal));
+                next.run(request).await
+            }
+            Err(problem) => problem.into_response(),
+        },
         Err(problem) => problem.into_response(),
     };
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
+}
+
+/// How long somebody may take to send a body.
+const BODY: Duration = Duration::from_secs(10);
+
+/// The request with its body, which is read here, within bounds of size and time.
+async fn whole(request: Request) -> Result<Request, Problem> {
+    let (parts, body) = request.into_parts();
+    let read = tokio::time::timeout(BODY, axum::body::to_bytes(body, LARGEST)).await;
+    let slow = |_| {
+        let detail = format!("a body has to come within {} s", BODY.as_secs());
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "too slow", detail)
+    };
+    let long = |_| {
+        let detail = format!("a body is {} KiB at most", LARGEST / 1024);
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too long, or broken off", detail)
+    };
+    let bytes = read.map_err(slow)?.map_err(long)?;
+    Ok(Request::from_parts(parts, axum::body::Body::from(bytes)))
 }
 
 /// Who asks, where they may at all.

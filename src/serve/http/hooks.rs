@@ -6,7 +6,6 @@
 use std::net::SocketAddr;
 
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode};
 use hmac::{Hmac, KeyInit, Mac};
@@ -18,9 +17,6 @@ use super::Shared;
 use super::problem::Problem;
 use crate::ids::{Phid, Task};
 use crate::serve::store::Store;
-
-/// How long a call may be, in bytes.
-pub(super) const LARGEST: usize = 64 * 1024;
 
 /// The header of the signature, of Phabricator and Phorge alike.
 const SIGNATURE: &str = "x-phabricator-webhook-signature";
@@ -42,11 +38,8 @@ pub(super) async fn phorge<S: Store>(
     State(app): State<Shared<S>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Bytes,
 ) -> Result<StatusCode, Problem> {
-    let body = body.map_err(|_| {
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too long", "a call of the webhook is 64 KiB at most")
-    })?;
     let keys = &app.watch.site.secrets.webhook_keys;
     let signature = headers.get(SIGNATURE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !keys.iter().any(|key| is_signed(key.expose_secret(), &body, signature)) {

@@ -19,7 +19,6 @@ mod verdict;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use tokio::sync::watch;
 
 pub use self::deploys::DEPLOY_SCHEMA;
@@ -55,7 +54,6 @@ pub fn router<S: Store>(app: Shared<S>) -> Router {
     let router =
         Route::ALL.into_iter().fold(Router::new(), |router, route| router.route(route.path(), route.handler()));
     router
-        .layer(DefaultBodyLimit::max(hooks::LARGEST))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), guard::every_request))

@@ -1,18 +1,34 @@
 //! Listening, and serving until it is stopped.
 //!
-//! Responsible for the socket, and for ending well: open calls get a while, streams are closed. Not responsible for the routes.
+//! Responsible for the sockets: how many are open at most, so that idle ones take nothing from the watch, how long one may take for its
+//! headers, and ending well: open calls get a while, streams are closed. Not responsible for the routes.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::extract::ConnectInfo;
+use axum::{Extension, Router};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::serve::watch::stopped;
 
 /// How long open calls get once the service ends.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long somebody may take to send the headers of a request.
+const HEADERS: Duration = Duration::from_secs(10);
+/// How many connections are open at most.
+const CONNECTIONS: u64 = 4_096;
+/// How many files are kept for everything else.
+const OTHER_FILES: u64 = 256;
+/// The pause after a connection could not be accepted, which is mostly for want of files.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Why the service cannot answer.
 #[derive(Debug, thiserror::Error)]
@@ -25,28 +41,62 @@ pub enum HttpError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The socket broke.
-    #[error("cannot go on answering: {0}")]
-    Serve(std::io::Error),
 }
 
 /// Listens on an address.
 ///
 /// # Errors
 /// Where that is not possible.
-pub async fn listen(address: SocketAddr) -> Result<TcpListener, HttpError> {
-    TcpListener::bind(address).await.map_err(|source| HttpError::Listen { address, source })
+pub async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), HttpError> {
+    let failed = |source| HttpError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
 }
 
 /// Serves until it is stopped.
-///
-/// # Errors
-/// Where the socket breaks.
-pub async fn serve(listener: TcpListener, router: Router, stop: watch::Receiver<bool>) -> Result<(), HttpError> {
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(stopped(stop.clone()));
-    tokio::select! {
-        ended = serving.into_future() => ended.map_err(HttpError::Serve),
-        () = async { stopped(stop).await; tokio::time::sleep(GRACE).await } => Ok(()),
+pub async fn serve(listener: TcpListener, router: Router, stop: watch::Receiver<bool>) {
+    let room = Arc::new(Semaphore::new(room_for_connections()));
+    let graceful = GracefulShutdown::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stopped(stop.clone()) => break,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!("a connection could not be accepted: {error}");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        // Who comes when there is no room finds the connection closed.
+        let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { continue };
+        let _ = stream.set_nodelay(true);
+        let service = TowerToHyperService::new(router.clone().layer(Extension(ConnectInfo(peer))));
+        let mut builder = Builder::new(TokioExecutor::new()).http1_only();
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
+        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            // What goes wrong with one connection is its peer's matter.
+            let _ = connection.await;
+            drop(permit);
+        });
     }
+    drop(listener);
+    let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
+}
+
+/// How many connections there is room for, once the process may have as many files as the system lets it.
+fn room_for_connections() -> usize {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = CONNECTIONS + OTHER_FILES;
+    let raised = maximum.map_or(wanted, |maximum| maximum.min(wanted)).max(current.unwrap_or(wanted));
+    let limit = match setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum }) {
+        Ok(()) => raised,
+        Err(_) => current.unwrap_or(wanted),
+    };
+    usize::try_from(limit.saturating_sub(OTHER_FILES).clamp(16, CONNECTIONS)).unwrap_or(16)
 }

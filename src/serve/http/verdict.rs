@@ -20,6 +20,7 @@ use super::guard::Principal;
 use super::problem::Problem;
 use super::{App, Shared};
 use crate::ids::TaskId;
+use crate::rules::Decision;
 use crate::serve::board::WatchedTask;
 use crate::serve::store::Store;
 use crate::serve::watch::{Looked, stopped};
@@ -70,19 +71,19 @@ impl<S: Store> App<S> {
         let now = || self.watch.board.clock().now();
         let is_fresh = |at: Timestamp| now().duration_since(at) <= FRESH;
         if let Some(watched) = self.watch.board.watched(task) {
-            let evidence_at = self.watch.board.evidence_at(&watched, now());
+            let evidence_at = self.watch.evidence_at(&watched);
             if is_fresh(evidence_at) {
                 return Some(Known { watched, evidence_at, is_old: false });
             }
         }
         match self.watch.look_now(task, READING).await {
             Some(Looked::Open(watched)) => {
-                Some(Known { evidence_at: self.watch.board.evidence_at(&watched, now()), watched, is_old: false })
+                Some(Known { evidence_at: self.watch.evidence_at(&watched), watched, is_old: false })
             }
             Some(Looked::Closed | Looked::Hidden) => None,
             Some(Looked::Unread) | None => {
                 let watched = self.watch.board.watched(task)?;
-                let evidence_at = self.watch.board.evidence_at(&watched, now());
+                let evidence_at = self.watch.evidence_at(&watched);
                 Some(Known { is_old: !is_fresh(evidence_at), watched, evidence_at })
             }
         }
@@ -104,14 +105,14 @@ pub(super) async fn verdict<S: Store>(
         changes.mark_unchanged();
         let known = app.known(task).await.ok_or_else(Problem::no_emergency)?;
         let is_same = known.matches(&headers);
-        let (response, is_undecided) = known.response(&app, &principal, is_same)?;
+        let is_undecided = known.is_old || known.watched.verdict.decision == Decision::Undecided;
         if wait.is_none() || !is_same || is_undecided || Instant::now() >= deadline {
-            return Ok(response);
+            return known.response(&app, &principal, is_same);
         }
         tokio::select! {
             _ = changes.changed() => {}
             () = tokio::time::sleep_until(deadline) => {}
-            () = stopped(app.stop.clone()) => return Ok(response),
+            () = stopped(app.stop.clone()) => return known.response(&app, &principal, is_same),
         }
     }
 }
@@ -152,23 +153,16 @@ impl Known {
         Ok(page)
     }
 
-    fn response<S: Store>(
-        &self,
-        app: &App<S>,
-        principal: &Principal,
-        is_same: bool,
-    ) -> Result<(Response, bool), Problem> {
-        let page = self.page(app, principal)?;
-        let is_undecided = page["verdict"] == "undecided";
+    fn response<S: Store>(&self, app: &App<S>, principal: &Principal, is_same: bool) -> Result<Response, Problem> {
         let mut response = match is_same {
             true => StatusCode::NOT_MODIFIED.into_response(),
-            false => axum::Json(page).into_response(),
+            false => axum::Json(self.page(app, principal)?).into_response(),
         };
         let headers = response.headers_mut();
         let header = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
         headers.insert(header::ETAG, header(&self.tag()));
         headers.insert(EVIDENCE_AT, header(&self.evidence_at.to_string()));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        Ok((response, is_undecided))
+        Ok(response)
     }
 }

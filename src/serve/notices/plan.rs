@@ -346,3 +346,7 @@ fn is_of(state: &NoticeState, day: Timestamp) -> bool {
 fn bare(write: &str) -> String {
     write.strip_suffix(" (as a comment)").unwrap_or(write).replace('"', "")
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -55,6 +55,31 @@ impl FeedState {
     }
 }
 
+impl FeedState {
+    /// The state where the newest entries are all that was ever read, and their tasks.
+    pub fn beginning(newest: &[FeedEntry], now: Instant) -> Option<(Self, Vec<Phid<Task>>)> {
+        let oldest = newest.first()?.id;
+        let mut state = Self::at(TransactionId(oldest.0.saturating_sub(1)));
+        let tasks = state.take(newest, now);
+        // A cursor has to be a transaction that can be seen.
+        state.cursor = oldest;
+        Some((state, tasks))
+    }
+
+    /// Goes on from the newest entries where the cursor is refused: it is not seen any more. Returns the tasks of what was not seen
+    /// before, and whether something between the cursor and the oldest entry may have been missed.
+    pub fn rebase(&mut self, newest: &[FeedEntry], now: Instant) -> (Vec<Phid<Task>>, bool) {
+        let Some(oldest) = newest.first().map(|entry| entry.id) else { return (Vec::new(), true) };
+        let missed = oldest > self.cursor;
+        let tasks = self.take(newest, now);
+        if !newest.iter().any(|entry| entry.id == self.cursor) {
+            self.cursor = oldest;
+            self.seen = self.seen.split_off(&TransactionId(oldest.0.saturating_add(1)));
+        }
+        (tasks, missed)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,5 +113,18 @@ mod tests {
     fn nothing_below_the_cursor_is_new() {
         let mut feed = FeedState::at(TransactionId(10));
         assert_eq!(feed.take(&[entry(9, "a"), entry(10, "a")], Instant::now()), []);
+    }
+
+    #[test]
+    fn a_cursor_that_is_refused_gives_way_to_one_that_is_seen() {
+        let now = Instant::now();
+        let (mut feed, tasks) = FeedState::beginning(&[entry(5, "a"), entry(7, "b")], now).unwrap();
+        assert_eq!((feed.cursor(), names(&tasks)), (TransactionId(5), vec!["a", "b"]));
+        // 5 is hidden by now, and 6 was before.
+        let (tasks, missed) = feed.rebase(&[entry(6, "c"), entry(7, "b"), entry(8, "d")], now);
+        assert_eq!((feed.cursor(), names(&tasks), missed), (TransactionId(6), vec!["c", "d"], true));
+        let (tasks, missed) = feed.rebase(&[entry(4, "e"), entry(7, "b"), entry(8, "d")], now);
+        assert_eq!((names(&tasks), missed), (vec![], false));
+        assert!(FeedState::beginning(&[], now).is_none());
     }
 }

@@ -113,6 +113,11 @@ impl<S: Store> Watch<S> {
         tokio::time::timeout(limit, self.queue.ask(task)).await.ok().and_then(Result::ok)
     }
 
+    /// When the oldest part of what is known of a task was read, by the server's clock.
+    pub fn evidence_at(&self, watched: &WatchedTask) -> Timestamp {
+        self.board.evidence_at(watched, self.board.clock().now(), self.queue.holds(watched.task))
+    }
+
     /// Whether the feed gives nothing, so that listing the tasks stands in for it.
     pub fn feed_is_down(&self) -> bool {
         self.feed_is_down.load(Ordering::Relaxed)

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{FeedState, Watch};
-use crate::conduit::{ConduitError, Failure, FeedEntry};
+use crate::conduit::{ConduitError, Failure};
 use crate::evidence::GatherError;
 use crate::serve::store::{Store, StoreError};
 
@@ -52,73 +52,79 @@ impl<S: Store> Watch<S> {
         };
         let mut trouble = None;
         loop {
-            tokio::select! {
-                _ = tick.tick() => {
-                    let done = tokio::time::timeout(LIMIT, self.poll(&mut feed)).await;
-                    let error = match done {
-                        Ok(Ok(())) => None,
-                        Ok(Err(error)) => Some(error.to_string()),
-                        Err(_) => Some(format!("the server took longer than {} s", LIMIT.as_secs())),
-                    };
-                    match &error {
-                        None => self.metrics.polls.increment(),
-                        Some(_) => self.metrics.failed_polls.increment(),
-                    }
-                    say_trouble(&mut trouble, error);
+            let polled = tokio::select! {
+                _ = tick.tick() => match tokio::time::timeout(LIMIT, self.poll(&mut feed)).await {
+                    Ok(polled) => polled.map(Some).map_err(|error| error.to_string()),
+                    Err(_) => Err(format!("the server took longer than {} s", LIMIT.as_secs())),
+                },
+                () = self.poked.notified() => Ok(None),
+            };
+            // What was read is as fresh as that only once all that it names waits to be looked at.
+            let resolved =
+                self.resolve().await.map_err(|error| format!("which tasks these are cannot be read: {error}"));
+            match polled.and_then(|begun| resolved.map(|()| begun)) {
+                Ok(Some(begun)) => {
+                    self.metrics.polls.increment();
+                    self.heard(begun);
+                    say_trouble(&mut trouble, None);
                 }
-                () = self.poked.notified() => {}
-            }
-            if let Err(error) = self.resolve().await {
-                tracing::debug!("which tasks are to be looked at could not be read: {error}");
+                Ok(None) => {}
+                Err(error) => {
+                    self.metrics.failed_polls.increment();
+                    say_trouble(&mut trouble, Some(error));
+                }
             }
         }
     }
 
-    async fn poll(&self, feed: &mut Option<FeedState>) -> Result<(), PollError> {
+    /// Reads the feed; returns when that began, by the server's clock.
+    async fn poll(&self, feed: &mut Option<FeedState>) -> Result<Timestamp, PollError> {
         let client = self.site.client.within(LIMIT);
         let begun = self.board.clock().now();
-        let read = match feed {
-            Some(known) => client.feed_since(known.cursor()).await,
-            None => client.feed_newest().await,
-        };
-        let (entries, anew) = match read {
-            Ok(entries) => (entries, feed.is_none()),
-            // A cursor that the account cannot see any more is refused for ever, and so is a feed with very many hidden
-            // transactions; the newest of it may be had all the same.
-            Err(error) if is_refused(&error) => match client.feed_newest().await {
-                Ok(entries) => (entries, true),
+        let now = Instant::now();
+        let (next, tasks) = match feed.clone() {
+            None => match client.feed_newest().await {
+                Ok(newest) => match FeedState::beginning(&newest, now) {
+                    Some(begins) => begins,
+                    // Nothing ever happened on this server.
+                    None => return Ok(begun),
+                },
                 Err(error) if is_refused(&error) => return self.poll_modified(begun).await,
                 Err(error) => return Err(error.into()),
             },
-            Err(error) => return Err(error.into()),
+            Some(mut next) => match client.feed_since(next.cursor()).await {
+                Ok(entries) => {
+                    let tasks = next.take(&entries, now);
+                    (next, tasks)
+                }
+                // A cursor that the account cannot see any more is refused for ever, and so is a feed with very many hidden
+                // transactions; the newest of it may be had all the same.
+                Err(error) if is_refused(&error) => match client.feed_newest().await {
+                    Ok(newest) => {
+                        let (tasks, missed) = next.rebase(&newest, now);
+                        if missed {
+                            self.sweep_now();
+                        }
+                        (next, tasks)
+                    }
+                    Err(error) if is_refused(&error) => return self.poll_modified(begun).await,
+                    Err(error) => return Err(error.into()),
+                },
+                Err(error) => return Err(error.into()),
+            },
         };
         self.feed_is_down.store(false, Ordering::Relaxed);
-        self.take(feed, &entries, anew)?;
-        self.heard(begun);
-        Ok(())
-    }
-
-    /// Moves the cursor, and notes the tasks in the same transaction of the store.
-    fn take(&self, feed: &mut Option<FeedState>, entries: &[FeedEntry], anew: bool) -> Result<(), StoreError> {
-        let start =
-            entries.first().map(|oldest| FeedState::at(crate::ids::TransactionId(oldest.id.0.saturating_sub(1))));
-        let Some(mut next) = (if anew { start } else { feed.clone() }) else { return Ok(()) };
-        let tasks = next.take(entries, Instant::now());
-        // Where a cursor is no transaction that can be seen, servers refuse it: the oldest entry is one.
-        if anew && let Some(oldest) = entries.first() {
-            next = FeedState::at(oldest.id);
-            let _ = next.take(entries, Instant::now());
-        }
         let moved = feed.as_ref().is_none_or(|feed| feed.cursor() != next.cursor());
         if moved || !tasks.is_empty() {
+            // The cursor moves with the tasks, in one transaction.
             self.store.with(|store| store.advance(next.cursor(), &tasks))?;
         }
         *feed = Some(next);
-        Ok(())
+        Ok(begun)
     }
 
     /// What stands in for the feed: the tasks with the tag that were modified lately.
-    async fn poll_modified(&self, begun: Timestamp) -> Result<(), PollError> {
+    async fn poll_modified(&self, begun: Timestamp) -> Result<Timestamp, PollError> {
         if !self.feed_is_down.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 "the server refuses its feed of transactions: the tasks with the tag are listed in its place"
@@ -136,8 +142,7 @@ impl<S: Store> Watch<S> {
                 self.queue.push(task.id);
             }
         }
-        self.heard(begun);
-        Ok(())
+        Ok(begun)
     }
 
     /// The server answered: what could not be read before may be now.

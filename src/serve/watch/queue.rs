@@ -79,6 +79,12 @@ impl Queue {
         receiver
     }
 
+    /// Whether a task waits to be looked at, or is being looked at.
+    pub fn holds(&self, task: TaskId) -> bool {
+        let state = self.state();
+        state.waiting.contains_key(&task) || state.running.contains(&task)
+    }
+
     /// How many tasks wait.
     pub fn depth(&self) -> usize {
         self.state().waiting.len()

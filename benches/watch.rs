@@ -182,8 +182,7 @@ async fn measure(many: usize) {
 
     // Long-polls and streams that wait, all at once, while some tasks change.
     let mut waiting = tokio::task::JoinSet::new();
-    for number in 0..LONG_POLLS.min(many) {
-        let task = tasks[number].clone();
+    for (number, task) in tasks.iter().enumerate().take(LONG_POLLS) {
         let tag = get(format!("v1/tasks/{task}/verdict"), number).send().await.unwrap().headers()["etag"].clone();
         let asked = get(format!("v1/tasks/{task}/verdict?wait=60s"), number).header("if-none-match", tag);
         waiting.spawn(async move { asked.send().await.unwrap().status().as_u16() });

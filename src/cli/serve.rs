@@ -90,12 +90,16 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let app =
         Arc::new(App { watch: Arc::clone(&watch), deploys, guard, limits: Limits::default(), stop: stop.clone() });
     let (expiring, until) = (Arc::clone(&app), stop.clone());
-    tokio::spawn(apart(move || async move { expiring.deploys.expire(&expiring.watch, until).await }));
+    let expiring = tokio::spawn(apart(move || async move { expiring.deploys.expire(&expiring.watch, until).await }));
     let (delivering, until) = (Arc::clone(&app), stop.clone());
-    tokio::spawn(apart(move || async move { delivering.deploys.deliver(&delivering.watch, until).await }));
+    let delivering =
+        tokio::spawn(apart(move || async move { delivering.deploys.deliver(&delivering.watch, until).await }));
+    let deploys = Arc::clone(&app);
     let watching = tokio::spawn(watch.run(stop.clone()));
     http::serve(listener, http::router(app), stop).await;
+    // Whoever ends a service waits for what it was doing: nothing of it is lost, and nothing more begins.
     let _ = watching.await;
+    let _ = tokio::join!(expiring, delivering, deploys.deploys.at_rest());
     Ok(Exit::Done)
 }
 

@@ -316,11 +316,11 @@ pub fn fingerprint_of_people<'a>(
     hasher.finish()
 }
 
-/// The comments of a task that matter since it was tagged: all of them, or, of very many, those of accounts that matter.
-pub fn marks(evidence: &Evidence, episode: Episode, most: usize) -> Arc<[CommentMark]> {
-    let since =
-        evidence.timeline.transactions().iter().filter(|row| row.id >= episode.began && !row.comments.is_empty());
-    let all: Vec<&Transaction> = since.collect();
+/// The comments of a task that matter: all of them, since a reason may stand in one from before the tag; or, of very many, the newest
+/// of those by accounts that matter.
+pub fn marks(evidence: &Evidence, most: usize) -> Arc<[CommentMark]> {
+    let all: Vec<&Transaction> =
+        evidence.timeline.transactions().iter().filter(|row| !row.comments.is_empty()).collect();
     let matters = |row: &&&Transaction| evidence.account(&row.author).is_some();
     let kept: Vec<CommentMark> = match all.len() > most {
         true => all.iter().filter(matters).rev().take(most).map(|row| CommentMark::of(row)).collect(),

@@ -16,7 +16,7 @@ use super::watch::{Watch, stopped};
 use crate::evidence::{Purpose, Question};
 use crate::gate::outbox::{self, Flush};
 use crate::gate::remote::{self, Announcement};
-use crate::gate::{AfterFailure, Assessment, Assessor, Progress, Refusal, RefusalKind, RunProgress};
+use crate::gate::{AfterFailure, Assessment, Assessor, Progress, Refusal, RunProgress};
 use crate::ids::{DeployId, TaskId};
 use crate::journal::Ownership;
 use crate::record::ExitStatus;
@@ -78,16 +78,22 @@ type Slot<L> = Arc<Mutex<Option<Open<L>>>>;
 #[derive(Debug)]
 pub struct Deploys<S: Store> {
     open: RwLock<BTreeMap<DeployId, Slot<S::Log>>>,
+    /// Held for reading by whatever announces, ends or delivers something.
+    at_work: tokio::sync::RwLock<()>,
 }
 
 impl<S: Store> Default for Deploys<S> {
     fn default() -> Self {
-        Self { open: RwLock::default() }
+        Self { open: RwLock::default(), at_work: tokio::sync::RwLock::default() }
     }
 }
 
 /// How often records are delivered that did not arrive at once.
 const DELIVERY: Duration = Duration::from_secs(30);
+/// How long what is being delivered gets once the service ends.
+const GRACE: Duration = Duration::from_secs(10);
+/// How long it is waited for what is at work then.
+const REST: Duration = Duration::from_secs(60);
 /// How often it is looked for deploys that were silent for too long.
 const EXPIRY: Duration = Duration::from_secs(5);
 
@@ -134,6 +140,7 @@ impl<S: Store> Deploys<S> {
         remote: RemoteDeploy,
         asked: &Asked,
     ) -> Result<(RemoteDeploy, RemoteState, Assessment), DeployError> {
+        let _at_work = self.at_work.read().await;
         if let Some(before) = watch.store.with(|store| store.add_remote(&remote))? {
             if before.asked != remote.asked {
                 return Err(DeployError::OtherRequest);
@@ -242,6 +249,7 @@ impl<S: Store> Deploys<S> {
         how: Option<ExitStatus>,
         word: &str,
     ) -> Result<(), DeployError> {
+        let _at_work = self.at_work.read().await;
         // One at a time ends it, and an end is kept before anything of it is journalled.
         let slot = self.slot(remote.deploy);
         let mut open = slot.lock().await;
@@ -263,18 +271,30 @@ impl<S: Store> Deploys<S> {
     pub async fn deliver(&self, watch: &Watch<S>, stop: watch::Receiver<bool>) {
         let how = Flush { wait: false, retry: false };
         loop {
-            let flushed = match watch.store.with(|store| store.deploy_log()) {
-                Ok(mut journal) => outbox::flush(&watch.site.context(), &mut journal, how, &mut Traced).await.map(drop),
-                Err(error) => Err(Refusal { kind: RefusalKind::Incomplete, message: error.to_string(), hint: None }),
-            };
-            if let Err(refusal) = flushed {
-                tracing::warn!("records cannot be delivered: {}", refusal.message);
+            match watch.store.with(|store| store.deploy_log()) {
+                Ok(mut journal) => {
+                    // What is broken off stays in the outbox, as after a kill.
+                    let (context, mut progress) = (watch.site.context(), Traced);
+                    let flushed = tokio::select! {
+                        flushed = outbox::flush(&context, &mut journal, how, &mut progress) => flushed,
+                        () = ends(stop.clone()) => return,
+                    };
+                    if let Err(refusal) = flushed {
+                        tracing::warn!("records cannot be delivered: {}", refusal.message);
+                    }
+                }
+                Err(error) => tracing::error!("{error}"),
             }
             tokio::select! {
                 () = tokio::time::sleep(DELIVERY) => {}
                 () = stopped(stop.clone()) => return,
             }
         }
+    }
+
+    /// Waits until nothing is at work any more, once nothing new begins; for a while at most.
+    pub async fn at_rest(&self) {
+        let _ = tokio::time::timeout(REST, self.at_work.write()).await;
     }
 
     /// Ends what stayed silent for too long, until the service ends.
@@ -304,6 +324,12 @@ impl<S: Store> Deploys<S> {
 /// How a deploy ended, as it is kept and compared.
 fn said(how: Option<ExitStatus>) -> String {
     how.map_or_else(|| "unknown".to_owned(), |status| status.to_string())
+}
+
+/// Waits until the service ends, and a while longer.
+async fn ends(stop: watch::Receiver<bool>) {
+    stopped(stop).await;
+    tokio::time::sleep(GRACE).await;
 }
 
 /// So many seconds later.

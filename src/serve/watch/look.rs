@@ -101,7 +101,7 @@ impl<S: Store> Watch<S> {
             verdict,
             read_at,
             modified: evidence.task.modified,
-            comments: marks(evidence, episode, COMMENTS),
+            comments: marks(evidence, COMMENTS),
             comments_read_at: read_at,
             underway: !open_starts(evidence, policy, None).is_empty(),
             speaks: self.speaks(evidence, episode),

@@ -19,6 +19,7 @@ use super::ui::Ui;
 use crate::config::ServeSettings;
 use crate::safe_path::{self, Trust};
 use crate::serve::http::{self, App, Guard, HttpError, Limits};
+use crate::serve::notify_systemd::Systemd;
 use crate::serve::site::Secrets;
 use crate::serve::store::{SqliteStore, StoreError};
 use crate::serve::watch::Watch;
@@ -64,13 +65,16 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let store = SqliteStore::open(&site.state)?;
     let listener = http::listen(args.listen.unwrap_or(site.serve.listen)).await?;
     let address = listener.local_addr().map_err(HttpError::Serve)?;
+    let systemd = systemd()?;
     let guard = Guard::new(&site.serve, &site.secrets, address);
     let url = site.serve.url.as_ref().map_or_else(|| format!("http://{address}/"), ToString::to_string);
     let watch = Arc::new(Watch::new(site, store)?);
     let (end, stop) = watch::channel(false);
+    let ending = Arc::clone(&systemd);
     tokio::spawn(async move {
         let asked = asked_to_end().await;
         tracing::info!("{asked}: ending");
+        ending.stopping();
         let _ = end.send(true);
         // The sender lives as long as the process: a receiver whose sender is gone stops.
         std::future::pending::<()>().await;
@@ -80,11 +84,29 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         false => ui.data(&format!("The watch answers at {url} until you press Ctrl-C.")),
     }
     let app = Arc::new(App { watch: Arc::clone(&watch), guard, limits: Limits::default(), stop: stop.clone() });
+    let (dog, turned, stopped) = (Arc::clone(&systemd), Arc::clone(&watch), stop.clone());
+    tokio::spawn(async move { dog.watchdog(|| turned.turned(), stopped).await });
     let watching = tokio::spawn(watch.run(stop.clone()));
+    // The socket listens: whoever connects from here on is answered.
+    systemd.ready();
     let served = http::serve(listener, http::router(app), stop).await;
     let _ = watching.await;
     served?;
     Ok(Exit::Done)
+}
+
+/// Where systemd listens, if it started the service.
+///
+/// # Errors
+/// Where it names a socket that is none.
+fn systemd() -> Result<Arc<Systemd>, Failure> {
+    let variable = |name| std::env::var_os(name);
+    let systemd = Systemd::new(variable("NOTIFY_SOCKET").as_deref(), variable("WATCHDOG_USEC").as_deref());
+    systemd.map(Arc::new).map_err(|error| Failure {
+        exit: Exit::Incomplete,
+        message: format!("cannot use the socket of NOTIFY_SOCKET: {error}"),
+        hint: Some("let systemd set it, and nobody else".to_owned()),
+    })
 }
 
 /// The most bytes of a file with secrets.

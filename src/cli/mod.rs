@@ -16,6 +16,7 @@ pub mod config;
 mod confirm;
 mod detail;
 mod doctor;
+mod doctor_watch;
 mod exit;
 mod explain;
 mod help;

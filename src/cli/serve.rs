@@ -12,15 +12,16 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::Globals;
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::ui::Ui;
+use super::{Globals, doctor, doctor_watch};
 use crate::config::ServeSettings;
+use crate::rules::Outcome;
 use crate::safe_path::{self, Trust};
 use crate::serve::http::{self, App, Guard, HttpError, Limits};
 use crate::serve::notify_systemd::Systemd;
-use crate::serve::site::Secrets;
+use crate::serve::site::{Secrets, Site};
 use crate::serve::store::{SqliteStore, StoreError};
 use crate::serve::watch::Watch;
 
@@ -61,6 +62,7 @@ impl From<HttpError> for Failure {
 pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
     let (mut site, _sandbox) = Session::open(globals).await?.into_site();
     site.secrets = secrets(&site.serve)?;
+    tokens_leave_approvers(&site).await?;
     crate::host::ensure_state_dir(&site.state)?;
     let store = SqliteStore::open(&site.state)?;
     let listener = http::listen(args.listen.unwrap_or(site.serve.listen)).await?;
@@ -95,6 +97,34 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     Ok(Exit::Done)
 }
 
+/// Refuses a token that leaves a team too few people to approve what it deploys. While the server does not answer the service starts all
+/// the same: each deploy is judged with the people behind it.
+///
+/// # Errors
+/// Where a token leaves a team too few people.
+async fn tokens_leave_approvers(site: &Site) -> Result<(), Failure> {
+    let tokens = doctor_watch::deploy_tokens(&site.serve);
+    if tokens.is_empty() {
+        return Ok(());
+    }
+    let (projects, members) = match doctor::read_teams(&site.client.within(site.limit), &site.policy).await {
+        Ok(read) => read,
+        Err(error) => {
+            tracing::warn!("whether the tokens leave the teams enough people is not checked: {error}");
+            return Ok(());
+        }
+    };
+    let checks = crate::doctor::watch::tokens(&tokens, &projects, &members, &site.policy);
+    match checks.into_iter().find(|check| check.outcome == Outcome::Fail) {
+        Some(check) => Err(Failure {
+            exit: Exit::Usage,
+            message: format!("{}: {}", check.name.trim_start_matches("watch:"), check.message),
+            hint: check.hint,
+        }),
+        None => Ok(()),
+    }
+}
+
 /// Where systemd listens, if it started the service.
 ///
 /// # Errors
@@ -117,13 +147,18 @@ const SECRETS: u64 = 4 * 1024;
 /// # Errors
 /// Where one cannot be read, or others than this user and root can.
 fn secrets(settings: &ServeSettings) -> Result<Secrets, Failure> {
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").filter(|directory| !directory.is_empty());
     let lines = |key: &str, path: &Path| -> Result<Vec<SecretString>, Failure> {
         let wrong = |why: String| {
             let hint = format!("make {} readable by the service alone: chmod 600", path.display());
             Failure { exit: Exit::Credentials, message: format!("cannot read `{key}`: {why}"), hint: Some(hint) }
         };
         let file = safe_path::open(path, Trust::of_process()).map_err(|error| wrong(error.to_string()))?;
-        if file.mode() & 0o077 != 0 {
+        // systemd gives its credentials to root, 0440, and the service's user an ACL, whose mask shows as the group's bits.
+        let is_credential = credentials.as_ref().is_some_and(|directory| path.starts_with(directory))
+            && file.owner() == 0
+            && file.mode() == 0o440;
+        if file.mode() & 0o077 != 0 && !is_credential {
             return Err(wrong(format!("{} can be read by others", path.display())));
         }
         let text = file.text(SECRETS).map_err(|error| wrong(error.to_string()))?;

@@ -68,7 +68,8 @@ impl Systemd {
         let Some(watchdog) = self.watchdog else { return };
         // Three chances within its time, and no busy loop where that is short.
         let every = (watchdog / 3).max(Duration::from_millis(10));
-        let mut tick = tokio::time::interval(every);
+        // Before their first turn the loops have not come round.
+        let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + every, every);
         let stopped = super::watch::stopped(stop);
         tokio::pin!(stopped);
         loop {

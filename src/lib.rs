@@ -82,3 +82,4 @@ pub mod text;
 pub mod time;
 pub mod train;
 pub mod view;
+pub mod watch_client;

@@ -12,12 +12,15 @@ use serde::Serialize;
 
 use super::Globals;
 use super::detail::Detail;
+use super::doctor_watch;
 use super::exit::{Exit, Failure};
 use super::next::{MENDED, NOTHING, Next};
 use super::session::{self, Session};
 use super::ui::{Ui, without_error_numbers};
 use super::verdict_screen;
-use crate::conduit::{Client, ConduitError, Projects, Reply, Task, Whoami};
+#[cfg(feature = "serve")]
+use crate::conduit::Account;
+use crate::conduit::{Client, ConduitError, Project, Projects, Reply, Task, Whoami};
 use crate::config::Settings;
 use crate::doctor::{self, HistoryCoverage, Local, Remote};
 use crate::evidence::contradiction;
@@ -78,6 +81,10 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
                 Ok(remote) => {
                     user = Some(crate::text::inert(&remote.owner.username));
                     checks.extend(doctor::remote(&remote, &local, policy));
+                    if let Some(watch) = doctor_watch::read(session).await {
+                        let Remote { projects, members, .. } = &remote;
+                        checks.extend(doctor::watch::watch(&watch, projects, members, policy));
+                    }
                     // One that was named is there, or what it was named for cannot be said.
                     if let (Some(named), Ok(None)) = (task, &remote.task) {
                         checks.extend(rules::not_visible(named, &remote.owner.username).rules);
@@ -231,9 +238,6 @@ async fn read_remote(session: &Session, token: String, named: Option<TaskId>) ->
         _ => None,
     };
     let audit = watch.time("transaction.search", client.newest_of_all_tasks()).await;
-    let by_slug = |projects: Projects| -> BTreeMap<_, _> {
-        slugs.iter().filter_map(|slug| Some(((*slug).to_owned(), projects.of(slug)?.clone()))).collect()
-    };
     Ok(Remote {
         server: session.base().to_string(),
         proxy: session.settings.route.proxy_to(session.base()).map(ToString::to_string),
@@ -249,8 +253,27 @@ async fn read_remote(session: &Session, token: String, named: Option<TaskId>) ->
         history,
         audit,
         calls: watch.0,
-        projects: projects.map(by_slug),
+        projects: projects.map(|projects| by_slug(&projects, &slugs)),
     })
+}
+
+/// The teams' projects by hashtag, and their members' accounts: what a check of the tokens of a service needs.
+///
+/// # Errors
+/// Where the server does not answer.
+#[cfg(feature = "serve")]
+pub(super) async fn read_teams(
+    client: &Client,
+    policy: &Policy,
+) -> Result<(BTreeMap<String, Project>, Vec<Account>), ConduitError> {
+    let slugs = slugs(policy);
+    let projects = client.projects_by_slug(&slugs).await?;
+    let accounts = client.users(&members(&projects, policy)).await?;
+    Ok((by_slug(&projects, &slugs), accounts))
+}
+
+fn by_slug(projects: &Projects, slugs: &[&str]) -> BTreeMap<String, Project> {
+    slugs.iter().filter_map(|slug| Some(((*slug).to_owned(), projects.of(slug)?.clone()))).collect()
 }
 
 /// How much the server shows of the history of a task.

@@ -7,7 +7,7 @@ use crate::conduit::{ClientError, ConduitError};
 use crate::config::{ConfigError, NoServer};
 use crate::evidence::GatherError;
 use crate::gate::{Assessment, Refusal, RefusalKind};
-use crate::host::{CallerError, CredentialsError, EnvironmentFileError, StateError};
+use crate::host::{CallerError, CredentialsError, EnvironmentFileError, ServerTokenError, StateError};
 use crate::journal::JournalError;
 use crate::rules::Decision;
 use crate::safe_path::PathError;
@@ -97,6 +97,12 @@ impl From<EnvironmentFileError> for Failure {
 impl From<CredentialsError> for Failure {
     fn from(error: CredentialsError) -> Self {
         Self { hint: error.hint(), ..Self::plain(Exit::Credentials, &error) }
+    }
+}
+
+impl From<ServerTokenError> for Failure {
+    fn from(error: ServerTokenError) -> Self {
+        Self { hint: error.hint().map(str::to_owned), ..Self::plain(Exit::Credentials, &error) }
     }
 }
 

@@ -69,6 +69,10 @@ const ENTRIES: &[HelpEntry] = &[
         examples: &[
             ("phabgate check T1234", "say whether it may be deployed"),
             ("phabgate check T1234 --wait=30m", "wait for the approvals that are missing"),
+            (
+                "phabgate check T1234 --wait --server https://watch.example.org/",
+                "and read the task when that watch says that it changed",
+            ),
             ("phabgate check T1234 --format json | jq -r .verdict", "for a script"),
         ],
         endings: VERDICT,
@@ -198,13 +202,35 @@ const ENTRIES: &[HelpEntry] = &[
         name: "serve",
         examples: &[
             ("phabgate serve", "watch, as the account of the token, on 127.0.0.1:8471"),
-            ("phabgate --sandbox serve", "see it all without a server"),
+            ("phabgate serve --sandbox", "see it all without a server"),
         ],
         endings: &[
             ("0", "ended by SIGTERM or Ctrl-C"),
             WRONG,
             ("3", "the address or the store cannot be used"),
             CREDENTIALS,
+        ],
+    },
+    #[cfg(feature = "serve")]
+    HelpEntry {
+        name: "token",
+        examples: &[("phabgate token new dashboard", "make a token that reads")],
+        endings: LOCAL,
+    },
+    #[cfg(feature = "serve")]
+    HelpEntry {
+        name: "token new",
+        examples: &[
+            ("phabgate token new dashboard", "make a token that reads"),
+            (
+                "phabgate token new ci --scope deploy --deployer alice --person bob",
+                "one for a pipeline that deploys for alice, and that bob can start",
+            ),
+        ],
+        endings: &[
+            ("0", "made and shown: it is kept nowhere"),
+            ("2", "no such token can stand in the configuration"),
+            ("3", "no random bytes, or the output cannot be written"),
         ],
     },
     HelpEntry {
@@ -435,6 +461,7 @@ mod tests {
     fn what_is_refused_under_sudo_says_so_in_its_help() {
         use clap::FromArgMatches;
         for line in [
+            "check T1 --server https://watch.example/",
             "run T1 --as-root -- true",
             "approve T1",
             "withdraw T1",

@@ -9,6 +9,8 @@ pub(super) type Named = (&'static str, &'static str);
 const TOKEN: Named = ("PHABGATE_TOKEN_FILE", "the file that holds the token");
 const TOKEN_ITSELF: Named = ("PHABGATE_TOKEN", "the token itself");
 const CREDENTIALS: Named = ("CREDENTIALS_DIRECTORY", "where systemd puts phabgate-token");
+const SERVER_TOKEN: Named = ("PHABGATE_SERVER_TOKEN_FILE", "the file that holds the watch's token");
+const SERVER_TOKEN_ITSELF: Named = ("PHABGATE_SERVER_TOKEN", "that token itself");
 const URL: Named = ("PHABGATE_URL", "the base URL of the server");
 const CONFIG: Named = ("PHABGATE_CONFIG", "the configuration file");
 const STATE: Named = ("PHABGATE_STATE", "the directory of the journal");
@@ -28,8 +30,37 @@ const JOURNAL: Named = ("/var/lib/phabgate", "the journal; else ~/.local/state/p
 const MIRROR: Named = ("~/.cache/phabgate", "the mirror; under sudo /var/cache/phabgate");
 
 /// Everything, for the page of the command line as a whole.
-const ALL: &[Named] =
-    &[TOKEN, TOKEN_ITSELF, CREDENTIALS, URL, CONFIG, STATE, PROXY, NO_PROXY, AUTHORITIES, CACHE, LIKE, LOOKS, ZONE];
+const ALL: &[Named] = &[
+    TOKEN,
+    TOKEN_ITSELF,
+    CREDENTIALS,
+    SERVER_TOKEN,
+    SERVER_TOKEN_ITSELF,
+    URL,
+    CONFIG,
+    STATE,
+    PROXY,
+    NO_PROXY,
+    AUTHORITIES,
+    CACHE,
+    LIKE,
+    LOOKS,
+    ZONE,
+];
+const WAITS: &[Named] = &[
+    TOKEN,
+    TOKEN_ITSELF,
+    CREDENTIALS,
+    SERVER_TOKEN,
+    SERVER_TOKEN_ITSELF,
+    URL,
+    CONFIG,
+    STATE,
+    PROXY,
+    NO_PROXY,
+    AUTHORITIES,
+    LOOKS,
+];
 const ASKS: &[Named] = &[TOKEN, TOKEN_ITSELF, CREDENTIALS, URL, CONFIG, STATE, PROXY, NO_PROXY, AUTHORITIES, LOOKS];
 const ASKS_IN_TIME: &[Named] =
     &[TOKEN, TOKEN_ITSELF, CREDENTIALS, URL, CONFIG, STATE, PROXY, NO_PROXY, AUTHORITIES, LOOKS, ZONE];
@@ -59,6 +90,7 @@ pub(super) struct Around {
 pub(super) fn around(path: &str) -> Around {
     let (environment, files): (&[Named], &[Named]) = match path {
         "" => (ALL, FILES_ALL),
+        "check" => (WAITS, FILES_ASKS),
         "audit" => (AUDITS, FILES_ALL),
         "record" => (ASKS_IN_TIME, FILES_ASKS),
         "outbox list" => (LISTS, FILES_LISTS),
@@ -66,7 +98,7 @@ pub(super) fn around(path: &str) -> Around {
         "config check" => (CHECKS_FILE, FILES_LISTS),
         "browse" => (BROWSES, FILES_LISTS),
         "sandbox" => (PLAYS, &[JOURNAL]),
-        "explain" => (&[LOOKS], &[]),
+        "explain" | "token" | "token new" => (&[LOOKS], &[]),
         "completions" | "man" => (&[], &[]),
         _ => (ASKS, FILES_ASKS),
     };
@@ -105,7 +137,9 @@ fn see_also(path: &str) -> &'static [(&'static str, u8)] {
         "config" => &[("phabgate-config-show", 1), ("phabgate-config-check", 1), ("phabgate-doctor", 1)],
         "config show" => &[("phabgate-config-check", 1)],
         "config check" => &[("phabgate-config-show", 1)],
-        "serve" => &[("phabgate-list", 1), ("phabgate-check", 1), ("systemd.exec", 5)],
+        "serve" => &[("phabgate-token-new", 1), ("phabgate-list", 1), ("phabgate-check", 1), ("systemd.exec", 5)],
+        "token" => &[("phabgate-token-new", 1), ("phabgate-serve", 1)],
+        "token new" => &[("phabgate-serve", 1), ("phabgate-check", 1)],
         "man" => &[("man", 1)],
         _ => &[],
     }

@@ -12,6 +12,7 @@ pub(super) const UNDER_SUDO: &[(&str, &[&str])] = &[
             "--show-restricted are refused",
         ],
     ),
+    ("check", &["--server is refused: the watch is that of /etc/phabgate/config.toml"]),
     (
         "run",
         &[

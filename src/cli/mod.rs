@@ -16,6 +16,7 @@ pub mod config;
 mod confirm;
 mod detail;
 mod doctor;
+mod doctor_watch;
 mod exit;
 mod explain;
 mod help;
@@ -29,6 +30,8 @@ mod next;
 mod outbox;
 #[cfg(test)]
 mod pasted;
+#[cfg(feature = "serve")]
+mod play;
 mod record;
 mod refusals_file;
 mod request;
@@ -41,6 +44,8 @@ mod sandbox;
 mod serve;
 mod session;
 mod task_header;
+#[cfg(feature = "serve")]
+mod token;
 mod typed;
 mod ui;
 mod under_sudo;
@@ -139,6 +144,9 @@ enum Command {
     /// Watch over the open emergencies: say on tasks what they lack, answer programs
     #[cfg(feature = "serve")]
     Serve(serve::Args),
+    /// Make a token for a program that asks the watch
+    #[cfg(feature = "serve")]
+    Token(token::Args),
     /// Serve the embedded sandbox, or make it new
     Sandbox(sandbox::Args),
     /// Print the completions for a shell
@@ -380,6 +388,9 @@ impl Command {
             | Self::Reject(_) => false,
             #[cfg(feature = "serve")]
             Self::Serve(_) => false,
+            // A token that nobody was shown is none.
+            #[cfg(feature = "serve")]
+            Self::Token(_) => true,
         }
     }
 
@@ -404,7 +415,7 @@ impl Command {
             | Self::Completions(_)
             | Self::Man(_) => false,
             #[cfg(feature = "serve")]
-            Self::Serve(_) => false,
+            Self::Serve(_) | Self::Token(_) => false,
         }
     }
 }
@@ -448,6 +459,8 @@ async fn dispatch(cli: &Cli, ids: &crate::host::Ids, ui: &mut Ui) -> u8 {
         Command::Config(args) => config::run(args, &cli.globals, ui),
         #[cfg(feature = "serve")]
         Command::Serve(args) => serve::run(args, &cli.globals, ui).await,
+        #[cfg(feature = "serve")]
+        Command::Token(args) => token::run(args, ui),
         Command::Sandbox(args) => sandbox::run(args, &cli.globals, ui).await,
         Command::Completions(args) => completions::run(args, ui),
         Command::Man(args) => man::run(args, ui),

@@ -20,6 +20,7 @@ use crate::deploy::identity::Identity;
 use crate::deploy::plan::Plan;
 use crate::deploy::signals::Signals;
 use crate::evidence::Purpose;
+use crate::gate::changes::NoSource;
 use crate::gate::recording::{author_may_write, rendered, set_command, template};
 use crate::gate::run::RunDeploy;
 use crate::gate::stated_times::clock_of;
@@ -180,8 +181,9 @@ async fn attempt(
     session.warn_of_undelivered(ui);
     let mut intent = args.subject.intent();
     let assessor = session.assessor();
+    let mut unaided = NoSource;
     let read = tokio::select! {
-        read = assessor.wait_for_decision(&question, &intent, args.waiting.wait, ui) => Ok(read),
+        read = assessor.wait_for_decision(&question, &intent, args.waiting.wait, &mut unaided, ui) => Ok(read),
         signal = signals.next() => Err(interrupted(signal)),
     };
     let read = match read {

@@ -153,6 +153,12 @@ impl InProcess {
         Ok(approver.and_then(|user| Some((user.username.clone(), world.token_of(&user.username)?.to_owned()))))
     }
 
+    /// The token of an account, where the world has it.
+    #[cfg(feature = "serve")]
+    pub(super) fn token_of(&self, name: &str) -> Option<String> {
+        self.running.token_of(name).ok().flatten()
+    }
+
     pub(super) fn token(&self) -> &str {
         &self.token
     }

@@ -12,17 +12,20 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::Globals;
 use super::exit::{Exit, Failure};
+use super::sandbox::InProcess;
 use super::session::Session;
 use super::ui::Ui;
+use super::{Globals, doctor, doctor_watch, play};
 use crate::config::ServeSettings;
+use crate::rules::Outcome;
 use crate::safe_path::{self, Trust};
 use crate::serve::deploys::{DeployError, Deploys, apart};
 use crate::serve::http::{self, App, Guard, HttpError, Limits};
-use crate::serve::site::Secrets;
+use crate::serve::notify_systemd::Systemd;
+use crate::serve::site::{Secrets, Site};
 use crate::serve::store::{SqliteStore, StoreError};
-use crate::serve::watch::Watch;
+use crate::serve::watch::{Watch, stopped};
 
 /// The schema of `serve --format json`.
 const SCHEMA: &str = "phabgate/serve/1";
@@ -33,6 +36,9 @@ pub(super) struct Args {
     /// Listen on this address instead of `serve.listen`; port 0 takes any that is free
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// With --sandbox: play an emergency while the watch looks on
+    #[arg(long)]
+    play: bool,
 }
 
 /// Where the service answers, for programs.
@@ -65,18 +71,26 @@ impl From<DeployError> for Failure {
 /// # Errors
 /// Where the configuration or the credentials are wrong, the address cannot be listened on, or the store cannot be used.
 pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
-    let (mut site, _sandbox) = Session::open(globals).await?.into_site();
+    if args.play && !globals.sandbox {
+        let message = "--play writes on tasks, and only on those of the sandbox";
+        return Err(Failure::usage(message, "type `phabgate --sandbox serve --play`"));
+    }
+    let (mut site, sandbox) = Session::open(globals).await?.into_site();
     site.secrets = secrets(&site.serve)?;
+    tokens_leave_approvers(&site).await?;
     crate::host::ensure_state_dir(&site.state)?;
     let store = SqliteStore::open(&site.state)?;
     let (listener, address) = http::listen(args.listen.unwrap_or(site.serve.listen)).await?;
+    let systemd = systemd()?;
     let guard = Guard::new(&site.serve, &site.secrets, address);
     let url = site.serve.url.as_ref().map_or_else(|| format!("http://{address}/"), ToString::to_string);
     let watch = Arc::new(Watch::new(site, store)?);
     let (end, stop) = watch::channel(false);
+    let ending = Arc::clone(&systemd);
     tokio::spawn(async move {
         let asked = asked_to_end().await;
         tracing::info!("{asked}: ending");
+        ending.stopping();
         let _ = end.send(true);
         // The sender lives as long as the process: a receiver whose sender is gone stops.
         std::future::pending::<()>().await;
@@ -94,13 +108,64 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let (delivering, until) = (Arc::clone(&app), stop.clone());
     let delivering =
         tokio::spawn(apart(move || async move { delivering.deploys.deliver(&delivering.watch, until).await }));
-    let deploys = Arc::clone(&app);
-    let watching = tokio::spawn(watch.run(stop.clone()));
-    http::serve(listener, http::router(app), stop).await;
+    let (dog, turned, until) = (Arc::clone(&systemd), Arc::clone(&watch), stop.clone());
+    tokio::spawn(async move { dog.watchdog(|| turned.turned(), until).await });
+    let (deploys, router) = (Arc::clone(&app), http::router(app));
+    let watching = tokio::spawn(Arc::clone(&watch).run(stop.clone()));
+    // The socket listens: whoever connects from here on is answered.
+    systemd.ready();
+    match sandbox.filter(|_| args.play) {
+        Some(sandbox) => {
+            tokio::join!(http::serve(listener, router, stop.clone()), played(&sandbox, &watch.site, stop));
+        }
+        None => http::serve(listener, router, stop).await,
+    }
     // Whoever ends a service waits for what it was doing: nothing of it is lost, and nothing more begins.
     let _ = watching.await;
     let _ = tokio::join!(expiring, delivering, deploys.deploys.at_rest());
     Ok(Exit::Done)
+}
+
+/// Refuses a token that leaves a team too few people to approve what it deploys. While the server does not answer the service starts all
+/// the same: each deploy is judged with the people behind it.
+///
+/// # Errors
+/// Where a token leaves a team too few people.
+async fn tokens_leave_approvers(site: &Site) -> Result<(), Failure> {
+    let tokens = doctor_watch::deploy_tokens(&site.serve);
+    if tokens.is_empty() {
+        return Ok(());
+    }
+    let (projects, members) = match doctor::read_teams(&site.client.within(site.limit), &site.policy).await {
+        Ok(read) => read,
+        Err(error) => {
+            tracing::warn!("whether the tokens leave the teams enough people is not checked: {error}");
+            return Ok(());
+        }
+    };
+    let checks = crate::doctor::watch::tokens(&tokens, &projects, &members, &site.policy);
+    match checks.into_iter().find(|check| check.outcome == Outcome::Fail) {
+        Some(check) => Err(Failure {
+            exit: Exit::Usage,
+            message: format!("{}: {}", check.name.trim_start_matches("watch:"), check.message),
+            hint: check.hint,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Where systemd listens, if it started the service.
+///
+/// # Errors
+/// Where it names a socket that is none.
+fn systemd() -> Result<Arc<Systemd>, Failure> {
+    let variable = |name| std::env::var_os(name);
+    let systemd = Systemd::new(variable("NOTIFY_SOCKET").as_deref(), variable("WATCHDOG_USEC").as_deref());
+    systemd.map(Arc::new).map_err(|error| Failure {
+        exit: Exit::Incomplete,
+        message: format!("cannot use the socket of NOTIFY_SOCKET: {error}"),
+        hint: Some("let systemd set it, and nobody else".to_owned()),
+    })
 }
 
 /// The most bytes of a file with secrets.
@@ -111,13 +176,18 @@ const SECRETS: u64 = 4 * 1024;
 /// # Errors
 /// Where one cannot be read, or others than this user and root can.
 fn secrets(settings: &ServeSettings) -> Result<Secrets, Failure> {
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").filter(|directory| !directory.is_empty());
     let lines = |key: &str, path: &Path| -> Result<Vec<SecretString>, Failure> {
         let wrong = |why: String| {
             let hint = format!("make {} readable by the service alone: chmod 600", path.display());
             Failure { exit: Exit::Credentials, message: format!("cannot read `{key}`: {why}"), hint: Some(hint) }
         };
         let file = safe_path::open(path, Trust::of_process()).map_err(|error| wrong(error.to_string()))?;
-        if file.mode() & 0o077 != 0 {
+        // systemd gives its credentials to root, 0440, and the service's user an ACL, whose mask shows as the group's bits.
+        let is_credential = credentials.as_ref().is_some_and(|directory| path.starts_with(directory))
+            && file.owner() == 0
+            && file.mode() == 0o440;
+        if file.mode() & 0o077 != 0 && !is_credential {
             return Err(wrong(format!("{} can be read by others", path.display())));
         }
         let text = file.text(SECRETS).map_err(|error| wrong(error.to_string()))?;
@@ -137,6 +207,15 @@ fn secrets(settings: &ServeSettings) -> Result<Secrets, Failure> {
         None => None,
     };
     Ok(Secrets { webhook_keys, proxy })
+}
+
+/// Plays an emergency in the sandbox, and leaves it at that until the service ends.
+async fn played(sandbox: &InProcess, site: &Site, stop: watch::Receiver<bool>) {
+    let playing = play::play(sandbox, &site.client, &site.policy, |step| tracing::info!("played: {step}"));
+    if let Err(error) = playing.await {
+        tracing::warn!("the emergency cannot be played: {error}");
+    }
+    stopped(stop).await;
 }
 
 /// Waits for a signal that ends the service, and names it.

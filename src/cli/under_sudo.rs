@@ -28,6 +28,7 @@ pub(super) fn refusal(cli: &Cli) -> Option<Failure> {
         ));
     }
     match &cli.command {
+        Command::Check(args) if args.server.is_some() => flag("--server"),
         Command::Run(args) if args.as_root => Some(Failure::usage(
             "--as-root is refused under sudo: the command runs as you",
             "leave --as-root out; what needs root's rights calls sudo itself",
@@ -47,6 +48,9 @@ pub(super) fn refusal(cli: &Cli) -> Option<Failure> {
             "`outbox drop` is refused under sudo: it gives a record up",
             "whoever administers this machine drops it, as root without sudo",
         )),
+        // It writes nothing, and whoever calls could make as good a one anywhere.
+        #[cfg(feature = "serve")]
+        Command::Token(_) => None,
         Command::Check(_)
         | Command::Run(_)
         | Command::Record(_)
@@ -98,6 +102,7 @@ mod tests {
             "run T1 --as-root -- true",
             "run T1 --show-restricted -- true",
             "check T1 --show-restricted",
+            "check T1 --wait --server https://mallory.example",
             "record T1 --show-restricted",
             "history T1 --show-restricted",
             "request T1 --reason abuse --show-restricted",

@@ -3,6 +3,7 @@
 //! Responsible for one file a resource with typed requests and replies, and beneath them one transport with its errors,
 //! its retries and its paging. Not responsible for what the replies mean for a deploy.
 
+mod connection;
 mod duplicate;
 mod error;
 mod feed;
@@ -23,6 +24,7 @@ mod transport;
 mod unreached;
 mod user;
 
+pub use connection::{ClientError, connection};
 pub use error::{ConduitError, Failure, WriteEffect};
 pub use feed::FeedEntry;
 pub use legacy::{LegacyChange, ReportedChanges};
@@ -35,7 +37,8 @@ pub(crate) use server_url::parse_url_of_api;
 pub use server_url::{UrlError, parse_url};
 pub use task::{Edited, Status, Task};
 pub use transaction::{Change, CommentVersion, Transaction};
-pub use transport::{Client, ClientError, Reply, Timeouts};
+pub use transport::{Client, Reply, Timeouts};
+pub use unreached::root_cause;
 pub use unreached::{BadCertificate, Obstacle, Unreached};
 pub use user::{Account, AccountRole, Whoami};
 

@@ -15,16 +15,16 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
-use url::{Host, Url};
+use url::Url;
 
+use super::connection::{ClientError, connection};
 use super::error::{ConduitError, Failure, misshapen};
 use super::head::ResponseHead;
-use super::loopback::is_loopback;
 use super::pace::AdaptiveConcurrency;
 use super::proxy_door::ProxyDoor;
 use super::refusals::Refusals;
 use super::route::Route;
-use super::unreached::{SystemResolver, Unreached, root_cause};
+use super::unreached::{Unreached, root_cause};
 use crate::secrets;
 
 /// No right reply is larger; the largest is a page of 1,000 transactions.
@@ -101,23 +101,6 @@ pub struct Reply<T> {
     pub date: Option<Timestamp>,
 }
 
-/// Makes ring the cryptography behind TLS in this process, unless another was chosen before. It is the smallest one to build.
-fn choose_cryptography() {
-    use rustls::crypto::{CryptoProvider, ring};
-    if CryptoProvider::get_default().is_none() {
-        // where another thread was faster, its choice is the same
-        let _ = ring::default_provider().install_default();
-    }
-}
-
-/// A client that could not be made.
-#[derive(Debug, thiserror::Error)]
-#[error("could not prepare the connection to {url}: {why}")]
-pub struct ClientError {
-    url: String,
-    why: String,
-}
-
 impl Client {
     /// Prepares calls to the server at `base` with this token, or without one where the method needs none.
     ///
@@ -129,29 +112,8 @@ impl Client {
         timeouts: Timeouts,
         route: &Route,
     ) -> Result<Self, ClientError> {
-        choose_cryptography();
-        let loopback = is_loopback(base);
+        let http = connection(base, timeouts.connect, route)?;
         let proxy = route.proxy_to(base);
-        let mut http = reqwest::Client::builder()
-            .user_agent(concat!("phabgate/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .connect_timeout(timeouts.connect)
-            .https_only(!loopback);
-        let prepared = |why| ClientError { url: base.to_string(), why };
-        if base.scheme() == "http" {
-            // Only loopback is. The roots of the system are never asked about it, and reading them costs milliseconds.
-            http = http.no_proxy().tls_certs_only([]);
-        } else {
-            http = route.apply(http, proxy).map_err(prepared)?.dns_resolver(SystemResolver);
-        }
-        if loopback && let Some(Host::Domain(name)) = base.host() {
-            let port = base.port_or_known_default().unwrap_or(80);
-            let addresses = [([127, 0, 0, 1], port).into(), (std::net::Ipv6Addr::LOCALHOST, port).into()];
-            http = http.resolve_to_addrs(name, &addresses);
-        }
-        let http = http.build().map_err(|error| prepared(root_cause(&error)))?;
         Ok(Self {
             http,
             base: Arc::new(base.clone()),

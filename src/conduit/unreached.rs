@@ -188,7 +188,7 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 
 /// What is at the bottom of an error, without the URL, which the caller knows: the last cause is what happened, those
 /// before it say in which layer of the client it was noticed.
-pub(super) fn root_cause(error: &(dyn Error + 'static)) -> String {
+pub fn root_cause(error: &(dyn Error + 'static)) -> String {
     let words = causes(error).last().unwrap_or(error).to_string();
     words.split_once(" (os error ").map_or(words.clone(), |(words, _)| words.to_lowercase())
 }

@@ -60,6 +60,7 @@ pub(super) struct File {
     pub(super) proxy: Option<Located<ProxySetting>>,
     pub(super) log: Option<Located<LogSetting>>,
     pub(super) serve: FileServe,
+    pub(super) watch: Option<Located<Url>>,
     pub(super) accepted: Option<Located<Vec<FileAccepted>>>,
 }
 
@@ -154,15 +155,13 @@ fn root(mut root: Section<'_, '_>) -> File {
     let (_, mut log) = root.section("log");
     let (_, mut audit) = root.section("audit");
     let (_, mut served) = root.section("serve");
+    let (_, mut watch) = root.section("watch");
     let accepted = audit.items("accepted").map(|items| Located {
         value: items.value.into_iter().map(|(place, table)| accepted(place, table)).collect(),
         place: items.place,
     });
     let file = File {
-        url: root.parsed("url", |text| {
-            parse_url(text)
-                .map_err(|wrong| ValueError::new(wrong.to_string(), "write it as \"https://phabricator.example.org/\""))
-        }),
+        url: root.parsed("url", |text| server(text, "https://phabricator.example.org/")),
         state: root.parsed("state", directory),
         preset: policy.parsed("preset", preset),
         tag: policy.parsed("tag", values::hashtag),
@@ -194,12 +193,18 @@ fn root(mut root: Section<'_, '_>) -> File {
         proxy: http.parsed("proxy", proxy),
         log: log.parsed("system", log_setting),
         serve: serve_table(&mut served),
+        watch: watch.parsed("url", |text| server(text, "https://watch.example.org/")),
         accepted,
     };
-    for section in [root, policy, record, contact, http, log, audit, served] {
+    for section in [root, policy, record, contact, http, log, audit, served, watch] {
         section.finish();
     }
     file
+}
+
+/// The URL of a server to which a token is sent.
+fn server(text: &str, such_as: &str) -> Result<Url, ValueError> {
+    parse_url(text).map_err(|wrong| ValueError::new(wrong.to_string(), format!("write it as \"{such_as}\"")))
 }
 
 fn serve_table(table: &mut Section<'_, '_>) -> FileServe {

@@ -27,7 +27,7 @@ pub(crate) use load::of_text;
 pub use load::{Flags, load};
 pub use origin::{Origin, Origins};
 pub use preset::Preset;
-pub use serve::{PORT, ServeSettings, ServeToken, TokenScope};
+pub use serve::{PORT, ServeSettings, ServeToken, TokenScope, WrongToken};
 pub use settings::{
     Accepted, Contact, Http, LogSetting, LogSettings, NoServer, ProxySetting, RecordSettings, SettingEntry, Settings,
     map_deployer,

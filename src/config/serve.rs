@@ -10,7 +10,9 @@ use jiff::SignedDuration;
 use url::Url;
 
 use super::reader::ValueError;
+use super::values;
 use crate::notice::NoticeKind;
+use crate::text::inert;
 
 /// The port on which the service answers where nothing else is said.
 pub const PORT: u16 = 8471;
@@ -53,6 +55,55 @@ pub struct ServeToken {
     pub deployers: Vec<String>,
     /// The accounts that can make the pipeline run which has it.
     pub people: Vec<String>,
+}
+
+/// Why a token cannot stand in the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}")]
+pub struct WrongToken {
+    /// What is wrong.
+    pub what: String,
+    /// How to write it.
+    pub help: String,
+}
+
+impl ServeToken {
+    /// The SHA-256 of the token, as the file writes it.
+    pub fn sha256_hex(&self) -> String {
+        self.sha256.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The table of the file that knows this token.
+    ///
+    /// # Errors
+    /// Where the file would be refused with it.
+    pub fn table(&self) -> Result<String, WrongToken> {
+        let named = |what: &str, wrong: ValueError| WrongToken {
+            what: format!("{what}: {}", inert(&wrong.message)),
+            help: inert(&wrong.help),
+        };
+        values::key(&self.name).map_err(|wrong| named("the name of the token", wrong))?;
+        for account in self.deployers.iter().chain(&self.people) {
+            values::username(account).map_err(|wrong| named("an account of the token", wrong))?;
+        }
+        if self.scopes.contains(&TokenScope::Deploy) && self.deployers.is_empty() {
+            return Err(WrongToken {
+                what: "a token that deploys names the accounts that it deploys for".to_owned(),
+                help: "add --deployer USER for each".to_owned(),
+            });
+        }
+        // Nothing of these holds a quotation mark.
+        let list = |words: &[String]| words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
+        let scopes: Vec<String> = self.scopes.iter().map(|scope| scope.word().to_owned()).collect();
+        let mut table =
+            format!("[serve.tokens.{}]\nsha256 = \"{}\"\nscopes = [{}]\n", self.name, self.sha256_hex(), list(&scopes));
+        for (key, accounts) in [("deployers", &self.deployers), ("people", &self.people)] {
+            if !accounts.is_empty() {
+                table.push_str(&format!("{key} = [{}]\n", list(accounts)));
+            }
+        }
+        Ok(table)
+    }
 }
 
 /// What a token is good for.
@@ -142,6 +193,27 @@ pub(super) fn sha256(text: &str) -> Result<[u8; 32], ValueError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_table_of_a_token_is_read_as_it_was_written() {
+        let token = ServeToken {
+            name: "ci-2".into(),
+            sha256: [0xa7; 32],
+            scopes: vec![TokenScope::Deploy],
+            deployers: vec!["deployer1".into()],
+            people: vec!["alice".into(), "bob.b".into()],
+        };
+        let read = super::super::of_text(&token.table().unwrap()).unwrap();
+        assert_eq!(read.serve.tokens, [token.clone()]);
+        let wrong = |change: fn(&mut ServeToken)| {
+            let mut token = token.clone();
+            change(&mut token);
+            token.table().unwrap_err().what
+        };
+        assert!(wrong(|token| token.name = "a.b".into()).starts_with("the name of the token: "));
+        assert!(wrong(|token| token.people.push("a\"b".into())).starts_with("an account of the token: "));
+        assert!(wrong(|token| token.deployers.clear()).contains("names the accounts"));
+    }
 
     #[test]
     fn what_is_no_host_no_digest_and_no_address_is_refused() {

@@ -49,6 +49,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// How the watch is served.
     pub serve: ServeSettings,
+    /// The watch from which a command that waits learns that a task changed.
+    pub watch: Option<Url>,
     /// Findings of the audit that somebody looked at.
     pub accepted: Vec<Accepted>,
     /// Where each value came from.
@@ -176,6 +178,7 @@ impl Settings {
         list.add("http.proxy", json!(if self.http.proxy == ProxySetting::System { "system" } else { "off" }));
         list.add("log.system", json!(if self.log.system == LogSetting::Auto { "auto" } else { "off" }));
         self.serve_entries(&mut list);
+        list.add("watch.url", json!(self.watch));
         let accepted =
             self.accepted.iter().map(|it| json!({"finding": it.finding.to_string(), "why": it.why})).collect();
         list.add("audit.accepted", Value::Array(accepted));
@@ -197,9 +200,8 @@ impl Settings {
         for token in &serve.tokens {
             let key = |name: &str| format!("serve.tokens.{}.{name}", token.name);
             // Of a token its digest is no secret: nobody finds the token by it.
-            let digest: String = token.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
             let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.word()).collect();
-            list.add(&key("sha256"), json!(digest));
+            list.add(&key("sha256"), json!(token.sha256_hex()));
             list.add(&key("scopes"), json!(scopes));
             list.add(&key("deployers"), json!(token.deployers));
             list.add(&key("people"), json!(token.people));

@@ -127,6 +127,7 @@ impl PolicyMerge<'_> {
         let system = self.one(file.log.take(), base.log.take(), "log.system")?.value;
         let log = LogSettings { system, root: PathBuf::from("/") };
         let serve = self.serve(std::mem::take(&mut file.serve), std::mem::take(&mut base.serve))?;
+        let watch = self.either(file.watch.take(), None).map(|found| found.value);
         let deployers = self.deployers(file.deployers.take());
         let accepted = self.either(file.accepted.take(), None).map(|found| self.accepted(found)).unwrap_or_default();
         let policy = self.policy(file, base)?;
@@ -146,6 +147,7 @@ impl PolicyMerge<'_> {
             log,
             accepted,
             serve,
+            watch,
             origins: Origins::default(),
         })
     }

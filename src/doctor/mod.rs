@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 mod tests;
+pub mod watch;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

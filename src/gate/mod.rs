@@ -8,6 +8,7 @@
 pub mod announced;
 pub mod answer;
 mod assess;
+pub mod changes;
 pub mod closing;
 pub mod conductor;
 pub mod deliver;

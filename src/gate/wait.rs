@@ -1,7 +1,7 @@
 //! Waiting until a task is decided.
 //!
 //! Responsible for how often a task is read, for how long, and for what is said meanwhile. Not responsible for the reading, nor for what
-//! changed between two of them ([`super::news`]).
+//! changed between two of them ([`super::news`]), nor for who says that something did ([`super::changes`]).
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use tokio::time::Instant;
 
 use super::assess::is_final;
+use super::changes::{Change, ChangeSource};
 use super::logged;
 use super::news::news;
 use super::{Assessment, Assessor, Progress};
@@ -25,6 +26,8 @@ const POLL: Duration = Duration::from_secs(5);
 const SLOW_POLL: Duration = Duration::from_secs(15);
 /// When that is.
 const PATIENT: Duration = Duration::from_secs(10 * 60);
+/// How often the task is read at least while something else says when it changed, which may be wrong.
+const ANYWAY: Duration = Duration::from_secs(2 * 60);
 /// The longest wait; beyond it lie instants that no clock has.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -43,15 +46,17 @@ impl Assessor<'_> {
     }
 
     /// Reads and judges until the verdict is no longer pending or the time for that has run out; once where there is none.
-    /// A server that does not answer is asked on, once a verdict was pending. The log of the machine gets the verdict.
+    /// A server that does not answer is asked on, once a verdict was pending. The log of the machine gets the verdict. `changes` says
+    /// when to read, and never what stands there: each verdict is of a reading of this process.
     pub async fn wait_for_decision(
         &self,
         question: &Question,
         intent: &Intent,
         limit: Option<Duration>,
+        changes: &mut impl ChangeSource,
         progress: &mut impl Progress,
     ) -> Assessment {
-        let assessment = self.decide(question, intent, limit, progress).await;
+        let assessment = self.decide(question, intent, limit, changes, progress).await;
         let context = self.context();
         context.log.write(&logged::verdict(context, question.purpose, &assessment));
         assessment
@@ -62,6 +67,7 @@ impl Assessor<'_> {
         question: &Question,
         intent: &Intent,
         limit: Option<Duration>,
+        changes: &mut impl ChangeSource,
         progress: &mut impl Progress,
     ) -> Assessment {
         let mut assessment = self.assess_watched(question, intent, progress).await;
@@ -78,9 +84,28 @@ impl Assessor<'_> {
                 progress.note(&format!("waiting up to {time} for {wanted}"));
                 said = wanted;
             }
-            progress.status(Some(&format!("waiting for {}, {} left", briefly(&assessment.verdict), left())));
-            let pause = if begun.elapsed() < PATIENT { POLL } else { SLOW_POLL };
-            tokio::time::sleep_until((Instant::now() + pause).min(deadline)).await;
+            let read_at = Instant::now();
+            let changed = changes.changed(ANYWAY.min(deadline.duration_since(read_at)));
+            tokio::pin!(changed);
+            let change = loop {
+                progress.status(Some(&format!("waiting for {}, {} left", briefly(&assessment.verdict), left())));
+                tokio::select! {
+                    change = &mut changed => break change,
+                    () = tokio::time::sleep(POLL) => {}
+                }
+            };
+            let pause = match change {
+                // However often something is said to have changed, the task is not read more often than without that.
+                Change::Possible => POLL,
+                Change::None => Duration::ZERO,
+                Change::Unknown(why) => {
+                    if let Some(why) = why {
+                        progress.note(&why);
+                    }
+                    if begun.elapsed() < PATIENT { POLL } else { SLOW_POLL }
+                }
+            };
+            tokio::time::sleep_until((read_at + pause).min(deadline)).await;
             let next = self.assess(question, intent).await;
             match next.verdict.decision {
                 Decision::Undecided if next.error().is_some_and(|error| !is_final(error)) => {

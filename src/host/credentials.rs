@@ -15,7 +15,7 @@ use crate::safe_path::{self, PathError, ReadError};
 use crate::secrets;
 
 /// The largest file that is read for a token; `~/.arcrc` may hold more than tokens.
-const LIMIT: u64 = 64 * 1024;
+pub(super) const LIMIT: u64 = 64 * 1024;
 
 /// A Conduit token. Shown nowhere.
 #[derive(Clone)]
@@ -297,7 +297,7 @@ fn shaped(text: &str, source: TokenSource) -> Result<(Token, TokenSource), Crede
 }
 
 /// A file holds the token and the newline that an editor or echo(1) puts after it.
-fn trimmed(text: &str) -> &str {
+pub(super) fn trimmed(text: &str) -> &str {
     let text = text.strip_suffix('\n').unwrap_or(text);
     text.strip_suffix('\r').unwrap_or(text)
 }
@@ -305,7 +305,7 @@ fn trimmed(text: &str) -> &str {
 /// Whether a file of this mode and owner can be read by nobody else.
 type TokenCheck = fn(mode: u32, owner: u32) -> bool;
 
-fn strict(mode: u32, _owner: u32) -> bool {
+pub(super) fn strict(mode: u32, _owner: u32) -> bool {
     mode & 0o077 == 0
 }
 

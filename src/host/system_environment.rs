@@ -17,6 +17,8 @@ const LIMIT: u64 = 64 * 1024;
 
 /// The names that may stand in it. Each is read by the gate, so that a name that is misspelt is an error and not ignored.
 const NAMES: &[&str] = &[
+    "PHABGATE_SERVER_TOKEN",
+    "PHABGATE_SERVER_TOKEN_FILE",
     "PHABGATE_STATE",
     "PHABGATE_TOKEN",
     "PHABGATE_TOKEN_FILE",

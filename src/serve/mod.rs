@@ -18,6 +18,7 @@ pub mod episode;
 pub mod http;
 pub mod metrics;
 pub mod notices;
+pub mod notify_systemd;
 mod sequence;
 pub mod shared;
 pub mod site;

@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &str)] = &[
     (
         "cli",
         "answer audit conduit config deploy doctor evidence gate history host journal layout named_file policy \
-         record report request rules safe_path sandbox serve system_log task_argument announce view",
+         record report request rules safe_path sandbox serve system_log task_argument announce view watch_client",
     ),
     ("serve", "conduit config evidence gate host journal notice policy publish record rules safe_path view"),
     ("fuzzing", "config evidence host policy"),
@@ -24,6 +24,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("doctor", "conduit evidence policy rules"),
     ("view", "evidence gate policy record rules"),
     ("system_log", "gate host"),
+    ("watch_client", "conduit gate"),
     (
         "gate",
         "answer conduit config crash deploy evidence host journal local_deploy policy publish record request rules train",

@@ -126,3 +126,60 @@ fn what_does_not_answer_leaves_it_undecided() {
         assert!(named(&told, "pass").contains(&"journal".to_owned()), "{fault}: {told}");
     }
 }
+
+/// `doctor` with these settings besides those of the tests: its checks of the watch, by name.
+fn of_watch(server: &Server, settings: &str) -> (i32, std::collections::BTreeMap<String, (String, String)>) {
+    let home = server.machine.home();
+    let base = std::fs::read_to_string(home.join("config.toml")).unwrap();
+    std::fs::write(home.join("watched.toml"), format!("{base}{settings}")).unwrap();
+    let mut command = server.phabgate();
+    command.env("PHABGATE_CONFIG", home.join("watched.toml")).args(["doctor", "--format", "json"]);
+    let output = command.output().unwrap();
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let checks = said["checks"].as_array().unwrap().iter().filter_map(|check| {
+        let name = check["name"].as_str().unwrap().strip_prefix("watch:")?.to_owned();
+        let part = |key: &str| check[key].as_str().unwrap_or_default().to_owned();
+        Some((name, (part("outcome"), part("message"))))
+    });
+    (output.status.code().unwrap(), checks.collect())
+}
+
+const TOKEN: &str = "[serve.tokens.ci]\nscopes = [\"deploy\"]\n\
+                     sha256 = \"0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f\"\n";
+
+#[test]
+fn a_token_that_leaves_a_team_too_few_people_fails_and_no_watch_starts_with_it() {
+    let server = Server::new();
+    let (code, checks) = of_watch(&server, &format!("{TOKEN}deployers = [\"deployer1\"]\npeople = [\"sre1\"]\n"));
+    assert_eq!((code, checks["token:ci"].0.as_str()), (0, "pass"), "{checks:?}");
+    let all = format!("{TOKEN}deployers = [\"deployer1\", \"sre1\"]\npeople = [\"both\", \"SRE2\"]\n");
+    let (code, checks) = of_watch(&server, &all);
+    let (outcome, why) = &checks["token:ci"];
+    assert_eq!((code, outcome.as_str()), (1, "fail"), "{checks:?}");
+    assert!(why.contains("it leaves #sre 0 people of the 1 that it needs"), "{why}");
+    let mut serve = server.phabgate();
+    serve.env("PHABGATE_CONFIG", server.machine.home().join("watched.toml"));
+    let ended = serve.args(["serve", "--listen", "127.0.0.1:0"]).timeout(std::time::Duration::from_secs(60)).output();
+    let ended = ended.unwrap();
+    let error = crate::server::in_one_line(&String::from_utf8(ended.stderr).unwrap());
+    assert_eq!((ended.status.code(), ended.stdout.is_empty()), (Some(2), true), "{error}");
+    assert!(error.contains(&format!("token:ci: {why}")), "{error}");
+}
+
+#[test]
+fn a_watch_that_runs_is_seen_and_none_is_a_note() {
+    let server = Server::new();
+    assert_eq!(of_watch(&server, "").1.len(), 0, "nothing of a watch is set");
+    let watch = crate::watch_client::Watch::of(&server);
+    let listen = watch.url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let settings = format!("[serve]\nlisten = \"{listen}\"\nviewers = [\"alice\"]\n");
+    let (code, checks) = of_watch(&server, &settings);
+    let (outcome, said) = &checks["running"];
+    assert_eq!((code, outcome.as_str()), (0, "pass"), "{said}");
+    assert!(said.starts_with(&format!("at {listen}; changes ")) && said.ends_with("no webhook is set up"), "{said}");
+    drop(watch);
+    let (code, checks) = of_watch(&server, &settings);
+    let (outcome, said) = &checks["running"];
+    assert_eq!((code, outcome.as_str()), (0, "pass"), "{said}");
+    assert!(said.starts_with(&format!("not checked: no watch answers at {listen} (")), "{said}");
+}

@@ -56,6 +56,8 @@ mod started;
 mod sudo;
 mod tampering;
 mod throttled;
+mod token;
 mod two_runs;
 mod typed;
+mod watch_client;
 mod words;

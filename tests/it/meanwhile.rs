@@ -21,7 +21,7 @@ fn comments(server: &Server, task: u64, account: &str) -> Vec<String> {
 }
 
 /// Comments on a task as somebody would.
-fn say(running: &phabgate::sandbox::Running, account: &str, task: &str, text: &str) {
+pub(crate) fn say(running: &phabgate::sandbox::Running, account: &str, task: &str, text: &str) {
     let token = running.token_of(account).unwrap().unwrap();
     let body = serde_json::json!({
         "objectIdentifier": task,

@@ -28,6 +28,11 @@ fn lines(text: &str) -> Vec<&str> {
     text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect()
 }
 
+#[expect(clippy::print_stderr, reason = "a test that was skipped says so")]
+fn skipped(without: &str) {
+    eprintln!("skipped: there is no {without}");
+}
+
 #[test]
 fn the_example_of_sudoers_is_the_documented_one() {
     let documented = sudoers().replace("/usr/local/bin/", "/usr/bin/");
@@ -75,11 +80,13 @@ fn the_scripts_are_scripts() {
 fn every_unit_waits_for_a_configuration_and_runs_what_there_is() {
     let server = Server::new();
     let units = files("packaging/systemd");
-    assert_eq!(units.len(), 6);
+    assert_eq!(units.len(), 7);
     for unit in units {
         let text = std::fs::read_to_string(&unit).unwrap();
         let name = unit.file_name().unwrap().to_str().unwrap();
-        for file in ["config.toml", "environment"] {
+        // The watch has a user of its own, who cannot read the environment file: systemd hands the token to it.
+        let is_watch = name == "phabgate-serve.service";
+        for file in ["config.toml", if is_watch { "token" } else { "environment" }] {
             assert!(text.contains(&format!("\nConditionPathExists=/etc/phabgate/{file}\n")), "{name}: {file}");
         }
         let page = text.lines().find_map(|line| line.strip_prefix("Documentation=man:phabgate-")).unwrap();
@@ -90,13 +97,86 @@ fn every_unit_waits_for_a_configuration_and_runs_what_there_is() {
         };
         let words: Vec<&str> = started.split(' ').chain(["--help"]).collect();
         assert_eq!(server.machine.run(&words).0, 0, "{name}: {started}");
-        assert!(text.contains("\nStateDirectory=phabgate\nStateDirectoryMode=0700\n"), "{name}");
+        let state = if is_watch { "phabgate-serve" } else { "phabgate" };
+        assert!(text.contains(&format!("\nStateDirectory={state}\nStateDirectoryMode=0700\n")), "{name}");
     }
     let timers = read("docs/install.md");
     for unit in files("packaging/systemd").iter().filter(|unit| unit.extension().is_some_and(|it| it == "timer")) {
         let name = unit.file_name().unwrap().to_str().unwrap();
         assert!(timers.contains(&format!("`{name}`")), "{name} is in no table");
     }
+}
+
+#[test]
+fn systemd_takes_every_unit() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut verify = Command::new("systemd-analyze");
+    verify.args(["verify", "--man=no", "--recursive-errors=no"]);
+    for unit in files("packaging/systemd") {
+        // What is started is there, wherever the tests run.
+        let text = std::fs::read_to_string(&unit).unwrap();
+        let text = text.replace("/usr/bin/phabgate", env!("CARGO_BIN_EXE_phabgate"));
+        let text = text.replace("/usr/libexec/phabgate/", &format!("{}/packaging/", root().display()));
+        let path = directory.path().join(unit.file_name().unwrap());
+        std::fs::write(&path, text).unwrap();
+        verify.arg(path);
+    }
+    let Ok(output) = verify.output() else { return skipped("systemd-analyze") };
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), said.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn the_watch_has_no_right_but_to_serve() {
+    let unit = read("packaging/systemd/phabgate-serve.service");
+    for line in [
+        "Type=notify",
+        "WatchdogSec=30",
+        "Restart=on-failure",
+        "DynamicUser=yes",
+        "LoadCredential=phabgate-token:/etc/phabgate/token",
+        "CapabilityBoundingSet=",
+        "NoNewPrivileges=yes",
+        "ProtectSystem=strict",
+    ] {
+        assert!(lines(&unit).contains(&line), "{line}");
+    }
+    // What starts without being asked is named in the script of the package.
+    let enabled = read("packaging/debian/postinst");
+    let started = enabled.lines().filter(|line| line.contains(" enable ") || line.contains("invoke start"));
+    assert!(started.clone().count() == 2 && started.clone().all(|line| !line.contains("serve")), "{enabled}");
+}
+
+#[test]
+fn the_example_of_a_proxy_believes_nobody_but_itself() {
+    let example = read("packaging/nginx.example");
+    let directives: Vec<&str> = lines(&example).into_iter().map(str::trim).collect();
+    // A location with headers of its own takes none of those above it: each says where the request came from.
+    let locations: Vec<&str> = example.split("location ").collect();
+    for location in locations.iter().filter(|part| part.contains("proxy_set_header")) {
+        for header in
+            ["X-Forwarded-For $remote_addr", "Host $host", "Forwarded \"\"", "X-Remote-User", "Phabgate-Proxy-Secret"]
+        {
+            assert!(location.contains(&format!("proxy_set_header {header}")), "{header}: {location}");
+        }
+    }
+    assert_eq!(directives.iter().filter(|line| **line == "proxy_buffering off;").count(), 2, "streams are not held up");
+    let Ok(directory) = tempfile::tempdir() else { return };
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let key = include_str!("tls/server.key");
+    std::fs::write(path("key.pem"), key).unwrap();
+    std::fs::write(path("chain.pem"), include_str!("tls/server.pem")).unwrap();
+    let site = example.replace("/etc/ssl/certs/watch.example.org.pem", &path("chain.pem"));
+    std::fs::write(path("site.conf"), site.replace("/etc/ssl/private/watch.example.org.key", &path("key.pem")))
+        .unwrap();
+    let whole =
+        format!("events {{}}\npid {};\nhttp {{ access_log off; include {}; }}\n", path("pid"), path("site.conf"));
+    std::fs::write(path("nginx.conf"), whole).unwrap();
+    let nginx = ["/usr/sbin/nginx", "nginx"].iter().find_map(|name| {
+        Command::new(name).args(["-t", "-q", "-c", &path("nginx.conf"), "-e", "stderr"]).output().ok()
+    });
+    let Some(output) = nginx else { return skipped("nginx") };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

@@ -71,7 +71,8 @@ async fn tag(client: &Client, policy: &Policy) -> Result<Option<Project>, Condui
 
 /// What is written: a reason and the tag, an answer that is misspelled, the answers as they are read, and the end.
 fn script(policy: &Policy, tag: &Project) -> Vec<Step> {
-    let reason = policy.reasons.first().map_or("availability", |reason| reason.key.as_str());
+    let plain = policy.reasons.iter().find(|reason| reason.teams.is_empty());
+    let reason = plain.map_or("availability", |reason| reason.key.as_str());
     let mut steps: Vec<Step> = vec![
         (0, "description", json!(format!("Every page answers 503.\n\nEmergency-Reason: {reason} - all pages fail"))),
         (0, "projects.add", json!([tag.phid])),

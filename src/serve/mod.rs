@@ -13,6 +13,7 @@
 
 pub mod audience;
 pub mod board;
+pub mod deploys;
 pub mod episode;
 pub mod http;
 pub mod metrics;

@@ -1,0 +1,138 @@
+//! The deploys of an open emergency: those that are under way, and how the last ones ended.
+//!
+//! Responsible for that, as a pure function of what was read. Not responsible for which record is believed ([`crate::evidence`]), nor for
+//! whom a deploy is shown to.
+
+use jiff::Timestamp;
+
+use crate::evidence::Evidence;
+use crate::evidence::records::{PostedRecord, by_deploy};
+use crate::ids::TransactionId;
+use crate::policy::Policy;
+use crate::record::Outcome;
+use crate::rules::{Weight, open_starts};
+
+/// How many deploys that ended are kept.
+const ENDED: usize = 3;
+
+/// A deploy of the task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deploy {
+    /// Who deploys, as the record names them.
+    pub deployer: Option<String>,
+    /// When it started, as its record says, or when that was written.
+    pub started: Timestamp,
+    /// Where it stands.
+    pub state: DeployState,
+    /// Its command; `None` where it is hidden, not known, or may not be shown.
+    pub command: Option<String>,
+    /// The record that shows it.
+    pub transaction: TransactionId,
+}
+
+/// Where a deploy stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeployState {
+    /// It runs.
+    Underway,
+    /// It started, nothing says that it ended, and nothing runs for so long.
+    Silent,
+    /// Somebody says that it started who could not have started it.
+    NotBelieved,
+    /// It ended.
+    Ended {
+        /// How; `None` where its record does not say.
+        outcome: Option<Outcome>,
+        /// When, as its record says, or when that was written.
+        at: Timestamp,
+    },
+}
+
+/// The deploys of a task: those without an end first, oldest first, then the last that ended, newest first. `show` says whether texts of
+/// the task may be shown.
+pub fn deploys(evidence: &Evidence, policy: &Policy, show: bool) -> Vec<Deploy> {
+    let open = open_starts(evidence, policy, None).into_iter().map(|open| {
+        let state = match open.weight {
+            Weight::Stops => DeployState::Underway,
+            Weight::TooOld => DeployState::Silent,
+            Weight::NotBelieved => DeployState::NotBelieved,
+        };
+        deploy(&open.start, open.start.possible_start(), state, show)
+    });
+    let by_deploy = by_deploy(evidence.records(policy, None));
+    let mut ended: Vec<Deploy> = by_deploy
+        .deploys
+        .iter()
+        .filter_map(|records| {
+            let end = records.end()?;
+            let at = end.record.finished.filter(|finished| !end.is_later(*finished)).unwrap_or(end.moment.time);
+            let state = DeployState::Ended { outcome: end.record.outcome, at };
+            let mut ended = deploy(records.trusted(), records.start().map(|(_, time)| time), state, show);
+            ended.transaction = end.moment.transaction;
+            Some(ended)
+        })
+        .collect();
+    ended.sort_by_key(|ended| std::cmp::Reverse(ended.transaction));
+    open.chain(ended.into_iter().take(ENDED)).collect()
+}
+
+fn deploy(record: &PostedRecord, started: Option<Timestamp>, state: DeployState, show: bool) -> Deploy {
+    Deploy {
+        deployer: record.record.deployer.as_ref().map(|deployer| deployer.user.clone()),
+        started: started.unwrap_or(record.moment.time),
+        state,
+        command: record.record.command.clone().filter(|_| show),
+        transaction: record.moment.transaction,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::testing::{History, at, record};
+    use crate::record::Event;
+
+    #[test]
+    fn a_deploy_is_under_way_until_it_ended_and_its_command_is_shown_where_texts_are() {
+        let mut history = History::ready();
+        let deploy = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+        let mut started = record(deploy, Event::Started, "deployer1");
+        started.command = Some("scap sync-world".into());
+        started.started = Some(at(19));
+        history.record("phabgate", 20, &started);
+        let of = |history: &History, show| deploys(&history.evidence(), &history.policy, show);
+        let underway = of(&history, true);
+        assert_eq!(underway.len(), 1);
+        assert_eq!((underway[0].state, underway[0].started), (DeployState::Underway, at(19)));
+        assert_eq!(underway[0].command.as_deref(), Some("scap sync-world"));
+        assert_eq!(of(&history, false)[0].command, None);
+
+        let mut finished = started;
+        (finished.event, finished.outcome, finished.finished) = (Event::Finished, Some(Outcome::Failed), Some(at(50)));
+        history.record("phabgate", 60, &finished);
+        let ended = of(&history, true);
+        let state = DeployState::Ended { outcome: Some(Outcome::Failed), at: at(50) };
+        assert_eq!(ended.iter().map(|ended| ended.state).collect::<Vec<_>>(), [state]);
+        assert_eq!(ended[0].started, at(19));
+    }
+
+    #[test]
+    fn the_last_ends_are_kept_newest_first_and_a_start_that_nobody_could_make_is_named_so() {
+        let mut history = History::ready();
+        for number in 0..5 {
+            let deploy = format!("01890a5d-ac96-774b-bcce-b302099a805{number}").parse().unwrap();
+            let mut finished = record(deploy, Event::Recorded, "deployer1");
+            finished.outcome = Some(Outcome::Succeeded);
+            history.record("phabgate", 20 + number, &finished);
+        }
+        let foreign = record("01890a5d-ac96-774b-bcce-b302099a805f".parse().unwrap(), Event::Started, "deployer1");
+        history.record("outsider", 30, &foreign);
+        let all = deploys(&history.evidence(), &history.policy, true);
+        assert_eq!(all[0].state, DeployState::NotBelieved);
+        let times: Vec<_> = all[1..].iter().map(|ended| ended.state).collect();
+        assert_eq!(
+            times,
+            [24, 23, 22].map(|second| DeployState::Ended { outcome: Some(Outcome::Succeeded), at: at(second) })
+        );
+    }
+}

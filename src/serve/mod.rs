@@ -18,6 +18,7 @@ pub mod episode;
 pub mod http;
 pub mod metrics;
 pub mod notices;
+mod page;
 mod sequence;
 pub mod shared;
 pub mod site;

@@ -46,6 +46,7 @@ mod sandbox;
 mod sandbox_edits;
 mod scenarios;
 mod screens;
+mod serve_page;
 mod server;
 mod sources;
 mod started;

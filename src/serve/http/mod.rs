@@ -10,6 +10,8 @@ mod guard;
 mod health;
 mod hooks;
 mod limits;
+mod page;
+mod page_events;
 mod problem;
 mod server;
 mod verdict;
@@ -21,6 +23,9 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use tokio::sync::watch;
 
+#[cfg(test)]
+pub(in crate::serve) use self::audience::Shown;
+pub(in crate::serve) use self::audience::{Seen, SeenApproval, SeenNearMiss, SeenWhole};
 pub use self::guard::{Asker, Guard};
 pub use self::limits::Limits;
 pub use self::problem::Problem;
@@ -47,6 +52,10 @@ pub(super) type Shared<S> = Arc<App<S>>;
 /// The routes of the service.
 pub fn router<S: Store>(app: Shared<S>) -> Router {
     Router::new()
+        .route("/", get(page::index))
+        .route("/events", get(page_events::of_all))
+        .route("/{task}", get(page::task))
+        .route("/{task}/events", get(page_events::of_task))
         .route("/v1/tasks/{task}/verdict", get(verdict::verdict))
         .route("/v1/tasks/{task}/events", get(events::of_task))
         .route("/v1/events", get(events::of_all))

@@ -39,9 +39,11 @@ impl Watched {
         server
             .running
             .change(|world, _| {
-                world.tasks.retain(|task| [1, 6, 15, 22, 26, 27].contains(&task.id));
-                for task in world.tasks.iter_mut().filter(|task| task.id == 15) {
-                    task.view = "public".into();
+                world.tasks.retain(|task| [1, 2, 6, 15, 22, 26, 27].contains(&task.id));
+                let watch = world.user_named("phabgate").unwrap().phid.clone();
+                for (number, view) in [(15, "public"), (27, watch.as_str())] {
+                    let mut those = world.tasks.iter_mut().filter(|task| task.id == number);
+                    those.next().unwrap().view = view.into();
                 }
             })
             .unwrap();
@@ -82,7 +84,6 @@ impl Watched {
         };
         let watched = Self { server, child, url };
         let begun = Instant::now();
-        // Four tasks are open, T15 T6 T1 T26, and a restricted one.
         while watched.get("/?fragment", &[]).1.matches("class=\"card").count() < 5 {
             assert!(begun.elapsed() < MAX_DELAY, "{}", watched.get("/", &[]).1);
             std::thread::sleep(PAUSE);

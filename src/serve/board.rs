@@ -343,3 +343,20 @@ pub fn marks(evidence: &Evidence, episode: Episode, most: usize) -> Arc<[Comment
     };
     kept.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::testing::History;
+
+    #[test]
+    fn members_are_enabled_people_and_nobody_is_known_before_they_were_read() {
+        let board = Board::default();
+        assert_eq!(board.is_member("sre1"), None);
+        let history = History::ready();
+        let accounts = ["sre1", "robot", "gone"].map(|name| history.account(name));
+        board.set_people(accounts.iter());
+        let known = ["SRE1", "sre1", "robot", "gone", "outsider"].map(|name| board.is_member(name));
+        assert_eq!(known, [true, true, false, false, false].map(Some));
+    }
+}

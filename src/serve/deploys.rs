@@ -30,6 +30,13 @@ pub struct Deploy {
     pub transaction: TransactionId,
 }
 
+impl Deploy {
+    /// Whether it runs.
+    pub fn is_underway(&self) -> bool {
+        self.state == DeployState::Underway
+    }
+}
+
 /// Where a deploy stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeployState {

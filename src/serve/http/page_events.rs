@@ -116,27 +116,50 @@ impl<S: Store> Open<S> {
     fn compare(&mut self) {
         let Some(now) = self.app.view(&self.asker, self.subject) else {
             // Whoever looked may not any more.
-            self.due.push_back(gone(""));
+            self.due.push_back(Due::Gone(None).event());
             self.is_over = true;
             return;
         };
-        let seen = self.seen.take();
-        let before = seen.iter().flat_map(|seen| &seen.tasks);
-        let less = before.filter(|(task, shown)| now.tasks.get(*task).is_none_or(|now| now > *shown));
-        self.due.extend(less.map(|(task, _)| gone(&task.to_string())));
-        if let (Subject::Task(task), true, None) = (self.subject, now.tasks.is_empty(), &seen) {
-            self.due.push_back(gone(&task.to_string()));
-        }
-        if seen.as_ref() != Some(&now) {
-            let key = now.key.to_string();
-            self.due.push_back(Event::default().event("changed").retry(RETRY).id(key.clone()).data(key));
-        }
+        self.due.extend(due(self.seen.as_ref(), &now, self.subject).iter().map(Due::event));
         self.seen = Some(now);
     }
 }
 
-fn gone(task: &str) -> Event {
-    Event::default().event("gone").data(task)
+/// What is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Due {
+    /// Of this task less is shown than before, or nothing any more; of all tasks nothing, where it names none.
+    Gone(Option<TaskId>),
+    /// Something changed, and the page is known by this now.
+    Changed(u64),
+}
+
+impl Due {
+    fn event(&self) -> Event {
+        match self {
+            Self::Gone(task) => {
+                Event::default().event("gone").data(task.map_or_else(String::new, |task| task.to_string()))
+            }
+            Self::Changed(key) => {
+                let key = key.to_string();
+                Event::default().event("changed").retry(RETRY).id(key.clone()).data(key)
+            }
+        }
+    }
+}
+
+/// What is sent where the page was last shown this, and would be shown that now.
+fn due(seen: Option<&View>, now: &View, subject: Subject) -> Vec<Due> {
+    let before = seen.into_iter().flat_map(|seen| &seen.tasks);
+    let less = before.filter(|(task, shown)| now.tasks.get(*task).is_none_or(|now| now > *shown));
+    let mut due: Vec<Due> = less.map(|(task, _)| Due::Gone(Some(*task))).collect();
+    if let (Subject::Task(task), true, None) = (subject, now.tasks.is_empty(), seen) {
+        due.push(Due::Gone(Some(task)));
+    }
+    if seen != Some(now) {
+        due.push(Due::Changed(now.key));
+    }
+    due
 }
 
 impl<S: Store> App<S> {
@@ -161,5 +184,32 @@ impl<S: Store> App<S> {
                 None => View::default(),
             },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(key: u64, tasks: &[(u64, Shown)]) -> View {
+        let tasks = tasks.iter().map(|(number, shown)| (task(*number), *shown));
+        View { key, tasks: tasks.collect() }
+    }
+
+    fn task(number: u64) -> TaskId {
+        TaskId::new(number).unwrap()
+    }
+
+    #[test]
+    fn what_is_shown_less_is_gone_before_the_page_hears_of_a_change() {
+        let seen = view(7, &[(1, Shown::Whole), (2, Shown::Names), (3, Shown::Number)]);
+        assert_eq!(due(None, &seen, Subject::All), [Due::Changed(7)]);
+        assert_eq!(due(Some(&seen), &seen, Subject::All), []);
+        let now = view(9, &[(1, Shown::Names), (3, Shown::Whole), (4, Shown::Whole)]);
+        let gone = |number| Due::Gone(Some(task(number)));
+        assert_eq!(due(Some(&seen), &now, Subject::All), [gone(1), gone(2), Due::Changed(9)]);
+        let of_one = Subject::Task(task(1));
+        assert_eq!(due(Some(&view(7, &[(1, Shown::Whole)])), &View::default(), of_one), [gone(1), Due::Changed(0)]);
+        assert_eq!(due(None, &View::default(), of_one), [gone(1), Due::Changed(0)]);
     }
 }

@@ -16,7 +16,7 @@ fn who(deploy: &Deploy) -> String {
 
 /// What is under way, in a line.
 pub(super) fn in_short(sight: &Sight<'_>, deploys: &[Deploy]) -> Markup {
-    let underway = deploys.iter().filter(|deploy| deploy.state == DeployState::Underway);
+    let underway = deploys.iter().filter(|deploy| deploy.is_underway());
     html! { @for deploy in underway { p.running { b { "Deploy under way" } " by " (who(deploy)) " for " (clock(sight.now, deploy.started)) } } }
 }
 

@@ -8,6 +8,7 @@ use super::words::{line, people, row, to_copy};
 use super::{Emergency, Sight};
 use crate::ids::TaskId;
 use crate::rules::{Outcome, RuleOutcome, TeamCount};
+use crate::serve::deploys::Deploy;
 use crate::text::Inert;
 
 /// The teams of which approvals are missing.
@@ -39,9 +40,19 @@ pub(super) fn summary(emergency: &Emergency<'_>) -> String {
             format!("waits for {}", row(&teams))
         }
         "pending" => first(rules, Outcome::Pending),
+        "denied" if is_only_underway(emergency) => "a deploy is under way, and no other may start meanwhile".to_owned(),
         "denied" => first(rules, Outcome::Fail),
         _ => first(rules, Outcome::Unknown),
     }
+}
+
+/// Whether nothing stands in the way but a deploy that runs.
+pub(super) fn is_only_underway(emergency: &Emergency<'_>) -> bool {
+    let Some((names, whole)) = emergency.seen.names.as_ref().zip(emergency.seen.whole.as_ref()) else { return false };
+    let stops = |rule: &&RuleOutcome| matches!(rule.outcome, Outcome::Fail | Outcome::Unknown);
+    names.deploys.iter().any(Deploy::is_underway)
+        && whole.rules.iter().filter(stops).all(|rule| rule.name == "in-flight")
+        && emergency.decision() == "denied"
 }
 
 /// The first rule with an outcome, and how many more there are.
@@ -83,10 +94,11 @@ pub(super) fn needed(sight: &Sight<'_>, emergency: &Emergency<'_>) -> Markup {
     let missing = missing(names.teams);
     let (task, url) = (emergency.seen.task, emergency.seen.url);
     let is_asked = |team: &&&TeamCount| team.could.iter().any(|name| super::words::is_viewer(name, sight.viewer));
-    let mine = missing.iter().find(is_asked).copied();
+    let is_asked_now = emergency.decision() == "pending";
+    let mine = missing.iter().find(is_asked).copied().filter(|_| is_asked_now);
     html! {
         section #needed class={ "needed " (emergency.decision()) } {
-            h2 { @if missing.is_empty() || emergency.decision() == "pending" { "Who is needed now" } @else { "Who is needed besides" } }
+            h2 { @if missing.is_empty() || is_asked_now { "Who is needed now" } @else { "Who is needed once that is mended" } }
             @if emergency.is_old {
                 p { "Not known: the task could not be read anew." }
             } @else if missing.is_empty() {
@@ -94,7 +106,8 @@ pub(super) fn needed(sight: &Sight<'_>, emergency: &Emergency<'_>) -> Markup {
             } @else {
                 @if let Some(team) = mine { p.yours { b { "You are asked" } " for " b { (Inert(&team.team)) } "." } }
                 ul.teams { @for team in &missing { li { (of_team(sight, team)) } } }
-                (how(task, url))
+                // While something else stands in the way nobody is asked yet.
+                @if is_asked_now { (how(task, url)) }
             }
         }
     }

@@ -70,9 +70,11 @@
     for (const it of [copy, ...copy.querySelectorAll('[class=""]')]) if (it.getAttribute('class') === '') it.removeAttribute('class');
     return copy.outerHTML;
   };
-  // Where the reader is: the first part that is seen keeps its place.
+  // Where the reader is: the part with the focus, or else the first that is seen, keeps its place.
   const anchor = () => {
-    const seen = [...document.querySelectorAll('main [id], main')].find((it) => it.getBoundingClientRect().bottom > 0 && it.id !== 'main');
+    const isSeen = (it) => it && it.getBoundingClientRect().bottom > 0 && it.getBoundingClientRect().top < innerHeight;
+    const focused = document.activeElement.closest('main [id]');
+    const seen = isSeen(focused) ? focused : [...document.querySelectorAll('main [id]')].find(isSeen);
     return seen ? [seen.id, seen.getBoundingClientRect().top] : null;
   };
   // Parts that did not change stay as they are, with focus and selection in them; of the list each task is a part.

@@ -69,6 +69,7 @@ fn head(sight: &Sight<'_>, emergency: &Emergency<'_>) -> Markup {
 fn in_short(emergency: &Emergency<'_>) -> String {
     let obstacles = emergency.seen.whole.as_ref().map_or(0, |whole| obstacles(whole).len());
     match (emergency.decision(), obstacles) {
+        _ if needed::is_only_underway(emergency) => needed::summary(emergency),
         ("denied" | "undecided", 1) if !emergency.is_old => "one thing stands in the way".to_owned(),
         ("denied" | "undecided", more @ 2..) if !emergency.is_old => format!("{more} things stand in the way"),
         _ => needed::summary(emergency),
@@ -127,7 +128,7 @@ fn mark(outcome: Outcome) -> Markup {
         Outcome::Pass => ("allowed", "Holds"),
         Outcome::Warn => ("pending", "Look"),
         Outcome::Pending => ("pending", "Not yet"),
-        Outcome::Fail => ("denied", "No"),
+        Outcome::Fail => ("denied", "Stops it"),
         Outcome::Unknown => ("undecided", "Not known"),
     };
     html! { b class={ "mark " (class) } { (word) } }

@@ -367,6 +367,25 @@ fn a_deploy_under_way_has_its_clock_and_the_last_ones_their_outcome() {
 }
 
 #[test]
+fn that_a_deploy_runs_is_no_other_obstacle() {
+    let mut history = History::ready();
+    let deploy = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+    let started = crate::evidence::testing::record(deploy, crate::record::Event::Started, "deployer1");
+    history.record("phabgate", 20, &started);
+    let under_way = standing(&history);
+    let [page, row] = pages(&under_way, Shown::Whole, None);
+    for page in [text(&page), text(&row)] {
+        in_order(&page, &["DENIED"]);
+        assert!(page.contains("a deploy is under way, and no other may start meanwhile"), "{page}");
+        assert!(page.contains("Deploy under way"), "{page}");
+    }
+    history.comment("sre2", 20, "Emergency-Reject: sre - stop it");
+    let page = text(&pages(&standing(&history), Shown::Whole, None)[0]);
+    assert!(page.contains("2 things stand in the way") && page.contains("stop it"), "{page}");
+    assert!(!page.contains("You are asked") && !page.contains("Answer on the task"), "{page}");
+}
+
+#[test]
 fn why_nothing_is_announced_is_said() {
     let mut standing = standing(&History::emergency());
     let page = |standing: &Standing| text(&pages(standing, Shown::Whole, None)[0]);

@@ -181,6 +181,9 @@
     if (source?.readyState !== EventSource.OPEN) listen();
     ask();
   });
+  // A page that is left for another holds no stream: a browser opens six to one service, and would wait for one of them.
+  addEventListener('pagehide', () => { source?.close(); clearTimeout(later); });
+  addEventListener('pageshow', (event) => { if (event.persisted) { listen(); ask(); } });
   listen();
   later = setTimeout(ask, 30000);
 })();

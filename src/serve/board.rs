@@ -72,7 +72,7 @@ impl CommentMark {
 
 /// An open emergency.
 #[derive(Debug, Clone)]
-pub struct Standing {
+pub struct WatchedTask {
     /// The task.
     pub task: TaskId,
     /// Its PHID.
@@ -138,7 +138,7 @@ pub struct Board {
 
 #[derive(Debug, Default)]
 struct BoardState {
-    tasks: BTreeMap<TaskId, Arc<Standing>>,
+    tasks: BTreeMap<TaskId, Arc<WatchedTask>>,
     by_phid: BTreeMap<Phid<Task>, TaskId>,
     freshness: Freshness,
     clock: ServerClock,
@@ -165,12 +165,12 @@ impl Board {
     }
 
     /// Where a task stands; `None` where it is no open emergency that is known.
-    pub fn standing(&self, task: TaskId) -> Option<Arc<Standing>> {
+    pub fn watched(&self, task: TaskId) -> Option<Arc<WatchedTask>> {
         self.read().tasks.get(&task).cloned()
     }
 
     /// All open emergencies, the newest task first.
-    pub fn all(&self) -> Vec<Arc<Standing>> {
+    pub fn all(&self) -> Vec<Arc<WatchedTask>> {
         self.read().tasks.values().rev().cloned().collect()
     }
 
@@ -185,37 +185,37 @@ impl Board {
     }
 
     /// Puts an open emergency in its place; returns it with the number of its change, which is `next` where anything changed but time.
-    pub fn put(&self, standing: Standing, next: u64) -> (Arc<Standing>, bool) {
+    pub fn put(&self, watched: WatchedTask, next: u64) -> (Arc<WatchedTask>, bool) {
         let mut state = self.write();
-        let earlier = state.tasks.get(&standing.task);
+        let earlier = state.tasks.get(&watched.task);
         let same = earlier.filter(|old| {
-            old.digest == standing.digest
-                && old.audience == standing.audience
-                && old.episode == standing.episode
-                && old.speaks == standing.speaks
-                && old.deploys == standing.deploys
-                && old.subject.action == standing.subject.action
-                && old.subject.change == standing.subject.change
+            old.digest == watched.digest
+                && old.audience == watched.audience
+                && old.episode == watched.episode
+                && old.speaks == watched.speaks
+                && old.deploys == watched.deploys
+                && old.subject.action == watched.subject.action
+                && old.subject.change == watched.subject.change
         });
         let is_change = same.is_none();
         let sequence = same.map_or(next, |old| old.sequence);
-        let standing = Arc::new(Standing { sequence, ..standing });
-        state.unread.remove(&standing.task);
-        state.by_phid.insert(standing.phid.clone(), standing.task);
-        state.tasks.insert(standing.task, Arc::clone(&standing));
+        let watched = Arc::new(WatchedTask { sequence, ..watched });
+        state.unread.remove(&watched.task);
+        state.by_phid.insert(watched.phid.clone(), watched.task);
+        state.tasks.insert(watched.task, Arc::clone(&watched));
         drop(state);
         if is_change {
             self.changed.send_replace(sequence);
         }
-        (standing, is_change)
+        (watched, is_change)
     }
 
     /// Takes a task away, at once and with all that is known of it; returns whether it was there.
     pub fn remove(&self, task: TaskId, next: u64) -> bool {
         let mut state = self.write();
         state.unread.remove(&task);
-        let Some(standing) = state.tasks.remove(&task) else { return false };
-        state.by_phid.remove(&standing.phid);
+        let Some(watched) = state.tasks.remove(&task) else { return false };
+        state.by_phid.remove(&watched.phid);
         drop(state);
         self.changed.send_replace(next);
         true
@@ -224,25 +224,25 @@ impl Board {
     /// Notes when the comments of a task were read last and had not changed.
     pub fn comments_unchanged(&self, task: TaskId, at: Timestamp) {
         let mut state = self.write();
-        if let Some(standing) = state.tasks.get_mut(&task) {
-            let read_at = standing.comments_read_at.max(at);
-            Arc::make_mut(standing).comments_read_at = read_at;
+        if let Some(watched) = state.tasks.get_mut(&task) {
+            let read_at = watched.comments_read_at.max(at);
+            Arc::make_mut(watched).comments_read_at = read_at;
         }
     }
 
     /// Notes when a task has to be looked at again though nothing happened.
     pub fn set_due(&self, task: TaskId, due: Option<Timestamp>) {
         let mut state = self.write();
-        if let Some(standing) = state.tasks.get_mut(&task).filter(|standing| standing.due != due) {
-            Arc::make_mut(standing).due = due;
+        if let Some(watched) = state.tasks.get_mut(&task).filter(|watched| watched.due != due) {
+            Arc::make_mut(watched).due = due;
         }
     }
 
     /// The tasks that are due at a time.
     pub fn due(&self, now: Timestamp) -> Vec<TaskId> {
         let state = self.read();
-        let due = state.tasks.values().filter(|standing| standing.due.is_some_and(|due| due <= now));
-        due.map(|standing| standing.task).collect()
+        let due = state.tasks.values().filter(|watched| watched.due.is_some_and(|due| due <= now));
+        due.map(|watched| watched.task).collect()
     }
 
     /// Notes that a task could not be read.
@@ -306,13 +306,13 @@ impl Board {
     }
 
     /// When the oldest part of what is known of a task was read, at a time, both by the server's clock.
-    pub fn evidence_at(&self, standing: &Standing, now: Timestamp) -> Timestamp {
+    pub fn evidence_at(&self, watched: &WatchedTask, now: Timestamp) -> Timestamp {
         let Freshness { feed, members, sweep } = self.freshness();
-        let at_least = |part: Option<Timestamp>| part.map_or(standing.read_at, |part| part.max(standing.read_at));
+        let at_least = |part: Option<Timestamp>| part.map_or(watched.read_at, |part| part.max(watched.read_at));
         let tag = at_least(sweep);
         let tag = if now.duration_since(tag) <= TAG_IS_FRESH { now } else { tag };
-        let parts = [at_least(feed), at_least(members), tag, standing.comments_read_at.max(standing.read_at)];
-        parts.into_iter().min().unwrap_or(standing.read_at)
+        let parts = [at_least(feed), at_least(members), tag, watched.comments_read_at.max(watched.read_at)];
+        parts.into_iter().min().unwrap_or(watched.read_at)
     }
 }
 

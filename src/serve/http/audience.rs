@@ -6,12 +6,12 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::guard::Asker;
+use super::guard::Principal;
 use crate::ids::TaskId;
 use crate::policy::Policy;
 use crate::rules::{Approval, JudgedNearMiss, RuleOutcome, TeamCount, WhyNot};
 use crate::serve::audience::Audience;
-use crate::serve::board::{Speaks, Standing};
+use crate::serve::board::{Speaks, WatchedTask};
 use crate::serve::deploys::Deploy;
 use crate::view::{self, VerdictSubject};
 
@@ -27,13 +27,13 @@ pub(in crate::serve) enum Shown {
 }
 
 impl Shown {
-    /// What `asker` is shown of a task that `audience` may see.
-    pub(in crate::serve) fn to(asker: &Asker, audience: Audience) -> Self {
-        match (asker, audience) {
+    /// What `principal` is shown of a task that `audience` may see.
+    pub(in crate::serve) fn to(principal: &Principal, audience: Audience) -> Self {
+        match (principal, audience) {
             // The texts of a restricted task are in nothing that the watch keeps.
-            (Asker::Token(_) | Asker::Account(_), _) | (_, Audience::Public) => Self::Whole,
-            (Asker::Loopback | Asker::Nobody, Audience::Users) => Self::Names,
-            (Asker::Loopback | Asker::Nobody, Audience::Restricted) => Self::Number,
+            (Principal::Token(_) | Principal::Account(_), _) | (_, Audience::Public) => Self::Whole,
+            (Principal::Loopback | Principal::Nobody, Audience::Users) => Self::Names,
+            (Principal::Loopback | Principal::Nobody, Audience::Restricted) => Self::Number,
         }
     }
 }
@@ -55,20 +55,20 @@ pub(super) struct Less<'a> {
 ///
 /// # Errors
 /// Where it cannot be written as JSON.
-pub(super) fn verdict(standing: &Standing, shown: Shown, policy: &Policy) -> serde_json::Result<serde_json::Value> {
+pub(super) fn verdict(watched: &WatchedTask, shown: Shown, policy: &Policy) -> serde_json::Result<serde_json::Value> {
     let less = |teams| Less {
         schema: view::VERDICT_SCHEMA,
-        task: standing.task,
-        url: &standing.subject.url,
-        verdict: standing.verdict.decision.word(),
+        task: watched.task,
+        url: &watched.subject.url,
+        verdict: watched.verdict.decision.word(),
         teams,
         policy: policy.digest().to_string(),
     };
     match shown {
         Shown::Whole => {
-            serde_json::to_value(view::verdict(standing.task, &standing.subject, &standing.verdict, policy, None))
+            serde_json::to_value(view::verdict(watched.task, &watched.subject, &watched.verdict, policy, None))
         }
-        Shown::Names => serde_json::to_value(less(Some(&standing.verdict.teams))),
+        Shown::Names => serde_json::to_value(less(Some(&watched.verdict.teams))),
         Shown::Number => serde_json::to_value(less(None)),
     }
 }
@@ -138,32 +138,32 @@ pub(in crate::serve) struct SeenNearMiss<'a> {
 
 impl<'a> Seen<'a> {
     /// What of an open emergency is in a page.
-    pub(in crate::serve) fn of(standing: &'a Standing, shown: Shown) -> Self {
+    pub(in crate::serve) fn of(watched: &'a WatchedTask, shown: Shown) -> Self {
         let names = (shown <= Shown::Names).then(|| SeenNames {
-            teams: &standing.verdict.teams,
-            drill: standing.subject.drill,
+            teams: &watched.verdict.teams,
+            drill: watched.subject.drill,
             deploys: match shown {
-                Shown::Whole => standing.deploys.clone(),
+                Shown::Whole => watched.deploys.clone(),
                 Shown::Names | Shown::Number => {
-                    standing.deploys.iter().cloned().map(|deploy| Deploy { command: None, ..deploy }).collect()
+                    watched.deploys.iter().cloned().map(|deploy| Deploy { command: None, ..deploy }).collect()
                 }
             },
-            speaks: &standing.speaks,
+            speaks: &watched.speaks,
         });
         Self {
-            task: standing.task,
-            url: &standing.subject.url,
-            decision: standing.verdict.decision.word(),
-            since: standing.episode.since,
+            task: watched.task,
+            url: &watched.subject.url,
+            decision: watched.verdict.decision.word(),
+            since: watched.episode.since,
             names,
-            whole: (shown == Shown::Whole).then(|| SeenWhole::of(standing)),
+            whole: (shown == Shown::Whole).then(|| SeenWhole::of(watched)),
         }
     }
 }
 
 impl<'a> SeenWhole<'a> {
-    fn of(standing: &'a Standing) -> Self {
-        let Standing { subject, verdict, .. } = standing;
+    fn of(watched: &'a WatchedTask) -> Self {
+        let WatchedTask { subject, verdict, .. } = watched;
         let has_texts = subject.title.is_some();
         let is_a_text = |approval: &Approval| matches!(approval.why_not, Some(WhyNot::NotUnderstood { .. }));
         let approvals = verdict.approvals.iter().map(|approval| SeenApproval {

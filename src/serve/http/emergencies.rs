@@ -9,7 +9,7 @@ use axum::extract::{Extension, State};
 use serde_json::{Value, json};
 
 use super::audience::Shown;
-use super::guard::Asker;
+use super::guard::Principal;
 use super::{App, Shared};
 use crate::serve::store::Store;
 use crate::view;
@@ -17,39 +17,39 @@ use crate::view;
 /// `GET /v1/emergencies`.
 pub(super) async fn emergencies<S: Store>(
     State(app): State<Shared<S>>,
-    Extension(asker): Extension<Arc<Asker>>,
+    Extension(principal): Extension<Arc<Principal>>,
 ) -> Json<Value> {
-    Json(page_of_all(&app, &asker))
+    Json(page_of_all(&app, &principal))
 }
 
 /// All of them, the newest first, as far as each is shown.
-pub(super) fn page_of_all<S: Store>(app: &App<S>, asker: &Asker) -> Value {
+pub(super) fn page_of_all<S: Store>(app: &App<S>, principal: &Principal) -> Value {
     let board = &app.watch.board;
     let now = board.clock().now();
-    let one = |standing: &crate::serve::board::Standing| {
+    let one = |watched: &crate::serve::board::WatchedTask| {
         let mut row = json!({
-            "task": standing.task,
-            "url": standing.subject.url,
-            "verdict": standing.verdict.decision.word(),
-            "since": standing.episode.since,
-            "evidence_at": board.evidence_at(standing, now),
+            "task": watched.task,
+            "url": watched.subject.url,
+            "verdict": watched.verdict.decision.word(),
+            "since": watched.episode.since,
+            "evidence_at": board.evidence_at(watched, now),
         });
-        let shown = Shown::to(asker, standing.audience);
+        let shown = Shown::to(principal, watched.audience);
         if shown != Shown::Number {
-            row["teams"] = json!(standing.verdict.teams);
-            row["drill"] = json!(standing.subject.drill);
+            row["teams"] = json!(watched.verdict.teams);
+            row["drill"] = json!(watched.subject.drill);
         }
         if shown == Shown::Whole {
-            row["title"] = json!(standing.subject.title);
-            row["restricted"] = json!(standing.subject.restricted);
-            row["missing"] = json!(standing.verdict.failed());
+            row["title"] = json!(watched.subject.title);
+            row["restricted"] = json!(watched.subject.restricted);
+            row["missing"] = json!(watched.verdict.failed());
         }
         row
     };
     let all = board.all();
     json!({
         "schema": view::LIST_SCHEMA,
-        "tasks": all.iter().map(|standing| one(standing)).collect::<Vec<_>>(),
+        "tasks": all.iter().map(|watched| one(watched)).collect::<Vec<_>>(),
         "left_out": 0,
         "listed_at": board.freshness().sweep,
     })

@@ -13,7 +13,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::{Stream, StreamExt, stream};
 
 use super::emergencies::page_of_all;
-use super::guard::Asker;
+use super::guard::Principal;
 use super::problem::Problem;
 use super::verdict::task_of;
 use super::{App, Shared};
@@ -36,52 +36,53 @@ enum Subject {
 /// `GET /v1/tasks/T1/events`.
 pub(super) async fn of_task<S: Store>(
     State(app): State<Shared<S>>,
-    Extension(asker): Extension<Arc<Asker>>,
+    Extension(principal): Extension<Arc<Principal>>,
     task: Result<Path<String>, PathRejection>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let task = task_of(task)?;
     app.known(task).await.ok_or_else(Problem::no_emergency)?;
-    Ok(events(app, asker, Subject::Task(task)))
+    Ok(events(app, principal, Subject::Task(task)))
 }
 
 /// `GET /v1/events`.
 pub(super) async fn of_all<S: Store>(
     State(app): State<Shared<S>>,
-    Extension(asker): Extension<Arc<Asker>>,
+    Extension(principal): Extension<Arc<Principal>>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    events(app, asker, Subject::All)
+    events(app, principal, Subject::All)
 }
 
 fn events<S: Store>(
     app: Shared<S>,
-    asker: Arc<Asker>,
+    principal: Arc<Principal>,
     subject: Subject,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let mut changes = app.watch.board.changes();
     changes.mark_changed();
     let stop = app.stop.clone();
-    let states = stream::unfold((app, asker, changes, None), move |(app, asker, mut changes, last)| async move {
-        loop {
-            changes.changed().await.ok()?;
-            changes.mark_unchanged();
-            let (event, now) = event(&app, &asker, subject).await;
-            if last.as_ref() == Some(&now) {
-                continue;
+    let states =
+        stream::unfold((app, principal, changes, None), move |(app, principal, mut changes, last)| async move {
+            loop {
+                changes.changed().await.ok()?;
+                changes.mark_unchanged();
+                let (event, now) = event(&app, &principal, subject).await;
+                if last.as_ref() == Some(&now) {
+                    continue;
+                }
+                return Some((Ok(event), (app, principal, changes, Some(now))));
             }
-            return Some((Ok(event), (app, asker, changes, Some(now))));
-        }
-    });
+        });
     let ended = async move { stopped(stop).await };
     Sse::new(states.take_until(Box::pin(ended))).keep_alive(KeepAlive::new().interval(ALIVE).text("alive"))
 }
 
 /// The event that shows the subject as it is now, and what it is known by.
-async fn event<S: Store>(app: &App<S>, asker: &Asker, subject: Subject) -> (Event, String) {
+async fn event<S: Store>(app: &App<S>, principal: &Principal, subject: Subject) -> (Event, String) {
     let event = Event::default().retry(RETRY);
     let page = match subject {
-        Subject::All => Some((page_of_all(app, asker), app.watch.board.all().iter().map(|one| one.sequence).max())),
+        Subject::All => Some((page_of_all(app, principal), app.watch.board.all().iter().map(|one| one.sequence).max())),
         Subject::Task(task) => match app.known(task).await {
-            Some(known) => known.page(app, asker).ok().map(|page| (page, Some(known.standing.sequence))),
+            Some(known) => known.page(app, principal).ok().map(|page| (page, Some(known.watched.sequence))),
             None => None,
         },
     };

@@ -23,7 +23,7 @@ use crate::serve::store::Store;
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Asker {
+pub enum Principal {
     /// A program with a token of the configuration.
     Token(Arc<ServeToken>),
     /// Somebody whom a trusted proxy names by their account.
@@ -34,7 +34,7 @@ pub enum Asker {
     Nobody,
 }
 
-impl Asker {
+impl Principal {
     /// Whether a token of this scope was shown.
     pub(super) fn may(&self, scope: TokenScope) -> bool {
         matches!(self, Self::Token(token) if token.scopes.contains(&scope))
@@ -58,7 +58,7 @@ pub struct Guard {
 /// What a request says of where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Origin {
-    asker: Asker,
+    principal: Principal,
     /// Whose requests are counted together.
     address: IpAddr,
 }
@@ -104,14 +104,14 @@ impl Guard {
         let address = if is_trusted { forwarded_for(headers).unwrap_or(peer) } else { peer };
         if headers.contains_key(header::AUTHORIZATION) {
             let token = bearer(headers).and_then(|token| self.token(token)).ok_or(Refused::Token)?;
-            return Ok(Origin { asker: Asker::Token(token), address });
+            return Ok(Origin { principal: Principal::Token(token), address });
         }
-        let asker = match self.account(headers).filter(|_| is_trusted) {
-            Some(account) => Asker::Account(account),
-            None if is_of_this_machine(peer, headers, host) => Asker::Loopback,
-            None => Asker::Nobody,
+        let principal = match self.account(headers).filter(|_| is_trusted) {
+            Some(account) => Principal::Account(account),
+            None if is_of_this_machine(peer, headers, host) => Principal::Loopback,
+            None => Principal::Nobody,
         };
-        Ok(Origin { asker, address })
+        Ok(Origin { principal, address })
     }
 
     /// A token of the configuration. What is compared are digests, from which nobody learns a token by the time that takes.
@@ -162,8 +162,8 @@ pub(super) async fn every_request<S: Store>(
     next: Next,
 ) -> Response {
     let mut response = match admit(&app, peer.ip(), &request) {
-        Ok(asker) => {
-            request.extensions_mut().insert(Arc::new(asker));
+        Ok(principal) => {
+            request.extensions_mut().insert(Arc::new(principal));
             next.run(request).await
         }
         Err(problem) => problem.into_response(),
@@ -175,8 +175,8 @@ pub(super) async fn every_request<S: Store>(
 }
 
 /// Who asks, where they may at all.
-fn admit<S: Store>(app: &super::App<S>, peer: IpAddr, request: &Request) -> Result<Asker, Problem> {
-    let Origin { asker, address } = app.guard.origin(peer, request.headers()).map_err(|refused| match refused {
+fn admit<S: Store>(app: &super::App<S>, peer: IpAddr, request: &Request) -> Result<Principal, Problem> {
+    let Origin { principal, address } = app.guard.origin(peer, request.headers()).map_err(|refused| match refused {
         Refused::Host => {
             let detail = "the Host of the request is not that of this service (`serve.url`)";
             Problem::new(StatusCode::MISDIRECTED_REQUEST, "not this service", detail)
@@ -188,9 +188,9 @@ fn admit<S: Store>(app: &super::App<S>, peer: IpAddr, request: &Request) -> Resu
     })?;
     let path = request.uri().path();
     let is_open = matches!(path, "/healthz" | "/readyz" | "/hooks/phorge") || !is_for_programs(path);
-    let bucket = match &asker {
-        Asker::Token(token) => Bucket::Token(token.name.clone()),
-        Asker::Account(account) => Bucket::Account(account.clone()),
+    let bucket = match &principal {
+        Principal::Token(token) => Bucket::Token(token.name.clone()),
+        Principal::Account(account) => Bucket::Account(account.clone()),
         _ => Bucket::Address(address),
     };
     // The webhook counts what is not signed, and nothing else.
@@ -198,13 +198,13 @@ fn admit<S: Store>(app: &super::App<S>, peer: IpAddr, request: &Request) -> Resu
         return Err(Problem::too_many());
     }
     let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
-    let may = match &asker {
-        Asker::Token(_) => true,
-        Asker::Loopback => is_open || is_get,
-        Asker::Account(_) | Asker::Nobody => is_open,
+    let may = match &principal {
+        Principal::Token(_) => true,
+        Principal::Loopback => is_open || is_get,
+        Principal::Account(_) | Principal::Nobody => is_open,
     };
     match may {
-        true => Ok(asker),
+        true => Ok(principal),
         false => Err(Problem::new(
             StatusCode::UNAUTHORIZED,
             "not signed in",
@@ -241,36 +241,36 @@ mod tests {
         Guard::new(&settings, &secrets, "127.0.0.1:8471".parse().unwrap())
     }
 
-    fn asker(peer: &str, headers: &[(&'static str, &str)]) -> Option<Asker> {
+    fn principal(peer: &str, headers: &[(&'static str, &str)]) -> Option<Principal> {
         let headers = headers
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()))
             .collect();
-        guard().origin(peer.parse().unwrap(), &headers).ok().map(|origin| origin.asker)
+        guard().origin(peer.parse().unwrap(), &headers).ok().map(|origin| origin.principal)
     }
 
     #[test]
     fn only_our_own_hosts_are_answered() {
         for host in ["watch.example", "WATCH.example", "127.0.0.1:8471", "localhost:8471", "[::1]:8471"] {
-            assert!(asker("10.9.9.9", &[("host", host)]).is_some(), "{host}");
+            assert!(principal("10.9.9.9", &[("host", host)]).is_some(), "{host}");
         }
         for host in ["evil.example", "watch.example:8471", "localhost", "127.0.0.1", "watch.example.evil.example", ""] {
-            assert!(asker("127.0.0.1", &[("host", host)]).is_none(), "{host}");
+            assert!(principal("127.0.0.1", &[("host", host)]).is_none(), "{host}");
         }
-        assert!(asker("127.0.0.1", &[]).is_none());
-        assert!(asker("127.0.0.1", &[("host", "localhost:8471"), ("host", "localhost:8471")]).is_none());
+        assert!(principal("127.0.0.1", &[]).is_none());
+        assert!(principal("127.0.0.1", &[("host", "localhost:8471"), ("host", "localhost:8471")]).is_none());
     }
 
     #[test]
     fn what_came_through_something_is_not_loopback() {
         for (peer, host) in [("127.0.0.1", "localhost:8471"), ("::1", "[::1]:8471")] {
-            assert_eq!(asker(peer, &[("host", host)]), Some(Asker::Loopback));
+            assert_eq!(principal(peer, &[("host", host)]), Some(Principal::Loopback));
         }
-        assert_eq!(asker("127.0.0.1", &[("host", "watch.example")]), Some(Asker::Nobody));
-        assert_eq!(asker("10.9.9.9", &[("host", "localhost:8471")]), Some(Asker::Nobody));
+        assert_eq!(principal("127.0.0.1", &[("host", "watch.example")]), Some(Principal::Nobody));
+        assert_eq!(principal("10.9.9.9", &[("host", "localhost:8471")]), Some(Principal::Nobody));
         for name in ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-anything"] {
-            let asked = asker("127.0.0.1", &[("host", "localhost:8471"), (name, "127.0.0.1")]);
-            assert_eq!(asked, Some(Asker::Nobody), "{name}");
+            let asked = principal("127.0.0.1", &[("host", "localhost:8471"), (name, "127.0.0.1")]);
+            assert_eq!(asked, Some(Principal::Nobody), "{name}");
         }
     }
 
@@ -278,27 +278,27 @@ mod tests {
     fn an_account_is_believed_of_a_trusted_proxy_with_its_secret_alone() {
         let host = ("host", "watch.example");
         let named = [host, ("x-remote-user", "sre1"), ("phabgate-proxy-secret", "s3cret")];
-        assert_eq!(asker("10.0.0.1", &named), Some(Asker::Account("sre1".into())));
-        assert_eq!(asker("10.0.0.2", &named), Some(Asker::Nobody), "another proxy");
+        assert_eq!(principal("10.0.0.1", &named), Some(Principal::Account("sre1".into())));
+        assert_eq!(principal("10.0.0.2", &named), Some(Principal::Nobody), "another proxy");
         let wrong = [host, ("x-remote-user", "sre1"), ("phabgate-proxy-secret", "secret")];
-        assert_eq!(asker("10.0.0.1", &wrong), Some(Asker::Nobody));
-        assert_eq!(asker("10.0.0.1", &named[..2]), Some(Asker::Nobody));
+        assert_eq!(principal("10.0.0.1", &wrong), Some(Principal::Nobody));
+        assert_eq!(principal("10.0.0.1", &named[..2]), Some(Principal::Nobody));
         // On this machine too, whoever claims to be somebody without the secret is nobody in particular.
         let local = [("host", "localhost:8471"), ("x-remote-user", "sre1"), ("phabgate-proxy-secret", "s3cret")];
-        assert_eq!(asker("127.0.0.1", &local), Some(Asker::Loopback));
+        assert_eq!(principal("127.0.0.1", &local), Some(Principal::Loopback));
     }
 
     #[test]
     fn a_token_is_one_of_the_configuration_or_the_request_is_refused() {
         let host = ("host", "watch.example");
-        let with = |value: &str| asker("10.9.9.9", &[host, ("authorization", value)]);
-        assert!(matches!(with("Bearer a-token"), Some(Asker::Token(token)) if token.name == "reader"));
-        assert!(matches!(with("bearer  a-token"), Some(Asker::Token(_))));
+        let with = |value: &str| principal("10.9.9.9", &[host, ("authorization", value)]);
+        assert!(matches!(with("Bearer a-token"), Some(Principal::Token(token)) if token.name == "reader"));
+        assert!(matches!(with("bearer  a-token"), Some(Principal::Token(_))));
         for wrong in ["Bearer b-token", "Bearer ", "Basic a-token", "a-token", ""] {
             assert_eq!(with(wrong), None, "{wrong:?}");
         }
         // Two of them are no one.
         let two = [host, ("authorization", "Bearer a-token"), ("authorization", "Bearer a-token")];
-        assert_eq!(asker("10.9.9.9", &two), None);
+        assert_eq!(principal("10.9.9.9", &two), None);
     }
 }

@@ -71,18 +71,18 @@ pub(super) async fn metrics<S: Store>(State(app): State<Shared<S>>) -> Response 
     add("feed_down", "gauge", "1 while the server refuses its feed.", &one(f64::from(u8::from(watch.feed_is_down()))));
     let all = watch.board.all();
     let mut open = std::collections::BTreeMap::new();
-    for standing in &all {
-        *open.entry(standing.verdict.decision.word()).or_insert(0_u32) += 1;
+    for watched in &all {
+        *open.entry(watched.verdict.decision.word()).or_insert(0_u32) += 1;
     }
     let open: Vec<_> =
         open.into_iter().map(|(word, count)| (format!("{{verdict=\"{word}\"}}"), f64::from(count))).collect();
     add("emergencies", "gauge", "Open emergencies by verdict.", &open);
     // Of a task that not everybody may see no team is said.
     let mut pending = std::collections::BTreeMap::new();
-    for standing in &all {
-        let waited = now.duration_since(standing.episode.since).as_secs_f64();
-        for team in standing.verdict.missing_teams() {
-            let team = if standing.audience == Audience::Public { team.team.as_str() } else { "any" };
+    for watched in &all {
+        let waited = now.duration_since(watched.episode.since).as_secs_f64();
+        for team in watched.verdict.missing_teams() {
+            let team = if watched.audience == Audience::Public { team.team.as_str() } else { "any" };
             let longest = pending.entry(team.to_owned()).or_insert(0.0_f64);
             *longest = longest.max(waited);
         }

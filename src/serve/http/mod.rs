@@ -26,7 +26,7 @@ use tokio::sync::watch;
 #[cfg(test)]
 pub(in crate::serve) use self::audience::Shown;
 pub(in crate::serve) use self::audience::{Seen, SeenApproval, SeenNearMiss, SeenWhole};
-pub use self::guard::{Asker, Guard};
+pub use self::guard::{Guard, Principal};
 pub use self::limits::Limits;
 pub use self::problem::Problem;
 pub use self::server::{HttpError, listen, serve};

@@ -11,7 +11,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::audience::{Seen, Shown};
-use super::guard::Asker;
+use super::guard::Principal;
 use super::problem::{self, Problem};
 use super::{App, Shared};
 use crate::ids::TaskId;
@@ -40,12 +40,12 @@ pub(super) enum NoView<'a> {
 
 impl<S: Store> App<S> {
     /// Who looks at the page, where they may.
-    pub(super) fn viewer<'a>(&self, asker: &'a Asker) -> Result<Viewer<'a>, NoView<'a>> {
-        let account = match asker {
-            Asker::Loopback => return Ok(Viewer::Reader),
-            Asker::Account(account) => account,
+    pub(super) fn viewer<'a>(&self, principal: &'a Principal) -> Result<Viewer<'a>, NoView<'a>> {
+        let account = match principal {
+            Principal::Loopback => return Ok(Viewer::Reader),
+            Principal::Account(account) => account,
             // What a token is good for is listed, and the page is not.
-            Asker::Token(_) | Asker::Nobody => return Err(NoView::NotSignedIn),
+            Principal::Token(_) | Principal::Nobody => return Err(NoView::NotSignedIn),
         };
         let site = &self.watch.site;
         let mut named = site.serve.viewers.iter().chain(&site.deployers);
@@ -84,11 +84,11 @@ impl<S: Store> App<S> {
 /// `GET /`.
 pub(super) async fn index<S: Store>(
     State(app): State<Shared<S>>,
-    Extension(asker): Extension<Arc<Asker>>,
+    Extension(principal): Extension<Arc<Principal>>,
     RawQuery(query): RawQuery,
 ) -> Response {
     let form = Form::of(query.as_deref());
-    let viewer = match app.viewer(&asker) {
+    let viewer = match app.viewer(&principal) {
         Ok(viewer) => viewer,
         Err(why) => return refuse(&app, why, form),
     };
@@ -96,10 +96,10 @@ pub(super) async fn index<S: Store>(
     let sight = app.sight(viewer, app.last_change());
     let board = &app.watch.board;
     let all = board.all();
-    let emergencies = all.iter().map(|standing| Emergency {
-        seen: Seen::of(standing, Shown::to(&asker, standing.audience)),
-        evidence_at: board.evidence_at(standing, sight.now),
-        unread_since: board.unread_since(standing.task),
+    let emergencies = all.iter().map(|watched| Emergency {
+        seen: Seen::of(watched, Shown::to(&principal, watched.audience)),
+        evidence_at: board.evidence_at(watched, sight.now),
+        unread_since: board.unread_since(watched.task),
         is_old: false,
     });
     answer(StatusCode::OK, page::index(&sight, emergencies.collect()), form)
@@ -108,13 +108,13 @@ pub(super) async fn index<S: Store>(
 /// `GET /T1`.
 pub(super) async fn task<S: Store>(
     State(app): State<Shared<S>>,
-    Extension(asker): Extension<Arc<Asker>>,
+    Extension(principal): Extension<Arc<Principal>>,
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let Ok(task) = name.parse::<TaskId>() else { return Err(problem::not_found().await) };
     let form = Form::of(query.as_deref());
-    let viewer = match app.viewer(&asker) {
+    let viewer = match app.viewer(&principal) {
         Ok(viewer) => viewer,
         Err(why) => return Ok(refuse(&app, why, form)),
     };
@@ -123,9 +123,9 @@ pub(super) async fn task<S: Store>(
         let url = task.url(&app.watch.site.server);
         return Ok(answer(StatusCode::NOT_FOUND, page::no_emergency(&sight, task, &url), form));
     };
-    let sight = app.sight(viewer, known.standing.sequence);
+    let sight = app.sight(viewer, known.watched.sequence);
     let emergency = Emergency {
-        seen: Seen::of(&known.standing, Shown::to(&asker, known.standing.audience)),
+        seen: Seen::of(&known.watched, Shown::to(&principal, known.watched.audience)),
         evidence_at: known.evidence_at,
         unread_since: app.watch.board.unread_since(task),
         is_old: known.is_old,

@@ -15,7 +15,7 @@ use futures_util::{Stream, stream};
 use tokio::sync::watch;
 
 use super::audience::Shown;
-use super::guard::Asker;
+use super::guard::Principal;
 use super::page::NoView;
 use super::problem::{self, Problem};
 use super::{App, Shared};
@@ -47,7 +47,7 @@ struct View {
 /// One open stream.
 struct Open<S> {
     app: Shared<S>,
-    asker: Arc<Asker>,
+    principal: Arc<Principal>,
     subject: Subject,
     changes: watch::Receiver<u64>,
     seen: Option<View>,
@@ -59,27 +59,27 @@ struct Open<S> {
 /// `GET /events`.
 pub(super) async fn of_all<S: Store>(
     State(app): State<Shared<S>>,
-    Extension(asker): Extension<Arc<Asker>>,
+    Extension(principal): Extension<Arc<Principal>>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    events(app, asker, Subject::All)
+    events(app, principal, Subject::All)
 }
 
 /// `GET /T1/events`.
 pub(super) async fn of_task<S: Store>(
     State(app): State<Shared<S>>,
-    Extension(asker): Extension<Arc<Asker>>,
+    Extension(principal): Extension<Arc<Principal>>,
     Path(name): Path<String>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let Ok(task) = name.parse() else { return Err(problem::not_found().await) };
-    events(app, asker, Subject::Task(task))
+    events(app, principal, Subject::Task(task))
 }
 
 fn events<S: Store>(
     app: Shared<S>,
-    asker: Arc<Asker>,
+    principal: Arc<Principal>,
     subject: Subject,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    app.viewer(&asker).map_err(|why| match why {
+    app.viewer(&principal).map_err(|why| match why {
         NoView::NotSignedIn => {
             Problem::new(StatusCode::UNAUTHORIZED, "not signed in", "look at the page itself, which says how")
         }
@@ -88,7 +88,7 @@ fn events<S: Store>(
     })?;
     let (mut changes, stop) = (app.watch.board.changes(), app.stop.clone());
     changes.mark_changed();
-    let open = Open { app, asker, subject, changes, seen: None, due: VecDeque::new(), is_over: false };
+    let open = Open { app, principal, subject, changes, seen: None, due: VecDeque::new(), is_over: false };
     let all = stream::unfold(open, |mut open| async move { Some((Ok(open.next().await?), open)) });
     let until_the_end = futures_util::StreamExt::take_until(all, Box::pin(stopped(stop)));
     Ok(Sse::new(until_the_end).keep_alive(KeepAlive::new().interval(ALIVE).text("alive")))
@@ -114,7 +114,7 @@ impl<S: Store> Open<S> {
 
     /// What is due for what changed since the page was last shown something.
     fn compare(&mut self) {
-        let Some(now) = self.app.view(&self.asker, self.subject) else {
+        let Some(now) = self.app.view(&self.principal, self.subject) else {
             // Whoever looked may not any more.
             self.due.push_back(Due::Gone(None).event());
             self.is_over = true;
@@ -164,8 +164,8 @@ fn due(seen: Option<&View>, now: &View, subject: Subject) -> Vec<Due> {
 
 impl<S: Store> App<S> {
     /// What a page shows now; `None` where who looks may not any more.
-    fn view(&self, asker: &Asker, subject: Subject) -> Option<View> {
-        self.viewer(asker).ok()?;
+    fn view(&self, principal: &Principal, subject: Subject) -> Option<View> {
+        self.viewer(principal).ok()?;
         let board = &self.watch.board;
         let last = *board.changes().borrow();
         Some(match subject {
@@ -174,12 +174,12 @@ impl<S: Store> App<S> {
                 tasks: board
                     .all()
                     .iter()
-                    .map(|standing| (standing.task, Shown::to(asker, standing.audience)))
+                    .map(|watched| (watched.task, Shown::to(principal, watched.audience)))
                     .collect(),
             },
-            Subject::Task(task) => match board.standing(task) {
-                Some(standing) => {
-                    View { key: standing.sequence, tasks: [(task, Shown::to(asker, standing.audience))].into() }
+            Subject::Task(task) => match board.watched(task) {
+                Some(watched) => {
+                    View { key: watched.sequence, tasks: [(task, Shown::to(principal, watched.audience))].into() }
                 }
                 None => View::default(),
             },

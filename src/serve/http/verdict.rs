@@ -16,11 +16,11 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::audience::{Shown, verdict as shown_verdict};
-use super::guard::Asker;
+use super::guard::Principal;
 use super::problem::Problem;
 use super::{App, Shared};
 use crate::ids::TaskId;
-use crate::serve::board::Standing;
+use crate::serve::board::WatchedTask;
 use crate::serve::store::Store;
 use crate::serve::watch::{Looked, stopped};
 
@@ -57,7 +57,7 @@ fn wait_of(query: Result<Query<Asked>, QueryRejection>) -> Result<Option<Duratio
 
 /// What is known of a task, when somebody asks.
 pub(super) struct Known {
-    pub(super) standing: Arc<Standing>,
+    pub(super) watched: Arc<WatchedTask>,
     /// When the oldest part of the evidence was read, by the server's clock.
     pub(super) evidence_at: Timestamp,
     /// It could not be read anew, and what is known is too old to be served as it is.
@@ -69,21 +69,21 @@ impl<S: Store> App<S> {
     pub(super) async fn known(&self, task: TaskId) -> Option<Known> {
         let now = || self.watch.board.clock().now();
         let is_fresh = |at: Timestamp| now().duration_since(at) <= FRESH;
-        if let Some(standing) = self.watch.board.standing(task) {
-            let evidence_at = self.watch.board.evidence_at(&standing, now());
+        if let Some(watched) = self.watch.board.watched(task) {
+            let evidence_at = self.watch.board.evidence_at(&watched, now());
             if is_fresh(evidence_at) {
-                return Some(Known { standing, evidence_at, is_old: false });
+                return Some(Known { watched, evidence_at, is_old: false });
             }
         }
         match self.watch.look_now(task, READING).await {
-            Some(Looked::Open(standing)) => {
-                Some(Known { evidence_at: self.watch.board.evidence_at(&standing, now()), standing, is_old: false })
+            Some(Looked::Open(watched)) => {
+                Some(Known { evidence_at: self.watch.board.evidence_at(&watched, now()), watched, is_old: false })
             }
             Some(Looked::Closed | Looked::Hidden) => None,
             Some(Looked::Unread) | None => {
-                let standing = self.watch.board.standing(task)?;
-                let evidence_at = self.watch.board.evidence_at(&standing, now());
-                Some(Known { is_old: !is_fresh(evidence_at), standing, evidence_at })
+                let watched = self.watch.board.watched(task)?;
+                let evidence_at = self.watch.board.evidence_at(&watched, now());
+                Some(Known { is_old: !is_fresh(evidence_at), watched, evidence_at })
             }
         }
     }
@@ -92,7 +92,7 @@ impl<S: Store> App<S> {
 /// `GET /v1/tasks/T1/verdict`.
 pub(super) async fn verdict<S: Store>(
     State(app): State<Shared<S>>,
-    Extension(asker): Extension<Arc<Asker>>,
+    Extension(principal): Extension<Arc<Principal>>,
     headers: HeaderMap,
     task: Result<Path<String>, PathRejection>,
     query: Result<Query<Asked>, QueryRejection>,
@@ -104,7 +104,7 @@ pub(super) async fn verdict<S: Store>(
         changes.mark_unchanged();
         let known = app.known(task).await.ok_or_else(Problem::no_emergency)?;
         let is_same = known.matches(&headers);
-        let (response, is_undecided) = known.response(&app, &asker, is_same)?;
+        let (response, is_undecided) = known.response(&app, &principal, is_same)?;
         if wait.is_none() || !is_same || is_undecided || Instant::now() >= deadline {
             return Ok(response);
         }
@@ -120,8 +120,8 @@ impl Known {
     /// What it is known by. What could not be read anew is something else than the verdict before it.
     fn tag(&self) -> String {
         match self.is_old {
-            true => format!("\"{}-old\"", self.standing.digest.hex()),
-            false => format!("\"{}\"", self.standing.digest.hex()),
+            true => format!("\"{}-old\"", self.watched.digest.hex()),
+            false => format!("\"{}\"", self.watched.digest.hex()),
         }
     }
 
@@ -132,11 +132,11 @@ impl Known {
     }
 
     /// The page for programs.
-    pub(super) fn page<S: Store>(&self, app: &App<S>, asker: &Asker) -> Result<Value, Problem> {
-        let shown = Shown::to(asker, self.standing.audience);
+    pub(super) fn page<S: Store>(&self, app: &App<S>, principal: &Principal) -> Result<Value, Problem> {
+        let shown = Shown::to(principal, self.watched.audience);
         let unwritten =
             |error: serde_json::Error| Problem::unavailable(format!("the verdict cannot be written: {error}"));
-        let mut page = shown_verdict(&self.standing, shown, &app.watch.site.policy).map_err(unwritten)?;
+        let mut page = shown_verdict(&self.watched, shown, &app.watch.site.policy).map_err(unwritten)?;
         if self.is_old {
             let known = page.clone();
             page["verdict"] = json!("undecided");
@@ -152,8 +152,13 @@ impl Known {
         Ok(page)
     }
 
-    fn response<S: Store>(&self, app: &App<S>, asker: &Asker, is_same: bool) -> Result<(Response, bool), Problem> {
-        let page = self.page(app, asker)?;
+    fn response<S: Store>(
+        &self,
+        app: &App<S>,
+        principal: &Principal,
+        is_same: bool,
+    ) -> Result<(Response, bool), Problem> {
+        let page = self.page(app, principal)?;
         let is_undecided = page["verdict"] == "undecided";
         let mut response = match is_same {
             true => StatusCode::NOT_MODIFIED.into_response(),

@@ -12,7 +12,7 @@ use crate::ids::{TaskId, TransactionId};
 use crate::record::{Deployer, Outcome as End};
 use crate::rules::{Approval, Effect, Intent, JudgedNearMiss, Outcome, RuleOutcome, TeamCount, Texts, WhyNot};
 use crate::serve::audience::Audience;
-use crate::serve::board::{Speaks, Standing, VerdictDigest};
+use crate::serve::board::{Speaks, VerdictDigest, WatchedTask};
 use crate::serve::deploys::{Deploy, DeployState, deploys};
 use crate::serve::episode::Episode;
 use crate::serve::http::Shown;
@@ -23,7 +23,7 @@ const URL: &str = "https://phab.example/T1";
 const HOSTILE: &str =
     "<script>window.pwned=1</script>\u{202e}\"'><img src=x onerror=\"pwned()\">\u{1b}[31m{{evil}} javascript:pwned()";
 
-fn standing(history: &History) -> Standing {
+fn watched(history: &History) -> WatchedTask {
     let policy = &history.policy;
     let evidence = history.evidence();
     let state = TaskState::derive(&evidence, policy, None);
@@ -31,7 +31,7 @@ fn standing(history: &History) -> Standing {
     let (task, verdict) = Task::judged(evidence, policy, &Intent::default(), None, Texts::Hidden);
     let subject = VerdictSubject::of_task(&task, policy, URL.into(), Texts::Hidden);
     let evidence = &task.evidence;
-    Standing {
+    WatchedTask {
         task: evidence.task.id,
         phid: evidence.task.phid.clone(),
         sequence: 7,
@@ -55,14 +55,14 @@ fn sight(viewer: Option<&str>) -> Sight<'_> {
     Sight { now: at(1_000), viewer, listed: Some(at(990)), heard: Some(at(998)), called: true, key: 7 }
 }
 
-fn emergency(standing: &Standing, shown: Shown) -> Emergency<'_> {
-    Emergency { seen: Seen::of(standing, shown), evidence_at: at(995), unread_since: None, is_old: false }
+fn emergency(watched: &WatchedTask, shown: Shown) -> Emergency<'_> {
+    Emergency { seen: Seen::of(watched, shown), evidence_at: at(995), unread_since: None, is_old: false }
 }
 
 /// The page of a task, and its row in the list.
-fn pages(standing: &Standing, shown: Shown, viewer: Option<&str>) -> [String; 2] {
+fn pages(watched: &WatchedTask, shown: Shown, viewer: Option<&str>) -> [String; 2] {
     let sight = sight(viewer);
-    [task(&sight, &emergency(standing, shown)).whole(), index(&sight, vec![emergency(standing, shown)]).whole()]
+    [task(&sight, &emergency(watched, shown)).whole(), index(&sight, vec![emergency(watched, shown)]).whole()]
 }
 
 /// What a reader sees of a page, in one line.
@@ -96,8 +96,8 @@ fn who_is_needed_stands_before_what_is_agreed_to_and_what_was_said() {
     history.comment("releng1", 10, "Emergency-Approve: releng");
     history.comment("sre1", 11, "Looking at it.");
     history.comment("sre2", 12, "Emergency-Aprove: sre");
-    let standing = standing(&history);
-    let [page, row] = pages(&standing, Shown::Whole, None);
+    let watched = watched(&history);
+    let [page, row] = pages(&watched, Shown::Whole, None);
     in_order(
         &text(&page),
         &[
@@ -133,7 +133,7 @@ fn who_is_needed_stands_before_what_is_agreed_to_and_what_was_said() {
 
 #[test]
 fn an_approved_and_a_rejected_emergency_say_what_comes_next() {
-    let ready = standing(&History::ready());
+    let ready = watched(&History::ready());
     let [page, row] = pages(&ready, Shown::Whole, None);
     in_order(
         &text(&page),
@@ -143,7 +143,7 @@ fn an_approved_and_a_rejected_emergency_say_what_comes_next() {
 
     let mut history = History::ready();
     history.comment("sre2", 20, "Emergency-Reject: sre - it takes the databases down");
-    let rejected = standing(&history);
+    let rejected = watched(&history);
     let [page, row] = pages(&rejected, Shown::Whole, None);
     in_order(
         &text(&page),
@@ -159,13 +159,13 @@ fn an_approved_and_a_rejected_emergency_say_what_comes_next() {
 }
 
 /// A task with a hostile text, or a marker of its own, in each field that others write.
-fn full(word: impl Fn(&str) -> String) -> Standing {
+fn full(word: impl Fn(&str) -> String) -> WatchedTask {
     let mut history = History::emergency();
     history.comment("sre2", 12, "Emergency-Aprove: sre");
-    let mut standing = standing(&history);
-    let moment = standing.verdict.near_misses[0].moment;
+    let mut watched = watched(&history);
+    let moment = watched.verdict.near_misses[0].moment;
     let transaction = TransactionId(9);
-    let subject = &mut standing.subject;
+    let subject = &mut watched.subject;
     subject.title = Some(word("TITLE"));
     subject.category = Some(word("CATEGORY"));
     subject.explanation = Some(format!("{}\n{}", word("EXPLANATION"), word("MORE")));
@@ -176,7 +176,7 @@ fn full(word: impl Fn(&str) -> String) -> Standing {
         .into();
     subject.informed = vec![word("INFORMED")];
     subject.said = vec![Heard { user: word("SPEAKER"), time: at(20), transaction, text: Some(word("SPEECH")) }];
-    let verdict = &mut standing.verdict;
+    let verdict = &mut watched.verdict;
     verdict.rules = [Outcome::Fail, Outcome::Warn, Outcome::Unknown, Outcome::Pending]
         .map(|outcome| RuleOutcome { name: "rule".into(), outcome, message: word("MESSAGE"), hint: Some(word("HINT")) })
         .into();
@@ -219,18 +219,18 @@ fn full(word: impl Fn(&str) -> String) -> Standing {
         transaction,
     };
     let ended = DeployState::Ended { outcome: Some(End::Failed), at: at(90) };
-    standing.deploys = [DeployState::Underway, DeployState::Silent, DeployState::NotBelieved, ended].map(deploy).into();
-    standing
+    watched.deploys = [DeployState::Underway, DeployState::Silent, DeployState::NotBelieved, ended].map(deploy).into();
+    watched
 }
 
 #[test]
 fn text_of_others_stays_text_in_every_field() {
-    let standing = full(|_| HOSTILE.to_owned());
+    let watched = full(|_| HOSTILE.to_owned());
     let sight = sight(Some(HOSTILE));
     let all = [
-        pages(&standing, Shown::Whole, Some(HOSTILE)).into(),
-        pages(&standing, Shown::Names, None).into(),
-        vec![no_viewer(HOSTILE).whole(), task(&sight, &emergency(&standing, Shown::Whole)).fragment()],
+        pages(&watched, Shown::Whole, Some(HOSTILE)).into(),
+        pages(&watched, Shown::Names, None).into(),
+        vec![no_viewer(HOSTILE).whole(), task(&sight, &emergency(&watched, Shown::Whole)).fragment()],
     ]
     .concat();
     for page in &all {
@@ -245,7 +245,7 @@ fn text_of_others_stays_text_in_every_field() {
 
 #[test]
 fn a_reader_without_an_account_sees_names_or_the_number_and_no_text() {
-    let standing = full(|name| format!("x{name}x"));
+    let watched = full(|name| format!("x{name}x"));
     let texts = [
         "TITLE",
         "CATEGORY",
@@ -271,8 +271,7 @@ fn a_reader_without_an_account_sees_names_or_the_number_and_no_text() {
         "COMMAND",
     ];
     let names = ["TEAMKEY", "TEAMTITLE", "SEATED", "COULD", "DEPLOYS"];
-    let shows =
-        |shown, name: &str| pages(&standing, shown, None).iter().any(|page| page.contains(&format!("x{name}x")));
+    let shows = |shown, name: &str| pages(&watched, shown, None).iter().any(|page| page.contains(&format!("x{name}x")));
     for name in texts {
         assert!(shows(Shown::Whole, name), "{name} is on no page");
         assert!(!shows(Shown::Names, name) && !shows(Shown::Number, name), "{name}");
@@ -281,7 +280,7 @@ fn a_reader_without_an_account_sees_names_or_the_number_and_no_text() {
         assert!(shows(Shown::Names, name), "{name} is on no page");
         assert!(!shows(Shown::Number, name), "{name}");
     }
-    let [page, row] = pages(&standing, Shown::Number, None);
+    let [page, row] = pages(&watched, Shown::Number, None);
     for page in [text(&page), text(&row)] {
         assert!(
             page.contains("T1") && !page.contains("Emergency-Approve") && !page.contains("Deploy under way"),
@@ -292,13 +291,13 @@ fn a_reader_without_an_account_sees_names_or_the_number_and_no_text() {
 
 #[test]
 fn of_a_restricted_task_no_text_is_shown_to_anybody() {
-    let mut standing = full(|name| format!("x{name}x"));
+    let mut watched = full(|name| format!("x{name}x"));
     // As it is read: the watch keeps no text of it.
-    let subject = &mut standing.subject;
+    let subject = &mut watched.subject;
     (subject.title, subject.category, subject.explanation) = (None, None, None);
     (subject.action, subject.change) = (None, None);
     subject.said.iter_mut().for_each(|said| said.text = None);
-    let [page, _] = pages(&standing, Shown::Whole, Some("sre1"));
+    let [page, _] = pages(&watched, Shown::Whole, Some("sre1"));
     for hidden in ["LINE", "EVIDENCE"] {
         assert!(!page.contains(&format!("x{hidden}x")), "{hidden}");
     }
@@ -316,15 +315,15 @@ fn an_empty_list_says_when_it_was_listed_and_an_unknown_one_never_that_there_is_
     let unknown = index(&Sight { listed: None, ..sight(None) }, Vec::new()).whole();
     in_order(&text(&unknown), &["Not listed yet", "could not be listed yet, so it is not known whether there is one"]);
     assert!(!unknown.contains("No emergency"), "{unknown}");
-    let standing = standing(&History::emergency());
-    let some = index(&Sight { listed: None, ..sight(None) }, vec![emergency(&standing, Shown::Whole)]).whole();
+    let watched = watched(&History::emergency());
+    let some = index(&Sight { listed: None, ..sight(None) }, vec![emergency(&watched, Shown::Whole)]).whole();
     in_order(&text(&some), &["1 emergency is open", "The list is not complete"]);
 }
 
 #[test]
 fn what_is_old_is_undecided_and_a_silent_server_is_said_first() {
-    let standing = standing(&History::ready());
-    let old = Emergency { is_old: true, unread_since: Some(at(800)), ..emergency(&standing, Shown::Whole) };
+    let watched = watched(&History::ready());
+    let old = Emergency { is_old: true, unread_since: Some(at(800)), ..emergency(&watched, Shown::Whole) };
     let page = text(&task(&sight(None), &old).whole());
     in_order(&page, &["This task cannot be read since", "for 3 min", "Last known: ALLOWED", "UNDECIDED", "Not known"]);
     assert!(!page.contains("phabgate run T1"), "{page}");
@@ -335,12 +334,12 @@ fn what_is_old_is_undecided_and_a_silent_server_is_said_first() {
         assert!(!page.contains("This task cannot be read"), "said twice: {page}");
         assert!(page.contains("has not called the webhook"), "{page}");
     }
-    assert!(!text(&pages(&standing, Shown::Whole, None)[0]).contains("webhook"));
+    assert!(!text(&pages(&watched, Shown::Whole, None)[0]).contains("webhook"));
 }
 
 #[test]
 fn a_deploy_under_way_has_its_clock_and_the_last_ones_their_outcome() {
-    let mut standing = standing(&History::ready());
+    let mut watched = watched(&History::ready());
     let deploy = |state, started| Deploy {
         deployer: Some("dana".into()),
         started: at(started),
@@ -349,8 +348,8 @@ fn a_deploy_under_way_has_its_clock_and_the_last_ones_their_outcome() {
         transaction: TransactionId(9),
     };
     let ended = DeployState::Ended { outcome: Some(End::RolledBack), at: at(600) };
-    standing.deploys = vec![deploy(DeployState::Underway, 808), deploy(ended, 500)];
-    let [page, row] = pages(&standing, Shown::Whole, None);
+    watched.deploys = vec![deploy(DeployState::Underway, 808), deploy(ended, 500)];
+    let [page, row] = pages(&watched, Shown::Whole, None);
     in_order(
         &text(&page),
         &[
@@ -372,7 +371,7 @@ fn that_a_deploy_runs_is_no_other_obstacle() {
     let deploy = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
     let started = crate::evidence::testing::record(deploy, crate::record::Event::Started, "deployer1");
     history.record("phabgate", 20, &started);
-    let under_way = standing(&history);
+    let under_way = watched(&history);
     let [page, row] = pages(&under_way, Shown::Whole, None);
     for page in [text(&page), text(&row)] {
         in_order(&page, &["DENIED"]);
@@ -380,28 +379,28 @@ fn that_a_deploy_runs_is_no_other_obstacle() {
         assert!(page.contains("Deploy under way"), "{page}");
     }
     history.comment("sre2", 20, "Emergency-Reject: sre - stop it");
-    let page = text(&pages(&standing(&history), Shown::Whole, None)[0]);
+    let page = text(&pages(&watched(&history), Shown::Whole, None)[0]);
     assert!(page.contains("2 things stand in the way") && page.contains("stop it"), "{page}");
     assert!(!page.contains("You are asked") && !page.contains("Answer on the task"), "{page}");
 }
 
 #[test]
 fn why_nothing_is_announced_is_said() {
-    let mut standing = standing(&History::emergency());
-    let page = |standing: &Standing| text(&pages(standing, Shown::Whole, None)[0]);
-    assert!(!page(&standing).contains("nnounced"));
-    standing.speaks = Speaks::NotAnnounced;
-    in_order(&page(&standing), &["Not announced. It was an emergency before this watch was first started"]);
-    standing.speaks = Speaks::Another(crate::notice::StoreId::kept("0198abcd".into()));
-    in_order(&page(&standing), &["Announced by another watch", "0198abcd"]);
+    let mut watched = watched(&History::emergency());
+    let page = |watched: &WatchedTask| text(&pages(watched, Shown::Whole, None)[0]);
+    assert!(!page(&watched).contains("nnounced"));
+    watched.speaks = Speaks::NotAnnounced;
+    in_order(&page(&watched), &["Not announced. It was an emergency before this watch was first started"]);
+    watched.speaks = Speaks::Another(crate::notice::StoreId::kept("0198abcd".into()));
+    in_order(&page(&watched), &["Announced by another watch", "0198abcd"]);
 }
 
 #[test]
 fn whoever_is_asked_sees_theirs_first() {
     let mut history = History::emergency();
     history.comment("sre1", 10, "Emergency-Approve: sre");
-    let one = standing(&history);
-    let mut other = standing(&History::emergency());
+    let one = watched(&history);
+    let mut other = watched(&History::emergency());
     (other.task, other.episode.since) = (TaskId::new(2).unwrap(), at(500));
     // The newest is first for who is not asked; sre1 answered the other already.
     for (viewer, first) in [(None, ["T2", "T1"]), (Some("SRE1"), ["T2", "T1"]), (Some("releng1"), ["T2", "T1"])] {
@@ -418,8 +417,8 @@ fn whoever_is_asked_sees_theirs_first() {
 
 #[test]
 fn the_page_may_run_its_own_script_and_nothing_else() {
-    let standing = standing(&History::emergency());
-    let [page, _] = pages(&standing, Shown::Whole, None);
+    let watched = watched(&History::emergency());
+    let [page, _] = pages(&watched, Shown::Whole, None);
     let hash = |text: &str| base64::engine::general_purpose::STANDARD.encode(Sha256::digest(text.as_bytes()));
     for (begin, end, directive) in [("<style>", "</style>", "style-src"), ("<script>", "</script>", "script-src")] {
         let own = page.split_once(begin).unwrap().1.split_once(end).unwrap().0;
@@ -453,7 +452,7 @@ fn whoever_is_shown_nothing_hears_the_same_words_of_every_task() {
 
 #[test]
 fn a_change_of_the_clock_alone_changes_no_part_but_its_times() {
-    let standing = standing(&History::emergency());
+    let watched = watched(&History::emergency());
     let later = Sight { now: at(1_000) + SignedDuration::from_secs(5), ..sight(None) };
     let strip = |page: String| {
         let mut kept = String::new();
@@ -462,7 +461,7 @@ fn a_change_of_the_clock_alone_changes_no_part_but_its_times() {
         }
         kept
     };
-    let of = |sight: &Sight<'_>| strip(task(sight, &emergency(&standing, Shown::Whole)).fragment());
+    let of = |sight: &Sight<'_>| strip(task(sight, &emergency(&watched, Shown::Whole)).fragment());
     let without_now = |page: String, sight: &Sight<'_>| page.replace(&sight.now.to_string(), "NOW");
     assert_eq!(without_now(of(&sight(None)), &sight(None)), without_now(of(&later), &later));
 }

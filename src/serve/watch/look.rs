@@ -18,7 +18,7 @@ use crate::publish::Publisher;
 use crate::record::Event;
 use crate::rules::{Intent, Texts, Verdict, open_starts};
 use crate::serve::audience::Audience;
-use crate::serve::board::{Speaks, Standing, VerdictDigest, marks};
+use crate::serve::board::{Speaks, VerdictDigest, WatchedTask, marks};
 use crate::serve::deploys::deploys;
 use crate::serve::episode::Episode;
 use crate::serve::notices::{Plan, SayOutcome, Situation, counting, plan, posted, say, settle};
@@ -43,8 +43,8 @@ impl<S: Store> Watch<S> {
                 Looked::Unread
             }
         };
-        if let Looked::Open(standing) = &looked
-            && let Err(error) = self.speak(standing, &assessment, begun).await
+        if let Looked::Open(watched) = &looked
+            && let Err(error) = self.speak(watched, &assessment, begun).await
         {
             // Nothing is said of which it could not be noted that it is.
             tracing::error!("{task}: {error}");
@@ -91,7 +91,7 @@ impl<S: Store> Watch<S> {
         let verdict = assessment.verdict.clone();
         let read_at = clock.at(begun);
         let deploys = deploys(evidence, policy, subject.title.is_some());
-        let standing = Standing {
+        let watched = WatchedTask {
             task,
             phid: evidence.task.phid.clone(),
             sequence: 0,
@@ -110,16 +110,16 @@ impl<S: Store> Watch<S> {
             speaks: self.speaks(evidence, episode),
         };
         let next = self.sequence.next(&self.store)?;
-        let (standing, is_change) = self.board.put(standing, next);
+        let (watched, is_change) = self.board.put(watched, next);
         if is_change {
             self.metrics.changes.increment();
         }
-        Ok(Looked::Open(standing))
+        Ok(Looked::Open(watched))
     }
 
     /// Takes away what is no open emergency, or not shown any more, at once.
     fn gone(&self, task: TaskId) -> Result<(), StoreError> {
-        if self.board.standing(task).is_some() {
+        if self.board.watched(task).is_some() {
             let next = self.sequence.next(&self.store)?;
             self.board.remove(task, next);
             self.metrics.changes.increment();
@@ -153,33 +153,33 @@ impl<S: Store> Watch<S> {
     }
 
     /// Says the notice that is due, after one more look at the task.
-    async fn speak(&self, standing: &Standing, assessment: &Assessment, begun: Timestamp) -> Result<(), StoreError> {
+    async fn speak(&self, watched: &WatchedTask, assessment: &Assessment, begun: Timestamp) -> Result<(), StoreError> {
         let clock = self.board.clock();
-        match self.planned(standing.episode, assessment, begun)? {
+        match self.planned(watched.episode, assessment, begun)? {
             Plan::Nothing | Plan::Another(_) => return Ok(()),
             Plan::NotBefore(time) => {
-                let due = standing.due.map_or(time, |due| due.min(time));
-                self.board.set_due(standing.task, Some(due));
+                let due = watched.due.map_or(time, |due| due.min(time));
+                self.board.set_due(watched.task, Some(due));
                 return Ok(());
             }
             Plan::Say(_) => {}
         }
         // Others who send from this directory to this server wait meanwhile, as the watch waits for them.
         let Some(_right) = self.right_to_send().await? else {
-            self.board.set_due(standing.task, clock.now().checked_add(AGAIN).ok());
+            self.board.set_due(watched.task, clock.now().checked_add(AGAIN).ok());
             return Ok(());
         };
         // What is said must be true when it is sent.
         let begun = Timestamp::now();
-        let assessment = self.assess(standing.task).await;
-        let Looked::Open(standing) = self.place(&assessment, begun)? else { return Ok(()) };
+        let assessment = self.assess(watched.task).await;
+        let Looked::Open(watched) = self.place(&assessment, begun)? else { return Ok(()) };
         let (Plan::Say(due), Some(evidence)) =
-            (self.planned(standing.episode, &assessment, begun)?, assessment.evidence())
+            (self.planned(watched.episode, &assessment, begun)?, assessment.evidence())
         else {
             return Ok(());
         };
         let publisher = Publisher { client: self.site.client.clone(), settle: self.site.record.settle };
-        let (task, key) = (standing.task, due.notice.key());
+        let (task, key) = (watched.task, due.notice.key());
         let again = match say(&publisher, &self.store, evidence, &due).await? {
             SayOutcome::Said(transaction) => {
                 self.metrics.said.increment();

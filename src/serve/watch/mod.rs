@@ -22,7 +22,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 pub use self::feed::FeedState;
 pub use self::queue::{Queue, Turn};
-use super::board::{Board, Standing};
+use super::board::{Board, WatchedTask};
 use super::metrics::Metrics;
 use super::sequence::Sequence;
 use super::shared::SharedStore;
@@ -37,7 +37,7 @@ const WORKERS: usize = 6;
 #[derive(Debug, Clone)]
 pub enum Looked {
     /// It is an open emergency.
-    Open(Arc<Standing>),
+    Open(Arc<WatchedTask>),
     /// It is none.
     Closed,
     /// It is missing, or hidden from the service's account.

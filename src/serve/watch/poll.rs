@@ -131,7 +131,7 @@ impl<S: Store> Watch<S> {
         let project = projects.of(tag).ok_or_else(|| PollError::NoTag(tag.to_owned()))?;
         let since = begun.saturating_sub(OVERLAP).unwrap_or(begun);
         for task in client.tasks_modified(&project.phid, since).await? {
-            let is_known = self.board.standing(task.id).is_some_and(|standing| standing.modified == task.modified);
+            let is_known = self.board.watched(task.id).is_some_and(|watched| watched.modified == task.modified);
             if !is_known {
                 self.queue.push(task.id);
             }

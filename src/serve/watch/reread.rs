@@ -14,7 +14,7 @@ use super::Watch;
 use super::poll::{PollError, say_trouble};
 use crate::conduit::{Projects, Transaction};
 use crate::ids::{Phid, User};
-use crate::serve::board::{CommentMark, Standing, fingerprint_of_people};
+use crate::serve::board::{CommentMark, WatchedTask, fingerprint_of_people};
 use crate::serve::store::Store;
 
 /// How often members and accounts are read, and comments of tasks where something happens.
@@ -67,57 +67,57 @@ impl<S: Store> Watch<S> {
         *people = People { fingerprint: Some(fingerprint), read_at: Some(now) };
         if is_change {
             // Until each was looked at, what is known of it is as old as its last reading.
-            self.board.all().iter().for_each(|standing| self.queue.push(standing.task));
+            self.board.all().iter().for_each(|watched| self.queue.push(watched.task));
         }
         self.board.refreshed(|fresh| fresh.members = Some(now));
         Ok(())
     }
 
     async fn reread_comments(&self, now: Timestamp) -> Result<(), PollError> {
-        let mut due: Vec<Arc<Standing>> =
-            self.board.all().into_iter().filter(|standing| is_due(standing, now)).collect();
-        due.sort_by_key(|standing| standing.comments_read_at.max(standing.read_at));
+        let mut due: Vec<Arc<WatchedTask>> =
+            self.board.all().into_iter().filter(|watched| is_due(watched, now)).collect();
+        due.sort_by_key(|watched| watched.comments_read_at.max(watched.read_at));
         let (mut some, mut asked) = (Vec::new(), Vec::new());
-        for standing in due {
-            if standing.comments.is_empty() {
-                self.board.comments_unchanged(standing.task, now);
+        for watched in due {
+            if watched.comments.is_empty() {
+                self.board.comments_unchanged(watched.task, now);
                 continue;
             }
-            if asked.len() + standing.comments.len() > COMMENTS {
+            if asked.len() + watched.comments.len() > COMMENTS {
                 break;
             }
-            asked.extend(standing.comments.iter().map(|mark| mark.phid.clone()));
-            some.push(standing);
+            asked.extend(watched.comments.iter().map(|mark| mark.phid.clone()));
+            some.push(watched);
         }
         if asked.is_empty() {
             return Ok(());
         }
         if self.feed_is_down() {
             // Servers without a feed read no transactions by PHID either: the oldest one is looked at whole.
-            some.iter().take(1).for_each(|standing| self.queue.push(standing.task));
+            some.iter().take(1).for_each(|watched| self.queue.push(watched.task));
             return Ok(());
         }
         let read = self.site.client.within(LIMIT).transactions_by_phid(&asked).await?;
         let read: BTreeMap<&str, &Transaction> = read.iter().map(|row| (row.phid.as_str(), row)).collect();
-        for standing in some {
+        for watched in some {
             let same = |mark: &CommentMark| {
                 read.get(mark.phid.as_str()).is_some_and(|row| CommentMark::of(row).fingerprint == mark.fingerprint)
             };
-            if standing.comments.iter().all(same) {
-                self.board.comments_unchanged(standing.task, now);
+            if watched.comments.iter().all(same) {
+                self.board.comments_unchanged(watched.task, now);
             } else {
                 self.metrics.reread.increment();
-                self.queue.push(standing.task);
+                self.queue.push(watched.task);
             }
         }
         Ok(())
     }
 }
 
-fn is_due(standing: &Standing, now: Timestamp) -> bool {
-    let is_active = standing.underway || now.duration_since(standing.modified) < ACTIVE;
+fn is_due(watched: &WatchedTask, now: Timestamp) -> bool {
+    let is_active = watched.underway || now.duration_since(watched.modified) < ACTIVE;
     let often = if is_active { OFTEN } else { SELDOM };
-    now.duration_since(standing.comments_read_at.max(standing.read_at)) >= often
+    now.duration_since(watched.comments_read_at.max(watched.read_at)) >= often
 }
 
 /// The members of the teams, each once.

@@ -53,22 +53,21 @@ impl<S: Store> Watch<S> {
         let below = client.descendants(std::slice::from_ref(&project.phid)).await?;
         let family: BTreeSet<_> = below.into_iter().map(|below| below.phid).chain([project.phid.clone()]).collect();
         if self.board.set_family(&Tag { phid: project.phid.clone(), family }) {
-            self.board.all().iter().for_each(|standing| _ = self.queue.push_listed(standing.task));
+            self.board.all().iter().for_each(|watched| _ = self.queue.push_listed(watched.task));
         }
         let open: Vec<String> =
             statuses?.into_iter().filter(|status| !status.closed).map(|status| status.value).collect();
         let tasks = client.tasks_of(&project.phid, &open).await?;
         let listed: BTreeSet<TaskId> = tasks.iter().map(|task| task.id).collect();
         for task in &tasks {
-            let known = self.board.standing(task.id);
-            if known.as_ref().is_none_or(|standing| standing.modified != task.modified)
-                && self.queue.push_listed(task.id)
+            let known = self.board.watched(task.id);
+            if known.as_ref().is_none_or(|watched| watched.modified != task.modified) && self.queue.push_listed(task.id)
             {
                 self.metrics.swept.increment();
             }
         }
-        for standing in self.board.all().iter().filter(|standing| !listed.contains(&standing.task)) {
-            self.queue.push_listed(standing.task);
+        for watched in self.board.all().iter().filter(|watched| !listed.contains(&watched.task)) {
+            self.queue.push_listed(watched.task);
         }
         self.board.refreshed(|fresh| fresh.sweep = Some(begun));
         Ok(())

@@ -214,6 +214,7 @@ impl Session {
             caller: self.caller,
             clock,
             log: self.log,
+            deployers: self.deployers,
             serve,
             secrets: crate::serve::site::Secrets::default(),
         };

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use super::audience::Audience;
+use super::deploys::Deploy;
 use super::episode::Episode;
 use crate::conduit::{Account, Transaction};
 use crate::evidence::{Evidence, Tag};
@@ -98,6 +99,8 @@ pub struct WatchedTask {
     pub comments_read_at: Timestamp,
     /// A deploy of it is under way.
     pub underway: bool,
+    /// Its deploys: those without an end, and the last that ended.
+    pub deploys: Vec<Deploy>,
     /// When it has to be looked at again though nothing happened, by the server's clock.
     pub due: Option<Timestamp>,
     /// Whether the watch says notices on it, and why not.
@@ -142,6 +145,8 @@ struct BoardState {
     family: Option<Arc<BTreeSet<Phid<Project>>>>,
     /// Tasks of which the last reading failed, and since when what is known of them is old.
     unread: BTreeMap<TaskId, Timestamp>,
+    /// The usernames of those who are people in a team, in lower case; `None` before they were read.
+    people: Option<BTreeSet<String>>,
 }
 
 impl Default for Board {
@@ -188,6 +193,9 @@ impl Board {
                 && old.audience == watched.audience
                 && old.episode == watched.episode
                 && old.speaks == watched.speaks
+                && old.deploys == watched.deploys
+                && old.subject.action == watched.subject.action
+                && old.subject.change == watched.subject.change
         });
         let is_change = same.is_none();
         let sequence = same.map_or(next, |old| old.sequence);
@@ -262,6 +270,17 @@ impl Board {
         note(&mut self.write().freshness);
     }
 
+    /// Notes who is in a team: of these accounts the enabled people.
+    pub fn set_people<'a>(&self, accounts: impl Iterator<Item = &'a Account>) {
+        let people = accounts.filter(|account| account.is_enabled_person());
+        self.write().people = Some(people.map(|person| person.username.to_ascii_lowercase()).collect());
+    }
+
+    /// Whether an account is that of a person in a team; `None` before the members were read.
+    pub fn is_member(&self, username: &str) -> Option<bool> {
+        self.read().people.as_ref().map(|people| people.contains(&username.to_ascii_lowercase()))
+    }
+
     /// The server's clock.
     pub fn clock(&self) -> ServerClock {
         self.read().clock
@@ -327,4 +346,21 @@ pub fn marks(evidence: &Evidence, most: usize) -> Arc<[CommentMark]> {
         false => all.iter().map(|row| CommentMark::of(row)).collect(),
     };
     kept.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::testing::History;
+
+    #[test]
+    fn members_are_enabled_people_and_nobody_is_known_before_they_were_read() {
+        let board = Board::default();
+        assert_eq!(board.is_member("sre1"), None);
+        let history = History::ready();
+        let accounts = ["sre1", "robot", "gone"].map(|name| history.account(name));
+        board.set_people(accounts.iter());
+        let known = ["SRE1", "sre1", "robot", "gone", "outsider"].map(|name| board.is_member(name));
+        assert_eq!(known, [true, true, false, false, false].map(Some));
+    }
 }

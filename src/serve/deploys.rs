@@ -1,402 +1,145 @@
-//! Deploys that pipelines carry out, as long as the service runs.
+//! The deploys of an open emergency: those that are under way, and how the last ones ended.
 //!
-//! Responsible for which are open, for announcing and ending each once, and for ending those that stay silent for too long. Not
-//! responsible for the steps of a deploy ([`crate::gate::remote`]), nor for who may ask ([`super::http`]).
+//! Responsible for that, as a pure function of what was read. Not responsible for which record is believed ([`crate::evidence`]), nor for
+//! whom a deploy is shown to.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use jiff::Timestamp;
 
-use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{Mutex, watch};
+use crate::evidence::Evidence;
+use crate::evidence::records::{PostedRecord, by_deploy};
+use crate::ids::TransactionId;
+use crate::policy::Policy;
+use crate::record::Outcome;
+use crate::rules::{Weight, open_starts};
 
-use super::site::Site;
-use super::store::{RemoteDeploy, Store, StoreError};
-use super::watch::{Watch, stopped};
-use crate::evidence::{Purpose, Question};
-use crate::gate::outbox::{self, Flush};
-use crate::gate::remote::{self, Announcement};
-use crate::gate::{AfterFailure, Assessment, Assessor, Progress, Refusal, RunProgress};
-use crate::ids::{DeployId, TaskId};
-use crate::journal::Ownership;
-use crate::record::ExitStatus;
-use crate::rules::Intent;
+/// How many deploys that ended are kept.
+const ENDED: usize = 3;
 
-/// What a pipeline asks for.
-#[derive(Debug, Clone)]
-pub struct Asked {
-    /// The task, who deploys, and who else is behind it.
-    pub question: Question,
-    /// What is going to happen.
-    pub intent: Intent,
-    /// The command, argument by argument.
-    pub command: Vec<String>,
-}
-
-/// Where a deploy of a pipeline stands.
+/// A deploy of the task.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RemoteState {
-    /// `started` is on the task.
-    Started,
-    /// It may be carried out, and `started` is not known to be on the task.
-    Unconfirmed,
-    /// It is over.
-    Ended(String),
+pub struct Deploy {
+    /// Who deploys, as the record names them.
+    pub deployer: Option<String>,
+    /// When it started, as its record says, or when that was written.
+    pub started: Timestamp,
+    /// Where it stands.
+    pub state: DeployState,
+    /// Its command; `None` where it is hidden, not known, or may not be shown.
+    pub command: Option<String>,
+    /// The record that shows it.
+    pub transaction: TransactionId,
 }
 
-/// Why something cannot be done with a deploy.
-#[derive(Debug, thiserror::Error)]
-pub enum DeployError {
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A use case.
-    #[error(transparent)]
-    Refusal(#[from] Refusal),
-    /// What was asked by this key before was something else.
-    #[error("this Idempotency-Key was used for something else")]
-    OtherRequest,
-    /// There is none of this id, or it is another token's.
-    #[error("there is no such deploy of this token")]
-    Unknown,
-    /// It ended in another way.
-    #[error("the deploy ended before, and otherwise: {0}")]
-    EndedOtherwise(String),
-}
-
-/// A deploy that is open in this process.
-#[derive(Debug)]
-struct Open<L> {
-    journal: L,
-    owner: Ownership,
-    is_confirmed: bool,
-}
-
-type Slot<L> = Arc<Mutex<Option<Open<L>>>>;
-
-/// The open deploys of pipelines.
-#[derive(Debug)]
-pub struct Deploys<S: Store> {
-    open: RwLock<BTreeMap<DeployId, Slot<S::Log>>>,
-    /// Held for reading by whatever announces, ends or delivers something.
-    at_work: tokio::sync::RwLock<()>,
-}
-
-impl<S: Store> Default for Deploys<S> {
-    fn default() -> Self {
-        Self { open: RwLock::default(), at_work: tokio::sync::RwLock::default() }
+impl Deploy {
+    /// Whether it runs.
+    pub fn is_underway(&self) -> bool {
+        self.state == DeployState::Underway
     }
 }
 
-/// How often records are delivered that did not arrive at once.
-const DELIVERY: Duration = Duration::from_secs(30);
-/// How long what is being delivered gets once the service ends.
-const GRACE: Duration = Duration::from_secs(10);
-/// How long it is waited for what is at work then.
-const REST: Duration = Duration::from_secs(60);
-/// How often it is looked for deploys that were silent for too long.
-const EXPIRY: Duration = Duration::from_secs(5);
+/// Where a deploy stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeployState {
+    /// It runs.
+    Underway,
+    /// It started, nothing says that it ended, and nothing runs for so long.
+    Silent,
+    /// Somebody says that it started who could not have started it.
+    NotBelieved,
+    /// It ended.
+    Ended {
+        /// How; `None` where its record does not say.
+        outcome: Option<Outcome>,
+        /// When, as its record says, or when that was written.
+        at: Timestamp,
+    },
+}
 
-impl<S: Store> Deploys<S> {
-    fn slot(&self, deploy: DeployId) -> Slot<S::Log> {
-        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(open.entry(deploy).or_default())
-    }
-
-    fn forget(&self, deploy: DeployId) {
-        self.open.write().unwrap_or_else(PoisonError::into_inner).remove(&deploy);
-    }
-
-    /// Takes back what was open when the service ended: its deploys go on meanwhile.
-    ///
-    /// # Errors
-    /// Where store or journal cannot be read.
-    pub async fn resume(&self, watch: &Watch<S>) -> Result<(), DeployError> {
-        for remote in watch.store.with(|store| store.open_remotes())? {
-            let journal = watch.store.with(|store| store.deploy_log())?;
-            let is_known = crate::journal::DeployLog::knows(&journal, remote.deploy).map_err(Refusal::from)?;
-            // The service ended before it was journalled, or somebody else took it over meanwhile.
-            let owner = is_known.then(|| crate::journal::DeployLog::own(&journal, remote.deploy).ok()).flatten();
-            let is_open = is_known
-                && !crate::journal::DeployLog::state(&journal, remote.deploy).map_err(Refusal::from)?.is_closed();
-            match owner.filter(|_| is_open) {
-                Some(owner) => {
-                    *self.slot(remote.deploy).lock().await = Some(Open { journal, owner, is_confirmed: false });
-                }
-                None => _ = watch.store.with(|store| store.end_remote(remote.deploy, "not known"))?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Announces a deploy, once for a key: where the token asked by it before, that deploy is looked at again. Returns the deploy, where
-    /// it stands now, and what was read of its task just now.
-    ///
-    /// # Errors
-    /// Where it cannot be known or noted. A deploy that is not allowed is none: it ends at once.
-    pub async fn start(
-        &self,
-        watch: &Watch<S>,
-        remote: RemoteDeploy,
-        asked: &Asked,
-    ) -> Result<(RemoteDeploy, RemoteState, Assessment), DeployError> {
-        let _at_work = self.at_work.read().await;
-        if let Some(before) = watch.store.with(|store| store.add_remote(&remote))? {
-            if before.asked != remote.asked {
-                return Err(DeployError::OtherRequest);
-            }
-            let state = self.state(watch, before.deploy).await?;
-            let now = self.verdict_now(&watch.site, &before, asked).await;
-            return Ok((before, state, now));
-        }
-        let slot = self.slot(remote.deploy);
-        let mut open = slot.lock().await;
-        let journal = watch.store.with(|store| store.deploy_log())?;
-        let deploy = remote::RemoteDeploy {
-            deploy: remote.deploy,
-            question: &asked.question,
-            intent: asked.intent.clone(),
-            command: &asked.command,
-            caller: format!("token {}", remote.token),
+/// The deploys of a task: those without an end first, oldest first, then the last that ended, newest first. `show` says whether texts of
+/// the task may be shown.
+pub(super) fn deploys(evidence: &Evidence, policy: &Policy, show: bool) -> Vec<Deploy> {
+    let open = open_starts(evidence, policy, None).into_iter().map(|open| {
+        let state = match open.weight {
+            Weight::Stops => DeployState::Underway,
+            Weight::TooOld => DeployState::Silent,
+            Weight::NotBelieved => DeployState::NotBelieved,
         };
-        let announced = deploy.announce(watch.site.context(), journal, &mut Traced).await;
-        let ended = |how: &str| watch.store.with(|store| store.end_remote(remote.deploy, how));
-        match announced {
-            Ok((Announcement::Started { owner, confirmed }, journal)) => {
-                *open = Some(Open { journal, owner, is_confirmed: confirmed });
-                drop(open);
-                watch.queue.push(remote.task);
-                let state = if confirmed { RemoteState::Started } else { RemoteState::Unconfirmed };
-                let now = self.verdict_now(&watch.site, &remote, asked).await;
-                Ok((remote, state, now))
-            }
-            Ok((Announcement::Refused(read), _)) => {
-                self.forget(remote.deploy);
-                let how = ended("not started")?;
-                Ok((remote, RemoteState::Ended(how), *read))
-            }
-            Err(refusal) => {
-                self.forget(remote.deploy);
-                ended("not started")?;
-                Err(refusal.into())
-            }
-        }
-    }
+        deploy(&open.start, open.start.possible_start(), state, show)
+    });
+    let by_deploy = by_deploy(evidence.records(policy, None));
+    let mut ended: Vec<Deploy> = by_deploy
+        .deploys
+        .iter()
+        .filter_map(|records| {
+            let end = records.end()?;
+            let at = end.record.finished.filter(|finished| !end.is_later(*finished)).unwrap_or(end.moment.time);
+            let state = DeployState::Ended { outcome: end.record.outcome, at };
+            let mut ended = deploy(records.trusted(), records.start().map(|(_, time)| time), state, show);
+            ended.transaction = end.moment.transaction;
+            Some(ended)
+        })
+        .collect();
+    ended.sort_by_key(|ended| std::cmp::Reverse(ended.transaction));
+    open.chain(ended.into_iter().take(ENDED)).collect()
+}
 
-    /// The verdict on the deploy now: never the one on which it was started.
-    async fn verdict_now(&self, site: &Site, remote: &RemoteDeploy, asked: &Asked) -> Assessment {
-        let intent = Intent { deploy: Some(remote.deploy), ..asked.intent.clone() };
-        Assessor::new(site.context()).assess(&asked.question, &intent).await
-    }
-
-    async fn state(&self, watch: &Watch<S>, deploy: DeployId) -> Result<RemoteState, DeployError> {
-        let kept = watch.store.with(|store| store.remote(deploy))?.ok_or(DeployError::Unknown)?;
-        if let Some(how) = kept.ended {
-            return Ok(RemoteState::Ended(how));
-        }
-        // Waits while it is being announced.
-        let slot = self.slot(deploy);
-        let mut open = slot.lock().await;
-        let Some(open) = open.as_mut() else { return Ok(RemoteState::Unconfirmed) };
-        if !open.is_confirmed {
-            let state = crate::journal::DeployLog::state(&open.journal, deploy).map_err(Refusal::from)?;
-            open.is_confirmed = state
-                .record(crate::record::Event::Started)
-                .is_some_and(|started| matches!(started.delivery, crate::journal::DeliveryState::Delivered { .. }));
-        }
-        Ok(if open.is_confirmed { RemoteState::Started } else { RemoteState::Unconfirmed })
-    }
-
-    /// An open deploy of this token, which says that it goes on; returns until when it may stay silent now.
-    ///
-    /// # Errors
-    /// Where there is none.
-    pub fn alive(&self, watch: &Watch<S>, deploy: DeployId, token: &str) -> Result<RemoteDeploy, DeployError> {
-        let remote = self.of_token(watch, deploy, token)?;
-        if let Some(how) = remote.ended {
-            return Err(DeployError::EndedOtherwise(how));
-        }
-        let expires = later(Timestamp::now(), remote.silence);
-        watch.store.with(|store| store.renew_remote(deploy, expires))?;
-        Ok(RemoteDeploy { expires, ..remote })
-    }
-
-    fn of_token(&self, watch: &Watch<S>, deploy: DeployId, token: &str) -> Result<RemoteDeploy, DeployError> {
-        let remote = watch.store.with(|store| store.remote(deploy))?;
-        remote.filter(|remote| remote.token == token).ok_or(DeployError::Unknown)
-    }
-
-    /// Ends a deploy of this token by what its pipeline says of the command. The first end stands.
-    ///
-    /// # Errors
-    /// Where there is none, or it ended otherwise.
-    pub async fn finish(
-        &self,
-        watch: &Watch<S>,
-        deploy: DeployId,
-        token: &str,
-        how: Option<ExitStatus>,
-    ) -> Result<RemoteDeploy, DeployError> {
-        let remote = self.of_token(watch, deploy, token)?;
-        self.end(watch, &remote, how, &said(how)).await?;
-        Ok(remote)
-    }
-
-    async fn end(
-        &self,
-        watch: &Watch<S>,
-        remote: &RemoteDeploy,
-        how: Option<ExitStatus>,
-        word: &str,
-    ) -> Result<(), DeployError> {
-        let _at_work = self.at_work.read().await;
-        // One at a time ends it, and an end is kept before anything of it is journalled.
-        let slot = self.slot(remote.deploy);
-        let mut open = slot.lock().await;
-        let stands = watch.store.with(|store| store.end_remote(remote.deploy, word))?;
-        if stands != word {
-            return Err(DeployError::EndedOtherwise(stands));
-        }
-        if let Some(Open { mut journal, owner, .. }) = open.take() {
-            let at = watch.board.clock().now();
-            let ended = remote::end(&watch.site.context(), &mut journal, &owner, at, how, &mut Traced).await;
-            self.forget(remote.deploy);
-            ended?;
-            watch.queue.push(remote.task);
-        }
-        Ok(())
-    }
-
-    /// Delivers the records that are not on their tasks yet, and settles the deploys whose end nobody saw, until the service ends.
-    pub async fn deliver(&self, watch: &Watch<S>, stop: watch::Receiver<bool>) {
-        let how = Flush { wait: false, retry: false };
-        loop {
-            match watch.store.with(|store| store.deploy_log()) {
-                Ok(mut journal) => {
-                    // What is broken off stays in the outbox, as after a kill.
-                    let (context, mut progress) = (watch.site.context(), Traced);
-                    let flushed = tokio::select! {
-                        flushed = outbox::flush(&context, &mut journal, how, &mut progress) => flushed,
-                        () = ends(stop.clone()) => return,
-                    };
-                    if let Err(refusal) = flushed {
-                        tracing::warn!("records cannot be delivered: {}", refusal.message);
-                    }
-                }
-                Err(error) => tracing::error!("{error}"),
-            }
-            tokio::select! {
-                () = tokio::time::sleep(DELIVERY) => {}
-                () = stopped(stop.clone()) => return,
-            }
-        }
-    }
-
-    /// Waits until nothing is at work any more, once nothing new begins; for a while at most.
-    pub async fn at_rest(&self) {
-        let _ = tokio::time::timeout(REST, self.at_work.write()).await;
-    }
-
-    /// Ends what stayed silent for too long, until the service ends.
-    pub async fn expire(&self, watch: &Watch<S>, stop: watch::Receiver<bool>) {
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep(EXPIRY) => {}
-                () = stopped(stop.clone()) => return,
-            }
-            let open = match watch.store.with(|store| store.open_remotes()) {
-                Ok(open) => open,
-                Err(error) => {
-                    tracing::error!("{error}");
-                    continue;
-                }
-            };
-            for remote in open.iter().filter(|remote| remote.expires <= Timestamp::now()) {
-                tracing::warn!("{}: the deploy {} was silent for too long", remote.task, remote.deploy);
-                if let Err(error) = self.end(watch, remote, None, "unknown: it was silent for too long").await {
-                    tracing::error!("{}: {error}", remote.task);
-                }
-            }
-        }
+fn deploy(record: &PostedRecord, started: Option<Timestamp>, state: DeployState, show: bool) -> Deploy {
+    Deploy {
+        deployer: record.record.deployer.as_ref().map(|deployer| deployer.user.clone()),
+        started: started.unwrap_or(record.moment.time),
+        state,
+        command: record.record.command.clone().filter(|_| show),
+        transaction: record.moment.transaction,
     }
 }
 
-/// How a deploy ended, as it is kept and compared.
-fn said(how: Option<ExitStatus>) -> String {
-    how.map_or_else(|| "unknown".to_owned(), |status| status.to_string())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::testing::{History, at, record};
+    use crate::record::Event;
 
-/// Waits until the service ends, and a while longer.
-async fn ends(stop: watch::Receiver<bool>) {
-    stopped(stop).await;
-    tokio::time::sleep(GRACE).await;
-}
+    #[test]
+    fn a_deploy_is_under_way_until_it_ended_and_its_command_is_shown_where_texts_are() {
+        let mut history = History::ready();
+        let deploy = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+        let mut started = record(deploy, Event::Started, "deployer1");
+        started.command = Some("scap sync-world".into());
+        started.started = Some(at(19));
+        history.record("phabgate", 20, &started);
+        let of = |history: &History, show| deploys(&history.evidence(), &history.policy, show);
+        let underway = of(&history, true);
+        assert_eq!(underway.len(), 1);
+        assert_eq!((underway[0].state, underway[0].started), (DeployState::Underway, at(19)));
+        assert_eq!(underway[0].command.as_deref(), Some("scap sync-world"));
+        assert_eq!(of(&history, false)[0].command, None);
 
-/// So many seconds later.
-pub fn later(time: Timestamp, seconds: u64) -> Timestamp {
-    let by = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
-    time.saturating_add(by).unwrap_or(Timestamp::MAX)
-}
-
-/// What is asked about the deploy of a pipeline: who may be named, and who can make it run, is behind it.
-pub fn question(task: TaskId, deployer: String, behind: impl Iterator<Item = String>) -> Question {
-    Question {
-        task,
-        pipeline: behind.filter(|name| !name.eq_ignore_ascii_case(&deployer)).collect(),
-        deployer: Some(deployer),
-        calling_user: None,
-        attestations: Vec::new(),
-        purpose: Purpose::Deploy,
-        deployers: [].into(),
-    }
-}
-
-/// Does something on a thread of its own: a journal is used by one thread at a time, and whoever asked may go away meanwhile.
-///
-/// # Errors
-/// Where the thread is gone.
-pub async fn apart<T, F>(work: impl FnOnce() -> F + Send + 'static) -> Result<T, tokio::task::JoinError>
-where
-    T: Send + 'static,
-    F: Future<Output = T>,
-{
-    let here = tokio::runtime::Handle::current();
-    tokio::task::spawn_blocking(move || here.block_on(work())).await
-}
-
-/// What a use case says on the way goes into the log of the service.
-struct Traced;
-
-impl Progress for Traced {
-    fn note(&mut self, text: &str) {
-        tracing::info!("{text}");
+        let mut finished = started;
+        (finished.event, finished.outcome, finished.finished) = (Event::Finished, Some(Outcome::Failed), Some(at(50)));
+        history.record("phabgate", 60, &finished);
+        let ended = of(&history, true);
+        let state = DeployState::Ended { outcome: Some(Outcome::Failed), at: at(50) };
+        assert_eq!(ended.iter().map(|ended| ended.state).collect::<Vec<_>>(), [state]);
+        assert_eq!(ended[0].started, at(19));
     }
 
-    fn warn(&mut self, text: &str) {
-        tracing::warn!("{text}");
-    }
-
-    fn hint(&mut self, text: &str) {
-        tracing::info!("{text}");
-    }
-}
-
-impl RunProgress for Traced {
-    fn error(&mut self, refusal: &Refusal) {
-        tracing::error!("{}", refusal.message);
-    }
-
-    fn failed(&mut self, task: TaskId, how: &str) {
-        tracing::warn!("{task}: {how}");
-    }
-
-    fn next(&mut self, _: AfterFailure) {}
-
-    fn stopped(&mut self, assessment: &Assessment) {
-        tracing::warn!("{}: not started: {}", assessment.number, assessment.verdict.decision.word());
-    }
-
-    fn by_hand(&mut self, comment: &str) {
-        tracing::error!("to be written on the task by hand:\n{comment}");
+    #[test]
+    fn the_last_ends_are_kept_newest_first_and_a_start_that_nobody_could_make_is_named_so() {
+        let mut history = History::ready();
+        for number in 0..5 {
+            let deploy = format!("01890a5d-ac96-774b-bcce-b302099a805{number}").parse().unwrap();
+            let mut finished = record(deploy, Event::Recorded, "deployer1");
+            finished.outcome = Some(Outcome::Succeeded);
+            history.record("phabgate", 20 + number, &finished);
+        }
+        let foreign = record("01890a5d-ac96-774b-bcce-b302099a805f".parse().unwrap(), Event::Started, "deployer1");
+        history.record("outsider", 30, &foreign);
+        let all = deploys(&history.evidence(), &history.policy, true);
+        assert_eq!(all[0].state, DeployState::NotBelieved);
+        let times: Vec<_> = all[1..].iter().map(|ended| ended.state).collect();
+        assert_eq!(
+            times,
+            [24, 23, 22].map(|second| DeployState::Ended { outcome: Some(Outcome::Succeeded), at: at(second) })
+        );
     }
 }

@@ -13,12 +13,14 @@
 
 pub mod audience;
 pub mod board;
-pub mod deploys;
+mod deploys;
 pub mod episode;
 pub mod http;
 pub mod metrics;
 pub mod notices;
 pub mod notify_systemd;
+mod page;
+pub mod pipelines;
 mod sequence;
 pub mod shared;
 pub mod site;

@@ -39,6 +39,8 @@ pub struct Site {
     pub clock: Clock,
     /// The log of this machine.
     pub log: Box<dyn SystemLog>,
+    /// The accounts that deploy from this machine.
+    pub deployers: Vec<String>,
     /// The settings of the service itself.
     pub serve: ServeSettings,
     /// What it was given in confidence.

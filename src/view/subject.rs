@@ -48,6 +48,8 @@ pub struct VerdictSubject {
     pub behind: Vec<Deployer>,
     /// What is about to be deployed, as the task states it; `None` where it may not be shown.
     pub change: Option<String>,
+    /// What is done with it, as the task states it; `None` where it may not be shown.
+    pub action: Option<String>,
     /// Who deploys, where that is surely not who asks.
     pub somebody_else: Option<String>,
     /// The titles of the teams that are informed and asked nothing.
@@ -100,6 +102,7 @@ impl VerdictSubject {
             explanation: explanation.filter(|words| !words.is_empty()),
             drill: state.is_drill(),
             change: state.change.as_ref().filter(|_| show).map(|change| change.value.clone()),
+            action: state.action.as_ref().filter(|_| show).map(|action| action.value.clone()),
             somebody_else: somebody_else.map(|deployer| deployer.user.clone()),
             behind,
             informed: policy.informed().map(|team| team.title.clone()).collect(),

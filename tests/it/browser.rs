@@ -146,14 +146,19 @@ impl Browser {
         std::fs::write(&path, page).unwrap();
         // Another page between, so that an address that differs in its hash alone is loaded anew.
         for url in ["about:blank".to_owned(), format!("file://{}{hash}", path.display())] {
-            self.events.clear();
-            let moved = self.call("Page.navigate", &json!({ "url": url }));
-            assert!(moved["errorText"].is_null(), "{moved}");
-            let loaded = |message: &Value| message["method"] == "Page.loadEventFired";
-            if !self.events.iter().any(loaded) {
-                let event = self.until("the page's load", loaded);
-                self.events.push(event);
-            }
+            self.visit(&url);
+        }
+    }
+
+    /// Goes to an address, and waits until it is loaded.
+    pub(crate) fn visit(&mut self, url: &str) {
+        self.events.clear();
+        let moved = self.call("Page.navigate", &json!({ "url": url }));
+        assert!(moved["errorText"].is_null(), "{moved}");
+        let loaded = |message: &Value| message["method"] == "Page.loadEventFired";
+        if !self.events.iter().any(loaded) {
+            let event = self.until("the page's load", loaded);
+            self.events.push(event);
         }
     }
 

@@ -49,6 +49,8 @@ mod scenarios;
 mod screens;
 #[cfg(feature = "serve")]
 mod serve;
+#[cfg(feature = "serve")]
+mod serve_page;
 mod server;
 mod site;
 mod sources;

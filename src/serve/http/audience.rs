@@ -1,21 +1,23 @@
 //! What of an open emergency somebody is shown.
 //!
-//! Responsible for that, by who asks and by who may see the task: one place, for verdicts, lists and streams. Not responsible for the
+//! Responsible for that, by who asks and by who may see the task: one place, for verdicts, lists, streams and pages. Not responsible for the
 //! form.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::guard::Principal;
 use crate::ids::TaskId;
 use crate::policy::Policy;
-use crate::rules::TeamCount;
+use crate::rules::{Approval, JudgedNearMiss, RuleOutcome, TeamCount, WhyNot};
 use crate::serve::audience::Audience;
-use crate::serve::board::WatchedTask;
-use crate::view;
+use crate::serve::board::{Speaks, WatchedTask};
+use crate::serve::deploys::Deploy;
+use crate::view::{self, VerdictSubject};
 
-/// What somebody is shown of a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shown {
+/// What somebody is shown of a task, the most first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::serve) enum Shown {
     /// All that the service's own account is shown, but for the texts of restricted tasks.
     Whole,
     /// Its number, its teams and names.
@@ -26,7 +28,7 @@ pub(super) enum Shown {
 
 impl Shown {
     /// What `principal` is shown of a task that `audience` may see.
-    pub(super) fn to(principal: &Principal, audience: Audience) -> Self {
+    pub(in crate::serve) fn to(principal: &Principal, audience: Audience) -> Self {
         match (principal, audience) {
             // The texts of a restricted task are in nothing that the watch keeps.
             (Principal::Token(_) | Principal::Account(_), _) | (_, Audience::Public) => Self::Whole,
@@ -68,5 +70,111 @@ pub(super) fn verdict(watched: &WatchedTask, shown: Shown, policy: &Policy) -> s
         }
         Shown::Names => serde_json::to_value(less(Some(&watched.verdict.teams))),
         Shown::Number => serde_json::to_value(less(None)),
+    }
+}
+
+/// An open emergency as a page for people shows it. What somebody is not shown is not in it, so that no page can show it.
+#[derive(Debug)]
+pub(in crate::serve) struct Seen<'a> {
+    /// The task.
+    pub task: TaskId,
+    /// Its address on the server.
+    pub url: &'a str,
+    /// What is decided.
+    pub decision: &'static str,
+    /// Since when it is an open emergency.
+    pub since: Timestamp,
+    /// Its teams and names; `None` where the number alone is shown.
+    pub names: Option<SeenNames<'a>>,
+    /// The rest; `None` where names alone are shown.
+    pub whole: Option<SeenWhole<'a>>,
+}
+
+/// What those are shown who see names.
+#[derive(Debug)]
+pub(in crate::serve) struct SeenNames<'a> {
+    /// How many approvals each team has, and who could give more.
+    pub teams: &'a [TeamCount],
+    /// It is a drill.
+    pub drill: bool,
+    /// Its deploys; commands only where the rest is shown too.
+    pub deploys: Vec<Deploy>,
+    /// Whether notices are said on it.
+    pub speaks: &'a Speaks,
+}
+
+/// What those are shown who see all.
+#[derive(Debug)]
+pub(in crate::serve) struct SeenWhole<'a> {
+    /// What is shown beside the verdict; without texts where the task is restricted.
+    pub subject: &'a VerdictSubject,
+    /// The rules and what they found.
+    pub rules: &'a [RuleOutcome],
+    /// What was answered.
+    pub approvals: Vec<SeenApproval<'a>>,
+    /// What reads as an answer and is none.
+    pub near_misses: Vec<SeenNearMiss<'a>>,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(in crate::serve) struct SeenApproval<'a> {
+    /// It as it was judged.
+    pub approval: &'a Approval,
+    /// The team that it names; `None` where that is a text of a restricted task.
+    pub team: Option<&'a str>,
+    /// Where an attested one can be looked up.
+    pub evidence: Option<&'a str>,
+}
+
+/// A near miss.
+#[derive(Debug)]
+pub(in crate::serve) struct SeenNearMiss<'a> {
+    /// It as it was judged.
+    pub near: &'a JudgedNearMiss,
+    /// The line; `None` where the task is restricted.
+    pub line: Option<&'a str>,
+}
+
+impl<'a> Seen<'a> {
+    /// What of an open emergency is in a page.
+    pub(in crate::serve) fn of(watched: &'a WatchedTask, shown: Shown) -> Self {
+        let names = (shown <= Shown::Names).then(|| SeenNames {
+            teams: &watched.verdict.teams,
+            drill: watched.subject.drill,
+            deploys: match shown {
+                Shown::Whole => watched.deploys.clone(),
+                Shown::Names | Shown::Number => {
+                    watched.deploys.iter().cloned().map(|deploy| Deploy { command: None, ..deploy }).collect()
+                }
+            },
+            speaks: &watched.speaks,
+        });
+        Self {
+            task: watched.task,
+            url: &watched.subject.url,
+            decision: watched.verdict.decision.word(),
+            since: watched.episode.since,
+            names,
+            whole: (shown == Shown::Whole).then(|| SeenWhole::of(watched)),
+        }
+    }
+}
+
+impl<'a> SeenWhole<'a> {
+    fn of(watched: &'a WatchedTask) -> Self {
+        let WatchedTask { subject, verdict, .. } = watched;
+        let has_texts = subject.title.is_some();
+        let is_a_text = |approval: &Approval| matches!(approval.why_not, Some(WhyNot::NotUnderstood { .. }));
+        let approvals = verdict.approvals.iter().map(|approval| SeenApproval {
+            approval,
+            team: Some(approval.team.as_str()).filter(|_| has_texts || !is_a_text(approval)),
+            evidence: approval.evidence.as_deref().filter(|_| has_texts),
+        });
+        let near_misses = verdict
+            .near_misses
+            .iter()
+            .map(|near| SeenNearMiss { near, line: Some(near.line.as_str()).filter(|_| has_texts) });
+        Self { subject, rules: &verdict.rules, approvals: approvals.collect(), near_misses: near_misses.collect() }
     }
 }

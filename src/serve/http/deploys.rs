@@ -27,7 +27,7 @@ use crate::ids::{DeployId, TaskId};
 use crate::policy::Action;
 use crate::record::ExitStatus;
 use crate::rules::{Decision, Intent, Outcome, Texts};
-use crate::serve::deploys::{Asked, DeployError, RemoteState, apart, later, question};
+use crate::serve::pipelines::{Asked, DeployError, RemoteState, apart, later, question};
 use crate::serve::store::{RemoteDeploy, Store};
 use crate::view::{self, VerdictSubject, Viewer};
 

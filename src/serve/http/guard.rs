@@ -217,6 +217,7 @@ fn admit<S: Store>(app: &super::App<S>, peer: IpAddr, request: &Request) -> Resu
     let is_open = matches!(path, "/healthz" | "/readyz" | "/hooks/phorge") || !is_for_programs(path);
     let bucket = match &principal {
         Principal::Token(token) => Bucket::Token(token.name.clone()),
+        Principal::Account(account) => Bucket::Account(account.clone()),
         _ => Bucket::Address(address),
     };
     // The webhook counts what is not signed, and nothing else.

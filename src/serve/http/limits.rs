@@ -12,7 +12,9 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 pub(super) enum Bucket {
     /// Those with a token, by its name.
     Token(String),
-    /// Those without one, by where they come from.
+    /// Those of an account that a trusted proxy names.
+    Account(String),
+    /// Those of anybody else, by where they come from.
     Address(IpAddr),
 }
 
@@ -46,7 +48,7 @@ impl Limits {
     /// Whether one more request is answered.
     pub(super) fn admits(&self, bucket: &Bucket) -> bool {
         match bucket {
-            Bucket::Token(_) => self.tokens.check_key(bucket).is_ok(),
+            Bucket::Token(_) | Bucket::Account(_) => self.tokens.check_key(bucket).is_ok(),
             Bucket::Address(_) => self.addresses.check_key(bucket).is_ok(),
         }
     }

@@ -11,6 +11,8 @@ mod guard;
 mod health;
 mod hooks;
 mod limits;
+mod page;
+mod page_events;
 mod problem;
 mod routes;
 mod server;
@@ -19,15 +21,19 @@ mod verdict;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::routing::get;
 use tokio::sync::watch;
 
+#[cfg(test)]
+pub(in crate::serve) use self::audience::Shown;
+pub(in crate::serve) use self::audience::{Seen, SeenApproval, SeenNearMiss, SeenWhole};
 pub use self::deploys::DEPLOY_SCHEMA;
 pub use self::guard::{Guard, Principal};
 pub use self::limits::Limits;
 pub use self::problem::Problem;
 use self::routes::Route;
 pub use self::server::{HttpError, listen, serve};
-use super::deploys::Deploys;
+use super::pipelines::Deploys;
 use super::store::Store;
 use super::watch::Watch;
 
@@ -51,9 +57,15 @@ pub(super) type Shared<S> = Arc<App<S>>;
 
 /// The routes of the service.
 pub fn router<S: Store>(app: Shared<S>) -> Router {
-    let router =
-        Route::ALL.into_iter().fold(Router::new(), |router, route| router.route(route.path(), route.handler()));
-    router
+    // The page of people, and then what programs ask.
+    let page = Router::new()
+        .route("/", get(page::index))
+        .route("/events", get(page_events::of_all))
+        .route("/{task}", get(page::task))
+        .route("/{task}/events", get(page_events::of_task));
+    Route::ALL
+        .into_iter()
+        .fold(page, |router, route| router.route(route.path(), route.handler()))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), guard::every_request))

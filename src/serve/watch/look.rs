@@ -19,6 +19,7 @@ use crate::record::Event;
 use crate::rules::{Intent, Texts, Verdict, open_starts};
 use crate::serve::audience::Audience;
 use crate::serve::board::{Speaks, VerdictDigest, WatchedTask, marks};
+use crate::serve::deploys::deploys;
 use crate::serve::episode::Episode;
 use crate::serve::notices::{Plan, SayOutcome, Situation, counting, plan, posted, say, settle};
 use crate::serve::store::{NoticeState, Store, StoreError};
@@ -89,6 +90,7 @@ impl<S: Store> Watch<S> {
         let subject = VerdictSubject::of(assessment, viewer);
         let verdict = assessment.verdict.clone();
         let read_at = clock.at(begun);
+        let deploys = deploys(evidence, policy, subject.title.is_some());
         let watched = WatchedTask {
             task,
             phid: evidence.task.phid.clone(),
@@ -104,6 +106,7 @@ impl<S: Store> Watch<S> {
             comments: marks(evidence, COMMENTS),
             comments_read_at: read_at,
             underway: !open_starts(evidence, policy, None).is_empty(),
+            deploys,
             speaks: self.speaks(evidence, episode),
         };
         let next = self.sequence.next(&self.store)?;

@@ -61,6 +61,7 @@ impl<S: Store> Watch<S> {
         let members = members(&projects);
         pace.tick().await;
         let accounts = if members.is_empty() { Vec::new() } else { client.users(&members).await? };
+        self.board.set_people(accounts.iter());
         let fingerprint = fingerprint_of_people(members.iter(), accounts.iter());
         let is_change = people.fingerprint.is_some_and(|known| known != fingerprint);
         *people = People { fingerprint: Some(fingerprint), read_at: Some(now) };

@@ -1,0 +1,148 @@
+//! Who is needed now, and what they write where.
+//!
+//! Responsible for what a woken approver looks for first. Not responsible for who could approve ([`crate::rules`]).
+
+use maud::{Markup, html};
+
+use super::words::{line, people, row, to_copy};
+use super::{Emergency, Sight};
+use crate::ids::TaskId;
+use crate::rules::{Outcome, RuleOutcome, TeamCount};
+use crate::serve::deploys::Deploy;
+use crate::text::Inert;
+
+/// The teams of which approvals are missing.
+pub(super) fn missing(teams: &[TeamCount]) -> Vec<&TeamCount> {
+    teams.iter().filter(|team| team.by.len() < team.need as usize).collect()
+}
+
+/// What a decision rests on, in a line.
+pub(super) fn summary(emergency: &Emergency<'_>) -> String {
+    let Some(names) = &emergency.seen.names else { return String::new() };
+    if emergency.is_old {
+        return "it could not be read anew, and what is known is too old".to_owned();
+    }
+    let missing = missing(names.teams);
+    let rules = emergency.seen.whole.as_ref().map(|whole| whole.rules);
+    match emergency.decision() {
+        "allowed" => {
+            let by = names
+                .teams
+                .iter()
+                .flat_map(|team| team.by.iter().map(|user| format!("{} ({})", line(user), line(&team.team))));
+            match by.collect::<Vec<_>>().as_slice() {
+                [] => "it may be deployed".to_owned(),
+                by => format!("approved by {}", row(by)),
+            }
+        }
+        "pending" if !missing.is_empty() => {
+            let teams: Vec<String> = missing.iter().map(|team| line(&team.team)).collect();
+            format!("waits for {}", row(&teams))
+        }
+        "pending" => first(rules, Outcome::Pending),
+        "denied" if is_only_underway(emergency) => "a deploy is under way, and no other may start meanwhile".to_owned(),
+        "denied" => first(rules, Outcome::Fail),
+        _ => first(rules, Outcome::Unknown),
+    }
+}
+
+/// Whether nothing stands in the way but a deploy that runs.
+pub(super) fn is_only_underway(emergency: &Emergency<'_>) -> bool {
+    let Some((names, whole)) = emergency.seen.names.as_ref().zip(emergency.seen.whole.as_ref()) else { return false };
+    let stops = |rule: &&RuleOutcome| matches!(rule.outcome, Outcome::Fail | Outcome::Unknown);
+    names.deploys.iter().any(Deploy::is_underway)
+        && whole.rules.iter().filter(stops).all(|rule| rule.name == "in-flight")
+        && emergency.decision() == "denied"
+}
+
+/// The first rule with an outcome, and how many more there are.
+fn first(rules: Option<&[RuleOutcome]>, outcome: Outcome) -> String {
+    let Some(rules) = rules else {
+        return "the reasons are shown to those with an account".to_owned();
+    };
+    let found: Vec<&RuleOutcome> = rules.iter().filter(|rule| rule.outcome == outcome).collect();
+    match found.as_slice() {
+        [] => String::new(),
+        [one] => line(&one.message),
+        [one, more @ ..] => format!("{}; and {} more", line(&one.message), more.len()),
+    }
+}
+
+/// Who is needed, in a line: `kim and stefan`.
+pub(super) fn in_short(sight: &Sight<'_>, teams: &[TeamCount]) -> Markup {
+    html! {
+        @for team in missing(teams) {
+            div.who {
+                span { b { (Inert(&team.team)) } (still(team)) }
+                @if team.could.is_empty() { " " em { "nobody is left who could" } } @else { (people(&team.could, sight.viewer)) }
+            }
+        }
+    }
+}
+
+/// How many are missing, where it is more than one.
+fn still(team: &TeamCount) -> String {
+    match (team.need as usize).saturating_sub(team.by.len()) {
+        0 | 1 => String::new(),
+        more => format!(": {more} people"),
+    }
+}
+
+/// Who is needed, and what they write.
+pub(super) fn needed(sight: &Sight<'_>, emergency: &Emergency<'_>) -> Markup {
+    let Some(names) = &emergency.seen.names else { return html! {} };
+    let missing = missing(names.teams);
+    let (task, url) = (emergency.seen.task, emergency.seen.url);
+    let is_asked = |team: &&&TeamCount| team.could.iter().any(|name| super::words::is_viewer(name, sight.viewer));
+    let is_asked_now = emergency.decision() == "pending";
+    let mine = missing.iter().find(is_asked).copied().filter(|_| is_asked_now);
+    html! {
+        section #needed class={ "needed " (emergency.decision()) } {
+            h2 { @if missing.is_empty() || is_asked_now { "Who is needed now" } @else { "Who is needed once that is mended" } }
+            @if emergency.is_old {
+                p { "Not known: the task could not be read anew." }
+            } @else if missing.is_empty() {
+                (nobody(task, emergency, names.teams.is_empty()))
+            } @else {
+                @if let Some(team) = mine { p.yours { b { "You are asked" } " for " b { (Inert(&team.team)) } "." } }
+                ul.teams { @for team in &missing { li { (of_team(sight, team)) } } }
+                // While something else stands in the way nobody is asked yet.
+                @if is_asked_now { (how(task, url)) }
+            }
+        }
+    }
+}
+
+/// What is said where no approval is missing.
+fn nobody(task: TaskId, emergency: &Emergency<'_>, is_unknown: bool) -> Markup {
+    html! {
+        @match emergency.decision() {
+            "allowed" => {
+                p { b { "Nobody any more." } " It may be deployed; the gate reads the task once more before it starts." }
+                p.how { "The deployer types " (to_copy(&format!("phabgate run {task} -- COMMAND"))) }
+            }
+            "undecided" if is_unknown => p { "Not known before the task can be judged." },
+            _ => p { "No approval is missing. What stands in the way has to be mended first." },
+        }
+    }
+}
+
+fn of_team(sight: &Sight<'_>, team: &TeamCount) -> Markup {
+    html! {
+        p.team {
+            b { (Inert(&team.title)) }
+            span.count { (team.by.len()) " of " (team.need) }
+            @if !team.by.is_empty() { span.quiet { "by " (row(&team.by.iter().map(|user| line(user)).collect::<Vec<_>>())) } }
+        }
+        @if team.could.is_empty() { p.bad { "Nobody is left who could." } } @else { (people(&team.could, sight.viewer)) }
+        p.write { span { "writes" } (to_copy(&format!("Emergency-Approve: {}", team.team))) }
+    }
+}
+
+fn how(task: TaskId, url: &str) -> Markup {
+    html! {
+        p.how { "Alone on a line, as a comment on the task." }
+        p.act { a.button href={ (url) "#reply" } rel="noreferrer noopener" { "Answer on the task" } }
+        p.how { "Or in a terminal " (to_copy(&format!("phabgate approve {task}"))) }
+    }
+}

@@ -204,7 +204,7 @@ mod tests {
             people: vec!["alice".into(), "bob.b".into()],
         };
         let read = super::super::of_text(&token.table().unwrap()).unwrap();
-        assert_eq!(read.serve.tokens, [token.clone()]);
+        assert_eq!(read.serve.tokens, std::slice::from_ref(&token));
         let wrong = |change: fn(&mut ServeToken)| {
             let mut token = token.clone();
             change(&mut token);

@@ -513,6 +513,83 @@ fn every_mistake_is_told_where_it_stands() {
     insta::assert_snapshot!(told);
 }
 
+/// The mistakes in what the watch is set up with, and what is said of each.
+#[test]
+fn every_mistake_about_the_watch_is_told_where_it_stands() {
+    let digest = "0f".repeat(32);
+    let token = |lines: &str| format!("[serve.tokens.ci]\nsha256 = \"{digest}\"\n{lines}");
+    let serve = |line: &str| format!("[serve]\n{line}\n");
+    let cases: &[(&str, String, &str, &str)] = &[
+        (
+            "a path in the URL",
+            serve("url = \"https://watch.example/x\""),
+            "serve.url",
+            "is not the URL of a host alone",
+        ),
+        ("no URL", serve("url = \"watch.example\""), "serve.url", "is not a URL"),
+        ("an address without a port", serve("listen = \"127.0.0.1\""), "serve.listen", "is not an address with a port"),
+        ("a misspelt notice", serve("notices = [\"redy\"]"), "serve.notices", "did you mean `ready`?"),
+        ("no time", serve("notice_window = \"0s\""), "serve.notice_window", ""),
+        ("a relative file", serve("webhook_keys = \"keys\""), "serve.webhook_keys", "is not an absolute path"),
+        ("the name of a proxy", serve("trusted_proxies = [\"proxy\"]"), "serve.trusted_proxies", "is not an address"),
+        (
+            "a header with a blank",
+            serve("identity_header = \"X User\""),
+            "serve.identity_header",
+            "is not the name of a header",
+        ),
+        (
+            "an identity without a secret",
+            serve("identity_header = \"X-User\""),
+            "serve.identity_header",
+            "set `identity_secret` too",
+        ),
+        ("a viewer with an @", serve("viewers = [\"@alice\"]"), "serve.viewers", "write it without the @"),
+        ("an unknown key", serve("lisen = \"127.0.0.1:1\""), "serve.lisen", "did you mean `listen`?"),
+        ("the name of a token", "[serve.tokens.\"my token\"]\n".into(), "serve.tokens", "cannot be a key"),
+        (
+            "a token without a digest",
+            "[serve.tokens.ci]\nscopes = [\"read\"]\n".into(),
+            "serve.tokens.ci",
+            "has no `sha256`",
+        ),
+        (
+            "a token in the place of its digest",
+            "[serve.tokens.ci]\nsha256 = \"the-token-itself\"\nscopes = [\"read\"]\n".into(),
+            "serve.tokens.ci.sha256",
+            "is no SHA-256",
+        ),
+        ("a token for nothing", token(""), "serve.tokens.ci", "has no `scopes`"),
+        (
+            "an unknown scope",
+            token("scopes = [\"write\"]\n"),
+            "serve.tokens.ci.scopes",
+            "known here are `read` and `deploy`",
+        ),
+        ("a pipeline for anybody", token("scopes = [\"deploy\"]\n"), "serve.tokens.ci", "has no `deployers`"),
+        (
+            "an unknown key of a token",
+            token("scopes = [\"read\"]\nuser = \"a\"\n"),
+            "serve.tokens.ci.user",
+            "unknown key",
+        ),
+        (
+            "a watch in clear",
+            "[watch]\nurl = \"http://watch.example/\"\n".into(),
+            "watch.url",
+            "would send the token in clear",
+        ),
+        ("another key of the watch", "[watch]\ntoken = \"x\"\n".into(), "watch.token", ""),
+    ];
+    for (name, text, key, words) in cases {
+        let machine = Machine::new();
+        machine.write("etc/phabgate/config.toml", text);
+        let error = machine.error();
+        assert!(error.contains(&format!("error: {key}")) && error.contains(words), "{name}: {error}");
+        assert!(error.contains(" = help: ") && error.contains("/etc/phabgate/config.toml:"), "{name}: {error}");
+    }
+}
+
 /// What is wrong around the file.
 #[test]
 fn a_file_or_variable_that_cannot_be_used_is_named() {

@@ -7,8 +7,10 @@
 mod content;
 #[cfg(test)]
 mod tests;
+mod who;
 
 pub use self::content::{ApprovedContent, Difference};
+pub use self::who::who_would_count;
 
 use crate::attribution::ApprovalKind;
 use crate::conduit::{Change, CommentVersion, Transaction};

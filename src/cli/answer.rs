@@ -50,7 +50,7 @@ pub(super) async fn run(kind: AnswerKind, args: &Args, globals: &Globals, ui: &m
     let task = session.task(&args.task, ui)?;
     let team = args.team.as_deref().map(|team| answer::named(team, &session.settings.policy)).transpose();
     let team = team.map_err(Refusal::from)?.map(|team| team.key.clone());
-    if let Some(name) = session.answer_for(team.as_deref())? {
+    if let Some(name) = session.answer_for(kind, task, team.as_deref()).await? {
         ui.note(&format!("in the sandbox you answer as {name}"));
     }
     let request = AnswerRequest { kind, team: team.as_deref(), note: args.note.as_deref() };

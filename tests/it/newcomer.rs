@@ -75,6 +75,53 @@ fn every_command_of_the_list_ends_as_it_says_in_a_new_world() {
     }
 }
 
+#[test]
+fn every_answer_that_is_printed_as_the_next_command_counts() {
+    let (_, out, _) = run(&Machine::new(), "80", &["sandbox", "--list", "--format", "json"]);
+    let list: Value = serde_json::from_str(&out).unwrap();
+    let mut answered = Vec::new();
+    for scenario in list["scenarios"].as_array().unwrap() {
+        let machine = Machine::new();
+        let mut command = scenario["try"].as_str().unwrap().to_owned();
+        if command.starts_with("history ") || command.starts_with("run ") || command == "audit" {
+            continue;
+        }
+        // Until nothing is left to answer.
+        let steps = (0..6).find(|_| {
+            let arguments: Vec<&str> = ["--sandbox"].into_iter().chain(command.split(' ')).collect();
+            let (code, out, err) = run(&machine, "80", &arguments);
+            if command.starts_with("approve ") || command.starts_with("withdraw ") {
+                assert_eq!(code, 0, "{command}: {out}{err}");
+                let who = err.lines().find_map(|line| line.split("you answer as ").nth(1)).unwrap();
+                answered.push(format!("{command}: {who}"));
+            }
+            assert!(!out.contains(" --wait"), "{command}: nobody comes: {out}");
+            let next = out.lines().find_map(|line| line.strip_prefix("Next: phabgate --sandbox "));
+            let next = next.filter(|next| next.starts_with("approve ") || next.starts_with("withdraw "));
+            command = next.unwrap_or_default().to_owned();
+            command.is_empty()
+        });
+        assert!(steps.is_some(), "it never ends: {scenario}");
+    }
+    insta::assert_snapshot!("newcomer-answers", answered.join("\n"));
+}
+
+#[test]
+fn a_no_is_withdrawn_by_who_said_it() {
+    let machine = Machine::new();
+    for arguments in [&["withdraw", "T15", "--team", "sre", "--yes"][..], &["withdraw", "T4", "--yes"]] {
+        let arguments: Vec<&str> = ["--sandbox"].iter().chain(arguments).copied().collect();
+        let (code, out, err) = run(&machine, "80", &arguments);
+        assert_eq!(code, 0, "{out}{err}");
+        let who = if arguments.contains(&"T15") { "stefan" } else { "ravi" };
+        assert!(err.contains(&format!("in the sandbox you answer as {who}")), "{err}");
+    }
+    for (task, verdict) in [("T15", "PENDING T15: needs sre"), ("T4", "ALLOWED T4")] {
+        let (_, out, _) = run(&machine, "80", &["--sandbox", "check", task]);
+        assert!(out.starts_with(verdict), "{out}");
+    }
+}
+
 /// The commands that a text prints for the sandbox: in backticks, or at the end of a line.
 fn hints(text: &str) -> Vec<String> {
     let begin = "phabgate --sandbox ";

@@ -3,23 +3,24 @@
 //! Responsible for that, as a pure function of the verdict and the words that stand. Not responsible for who answers: on a server
 //! each answers with a token of their own.
 
+use super::AnswerRequest;
 use crate::evidence::AnswerKind;
 use crate::policy::Policy;
 use crate::rules::{self, Effect, JudgedTask, StandingWord};
 
-/// The usernames of those whose answer would count for a team, and the key of the team; where none is named, of the first for
-/// which there is something to answer. Nobody where that is not known, and for a no, which many may say.
+/// For which team an answer is, by its key, and the usernames of those whose answer would count; where no team is named, the
+/// first for which there is something to answer. Nobody where that is not known, and for a no, which many may say.
 pub fn who_would_count(
     read: JudgedTask<'_>,
     policy: &Policy,
-    kind: AnswerKind,
-    team: Option<&str>,
-) -> Option<(String, Vec<String>)> {
-    match kind {
-        AnswerKind::Approve => to_approve(read, team),
-        AnswerKind::Withdraw => to_withdraw(read, policy, team),
+    wish: &AnswerRequest<'_>,
+) -> (Option<String>, Vec<String>) {
+    let found = match wish.kind {
+        AnswerKind::Approve => to_approve(read, wish.team),
+        AnswerKind::Withdraw => to_withdraw(read, policy, wish.team),
         AnswerKind::Reject => None,
-    }
+    };
+    found.map_or((None, Vec::new()), |(team, users)| (Some(team), users))
 }
 
 /// Where a team needs no more, those whose approvals count: they are told that it stands.

@@ -12,10 +12,10 @@ use super::exit::Failure;
 use super::refusals_file;
 use super::ui::Ui;
 use super::{Globals, TaskSubject};
-use crate::answer;
+use crate::answer::{self, AnswerRequest};
 use crate::conduit::{Client, ClientError, Timeouts};
 use crate::config::{self, Flags, LogSetting, Settings};
-use crate::evidence::{AnswerKind, Purpose, Question, bare};
+use crate::evidence::{Purpose, Question, bare};
 use crate::gate::system_log::{NoLog, SystemLog};
 use crate::gate::{Assessor, Clock, Context, Invocation, logged};
 use crate::host::{self, Caller, Environment, Getent, Ids};
@@ -166,28 +166,22 @@ impl Session {
         Self { texts: if show_restricted { Texts::Shown } else { Texts::Hidden }, ..self }
     }
 
-    /// In the sandbox, makes a person whose answer would count the one who asks, and names them; where nobody's is known to, a
-    /// person of the team. Elsewhere everybody has a token of their own. `team` is its key.
+    /// In the sandbox, makes a person the one who asks whose answer would count, else one of the team, and names them.
     ///
     /// # Errors
     /// Where the sandbox's world cannot be read.
     pub(super) async fn answer_for(
         &mut self,
-        kind: AnswerKind,
         task: TaskId,
-        team: Option<&str>,
+        wish: &AnswerRequest<'_>,
     ) -> Result<Option<String>, Failure> {
         let policy = &self.settings.policy;
         let Some(sandbox) = &self.sandbox else { return Ok(None) };
-        let question = self.plain_question(task, None, Purpose::Read)?;
-        let read = self.assessor().assess(&question, &Intent::default()).await;
-        let who = read.judged().and_then(|read| answer::who_would_count(read, policy, kind, team));
-        let (key, users) = who.unzip();
-        let team = team.or(key.as_deref()).or_else(|| policy.required.first().map(String::as_str));
+        let read = self.assessor().assess(&self.reading(task), &Intent::default()).await;
+        let (key, users) = read.judged().map(|read| answer::who_would_count(read, policy, wish)).unwrap_or_default();
+        let team = wish.team.or(key.as_deref()).or_else(|| policy.required.first().map(String::as_str));
         let Some(team) = team.and_then(|key| policy.team(key)) else { return Ok(None) };
-        let Some((name, token)) = sandbox.approver(&team.project, &users.unwrap_or_default())? else {
-            return Ok(None);
-        };
+        let Some((name, token)) = sandbox.approver(&team.project, &users)? else { return Ok(None) };
         self.client = self.client.with_token(SecretString::from(token));
         Ok(Some(name))
     }

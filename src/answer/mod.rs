@@ -5,10 +5,14 @@
 //! posting the comment, and what is said to people.
 
 mod content;
+mod note;
 #[cfg(test)]
 mod tests;
+mod who;
 
 pub use self::content::{ApprovedContent, Difference};
+pub use self::note::reads_as_condition;
+pub use self::who::who_would_count;
 
 use crate::attribution::ApprovalKind;
 use crate::conduit::{Change, CommentVersion, Transaction};

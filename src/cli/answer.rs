@@ -50,10 +50,10 @@ pub(super) async fn run(kind: AnswerKind, args: &Args, globals: &Globals, ui: &m
     let task = session.task(&args.task, ui)?;
     let team = args.team.as_deref().map(|team| answer::named(team, &session.settings.policy)).transpose();
     let team = team.map_err(Refusal::from)?.map(|team| team.key.clone());
-    if let Some(name) = session.answer_for(team.as_deref())? {
+    let request = AnswerRequest { kind, team: team.as_deref(), note: args.note.as_deref() };
+    if let Some(name) = session.answer_for(task, &request).await? {
         ui.note(&format!("in the sandbox you answer as {name}"));
     }
-    let request = AnswerRequest { kind, team: team.as_deref(), note: args.note.as_deref() };
     let question = session.plain_question(task, None, Purpose::Read)?;
     let flow = AnswerFlow { context: session.context(), question, request, asks: !args.yes };
     let mut screen = AnswerScreen { kind, args, session: &session, ui };
@@ -103,6 +103,13 @@ impl Approver for AnswerScreen<'_> {
         match self.ui.is_json() {
             true => self.ui.words(&page),
             false => self.ui.data(&page),
+        }
+        let is_condition = self.args.note.as_deref().is_some_and(answer::reads_as_condition);
+        if self.kind == AnswerKind::Approve && is_condition {
+            self.ui.warn(
+                "the note reads as a condition, and an approval has none: it counts at once, whatever the note says; \
+                 to wait for something, approve when it has come",
+            );
         }
         if self.kind == AnswerKind::Approve && !self.args.yes {
             // Nobody agrees to what they could not be shown; a no must not wait for that.

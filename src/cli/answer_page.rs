@@ -374,8 +374,9 @@ impl AnswerReport<'_> {
                         page.push_str(&hint(4, words, width));
                     }
                 }
-                let words = format!("check {}", shown.task);
-                page.push_str(&format!("\n{}", Next::new("To see how it stands", &words, invocation).text()));
+                let next = Next::answer_in_sandbox(shown.task, &shown.verdict, invocation)
+                    .unwrap_or_else(|| Next::new("To see how it stands", &format!("check {}", shown.task), invocation));
+                page.push_str(&format!("\n{}", next.text()));
             }
         }
         page

@@ -32,10 +32,10 @@ use crate::time::stated;
 /// Arguments of `audit`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Only deploys and findings from this day or moment on, such as 2026-11-01
+    /// Only deploys and findings from this day, month or moment on, such as 2026-11-01 or 2026-11
     #[arg(long, value_name = "WHEN", value_parser = since)]
     since: Option<Timestamp>,
-    /// Only deploys and findings up to this day, it included, or moment
+    /// Only deploys and findings up to this day or month, it included, or moment
     #[arg(long, value_name = "WHEN", value_parser = until)]
     until: Option<Timestamp>,
     /// Only deploys for this category of reason, and what was found on their tasks
@@ -128,7 +128,7 @@ impl From<AuditError> for Failure {
 }
 
 /// How a time is written, for whoever wrote it otherwise.
-const WHEN: &str = "write a day such as 2026-11-01, or a moment such as 2026-11-01T03:00:00Z or '2026-11-01 03:00 UTC'";
+const WHEN: &str = "write a day such as 2026-11-01, a month such as 2026-11, or a moment such as 2026-11-01T03:00:00Z or '2026-11-01 03:00 UTC'";
 
 /// A mirror that is as far up to date as was asked for.
 struct Prepared {

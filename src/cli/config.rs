@@ -155,11 +155,19 @@ pub struct Checked {
     ok: bool,
     file: Option<PathBuf>,
     policy: PolicyDigest,
+    /// `None` where none is set, and no command can ask one.
+    server: Option<String>,
 }
 
 /// `config check --format json`; a configuration that is wrong never gets this far.
 pub fn check_json(settings: &Settings) -> Checked {
-    Checked { schema: CHECK_SCHEMA, ok: true, file: settings.file.clone(), policy: settings.policy.digest() }
+    Checked {
+        schema: CHECK_SCHEMA,
+        ok: true,
+        file: settings.file.clone(),
+        policy: settings.policy.digest(),
+        server: settings.url.as_ref().map(ToString::to_string),
+    }
 }
 
 /// `config check` as text.
@@ -169,10 +177,10 @@ pub fn check_text(settings: &Settings) -> String {
         None => "no file, all is built in".to_owned(),
     };
     let server = match &settings.url {
-        Some(url) => url.to_string(),
-        None => "not set: set `url`, or no command can ask a server".to_owned(),
+        Some(url) => format!("server {url}"),
+        None => "no server is set: set `url`, or no command can ask one".to_owned(),
     };
-    format!("ok: {what}\npolicy {}\nserver {server}\n", settings.policy.digest())
+    format!("ok: {what}\npolicy {}\n{server}\n", settings.policy.digest())
 }
 
 /// A value as the file writes it: JSON and TOML agree on texts, numbers and lists of them, not on tables.

@@ -276,14 +276,14 @@ const ENTRIES: &[HelpEntry] = &[
         name: "audit",
         examples: &[
             ("phabgate audit", "all deploys on record, and what broke the rules"),
-            ("phabgate audit --since 2026-11-01 --until 2026-11-30", "those of a month"),
+            ("phabgate audit --since 2026-11 --until 2026-11", "those of a month; --since 2026-11-01 is a day"),
             ("phabgate audit --fail-on warning --format json", "for a program that minds warnings"),
             ("phabgate audit --format html > audit.html", "one page, to read, to hand on, to print"),
             ("phabgate audit --format prometheus > FILE.prom", "for node_exporter's textfile collector"),
             ("phabgate audit --offline", "judge what earlier audits read"),
         ],
         endings: &[
-            ("0", "compliant: no finding of --fail-on or worse"),
+            ("0", "compliant, or no deploys: no finding of --fail-on or worse"),
             ("1", "findings of --fail-on or worse"),
             WRONG,
             ("3", "not all could be read or written, whatever was found in the rest"),

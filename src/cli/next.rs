@@ -40,6 +40,12 @@ impl Next {
         format!("{}: {}\n", self.when, styled(HINT, &self.command))
     }
 
+    /// The answer that is missing, in the sandbox, where nobody else gives it.
+    pub(super) fn answer_in_sandbox(task: TaskId, verdict: &Verdict, invocation: Invocation) -> Option<Self> {
+        let pending = Some(verdict).filter(|verdict| verdict.decision == Decision::Pending)?;
+        Some(Self::new(NOW, &answer_in_sandbox(task, pending, invocation)?, invocation))
+    }
+
     /// What comes after `check`; `last_failed` says that the last deploy of the task failed, and was not rolled back since.
     pub(super) fn after_check(
         task: TaskId,
@@ -134,7 +140,7 @@ fn unless_allowed(
 ) -> (&'static str, String) {
     match &verdict.decision {
         Decision::Pending => (NOW, answer_in_sandbox(task, verdict, invocation).unwrap_or(wait)),
-        Decision::Denied => match mended_by(task, verdict, wait) {
+        Decision::Denied => match mended_by(task, verdict, invocation, wait) {
             Some(words) => (NOW, words),
             None => (MENDED, again),
         },
@@ -149,9 +155,11 @@ fn answer_in_sandbox(task: TaskId, verdict: &Verdict, invocation: Invocation) ->
 }
 
 /// The command that mends a denied verdict, where one does.
-fn mended_by(task: TaskId, verdict: &Verdict, wait: String) -> Option<String> {
+fn mended_by(task: TaskId, verdict: &Verdict, invocation: Invocation, wait: String) -> Option<String> {
     match failed(verdict).as_slice() {
         ["task-visible", ..] => Some(format!("doctor --task {task}")),
+        // In the sandbox one takes back what its author would.
+        ["possible-no"] if invocation == Invocation::Sandbox => Some(format!("withdraw {task} --yes")),
         ["possible-no"] => Some(wait),
         ["tag" | "reason"] | ["tag", "reason"] => Some(format!("request {task} --reason CATEGORY what is broken")),
         _ => None,

@@ -58,7 +58,7 @@ fn players(sandbox: &InProcess, client: &Client, policy: &Policy) -> Option<Vec<
     let own = sandbox.token_of(&you)?;
     let mut players = vec![player(you, own)];
     for key in &policy.required {
-        let (name, token) = sandbox.approver(&policy.team(key)?.project).ok()??;
+        let (name, token) = sandbox.approver(&policy.team(key)?.project, &[]).ok()??;
         players.push(player(name, token));
     }
     Some(players)

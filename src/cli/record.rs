@@ -19,9 +19,12 @@ use crate::gate::stated_times::StatedTime;
 use crate::gate::stranded::take_over;
 use crate::ids::{DeployId, TransactionId};
 use crate::journal::Phase;
+use crate::layout::hanging;
+use crate::policy::Policy;
 use crate::record::comment::render;
 use crate::record::{Event, Outcome, Record};
 use crate::rules::Intent;
+use crate::text::inert;
 use crate::time;
 
 /// The schema of `record --format json`.
@@ -112,7 +115,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     // What is closed does not stand in its own way.
     let (context, intent) = (session.context(), Intent { deploy: args.deploy, ..args.subject.intent() });
     let flow = RecordFlow { context, question, intent, stated, asks: !args.yes };
-    show(&flow.run(&mut journal, ui).await?, ui);
+    show(&flow.run(&mut journal, ui).await?, &session.settings.policy, ui);
     Ok(Exit::Done)
 }
 
@@ -137,7 +140,29 @@ pub(super) fn stated(text: &str) -> Result<StatedTime, String> {
         .map_err(|error| error.to_string())
 }
 
-fn show(end: &RecordEnd, ui: &mut Ui) {
+/// Says of a deploy that was not allowed what was missing, and who will see it; nothing of one that was.
+fn not_allowed(record: &Record, policy: &Policy) -> Option<String> {
+    // What could not be decided now the audit will decide.
+    if ["allowed", "undecided"].contains(&record.verdict.as_str()) {
+        return None;
+    }
+    let team = |rule: &String| {
+        rule.strip_prefix("team:").map(|key| policy.team(key).map_or(key, |team| &team.title).to_owned())
+    };
+    let (teams, others): (Vec<_>, Vec<_>) = record.failed.iter().partition(|rule| team(rule).is_some());
+    let teams: Vec<String> = teams.into_iter().filter_map(team).map(|title| inert(&title)).collect();
+    let others: Vec<String> = others.into_iter().map(|rule| format!("`{}`", inert(rule))).collect();
+    let missing = (!teams.is_empty()).then(|| format!("the approval of {} was missing", teams.join(" and of ")));
+    let broken = (!others.is_empty()).then(|| match others.as_slice() {
+        [one] => format!("the rule {one} did not hold"),
+        all => format!("the rules {} did not hold", all.join(", ")),
+    });
+    let why: Vec<String> = missing.into_iter().chain(broken).collect();
+    let why = if why.is_empty() { String::new() } else { format!(": {}", why.join(", and ")) };
+    Some(format!("This deploy was not allowed{why}. The audit will list it."))
+}
+
+fn show(end: &RecordEnd, policy: &Policy, ui: &mut Ui) {
     let RecordEnd { record, delivered, left, verdict_now: now } = end;
     let now = *now;
     let transaction =
@@ -154,17 +179,48 @@ fn show(end: &RecordEnd, ui: &mut Ui) {
         Some(_) if verdict != now => format!("verdict when it started: {verdict}, now: {now}"),
         _ => format!("verdict: {verdict}"),
     };
+    let not_allowed = not_allowed(record, policy);
+    let rest = if not_allowed.is_some() { "" } else { "; nothing is left to do" };
+    let words = not_allowed.map(|words| hanging("", 0, &words, ui.width())).unwrap_or_default();
     match left {
         // Where it stands was said when it was delivered.
-        None => ui.data(&format!("recorded on {task} ({verdict}); nothing is left to do")),
+        None => ui.data(&format!("recorded on {task} ({verdict}){rest}\n{words}")),
         // What to do about it was said when it was refused.
         Some(Phase::Refused { .. }) => {
             let next = Next::new(MENDED, "outbox flush --retry", ui.invocation());
-            ui.data(&format!("kept in the outbox: the server refused it on {task} ({verdict})\n{}", next.text()))
+            ui.data(&format!("kept in the outbox: the server refused it on {task} ({verdict})\n{words}{}", next.text()))
         }
         Some(Phase::Ready | Phase::Unclear { .. }) => {
             let next = Next::new("To deliver it", "outbox flush --wait", ui.invocation());
-            ui.data(&format!("queued for {task} ({verdict}), and not known to be there\n{}", next.text()))
+            ui.data(&format!("queued for {task} ({verdict}), and not known to be there\n{words}{}", next.text()))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::testing::built_in;
+    use crate::record::comment::tests::example;
+
+    #[test]
+    fn what_was_missing_is_said_of_what_was_not_allowed_alone() {
+        let words = |verdict: &str, failed: &[&str]| {
+            let failed = failed.iter().map(|rule| (*rule).to_owned()).collect();
+            not_allowed(&Record { verdict: verdict.to_owned(), failed, ..example() }, &built_in())
+        };
+        assert_eq!(words("allowed", &[]), None);
+        let said = |verdict, failed| words(verdict, failed).unwrap();
+        assert_eq!(
+            said("pending", &["team:releng", "team:sre"]),
+            "This deploy was not allowed: the approval of Release Engineering and of SRE was missing. The audit will list it."
+        );
+        assert_eq!(
+            said("denied", &["tag", "team:sre", "reason"]),
+            "This deploy was not allowed: the approval of SRE was missing, and the rules `tag`, `reason` \
+             did not hold. The audit will list it."
+        );
+        assert_eq!(words("undecided", &["evidence"]), None);
+        assert!(said("denied", &["tag"]).contains(": the rule `tag` did not hold."));
     }
 }

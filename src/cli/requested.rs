@@ -163,7 +163,8 @@ impl Requested<'_> {
         page.push('\n');
         let next = match self.verdict.decision {
             Decision::Allowed(_) => Next::to_run(self.task, &TaskSubject::default(), &self.may_run, invocation),
-            Decision::Pending => Next::new(NOW, &format!("check {} --wait", self.task), invocation),
+            Decision::Pending => Next::answer_in_sandbox(self.task, self.verdict, invocation)
+                .unwrap_or_else(|| Next::new(NOW, &format!("check {} --wait", self.task), invocation)),
             // Then it names whom to ask.
             Decision::Denied | Decision::Undecided => Next::new(MENDED, &format!("check {}", self.task), invocation),
         };

@@ -3,7 +3,7 @@
 //! Responsible for the form. Not responsible for collecting it, nor for the form of programs ([`crate::view`]).
 
 use crate::gate::Invocation;
-use crate::gate::heard::Heard;
+use crate::gate::heard::{Heard, in_one_line};
 use crate::ids::TaskId;
 use crate::layout::{FAINT, NAME, styled};
 use crate::text::{columns, shorten};
@@ -23,7 +23,7 @@ pub(super) fn text(heard: &[Heard], task: TaskId, invocation: Invocation, width:
     for one in heard.iter().take(SHOWN) {
         let head = format!("  {}, {}", one.user, utc(one.time));
         let words = one.text.as_deref().map(|text| {
-            let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let joined = in_one_line(text);
             match width.saturating_sub(columns(&head) + 2) {
                 room if room >= ROOM => format!(": {}", shorten(&joined, room)),
                 // In a narrow terminal it stands below.

@@ -137,19 +137,23 @@ impl InProcess {
         Ok(self.running.world()?.guide.you)
     }
 
-    /// Who answers for the team behind a project, and their token: a person of the team who is in as few others as can
-    /// be, so that whoever tries the sandbox needs no token of their own.
-    pub(super) fn approver(&self, slug: &str) -> Result<Option<(String, String)>, Failure> {
+    /// Who answers, and their token: of `users`, whose answer would count, else of the team behind a project the person who is
+    /// in as few others as can be, so that whoever tries the sandbox needs no token of their own.
+    pub(super) fn approver(&self, slug: &str, users: &[String]) -> Result<Option<(String, String)>, Failure> {
         let world = self.running.world()?;
         let Some(team) = world.project_tagged(slug) else { return Ok(None) };
         let members = |phid: &str| world.members(phid).into_iter().map(|edge| edge.phid).collect::<Vec<_>>();
+        let would_count = |user: &sandbox::User| users.contains(&user.username);
         let people = world.users.iter().filter(|user| {
-            members(&team.phid).contains(&user.phid) && user.is("activated") && !user.is("bot") && !user.is("disabled")
+            (would_count(user) || members(&team.phid).contains(&user.phid))
+                && user.is("activated")
+                && !user.is("bot")
+                && !user.is("disabled")
         });
         let teams = |user: &sandbox::User| {
             world.projects.iter().filter(|project| members(&project.phid).contains(&user.phid)).count()
         };
-        let approver = people.min_by_key(|user| (teams(user), user.username.clone()));
+        let approver = people.min_by_key(|user| (!would_count(user), teams(user), user.username.clone()));
         Ok(approver.and_then(|user| Some((user.username.clone(), world.token_of(&user.username)?.to_owned()))))
     }
 

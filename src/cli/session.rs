@@ -12,6 +12,7 @@ use super::exit::Failure;
 use super::refusals_file;
 use super::ui::Ui;
 use super::{Globals, TaskSubject};
+use crate::answer::{self, AnswerRequest};
 use crate::conduit::{Client, ClientError, Timeouts};
 use crate::config::{self, Flags, LogSetting, Settings};
 use crate::evidence::{Purpose, Question, bare};
@@ -20,7 +21,7 @@ use crate::gate::{Assessor, Clock, Context, Invocation, logged};
 use crate::host::{self, Caller, Environment, Getent, Ids};
 use crate::ids::{DeployId, TaskId};
 use crate::journal::{Journal, JournalError, JournalReader};
-use crate::rules::Texts;
+use crate::rules::{Intent, Texts};
 use crate::system_log::LocalLog;
 use crate::task_argument;
 use crate::text::shorten;
@@ -165,16 +166,22 @@ impl Session {
         Self { texts: if show_restricted { Texts::Shown } else { Texts::Hidden }, ..self }
     }
 
-    /// In the sandbox, makes a person of this team the one who asks, and names them; elsewhere everybody has a token of
-    /// their own. `team` is its key.
+    /// In the sandbox, makes a person the one who asks whose answer would count, else one of the team, and names them.
     ///
     /// # Errors
     /// Where the sandbox's world cannot be read.
-    pub(super) fn answer_for(&mut self, team: Option<&str>) -> Result<Option<String>, Failure> {
+    pub(super) async fn answer_for(
+        &mut self,
+        task: TaskId,
+        wish: &AnswerRequest<'_>,
+    ) -> Result<Option<String>, Failure> {
         let policy = &self.settings.policy;
-        let team = team.or_else(|| policy.required.first().map(String::as_str)).and_then(|key| policy.team(key));
-        let (Some(sandbox), Some(team)) = (&self.sandbox, team) else { return Ok(None) };
-        let Some((name, token)) = sandbox.approver(&team.project)? else { return Ok(None) };
+        let Some(sandbox) = &self.sandbox else { return Ok(None) };
+        let read = self.assessor().assess(&self.reading(task), &Intent::default()).await;
+        let (key, users) = read.judged().map(|read| answer::who_would_count(read, policy, wish)).unwrap_or_default();
+        let team = wish.team.or(key.as_deref()).or_else(|| policy.required.first().map(String::as_str));
+        let Some(team) = team.and_then(|key| policy.team(key)) else { return Ok(None) };
+        let Some((name, token)) = sandbox.approver(&team.project, &users)? else { return Ok(None) };
         self.client = self.client.with_token(SecretString::from(token));
         Ok(Some(name))
     }

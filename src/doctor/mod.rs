@@ -29,6 +29,8 @@ pub struct Local {
     pub journal: Result<usize, String>,
     /// The account that the calling user is mapped to.
     pub calling_account: Option<String>,
+    /// Who called by sudo; they deploy as the account that they are mapped to, and as no other.
+    pub by_sudo: Option<String>,
 }
 
 /// What the server shows.
@@ -195,6 +197,13 @@ fn owner(remote: &Remote, policy: &Policy) -> RuleOutcome {
 fn deployer(remote: &Remote, local: &Local, policy: &Policy) -> RuleOutcome {
     let owner = &remote.owner;
     let by_token = (!owner.is_bot() && !is_recorder(owner, policy)).then(|| inert(&owner.username));
+    if let (Some(caller), None) = (&local.by_sudo, &local.calling_account) {
+        return fail(
+            "deployer",
+            format!("`[deployers]` maps {} to no account, and by sudo nobody else deploys", inert(caller)),
+            "whoever administers this machine adds this login to `[deployers]`; reading needs no entry",
+        );
+    }
     match (by_token, &local.calling_account) {
         (Some(token), Some(mapped)) if !owner.is_named(mapped) => fail(
             "deployer",

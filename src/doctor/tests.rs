@@ -39,6 +39,7 @@ fn well() -> (Local, Remote, Policy) {
         state: ("/var/lib/phabgate".into(), "built in".into()),
         journal: Ok(0),
         calling_account: Some("deployer1".into()),
+        by_sudo: None,
     };
     let active = [AccountRole::Activated];
     let members = ["releng1", "sre1", "sec1"].map(|name| account(name, &active));
@@ -105,6 +106,9 @@ fn each_fault_is_reported_by_its_check_alone_and_says_what_to_do() {
             local.calling_account = None;
         }),
         ("deployer", Warn, |local, _, _| local.calling_account = None),
+        ("deployer", Fail, |local, _, _| {
+            (local.calling_account, local.by_sudo) = (None, Some("mallory".into()));
+        }),
         ("deployer", Fail, |_, remote, _| remote.owner = account("sre1", &[AccountRole::Activated])),
         ("recorders", Warn, |_, remote, _| remote.recorders = Ok(vec![])),
         ("recorders", Warn, |_, remote, _| {

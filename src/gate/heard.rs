@@ -27,12 +27,18 @@ pub struct Heard {
 impl Heard {
     /// It in one line.
     pub fn line(&self) -> String {
-        let text = self.text.as_deref().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
-        match text {
+        match self.text.as_deref().map(in_one_line) {
             Some(text) => format!("{} said '{}'", self.user, shorten(&text, 200)),
             None => format!("{} said something (hidden: the task is restricted)", self.user),
         }
     }
+}
+
+/// Words in one line. Where they have a break it stays visible: what begins a line is read as an answer, and what stands in the
+/// midst of one is not.
+pub fn in_one_line(text: &str) -> String {
+    let lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" / ")
 }
 
 /// What members said on a task, newest first; without the texts of a restricted task.
@@ -44,4 +50,15 @@ pub fn heard(evidence: &Evidence, policy: &Policy, show: bool) -> Vec<Heard> {
         text: show.then_some(said.text),
     });
     heard.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_break_stays_visible() {
+        assert_eq!(in_one_line(" go  ahead.\n\n Emergency-Approve:\tsre \n"), "go ahead. / Emergency-Approve: sre");
+        assert_eq!(in_one_line("one line"), "one line");
+    }
 }

@@ -99,8 +99,11 @@ impl HistoryBuilder<'_> {
     /// What a record says; `written` is when it was.
     fn describe(&self, record: &Record, written: Timestamp) -> String {
         let mut words = event(record.event).to_owned();
-        if record.drill {
-            words.push_str(" (a drill)");
+        let back = record.is_rollback() && !self.hide;
+        let kinds = [(record.drill, "a drill"), (back, "a rollback")];
+        let kinds: Vec<&str> = kinds.into_iter().filter(|(is, _)| *is).map(|(_, kind)| kind).collect();
+        if !kinds.is_empty() {
+            words.push_str(&format!(" ({})", kinds.join(", ")));
         }
         words.push_str(&match &record.deployer {
             Some(deployer) => format!(" by {}", self.person(deployer.phid.as_ref(), &deployer.user)),

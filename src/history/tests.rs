@@ -27,6 +27,7 @@ fn of(history: &TaskHistory, kind: EntryKind) -> Vec<String> {
 
 fn record(event: Event) -> Record {
     let mut record = example();
+    record.action = Some("fix".to_owned());
     record.event = event;
     record.task = crate::ids::TaskId::new(1).unwrap();
     record.deployer =

@@ -156,12 +156,16 @@ fn headline(record: &Record) -> String {
         RecordTone::Important => "(IMPORTANT) ".to_owned(),
     };
     let _ = write!(line, "**{bold}**");
+    // That it succeeded says of a rollback that the old state is back, and of any other deploy that the new one is there.
+    let back = if record.is_rollback() { ", a rollback" } else { "" };
+    line.push_str(back);
     let when = when(record);
     if is_announced(record) && (called_off || !when.is_empty()) {
-        let _ = write!(line, "{when}.");
+        let comma = if back.is_empty() || when.is_empty() { "" } else { "," };
+        let _ = write!(line, "{comma}{when}.");
         return line;
     }
-    let by = if record.event == Event::Started { " by" } else { ", by" };
+    let by = if record.event == Event::Started && back.is_empty() { " by" } else { ", by" };
     let deployer = record.deployer.as_ref().map_or_else(|| "unknown".to_owned(), |deployer| name(&deployer.user));
     let _ = write!(line, "{by} {deployer}{}", caller(record));
     if !when.is_empty() && record.event != Event::Started {

@@ -101,8 +101,39 @@ fn kinds_of_record_differ_in_the_first_line() {
 }
 
 #[test]
+fn a_rollback_is_called_one_and_reads_as_the_first_line_of_a_record() {
+    let line = |record: Record| {
+        let line = headline(&record);
+        assert!(is_headline(&line), "{line}");
+        line
+    };
+    let back = example();
+    let on = Record { action: Some("fix".to_owned()), ..example() };
+    let announced = Some(crate::ids::TransactionId(417));
+    for (event, outcome, announced) in [
+        (Event::Started, None, None),
+        (Event::Finished, Some(Outcome::Succeeded), announced),
+        (Event::Finished, Some(Outcome::Failed), announced),
+        (Event::Finished, Some(Outcome::NotStarted), announced),
+        (Event::Recorded, Some(Outcome::Succeeded), None),
+        (Event::Recorded, None, None),
+    ] {
+        let of = |record: &Record| line(Record { event, outcome, announced, exit: None, ..record.clone() });
+        assert!(of(&back).contains("**, a rollback,"), "{}", of(&back));
+        assert!(!of(&on).contains("rollback"), "{}", of(&on));
+    }
+    let finished = Record { announced, ..back };
+    assert_eq!(line(finished), "**Deploy succeeded**, a rollback, 2026-08-09 03:19 UTC, after 2 min.");
+    let untimed = Record { announced, action: Some("Rollback ".into()), finished: None, started: None, ..example() };
+    assert!(
+        line(Record { outcome: Some(Outcome::NotStarted), exit: None, ..untimed }).ends_with("started**, a rollback.")
+    );
+}
+
+#[test]
 fn finished_says_only_what_is_new_where_started_stands_on_the_task() {
-    let record = Record { announced: Some(crate::ids::TransactionId(417)), ..example() };
+    let announced = Some(crate::ids::TransactionId(417));
+    let record = Record { announced, action: Some("fix".to_owned()), ..example() };
     let rendered = render(&record).unwrap();
     assert_eq!(rendered.words(), "**Deploy succeeded** 2026-08-09 03:19 UTC, after 2 min.");
     assert!(render(&example()).unwrap().words().contains("approved by `releng1`"));

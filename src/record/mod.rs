@@ -279,7 +279,15 @@ pub struct Record {
     pub version: String,
 }
 
+/// The action of a deploy that goes back to what ran before.
+const ROLLBACK: &str = "rollback";
+
 impl Record {
+    /// Whether it is stated to go back to what ran before.
+    pub fn is_rollback(&self) -> bool {
+        self.action.as_deref().is_some_and(|action| action.trim().eq_ignore_ascii_case(ROLLBACK))
+    }
+
     /// Whether the phabgate that wrote it reads what people write beside the letter, and so knew what reads as a no. It does
     /// from version 0.2 on; a version that is none is taken for one that does.
     pub fn knows_possible_noes(&self) -> bool {

@@ -12,6 +12,7 @@ use crate::audit::{Deploy, Finding, TaskAudit};
 use crate::evidence::records::PostedRecord;
 use crate::evidence::timeline::Moment;
 use crate::ids::{DeployId, TaskId, TransactionId};
+use crate::policy::Action;
 use crate::record::{Event, ExitStatus, Outcome};
 use crate::rules;
 
@@ -170,6 +171,11 @@ impl DeployEntry {
     /// The verdict of that moment in words that fit the past: nothing is pending any more.
     pub fn verdict_words(&self) -> &str {
         past(&self.verdict_as_recorded)
+    }
+
+    /// Whether it went back to what ran before; not known of a restricted task.
+    pub fn is_rollback(&self) -> bool {
+        self.action.as_deref().and_then(Action::named) == Some(Action::Rollback)
     }
 
     /// How it ended, in a word.

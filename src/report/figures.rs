@@ -122,6 +122,11 @@ impl Figures {
         task.findings.iter().for_each(|finding| self.add_finding(finding));
     }
 
+    /// How many deploys there are, drills and those that never started among them.
+    pub fn all_deploys(&self) -> usize {
+        self.deploys + self.drills + self.not_started
+    }
+
     /// Takes in a finding.
     pub fn add_finding(&mut self, finding: &Finding) {
         *self.findings.entry((finding.severity, finding.name)).or_default() += 1;

@@ -26,6 +26,8 @@ use crate::audit::unread::Unread;
 use crate::audit::{Finding, Severity};
 use crate::ids::{TaskId, TransactionId};
 use crate::policy::Policy;
+use crate::text::inert;
+use crate::time::utc;
 use entry::TaskEntry;
 use figures::Figures;
 
@@ -82,13 +84,61 @@ pub struct Report<'a> {
     pub until: Option<Timestamp>,
     /// Only deploys for this category of reason.
     pub reason: Option<&'a str>,
+    /// When the newest deploy was of those that are known, whenever that was; for the category that is asked about.
+    pub newest_deploy: Option<Timestamp>,
     /// The figures of the tasks.
     pub figures: &'a Figures,
     /// The tasks.
     pub tasks: &'a dyn Entries,
 }
 
+/// How an audit came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuditOutcome {
+    /// Not all could be read.
+    Incomplete,
+    /// Something was found; the worst of it is as bad as this.
+    Findings(Severity),
+    /// Nothing was deployed: there is nothing that could comply.
+    NoDeploys,
+    /// There are deploys, and nothing was found.
+    Compliant,
+}
+
+impl AuditOutcome {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Incomplete => "incomplete",
+            Self::Findings(_) => "findings",
+            Self::NoDeploys => "no-deploys",
+            Self::Compliant => "compliant",
+        }
+    }
+}
+
 impl Report<'_> {
+    /// How it came out.
+    pub fn outcome(&self) -> AuditOutcome {
+        match (self.is_complete(), self.worst()) {
+            (false, _) => AuditOutcome::Incomplete,
+            (true, Some(worst)) => AuditOutcome::Findings(worst),
+            (true, None) if self.figures.all_deploys() == 0 => AuditOutcome::NoDeploys,
+            (true, None) => AuditOutcome::Compliant,
+        }
+    }
+
+    /// That there is no deploy, in words, and when the newest one was.
+    pub fn no_deploys(&self) -> String {
+        let reason = self.reason.map(|reason| format!(" for {}", inert(reason))).unwrap_or_default();
+        let is_all = self.since.is_none() && self.until.is_none();
+        match self.newest_deploy.filter(|_| !is_all) {
+            Some(newest) => format!("no deploy{reason} was in this period; the newest one was at {}", utc(newest)),
+            None if is_all => format!("no deploy{reason} is on record"),
+            None => format!("no deploy{reason} was in this period, and none is on record"),
+        }
+    }
+
     /// Whether every task of the population could be read and judged.
     pub fn is_complete(&self) -> bool {
         self.unread.is_empty() && self.unseen() == 0

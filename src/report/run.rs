@@ -6,6 +6,7 @@
 
 use std::fs::File;
 
+use jiff::Timestamp;
 use url::Url;
 
 use super::Report;
@@ -53,6 +54,7 @@ pub struct AuditResult<'a> {
     unread: Vec<Unread>,
     general: Vec<Finding>,
     settled: usize,
+    newest_deploy: Option<Timestamp>,
     tasks: Spool,
     /// The acceptances that nothing was found for: they are of no use, or have a slip of the pen.
     pub unused: Vec<String>,
@@ -67,7 +69,7 @@ impl<'a> AuditInputs<'a> {
         let Self { mirror, filled, scope, .. } = self;
         let directory = mirror.path().parent().unwrap_or(mirror.path());
         let spool = Spool::new(directory).map_err(AuditError::Spool)?;
-        let (mut figures, mut unread) = (Figures::default(), Vec::<Unread>::new());
+        let (mut figures, mut unread, mut newest_deploy) = (Figures::default(), Vec::<Unread>::new(), None);
         let snapshot = mirror.snapshot()?;
         drop(lock);
         let mut held = FindingHistory::of(&self)?;
@@ -75,7 +77,9 @@ impl<'a> AuditInputs<'a> {
         let each = |judged: Result<EncodedInParts<TaskEntry>, Unread>| {
             match judged {
                 Ok(judged) => {
-                    if let Some(entry) = scope.narrow(held.hold(judged)?)? {
+                    let held = held.hold(judged)?;
+                    newest_deploy = newest_deploy.max(scope.newest_deploy(held.value()));
+                    if let Some(entry) = scope.narrow(held)? {
                         figures.add(entry.value());
                         spool.push(&entry).map_err(AuditError::Spool)?;
                     }
@@ -94,7 +98,7 @@ impl<'a> AuditInputs<'a> {
             mirror.keep_found(&filled.sync, &held.digest, &held.found)?;
         }
         let unused = held.unused();
-        Ok(AuditResult { inputs: self, figures, unread, general, settled, tasks: spool, unused })
+        Ok(AuditResult { inputs: self, figures, unread, general, settled, newest_deploy, tasks: spool, unused })
     }
 
     /// What was found that is about no task that could be judged: the tasks that are not shown any more, whenever that was, and
@@ -132,6 +136,7 @@ impl AuditResult<'_> {
             since: scope.since,
             until: scope.until,
             reason: scope.reason.as_deref(),
+            newest_deploy: self.newest_deploy,
             figures: &self.figures,
             tasks: &self.tasks,
         }

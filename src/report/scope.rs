@@ -48,6 +48,16 @@ impl Scope {
         self.since.is_none_or(|since| time >= since) && self.until.is_none_or(|until| time < until)
     }
 
+    /// Whether a deploy is for the category that is asked about, or may be.
+    fn is_for(&self, deploy: &DeployEntry) -> bool {
+        self.reason.is_none() || deploy.reason.is_none() || self.reason == deploy.reason
+    }
+
+    /// When the newest deploy of a task was that is for the category that is asked about, whenever that was.
+    pub(super) fn newest_deploy(&self, task: &TaskEntry) -> Option<Timestamp> {
+        task.deploys.iter().filter(|deploy| self.is_for(deploy)).map(DeployEntry::time).max()
+    }
+
     /// What of a task is asked about; `None` where nothing is.
     pub(super) fn narrow(
         &self,
@@ -63,11 +73,9 @@ impl Scope {
 
     /// The same of an entry. A deploy whose reason nobody knows may be for any.
     fn narrow_entry(&self, mut task: TaskEntry) -> Option<TaskEntry> {
-        let is_for =
-            |reason: Option<&String>| self.reason.is_none() || reason.is_none() || self.reason.as_ref() == reason;
         let had_deploys = !task.deploys.is_empty();
         let all: Vec<_> = task.deploys.iter().map(|deploy| deploy.deploy).collect();
-        task.deploys.retain(|deploy| is_for(deploy.reason.as_ref()));
+        task.deploys.retain(|deploy| self.is_for(deploy));
         // What is not about a deploy belongs to the task: it goes with the task's deploys, or stands alone.
         let asked = self.reason.is_none() || !had_deploys || !task.deploys.is_empty();
         // A deploy is in the period by the start that it states as well as by its record, since who deploys may state

@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 
 use super::entry::{DeployEntry, TaskEntry};
 use super::figures::Spread;
-use super::{LIMITS, Report};
+use super::{AuditOutcome, LIMITS, Report};
 use crate::audit::{Finding, Severity};
 use crate::layout::{BAD, FAINT, GOOD, MIND, NAME, hanging, styled};
 use crate::text::{columns, inert};
@@ -69,6 +69,9 @@ fn deploy_line(task: &TaskEntry, deploy: &DeployEntry, widest: usize, width: usi
         format!("by {}", inert(deploy.deployer.as_deref().unwrap_or("nobody known"))),
         if deploy.outcome.is_none() { "end unknown" } else { deploy.outcome_word() }.to_owned(),
     ];
+    if deploy.is_rollback() {
+        words.push("a rollback".to_owned());
+    }
     let names: Vec<String> =
         deploy.counted().map(|approval| format!("{} ({})", inert(&approval.user), inert(&approval.team))).collect();
     words.push(match names.is_empty() {
@@ -208,11 +211,12 @@ fn headline(report: &Report<'_>, width: usize) -> String {
         plural(figures.of(Severity::Warning), "warning"),
         plural(figures.of(Severity::Notice), "notice")
     );
-    let (style, word, rest) = match (report.is_complete(), report.worst()) {
-        (false, _) => (BAD, "INCOMPLETE", format!("not all could be read; of the rest {found}")),
-        (true, Some(Severity::Error)) => (BAD, "FINDINGS", found),
-        (true, Some(_)) => (MIND, "FINDINGS", found),
-        (true, None) => (GOOD, "COMPLIANT", "nothing to find fault with".to_owned()),
+    let (style, word, rest) = match report.outcome() {
+        AuditOutcome::Incomplete => (BAD, "INCOMPLETE", format!("not all could be read; of the rest {found}")),
+        AuditOutcome::Findings(Severity::Error) => (BAD, "FINDINGS", found),
+        AuditOutcome::Findings(_) => (MIND, "FINDINGS", found),
+        AuditOutcome::NoDeploys => (NAME, "NO DEPLOYS", report.no_deploys()),
+        AuditOutcome::Compliant => (GOOD, "COMPLIANT", "nothing to find fault with".to_owned()),
     };
     let population = report.population;
     let mirrored = match population.mirrored {
@@ -228,7 +232,7 @@ fn headline(report: &Report<'_>, width: usize) -> String {
         plural(population.tagged, "task"),
         report.policy.tag,
         population.recorded,
-        plural(figures.deploys + figures.drills + figures.not_started, "deploy")
+        plural(figures.all_deploys(), "deploy")
     );
     let verdict = hanging(&format!("{}  ", styled(style, word)), word.len() + 2, &rest, width);
     format!("\n{verdict}{}", hanging("", 0, &read, width))

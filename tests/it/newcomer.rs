@@ -75,6 +75,53 @@ fn every_command_of_the_list_ends_as_it_says_in_a_new_world() {
     }
 }
 
+#[test]
+fn every_answer_that_is_printed_as_the_next_command_counts() {
+    let (_, out, _) = run(&Machine::new(), "80", &["sandbox", "--list", "--format", "json"]);
+    let list: Value = serde_json::from_str(&out).unwrap();
+    let mut answered = Vec::new();
+    for scenario in list["scenarios"].as_array().unwrap() {
+        let machine = Machine::new();
+        let mut command = scenario["try"].as_str().unwrap().to_owned();
+        if command.starts_with("history ") || command.starts_with("run ") || command == "audit" {
+            continue;
+        }
+        // Until nothing is left to answer.
+        let steps = (0..6).find(|_| {
+            let arguments: Vec<&str> = ["--sandbox"].into_iter().chain(command.split(' ')).collect();
+            let (code, out, err) = run(&machine, "80", &arguments);
+            if command.starts_with("approve ") || command.starts_with("withdraw ") {
+                assert_eq!(code, 0, "{command}: {out}{err}");
+                let who = err.lines().find_map(|line| line.split("you answer as ").nth(1)).unwrap();
+                answered.push(format!("{command}: {who}"));
+            }
+            assert!(!out.contains(" --wait"), "{command}: nobody comes: {out}");
+            let next = out.lines().find_map(|line| line.strip_prefix("Next: phabgate --sandbox "));
+            let next = next.filter(|next| next.starts_with("approve ") || next.starts_with("withdraw "));
+            command = next.unwrap_or_default().to_owned();
+            command.is_empty()
+        });
+        assert!(steps.is_some(), "it never ends: {scenario}");
+    }
+    insta::assert_snapshot!("newcomer-answers", answered.join("\n"));
+}
+
+#[test]
+fn a_no_is_withdrawn_by_who_said_it() {
+    let machine = Machine::new();
+    for arguments in [&["withdraw", "T15", "--team", "sre", "--yes"][..], &["withdraw", "T4", "--yes"]] {
+        let arguments: Vec<&str> = ["--sandbox"].iter().chain(arguments).copied().collect();
+        let (code, out, err) = run(&machine, "80", &arguments);
+        assert_eq!(code, 0, "{out}{err}");
+        let who = if arguments.contains(&"T15") { "stefan" } else { "ravi" };
+        assert!(err.contains(&format!("in the sandbox you answer as {who}")), "{err}");
+    }
+    for (task, verdict) in [("T15", "PENDING T15: needs sre"), ("T4", "ALLOWED T4")] {
+        let (_, out, _) = run(&machine, "80", &["--sandbox", "check", task]);
+        assert!(out.starts_with(verdict), "{out}");
+    }
+}
+
 /// The commands that a text prints for the sandbox: in backticks, or at the end of a line.
 fn hints(text: &str) -> Vec<String> {
     let begin = "phabgate --sandbox ";
@@ -122,6 +169,70 @@ fn the_commands_of_the_readme_do_what_it_says() {
             "1  --sandbox audit",
             "0  explain",
         ]
+    );
+}
+
+#[test]
+fn an_audit_without_deploys_does_not_say_that_they_comply() {
+    let machine = Machine::new();
+    let period = ["--sandbox", "audit", "--until", "2001-01"];
+    let (code, out, err) = run(&machine, "200", &period);
+    assert_eq!(code, 0, "{out}{err}");
+    let (_, json, _) = run(&machine, "80", &[&period[..], &["--format", "json"]].concat());
+    let report: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&report["outcome"], &report["figures"]["deploys"]), (&json!("no-deploys"), &json!(0)));
+    let newest: jiff::Timestamp = report["newest_deploy"].as_str().unwrap().parse().unwrap();
+    let newest = newest.strftime("%Y-%m-%d %H:%M:%S UTC");
+    let words = format!("NO DEPLOYS  no deploy was in this period; the newest one was at {newest}\n");
+    assert!(out.contains(&words) && !out.contains("COMPLIANT"), "{words}: {out}");
+    // Of a reason for which there is none at all no newest one is known.
+    let (_, out, _) = run(&machine, "200", &[&period[..], &["--reason", "data-loss"]].concat());
+    assert!(out.contains("no deploy for data-loss was in this period, and none is on record"), "{out}");
+    let (_, json, _) = run(&machine, "80", &["--sandbox", "audit", "--format", "json"]);
+    assert_eq!(serde_json::from_str::<Value>(&json).unwrap()["outcome"], "findings");
+}
+
+#[test]
+fn a_rollback_is_called_one_wherever_it_is_reported() {
+    let machine = Machine::new();
+    let (_, out, err) = run(&machine, "300", &["--sandbox", "history", "T11"]);
+    assert_eq!(out.matches("of a deploy (a rollback) by dana").count(), 2, "{out}{err}");
+    let (_, out, _) = run(&machine, "300", &["--sandbox", "audit"]);
+    assert_eq!(out.matches("by dana, succeeded, a rollback, ").count(), 1, "{out}");
+    let (code, out, err) = run(&machine, "80", &["--sandbox", "run", "T1", "--action", "rollback", "--", "true"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let (_, out, _) = run(&machine, "300", &["--sandbox", "history", "T1"]);
+    assert!(out.contains("recorded the start of a deploy (a rollback)"), "{out}");
+}
+
+#[test]
+fn what_was_recorded_and_not_allowed_is_called_so() {
+    let machine = Machine::new();
+    let (code, out, err) = run(&machine, "200", &["--sandbox", "record", "T5", "--outcome", "succeeded", "--yes"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let words = "This deploy was not allowed: the approval of Security was missing. The audit will list it.";
+    assert!(out.contains("recorded on T5 (verdict: pending)\n") && out.contains(words), "{out}");
+    let (_, out, _) = run(&machine, "200", &["--sandbox", "audit"]);
+    assert!(out.contains("T5"), "{out}");
+}
+
+#[test]
+fn a_note_that_reads_as_a_condition_is_warned_of() {
+    let machine = Machine::new();
+    let warning = "warning: the note reads as a condition, and an approval has none: it counts at once";
+    for (team, note, warns) in [("sre", "if the graphs stay flat", true), ("releng", "I watch the graphs", false)] {
+        let words = ["--sandbox", "approve", "T3", "--team", team, "--yes", "--note", note];
+        let (code, out, err) = run(&machine, "200", &words);
+        assert_eq!((code, err.contains(warning)), (0, warns), "{out}{err}");
+    }
+}
+
+#[test]
+fn what_was_said_in_several_lines_does_not_read_as_one() {
+    let (_, out, _) = run(&Machine::new(), "300", &["--sandbox", "check", "T8"]);
+    assert!(
+        out.contains(" / Emergency-Reason: abuse - a scraper slows down all readers / Emergency-Deployer"),
+        "{out}"
     );
 }
 

@@ -114,6 +114,7 @@ impl Sample {
             since: None,
             until: None,
             reason: None,
+            newest_deploy: None,
             figures: &self.figures,
             tasks: &self.tasks,
         }

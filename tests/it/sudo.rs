@@ -258,6 +258,8 @@ fn the_documented_installation_deploys_as_who_called() {
     );
     let came = site.sh("mallory", "sudo phabgate check T1");
     assert_eq!(came.code, Some(0), "who is no deployer may read: {}{}", came.out, came.err);
+    let came = site.sh("mallory", "sudo phabgate doctor --task T1");
+    assert!(came.code == Some(1) && came.out.starts_with("NOT READY: look at deployer"), "{}{}", came.out, came.err);
     // The operator.
     let came = site.sh("root", "phabgate doctor; SUDO_UID=7001 SUDO_USER=alice env -u SUDO_UID phabgate config check");
     assert!(

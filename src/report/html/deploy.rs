@@ -68,7 +68,7 @@ fn row(report: &Report<'_>, task: &TaskEntry, deploy: &DeployEntry, details: &De
             summary {
                 span.t { (minute(deploy.time())) }
                 (link(&task.task.url(report.base), maud::display(task.task)))
-                span.r { (Inert(reason(deploy))) (labels(deploy.drill, task.restricted)) }
+                span.r { (Inert(reason(deploy))) (labels(deploy.drill, deploy.is_rollback(), task.restricted)) }
                 span.w { (Inert(deploy.deployer.as_deref().unwrap_or("nobody known"))) }
                 span.a { (approvers(deploy)) }
                 span.o { (deploy.outcome.map_or("end unknown", |_| deploy.outcome_word())) }
@@ -104,7 +104,7 @@ fn row_of_task(report: &Report<'_>, task: &TaskEntry, time: Timestamp, found: &[
             summary {
                 span.t { (minute(time)) }
                 (link(&task.task.url(report.base), maud::display(task.task)))
-                span.x { "About the task, not about one deploy" (labels(task.drill, task.restricted)) }
+                span.x { "About the task, not about one deploy" (labels(task.drill, false, task.restricted)) }
                 (worst(found))
                 (title(task))
             }
@@ -134,8 +134,8 @@ fn severities(found: &[&Finding]) -> Option<String> {
     (!words.is_empty()).then(|| words.into_iter().collect::<Vec<_>>().join(" "))
 }
 
-fn labels(drill: bool, restricted: bool) -> Markup {
-    html! { @if drill { " " i { "drill" } } @if restricted { " " i { "restricted" } } }
+fn labels(drill: bool, rollback: bool, restricted: bool) -> Markup {
+    html! { @if drill { " " i { "drill" } } @if rollback { " " i { "rollback" } } @if restricted { " " i { "restricted" } } }
 }
 
 /// The names of the findings, by which a row is chosen.

@@ -5,7 +5,7 @@
 
 use maud::{Markup, html};
 
-use super::super::{LIMITS, Report};
+use super::super::{AuditOutcome, LIMITS, Report};
 use super::words::{Made, number, percent, plural};
 use crate::audit::Severity;
 use crate::text::Inert;
@@ -15,10 +15,11 @@ use crate::time::utc;
 pub(super) fn verdict(report: &Report<'_>) -> (&'static str, String, &'static str) {
     let of = |severity: Severity| plural(report.figures.of(severity), severity.word());
     let found = [Severity::Error, Severity::Warning, Severity::Notice].map(of).join(", ");
-    match (report.is_complete(), report.worst()) {
-        (false, _) => ("INCOMPLETE", format!("not all could be read; of the rest {found}"), "error"),
-        (true, Some(severity)) => ("FINDINGS", found, severity.word()),
-        (true, None) => ("COMPLIANT", "nothing to find fault with".to_owned(), "good"),
+    match report.outcome() {
+        AuditOutcome::Incomplete => ("INCOMPLETE", format!("not all could be read; of the rest {found}"), "error"),
+        AuditOutcome::Findings(severity) => ("FINDINGS", found, severity.word()),
+        AuditOutcome::NoDeploys => ("NO DEPLOYS", report.no_deploys(), "notice"),
+        AuditOutcome::Compliant => ("COMPLIANT", "nothing to find fault with".to_owned(), "good"),
     }
 }
 

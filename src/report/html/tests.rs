@@ -56,6 +56,7 @@ fn try_page(tasks: &dyn Entries, figures: &Figures) -> io::Result<String> {
         since: None,
         until: None,
         reason: None,
+        newest_deploy: None,
         figures,
         tasks,
     };
@@ -170,7 +171,13 @@ fn a_row_shows_the_evidence() {
     for words in ["FINDINGS", "0 errors, 1 warning, 0 notices", "the mirror alone (offline)", "those of now"] {
         assert!(page.contains(words), "{words}");
     }
-    assert!(page_of(Vec::new()).contains("COMPLIANT"));
+    let none = page_of(Vec::new());
+    assert!(none.contains("NO DEPLOYS") && none.contains("no deploy is on record"), "{none}");
+    let mut clean = task("deployer1");
+    clean.findings.clear();
+    clean.deploys[0].action = Some("rollback".to_owned());
+    let clean = page_of(vec![clean]);
+    assert!(clean.contains("COMPLIANT") && clean.contains("<i>rollback</i>"), "{clean}");
 }
 
 #[test]
@@ -243,6 +250,7 @@ fn rows_are_lean_and_errors_are_shown() {
         since: None,
         until: None,
         reason: None,
+        newest_deploy: None,
         figures: &Figures::default(),
         tasks: &Broken,
     };

@@ -9,7 +9,7 @@ use super::{Emergency, Page, Sight, banner, deploys, needed, task};
 
 /// The page.
 pub(in crate::serve) fn index(sight: &Sight<'_>, mut emergencies: Vec<Emergency<'_>>) -> Page {
-    // Whom somebody waits for comes first, then what stands still; the newest of each before the others.
+    // What somebody waits for comes first, then what stands still; the newest of each before the others.
     emergencies.sort_by_key(|emergency| {
         (!is_asked(sight, emergency), rank(emergency.decision()), std::cmp::Reverse(emergency.seen.since))
     });

@@ -77,12 +77,18 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     }
     let (mut site, sandbox) = Session::open(globals).await?.into_site();
     site.secrets = secrets(&site.serve)?;
+    let you = sandbox.as_ref().map(InProcess::you).transpose()?;
+    site.serve.viewers.extend(you.clone());
     tokens_leave_approvers(&site).await?;
     crate::host::ensure_state_dir(&site.state)?;
     let store = SqliteStore::open(&site.state)?;
     let (listener, address) = http::listen(args.listen.unwrap_or(site.serve.listen)).await?;
     let systemd = systemd()?;
     let guard = Guard::new(&site.serve, &site.secrets, address);
+    let guard = match &you {
+        Some(you) => guard.whoever_is_here_is(you),
+        None => guard,
+    };
     let url = site.serve.url.as_ref().map_or_else(|| format!("http://{address}/"), ToString::to_string);
     let watch = Arc::new(Watch::new(site, store)?);
     let (end, stop) = watch::channel(false);
@@ -97,7 +103,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     });
     match ui.is_json() {
         true => ui.json(&Json { schema: SCHEMA, url }),
-        false => ui.data(&format!("The watch answers at {url} until you press Ctrl-C.")),
+        false => ui.data(&started(&url, &watch.site.serve)),
     }
     let deploys = Deploys::default();
     deploys.resume(&watch).await?;
@@ -114,16 +120,27 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let watching = tokio::spawn(Arc::clone(&watch).run(stop.clone()));
     // The socket listens: whoever connects from here on is answered.
     systemd.ready();
-    match sandbox.filter(|_| args.play) {
-        Some(sandbox) => {
-            tokio::join!(http::serve(listener, router, stop.clone()), played(&sandbox, &watch.site, stop));
+    match &sandbox {
+        Some(sandbox) if args.play => {
+            tokio::join!(http::serve(listener, router, stop.clone()), played(sandbox, &watch.site, stop));
         }
-        None => http::serve(listener, router, stop).await,
+        // The sandbox is served as long as the watch is.
+        _ => http::serve(listener, router, stop).await,
     }
     // Whoever ends a service waits for what it was doing: nothing of it is lost, and nothing more begins.
     let _ = watching.await;
     let _ = tokio::join!(expiring, delivering, deploys.deploys.at_rest());
     Ok(Exit::Done)
+}
+
+/// What is printed once it answers: where, and what it writes by itself.
+fn started(url: &str, settings: &ServeSettings) -> String {
+    let kinds: Vec<&str> = settings.notices.iter().map(|kind| kind.word()).collect();
+    let says = match kinds.as_slice() {
+        [] => "It writes nothing on tasks by itself (`serve.notices`).".to_owned(),
+        kinds => format!("It writes these notices on tasks by itself: {} (`serve.notices`).", kinds.join(", ")),
+    };
+    format!("The watch answers at {url} until you press Ctrl-C.\n{says}\nFor programs: {url}v1/openapi.json")
 }
 
 /// Refuses a token that leaves a team too few people to approve what it deploys. While the server does not answer the service starts all

@@ -159,7 +159,7 @@ fn ask(server: &Server, arguments: &[&str], url: &str, variables: &[(&str, &str)
     let output = command.output().unwrap();
     let text = |bytes: &[u8]| in_one_line(&String::from_utf8_lossy(bytes));
     let said = format!("{} {}", text(&output.stdout), text(&output.stderr));
-    assert!(!said.contains("secret"), "{said}");
+    assert!(!said.contains("hunter2"), "{said}");
     (output.status.code(), said)
 }
 
@@ -254,9 +254,9 @@ fn a_proxy_leads_to_the_server() {
     let (code, said) = ask(&server, &["check", "T1"], BASE, &[("SSL_CERT_FILE", &file), ("HTTPS_PROXY", &address)]);
     assert_eq!(code, Some(0), "{said}");
     assert!(open.accepted() > 0);
-    // me:secret
+    // me:hunter2
     let closed = proxy(gateway.port, Some("Basic bWU6c2VjcmV0"));
-    let address = format!("http://me:secret@127.0.0.1:{}", closed.port);
+    let address = format!("http://me:hunter2@127.0.0.1:{}", closed.port);
     let variables = [("SSL_CERT_FILE", file.as_str()), ("ALL_PROXY", &address)];
     assert_eq!(ask(&server, &["check", "T1"], BASE, &variables).0, Some(0));
     let (code, said) = ask(&server, &["doctor"], BASE, &variables);
@@ -283,7 +283,7 @@ fn a_proxy_that_fails_is_named_without_its_password() {
         (nonsense.port, "the proxy PROXY does not connect to the server", "check the proxy"),
         (closing.port, "the proxy PROXY does not connect to the server", "check the proxy"),
     ] {
-        let address = format!("http://me:secret@127.0.0.1:{port}");
+        let address = format!("http://me:hunter2@127.0.0.1:{port}");
         // It asks for several things at once.
         let (code, said) =
             ask(&server, &["history", "T1"], BASE, &[("SSL_CERT_FILE", &file), ("HTTPS_PROXY", &address)]);
@@ -317,15 +317,15 @@ fn a_proxy_that_makes_no_sense_is_an_error_and_never_passed_by() {
     let gateway = tls(&server, GOOD);
     let url = format!("https://localhost:{}/", gateway.port);
     for value in [
-        "http://me:secret@",
-        "http://me:secret@[::1",
-        "http://me:secret@host:99999",
-        "socks5://me:secret@host:1080",
-        "http://me:secret@ho st:1",
+        "http://me:hunter2@",
+        "http://me:hunter2@[::1",
+        "http://me:hunter2@host:99999",
+        "socks5://me:hunter2@host:1080",
+        "http://me:hunter2@ho st:1",
         " ",
         "://",
-        "http://me:secret@host:port",
-        "ftp://host/secret",
+        "http://me:hunter2@host:port",
+        "ftp://host/hunter2",
     ] {
         for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"] {
             for url in [BASE, &url] {
@@ -343,7 +343,7 @@ fn a_proxy_that_makes_no_sense_is_an_error_and_never_passed_by() {
 fn the_route_is_shown_with_the_configuration() {
     let server = Server::new();
     let file = authority(&server);
-    let variables = [("SSL_CERT_FILE", file.as_str()), ("HTTPS_PROXY", "http://me:secret@proxy.example:3128")];
+    let variables = [("SSL_CERT_FILE", file.as_str()), ("HTTPS_PROXY", "http://me:hunter2@proxy.example:3128")];
     let (code, said) = ask(&server, &["config", "show"], BASE, &variables);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("proxy.example:3128") && said.contains("HTTPS_PROXY"), "{said}");

@@ -98,7 +98,7 @@ pub(super) fn needed(sight: &Sight<'_>, emergency: &Emergency<'_>) -> Markup {
     let mine = missing.iter().find(is_asked).copied().filter(|_| is_asked_now);
     html! {
         section #needed class={ "needed " (emergency.decision()) } {
-            h2 { @if missing.is_empty() || is_asked_now { "Who is needed now" } @else { "Who is needed once that is mended" } }
+            h2 { @if emergency.is_old || missing.is_empty() || is_asked_now { "Who is needed now" } @else { "Who is needed once that is mended" } }
             @if emergency.is_old {
                 p { "Not known: the task could not be read anew." }
             } @else if missing.is_empty() {

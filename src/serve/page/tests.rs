@@ -335,6 +335,9 @@ fn what_is_old_is_undecided_and_a_silent_server_is_said_first() {
         assert!(page.contains("has not called the webhook"), "{page}");
     }
     assert!(!text(&pages(&watched, Shown::Whole, None)[0]).contains("webhook"));
+    let waiting = self::watched(&History::emergency());
+    let waits = Emergency { is_old: true, ..emergency(&waiting, Shown::Whole) };
+    in_order(&text(&task(&sight(None), &waits).whole()), &["UNDECIDED", "Who is needed now Not known"]);
 }
 
 #[test]

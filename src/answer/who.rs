@@ -23,7 +23,7 @@ pub fn who_would_count(
     found.map_or((None, Vec::new()), |(team, users)| (Some(team), users))
 }
 
-/// Where a team needs no more, those whose approvals count: they are told that it stands.
+/// Where a team needs no more, those whose approvals count: theirs stand already.
 fn to_approve(read: JudgedTask<'_>, team: Option<&str>) -> Option<(String, Vec<String>)> {
     let verdict = read.verdict;
     let named = |key: &str| verdict.teams.iter().find(|count| count.team == key);

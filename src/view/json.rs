@@ -13,7 +13,7 @@ use crate::gate::heard::Heard;
 use crate::ids::{TaskId, TransactionId};
 use crate::policy::Policy;
 use crate::record::Deployer;
-use crate::rules::{Decision, Effect, JudgedNearMiss, RuleOutcome, TeamCount, Verdict, WhyNot};
+use crate::rules::{Decision, Effect, JudgedNearMiss, RuleOutcome, TeamCount, Verdict};
 
 /// The schema of `check --format json`.
 pub const VERDICT_SCHEMA: &str = "phabgate/check/1";
@@ -113,11 +113,7 @@ pub fn verdict<'a>(
     announcement: Option<&'a str>,
 ) -> JsonVerdict<'a> {
     let approvals = verdict.approvals.iter().map(|approval| JsonApproval {
-        team: match &approval.why_not {
-            // What was written in place of a team is a text of the task.
-            Some(WhyNot::NotUnderstood { .. }) if subject.title.is_none() => "",
-            _ => &approval.team,
-        },
+        team: &approval.team,
         user: &approval.user,
         kind: approval.kind,
         counts: approval.counts(),

@@ -255,7 +255,7 @@ fn a_proxy_leads_to_the_server() {
     assert_eq!(code, Some(0), "{said}");
     assert!(open.accepted() > 0);
     // me:hunter2
-    let closed = proxy(gateway.port, Some("Basic bWU6c2VjcmV0"));
+    let closed = proxy(gateway.port, Some("Basic bWU6aHVudGVyMg=="));
     let address = format!("http://me:hunter2@127.0.0.1:{}", closed.port);
     let variables = [("SSL_CERT_FILE", file.as_str()), ("ALL_PROXY", &address)];
     assert_eq!(ask(&server, &["check", "T1"], BASE, &variables).0, Some(0));

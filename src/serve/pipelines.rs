@@ -18,7 +18,7 @@ use crate::gate::outbox::{self, Flush};
 use crate::gate::remote::{self, Announcement};
 use crate::gate::{AfterFailure, Assessment, Assessor, Progress, Refusal, RunProgress};
 use crate::ids::{DeployId, TaskId};
-use crate::journal::Ownership;
+use crate::journal::{Ownership, Stage};
 use crate::record::ExitStatus;
 use crate::rules::Intent;
 
@@ -40,7 +40,9 @@ pub enum RemoteState {
     Started,
     /// It may be carried out, and `started` is not known to be on the task.
     Unconfirmed,
-    /// It is over.
+    /// It was not allowed now, and is none.
+    Refused,
+    /// It was over before.
     Ended(String),
 }
 
@@ -117,8 +119,11 @@ impl<S: Store> Deploys<S> {
             let is_known = crate::journal::DeployLog::knows(&journal, remote.deploy).map_err(Refusal::from)?;
             // The service ended before it was journalled, or somebody else took it over meanwhile.
             let owner = is_known.then(|| crate::journal::DeployLog::own(&journal, remote.deploy).ok()).flatten();
-            let is_open = is_known
-                && !crate::journal::DeployLog::state(&journal, remote.deploy).map_err(Refusal::from)?.is_closed();
+            // What was not announced to its end was never cleared: the journal calls it off.
+            let is_open = is_known && {
+                let state = crate::journal::DeployLog::state(&journal, remote.deploy).map_err(Refusal::from)?;
+                !state.is_closed() && matches!(state.stage(), Stage::MayHaveRun { .. })
+            };
             match owner.filter(|_| is_open) {
                 Some(owner) => {
                     *self.slot(remote.deploy).lock().await = Some(Open { journal, owner, is_confirmed: false });
@@ -141,7 +146,12 @@ impl<S: Store> Deploys<S> {
         asked: &Asked,
     ) -> Result<(RemoteDeploy, RemoteState, Assessment), DeployError> {
         let _at_work = self.at_work.read().await;
+        // Held before anybody can know of the deploy: who asks for it meanwhile waits until it is announced.
+        let slot = self.slot(remote.deploy);
+        let mut open = slot.lock().await;
         if let Some(before) = watch.store.with(|store| store.add_remote(&remote))? {
+            drop(open);
+            self.forget(remote.deploy);
             if before.asked != remote.asked {
                 return Err(DeployError::OtherRequest);
             }
@@ -149,8 +159,6 @@ impl<S: Store> Deploys<S> {
             let now = self.verdict_now(&watch.site, &before, asked).await;
             return Ok((before, state, now));
         }
-        let slot = self.slot(remote.deploy);
-        let mut open = slot.lock().await;
         let journal = watch.store.with(|store| store.deploy_log())?;
         let deploy = remote::RemoteDeploy {
             deploy: remote.deploy,
@@ -172,8 +180,8 @@ impl<S: Store> Deploys<S> {
             }
             Ok((Announcement::Refused(read), _)) => {
                 self.forget(remote.deploy);
-                let how = ended("not started")?;
-                Ok((remote, RemoteState::Ended(how), *read))
+                ended("not started")?;
+                Ok((remote, RemoteState::Refused, *read))
             }
             Err(refusal) => {
                 self.forget(remote.deploy);
@@ -197,7 +205,11 @@ impl<S: Store> Deploys<S> {
         // Waits while it is being announced.
         let slot = self.slot(deploy);
         let mut open = slot.lock().await;
-        let Some(open) = open.as_mut() else { return Ok(RemoteState::Unconfirmed) };
+        let Some(open) = open.as_mut() else {
+            // Nobody announces it and nobody holds it: whatever was to be noted of it was not, and it was never cleared.
+            self.forget(deploy);
+            return Ok(RemoteState::Ended(watch.store.with(|store| store.end_remote(deploy, "not started"))?));
+        };
         if !open.is_confirmed {
             let state = crate::journal::DeployLog::state(&open.journal, deploy).map_err(Refusal::from)?;
             open.is_confirmed = state

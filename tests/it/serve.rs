@@ -77,11 +77,11 @@ impl Watching {
         );
         std::fs::write(machine.home().join("config.toml"), config).unwrap();
         let site = Site::sandbox(&ACCOUNTS);
-        let (child, url) = Self::start(&machine, &site);
+        let (child, url) = Self::start(&machine, &site, None);
         Self { site, machine, child, url }
     }
 
-    fn start(machine: &Machine, site: &Site) -> (Child, String) {
+    fn start(machine: &Machine, site: &Site, crash: Option<&str>) -> (Child, String) {
         let mut child = Command::new(env!("CARGO_BIN_EXE_phabgate"))
             .env_clear()
             .env("HOME", machine.home())
@@ -90,6 +90,7 @@ impl Watching {
             .env("PHABGATE_URL", &site.url)
             .env("PHABGATE_TOKEN", site.token("phabgate"))
             .env("PHABGATE_CONFIG", machine.home().join("config.toml"))
+            .envs(crash.map(|point| ("PHABGATE_CRASH_AT", point)))
             .args(["serve", "--listen", "127.0.0.1:0", "--format", "json"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -111,9 +112,14 @@ impl Watching {
 
     /// Kills it, and starts it anew.
     fn killed_and_started(&mut self) {
+        self.killed_and_started_to_crash(None);
+    }
+
+    /// The same; it dies where this point is passed.
+    fn killed_and_started_to_crash(&mut self, crash: Option<&str>) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        (self.child, self.url) = Self::start(&self.machine, &self.site);
+        (self.child, self.url) = Self::start(&self.machine, &self.site, crash);
     }
 
     pub(crate) fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
@@ -323,6 +329,7 @@ fn a_pipeline_deploys_once_a_key_and_its_first_end_stands() {
     assert_eq!(early.headers["content-type"], "application/problem+json");
     assert_eq!(early.json()["verdict"]["verdict"], "pending");
     assert!(watching.site.records(&task).is_empty());
+    assert_eq!(status(PIPELINE, "k1", &plain), 409, "spent, whatever the task says now");
     watching.comment("releng1", &task, "Emergency-Approve: releng");
     // A key that was answered with no is spent.
     assert_eq!(status(PIPELINE, "k1", &plain), 409);
@@ -355,6 +362,26 @@ fn a_pipeline_deploys_once_a_key_and_its_first_end_stands() {
     let records = watching.site.records(&task);
     assert_eq!(records.iter().map(|record| record.event).collect::<Vec<_>>(), [Event::Started, Event::Finished]);
     assert_eq!(records[1].outcome, Some(Outcome::Failed));
+}
+
+#[test]
+fn a_deploy_that_was_never_cleared_is_none_after_the_service_died() {
+    for point in ["after-intent", "after-queued-started", "after-post-started"] {
+        let mut watching = Watching::new();
+        let task = watching.emergency("All page views fail");
+        watching.approve(&task);
+        watching.killed_and_started_to_crash(Some(point));
+        let asked = json!({"task": task, "deployer": "deployer1", "command": ["true"]});
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let request = http().post(format!("{}v1/deploys", watching.url)).bearer_auth(PIPELINE);
+        let request = request.header("idempotency-key", "job-1").body(asked.to_string());
+        runtime.block_on(async { request.send().await }).unwrap_err();
+        watching.killed_and_started();
+        for _ in 0..2 {
+            let again = watching.post(PIPELINE, "v1/deploys", "job-1", &asked);
+            assert_eq!(again.status, 409, "{point}: {again:?}");
+        }
+    }
 }
 
 #[test]

@@ -178,7 +178,12 @@ pub(super) async fn start<S: Store>(
         RemoteState::Unconfirmed => {
             Ok((StatusCode::ACCEPTED, Json(app.deploy(&remote, "unconfirmed", &read))).into_response())
         }
-        RemoteState::Ended(_) => Err(app.refused(&read)),
+        RemoteState::Refused => Err(app.refused(&read)),
+        RemoteState::Ended(how) => {
+            let detail = format!("it ended before ({how}); a job that is run again sends another Idempotency-Key");
+            let problem = Problem::new(StatusCode::CONFLICT, "the deploy is over", detail);
+            Err(problem.with_verdict(app.verdict_of(&read)))
+        }
     }
 }
 
@@ -279,8 +284,8 @@ impl<S: Store> App<S> {
         let (status, title) = match verdict.decision {
             Decision::Pending => (StatusCode::TOO_EARLY, "approvals are missing"),
             Decision::Undecided => (StatusCode::SERVICE_UNAVAILABLE, "the task could not be judged"),
-            // It was started before, by the same key, and is over.
-            Decision::Allowed(_) => (StatusCode::CONFLICT, "the deploy is over"),
+            // What is refused was not allowed by the reading that is shown.
+            Decision::Allowed(_) => (StatusCode::FORBIDDEN, "not allowed"),
             Decision::Denied => {
                 let mut failed = verdict.rules.iter().filter(|rule| rule.outcome == Outcome::Fail);
                 match failed.all(|rule| rule.name == "in-flight") {
@@ -295,10 +300,7 @@ impl<S: Store> App<S> {
             .filter(|rule| !matches!(rule.outcome, Outcome::Pass | Outcome::Warn))
             .map(|rule| format!("{}: {}", rule.name, rule.message))
             .collect();
-        let detail = match &verdict.decision {
-            Decision::Allowed(_) => "a job that is run again sends another Idempotency-Key".to_owned(),
-            _ => open.join("; "),
-        };
+        let detail = open.join("; ");
         let problem = Problem::new(status, title, detail).with_verdict(self.verdict_of(read));
         if status == StatusCode::SERVICE_UNAVAILABLE { problem.retry_after(5) } else { problem }
     }

@@ -40,6 +40,8 @@ impl<S: Store> Watch<S> {
             Ok(looked) => looked,
             Err(error) => {
                 tracing::error!("{task}: {error}");
+                // What was read could not be put in its place: what is there is no fresher than before.
+                self.board.unread(task, self.board.clock().at(begun));
                 Looked::Unread
             }
         };
@@ -119,12 +121,15 @@ impl<S: Store> Watch<S> {
 
     /// Takes away what is no open emergency, or not shown any more, at once.
     fn gone(&self, task: TaskId) -> Result<(), StoreError> {
-        if self.board.watched(task).is_some() {
-            let next = self.sequence.next(&self.store)?;
-            self.board.remove(task, next);
-            self.metrics.changes.increment();
+        if self.board.watched(task).is_none() {
+            return Ok(());
         }
-        Ok(())
+        // It goes also where the store gives no number for that.
+        let next = self.sequence.next(&self.store);
+        let last = *self.board.changes().borrow();
+        self.board.remove(task, next.as_ref().map_or(last, |next| *next));
+        self.metrics.changes.increment();
+        next.map(drop)
     }
 
     /// When what is decided changes though nothing happens: an approval gets too old.

@@ -115,7 +115,8 @@ impl<S: Store> Watch<S> {
 
     /// When the oldest part of what is known of a task was read, by the server's clock.
     pub fn evidence_at(&self, watched: &WatchedTask) -> Timestamp {
-        self.board.evidence_at(watched, self.board.clock().now(), self.queue.holds(watched.task))
+        let is_unread = self.board.unread_since(watched.task).is_some();
+        self.board.evidence_at(watched, self.board.clock().now(), is_unread || self.queue.holds(watched.task))
     }
 
     /// Whether the feed gives nothing, so that listing the tasks stands in for it.

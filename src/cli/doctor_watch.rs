@@ -9,7 +9,7 @@ use url::Url;
 
 use super::session::Session;
 use crate::conduit::is_loopback;
-use crate::config::{ServeSettings, TokenScope};
+use crate::config::{ServeSettings, ServeToken, TokenScope};
 use crate::doctor::watch::{Counts, DeployToken, Watch};
 use crate::watch_client;
 
@@ -19,15 +19,13 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// The tokens of the configuration that deploy.
 pub(super) fn deploy_tokens(settings: &ServeSettings) -> Vec<DeployToken> {
     let deploy = settings.tokens.iter().filter(|token| token.scopes.contains(&TokenScope::Deploy));
-    let behind = |deployers: &[String], people: &[String]| {
-        let mut behind: Vec<String> = deployers.iter().chain(people).cloned().collect();
+    let behind = |token: &ServeToken| {
+        let mut behind: Vec<String> = token.behind().collect();
         behind.sort_unstable();
         behind.dedup();
         behind
     };
-    deploy
-        .map(|token| DeployToken { name: token.name.clone(), behind: behind(&token.deployers, &token.people) })
-        .collect()
+    deploy.map(|token| DeployToken { name: token.name.clone(), behind: behind(token) }).collect()
 }
 
 /// How the watch looks from outside; `None` where nothing of it is set.

@@ -68,6 +68,11 @@ pub struct WrongToken {
 }
 
 impl ServeToken {
+    /// The accounts that stand behind every deploy with it, and approve none.
+    pub fn behind(&self) -> impl Iterator<Item = String> {
+        self.deployers.iter().chain(&self.people).cloned()
+    }
+
     /// The SHA-256 of the token, as the file writes it.
     pub fn sha256_hex(&self) -> String {
         self.sha256.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -83,8 +88,8 @@ impl ServeToken {
             help: inert(&wrong.help),
         };
         values::key(&self.name).map_err(|wrong| named("the name of the token", wrong))?;
-        for account in self.deployers.iter().chain(&self.people) {
-            values::username(account).map_err(|wrong| named("an account of the token", wrong))?;
+        for account in self.behind() {
+            values::username(&account).map_err(|wrong| named("an account of the token", wrong))?;
         }
         if self.scopes.contains(&TokenScope::Deploy) && self.deployers.is_empty() {
             return Err(WrongToken {

@@ -230,19 +230,23 @@ impl Board {
         }
     }
 
-    /// Notes when a task has to be looked at again though nothing happened.
-    pub fn set_due(&self, task: TaskId, due: Option<Timestamp>) {
+    /// Has a task looked at again at a time though nothing happens, or before where that was due already.
+    pub fn due_by(&self, task: TaskId, time: Timestamp) {
         let mut state = self.write();
-        if let Some(watched) = state.tasks.get_mut(&task).filter(|watched| watched.due != due) {
-            Arc::make_mut(watched).due = due;
+        if let Some(watched) = state.tasks.get_mut(&task).filter(|watched| watched.due.is_none_or(|due| due > time)) {
+            Arc::make_mut(watched).due = Some(time);
         }
     }
 
-    /// The tasks that are due at a time.
-    pub fn due(&self, now: Timestamp) -> Vec<TaskId> {
-        let state = self.read();
-        let due = state.tasks.values().filter(|watched| watched.due.is_some_and(|due| due <= now));
-        due.map(|watched| watched.task).collect()
+    /// The tasks that are due at a time, which they are not any more then.
+    pub fn take_due(&self, now: Timestamp) -> Vec<TaskId> {
+        let mut state = self.write();
+        let due = state.tasks.values_mut().filter(|watched| watched.due.is_some_and(|due| due <= now));
+        due.map(|watched| {
+            Arc::make_mut(watched).due = None;
+            watched.task
+        })
+        .collect()
     }
 
     /// Notes that a task could not be read.

@@ -19,6 +19,7 @@ use crate::gate::remote::{self, Announcement};
 use crate::gate::{AfterFailure, Assessment, Assessor, Progress, Refusal, RunProgress};
 use crate::ids::{DeployId, TaskId};
 use crate::journal::{Ownership, Stage};
+use crate::policy::Action;
 use crate::record::ExitStatus;
 use crate::rules::Intent;
 
@@ -128,7 +129,7 @@ impl<S: Store> Deploys<S> {
                 Some(owner) => {
                     *self.slot(remote.deploy).lock().await = Some(Open { journal, owner, is_confirmed: false });
                 }
-                None => _ = watch.store.with(|store| store.end_remote(remote.deploy, "not known"))?,
+                None => self.call_off(watch, remote.deploy)?,
             }
         }
         Ok(())
@@ -149,15 +150,17 @@ impl<S: Store> Deploys<S> {
         // Held before anybody can know of the deploy: who asks for it meanwhile waits until it is announced.
         let slot = self.slot(remote.deploy);
         let mut open = slot.lock().await;
-        if let Some(before) = watch.store.with(|store| store.add_remote(&remote))? {
-            drop(open);
-            self.forget(remote.deploy);
+        while let Some(before) = watch.store.with(|store| store.add_remote(&remote))? {
             if before.asked != remote.asked {
+                self.forget(remote.deploy);
                 return Err(DeployError::OtherRequest);
             }
-            let state = self.state(watch, before.deploy).await?;
-            let now = self.verdict_now(&watch.site, &before, asked).await;
-            return Ok((before, state, now));
+            // Where it was refused meanwhile, its key is free again.
+            if let Some(state) = self.state(watch, before.deploy).await? {
+                self.forget(remote.deploy);
+                let now = self.verdict_now(&watch.site, &before, asked).await;
+                return Ok((before, state, now));
+            }
         }
         let journal = watch.store.with(|store| store.deploy_log())?;
         let deploy = remote::RemoteDeploy {
@@ -168,7 +171,6 @@ impl<S: Store> Deploys<S> {
             caller: format!("token {}", remote.token),
         };
         let announced = deploy.announce(watch.site.context(), journal, &mut Traced).await;
-        let ended = |how: &str| watch.store.with(|store| store.end_remote(remote.deploy, how));
         match announced {
             Ok((Announcement::Started { owner, confirmed }, journal)) => {
                 *open = Some(Open { journal, owner, is_confirmed: confirmed });
@@ -179,16 +181,26 @@ impl<S: Store> Deploys<S> {
                 Ok((remote, state, now))
             }
             Ok((Announcement::Refused(read), _)) => {
-                self.forget(remote.deploy);
-                ended("not started")?;
+                self.call_off(watch, remote.deploy)?;
                 Ok((remote, RemoteState::Refused, *read))
             }
             Err(refusal) => {
-                self.forget(remote.deploy);
-                ended("not started")?;
+                self.call_off(watch, remote.deploy)?;
                 Err(refusal.into())
             }
         }
+    }
+
+    /// Notes that a deploy was not started. Where nothing of it was journalled its key is free: it may be asked for again with it.
+    fn call_off(&self, watch: &Watch<S>, deploy: DeployId) -> Result<(), DeployError> {
+        self.forget(deploy);
+        let journal = watch.store.with(|store| store.deploy_log())?;
+        let is_known = crate::journal::DeployLog::knows(&journal, deploy).map_err(Refusal::from)?;
+        watch.store.with(|store| match is_known {
+            true => store.end_remote(deploy, "not started").map(drop),
+            false => store.forget_remote(deploy),
+        })?;
+        Ok(())
     }
 
     /// The verdict on the deploy now: never the one on which it was started.
@@ -197,19 +209,26 @@ impl<S: Store> Deploys<S> {
         Assessor::new(site.context()).assess(&asked.question, &intent).await
     }
 
-    async fn state(&self, watch: &Watch<S>, deploy: DeployId) -> Result<RemoteState, DeployError> {
-        let kept = watch.store.with(|store| store.remote(deploy))?.ok_or(DeployError::Unknown)?;
-        if let Some(how) = kept.ended {
-            return Ok(RemoteState::Ended(how));
-        }
+    /// Where a deploy stands; `None` where it was refused, of which nothing is kept.
+    async fn state(&self, watch: &Watch<S>, deploy: DeployId) -> Result<Option<RemoteState>, DeployError> {
         // Waits while it is being announced.
         let slot = self.slot(deploy);
         let mut open = slot.lock().await;
-        let Some(open) = open.as_mut() else {
+        let kept = watch.store.with(|store| store.remote(deploy))?;
+        let ended = match (open.as_mut(), kept) {
+            (_, Some(RemoteDeploy { ended: Some(how), .. })) => Some(RemoteState::Ended(how)),
+            (Some(open), Some(_)) => return Ok(Some(self.started(open, deploy)?)),
             // Nobody announces it and nobody holds it: whatever was to be noted of it was not, and it was never cleared.
-            self.forget(deploy);
-            return Ok(RemoteState::Ended(watch.store.with(|store| store.end_remote(deploy, "not started"))?));
+            (None, Some(_)) => {
+                Some(RemoteState::Ended(watch.store.with(|store| store.end_remote(deploy, "not started"))?))
+            }
+            (_, None) => None,
         };
+        self.forget(deploy);
+        Ok(ended)
+    }
+
+    fn started(&self, open: &mut Open<S::Log>, deploy: DeployId) -> Result<RemoteState, DeployError> {
         if !open.is_confirmed {
             let state = crate::journal::DeployLog::state(&open.journal, deploy).map_err(Refusal::from)?;
             open.is_confirmed = state
@@ -217,6 +236,34 @@ impl<S: Store> Deploys<S> {
                 .is_some_and(|started| matches!(started.delivery, crate::journal::DeliveryState::Delivered { .. }));
         }
         Ok(if open.is_confirmed { RemoteState::Started } else { RemoteState::Unconfirmed })
+    }
+
+    /// The verdict on a deploy now, by a reading of its own: what it does itself does not count against it. `behind` stand behind its
+    /// token.
+    ///
+    /// # Errors
+    /// Where its record cannot be read.
+    pub async fn verdict(
+        &self,
+        watch: &Watch<S>,
+        deploy: DeployId,
+        behind: impl Iterator<Item = String>,
+    ) -> Result<Assessment, DeployError> {
+        let record = {
+            let journal = watch.store.with(|store| store.deploy_log())?;
+            let state = crate::journal::DeployLog::state(&journal, deploy).map_err(Refusal::from)?;
+            state.record(crate::record::Event::Started).map(|started| started.record.clone())
+        };
+        let record = record.ok_or(DeployError::Unknown)?;
+        let deployer = record.deployer.as_ref().ok_or(DeployError::Unknown)?.user.clone();
+        let intent = Intent {
+            action: record.action.as_deref().and_then(Action::named),
+            change: record.change.clone(),
+            why_not_rollback: None,
+            deploy: Some(deploy),
+        };
+        let question = question(record.task, deployer, behind);
+        Ok(Assessor::new(watch.site.context()).assess(&question, &intent).await)
     }
 
     /// An open deploy of this token, which says that it goes on; returns until when it may stay silent now.

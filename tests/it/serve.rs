@@ -329,10 +329,9 @@ fn a_pipeline_deploys_once_a_key_and_its_first_end_stands() {
     assert_eq!(early.headers["content-type"], "application/problem+json");
     assert_eq!(early.json()["verdict"]["verdict"], "pending");
     assert!(watching.site.records(&task).is_empty());
-    assert_eq!(status(PIPELINE, "k1", &plain), 409, "spent, whatever the task says now");
+    // Nothing was announced: the same may be asked until it is allowed.
+    assert_eq!(status(PIPELINE, "k1", &plain), 425);
     watching.comment("releng1", &task, "Emergency-Approve: releng");
-    // A key that was answered with no is spent.
-    assert_eq!(status(PIPELINE, "k1", &plain), 409);
     let started = watching.post(PIPELINE, "v1/deploys", "k2", &plain);
     assert_eq!(started.status, 201, "{started:?}");
     let deploy = started.json()["deploy"].as_str().unwrap().to_owned();
@@ -354,6 +353,10 @@ fn a_pipeline_deploys_once_a_key_and_its_first_end_stands() {
     assert_eq!(watching.post(PIPELINE, &path("finish"), "-", &json!({"exit": 0, "signal": 9})).status, 400);
     let alive = watching.post(PIPELINE, &path("alive"), "-", &json!({}));
     assert_eq!((alive.status, alive.json()["deploy"].as_str()), (200, Some(deploy.as_str())), "{alive:?}");
+    assert_eq!(alive.json()["verdict"]["verdict"], "allowed", "it does not count against itself: {alive:?}");
+    watching.comment("sre2", &task, "Emergency-Reject: sre - too risky");
+    let alive = watching.post(PIPELINE, &path("alive"), "-", &json!({}));
+    assert_eq!((alive.status, &alive.json()["verdict"]["verdict"]), (200, &json!("denied")), "{alive:?}");
     assert_eq!(watching.post(PIPELINE, &path("finish"), "-", &json!({"exit": 3})).status, 200);
     assert_eq!(watching.post(PIPELINE, &path("finish"), "-", &json!({"exit": 3})).status, 200);
     assert_eq!(watching.post(PIPELINE, &path("finish"), "-", &json!({"exit": 0})).status, 409);
@@ -362,6 +365,51 @@ fn a_pipeline_deploys_once_a_key_and_its_first_end_stands() {
     let records = watching.site.records(&task);
     assert_eq!(records.iter().map(|record| record.event).collect::<Vec<_>>(), [Event::Started, Event::Finished]);
     assert_eq!(records[1].outcome, Some(Outcome::Failed));
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "a test that was skipped says so")]
+fn the_example_of_a_pipeline_carries_out_a_deploy() {
+    for tool in ["bash", "curl", "jq"] {
+        if Command::new(tool).arg("--version").output().is_err() {
+            assert!(std::env::var_os("CI").is_none(), "{tool} is not installed");
+            return eprintln!("skipped: {tool} is not installed");
+        }
+    }
+    let watching = Watching::new();
+    let task = watching.emergency("All page views fail");
+    let token = watching.machine.home().join("pipeline-token");
+    private(&token, &format!("{PIPELINE}\n"));
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/pipeline.example");
+    let pipeline = |job: &str, wait: &str, command: &str| {
+        let mut script = {
+            let mut bash = Command::new("bash");
+            bash.arg(script).args([&task, "deployer1", "--", "sh", "-c", command]);
+            bash
+        };
+        script.env("PHABGATE_WATCH", watching.url.trim_end_matches('/')).env("PHABGATE_SERVER_TOKEN_FILE", &token);
+        script.env("PHABGATE_JOB", job).env("PHABGATE_WAIT", wait).env("PHABGATE_ALIVE", "1");
+        script.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let ended = |child: Child| {
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), said)
+    };
+    let (code, _, said) = ended(pipeline("job-1", "0", "true"));
+    assert!(code == Some(5) && said.contains("approval needed from"), "{said}");
+    // It waits, and what was approved meanwhile is carried out; its arguments arrive as they are.
+    let waits = pipeline("job-2", "600", "printf '%s' 'it'\\''s \"done\"'; sleep 2; exit 7");
+    watching.approve(&task);
+    let (code, printed, said) = ended(waits);
+    assert_eq!((code, printed.as_str()), (Some(7), "it's \"done\""), "{said}");
+    assert!(said.ends_with("recorded: the command ended with status 7\n"), "{said}");
+    assert!(said.contains("started, and recorded on the task") && !said.contains("read the task"), "{said}");
+    let records = watching.site.records(&task);
+    assert_eq!(records.iter().map(|record| record.event).collect::<Vec<_>>(), [Event::Started, Event::Finished]);
+    assert_eq!(records[1].exit, Some(phabgate::record::ExitStatus::Code(7)));
+    let (code, _, said) = ended(pipeline("job-2", "0", "printf '%s' 'it'\\''s \"done\"'; sleep 2; exit 7"));
+    assert!(code == Some(6) && said.contains("the deploy is over"), "{code:?}: {said}");
 }
 
 #[test]

@@ -132,14 +132,13 @@ impl Start {
             Some(Ok(span)) if span > SignedDuration::ZERO && span <= LONGEST_SILENCE => span,
             Some(_) => return Err(Problem::bad_request("`expires` is a duration such as \"1h\", 12h at most")),
         };
-        let behind = token.deployers.iter().chain(&token.people).cloned();
         let intent = Intent {
             action,
             change: self.change.clone(),
             why_not_rollback: self.why_not_rollback.clone(),
             deploy: None,
         };
-        let question = question(task, deployer.clone(), behind);
+        let question = question(task, deployer.clone(), token.behind());
         Ok((Asked { question, intent, command: self.command.clone() }, task, silence))
     }
 }
@@ -195,18 +194,16 @@ pub(super) async fn alive<S: Store>(
 ) -> Result<Json<Value>, Problem> {
     let (token, deploy) = (pipeline(&principal)?, deploy_of(path)?);
     let remote = app.deploys.alive(&app.watch, deploy, &token.name).map_err(|error| problem(&error))?;
-    let known = app.known(remote.task).await;
-    let mut page = json!({
+    let asking = Arc::clone(&app);
+    let behind = apart(move || async move { asking.deploys.verdict(&asking.watch, deploy, token.behind()).await });
+    let read = behind.await.map_err(|_| lost())?.map_err(|error| problem(&error))?;
+    Ok(Json(json!({
         "schema": DEPLOY_SCHEMA,
         "deploy": remote.deploy,
         "task": remote.task,
         "expires": remote.expires,
-    });
-    page["verdict"] = match known {
-        Some(known) => known.page(&app, &principal)?,
-        None => Value::Null,
-    };
-    Ok(Json(page))
+        "verdict": app.verdict_of(&read),
+    })))
 }
 
 /// `POST /v1/deploys/ID/finish`.

@@ -192,6 +192,8 @@ pub trait Store: DeployLog + Send + 'static {
     fn renew_remote(&mut self, deploy: DeployId, expires: Timestamp) -> Result<(), StoreError>;
     /// Ends an open deploy; returns how it ended, which is what somebody said before where that was so.
     fn end_remote(&mut self, deploy: DeployId, how: &str) -> Result<String, StoreError>;
+    /// Forgets a deploy of which nothing was announced: its key may be used again.
+    fn forget_remote(&mut self, deploy: DeployId) -> Result<(), StoreError>;
     /// Another handle on the journal, for one deploy alone.
     fn deploy_log(&self) -> Result<Self::Log, StoreError>;
 }

@@ -322,6 +322,11 @@ impl Store for SqliteStore {
         })
     }
 
+    fn forget_remote(&mut self, deploy: DeployId) -> Result<(), StoreError> {
+        self.write(|transaction| transaction.execute("DELETE FROM remote WHERE deploy = ?1", [deploy.to_string()]))?;
+        Ok(())
+    }
+
     fn deploy_log(&self) -> Result<Journal, StoreError> {
         Ok(Journal::open(&self.directory)?)
     }
@@ -397,7 +402,9 @@ mod tests {
         assert_eq!(store.remote(remote.deploy).unwrap().unwrap().expires, later);
         assert_eq!(store.end_remote(remote.deploy, "exit 0").unwrap(), "exit 0");
         assert_eq!(store.end_remote(remote.deploy, "exit 1").unwrap(), "exit 0");
-        assert_eq!(store.open_remotes().unwrap(), [other]);
+        assert_eq!(store.open_remotes().unwrap(), std::slice::from_ref(&other));
+        store.forget_remote(other.deploy).unwrap();
+        assert_eq!(store.add_remote(&other).unwrap(), None, "its key is free again");
     }
 
     #[test]

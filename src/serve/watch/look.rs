@@ -1,34 +1,25 @@
-//! Looking at one task: reading it as `check` does, putting it in its place, and saying what is due.
+//! Looking at one task: reading it as `check` does, and putting it in its place.
 //!
-//! Responsible for the order of these. Not responsible for what is decided or said.
-
-use std::time::Duration;
+//! Responsible for the order of these, and for having said what is due. Not responsible for what is decided, nor for saying
+//! ([`super::speak`]).
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::time::Instant;
 
 use super::reread::COMMENTS;
+use super::speak::after;
 use super::{Looked, Watch};
 use crate::attribution::ApprovalKind;
 use crate::evidence::Evidence;
 use crate::gate::{Assessment, Assessor, Invocation};
 use crate::ids::TaskId;
-use crate::journal::{LockWait, OutboxLock};
-use crate::publish::Publisher;
-use crate::record::Event;
 use crate::rules::{Intent, Texts, Verdict, open_starts};
 use crate::serve::audience::Audience;
 use crate::serve::board::{Speaks, VerdictDigest, WatchedTask, marks};
 use crate::serve::deploys::deploys;
 use crate::serve::episode::Episode;
-use crate::serve::notices::{Plan, SayOutcome, Situation, counting, plan, posted, say, settle};
-use crate::serve::store::{NoticeState, Store, StoreError};
+use crate::serve::notices::{Plan, posted};
+use crate::serve::store::{Store, StoreError};
 use crate::view::{VerdictSubject, Viewer};
-
-/// How long it is waited before a notice is tried again that surely is not on the task.
-const AGAIN: SignedDuration = SignedDuration::from_secs(5);
-/// How long a notice waits for the right to send.
-const RIGHT_TO_SEND: Duration = Duration::from_secs(5);
 
 impl<S: Store> Watch<S> {
     /// Looks at a task.
@@ -46,16 +37,16 @@ impl<S: Store> Watch<S> {
             }
         };
         if let Looked::Open(watched) = &looked
-            && let Err(error) = self.speak(watched, &assessment, begun).await
+            && let Err(error) = self.consider(watched, &assessment, begun)
         {
             // Nothing is said of which it could not be noted that it is.
             tracing::error!("{task}: {error}");
-            self.board.set_due(task, self.board.clock().now().checked_add(AGAIN).ok());
+            self.board.due_by(task, after(self.board.clock().now()));
         }
         looked
     }
 
-    async fn assess(&self, task: TaskId) -> Assessment {
+    pub(super) async fn assess(&self, task: TaskId) -> Assessment {
         let assessment = Assessor::new(self.site.context()).assess(&self.site.question(task), &Intent::default()).await;
         if assessment.clock().is_measured() {
             self.board.set_clock(assessment.clock());
@@ -157,114 +148,13 @@ impl<S: Store> Watch<S> {
         }
     }
 
-    /// Says the notice that is due, after one more look at the task.
-    async fn speak(&self, watched: &WatchedTask, assessment: &Assessment, begun: Timestamp) -> Result<(), StoreError> {
-        let clock = self.board.clock();
+    /// Has the notice said that is due, or notes when one will be.
+    fn consider(&self, watched: &WatchedTask, assessment: &Assessment, begun: Timestamp) -> Result<(), StoreError> {
         match self.planned(watched.episode, assessment, begun)? {
-            Plan::Nothing | Plan::Another(_) => return Ok(()),
-            Plan::NotBefore(time) => {
-                let due = watched.due.map_or(time, |due| due.min(time));
-                self.board.set_due(watched.task, Some(due));
-                return Ok(());
-            }
-            Plan::Say(_) => {}
-        }
-        // Others who send from this directory to this server wait meanwhile, as the watch waits for them.
-        let Some(_right) = self.right_to_send().await? else {
-            self.board.set_due(watched.task, clock.now().checked_add(AGAIN).ok());
-            return Ok(());
-        };
-        // What is said must be true when it is sent.
-        let begun = Timestamp::now();
-        let assessment = self.assess(watched.task).await;
-        let Looked::Open(watched) = self.place(&assessment, begun)? else { return Ok(()) };
-        let (Plan::Say(due), Some(evidence)) =
-            (self.planned(watched.episode, &assessment, begun)?, assessment.evidence())
-        else {
-            return Ok(());
-        };
-        let publisher = Publisher { client: self.site.client.clone(), settle: self.site.record.settle };
-        let (task, key) = (watched.task, due.notice.key());
-        let again = match say(&publisher, &self.store, evidence, &due).await? {
-            SayOutcome::Said(transaction) => {
-                self.metrics.said.increment();
-                tracing::info!("said: {key}, #{transaction}");
-                // Its own transaction has the task looked at again.
-                None
-            }
-            SayOutcome::Unclear(settle_at) => {
-                tracing::warn!("it is not clear whether it was said: {key}");
-                Some(clock.at(settle_at))
-            }
-            SayOutcome::NotSaid(why) => {
-                tracing::warn!("not said: {key}: {why}");
-                Some(clock.now())
-            }
-            SayOutcome::GivenUp(why) => {
-                self.metrics.given_up.increment();
-                tracing::warn!("given up: {key}: {why}");
-                None
-            }
-        };
-        if let Some(from) = again {
-            self.board.set_due(task, from.checked_add(AGAIN).ok());
+            Plan::Nothing | Plan::Another(_) => {}
+            Plan::NotBefore(time) => self.board.due_by(watched.task, time),
+            Plan::Say(_) => self.voice.push(watched.task),
         }
         Ok(())
-    }
-
-    async fn right_to_send(&self) -> Result<Option<OutboxLock>, StoreError> {
-        let deadline = Instant::now() + RIGHT_TO_SEND;
-        loop {
-            let taken = self.store.with(|store| store.lock_outbox(&self.site.server, LockWait::TryNow))?;
-            if taken.is_some() || Instant::now() >= deadline {
-                return Ok(taken);
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-
-    /// What is to be said of a task that was read; what counts is noted before anything is said. `begun` is when the reading began, by
-    /// the host's clock.
-    fn planned(&self, episode: Episode, assessment: &Assessment, begun: Timestamp) -> Result<Plan, StoreError> {
-        let Some(evidence) = assessment.evidence() else { return Ok(Plan::Nothing) };
-        let (task, verdict) = (assessment.number, &assessment.verdict);
-        let said = posted(evidence);
-        let (identity, (known, given_up), counted) = self.store.with(|store| {
-            store.add_counted(task, episode.began, &counting(verdict))?;
-            let known = settle(store, task, &said, begun)?;
-            Ok::<_, StoreError>((store.identity().clone(), known, store.counted(task, episode.began)?))
-        })?;
-        self.metrics.given_up.add(given_up);
-        let claims = evidence.claims(&self.site.policy, None);
-        let deployed = claims.iter().any(|claim| {
-            claim.authority.is_believed()
-                && matches!(claim.record.event, Event::Finished | Event::Recorded)
-                && claim.moment.transaction > episode.began
-        });
-        let planned = plan(&Situation {
-            task,
-            episode,
-            verdict,
-            posted: &said,
-            known: &known,
-            counted: &counted,
-            deployed,
-            now: evidence.now,
-            store: &identity.id,
-            first_start: self.board.clock().at(identity.first_start),
-            window: self.site.serve.notice_window,
-            kinds: &self.site.serve.notices,
-        });
-        let unsettled = known.iter().filter_map(|(_, state)| match state {
-            NoticeState::Unclear { settle_at, .. } => Some(self.board.clock().at(*settle_at)),
-            _ => None,
-        });
-        Ok(match (planned, unsettled.min()) {
-            // What may be under way is looked for to its end.
-            (Plan::Nothing, Some(settles)) => {
-                Plan::NotBefore(settles.max(evidence.now).saturating_add(AGAIN).unwrap_or(settles))
-            }
-            (planned, _) => planned,
-        })
     }
 }

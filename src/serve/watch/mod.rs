@@ -9,6 +9,7 @@ mod look;
 mod poll;
 mod queue;
 mod reread;
+mod speak;
 mod sweep;
 
 use std::sync::Arc;
@@ -57,6 +58,8 @@ pub struct Watch<S> {
     pub board: Board,
     /// Which tasks are to be looked at.
     pub queue: Queue,
+    /// On which tasks something is to be said.
+    voice: Queue,
     /// What it counts.
     pub metrics: Metrics,
     /// The numbers of changes.
@@ -84,6 +87,7 @@ impl<S: Store> Watch<S> {
             store,
             board: Board::default(),
             queue: Queue::default(),
+            voice: Queue::default(),
             metrics: Metrics::default(),
             sequence,
             poked: Notify::new(),
@@ -144,6 +148,7 @@ impl<S: Store> Watch<S> {
         for _ in 0..WORKERS {
             workers.spawn(Self::works(Arc::clone(&self), stop.clone()));
         }
+        workers.spawn(Self::speaks_up(Arc::clone(&self), stop.clone()));
         stopped(stop).await;
         loops.shutdown().await;
         // What is being said is said to its end: its workers stop by themselves.
@@ -170,8 +175,7 @@ impl<S: Store> Watch<S> {
             tick.tick().await;
             let second = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
             self.turned.store(second, Ordering::Relaxed);
-            for task in self.board.due(self.board.clock().now()) {
-                self.board.set_due(task, None);
+            for task in self.board.take_due(self.board.clock().now()) {
                 self.queue.push(task);
             }
         }

@@ -21,6 +21,8 @@ pub struct LocalDeploy {
     pub account: Option<Phid<User>>,
     /// The login that called the gate, where it is known.
     pub login: Option<String>,
+    /// The token of the pipeline that carries it out, where one does.
+    pub token: Option<String>,
     /// When its intent was written, by the clock of this host.
     pub begun: Timestamp,
     /// How far it is.
@@ -54,22 +56,28 @@ impl LocalDeploy {
         let who =
             self.deployer.as_ref().or(self.login.as_ref()).map_or_else(|| "somebody".to_owned(), |who| inert(who));
         let since = utc(self.begun);
-        match self.progress {
-            LocalProgress::Running => {
+        match (self.progress, &self.token) {
+            (LocalProgress::Running, Some(token)) => {
+                format!("the pipeline with the token {} deploys for {who} since {since}", inert(token))
+            }
+            (LocalProgress::Running, None) => {
                 format!("{who} started a deploy on this host at {since}, and it is still running")
             }
-            LocalProgress::Stranded => format!(
+            (LocalProgress::Stranded, _) => format!(
                 "{who} started a deploy on this host at {since}; its gate was killed, and how it ended is not settled yet"
             ),
-            LocalProgress::Ended { .. } => format!("{who} started a deploy on this host at {since}, and it has ended"),
+            (LocalProgress::Ended { .. }, _) => {
+                format!("{who} started a deploy on this host at {since}, and it has ended")
+            }
         }
     }
 
     /// What to do about one that is in flight.
     pub fn hint(&self) -> &'static str {
-        match self.progress {
-            LocalProgress::Running => "wait until it has ended; whoever started it sees it in their terminal",
-            LocalProgress::Stranded | LocalProgress::Ended { .. } => {
+        match (self.progress, &self.token) {
+            (LocalProgress::Running, Some(_)) => "wait until its job has ended; one that died is ended by itself",
+            (LocalProgress::Running, None) => "wait until it has ended; whoever started it sees it in their terminal",
+            (LocalProgress::Stranded | LocalProgress::Ended { .. }, _) => {
                 "see that its command does not run any more, then type `phabgate outbox flush --wait`, which settles it"
             }
         }

@@ -10,7 +10,8 @@ use url::Url;
 use super::session::Session;
 use crate::conduit::is_loopback;
 use crate::config::{ServeSettings, ServeToken, TokenScope};
-use crate::doctor::watch::{Counts, DeployToken, Watch};
+use crate::doctor;
+use crate::doctor::watch::{Counts, DeployToken, Outside, Watch};
 use crate::watch_client;
 
 /// How long an answer of the watch may take.
@@ -37,7 +38,12 @@ pub(super) async fn read(session: &Session) -> Option<Watch> {
     // At an address of this machine whoever asks is one of this machine, who may look.
     let url = settings.url.as_ref().filter(|url| !is_loopback(url));
     let page = match url {
-        Some(url) => Some((url.to_string(), get(session, url, "").await.map(|answer| answer.status))),
+        Some(url) => {
+            let (page, ready) = tokio::join!(get(session, url, ""), get(session, url, "readyz"));
+            let is_watch = |body: &[u8]| body == b"ready\n" || body.starts_with(b"{\"status\":503,");
+            let ready = ready.map(|answer| (answer.status, is_watch(&answer.body)));
+            Some((url.to_string(), Outside { page: page.map(|answer| answer.status), ready }))
+        }
         None => None,
     };
     let address = reached(settings.listen);
@@ -45,7 +51,13 @@ pub(super) async fn read(session: &Session) -> Option<Watch> {
         Ok(url) if is_loopback(&url) => Some((address.to_string(), counts(session, &url).await)),
         _ => None,
     };
-    Some(Watch { tokens: deploy_tokens(settings), page, counts, has_webhook: settings.webhook_keys.is_some() })
+    let (tokens, viewers) = (deploy_tokens(settings), settings.viewers.clone());
+    let named = doctor::watch::named(&tokens, &viewers);
+    let known = match named.is_empty() {
+        true => None,
+        false => Some(session.timed_client().users_named(&named).await),
+    };
+    Some(Watch { tokens, viewers, known, page, counts, has_webhook: settings.webhook_keys.is_some() })
 }
 
 async fn get(session: &Session, url: &Url, path: &str) -> Result<watch_client::Answer, String> {

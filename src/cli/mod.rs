@@ -24,6 +24,7 @@ mod help_around;
 mod help_sudo;
 mod history;
 mod list;
+mod log;
 mod man;
 mod may_run;
 mod next;
@@ -248,10 +249,7 @@ pub fn main() -> ExitCode {
         Err(error) => return print_usage_error(&error, &arguments),
     };
     if let Some(level) = logged(&cli) {
-        let subscriber = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
-        // Where standard error cannot be written, that could not be said there either: it would panic.
-        let subscriber = subscriber.log_internal_errors(false).without_time().with_target(false);
-        let _ = tracing::subscriber::set_global_default(subscriber.finish());
+        log::install(level, is_service(&cli.command));
     }
     let ids = crate::host::Ids::of_process();
     let mut ui = Ui::new(cli.globals.format, cli.globals.color, columns()).called(invocation(&cli.globals, &ids));
@@ -279,11 +277,18 @@ pub fn main() -> ExitCode {
 
 /// What is logged on standard error: API calls where that was asked for, and of a service what it does.
 fn logged(cli: &Cli) -> Option<tracing::Level> {
-    #[cfg(feature = "serve")]
-    if matches!(cli.command, Command::Serve(_)) && cli.globals.verbose < 2 {
+    if is_service(&cli.command) && cli.globals.verbose < 2 {
         return Some(tracing::Level::INFO);
     }
     (cli.globals.verbose > 1).then_some(tracing::Level::DEBUG)
+}
+
+fn is_service(command: &Command) -> bool {
+    match command {
+        #[cfg(feature = "serve")]
+        Command::Serve(_) => true,
+        _ => false,
+    }
 }
 
 /// The exit code of a command that ended with `code`, its output looked at: what only prints has not done its work where

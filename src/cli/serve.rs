@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -89,6 +89,11 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         Some(you) => guard.whoever_is_here_is(you),
         None => guard,
     };
+    tracing::info!(
+        "listening on {address}, watching {}, keeping what is known in {}",
+        site.server,
+        site.state.display()
+    );
     let url = site.serve.url.as_ref().map_or_else(|| format!("http://{address}/"), ToString::to_string);
     let watch = Arc::new(Watch::new(site, store)?);
     let (end, stop) = watch::channel(false);
@@ -101,9 +106,10 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         // The sender lives as long as the process: a receiver whose sender is gone stops.
         std::future::pending::<()>().await;
     });
+    let shown = url.clone();
     match ui.is_json() {
         true => ui.json(&Json { schema: SCHEMA, url }),
-        false => ui.data(&started(&url, &watch.site.serve)),
+        false => ui.data(&started(&url, address, &watch.site.serve)),
     }
     let deploys = Deploys::default();
     deploys.resume(&watch).await?;
@@ -122,7 +128,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     systemd.ready();
     match &sandbox {
         Some(sandbox) if args.play => {
-            tokio::join!(http::serve(listener, router, stop.clone()), played(sandbox, &watch.site, stop));
+            tokio::join!(http::serve(listener, router, stop.clone()), played(sandbox, &watch.site, &shown, stop));
         }
         // The sandbox is served as long as the watch is.
         _ => http::serve(listener, router, stop).await,
@@ -134,33 +140,44 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
 }
 
 /// What is printed once it answers: where, and what it writes by itself.
-fn started(url: &str, settings: &ServeSettings) -> String {
+fn started(url: &str, address: SocketAddr, settings: &ServeSettings) -> String {
     let kinds: Vec<&str> = settings.notices.iter().map(|kind| kind.word()).collect();
     let says = match kinds.as_slice() {
         [] => "It writes nothing on tasks by itself (`serve.notices`).".to_owned(),
         kinds => format!("It writes these notices on tasks by itself: {} (`serve.notices`).", kinds.join(", ")),
     };
-    format!("The watch answers at {url} until you press Ctrl-C.\n{says}\nFor programs: {url}v1/openapi.json")
+    let open = match address.ip().is_loopback() {
+        true => String::new(),
+        false => "\nIt listens without TLS where others can reach it: only a proxy may stand between.".to_owned(),
+    };
+    format!(
+        "The watch answers at {url}, listens on {address}, and ends at Ctrl-C or SIGTERM.{open}\n{says}\nFor people: {url}  For programs: \
+         {url}v1/openapi.json"
+    )
 }
 
-/// Refuses a token that leaves a team too few people to approve what it deploys. While the server does not answer the service starts all
-/// the same: each deploy is judged with the people behind it.
+/// Refuses a token with which nothing could be approved, or whose people the server does not know. While the server does not answer the
+/// service starts all the same: each deploy is judged with the people behind it.
 ///
 /// # Errors
-/// Where a token leaves a team too few people.
+/// Where there is such a token.
 async fn tokens_leave_approvers(site: &Site) -> Result<(), Failure> {
     let tokens = doctor_watch::deploy_tokens(&site.serve);
     if tokens.is_empty() {
         return Ok(());
     }
-    let (projects, members) = match doctor::read_teams(&site.client.within(site.limit), &site.policy).await {
+    let client = site.client.within(site.limit);
+    let named = crate::doctor::watch::named(&tokens, &[]);
+    let (teams, known) = tokio::join!(doctor::read_teams(&client, &site.policy), client.users_named(&named));
+    let ((projects, members), known) = match teams.and_then(|teams| Ok((teams, known?))) {
         Ok(read) => read,
         Err(error) => {
             tracing::warn!("whether the tokens leave the teams enough people is not checked: {error}");
             return Ok(());
         }
     };
-    let checks = crate::doctor::watch::tokens(&tokens, &projects, &members, &site.policy);
+    let mut checks = crate::doctor::watch::tokens(&tokens, &projects, &members, &site.policy);
+    checks.extend(crate::doctor::watch::accounts(&tokens, &[], &known));
     match checks.into_iter().find(|check| check.outcome == Outcome::Fail) {
         Some(check) => Err(Failure {
             exit: Exit::Usage,
@@ -188,6 +205,9 @@ fn systemd() -> Result<Arc<Systemd>, Failure> {
 /// The most bytes of a file with secrets.
 const SECRETS: u64 = 4 * 1024;
 
+/// The fewest characters of a secret.
+const SHORTEST: usize = 16;
+
 /// The secrets in the files that the settings name.
 ///
 /// # Errors
@@ -195,24 +215,31 @@ const SECRETS: u64 = 4 * 1024;
 fn secrets(settings: &ServeSettings) -> Result<Secrets, Failure> {
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").filter(|directory| !directory.is_empty());
     let lines = |key: &str, path: &Path| -> Result<Vec<SecretString>, Failure> {
-        let wrong = |why: String| {
-            let hint = format!("make {} readable by the service alone: chmod 600", path.display());
-            Failure { exit: Exit::Credentials, message: format!("cannot read `{key}`: {why}"), hint: Some(hint) }
+        let wrong = |why: String, hint: &str| Failure {
+            exit: Exit::Credentials,
+            message: format!("cannot use `{key}`: {why}"),
+            hint: Some(hint.to_owned()),
         };
-        let file = safe_path::open(path, Trust::of_process()).map_err(|error| wrong(error.to_string()))?;
+        let own = "make it with `install -m 600 /dev/null FILE`, as the user of the service, and write what is secret into it";
+        let file = safe_path::open(path, Trust::of_process()).map_err(|error| wrong(error.to_string(), own))?;
         // systemd gives its credentials to root, 0440, and the service's user an ACL, whose mask shows as the group's bits.
         let is_credential = credentials.as_ref().is_some_and(|directory| path.starts_with(directory))
             && file.owner() == 0
             && file.mode() == 0o440;
         if file.mode() & 0o077 != 0 && !is_credential {
-            return Err(wrong(format!("{} can be read by others", path.display())));
+            let hint = "make it readable by the service alone: chmod 600";
+            return Err(wrong(format!("{} can be read by others", path.display()), hint));
         }
-        let text = file.text(SECRETS).map_err(|error| wrong(error.to_string()))?;
+        let text = file.text(SECRETS).map_err(|error| wrong(error.to_string(), own))?;
         let lines: Vec<SecretString> =
             text.lines().map(str::trim).filter(|line| !line.is_empty()).map(SecretString::from).collect();
-        match lines.is_empty() {
-            true => Err(wrong(format!("{} is empty", path.display()))),
-            false => Ok(lines),
+        match lines.iter().map(|line| line.expose_secret().len()).min() {
+            None => Err(wrong(format!("{} is empty", path.display()), "write what is secret into it, one a line")),
+            Some(shortest) if shortest < SHORTEST => Err(wrong(
+                format!("{} has a line of {shortest} characters, which can be guessed", path.display()),
+                "have something random in it: `openssl rand -hex 16`",
+            )),
+            Some(_) => Ok(lines),
         }
     };
     let webhook_keys = match &settings.webhook_keys {
@@ -227,10 +254,11 @@ fn secrets(settings: &ServeSettings) -> Result<Secrets, Failure> {
 }
 
 /// Plays an emergency in the sandbox, and leaves it at that until the service ends.
-async fn played(sandbox: &InProcess, site: &Site, stop: watch::Receiver<bool>) {
-    let playing = play::play(sandbox, &site.client, &site.policy, |step| tracing::info!("played: {step}"));
-    if let Err(error) = playing.await {
-        tracing::warn!("the emergency cannot be played: {error}");
+async fn played(sandbox: &InProcess, site: &Site, url: &str, stop: watch::Receiver<bool>) {
+    tracing::info!("playing an emergency: look at {url}{}", play::TASK);
+    match play::play(sandbox, &site.client, &site.policy, |step| tracing::info!("played: {step}")).await {
+        Ok(()) => tracing::info!("played to its end; `phabgate sandbox --reset` makes the sandbox as it was"),
+        Err(error) => tracing::warn!("the emergency cannot be played: {error}"),
     }
     stopped(stop).await;
 }

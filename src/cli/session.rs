@@ -209,7 +209,11 @@ impl Session {
     /// What a service works with from here on, and the sandbox that has to live as long.
     #[cfg(feature = "serve")]
     pub(super) fn into_site(self) -> (crate::serve::site::Site, Option<super::sandbox::InProcess>) {
-        let clock = if self.is_sandbox() { Clock::Sandbox } else { Clock::Compared };
+        // How this process was called is nobody else's matter, but that it is the sandbox is.
+        let (clock, invocation) = match self.is_sandbox() {
+            true => (Clock::Sandbox, Invocation::Sandbox),
+            false => (Clock::Compared, Invocation::Plain),
+        };
         let Settings { policy, state, http, record, serve, .. } = self.settings;
         let site = crate::serve::site::Site {
             client: self.client,
@@ -220,6 +224,7 @@ impl Session {
             record,
             caller: self.caller,
             clock,
+            invocation,
             log: self.log,
             deployers: self.deployers,
             serve,

@@ -11,6 +11,7 @@ use url::Url;
 
 use super::reader::ValueError;
 use super::values;
+use crate::conduit::is_loopback;
 use crate::notice::NoticeKind;
 use crate::text::inert;
 
@@ -155,9 +156,12 @@ pub(super) fn url(text: &str) -> Result<Url, ValueError> {
     let help = "write it as \"https://watch.example.org/\"";
     let url: Url = text.parse().map_err(|_| ValueError::new(format!("`{text}` is not a URL"), help))?;
     let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
-    match matches!(url.scheme(), "http" | "https") && url.has_host() && is_bare {
-        true => Ok(url),
-        false => Err(ValueError::new(format!("`{text}` is not the URL of a host alone"), help)),
+    if !(matches!(url.scheme(), "http" | "https") && url.has_host() && is_bare) {
+        return Err(ValueError::new(format!("`{text}` is not the URL of a host alone"), help));
+    }
+    match url.scheme() == "http" && !is_loopback(&url) {
+        true => Err(ValueError::new(format!("`{text}` would send tokens for everybody to read"), help)),
+        false => Ok(url),
     }
 }
 

@@ -153,6 +153,7 @@ impl PolicyMerge<'_> {
     }
 
     fn serve(&mut self, file: FileServe, base: FileServe) -> Result<ServeSettings, ConfigError> {
+        let has_proxies = file.trusted_proxies.is_some() || base.trusted_proxies.is_some();
         let settings = ServeSettings {
             url: self.either(file.url, None).map(|found| found.value),
             listen: self.one(file.listen, base.listen, "serve.listen")?.value,
@@ -160,7 +161,7 @@ impl PolicyMerge<'_> {
             notice_window: self.one(file.notice_window, base.notice_window, "serve.notice_window")?.value,
             webhook_keys: self.either(file.webhook_keys, None).map(|found| found.value),
             trusted_proxies: self.either(file.trusted_proxies, base.trusted_proxies).map(values).unwrap_or_default(),
-            identity_header: self.identity(file.identity_header, file.identity_secret.as_ref()),
+            identity_header: self.identity(file.identity_header, file.identity_secret.as_ref(), has_proxies),
             identity_secret: self.either(file.identity_secret, None).map(|found| found.value),
             viewers: self.either(file.viewers, base.viewers).map(values).unwrap_or_default(),
             tokens: self.either(file.tokens, None).map(|found| self.tokens(found.value)).unwrap_or_default(),
@@ -169,8 +170,17 @@ impl PolicyMerge<'_> {
     }
 
     /// The header that names who looks. Without a secret beside it, anybody who reaches the service could be anybody.
-    fn identity(&mut self, header: Option<Located<String>>, secret: Option<&Located<PathBuf>>) -> Option<String> {
+    fn identity(
+        &mut self,
+        header: Option<Located<String>>,
+        secret: Option<&Located<PathBuf>>,
+        has_proxies: bool,
+    ) -> Option<String> {
         let header = self.either(header, None)?;
+        if !has_proxies {
+            let diagnostic = Diagnostic::new(&header.place, "is believed of no proxy, so that nobody could look");
+            self.problems.add(diagnostic.help("name the address of the proxy in `trusted_proxies`"));
+        }
         if secret.is_none() {
             let message = "anybody who reaches the service could name any account in this header";
             let diagnostic = Diagnostic::new(&header.place, message);
@@ -181,11 +191,18 @@ impl PolicyMerge<'_> {
     }
 
     fn tokens(&mut self, found: Vec<FileToken>) -> Vec<ServeToken> {
+        let mut seen: Vec<[u8; 32]> = Vec::new();
         let rows = found.into_iter().map(|token| {
             let FileToken { name, sha256, scopes, deployers, people } = token;
             let lacks = |what: &str, help: &str| Diagnostic::new(&name.place, format!("has no `{what}`")).help(help);
             let digest = self.either(sha256, None);
-            if digest.is_none() {
+            if let Some(digest) = &digest {
+                if seen.contains(&digest.value) {
+                    let diagnostic = Diagnostic::new(&digest.place, "is the token of another name too");
+                    self.problems.add(diagnostic.help("make one for each: `phabgate token new NAME`"));
+                }
+                seen.push(digest.value);
+            } else {
                 self.problems.add(lacks("sha256", "take the line that `phabgate token new NAME` prints"));
             }
             let scopes = self.either(scopes, None).map(values).unwrap_or_default();

@@ -25,12 +25,28 @@ pub struct DeployToken {
 pub struct Watch {
     /// The tokens that deploy.
     pub tokens: Vec<DeployToken>,
-    /// Where it is reached, and the status of its page to somebody without credentials, or why none came.
-    pub page: Option<(String, Result<u16, String>)>,
+    /// The accounts that the settings name beside these.
+    pub viewers: Vec<String>,
+    /// Those of all these that the server knows.
+    pub known: Option<Result<Vec<Account>, ConduitError>>,
+    /// Where it is reached, and what came from there without credentials.
+    pub page: Option<(String, Outside)>,
     /// Where it listens, and what it counts; `Err` where nobody answers there.
     pub counts: Option<(String, Result<Counts, String>)>,
     /// Whether the server is to call it.
     pub has_webhook: bool,
+}
+
+/// For how many seconds a watch may know nothing new.
+const DEAF: u64 = 120;
+
+/// What the address of the watch answers somebody without credentials; `Err` where nothing came.
+#[derive(Debug)]
+pub struct Outside {
+    /// The status of its page.
+    pub page: Result<u16, String>,
+    /// The status of `/readyz`, and whether a watch wrote it.
+    pub ready: Result<(u16, bool), String>,
 }
 
 /// What a running watch counts.
@@ -44,20 +60,28 @@ pub struct Counts {
     pub hooks: u64,
     /// Those without one.
     pub bad_hooks: u64,
+    /// The server refuses its token.
+    pub token_refused: bool,
+    /// For how many seconds it knows nothing of what happens.
+    pub deaf: u64,
 }
 
 impl Counts {
     /// What stands on a page of `/metrics`; `None` where it is none of a watch.
     pub fn of_page(page: &str) -> Option<Self> {
-        let counter = |name: &str| {
+        let value = |name: &str| {
             let line = page.lines().find_map(|line| line.strip_prefix("phabgate_serve_")?.strip_prefix(name));
-            line?.trim().parse::<u64>().ok()
+            line?.trim().parse::<f64>().ok().filter(|value| *value >= 0.0)
         };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, which is no less than 0")]
+        let counter = |name: &str| value(name).map(|value| value as u64);
         Some(Self {
             polls: counter("polls_total ")?,
             changes: counter("changes_total ")?,
             hooks: counter("hooks_total ")?,
             bad_hooks: counter("bad_hooks_total ")?,
+            token_refused: counter("token_refused ")? > 0,
+            deaf: counter("evidence_age_seconds{part=\"feed\"} ")?,
         })
     }
 }
@@ -74,8 +98,47 @@ pub fn watch(
         (Err(error), _) | (_, Err(error)) if !watch.tokens.is_empty() => vec![unknown("watch:tokens", error)],
         _ => Vec::new(),
     };
-    checks.extend(watch.page.as_ref().map(|(url, status)| page(url, status)));
+    match &watch.known {
+        Some(Ok(known)) => checks.extend(accounts(&watch.tokens, &watch.viewers, known)),
+        Some(Err(error)) => checks.push(unknown("watch:accounts", error)),
+        None => {}
+    }
+    checks.extend(watch.page.as_ref().map(|(url, outside)| page(url, &outside.page)));
+    checks.extend(watch.page.as_ref().map(|(url, outside)| way(url, &outside.ready)));
     checks.extend(watch.counts.as_ref().map(|(address, counts)| running(address, counts, watch.has_webhook)));
+    checks
+}
+
+/// The accounts that the settings name.
+pub fn named(tokens: &[DeployToken], viewers: &[String]) -> Vec<String> {
+    let mut named: Vec<String> = tokens.iter().flat_map(|token| &token.behind).chain(viewers).cloned().collect();
+    named.sort_unstable();
+    named.dedup();
+    named
+}
+
+/// Whether the server knows the accounts that the settings name. `known` are those of them that it does.
+pub fn accounts(tokens: &[DeployToken], viewers: &[String], known: &[Account]) -> Vec<RuleOutcome> {
+    let unknown = |names: &[String]| -> String {
+        let unknown = names.iter().filter(|name| !known.iter().any(|account| account.is_named(name)));
+        unknown.map(|name| inert(name)).collect::<Vec<_>>().join(", ")
+    };
+    let mut checks: Vec<RuleOutcome> = Vec::new();
+    for token in tokens {
+        let unknown = unknown(&token.behind);
+        if !unknown.is_empty() {
+            checks.push(fail(
+                &format!("watch:token:{}", token.name),
+                format!("the server knows no account {unknown}: whoever is meant could approve what they deploy"),
+                format!("write the username as the server has it, in `serve.tokens.{}`", token.name),
+            ));
+        }
+    }
+    let unknown = unknown(viewers);
+    if !unknown.is_empty() {
+        let message = format!("the server knows no account {unknown}");
+        checks.push(warn("watch:viewers", message, "write the username as the server has it, in `serve.viewers`"));
+    }
     checks
 }
 
@@ -147,16 +210,44 @@ fn page(url: &str, status: &Result<u16, String>) -> RuleOutcome {
     }
 }
 
+/// Whether its address leads to it.
+fn way(url: &str, ready: &Result<(u16, bool), String>) -> RuleOutcome {
+    const NAME: &str = "watch:way";
+    let through =
+        "look at what stands before the service: it has to pass `/readyz` on, and the Host as it came, port and all";
+    match ready {
+        Ok((200 | 503, true)) => pass(NAME, format!("{url} leads to the watch")),
+        Ok((421, _)) => fail(NAME, format!("{url} leads to a watch that is not called so (421)"), through),
+        Ok((status @ (401 | 403), _)) => {
+            warn(NAME, format!("whether {url} leads to the watch is not shown: /readyz answers {status}"), through)
+        }
+        Ok((status, _)) => fail(NAME, format!("what answers at {url} is no watch (/readyz answers {status})"), through),
+        Err(why) => fail(NAME, format!("{url} does not answer ({})", inert(&shorten(why, 80))), through),
+    }
+}
+
 /// Whether it runs, and whether the server calls it.
 fn running(address: &str, counts: &Result<Counts, String>, has_webhook: bool) -> RuleOutcome {
     const NAME: &str = "watch:running";
     let counts = match counts {
         Ok(counts) => counts,
         Err(why) => {
-            return pass(NAME, format!("not checked: no watch answers at {address} ({})", inert(&shorten(why, 80))));
+            return warn(
+                NAME,
+                format!("no watch answers at {address} ({})", inert(&shorten(why, 80))),
+                "start it (`systemctl status phabgate-serve`); where it runs on another machine, nothing is to be done here",
+            );
         }
     };
-    let Counts { changes, hooks, bad_hooks, .. } = *counts;
+    let Counts { changes, hooks, bad_hooks, token_refused, deaf, .. } = *counts;
+    if token_refused {
+        let help = "give it a token that the server takes, and start it anew";
+        return fail(NAME, format!("the watch at {address} knows nothing: the server refuses its token"), help);
+    }
+    if deaf > DEAF {
+        let help = "its log says why: `journalctl -u phabgate-serve`";
+        return fail(NAME, format!("the watch at {address} has known nothing new for {deaf} s"), help);
+    }
     match (has_webhook, hooks, changes) {
         (true, 0, _) if bad_hooks > 0 => warn(
             NAME,
@@ -230,6 +321,17 @@ mod tests {
     }
 
     #[test]
+    fn an_account_that_the_server_does_not_know_is_named() {
+        let token = DeployToken { name: "ci".into(), behind: vec!["Sre1".into(), "relengl".into()] };
+        let checks = accounts(&[token], &["nosuch".into()], &[account("sre1")]);
+        let said: Vec<_> = checks.iter().map(|check| (check.outcome, check.message.as_str())).collect();
+        let [(Outcome::Fail, people), (Outcome::Warn, viewers)] = said.as_slice() else { panic!("{said:?}") };
+        assert!(people.starts_with("the server knows no account relengl: "), "{people}");
+        assert_eq!(*viewers, "the server knows no account nosuch");
+        assert!(accounts(&[], &["sre1".into()], &[account("sre1")]).is_empty());
+    }
+
+    #[test]
     fn a_page_that_strangers_see_fails() {
         let said = |status| page("https://watch.example/", &status).outcome;
         for (status, expected) in [
@@ -246,15 +348,29 @@ mod tests {
     }
 
     #[test]
+    fn an_address_that_leads_elsewhere_fails() {
+        let said = |ready| way("https://watch.example/", &ready).outcome;
+        assert_eq!(said(Ok((200, true))), Outcome::Pass);
+        assert_eq!(said(Ok((503, true))), Outcome::Pass);
+        assert_eq!(said(Ok((401, false))), Outcome::Warn);
+        for wrong in [Ok((200, false)), Ok((421, true)), Ok((502, false)), Err("connection refused".to_owned())] {
+            assert_eq!(said(wrong.clone()), Outcome::Fail, "{wrong:?}");
+        }
+    }
+
+    #[test]
     fn a_webhook_that_never_comes_is_said_once_something_changed() {
         let metrics = "# HELP phabgate_serve_polls_total x\nphabgate_serve_polls_total 9\nphabgate_serve_changes_total 3\n\
-                       phabgate_serve_hooks_total 0\nphabgate_serve_bad_hooks_total 0\n";
+                       phabgate_serve_hooks_total 0\nphabgate_serve_bad_hooks_total 0\nphabgate_serve_token_refused 0\n\
+                       phabgate_serve_evidence_age_seconds{part=\"feed\"} 2.5\n";
         let counts = Counts::of_page(metrics).unwrap();
-        assert_eq!(counts, Counts { polls: 9, changes: 3, hooks: 0, bad_hooks: 0 });
+        assert_eq!(counts, Counts { polls: 9, changes: 3, deaf: 2, ..Counts::default() });
         assert_eq!(Counts::of_page("phabgate_serve_polls_total many"), None);
         let said = |counts, webhook| running("127.0.0.1:8471", &Ok(counts), webhook).outcome;
         assert_eq!(said(counts, true), Outcome::Warn);
         assert_eq!(said(counts, false), Outcome::Pass);
+        assert_eq!(said(Counts { deaf: 121, ..counts }, false), Outcome::Fail);
+        assert_eq!(said(Counts { token_refused: true, ..counts }, false), Outcome::Fail);
         assert_eq!(said(Counts { changes: 0, ..counts }, true), Outcome::Pass);
         assert_eq!(said(Counts { hooks: 1, ..counts }, true), Outcome::Pass);
         assert_eq!(said(Counts { changes: 0, bad_hooks: 2, ..counts }, true), Outcome::Warn);

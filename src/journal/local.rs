@@ -6,6 +6,7 @@
 use super::event::DeployMode;
 use super::state::DeployState;
 use crate::local_deploy::{LocalDeploy, LocalProgress};
+use crate::record::token_of_caller;
 
 /// The facts of one deploy; `None` where it is a record by other means of which nothing is said yet.
 ///
@@ -26,6 +27,7 @@ pub(super) fn local_deploy<E>(
         deployer: intent.template.deployer.as_ref().map(|deployer| deployer.user.clone()),
         account: intent.template.deployer.as_ref().and_then(|deployer| deployer.phid.clone()),
         login: intent.identity.login.clone(),
+        token: intent.template.caller.as_deref().and_then(token_of_caller).map(str::to_owned),
         begun: state.begun(),
         progress,
     }))

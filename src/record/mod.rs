@@ -282,6 +282,16 @@ pub struct Record {
 /// The action of a deploy that goes back to what ran before.
 const ROLLBACK: &str = "rollback";
 
+/// How a record names a pipeline that called the gate with this token.
+pub fn caller_of_token(token: &str) -> String {
+    format!("token {token}")
+}
+
+/// The token of a pipeline that a record names as its caller.
+pub fn token_of_caller(caller: &str) -> Option<&str> {
+    caller.strip_prefix("token ")
+}
+
 impl Record {
     /// Whether it is stated to go back to what ran before.
     pub fn is_rollback(&self) -> bool {

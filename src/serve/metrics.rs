@@ -2,7 +2,11 @@
 //!
 //! Responsible for the counters. Not responsible for how they are shown.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use jiff::SignedDuration;
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -22,6 +26,54 @@ impl Counter {
     /// How many.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Spans of time, by how many are not longer than each bound.
+#[derive(Debug, Default)]
+pub struct Histogram {
+    within: [Counter; BOUNDS.len()],
+    count: Counter,
+    seconds: Counter,
+}
+
+/// The bounds of a histogram, in seconds: of what people need to answer.
+pub const BOUNDS: [u64; 8] = [60, 300, 600, 1_200, 1_800, 3_600, 7_200, 14_400];
+
+impl Histogram {
+    /// One more span. What is negative, by clocks that differ, counts as none.
+    pub fn observe(&self, span: SignedDuration) {
+        let seconds = u64::try_from(span.as_secs()).unwrap_or_default();
+        for (bound, within) in BOUNDS.iter().zip(&self.within) {
+            within.add(usize::from(seconds <= *bound));
+        }
+        self.count.increment();
+        self.seconds.0.fetch_add(seconds, Ordering::Relaxed);
+    }
+
+    /// How many spans are not longer than each bound, how many there are, and how many seconds they have together.
+    pub fn get(&self) -> (Vec<(u64, u64)>, u64, u64) {
+        let within = BOUNDS.iter().zip(&self.within).map(|(bound, within)| (*bound, within.get())).collect();
+        (within, self.count.get(), self.seconds.get())
+    }
+}
+
+/// Counters by a word that the policy has.
+#[derive(Debug, Default)]
+pub struct ByWord(Mutex<BTreeMap<String, u64>>);
+
+impl ByWord {
+    /// One more of each.
+    pub fn increment<'a>(&self, words: impl Iterator<Item = &'a str>) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for word in words {
+            *counts.entry(word.to_owned()).or_default() += 1;
+        }
+    }
+
+    /// How many of each.
+    pub fn get(&self) -> BTreeMap<String, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -50,4 +102,28 @@ pub struct Metrics {
     pub said: Counter,
     /// Notices that were given up.
     pub given_up: Counter,
+    /// How long it took from the beginning of an emergency until it had all approvals.
+    pub approved: Histogram,
+    /// Deploys of pipelines that were refused, by the rules that were not met.
+    pub refused: ByWord,
+    /// How many seconds after the change the last call of the webhook came.
+    pub hook_lag: AtomicU64,
+    /// The server refuses the token of the service.
+    pub token_refused: AtomicBool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_counts_within_every_bound_that_it_does_not_pass() {
+        let histogram = Histogram::default();
+        for seconds in [60, 61, 20_000, -5] {
+            histogram.observe(SignedDuration::from_secs(seconds));
+        }
+        let (within, count, seconds) = histogram.get();
+        assert_eq!((within[0], within[1], within[7]), ((60, 2), (300, 3), (14_400, 3)));
+        assert_eq!((count, seconds), (4, 20_121));
+    }
 }

@@ -168,7 +168,7 @@ impl<S: Store> Deploys<S> {
             question: &asked.question,
             intent: asked.intent.clone(),
             command: &asked.command,
-            caller: format!("token {}", remote.token),
+            caller: crate::record::caller_of_token(&remote.token),
         };
         let announced = deploy.announce(watch.site.context(), journal, &mut Traced).await;
         match announced {

@@ -37,6 +37,8 @@ pub struct Site {
     pub caller: Caller,
     /// Whose clock the evidence is judged by.
     pub clock: Clock,
+    /// How its readers type commands of the gate.
+    pub invocation: Invocation,
     /// The log of this machine.
     pub log: Box<dyn SystemLog>,
     /// The accounts that deploy from this machine.
@@ -76,7 +78,7 @@ impl Site {
             caller: &self.caller,
             deployers: &[],
             clock: self.clock,
-            invocation: Invocation::Plain,
+            invocation: self.invocation,
             texts: Texts::Hidden,
             log: self.log.as_ref(),
         }

@@ -544,6 +544,22 @@ fn every_mistake_about_the_watch_is_told_where_it_stands() {
             "serve.identity_header",
             "set `identity_secret` too",
         ),
+        (
+            "an identity of no proxy",
+            serve("identity_header = \"X-User\"\nidentity_secret = \"/secret\""),
+            "serve.identity_header",
+            "name the address of the proxy in `trusted_proxies`",
+        ),
+        ("a URL for all to read", serve("url = \"http://watch.example/\""), "serve.url", "for everybody to read"),
+        (
+            "a token of two names",
+            format!(
+                "[serve.tokens.a]\nsha256 = \"{0}\"\nscopes = [\"read\"]\n[serve.tokens.b]\nsha256 = \"{0}\"\nscopes = [\"read\"]\n",
+                "ab".repeat(32)
+            ),
+            "serve.tokens.b.sha256",
+            "is the token of another name too",
+        ),
         ("a viewer with an @", serve("viewers = [\"@alice\"]"), "serve.viewers", "write it without the @"),
         ("an unknown key", serve("lisen = \"127.0.0.1:1\""), "serve.lisen", "did you mean `listen`?"),
         ("the name of a token", "[serve.tokens.\"my token\"]\n".into(), "serve.tokens", "cannot be a key"),

@@ -351,6 +351,7 @@ fn a_pipeline_deploys_once_a_key_and_its_first_end_stands() {
     assert_eq!(watching.post(OTHER, &path("finish"), "-", &json!({"exit": 0})).status, 404);
     assert_eq!(watching.post(PIPELINE, "v1/deploys/x/finish", "-", &json!({"exit": 0})).status, 400);
     assert_eq!(watching.post(PIPELINE, &path("finish"), "-", &json!({"exit": 0, "signal": 9})).status, 400);
+    assert_eq!(watching.post(PIPELINE, &path("finish"), "-", &json!({"exit": 256})).status, 400);
     let alive = watching.post(PIPELINE, &path("alive"), "-", &json!({}));
     assert_eq!((alive.status, alive.json()["deploy"].as_str()), (200, Some(deploy.as_str())), "{alive:?}");
     assert_eq!(alive.json()["verdict"]["verdict"], "allowed", "it does not count against itself: {alive:?}");

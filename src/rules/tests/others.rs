@@ -212,6 +212,7 @@ fn the_journal_of_this_machine_knows_of_a_failure_before_the_task_does() {
             deployer: Some(account.to_owned()),
             account: Some(person(account)),
             login: None,
+            token: None,
             begun: at(20),
             progress: LocalProgress::Ended { outcome: Some(outcome), at: at(30) },
         }]);

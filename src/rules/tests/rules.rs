@@ -237,7 +237,15 @@ fn a_run_that_only_the_journal_knows_is_in_flight() {
     let deploy = DeployId::fresh();
     let local = |progress| {
         let begun = jiff::Timestamp::UNIX_EPOCH;
-        LocalDeploy { deploy, deployer: Some("deployer2".into()), account: None, login: None, begun, progress }
+        LocalDeploy {
+            deploy,
+            deployer: Some("deployer2".into()),
+            account: None,
+            login: None,
+            token: None,
+            begun,
+            progress,
+        }
     };
     for (progress, expected) in [
         (LocalProgress::Running, Fail),
@@ -265,7 +273,7 @@ fn an_end_that_the_journal_holds_counts_before_it_is_on_the_task() {
     assert_eq!(outcome(&history, "in-flight"), Fail);
     let progress = LocalProgress::Ended { outcome: Some(Ended::Succeeded), at: jiff::Timestamp::UNIX_EPOCH };
     let begun = jiff::Timestamp::UNIX_EPOCH;
-    let ended = LocalDeploy { deploy, deployer: None, account: None, login: None, begun, progress };
+    let ended = LocalDeploy { deploy, deployer: None, account: None, login: None, token: None, begun, progress };
     let verdict = with_local(&history, Ok(vec![ended]), None);
     assert_eq!(verdict.rule("in-flight").unwrap().outcome, Pass);
 }

@@ -22,7 +22,7 @@ use super::guard::Principal;
 use super::problem::Problem;
 use super::{App, Shared};
 use crate::config::{ServeToken, TokenScope};
-use crate::gate::{Assessment, Invocation};
+use crate::gate::Assessment;
 use crate::ids::{DeployId, TaskId};
 use crate::policy::Action;
 use crate::record::ExitStatus;
@@ -177,7 +177,11 @@ pub(super) async fn start<S: Store>(
         RemoteState::Unconfirmed => {
             Ok((StatusCode::ACCEPTED, Json(app.deploy(&remote, "unconfirmed", &read))).into_response())
         }
-        RemoteState::Refused => Err(app.refused(&read)),
+        RemoteState::Refused => {
+            let problem = app.refused(&read);
+            tracing::info!("{task}: the deploy of the token {} was refused: {problem}", remote.token);
+            Err(problem)
+        }
         RemoteState::Ended(how) => {
             let detail = format!("it ended before ({how}); a job that is run again sends another Idempotency-Key");
             let problem = Problem::new(StatusCode::CONFLICT, "the deploy is over", detail);
@@ -216,10 +220,13 @@ pub(super) async fn finish<S: Store>(
     let (token, deploy) = (pipeline(&principal)?, deploy_of(path)?);
     let finish: Finish = body(&sent)?;
     let how = match (finish.exit, finish.signal) {
-        (Some(code), None) => Some(ExitStatus::Code(code)),
+        (Some(code), None) if (0..=255).contains(&code) => Some(ExitStatus::Code(code)),
         (None, Some(signal)) if (1..=64).contains(&signal) => Some(ExitStatus::Signal(signal)),
         (None, None) => None,
-        _ => return Err(Problem::bad_request("send `exit`, or `signal`, or neither where nobody knows how it ended")),
+        _ => {
+            let detail = "send `exit` (0 to 255), or `signal` (1 to 64), or neither where nobody knows how it ended";
+            return Err(Problem::bad_request(detail));
+        }
     };
     let ending = Arc::clone(&app);
     let ended = apart(move || async move { ending.deploys.finish(&ending.watch, deploy, &token.name, how).await });
@@ -238,7 +245,10 @@ fn lost() -> Problem {
 fn problem(error: &DeployError) -> Problem {
     let detail = error.to_string();
     match error {
-        DeployError::OtherRequest => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "another request", detail),
+        DeployError::OtherRequest => {
+            let detail = format!("{detail}; another deploy sends another key");
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "another request", detail)
+        }
         DeployError::Unknown => Problem::new(StatusCode::NOT_FOUND, "no such deploy", detail),
         DeployError::EndedOtherwise(_) => Problem::new(StatusCode::CONFLICT, "the deploy is over", detail),
         DeployError::Store(_) => Problem::unavailable(detail),
@@ -257,7 +267,7 @@ impl<S: Store> App<S> {
             server: &site.server,
             texts: Texts::Hidden,
             account: None,
-            invocation: Invocation::Plain,
+            invocation: site.invocation,
         };
         let subject = VerdictSubject::of(read, viewer);
         serde_json::to_value(view::verdict(read.number, &subject, &read.verdict, &site.policy, None))
@@ -291,12 +301,9 @@ impl<S: Store> App<S> {
                 }
             }
         };
-        let open: Vec<String> = verdict
-            .rules
-            .iter()
-            .filter(|rule| !matches!(rule.outcome, Outcome::Pass | Outcome::Warn))
-            .map(|rule| format!("{}: {}", rule.name, rule.message))
-            .collect();
+        let unmet = verdict.rules.iter().filter(|rule| !matches!(rule.outcome, Outcome::Pass | Outcome::Warn));
+        self.watch.metrics.refused.increment(unmet.clone().map(|rule| rule.name.as_str()));
+        let open: Vec<String> = unmet.map(|rule| format!("{}: {}", rule.name, rule.message)).collect();
         let detail = open.join("; ");
         let problem = Problem::new(status, title, detail).with_verdict(self.verdict_of(read));
         if status == StatusCode::SERVICE_UNAVAILABLE { problem.retry_after(5) } else { problem }

@@ -21,6 +21,7 @@ use super::problem::Problem;
 use crate::config::{ServeSettings, ServeToken, TokenScope};
 use crate::serve::site::Secrets;
 use crate::serve::store::Store;
+use crate::text::{inert, shorten};
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,6 +136,19 @@ impl Guard {
         self.tokens.iter().find(|known| known.sha256 == digest).cloned()
     }
 
+    /// Why a request that names who looks is not believed, where it does.
+    fn disbelief(&self, peer: IpAddr, headers: &HeaderMap) -> Option<&'static str> {
+        let secret = headers.get(PROXY_SECRET)?.as_bytes();
+        let digest: [u8; 32] = Sha256::digest(secret).into();
+        let is_named = self.identity.as_ref().is_some_and(|name| headers.contains_key(name));
+        match (self.proxies.contains(&peer), self.proxy_secret == Some(digest), is_named) {
+            (false, ..) => Some("its address is not one of `serve.trusted_proxies`"),
+            (_, false, _) => Some("its Phabgate-Proxy-Secret is not that of `serve.identity_secret`"),
+            (.., false) => Some("it sends no header of the name in `serve.identity_header`"),
+            (true, true, true) => None,
+        }
+    }
+
     /// The account that a proxy with the secret names.
     fn account(&self, headers: &HeaderMap) -> Option<String> {
         let secret = headers.get(PROXY_SECRET)?.as_bytes();
@@ -216,7 +230,10 @@ async fn whole(request: Request) -> Result<Request, Problem> {
 fn admit<S: Store>(app: &super::App<S>, peer: IpAddr, request: &Request) -> Result<Principal, Problem> {
     let Origin { principal, address } = app.guard.origin(peer, request.headers()).map_err(|refused| match refused {
         Refused::Host => {
-            let detail = "the Host of the request is not that of this service (`serve.url`)";
+            let host = request.headers().get(header::HOST).map_or(&b""[..], HeaderValue::as_bytes);
+            let host = inert(&shorten(&String::from_utf8_lossy(host), 80));
+            let detail =
+                format!("the Host `{host}` is not one of this service: it has to be that of `serve.url`, port and all");
             Problem::new(StatusCode::MISDIRECTED_REQUEST, "not this service", detail)
         }
         Refused::Token if app.limits.admits(&Bucket::Address(peer)) => {
@@ -224,6 +241,11 @@ fn admit<S: Store>(app: &super::App<S>, peer: IpAddr, request: &Request) -> Resu
         }
         Refused::Token => Problem::too_many(),
     })?;
+    if let Some(why) = app.guard.disbelief(peer, request.headers())
+        && app.limits.admits_warning()
+    {
+        tracing::warn!("the proxy {peer} names who looks, and is not believed, so that nobody can look: {why}");
+    }
     let path = request.uri().path();
     let is_open = matches!(path, "/healthz" | "/readyz" | "/hooks/phorge") || !is_for_programs(path);
     let bucket = match &principal {
@@ -231,8 +253,9 @@ fn admit<S: Store>(app: &super::App<S>, peer: IpAddr, request: &Request) -> Resu
         Principal::Account(account) => Bucket::Account(account.clone()),
         _ => Bucket::Address(address),
     };
-    // The webhook counts what is not signed, and nothing else.
-    if path != "/hooks/phorge" && !app.limits.admits(&bucket) {
+    // The webhook counts what is not signed, and nothing else. Whoever watches the watch on its machine is never shut out by others there.
+    let is_free = path == "/hooks/phorge" || path == "/metrics" && principal == Principal::Loopback;
+    if !is_free && !app.limits.admits(&bucket) {
         return Err(Problem::too_many());
     }
     let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
@@ -322,6 +345,16 @@ mod tests {
         let wrong = [host, ("x-remote-user", "sre1"), ("phabgate-proxy-secret", "secret")];
         assert_eq!(principal("10.0.0.1", &wrong), Some(Principal::Nobody));
         assert_eq!(principal("10.0.0.1", &named[..2]), Some(Principal::Nobody));
+        let disbelief = |peer: &str, headers: &[(&'static str, &str)]| {
+            let value = |value: &str| HeaderValue::from_str(value).unwrap();
+            let headers = headers.iter().map(|(name, text)| (HeaderName::from_static(name), value(text))).collect();
+            guard().disbelief(peer.parse().unwrap(), &headers)
+        };
+        assert_eq!(disbelief("10.0.0.1", &named), None);
+        assert_eq!(disbelief("10.0.0.1", &[host]), None);
+        assert!(disbelief("10.0.0.2", &named).unwrap().contains("trusted_proxies"));
+        assert!(disbelief("10.0.0.1", &wrong).unwrap().contains("identity_secret"));
+        assert!(disbelief("10.0.0.1", &[host, named[2]]).unwrap().contains("identity_header"));
         // On this machine too, whoever claims to be somebody without the secret is nobody in particular.
         let local = [("host", "localhost:8471"), ("x-remote-user", "sre1"), ("phabgate-proxy-secret", "s3cret")];
         assert_eq!(principal("127.0.0.1", &local), Some(Principal::Loopback));

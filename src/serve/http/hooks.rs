@@ -4,6 +4,7 @@
 //! that one that is sent again costs one reading at most. Not responsible for looking.
 
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, State};
@@ -24,6 +25,13 @@ const SIGNATURE: &str = "x-phabricator-webhook-signature";
 #[derive(Deserialize)]
 struct Call {
     object: Object,
+    action: Option<Action>,
+}
+
+#[derive(Deserialize)]
+struct Action {
+    /// When it happened, in seconds since 1970.
+    epoch: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -53,6 +61,10 @@ pub(super) async fn phorge<S: Store>(
     app.watch.metrics.hooks.increment();
     let call: Call = serde_json::from_slice(&body)
         .map_err(|_| Problem::bad_request("the body is not what a webhook of Phabricator or Phorge sends"))?;
+    if let Some(epoch) = call.action.and_then(|action| action.epoch) {
+        let lag = u64::try_from(app.watch.board.clock().now().as_second().saturating_sub(epoch)).unwrap_or_default();
+        app.watch.metrics.hook_lag.store(lag, Ordering::Relaxed);
+    }
     if call.object.kind != "TASK" {
         return Ok(StatusCode::OK);
     }

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 /// Whose requests are counted together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -24,6 +24,7 @@ pub struct Limits {
     tokens: DefaultKeyedRateLimiter<Bucket>,
     addresses: DefaultKeyedRateLimiter<Bucket>,
     unsigned: DefaultKeyedRateLimiter<IpAddr>,
+    warnings: DefaultDirectRateLimiter,
 }
 
 /// So many a minute, at most all of them at once.
@@ -40,6 +41,7 @@ impl Default for Limits {
             tokens: RateLimiter::keyed(a_minute(600)),
             addresses: RateLimiter::keyed(a_minute(60)),
             unsigned: RateLimiter::keyed(a_minute(30)),
+            warnings: RateLimiter::direct(a_minute(1)),
         }
     }
 }
@@ -56,6 +58,11 @@ impl Limits {
     /// Whether one more call of the webhook without a good signature is looked at.
     pub(super) fn admits_unsigned(&self, address: IpAddr) -> bool {
         self.unsigned.check_key(&address).is_ok()
+    }
+
+    /// Whether one more line is logged of what every request would say.
+    pub(super) fn admits_warning(&self) -> bool {
+        self.warnings.check().is_ok()
     }
 
     /// Forgets those who have not asked for a while.

@@ -11,6 +11,7 @@ mod guard;
 mod health;
 mod hooks;
 mod limits;
+mod metrics;
 mod page;
 mod page_events;
 mod problem;

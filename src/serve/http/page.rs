@@ -5,6 +5,7 @@
 //! ([`crate::serve::page`]).
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::extract::{Extension, Path, RawQuery, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -74,7 +75,9 @@ impl<S: Store> App<S> {
                 Viewer::Reader => None,
             },
             listed: fresh.sweep,
-            heard: [fresh.feed, fresh.members, fresh.sweep].into_iter().flatten().max(),
+            heard: [fresh.feed, fresh.members, fresh.sweep].into_iter().flatten().max().or(Some(self.watch.began())),
+            invocation: self.watch.site.invocation,
+            is_refused: self.watch.metrics.token_refused.load(Ordering::Relaxed),
             called: self.watch.metrics.hooks.get() > 0,
             key,
         }

@@ -31,6 +31,12 @@ fn number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S:
     serializer.serialize_u16(status.as_u16())
 }
 
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", self.title, self.status.as_u16())
+    }
+}
+
 impl Problem {
     /// A problem of this kind.
     pub fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {

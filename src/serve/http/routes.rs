@@ -7,7 +7,7 @@ use axum::Json;
 use axum::routing::{MethodRouter, get, post};
 use serde_json::{Map, Value, json};
 
-use super::{Shared, deploys, emergencies, events, health, hooks, verdict};
+use super::{Shared, deploys, emergencies, events, health, hooks, metrics, verdict};
 use crate::serve::store::Store;
 
 /// An address.
@@ -207,7 +207,7 @@ impl Route {
             Self::DeployAlive => post(deploys::alive),
             Self::FinishDeploy => post(deploys::finish),
             Self::Hook => post(hooks::phorge),
-            Self::Metrics => get(health::metrics),
+            Self::Metrics => get(metrics::metrics),
             Self::Healthz => get(health::healthz),
             Self::Readyz => get(health::readyz),
             Self::OpenApi => get(|| async { Json(openapi()) }),

@@ -16,7 +16,11 @@ const SILENT: SignedDuration = SignedDuration::from_secs(30);
 pub(super) fn silence(sight: &Sight<'_>) -> Markup {
     let silent = sight.heard.filter(|heard| sight.now.duration_since(*heard) > SILENT);
     html! {
-        @if let Some(heard) = silent {
+        @if sight.is_refused {
+            p.banner.bad role="alert" {
+                b { "The server refuses the token of this watch" } ": whoever runs it has to replace it. What is below may be old."
+            }
+        } @else if let Some(heard) = silent {
             p.banner.bad role="alert" {
                 b { "The server does not answer" } " since " (at(sight.now, heard)) ", for " (ago(sight.now, heard))
                 ". What is below was true then."

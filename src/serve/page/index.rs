@@ -67,9 +67,9 @@ fn card(sight: &Sight<'_>, emergency: &Emergency<'_>) -> Markup {
     let seen = &emergency.seen;
     let is_drill = seen.names.as_ref().is_some_and(|names| names.drill);
     html! {
-        li id=(seen.task) class={ "card " (emergency.decision()) } {
+        li id=(seen.task) class={ "card " (needed::state(emergency)) } {
             p.over {
-                (badge(emergency.decision())) " "
+                (badge(needed::state(emergency))) " "
                 span { "for " (ago(sight.now, seen.since)) @if is_drill { " · " b.drill { "DRILL" } } }
             }
             h2 { a href={ "/" (seen.task) } { span.number { (seen.task) } " " (task::title(emergency)) } }

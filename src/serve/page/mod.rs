@@ -30,6 +30,7 @@ pub(super) use self::index::index;
 pub(super) use self::refused::{SignIn, no_emergency, no_viewer, not_known_yet, not_signed_in};
 pub(super) use self::task::task;
 use super::http::Seen;
+use crate::gate::Invocation;
 
 /// The style of the page.
 const STYLE: &str = include_str!("page.css");
@@ -51,6 +52,10 @@ pub(super) struct Sight<'a> {
     pub(super) listed: Option<Timestamp>,
     /// When the server last answered anything.
     pub(super) heard: Option<Timestamp>,
+    /// How commands of the gate are typed.
+    pub(super) invocation: Invocation,
+    /// The server refuses the token of the service.
+    pub(super) is_refused: bool,
     /// Whether the server called the webhook since the service was started.
     pub(super) called: bool,
     /// What the page is known by.

@@ -46,6 +46,11 @@ pub(super) fn summary(emergency: &Emergency<'_>) -> String {
     }
 }
 
+/// Where an emergency stands, in a word: its decision, or that it is being deployed.
+pub(super) fn state(emergency: &Emergency<'_>) -> &'static str {
+    if is_only_underway(emergency) { "deploying" } else { emergency.decision() }
+}
+
 /// Whether nothing stands in the way but a deploy that runs.
 pub(super) fn is_only_underway(emergency: &Emergency<'_>) -> bool {
     let Some((names, whole)) = emergency.seen.names.as_ref().zip(emergency.seen.whole.as_ref()) else { return false };
@@ -107,7 +112,7 @@ pub(super) fn needed(sight: &Sight<'_>, emergency: &Emergency<'_>) -> Markup {
                 @if let Some(team) = mine { p.yours { b { "You are asked" } " for " b { (Inert(&team.team)) } "." } }
                 ul.teams { @for team in &missing { li { (of_team(sight, team)) } } }
                 // While something else stands in the way nobody is asked yet.
-                @if is_asked_now { (how(task, url)) }
+                @if is_asked_now { (how(sight, task, url)) }
             }
         }
     }
@@ -139,10 +144,10 @@ fn of_team(sight: &Sight<'_>, team: &TeamCount) -> Markup {
     }
 }
 
-fn how(task: TaskId, url: &str) -> Markup {
+fn how(sight: &Sight<'_>, task: TaskId, url: &str) -> Markup {
     html! {
         p.how { "Alone on a line, as a comment on the task." }
         p.act { a.button href={ (url) "#reply" } rel="noreferrer noopener" { "Answer on the task" } }
-        p.how { "Or in a terminal " (to_copy(&format!("phabgate approve {task}"))) }
+        p.how { "Or in a terminal " (to_copy(&sight.invocation.command(&format!("approve {task}")))) }
     }
 }

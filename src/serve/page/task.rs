@@ -13,13 +13,13 @@ use crate::view::VerdictSubject;
 /// The page.
 pub(in crate::serve) fn task(sight: &Sight<'_>, emergency: &Emergency<'_>) -> Page {
     let seen = &emergency.seen;
-    let title = format!("{} {}", emergency.decision().to_uppercase(), seen.task);
+    let title = format!("{} {}", needed::state(emergency).to_uppercase(), seen.task);
     let content = html! {
         (banner::silence(sight))
         (banner::unread(sight, emergency))
         (head(sight, emergency))
         @if let Some(names) = &seen.names { (deploys::open(sight, seen.url, &names.deploys)) }
-        @if let Some(whole) = &seen.whole { (rules("obstacles", "What stands in the way", &format!("needed {}", emergency.decision()), &obstacles(whole))) }
+        @if let Some(whole) = seen.whole.as_ref().filter(|_| !needed::is_only_underway(emergency)) { (rules(sight, "obstacles", "What stands in the way", &format!("needed {}", emergency.decision()), &obstacles(whole))) }
         @if !is_mended_first(emergency) { (needed::needed(sight, emergency)) }
         @match (&seen.whole, &seen.names) {
             (Some(whole), Some(names)) => {
@@ -27,13 +27,13 @@ pub(in crate::serve) fn task(sight: &Sight<'_>, emergency: &Emergency<'_>) -> Pa
                 (said::near_misses(sight, whole))
                 (said::answers(sight, whole, names.teams))
                 (said::said(sight, whole))
-                (to_mind(whole))
+                (to_mind(sight, whole))
             }
             (None, Some(names)) => { (said::approvers(sight, names.teams)) (less()) }
             (_, None) => (less()),
         }
         @if let Some(names) = &seen.names { (deploys::ended(sight, seen.url, &names.deploys)) }
-        (elsewhere(emergency))
+        (elsewhere(sight, emergency))
         (known(sight, emergency))
     };
     Page {
@@ -54,13 +54,13 @@ fn head(sight: &Sight<'_>, emergency: &Emergency<'_>) -> Markup {
     let seen = &emergency.seen;
     let is_drill = seen.names.as_ref().is_some_and(|names| names.drill);
     html! {
-        header #head class={ "head " (emergency.decision()) } {
+        header #head class={ "head " (needed::state(emergency)) } {
             p.over {
                 (link(seen.url, maud::display(seen.task))) " · open for " (ago(sight.now, seen.since)) ", since " (at(sight.now, seen.since))
                 @if is_drill { " · " b.drill { "DRILL" } }
             }
             h1 { (title(emergency)) }
-            p.verdict { (badge(emergency.decision())) " " span { (in_short(emergency)) } }
+            p.verdict { (badge(needed::state(emergency))) " " span { (in_short(emergency)) } }
         }
     }
 }
@@ -102,12 +102,12 @@ fn obstacles<'a>(whole: &SeenWhole<'a>) -> Vec<&'a RuleOutcome> {
 }
 
 /// The rules that somebody should look at.
-fn to_mind(whole: &SeenWhole<'_>) -> Markup {
+fn to_mind(sight: &Sight<'_>, whole: &SeenWhole<'_>) -> Markup {
     let warn = whole.rules.iter().filter(|rule| rule.outcome == Outcome::Warn);
-    rules("warnings", "To be looked at", "", &warn.collect::<Vec<_>>())
+    rules(sight, "warnings", "To be looked at", "", &warn.collect::<Vec<_>>())
 }
 
-fn rules(id: &str, title: &str, class: &str, rules: &[&RuleOutcome]) -> Markup {
+fn rules(sight: &Sight<'_>, id: &str, title: &str, class: &str, rules: &[&RuleOutcome]) -> Markup {
     html! {
         @if !rules.is_empty() {
             section id=(id) class=(class) {
@@ -115,7 +115,7 @@ fn rules(id: &str, title: &str, class: &str, rules: &[&RuleOutcome]) -> Markup {
                 ul.rows { @for rule in rules {
                     li {
                         p { (mark(rule.outcome)) " " (line(&rule.message)) }
-                        @if let Some(hint) = &rule.hint { p.why { (line(hint)) } }
+                        @if let Some(hint) = &rule.hint { p.why { (line(&sight.invocation.adapt(hint))) } }
                     }
                 } }
             }
@@ -165,14 +165,14 @@ fn agree(whole: &SeenWhole<'_>) -> Markup {
 }
 
 /// The task elsewhere: on another device, and in a terminal.
-fn elsewhere(emergency: &Emergency<'_>) -> Markup {
+fn elsewhere(sight: &Sight<'_>, emergency: &Emergency<'_>) -> Markup {
     let seen = &emergency.seen;
     html! {
         section #elsewhere {
             h2 { "The task" }
             @if let Some(code) = qr::qr(seen.url) { (code) }
             p.address { (link(seen.url, maud::display(crate::text::Inert(seen.url)))) }
-            p.how { "In a terminal " (to_copy(&format!("phabgate check {}", seen.task))) }
+            p.how { "In a terminal " (to_copy(&sight.invocation.command(&format!("check {}", seen.task)))) }
         }
     }
 }

@@ -52,7 +52,16 @@ fn watched(history: &History) -> WatchedTask {
 }
 
 fn sight(viewer: Option<&str>) -> Sight<'_> {
-    Sight { now: at(1_000), viewer, listed: Some(at(990)), heard: Some(at(998)), called: true, key: 7 }
+    Sight {
+        now: at(1_000),
+        viewer,
+        listed: Some(at(990)),
+        heard: Some(at(998)),
+        is_refused: false,
+        invocation: Invocation::Plain,
+        called: true,
+        key: 7,
+    }
 }
 
 fn emergency(watched: &WatchedTask, shown: Shown) -> Emergency<'_> {

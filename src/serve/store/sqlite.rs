@@ -49,6 +49,9 @@ impl SqliteStore {
             let path = path.clone();
             move |source| StoreError::Sqlite { doing, path, source }
         };
+        // Made here, so that it is nobody else's at any time.
+        let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        made.map_err(|source| StoreError::Lock { path: path.clone(), source })?;
         let mut connection = Connection::open(&path).map_err(error("open"))?;
         connection.busy_timeout(BUSY).map_err(error("open"))?;
         // As the journal does: a file that is read and written, and never mapped into memory.

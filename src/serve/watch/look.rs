@@ -10,7 +10,7 @@ use super::speak::after;
 use super::{Looked, Watch};
 use crate::attribution::ApprovalKind;
 use crate::evidence::Evidence;
-use crate::gate::{Assessment, Assessor, Invocation};
+use crate::gate::{Assessment, Assessor};
 use crate::ids::TaskId;
 use crate::rules::{Intent, Texts, Verdict, open_starts};
 use crate::serve::audience::Audience;
@@ -78,7 +78,7 @@ impl<S: Store> Watch<S> {
             server: &self.site.server,
             texts: Texts::Hidden,
             account: None,
-            invocation: Invocation::Plain,
+            invocation: self.site.invocation,
         };
         let subject = VerdictSubject::of(assessment, viewer);
         let verdict = assessment.verdict.clone();
@@ -102,6 +102,14 @@ impl<S: Store> Watch<S> {
             deploys,
             speaks: self.speaks(evidence, episode),
         };
+        let before = self.board.watched(task).filter(|before| before.episode == episode);
+        let word = watched.verdict.decision.word();
+        if before.as_ref().is_none_or(|before| before.verdict.decision.word() != word) {
+            tracing::info!("{task}: {word}");
+        }
+        if let Some(took) = before.and_then(|before| approved_since(&before, &watched)) {
+            self.metrics.approved.observe(took);
+        }
         let next = self.sequence.next(&self.store)?;
         let (watched, is_change) = self.board.put(watched, next);
         if is_change {
@@ -115,6 +123,7 @@ impl<S: Store> Watch<S> {
         if self.board.watched(task).is_none() {
             return Ok(());
         }
+        tracing::info!("{task}: no open emergency any more, or not shown to this account");
         // It goes also where the store gives no number for that.
         let next = self.sequence.next(&self.store);
         let last = *self.board.changes().borrow();
@@ -157,4 +166,14 @@ impl<S: Store> Watch<S> {
         }
         Ok(())
     }
+}
+
+/// How long a task took from its beginning to the last approval, where that came since it was looked at before.
+fn approved_since(before: &WatchedTask, now: &WatchedTask) -> Option<SignedDuration> {
+    let lacks = |watched: &WatchedTask| watched.verdict.missing_teams().next().is_some();
+    if !lacks(before) || lacks(now) {
+        return None;
+    }
+    let counting = now.verdict.approvals.iter().filter(|approval| approval.counts()).map(|approval| approval.time);
+    Some(counting.max()?.duration_since(now.episode.since))
 }

@@ -70,6 +70,8 @@ pub struct Watch<S> {
     sweep_now: Notify,
     /// The feed gives nothing: listing the tasks stands in for it.
     feed_is_down: AtomicBool,
+    /// When it was made, by the host's clock.
+    made: Timestamp,
     /// When a loop last came round, in seconds since 1970 by the host's clock.
     turned: AtomicU64,
 }
@@ -93,6 +95,7 @@ impl<S: Store> Watch<S> {
             poked: Notify::new(),
             sweep_now: Notify::new(),
             feed_is_down: AtomicBool::new(false),
+            made: Timestamp::now(),
             turned: AtomicU64::new(0),
         })
     }
@@ -121,6 +124,11 @@ impl<S: Store> Watch<S> {
     pub fn evidence_at(&self, watched: &WatchedTask) -> Timestamp {
         let is_unread = self.board.unread_since(watched.task).is_some();
         self.board.evidence_at(watched, self.board.clock().now(), is_unread || self.queue.holds(watched.task))
+    }
+
+    /// When it was started, by the server's clock.
+    pub fn began(&self) -> Timestamp {
+        self.board.clock().at(self.made)
     }
 
     /// Whether the feed gives nothing, so that listing the tasks stands in for it.

@@ -38,6 +38,13 @@ pub(super) enum PollError {
     NoTag(String),
 }
 
+impl PollError {
+    /// Whether the server refuses the token.
+    fn is_credentials(&self) -> bool {
+        matches!(self, Self::Conduit(error) if error.is_credentials())
+    }
+}
+
 impl<S: Store> Watch<S> {
     /// Polls for ever.
     pub(super) async fn polls(self: Arc<Self>) {
@@ -54,7 +61,11 @@ impl<S: Store> Watch<S> {
         loop {
             let polled = tokio::select! {
                 _ = tick.tick() => match tokio::time::timeout(LIMIT, self.poll(&mut feed)).await {
-                    Ok(polled) => polled.map(Some).map_err(|error| error.to_string()),
+                    Ok(polled) => {
+                        let is_refused = polled.as_ref().is_err_and(PollError::is_credentials);
+                        self.metrics.token_refused.store(is_refused, Ordering::Relaxed);
+                        polled.map(Some).map_err(|error| error.to_string())
+                    }
                     Err(_) => Err(format!("the server took longer than {} s", LIMIT.as_secs())),
                 },
                 () = self.poked.notified() => Ok(None),

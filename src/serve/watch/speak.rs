@@ -73,25 +73,25 @@ impl<S: Store> Watch<S> {
             Plan::Nothing | Plan::Another(_) => return Ok(None),
         };
         let publisher = Publisher { client: self.site.client.clone(), settle: self.site.record.settle };
-        let key = due.notice.key();
+        let kind = due.notice.kind.word();
         Ok(match say(&publisher, &self.store, evidence, &due).await? {
             SayOutcome::Said(transaction) => {
                 self.metrics.said.increment();
-                tracing::info!("said: {key}, #{transaction}");
+                tracing::info!("{task}: said `{kind}`: {}#{transaction}", task.url(&self.site.server));
                 // Its own transaction has the task looked at again.
                 None
             }
             SayOutcome::Unclear(settle_at) => {
-                tracing::warn!("it is not clear whether it was said: {key}");
+                tracing::warn!("{task}: it is not clear whether `{kind}` was said; it is looked for");
                 Some(after(clock.at(settle_at)))
             }
             SayOutcome::NotSaid(why) => {
-                tracing::warn!("not said: {key}: {why}");
+                tracing::warn!("{task}: `{kind}` was not said, and is tried again: {why}");
                 Some(after(clock.now()))
             }
             SayOutcome::GivenUp(why) => {
                 self.metrics.given_up.increment();
-                tracing::warn!("given up: {key}: {why}");
+                tracing::warn!("{task}: `{kind}` is given up: {why}");
                 None
             }
         })

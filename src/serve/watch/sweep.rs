@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use super::Watch;
 use super::poll::{PollError, say_trouble};
 use crate::evidence::Tag;
@@ -19,6 +21,9 @@ const SWEEP: Duration = Duration::from_secs(60);
 const IN_PLACE_OF_FEED: Duration = Duration::from_secs(3);
 /// How long one sweep may take.
 const LIMIT: Duration = Duration::from_secs(50);
+
+/// For how long a change may be on its way through the feed.
+const FEED_HAD_TIME: SignedDuration = SignedDuration::from_secs(15);
 
 impl<S: Store> Watch<S> {
     /// Sweeps for ever, first at once.
@@ -59,9 +64,14 @@ impl<S: Store> Watch<S> {
             statuses?.into_iter().filter(|status| !status.closed).map(|status| status.value).collect();
         let tasks = client.tasks_of(&project.phid, &open).await?;
         let listed: BTreeSet<TaskId> = tasks.iter().map(|task| task.id).collect();
+        // What the feed had time to say since the list before this one.
+        let freshness = self.board.freshness();
+        let passed = freshness.sweep.and(freshness.feed).and_then(|feed| feed.checked_sub(FEED_HAD_TIME).ok());
         for task in &tasks {
             let known = self.board.watched(task.id);
-            if known.as_ref().is_none_or(|watched| watched.modified != task.modified) && self.queue.push_listed(task.id)
+            if known.as_ref().is_none_or(|watched| watched.modified != task.modified)
+                && self.queue.push_listed(task.id)
+                && passed.is_some_and(|passed| task.modified < passed)
             {
                 self.metrics.swept.increment();
             }

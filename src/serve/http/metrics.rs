@@ -1,0 +1,131 @@
+//! What the service counts, for Prometheus.
+//!
+//! Responsible for `/metrics`, in its text format. No text of a task stands there, and no team of a task that not everybody may see. Not
+//! responsible for counting ([`crate::serve::metrics`]).
+
+use std::collections::BTreeMap;
+use std::fmt::{Display, Write as _};
+use std::sync::atomic::Ordering;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+
+use super::Shared;
+use crate::journal::{DeployLog, JournalError};
+use crate::serve::audience::Audience;
+use crate::serve::store::Store;
+
+/// The page, as it is written.
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    /// A metric: each row has its labels, in braces, and its value.
+    fn add(&mut self, name: &str, kind: &str, help: &str, rows: &[(String, f64)]) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.0, "# HELP phabgate_serve_{name} {help}\n# TYPE phabgate_serve_{name} {kind}");
+        for (labels, value) in rows {
+            let _ = writeln!(self.0, "phabgate_serve_{name}{labels} {value}");
+        }
+    }
+
+    fn one(&mut self, name: &str, kind: &str, help: &str, value: f64) {
+        self.add(name, kind, help, &[(String::new(), value)]);
+    }
+}
+
+/// Rows with one label.
+fn labelled<W: Display>(label: &str, rows: impl IntoIterator<Item = (W, f64)>) -> Vec<(String, f64)> {
+    rows.into_iter().map(|(word, value)| (format!("{{{label}=\"{word}\"}}"), value)).collect()
+}
+
+/// `GET /metrics`.
+pub(super) async fn metrics<S: Store>(State(app): State<Shared<S>>) -> Response {
+    let watch = &app.watch;
+    let mut page = Page::default();
+    let metrics = &watch.metrics;
+    for (name, counter, help) in [
+        ("polls_total", &metrics.polls, "Readings of the feed that gave something usable."),
+        ("failed_polls_total", &metrics.failed_polls, "Readings of the feed that gave nothing."),
+        ("looks_total", &metrics.looks, "Tasks that were looked at."),
+        ("failed_looks_total", &metrics.failed_looks, "Tasks that could not be read."),
+        ("changes_total", &metrics.changes, "Changes of where a task stands."),
+        ("swept_total", &metrics.swept, "Changes that the feed had passed over, found by listing the tasks."),
+        ("reread_total", &metrics.reread, "Edits and removals of comments that reading again found."),
+        ("hooks_total", &metrics.hooks, "Calls of the webhook with a good signature."),
+        ("bad_hooks_total", &metrics.bad_hooks, "Calls of the webhook without one."),
+        ("notices_total", &metrics.said, "Notices that are on their task."),
+        ("notices_given_up_total", &metrics.given_up, "Notices that were given up."),
+    ] {
+        page.one(name, "counter", help, counter.get() as f64);
+    }
+    let refused = metrics.refused.get().into_iter().map(|(rule, count)| (rule, count as f64));
+    let help = "Deploys of pipelines that were refused, by each rule that was not met.";
+    page.add("refusals_total", "counter", help, &labelled("rule", refused));
+    let now = watch.board.clock().now();
+    // What was never read is as old as the service.
+    let age = |at: Option<Timestamp>| now.duration_since(at.unwrap_or_else(|| watch.began())).as_secs_f64();
+    let freshness = watch.board.freshness();
+    let ages = [("feed", freshness.feed), ("members", freshness.members), ("list", freshness.sweep)];
+    let help = "How long ago each part was read that no single task has; before the first time, since the start.";
+    page.add("evidence_age_seconds", "gauge", help, &labelled("part", ages.map(|(part, at)| (part, age(at)))));
+    page.one("queue_depth", "gauge", "Tasks that wait to be looked at.", watch.queue.depth() as f64);
+    let is = |what: bool| f64::from(u8::from(what));
+    page.one("feed_down", "gauge", "1 while the server refuses its feed.", is(watch.feed_is_down()));
+    let refuses = metrics.token_refused.load(Ordering::Relaxed);
+    page.one("token_refused", "gauge", "1 while the server refuses the token of the service.", is(refuses));
+    if metrics.hooks.get() > 0 {
+        let lag = metrics.hook_lag.load(Ordering::Relaxed) as f64;
+        page.one("hook_lag_seconds", "gauge", "How long after the change the last call of the webhook came.", lag);
+    }
+    match watch.store.with(|store| waiting(store)) {
+        Ok((depth, oldest)) => {
+            page.one("outbox_records", "gauge", "Records that are not on their task yet.", f64::from(depth));
+            let oldest = oldest.map_or(0.0, |at| Timestamp::now().duration_since(at).as_secs_f64());
+            page.one("outbox_age_seconds", "gauge", "For how long the oldest of them waits.", oldest);
+        }
+        // A number would say that it is known.
+        Err(error) => tracing::error!("the outbox cannot be read: {error}"),
+    }
+    let (within, count, seconds) = metrics.approved.get();
+    let mut rows = labelled("le", within.into_iter().map(|(bound, count)| (bound.to_string(), count as f64)));
+    rows.extend(labelled("le", [("+Inf", count as f64)]));
+    let mut rows: Vec<_> = rows.into_iter().map(|(labels, count)| (format!("_bucket{labels}"), count)).collect();
+    rows.extend([("_sum".to_owned(), seconds as f64), ("_count".to_owned(), count as f64)]);
+    let help = "How long it took from the beginning of an emergency to its last approval.";
+    page.add("approved_seconds", "histogram", help, &rows);
+    let all = watch.board.all();
+    let mut open = BTreeMap::new();
+    for watched in &all {
+        *open.entry(watched.verdict.decision.word()).or_insert(0_u32) += 1;
+    }
+    let open = open.into_iter().map(|(word, count)| (word, f64::from(count)));
+    page.add("emergencies", "gauge", "Open emergencies by verdict.", &labelled("verdict", open));
+    // Of a task that not everybody may see no team is said.
+    let mut pending = BTreeMap::new();
+    for watched in &all {
+        let waited = now.duration_since(watched.episode.since).as_secs_f64();
+        for team in watched.verdict.missing_teams() {
+            let team = if watched.audience == Audience::Public { team.team.as_str() } else { "any" };
+            let longest = pending.entry(team.to_owned()).or_insert(0.0_f64);
+            *longest = longest.max(waited);
+        }
+    }
+    let help = "The longest that an open emergency waits for a team.";
+    page.add("pending_age_seconds", "gauge", help, &labelled("team", pending));
+    (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4")], page.0).into_response()
+}
+
+/// How many records wait to be posted, and since when the oldest does.
+fn waiting(log: &impl DeployLog) -> Result<(u32, Option<Timestamp>), JournalError> {
+    let (mut depth, mut oldest) = (0, None);
+    for deploy in log.undelivered()? {
+        for due in log.state(deploy)?.outbox() {
+            depth += 1;
+            oldest = Some(oldest.map_or(due.queued_at, |oldest: Timestamp| oldest.min(due.queued_at)));
+        }
+    }
+    Ok((depth, oldest))
+}

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::Globals;
 use super::detail::Detail;
+#[cfg(feature = "serve")]
 use super::doctor_watch;
 use super::exit::{Exit, Failure};
 use super::next::{MENDED, NOTHING, Next};
@@ -81,6 +82,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
                 Ok(remote) => {
                     user = Some(crate::text::inert(&remote.owner.username));
                     checks.extend(doctor::remote(&remote, &local, policy));
+                    #[cfg(feature = "serve")]
                     if let Some(watch) = doctor_watch::read(session).await {
                         let Remote { projects, members, .. } = &remote;
                         checks.extend(doctor::watch::watch(&watch, projects, members, policy));

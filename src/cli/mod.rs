@@ -16,6 +16,7 @@ pub mod config;
 mod confirm;
 mod detail;
 mod doctor;
+#[cfg(feature = "serve")]
 mod doctor_watch;
 mod exit;
 mod explain;

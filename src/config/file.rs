@@ -3,7 +3,6 @@
 //! Responsible for every key that there is and the type of its value. Not responsible for what is built in, what beats
 //! what, and whether the values go together (see `validate`).
 
-use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use jiff::SignedDuration;
@@ -13,12 +12,12 @@ use url::Url;
 use super::diagnostic::{Diagnostic, FilePosition};
 use super::preset::Preset;
 use super::reader::{List, Located, Names, Problems, Section, ValueError, listed};
-use super::serve::{self, TokenScope};
+#[cfg(feature = "serve")]
+use super::serve_table::{self, FileServe};
 use super::settings::{LogSetting, ProxySetting};
 use super::values;
 use crate::conduit::parse_url;
 use crate::ids::FindingId;
-use crate::notice::NoticeKind;
 use crate::policy::{Action, BelievedRecords, Role};
 use crate::record::mask::Pattern;
 
@@ -59,34 +58,10 @@ pub(super) struct File {
     pub(super) total: Option<Located<SignedDuration>>,
     pub(super) proxy: Option<Located<ProxySetting>>,
     pub(super) log: Option<Located<LogSetting>>,
+    #[cfg(feature = "serve")]
     pub(super) serve: FileServe,
     pub(super) watch: Option<Located<Url>>,
     pub(super) accepted: Option<Located<Vec<FileAccepted>>>,
-}
-
-/// The table `[serve]`.
-#[derive(Debug, Default)]
-pub(super) struct FileServe {
-    pub(super) url: Option<Located<Url>>,
-    pub(super) listen: Option<Located<SocketAddr>>,
-    pub(super) notices: Option<List<NoticeKind>>,
-    pub(super) notice_window: Option<Located<SignedDuration>>,
-    pub(super) webhook_keys: Option<Located<PathBuf>>,
-    pub(super) trusted_proxies: Option<List<IpAddr>>,
-    pub(super) identity_header: Option<Located<String>>,
-    pub(super) identity_secret: Option<Located<PathBuf>>,
-    pub(super) viewers: Option<List<String>>,
-    pub(super) tokens: Option<Located<Vec<FileToken>>>,
-}
-
-/// One table below `[serve.tokens]`.
-#[derive(Debug)]
-pub(super) struct FileToken {
-    pub(super) name: Located<String>,
-    pub(super) sha256: Option<Located<[u8; 32]>>,
-    pub(super) scopes: Option<List<TokenScope>>,
-    pub(super) deployers: Option<List<String>>,
-    pub(super) people: Option<List<String>>,
 }
 
 /// One entry of `audit.accepted`.
@@ -154,7 +129,11 @@ fn root(mut root: Section<'_, '_>) -> File {
     let (_, mut http) = root.section("http");
     let (_, mut log) = root.section("log");
     let (_, mut audit) = root.section("audit");
+    #[cfg(feature = "serve")]
     let (_, mut served) = root.section("serve");
+    // The bare gate serves nothing, and lets the table be.
+    #[cfg(not(feature = "serve"))]
+    let _ = root.section("serve");
     let (_, mut watch) = root.section("watch");
     let accepted = audit.items("accepted").map(|items| Located {
         value: items.value.into_iter().map(|(place, table)| accepted(place, table)).collect(),
@@ -192,46 +171,22 @@ fn root(mut root: Section<'_, '_>) -> File {
         total: http.parsed("total", values::duration),
         proxy: http.parsed("proxy", proxy),
         log: log.parsed("system", log_setting),
-        serve: serve_table(&mut served),
+        #[cfg(feature = "serve")]
+        serve: serve_table::read(&mut served),
         watch: watch.parsed("url", |text| server(text, "https://watch.example.org/")),
         accepted,
     };
-    for section in [root, policy, record, contact, http, log, audit, served, watch] {
+    for section in [root, policy, record, contact, http, log, audit, watch] {
         section.finish();
     }
+    #[cfg(feature = "serve")]
+    served.finish();
     file
 }
 
 /// The URL of a server to which a token is sent.
 fn server(text: &str, such_as: &str) -> Result<Url, ValueError> {
     parse_url(text).map_err(|wrong| ValueError::new(wrong.to_string(), format!("write it as \"{such_as}\"")))
-}
-
-fn serve_table(table: &mut Section<'_, '_>) -> FileServe {
-    FileServe {
-        url: table.parsed("url", serve::url),
-        listen: table.parsed("listen", serve::listen),
-        notices: table.list("notices", notice),
-        notice_window: table.parsed("notice_window", values::duration),
-        webhook_keys: table.parsed("webhook_keys", directory),
-        trusted_proxies: table.list("trusted_proxies", serve::address),
-        identity_header: table.parsed("identity_header", serve::header),
-        identity_secret: table.parsed("identity_secret", directory),
-        viewers: table.list("viewers", values::username),
-        tokens: table.sections("tokens").map(|tables| map(tables, token)),
-    }
-}
-
-fn token(name: Located<String>, mut table: Section<'_, '_>) -> FileToken {
-    let token = FileToken {
-        name,
-        sha256: table.parsed("sha256", serve::sha256),
-        scopes: table.list("scopes", scope),
-        deployers: table.list("deployers", values::username),
-        people: table.list("people", values::username),
-    };
-    table.finish();
-    token
 }
 
 fn accepted(place: FilePosition, mut table: Section<'_, '_>) -> FileAccepted {
@@ -243,7 +198,7 @@ fn accepted(place: FilePosition, mut table: Section<'_, '_>) -> FileAccepted {
 
 type Tables<'a, 'i> = Located<Vec<(FilePosition, String, Section<'a, 'i>)>>;
 
-fn map<T>(tables: Tables<'_, '_>, read: impl Fn(Located<String>, Section<'_, '_>) -> T) -> Located<Vec<T>> {
+pub(super) fn map<T>(tables: Tables<'_, '_>, read: impl Fn(Located<String>, Section<'_, '_>) -> T) -> Located<Vec<T>> {
     let rows = tables.value.into_iter().map(|(place, name, section)| {
         if let Err(wrong) = values::key(&name) {
             section.problem(Diagnostic::new(&place, wrong.message).help(wrong.help));
@@ -290,7 +245,7 @@ fn actions(policy: &mut Section<'_, '_>) -> Option<Actions> {
 }
 
 /// One of a few words.
-fn choice<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, ValueError> {
+pub(super) fn choice<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, ValueError> {
     let found = known.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
     found.ok_or_else(|| {
         let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
@@ -326,15 +281,7 @@ fn log_setting(text: &str) -> Result<LogSetting, ValueError> {
     choice(text, &[("auto", LogSetting::Auto), ("off", LogSetting::Off)])
 }
 
-fn notice(text: &str) -> Result<NoticeKind, ValueError> {
-    choice(text, &NoticeKind::ALL.map(|kind| (kind.word(), kind)))
-}
-
-fn scope(text: &str) -> Result<TokenScope, ValueError> {
-    choice(text, &TokenScope::ALL.map(|scope| (scope.word(), scope)))
-}
-
-fn directory(text: &str) -> Result<PathBuf, ValueError> {
+pub(super) fn directory(text: &str) -> Result<PathBuf, ValueError> {
     let path = PathBuf::from(text);
     if path.is_absolute() {
         Ok(path)

@@ -14,7 +14,10 @@ mod origin;
 mod preset;
 mod reader;
 mod route;
+#[cfg(feature = "serve")]
 mod serve;
+#[cfg(feature = "serve")]
+mod serve_table;
 mod settings;
 mod validate;
 mod values;
@@ -27,6 +30,7 @@ pub(crate) use load::of_text;
 pub use load::{Flags, load};
 pub use origin::{Origin, Origins};
 pub use preset::Preset;
+#[cfg(feature = "serve")]
 pub use serve::{PORT, ServeSettings, ServeToken, TokenScope, WrongToken};
 pub use settings::{
     Accepted, Contact, Http, LogSetting, LogSettings, NoServer, ProxySetting, RecordSettings, SettingEntry, Settings,

@@ -13,7 +13,10 @@ use url::Url;
 
 use super::origin::{Origin, Origins};
 use super::preset::Preset;
+#[cfg(feature = "serve")]
 use super::serve::ServeSettings;
+#[cfg(feature = "serve")]
+use super::serve_table;
 use crate::conduit::Route;
 use crate::host::Caller;
 use crate::ids::FindingId;
@@ -48,6 +51,7 @@ pub struct Settings {
     /// What the log of this machine gets.
     pub log: LogSettings,
     /// How the watch is served.
+    #[cfg(feature = "serve")]
     pub serve: ServeSettings,
     /// The watch from which a command that waits learns that a task changed.
     pub watch: Option<Url>,
@@ -177,35 +181,13 @@ impl Settings {
         list.add("http.total", span(self.http.total));
         list.add("http.proxy", json!(if self.http.proxy == ProxySetting::System { "system" } else { "off" }));
         list.add("log.system", json!(if self.log.system == LogSetting::Auto { "auto" } else { "off" }));
-        self.serve_entries(&mut list);
+        #[cfg(feature = "serve")]
+        serve_table::entries(&self.serve, &mut list);
         list.add("watch.url", json!(self.watch));
         let accepted =
             self.accepted.iter().map(|it| json!({"finding": it.finding.to_string(), "why": it.why})).collect();
         list.add("audit.accepted", Value::Array(accepted));
         list.entries
-    }
-
-    fn serve_entries(&self, list: &mut List<'_>) {
-        let serve = &self.serve;
-        let words = |kinds: &[crate::notice::NoticeKind]| kinds.iter().map(|kind| kind.word()).collect::<Vec<_>>();
-        list.add("serve.url", json!(serve.url));
-        list.add("serve.listen", json!(serve.listen));
-        list.add("serve.notices", json!(words(&serve.notices)));
-        list.add("serve.notice_window", friendly(serve.notice_window));
-        list.add("serve.webhook_keys", json!(serve.webhook_keys));
-        list.add("serve.trusted_proxies", json!(serve.trusted_proxies));
-        list.add("serve.identity_header", json!(serve.identity_header));
-        list.add("serve.identity_secret", json!(serve.identity_secret));
-        list.add("serve.viewers", json!(serve.viewers));
-        for token in &serve.tokens {
-            let key = |name: &str| format!("serve.tokens.{}.{name}", token.name);
-            // Of a token its digest is no secret: nobody finds the token by it.
-            let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.word()).collect();
-            list.add(&key("sha256"), json!(token.sha256_hex()));
-            list.add(&key("scopes"), json!(scopes));
-            list.add(&key("deployers"), json!(token.deployers));
-            list.add(&key("people"), json!(token.people));
-        }
     }
 
     fn policy_entries(&self, list: &mut List<'_>) {
@@ -256,18 +238,18 @@ pub fn map_deployer<'a>(settings: &'a Settings, caller: &Caller) -> Option<&'a s
     settings.deployers.get(login).map(String::as_str)
 }
 
-struct List<'a> {
+pub(super) struct List<'a> {
     origins: &'a Origins,
     entries: Vec<SettingEntry>,
 }
 
 impl List<'_> {
-    fn add(&mut self, key: &str, value: Value) {
+    pub(super) fn add(&mut self, key: &str, value: Value) {
         self.entries.push(SettingEntry { key: key.to_owned(), value, origin: self.origins.of(key).clone() });
     }
 }
 
-fn friendly(duration: SignedDuration) -> Value {
+pub(super) fn friendly(duration: SignedDuration) -> Value {
     Value::String(format!("{duration:#}"))
 }
 

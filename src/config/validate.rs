@@ -12,11 +12,10 @@ use url::Url;
 
 use super::diagnostic::{Diagnostic, FilePosition, SettingsReport};
 use super::error::ConfigError;
-use super::file::{Accept, File, FileAccepted, FileReason, FileServe, FileTeam, FileToken};
+use super::file::{Accept, File, FileAccepted, FileReason, FileTeam};
 use super::origin::{ConfigSource, Origin, Origins};
 use super::preset::Preset;
 use super::reader::{List, Located, Names, Problems, listed};
-use super::serve::{ServeSettings, ServeToken, TokenScope};
 use super::settings::{Accepted, Contact, Http, LogSettings, RecordSettings, Settings};
 use super::{diagnostic, file, words};
 use crate::conduit::Route;
@@ -65,10 +64,10 @@ fn preset_over(preset: Preset, base: File) -> Result<File, ConfigError> {
     Ok(File { required: own.required.or(base.required), teams: own.teams.or(base.teams), ..base })
 }
 
-struct PolicyMerge<'a> {
+pub(super) struct PolicyMerge<'a> {
     source: Option<ConfigSource<'a>>,
     origins: Origins,
-    problems: Problems,
+    pub(super) problems: Problems,
 }
 
 impl PolicyMerge<'_> {
@@ -126,6 +125,7 @@ impl PolicyMerge<'_> {
         };
         let system = self.one(file.log.take(), base.log.take(), "log.system")?.value;
         let log = LogSettings { system, root: PathBuf::from("/") };
+        #[cfg(feature = "serve")]
         let serve = self.serve(std::mem::take(&mut file.serve), std::mem::take(&mut base.serve))?;
         let watch = self.either(file.watch.take(), None).map(|found| found.value);
         let deployers = self.deployers(file.deployers.take());
@@ -146,84 +146,11 @@ impl PolicyMerge<'_> {
             http,
             log,
             accepted,
+            #[cfg(feature = "serve")]
             serve,
             watch,
             origins: Origins::default(),
         })
-    }
-
-    fn serve(&mut self, file: FileServe, base: FileServe) -> Result<ServeSettings, ConfigError> {
-        let has_proxies = file.trusted_proxies.is_some() || base.trusted_proxies.is_some();
-        let settings = ServeSettings {
-            url: self.either(file.url, None).map(|found| found.value),
-            listen: self.one(file.listen, base.listen, "serve.listen")?.value,
-            notices: values(self.one(file.notices, base.notices, "serve.notices")?),
-            notice_window: self.one(file.notice_window, base.notice_window, "serve.notice_window")?.value,
-            webhook_keys: self.either(file.webhook_keys, None).map(|found| found.value),
-            trusted_proxies: self.either(file.trusted_proxies, base.trusted_proxies).map(values).unwrap_or_default(),
-            identity_header: self.identity(file.identity_header, file.identity_secret.as_ref(), has_proxies),
-            identity_secret: self.either(file.identity_secret, None).map(|found| found.value),
-            viewers: self.either(file.viewers, base.viewers).map(values).unwrap_or_default(),
-            tokens: self.either(file.tokens, None).map(|found| self.tokens(found.value)).unwrap_or_default(),
-        };
-        Ok(settings)
-    }
-
-    /// The header that names who looks. Without a secret beside it, anybody who reaches the service could be anybody.
-    fn identity(
-        &mut self,
-        header: Option<Located<String>>,
-        secret: Option<&Located<PathBuf>>,
-        has_proxies: bool,
-    ) -> Option<String> {
-        let header = self.either(header, None)?;
-        if !has_proxies {
-            let diagnostic = Diagnostic::new(&header.place, "is believed of no proxy, so that nobody could look");
-            self.problems.add(diagnostic.help("name the address of the proxy in `trusted_proxies`"));
-        }
-        if secret.is_none() {
-            let message = "anybody who reaches the service could name any account in this header";
-            let diagnostic = Diagnostic::new(&header.place, message);
-            self.problems
-                .add(diagnostic.help("set `identity_secret` too, to a file with a secret that the proxy sends"));
-        }
-        Some(header.value)
-    }
-
-    fn tokens(&mut self, found: Vec<FileToken>) -> Vec<ServeToken> {
-        let mut seen: Vec<[u8; 32]> = Vec::new();
-        let rows = found.into_iter().map(|token| {
-            let FileToken { name, sha256, scopes, deployers, people } = token;
-            let lacks = |what: &str, help: &str| Diagnostic::new(&name.place, format!("has no `{what}`")).help(help);
-            let digest = self.either(sha256, None);
-            if let Some(digest) = &digest {
-                if seen.contains(&digest.value) {
-                    let diagnostic = Diagnostic::new(&digest.place, "is the token of another name too");
-                    self.problems.add(diagnostic.help("make one for each: `phabgate token new NAME`"));
-                }
-                seen.push(digest.value);
-            } else {
-                self.problems.add(lacks("sha256", "take the line that `phabgate token new NAME` prints"));
-            }
-            let scopes = self.either(scopes, None).map(values).unwrap_or_default();
-            if scopes.is_empty() {
-                self.problems.add(lacks("scopes", "write `scopes = [\"read\"]`, or \"deploy\" for a pipeline"));
-            }
-            let deployers = self.either(deployers, None).map(values).unwrap_or_default();
-            if scopes.contains(&TokenScope::Deploy) && deployers.is_empty() {
-                let help = "name the accounts that the pipeline may deploy for: a token never names any";
-                self.problems.add(lacks("deployers", help));
-            }
-            let people = self.either(people, None).map(values).unwrap_or_default();
-            ServeToken {
-                sha256: digest.map_or([0; 32], |digest| digest.value),
-                scopes,
-                deployers,
-                people,
-                name: name.value,
-            }
-        });
-        rows.collect()
     }
 
     /// The findings that are let be. One without its reason would be hidden, not looked at.
@@ -418,13 +345,13 @@ impl PolicyMerge<'_> {
     }
 
     /// The value of the file, else the built-in one.
-    fn either<T>(&mut self, file: Option<Located<T>>, base: Option<Located<T>>) -> Option<Located<T>> {
+    pub(super) fn either<T>(&mut self, file: Option<Located<T>>, base: Option<Located<T>>) -> Option<Located<T>> {
         let found = file.or(base)?;
         self.note(&found.place);
         Some(found)
     }
 
-    fn one<T>(
+    pub(super) fn one<T>(
         &mut self,
         file: Option<Located<T>>,
         base: Option<Located<T>>,
@@ -462,7 +389,7 @@ impl KnownTeams<'_> {
     }
 }
 
-fn values<T>(list: List<T>) -> Vec<T> {
+pub(super) fn values<T>(list: List<T>) -> Vec<T> {
     list.value.into_iter().map(|found| found.value).collect()
 }
 

@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "serve")]
 pub mod watch;
 
 use std::collections::BTreeMap;

@@ -374,6 +374,6 @@ mod tests {
         assert_eq!(said(Counts { changes: 0, ..counts }, true), Outcome::Pass);
         assert_eq!(said(Counts { hooks: 1, ..counts }, true), Outcome::Pass);
         assert_eq!(said(Counts { changes: 0, bad_hooks: 2, ..counts }, true), Outcome::Warn);
-        assert_eq!(running("127.0.0.1:8471", &Err("refused".into()), true).outcome, Outcome::Pass);
+        assert_eq!(running("127.0.0.1:8471", &Err("refused".into()), true).outcome, Outcome::Warn);
     }
 }

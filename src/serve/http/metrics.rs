@@ -66,7 +66,7 @@ pub(super) async fn metrics<S: Store>(State(app): State<Shared<S>>) -> Response 
     page.add("refusals_total", "counter", help, &labelled("rule", refused));
     let now = watch.board.clock().now();
     // What was never read is as old as the service.
-    let age = |at: Option<Timestamp>| now.duration_since(at.unwrap_or_else(|| watch.began())).as_secs_f64();
+    let age = |at: Option<Timestamp>| now.duration_since(at.unwrap_or_else(|| watch.began())).as_secs_f64().max(0.0);
     let freshness = watch.board.freshness();
     let ages = [("feed", freshness.feed), ("members", freshness.members), ("list", freshness.sweep)];
     let help = "How long ago each part was read that no single task has; before the first time, since the start.";

@@ -386,7 +386,7 @@ fn that_a_deploy_runs_is_no_other_obstacle() {
     let under_way = watched(&history);
     let [page, row] = pages(&under_way, Shown::Whole, None);
     for page in [text(&page), text(&row)] {
-        in_order(&page, &["DENIED"]);
+        in_order(&page, &["DEPLOYING"]);
         assert!(page.contains("a deploy is under way, and no other may start meanwhile"), "{page}");
         assert!(page.contains("Deploy under way"), "{page}");
     }

@@ -328,6 +328,8 @@ fn a_pipeline_deploys_once_a_key_and_its_first_end_stands() {
     assert_eq!(early.status, 425, "{early:?}");
     assert_eq!(early.headers["content-type"], "application/problem+json");
     assert_eq!(early.json()["verdict"]["verdict"], "pending");
+    let detail = early.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("what releng2 wrote for releng does not count: this account may be behind"), "{detail}");
     assert!(watching.site.records(&task).is_empty());
     // Nothing was announced: the same may be asked until it is allowed.
     assert_eq!(status(PIPELINE, "k1", &plain), 425);

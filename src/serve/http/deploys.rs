@@ -29,6 +29,7 @@ use crate::record::ExitStatus;
 use crate::rules::{Decision, Intent, Outcome, Texts};
 use crate::serve::pipelines::{Asked, DeployError, RemoteState, apart, later, question};
 use crate::serve::store::{RemoteDeploy, Store};
+use crate::text::inert;
 use crate::view::{self, VerdictSubject, Viewer};
 
 /// The schema of a deploy of a pipeline.
@@ -303,8 +304,13 @@ impl<S: Store> App<S> {
         };
         let unmet = verdict.rules.iter().filter(|rule| !matches!(rule.outcome, Outcome::Pass | Outcome::Warn));
         self.watch.metrics.refused.increment(unmet.clone().map(|rule| rule.name.as_str()));
-        let open: Vec<String> = unmet.map(|rule| format!("{}: {}", rule.name, rule.message)).collect();
-        let detail = open.join("; ");
+        let unmet = unmet.map(|rule| format!("{}: {}", rule.name, rule.message));
+        // Who approved and stands behind the pipeline reads elsewhere that it counts: there nobody knows which pipeline deploys.
+        let vain = verdict.approvals.iter().filter_map(|approval| {
+            let (user, team) = (inert(&approval.user), inert(&approval.team));
+            Some(format!("what {user} wrote for {team} does not count: {}", approval.why_not.as_ref()?))
+        });
+        let detail = unmet.chain(vain).collect::<Vec<_>>().join("; ");
         let problem = Problem::new(status, title, detail).with_verdict(self.verdict_of(read));
         if status == StatusCode::SERVICE_UNAVAILABLE { problem.retry_after(5) } else { problem }
     }

@@ -154,9 +154,13 @@ fn the_example_of_a_proxy_believes_nobody_but_itself() {
     // A location with headers of its own takes none of those above it: each says where the request came from.
     let locations: Vec<&str> = example.split("location ").collect();
     for location in locations.iter().filter(|part| part.contains("proxy_set_header")) {
-        for header in
-            ["X-Forwarded-For $remote_addr", "Host $host", "Forwarded \"\"", "X-Remote-User", "Phabgate-Proxy-Secret"]
-        {
+        for header in [
+            "X-Forwarded-For $remote_addr",
+            "Host $http_host",
+            "Forwarded \"\"",
+            "X-Remote-User",
+            "Phabgate-Proxy-Secret",
+        ] {
             assert!(location.contains(&format!("proxy_set_header {header}")), "{header}: {location}");
         }
     }

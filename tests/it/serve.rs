@@ -481,6 +481,47 @@ fn a_webhook_wakes_and_is_never_believed() {
 }
 
 #[test]
+fn a_stream_of_all_begins_with_each_and_goes_on_with_what_changes() {
+    let watching = Watching::new();
+    let task = watching.emergency("All page views fail");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let asked = http().get(format!("{}v1/events", watching.url)).bearer_auth(READER);
+    let mut stream = runtime.block_on(async { asked.send().await.unwrap() });
+    let mut came = String::new();
+    // What comes until an event of this name, for this task where one is named.
+    let mut until = |name: &str, of: Option<&str>| {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let events: Vec<&str> = came.split_inclusive("\n\n").filter(|event| event.ends_with("\n\n")).collect();
+            let is_it = |event: &str| {
+                event.contains(&format!("event: {name}\n"))
+                    && of.is_none_or(|of| event.contains(&format!("\"task\":\"{of}\"")))
+            };
+            if let Some(at) = events.iter().position(|event| is_it(event)) {
+                let head = events[..=at].concat();
+                came.drain(..head.len());
+                return head;
+            }
+            assert!(Instant::now() < deadline, "no {name} of {of:?}: {came}");
+            let chunk = runtime.block_on(async { tokio::time::timeout(PATIENCE, stream.chunk()).await });
+            came.push_str(std::str::from_utf8(&chunk.unwrap().unwrap().unwrap()).unwrap());
+        }
+    };
+    let first = until("listed", None);
+    let listed = first.lines().rev().find_map(|line| line.strip_prefix("data: ")).unwrap();
+    let listed: Value = serde_json::from_str(listed).unwrap();
+    assert_eq!(listed["tasks"], first.matches("event: emergency\n").count(), "{first}");
+    if !first.contains(&format!("\"task\":\"{task}\"")) {
+        until("emergency", Some(&task));
+    }
+    watching.approve(&task);
+    let changed = until("emergency", Some(&task));
+    assert_eq!(changed.matches("event: ").count(), 1, "what did not change is not sent again: {changed}");
+    watching.site.edit("deployer1", &task, "status", "resolved");
+    until("gone", Some(&task));
+}
+
+#[test]
 fn readers_without_an_account_see_what_the_task_lets_everybody_see() {
     let watching = Watching::new();
     let task = watching.emergency("A title that is none of theirs");

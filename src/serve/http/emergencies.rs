@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::audience::Shown;
 use super::guard::Principal;
 use super::{App, Shared};
+use crate::serve::board::WatchedTask;
 use crate::serve::store::Store;
 use crate::view;
 
@@ -22,33 +23,35 @@ pub(super) async fn emergencies<S: Store>(
     Json(page_of_all(&app, &principal))
 }
 
-/// All of them, the newest first, as far as each is shown.
-pub(super) fn page_of_all<S: Store>(app: &App<S>, principal: &Principal) -> Value {
+/// One of them, as far as it is shown.
+pub(super) fn row_of<S: Store>(app: &App<S>, principal: &Principal, watched: &WatchedTask) -> Value {
+    let mut row = json!({
+        "task": watched.task,
+        "url": watched.subject.url,
+        "verdict": watched.verdict.decision.word(),
+        "since": watched.episode.since,
+        "evidence_at": app.watch.evidence_at(watched),
+    });
+    let shown = Shown::to(principal, watched.audience);
+    if shown != Shown::Number {
+        row["teams"] = json!(watched.verdict.teams);
+        row["drill"] = json!(watched.subject.drill);
+    }
+    if shown == Shown::Whole {
+        row["title"] = json!(watched.subject.title);
+        row["restricted"] = json!(watched.subject.restricted);
+        row["missing"] = json!(watched.verdict.failed());
+    }
+    row
+}
+
+/// All of them, the newest first.
+fn page_of_all<S: Store>(app: &App<S>, principal: &Principal) -> Value {
     let board = &app.watch.board;
-    let one = |watched: &crate::serve::board::WatchedTask| {
-        let mut row = json!({
-            "task": watched.task,
-            "url": watched.subject.url,
-            "verdict": watched.verdict.decision.word(),
-            "since": watched.episode.since,
-            "evidence_at": app.watch.evidence_at(watched),
-        });
-        let shown = Shown::to(principal, watched.audience);
-        if shown != Shown::Number {
-            row["teams"] = json!(watched.verdict.teams);
-            row["drill"] = json!(watched.subject.drill);
-        }
-        if shown == Shown::Whole {
-            row["title"] = json!(watched.subject.title);
-            row["restricted"] = json!(watched.subject.restricted);
-            row["missing"] = json!(watched.verdict.failed());
-        }
-        row
-    };
     let all = board.all();
     json!({
         "schema": view::LIST_SCHEMA,
-        "tasks": all.iter().map(|watched| one(watched)).collect::<Vec<_>>(),
+        "tasks": all.iter().map(|watched| row_of(app, principal, watched)).collect::<Vec<_>>(),
         "left_out": 0,
         "listed_at": board.freshness().sweep,
     })

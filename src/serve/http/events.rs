@@ -1,9 +1,11 @@
 //! Streams of what changes (Server-Sent Events).
 //!
-//! Responsible for what is sent when: the whole state at first, and again where something changed. Not responsible for what is shown to
-//! whom.
+//! Responsible for what is sent when: the whole state at first, and then what changed. Each event is made when its reader takes it, so that
+//! a slow one is sent the newest state and holds no older one in memory. Not responsible for what is shown to whom.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +13,10 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::{Stream, StreamExt, stream};
+use serde_json::{Value, json};
+use tokio::sync::watch;
 
-use super::emergencies::page_of_all;
+use super::emergencies::row_of;
 use super::guard::Principal;
 use super::problem::Problem;
 use super::verdict::task_of;
@@ -26,11 +30,17 @@ const RETRY: Duration = Duration::from_secs(3);
 /// How often a stream says that it is alive.
 const ALIVE: Duration = Duration::from_secs(15);
 
-/// What a stream shows.
-#[derive(Debug, Clone, Copy)]
-enum Subject {
-    Task(TaskId),
-    All,
+fn event(name: &str, id: u64, data: &Value) -> Event {
+    Event::default().retry(RETRY).event(name).id(id.to_string()).data(data.to_string())
+}
+
+/// Sends events until the service ends.
+fn until_stopped<T: Stream<Item = Event> + Send + 'static>(
+    stop: watch::Receiver<bool>,
+    events: T,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let ended = async move { stopped(stop).await };
+    Sse::new(events.map(Ok).take_until(Box::pin(ended))).keep_alive(KeepAlive::new().interval(ALIVE).text("alive"))
 }
 
 /// `GET /v1/tasks/T1/events`.
@@ -41,7 +51,40 @@ pub(super) async fn of_task<S: Store>(
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let task = task_of(task)?;
     app.known(task).await.ok_or_else(Problem::no_emergency)?;
-    Ok(events(app, principal, Subject::Task(task)))
+    let mut changes = app.watch.board.changes();
+    changes.mark_changed();
+    let stop = app.stop.clone();
+    let events = stream::unfold((app, changes, None), move |(app, mut changes, last)| {
+        let principal = Arc::clone(&principal);
+        async move {
+            loop {
+                changes.changed().await.ok()?;
+                changes.mark_unchanged();
+                let (event, now) = verdict(&app, &principal, task).await;
+                if last != Some(now) {
+                    return Some((event, (app, changes, Some(now))));
+                }
+            }
+        }
+    });
+    Ok(until_stopped(stop, events))
+}
+
+/// The event that shows a task as it is now, and what that is known by.
+async fn verdict<S: Store>(app: &App<S>, principal: &Principal, task: TaskId) -> (Event, u64) {
+    let page = match app.known(task).await {
+        Some(known) => known.page(app, principal).ok().map(|page| (page, known.watched.sequence)),
+        None => None,
+    };
+    let Some((page, sequence)) = page else { return (Event::default().retry(RETRY).event("gone").data("{}"), 0) };
+    let mut timeless = page.clone();
+    if let Some(fields) = timeless.as_object_mut() {
+        fields.remove("evidence_at");
+        fields.remove("time");
+    }
+    let mut hasher = DefaultHasher::new();
+    timeless.to_string().hash(&mut hasher);
+    (event("verdict", sequence, &page), hasher.finish().max(1))
 }
 
 /// `GET /v1/events`.
@@ -49,54 +92,60 @@ pub(super) async fn of_all<S: Store>(
     State(app): State<Shared<S>>,
     Extension(principal): Extension<Arc<Principal>>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    events(app, principal, Subject::All)
-}
-
-fn events<S: Store>(
-    app: Shared<S>,
-    principal: Arc<Principal>,
-    subject: Subject,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let mut changes = app.watch.board.changes();
     changes.mark_changed();
+    let all = All { changes, sent: BTreeMap::new(), due: VecDeque::new(), is_listed: false };
     let stop = app.stop.clone();
-    let states =
-        stream::unfold((app, principal, changes, None), move |(app, principal, mut changes, last)| async move {
-            loop {
-                changes.changed().await.ok()?;
-                changes.mark_unchanged();
-                let (event, now) = event(&app, &principal, subject).await;
-                if last.as_ref() == Some(&now) {
-                    continue;
-                }
-                return Some((Ok(event), (app, principal, changes, Some(now))));
-            }
-        });
-    let ended = async move { stopped(stop).await };
-    Sse::new(states.take_until(Box::pin(ended))).keep_alive(KeepAlive::new().interval(ALIVE).text("alive"))
+    let events = stream::unfold((app, all), move |(app, mut all)| {
+        let principal = Arc::clone(&principal);
+        async move {
+            let event = all.next(&app, &principal).await?;
+            Some((event, (app, all)))
+        }
+    });
+    until_stopped(stop, events)
 }
 
-/// The event that shows the subject as it is now, and what it is known by.
-async fn event<S: Store>(app: &App<S>, principal: &Principal, subject: Subject) -> (Event, String) {
-    let event = Event::default().retry(RETRY);
-    let page = match subject {
-        Subject::All => Some((page_of_all(app, principal), app.watch.board.all().iter().map(|one| one.sequence).max())),
-        Subject::Task(task) => match app.known(task).await {
-            Some(known) => known.page(app, principal).ok().map(|page| (page, Some(known.watched.sequence))),
-            None => None,
-        },
-    };
-    match page {
-        None => (event.event("gone").data("{}"), "gone".to_owned()),
-        Some((page, sequence)) => {
-            let id = sequence.unwrap_or_default().to_string();
-            let mut timeless = page.clone();
-            if let Some(fields) = timeless.as_object_mut() {
-                fields.remove("evidence_at");
-                fields.remove("time");
+/// How far a reader of all open emergencies is.
+struct All {
+    changes: watch::Receiver<u64>,
+    /// The number of the change of each that was sent.
+    sent: BTreeMap<TaskId, u64>,
+    /// What is to be sent.
+    due: VecDeque<TaskId>,
+    /// All that there were at first were sent, and that was said.
+    is_listed: bool,
+}
+
+impl All {
+    async fn next<S: Store>(&mut self, app: &App<S>, principal: &Principal) -> Option<Event> {
+        let board = &app.watch.board;
+        loop {
+            let now = *self.changes.borrow();
+            if let Some(task) = self.due.pop_front() {
+                match board.watched(task) {
+                    Some(watched) => {
+                        self.sent.insert(task, watched.sequence);
+                        return Some(event("emergency", now, &row_of(app, principal, &watched)));
+                    }
+                    None if self.sent.remove(&task).is_some() => {
+                        return Some(event("gone", now, &json!({"task": task})));
+                    }
+                    None => continue,
+                }
             }
-            let name = if matches!(subject, Subject::All) { "emergencies" } else { "verdict" };
-            (event.event(name).id(id).data(page.to_string()), timeless.to_string())
+            if !self.is_listed && !self.changes.has_changed().ok()? {
+                self.is_listed = true;
+                let listed = json!({"tasks": self.sent.len(), "listed_at": board.freshness().sweep});
+                return Some(event("listed", now, &listed));
+            }
+            self.changes.changed().await.ok()?;
+            self.changes.mark_unchanged();
+            let all = board.all();
+            let changed = all.iter().filter(|watched| self.sent.get(&watched.task) != Some(&watched.sequence));
+            self.due.extend(changed.map(|watched| watched.task));
+            let is_gone = |task: &&TaskId| board.watched(**task).is_none();
+            self.due.extend(self.sent.keys().filter(is_gone));
         }
     }
 }

@@ -110,7 +110,7 @@ impl Route {
                 "get",
                 "/v1/events",
                 Access::Read,
-                "A stream of events `emergencies` with the whole list at each change.",
+                "A stream: an event `emergency` for each that is open, then `listed`; from then on `emergency` where one changed, and `gone`.",
                 &[(200, "the stream")],
             ),
             Self::StartDeploy => described(

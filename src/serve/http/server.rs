@@ -23,6 +23,8 @@ use crate::serve::watch::stopped;
 const GRACE: Duration = Duration::from_secs(10);
 /// How long somebody may take to send the headers of a request.
 const HEADERS: Duration = Duration::from_secs(10);
+/// How many bytes wait for a reader at most, before what follows waits too.
+const BUFFER: usize = 64 * 1024;
 /// How many connections are open at most.
 const CONNECTIONS: u64 = 4_096;
 /// How many files are kept for everything else.
@@ -76,7 +78,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: watch::Receiver<
         let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(router.clone().layer(Extension(ConnectInfo(peer))));
         let mut builder = Builder::new(TokioExecutor::new()).http1_only();
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(BUFFER);
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {

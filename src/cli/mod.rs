@@ -38,11 +38,13 @@ mod request;
 mod requested;
 mod result_file;
 mod run;
+mod run_screen;
 mod said;
 mod sandbox;
 #[cfg(feature = "serve")]
 mod serve;
 mod session;
+mod shared;
 mod task_header;
 #[cfg(feature = "serve")]
 mod token;
@@ -51,6 +53,7 @@ mod ui;
 mod under_sudo;
 mod verdict_screen;
 mod version;
+mod watched;
 
 use std::ffi::OsString;
 use std::io::{self, Write};

@@ -8,6 +8,7 @@ use super::words::{ago, at, badge, line, lines, link, to_copy};
 use super::{Emergency, Page, Sight, banner, deploys, needed, qr, said};
 use crate::rules::{Outcome, RuleOutcome};
 use crate::serve::http::SeenWhole;
+use crate::serve::reported::SaidWaiting;
 use crate::view::VerdictSubject;
 
 /// The page.
@@ -18,7 +19,7 @@ pub(in crate::serve) fn task(sight: &Sight<'_>, emergency: &Emergency<'_>) -> Pa
         (banner::silence(sight))
         (banner::unread(sight, emergency))
         (head(sight, emergency))
-        @if let Some(names) = &seen.names { (deploys::open(sight, seen.url, &names.deploys)) }
+        @if let Some(names) = &seen.names { (deploys::open(sight, seen.url, names)) }
         @if let Some(whole) = &seen.whole { (rules("obstacles", "What stands in the way", &format!("needed {}", emergency.decision()), &obstacles(whole))) }
         @if !is_mended_first(emergency) { (needed::needed(sight, emergency)) }
         @match (&seen.whole, &seen.names) {
@@ -155,11 +156,31 @@ fn agree(whole: &SeenWhole<'_>) -> Markup {
                 @if let Some((first, others)) = deployers.split_first() {
                     div { dt { "Deployer" } dd { b { (first) } @if !others.is_empty() { span.quiet { " (or behind it: " (others.join(", ")) ")" } } } }
                 }
-                div { dt { "Command" } dd.quiet { "not known before the deploy starts" } }
+                (command(whole))
                 @if !subject.informed.is_empty() {
                     div { dt { "Informed" } dd { (subject.informed.iter().map(|title| line(title)).collect::<Vec<_>>().join(", ")) " " span.quiet { "(asked nothing)" } } }
                 }
             }
+        }
+    }
+}
+
+/// The command, where a run is said to wait with one.
+fn command(whole: &SeenWhole<'_>) -> Markup {
+    html! {
+        @if whole.waiting.is_empty() {
+            div { dt { "Command" } dd.quiet { "not known before the deploy starts" } }
+        }
+        @for SaidWaiting { token, run, .. } in &whole.waiting {
+            div { dt { "Command" } dd {
+                code { (line(&run.command)) }
+                p.remark {
+                    "Who holds the token " b { (line(token)) } " says that a run waits, by " b { (line(&run.deployer)) }
+                    @if let Some(action) = &run.action { ", action " b { (line(action)) } }
+                    @if let Some(change) = &run.change { ", change " code { (line(change)) } }
+                    ". Nothing on the task proves it."
+                }
+            } }
         }
     }
 }

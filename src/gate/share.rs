@@ -365,3 +365,7 @@ async fn say_waiting<O: Onlookers>(
     }
     let _ = timeout(SAYING, onlookers.over(&run)).await;
 }
+
+#[cfg(test)]
+#[path = "share_tests.rs"]
+mod tests;

@@ -1,7 +1,7 @@
 //! How it is known that whoever says how a deploy goes on is who announced it.
 //!
 //! Responsible for the secret of one deploy, which never leaves its gate but to the watch, and for its commitment, which stands in
-//! `started`: who knows the secret wrote that record. Not responsible for who is told what ([`crate::gate::share`] and the watch).
+//! `started`: who knows the secret wrote that record. Not responsible for what is said, and to whom ([`crate::gate::share`]).
 
 use std::fmt;
 use std::hint::black_box;

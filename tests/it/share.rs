@@ -217,6 +217,8 @@ fn nobody_says_how_it_goes_on_but_who_announced_it() {
 #[test]
 fn a_watch_that_is_away_or_silent_holds_nothing_up_and_is_named_once() {
     let server = Server::new();
+    let config = "[record]\nsettle = \"1s\"\n[http]\nconnect = \"20s\"\ncall = \"20s\"\ntotal = \"30s\"\n";
+    std::fs::write(server.machine.home().join("config.toml"), config).unwrap();
     // One that takes what is said and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();

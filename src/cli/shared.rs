@@ -71,7 +71,8 @@ impl Sharing {
         session: &Session,
     ) -> WaitingRun {
         let context = session.context();
-        let caller = context.caller.to_string();
+        // Whose token it is the server says later.
+        let caller = format!("the login {}", context.caller);
         let deployer = question.deployer.as_deref().or(question.calling_user.as_deref()).unwrap_or(&caller);
         let change = intent.change.as_deref().map(|change| shorten(&context.record.mask.text(change), TEXT));
         WaitingRun {

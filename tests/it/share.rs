@@ -403,6 +403,33 @@ fn what_is_said_to_wait_needs_a_token_and_an_open_emergency_and_is_bounded() {
 }
 
 #[test]
+fn a_page_that_is_open_hears_of_what_is_said_at_once() {
+    let stage = Stage::new();
+    let deploy = "01890a5d-ac96-774b-bcce-b302099a8057";
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut stream = runtime.block_on(http().get(format!("{}T6/events", stage.watch.url)).send()).unwrap();
+    // One event for the page as it is, and one for each change.
+    let mut next = || {
+        loop {
+            let part = runtime.block_on(async { tokio::time::timeout(PATIENCE, stream.chunk()).await });
+            let part = String::from_utf8(part.expect("no event came").unwrap().unwrap().to_vec()).unwrap();
+            if part.contains("event:") {
+                return part;
+            }
+        }
+    };
+    let first = next();
+    assert!(first.contains("event: changed"), "{first}");
+    let body = json!({"deploy": deploy, "deployer": "dana", "command": "scap"});
+    assert_eq!(stage.ask(Method::POST, "v1/tasks/T6/waiting", Some(TOKEN), &body).0, 204);
+    let second = next();
+    assert!(second.contains("event: changed") && second != first, "{second}");
+    assert_eq!(stage.ask(Method::DELETE, &format!("v1/tasks/T6/waiting/{deploy}"), Some(TOKEN), &Value::Null).0, 204);
+    let third = next();
+    assert!(third.contains("event: changed") && third != second, "{third}");
+}
+
+#[test]
 fn sharing_needs_a_watch_and_its_token_before_anything_happens() {
     let server = Server::new();
     let run = |more: &[&str], token: Option<&str>| {

@@ -321,6 +321,7 @@ impl TaskState {
             outcome: ended.then_some(Outcome::Succeeded),
             exit: ended.then_some(ExitStatus::Code(0)),
             announced: None,
+            share: None,
             drill: false,
             clock: None,
             dropped: 0,

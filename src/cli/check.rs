@@ -8,20 +8,16 @@ use super::call::Call;
 use super::exit::{Exit, Failure};
 use super::may_run::MayRun;
 use super::next::Next;
-use super::session::{Session, environment};
+use super::session::Session;
 use super::ui::Ui;
+use super::watched::{self, Changes};
 use super::{Globals, TaskSubject, verdict_screen};
-use crate::conduit::parse_url;
-use crate::config::Settings;
 use crate::evidence::Purpose;
-use crate::gate::changes::{Change, ChangeSource, NoSource};
 use crate::gate::conductor::{ConductorContact, NamedConductor};
 use crate::gate::{Assessment, Context};
-use crate::host;
 use crate::ids::TaskId;
 use crate::rules::{Decision, Outcome};
 use crate::view::{self, IfYouDeploy, VerdictSubject};
-use crate::watch_client::{TaskChanges, Watch};
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -62,7 +58,9 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let intent = args.subject.intent();
     session.warn_of_undelivered(ui);
     let assessor = session.assessor();
-    let mut changes = args.changes(globals, &session, task)?;
+    let given = args.server.as_deref();
+    let watch = if args.waiting.wait.is_some() { watched::find(given, globals, &session)? } else { None };
+    let mut changes = Changes::of(watch, task, &session);
     let assessment = tokio::select! {
         assessment = assessor.wait_for_decision(&question, &intent, args.waiting.wait, &mut changes, ui) => assessment,
         // Without a wait the signal ends the process, as it does everywhere.
@@ -75,41 +73,6 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let subject = VerdictSubject::of(&assessment, session.viewer());
     show(&assessment, args, &subject, &session, ui).await;
     Ok(Exit::from(&assessment))
-}
-
-impl Args {
-    /// What says that the task changed: the watch of the command line or the configuration, where it is waited for and there is one.
-    ///
-    /// # Errors
-    /// Where no token can be sent there, or its own cannot be used.
-    fn changes(&self, globals: &Globals, session: &Session, task: TaskId) -> Result<Changes, Failure> {
-        let configured = session.settings.watch.as_ref();
-        let given = self.server.as_deref().map(parse_url).transpose().map_err(|wrong| {
-            Failure::usage(format!("--server: {wrong}"), "write it as --server https://watch.example.org/")
-        })?;
-        let Some(url) = given.as_ref().or(configured).filter(|_| self.waiting.wait.is_some()) else {
-            return Ok(Changes::Read(NoSource));
-        };
-        let token = host::find_server_token(&environment(globals)?, configured, url)?;
-        let Settings { http, route, policy, .. } = &session.settings;
-        let watch = Watch::new(url, token, http.connect, http.call, route)?;
-        Ok(Changes::Watched(Box::new(watch.changes_of(task, session.base(), policy.digest().to_string()))))
-    }
-}
-
-/// What says that the task changed.
-enum Changes {
-    Read(NoSource),
-    Watched(Box<TaskChanges>),
-}
-
-impl ChangeSource for Changes {
-    async fn changed(&mut self, patience: Duration) -> Change {
-        match self {
-            Self::Read(source) => source.changed(patience).await,
-            Self::Watched(source) => source.changed(patience).await,
-        }
-    }
 }
 
 /// Shows what was read, in the form asked for. Whom to call is looked up once the verdict is out; for programs, which

@@ -90,7 +90,7 @@ pub(super) struct Around {
 pub(super) fn around(path: &str) -> Around {
     let (environment, files): (&[Named], &[Named]) = match path {
         "" => (ALL, FILES_ALL),
-        "check" => (WAITS, FILES_ASKS),
+        "check" | "run" => (WAITS, FILES_ASKS),
         "audit" => (AUDITS, FILES_ALL),
         "record" => (ASKS_IN_TIME, FILES_ASKS),
         "outbox list" => (LISTS, FILES_LISTS),

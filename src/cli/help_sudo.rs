@@ -17,7 +17,7 @@ pub(super) const UNDER_SUDO: &[(&str, &[&str])] = &[
         "run",
         &[
             "the command runs as you, not as root; you deploy as the account that",
-            "/etc/phabgate/config.toml names for you; --as-root is refused",
+            "/etc/phabgate/config.toml names for you; --as-root and --server are refused",
         ],
     ),
     ("record", &["you deploy as the account that /etc/phabgate/config.toml names for you"]),

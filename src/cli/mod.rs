@@ -40,11 +40,13 @@ mod request;
 mod requested;
 mod result_file;
 mod run;
+mod run_screen;
 mod said;
 mod sandbox;
 #[cfg(feature = "serve")]
 mod serve;
 mod session;
+mod shared;
 mod task_header;
 #[cfg(feature = "serve")]
 mod token;
@@ -53,6 +55,7 @@ mod ui;
 mod under_sudo;
 mod verdict_screen;
 mod version;
+mod watched;
 
 use std::ffi::OsString;
 use std::io::{self, Write};

@@ -5,36 +5,41 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::check::Waiting;
 use super::exit::Failure;
 use super::may_run::MayRun;
 use super::next::{NOTHING, NOW, Next};
 use super::result_file::{self, ResultFile};
+use super::run_screen::Screen;
 use super::said;
 use super::session::Session;
-use super::ui::{OnTerminal, Ui};
+use super::shared::{Sharing, taken_back};
+use super::ui::Ui;
+use super::watched::{self, Changes};
 use super::{Globals, TaskSubject, verdict_screen};
 use crate::deploy::GATE_FAILED;
 use crate::deploy::identity::Identity;
 use crate::deploy::plan::Plan;
 use crate::deploy::signals::Signals;
 use crate::evidence::Purpose;
-use crate::gate::changes::NoSource;
 use crate::gate::recording::{author_may_write, rendered, set_command, template};
 use crate::gate::run::RunDeploy;
+use crate::gate::share::{Company, WaitingCompany};
 use crate::gate::stated_times::clock_of;
 use crate::gate::stranded::take_over;
-use crate::gate::{AfterFailure, Assessment, Invocation, Refusal, RunProgress, marks};
+use crate::gate::{Assessment, Invocation, marks};
 use crate::ids::{DeployId, TaskId};
 use crate::journal::Journal;
-use crate::layout::{BAD, NAME, hanging, styled};
+use crate::layout::{NAME, styled};
 use crate::record::mask::{Mask, quote};
 use crate::record::{Event, ExitStatus, Record};
 use crate::rules::{Decision, Outcome};
 use crate::text::inert;
 use crate::time::ServerClock;
 use crate::view::VerdictSubject;
+use crate::watch_client::Watch;
 
 /// Arguments of `run`.
 #[derive(Debug, Clone, clap::Args)]
@@ -43,6 +48,12 @@ pub(super) struct Args {
     pub(super) subject: TaskSubject,
     #[command(flatten)]
     waiting: Waiting,
+    /// Carry it out with those who look at the watch: they see what waits and how it goes on, and you hear their no
+    #[arg(long)]
+    share: bool,
+    /// The watch, where it is not that of the configuration
+    #[arg(long, value_name = "URL")]
+    pub(super) server: Option<String>,
     /// Show all that would be posted; post and run nothing
     #[arg(long)]
     dry_run: bool,
@@ -71,7 +82,7 @@ impl Args {
     }
 
     /// What comes next where this reading does not allow the deploy.
-    fn after(&self, read: &Assessment, mask: &Mask, invocation: Invocation) -> Next {
+    pub(super) fn after(&self, read: &Assessment, mask: &Mask, invocation: Invocation) -> Next {
         let may_run = MayRun::of(read, self.subject.deployer.is_some(), invocation);
         Next::after_run(read.number, &read.verdict, &self.subject, &may_run, &self.typed(mask), invocation)
     }
@@ -79,8 +90,17 @@ impl Args {
     /// What is typed behind the task and its options. A command with something in it that is kept out of records is not repeated.
     fn typed(&self, mask: &Mask) -> String {
         let mut words = String::new();
-        for (flag, is_given) in [("dry-run", self.dry_run), ("hide-args", self.hide_args), ("as-root", self.as_root)] {
+        let flags = [
+            ("share", self.share),
+            ("dry-run", self.dry_run),
+            ("hide-args", self.hide_args),
+            ("as-root", self.as_root),
+        ];
+        for (flag, is_given) in flags {
             words.push_str(&if is_given { format!("--{flag} ") } else { String::new() });
+        }
+        if let Some(url) = &self.server {
+            words.push_str(&format!("--server {} ", typed_again(url, "URL")));
         }
         if let Some(path) = &self.result {
             words.push_str(&format!("--result {} ", typed_again(&path.to_string_lossy(), "FILE")));
@@ -88,10 +108,34 @@ impl Args {
         if let Some(note) = &self.note {
             words.push_str(&format!("--note {} ", typed_again(note, "TEXT")));
         }
-        let argv: Vec<String> = self.command.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
+        let argv = self.argv();
         let plain = argv.iter().map(|argument| quote(argument)).collect::<Vec<_>>().join(" ");
         let is_plain = !self.hide_args && mask.arguments(&argv) == argv && inert(&plain) == plain;
         words + "-- " + if is_plain { &plain } else { "COMMAND" }
+    }
+
+    /// The command as text, argument by argument.
+    fn argv(&self) -> Vec<String> {
+        self.command.iter().map(|argument| argument.to_string_lossy().into_owned()).collect()
+    }
+
+    /// Whether this deploy is carried out with others.
+    fn is_shared(&self) -> bool {
+        self.share && !self.dry_run
+    }
+
+    /// The watch that is needed; `None` where none is. One that can be done without, and cannot be used, is.
+    fn watch(&self, globals: &Globals, session: &Session, ui: &mut Ui) -> Result<Option<Watch>, Failure> {
+        if !self.is_shared() && self.waiting.wait.is_none() {
+            return Ok(None);
+        }
+        match watched::find(self.server.as_deref(), globals, session) {
+            Err(failure) if !self.is_shared() && self.server.is_none() => {
+                ui.note(&format!("waiting without the watch: {}", failure.message));
+                Ok(None)
+            }
+            found => found,
+        }
     }
 }
 
@@ -174,6 +218,8 @@ async fn attempt(
     let task = session.task(&args.subject.task, ui)?;
     result.ran.task = Some(task);
     let question = session.question(task, &args.subject, Purpose::Deploy)?;
+    let watch = args.watch(globals, &session, ui)?;
+    let sharing = if args.is_shared() { Some(Sharing::at(watch.as_ref(), task)?) } else { None };
     // What cannot be journalled is not deployed, and that is better known before anybody is asked to wait.
     let mut journal = session.journal()?;
     journal.probe()?;
@@ -181,16 +227,23 @@ async fn attempt(
     session.warn_of_undelivered(ui);
     let mut intent = args.subject.intent();
     let assessor = session.assessor();
-    let mut unaided = NoSource;
+    let argv = args.argv();
+    let heard = sharing.as_ref().map(|sharing| {
+        let run = sharing.waiting_run(&argv, args.hide_args, &intent, &question, &session);
+        (Arc::clone(&sharing.onlookers), run)
+    });
+    let mut waiting = WaitingCompany::new(Changes::of(watch, task, &session), heard);
     let read = tokio::select! {
-        read = assessor.wait_for_decision(&question, &intent, args.waiting.wait, &mut unaided, ui) => Ok(read),
+        read = assessor.wait_for_decision(&question, &intent, args.waiting.wait, &mut waiting, ui) => Ok(read),
         signal = signals.next() => Err(interrupted(signal)),
     };
+    let (changes, taking_back) = waiting.over();
     let read = match read {
         Ok(read) => read,
         Err(why) => {
             ui.status(None);
             ui.note(&format!("{task}: {why}: nothing was run, and nothing was written on the task"));
+            taken_back(taking_back).await;
             return Err(Stop::Said(why));
         }
     };
@@ -218,13 +271,16 @@ async fn attempt(
             None => args.after(&read, &session.settings.record.mask, ui.invocation()),
         };
         ui.words(&format!("\n{}", next.text()));
+        taken_back(taking_back).await;
         return Err(Stop::Said(format!("the verdict is {word}")));
     };
     let Some(evidence) = read.evidence() else { return Err(Stop::Said("no evidence".into())) };
     let (owner, marks) = (evidence.owner.clone(), marks(Some(evidence)));
     let mut record = template(&read, &question, &intent, &session.context());
     record.dropped = journal.dropped()?.into();
-    let argv: Vec<String> = args.command.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    if let Some(Sharing { shared, .. }) = &sharing {
+        (record.deploy, record.share) = (shared.deploy, Some(shared.secret.commitment().to_string()));
+    }
     set_command(&mut record, &argv, args.hide_args, &session.context());
     record.note = args.note.as_deref().map(|note| session.settings.record.mask.text(note));
     let clock = read.clock();
@@ -256,8 +312,9 @@ async fn attempt(
     let mut screen = Screen { session: &session, args, ui, task, next: None };
     let context = session.context();
     let progress = &mut screen;
+    let mut company = sharing.map(|Sharing { onlookers, shared }| Company::new(onlookers, shared, changes));
     let mut deploy = RunDeploy { context, journal, owner, marks, question, intent, record, clock, is_open, progress };
-    let outcome = deploy.carry_out(&ready, &mut signals, &mut result.ran, clearance).await;
+    let outcome = deploy.carry_out(&ready, &mut signals, &mut result.ran, &mut company, clearance).await;
     if session.is_sandbox() {
         // The command's status stands, whatever becomes of what is only shown.
         if let Err(failure) = show_comments(&deploy.journal, deploy.record.deploy, deploy.progress.ui) {
@@ -322,51 +379,4 @@ fn dry_run(record: &Record, clock: ServerClock, ui: &mut Ui) -> Result<(), Failu
     ui.data(&rendered(&finished)?);
     // To show it was all there was to do.
     Ok(ui.written()?)
-}
-
-/// What a deploy says, on the terminal.
-struct Screen<'a> {
-    session: &'a Session,
-    args: &'a Args,
-    ui: &'a mut Ui,
-    task: TaskId,
-    /// The command that comes next: said last.
-    next: Option<Next>,
-}
-
-impl OnTerminal for Screen<'_> {
-    fn ui(&mut self) -> &mut Ui {
-        self.ui
-    }
-}
-
-impl RunProgress for Screen<'_> {
-    fn error(&mut self, refusal: &Refusal) {
-        self.ui.failure(&refusal.clone().into());
-    }
-
-    fn failed(&mut self, task: TaskId, how: &str) {
-        let number = task.to_string();
-        let head = format!("{} {}: ", styled(BAD, "FAILED"), styled(NAME, &number));
-        let line = hanging(&head, "FAILED : ".len() + number.len(), how, self.ui.width());
-        self.ui.words(&line);
-    }
-
-    fn next(&mut self, next: AfterFailure) {
-        self.next = Some(Next::after_failure(next, self.task, &self.args.subject, self.ui.invocation()));
-    }
-
-    fn stopped(&mut self, assessment: &Assessment) {
-        let task = assessment.number;
-        let shown = VerdictSubject::of(assessment, self.session.viewer());
-        let page = verdict_screen::text(task, &shown, &assessment.verdict, self.ui.detail(), self.ui.width());
-        self.ui.words(&page);
-        let word = assessment.verdict.decision.word();
-        self.ui.note(&format!("{task}: {word} by now: nothing was run"));
-        self.next = Some(self.args.after(assessment, &self.session.settings.record.mask, self.ui.invocation()));
-    }
-
-    fn by_hand(&mut self, comment: &str) {
-        self.ui.words(&format!("\n{comment}\n\n"));
-    }
 }

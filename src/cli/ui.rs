@@ -254,6 +254,14 @@ impl Ui {
         }
     }
 
+    /// Rings the bell of the terminal; nothing where standard error is none.
+    pub(super) fn ring(&mut self) {
+        let mut err = io::stderr();
+        if err.is_terminal() {
+            let _ = err.write_all(b"\x07").and_then(|()| err.flush());
+        }
+    }
+
     /// Shows a line that is drawn over; takes it away again with `None`. Where standard error is no terminal nothing is shown.
     pub(super) fn status(&mut self, text: Option<&str>) {
         match text {

@@ -29,6 +29,7 @@ pub(super) fn refusal(cli: &Cli) -> Option<Failure> {
     }
     match &cli.command {
         Command::Check(args) if args.server.is_some() => flag("--server"),
+        Command::Run(args) if args.server.is_some() => flag("--server"),
         Command::Run(args) if args.as_root => Some(Failure::usage(
             "--as-root is refused under sudo: the command runs as you",
             "leave --as-root out; what needs root's rights calls sudo itself",
@@ -103,6 +104,7 @@ mod tests {
             "run T1 --show-restricted -- true",
             "check T1 --show-restricted",
             "check T1 --wait --server https://mallory.example",
+            "run T1 --share --server https://mallory.example -- true",
             "record T1 --show-restricted",
             "history T1 --show-restricted",
             "request T1 --reason abuse --show-restricted",
@@ -121,6 +123,7 @@ mod tests {
         for line in [
             "check T1",
             "run T1 -- true --config x",
+            "run T1 --share -- true",
             "record T1",
             "request T1 --reason abuse",
             "history T1",

@@ -59,6 +59,7 @@ pub(crate) fn record(deploy: DeployId, event: Event, deployer: &str) -> Record {
         outcome: (event == Event::Finished).then_some(Outcome::Succeeded),
         exit: None,
         announced: None,
+        share: None,
         drill: false,
         clock: None,
         dropped: 0,

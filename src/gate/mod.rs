@@ -26,6 +26,8 @@ mod refusal;
 pub mod remote;
 pub mod request;
 pub mod run;
+mod run_left;
+pub mod share;
 pub mod stated_times;
 pub mod stranded;
 pub mod system_log;
@@ -127,6 +129,8 @@ pub trait RunProgress: Progress {
     fn error(&mut self, refusal: &Refusal);
     /// Says that the command failed, and how.
     fn failed(&mut self, task: TaskId, how: &str);
+    /// Says at once what speaks against the deploy whose command runs, as it was read on the task.
+    fn objected(&mut self, task: TaskId, objection: &objections::Objection);
     /// Says what comes next.
     fn next(&mut self, next: AfterFailure);
     /// Shows the reading on which the command was not started.

@@ -17,7 +17,16 @@ use crate::text::inert;
 /// How long the read may take.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// A no, a withdrawal, an approval that is gone: each in words, none where nothing of it came.
+/// Something that speaks against a deploy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Objection {
+    /// It in words.
+    pub text: String,
+    /// It stops a deploy: what somebody merely said may be a no.
+    pub is_no: bool,
+}
+
+/// A no, a withdrawal, an approval that is gone, what was said: each in words, none where nothing of it came.
 ///
 /// # Errors
 /// Where the task could not be read, in words.
@@ -26,7 +35,7 @@ pub async fn look(
     question: &Question,
     intent: &Intent,
     record: &Record,
-) -> Result<Vec<String>, String> {
+) -> Result<Vec<Objection>, String> {
     let read = Assessor::new(*context).within(LIMIT).assess(question, intent).await;
     match read.error() {
         Some(error) => Err(error.to_string()),
@@ -35,7 +44,14 @@ pub async fn look(
 }
 
 /// What speaks against the deploy now, and did not when the record was made.
-fn since(read: &Assessment, record: &Record, context: &Context<'_>) -> Vec<String> {
+fn since(read: &Assessment, record: &Record, context: &Context<'_>) -> Vec<Objection> {
+    let noes = noes(read, record).into_iter().map(|text| Objection { text, is_no: true });
+    let words = words_since(read, record, context).into_iter().map(|text| Objection { text, is_no: false });
+    noes.chain(words).collect()
+}
+
+/// What would stop the deploy now.
+fn noes(read: &Assessment, record: &Record) -> Vec<String> {
     if read.task().is_none() {
         return vec!["the task is not shown to this account any more".to_owned()];
     }
@@ -60,7 +76,6 @@ fn since(read: &Assessment, record: &Record, context: &Context<'_>) -> Vec<Strin
             None => said.push(format!("the approval of {user} for {} is gone", recorded.team)),
         }
     }
-    said.extend(words_since(read, record, context));
     said
 }
 

@@ -72,6 +72,7 @@ pub fn template(read: &Assessment, question: &Question, intent: &Intent, context
         outcome: None,
         exit: None,
         announced: None,
+        share: None,
         drill: task_state.is_some_and(TaskState::is_drill),
         clock: None,
         dropped: 0,
@@ -126,15 +127,22 @@ fn behind(read: &Assessment, question: &Question, stated: Option<&Statement>, sh
     distinct(behind)
 }
 
-/// Notes in the record what is about to be run: quoted, without secrets; or the program alone, where its arguments are hidden.
+/// Notes in the record what is about to be run.
 pub fn set_command(record: &mut Record, argv: &[String], hide: bool, context: &Context<'_>) {
+    let (command, arguments_hidden) = shown_command(argv, hide, context);
+    (record.command, record.arguments_hidden) = (Some(command), arguments_hidden);
+}
+
+/// A command as others are shown it: quoted, without secrets; or the program alone, where its arguments are hidden, and whether they are.
+pub fn shown_command(argv: &[String], hide: bool, context: &Context<'_>) -> (String, bool) {
     let settings = context.record;
-    record.arguments_hidden = (hide || settings.hide_args) && argv.len() > 1;
-    let shown = match record.arguments_hidden {
+    let arguments_hidden = (hide || settings.hide_args) && argv.len() > 1;
+    let shown = match arguments_hidden {
         true => argv.get(..1).unwrap_or_default().to_vec(),
         false => settings.mask.arguments(argv),
     };
-    record.command = Some(shown.iter().map(|argument| record::mask::quote(argument)).collect::<Vec<_>>().join(" "));
+    let quoted = shown.iter().map(|argument| record::mask::quote(argument)).collect::<Vec<_>>().join(" ");
+    (quoted, arguments_hidden)
 }
 
 /// The comment that a record is. One that was checked before always is one.

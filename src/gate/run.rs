@@ -8,10 +8,13 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::announced::Announced;
+use super::changes::ChangeSource;
 use super::deliver::{Delivered, DeliveryLog, deliver, lock, publisher, say_delivered, say_refused};
 use super::logged;
+use super::objections::Objection;
 use super::ran::{Child, Ran};
-use super::recording::{by_hand, identity, rendered};
+use super::recording::{identity, rendered};
+use super::share::{Company, Listening, Phase};
 use super::stranded::is_replaced;
 use super::watch::Watch;
 use super::{AfterFailure, Assessment, Context, Refusal, RunProgress, objections};
@@ -23,8 +26,7 @@ use crate::deploy::signals::Signals;
 use crate::deploy::{GATE_FAILED, exit_code};
 use crate::evidence::Question;
 use crate::journal::{
-    self, DeployLog, DeployMode, Kept, OutboxLock, Outgoing, Ownership, Phase, ServerMarks, Stage, Step, Undelivered,
-    outcome_of,
+    self, DeployLog, DeployMode, OutboxLock, Ownership, ServerMarks, Stage, Step, Undelivered, outcome_of,
 };
 use crate::policy::Action;
 use crate::publish::record::{RecordLog, known};
@@ -75,15 +77,17 @@ pub(super) enum Confirmed {
 }
 
 impl<P: RunProgress, L: DeployLog> RunDeploy<'_, P, L> {
-    /// Takes all steps. Needs a clearance, so that nothing gets here without one.
+    /// Takes all steps, beside those with whom it is carried out, where there are any. Needs a clearance, so that nothing gets here
+    /// without one.
     ///
     /// # Errors
     /// Where the journal cannot be read or written before anything was announced.
-    pub async fn carry_out(
+    pub async fn carry_out<C: ChangeSource>(
         &mut self,
         ready: &Ready,
         signals: &mut Signals,
         result: &mut Ran,
+        company: &mut Option<Company<C>>,
         _: &Clearance,
     ) -> Result<u8, Refusal> {
         let deploy = self.record.deploy;
@@ -91,7 +95,7 @@ impl<P: RunProgress, L: DeployLog> RunDeploy<'_, P, L> {
         crash::point("after-own");
         self.begin(&owner)?;
         let ended = match self.confirm_started(result).await {
-            Ok(Confirmed::Go) => self.child(&owner, ready, signals, result).await,
+            Ok(Confirmed::Go) => self.child(&owner, ready, signals, result, company.as_mut()).await,
             Ok(Confirmed::Stop(read)) => self.stop(&owner, &read, result),
             Err(failure) => Err(failure),
         };
@@ -112,6 +116,9 @@ impl<P: RunProgress, L: DeployLog> RunDeploy<'_, P, L> {
             Err(failure) => return Err(failure),
         };
         if result.child == Child::NotStarted {
+            if let Some(company) = &company {
+                company.phase(Phase::Stopped);
+            }
             let worse = result.verdict.filter(|word| *word != self.record.verdict);
             self.context.log.write(&logged::not_started(&self.context, &self.record, worse));
         }
@@ -128,7 +135,11 @@ impl<P: RunProgress, L: DeployLog> RunDeploy<'_, P, L> {
         }
         self.say_kept(result);
         let is_quiet = matches!(&objections, Some(Ok(objections)) if objections.is_empty());
-        self.say_afterwards(objections, ran && code != 0);
+        if let Some(company) = company.as_mut() {
+            company.say_trouble(self.progress);
+        }
+        let was_said = |text: &str| company.as_ref().is_some_and(|company| company.was_said(text));
+        self.say_afterwards(objections, was_said, ran && code != 0);
         let is_recorded = [Event::Started, Event::Finished].into_iter().all(|event| result.is_delivered(event));
         if ran && code == 0 && is_recorded && is_quiet {
             self.progress.note(&format!("{}: deployed and recorded; nothing is left to do", self.record.task));
@@ -146,14 +157,19 @@ impl<P: RunProgress, L: DeployLog> RunDeploy<'_, P, L> {
         Ok(GATE_FAILED)
     }
 
-    /// Says what came while the command ran, and what to do where it failed.
-    fn say_afterwards(&mut self, objections: Option<Result<Vec<String>, String>>, failed: bool) {
+    /// Says what came while the command ran, but for what was said then, and what to do where it failed.
+    fn say_afterwards(
+        &mut self,
+        objections: Option<Result<Vec<Objection>, String>>,
+        was_said: impl Fn(&str) -> bool,
+        failed: bool,
+    ) {
         let task = self.record.task;
         let is_objected = matches!(&objections, Some(Ok(objections)) if !objections.is_empty());
         match objections {
             Some(Ok(objections)) => {
-                for objection in &objections {
-                    self.progress.warn(&format!("{task}: while the command ran: {objection}"));
+                for Objection { text, .. } in objections.iter().filter(|objection| !was_said(&objection.text)) {
+                    self.progress.warn(&format!("{task}: while the command ran: {text}"));
                 }
                 if is_objected {
                     self.progress.hint(&format!(
@@ -245,12 +261,13 @@ impl<P: RunProgress, L: DeployLog> RunDeploy<'_, P, L> {
         }
     }
 
-    async fn child(
+    async fn child<C: ChangeSource>(
         &mut self,
         owner: &Ownership,
         ready: &Ready,
         signals: &mut Signals,
         result: &mut Ran,
+        mut company: Option<&mut Company<C>>,
     ) -> Result<u8, Refusal> {
         // Times of the record are the server's: its clock at the start, and how long the command took, whatever is done to
         // the clock of this host meanwhile.
@@ -263,8 +280,27 @@ impl<P: RunProgress, L: DeployLog> RunDeploy<'_, P, L> {
             shorten(self.record.command.as_deref().unwrap_or_default(), SHOWN_COMMAND)
         ));
         self.context.log.write(&logged::started(&self.context, &self.record, self.is_open));
-        let mut watch = Watch { journal: &mut self.journal, owner, pid: None };
-        let ended = child::run(ready, signals, &mut watch).await;
+        let phases = company.as_ref().map(|company| company.phases());
+        let mut watch = Watch { journal: &mut self.journal, owner, pid: None, phases };
+        let ended = match &mut company {
+            None => child::run(ready, signals, &mut watch).await,
+            Some(company) => {
+                let (context, question, intent, record) = (&self.context, &self.question, &self.intent, &self.record);
+                let of = Listening { context, question, intent, record };
+                tokio::select! {
+                    biased;
+                    ended = child::run(ready, signals, &mut watch) => ended,
+                    never = company.listen(&of, self.progress) => match never {},
+                }
+            }
+        };
+        if let Some(company) = company {
+            match &ended {
+                Ok(status) => company.phase(Phase::Ended(*status)),
+                Err(error) if error.was_started() => company.phase(Phase::Lost),
+                Err(_) => company.phase(Phase::Stopped),
+            }
+        }
         crash::point("after-wait");
         let took = jiff::SignedDuration::try_from(begun.elapsed()).unwrap_or_default();
         match ended {
@@ -304,45 +340,6 @@ impl<P: RunProgress, L: DeployLog> RunDeploy<'_, P, L> {
         }
     }
 
-    /// Says where the outcome is, where the journal could not be written since the command was started.
-    fn say_kept(&mut self, result: &mut Ran) {
-        result.kept = self.journal.kept();
-        let task = self.record.task;
-        let on_task = result.is_delivered(Event::Finished);
-        let said = match &result.kept {
-            Kept::InJournal => return,
-            Kept::Beside { path, why } => {
-                format!("{task}: how it ended is kept in {}, and the next command takes it in: {why}", path.display())
-            }
-            Kept::Nowhere { why } if on_task => {
-                format!("{task}: how it ended is on the task, and neither in the journal nor beside it: {why}")
-            }
-            Kept::Nowhere { why } => format!(
-                "{task}: how it ended is kept neither in the journal nor beside it, and is not known to be on the task: {why}"
-            ),
-        };
-        self.progress.warn(&said);
-        if matches!(result.kept, Kept::Nowhere { .. }) && !on_task {
-            self.say_by_hand();
-        }
-        result.error.get_or_insert(said);
-    }
-
-    /// Says what to write on the task by hand, where nothing else will.
-    fn say_by_hand(&mut self) {
-        let Ok(state) = self.journal.state(self.record.deploy) else { return };
-        let (deploy, task, end) = (self.record.deploy, self.record.task, state.finished_record());
-        let started = state.record(Event::Started).is_some_and(Outgoing::may_be_on_task);
-        let command = by_hand(task, started.then_some(deploy), &end);
-        self.progress.hint(&format!(
-            "once the server takes writes, see whether `phabgate history {task}` shows the end; else type `{command}`, or write \
-             this on the task by hand:"
-        ));
-        if let Ok(comment) = rendered(&end) {
-            self.progress.by_hand(comment.words());
-        }
-    }
-
     /// Queues and posts `finished`. From here on nothing changes the exit code: what cannot be posted is in the outbox.
     pub(super) async fn finish(&mut self, owner: &Ownership, result: &mut Ran) -> Result<(), Refusal> {
         let deploy = self.record.deploy;
@@ -361,31 +358,6 @@ impl<P: RunProgress, L: DeployLog> RunDeploy<'_, P, L> {
         self.journal.step(owner, Timestamp::now(), Step::Closed)?;
         crash::point("after-closed");
         self.say_left(result)
-    }
-
-    /// Says what stays in the outbox.
-    fn say_left(&mut self, result: &mut Ran) -> Result<(), Refusal> {
-        let left = self.journal.state(self.record.deploy)?.outbox();
-        let is_kept = !matches!(self.journal.kept(), Kept::Nowhere { .. });
-        for due in &left {
-            result.left(due, is_kept);
-        }
-        if !is_kept {
-            // No flush knows of it.
-            return Ok(());
-        }
-        // Of what was refused it was said what delivers it, which is no flush alone.
-        let waiting = left.iter().filter(|due| !matches!(due.phase, Phase::Refused { .. }));
-        let what: Vec<&str> = waiting.map(|due| due.event.word()).collect();
-        let said = match what.as_slice() {
-            [] => return Ok(()),
-            [one] => format!("{one} stays in the outbox: `phabgate outbox flush --wait` delivers it"),
-            more => {
-                format!("{} stay in the outbox: `phabgate outbox flush --wait` delivers them", more.join(" and "))
-            }
-        };
-        self.progress.warn(&said);
-        Ok(())
     }
 }
 

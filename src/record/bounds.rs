@@ -41,7 +41,8 @@ impl Record {
     pub fn bounded(mut self) -> Self {
         let mut cut = std::mem::take(&mut self.cut);
         let hidden = self.arguments_hidden;
-        let Self { command, deployer, behind, pipeline, caller, host, reason, action, change, note, .. } = &mut self;
+        let Self { command, deployer, behind, pipeline, caller, host, reason, action, change, note, share, .. } =
+            &mut self;
         let mut bound = |field: &str, text: &mut String, limit: usize, digest: bool| {
             let Some(end) = end_within(text, limit) else { return };
             let sha256 =
@@ -67,6 +68,7 @@ impl Record {
             ("category", category),
             ("action", action.as_mut()),
             ("caller", caller.as_mut()),
+            ("share", share.as_mut()),
             ("deployer", deployer.as_mut().map(|deployer| &mut deployer.user)),
         ];
         for (field, text) in optional {

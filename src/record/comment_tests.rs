@@ -49,6 +49,7 @@ pub(crate) fn example() -> Record {
         outcome: Some(Outcome::Succeeded),
         exit: Some(ExitStatus::Code(0)),
         announced: None,
+        share: None,
         drill: false,
         clock: Some(Clock::Server),
         dropped: 0,

@@ -8,6 +8,7 @@ pub mod comment;
 pub mod like;
 pub mod mask;
 pub mod parse;
+pub mod share;
 
 use std::fmt;
 
@@ -262,6 +263,9 @@ pub struct Record {
     /// says to people is not said again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub announced: Option<TransactionId>,
+    /// In `started` of a deploy that is shared: the [commitment](share::Commitment) of its secret, in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<String>,
     /// A fire drill, not an emergency.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub drill: bool,

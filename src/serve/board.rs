@@ -221,6 +221,15 @@ impl Board {
         true
     }
 
+    /// Has everybody look again at a task of which something else is said, though nothing changed on it.
+    pub fn touch(&self, task: TaskId, next: u64) {
+        let mut state = self.write();
+        let Some(watched) = state.tasks.get_mut(&task) else { return };
+        Arc::make_mut(watched).sequence = next;
+        drop(state);
+        self.changed.send_replace(next);
+    }
+
     /// Notes when the comments of a task were read last and had not changed.
     pub fn comments_unchanged(&self, task: TaskId, at: Timestamp) {
         let mut state = self.write();

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 
 use crate::evidence::Evidence;
 use crate::evidence::records::{PostedRecord, by_deploy};
-use crate::ids::TransactionId;
+use crate::ids::{DeployId, TransactionId};
 use crate::policy::Policy;
 use crate::record::Outcome;
+use crate::record::share::{Commitment, ShareSecret};
 use crate::rules::{Weight, open_starts};
 
 /// How many deploys that ended are kept.
@@ -18,6 +19,10 @@ const ENDED: usize = 3;
 /// A deploy of the task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deploy {
+    /// Which.
+    pub deploy: DeployId,
+    /// What shows who may say how it goes on; `None` where it is not under way, or nobody may.
+    pub share: Option<Commitment>,
     /// Who deploys, as the record names them.
     pub deployer: Option<String>,
     /// When it started, as its record says, or when that was written.
@@ -34,6 +39,13 @@ impl Deploy {
     /// Whether it runs.
     pub fn is_underway(&self) -> bool {
         self.state == DeployState::Underway
+    }
+
+    /// The deploy under way that whoever knows this secret announced: of several that state the same commitment the first, since the
+    /// others copied it.
+    pub(super) fn announced_with<'a>(deploys: &'a [Self], deploy: DeployId, secret: &ShareSecret) -> Option<&'a Self> {
+        let mut those = deploys.iter().filter(|known| known.is_underway() && known.deploy == deploy);
+        those.find(|known| known.share.is_some_and(|share| share.is_of(secret)))
     }
 }
 
@@ -84,7 +96,10 @@ pub(super) fn deploys(evidence: &Evidence, policy: &Policy, show: bool) -> Vec<D
 }
 
 fn deploy(record: &PostedRecord, started: Option<Timestamp>, state: DeployState, show: bool) -> Deploy {
+    let record_share = record.record.share.as_deref().filter(|_| state == DeployState::Underway);
     Deploy {
+        deploy: record.record.deploy,
+        share: record_share.and_then(Commitment::parse),
         deployer: record.record.deployer.as_ref().map(|deployer| deployer.user.clone()),
         started: started.unwrap_or(record.moment.time),
         state,
@@ -97,7 +112,7 @@ fn deploy(record: &PostedRecord, started: Option<Timestamp>, state: DeployState,
 mod tests {
     use super::*;
     use crate::evidence::testing::{History, at, record};
-    use crate::record::Event;
+    use crate::record::{Event, Record};
 
     #[test]
     fn a_deploy_is_under_way_until_it_ended_and_its_command_is_shown_where_texts_are() {
@@ -121,6 +136,41 @@ mod tests {
         let state = DeployState::Ended { outcome: Some(Outcome::Failed), at: at(50) };
         assert_eq!(ended.iter().map(|ended| ended.state).collect::<Vec<_>>(), [state]);
         assert_eq!(ended[0].started, at(19));
+    }
+
+    #[test]
+    fn who_reports_on_a_deploy_is_who_announced_it() {
+        let (secret, other) = (ShareSecret::fresh().unwrap(), ShareSecret::fresh().unwrap());
+        let id: DeployId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+        let another = "01890a5d-ac96-774b-bcce-b302099a8058".parse().unwrap();
+        let mut history = History::ready();
+        let mut started = record(id, Event::Started, "deployer1");
+        // Nobody can say that who only says so.
+        started.share = Some(secret.commitment().to_string());
+        history.record("outsider", 19, &started);
+        let of = |history: &History| deploys(&history.evidence(), &history.policy, true);
+        assert_eq!(Deploy::announced_with(&of(&history), id, &secret), None, "a start that is not believed");
+        history.record("phabgate", 20, &started);
+        // Whoever copies the commitment does not take the place of who made it.
+        history.record("phabgate", 21, &started);
+        let all = of(&history);
+        let first = all.iter().find(|deploy| deploy.is_underway()).unwrap();
+        assert_eq!(Deploy::announced_with(&all, id, &secret), Some(first));
+        assert_eq!(Deploy::announced_with(&all, id, &other), None, "another secret");
+        assert_eq!(Deploy::announced_with(&all, another, &secret), None, "another deploy");
+        let unread = ShareSecret::parse(started.share.as_deref().unwrap()).unwrap();
+        assert_eq!(Deploy::announced_with(&all, id, &unread), None, "what stands on the task opens nothing");
+
+        let mut finished = started.clone();
+        (finished.event, finished.outcome) = (Event::Finished, Some(Outcome::Succeeded));
+        history.record("phabgate", 60, &finished);
+        assert_eq!(Deploy::announced_with(&of(&history), id, &secret), None, "it ended");
+
+        for share in [None, Some("00".to_owned()), Some(other.commitment().to_string().to_uppercase())] {
+            let mut history = History::ready();
+            history.record("phabgate", 20, &Record { share, ..started.clone() });
+            assert_eq!(Deploy::announced_with(&of(&history), id, &other), None);
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod notices;
 pub mod notify_systemd;
 mod page;
 pub mod pipelines;
+pub mod reported;
 mod sequence;
 pub mod shared;
 pub mod site;

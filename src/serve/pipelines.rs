@@ -14,6 +14,7 @@ use super::site::Site;
 use super::store::{RemoteDeploy, Store, StoreError};
 use super::watch::{Watch, stopped};
 use crate::evidence::{Purpose, Question};
+use crate::gate::objections::Objection;
 use crate::gate::outbox::{self, Flush};
 use crate::gate::remote::{self, Announcement};
 use crate::gate::{AfterFailure, Assessment, Assessor, Progress, Refusal, RunProgress};
@@ -448,6 +449,9 @@ impl RunProgress for Traced {
     fn failed(&mut self, task: TaskId, how: &str) {
         tracing::warn!("{task}: {how}");
     }
+
+    // Here no command runs.
+    fn objected(&mut self, _: TaskId, _: &Objection) {}
 
     fn next(&mut self, _: AfterFailure) {}
 

@@ -24,7 +24,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("doctor", "conduit evidence policy rules"),
     ("view", "evidence gate policy record rules"),
     ("system_log", "gate host"),
-    ("watch_client", "conduit gate"),
+    ("watch_client", "conduit gate record"),
     (
         "gate",
         "answer conduit config crash deploy evidence host journal local_deploy policy publish record request rules train",

@@ -64,6 +64,7 @@ fn record(number: u32, event: record::Event) -> Record {
         outcome: None,
         exit: None,
         announced: None,
+        share: None,
         drill: false,
         clock: None,
         dropped: 0,

@@ -52,6 +52,8 @@ mod serve;
 #[cfg(feature = "serve")]
 mod serve_page;
 mod server;
+#[cfg(feature = "serve")]
+mod share;
 mod site;
 mod sources;
 mod started;

@@ -62,7 +62,7 @@ impl Drop for Watch {
 }
 
 /// A command of the recorder that can be spawned.
-fn plain(server: &Server, arguments: &[&str]) -> Command {
+pub(crate) fn plain(server: &Server, arguments: &[&str]) -> Command {
     let template = server.phabgate();
     let mut command = Command::new(env!("CARGO_BIN_EXE_phabgate"));
     command.env_clear().envs(template.get_envs().filter_map(|(name, value)| Some((name, value?))));
@@ -71,14 +71,14 @@ fn plain(server: &Server, arguments: &[&str]) -> Command {
 }
 
 /// A `check --wait` that runs, and the lines that it says meanwhile.
-struct Waiting {
-    child: Child,
+pub(crate) struct Waiting {
+    pub(crate) child: Child,
     lines: mpsc::Receiver<String>,
     said: String,
 }
 
 impl Waiting {
-    fn new(mut command: Command) -> Self {
+    pub(crate) fn new(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sent, lines) = mpsc::channel();
         let errors = BufReader::new(child.stderr.take().unwrap());
@@ -87,7 +87,7 @@ impl Waiting {
     }
 
     /// Waits until it said this.
-    fn until(&mut self, words: &str) {
+    pub(crate) fn until(&mut self, words: &str) {
         while !in_one_line(&self.said).contains(words) {
             let line = self.lines.recv_timeout(Duration::from_secs(40));
             let line = line.unwrap_or_else(|_| panic!("it never said {words:?}, but: {}", self.said));
@@ -97,7 +97,7 @@ impl Waiting {
     }
 
     /// Its exit code, and all that it said.
-    fn end(mut self) -> (i32, String) {
+    pub(crate) fn end(mut self) -> (i32, String) {
         let mut out = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
         let code = self.child.wait().unwrap().code().unwrap();
@@ -118,7 +118,7 @@ fn waiting(server: &Server, watch: &str, wait: &str) -> Waiting {
 }
 
 /// How often a task was read whole.
-fn readings(server: &Server) -> usize {
+pub(crate) fn readings(server: &Server) -> usize {
     server.running.served().iter().filter(|served| served.method == "user.whoami").count()
 }
 

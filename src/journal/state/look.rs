@@ -138,6 +138,8 @@ impl DeployState {
             finished,
             exit,
             announced,
+            // Whoever reports on a deploy announced it, and its end ends that.
+            share: None,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ..(**latest).clone()
         }

@@ -81,6 +81,7 @@ fn record(deploy: DeployId, event: record::Event) -> Box<Record> {
         outcome: None,
         exit: None,
         announced: None,
+        share: None,
         drill: false,
         clock: None,
         dropped: 0,

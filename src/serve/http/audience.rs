@@ -3,16 +3,19 @@
 //! Responsible for that, by who asks and by who may see the task: one place, for verdicts, lists, streams and pages. Not responsible for the
 //! form.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::guard::Principal;
-use crate::ids::TaskId;
+use crate::ids::{TaskId, TransactionId};
 use crate::policy::Policy;
 use crate::rules::{Approval, JudgedNearMiss, RuleOutcome, TeamCount, WhyNot};
 use crate::serve::audience::Audience;
 use crate::serve::board::{Speaks, WatchedTask};
 use crate::serve::deploys::Deploy;
+use crate::serve::reported::{Said, SaidPhase, SaidWaiting};
 use crate::view::{self, VerdictSubject};
 
 /// What somebody is shown of a task, the most first.
@@ -99,6 +102,8 @@ pub(in crate::serve) struct SeenNames<'a> {
     pub drill: bool,
     /// Its deploys; commands only where the rest is shown too.
     pub deploys: Vec<Deploy>,
+    /// How they go on, as their deployers say, each by the transaction of its `started`.
+    pub phases: BTreeMap<TransactionId, SaidPhase>,
     /// Whether notices are said on it.
     pub speaks: &'a Speaks,
 }
@@ -114,6 +119,8 @@ pub(in crate::serve) struct SeenWhole<'a> {
     pub approvals: Vec<SeenApproval<'a>>,
     /// What reads as an answer and is none.
     pub near_misses: Vec<SeenNearMiss<'a>>,
+    /// The runs that are said to wait; none where the task is restricted.
+    pub waiting: Vec<SaidWaiting>,
 }
 
 /// An answer.
@@ -138,7 +145,7 @@ pub(in crate::serve) struct SeenNearMiss<'a> {
 
 impl<'a> Seen<'a> {
     /// What of an open emergency is in a page.
-    pub(in crate::serve) fn of(watched: &'a WatchedTask, shown: Shown) -> Self {
+    pub(in crate::serve) fn of(watched: &'a WatchedTask, said: Said, shown: Shown) -> Self {
         let names = (shown <= Shown::Names).then(|| SeenNames {
             teams: &watched.verdict.teams,
             drill: watched.subject.drill,
@@ -148,6 +155,7 @@ impl<'a> Seen<'a> {
                     watched.deploys.iter().cloned().map(|deploy| Deploy { command: None, ..deploy }).collect()
                 }
             },
+            phases: said.phases,
             speaks: &watched.speaks,
         });
         Self {
@@ -156,13 +164,13 @@ impl<'a> Seen<'a> {
             decision: watched.verdict.decision.word(),
             since: watched.episode.since,
             names,
-            whole: (shown == Shown::Whole).then(|| SeenWhole::of(watched)),
+            whole: (shown == Shown::Whole).then(|| SeenWhole::of(watched, said.waiting)),
         }
     }
 }
 
 impl<'a> SeenWhole<'a> {
-    fn of(watched: &'a WatchedTask) -> Self {
+    fn of(watched: &'a WatchedTask, waiting: Vec<SaidWaiting>) -> Self {
         let WatchedTask { subject, verdict, .. } = watched;
         let has_texts = subject.title.is_some();
         let is_a_text = |approval: &Approval| matches!(approval.why_not, Some(WhyNot::NotUnderstood { .. }));
@@ -175,6 +183,12 @@ impl<'a> SeenWhole<'a> {
             .near_misses
             .iter()
             .map(|near| SeenNearMiss { near, line: Some(near.line.as_str()).filter(|_| has_texts) });
-        Self { subject, rules: &verdict.rules, approvals: approvals.collect(), near_misses: near_misses.collect() }
+        Self {
+            subject,
+            rules: &verdict.rules,
+            approvals: approvals.collect(),
+            near_misses: near_misses.collect(),
+            waiting: if has_texts { waiting } else { Vec::new() },
+        }
     }
 }

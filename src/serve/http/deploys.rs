@@ -84,7 +84,7 @@ fn pipeline(principal: &Principal) -> Result<Arc<ServeToken>, Problem> {
     }
 }
 
-fn body<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Problem> {
+pub(super) fn body<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Problem> {
     // What serde says of a wrong body can quote it.
     let wrong = |error: serde_json::Error| {
         Problem::bad_request(format!("the body: {}", crate::text::shorten(&error.to_string(), 200)))
@@ -92,7 +92,7 @@ fn body<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Problem> {
     serde_json::from_slice(bytes).map_err(wrong)
 }
 
-fn deploy_of(path: Result<Path<String>, PathRejection>) -> Result<DeployId, Problem> {
+pub(super) fn deploy_of(path: Result<Path<String>, PathRejection>) -> Result<DeployId, Problem> {
     let text = path.map_err(|_| Problem::bad_request("the path names no deploy"))?.0;
     text.parse().map_err(|_| Problem::bad_request("the path names no deploy"))
 }

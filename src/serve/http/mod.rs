@@ -17,6 +17,7 @@ mod page_events;
 mod problem;
 mod routes;
 mod server;
+mod share;
 mod verdict;
 
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use tokio::sync::watch;
 
 #[cfg(test)]
 pub(in crate::serve) use self::audience::Shown;
-pub(in crate::serve) use self::audience::{Seen, SeenApproval, SeenNearMiss, SeenWhole};
+pub(in crate::serve) use self::audience::{Seen, SeenApproval, SeenNames, SeenNearMiss, SeenWhole};
 pub use self::deploys::DEPLOY_SCHEMA;
 pub use self::guard::{Guard, Principal};
 pub use self::limits::Limits;

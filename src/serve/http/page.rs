@@ -100,7 +100,7 @@ pub(super) async fn index<S: Store>(
     let board = &app.watch.board;
     let all = board.all();
     let emergencies = all.iter().map(|watched| Emergency {
-        seen: Seen::of(watched, Shown::to(&principal, watched.audience)),
+        seen: Seen::of(watched, app.watch.reported.of(watched.task), Shown::to(&principal, watched.audience)),
         evidence_at: app.watch.evidence_at(watched),
         unread_since: board.unread_since(watched.task),
         is_old: false,
@@ -128,7 +128,7 @@ pub(super) async fn task<S: Store>(
     };
     let sight = app.sight(viewer, known.watched.sequence);
     let emergency = Emergency {
-        seen: Seen::of(&known.watched, Shown::to(&principal, known.watched.audience)),
+        seen: Seen::of(&known.watched, app.watch.reported.of(task), Shown::to(&principal, known.watched.audience)),
         evidence_at: known.evidence_at,
         unread_since: app.watch.board.unread_since(task),
         is_old: known.is_old,

@@ -60,6 +60,12 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "the request cannot be understood", detail)
     }
 
+    /// The same words for whatever keeps somebody from saying how a deploy goes on.
+    pub fn no_such_share() -> Self {
+        let detail = "no deploy that is under way was announced on this task with this secret";
+        Self::new(StatusCode::NOT_FOUND, "no such deploy", detail)
+    }
+
     /// The same words for a task that is hidden, missing or no open emergency.
     pub fn no_emergency() -> Self {
         let detail = "no open emergency of this number is shown to you";

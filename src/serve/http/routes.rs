@@ -4,10 +4,10 @@
 //! responsible for what is answered.
 
 use axum::Json;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 use serde_json::{Map, Value, json};
 
-use super::{Shared, deploys, emergencies, events, health, hooks, metrics, verdict};
+use super::{Shared, deploys, emergencies, events, health, hooks, metrics, share, verdict};
 use crate::serve::store::Store;
 
 /// An address.
@@ -20,6 +20,9 @@ pub(super) enum Route {
     StartDeploy,
     DeployAlive,
     FinishDeploy,
+    DeployPhase,
+    Waiting,
+    WaitingOver,
     Hook,
     Metrics,
     Healthz,
@@ -34,6 +37,8 @@ enum Access {
     Anybody,
     /// A token, or whoever is on this machine.
     Read,
+    /// A token.
+    Token,
     /// A token of a pipeline.
     Deploy,
     /// The server, with the signature of its webhook.
@@ -57,7 +62,7 @@ const REFUSED: [(u16, &str); 3] = [
 ];
 
 impl Route {
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Verdict,
         Self::TaskEvents,
         Self::Emergencies,
@@ -65,6 +70,9 @@ impl Route {
         Self::StartDeploy,
         Self::DeployAlive,
         Self::FinishDeploy,
+        Self::DeployPhase,
+        Self::Waiting,
+        Self::WaitingOver,
         Self::Hook,
         Self::Metrics,
         Self::Healthz,
@@ -159,6 +167,41 @@ impl Route {
                     (413, "too long"),
                 ],
             ),
+            Self::DeployPhase => described(
+                "post",
+                "/v1/deploys/{deploy}/phase",
+                Access::Token,
+                "Says how a deploy of `run --share` goes on, for the page. Takes `task`, `secret`, that whose SHA-256 its `started` on the \
+                 task states, and `phase`: announced, running, ended (with `exit` or `signal`), lost or stopped. Kept in memory alone, for \
+                 90 s after it was last said. Decides nothing.",
+                &[
+                    (204, "noted"),
+                    (400, "the path or the body makes no sense"),
+                    (404, "no deploy under way was announced so"),
+                    (413, "too long"),
+                ],
+            ),
+            Self::Waiting => described(
+                "post",
+                "/v1/tasks/{task}/waiting",
+                Access::Token,
+                "Says what a run waits to carry out, for the page. Takes `deploy`, the id that it will have, `deployer`, `command`, and may \
+                 take `action` and `change`. Proves nothing. Kept in memory alone, for 90 s after it was last said.",
+                &[
+                    (204, "noted"),
+                    (400, "the task or the body makes no sense"),
+                    (404, "no open emergency of this number is shown"),
+                    (409, "too many runs wait"),
+                    (413, "too long"),
+                ],
+            ),
+            Self::WaitingOver => described(
+                "delete",
+                "/v1/tasks/{task}/waiting/{deploy}",
+                Access::Token,
+                "Says that a run does not wait any more.",
+                &[(204, "it does not"), (400, "the path names no task or no deploy")],
+            ),
             Self::Hook => described(
                 "post",
                 "/hooks/phorge",
@@ -206,6 +249,9 @@ impl Route {
             Self::StartDeploy => post(deploys::start),
             Self::DeployAlive => post(deploys::alive),
             Self::FinishDeploy => post(deploys::finish),
+            Self::DeployPhase => post(share::phase),
+            Self::Waiting => post(share::waiting),
+            Self::WaitingOver => delete(share::over),
             Self::Hook => post(hooks::phorge),
             Self::Metrics => get(metrics::metrics),
             Self::Healthz => get(health::healthz),
@@ -219,7 +265,7 @@ impl Route {
         let refused = REFUSED.iter().filter(|(status, _)| match access {
             Access::Anybody => *status == 421,
             Access::Signed => *status != 401,
-            Access::Read | Access::Deploy => true,
+            Access::Read | Access::Token | Access::Deploy => true,
         });
         let responses: Map<String, Value> = answers
             .iter()
@@ -232,7 +278,7 @@ impl Route {
             .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
             .collect();
         let security = match access {
-            Access::Read | Access::Deploy => json!([{"token": []}]),
+            Access::Read | Access::Token | Access::Deploy => json!([{"token": []}]),
             Access::Anybody | Access::Signed => json!([]),
         };
         json!({"summary": summary, "parameters": parameters, "responses": responses, "security": security})

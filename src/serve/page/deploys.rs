@@ -5,9 +5,12 @@
 use maud::{Markup, html};
 
 use super::Sight;
-use super::words::{at, clock, happened, lasted, line};
-use crate::record::Outcome;
+use super::words::{ago, at, clock, happened, lasted, line};
+use crate::gate::share::Phase;
+use crate::record::{ExitStatus, Outcome};
 use crate::serve::deploys::{Deploy, DeployState};
+use crate::serve::http::SeenNames;
+use crate::serve::reported::SaidPhase;
 
 /// Who deploys, in a word.
 fn who(deploy: &Deploy) -> String {
@@ -21,8 +24,8 @@ pub(super) fn in_short(sight: &Sight<'_>, deploys: &[Deploy]) -> Markup {
 }
 
 /// What started and has not ended.
-pub(super) fn open(sight: &Sight<'_>, url: &str, deploys: &[Deploy]) -> Markup {
-    let open: Vec<&Deploy> = deploys.iter().filter(|deploy| !is_ended(deploy)).collect();
+pub(super) fn open(sight: &Sight<'_>, url: &str, names: &SeenNames<'_>) -> Markup {
+    let open: Vec<&Deploy> = names.deploys.iter().filter(|deploy| !is_ended(deploy)).collect();
     html! {
         @if !open.is_empty() {
             section #deploys .running {
@@ -42,8 +45,27 @@ pub(super) fn open(sight: &Sight<'_>, url: &str, deploys: &[Deploy]) -> Markup {
                         },
                     }
                     (command(deploy))
+                    @if let Some(said) = names.phases.get(&deploy.transaction).filter(|_| deploy.is_underway()) { (phase(sight, said)) }
                 }
             }
+        }
+    }
+}
+
+/// How a deploy goes on, as its deployer says.
+fn phase(sight: &Sight<'_>, said: &SaidPhase) -> Markup {
+    let words = match said.phase {
+        Phase::Announced => "it is announced, and the command was not started yet".to_owned(),
+        Phase::Running => "the command runs".to_owned(),
+        Phase::Ended(ExitStatus::Code(code)) => format!("the command ended with status {code}; its record is to come"),
+        Phase::Ended(killed @ ExitStatus::Signal(_)) => format!("the command was {killed}; its record is to come"),
+        Phase::Lost => "the command was started, and its end was not seen".to_owned(),
+        Phase::Stopped => "the command was not started; the record of that is to come".to_owned(),
+    };
+    html! {
+        p.phase {
+            span.quiet { "The deployer says: " } b { (words) } ", since " (at(sight.now, said.since)) "."
+            @if said.is_stale { " " em { "Last heard " (ago(sight.now, said.heard)) " ago" } ": it may be otherwise by now." }
         }
     }
 }

@@ -7,7 +7,9 @@ use maud::{Markup, html};
 use super::words::{ago, at, badge, line, lines, link, to_copy};
 use super::{Emergency, Page, Sight, banner, deploys, needed, qr, said};
 use crate::rules::{Outcome, RuleOutcome};
+use crate::serve::deploys::Deploy;
 use crate::serve::http::SeenWhole;
+use crate::serve::reported::SaidWaiting;
 use crate::view::VerdictSubject;
 
 /// The page.
@@ -18,12 +20,12 @@ pub(in crate::serve) fn task(sight: &Sight<'_>, emergency: &Emergency<'_>) -> Pa
         (banner::silence(sight))
         (banner::unread(sight, emergency))
         (head(sight, emergency))
-        @if let Some(names) = &seen.names { (deploys::open(sight, seen.url, &names.deploys)) }
+        @if let Some(names) = &seen.names { (deploys::open(sight, seen.url, names)) }
         @if let Some(whole) = seen.whole.as_ref().filter(|_| !needed::is_only_underway(emergency)) { (rules(sight, "obstacles", "What stands in the way", &format!("needed {}", emergency.decision()), &obstacles(whole))) }
         @if !is_mended_first(emergency) { (needed::needed(sight, emergency)) }
         @match (&seen.whole, &seen.names) {
             (Some(whole), Some(names)) => {
-                (agree(whole))
+                (agree(whole, names.deploys.iter().any(Deploy::is_underway)))
                 (said::near_misses(sight, whole))
                 (said::answers(sight, whole, names.teams))
                 (said::said(sight, whole))
@@ -135,7 +137,7 @@ fn mark(outcome: Outcome) -> Markup {
 }
 
 /// What approvers would agree to.
-fn agree(whole: &SeenWhole<'_>) -> Markup {
+fn agree(whole: &SeenWhole<'_>, is_underway: bool) -> Markup {
     let subject = whole.subject;
     let deployers: Vec<String> = subject.behind.iter().map(|deployer| line(&deployer.user)).collect();
     html! {
@@ -155,11 +157,32 @@ fn agree(whole: &SeenWhole<'_>) -> Markup {
                 @if let Some((first, others)) = deployers.split_first() {
                     div { dt { "Deployer" } dd { b { (first) } @if !others.is_empty() { span.quiet { " (or behind it: " (others.join(", ")) ")" } } } }
                 }
-                div { dt { "Command" } dd.quiet { "not known before the deploy starts" } }
+                (command(whole, is_underway))
                 @if !subject.informed.is_empty() {
                     div { dt { "Informed" } dd { (subject.informed.iter().map(|title| line(title)).collect::<Vec<_>>().join(", ")) " " span.quiet { "(asked nothing)" } } }
                 }
             }
+        }
+    }
+}
+
+/// The command, where a run is said to wait with one.
+fn command(whole: &SeenWhole<'_>, is_underway: bool) -> Markup {
+    html! {
+        // What is under way stands above with its command.
+        @if whole.waiting.is_empty() && !is_underway {
+            div { dt { "Command" } dd.quiet { "not known before the deploy starts" } }
+        }
+        @for SaidWaiting { token, run, .. } in &whole.waiting {
+            div { dt { "Command" } dd {
+                code { (line(&run.command)) }
+                p.remark {
+                    "Who holds the token " b { (line(token)) } " says that a run waits, by " b { (line(&run.deployer)) }
+                    @if let Some(action) = &run.action { ", action " b { (line(action)) } }
+                    @if let Some(change) = &run.change { ", change " code { (line(change)) } }
+                    ". Nothing on the task proves it."
+                }
+            } }
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::attribution::ApprovalKind;
 use crate::evidence::testing::{History, at};
 use crate::evidence::{NearKind, TaskState};
 use crate::gate::heard::Heard;
+use crate::gate::share::{Phase, WaitingRun};
 use crate::gate::{Invocation, Task};
 use crate::ids::{TaskId, TransactionId};
 use crate::record::{Deployer, Outcome as End};
@@ -16,8 +17,10 @@ use crate::serve::board::{Speaks, VerdictDigest, WatchedTask};
 use crate::serve::deploys::{Deploy, DeployState, deploys};
 use crate::serve::episode::Episode;
 use crate::serve::http::Shown;
+use crate::serve::reported::{Reported, Said};
 use crate::view::VerdictSubject;
 
+const DEPLOY: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 const URL: &str = "https://phab.example/T1";
 /// A text that wants to be more than one.
 const HOSTILE: &str =
@@ -65,7 +68,12 @@ fn sight(viewer: Option<&str>) -> Sight<'_> {
 }
 
 fn emergency(watched: &WatchedTask, shown: Shown) -> Emergency<'_> {
-    Emergency { seen: Seen::of(watched, shown), evidence_at: at(995), unread_since: None, is_old: false }
+    saying(watched, Said::default(), shown)
+}
+
+/// The same where this is said of it by those who deploy.
+fn saying(watched: &WatchedTask, said: Said, shown: Shown) -> Emergency<'_> {
+    Emergency { seen: Seen::of(watched, said, shown), evidence_at: at(995), unread_since: None, is_old: false }
 }
 
 /// The page of a task, and its row in the list.
@@ -221,6 +229,8 @@ fn full(word: impl Fn(&str) -> String) -> WatchedTask {
         could: vec![word("COULD")],
     }];
     let deploy = |state| Deploy {
+        deploy: DEPLOY.parse().unwrap(),
+        share: None,
         deployer: Some(word("DEPLOYS")),
         started: at(50),
         state,
@@ -232,6 +242,22 @@ fn full(word: impl Fn(&str) -> String) -> WatchedTask {
     watched
 }
 
+/// What is said of a task, with a text in each field that others write.
+fn said(word: impl Fn(&str) -> String) -> Said {
+    let reported = Reported::default();
+    let run = WaitingRun {
+        deploy: DEPLOY.parse().unwrap(),
+        deployer: word("WAITER"),
+        action: Some(word("WAITACTION")),
+        change: Some(word("WAITCHANGE")),
+        command: word("WAITCOMMAND"),
+    };
+    let task = TaskId::new(1).unwrap();
+    reported.waits(task, &word("TOKEN"), run, at(900)).unwrap();
+    reported.phase(task, TransactionId(9), Phase::Running, at(930));
+    reported.of(task)
+}
+
 #[test]
 fn text_of_others_stays_text_in_every_field() {
     let watched = full(|_| HOSTILE.to_owned());
@@ -240,6 +266,7 @@ fn text_of_others_stays_text_in_every_field() {
         pages(&watched, Shown::Whole, Some(HOSTILE)).into(),
         pages(&watched, Shown::Names, None).into(),
         vec![no_viewer(HOSTILE).whole(), task(&sight, &emergency(&watched, Shown::Whole)).fragment()],
+        vec![task(&sight, &saying(&watched, said(|_| HOSTILE.to_owned()), Shown::Whole)).whole()],
     ]
     .concat();
     for page in &all {
@@ -353,6 +380,8 @@ fn what_is_old_is_undecided_and_a_silent_server_is_said_first() {
 fn a_deploy_under_way_has_its_clock_and_the_last_ones_their_outcome() {
     let mut watched = watched(&History::ready());
     let deploy = |state, started| Deploy {
+        deploy: DEPLOY.parse().unwrap(),
+        share: None,
         deployer: Some("dana".into()),
         started: at(started),
         state,
@@ -375,6 +404,59 @@ fn a_deploy_under_way_has_its_clock_and_the_last_ones_their_outcome() {
         ],
     );
     in_order(&text(&row), &["Deploy under way by dana for 3 min 12 s"]);
+}
+
+#[test]
+fn how_a_deploy_goes_on_is_its_deployers_word_and_what_waits_is_nobodys() {
+    let watched = full(|name| format!("x{name}x"));
+    let said = said(|name| format!("y{name}y"));
+    let page = |said: &Said, shown| text(&task(&sight(None), &saying(&watched, said.clone(), shown)).whole());
+    let whole = page(&said, Shown::Whole);
+    in_order(
+        &whole,
+        &[
+            "Deploy under way",
+            "xCOMMANDx",
+            "The deployer says: the command runs , since 2026-11-22 23:58:50 UTC .",
+            "What is agreed to",
+            "Command",
+            "yWAITCOMMANDy",
+            "Who holds the token yTOKENy says that a run waits, by yWAITERy , action yWAITACTIONy , change yWAITCHANGEy",
+            "Nothing on the task proves it.",
+        ],
+    );
+    assert_eq!(whole.matches("The deployer says").count(), 1, "of a deploy that is under way alone: {whole}");
+    assert!(!whole.contains("not known before the deploy starts") && !whole.contains("Last heard"), "{whole}");
+    let mut stale = said.clone();
+    stale.phases.values_mut().for_each(|said| said.is_stale = true);
+    in_order(&page(&stale, Shown::Whole), &["the command runs", "Last heard 1 min ago", "it may be otherwise by now"]);
+    let names = page(&said, Shown::Names);
+    assert!(names.contains("The deployer says: the command runs") && !names.contains("WAIT"), "{names}");
+    let number = page(&said, Shown::Number);
+    assert!(!number.contains("The deployer says") && !number.contains("WAIT"), "{number}");
+    // Of a restricted task no text is shown, whoever says it.
+    let mut restricted = full(|name| format!("x{name}x"));
+    restricted.subject.title = None;
+    let page = text(&task(&sight(Some("sre1")), &saying(&restricted, said, Shown::Whole)).whole());
+    assert!(page.contains("The deployer says") && !page.contains("WAIT") && !page.contains("TOKEN"), "{page}");
+}
+
+#[test]
+fn each_phase_has_words_of_its_own() {
+    let watched = full(|name| format!("x{name}x"));
+    let killed = crate::record::ExitStatus::Signal(15);
+    for (phase, words) in [
+        (Phase::Announced, "it is announced, and the command was not started yet"),
+        (Phase::Ended(crate::record::ExitStatus::Code(3)), "the command ended with status 3; its record is to come"),
+        (Phase::Ended(killed), "the command was killed by SIGTERM; its record is to come"),
+        (Phase::Lost, "the command was started, and its end was not seen"),
+        (Phase::Stopped, "the command was not started; the record of that is to come"),
+    ] {
+        let reported = Reported::default();
+        reported.phase(watched.task, TransactionId(9), phase, at(930));
+        let page = task(&sight(None), &saying(&watched, reported.of(watched.task), Shown::Whole)).whole();
+        in_order(&text(&page), &["The deployer says:", words]);
+    }
 }
 
 #[test]

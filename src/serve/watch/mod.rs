@@ -25,6 +25,7 @@ pub use self::feed::FeedState;
 pub use self::queue::{Queue, Turn};
 use super::board::{Board, WatchedTask};
 use super::metrics::Metrics;
+use super::reported::Reported;
 use super::sequence::Sequence;
 use super::shared::SharedStore;
 use super::site::Site;
@@ -56,6 +57,8 @@ pub struct Watch<S> {
     pub store: SharedStore<S>,
     /// Where every open emergency stands.
     pub board: Board,
+    /// What those who deploy say themselves.
+    pub reported: Reported,
     /// Which tasks are to be looked at.
     pub queue: Queue,
     /// On which tasks something is to be said.
@@ -88,6 +91,7 @@ impl<S: Store> Watch<S> {
             site,
             store,
             board: Board::default(),
+            reported: Reported::default(),
             queue: Queue::default(),
             voice: Queue::default(),
             metrics: Metrics::default(),
@@ -129,6 +133,29 @@ impl<S: Store> Watch<S> {
     /// When it was started, by the server's clock.
     pub fn began(&self) -> Timestamp {
         self.board.clock().at(self.made)
+    }
+
+    /// Has the pages of a task shown anew, of which something else is said now.
+    ///
+    /// # Errors
+    /// Where the store gives no number for that.
+    pub fn touch(&self, task: TaskId) -> Result<(), StoreError> {
+        self.board.touch(task, self.sequence.next(&self.store)?);
+        Ok(())
+    }
+
+    /// Lets go of what was said and does not count any more.
+    fn lapse(&self) {
+        let underway = |task| {
+            let watched = self.board.watched(task)?;
+            let underway = watched.deploys.iter().filter(|deploy| deploy.is_underway());
+            Some(underway.map(|deploy| (deploy.transaction, deploy.deploy)).collect())
+        };
+        for task in self.reported.lapse(self.board.clock().now(), underway) {
+            if let Err(error) = self.touch(task) {
+                tracing::error!("{task}: {error}");
+            }
+        }
     }
 
     /// Whether the feed gives nothing, so that listing the tasks stands in for it.
@@ -175,7 +202,7 @@ impl<S: Store> Watch<S> {
         }
     }
 
-    /// Looks again at what only time changes.
+    /// Looks again at what only time changes, and lets go of what nobody says any more.
     async fn timers(self: Arc<Self>) {
         let mut tick = interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -186,6 +213,7 @@ impl<S: Store> Watch<S> {
             for task in self.board.take_due(self.board.clock().now()) {
                 self.queue.push(task);
             }
+            self.lapse();
         }
     }
 }

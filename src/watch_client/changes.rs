@@ -1,110 +1,27 @@
-//! A watch (`phabgate serve`) as a client asks it.
+//! What is learnt from a watch: when a task that is waited for may stand otherwise.
 //!
-//! Responsible for asking within bounds, and for learning from it when a task that is waited for may stand otherwise. What it says of a
-//! task is believed by nobody: it only says when to read. Not responsible for the reading ([`crate::gate`]), for where the token is
-//! kept ([`crate::host`]), nor for the watch itself.
+//! Responsible for when it is asked, and when it is of no use. Not responsible for reading the task, which who waits does whatever was
+//! said here.
 
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, ETAG, HeaderValue, IF_NONE_MATCH};
-use secrecy::{ExposeSecret, SecretString};
+use reqwest::header::HeaderValue;
 use serde::Deserialize;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::conduit::{ClientError, Route, connection, root_cause};
+use super::{Watch, shown};
 use crate::gate::changes::{Change, ChangeSource};
 use crate::ids::TaskId;
-use crate::text::{inert, shorten};
 
-/// The largest answer that is read.
-const LARGEST: usize = 1 << 20;
 /// How long a watch is asked to hold one answer.
 const HOLD: Duration = Duration::from_secs(55);
 /// What a watch that answers sooner than this, with nothing new, does not hold.
 const HELD: Duration = Duration::from_secs(1);
 /// How long a watch that gave nothing usable is left alone.
 const REST: Duration = Duration::from_secs(30);
-/// How much of what a watch says of itself is shown.
-const SHOWN: usize = 80;
-
-/// Where a watch answers, and as whom it is asked.
-pub struct Watch {
-    http: reqwest::Client,
-    url: Url,
-    token: Option<SecretString>,
-    timeout: Duration,
-}
-
-impl std::fmt::Debug for Watch {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Watch").field("url", &self.url.as_str()).finish_non_exhaustive()
-    }
-}
-
-/// What a watch answered.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    /// The status.
-    pub status: u16,
-    /// What it is known by.
-    tag: Option<HeaderValue>,
-    /// All of it.
-    pub body: Vec<u8>,
-}
 
 impl Watch {
-    /// Prepares to ask the watch at `url`.
-    ///
-    /// # Errors
-    /// Where the proxy or the certificate authorities of the route cannot be used.
-    pub fn new(
-        url: &Url,
-        token: Option<SecretString>,
-        connect: Duration,
-        timeout: Duration,
-        route: &Route,
-    ) -> Result<Self, ClientError> {
-        Ok(Self { http: connection(url, connect, route)?, url: url.clone(), token, timeout })
-    }
-
-    /// What stands at a path of it.
-    ///
-    /// # Errors
-    /// Why nothing came, in words.
-    pub async fn get(&self, path: &str) -> Result<Answer, String> {
-        self.ask(path, None, Duration::ZERO).await
-    }
-
-    async fn ask(&self, path: &str, known: Option<&HeaderValue>, hold: Duration) -> Result<Answer, String> {
-        let broken = |error: reqwest::Error| root_cause(&error);
-        let mut request = self.http.get(self.url.join(path).map_err(|error| error.to_string())?);
-        if let Some(token) = &self.token {
-            let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
-                .map_err(|error| error.to_string())?;
-            value.set_sensitive(true);
-            request = request.header(AUTHORIZATION, value);
-        }
-        if let Some(known) = known {
-            request = request.header(IF_NONE_MATCH, known);
-        }
-        let asked = async {
-            let mut response = request.send().await.map_err(broken)?;
-            let (status, tag) = (response.status().as_u16(), response.headers().get(ETAG).cloned());
-            let mut body = Vec::new();
-            while let Some(chunk) = response.chunk().await.map_err(broken)? {
-                if body.len() + chunk.len() > LARGEST {
-                    return Err(format!("its answer is larger than {LARGEST} bytes"));
-                }
-                body.extend_from_slice(&chunk);
-            }
-            Ok(Answer { status, tag, body })
-        };
-        tokio::time::timeout(self.timeout + hold, asked)
-            .await
-            .unwrap_or_else(|_| Err("no answer came in time".to_owned()))
-    }
-
     /// What it says of changes of a task of the server at `server`, judged by the policy with this digest.
     pub fn changes_of(self, task: TaskId, server: &Url, policy: String) -> TaskChanges {
         TaskChanges { watch: self, task, page: task.url(server), policy, known: None, usefulness: Usefulness::Asked }
@@ -219,9 +136,4 @@ impl TaskChanges {
             Some(answer.tag.ok_or_else(|| Unusable::Now("does not say by what to know its answer".to_owned()))?);
         Ok(true)
     }
-}
-
-/// A text of a watch, as it is shown.
-fn shown(text: &str) -> String {
-    inert(&shorten(text, SHOWN))
 }

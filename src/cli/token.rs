@@ -117,6 +117,9 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// By which a token is known for one where it should not stand, and never taken for an option.
+const PREFIX: &str = "phabgate_";
+
 /// A token nobody can guess.
 fn random() -> Result<String, Failure> {
     let mut bytes = [0; BYTES];
@@ -126,7 +129,7 @@ fn random() -> Result<String, Failure> {
         message: "this machine gives no random bytes".to_owned(),
         hint: None,
     })?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
+    Ok(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes)))
 }
 
 fn text(name: &str, token: &str, config: &str, width: usize) -> String {
@@ -150,7 +153,8 @@ mod tests {
         let made: std::collections::BTreeSet<String> = (0..64).map(|_| random().unwrap()).collect();
         assert_eq!(made.len(), 64);
         for token in made {
-            assert_eq!(URL_SAFE_NO_PAD.decode(&token).unwrap().len(), BYTES, "{token}");
+            let bytes = URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX).unwrap()).unwrap();
+            assert_eq!(bytes.len(), BYTES, "{token}");
         }
     }
 }

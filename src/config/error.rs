@@ -36,7 +36,7 @@ pub enum ConfigError {
         why: String,
     },
     /// Others can change the file, and with it the policy and where the token goes.
-    #[error("cannot use the configuration {}", why.of(path))]
+    #[error("cannot use the configuration: {}", why.of(path))]
     Unsafe {
         /// The file.
         path: PathBuf,

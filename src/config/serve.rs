@@ -88,7 +88,10 @@ impl ServeToken {
             what: format!("{what}: {}", inert(&wrong.message)),
             help: inert(&wrong.help),
         };
-        values::key(&self.name).map_err(|wrong| named("the name of the token", wrong))?;
+        values::key(&self.name).map_err(|_| WrongToken {
+            what: format!("the name of the token: `{}` cannot be a key", inert(&self.name)),
+            help: "a name is made of small letters, digits and `-`, as in `ci-main`".to_owned(),
+        })?;
         for account in self.behind() {
             values::username(&account).map_err(|wrong| named("an account of the token", wrong))?;
         }

@@ -11,7 +11,7 @@ use crate::safe_path::{self, PathError, Trust};
 
 /// Why the directory of the journal cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot use the state directory {}", why.of(path))]
+#[error("cannot use the state directory: {}", why.of(path))]
 pub struct StateError {
     /// The directory.
     pub path: PathBuf,

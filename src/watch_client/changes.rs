@@ -116,6 +116,10 @@ impl TaskChanges {
         match answer.status {
             200 => {}
             304 if self.known.is_some() => return Ok(false),
+            401 if !self.watch.has_token() => {
+                let why = "wants a token, and none is given (PHABGATE_SERVER_TOKEN_FILE)";
+                return Err(Unusable::Ever(why.to_owned()));
+            }
             401 | 403 => return Err(Unusable::Ever("refuses the token".to_owned())),
             404 => return Err(Unusable::Now(format!("shows no open emergency {}", self.task))),
             421 => return Err(Unusable::Ever("does not answer by this name (`serve.url`)".to_owned())),

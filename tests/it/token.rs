@@ -35,7 +35,7 @@ fn people_are_shown_the_token_once_and_where_its_table_goes() {
     let (code, out, error) = Machine::new().run(&["token", "new", "dashboard"]);
     assert_eq!((code, error.as_str()), (0, ""));
     let token = out.lines().find_map(|line| line.strip_prefix("  ")).unwrap();
-    assert_eq!((token.len(), out.matches(token).count()), (43, 1), "{out}");
+    assert_eq!((token.len(), out.matches(token).count()), (9 + 43, 1), "{out}");
     let digest: String = Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect();
     let plain = out.replace(token, "[TOKEN]").replace(&digest, "[SHA-256]");
     insta::assert_snapshot!("token_new", plain);

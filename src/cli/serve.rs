@@ -20,7 +20,7 @@ use super::{Globals, doctor, doctor_watch, play};
 use crate::config::ServeSettings;
 use crate::rules::Outcome;
 use crate::safe_path::{self, Trust};
-use crate::serve::http::{self, App, Guard, HttpError, Limits};
+use crate::serve::http::{self, App, Guard, HttpError, Limits, TagSecret};
 use crate::serve::notify_systemd::Systemd;
 use crate::serve::pipelines::{DeployError, Deploys, apart};
 use crate::serve::site::{Secrets, Site};
@@ -113,8 +113,13 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     }
     let deploys = Deploys::default();
     deploys.resume(&watch).await?;
-    let app =
-        Arc::new(App { watch: Arc::clone(&watch), deploys, guard, limits: Limits::default(), stop: stop.clone() });
+    let secret = TagSecret::fresh().ok_or_else(|| Failure {
+        exit: Exit::Incomplete,
+        message: "this machine gives no random bytes".to_owned(),
+        hint: None,
+    })?;
+    let (watched, limits) = (Arc::clone(&watch), Limits::default());
+    let app = Arc::new(App { watch: watched, deploys, guard, limits, secret, stop: stop.clone() });
     let (expiring, until) = (Arc::clone(&app), stop.clone());
     let expiring = tokio::spawn(apart(move || async move { expiring.deploys.expire(&expiring.watch, until).await }));
     let (delivering, until) = (Arc::clone(&app), stop.clone());

@@ -183,8 +183,12 @@ pub(super) fn address(text: &str) -> Result<IpAddr, ValueError> {
 /// The name of a header.
 pub(super) fn header(text: &str) -> Result<String, ValueError> {
     let is_name = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let name = text.to_ascii_lowercase();
+    if ["authorization", "host", "cookie"].contains(&name.as_str()) {
+        return Err(ValueError::new(format!("`{text}` is a header of its own"), "write it as \"X-Remote-User\""));
+    }
     match is_name {
-        true => Ok(text.to_ascii_lowercase()),
+        true => Ok(name),
         false => Err(ValueError::new(format!("`{text}` is not the name of a header"), "write it as \"X-Remote-User\"")),
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
@@ -14,9 +15,9 @@ use tokio::sync::watch;
 use super::audience::Audience;
 use super::deploys::Deploy;
 use super::episode::Episode;
-use crate::conduit::{Account, Transaction};
+use crate::conduit::{self, Account, Transaction};
 use crate::evidence::{Evidence, Tag};
-use crate::ids::{Phid, Project, Task, TaskId, Xact};
+use crate::ids::{Phid, Project, Task, TaskId, User, Xact};
 use crate::notice::StoreId;
 use crate::policy::Policy;
 use crate::rules::Verdict;
@@ -97,6 +98,8 @@ pub struct WatchedTask {
     pub comments: Arc<[CommentMark]>,
     /// When they were.
     pub comments_read_at: Timestamp,
+    /// The accounts that its verdict rests on.
+    pub accounts: Arc<[Phid<User>]>,
     /// A deploy of it is under way.
     pub underway: bool,
     /// Its deploys: those without an end, and the last that ended.
@@ -142,6 +145,8 @@ struct BoardState {
     by_phid: BTreeMap<Phid<Task>, TaskId>,
     freshness: Freshness,
     clock: ServerClock,
+    /// What the server's clock said when it was compared last, and when that was by a clock that nobody sets.
+    anchor: Option<(Timestamp, Instant)>,
     family: Option<Arc<BTreeSet<Phid<Project>>>>,
     /// Tasks of which the last reading failed, and since when what is known of them is old.
     unread: BTreeMap<TaskId, Timestamp>,
@@ -301,7 +306,18 @@ impl Board {
 
     /// Notes what a reading showed of the server's clock.
     pub fn set_clock(&self, clock: ServerClock) {
-        self.write().clock = clock;
+        let mut state = self.write();
+        state.clock = clock;
+        state.anchor = Some((clock.now(), Instant::now()));
+    }
+
+    /// What the server's clock says now. Where this machine's clock was set back since it was compared, the time that has passed counts;
+    /// where the machine slept, its clock does: nothing ever seems younger than it is.
+    pub fn now(&self) -> Timestamp {
+        let state = self.read();
+        let by_clock = state.clock.now();
+        let passed = state.anchor.and_then(|(time, at)| time.checked_add(at.elapsed()).ok());
+        passed.map_or(by_clock, |passed| passed.max(by_clock))
     }
 
     /// The tag with all that is below it; `None` before it was read.
@@ -333,18 +349,21 @@ impl Board {
     }
 }
 
-/// What the members of the teams and their accounts are known by: it changes where any of them does.
-pub fn fingerprint_of_people<'a>(
-    members: impl Iterator<Item = &'a Phid<crate::ids::User>>,
-    accounts: impl Iterator<Item = &'a Account>,
-) -> u64 {
+/// What the members of the teams are known by: it changes where any of them joins, leaves or changes the team.
+pub fn fingerprint_of_members<'a>(projects: impl Iterator<Item = &'a conduit::Project>) -> u64 {
     let mut hasher = DefaultHasher::new();
-    members.for_each(|member| member.as_str().hash(&mut hasher));
-    for account in accounts {
-        account.phid.as_str().hash(&mut hasher);
-        account.username.hash(&mut hasher);
-        account.roles.iter().for_each(|role| format!("{role:?}").hash(&mut hasher));
+    for project in projects {
+        let members: BTreeSet<&str> = project.members.iter().map(|member| member.as_str()).collect();
+        (project.phid.as_str(), members).hash(&mut hasher);
     }
+    hasher.finish()
+}
+
+/// What an account is known by: it changes where anything about it does that a verdict rests on.
+pub fn fingerprint_of_account(account: &Account) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    account.username.hash(&mut hasher);
+    account.roles.iter().for_each(|role| format!("{role:?}").hash(&mut hasher));
     hasher.finish()
 }
 
@@ -365,6 +384,36 @@ pub fn marks(evidence: &Evidence, most: usize) -> Arc<[CommentMark]> {
 mod tests {
     use super::*;
     use crate::evidence::testing::History;
+
+    #[test]
+    fn nothing_seems_younger_where_the_clock_of_the_machine_was_set_back() {
+        let board = Board::default();
+        let hour = SignedDuration::from_hours(1);
+        board.set_clock(ServerClock::new(Some(SignedDuration::ZERO)));
+        let before = board.now();
+        // As if the machine's clock were an hour behind since then.
+        board.write().clock = ServerClock::new(Some(hour));
+        assert!(board.now() >= before);
+        // What it says is taken where it is later: the machine slept.
+        board.write().clock = ServerClock::new(Some(-hour));
+        assert!(board.now().duration_since(before) > hour - SignedDuration::from_secs(2));
+    }
+
+    #[test]
+    fn who_changes_the_team_is_seen_though_the_members_are_the_same() {
+        let project = |name: &str, members: &[&str]| conduit::Project {
+            phid: crate::evidence::testing::project(name),
+            name: name.to_owned(),
+            members: members.iter().map(|name| crate::evidence::testing::person(name)).collect(),
+            below: vec![],
+            join: "admin".to_owned(),
+            edit: "admin".to_owned(),
+        };
+        let fingerprint =
+            |one: &[&str], two: &[&str]| fingerprint_of_members([project("one", one), project("two", two)].iter());
+        assert_eq!(fingerprint(&["a", "b"], &["c"]), fingerprint(&["b", "a"], &["c"]));
+        assert_ne!(fingerprint(&["a", "b"], &["c"]), fingerprint(&["a"], &["b", "c"]));
+    }
 
     #[test]
     fn members_are_enabled_people_and_nobody_is_known_before_they_were_read() {

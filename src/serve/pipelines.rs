@@ -318,7 +318,7 @@ impl<S: Store> Deploys<S> {
             return Err(DeployError::EndedOtherwise(stands));
         }
         if let Some(Open { mut journal, owner, .. }) = open.take() {
-            let at = watch.board.clock().now();
+            let at = watch.board.now();
             let ended = remote::end(&watch.site.context(), &mut journal, &owner, at, how, &mut Traced).await;
             self.forget(remote.deploy);
             ended?;

@@ -37,6 +37,8 @@ pub const DEPLOY_SCHEMA: &str = "phabgate/deploy/1";
 
 /// For how long a pipeline may stay silent where it says nothing else.
 const SILENCE: SignedDuration = SignedDuration::from_hours(1);
+/// For how long at least: it has to be possible to say that it goes on.
+const SHORTEST_SILENCE: SignedDuration = SignedDuration::from_secs(10);
 /// For how long at most.
 const LONGEST_SILENCE: SignedDuration = SignedDuration::from_hours(12);
 /// The header that makes a request the same when it is made again.
@@ -85,6 +87,10 @@ fn pipeline(principal: &Principal) -> Result<Arc<ServeToken>, Problem> {
 }
 
 pub(super) fn body<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Problem> {
+    // serde takes a list for a struct, its fields in order.
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(Problem::bad_request("the body is a JSON object"));
+    }
     // What serde says of a wrong body can quote it.
     let wrong = |error: serde_json::Error| {
         Problem::bad_request(format!("the body: {}", crate::text::shorten(&error.to_string(), 200)))
@@ -130,8 +136,8 @@ impl Start {
         }
         let silence = match self.expires.as_deref().map(str::parse::<SignedDuration>) {
             None => SILENCE,
-            Some(Ok(span)) if span > SignedDuration::ZERO && span <= LONGEST_SILENCE => span,
-            Some(_) => return Err(Problem::bad_request("`expires` is a duration such as \"1h\", 12h at most")),
+            Some(Ok(span)) if (SHORTEST_SILENCE..=LONGEST_SILENCE).contains(&span) => span,
+            Some(_) => return Err(Problem::bad_request("`expires` is a duration such as \"1h\", from 10s to 12h")),
         };
         let intent = Intent {
             action,

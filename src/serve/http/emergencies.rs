@@ -25,13 +25,18 @@ pub(super) async fn emergencies<S: Store>(
 
 /// One of them, as far as it is shown.
 pub(super) fn row_of<S: Store>(app: &App<S>, principal: &Principal, watched: &WatchedTask) -> Value {
+    let decision = watched.verdict.decision.word();
+    let is_old = app.is_old(watched);
     let mut row = json!({
         "task": watched.task,
         "url": watched.subject.url,
-        "verdict": watched.verdict.decision.word(),
+        "verdict": if is_old { "undecided" } else { decision },
         "since": watched.episode.since,
         "evidence_at": app.watch.evidence_at(watched),
     });
+    if is_old {
+        row["last_known"] = json!(decision);
+    }
     let shown = Shown::to(principal, watched.audience);
     if shown != Shown::Number {
         row["teams"] = json!(watched.verdict.teams);

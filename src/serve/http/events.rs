@@ -19,14 +19,17 @@ use tokio::sync::watch;
 use super::emergencies::row_of;
 use super::guard::Principal;
 use super::problem::Problem;
-use super::verdict::task_of;
+use super::verdict::{task_of, timeless};
 use super::{App, Shared};
 use crate::ids::TaskId;
+use crate::serve::board::WatchedTask;
 use crate::serve::store::Store;
 use crate::serve::watch::stopped;
 
 /// After how long a reader that lost the stream asks again.
 const RETRY: Duration = Duration::from_secs(3);
+/// After how long it is looked whether what is known became too old.
+const STILL: Duration = Duration::from_secs(10);
 /// How often a stream says that it is alive.
 const ALIVE: Duration = Duration::from_secs(15);
 
@@ -58,8 +61,7 @@ pub(super) async fn of_task<S: Store>(
         let principal = Arc::clone(&principal);
         async move {
             loop {
-                changes.changed().await.ok()?;
-                changes.mark_unchanged();
+                something(&mut changes).await?;
                 let (event, now) = verdict(&app, &principal, task).await;
                 if last != Some(now) {
                     return Some((event, (app, changes, Some(now))));
@@ -77,14 +79,10 @@ async fn verdict<S: Store>(app: &App<S>, principal: &Principal, task: TaskId) ->
         None => None,
     };
     let Some((page, sequence)) = page else { return (Event::default().retry(RETRY).event("gone").data("{}"), 0) };
-    let mut timeless = page.clone();
-    if let Some(fields) = timeless.as_object_mut() {
-        fields.remove("evidence_at");
-        fields.remove("time");
-    }
+    let event = event("verdict", sequence, &page);
     let mut hasher = DefaultHasher::new();
-    timeless.to_string().hash(&mut hasher);
-    (event("verdict", sequence, &page), hasher.finish().max(1))
+    timeless(page).to_string().hash(&mut hasher);
+    (event, hasher.finish().max(1))
 }
 
 /// `GET /v1/events`.
@@ -106,11 +104,26 @@ pub(super) async fn of_all<S: Store>(
     until_stopped(stop, events)
 }
 
+/// What a row is known by: the number of its change, and whether it is too old to be decided.
+fn state_of<S: Store>(app: &App<S>, watched: &WatchedTask) -> (u64, bool) {
+    (watched.sequence, app.is_old(watched))
+}
+
+/// Waits until something changed, or so long that what is known may have become too old, or is not any more; `None` at the end.
+async fn something(changes: &mut watch::Receiver<u64>) -> Option<()> {
+    match tokio::time::timeout(STILL, changes.changed()).await {
+        Ok(changed) => changed.ok()?,
+        Err(_) => {}
+    }
+    changes.mark_unchanged();
+    Some(())
+}
+
 /// How far a reader of all open emergencies is.
 struct All {
     changes: watch::Receiver<u64>,
-    /// The number of the change of each that was sent.
-    sent: BTreeMap<TaskId, u64>,
+    /// As what each was sent.
+    sent: BTreeMap<TaskId, (u64, bool)>,
     /// What is to be sent.
     due: VecDeque<TaskId>,
     /// All that there were at first were sent, and that was said.
@@ -125,7 +138,7 @@ impl All {
             if let Some(task) = self.due.pop_front() {
                 match board.watched(task) {
                     Some(watched) => {
-                        self.sent.insert(task, watched.sequence);
+                        self.sent.insert(task, state_of(app, &watched));
                         return Some(event("emergency", now, &row_of(app, principal, &watched)));
                     }
                     None if self.sent.remove(&task).is_some() => {
@@ -139,10 +152,9 @@ impl All {
                 let listed = json!({"tasks": self.sent.len(), "listed_at": board.freshness().sweep});
                 return Some(event("listed", now, &listed));
             }
-            self.changes.changed().await.ok()?;
-            self.changes.mark_unchanged();
+            something(&mut self.changes).await?;
             let all = board.all();
-            let changed = all.iter().filter(|watched| self.sent.get(&watched.task) != Some(&watched.sequence));
+            let changed = all.iter().filter(|watched| self.sent.get(&watched.task) != Some(&state_of(app, watched)));
             self.due.extend(changed.map(|watched| watched.task));
             let is_gone = |task: &&TaskId| board.watched(**task).is_none();
             self.due.extend(self.sent.keys().filter(is_gone));

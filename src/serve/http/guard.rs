@@ -153,7 +153,8 @@ impl Guard {
     fn account(&self, headers: &HeaderMap) -> Option<String> {
         let secret = headers.get(PROXY_SECRET)?.as_bytes();
         let digest: [u8; 32] = Sha256::digest(secret).into();
-        let name = headers.get(self.identity.as_ref()?)?.to_str().ok()?.trim();
+        let mut names = headers.get_all(self.identity.as_ref()?).iter();
+        let name = names.next().filter(|_| names.next().is_none())?.to_str().ok()?.trim();
         (self.proxy_secret == Some(digest) && !name.is_empty()).then(|| name.to_owned())
     }
 }
@@ -228,6 +229,10 @@ async fn whole(request: Request) -> Result<Request, Problem> {
 
 /// Who asks, where they may at all.
 fn admit<S: Store>(app: &super::App<S>, peer: IpAddr, request: &Request) -> Result<Principal, Problem> {
+    // What says nothing but that the process lives is answered to whoever asks, by whatever name.
+    if request.uri().path() == "/healthz" {
+        return Ok(Principal::Nobody);
+    }
     let Origin { principal, address } = app.guard.origin(peer, request.headers()).map_err(|refused| match refused {
         Refused::Host => {
             let host = request.headers().get(header::HOST).map_or(&b""[..], HeaderValue::as_bytes);
@@ -254,7 +259,7 @@ fn admit<S: Store>(app: &super::App<S>, peer: IpAddr, request: &Request) -> Resu
         _ => Bucket::Address(address),
     };
     // The webhook counts what is not signed, and nothing else. Whoever watches the watch on its machine is never shut out by others there.
-    let is_free = path == "/hooks/phorge" || path == "/metrics" && principal == Principal::Loopback;
+    let is_free = matches!(path, "/hooks/phorge" | "/readyz") || path == "/metrics" && principal == Principal::Loopback;
     if !is_free && !app.limits.admits(&bucket) {
         return Err(Problem::too_many());
     }

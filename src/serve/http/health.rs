@@ -19,11 +19,12 @@ pub(super) async fn readyz<S: Store>(State(app): State<Shared<S>>) -> Result<&'s
     if *app.stop.borrow() {
         return Err(Problem::unavailable("the service is ending"));
     }
-    match app.watch.store.with(|store| store.cursor()) {
+    // A number that is taken is written down: a disk that is full shows.
+    match app.watch.store.with(|store| store.take_sequence(1)) {
         Ok(_) => Ok("ready\n"),
         Err(error) => {
             tracing::error!("{error}");
-            Err(Problem::unavailable("the store cannot be read"))
+            Err(Problem::unavailable("the store cannot be written"))
         }
     }
 }

@@ -62,7 +62,7 @@ pub(super) async fn phorge<S: Store>(
     let call: Call = serde_json::from_slice(&body)
         .map_err(|_| Problem::bad_request("the body is not what a webhook of Phabricator or Phorge sends"))?;
     if let Some(epoch) = call.action.and_then(|action| action.epoch) {
-        let lag = u64::try_from(app.watch.board.clock().now().as_second().saturating_sub(epoch)).unwrap_or_default();
+        let lag = u64::try_from(app.watch.board.now().as_second().saturating_sub(epoch)).unwrap_or_default();
         app.watch.metrics.hook_lag.store(lag, Ordering::Relaxed);
     }
     if call.object.kind != "TASK" {

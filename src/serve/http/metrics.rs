@@ -64,7 +64,7 @@ pub(super) async fn metrics<S: Store>(State(app): State<Shared<S>>) -> Response 
     let refused = metrics.refused.get().into_iter().map(|(rule, count)| (rule, count as f64));
     let help = "Deploys of pipelines that were refused, by each rule that was not met.";
     page.add("refusals_total", "counter", help, &labelled("rule", refused));
-    let now = watch.board.clock().now();
+    let now = watch.board.now();
     // What was never read is as old as the service.
     let age = |at: Option<Timestamp>| now.duration_since(at.unwrap_or_else(|| watch.began())).as_secs_f64().max(0.0);
     let freshness = watch.board.freshness();
@@ -99,7 +99,8 @@ pub(super) async fn metrics<S: Store>(State(app): State<Shared<S>>) -> Response 
     let all = watch.board.all();
     let mut open = BTreeMap::new();
     for watched in &all {
-        *open.entry(watched.verdict.decision.word()).or_insert(0_u32) += 1;
+        let word = if app.is_old(watched) { "undecided" } else { watched.verdict.decision.word() };
+        *open.entry(word).or_insert(0_u32) += 1;
     }
     let open = open.into_iter().map(|(word, count)| (word, f64::from(count)));
     page.add("emergencies", "gauge", "Open emergencies by verdict.", &labelled("verdict", open));

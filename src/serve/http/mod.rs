@@ -50,8 +50,28 @@ pub struct App<S: Store> {
     pub guard: Guard,
     /// How often somebody may ask.
     pub limits: Limits,
+    /// What the tags of answers are made with, which nobody else knows.
+    pub secret: TagSecret,
     /// Whether the service is ending.
     pub stop: watch::Receiver<bool>,
+}
+
+/// A secret of this process.
+pub struct TagSecret([u8; 32]);
+
+impl std::fmt::Debug for TagSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TagSecret")
+    }
+}
+
+impl TagSecret {
+    /// Another at each start; `None` where the machine gives no random bytes.
+    pub fn fresh() -> Option<Self> {
+        let mut bytes = [0; 32];
+        rustls::crypto::ring::default_provider().secure_random.fill(&mut bytes).ok()?;
+        Some(Self(bytes))
+    }
 }
 
 /// What the handlers are given.

@@ -69,7 +69,7 @@ impl<S: Store> App<S> {
         let board = &self.watch.board;
         let fresh = board.freshness();
         Sight {
-            now: board.clock().now(),
+            now: board.now(),
             viewer: match viewer {
                 Viewer::Account(account) => Some(account),
                 Viewer::Reader => None,
@@ -103,7 +103,7 @@ pub(super) async fn index<S: Store>(
         seen: Seen::of(watched, app.watch.reported.of(watched.task), Shown::to(&principal, watched.audience)),
         evidence_at: app.watch.evidence_at(watched),
         unread_since: board.unread_since(watched.task),
-        is_old: false,
+        is_old: app.is_old(watched),
     });
     answer(StatusCode::OK, page::index(&sight, emergencies.collect()), form)
 }

@@ -87,7 +87,7 @@ pub(super) async fn phase<S: Store>(
     let watched = app.watch.board.watched(task).ok_or_else(Problem::no_such_share)?;
     let announced = Deploy::announced_with(&watched.deploys, deploy, &secret).ok_or_else(Problem::no_such_share)?;
     let watch = &app.watch;
-    if watch.reported.phase(task, announced.transaction, phase, watch.board.clock().now()) {
+    if watch.reported.phase(task, announced.transaction, phase, watch.board.now()) {
         watch.touch(task).map_err(|error| lost(&error))?;
     }
     Ok(StatusCode::NO_CONTENT)
@@ -119,7 +119,7 @@ pub(super) async fn waiting<S: Store>(
         return Ok(StatusCode::NO_CONTENT);
     }
     let watch = &app.watch;
-    let is_news = watch.reported.waits(task, &token.name, run, watch.board.clock().now()).map_err(|TooMany| {
+    let is_news = watch.reported.waits(task, &token.name, run, watch.board.now()).map_err(|TooMany| {
         Problem::new(StatusCode::CONFLICT, "too many runs wait", "one that is not heard of for 90 s makes room")
     })?;
     if is_news {

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use super::audience::{Shown, verdict as shown_verdict};
@@ -66,9 +67,14 @@ pub(super) struct Known {
 }
 
 impl<S: Store> App<S> {
+    /// Whether what is known of a task is too old to be served as decided.
+    pub(super) fn is_old(&self, watched: &WatchedTask) -> bool {
+        self.watch.board.now().duration_since(self.watch.evidence_at(watched)) > FRESH
+    }
+
     /// What is known of a task, read anew where it is too old; `None` where it is no open emergency.
     pub(super) async fn known(&self, task: TaskId) -> Option<Known> {
-        let now = || self.watch.board.clock().now();
+        let now = || self.watch.board.now();
         let is_fresh = |at: Timestamp| now().duration_since(at) <= FRESH;
         if let Some(watched) = self.watch.board.watched(task) {
             let evidence_at = self.watch.evidence_at(&watched);
@@ -101,33 +107,52 @@ pub(super) async fn verdict<S: Store>(
     let (task, wait) = (task_of(task)?, wait_of(query)?);
     let deadline = Instant::now() + wait.unwrap_or_default();
     let mut changes = app.watch.board.changes();
+    // The tag of what was looked at last: of the very many changes most are those of other tasks.
+    let mut tagged: Option<((u64, bool), String)> = None;
     loop {
         changes.mark_unchanged();
         let known = app.known(task).await.ok_or_else(Problem::no_emergency)?;
-        let is_same = known.matches(&headers);
+        let state = (known.watched.sequence, known.is_old);
+        let tag = match tagged.take().filter(|(of, _)| *of == state) {
+            Some((_, tag)) => tag,
+            None => known.tag(&app, &principal)?,
+        };
+        let is_same = Known::matches(&tag, &headers);
         let is_undecided = known.is_old || known.watched.verdict.decision == Decision::Undecided;
         if wait.is_none() || !is_same || is_undecided || Instant::now() >= deadline {
-            return known.response(&app, &principal, is_same);
+            return known.response(&app, &principal, &tag, is_same);
         }
         tokio::select! {
             _ = changes.changed() => {}
             () = tokio::time::sleep_until(deadline) => {}
-            () = stopped(app.stop.clone()) => return known.response(&app, &principal, is_same),
+            () = stopped(app.stop.clone()) => return known.response(&app, &principal, &tag, is_same),
         }
+        tagged = Some((state, tag));
     }
 }
 
-impl Known {
-    /// What it is known by. What could not be read anew is something else than the verdict before it.
-    fn tag(&self) -> String {
-        match self.is_old {
-            true => format!("\"{}-old\"", self.watched.digest.hex()),
-            false => format!("\"{}\"", self.watched.digest.hex()),
+/// What is served, without times that only pass.
+pub(super) fn timeless(mut page: Value) -> Value {
+    if let Some(fields) = page.as_object_mut() {
+        fields.remove("evidence_at");
+        fields.remove("time");
+        if let Some(known) = fields.remove("last_known") {
+            fields.insert("last_known".to_owned(), timeless(known));
         }
     }
+    page
+}
 
-    fn matches(&self, headers: &HeaderMap) -> bool {
-        let tag = self.tag();
+impl Known {
+    /// What it is known by to whoever asks: it changes where anything does that they are shown, but for times that only pass. It is made
+    /// with a secret of this process, so that nobody finds what they are not shown by guessing.
+    fn tag<S: Store>(&self, app: &App<S>, principal: &Principal) -> Result<String, Problem> {
+        let page = timeless(self.page(app, principal)?).to_string();
+        let digest = Sha256::new().chain_update(app.secret.0).chain_update(page).finalize();
+        Ok(format!("\"{}\"", digest[..16].iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
+    }
+
+    fn matches(tag: &str, headers: &HeaderMap) -> bool {
         let asked = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
         asked.flat_map(|value| value.split(',')).any(|one| one.trim().trim_start_matches("W/") == tag)
     }
@@ -153,14 +178,20 @@ impl Known {
         Ok(page)
     }
 
-    fn response<S: Store>(&self, app: &App<S>, principal: &Principal, is_same: bool) -> Result<Response, Problem> {
+    fn response<S: Store>(
+        &self,
+        app: &App<S>,
+        principal: &Principal,
+        tag: &str,
+        is_same: bool,
+    ) -> Result<Response, Problem> {
         let mut response = match is_same {
             true => StatusCode::NOT_MODIFIED.into_response(),
             false => axum::Json(self.page(app, principal)?).into_response(),
         };
         let headers = response.headers_mut();
         let header = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
-        headers.insert(header::ETAG, header(&self.tag()));
+        headers.insert(header::ETAG, header(tag));
         headers.insert(EVIDENCE_AT, header(&self.evidence_at.to_string()));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         Ok(response)

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::PostedNotice;
 use crate::attribution::ApprovalKind;
+use crate::evidence::NearKind;
 use crate::ids::{TaskId, TransactionId};
 use crate::notice::{LostApproval, MissingTeam, Notice, NoticeKind, SCHEMA, StoreId, Words};
 use crate::rules::{Approval, Decision, Effect, JudgedNearMiss, Outcome, Verdict, WhyNot};
@@ -225,9 +226,18 @@ impl Situation<'_> {
         near.chain(approvals).min_by_key(|due| due.notice.about.clone())
     }
 
+    /// Of a yes only where its author could give one that is missing, and to that team; of a no, by whoever may say it.
     fn unread_near_miss(&self, near: &JudgedNearMiss) -> Option<Due> {
         let write = near.write.as_deref().filter(|_| near.effect != Effect::Counts)?;
-        let (user, why, write) = (near.user.clone(), near.why.clone(), bare(write));
+        let write = match near.kind {
+            NearKind::Yes => {
+                let user = crate::text::inert(&near.user);
+                let team = self.verdict.missing_teams().find(|team| team.could.contains(&user))?;
+                format!("Emergency-Approve: {}", team.team)
+            }
+            NearKind::No | NearKind::Withdraw => bare(write),
+        };
+        let (user, why) = (near.user.clone(), near.why.clone());
         self.unread_about(near.moment.transaction, near.moment.time, &near.line, Words::Unread { user, why, write })
     }
 

@@ -104,6 +104,21 @@ fn what_is_lost_is_said_once_and_that_it_is_back() {
 }
 
 #[test]
+fn a_yes_that_was_missed_is_named_to_those_alone_whose_yes_is_missing() {
+    // Who deploys, a team that nobody asks, and a team that has approved.
+    let mut watched = Watched::new(History::emergency());
+    watched.say(30);
+    watched.history.comment("deployer1", 31, "Emergency-Deployer: sre1");
+    watched.history.comment("sre1", 32, "Emergency-Aprove: sre");
+    watched.history.comment("sec1", 33, "Emergency-Aprove: security");
+    watched.history.comment("releng1", 34, "Emergency-Approve: releng");
+    watched.history.comment("releng2", 35, "Emergency-Aprove: releng");
+    assert!(!watched.say(36).contains(&NoticeKind::Unread));
+    watched.history.comment("sre2", 37, "Emergency-Aprove: sre");
+    assert_eq!(watched.say(38), [NoticeKind::Unread]);
+}
+
+#[test]
 fn an_episode_never_costs_more_than_five() {
     let mut watched = Watched::new(History::emergency());
     let mut said = watched.say(30);

@@ -35,6 +35,7 @@ fn watched(history: &History) -> WatchedTask {
     let subject = VerdictSubject::of_task(&task, policy, URL.into(), Texts::Hidden);
     let evidence = &task.evidence;
     WatchedTask {
+        accounts: [].into(),
         task: evidence.task.id,
         phid: evidence.task.phid.clone(),
         sequence: 7,

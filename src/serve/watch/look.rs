@@ -41,7 +41,7 @@ impl<S: Store> Watch<S> {
         {
             // Nothing is said of which it could not be noted that it is.
             tracing::error!("{task}: {error}");
-            self.board.due_by(task, after(self.board.clock().now()));
+            self.board.due_by(task, after(self.board.now()));
         }
         looked
     }
@@ -98,6 +98,7 @@ impl<S: Store> Watch<S> {
             modified: evidence.task.modified,
             comments: marks(evidence, COMMENTS),
             comments_read_at: read_at,
+            accounts: evidence.accounts.keys().cloned().collect(),
             underway: !open_starts(evidence, policy, None).is_empty(),
             deploys,
             speaks: self.speaks(evidence, episode),

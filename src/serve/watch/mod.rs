@@ -127,7 +127,7 @@ impl<S: Store> Watch<S> {
     /// When the oldest part of what is known of a task was read, by the server's clock.
     pub fn evidence_at(&self, watched: &WatchedTask) -> Timestamp {
         let is_unread = self.board.unread_since(watched.task).is_some();
-        self.board.evidence_at(watched, self.board.clock().now(), is_unread || self.queue.holds(watched.task))
+        self.board.evidence_at(watched, self.board.now(), is_unread || self.queue.holds(watched.task))
     }
 
     /// When it was started, by the server's clock.
@@ -151,7 +151,7 @@ impl<S: Store> Watch<S> {
             let underway = watched.deploys.iter().filter(|deploy| deploy.is_underway());
             Some(underway.map(|deploy| (deploy.transaction, deploy.deploy)).collect())
         };
-        for task in self.reported.lapse(self.board.clock().now(), underway) {
+        for task in self.reported.lapse(self.board.now(), underway) {
             if let Err(error) = self.touch(task) {
                 tracing::error!("{task}: {error}");
             }
@@ -210,7 +210,7 @@ impl<S: Store> Watch<S> {
             tick.tick().await;
             let second = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
             self.turned.store(second, Ordering::Relaxed);
-            for task in self.board.take_due(self.board.clock().now()) {
+            for task in self.board.take_due(self.board.now()) {
                 self.queue.push(task);
             }
             self.lapse();

@@ -91,7 +91,7 @@ impl<S: Store> Watch<S> {
     /// Reads the feed; returns when that began, by the server's clock.
     async fn poll(&self, feed: &mut Option<FeedState>) -> Result<Timestamp, PollError> {
         let client = self.site.client.within(LIMIT);
-        let begun = self.board.clock().now();
+        let begun = self.board.now();
         let now = Instant::now();
         let (next, tasks) = match feed.clone() {
             None => match client.feed_newest().await {

@@ -3,7 +3,7 @@
 //! Responsible for how often, at one call a second at most: where more is due, it is read later. Not responsible for looking at the
 //! tasks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::Watch;
 use super::poll::{PollError, say_trouble};
 use crate::conduit::{Projects, Transaction};
 use crate::ids::{Phid, User};
-use crate::serve::board::{CommentMark, WatchedTask, fingerprint_of_people};
+use crate::serve::board::{CommentMark, WatchedTask, fingerprint_of_account, fingerprint_of_members};
 use crate::serve::store::Store;
 
 /// How often members and accounts are read, and comments of tasks where something happens.
@@ -31,9 +31,15 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// What the people were known by when they were last read, and when that was.
 #[derive(Debug, Default)]
 struct People {
-    fingerprint: Option<u64>,
+    /// Who is in which team; `None` before the first reading.
+    in_teams: Option<u64>,
+    /// What each account was known by; `None` where the server did not show it.
+    accounts: BTreeMap<Phid<User>, Option<u64>>,
     read_at: Option<Timestamp>,
 }
+
+/// How many accounts one call reads.
+const ACCOUNTS: usize = 100;
 
 impl<S: Store> Watch<S> {
     /// Reads again for ever.
@@ -44,7 +50,7 @@ impl<S: Store> Watch<S> {
         let mut trouble = None;
         loop {
             pace.tick().await;
-            let now = self.board.clock().now();
+            let now = self.board.now();
             let people_are_due = people.read_at.is_none_or(|at| now.duration_since(at) >= OFTEN);
             let done = match people_are_due {
                 true => self.reread_people(&mut people, now, &mut pace).await,
@@ -59,12 +65,24 @@ impl<S: Store> Watch<S> {
         let slugs: Vec<&str> = self.site.policy.teams.iter().map(|team| team.project.as_str()).collect();
         let projects = client.projects_by_slug(&slugs).await?;
         let members = members(&projects);
-        pace.tick().await;
-        let accounts = if members.is_empty() { Vec::new() } else { client.users(&members).await? };
-        self.board.set_people(accounts.iter());
-        let fingerprint = fingerprint_of_people(members.iter(), accounts.iter());
-        let is_change = people.fingerprint.is_some_and(|known| known != fingerprint);
-        *people = People { fingerprint: Some(fingerprint), read_at: Some(now) };
+        // Those that a verdict rests on without being in a team: who deploys, who recorded.
+        let mut asked: BTreeSet<Phid<User>> = members.iter().cloned().collect();
+        asked.extend(self.board.all().iter().flat_map(|watched| watched.accounts.iter().cloned()));
+        let (asked, mut accounts) = (Vec::from_iter(asked), Vec::new());
+        for some in asked.chunks(ACCOUNTS) {
+            pace.tick().await;
+            accounts.extend(client.users(some).await?);
+        }
+        let read: BTreeMap<Phid<User>, u64> =
+            accounts.iter().map(|account| (account.phid.clone(), fingerprint_of_account(account))).collect();
+        self.board.set_people(accounts.iter().filter(|account| members.contains(&account.phid)));
+        let in_teams = fingerprint_of_members(projects.all());
+        // One that was not asked for before is as the task was read with.
+        let of = |account: &Phid<User>| people.accounts.get(account).map(|known| *known != read.get(account).copied());
+        let is_change = people.in_teams.is_some_and(|known| known != in_teams)
+            || asked.iter().any(|account| of(account) == Some(true));
+        let accounts = asked.into_iter().map(|account| (account.clone(), read.get(&account).copied())).collect();
+        *people = People { in_teams: Some(in_teams), accounts, read_at: Some(now) };
         if is_change {
             // Until each was looked at, what is known of it is as old as its last reading.
             self.board.all().iter().for_each(|watched| self.queue.push(watched.task));

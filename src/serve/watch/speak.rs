@@ -43,7 +43,7 @@ impl<S: Store> Watch<S> {
             let again = self.speak(task).await.unwrap_or_else(|error| {
                 // Nothing is said of which it could not be noted that it is.
                 tracing::error!("{task}: {error}");
-                Some(after(self.board.clock().now()))
+                Some(after(self.board.now()))
             });
             if let Some(time) = again {
                 self.board.due_by(task, time);
@@ -54,7 +54,7 @@ impl<S: Store> Watch<S> {
     /// Says the notice that is due on a task; returns when it is to be looked at again, where that does not come by itself.
     async fn speak(&self, task: TaskId) -> Result<Option<Timestamp>, StoreError> {
         // Others who send from this directory to this server wait meanwhile, as the watch waits for them.
-        let Some(_right) = self.right_to_send().await? else { return Ok(Some(after(self.board.clock().now()))) };
+        let Some(_right) = self.right_to_send().await? else { return Ok(Some(after(self.board.now()))) };
         // What is said must be true when it is sent.
         let begun = Timestamp::now();
         let assessment = self.assess(task).await;
@@ -126,11 +126,16 @@ impl<S: Store> Watch<S> {
         })?;
         self.metrics.given_up.add(given_up);
         let claims = evidence.claims(&self.site.policy, None);
-        let deployed = claims.iter().any(|claim| {
-            claim.authority.is_believed()
-                && matches!(claim.record.event, Event::Finished | Event::Recorded)
-                && claim.moment.transaction > episode.began
+        // What this machine knows of its own deploys is not on the task yet.
+        let is_local = evidence.local_deploys.as_ref().is_ok_and(|local| {
+            local.iter().any(|local| local.is_in_flight() || self.board.clock().at(local.begun) >= episode.since)
         });
+        let deployed = is_local
+            || claims.iter().any(|claim| {
+                claim.authority.is_believed()
+                    && matches!(claim.record.event, Event::Finished | Event::Recorded)
+                    && claim.moment.transaction > episode.began
+            });
         let planned = plan(&Situation {
             task,
             episode,

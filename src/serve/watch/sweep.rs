@@ -48,7 +48,7 @@ impl<S: Store> Watch<S> {
 
     async fn sweep(&self) -> Result<(), PollError> {
         let client = self.site.client.within(LIMIT);
-        let begun = self.board.clock().now();
+        let begun = self.board.now();
         let slug = self.site.policy.tag.as_str();
         let slugs = [slug];
         let (projects, statuses) = tokio::join!(client.projects_by_slug(&slugs), client.statuses());

@@ -111,9 +111,8 @@ fn state_of<S: Store>(app: &App<S>, watched: &WatchedTask) -> (u64, bool) {
 
 /// Waits until something changed, or so long that what is known may have become too old, or is not any more; `None` at the end.
 async fn something(changes: &mut watch::Receiver<u64>) -> Option<()> {
-    match tokio::time::timeout(STILL, changes.changed()).await {
-        Ok(changed) => changed.ok()?,
-        Err(_) => {}
+    if let Ok(changed) = tokio::time::timeout(STILL, changes.changed()).await {
+        changed.ok()?;
     }
     changes.mark_unchanged();
     Some(())

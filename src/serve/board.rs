@@ -308,7 +308,9 @@ impl Board {
     pub fn set_clock(&self, clock: ServerClock) {
         let mut state = self.write();
         state.clock = clock;
-        state.anchor = Some((clock.now(), Instant::now()));
+        // In this order, so that what has passed since is never too little.
+        let at = Instant::now();
+        state.anchor = Some((clock.now(), at));
     }
 
     /// What the server's clock says now. Where this machine's clock was set back since it was compared, the time that has passed counts;

@@ -66,6 +66,7 @@ pub mod named_file;
 pub mod notice;
 pub mod policy;
 pub mod publish;
+pub mod random;
 pub mod record;
 pub mod remarkup;
 pub mod report;

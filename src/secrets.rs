@@ -28,7 +28,9 @@ type KnownSecret = (&'static [&'static str], Regex);
 ///
 /// Before each the words of which one stands in whatever it matches: a text without them need not be matched.
 static KNOWN: LazyLock<Option<Vec<KnownSecret>>> = LazyLock::new(|| {
-    let known: [(&'static [&'static str], &str); 32] = [
+    let known: [(&'static [&'static str], &str); 33] = [
+        // A watch's own (`phabgate token new`).
+        (&["phabgate_"], r"\bphabgate_[0-9A-Za-z_-]{20,}"),
         // GitHub, GitLab, npm, PyPI, RubyGems, Docker Hub.
         (&["ghp_", "gho_", "ghu_", "ghs_", "ghr_"], r"\bgh[pousr]_[0-9A-Za-z]{20,}"),
         (&["github_pat_"], r"\bgithub_pat_[0-9A-Za-z_]{20,}"),
@@ -154,6 +156,7 @@ mod tests {
             "api-abcdefghijklmnopqrstuvwxyz23",
             "cli-abcdefghijklmnopqrstuvwxyz234567",
             "ghp_0123456789abcdefghijABCDEFGHIJ012345",
+            "phabgate_4Ii4kAhBOqa-mYOSVjkMl2qLhT1q46jq-BOKSZIP3Bg",
             "github_pat_11ABCDEFG0abcdefghijkl_mnopqrstuvwxyz",
             "glpat-0123456789abcdefghij",
             "AKIAIOSFODNN7EXAMPLE",

@@ -1,7 +1,7 @@
 //! Text that people or servers supplied, made fit to be shown on a terminal, in a log or in a table.
 //!
 //! Responsible for [`inert`] and [`Inert`], which write out what could steer a terminal or hide from a reader, and
-//! [`shorten`], which fits such text into columns. They take the text as it came; what they return is inert and must not go
+//! [`shorten`], which fits such text into columns; besides for bytes as digits, [`hex`]. They take the text as it came; what they return is inert and must not go
 //! through them again: [`shorten_inert`] cuts it. Not responsible for Remarkup, which has dangers of its own ([`crate::remarkup`]).
 //!
 //! Each dangerous character is written as `\u{202e}`: its code point, in the notation of Rust and JavaScript. So an auditor
@@ -11,6 +11,11 @@
 use std::fmt::{self, Write as _};
 
 use unicode_width::UnicodeWidthChar;
+
+/// Bytes in lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// What stands for text that was cut off.
 const ELLIPSIS: char = '…';

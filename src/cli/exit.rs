@@ -74,6 +74,12 @@ impl Failure {
         Self { exit: Exit::Usage, message: message.into(), hint: Some(hint.into()) }
     }
 
+    /// The machine gives no random bytes.
+    pub fn no_random_bytes(hint: Option<&str>) -> Self {
+        let message = "this machine gives no random bytes".to_owned();
+        Self { exit: Exit::Incomplete, message, hint: hint.map(str::to_owned) }
+    }
+
     fn plain(exit: Exit, error: &impl std::fmt::Display) -> Self {
         Self { exit, message: error.to_string(), hint: None }
     }

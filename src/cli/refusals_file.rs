@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::conduit::Refusals;
+use crate::text::hex;
 
 /// The schema of the file.
 const SCHEMA: &str = "phabgate/server/1";
@@ -39,8 +40,7 @@ pub(super) fn recall(state: &Path, server: &Url) -> Refusals {
 }
 
 fn file_of(state: &Path, server: &Url) -> PathBuf {
-    let digest = Sha256::digest(server.as_str());
-    let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let name = hex(&Sha256::digest(server.as_str())[..8]);
     state.join(format!("server-{name}.json"))
 }
 

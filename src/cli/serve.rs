@@ -20,7 +20,7 @@ use super::{Globals, doctor, doctor_watch, play};
 use crate::config::ServeSettings;
 use crate::rules::Outcome;
 use crate::safe_path::{self, Trust};
-use crate::serve::http::{self, App, Guard, HttpError, Limits, TagSecret};
+use crate::serve::http::{self, App, Guard, HttpError, Limits, StoreTrial, TagSecret};
 use crate::serve::notify_systemd::Systemd;
 use crate::serve::pipelines::{DeployError, Deploys, apart};
 use crate::serve::site::{Secrets, Site};
@@ -113,13 +113,10 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     }
     let deploys = Deploys::default();
     deploys.resume(&watch).await?;
-    let secret = TagSecret::fresh().ok_or_else(|| Failure {
-        exit: Exit::Incomplete,
-        message: "this machine gives no random bytes".to_owned(),
-        hint: None,
-    })?;
+    let secret = TagSecret::fresh().ok_or_else(|| Failure::no_random_bytes(None))?;
     let (watched, limits) = (Arc::clone(&watch), Limits::default());
-    let app = Arc::new(App { watch: watched, deploys, guard, limits, secret, stop: stop.clone() });
+    let store_trial = StoreTrial::default();
+    let app = Arc::new(App { watch: watched, deploys, guard, limits, secret, store_trial, stop: stop.clone() });
     let (expiring, until) = (Arc::clone(&app), stop.clone());
     let expiring = tokio::spawn(apart(move || async move { expiring.deploys.expire(&expiring.watch, until).await }));
     let (delivering, until) = (Arc::clone(&app), stop.clone());

@@ -52,11 +52,7 @@ impl Sharing {
                 hint: Some(format!("put one into the file that PHABGATE_SERVER_TOKEN_FILE names; {nothing}")),
             });
         }
-        let secret = ShareSecret::fresh().ok_or_else(|| Failure {
-            exit: Exit::Incomplete,
-            message: "this machine gives no random bytes".to_owned(),
-            hint: Some(nothing.to_owned()),
-        })?;
+        let secret = ShareSecret::fresh().ok_or_else(|| Failure::no_random_bytes(Some(nothing)))?;
         let onlookers = Arc::new(watch.clone().onlookers_of(task));
         Ok(Self { onlookers, shared: SharedDeploy { deploy: DeployId::fresh(), secret } })
     }

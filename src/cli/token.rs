@@ -14,6 +14,7 @@ use super::exit::{Exit, Failure};
 use super::ui::Ui;
 use crate::config::{ServeToken, TokenScope, WrongToken};
 use crate::layout::{NAME, hanging, styled};
+use crate::random;
 
 /// The schema of `token new --format json`.
 const SCHEMA: &str = "phabgate/token/1";
@@ -122,13 +123,7 @@ const PREFIX: &str = "phabgate_";
 
 /// A token nobody can guess.
 fn random() -> Result<String, Failure> {
-    let mut bytes = [0; BYTES];
-    let provider = rustls::crypto::ring::default_provider();
-    provider.secure_random.fill(&mut bytes).map_err(|_| Failure {
-        exit: Exit::Incomplete,
-        message: "this machine gives no random bytes".to_owned(),
-        hint: None,
-    })?;
+    let bytes: [u8; BYTES] = random::bytes().ok_or_else(|| Failure::no_random_bytes(None))?;
     Ok(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes)))
 }
 

@@ -13,7 +13,7 @@ use super::reader::ValueError;
 use super::values;
 use crate::conduit::is_loopback;
 use crate::notice::NoticeKind;
-use crate::text::inert;
+use crate::text::{hex, inert};
 
 /// The port on which the service answers where nothing else is said.
 pub const PORT: u16 = 8471;
@@ -76,7 +76,7 @@ impl ServeToken {
 
     /// The SHA-256 of the token, as the file writes it.
     pub fn sha256_hex(&self) -> String {
-        self.sha256.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.sha256)
     }
 
     /// The table of the file that knows this token.

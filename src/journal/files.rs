@@ -16,6 +16,7 @@ use url::Url;
 use super::error::JournalError;
 use crate::ids::DeployId;
 use crate::safe_path::{self, Trust};
+use crate::text::hex;
 
 /// How the name of a file beside the journal ends.
 const RESERVE: &str = "reserve";
@@ -54,8 +55,7 @@ impl Directory {
 
     /// The lock of those who send to one server, named by the digest of its URL.
     pub(super) fn outbox_lock(&self, server: &Url) -> PathBuf {
-        let digest = Sha256::digest(server.as_str());
-        let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let name = hex(&Sha256::digest(server.as_str())[..8]);
         self.root.join(format!("outbox-{name}.lock"))
     }
 

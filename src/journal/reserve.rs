@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 
 use super::event::Event;
 use super::lock::is_named;
+use crate::text::hex;
 
 /// The room for last words in bytes, besides that for a record as long as all that happened so far: three attempts to send it
 /// with their answers, and the closing, take 4 KiB.
@@ -112,7 +113,7 @@ fn line(event: &Event) -> io::Result<String> {
 }
 
 fn digest(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(text))
 }
 
 /// The events in a file, oldest first; none where there is no such file.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::Policy;
+use crate::text::hex;
 
 /// `sha256:` and the hash of the policy in its canonical form: JSON with sorted keys and without blanks, and without the
 /// keys that are at their default.
@@ -41,8 +42,7 @@ impl Policy {
             Err(error) => format!("{error}: {self:?}"),
         };
         let hash = Sha256::digest(canonical.as_bytes());
-        let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        PolicyDigest(format!("sha256:{hex}"))
+        PolicyDigest(format!("sha256:{}", hex(&hash)))
     }
 }
 
@@ -142,8 +142,7 @@ mod tests {
     #[test]
     fn the_digest_is_the_hash_of_sorted_json() {
         let json = r#"{"reasons":[],"recorders":[],"required":["sre"],"tag":"emergency","teams":[]}"#;
-        let hash: String = Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(policy().digest().as_str(), format!("sha256:{hash}"));
+        assert_eq!(policy().digest().as_str(), format!("sha256:{}", hex(&Sha256::digest(json))));
     }
 
     #[test]

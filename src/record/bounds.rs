@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::comment::block;
 use super::{Cut, Record};
 use crate::remarkup::inert_json_length;
+use crate::text::hex;
 
 /// The most bytes of a block, its fences aside.
 pub const BLOCK: usize = 16 * 1024;
@@ -45,8 +46,7 @@ impl Record {
             &mut self;
         let mut bound = |field: &str, text: &mut String, limit: usize, digest: bool| {
             let Some(end) = end_within(text, limit) else { return };
-            let sha256 =
-                digest.then(|| Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect());
+            let sha256 = digest.then(|| hex(&Sha256::digest(text.as_bytes())));
             // Nobody needs to read twice of which name in a list only the start is there.
             if !cut.iter().any(|known| known.field == field) {
                 cut.push(Cut { field: field.to_owned(), bytes: u64::try_from(text.len()).unwrap_or(u64::MAX), sha256 });

@@ -6,6 +6,8 @@
 use std::fmt;
 use std::hint::black_box;
 
+use crate::random;
+use crate::text::hex;
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 use sha2::{Digest, Sha256};
 
@@ -24,9 +26,7 @@ impl fmt::Debug for ShareSecret {
 impl ShareSecret {
     /// One that nobody can guess; `None` where the machine gives no random bytes.
     pub fn fresh() -> Option<Self> {
-        let mut bytes = Box::new([0; BYTES]);
-        rustls::crypto::ring::default_provider().secure_random.fill(bytes.as_mut_slice()).ok()?;
-        Some(Self(SecretBox::new(bytes)))
+        Some(Self(SecretBox::new(Box::new(random::bytes()?))))
     }
 
     /// The one that these hexadecimal digits are.
@@ -67,10 +67,6 @@ impl fmt::Display for Commitment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex(&self.0))
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The bytes that so many lower-case hexadecimal digits are.

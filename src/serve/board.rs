@@ -43,11 +43,6 @@ impl VerdictDigest {
         short.copy_from_slice(&digest[..16]);
         Self(short)
     }
-
-    /// In hexadecimal.
-    pub fn hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
 }
 
 /// A comment as it was read, to find out whether it was edited or removed.
@@ -68,6 +63,51 @@ impl CommentMark {
                 .hash(&mut hasher);
         }
         Self { phid: transaction.phid.clone(), fingerprint: hasher.finish() }
+    }
+}
+
+/// The people as they were read, to find out whether anything about them changed that a verdict rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeopleMark {
+    /// Who is in which team.
+    teams: BTreeMap<Phid<Project>, BTreeSet<Phid<User>>>,
+    /// What each account is known by.
+    accounts: BTreeMap<Phid<User>, u64>,
+}
+
+impl PeopleMark {
+    /// Of the projects of the teams, and of accounts.
+    pub fn of<'a>(
+        projects: impl Iterator<Item = &'a conduit::Project>,
+        accounts: impl Iterator<Item = &'a Account>,
+    ) -> Self {
+        let fingerprint = |account: &Account| {
+            let mut hasher = DefaultHasher::new();
+            account.username.hash(&mut hasher);
+            account.roles.iter().for_each(|role| format!("{role:?}").hash(&mut hasher));
+            hasher.finish()
+        };
+        Self {
+            teams: projects.map(|project| (project.phid.clone(), project.members.iter().cloned().collect())).collect(),
+            accounts: accounts.map(|account| (account.phid.clone(), fingerprint(account))).collect(),
+        }
+    }
+
+    /// Of what a verdict rests on. The service's own account is another's matter: what is read of it is read otherwise.
+    pub fn of_evidence(evidence: &Evidence) -> Self {
+        let others = evidence.accounts.values().filter(|account| account.phid != evidence.owner.phid);
+        Self::of(evidence.teams.values(), others)
+    }
+
+    /// The accounts.
+    pub fn accounts(&self) -> impl Iterator<Item = &Phid<User>> {
+        self.accounts.keys()
+    }
+
+    /// Whether all of it is so in what was read since, which may be of more accounts.
+    pub fn still_holds(&self, since: &Self) -> bool {
+        self.teams == since.teams
+            && self.accounts.iter().all(|(account, known)| since.accounts.get(account) == Some(known))
     }
 }
 
@@ -98,8 +138,8 @@ pub struct WatchedTask {
     pub comments: Arc<[CommentMark]>,
     /// When they were.
     pub comments_read_at: Timestamp,
-    /// The accounts that its verdict rests on.
-    pub accounts: Arc<[Phid<User>]>,
+    /// The people that its verdict rests on.
+    pub people: Arc<PeopleMark>,
     /// A deploy of it is under way.
     pub underway: bool,
     /// Its deploys: those without an end, and the last that ended.
@@ -351,24 +391,6 @@ impl Board {
     }
 }
 
-/// What the members of the teams are known by: it changes where any of them joins, leaves or changes the team.
-pub fn fingerprint_of_members<'a>(projects: impl Iterator<Item = &'a conduit::Project>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for project in projects {
-        let members: BTreeSet<&str> = project.members.iter().map(|member| member.as_str()).collect();
-        (project.phid.as_str(), members).hash(&mut hasher);
-    }
-    hasher.finish()
-}
-
-/// What an account is known by: it changes where anything about it does that a verdict rests on.
-pub fn fingerprint_of_account(account: &Account) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    account.username.hash(&mut hasher);
-    account.roles.iter().for_each(|role| format!("{role:?}").hash(&mut hasher));
-    hasher.finish()
-}
-
 /// The comments of a task that matter: all of them, since a reason may stand in one from before the tag; or, of very many, the newest
 /// of those by accounts that matter.
 pub fn marks(evidence: &Evidence, most: usize) -> Arc<[CommentMark]> {
@@ -402,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn who_changes_the_team_is_seen_though_the_members_are_the_same() {
+    fn the_people_of_a_verdict_are_compared_with_those_that_it_was_read_with() {
         let project = |name: &str, members: &[&str]| conduit::Project {
             phid: crate::evidence::testing::project(name),
             name: name.to_owned(),
@@ -411,10 +433,20 @@ mod tests {
             join: "admin".to_owned(),
             edit: "admin".to_owned(),
         };
-        let fingerprint =
-            |one: &[&str], two: &[&str]| fingerprint_of_members([project("one", one), project("two", two)].iter());
-        assert_eq!(fingerprint(&["a", "b"], &["c"]), fingerprint(&["b", "a"], &["c"]));
-        assert_ne!(fingerprint(&["a", "b"], &["c"]), fingerprint(&["a"], &["b", "c"]));
+        let history = History::ready();
+        let mark = |one: &[&str], two: &[&str], accounts: &[&str]| {
+            let accounts: Vec<Account> = accounts.iter().map(|name| history.account(name)).collect();
+            PeopleMark::of([project("one", one), project("two", two)].iter(), accounts.iter())
+        };
+        let read = mark(&["sre1", "sre2"], &["releng1"], &["sre1", "deployer1"]);
+        let holds = |since: PeopleMark| read.still_holds(&since);
+        assert!(holds(mark(&["sre2", "sre1"], &["releng1"], &["sre1", "deployer1", "releng1"])));
+        assert!(!holds(mark(&["sre1"], &["sre2", "releng1"], &["sre1", "deployer1"])), "the members are the same");
+        assert!(!holds(mark(&["sre1", "sre2"], &["releng1"], &["sre1"])), "who deploys is not shown any more");
+        let mut gone = history.account("deployer1");
+        gone.roles.clear();
+        let projects = [project("one", &["sre1", "sre2"]), project("two", &["releng1"])];
+        assert!(!holds(PeopleMark::of(projects.iter(), [history.account("sre1"), gone].iter())), "is disabled");
     }
 
     #[test]

@@ -14,9 +14,9 @@ const ARROWS: &[(&str, &str)] = &[
     (
         "cli",
         "answer audit conduit config deploy doctor evidence gate history host journal layout named_file policy \
-         record report request rules safe_path sandbox serve system_log task_argument announce view watch_client",
+         random record report request rules safe_path sandbox serve system_log task_argument announce view watch_client",
     ),
-    ("serve", "conduit config evidence gate host journal notice policy publish record rules safe_path view"),
+    ("serve", "conduit config evidence gate host journal notice policy publish random record rules safe_path view"),
     ("fuzzing", "config evidence host policy"),
     ("report", "audit config evidence layout policy record rules"),
     ("audit", "conduit crash evidence history policy record rules safe_path"),
@@ -42,7 +42,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("journal", "crash local_deploy record safe_path"),
     ("host", "conduit safe_path secrets"),
     ("local_deploy", "record"),
-    ("record", "remarkup secrets"),
+    ("record", "random remarkup secrets"),
     ("conduit", "secrets"),
     ("policy", ""),
     ("remarkup", ""),
@@ -50,6 +50,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("named_file", "safe_path"),
     ("safe_path", ""),
     ("secrets", ""),
+    ("random", ""),
     ("layout", ""),
     ("text", ""),
     ("attribution", ""),

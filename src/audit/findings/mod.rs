@@ -54,6 +54,7 @@ use crate::evidence::{Evidence, Removal, TaskState};
 use crate::ids::{DeployId, FindingId, TaskId, TransactionId};
 use crate::policy::{Policy, PolicyDigest};
 use crate::rules::{Approval, Outcome, RuleOutcome, Verdict};
+use crate::text::hex;
 
 /// How bad a finding is; the worst is the greatest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -304,8 +305,7 @@ impl Finding {
                     hash.update((part.len() as u64).to_be_bytes());
                     hash.update(part);
                 }
-                let digest = hash.finalize();
-                digest.iter().take(FindingId::DIGITS / 2).map(|byte| format!("{byte:02x}")).collect()
+                hex(&hash.finalize()[..FindingId::DIGITS / 2])
             }
         };
         FindingId { name: self.name.to_owned(), about, digest }

@@ -13,12 +13,12 @@ use url::Url;
 
 use super::error::{MirrorError, file, sqlite};
 use crate::safe_path::{self, Trust};
+use crate::text::hex;
 
 /// The name of the mirror of a server, without an ending: the host, so that people recognise it, and a digest of the
 /// whole URL, since no two URLs may share a mirror.
 fn name(server: &Url) -> String {
-    let digest = Sha256::digest(server.as_str());
-    let digest: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let digest = hex(&Sha256::digest(server.as_str())[..8]);
     let host: String = server.host_str().unwrap_or("server").chars().take(64).map(plain).collect();
     format!("{host}-{digest}")
 }

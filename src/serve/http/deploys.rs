@@ -29,7 +29,7 @@ use crate::record::ExitStatus;
 use crate::rules::{Decision, Intent, Outcome, Texts};
 use crate::serve::pipelines::{Asked, DeployError, RemoteState, apart, later, question};
 use crate::serve::store::{RemoteDeploy, Store};
-use crate::text::inert;
+use crate::text::{hex, inert};
 use crate::view::{self, VerdictSubject, Viewer};
 
 /// The schema of a deploy of a pipeline.
@@ -96,6 +96,16 @@ pub(super) fn body<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Problem> {
         Problem::bad_request(format!("the body: {}", crate::text::shorten(&error.to_string(), 200)))
     };
     serde_json::from_slice(bytes).map_err(wrong)
+}
+
+/// How a command ended, by a status or a signal or neither; `None` where these are none, or both.
+pub(super) fn status(exit: Option<i32>, signal: Option<i32>) -> Option<Option<ExitStatus>> {
+    match (exit, signal) {
+        (None, None) => Some(None),
+        (Some(code), None) if (0..=255).contains(&code) => Some(Some(ExitStatus::Code(code))),
+        (None, Some(signal)) if (1..=64).contains(&signal) => Some(Some(ExitStatus::Signal(signal))),
+        _ => None,
+    }
 }
 
 pub(super) fn deploy_of(path: Result<Path<String>, PathRejection>) -> Result<DeployId, Problem> {
@@ -165,7 +175,7 @@ pub(super) async fn start<S: Store>(
         return Err(Problem::unavailable("the service is ending"));
     }
     let silence = silence.as_secs().unsigned_abs();
-    let digest: String = Sha256::digest(&sent).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = hex(&Sha256::digest(&sent));
     let remote = RemoteDeploy {
         deploy: DeployId::fresh(),
         task,
@@ -226,15 +236,11 @@ pub(super) async fn finish<S: Store>(
 ) -> Result<Json<Value>, Problem> {
     let (token, deploy) = (pipeline(&principal)?, deploy_of(path)?);
     let finish: Finish = body(&sent)?;
-    let how = match (finish.exit, finish.signal) {
-        (Some(code), None) if (0..=255).contains(&code) => Some(ExitStatus::Code(code)),
-        (None, Some(signal)) if (1..=64).contains(&signal) => Some(ExitStatus::Signal(signal)),
-        (None, None) => None,
-        _ => {
-            let detail = "send `exit` (0 to 255), or `signal` (1 to 64), or neither where nobody knows how it ended";
-            return Err(Problem::bad_request(detail));
-        }
-    };
+    let how = status(finish.exit, finish.signal).ok_or_else(|| {
+        Problem::bad_request(
+            "send `exit` (0 to 255), or `signal` (1 to 64), or neither where nobody knows how it ended",
+        )
+    })?;
     let ending = Arc::clone(&app);
     let ended = apart(move || async move { ending.deploys.finish(&ending.watch, deploy, &token.name, how).await });
     let remote = ended.await.map_err(|_| lost())?.map_err(|error| problem(&error))?;

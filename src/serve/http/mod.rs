@@ -31,6 +31,7 @@ pub(in crate::serve) use self::audience::Shown;
 pub(in crate::serve) use self::audience::{Seen, SeenApproval, SeenNames, SeenNearMiss, SeenWhole};
 pub use self::deploys::DEPLOY_SCHEMA;
 pub use self::guard::{Guard, Principal};
+pub use self::health::StoreTrial;
 pub use self::limits::Limits;
 pub use self::problem::Problem;
 use self::routes::Route;
@@ -52,6 +53,8 @@ pub struct App<S: Store> {
     pub limits: Limits,
     /// What the tags of answers are made with, which nobody else knows.
     pub secret: TagSecret,
+    /// Whether the store could be written.
+    pub store_trial: StoreTrial,
     /// Whether the service is ending.
     pub stop: watch::Receiver<bool>,
 }
@@ -68,9 +71,7 @@ impl std::fmt::Debug for TagSecret {
 impl TagSecret {
     /// Another at each start; `None` where the machine gives no random bytes.
     pub fn fresh() -> Option<Self> {
-        let mut bytes = [0; 32];
-        rustls::crypto::ring::default_provider().secure_random.fill(&mut bytes).ok()?;
-        Some(Self(bytes))
+        crate::random::bytes().map(Self)
     }
 }
 

@@ -13,14 +13,13 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 
 use super::Shared;
-use super::deploys::{body, deploy_of};
+use super::deploys::{body, deploy_of, status};
 use super::guard::Principal;
 use super::problem::Problem;
 use super::verdict::task_of;
 use crate::config::ServeToken;
 use crate::gate::share::{Phase, WaitingRun};
 use crate::policy::Action;
-use crate::record::ExitStatus;
 use crate::record::share::ShareSecret;
 use crate::serve::deploys::Deploy;
 use crate::serve::reported::TooMany;
@@ -45,14 +44,7 @@ struct SentPhase {
 
 impl SentPhase {
     fn phase(&self) -> Option<Phase> {
-        let status = match (self.exit, self.signal) {
-            (None, None) => None,
-            (Some(code), None) => Some(ExitStatus::Code(code)).filter(|_| (0..=255).contains(&code)),
-            (None, Some(signal)) => Some(ExitStatus::Signal(signal)).filter(|_| (1..=64).contains(&signal)),
-            (Some(_), Some(_)) => return None,
-        };
-        let is_odd = status.is_none() && (self.exit.is_some() || self.signal.is_some());
-        Phase::of(&self.phase, status).filter(|_| !is_odd)
+        Phase::of(&self.phase, status(self.exit, self.signal)?)
     }
 }
 

@@ -19,12 +19,13 @@ use tokio::time::Instant;
 use super::audience::{Shown, verdict as shown_verdict};
 use super::guard::Principal;
 use super::problem::Problem;
-use super::{App, Shared};
+use super::{App, Shared, TagSecret};
 use crate::ids::TaskId;
 use crate::rules::Decision;
 use crate::serve::board::WatchedTask;
 use crate::serve::store::Store;
 use crate::serve::watch::{Looked, stopped};
+use crate::text::hex;
 
 /// How old the oldest part of the evidence may be without being read anew.
 pub(super) const FRESH: SignedDuration = SignedDuration::from_secs(60);
@@ -107,25 +108,34 @@ pub(super) async fn verdict<S: Store>(
     let (task, wait) = (task_of(task)?, wait_of(query)?);
     let deadline = Instant::now() + wait.unwrap_or_default();
     let mut changes = app.watch.board.changes();
-    // The tag of what was looked at last: of the very many changes most are those of other tasks.
+    // What was looked at last, and its tag: of the very many changes most are those of other tasks.
     let mut tagged: Option<((u64, bool), String)> = None;
     loop {
         changes.mark_unchanged();
         let known = app.known(task).await.ok_or_else(Problem::no_emergency)?;
         let state = (known.watched.sequence, known.is_old);
-        let tag = match tagged.take().filter(|(of, _)| *of == state) {
-            Some((_, tag)) => tag,
-            None => known.tag(&app, &principal)?,
+        let (tag, page) = match tagged.take().filter(|(of, _)| *of == state) {
+            Some((_, tag)) => (tag, None),
+            None => {
+                let page = known.page(&app, &principal)?;
+                (tag(&app.secret, page.clone()), Some(page))
+            }
         };
         let is_same = Known::matches(&tag, &headers);
         let is_undecided = known.is_old || known.watched.verdict.decision == Decision::Undecided;
         if wait.is_none() || !is_same || is_undecided || Instant::now() >= deadline {
-            return known.response(&app, &principal, &tag, is_same);
+            // Where nothing changed there is none to be sent.
+            let page = match page {
+                None if !is_same => Some(known.page(&app, &principal)?),
+                page => page.filter(|_| !is_same),
+            };
+            return Ok(known.response(page, &tag));
         }
         tokio::select! {
             _ = changes.changed() => {}
             () = tokio::time::sleep_until(deadline) => {}
-            () = stopped(app.stop.clone()) => return known.response(&app, &principal, &tag, is_same),
+            // What it waits for a change of is the same until then.
+            () = stopped(app.stop.clone()) => return Ok(known.response(None, &tag)),
         }
         tagged = Some((state, tag));
     }
@@ -143,15 +153,14 @@ pub(super) fn timeless(mut page: Value) -> Value {
     page
 }
 
-impl Known {
-    /// What it is known by to whoever asks: it changes where anything does that they are shown, but for times that only pass. It is made
-    /// with a secret of this process, so that nobody finds what they are not shown by guessing.
-    fn tag<S: Store>(&self, app: &App<S>, principal: &Principal) -> Result<String, Problem> {
-        let page = timeless(self.page(app, principal)?).to_string();
-        let digest = Sha256::new().chain_update(app.secret.0).chain_update(page).finalize();
-        Ok(format!("\"{}\"", digest[..16].iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
-    }
+/// What a page is known by to whoever is shown it: it changes where anything there does but times that only pass. It is made with a secret
+/// of this process, so that nobody finds what they are not shown by guessing.
+fn tag(secret: &TagSecret, page: Value) -> String {
+    let digest = Sha256::new().chain_update(secret.0).chain_update(timeless(page).to_string()).finalize();
+    format!("\"{}\"", hex(&digest[..16]))
+}
 
+impl Known {
     fn matches(tag: &str, headers: &HeaderMap) -> bool {
         let asked = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
         asked.flat_map(|value| value.split(',')).any(|one| one.trim().trim_start_matches("W/") == tag)
@@ -178,22 +187,17 @@ impl Known {
         Ok(page)
     }
 
-    fn response<S: Store>(
-        &self,
-        app: &App<S>,
-        principal: &Principal,
-        tag: &str,
-        is_same: bool,
-    ) -> Result<Response, Problem> {
-        let mut response = match is_same {
-            true => StatusCode::NOT_MODIFIED.into_response(),
-            false => axum::Json(self.page(app, principal)?).into_response(),
+    /// The answer with this page; without one, that nothing changed.
+    fn response(&self, page: Option<Value>, tag: &str) -> Response {
+        let mut response = match page {
+            None => StatusCode::NOT_MODIFIED.into_response(),
+            Some(page) => axum::Json(page).into_response(),
         };
         let headers = response.headers_mut();
         let header = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
         headers.insert(header::ETAG, header(tag));
         headers.insert(EVIDENCE_AT, header(&self.evidence_at.to_string()));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        Ok(response)
+        response
     }
 }

@@ -13,7 +13,7 @@ use crate::ids::{TaskId, TransactionId};
 use crate::record::{Deployer, Outcome as End};
 use crate::rules::{Approval, Effect, Intent, JudgedNearMiss, Outcome, RuleOutcome, TeamCount, Texts, WhyNot};
 use crate::serve::audience::Audience;
-use crate::serve::board::{Speaks, VerdictDigest, WatchedTask};
+use crate::serve::board::{PeopleMark, Speaks, VerdictDigest, WatchedTask};
 use crate::serve::deploys::{Deploy, DeployState, deploys};
 use crate::serve::episode::Episode;
 use crate::serve::http::Shown;
@@ -35,7 +35,7 @@ fn watched(history: &History) -> WatchedTask {
     let subject = VerdictSubject::of_task(&task, policy, URL.into(), Texts::Hidden);
     let evidence = &task.evidence;
     WatchedTask {
-        accounts: [].into(),
+        people: PeopleMark::of_evidence(evidence).into(),
         task: evidence.task.id,
         phid: evidence.task.phid.clone(),
         sequence: 7,

@@ -3,6 +3,8 @@
 //! Responsible for the order of these, and for having said what is due. Not responsible for what is decided, nor for saying
 //! ([`super::speak`]).
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::reread::COMMENTS;
@@ -14,7 +16,7 @@ use crate::gate::{Assessment, Assessor};
 use crate::ids::TaskId;
 use crate::rules::{Intent, Texts, Verdict, open_starts};
 use crate::serve::audience::Audience;
-use crate::serve::board::{Speaks, VerdictDigest, WatchedTask, marks};
+use crate::serve::board::{PeopleMark, Speaks, VerdictDigest, WatchedTask, marks};
 use crate::serve::deploys::deploys;
 use crate::serve::episode::Episode;
 use crate::serve::notices::{Plan, posted};
@@ -98,7 +100,7 @@ impl<S: Store> Watch<S> {
             modified: evidence.task.modified,
             comments: marks(evidence, COMMENTS),
             comments_read_at: read_at,
-            accounts: evidence.accounts.keys().cloned().collect(),
+            people: Arc::new(PeopleMark::of_evidence(evidence)),
             underway: !open_starts(evidence, policy, None).is_empty(),
             deploys,
             speaks: self.speaks(evidence, episode),

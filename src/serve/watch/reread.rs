@@ -14,7 +14,7 @@ use super::Watch;
 use super::poll::{PollError, say_trouble};
 use crate::conduit::{Projects, Transaction};
 use crate::ids::{Phid, User};
-use crate::serve::board::{CommentMark, WatchedTask, fingerprint_of_account, fingerprint_of_members};
+use crate::serve::board::{CommentMark, PeopleMark, WatchedTask};
 use crate::serve::store::Store;
 
 /// How often members and accounts are read, and comments of tasks where something happens.
@@ -28,16 +28,6 @@ pub(super) const COMMENTS: usize = 1_000;
 /// How long one call may take.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// What the people were known by when they were last read, and when that was.
-#[derive(Debug, Default)]
-struct People {
-    /// Who is in which team; `None` before the first reading.
-    in_teams: Option<u64>,
-    /// What each account was known by; `None` where the server did not show it.
-    accounts: BTreeMap<Phid<User>, Option<u64>>,
-    read_at: Option<Timestamp>,
-}
-
 /// How many accounts one call reads.
 const ACCOUNTS: usize = 100;
 
@@ -46,47 +36,43 @@ impl<S: Store> Watch<S> {
     pub(super) async fn rereads(self: Arc<Self>) {
         let mut pace = interval(Duration::from_secs(1));
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut people = People::default();
+        let mut people_read_at: Option<Timestamp> = None;
         let mut trouble = None;
         loop {
             pace.tick().await;
             let now = self.board.now();
-            let people_are_due = people.read_at.is_none_or(|at| now.duration_since(at) >= OFTEN);
+            let people_are_due = people_read_at.is_none_or(|at| now.duration_since(at) >= OFTEN);
             let done = match people_are_due {
-                true => self.reread_people(&mut people, now, &mut pace).await,
+                true => {
+                    let done = self.reread_people(now, &mut pace).await;
+                    people_read_at = done.is_ok().then_some(now).or(people_read_at);
+                    done
+                }
                 false => self.reread_comments(now).await,
             };
             say_trouble(&mut trouble, done.err().map(|error| format!("what is in no feed cannot be read: {error}")));
         }
     }
 
-    async fn reread_people(&self, people: &mut People, now: Timestamp, pace: &mut Interval) -> Result<(), PollError> {
+    async fn reread_people(&self, now: Timestamp, pace: &mut Interval) -> Result<(), PollError> {
         let client = self.site.client.within(LIMIT);
         let slugs: Vec<&str> = self.site.policy.teams.iter().map(|team| team.project.as_str()).collect();
         let projects = client.projects_by_slug(&slugs).await?;
         let members = members(&projects);
         // Those that a verdict rests on without being in a team: who deploys, who recorded.
         let mut asked: BTreeSet<Phid<User>> = members.iter().cloned().collect();
-        asked.extend(self.board.all().iter().flat_map(|watched| watched.accounts.iter().cloned()));
+        asked
+            .extend(self.board.all().iter().flat_map(|watched| watched.people.accounts().cloned().collect::<Vec<_>>()));
         let (asked, mut accounts) = (Vec::from_iter(asked), Vec::new());
         for some in asked.chunks(ACCOUNTS) {
             pace.tick().await;
             accounts.extend(client.users(some).await?);
         }
-        let read: BTreeMap<Phid<User>, u64> =
-            accounts.iter().map(|account| (account.phid.clone(), fingerprint_of_account(account))).collect();
         self.board.set_people(accounts.iter().filter(|account| members.contains(&account.phid)));
-        let in_teams = fingerprint_of_members(projects.all());
-        // One that was not asked for before is as the task was read with.
-        let of = |account: &Phid<User>| people.accounts.get(account).map(|known| *known != read.get(account).copied());
-        let is_change = people.in_teams.is_some_and(|known| known != in_teams)
-            || asked.iter().any(|account| of(account) == Some(true));
-        let accounts = asked.into_iter().map(|account| (account.clone(), read.get(&account).copied())).collect();
-        *people = People { in_teams: Some(in_teams), accounts, read_at: Some(now) };
-        if is_change {
-            // Until each was looked at, what is known of it is as old as its last reading.
-            self.board.all().iter().for_each(|watched| self.queue.push(watched.task));
-        }
+        let read = PeopleMark::of(projects.all(), accounts.iter());
+        // Until each was looked at, what is known of it is as old as its last reading.
+        let changed = self.board.all().into_iter().filter(|watched| !watched.people.still_holds(&read));
+        changed.for_each(|watched| self.queue.push(watched.task));
         self.board.refreshed(|fresh| fresh.members = Some(now));
         Ok(())
     }

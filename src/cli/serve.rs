@@ -20,7 +20,7 @@ use super::{Globals, doctor, doctor_watch, play};
 use crate::config::ServeSettings;
 use crate::rules::Outcome;
 use crate::safe_path::{self, Trust};
-use crate::serve::http::{self, App, Guard, HttpError, Limits, StoreTrial, TagSecret};
+use crate::serve::http::{self, App, Guard, Limits, ListenError, StoreTrial, TagSecret};
 use crate::serve::notify_systemd::Systemd;
 use crate::serve::pipelines::{DeployError, Deploys, apart};
 use crate::serve::site::{Secrets, Site};
@@ -54,8 +54,8 @@ impl From<StoreError> for Failure {
     }
 }
 
-impl From<HttpError> for Failure {
-    fn from(error: HttpError) -> Self {
+impl From<ListenError> for Failure {
+    fn from(error: ListenError) -> Self {
         Self { exit: Exit::Incomplete, message: error.to_string(), hint: None }
     }
 }
@@ -82,7 +82,8 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     tokens_leave_approvers(&site).await?;
     crate::host::ensure_state_dir(&site.state)?;
     let store = SqliteStore::open(&site.state)?;
-    let (listener, address) = http::listen(args.listen.unwrap_or(site.serve.listen)).await?;
+    let (listener, address) =
+        http::listen(args.listen.unwrap_or(site.serve.listen), site.serve.socket.as_ref()).await?;
     let systemd = systemd()?;
     let guard = Guard::new(&site.serve, &site.secrets, address);
     let guard = match &you {

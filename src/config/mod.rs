@@ -31,7 +31,7 @@ pub use load::{Flags, load};
 pub use origin::{Origin, Origins};
 pub use preset::Preset;
 #[cfg(feature = "serve")]
-pub use serve::{PORT, ServeSettings, ServeToken, TokenScope, WrongToken};
+pub use serve::{PORT, ProxySocket, ServeSettings, ServeToken, TokenScope, WrongToken};
 pub use settings::{
     Accepted, Contact, Http, LogSetting, LogSettings, NoServer, ProxySetting, RecordSettings, SettingEntry, Settings,
     map_deployer,

@@ -25,6 +25,8 @@ pub struct ServeSettings {
     pub url: Option<Url>,
     /// On which address it listens.
     pub listen: SocketAddr,
+    /// The socket on which trusted proxies reach it.
+    pub socket: Option<ProxySocket>,
     /// Which notices it says on tasks.
     pub notices: Vec<NoticeKind>,
     /// How much later than it was due a notice is still said.
@@ -41,6 +43,20 @@ pub struct ServeSettings {
     pub viewers: Vec<String>,
     /// Who may ask from elsewhere, by name.
     pub tokens: Vec<ServeToken>,
+}
+
+/// A socket of this machine, on which whoever may open it is a trusted proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxySocket {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Who may open it, as a mode of a file.
+    pub mode: u32,
+}
+
+impl ProxySocket {
+    /// The mode where none is written: the service and its group.
+    pub(super) const MODE: u32 = 0o660;
 }
 
 /// A token of the service.
@@ -142,6 +158,7 @@ impl Default for ServeSettings {
         Self {
             url: None,
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), PORT),
+            socket: None,
             notices: NoticeKind::ALL.to_vec(),
             notice_window: SignedDuration::from_mins(30),
             webhook_keys: None,
@@ -173,6 +190,20 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, ValueError> {
     text.parse().map_err(|_| {
         ValueError::new(format!("`{text}` is not an address with a port"), format!("write it as \"127.0.0.1:{PORT}\""))
     })
+}
+
+/// The mode of the socket. Whoever may open it is believed, so that not everybody may.
+pub(super) fn socket_mode(text: &str) -> Result<u32, ValueError> {
+    let help = "write it as \"0660\": its owner and its group may open it";
+    let mode =
+        Some(text).filter(|text| (3..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()));
+    let mode = mode.and_then(|text| u32::from_str_radix(text, 8).ok()).filter(|mode| *mode <= 0o777);
+    let mode = mode.ok_or_else(|| ValueError::new(format!("`{text}` is not the mode of a file"), help))?;
+    match (mode & 0o600, mode & 0o002) {
+        (0o600, 0) => Ok(mode),
+        (0o600, _) => Err(ValueError::new(format!("`{text}` would let everybody here be a trusted proxy"), help)),
+        _ => Err(ValueError::new(format!("`{text}` would shut the service itself out"), help)),
+    }
 }
 
 /// The address of a proxy.

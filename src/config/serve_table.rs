@@ -13,7 +13,7 @@ use super::diagnostic::Diagnostic;
 use super::error::ConfigError;
 use super::file::{choice, directory, map};
 use super::reader::{List, Located, Section, ValueError};
-use super::serve::{self, ServeSettings, ServeToken, TokenScope};
+use super::serve::{self, ProxySocket, ServeSettings, ServeToken, TokenScope};
 use super::settings::{List as Entries, friendly};
 use super::validate::{PolicyMerge, values};
 use super::values as value;
@@ -24,6 +24,8 @@ use crate::notice::NoticeKind;
 pub(super) struct FileServe {
     pub(super) url: Option<Located<Url>>,
     pub(super) listen: Option<Located<SocketAddr>>,
+    pub(super) socket: Option<Located<PathBuf>>,
+    pub(super) socket_mode: Option<Located<u32>>,
     pub(super) notices: Option<List<NoticeKind>>,
     pub(super) notice_window: Option<Located<SignedDuration>>,
     pub(super) webhook_keys: Option<Located<PathBuf>>,
@@ -49,6 +51,8 @@ pub(super) fn read(table: &mut Section<'_, '_>) -> FileServe {
     FileServe {
         url: table.parsed("url", serve::url),
         listen: table.parsed("listen", serve::listen),
+        socket: table.parsed("socket", directory),
+        socket_mode: table.parsed("socket_mode", serve::socket_mode),
         notices: table.list("notices", notice),
         notice_window: table.parsed("notice_window", value::duration),
         webhook_keys: table.parsed("webhook_keys", directory),
@@ -84,10 +88,13 @@ impl PolicyMerge<'_> {
     /// Its settings.
     pub(super) fn serve(&mut self, file: FileServe, base: FileServe) -> Result<ServeSettings, ConfigError> {
         let trusted_proxies = self.either(file.trusted_proxies, base.trusted_proxies).map(values).unwrap_or_default();
-        let identity_header = self.identity(file.identity_header, file.identity_secret.as_ref(), &trusted_proxies);
+        let socket = self.socket(file.socket, file.socket_mode);
+        let is_any_trusted = socket.is_some() || !trusted_proxies.is_empty();
+        let identity_header = self.identity(file.identity_header, file.identity_secret.as_ref(), is_any_trusted);
         let settings = ServeSettings {
             trusted_proxies,
             identity_header,
+            socket,
             url: self.either(file.url, None).map(|found| found.value),
             listen: self.one(file.listen, base.listen, "serve.listen")?.value,
             notices: values(self.one(file.notices, base.notices, "serve.notices")?),
@@ -100,17 +107,35 @@ impl PolicyMerge<'_> {
         Ok(settings)
     }
 
+    /// The socket of trusted proxies.
+    fn socket(&mut self, path: Option<Located<PathBuf>>, mode: Option<Located<u32>>) -> Option<ProxySocket> {
+        let (path, mode) = (self.either(path, None), self.either(mode, None));
+        match (path, mode) {
+            (Some(path), mode) => {
+                Some(ProxySocket { path: path.value, mode: mode.map_or(ProxySocket::MODE, |mode| mode.value) })
+            }
+            (None, Some(mode)) => {
+                let diagnostic = Diagnostic::new(&mode.place, "is the mode of no socket");
+                self.problems.add(diagnostic.help("set `socket` too, to the path of the socket"));
+                None
+            }
+            (None, None) => None,
+        }
+    }
+
     /// The header that names who looks. Without a secret beside it, anybody who reaches the service could be anybody.
     fn identity(
         &mut self,
         header: Option<Located<String>>,
         secret: Option<&Located<PathBuf>>,
-        proxies: &[IpAddr],
+        is_any_trusted: bool,
     ) -> Option<String> {
         let header = self.either(header, None)?;
-        if proxies.is_empty() {
+        if !is_any_trusted {
             let diagnostic = Diagnostic::new(&header.place, "is believed of no proxy, so that nobody could look");
-            self.problems.add(diagnostic.help("name the address of the proxy in `trusted_proxies`"));
+            self.problems.add(
+                diagnostic.help("name the address of the proxy in `trusted_proxies`, or let it come by a `socket`"),
+            );
         }
         if secret.is_none() {
             let message = "anybody who reaches the service could name any account in this header";
@@ -163,6 +188,8 @@ pub(super) fn entries(serve: &ServeSettings, list: &mut Entries<'_>) {
     let words = |kinds: &[NoticeKind]| kinds.iter().map(|kind| kind.word()).collect::<Vec<_>>();
     list.add("serve.url", json!(serve.url));
     list.add("serve.listen", json!(serve.listen));
+    list.add("serve.socket", json!(serve.socket.as_ref().map(|socket| &socket.path)));
+    list.add("serve.socket_mode", json!(serve.socket.as_ref().map(|socket| format!("{:04o}", socket.mode))));
     list.add("serve.notices", json!(words(&serve.notices)));
     list.add("serve.notice_window", friendly(serve.notice_window));
     list.add("serve.webhook_keys", json!(serve.webhook_keys));

@@ -190,8 +190,8 @@ struct BoardState {
     family: Option<Arc<BTreeSet<Phid<Project>>>>,
     /// Tasks of which the last reading failed, and since when what is known of them is old.
     unread: BTreeMap<TaskId, Timestamp>,
-    /// The usernames of those who are people in a team, in lower case; `None` before they were read.
-    people: Option<BTreeSet<String>>,
+    /// The usernames of the people who may look at the page, in lower case; `None` before they were read.
+    viewers: Option<BTreeSet<String>>,
 }
 
 impl Default for Board {
@@ -328,15 +328,15 @@ impl Board {
         note(&mut self.write().freshness);
     }
 
-    /// Notes who is in a team: of these accounts the enabled people.
-    pub fn set_people<'a>(&self, accounts: impl Iterator<Item = &'a Account>) {
+    /// Notes who may look at the page: of these accounts the enabled people.
+    pub fn set_viewers<'a>(&self, accounts: impl Iterator<Item = &'a Account>) {
         let people = accounts.filter(|account| account.is_enabled_person());
-        self.write().people = Some(people.map(|person| person.username.to_ascii_lowercase()).collect());
+        self.write().viewers = Some(people.map(|person| person.username.to_ascii_lowercase()).collect());
     }
 
-    /// Whether an account is that of a person in a team; `None` before the members were read.
-    pub fn is_member(&self, username: &str) -> Option<bool> {
-        self.read().people.as_ref().map(|people| people.contains(&username.to_ascii_lowercase()))
+    /// Whether an account may look at the page; `None` before it was read who may.
+    pub fn is_viewer(&self, username: &str) -> Option<bool> {
+        self.read().viewers.as_ref().map(|viewers| viewers.contains(&username.to_ascii_lowercase()))
     }
 
     /// The server's clock.
@@ -450,13 +450,13 @@ mod tests {
     }
 
     #[test]
-    fn members_are_enabled_people_and_nobody_is_known_before_they_were_read() {
+    fn viewers_are_enabled_people_and_nobody_is_known_before_they_were_read() {
         let board = Board::default();
-        assert_eq!(board.is_member("sre1"), None);
+        assert_eq!(board.is_viewer("sre1"), None);
         let history = History::ready();
         let accounts = ["sre1", "robot", "gone"].map(|name| history.account(name));
-        board.set_people(accounts.iter());
-        let known = ["SRE1", "sre1", "robot", "gone", "outsider"].map(|name| board.is_member(name));
+        board.set_viewers(accounts.iter());
+        let known = ["SRE1", "sre1", "robot", "gone", "outsider"].map(|name| board.is_viewer(name));
         assert_eq!(known, [true, true, false, false, false].map(Some));
     }
 }

@@ -533,6 +533,20 @@ fn every_mistake_about_the_watch_is_told_where_it_stands() {
         ("a relative file", serve("webhook_keys = \"keys\""), "serve.webhook_keys", "is not an absolute path"),
         ("the name of a proxy", serve("trusted_proxies = [\"proxy\"]"), "serve.trusted_proxies", "is not an address"),
         (
+            "a mode for everybody",
+            serve("socket = \"/s\"\nsocket_mode = \"0666\""),
+            "serve.socket_mode",
+            "be a trusted proxy",
+        ),
+        ("no mode", serve("socket = \"/s\"\nsocket_mode = \"rw\""), "serve.socket_mode", "is not the mode of a file"),
+        (
+            "a mode for nobody",
+            serve("socket = \"/s\"\nsocket_mode = \"0060\""),
+            "serve.socket_mode",
+            "shut the service itself out",
+        ),
+        ("the mode of no socket", serve("socket_mode = \"0660\""), "serve.socket_mode", "is the mode of no socket"),
+        (
             "a header with a blank",
             serve("identity_header = \"X User\""),
             "serve.identity_header",

@@ -18,6 +18,9 @@ const PAUSE: Duration = Duration::from_millis(1_200);
 /// What a proxy sends that says who looks.
 const SECRET: &str = "between-the-proxy-and-the-watch";
 
+/// On which socket a proxy comes.
+const SOCKET: &str = "proxy.sock";
+
 /// A watch over the emergencies of a sandbox.
 struct Watched {
     server: Server,
@@ -54,9 +57,10 @@ impl Watched {
         let config = home.join("config.toml");
         let more = format!(
             "{}[serve]\ntrusted_proxies = [\"127.0.0.1\"]\nidentity_header = \"X-Remote-User\"\nidentity_secret = {:?}\n\
-             viewers = [\"outsider\"]\n",
+             viewers = [\"outsider\", \"gone\"]\nsocket = {:?}\nsocket_mode = \"0620\"\n",
             std::fs::read_to_string(&config).unwrap(),
-            secret.to_str().unwrap()
+            secret.to_str().unwrap(),
+            home.join(SOCKET).to_str().unwrap()
         );
         std::fs::write(&config, more).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_phabgate"))
@@ -84,7 +88,10 @@ impl Watched {
         };
         let watched = Self { server, child, url };
         let begun = Instant::now();
-        while watched.get("/?fragment", &[]).1.matches("class=\"card").count() < 5 {
+        // Until it knows the tasks, and who may look.
+        while watched.get("/?fragment", &[]).1.matches("class=\"card").count() < 5
+            || watched.get_as("sre1", "/").0 != 200
+        {
             assert!(begun.elapsed() < MAX_DELAY, "{}", watched.get("/", &[]).1);
             std::thread::sleep(PAUSE);
         }
@@ -98,7 +105,16 @@ impl Watched {
     }
 
     fn ask(&self, path: &str, headers: &[(&str, &str)]) -> (u16, reqwest::header::HeaderMap, String) {
-        let mut request = crate::harness::http().get(format!("{}{path}", self.url));
+        self.ask_by(&crate::harness::http(), path, headers)
+    }
+
+    fn ask_by(
+        &self,
+        client: &reqwest::Client,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> (u16, reqwest::header::HeaderMap, String) {
+        let mut request = client.get(format!("{}{path}", self.url));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -158,6 +174,8 @@ fn each_is_shown_what_they_may_see_and_nobody_else_anything() {
     assert!(watched.get_as("sre1", "/T6").1.contains("You are asked"));
     let hostile = watched.get_as("sre1", "/T26").1;
     assert!(!hostile.contains(['\u{1b}', '\u{202e}']) && hostile.contains("\\u{202e}"), "{hostile}");
+    // One whose account was disabled is nobody any more, though the configuration names them.
+    assert_eq!(watched.get_as("gone", "/T6").0, 403);
     // Anybody else gets no content, of whatever they ask.
     for path in ["/", "/T1", "/T15", "/T999", "/?fragment", "/T1?fragment"] {
         let (status, page) = watched.get_as("nobody-of-note", path);
@@ -175,6 +193,29 @@ fn each_is_shown_what_they_may_see_and_nobody_else_anything() {
         let (status, _) = watched.get(path, &[("host", "evil.example")]);
         assert_eq!(status, 421);
     }
+}
+
+#[test]
+fn a_proxy_that_may_open_the_socket_is_believed_and_nobody_else_by_it() {
+    let mut watched = Watched::start();
+    let socket = watched.server.machine.home().join(SOCKET);
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&socket).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o620);
+    let client = reqwest::Client::builder().unix_socket(socket.clone()).build().unwrap();
+    let named = [("x-remote-user", "sre1"), ("phabgate-proxy-secret", SECRET), ("x-forwarded-for", "192.0.2.7")];
+    let (status, _, page) = watched.ask_by(&client, "/T6", &named);
+    assert!(status == 200 && page.contains("Thumbnail cache is corrupt"), "{page}");
+    // Without a name they are nobody, and no reader on this machine either; the metrics of this machine are not theirs.
+    for headers in [&named[..1], &named[1..], &[]] {
+        let (status, _, page) = watched.ask_by(&client, "/T6", headers);
+        assert!(status == 401 && !page.contains("T6"), "{headers:?}: {page}");
+        assert_eq!(watched.ask_by(&client, "/metrics", headers).0, 401, "{headers:?}");
+    }
+    // It is gone with the service.
+    let pid = rustix::process::Pid::from_child(&watched.child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert!(watched.child.wait().unwrap().success());
+    assert!(!socket.exists());
 }
 
 #[test]

@@ -17,6 +17,7 @@ use url::Url;
 
 use super::Shared;
 use super::limits::Bucket;
+use super::listen::Peer;
 use super::problem::Problem;
 use crate::config::{ServeSettings, ServeToken, TokenScope};
 use crate::serve::site::Secrets;
@@ -108,14 +109,14 @@ impl Guard {
     }
 
     /// Who asks.
-    fn origin(&self, peer: IpAddr, headers: &HeaderMap) -> Result<Origin, Refused> {
+    fn origin(&self, peer: Peer, headers: &HeaderMap) -> Result<Origin, Refused> {
         let mut hosts = headers.get_all(header::HOST).iter();
         let host = hosts.next().and_then(|host| host.to_str().ok()).filter(|_| hosts.next().is_none());
         // Any other Host is somebody's who makes a browser send the request here.
         let host = host.filter(|host| self.hosts.iter().any(|ours| ours.eq_ignore_ascii_case(host)));
         let host = host.ok_or(Refused::Host)?;
-        let is_trusted = self.proxies.contains(&peer);
-        let address = if is_trusted { forwarded_for(headers).unwrap_or(peer) } else { peer };
+        let is_trusted = self.trusts(peer);
+        let address = forwarded_for(headers).filter(|_| is_trusted).unwrap_or(peer.address());
         if headers.contains_key(header::AUTHORIZATION) {
             let token = bearer(headers).and_then(|token| self.token(token)).ok_or(Refused::Token)?;
             return Ok(Origin { principal: Principal::Token(token), address });
@@ -136,12 +137,20 @@ impl Guard {
         self.tokens.iter().find(|known| known.sha256 == digest).cloned()
     }
 
+    /// Whether it is a proxy that is believed. Who may open the socket is: its mode says who that is.
+    fn trusts(&self, peer: Peer) -> bool {
+        match peer {
+            Peer::Address(address) => self.proxies.contains(&address),
+            Peer::Socket => true,
+        }
+    }
+
     /// Why a request that names who looks is not believed, where it does.
-    fn disbelief(&self, peer: IpAddr, headers: &HeaderMap) -> Option<&'static str> {
+    fn disbelief(&self, peer: Peer, headers: &HeaderMap) -> Option<&'static str> {
         let secret = headers.get(PROXY_SECRET)?.as_bytes();
         let digest: [u8; 32] = Sha256::digest(secret).into();
         let is_named = self.identity.as_ref().is_some_and(|name| headers.contains_key(name));
-        match (self.proxies.contains(&peer), self.proxy_secret == Some(digest), is_named) {
+        match (self.trusts(peer), self.proxy_secret == Some(digest), is_named) {
             (false, ..) => Some("its address is not one of `serve.trusted_proxies`"),
             (_, false, _) => Some("its Phabgate-Proxy-Secret is not that of `serve.identity_secret`"),
             (.., false) => Some("it sends no header of the name in `serve.identity_header`"),
@@ -174,12 +183,12 @@ fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
 }
 
 /// Whether a request came straight from this machine, through nothing that forwards.
-fn is_of_this_machine(peer: IpAddr, headers: &HeaderMap, host: &str) -> bool {
+fn is_of_this_machine(peer: Peer, headers: &HeaderMap, host: &str) -> bool {
     let forwarded = |name: &HeaderName| {
         *name == header::FORWARDED || *name == header::VIA || name.as_str().starts_with("x-forwarded-")
     };
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    peer.is_loopback()
+    matches!(peer, Peer::Address(address) if address.is_loopback())
         && !headers.keys().any(forwarded)
         && ["localhost", "127.0.0.1", "[::1]"].iter().any(|local| local.eq_ignore_ascii_case(name))
 }
@@ -187,11 +196,11 @@ fn is_of_this_machine(peer: IpAddr, headers: &HeaderMap, host: &str) -> bool {
 /// What holds of every request.
 pub(super) async fn every_request<S: Store>(
     State(app): State<Shared<S>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
     request: Request,
     next: Next,
 ) -> Response {
-    let admitted = admit(&app, peer.ip(), &request);
+    let admitted = admit(&app, peer, &request);
     let mut response = match admitted {
         Ok(principal) => match whole(request).await {
             Ok(mut request) => {
@@ -228,7 +237,7 @@ async fn whole(request: Request) -> Result<Request, Problem> {
 }
 
 /// Who asks, where they may at all.
-fn admit<S: Store>(app: &super::App<S>, peer: IpAddr, request: &Request) -> Result<Principal, Problem> {
+fn admit<S: Store>(app: &super::App<S>, peer: Peer, request: &Request) -> Result<Principal, Problem> {
     // What says nothing but that the process lives is answered to whoever asks, by whatever name.
     if request.uri().path() == "/healthz" {
         return Ok(Principal::Nobody);
@@ -241,7 +250,7 @@ fn admit<S: Store>(app: &super::App<S>, peer: IpAddr, request: &Request) -> Resu
                 format!("the Host `{host}` is not one of this service: it has to be that of `serve.url`, port and all");
             Problem::new(StatusCode::MISDIRECTED_REQUEST, "not this service", detail)
         }
-        Refused::Token if app.limits.admits(&Bucket::Address(peer)) => {
+        Refused::Token if app.limits.admits(&Bucket::Address(peer.address())) => {
             Problem::new(StatusCode::UNAUTHORIZED, "not signed in", "the token is none of this service's")
         }
         Refused::Token => Problem::too_many(),
@@ -308,12 +317,17 @@ mod tests {
         Guard::new(&settings, &secrets, "127.0.0.1:8471".parse().unwrap())
     }
 
+    /// `socket`, or an address.
+    fn peer_of(peer: &str) -> Peer {
+        peer.parse().map_or(Peer::Socket, Peer::Address)
+    }
+
     fn principal(peer: &str, headers: &[(&'static str, &str)]) -> Option<Principal> {
         let headers = headers
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()))
             .collect();
-        guard().origin(peer.parse().unwrap(), &headers).ok().map(|origin| origin.principal)
+        guard().origin(peer_of(peer), &headers).ok().map(|origin| origin.principal)
     }
 
     #[test]
@@ -335,6 +349,7 @@ mod tests {
         }
         assert_eq!(principal("127.0.0.1", &[("host", "watch.example")]), Some(Principal::Nobody));
         assert_eq!(principal("10.9.9.9", &[("host", "localhost:8471")]), Some(Principal::Nobody));
+        assert_eq!(principal("socket", &[("host", "localhost:8471")]), Some(Principal::Nobody));
         for name in ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-anything"] {
             let asked = principal("127.0.0.1", &[("host", "localhost:8471"), (name, "127.0.0.1")]);
             assert_eq!(asked, Some(Principal::Nobody), "{name}");
@@ -346,14 +361,16 @@ mod tests {
         let host = ("host", "watch.example");
         let named = [host, ("x-remote-user", "sre1"), ("phabgate-proxy-secret", "s3cret")];
         assert_eq!(principal("10.0.0.1", &named), Some(Principal::Account("sre1".into())));
+        assert_eq!(principal("socket", &named), Some(Principal::Account("sre1".into())));
         assert_eq!(principal("10.0.0.2", &named), Some(Principal::Nobody), "another proxy");
         let wrong = [host, ("x-remote-user", "sre1"), ("phabgate-proxy-secret", "secret")];
         assert_eq!(principal("10.0.0.1", &wrong), Some(Principal::Nobody));
         assert_eq!(principal("10.0.0.1", &named[..2]), Some(Principal::Nobody));
+        assert_eq!(principal("socket", &named[..2]), Some(Principal::Nobody));
         let disbelief = |peer: &str, headers: &[(&'static str, &str)]| {
             let value = |value: &str| HeaderValue::from_str(value).unwrap();
             let headers = headers.iter().map(|(name, text)| (HeaderName::from_static(name), value(text))).collect();
-            guard().disbelief(peer.parse().unwrap(), &headers)
+            guard().disbelief(peer_of(peer), &headers)
         };
         assert_eq!(disbelief("10.0.0.1", &named), None);
         assert_eq!(disbelief("10.0.0.1", &[host]), None);

@@ -3,7 +3,6 @@
 //! Responsible for its signature, and for noting durably that a task is to be looked at. What a call says happened is not looked at, so
 //! that one that is sent again costs one reading at most. Not responsible for looking.
 
-use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 
 use axum::body::Bytes;
@@ -15,6 +14,7 @@ use serde::Deserialize;
 use sha2::Sha256;
 
 use super::Shared;
+use super::listen::Peer;
 use super::problem::Problem;
 use crate::ids::{Phid, Task};
 use crate::serve::store::Store;
@@ -44,7 +44,7 @@ struct Object {
 /// `POST /hooks/phorge`.
 pub(super) async fn phorge<S: Store>(
     State(app): State<Shared<S>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
@@ -52,7 +52,7 @@ pub(super) async fn phorge<S: Store>(
     let signature = headers.get(SIGNATURE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !keys.iter().any(|key| is_signed(key.expose_secret(), &body, signature)) {
         app.watch.metrics.bad_hooks.increment();
-        if !app.limits.admits_unsigned(peer.ip()) {
+        if !app.limits.admits_unsigned(peer.address()) {
             return Err(Problem::too_many());
         }
         let detail = "the signature is of none of the keys in `serve.webhook_keys`";

@@ -35,7 +35,7 @@ pub(super) enum NoView<'a> {
     NotSignedIn,
     /// They are not one of the viewers.
     NoViewer(&'a str),
-    /// Who is in the teams could not be read yet.
+    /// Who may look could not be read yet.
     NotKnownYet,
 }
 
@@ -48,12 +48,7 @@ impl<S: Store> App<S> {
             // What a token is good for is listed, and the page is not.
             Principal::Token(_) | Principal::Nobody => return Err(NoView::NotSignedIn),
         };
-        let site = &self.watch.site;
-        let mut named = site.serve.viewers.iter().chain(&site.deployers);
-        if named.any(|name| name.eq_ignore_ascii_case(account)) {
-            return Ok(Viewer::Account(account));
-        }
-        match self.watch.board.is_member(account) {
+        match self.watch.board.is_viewer(account) {
             Some(true) => Ok(Viewer::Account(account)),
             Some(false) => Err(NoView::NoViewer(account)),
             None => Err(NoView::NotKnownYet),

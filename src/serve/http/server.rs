@@ -1,9 +1,8 @@
-//! Listening, and serving until it is stopped.
+//! Serving until it is stopped.
 //!
-//! Responsible for the sockets: how many are open at most, so that idle ones take nothing from the watch, how long one may take for its
+//! Responsible for the connections: how many are open at most, so that idle ones take nothing from the watch, how long one may take for its
 //! headers, and ending well: open calls get a while, streams are closed. Not responsible for the routes.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,9 +13,10 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use super::listen::{Connection, Listeners};
 use crate::serve::watch::stopped;
 
 /// How long open calls get once the service ends.
@@ -32,40 +32,16 @@ const OTHER_FILES: u64 = 256;
 /// The pause after a connection could not be accepted, which is mostly for want of files.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Why the service cannot answer.
-#[derive(Debug, thiserror::Error)]
-pub enum HttpError {
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}; set `serve.listen` to an address that is free")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// What the system said.
-        source: std::io::Error,
-    },
-}
-
-/// Listens on an address.
-///
-/// # Errors
-/// Where that is not possible.
-pub async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), HttpError> {
-    let failed = |source| HttpError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
-}
-
 /// Serves until it is stopped.
-pub async fn serve(listener: TcpListener, router: Router, stop: watch::Receiver<bool>) {
+pub async fn serve(listeners: Listeners, router: Router, stop: watch::Receiver<bool>) {
     let room = Arc::new(Semaphore::new(room_for_connections()));
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
             () = stopped(stop.clone()) => break,
-            accepted = listener.accept() => accepted,
+            accepted = listeners.accept() => accepted,
         };
-        let (stream, peer) = match accepted {
+        let (connection, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!("a connection could not be accepted: {error}");
@@ -75,20 +51,35 @@ pub async fn serve(listener: TcpListener, router: Router, stop: watch::Receiver<
         };
         // Who comes when there is no room finds the connection closed.
         let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { continue };
-        let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone().layer(Extension(ConnectInfo(peer))));
-        let mut builder = Builder::new(TokioExecutor::new()).http1_only();
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(BUFFER);
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            // What goes wrong with one connection is its peer's matter.
-            let _ = connection.await;
-            drop(permit);
-        });
+        let router = router.clone().layer(Extension(ConnectInfo(peer)));
+        match connection {
+            Connection::Tcp(stream) => {
+                let _ = stream.set_nodelay(true);
+                answer(stream, router, &graceful, permit);
+            }
+            Connection::Unix(stream) => answer(stream, router, &graceful, permit),
+        }
     }
-    drop(listener);
+    drop(listeners);
     let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
+}
+
+/// Answers what one connection asks, until it ends.
+fn answer(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    graceful: &GracefulShutdown,
+    permit: OwnedSemaphorePermit,
+) {
+    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(BUFFER);
+    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)).into_owned();
+    let connection = graceful.watch(connection);
+    tokio::spawn(async move {
+        // What goes wrong with one connection is its peer's matter.
+        let _ = connection.await;
+        drop(permit);
+    });
 }
 
 /// How many connections there is room for, once the process may have as many files as the system lets it.

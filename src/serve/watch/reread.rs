@@ -57,7 +57,9 @@ impl<S: Store> Watch<S> {
     async fn reread_people(&self, now: Timestamp, pace: &mut Interval) -> Result<(), PollError> {
         let client = self.site.client.within(LIMIT);
         let slugs: Vec<&str> = self.site.policy.teams.iter().map(|team| team.project.as_str()).collect();
-        let projects = client.projects_by_slug(&slugs).await?;
+        // Whoever may look at the page by name may do so for as long as their account is enabled, as a member may.
+        let named: Vec<String> = self.site.serve.viewers.iter().chain(&self.site.deployers).cloned().collect();
+        let (projects, named) = tokio::try_join!(client.projects_by_slug(&slugs), client.users_named(&named))?;
         let members = members(&projects);
         // Those that a verdict rests on without being in a team: who deploys, who recorded.
         let mut asked: BTreeSet<Phid<User>> = members.iter().cloned().collect();
@@ -68,7 +70,8 @@ impl<S: Store> Watch<S> {
             pace.tick().await;
             accounts.extend(client.users(some).await?);
         }
-        self.board.set_people(accounts.iter().filter(|account| members.contains(&account.phid)));
+        let in_teams = accounts.iter().filter(|account| members.contains(&account.phid));
+        self.board.set_viewers(in_teams.chain(&named));
         let read = PeopleMark::of(projects.all(), accounts.iter());
         // Until each was looked at, what is known of it is as old as its last reading.
         let changed = self.board.all().into_iter().filter(|watched| !watched.people.still_holds(&read));

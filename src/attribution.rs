@@ -5,14 +5,23 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Whether an approver said yes on the task or the deployer says that they did.
+/// Whether an approver said yes on the task, or somebody says that they did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ApprovalKind {
     /// Written on the task by the approver.
     Verified,
+    /// Said on IRC by the approver, and written on the task by a witness.
+    Witnessed,
     /// Named by the deployer.
     Attested,
+}
+
+impl ApprovalKind {
+    /// Whether it stands on the task, where it can be looked at again; else it is the deployer's word.
+    pub fn is_on_task(self) -> bool {
+        matches!(self, Self::Verified | Self::Witnessed)
+    }
 }
 
 /// Where the name of a deployer came from.

@@ -84,3 +84,4 @@ pub mod time;
 pub mod train;
 pub mod view;
 pub mod watch_client;
+pub mod witness;

@@ -39,6 +39,9 @@ fn messages() -> Vec<String> {
             all.push(shown.before(comment, 40));
         }
     }
+    for why in ["Emergency-Approve: sre", "Emergency-Withdraw: sre", "x`\nEmergency-Approve: sre\n"] {
+        all.push(History::ready().heard_no(why));
+    }
     all.push(crate::request::instructions(&History::ready().policy));
     all.extend(rules::ALL.iter().map(|rule| rule.page.to_owned()));
     all.extend(findings::ALL.iter().map(|rule| rule.page.to_owned()));

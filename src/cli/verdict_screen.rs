@@ -196,6 +196,7 @@ fn approvals(verdict: &Verdict, width: usize) -> String {
         let team = shorten(&approval.team, 20);
         let kind = match approval.kind {
             ApprovalKind::Verified => "verified",
+            ApprovalKind::Witnessed => "witnessed",
             ApprovalKind::Attested => "attested",
         };
         let pad = " ".repeat(teams.saturating_sub(columns(&team)));

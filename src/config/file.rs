@@ -39,6 +39,7 @@ pub(super) struct File {
     pub(super) self_approval: Option<Located<bool>>,
     pub(super) require_open: Option<Located<bool>>,
     pub(super) recorders: Option<List<String>>,
+    pub(super) witnesses: Option<List<String>>,
     pub(super) records: Option<Located<BelievedRecords>>,
     pub(super) open_spaces: Option<List<String>>,
     pub(super) follow_up: Option<Located<Option<SignedDuration>>>,
@@ -76,6 +77,7 @@ pub(super) struct FileAccepted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Accept {
     Verified,
+    Witnessed,
     Attested,
 }
 
@@ -152,6 +154,7 @@ fn root(mut root: Section<'_, '_>) -> File {
         self_approval: policy.boolean("self_approval"),
         require_open: policy.boolean("require_open"),
         recorders: policy.list("recorders", values::username),
+        witnesses: policy.list("witnesses", values::username),
         records: policy.parsed("records", records),
         open_spaces: policy.list("open_spaces", values::space),
         follow_up: policy.parsed("follow_up", values::or_off(values::duration)),
@@ -270,7 +273,7 @@ fn role(text: &str) -> Result<Role, ValueError> {
 }
 
 fn accept(text: &str) -> Result<Accept, ValueError> {
-    choice(text, &[("verified", Accept::Verified), ("attested", Accept::Attested)])
+    choice(text, &[("verified", Accept::Verified), ("witnessed", Accept::Witnessed), ("attested", Accept::Attested)])
 }
 
 fn proxy(text: &str) -> Result<ProxySetting, ValueError> {

@@ -193,10 +193,12 @@ impl Settings {
     fn policy_entries(&self, list: &mut List<'_>) {
         let policy = &self.policy;
         let or_off = |value: &Option<String>| json!(value.as_deref().unwrap_or("off"));
-        let accept: Vec<&str> = [("verified", policy.accept_verified), ("attested", policy.accept_attested)]
-            .into_iter()
-            .filter_map(|(word, counts)| counts.then_some(word))
-            .collect();
+        let kinds = [
+            ("verified", policy.accept_verified),
+            ("witnessed", policy.accept_witnessed),
+            ("attested", policy.accept_attested),
+        ];
+        let accept: Vec<&str> = kinds.into_iter().filter_map(|(word, counts)| counts.then_some(word)).collect();
         list.add("policy.preset", json!(self.preset.word()));
         list.add("policy.tag", json!(policy.tag));
         list.add("policy.field", or_off(&policy.field));
@@ -207,6 +209,7 @@ impl Settings {
         list.add("policy.self_approval", json!(policy.self_approval));
         list.add("policy.require_open", json!(policy.require_open));
         list.add("policy.recorders", json!(policy.recorders));
+        list.add("policy.witnesses", json!(policy.witnesses));
         list.add("policy.records", json!(policy.records));
         list.add("policy.open_spaces", json!(policy.open_spaces));
         list.add("policy.follow_up", policy.follow_up.map_or(json!("off"), friendly));

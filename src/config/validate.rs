@@ -190,10 +190,12 @@ impl PolicyMerge<'_> {
         if accept.value.is_empty() {
             let diagnostic =
                 Diagnostic::new(&accept.place, "no approval would ever count: the policy could never allow");
-            self.problems.add(diagnostic.help("name \"verified\", \"attested\" or both"));
+            self.problems.add(diagnostic.help("name \"verified\", \"witnessed\" or \"attested\", or several"));
         }
         let counts = |kind: Accept| accept.value.iter().any(|found| found.value == kind);
-        let (accept_verified, accept_attested) = (counts(Accept::Verified), counts(Accept::Attested));
+        let [accept_verified, accept_witnessed, accept_attested] =
+            [Accept::Verified, Accept::Witnessed, Accept::Attested].map(counts);
+        let witnessed = accept.value.into_iter().find(|found| found.value == Accept::Witnessed);
 
         let teams = self.one(file.teams, base.teams, "policy.teams")?;
         let reasons = self.one(file.reasons, base.reasons, "policy.reasons")?;
@@ -212,6 +214,8 @@ impl PolicyMerge<'_> {
             self.require_approver(&known, named, "this action needs these teams");
         }
         let reasons = self.reasons(&known, reasons);
+        let recorders = values(self.one(file.recorders, base.recorders, "policy.recorders")?);
+        let witnesses = self.witnesses(file.witnesses.or(base.witnesses), &recorders, witnessed.as_ref());
         Ok(Policy {
             tag: self.one(file.tag, base.tag, "policy.tag")?.value,
             field: self.one(file.field, base.field, "policy.field")?.value,
@@ -221,15 +225,41 @@ impl PolicyMerge<'_> {
             reasons,
             actions: actions.into_iter().map(|(action, teams)| ActionPolicy { action, teams: values(teams) }).collect(),
             accept_verified,
+            accept_witnessed,
             accept_attested,
             max_age: self.one(file.max_age, base.max_age, "policy.max_age")?.value,
             self_approval: self.one(file.self_approval, base.self_approval, "policy.self_approval")?.value,
             require_open: self.one(file.require_open, base.require_open, "policy.require_open")?.value,
-            recorders: values(self.one(file.recorders, base.recorders, "policy.recorders")?),
+            recorders,
+            witnesses,
             records: self.one(file.records, base.records, "policy.records")?.value,
             open_spaces: values(self.one(file.open_spaces, base.open_spaces, "policy.open_spaces")?),
             follow_up: self.one(file.follow_up, base.follow_up, "policy.follow_up")?.value,
         })
+    }
+
+    /// The witnesses. The token of a recorder is on every host that deploys: whoever is root there could say yes for everybody.
+    fn witnesses(
+        &mut self,
+        found: Option<List<String>>,
+        recorders: &[String],
+        accepted: Option<&Located<Accept>>,
+    ) -> Vec<String> {
+        let found = found.map(|found| {
+            self.note(&found.place);
+            found.value
+        });
+        let found = found.unwrap_or_default();
+        for name in found.iter().filter(|name| recorders.iter().any(|other| other.eq_ignore_ascii_case(&name.value))) {
+            let diagnostic =
+                Diagnostic::new(&name.place, "is a recorder too, whose token is on every host that deploys");
+            self.problems.add(diagnostic.help("give the watch an account of its own to write witnesses with"));
+        }
+        if let (Some(accepted), true) = (accepted, found.is_empty()) {
+            let diagnostic = Diagnostic::new(&accepted.place, "is counted of nobody: there is no witness");
+            self.problems.add(diagnostic.help("name the account that writes them in `witnesses`"));
+        }
+        found.into_iter().map(|name| name.value).collect()
     }
 
     fn teams(&mut self, found: Located<Vec<FileTeam>>) -> Vec<Team> {

@@ -41,6 +41,8 @@ pub struct Answer {
     pub certain: bool,
     /// The line as written, where it is none by the letter and counts all the same: nothing but its form was missed.
     pub near: Option<String>,
+    /// They said it on IRC, and a witness wrote it down: then the moment is that of the witness.
+    pub witnessed: bool,
 }
 
 /// Every answer up to a moment, or up to now, oldest first.
@@ -85,6 +87,7 @@ pub(super) fn answers(timeline: &Timeline, policy: &Policy, as_of: Option<AsOf>)
                 edited_in: version.version > 1,
                 foreign,
                 near: said.near.map(str::to_owned),
+                witnessed: false,
             });
         }
     }

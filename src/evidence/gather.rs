@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::merge::{Contradiction, merge, name_fields};
 use super::question::{Purpose, Question};
 use super::timeline::{Timeline, field_text};
-use super::{Attestation, Evidence, Tag, answers, deployer, records, removals};
+use super::{Attestation, Evidence, Tag, answers, deployer, records, removals, witnesses};
 use crate::conduit::{
     Account, Change, Client, ConduitError, Failure, Project, Reply, ReportedChanges, Status, Subproject, Task,
     Transaction,
@@ -254,6 +254,7 @@ impl Subject {
         let mut people: BTreeSet<Phid<User>> =
             answers::answers(timeline, policy, None).into_iter().map(|answer| answer.author).collect();
         people.extend(recorded);
+        people.extend(witnesses::accounts(timeline, policy));
         // A comment that is gone may have been a recorder's.
         people.extend(gone.iter().filter_map(|gone| user(&gone.author)));
         people.insert(self.task.author.clone());

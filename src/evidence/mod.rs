@@ -24,6 +24,7 @@ mod task_state;
 pub(crate) mod testing;
 pub mod timeline;
 pub mod trailers;
+mod witnesses;
 
 pub use answers::{Answer, AnswerKind};
 pub(crate) use deployer::bare;
@@ -38,6 +39,7 @@ pub use said::{Said, said};
 pub use statements::{Changed, MaterialChange, Source, Statement};
 pub(crate) use statements::{STATED, happenings};
 pub use task_state::{Tagged, TaskState};
+pub use witnesses::{WitnessFault, WitnessedApproval};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -124,10 +126,13 @@ pub struct Attestation {
 }
 
 /// Whether a text of a comment has nothing to do with the emergency: it holds no trailer and nothing that reads as an answer,
-/// and makes no claim to be a record.
+/// and makes no claim to be a record or a witness.
 pub(crate) fn is_unrelated(text: &str, policy: &crate::policy::Policy) -> bool {
     let trailer = trailers::Key::ALL.iter().any(|key| trailers::last(text, *key).is_some());
-    !trailer && near_miss::is_silent(text, policy) && !crate::record::parse::claims(text)
+    !trailer
+        && near_miss::is_silent(text, policy)
+        && !crate::record::parse::claims(text)
+        && !crate::witness::claims(text)
 }
 
 impl Evidence {

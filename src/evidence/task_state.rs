@@ -11,6 +11,7 @@ use super::near_miss::{self, NearMiss};
 use super::removals::{Removal, removals};
 use super::statements::{MaterialChange, Statement, Statements};
 use super::timeline::{AsOf, Moment, Timeline};
+use super::witnesses::WitnessedApproval;
 use super::{Evidence, Tag};
 use crate::conduit::Change;
 use crate::policy::{Policy, WrittenReason};
@@ -38,8 +39,12 @@ pub struct TaskState {
     pub reworded: Option<(Moment, String)>,
     /// Every answer, oldest first.
     pub answers: Vec<Answer>,
+    /// Each yes that a witness wrote down, oldest first.
+    pub witnessed: Vec<WitnessedApproval>,
     /// Comments that are gone, oldest first.
     pub removals: Vec<Removal>,
+    /// Those of them that a witness wrote.
+    pub lost_witnesses: Vec<Removal>,
     /// What members of the teams wrote that reads as an answer and is none by the letter, oldest first.
     pub near_misses: Vec<NearMiss>,
 }
@@ -63,7 +68,12 @@ impl TaskState {
         let statements = Statements::replay(evidence, policy, as_of, &removals);
         let effective = |key| statements.effective(key).cloned();
         let reason = effective(Key::Reason);
-        let answers = answers(timeline, policy, as_of);
+        let mut answers = answers(timeline, policy, as_of);
+        // Only what people write on the task themselves answers what they wrote there.
+        let near_misses = near_miss::near_misses(evidence, policy, as_of, &answers);
+        let witnessed = evidence.witnessed(policy, as_of);
+        answers.extend(witnessed.against);
+        answers.sort_by_key(|answer| answer.moment.position);
         Self {
             tagged: tagged(timeline, evidence.tag.as_ref(), as_of),
             written: reason.as_ref().map(|reason| policy.read_reason(&reason.value)),
@@ -74,8 +84,10 @@ impl TaskState {
             drill: effective(Key::Drill),
             last_material_change: statements.last_material_change,
             reworded: statements.reworded,
-            near_misses: near_miss::near_misses(evidence, policy, as_of, &answers),
+            near_misses,
             answers,
+            witnessed: witnessed.approvals,
+            lost_witnesses: evidence.lost_witnesses(policy, &removals),
             removals,
         }
     }

@@ -15,6 +15,7 @@ use crate::policy::Policy;
 use crate::policy::testing::built_in;
 use crate::record::comment::render;
 use crate::record::{Deployer, Event, Outcome, Record, SCHEMA};
+use crate::witness::{Witness, WitnessedWord};
 
 /// A time, so many seconds into the story.
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -122,6 +123,7 @@ impl History {
         };
         history.roles.insert("robot".into(), vec![AccountRole::Bot, AccountRole::Activated]);
         history.roles.insert("phabgate".into(), vec![AccountRole::Bot, AccountRole::Activated]);
+        history.roles.insert("heard".into(), vec![AccountRole::Bot, AccountRole::Activated]);
         history.roles.insert("gone".into(), vec![AccountRole::Disabled]);
         history.push(author, 0, Change::Other);
         history
@@ -237,6 +239,39 @@ impl History {
         self.comment(author, seconds, &render(record).unwrap())
     }
 
+    /// What a witness writes when it hears this now.
+    pub(crate) fn heard(&self, seconds: i64, word: WitnessedWord, user: &str, team: &str) -> Witness {
+        Witness {
+            schema: crate::witness::SCHEMA.into(),
+            task: self.task.id,
+            word,
+            user: user.into(),
+            phid: person(user),
+            teams: vec![team.into()],
+            why: None,
+            code: Some("K7QX".into()),
+            seen: TransactionId(self.rows.len() as u64),
+            said: at(seconds - 2),
+            heard: at(seconds - 1),
+            network: "irc.example".into(),
+            channel: "#example".into(),
+            account: user.into(),
+            message: "abc".into(),
+        }
+    }
+
+    /// The comment of a witness that hears sre1 say no, and why.
+    pub(crate) fn heard_no(&self, why: &str) -> String {
+        let heard = self.heard(20, WitnessedWord::Reject, "sre1", "sre");
+        crate::witness::render(&Witness { why: Some(why.to_owned()), ..heard })
+    }
+
+    /// What a witness hears now, as its comment.
+    pub(crate) fn witness(&mut self, seconds: i64, word: WitnessedWord, user: &str, team: &str) -> TransactionId {
+        let witness = self.heard(seconds, word, user, team);
+        self.comment("heard", seconds, &crate::witness::render(&witness))
+    }
+
     /// A cut right after a transaction.
     pub(crate) fn as_of(&self, through: TransactionId) -> AsOf {
         let row = self.rows.iter().find(|row| row.id == through).unwrap();
@@ -278,6 +313,7 @@ impl History {
             "outsider",
             "admin",
             "phabgate",
+            "heard",
         ];
         let accounts = people.iter().map(|name| (person(name), self.account(name))).collect::<BTreeMap<_, _>>();
         let known =

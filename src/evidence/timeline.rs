@@ -22,6 +22,13 @@ pub struct Position {
     edited: Option<Timestamp>,
 }
 
+impl Position {
+    /// Before whatever came after this transaction.
+    pub(super) fn right_after(transaction: TransactionId) -> Self {
+        Self { after: transaction, edited: Some(Timestamp::MIN) }
+    }
+}
+
 /// When something happened, and where it can be looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use super::heard::{Heard, heard};
 use super::{Assessment, Assessor, Context};
-use crate::attribution::ApprovalKind;
 use crate::evidence::Question;
 use crate::publish::record::find;
 use crate::record::{Event, Record};
@@ -60,7 +59,7 @@ fn noes(read: &Assessment, record: &Record) -> Vec<String> {
         |name: &str| verdict.rule(name).filter(|rule| matches!(rule.outcome, Outcome::Fail | Outcome::Unknown));
     let no = stands("rejected");
     let mut said: Vec<String> = no.into_iter().chain(stands("possible-no")).map(|rule| rule.message.clone()).collect();
-    for recorded in record.approvals.iter().filter(|approval| approval.kind == ApprovalKind::Verified) {
+    for recorded in record.approvals.iter().filter(|approval| approval.kind.is_on_task()) {
         let user = inert(&recorded.user);
         let same = verdict
             .approvals

@@ -3,7 +3,6 @@
 //! Responsible for the words for what the policy decided. Not responsible for that decision (see [`crate::rules`]).
 
 use super::{Detail, Entry, EntryKind, HistoryBuilder, Tone};
-use crate::attribution::ApprovalKind;
 use crate::evidence::trailers::{self, Key, Teams};
 use crate::evidence::{Answer, AnswerKind};
 use crate::ids::TransactionId;
@@ -123,8 +122,8 @@ impl HistoryBuilder<'_> {
     }
 
     fn approval(&self, transaction: TransactionId, team: &str) -> Option<&Approval> {
-        let verified = self.verdict.approvals.iter().filter(|approval| approval.kind == ApprovalKind::Verified);
-        verified.into_iter().find(|approval| approval.transaction == Some(transaction) && approval.team == team)
+        let mut on_task = self.verdict.approvals.iter().filter(|approval| approval.kind.is_on_task());
+        on_task.find(|approval| approval.transaction == Some(transaction) && approval.team == team)
     }
 
     /// Whether a record names this approval.
@@ -135,12 +134,13 @@ impl HistoryBuilder<'_> {
 
     fn entry(&self, answer: &Answer, team: Option<String>, what: &str, standing: AnswerStatus, tone: Tone) -> Entry {
         let by_edit = if answer.edited_in { " (by an edit)" } else { "" };
+        let heard = if answer.witnessed { " on IRC" } else { "" };
         Entry {
             moment: answer.moment,
             author: answer.author.as_str().to_owned(),
             kind: kind(answer.kind),
             tone,
-            words: format!("{} {what}{by_edit}: {}", verb(answer.kind), standing.words(answer.kind)),
+            words: format!("{}{heard} {what}{by_edit}: {}", verb(answer.kind), standing.words(answer.kind)),
             detail: Detail { team, counts: Some(standing.counts), why_not: standing.why_not, ..Detail::default() },
         }
     }

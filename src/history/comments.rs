@@ -26,6 +26,10 @@ impl HistoryBuilder<'_> {
             entries.extend(self.record(&comment, &mut seen));
         }
         entries.extend(self.task_state.answers.iter().flat_map(|answer| self.answer(answer)));
+        entries.extend(self.task_state.witnessed.iter().flat_map(|witnessed| {
+            let entries = self.answer(&witnessed.answer);
+            entries.into_iter().map(|entry| Entry { moment: witnessed.posted, ..entry })
+        }));
         entries.extend(self.removals());
         entries
     }

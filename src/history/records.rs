@@ -162,9 +162,13 @@ impl HistoryBuilder<'_> {
         }
         let teams: Vec<&str> = self.policy.teams.iter().map(|team| team.key.as_str()).collect();
         let by = record.approvals.iter().map(|approval| {
-            let attested = if approval.kind == ApprovalKind::Attested { ", attested" } else { "" };
+            let kind = match approval.kind {
+                ApprovalKind::Verified => "",
+                ApprovalKind::Witnessed => ", heard on IRC",
+                ApprovalKind::Attested => ", attested",
+            };
             let person = self.person(approval.phid.as_ref(), &approval.user);
-            format!("{person} ({}{attested})", self.word(&approval.team, &teams))
+            format!("{person} ({}{kind})", self.word(&approval.team, &teams))
         });
         format!("approved by {}", by.collect::<Vec<_>>().join(", "))
     }

@@ -3,7 +3,7 @@
 //! Responsible for the block for programs below the words for people. Not responsible for the words ([`super::words`]).
 
 use super::{Notice, SCHEMA, Words};
-use crate::remarkup::{fences, inert_json};
+use crate::remarkup::{inert_json, json_block};
 
 /// The comment of a notice.
 ///
@@ -30,16 +30,7 @@ pub fn render(notice: &Notice, words: &Words) -> String {
     format!("{}\n\n```lang=json, lines=2\n{block}\n```\n", words.text(notice))
 }
 
-/// The notice that a comment holds; `None` where it holds none, or more than one. Quoted, indented, or inside of another block it is
-/// somebody showing a notice.
+/// The notice that a comment holds; `None` where it holds none, or more than one.
 pub fn parse(comment: &str) -> Option<Notice> {
-    if !comment.contains(SCHEMA.rsplit_once('/').map_or(SCHEMA, |(family, _)| family)) {
-        return None;
-    }
-    let mut found = fences(comment).into_iter().filter(|fence| fence.flush).filter_map(|fence| {
-        let text = fence.body?.text();
-        serde_json::from_str::<Notice>(&text).ok().filter(|notice| notice.schema == SCHEMA)
-    });
-    let notice = found.next()?;
-    found.next().is_none().then_some(notice)
+    json_block(comment, SCHEMA).one()
 }

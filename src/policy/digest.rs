@@ -53,12 +53,14 @@ const DEFAULTS: &[(&str, Default)] = &[
     ("train", Default::Null),
     ("actions", Default::Empty),
     ("accept_verified", Default::Bool(true)),
+    ("accept_witnessed", Default::Bool(false)),
     ("accept_attested", Default::Bool(false)),
     ("max_age", Default::Number(12 * 60 * 60)),
     ("self_approval", Default::Bool(false)),
     ("require_open", Default::Bool(true)),
     ("open_spaces", Default::Empty),
     ("follow_up", Default::Null),
+    ("witnesses", Default::Empty),
     ("records", Default::Word("deployers")),
 ];
 /// The same of each team.
@@ -147,12 +149,14 @@ mod tests {
 
     #[test]
     fn any_difference_shows() {
-        let changes: [fn(&mut Policy); 12] = [
+        let changes: [fn(&mut Policy); 14] = [
             |policy| policy.tag = "other".to_owned(),
             |policy| policy.field = Some("custom.reason".to_owned()),
             |policy| policy.train = Some("train".to_owned()),
             |policy| policy.required.clear(),
             |policy| policy.accept_verified = false,
+            |policy| policy.accept_witnessed = true,
+            |policy| policy.witnesses = vec!["heard".into()],
             |policy| policy.accept_attested = true,
             |policy| policy.max_age = SignedDuration::from_hours(11),
             |policy| policy.self_approval = true,

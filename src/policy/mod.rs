@@ -34,6 +34,8 @@ pub struct Policy {
     pub actions: Vec<ActionPolicy>,
     /// Whether approvals on the task count.
     pub accept_verified: bool,
+    /// Whether approvals that a witness wrote down count.
+    pub accept_witnessed: bool,
     /// Whether approvals that the deployer names count.
     pub accept_attested: bool,
     /// How old an approval may be.
@@ -45,6 +47,8 @@ pub struct Policy {
     pub require_open: bool,
     /// Usernames of the accounts whose comments are records.
     pub recorders: Vec<String>,
+    /// Usernames of the accounts whose comments are witnesses; none of them is a recorder.
+    pub witnesses: Vec<String>,
     /// Whose records are believed besides those of recorders.
     pub records: BelievedRecords,
     /// PHIDs of the Spaces whose tasks are not restricted.

@@ -45,6 +45,8 @@ pub(crate) fn built_in() -> Policy {
         ],
         actions: Vec::new(),
         accept_verified: true,
+        accept_witnessed: false,
+        witnesses: vec![],
         accept_attested: false,
         max_age: SignedDuration::from_hours(12),
         self_approval: false,

@@ -280,19 +280,23 @@ fn caller(record: &Record) -> String {
     }
 }
 
-/// Each approver once, with a word where nothing of theirs stands on the task.
+/// Each approver once, with a word where they wrote nothing of it on the task themselves.
 fn approvers(approvals: &[RecordedApproval]) -> Option<String> {
-    let mut users: Vec<(&str, bool)> = Vec::new();
+    let mut users: Vec<(&str, ApprovalKind)> = Vec::new();
     for approval in approvals {
-        let verified = approval.kind == ApprovalKind::Verified;
         match users.iter_mut().find(|(user, _)| *user == approval.user) {
-            Some((_, any_verified)) => *any_verified |= verified,
-            None => users.push((&approval.user, verified)),
+            // The best of them is said.
+            Some((_, best)) => *best = approval.kind.min(*best),
+            None => users.push((&approval.user, approval.kind)),
         }
     }
-    let shown = users.iter().map(|(user, verified)| {
-        let attested = if *verified { "" } else { " (attested)" };
-        format!("{}{attested}", name(user))
+    let shown = users.iter().map(|(user, best)| {
+        let how = match best {
+            ApprovalKind::Verified => "",
+            ApprovalKind::Witnessed => " (heard on IRC)",
+            ApprovalKind::Attested => " (attested)",
+        };
+        format!("{}{how}", name(user))
     });
     (!users.is_empty()).then(|| list(shown, ", "))
 }

@@ -11,11 +11,11 @@ use jiff::Timestamp;
 
 use crate::attribution::ApprovalKind;
 use crate::conduit::Account;
-use crate::evidence::timeline::AsOf;
+use crate::evidence::timeline::{AsOf, Moment};
 use crate::evidence::trailers::{Key, Teams};
 use crate::evidence::{
     Answer, AnswerKind, Attestation, Changed, Evidence, NearKind, OwnWord, OwnWordKind, Removal, Tagged, TaskState,
-    own_word,
+    WitnessedApproval, own_word,
 };
 use crate::ids::{Phid, TransactionId, User};
 use crate::policy::{Policy, Role, Team};
@@ -41,6 +41,16 @@ pub(super) struct Rejection {
 pub(super) struct JudgedApproval {
     pub(super) approvals: Vec<Approval>,
     pub(super) rejections: Vec<Rejection>,
+    pub(super) lost_witness: Option<LostWitness>,
+}
+
+/// A witness that is gone: it may have been a no of anybody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LostWitness {
+    /// Who removed it.
+    pub(super) by: String,
+    /// The keys of the teams of which nobody has answered on the task since.
+    pub(super) teams: Vec<String>,
 }
 
 /// The latest word of a person for a team, which stands alone.
@@ -92,6 +102,8 @@ impl ApprovalEvaluator<'_> {
         let mut rejections: BTreeMap<(&Phid<User>, &str), Vec<String>> = BTreeMap::new();
         for ((author, team), answer) in &latest {
             match answer.kind {
+                // That nothing speaks against it is why it is the latest word.
+                AnswerKind::Approve if answer.witnessed => approvals.push(self.approval(answer, team, None)),
                 AnswerKind::Approve => approvals.push(self.approval(answer, team, self.against(answer, team))),
                 AnswerKind::Withdraw | AnswerKind::Reject => {
                     if let Some(taken_back) = self.approved_before(answer, team) {
@@ -125,6 +137,7 @@ impl ApprovalEvaluator<'_> {
                 _ => {}
             }
         }
+        approvals.extend(self.idle_witnessed());
         approvals.sort_by_key(|approval| approval.transaction);
         let attested = self.evidence.attestations.iter().map(|attestation| self.attested(attestation));
         approvals.extend(attested);
@@ -135,7 +148,33 @@ impl ApprovalEvaluator<'_> {
             removed_by: None,
             counts: self.may_reject(author),
         });
-        JudgedApproval { approvals, rejections: rejections.chain(self.hidden_rejections()).collect() }
+        JudgedApproval {
+            approvals,
+            rejections: rejections.chain(self.hidden_rejections()).collect(),
+            lost_witness: self.lost_witness(),
+        }
+    }
+
+    /// The newest witness that is gone, where a team has not answered on the task since.
+    fn lost_witness(&self) -> Option<LostWitness> {
+        let gone = self.task_state.lost_witnesses.iter().max_by_key(|gone| gone.removed.position)?;
+        let anew = |team: &&Team| {
+            let answers = self.task_state.answers.iter().filter(|answer| answer.certain && !answer.witnessed);
+            let mut since = answers.filter(|answer| answer.moment.position > gone.removed.position);
+            let is_of = |answer: &Answer| {
+                let account = self.evidence.accounts.get(&answer.author);
+                account.is_some_and(Account::is_enabled_person) && self.is_in(&answer.author, team)
+            };
+            since.any(is_of)
+        };
+        let asked = self.policy.teams.iter().filter(|team| team.role == Role::Approve);
+        let teams: Vec<String> = asked.filter(|team| !anew(team)).map(|team| team.key.clone()).collect();
+        (!teams.is_empty()).then(|| LostWitness { by: self.evidence.name_of(&gone.by), teams })
+    }
+
+    /// Whether a person is in a team, as far as that is known.
+    fn is_in(&self, person: &Phid<User>, team: &Team) -> bool {
+        self.evidence.teams.get(&team.key).is_some_and(|project| project.members.contains(person))
     }
 
     /// Comments of members that may have been a no and cannot be read any more: those that somebody else removed, since
@@ -145,7 +184,8 @@ impl ApprovalEvaluator<'_> {
         self.task_state.removals.iter().filter(unknown).filter_map(|gone| {
             let author = Phid::new(gone.author.clone()).ok()?;
             let anew = |answer: &Answer| {
-                answer.author == author && answer.certain && answer.moment.position > gone.spoken.position
+                let is_own = answer.author == author && !answer.witnessed;
+                is_own && answer.certain && answer.moment.position > gone.spoken.position
             };
             if !self.may_reject(&author) || self.task_state.answers.iter().any(anew) {
                 return None;
@@ -181,7 +221,54 @@ impl ApprovalEvaluator<'_> {
                 }
             }
         }
+        // A yes that does not count stands in the place of nothing: least of all of a no.
+        for (witnessed, team) in self.witnessed() {
+            if self.against_witnessed(witnessed, team).is_none() {
+                let answer = &witnessed.answer;
+                let slot = latest.entry((&answer.author, team.to_owned())).or_insert(answer);
+                if displaces(answer, slot) {
+                    *slot = answer;
+                }
+            }
+        }
         latest
+    }
+
+    /// Each yes that a witness wrote down, for each of its teams.
+    fn witnessed(&self) -> impl Iterator<Item = (&WitnessedApproval, &str)> {
+        let named = |witnessed: &'_ WitnessedApproval| match &witnessed.answer.teams {
+            Teams::Named(teams) => teams.clone(),
+            Teams::NotUnderstood(_) => Vec::new(),
+        };
+        let known = move |witnessed| {
+            named(witnessed).into_iter().filter_map(|team| Some(self.policy.team(&team)?.key.as_str()))
+        };
+        self.task_state.witnessed.iter().flat_map(move |witnessed| known(witnessed).map(move |team| (witnessed, team)))
+    }
+
+    /// Those that do not count, each with why.
+    fn idle_witnessed(&self) -> impl Iterator<Item = Approval> {
+        self.witnessed().filter_map(|(witnessed, team)| {
+            Some(self.approval(&witnessed.answer, team, Some(self.against_witnessed(witnessed, team)?)))
+        })
+    }
+
+    /// What speaks against a yes that a witness wrote down. What they had not seen when they said it came after it.
+    fn against_witnessed(&self, witnessed: &WitnessedApproval, team: &str) -> Option<WhyNot> {
+        let WitnessedApproval { answer, posted, fault } = witnessed;
+        let known = self.policy.team(team)?;
+        let lost = self.task_state.lost_witnesses.iter().any(|gone| gone.removed.position >= posted.position);
+        let own = || {
+            let (moment, why) = self.own_word(&answer.author, team)?;
+            (moment.position > answer.moment.position).then_some(why)
+        };
+        self.against_person(self.evidence.accounts.get(&answer.author), &answer.author, known)
+            .or_else(|| (!self.policy.accept_witnessed).then_some(WhyNot::KindNotAccepted { kind: "witnessed" }))
+            .or_else(|| fault.map(|fault| WhyNot::Witness { fault }))
+            .or_else(|| self.evidence.is_restricted(&self.policy.open_spaces).then_some(WhyNot::WitnessedRestricted))
+            .or_else(|| lost.then_some(WhyNot::WitnessLost))
+            .or_else(|| self.against_moment(answer))
+            .or_else(own)
     }
 
     fn approved_before(&self, answer: &Answer, team: &str) -> Option<&Answer> {
@@ -198,7 +285,7 @@ impl ApprovalEvaluator<'_> {
             team: team.to_owned(),
             user: self.evidence.name_of(answer.author.as_str()),
             phid: Some(answer.author.clone()),
-            kind: ApprovalKind::Verified,
+            kind: if answer.witnessed { ApprovalKind::Witnessed } else { ApprovalKind::Verified },
             why_not,
             transaction: Some(answer.moment.transaction),
             time: answer.moment.time,
@@ -208,14 +295,15 @@ impl ApprovalEvaluator<'_> {
 
     /// What speaks against an approval that is the latest word of its author.
     fn against(&self, answer: &Answer, team: &str) -> Option<WhyNot> {
+        let team = self.policy.team(team)?;
+        self.against_person(self.evidence.accounts.get(&answer.author), &answer.author, team)
+            .or_else(|| (!self.policy.accept_verified).then_some(WhyNot::KindNotAccepted { kind: "verified" }))
+            .or_else(|| self.against_moment(answer))
+    }
+
+    /// What happened since an approval was given that speaks against it.
+    fn against_moment(&self, answer: &Answer) -> Option<WhyNot> {
         let ApprovalEvaluator { evidence, policy, task_state, now, .. } = self;
-        let team = policy.team(team)?;
-        if let Some(why) = self.against_person(evidence.accounts.get(&answer.author), &answer.author, team) {
-            return Some(why);
-        }
-        if !policy.accept_verified {
-            return Some(WhyNot::KindNotAccepted { kind: "verified" });
-        }
         let position = answer.moment.position;
         let gone = task_state
             .removals
@@ -256,12 +344,11 @@ impl ApprovalEvaluator<'_> {
         if let Some(why) = self.against_self_approval(account) {
             return Some(why);
         }
-        let member = self.evidence.teams.get(&team.key).is_some_and(|project| project.members.contains(phid));
-        (!member).then(|| WhyNot::NotMember { team: team.title.clone() })
+        (!self.is_in(phid, team)).then(|| WhyNot::NotMember { team: team.title.clone() })
     }
 
-    /// What a person wrote on the task themselves, where that outweighs what is attested of them.
-    fn own_word(&self, person: &Phid<User>, team: &str) -> Option<WhyNot> {
+    /// The newest thing that a person wrote on the task themselves and that outweighs what is said of them.
+    fn own_word(&self, person: &Phid<User>, team: &str) -> Option<(Moment, WhyNot)> {
         let OwnWord { what, moment } = own_word(self.evidence, self.policy, self.as_of, self.task_state, person, team)?;
         let quote = |text: &str| match self.hide {
             true => "something (hidden: the task is restricted)".to_owned(),
@@ -278,19 +365,18 @@ impl ApprovalEvaluator<'_> {
             OwnWordKind::Removed => "wrote a comment on the task that is gone and may have been a no".to_owned(),
         };
         let user = self.evidence.name_of(person.as_str());
-        Some(WhyNot::OwnWord {
-            did: format!("{user} {did} themselves, at {}", utc(moment.time)),
-            team: team.to_owned(),
-        })
+        let did = format!("{user} {did} themselves, at {}", utc(moment.time));
+        Some((moment, WhyNot::OwnWord { did, team: team.to_owned() }))
     }
 
     fn attested(&self, attestation: &Attestation) -> Approval {
         let Attestation { team, name, account, evidence: link } = attestation;
         let phid = account.as_ref().map(|account| account.phid.clone());
         let why_not = match (&phid, self.policy.team(team)) {
-            (Some(phid), Some(known)) => {
-                self.own_word(phid, team).or_else(|| self.against_person(account.as_ref(), phid, known))
-            }
+            (Some(phid), Some(known)) => self
+                .own_word(phid, team)
+                .map(|(_, why)| why)
+                .or_else(|| self.against_person(account.as_ref(), phid, known)),
             _ => Some(WhyNot::NoAccount),
         };
         let accepted = self.policy.accept_attested;
@@ -312,9 +398,7 @@ impl ApprovalEvaluator<'_> {
 
     /// The teams of the policy that a person is in.
     pub(super) fn teams_of(&self, person: &Phid<User>) -> Vec<&Team> {
-        let is_in =
-            |team: &&Team| self.evidence.teams.get(&team.key).is_some_and(|project| project.members.contains(person));
-        self.policy.teams.iter().filter(is_in).collect()
+        self.policy.teams.iter().filter(|team| self.is_in(person, team)).collect()
     }
 
     /// The keys of the teams for which a word that is not understood counts: those that its author is in or may be in;

@@ -105,6 +105,10 @@ impl Rule {
         vec![self.outcome(Outcome::Fail, message, Some(hint.into()))]
     }
 
+    fn wait(&self, message: impl Into<String>, hint: impl Into<String>) -> Vec<RuleOutcome> {
+        vec![self.outcome(Outcome::Pending, message, Some(hint.into()))]
+    }
+
     fn unknown(&self, message: impl Into<String>, hint: impl Into<String>) -> Vec<RuleOutcome> {
         vec![self.outcome(Outcome::Unknown, message, Some(hint.into()))]
     }

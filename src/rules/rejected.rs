@@ -1,13 +1,15 @@
 //! `rejected`: nobody who may has said no.
 
 use super::{Rule, list};
+use crate::evidence::Purpose;
 
 pub(super) const RULE: Rule = Rule {
     name: "rejected",
     summary: "Nobody of an approving team has said no",
     page: "A single no from an enabled person of any team of the policy stops the deploy, however many have said yes, \
            until that person takes it back. A no that cannot be read counts for all teams of its author, and so does a \
-           comment of theirs that somebody else removed: it may have been a no.\n\n\
+           comment of theirs that somebody else removed: it may have been a no. Where a comment of a witness is gone, it may have \
+           been anybody's no: until somebody of every team has answered on the task since, this waits.\n\n\
            Talk to who said no. To take it back, they write, alone on a line, \"Emergency-Withdraw: TEAM\" (as a comment), or approve \
            for the same team.",
     judge: |rule, context| {
@@ -29,6 +31,20 @@ pub(super) const RULE: Rule = Rule {
                 first.teams.join(", ")
             );
             return rule.fail(format!("rejected by {}", list(&said, "and")), hint);
+        }
+        if let Some(lost) = &context.judged.lost_witness {
+            let hint = format!(
+                "somebody of each of {} has to answer on {}, alone on a line, with \"Emergency-Approve: TEAM\" or \"Emergency-Reject: \
+                 TEAM\" (as a comment)",
+                list(&lost.teams, "and"),
+                context.task()
+            );
+            let message = format!("{} removed what a witness wrote down, and it may have been a no", lost.by);
+            return match context.evidence.purpose {
+                // It cannot come any more.
+                Purpose::Audit => rule.fail(message, hint),
+                Purpose::Read | Purpose::Deploy => rule.wait(message, hint),
+            };
         }
         if !idle.is_empty() {
             let names: Vec<String> = idle.iter().map(|rejection| name(&rejection.author)).collect();

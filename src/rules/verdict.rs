@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::attribution::ApprovalKind;
-use crate::evidence::NearKind;
 use crate::evidence::timeline::Moment;
+use crate::evidence::{NearKind, WitnessFault};
 use crate::ids::{Phid, TransactionId, User};
 use crate::text::inert;
 
@@ -126,12 +126,32 @@ pub enum WhyNot {
         /// The key of the team.
         team: String,
     },
+    /// The witness of it counts for nobody.
+    #[error("{}", of_witness(*.fault))]
+    Witness {
+        /// Why.
+        fault: WitnessFault,
+    },
+    /// A later witness is gone.
+    #[error("what a witness wrote down later is gone, and may have taken it back")]
+    WitnessLost,
+    /// The task is restricted.
+    #[error("of a restricted task nothing that is said on IRC counts")]
+    WitnessedRestricted,
     /// The team is only informed.
     #[error("{team} is only informed")]
     OnlyInformed {
         /// The team's title.
         team: String,
     },
+}
+
+fn of_witness(fault: WitnessFault) -> &'static str {
+    match fault {
+        WitnessFault::Edited => "what the witness wrote down was edited",
+        WitnessFault::Late => "the witness wrote it down too late",
+        WitnessFault::Impossible => "the witness wrote down what cannot be",
+    }
 }
 
 /// An approval as it was judged.
@@ -143,7 +163,7 @@ pub struct Approval {
     pub user: String,
     /// The approver's account.
     pub phid: Option<Phid<User>>,
-    /// Verified or attested.
+    /// Verified, witnessed or attested.
     pub kind: ApprovalKind,
     /// Why it does not count; `None` where it does.
     pub why_not: Option<WhyNot>,

@@ -464,6 +464,8 @@ fn every_mistake_is_told_where_it_stands() {
         ("an invisible character", "[policy]\ntag = \"a\\u202eb\"\n".into()),
         ("an unknown word", "[policy]\naccept = [\"verifed\"]\n".into()),
         ("no approval counts", "[policy]\naccept = []\n".into()),
+        ("a yes of no witness", "[policy]\naccept = [\"verified\", \"witnessed\"]\n".into()),
+        ("a witness that is a recorder", "[policy]\nwitnesses = [\"heard\", \"Phabgate\"]\n".into()),
         ("nobody is required", "[policy]\nrequired = []\n".into()),
         ("an unknown team", "[policy]\nrequired = [\"releng\", \"ser\"]\n".into()),
         ("an unknown team of a reason", "[policy.reasons.outage]\nteams = [\"dba\"]\n".into()),

@@ -261,6 +261,8 @@ fn policy() -> Policy {
         reasons: ["availability", "data-loss"].map(reason).to_vec(),
         actions: Vec::new(),
         accept_verified: true,
+        accept_witnessed: false,
+        witnesses: vec![],
         accept_attested: false,
         max_age: jiff::SignedDuration::from_hours(12),
         self_approval: false,

@@ -35,6 +35,9 @@ mod team_open;
 mod times_impossible;
 mod undecided;
 mod verdict_differs;
+mod witness_edited;
+mod witness_forged;
+mod witness_removed;
 
 pub use hashtag_moved::moved;
 pub use past_finding::{PastFinding, Today, VERSION};
@@ -214,6 +217,9 @@ pub const ALL: &[FindingRule] = &[
     record_edited::RULE,
     record_removed::RULE,
     record_forged::RULE,
+    witness_edited::RULE,
+    witness_removed::RULE,
+    witness_forged::RULE,
     times_impossible::RULE,
     drill_late::RULE,
     policy_differs::RULE,

@@ -279,6 +279,7 @@ fn said(outcome: Outcome) -> Markup {
 fn kind(kind: ApprovalKind) -> &'static str {
     match kind {
         ApprovalKind::Verified => "verified",
+        ApprovalKind::Witnessed => "witnessed",
         ApprovalKind::Attested => "attested",
     }
 }

@@ -11,6 +11,7 @@ mod properties;
 mod restricted;
 mod rules;
 mod unexposed;
+mod witnessed;
 
 use super::*;
 use crate::evidence::testing::History;

@@ -10,7 +10,6 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::PostedNotice;
-use crate::attribution::ApprovalKind;
 use crate::evidence::NearKind;
 use crate::ids::{TaskId, TransactionId};
 use crate::notice::{LostApproval, MissingTeam, Notice, NoticeKind, SCHEMA, StoreId, Words};
@@ -111,8 +110,7 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
 
 /// The approvals that count, as a store keeps them: those that stand on the task.
 pub fn counting(verdict: &Verdict) -> Vec<CountedApproval> {
-    let counting =
-        verdict.approvals.iter().filter(|approval| approval.counts() && approval.kind == ApprovalKind::Verified);
+    let counting = verdict.approvals.iter().filter(|approval| approval.counts() && approval.kind.is_on_task());
     let kept = counting.filter_map(|approval| {
         let (team, user) = (approval.team.clone(), approval.user.clone());
         Some(CountedApproval { transaction: approval.transaction?, team, user })

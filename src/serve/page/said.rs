@@ -44,7 +44,11 @@ fn of_answer(sight: &Sight<'_>, whole: &SeenWhole<'_>, teams: &[TeamCount], seen
                 Some(transaction) => (happened(sight.now, approval.time, &whole.subject.url, transaction)),
                 None => (super::words::at(sight.now, approval.time)),
             }
-            @if approval.kind == ApprovalKind::Attested { ", named by the deployer" }
+            @match approval.kind {
+                ApprovalKind::Verified => {}
+                ApprovalKind::Witnessed => ", heard on IRC",
+                ApprovalKind::Attested => ", named by the deployer",
+            }
             @if let Some(place) = seen.evidence { ", to be looked up at " (line(place)) }
         }
         @if let Some(why) = &approval.why_not { p.why { (line(&why.to_string())) } }

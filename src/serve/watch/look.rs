@@ -10,7 +10,6 @@ use jiff::{SignedDuration, Timestamp};
 use super::reread::COMMENTS;
 use super::speak::after;
 use super::{Looked, Watch};
-use crate::attribution::ApprovalKind;
 use crate::evidence::Evidence;
 use crate::gate::{Assessment, Assessor};
 use crate::ids::TaskId;
@@ -140,7 +139,7 @@ impl<S: Store> Watch<S> {
         let counting = verdict
             .approvals
             .iter()
-            .filter(|approval| approval.counts() && approval.kind == ApprovalKind::Verified)
+            .filter(|approval| approval.counts() && approval.kind.is_on_task())
             .map(|approval| approval.time);
         let starts = open_starts(evidence, &self.site.policy, None).into_iter().map(|start| start.start.moment.time);
         let ends = counting.chain(starts).filter_map(|time| time.checked_add(self.site.policy.max_age).ok());

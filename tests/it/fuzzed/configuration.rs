@@ -15,7 +15,10 @@ pub(super) fn check(input: &[u8]) {
             let of_actions = policy.actions.iter().flat_map(|action| &action.teams);
             assert!(policy.required.iter().chain(further).chain(of_actions).all(exists), "a team that is not there");
             assert!(!policy.required.is_empty(), "a deploy that needs nobody");
-            assert!(policy.accept_verified || policy.accept_attested, "a policy that can never allow");
+            assert!(
+                policy.accept_verified || policy.accept_witnessed || policy.accept_attested,
+                "a policy that can never allow"
+            );
             for team in &policy.teams {
                 assert_eq!(
                     policy.team_named(&team.key).map(|named| &named.key),

@@ -1,0 +1,102 @@
+//! `witness-forged`: a comment claims to be a witness and is not believed.
+
+use super::{Case, FindingRule, Severity};
+use crate::evidence::WitnessFault;
+use crate::evidence::timeline::Comment;
+use crate::remarkup::JsonBlock;
+use crate::witness::{claims, parse};
+
+pub(super) const RULE: FindingRule = FindingRule {
+    name: "witness-forged",
+    severity: Severity::Error,
+    summary: "A comment claims that somebody said something on IRC",
+    page: "A comment holds what reads as a witness, and was not written by an account of `policy.witnesses`; or speaks of another \
+           task, of what was not there yet, or of times that cannot be; or cannot be read; or became one by an edit.\n\n\
+           Somebody wants it to look as if an approver had spoken on IRC, or the account of the watch is missing in the \
+           configuration.\n\n\
+           Ask the author, and the approver whom it names. If the account is the one that the watch writes witnesses with, add it to \
+           `policy.witnesses`.",
+    find: |rule, case| {
+        let forged = case.evidence.timeline.comments(None).filter_map(|comment| {
+            let why = fault(case, &comment)?;
+            let author = case.evidence.name_of(&comment.transaction.author);
+            let message = format!("a comment of {author} claims to be a witness and is not believed: {why}");
+            Some(rule.of_task(case, case.evidence.timeline.moment_of(comment.transaction), message))
+        });
+        forged.collect()
+    },
+};
+
+/// Why a comment that claims to be a witness is not believed; `None` where it claims nothing, or is.
+fn fault(case: &Case<'_>, comment: &Comment<'_>) -> Option<&'static str> {
+    if comment.newest().removed {
+        return None;
+    }
+    let first = parse(comment.first_text());
+    if first == JsonBlock::Absent {
+        let became = comment.versions().iter().any(|version| claims(version.text()));
+        return became.then_some("it became one by an edit");
+    }
+    match case.evidence.is_witness(&comment.transaction.author, case.policy) {
+        Some(true) => {}
+        Some(false) => return Some("its author is no witness"),
+        None => return Some("its author cannot be read"),
+    }
+    let JsonBlock::One(witness) = first else { return Some("it cannot be read") };
+    let id = comment.transaction.id;
+    let judged = case.task_state.witnessed.iter().find(|witnessed| witnessed.posted.transaction == id);
+    let is_impossible = judged.is_some_and(|witnessed| witnessed.fault == Some(WitnessFault::Impossible));
+    (witness.task != case.evidence.task.id || is_impossible).then_some("it speaks of what cannot be")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::audit::testing::*;
+    use crate::evidence::testing::History;
+    use crate::ids::TransactionId;
+    use crate::witness::WitnessedWord::{Approve, Reject};
+    use crate::witness::render;
+
+    fn heard() -> History {
+        let mut history = task_state(&["releng1"]);
+        history.policy.witnesses = vec!["heard".into()];
+        history.policy.accept_witnessed = true;
+        history
+    }
+
+    #[test]
+    fn a_deploy_that_rests_on_a_witness_is_clean() {
+        let mut history = heard();
+        history.witness(20, Approve, "sre1", "sre");
+        deploy(&mut history);
+        assert_eq!(names(&history), [] as [&str; 0]);
+        // Not where the policy does not take it.
+        history.policy.accept_witnessed = false;
+        assert_eq!(names(&history)[0], "approval-missing");
+    }
+
+    #[test]
+    fn a_witness_by_anybody_else_or_of_what_cannot_be_is_found() {
+        let mut history = heard();
+        let text = render(&history.heard(20, Approve, "sre1", "sre"));
+        let mut of_later = history.heard(22, Approve, "sre1", "sre");
+        of_later.seen = TransactionId(900);
+        let mut of_another = history.heard(22, Reject, "sre1", "sre");
+        of_another.task = "T2".parse().unwrap();
+        let forged = [
+            history.comment("sre1", 20, &text),
+            history.comment("phabgate", 21, &text),
+            history.comment("heard", 22, &render(&of_later)),
+            history.comment("heard", 23, &render(&of_another)),
+            history.comment("heard", 24, &text.replace("\"word\"", "\"wrd\"")),
+        ];
+        let became = history.comment("outsider", 25, "Nothing.");
+        history.edit(became, "outsider", 26, &text);
+        history.comment("sre2", 30, "Emergency-Approve: sre");
+        deploy(&mut history);
+        let found = found(&history, "witness-forged");
+        let of: Vec<_> = found.iter().filter_map(|finding| finding.transaction).collect();
+        assert_eq!(of, forged.into_iter().chain([became]).collect::<Vec<_>>());
+        assert_eq!(names(&history).iter().filter(|name| **name != "witness-forged").count(), 0);
+    }
+}

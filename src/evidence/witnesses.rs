@@ -1,0 +1,165 @@
+//! What people said on IRC, as the witnesses wrote it on the task.
+//!
+//! Responsible for whose comments are believed to be witnesses, and for what each of them says of whom. A yes is kept apart from the answers of
+//! the task: it counts only where the policy takes such ones and nothing speaks against it. What is said against a deploy is an answer like
+//! any other, since a no is never passed over. Not responsible for what counts.
+
+use jiff::SignedDuration;
+
+use super::answers::{Answer, AnswerKind};
+use super::removals::Removal;
+use super::timeline::{AsOf, Comment, Moment, Position};
+use super::trailers::Teams;
+use super::{Evidence, Timeline};
+use crate::ids::{Phid, User};
+use crate::policy::Policy;
+use crate::remarkup::JsonBlock;
+use crate::witness::{Witness, WitnessedWord, parse};
+
+/// How long after it was heard a yes may be on the task.
+const PROMPT: SignedDuration = SignedDuration::from_secs(60);
+
+/// A yes that somebody said on IRC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WitnessedApproval {
+    /// What was said. Its moment is right after what the task showed when it was heard: whatever came later, they had not seen.
+    pub answer: Answer,
+    /// When the witness was on the task.
+    pub posted: Moment,
+    /// Why it counts for nobody, whatever the policy.
+    pub fault: Option<WitnessFault>,
+}
+
+/// Why a witness counts for nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WitnessFault {
+    /// Its comment was edited.
+    Edited,
+    /// It was on the task too late.
+    Late,
+    /// It is of another task, or names times or transactions that cannot be.
+    Impossible,
+}
+
+/// What witnesses wrote on a task, up to a moment.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Witnessed {
+    /// Each yes, oldest first.
+    pub(super) approvals: Vec<WitnessedApproval>,
+    /// What was said against the deploy.
+    pub(super) against: Vec<Answer>,
+}
+
+/// A comment that holds a witness or claims to, with what it was first written as.
+pub(super) fn comments(
+    timeline: &Timeline,
+    as_of: Option<AsOf>,
+) -> impl Iterator<Item = (Comment<'_>, JsonBlock<Witness>)> {
+    timeline.comments(as_of).filter_map(|comment| match parse(comment.first_text()) {
+        JsonBlock::Absent => None,
+        block => Some((comment, block)),
+    })
+}
+
+/// The accounts that the evidence needs to judge witnesses by: who wrote them, and who is said to have said it.
+pub(super) fn accounts(timeline: &Timeline, policy: &Policy) -> Vec<Phid<User>> {
+    if policy.witnesses.is_empty() {
+        return Vec::new();
+    }
+    let found = comments(timeline, None).flat_map(|(comment, block)| {
+        let author = Phid::new(comment.transaction.author.as_str()).ok();
+        author.into_iter().chain(block.one().map(|witness| witness.phid))
+    });
+    found.collect()
+}
+
+impl Evidence {
+    /// Whether an account is a witness; `None` where it could not be read.
+    pub fn is_witness(&self, phid: &str, policy: &Policy) -> Option<bool> {
+        if policy.witnesses.is_empty() {
+            return Some(false);
+        }
+        let account = self.account(phid)?;
+        Some(policy.witnesses.iter().any(|name| account.is_named(name)))
+    }
+
+    /// What witnesses wrote, up to a moment.
+    pub(super) fn witnessed(&self, policy: &Policy, as_of: Option<AsOf>) -> Witnessed {
+        let mut witnessed = Witnessed::default();
+        if policy.witnesses.is_empty() {
+            return witnessed;
+        }
+        for comment in self.timeline.comments(as_of) {
+            let is_witness = self.is_witness(&comment.transaction.author, policy);
+            if is_witness == Some(false) {
+                continue;
+            }
+            // A yes is what was first written, by somebody who is known to be a witness.
+            if is_witness == Some(true)
+                && let JsonBlock::One(witness) = parse(comment.first_text())
+                && witness.word == WitnessedWord::Approve
+                && !comment.newest().removed
+            {
+                witnessed.approvals.push(self.approval(&comment, &witness));
+            }
+            // What speaks against the deploy no edit takes back, and none makes a yes of it.
+            for word in [WitnessedWord::Withdraw, WitnessedWord::Reject] {
+                let mut versions = comment.versions().iter().filter_map(|version| parse(version.text()).one());
+                let said = versions.find(|witness| witness.word == word && witness.task == self.task.id);
+                witnessed.against.extend(said.map(|witness| self.objection(&comment, &witness, policy)));
+            }
+        }
+        witnessed
+    }
+
+    fn approval(&self, comment: &Comment<'_>, witness: &Witness) -> WitnessedApproval {
+        let posted = self.timeline.moment_of(comment.transaction);
+        let is_possible = witness.task == self.task.id
+            && witness.seen < posted.transaction
+            && witness.heard <= posted.time.saturating_add(PROMPT).unwrap_or(posted.time)
+            && witness.said <= witness.heard.saturating_add(PROMPT).unwrap_or(witness.heard);
+        let fault = match () {
+            () if !is_possible => Some(WitnessFault::Impossible),
+            () if comment.is_changed() => Some(WitnessFault::Edited),
+            () if posted.time.duration_since(witness.heard) > PROMPT => Some(WitnessFault::Late),
+            () => None,
+        };
+        let time = witness.said.min(posted.time);
+        let moment = Moment { position: Position::right_after(witness.seen), time, transaction: posted.transaction };
+        WitnessedApproval { answer: answer(witness, AnswerKind::Approve, moment), posted, fault }
+    }
+
+    /// A no, or a withdrawal: from when it is on the task. It takes back a no on the task only where the policy takes the word of witnesses.
+    fn objection(&self, comment: &Comment<'_>, witness: &Witness, policy: &Policy) -> Answer {
+        let kind = match witness.word {
+            WitnessedWord::Withdraw => AnswerKind::Withdraw,
+            WitnessedWord::Reject | WitnessedWord::Approve => AnswerKind::Reject,
+        };
+        let answer = answer(witness, kind, self.timeline.moment_of(comment.transaction));
+        Answer { certain: policy.accept_witnessed && !comment.is_changed() && answer.certain, ..answer }
+    }
+
+    /// The comments of witnesses that are gone: each may have been anybody's no.
+    pub(super) fn lost_witnesses(&self, policy: &Policy, removals: &[Removal]) -> Vec<Removal> {
+        removals.iter().filter(|gone| self.is_witness(&gone.author, policy) == Some(true)).cloned().collect()
+    }
+}
+
+fn answer(witness: &Witness, kind: AnswerKind, moment: Moment) -> Answer {
+    let teams = match witness.teams.as_slice() {
+        [] => Teams::NotUnderstood(String::new()),
+        teams => Teams::Named(teams.to_vec()),
+    };
+    Answer {
+        author: witness.phid.clone(),
+        kind,
+        certain: matches!(teams, Teams::Named(_)),
+        teams,
+        why: witness.why.clone().unwrap_or_default(),
+        moment,
+        edited_in: false,
+        foreign: false,
+        near: None,
+        witnessed: true,
+    }
+}

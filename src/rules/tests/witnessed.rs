@@ -1,0 +1,244 @@
+//! What witnesses heard: which yes of it counts, and that no no of it is lost.
+
+use super::*;
+use crate::attribution::ApprovalKind;
+use crate::evidence::WitnessFault;
+use crate::evidence::testing::at;
+use crate::ids::TransactionId;
+use crate::witness::WitnessedWord::{Approve, Reject, Withdraw};
+use crate::witness::{Witness, render};
+
+/// An emergency that waits for SRE alone, where what witnesses hear counts.
+fn waiting() -> History {
+    let mut history = History::emergency();
+    history.policy.witnesses = vec!["heard".into()];
+    history.policy.accept_witnessed = true;
+    history.comment("releng1", 10, "Emergency-Approve: releng");
+    history
+}
+
+/// The only reason why a yes of sre1 does not count.
+fn why_only(history: &History) -> WhyNot {
+    let mut why = why_not(history, "sre1");
+    assert_eq!(why.len(), 1, "{why:?}");
+    why.remove(0).expect("it counts")
+}
+
+#[test]
+fn a_witnessed_yes_counts_where_the_policy_takes_it_and_only_there() {
+    let mut history = waiting();
+    let id = history.witness(20, Approve, "sre1", "sre");
+    let allowed = verdict(&history);
+    assert_eq!(allowed.decision.word(), "allowed");
+    let approval = allowed.approvals.iter().find(|approval| approval.user == "sre1").unwrap();
+    assert_eq!((approval.kind, approval.transaction, approval.time), (ApprovalKind::Witnessed, Some(id), at(18)));
+    history.policy.accept_witnessed = false;
+    assert_eq!(why_only(&history), WhyNot::KindNotAccepted { kind: "witnessed" });
+    assert_eq!(decision(&history), "pending");
+    // Without a witness in the policy it is a comment like any other.
+    history.policy.accept_witnessed = true;
+    history.policy.witnesses.clear();
+    assert_eq!((decision(&history), why_not(&history, "sre1").len()), ("pending", 0));
+}
+
+#[test]
+fn nobody_but_a_witness_writes_one() {
+    for author in ["sre1", "phabgate", "outsider", "deployer1", "releng1", "stranger"] {
+        let mut history = waiting();
+        let text = render(&history.heard(20, Approve, "sre1", "sre"));
+        history.comment(author, 20, &text);
+        assert_eq!(decision(&history), "pending", "{author}");
+        assert!(why_not(&history, "sre1").is_empty(), "{author}");
+    }
+}
+
+#[test]
+fn every_rule_for_an_approval_holds_for_a_witnessed_one() {
+    let mut history = waiting();
+    history.witness(20, Approve, "releng2", "sre");
+    history.witness(21, Approve, "gone", "sre");
+    history.witness(22, Approve, "robot", "sre");
+    history.witness(23, Approve, "stranger", "sre");
+    history.witness(24, Approve, "deployer1", "sre");
+    for (user, why) in [
+        ("releng2", WhyNot::NotMember { team: "SRE".into() }),
+        ("gone", WhyNot::NotEnabled),
+        ("robot", WhyNot::Bot),
+        ("an account that cannot be read", WhyNot::NoAccount),
+        ("deployer1", WhyNot::BehindDeploy),
+    ] {
+        assert_eq!(why_not(&history, user), [Some(why)], "{user}");
+    }
+    history.witness(25, Approve, "sre1", "sre");
+    history.later(25 + 13 * 3600);
+    assert!(matches!(why_only(&history), WhyNot::TooOld { .. }));
+    assert_eq!(decision(&history), "pending");
+}
+
+#[test]
+fn what_came_after_what_they_had_seen_voids_it() {
+    type Case = (&'static str, fn(&mut History), WhyNot);
+    let cases: [Case; 4] = [
+        (
+            "the reason changed",
+            |history| {
+                history.describe("deployer1", 15, "Emergency-Reason: security - pages are public");
+            },
+            WhyNot::Outdated { what: "the reason was changed by deployer1".into() },
+        ),
+        (
+            "it was tagged anew",
+            |history| {
+                history.untag("deployer1", 15, "emergency");
+                history.tag("deployer1", 16, "emergency");
+            },
+            WhyNot::BeforeTag,
+        ),
+        (
+            "their line",
+            |history| {
+                history.comment("sre1", 15, "- emergency-reject: sre");
+            },
+            WhyNot::Doubted { what: "a no" },
+        ),
+        (
+            "their words",
+            |history| {
+                history.comment("sre1", 15, "wait, I am looking at the graphs");
+            },
+            WhyNot::OwnWord {
+                did: "sre1 wrote 'wait, I am looking at the graphs' on the task themselves, at 2026-11-23 00:10:35 UTC"
+                    .into(),
+                team: "sre".into(),
+            },
+        ),
+    ];
+    for (case, happens, why) in cases {
+        // They said it before that, and the witness wrote it down after it.
+        let mut history = waiting();
+        let witness = history.heard(20, Approve, "sre1", "sre");
+        happens(&mut history);
+        history.comment("heard", 20, &render(&witness));
+        match (why_only(&history), why) {
+            (WhyNot::OwnWord { team, .. }, WhyNot::OwnWord { team: expected, .. }) => assert_eq!(team, expected),
+            (found, why) => assert_eq!(found, why, "{case}"),
+        }
+        assert_ne!(decision(&history), "allowed", "{case}");
+        // Where they had seen it, it counts but for a no of theirs.
+        let mut history = waiting();
+        happens(&mut history);
+        history.witness(20, Approve, "sre1", "sre");
+        let counts = why_not(&history, "sre1") == [None];
+        assert_eq!(counts, !case.starts_with("no"), "{case}");
+    }
+}
+
+#[test]
+fn a_witness_that_is_late_edited_or_impossible_counts_for_nobody() {
+    let faulty = |fault: WitnessFault, change: fn(&mut Witness)| {
+        let mut history = waiting();
+        let mut witness = history.heard(20, Approve, "sre1", "sre");
+        change(&mut witness);
+        history.comment("heard", 20, &render(&witness));
+        assert_eq!(why_only(&history), WhyNot::Witness { fault });
+        assert_eq!(decision(&history), "pending");
+    };
+    faulty(WitnessFault::Late, |witness| witness.heard = at(-41));
+    faulty(WitnessFault::Impossible, |witness| witness.heard = at(3_000));
+    faulty(WitnessFault::Impossible, |witness| witness.said = at(3_000));
+    faulty(WitnessFault::Impossible, |witness| witness.seen = TransactionId(99));
+    faulty(WitnessFault::Impossible, |witness| witness.task = "T2".parse().unwrap());
+    let mut history = waiting();
+    let id = history.witness(20, Approve, "sre1", "sre");
+    let text = render(&history.heard(20, Approve, "sre2", "sre"));
+    history.edit(id, "admin", 30, &text);
+    assert_eq!(why_only(&history), WhyNot::Witness { fault: WitnessFault::Edited });
+    assert!(why_not(&history, "sre2").is_empty(), "what was edited in is nobody's yes");
+}
+
+#[test]
+fn a_no_and_a_withdrawal_work_whether_or_not_the_policy_takes_a_yes() {
+    for accepted in [true, false] {
+        let mut history = waiting();
+        history.policy.accept_witnessed = accepted;
+        history.comment("sre1", 11, "Emergency-Approve: sre");
+        assert_eq!(decision(&history), "allowed");
+        let mut rejected = history.clone();
+        rejected.witness(20, Reject, "sre2", "sre");
+        assert_eq!((decision(&rejected), outcome(&rejected, "rejected")), ("denied", Outcome::Fail));
+        history.witness(20, Withdraw, "sre1", "sre");
+        assert_eq!((decision(&history), why_only(&history)), ("pending", WhyNot::Withdrawn));
+    }
+}
+
+#[test]
+fn a_yes_that_does_not_count_lifts_no_no() {
+    let mut history = waiting();
+    history.comment("sre1", 15, "Emergency-Reject: sre - not now");
+    history.comment("sre2", 16, "Emergency-Approve: sre");
+    history.policy.accept_witnessed = false;
+    history.witness(20, Approve, "sre1", "sre");
+    assert_eq!(decision(&history), "denied");
+    let mut withdrawn = history.clone();
+    withdrawn.witness(21, Withdraw, "sre1", "sre");
+    assert_eq!(
+        decision(&withdrawn),
+        "denied",
+        "where nothing counts that is heard, a no on the task is taken back there"
+    );
+    history.policy.accept_witnessed = true;
+    assert_eq!(decision(&history), "allowed");
+    // Nor one that was said before the no.
+    let mut history = waiting();
+    let witness = history.heard(20, Approve, "sre1", "sre");
+    history.comment("sre1", 15, "Emergency-Reject: sre - not now");
+    history.comment("heard", 20, &render(&witness));
+    assert_eq!(decision(&history), "denied");
+}
+
+#[test]
+fn no_edit_takes_a_witnessed_no_back() {
+    for accepted in [true, false] {
+        let mut history = waiting();
+        history.policy.accept_witnessed = accepted;
+        history.comment("sre1", 11, "Emergency-Approve: sre");
+        let id = history.witness(20, Reject, "sre2", "sre");
+        let yes = render(&history.heard(20, Approve, "sre2", "sre"));
+        for text in ["", "Never mind.", &yes] {
+            let mut edited = history.clone();
+            edited.edit(id, "heard", 30, text);
+            assert_eq!(decision(&edited), "denied", "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_witness_that_is_gone_may_have_been_anybodys_no() {
+    let mut history = waiting();
+    history.witness(15, Approve, "sre2", "sre");
+    let gone = history.witness(20, Reject, "sre1", "sre");
+    history.remove(gone, "admin", 30);
+    assert_eq!((decision(&history), outcome(&history, "rejected")), ("pending", Outcome::Pending));
+    assert_eq!(why_not(&history, "sre2"), [Some(WhyNot::WitnessLost)]);
+    let hint = verdict(&history).rule("rejected").unwrap().hint.clone().unwrap();
+    assert!(hint.contains("releng, sre and security"), "{hint}");
+    // Somebody of every team has to answer on the task; what a witness hears is no such answer.
+    history.comment("releng1", 40, "Emergency-Approve: releng");
+    history.comment("sec1", 41, "Emergency-Approve: security");
+    history.witness(42, Approve, "sre1", "sre");
+    assert_eq!(outcome(&history, "rejected"), Outcome::Pending);
+    history.comment("sre1", 43, "Emergency-Approve: sre");
+    assert_eq!(decision(&history), "allowed");
+}
+
+#[test]
+fn of_a_restricted_task_only_a_no_is_heard() {
+    let mut history = waiting();
+    history.task.view = "PHID-PLCY-1".into();
+    history.witness(20, Approve, "sre1", "sre");
+    assert_eq!(why_only(&history), WhyNot::WitnessedRestricted);
+    history.comment("sre2", 21, "Emergency-Approve: sre");
+    assert_eq!(decision(&history), "allowed");
+    history.witness(22, Reject, "sre1", "sre");
+    assert_eq!(decision(&history), "denied");
+}

@@ -23,18 +23,18 @@ const FRESH: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs
 pub(super) enum Measured {
     /// It changed nothing that is shown.
     Alike,
-    /// It was served after so long.
-    After(Duration),
+    /// It was served after so long; the check that printed it had ended then.
+    After(Duration, Instant),
     /// It was not: what differs.
     Wrong(String),
 }
 
-/// When something kept the watch or the server from working.
+/// Spans of time: when something kept the watch or the server from working, or was changed that no transaction of a task shows.
 #[derive(Debug, Default)]
-pub(super) struct Disturbances(Mutex<Vec<(Instant, Option<Instant>)>>);
+pub(super) struct Spans(Mutex<Vec<(Instant, Option<Instant>)>>);
 
-impl Disturbances {
-    /// Does something that keeps them from working.
+impl Spans {
+    /// Does something, and keeps how long that took.
     pub(super) fn during<T>(&self, what: impl FnOnce() -> T) -> T {
         let number = {
             let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -44,6 +44,12 @@ impl Disturbances {
         let done = what();
         self.0.lock().unwrap_or_else(PoisonError::into_inner)[number].1 = Some(Instant::now());
         done
+    }
+
+    /// Whether one of them lies between these, if only in part.
+    pub(super) fn meet(&self, from: Instant, to: Instant) -> bool {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().any(|(begun, end)| *begun < to && end.is_none_or(|end| end > from))
     }
 
     /// From when on the time counts of a change that was made then and was seen, or not seen yet, now.
@@ -57,7 +63,7 @@ impl Disturbances {
 /// Waits until the watch serves of a task what a fresh check prints. `before` is what it served before the change.
 pub(super) fn measure(
     watch: &Watch<'_>,
-    disturbances: &Disturbances,
+    disturbances: &Spans,
     person: usize,
     task: u64,
     before: Option<&Verdict>,
@@ -66,7 +72,7 @@ pub(super) fn measure(
     let mut tag: Option<String> = None;
     // What it served since the change and from when on, and what checks printed since then.
     let mut shown: Vec<(Verdict, Instant)> = Vec::new();
-    let mut printed: Vec<Verdict> = Vec::new();
+    let mut printed: Vec<(Verdict, Instant)> = Vec::new();
     let mut running = None;
     let (mut checked, mut fresh) = (None::<Instant>, FRESH.0);
     loop {
@@ -78,20 +84,28 @@ pub(super) fn measure(
         }
         if running.as_mut().is_some_and(super::watch::Check::has_ended)
             && let Some(verdict) = running.take().and_then(super::watch::Check::verdict)
-            && !printed.contains(&verdict)
+            && printed.iter().all(|(known, _)| *known != verdict)
         {
-            printed.push(verdict);
+            printed.push((verdict, Instant::now()));
         }
         let now = Instant::now();
-        if let Some((verdict, at)) = shown.iter().find(|(verdict, _)| printed.contains(verdict)) {
+        let find = |(verdict, at): &(Verdict, Instant)| {
+            printed.iter().find(|(printed, _)| printed == verdict).map(|(verdict, ended)| (verdict, *at, *ended))
+        };
+        if let Some((verdict, at, ended)) = shown.iter().find_map(find) {
             if before == Some(verdict) {
                 return Measured::Alike;
             }
-            return Measured::After(at.saturating_duration_since(disturbances.counts_from(made, *at)));
+            let from = disturbances.counts_from(made, at);
+            return Measured::After(at.saturating_duration_since(from), ended);
         }
         let ends = disturbances.counts_from(made, now) + WRONG;
         if running.is_none() && now > ends && checked.is_some_and(|at| at > ends) {
-            return Measured::Wrong(differences(task, shown.last().map(|(verdict, _)| verdict), printed.last()));
+            return Measured::Wrong(differences(
+                task,
+                shown.last().map(|(verdict, _)| verdict),
+                printed.last().map(|(verdict, _)| verdict),
+            ));
         }
         // What is served anew may be the answer to what somebody else changed since the check.
         let is_news = shown.last().is_some_and(|(_, at)| checked.is_none_or(|checked| *at > checked + FRESH.0));
@@ -145,7 +159,7 @@ impl Results {
         wrong
             .filter_map(|(kind, one)| match one {
                 Measured::Wrong(why) => Some(format!("{}: {why}", kind.word())),
-                Measured::Alike | Measured::After(_) => None,
+                Measured::Alike | Measured::After(..) => None,
             })
             .collect()
     }
@@ -163,7 +177,7 @@ impl Results {
             for one in measured {
                 match one {
                     Measured::Alike => alike += 1,
-                    Measured::After(time) => times.push(*time),
+                    Measured::After(time, _) => times.push(*time),
                     Measured::Wrong(_) => wrong += 1,
                 }
             }

@@ -72,12 +72,6 @@ impl Live {
         self.tokens[account]["phid"].as_str().unwrap().to_owned()
     }
 
-    /// Whose PHID it is.
-    pub(crate) fn account(&self, phid: &str) -> Option<&str> {
-        let accounts = self.tokens.as_object()?;
-        accounts.iter().find(|(_, account)| account["phid"] == phid).map(|(name, _)| name.as_str())
-    }
-
     /// The gate, asking `url` with the token of the recorder.
     pub(crate) fn gate_at(&self, url: &str) -> Command {
         let built = || env!("CARGO_BIN_EXE_phabgate").into();
@@ -209,7 +203,7 @@ pub(crate) struct Proxy {
     program: PathBuf,
     upstream: String,
     port: u16,
-    child: Child,
+    child: Option<Child>,
     pub(crate) url: String,
 }
 
@@ -226,32 +220,31 @@ impl Proxy {
         let server = url::Url::parse(&live.url).unwrap();
         let upstream = format!("127.0.0.1:{}", server.port().unwrap());
         let url = format!("http://{}:{port}/", server.host_str().unwrap());
-        let child = Self::spawn(program, &upstream, port, faults);
-        Self { program: program.to_owned(), upstream, port, child, url }
-    }
-
-    fn spawn(program: &Path, upstream: &str, port: u16, faults: &[String]) -> Child {
-        let mut command = Command::new("python3");
-        command.arg(program).args(["--upstream", upstream, "--port", &port.to_string(), "--late", "3"]);
-        for fault in faults {
-            command.args(["--fault", fault]);
-        }
-        let mut child = command.spawn().unwrap();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(child.try_wait().unwrap().is_none(), "the proxy does not start");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        child
+        let mut proxy = Self { program: program.to_owned(), upstream, port, child: None, url };
+        proxy.change(faults);
+        proxy
     }
 
     fn stop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 
-    /// Has other faults from now on; calls that are under way are cut off.
+    /// Has these faults from now on; calls that are under way are cut off.
     pub(crate) fn change(&mut self, faults: &[String]) {
         self.stop();
-        self.child = Self::spawn(&self.program, &self.upstream, self.port, faults);
+        let mut command = Command::new("python3");
+        command.arg(&self.program).args(["--upstream", &self.upstream, "--port", &self.port.to_string()]);
+        command.args(["--late", "3"]);
+        for fault in faults {
+            command.args(["--fault", fault]);
+        }
+        let child = self.child.insert(command.spawn().unwrap());
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(child.try_wait().unwrap().is_none(), "the proxy does not start");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }

@@ -114,7 +114,7 @@ pub(super) struct Task {
 /// An answer on a task.
 struct Answer {
     phid: String,
-    author: String,
+    author: &'static str,
     text: String,
 }
 
@@ -245,6 +245,12 @@ impl<'w> World<'w> {
         if let Measured::Wrong(why) = &measured {
             say(&format!("wrong, {}: {why}", kind.word()));
         }
+        if let Measured::After(time, _) = &measured
+            && *time > kind.target()
+        {
+            let (word, seconds) = (kind.word(), time.as_secs_f64());
+            say(&format!("{}: T{}, {word}: served after {seconds:.1} s", jiff::Timestamp::now(), task.number));
+        }
         let count = self.results.add(kind, measured);
         if count.is_multiple_of(50) {
             say(&format!("{count} changes"));
@@ -292,7 +298,7 @@ impl<'w> World<'w> {
     fn answer(&self, person: usize, random: &mut Rng, kind: Kind, task: &Task) -> Kind {
         let given = if kind == Kind::Withdraw { self.answers(task.number) } else { Vec::new() };
         let name = match random.choice(&given) {
-            Some(answer) => answer.author.as_str(),
+            Some(answer) => answer.author,
             None if random.bool() => PEOPLE[random.usize(MEMBERS)],
             None => PEOPLE[person],
         };
@@ -320,9 +326,9 @@ impl<'w> World<'w> {
         let rows = live.transactions(task);
         let answers = rows.iter().filter(|row| row["comments"][0]["removed"] == false).filter_map(|row| {
             let text = row["comments"][0]["content"]["raw"].as_str()?.to_owned();
-            let author = live.account(row["authorPHID"].as_str()?)?.to_owned();
-            let is_theirs = PEOPLE.contains(&author.as_str()) && text.starts_with("Emergency-");
-            Some(Answer { phid: row["phid"].as_str()?.to_owned(), author, text }).filter(|_| is_theirs)
+            let author = PEOPLE.iter().find(|name| row["authorPHID"] == live.phid(name))?;
+            let answer = Answer { phid: row["phid"].as_str()?.to_owned(), author, text };
+            answer.text.starts_with("Emergency-").then_some(answer)
         });
         answers.collect()
     }

@@ -26,6 +26,7 @@ impl World<'_> {
             ("sre1", json!([{"type": "comment", "value": "Emergency-Reject: sre - not yet"}])),
         ];
         let waiting = AtomicUsize::new(edits.len());
+        let locked = Instant::now();
         let lock = self.watch.server.lock_edges(&task.phid, seconds);
         std::thread::scope(|scope| {
             for (account, edit) in &edits {
@@ -45,6 +46,7 @@ impl World<'_> {
         });
         let made = Instant::now();
         drop(lock);
+        assert!(locked.elapsed() > Duration::from_secs(seconds / 2), "the lock keeps nobody waiting");
         task.is_tagged = true;
         self.measured(0, Kind::Locked, &task, Some(&None), made);
     }

@@ -8,6 +8,8 @@ use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use super::changes::Kind;
 use super::watch::{Served, Verdict, Watch};
 
@@ -133,11 +135,23 @@ fn differences(task: u64, served: Option<&Verdict>, checked: Option<&Verdict>) -
             return format!("T{task}: {} is served, {} is printed", word(served), word(checked));
         }
     };
-    let fields = served.as_object().into_iter().flatten();
-    let differs = fields.filter(|(name, value)| checked[name.as_str()] != **value);
-    let differs =
-        differs.map(|(name, value)| format!("{name}: {value} is served, {} is printed", checked[name.as_str()]));
-    format!("T{task}: {}", differs.collect::<Vec<_>>().join("; "))
+    let mut differs = Vec::new();
+    for (name, served) in served.as_object().into_iter().flatten() {
+        let checked = &checked[name.as_str()];
+        match (served.as_array(), checked.as_array()) {
+            // Of a list those that differ.
+            (Some(served), Some(checked)) if served != checked => {
+                let only = |these: &[Value], others: &[Value]| {
+                    Value::Array(these.iter().filter(|one| !others.contains(one)).cloned().collect())
+                };
+                let (served, checked) = (only(served, checked), only(checked, served));
+                differs.push(format!("{name}: {served} is served, {checked} is printed"));
+            }
+            _ if served != checked => differs.push(format!("{name}: {served} is served, {checked} is printed")),
+            _ => {}
+        }
+    }
+    format!("T{task}: {}", differs.join("; "))
 }
 
 /// What came of all changes.

@@ -4,139 +4,17 @@
 //! `PHORGE_URL=…`, `tokens.json` ({account: {phid, token}}) and `seeded.json` ({scenario: {task, expect, deployer}}).
 //! The proxy's tests need `PHABGATE_FAULTPROXY` as well, its program. Else they are passed over with a word.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
 
-/// The real server.
-struct Live {
-    url: String,
-    tokens: Value,
-    seeded: BTreeMap<String, Value>,
-    state: tempfile::TempDir,
-}
-
-#[expect(clippy::print_stderr, reason = "a test that is passed over says so")]
-fn pass_over(test: &str, why: &str) {
-    eprintln!("{test}: passed over, {why}");
-}
-
-/// The server, or a word that there is none.
-fn live(test: &str) -> Option<Live> {
-    let Some(dir) = std::env::var_os("PHABGATE_LIVE").map(PathBuf::from) else {
-        pass_over(test, "PHABGATE_LIVE names no Phorge");
-        return None;
-    };
-    let read = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap();
-    let env = read("env");
-    let url = env.lines().find_map(|line| line.split_once("PHORGE_URL=")).unwrap().1.to_owned();
-    Some(Live {
-        url,
-        tokens: serde_json::from_str(&read("tokens.json")).unwrap(),
-        seeded: serde_json::from_str(&read("seeded.json")).unwrap(),
-        state: tempfile::tempdir().unwrap(),
-    })
-}
-
-impl Live {
-    fn token(&self, account: &str) -> String {
-        self.tokens[account]["token"].as_str().unwrap().to_owned()
-    }
-
-    fn phid(&self, account: &str) -> String {
-        self.tokens[account]["phid"].as_str().unwrap().to_owned()
-    }
-
-    /// The gate, asking `url` with the token of the recorder.
-    fn gate_at(&self, url: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_phabgate"));
-        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.env("HOME", self.state.path()).env("PHABGATE_STATE", self.state.path().join("state"));
-        command.env("PHABGATE_URL", url).env("PHABGATE_TOKEN", self.token("phabgate")).env("COLUMNS", "80");
-        command.stdin(Stdio::null());
-        command
-    }
-
-    fn gate(&self, args: &[&str]) -> Output {
-        self.gate_at(&self.url).args(args).output().unwrap()
-    }
-
-    /// A call of Conduit as this account.
-    fn call(&self, account: &str, method: &str, mut params: Value) -> Value {
-        params["__conduit__"] = json!({"token": self.token(account)});
-        let form = [("params", params.to_string()), ("output", "json".to_owned())];
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let url = format!("{}api/{method}", self.url);
-        let reply: Value = runtime.block_on(async {
-            let client = crate::harness::http();
-            client.post(url).form(&form).send().await.unwrap().json().await.unwrap()
-        });
-        assert_eq!(reply["error_code"], Value::Null, "{method}: {reply}");
-        reply["result"].clone()
-    }
-
-    fn edit(&self, account: &str, task: Option<u64>, transactions: &Value) -> u64 {
-        let mut params = json!({"transactions": transactions});
-        if let Some(task) = task {
-            params["objectIdentifier"] = json!(format!("T{task}"));
-        }
-        self.call(account, "maniphest.edit", params)["object"]["id"].as_u64().unwrap()
-    }
-
-    /// A new emergency that is approved.
-    fn ready(&self, title: &str, reason: &str) -> u64 {
-        let slugs = json!({"constraints": {"slugs": ["emergency-deployment"]}});
-        let tag = self.call("admin", "project.search", slugs)["data"][0]["phid"].clone();
-        let task = self.edit(
-            "deployer1",
-            None,
-            &json!([
-                {"type": "title", "value": title},
-                {"type": "description", "value": format!("Emergency-Reason: {reason}")},
-                {"type": "projects.add", "value": [tag]},
-            ]),
-        );
-        for (who, team) in [("releng1", "releng"), ("sre1", "sre")] {
-            self.comment(who, task, &format!("Emergency-Approve: {team}"));
-        }
-        task
-    }
-
-    fn comment(&self, account: &str, task: u64, text: &str) {
-        self.edit(account, Some(task), &json!([{"type": "comment", "value": text}]));
-    }
-
-    fn transactions(&self, task: u64) -> Vec<Value> {
-        let asked = json!({"objectIdentifier": format!("T{task}"), "limit": 1000});
-        self.call("admin", "transaction.search", asked)["data"].as_array().unwrap().clone()
-    }
-
-    fn subscribers(&self, task: u64) -> Vec<String> {
-        let asked = json!({"constraints": {"ids": [task]}, "attachments": {"subscribers": true}});
-        let found = self.call("admin", "maniphest.search", asked);
-        let phids = &found["data"][0]["attachments"]["subscribers"]["subscriberPHIDs"];
-        phids.as_array().unwrap().iter().map(|phid| phid.as_str().unwrap().to_owned()).collect()
-    }
-
-    /// How often each record stands on a task, by deploy and event.
-    fn records(&self, task: u64) -> BTreeMap<(String, String), usize> {
-        let mut records = BTreeMap::new();
-        for row in self.transactions(task) {
-            let text = row["comments"][0]["content"]["raw"].as_str().unwrap_or_default();
-            if let phabgate::record::parse::Parsed::Record(record) = phabgate::record::parse::parse(text) {
-                *records.entry((record.deploy.to_string(), record.event.word().to_owned())).or_default() += 1;
-            }
-        }
-        records
-    }
-}
+use crate::live_server::{Live, Proxy, live, pass_over};
 
 #[test]
 fn every_scenario_gets_its_verdict() {
     let Some(live) = live("every_scenario_gets_its_verdict") else { return };
-    for (scenario, seeded) in &live.seeded {
+    for (scenario, seeded) in &live.seeded() {
         let Some(expected) = seeded["expect"].as_str() else { continue };
         let deployer = seeded["deployer"].as_str().unwrap_or("deployer1");
         let task = seeded["task"].as_str().unwrap();
@@ -185,39 +63,12 @@ fn hostile_text_does_nothing_on_the_task_and_nothing_in_the_terminal() {
     assert_eq!((live.transactions(victim).len(), live.subscribers(victim)), (before.1, before.2));
 }
 
-/// The proxy, until it is dropped.
-struct Proxy {
-    child: Child,
-    url: String,
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 fn proxy(live: &Live, faults: &[&str]) -> Option<Proxy> {
     let Some(program) = std::env::var_os("PHABGATE_FAULTPROXY") else {
         pass_over("a test of records through a proxy", "PHABGATE_FAULTPROXY names no proxy");
         return None;
     };
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
-    let server = url::Url::parse(&live.url).unwrap();
-    let upstream = format!("127.0.0.1:{}", server.port().unwrap());
-    let mut command = Command::new("python3");
-    command.arg(program).args(["--upstream", &upstream, "--port", &port.to_string(), "--late", "3"]);
-    for fault in faults {
-        command.args(["--fault", fault]);
-    }
-    let child = command.spawn().unwrap();
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        std::thread::yield_now();
-    }
-    Some(Proxy { child, url: format!("http://{}:{port}/", server.host_str().unwrap()) })
+    Some(Proxy::start(live, Path::new(&program), &faults.iter().map(ToString::to_string).collect::<Vec<_>>()))
 }
 
 /// Posts records through a proxy and asserts that each is on its task once.

@@ -30,6 +30,9 @@ mod kept;
 mod killed;
 mod list;
 mod live;
+mod live_server;
+#[cfg(feature = "serve")]
+mod live_watch;
 mod lying;
 mod machine_log;
 mod manual;

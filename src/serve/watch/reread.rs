@@ -73,9 +73,11 @@ impl<S: Store> Watch<S> {
         let in_teams = accounts.iter().filter(|account| members.contains(&account.phid));
         self.board.set_viewers(in_teams.chain(&named));
         let read = PeopleMark::of(projects.all(), accounts.iter());
-        // Until each was looked at, what is known of it is as old as its last reading.
+        // Until each was looked at, what is known of it is as old as its last reading. What happens to one meanwhile is looked at first.
         let changed = self.board.all().into_iter().filter(|watched| !watched.people.still_holds(&read));
-        changed.for_each(|watched| self.queue.push(watched.task));
+        for watched in changed {
+            self.queue.push_listed(watched.task);
+        }
         self.board.refreshed(|fresh| fresh.members = Some(now));
         Ok(())
     }

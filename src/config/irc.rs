@@ -9,12 +9,16 @@ use std::path::{Path, PathBuf};
 #[cfg(feature = "serve")]
 use jiff::civil::Date;
 #[cfg(feature = "serve")]
+use jiff::{Timestamp, tz::TimeZone};
+#[cfg(feature = "serve")]
 use secrecy::SecretString;
 
 use super::reader::ValueError;
 use crate::irc::HostPort;
 #[cfg(feature = "serve")]
 use crate::irc::bot::{self, Authorities, BotSettings, BotSettingsError, Login};
+#[cfg(feature = "serve")]
+use crate::irc::wire::CaseMapping;
 
 /// The settings of IRC.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -84,6 +88,14 @@ impl Default for IrcBotSettings {
     }
 }
 
+#[cfg(feature = "serve")]
+impl IrcAccount {
+    /// Whether an account that the services registered then can be the one that was listed: on the day of the listing (UTC) at the latest.
+    pub fn can_be_of(&self, registered: Timestamp) -> bool {
+        registered.to_zoned(TimeZone::UTC).date() <= self.since
+    }
+}
+
 /// Why there is no bot though one is configured.
 #[cfg(feature = "serve")]
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +110,11 @@ pub enum IrcBotError<E> {
 
 #[cfg(feature = "serve")]
 impl IrcBotSettings {
+    /// The account that a services account stands for, by the names as the network compares them; `None` where it is not listed.
+    pub fn account(&self, services: &str, mapping: CaseMapping) -> Option<&IrcAccount> {
+        self.accounts.iter().find(|account| mapping.same(&account.services, services))
+    }
+
     /// The settings of the bot; `None` where no network is configured. `channel` is where it is without channels of its own, and `read` reads
     /// the file of the key that it is given first.
     ///
@@ -223,6 +240,19 @@ mod tests {
         };
         let bot = settings(lines).bot("#ops", read).unwrap().unwrap();
         assert!(!format!("{bot:?}").contains("correct-horse"));
+    }
+
+    #[test]
+    fn who_is_whom_is_said_by_the_list_alone() {
+        let listed =
+            super::super::of_text("[irc.accounts.alice]\naccount = \"Alice\"\nsince = \"2026-11-28\"\n").unwrap();
+        let bot = listed.irc.bot;
+        let alice = bot.account("ALICE", CaseMapping::Ascii).unwrap();
+        assert_eq!(alice.account, "Alice");
+        assert!(bot.account("bob", CaseMapping::Ascii).is_none() && bot.account("alicé", CaseMapping::Ascii).is_none());
+        let registered = |text: &str| alice.can_be_of(text.parse().unwrap());
+        assert!(registered("2020-01-01T00:00:00Z") && registered("2026-11-28T23:59:59Z"));
+        assert!(!registered("2026-11-29T00:00:00Z"));
     }
 
     #[test]

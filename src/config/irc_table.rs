@@ -134,7 +134,7 @@ impl PolicyMerge<'_> {
     fn irc_bot(&mut self, file: FileBot, base: FileBot) -> Result<IrcBotSettings, ConfigError> {
         let server = self.either(file.server, None);
         let tls = self.one(file.tls, base.tls, "irc.tls")?;
-        if let Some(server) = server.as_ref().filter(|server| !tls.value && !server.value.is_loopback()) {
+        if let Some(server) = server.as_ref().filter(|server| !tls.value && !server.value.is_this_machine()) {
             let message = format!(
                 "{} is not this machine: everybody on the way could read and change what is said",
                 server.value

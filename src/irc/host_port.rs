@@ -19,7 +19,7 @@ use crate::conduit::host_is_loopback;
 /// use phabgate::irc::HostPort;
 /// let server: HostPort = "irc.example:6697".parse()?;
 /// assert_eq!((server.to_string().as_str(), server.port()), ("irc.example:6697", 6697));
-/// assert!("[::1]:6667".parse::<HostPort>()?.is_loopback());
+/// assert!("[::1]:6667".parse::<HostPort>()?.is_this_machine());
 /// # Ok::<(), phabgate::irc::HostPortError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl HostPort {
     }
 
     /// Whether it is on this machine by its very name: `localhost`, `*.localhost`, 127/8 or `::1`. Nothing is resolved.
-    pub fn is_loopback(&self) -> bool {
+    pub fn is_this_machine(&self) -> bool {
         host_is_loopback(&self.host)
     }
 }
@@ -66,7 +66,7 @@ impl HostPort {
 /// Opens a connection to it. A name of loopback is never resolved: it is this machine, whatever a resolver says.
 pub(super) async fn connect(to: &HostPort) -> io::Result<TcpStream> {
     match &to.host {
-        Host::Domain(_) if to.is_loopback() => {
+        Host::Domain(_) if to.is_this_machine() => {
             let addresses = [(Ipv4Addr::LOCALHOST, to.port).into(), (Ipv6Addr::LOCALHOST, to.port).into()];
             TcpStream::connect(addresses.as_slice() as &[SocketAddr]).await
         }
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn loopback_is_known_by_its_name() {
-        for (text, is_loopback) in [
+        for (text, is_this_machine) in [
             ("localhost:1", true),
             ("irc.localhost:1", true),
             ("127.9.9.9:1", true),
@@ -147,7 +147,7 @@ mod tests {
             ("localhost.example:1", false),
             ("10.0.0.1:1", false),
         ] {
-            assert_eq!(text.parse::<HostPort>().unwrap().is_loopback(), is_loopback, "{text}");
+            assert_eq!(text.parse::<HostPort>().unwrap().is_this_machine(), is_this_machine, "{text}");
         }
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use phabgate::irc::Draft;
 use phabgate::irc::bot::{
-    Authorities, Bot, BotHandle, BotSettings, BotState, Heard, Info, Login, Outcome, Place, Receipt, Receiver, Request,
-    Target, Timings, Verb, WhyNot,
+    Authorities, Bot, BotHandle, BotSettings, BotState, Flaw, Heard, Info, Login, Outcome, Place, Receipt, Receiver,
+    Request, Target, Timings, Verb, WhyNot,
 };
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
@@ -38,6 +38,7 @@ impl Running {
             nick_every: Duration::from_secs(1),
             services_every: Duration::from_millis(300),
             services_silent: Duration::from_secs(2),
+            info: Duration::from_secs(4),
             reconnect: Duration::from_millis(50),
             reconnect_most: Duration::from_millis(500),
             ..Timings::default()
@@ -142,12 +143,15 @@ async fn what_is_said_and_heard_on_a_real_network() {
         (Place::Private, Verb::Status, "sre1")
     );
     sre1.send(&format!("NOTICE {CHANNEL} :!reject T1"));
-    sre1.send(&format!("PRIVMSG @{CHANNEL} :!reject T1"));
     sre1.say("\u{1}ACTION !reject T1\u{1}");
     sre1.say("hello");
     sre1.say("!aprove T1");
     let heard = bot.hears().await;
     assert!(matches!(heard.request, Request::NearMiss(miss) if miss.verb == Verb::Approve), "{heard:?}");
+    // The bot came first, and has the mode.
+    sre1.send(&format!("PRIVMSG @{CHANNEL} :!reject T1"));
+    let heard = bot.hears().await;
+    assert!(matches!(heard.request, Request::NearMiss(miss) if miss.flaw == Flaw::PartOfChannel), "{heard:?}");
 
     // Whoever has the very nick is nobody, whatever the client sends; who is logged in otherwise is that account.
     sre1.send("QUIT");
@@ -233,7 +237,7 @@ async fn the_bot_gets_over_what_a_network_goes_through() {
     assert!(matches!(waits.await.unwrap(), Outcome::Said(_)));
     assert!(bot.handle.state().account.is_none() && !bot.handle.state().services);
     network.start_services();
-    bot.until("services", |state| state.services).await;
+    bot.until("its account", |state| state.services && state.account.is_some()).await;
     assert_eq!(bot.handle.state().connections, 2);
 }
 

@@ -362,7 +362,9 @@ mod tests {
             let mailbox = Arc::clone(&mailbox);
             waiting.push(tokio::spawn(async move { mailbox.say(ops(), line("a"), Duration::from_secs(5)).await }));
         }
-        tokio::task::yield_now().await;
+        while mailbox.lock().lines.len() < MOST {
+            tokio::task::yield_now().await;
+        }
         assert_eq!(mailbox.say(ops(), line("a"), Duration::MAX).await, Outcome::NotSaid(NotSaid::TooMany));
         assert_eq!(mailbox.say(ops(), line(" "), Duration::MAX).await, Outcome::NotSaid(NotSaid::Empty));
         mailbox.close();

@@ -1,7 +1,7 @@
 //! The bot as it runs: it connects, reads, writes, and connects again.
 //!
 //! Responsible for the sockets and the clock, and for both ends of the bot: the handle by which it is asked, and the queue of what it
-//! heard. Not responsible for what is decided about a message (`session`).
+//! heard. Not responsible for what is decided about a message (`conversation`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use super::connection;
+use super::conversation::Conversation;
 use super::heard_queue::{HeardQueue, Receiver};
 use super::mailbox::{Info, Mailbox, Outcome, Target};
-use super::session::Session;
 use super::settings::BotSettings;
 use super::state::{BotState, ConnectionState};
 use crate::irc::line::Line;
@@ -118,21 +118,21 @@ impl Bot {
             () = stopped(stop.clone()) => return Over::Stopped,
         };
         let begun = Instant::now();
-        let mut session = Session::new(
+        let mut conversation = Conversation::new(
             Arc::clone(&self.settings),
             Arc::clone(&self.mailbox),
             Arc::clone(&self.heard),
             begun.into_std(),
         );
-        let over = self.converse(stream, &mut session, stop).await;
+        let over = self.converse(stream, &mut conversation, stop).await;
         let lasted = begun.elapsed() >= LASTING;
         match over {
             None => {
-                session.lost("the bot ended");
+                conversation.lost("the bot ended");
                 Over::Stopped
             }
             Some(why) => {
-                session.lost(&why);
+                conversation.lost(&why);
                 Over::Lost { why, lasted }
             }
         }
@@ -142,7 +142,7 @@ impl Bot {
     async fn converse(
         &self,
         stream: Box<dyn connection::Stream>,
-        session: &mut Session,
+        conversation: &mut Conversation,
         stop: watch::Receiver<bool>,
     ) -> Option<String> {
         let (mut reader, mut writer) = tokio::io::split(stream);
@@ -154,8 +154,8 @@ impl Bot {
         let stopped = stopped(stop);
         tokio::pin!(stopped);
         loop {
-            session.tick(Instant::now().into_std());
-            let output = session.take_output();
+            conversation.tick(Instant::now().into_std());
+            let output = conversation.take_output();
             if !output.is_empty() {
                 let write = async {
                     writer.write_all(output.as_bytes()).await?;
@@ -167,8 +167,8 @@ impl Bot {
                     Err(_) => return Some("the server takes nothing any more".to_owned()),
                 }
             }
-            self.publish(session, &mut registered);
-            if let Some(why) = session.ended() {
+            self.publish(conversation, &mut registered);
+            if let Some(why) = conversation.ended() {
                 return Some(why.to_owned());
             }
             tokio::select! {
@@ -183,7 +183,7 @@ impl Bot {
                 }
                 read = reader.read(&mut bytes) => match read {
                     Ok(0) => return Some("the server closed the connection".to_owned()),
-                    Ok(count) => self.take(&bytes[..count], &mut frames, session),
+                    Ok(count) => self.take(&bytes[..count], &mut frames, conversation),
                     Err(error) => return Some(format!("the connection broke: {error}")),
                 },
                 () = self.mailbox.came.notified() => {}
@@ -192,12 +192,12 @@ impl Bot {
         }
     }
 
-    fn take(&self, bytes: &[u8], frames: &mut Frames, session: &mut Session) {
+    fn take(&self, bytes: &[u8], frames: &mut Frames, conversation: &mut Conversation) {
         frames.add(bytes);
         while let Some(line) = frames.next_line() {
             let message = line.map_err(|overlong| overlong.to_string());
             match message.and_then(|line| Message::parse(&line).map_err(|malformed| malformed.to_string())) {
-                Ok(message) => session.receive(&message, Instant::now().into_std()),
+                Ok(message) => conversation.receive(&message, Instant::now().into_std()),
                 Err(why) => {
                     self.heard.malformed();
                     tracing::debug!("IRC: what came is no message: {why}");
@@ -206,13 +206,16 @@ impl Bot {
         }
     }
 
-    fn publish(&self, session: &Session, registered: &mut bool) {
-        self.mailbox.hindered_by(&session.hindrance());
-        let is_new = session.is_registered() && !std::mem::replace(registered, session.is_registered());
-        let new = session.state(Instant::now().into_std());
-        self.state.send_modify(|state| {
+    fn publish(&self, conversation: &Conversation, registered: &mut bool) {
+        self.mailbox.hindered_by(&conversation.hindrance());
+        let is_new = conversation.is_registered() && !std::mem::replace(registered, conversation.is_registered());
+        let new = conversation.state(Instant::now().into_std());
+        self.state.send_if_modified(|state| {
             let connections = state.connections + u64::from(is_new);
-            *state = BotState { connections, dropped: self.heard.dropped(), ..new };
+            let new = BotState { connections, dropped: self.heard.dropped(), ..new };
+            let has_changed = *state != new;
+            *state = new;
+            has_changed
         });
     }
 }

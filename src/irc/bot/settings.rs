@@ -161,7 +161,7 @@ impl BotSettings {
     /// # Errors
     /// Where plain text would leave this machine.
     pub fn trusting(self, authorities: Authorities) -> Result<Self, BotSettingsError> {
-        match authorities == Authorities::Plain && !self.server.is_loopback() {
+        match authorities == Authorities::Plain && !self.server.is_this_machine() {
             true => Err(BotSettingsError::PlainToOthers(self.server)),
             false => Ok(Self { authorities, ..self }),
         }

@@ -8,7 +8,7 @@ use super::channels::Members;
 use crate::irc::wire::CaseMapping;
 
 /// How the bot is, at the moment of asking.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BotState {
     /// The connection.
     pub connection: ConnectionState,
@@ -55,7 +55,7 @@ pub enum ConnectionState {
 }
 
 /// One channel of the configuration.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChannelState {
     /// Its name, as the configuration writes it.
     pub name: String,

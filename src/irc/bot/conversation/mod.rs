@@ -3,32 +3,28 @@
 //! Responsible for registration, SASL, the nick, the channels, the pace of what is said, and for what of a message goes where. It reads
 //! nothing and writes nothing: messages and the time come in, lines go out. Not responsible for connecting, nor for how a line is read.
 
+mod registration;
+mod talk;
+
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use secrecy::ExposeSecret;
 use tokio::sync::oneshot;
 
-use super::capabilities::{Capabilities, Change};
+use super::capabilities::Capabilities;
 use super::channels::Channels;
 use super::heard_queue::HeardQueue;
-use super::hearing::Hearing;
-use super::mailbox::{Info, Mailbox, NotSaid, Outcome, PendingInfo, PendingLine, Target, TargetKind};
+use super::mailbox::{Info, Mailbox};
 use super::nickserv::{InfoReading, NICKSERV, Presence};
 use super::sasl::Mechanism;
 use super::settings::BotSettings;
 use super::speech::Speech;
 use super::state::{BotState, ConnectionState};
-use crate::irc::line::BOT_LIMIT;
-use crate::irc::wire::{Isupport, Message, REST_LIMIT, outgoing};
-
-/// How many nicks are tried where the first is taken.
-const NICKS: usize = 10;
-/// Of how many lines it is remembered that they were heard, so that none is heard twice.
-const REMEMBERED: usize = 256;
-/// What the server puts before a line that it passes on, where our own address is not known: `nick!user@host`.
-const LONGEST_SOURCE: usize = 30 + 12 + 66;
+use crate::irc::wire::{Isupport, Message, outgoing};
 
 /// How far the connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +56,7 @@ struct Question {
 }
 
 /// One connection. What it sends may hold the answer to SASL: it is shown nowhere.
-pub(super) struct Session {
+pub(super) struct Conversation {
     settings: Arc<BotSettings>,
     mailbox: Arc<Mailbox>,
     heard: Arc<HeardQueue>,
@@ -72,6 +68,10 @@ pub(super) struct Session {
     login: LoginStage,
     account: Option<String>,
     login_refused: Option<String>,
+    /// The services refused the login themselves: what proves the account is wrong.
+    is_proof_wrong: bool,
+    /// They were there at some time of this connection.
+    had_services: bool,
     nick: String,
     nicks_tried: usize,
     next_nick: Instant,
@@ -87,10 +87,10 @@ pub(super) struct Session {
     ended: Option<String>,
 }
 
-impl Session {
+impl Conversation {
     /// A connection that was just made.
     pub(super) fn new(settings: Arc<BotSettings>, mailbox: Arc<Mailbox>, heard: Arc<HeardQueue>, now: Instant) -> Self {
-        let mut session = Self {
+        let mut conversation = Self {
             stage: Stage::Registering,
             begun: now,
             out: String::new(),
@@ -99,6 +99,8 @@ impl Session {
             login: LoginStage::Open,
             account: None,
             login_refused: None,
+            is_proof_wrong: false,
+            had_services: false,
             nick: settings.nick.clone(),
             nicks_tried: 0,
             next_nick: now,
@@ -115,11 +117,11 @@ impl Session {
             mailbox,
             heard,
         };
-        let nick = session.nick.clone();
-        session.send("CAP", &["LS", "302"], None);
-        session.send("NICK", &[&nick], None);
-        session.send("USER", &[&nick, "0", "*"], Some("phabgate: asks for approvals of emergency deploys"));
-        session
+        let nick = conversation.nick.clone();
+        conversation.send("CAP", &["LS", "302"], None);
+        conversation.send("NICK", &[&nick], None);
+        conversation.send("USER", &[&nick, "0", "*"], Some("phabgate: asks for approvals of emergency deploys"));
+        conversation
     }
 
     /// What is to be sent now.
@@ -198,7 +200,10 @@ impl Session {
             "900" => self.account = Some(message.param(2).to_owned()).filter(|account| !account.is_empty()),
             "901" => self.account = None,
             "903" | "907" => self.logged_in(None),
-            "902" | "904" | "905" | "906" => self.logged_in(Some(message.last())),
+            "902" | "904" | "905" | "906" => {
+                self.is_proof_wrong = matches!(self.login, LoginStage::Asked(..));
+                self.logged_in(Some(message.last()));
+            }
             "001" => {
                 message.param(0).clone_into(&mut self.nick);
                 self.stage = Stage::Welcomed;
@@ -236,120 +241,6 @@ impl Session {
         self.server.casemapping.same(nick, &self.nick)
     }
 
-    // Registration.
-
-    fn capability(&mut self, message: &Message, now: Instant) {
-        // The first parameter is our nick, or an asterisk.
-        let change = self.capabilities.take(message.params.get(1..).unwrap_or_default());
-        match change {
-            Change::Nothing | Change::SaslGone => {}
-            Change::Ask(lists) => {
-                for list in lists {
-                    self.send("CAP", &["REQ"], Some(&list.join(" ")));
-                }
-            }
-            Change::Settled => self.settled(now),
-            Change::SaslBack => {
-                if self.account.is_none() && self.login == LoginStage::Done {
-                    self.login = LoginStage::Open;
-                }
-                self.settled(now);
-            }
-        }
-    }
-
-    /// Nothing is open about capabilities: log in where that is possible, and else go on.
-    fn settled(&mut self, now: Instant) {
-        let mechanism = Mechanism::choose(&self.settings.login, &self.capabilities);
-        match mechanism.filter(|_| self.capabilities.has("sasl") && self.login == LoginStage::Open) {
-            Some(mechanism) => {
-                self.login = LoginStage::Asked(mechanism, now);
-                self.send("AUTHENTICATE", &[mechanism.name()], None);
-            }
-            None if self.stage == Stage::Registering && !matches!(self.login, LoginStage::Asked(..)) => {
-                if self.settings.login.account.is_some() && self.login == LoginStage::Open {
-                    self.login_refused = Some("the server offers no way to log in at the moment".to_owned());
-                }
-                self.send("CAP", &["END"], None);
-            }
-            None => {}
-        }
-    }
-
-    fn authenticate(&mut self, challenge: &str) {
-        let LoginStage::Asked(mechanism, _) = self.login else { return };
-        // Both mechanisms answer an empty challenge and know no other.
-        if challenge != "+" {
-            self.send("AUTHENTICATE", &["*"], None);
-            return;
-        }
-        for piece in mechanism.answer(&self.settings.login) {
-            self.send("AUTHENTICATE", &[piece.expose_secret()], None);
-        }
-    }
-
-    fn logged_in(&mut self, refused: Option<&str>) {
-        if !matches!(self.login, LoginStage::Asked(..)) {
-            return;
-        }
-        self.login = LoginStage::Done;
-        self.login_refused = refused.map(str::to_owned);
-        if let Some(why) = refused {
-            tracing::warn!("the services refuse the login of the bot: {}", crate::text::inert(why));
-        }
-        if self.stage == Stage::Registering {
-            self.send("CAP", &["END"], None);
-        }
-    }
-
-    fn ready(&mut self, now: Instant) {
-        self.stage = Stage::Ready;
-        let nick = self.nick.clone();
-        if let Some(mode) = self.server.bot_mode {
-            self.send("MODE", &[&nick, &format!("+{mode}")], None);
-        }
-        self.channels.join_all(now);
-    }
-
-    // The nick.
-
-    fn nick_taken(&mut self) {
-        // Later it is the attempt to get the own one back that fails, and there will be another.
-        if self.stage != Stage::Registering {
-            return;
-        }
-        self.nicks_tried += 1;
-        if self.nicks_tried > NICKS {
-            self.end("every nick that was tried is taken");
-            return;
-        }
-        let longest = self.server.nick_length.unwrap_or(usize::MAX);
-        let end = "_".repeat(self.nicks_tried);
-        // A nick is ASCII: every place is one between characters.
-        let kept = self.settings.nick.len().min(longest.saturating_sub(end.len()));
-        self.nick = format!("{}{end}", &self.settings.nick[..kept]);
-        let nick = self.nick.clone();
-        self.send("NICK", &[&nick], None);
-    }
-
-    fn renamed(&mut self, message: &Message, now: Instant) {
-        let (from, to) = (message.sender(), message.param(0));
-        self.channels.renamed(from, to, &self.server);
-        if self.is_me(from) {
-            to.clone_into(&mut self.nick);
-        }
-        self.wanted_nick_is_free(from, now);
-    }
-
-    /// Who left a nick may have left ours.
-    fn wanted_nick_is_free(&mut self, left: &str, now: Instant) {
-        if self.server.casemapping.same(left, &self.settings.nick) && !self.is_me(&self.settings.nick) {
-            self.next_nick = now;
-        }
-    }
-
-    // Channels.
-
     fn joined(&mut self, message: &Message) {
         let (nick, channel) = (message.sender(), message.param(0));
         if self.is_me(nick) {
@@ -383,56 +274,6 @@ impl Session {
             false => self.speech.refused(target, why, self.server.casemapping),
         }
     }
-
-    // What is said, and what is heard.
-
-    fn said(&mut self, message: &Message, now: Instant) {
-        if self.is_me(message.sender()) {
-            self.speech.echoed(message, self.server.casemapping);
-            return;
-        }
-        let hearing = Hearing {
-            server: &self.server,
-            capabilities: &self.capabilities,
-            channels: &self.channels,
-            nick: &self.nick,
-            account: self.account.as_deref(),
-            bots: &self.settings.bots,
-            services: self.services(now),
-        };
-        let Some(heard) = hearing.hear(message) else { return };
-        // A network that is joining again may bring a line twice.
-        if let Ok(identified) = &heard.who {
-            if self.recent.contains(&identified.msgid) {
-                return;
-            }
-            self.recent.push_back(identified.msgid.clone());
-            if self.recent.len() > REMEMBERED {
-                self.recent.pop_front();
-            }
-        }
-        self.heard.push(heard, now);
-    }
-
-    fn noticed(&mut self, message: &Message, now: Instant) {
-        let mapping = self.server.casemapping;
-        if !mapping.same(message.param(0), &self.nick) || !self.presence.is_nickserv(message, mapping) {
-            return;
-        }
-        self.presence.answered(now);
-        let answer = self.question.as_mut().and_then(|question| question.reading.take(message.last(), mapping));
-        if let Some(answer) = answer {
-            self.answer_question(answer);
-        }
-    }
-
-    fn answer_question(&mut self, info: Info) {
-        if let Some(answer) = self.question.take().and_then(|question| question.answer) {
-            let _ = answer.send(info);
-        }
-    }
-
-    // Time.
 
     /// Does what is due.
     pub(super) fn tick(&mut self, now: Instant) {
@@ -478,77 +319,6 @@ impl Session {
             && let Some(answer) = question.answer
         {
             let _ = answer.send(question.reading.unclear());
-        }
-    }
-
-    /// Says the next line, or asks NickServ the next question, where it is time for one.
-    fn speak(&mut self, now: Instant) {
-        let channels = &self.channels;
-        let server = &self.server;
-        let channel_of = |target: &Target| match &target.0 {
-            TargetKind::Channel(name) => Some(channels.get(name, server)),
-            TargetKind::Person(_) => None,
-        };
-        self.mailbox.refuse(&NotSaid::OtherChannel, |target| matches!(channel_of(target), Some(None)));
-        if !self.speech.may_send(now) {
-            return;
-        }
-        let can = |target: &Target| channel_of(target).is_none_or(|found| found.is_some_and(|one| one.is_joined()));
-        if let Some(line) = self.mailbox.next_line(now, can) {
-            self.say(line, now);
-        } else if self.question.is_none() {
-            match self.mailbox.next_info(now) {
-                Some(PendingInfo { account, deadline, answer }) => self.ask(&account, deadline, Some(answer), now),
-                None if self.presence.is_due(now, self.settings.timings.services_every) => {
-                    let own = self.settings.login.account.clone().unwrap_or_else(|| self.nick.clone());
-                    self.ask(&own, now + self.settings.timings.info, None, now);
-                }
-                None => {}
-            }
-        }
-    }
-
-    fn say(&mut self, pending: PendingLine, now: Instant) {
-        let target = pending.target.name();
-        let source = self.source.as_ref().map_or(LONGEST_SOURCE, String::len);
-        // :SOURCE PRIVMSG TARGET :TEXT CR LF, as the server passes it on.
-        let room = REST_LIMIT.saturating_sub(source + target.len() + ": PRIVMSG  :\r\n".len());
-        let text = pending.line.within(room.min(BOT_LIMIT));
-        if !self.send("PRIVMSG", &[target], Some(&text)) {
-            let _ = pending.answer.send(Outcome::NotSaid(NotSaid::Refused("it is no message".to_owned())));
-            return;
-        }
-        self.speech.pace(now, self.settings.timings.line_every);
-        match self.capabilities.has("echo-message") {
-            true => self.speech.sent(target, &text, now + self.settings.timings.echo, pending.answer),
-            false => {
-                let why = "the network echoes nothing that is said".to_owned();
-                let _ = pending.answer.send(Outcome::Unclear { why });
-            }
-        }
-    }
-
-    fn ask(&mut self, account: &str, until: Instant, answer: Option<oneshot::Sender<Info>>, now: Instant) {
-        if !self.send("PRIVMSG", &[NICKSERV], Some(&format!("INFO {account}"))) {
-            return;
-        }
-        self.speech.pace(now, self.settings.timings.line_every);
-        self.presence.asked(now);
-        self.question = Some(Question { reading: InfoReading::new(account), until, answer });
-    }
-
-    /// What keeps lines from being said, in words for who waits.
-    pub(super) fn hindrance(&self) -> String {
-        if self.stage == Stage::Registering {
-            return "the bot was not on the network".to_owned();
-        }
-        let outside = self.channels.states().into_iter().find(|channel| !channel.is_joined);
-        match outside {
-            Some(channel) => {
-                let why = channel.why_not.unwrap_or_else(|| "the network has not answered".to_owned());
-                format!("the bot was not in {}: {}", channel.name, crate::text::inert(&why))
-            }
-            None => "others came first".to_owned(),
         }
     }
 }

@@ -7,20 +7,20 @@ use proptest::prelude::*;
 use secrecy::SecretString;
 use tokio::sync::oneshot;
 
-use super::heard_queue::{HeardQueue, Receiver};
-use super::hearing::WhyNot;
-use super::mailbox::{Info, Mailbox, NotSaid, Outcome, Target};
-use super::session::Session;
-use super::settings::{BotSettings, Login};
-use super::state::{BotState, ConnectionState};
+use super::Conversation;
 use crate::irc::Draft;
+use crate::irc::bot::heard_queue::{HeardQueue, Receiver};
+use crate::irc::bot::hearing::WhyNot;
+use crate::irc::bot::mailbox::{Info, Mailbox, NotSaid, Outcome, Target};
+use crate::irc::bot::settings::{BotSettings, Login};
+use crate::irc::bot::state::{BotState, ConnectionState};
 use crate::irc::wire::Message;
 
 const CAPABILITIES: &str = "account-tag cap-notify echo-message message-tags server-time";
 
-/// A session and the one who plays the server.
+/// A conversation and the one who plays the server.
 struct Play {
-    session: Session,
+    conversation: Conversation,
     mailbox: Arc<Mailbox>,
     heard: Receiver,
     now: Instant,
@@ -32,8 +32,8 @@ impl Play {
         let settings = Arc::new(settings.logged_in(login).unwrap());
         let (mailbox, heard) = (Arc::<Mailbox>::default(), Arc::<HeardQueue>::default());
         let now = Instant::now();
-        let session = Session::new(settings, Arc::clone(&mailbox), Arc::clone(&heard), now);
-        Self { session, mailbox, heard: Receiver::new(heard), now }
+        let conversation = Conversation::new(settings, Arc::clone(&mailbox), Arc::clone(&heard), now);
+        Self { conversation, mailbox, heard: Receiver::new(heard), now }
     }
 
     fn new() -> Self {
@@ -68,20 +68,20 @@ impl Play {
     }
 
     fn hear(&mut self, line: &str) {
-        self.session.receive(&Message::parse(line.as_bytes()).unwrap(), self.now);
+        self.conversation.receive(&Message::parse(line.as_bytes()).unwrap(), self.now);
     }
 
     fn pass(&mut self, seconds: u64) {
         self.now += Duration::from_secs(seconds);
-        self.session.tick(self.now);
+        self.conversation.tick(self.now);
     }
 
     fn output(&mut self) -> Vec<String> {
-        self.session.take_output().split_terminator("\r\n").map(str::to_owned).collect()
+        self.conversation.take_output().split_terminator("\r\n").map(str::to_owned).collect()
     }
 
     fn state(&self) -> BotState {
-        self.session.state(self.now)
+        self.conversation.state(self.now)
     }
 
     /// Hands a line to the mailbox, whose answer comes to what is returned.
@@ -176,6 +176,20 @@ fn services_that_are_away_or_refuse_keep_no_bot_away() {
     play.hear(":irc CAP * ACK :message-tags");
     assert_eq!(play.output().last().unwrap(), "CAP END");
     assert!(play.state().login_refused.unwrap().contains("offers no way to log in"));
+    // Where the server does not say that one can again, it is asked once NickServ answers.
+    play.welcome();
+    play.output();
+    play.hear(":NickServ!NickServ@services NOTICE phabgate :phabgate is not registered.");
+    assert_eq!(play.output(), ["CAP LS 302"]);
+    play.hear(":irc CAP phabgate LS :message-tags sasl=PLAIN");
+    play.hear(":irc CAP phabgate ACK :sasl");
+    assert_eq!(play.output(), ["CAP REQ :sasl", "AUTHENTICATE PLAIN"]);
+    play.hear(":irc 904 phabgate :SASL authentication failed");
+    // A wrong password is tried again after an outage, and not before.
+    play.hear(":irc 401 phabgate NickServ :No such nick");
+    play.hear(":NickServ!NickServ@services NOTICE phabgate :hello");
+    play.hear(":NickServ!NickServ@services NOTICE phabgate :hello");
+    assert_eq!(play.output(), ["AUTHENTICATE PLAIN"]);
 }
 
 #[test]
@@ -205,7 +219,7 @@ fn a_nick_that_is_taken_is_got_back() {
     for _ in 0..11 {
         play.hear(":irc 433 * x :Nickname is already in use");
     }
-    assert_eq!(play.session.ended(), Some("every nick that was tried is taken"));
+    assert_eq!(play.conversation.ended(), Some("every nick that was tried is taken"));
 }
 
 #[test]
@@ -243,7 +257,7 @@ fn what_the_network_refuses_or_loses_is_not_said() {
     assert_eq!(elsewhere.try_recv().unwrap(), Outcome::NotSaid(NotSaid::OtherChannel));
     let mut lost = play.say(Target::person("sre1").unwrap(), "hello");
     play.pass(2);
-    play.session.lost("reset by peer");
+    play.conversation.lost("reset by peer");
     assert!(matches!(lost.try_recv().unwrap(), Outcome::Unclear { why } if why.contains("reset by peer")));
 }
 
@@ -254,7 +268,7 @@ fn outside_of_the_channel_a_line_waits() {
     let mut waiting = play.say(ops(), "hello");
     play.pass(0);
     assert_eq!(play.output(), [""; 0]);
-    assert!(play.session.hindrance().contains("kicked by sre1: quiet"), "{}", play.session.hindrance());
+    assert!(play.conversation.hindrance().contains("kicked by sre1: quiet"), "{}", play.conversation.hindrance());
     play.pass(10);
     assert_eq!(play.output(), ["JOIN #ops"]);
     play.hear(":irc 474 phabgate #ops :Cannot join channel (+b)");
@@ -284,24 +298,24 @@ fn a_line_fits_into_the_message_that_others_get() {
 #[test]
 fn a_dead_connection_is_noticed() {
     let mut play = Play::in_channel();
-    play.pass(58);
+    play.pass(57);
     play.output();
-    play.pass(2);
+    play.pass(1);
     assert!(play.output().contains(&"PING phabgate".to_owned()));
     play.pass(29);
-    assert_eq!(play.session.ended(), None);
+    assert_eq!(play.conversation.ended(), None);
     play.hear(":irc PONG irc phabgate");
     play.pass(60);
     play.pass(30);
-    assert_eq!(play.session.ended(), Some("the server does not answer any more"));
+    assert_eq!(play.conversation.ended(), Some("the server does not answer any more"));
     let mut play = Play::new();
     play.pass(60);
-    assert_eq!(play.session.ended(), Some("the server did not register the bot in time"));
+    assert_eq!(play.conversation.ended(), Some("the server did not register the bot in time"));
     let mut play = Play::in_channel();
     play.hear("PING :token with blanks");
     assert_eq!(play.output(), ["PONG :token with blanks"]);
     play.hear("ERROR :Closing link");
-    assert_eq!(play.session.ended(), Some("the server closed the connection: Closing link"));
+    assert_eq!(play.conversation.ended(), Some("the server closed the connection: Closing link"));
 }
 
 #[test]
@@ -333,7 +347,7 @@ fn nickserv_is_asked_one_account_after_the_other() {
     let mut play = Play::in_channel();
     let ask = |account: &str| {
         let (answer, answered) = oneshot::channel();
-        let pending = super::mailbox::PendingInfo {
+        let pending = crate::irc::bot::mailbox::PendingInfo {
             account: account.into(),
             deadline: play.now + Duration::from_secs(20),
             answer,
@@ -389,7 +403,7 @@ proptest! {
         let mut play = Play::with_account();
         for line in &lines {
             if let Ok(message) = Message::parse(line.as_bytes()) {
-                play.session.receive(&message, play.now);
+                play.conversation.receive(&message, play.now);
             }
             play.pass(1);
             for sent in play.output() {

@@ -169,7 +169,7 @@ mod tests {
             let list = "account-tag server-time message-tags".to_owned();
             capabilities.take(&["LS".to_owned(), list.clone()]);
             capabilities.take(&["ACK".to_owned(), list]);
-            let mut channels = Channels::new(&["#ops".to_owned()]);
+            let mut channels = Channels::new(&["#ops".to_owned(), "#left".to_owned()]);
             channels.joined("#ops", "2026-11-28T06:00:00Z".parse().ok(), &server);
             channels.listed("#ops", "@sre1 phabgate", &server);
             Self { server, capabilities, channels }
@@ -256,6 +256,7 @@ mod tests {
             world.hear(&format!("@{TAGS} :sre1!u@h PRIVMSG {target} :{text}")).map(|heard| (heard.place, heard.request))
         };
         assert_eq!(request("#other", "!ack T1"), None);
+        assert_eq!(request("#left", "!ack T1"), None, "the bot is not in it");
         assert_eq!(request("somebody", "!ack T1"), None);
         assert_eq!(request("#ops", "\u{1}ACTION !ack T1\u{1}"), None);
         assert_eq!(request("#ops", "hello"), None);

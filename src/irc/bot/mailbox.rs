@@ -341,6 +341,21 @@ mod tests {
         assert!(mailbox.next_line(later, |_| true).is_none());
     }
 
+    #[test]
+    fn what_is_late_or_not_waited_for_is_not_begun() {
+        let (mailbox, now) = (Mailbox::default(), Instant::now());
+        let add = |text, deadline| {
+            let (answer, answered) = oneshot::channel();
+            mailbox.add_line(ops(), line(text), deadline, answer).unwrap();
+            answered
+        };
+        let (_late, given_up) = (add("late", now), add("given up", now + Duration::from_secs(1)));
+        let _waits = add("waits", now + Duration::from_secs(1));
+        drop(given_up);
+        assert_eq!(mailbox.next_line(now, |_| true).unwrap().line.as_str(), "waits");
+        assert!(mailbox.next_line(now, |_| true).is_none());
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_line_that_was_begun_in_time_is_waited_for() {
         let mailbox = Arc::new(Mailbox::default());

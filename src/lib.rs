@@ -32,7 +32,7 @@
 //! found; [`history`] prints what happened on a task, in order; [`answer`] and [`request`] plan what an approver or a
 //! requester writes, [`announce`] words the message for IRC, [`train`] knows who conducts the train, and [`doctor`] checks
 //! the setup. [`host`] is the machine: caller, token, state directory. [`policy`] is the policy as data and its matching of
-//! words. [`sandbox`] is the server that stands in for Phorge, [`system_log`] writes to the log of the machine, and [`crash`]
+//! words. [`irc`] says lines on IRC and hears what is asked there. [`sandbox`] is the server that stands in for Phorge, [`system_log`] writes to the log of the machine, and [`crash`]
 //! marks the places where tests kill the gate. Below all of them: [`remarkup`] splits texts into
 //! blocks, [`text`] makes what others wrote fit to be shown, [`secrets`] knows what looks like one, [`safe_path`] and
 //! [`named_file`] open files that nobody else may have put there, [`task_argument`] reads the task that a command line
@@ -59,6 +59,7 @@ pub mod gate;
 pub mod history;
 pub mod host;
 pub mod ids;
+pub mod irc;
 pub mod journal;
 pub mod layout;
 pub mod local_deploy;

@@ -1,4 +1,4 @@
-//! Which URLs are of this machine.
+//! Which URLs and hosts are of this machine.
 //!
 //! Responsible for that question alone: whether a token may go without TLS, a proxy is passed over, or a settle time may be
 //! short, hangs on it. Not responsible for what follows.
@@ -11,14 +11,19 @@ use url::{Host, Url};
 ///
 /// Nothing is resolved: a name that happens to resolve to loopback is none.
 pub fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => {
+    url.host().is_some_and(|host| host_is_loopback(&host))
+}
+
+/// The same of a host alone.
+pub fn host_is_loopback<S: AsRef<str>>(host: &Host<S>) -> bool {
+    match host {
+        Host::Domain(name) => {
+            let name = name.as_ref();
             let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
             name == "localhost" || name.ends_with(".localhost")
         }
-        Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
-        None => false,
+        Host::Ipv4(address) => IpAddr::from(*address).is_loopback(),
+        Host::Ipv6(address) => IpAddr::from(*address).is_loopback(),
     }
 }
 

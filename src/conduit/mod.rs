@@ -28,7 +28,7 @@ pub use connection::{ClientError, connection};
 pub use error::{ConduitError, Failure, WriteEffect};
 pub use feed::FeedEntry;
 pub use legacy::{LegacyChange, ReportedChanges};
-pub use loopback::is_loopback;
+pub use loopback::{host_is_loopback, is_loopback};
 pub use paging::{Pages, SealedRows};
 pub use project::{Project, Projects, Subproject};
 pub use refusals::Refusals;

@@ -138,6 +138,8 @@ impl fmt::Display for SettingsReport {
 fn without_tokens(text: &str) -> String {
     let mut found = secrets::find(text);
     found.extend(secrets::conduit_tokens(text, secrets::CONDUIT_START));
+    found.extend(passwords(text));
+    found.sort_by_key(|range| range.start);
     let mut stars = text.to_owned();
     for range in found {
         let same =
@@ -145,6 +147,19 @@ fn without_tokens(text: &str) -> String {
         stars.replace_range(range, &same.collect::<String>());
     }
     stars
+}
+
+/// The values of keys that have to do with a password and are no path: where a file is to be named, the password itself may stand.
+fn passwords(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut begin = 0;
+    text.split_inclusive('\n').filter_map(move |line| {
+        let from = begin;
+        begin += line.len();
+        let (key, value) = line.split_once('=')?;
+        let bare = value.trim_start_matches([' ', '\t', '"', '\'']);
+        let is_password = key.to_ascii_lowercase().contains("password") && !bare.starts_with('/');
+        is_password.then(|| from + key.len() + 1..from + line.trim_end().len())
+    })
 }
 
 /// Question marks in place of each character that could steer a terminal or is not seen, byte for byte, so that a snippet
@@ -192,6 +207,10 @@ mod tests {
 
     #[test]
     fn a_token_is_starred_out_in_its_length() {
+        let starred =
+            without_tokens("[irc]\nPassword = \"correct-horse\" # é\npassword_file = '/etc/password'\npassword =\n");
+        assert_eq!(starred.lines().nth(1).unwrap(), format!("Password ={}", "*".repeat(21)));
+        assert!(starred.contains("'/etc/password'") && starred.ends_with("password =\n"), "{starred}");
         for text in ["a = \"api-abcdefghijklmnopqrstuvwxyz23\" # é", "a = \"https://me:secret@host/\" # é"] {
             let starred = without_tokens(text);
             assert_eq!(starred.len(), text.len());

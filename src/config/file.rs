@@ -10,6 +10,7 @@ use toml::de::DeTable;
 use url::Url;
 
 use super::diagnostic::{Diagnostic, FilePosition};
+use super::irc_table::{self, FileIrc};
 use super::preset::Preset;
 use super::reader::{List, Located, Names, Problems, Section, ValueError, listed};
 #[cfg(feature = "serve")]
@@ -59,6 +60,7 @@ pub(super) struct File {
     pub(super) total: Option<Located<SignedDuration>>,
     pub(super) proxy: Option<Located<ProxySetting>>,
     pub(super) log: Option<Located<LogSetting>>,
+    pub(super) irc: FileIrc,
     #[cfg(feature = "serve")]
     pub(super) serve: FileServe,
     pub(super) watch: Option<Located<Url>>,
@@ -130,6 +132,7 @@ fn root(mut root: Section<'_, '_>) -> File {
     let (_, mut contact) = root.section("contact");
     let (_, mut http) = root.section("http");
     let (_, mut log) = root.section("log");
+    let (_, mut irc) = root.section("irc");
     let (_, mut audit) = root.section("audit");
     #[cfg(feature = "serve")]
     let (_, mut served) = root.section("serve");
@@ -174,12 +177,13 @@ fn root(mut root: Section<'_, '_>) -> File {
         total: http.parsed("total", values::duration),
         proxy: http.parsed("proxy", proxy),
         log: log.parsed("system", log_setting),
+        irc: irc_table::read(&mut irc),
         #[cfg(feature = "serve")]
         serve: serve_table::read(&mut served),
         watch: watch.parsed("url", |text| server(text, "https://watch.example.org/")),
         accepted,
     };
-    for section in [root, policy, record, contact, http, log, audit, watch] {
+    for section in [root, policy, record, contact, http, log, irc, audit, watch] {
         section.finish();
     }
     #[cfg(feature = "serve")]

@@ -9,6 +9,8 @@ mod builtin;
 mod diagnostic;
 mod error;
 mod file;
+mod irc;
+mod irc_table;
 mod load;
 mod origin;
 mod preset;
@@ -26,6 +28,9 @@ mod words;
 pub use builtin::TEMPLATE;
 pub use diagnostic::{Diagnostic, FilePosition, SettingsReport};
 pub use error::ConfigError;
+pub use irc::IrcSettings;
+#[cfg(feature = "serve")]
+pub use irc::{IrcAccount, IrcBotError, IrcBotSettings};
 pub(crate) use load::of_text;
 pub use load::{Flags, load};
 pub use origin::{Origin, Origins};

@@ -86,6 +86,12 @@ impl<'a, 'i> Section<'a, 'i> {
         None
     }
 
+    /// Lets keys be that another build reads.
+    #[cfg(not(feature = "serve"))]
+    pub(super) fn pass_over(&mut self, keys: &[&'static str]) {
+        self.known.extend(keys);
+    }
+
     pub(super) fn problem(&self, diagnostic: Diagnostic) {
         self.problems.add(diagnostic);
     }
@@ -259,6 +265,11 @@ impl<'a, 'i> Section<'a, 'i> {
             let place = self.place(key.get_ref(), key.span());
             let help = match near(key.get_ref(), self.known.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
+                None if key.get_ref().contains("password") => {
+                    "a password never stands in the configuration: put it into a file of mode 600 and name that in \
+                     `password_file`"
+                        .to_owned()
+                }
                 None if key.get_ref().contains("token") => {
                     "a token never stands in the configuration: put it into a file of mode 600 and name that in \
                      PHABGATE_TOKEN_FILE"

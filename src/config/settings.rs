@@ -11,6 +11,8 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use url::Url;
 
+use super::irc::IrcSettings;
+use super::irc_table;
 use super::origin::{Origin, Origins};
 use super::preset::Preset;
 #[cfg(feature = "serve")]
@@ -50,6 +52,8 @@ pub struct Settings {
     pub http: Http,
     /// What the log of this machine gets.
     pub log: LogSettings,
+    /// How IRC is reached.
+    pub irc: IrcSettings,
     /// How the watch is served.
     #[cfg(feature = "serve")]
     pub serve: ServeSettings,
@@ -181,6 +185,7 @@ impl Settings {
         list.add("http.total", span(self.http.total));
         list.add("http.proxy", json!(if self.http.proxy == ProxySetting::System { "system" } else { "off" }));
         list.add("log.system", json!(if self.log.system == LogSetting::Auto { "auto" } else { "off" }));
+        irc_table::entries(&self.irc, &mut list);
         #[cfg(feature = "serve")]
         serve_table::entries(&self.serve, &mut list);
         list.add("watch.url", json!(self.watch));

@@ -125,6 +125,7 @@ impl PolicyMerge<'_> {
         };
         let system = self.one(file.log.take(), base.log.take(), "log.system")?.value;
         let log = LogSettings { system, root: PathBuf::from("/") };
+        let irc = self.irc(std::mem::take(&mut file.irc), std::mem::take(&mut base.irc))?;
         #[cfg(feature = "serve")]
         let serve = self.serve(std::mem::take(&mut file.serve), std::mem::take(&mut base.serve))?;
         let watch = self.either(file.watch.take(), None).map(|found| found.value);
@@ -146,6 +147,7 @@ impl PolicyMerge<'_> {
             http,
             log,
             accepted,
+            irc,
             #[cfg(feature = "serve")]
             serve,
             watch,

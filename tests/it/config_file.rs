@@ -622,6 +622,98 @@ fn every_mistake_about_the_watch_is_told_where_it_stands() {
     }
 }
 
+/// The mistakes in what IRC is set up with. What the bot alone has a use for is read where there is one.
+#[cfg(feature = "serve")]
+#[test]
+fn every_mistake_about_irc_is_told_where_it_stands() {
+    let irc = |lines: &str| format!("[irc]\n{lines}\n");
+    let alice = |lines: &str| format!("[irc.accounts.alice]\n{lines}\n");
+    let cases: &[(&str, String, &str, &str)] = &[
+        (
+            "no port",
+            irc("tcpircbot = \"tcpircbot.example\""),
+            "irc.tcpircbot",
+            "is not a host with a port: it names no port",
+        ),
+        ("a URL", irc("server = \"ircs://irc.example:6697\""), "irc.server", "it names no host"),
+        ("a port too high", irc("server = \"irc.example:70000\""), "irc.server", "no port from 1 to 65535"),
+        (
+            "plain text",
+            irc("server = \"irc.example:6667\"\ntls = false"),
+            "irc.tls",
+            "irc.example:6667 is not this machine",
+        ),
+        ("a relative file", irc("ca = \"ca.pem\""), "irc.ca", "is not an absolute path"),
+        ("a nick with a blank", irc("nick = \"phab gate\""), "irc.nick", "is not a nick"),
+        ("a channel without its mark", irc("channels = [\"operations\"]"), "irc.channels", "is not a channel"),
+        ("two channels in one", irc("channels = [\"#a,#b\"]"), "irc.channels", "is not a channel"),
+        (
+            "an account without proof",
+            irc("server = \"irc.example:6697\"\naccount = \"a\""),
+            "irc.account",
+            "name a file in `password_file`",
+        ),
+        ("an account of nowhere", irc("account = \"a\"\npassword_file = \"/p\""), "irc.account", "is of no network"),
+        ("a password of nobody", irc("password_file = \"/p\""), "irc.password_file", "name the services account"),
+        (
+            "a certificate without TLS",
+            irc("server = \"localhost:6667\"\ntls = false\naccount = \"a\"\ncertificate_file = \"/c\""),
+            "irc.certificate_file",
+            "is shown over TLS alone",
+        ),
+        (
+            "a password in the place of its file",
+            irc("password_file = \"correct-horse\""),
+            "irc.password_file",
+            "put what is secret into it",
+        ),
+        (
+            "a password",
+            irc("password = \"correct-horse\""),
+            "irc.password",
+            "a password never stands in the configuration",
+        ),
+        ("another key", irc("chanels = [\"#a\"]"), "irc.chanels", "did you mean `channels`?"),
+        (
+            "an account that stands for nobody",
+            alice("since = \"2026-11-28\""),
+            "irc.accounts.alice",
+            "has no `account`",
+        ),
+        ("an account without a day", alice("account = \"Alice\""), "irc.accounts.alice", "has no `since`"),
+        ("no day", alice("account = \"Alice\"\nsince = \"today\""), "irc.accounts.alice.since", "is not a day"),
+        (
+            "an account with an @",
+            alice("account = \"@Alice\"\nsince = \"2026-11-28\""),
+            "irc.accounts.alice.account",
+            "write it without the @",
+        ),
+        (
+            "no account",
+            "[irc.accounts.\"a b\"]\naccount = \"A\"\nsince = \"2026-11-28\"\n".into(),
+            "irc.accounts",
+            "is not a services account",
+        ),
+        (
+            "an account twice",
+            format!(
+                "{0}[irc.accounts.ALICE]\naccount = \"Bob\"\nsince = \"2026-11-28\"\n",
+                alice("account = \"Alice\"\nsince = \"2026-11-28\"")
+            ),
+            "irc.accounts.ALICE",
+            "case means nothing on IRC",
+        ),
+    ];
+    for (name, text, key, words) in cases {
+        let machine = Machine::new();
+        machine.write("etc/phabgate/config.toml", text);
+        let error = machine.error();
+        assert!(error.contains(&format!("error: {key}")) && error.contains(words), "{name}: {error}");
+        assert!(error.contains(" = help: ") && error.contains("/etc/phabgate/config.toml:"), "{name}: {error}");
+        assert!(!error.contains("correct-horse"), "{name}: {error}");
+    }
+}
+
 /// What is wrong around the file.
 #[test]
 fn a_file_or_variable_that_cannot_be_used_is_named() {

@@ -64,6 +64,11 @@ fn inert_text_holds_over_its_corpus() {
 }
 
 #[test]
+fn irc_holds_over_its_corpus() {
+    corpus_of("irc");
+}
+
+#[test]
 fn the_mask_holds_over_its_corpus() {
     corpus_of("mask");
 }

@@ -25,6 +25,10 @@ mod habits;
 mod harness;
 mod help;
 mod html;
+#[cfg(feature = "serve")]
+mod irc_bot;
+#[cfg(feature = "serve")]
+mod irc_network;
 mod journal;
 mod kept;
 mod killed;
@@ -62,6 +66,7 @@ mod sources;
 mod started;
 mod sudo;
 mod tampering;
+mod tcpircbot;
 mod throttled;
 mod token;
 mod two_runs;

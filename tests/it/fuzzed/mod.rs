@@ -7,6 +7,7 @@ mod arcrc;
 mod blocks;
 mod configuration;
 mod inert;
+mod irc;
 mod mask;
 mod near_misses;
 mod record;
@@ -20,11 +21,12 @@ use phabgate::policy::Policy;
 pub(crate) type Body = fn(&[u8]);
 
 /// The name of each target, which its directory in `tests/corpus` has too, and its body.
-pub(crate) const TARGETS: [(&str, Body); 8] = [
+pub(crate) const TARGETS: [(&str, Body); 9] = [
     ("arcrc", arcrc::check),
     ("blocks", blocks::check),
     ("configuration", configuration::check),
     ("inert", inert::check),
+    ("irc", irc::check),
     ("mask", mask::check),
     ("near_misses", near_misses::check),
     ("record", record::check),

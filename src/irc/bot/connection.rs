@@ -1,0 +1,138 @@
+//! The connection to a network: TCP, and TLS over it but on this machine.
+//!
+//! Responsible for whose certificates are believed, and for showing our own. Not responsible for what is said over it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
+
+use super::settings::{Authorities, BotSettings};
+use crate::irc::host_port;
+use crate::safe_path::{self, PathError, ReadError, Trust};
+
+/// The largest file of authorities that is read.
+const LIMIT: u64 = 1 << 20;
+
+/// What is read from and written to.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ConnectionError {
+    /// Nobody answers there.
+    #[error("no connection to {server}: {error}")]
+    Network { server: String, error: io::Error },
+    /// What answers shows no certificate that is believed, or speaks no TLS.
+    #[error("no TLS with {server}: {error}")]
+    Tls { server: String, error: io::Error },
+    /// The file of authorities cannot be believed.
+    #[error("cannot use the certificate authorities: {}", why.of(path))]
+    Unsafe { path: PathBuf, why: PathError },
+    /// Its text cannot be had.
+    #[error("cannot read the certificate authorities from {}: {why}", path.display())]
+    Unreadable { path: PathBuf, why: ReadError },
+    /// There is no authority in it.
+    #[error("{} holds no certificate authority in PEM", .0.display())]
+    NoAuthority(PathBuf),
+    /// The system has none.
+    #[error("no certificate authority is installed: install ca-certificates, or name a file in `irc.ca`")]
+    NoSystemAuthority,
+    /// Our own certificate cannot be shown. Nothing of it is in the words.
+    #[error(
+        "the bot's own certificate cannot be used: its file holds no certificate with its key in PEM, or they do not belong together"
+    )]
+    OwnCertificate,
+    /// No certificate can be for such a name.
+    #[error("{0} is no name that a certificate can be for")]
+    Name(String),
+}
+
+/// Connects, once.
+pub(super) async fn open(settings: &BotSettings) -> Result<Box<dyn Stream>, ConnectionError> {
+    let server = &settings.server;
+    let tls = match &settings.authorities {
+        Authorities::Plain => None,
+        authorities => Some(tls(authorities, settings.login.certificate.as_ref())?),
+    };
+    let tcp = host_port::connect(server).await;
+    let tcp = tcp.map_err(|error| ConnectionError::Network { server: server.to_string(), error })?;
+    // Lines are short, and each is waited for.
+    let _ = tcp.set_nodelay(true);
+    let Some(tls) = tls else { return Ok(Box::new(tcp)) };
+    let name = ServerName::try_from(server.name()).map_err(|_| ConnectionError::Name(server.name()))?;
+    let stream = TlsConnector::from(Arc::new(tls)).connect(name, tcp).await;
+    let stream = stream.map_err(|error| ConnectionError::Tls { server: server.to_string(), error })?;
+    Ok(Box::new(stream))
+}
+
+fn tls(authorities: &Authorities, certificate: Option<&SecretString>) -> Result<ClientConfig, ConnectionError> {
+    let roots = match authorities {
+        Authorities::File(path) => of_file(path)?,
+        Authorities::System | Authorities::Plain => of_system()?,
+    };
+    let own = || ConnectionError::OwnCertificate;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|_| own())?.with_root_certificates(roots);
+    let Some(pem) = certificate else { return Ok(builder.with_no_client_auth()) };
+    let pem = pem.expose_secret().as_bytes();
+    let chain = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>().map_err(|_| own())?;
+    let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| own())?;
+    if chain.is_empty() {
+        return Err(own());
+    }
+    builder.with_client_auth_cert(chain, key).map_err(|_| own())
+}
+
+fn of_file(path: &Path) -> Result<RootCertStore, ConnectionError> {
+    let file = safe_path::open(path, Trust::of_process());
+    let file = file.map_err(|why| ConnectionError::Unsafe { path: path.to_owned(), why })?;
+    let text = file.text(LIMIT).map_err(|why| ConnectionError::Unreadable { path: path.to_owned(), why })?;
+    let mut roots = RootCertStore::empty();
+    // What is no certificate is not believed; where nothing is left, that is an error.
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(text.as_bytes()).filter_map(Result::ok));
+    match roots.is_empty() {
+        true => Err(ConnectionError::NoAuthority(path.to_owned())),
+        false => Ok(roots),
+    }
+}
+
+fn of_system() -> Result<RootCertStore, ConnectionError> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    match roots.is_empty() {
+        true => Err(ConnectionError::NoSystemAuthority),
+        false => Ok(roots),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn authorities_and_certificates_that_cannot_be_used_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let none = dir.path().join("none.pem");
+        let said = of_file(&none).unwrap_err().to_string();
+        assert!(said.starts_with("cannot use the certificate authorities: ") && said.contains("none.pem"), "{said}");
+        let junk = dir.path().join("junk.pem");
+        std::fs::write(&junk, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+        let said = of_file(&junk).unwrap_err().to_string();
+        assert!(said.ends_with("junk.pem holds no certificate authority in PEM"), "{said}");
+        let own = SecretString::from("secret key");
+        if rustls_native_certs::load_native_certs().certs.is_empty() {
+            return;
+        }
+        let said = tls(&Authorities::System, Some(&own)).unwrap_err().to_string();
+        assert!(said.starts_with("the bot's own certificate cannot be used") && !said.contains("secret"), "{said}");
+    }
+}

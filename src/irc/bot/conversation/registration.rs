@@ -1,0 +1,143 @@
+//! Coming onto the network: capabilities, SASL, and the nick.
+//!
+//! Responsible for these from the first message to the last of the connection, since each may change meanwhile. Not responsible for
+//! channels.
+
+use std::time::Instant;
+
+use secrecy::ExposeSecret;
+
+use super::{Conversation, LoginStage, Stage};
+use crate::irc::bot::capabilities::Change;
+use crate::irc::bot::sasl::Mechanism;
+use crate::irc::wire::Message;
+
+/// How many nicks are tried where the first is taken.
+const NICKS: usize = 10;
+
+impl Conversation {
+    pub(super) fn capability(&mut self, message: &Message, now: Instant) {
+        // The first parameter is our nick, or an asterisk.
+        let change = self.capabilities.take(message.params.get(1..).unwrap_or_default());
+        match change {
+            Change::Nothing | Change::SaslGone => {}
+            Change::Ask(lists) => {
+                for list in lists {
+                    self.send("CAP", &["REQ"], Some(&list.join(" ")));
+                }
+            }
+            Change::Settled => self.settled(now),
+            Change::SaslBack => {
+                if self.account.is_none() && self.login == LoginStage::Done {
+                    self.login = LoginStage::Open;
+                }
+                self.settled(now);
+            }
+        }
+    }
+
+    /// Nothing is open about capabilities: log in where that is possible, and else go on.
+    fn settled(&mut self, now: Instant) {
+        let mechanism = Mechanism::choose(&self.settings.login, &self.capabilities);
+        match mechanism.filter(|_| self.capabilities.has("sasl") && self.login == LoginStage::Open) {
+            Some(mechanism) => {
+                self.login = LoginStage::Asked(mechanism, now);
+                self.send("AUTHENTICATE", &[mechanism.name()], None);
+            }
+            None if self.stage == Stage::Registering && !matches!(self.login, LoginStage::Asked(..)) => {
+                if self.settings.login.account.is_some() && self.login == LoginStage::Open {
+                    self.login_refused = Some("the server offers no way to log in at the moment".to_owned());
+                }
+                self.send("CAP", &["END"], None);
+            }
+            None => {}
+        }
+    }
+
+    pub(super) fn authenticate(&mut self, challenge: &str) {
+        let LoginStage::Asked(mechanism, _) = self.login else { return };
+        // Both mechanisms answer an empty challenge and know no other.
+        if challenge != "+" {
+            self.send("AUTHENTICATE", &["*"], None);
+            return;
+        }
+        for piece in mechanism.answer(&self.settings.login) {
+            self.send("AUTHENTICATE", &[piece.expose_secret()], None);
+        }
+    }
+
+    pub(super) fn logged_in(&mut self, refused: Option<&str>) {
+        if !matches!(self.login, LoginStage::Asked(..)) {
+            return;
+        }
+        self.login = LoginStage::Done;
+        self.login_refused = refused.map(str::to_owned);
+        if let Some(why) = refused {
+            tracing::warn!("the services refuse the login of the bot: {}", crate::text::inert(why));
+        }
+        if self.stage == Stage::Registering {
+            self.send("CAP", &["END"], None);
+        }
+    }
+
+    /// The services are there, and were not before. Not every server says by itself that one can log in again.
+    pub(super) fn services_came(&mut self, now: Instant) {
+        let came_back = std::mem::replace(&mut self.had_services, true);
+        let is_wanted = self.settings.login.account.is_some() && self.account.is_none();
+        // A proof that was refused a moment ago is no better now; after an outage it may be.
+        if !is_wanted || matches!(self.login, LoginStage::Asked(..)) || (self.is_proof_wrong && !came_back) {
+            return;
+        }
+        match self.capabilities.has("sasl") {
+            true => {
+                self.login = LoginStage::Open;
+                self.settled(now);
+            }
+            false => _ = self.send("CAP", &["LS", "302"], None),
+        }
+    }
+
+    pub(super) fn ready(&mut self, now: Instant) {
+        self.stage = Stage::Ready;
+        let nick = self.nick.clone();
+        if let Some(mode) = self.server.bot_mode {
+            self.send("MODE", &[&nick, &format!("+{mode}")], None);
+        }
+        self.channels.join_all(now);
+    }
+
+    pub(super) fn nick_taken(&mut self) {
+        // Later it is the attempt to get the own one back that fails, and there will be another.
+        if self.stage != Stage::Registering {
+            return;
+        }
+        self.nicks_tried += 1;
+        if self.nicks_tried > NICKS {
+            self.end("every nick that was tried is taken");
+            return;
+        }
+        let longest = self.server.nick_length.unwrap_or(usize::MAX);
+        let end = "_".repeat(self.nicks_tried);
+        // A nick is ASCII: every place is one between characters.
+        let kept = self.settings.nick.len().min(longest.saturating_sub(end.len()));
+        self.nick = format!("{}{end}", &self.settings.nick[..kept]);
+        let nick = self.nick.clone();
+        self.send("NICK", &[&nick], None);
+    }
+
+    pub(super) fn renamed(&mut self, message: &Message, now: Instant) {
+        let (from, to) = (message.sender(), message.param(0));
+        self.channels.renamed(from, to, &self.server);
+        if self.is_me(from) {
+            to.clone_into(&mut self.nick);
+        }
+        self.wanted_nick_is_free(from, now);
+    }
+
+    /// Who left a nick may have left ours.
+    pub(super) fn wanted_nick_is_free(&mut self, left: &str, now: Instant) {
+        if self.server.casemapping.same(left, &self.settings.nick) && !self.is_me(&self.settings.nick) {
+            self.next_nick = now;
+        }
+    }
+}

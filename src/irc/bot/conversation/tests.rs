@@ -1,0 +1,416 @@
+//! What a connection answers, without one: messages in, lines out, and the time as it is said.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use secrecy::SecretString;
+use tokio::sync::oneshot;
+
+use super::Conversation;
+use crate::irc::Draft;
+use crate::irc::bot::heard_queue::{HeardQueue, Receiver};
+use crate::irc::bot::hearing::WhyNot;
+use crate::irc::bot::mailbox::{Info, Mailbox, NotSaid, Outcome, Target};
+use crate::irc::bot::settings::{BotSettings, Login};
+use crate::irc::bot::state::{BotState, ConnectionState};
+use crate::irc::wire::Message;
+
+const CAPABILITIES: &str = "account-tag cap-notify echo-message message-tags server-time";
+
+/// A conversation and the one who plays the server.
+struct Play {
+    conversation: Conversation,
+    mailbox: Arc<Mailbox>,
+    heard: Receiver,
+    now: Instant,
+}
+
+impl Play {
+    fn with(login: Login) -> Self {
+        let settings = BotSettings::new("irc.example:6697".parse().unwrap(), "phabgate", &["#ops".to_owned()]).unwrap();
+        let settings = Arc::new(settings.logged_in(login).unwrap());
+        let (mailbox, heard) = (Arc::<Mailbox>::default(), Arc::<HeardQueue>::default());
+        let now = Instant::now();
+        let conversation = Conversation::new(settings, Arc::clone(&mailbox), Arc::clone(&heard), now);
+        Self { conversation, mailbox, heard: Receiver::new(heard), now }
+    }
+
+    fn new() -> Self {
+        Self::with(Login::default())
+    }
+
+    fn with_account() -> Self {
+        let password = Some(SecretString::from("correct-horse"));
+        Self::with(Login { account: Some("phabgate".into()), password, certificate: None })
+    }
+
+    /// On the network, in the channel, with NickServ there.
+    fn in_channel() -> Self {
+        let mut play = Self::new();
+        play.output();
+        play.hear(&format!(":irc CAP * LS :{CAPABILITIES}"));
+        play.hear(&format!(":irc CAP * ACK :{CAPABILITIES}"));
+        play.welcome();
+        play.hear("@time=2026-11-28T07:00:00.000Z :phabgate!p@h JOIN #ops");
+        play.hear(":irc 353 phabgate = #ops :phabgate @sre1");
+        play.hear(":NickServ!NickServ@services NOTICE phabgate :phabgate is not registered.");
+        play.pass(2);
+        play.output();
+        play
+    }
+
+    fn welcome(&mut self) {
+        self.hear(":irc 001 phabgate :Welcome");
+        self.hear(":irc 005 phabgate CASEMAPPING=ascii BOT=B STATUSMSG=@ :are supported by this server");
+        self.hear(":irc 422 phabgate :no message of the day");
+        self.pass(0);
+    }
+
+    fn hear(&mut self, line: &str) {
+        self.conversation.receive(&Message::parse(line.as_bytes()).unwrap(), self.now);
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        self.now += Duration::from_secs(seconds);
+        self.conversation.tick(self.now);
+    }
+
+    fn output(&mut self) -> Vec<String> {
+        self.conversation.take_output().split_terminator("\r\n").map(str::to_owned).collect()
+    }
+
+    fn state(&self) -> BotState {
+        self.conversation.state(self.now)
+    }
+
+    /// Hands a line to the mailbox, whose answer comes to what is returned.
+    fn say(&self, target: Target, text: &str) -> oneshot::Receiver<Outcome> {
+        let (answer, answered) = oneshot::channel();
+        let line = Draft::about_none().words(text).finish();
+        self.mailbox.add_line(target, line, self.now + Duration::from_secs(60), answer).unwrap();
+        answered
+    }
+}
+
+fn ops() -> Target {
+    Target::channel("#ops").unwrap()
+}
+
+#[test]
+fn only_what_is_offered_is_asked_for_and_then_the_channel_is_joined() {
+    let mut play = Play::new();
+    assert_eq!(play.output()[..2], ["CAP LS 302", "NICK phabgate"]);
+    play.hear(":irc CAP * LS * :multi-prefix message-tags");
+    assert_eq!(play.output(), [""; 0]);
+    play.hear(":irc CAP * LS :server-time");
+    assert_eq!(play.output(), ["CAP REQ :message-tags server-time"]);
+    play.hear(":irc CAP phabgate ACK :message-tags server-time");
+    assert_eq!(play.output(), ["CAP END"]);
+    play.welcome();
+    assert_eq!(play.output(), ["MODE phabgate +B", "JOIN #ops", "PRIVMSG NickServ :INFO phabgate"]);
+    assert!(!play.state().is_in("#ops"));
+    play.hear(":phabgate!p@h JOIN :#ops");
+    assert!(play.state().is_in("#OPS") && !play.state().identifies && !play.state().echoes);
+}
+
+#[test]
+fn a_server_that_knows_no_capabilities_is_joined_all_the_same() {
+    let mut play = Play::new();
+    play.output();
+    play.hear(":irc 421 * CAP :Unknown command");
+    play.welcome();
+    assert!(play.output().contains(&"JOIN #ops".to_owned()));
+}
+
+#[test]
+fn the_bot_logs_in_before_it_goes_on() {
+    let mut play = Play::with_account();
+    play.output();
+    play.hear(":irc CAP * LS :sasl=PLAIN,EXTERNAL");
+    play.hear(":irc CAP * ACK :sasl");
+    assert_eq!(play.output(), ["CAP REQ :sasl", "AUTHENTICATE PLAIN"]);
+    play.hear("AUTHENTICATE +");
+    assert_eq!(play.output(), ["AUTHENTICATE cGhhYmdhdGUAcGhhYmdhdGUAY29ycmVjdC1ob3JzZQ=="]);
+    play.hear(":irc 900 * phabgate!p@h phabgate :You are now logged in as phabgate");
+    play.hear(":irc 903 * :SASL authentication successful");
+    assert_eq!(play.output(), ["CAP END"]);
+    assert_eq!(play.state().account.as_deref(), Some("phabgate"));
+}
+
+#[test]
+fn services_that_are_away_or_refuse_keep_no_bot_away() {
+    for (answer, waits, words) in [
+        (Some(":irc 904 * :SASL authentication failed"), 0, "SASL authentication failed"),
+        (None, 15, "the services did not answer in time"),
+    ] {
+        let mut play = Play::with_account();
+        play.output();
+        play.hear(":irc CAP * LS :sasl=PLAIN cap-notify");
+        play.hear(":irc CAP * ACK :cap-notify sasl");
+        play.output();
+        if let Some(answer) = answer {
+            play.hear(answer);
+        }
+        play.pass(waits);
+        assert_eq!(play.output().last().unwrap(), "CAP END");
+        assert_eq!(play.state().login_refused.as_deref(), Some(words));
+        play.welcome();
+        play.output();
+        // Once they are back it logs in.
+        play.hear(":irc CAP phabgate DEL :sasl");
+        play.hear(":irc CAP phabgate NEW :sasl=PLAIN");
+        play.hear(":irc CAP phabgate ACK :sasl");
+        let output = play.output();
+        assert!(
+            output.contains(&"AUTHENTICATE PLAIN".to_owned()) && !output.contains(&"CAP END".to_owned()),
+            "{output:?}"
+        );
+        play.hear(":irc 900 phabgate phabgate!p@h phabgate :You are now logged in as phabgate");
+        play.hear(":irc 903 phabgate :SASL authentication successful");
+        assert_eq!((play.state().account.as_deref(), play.state().login_refused), (Some("phabgate"), None));
+    }
+    let mut play = Play::with_account();
+    play.output();
+    play.hear(":irc CAP * LS :message-tags");
+    play.hear(":irc CAP * ACK :message-tags");
+    assert_eq!(play.output().last().unwrap(), "CAP END");
+    assert!(play.state().login_refused.unwrap().contains("offers no way to log in"));
+    // Where the server does not say that one can again, it is asked once NickServ answers.
+    play.welcome();
+    play.output();
+    play.hear(":NickServ!NickServ@services NOTICE phabgate :phabgate is not registered.");
+    assert_eq!(play.output(), ["CAP LS 302"]);
+    play.hear(":irc CAP phabgate LS :message-tags sasl=PLAIN");
+    play.hear(":irc CAP phabgate ACK :sasl");
+    assert_eq!(play.output(), ["CAP REQ :sasl", "AUTHENTICATE PLAIN"]);
+    play.hear(":irc 904 phabgate :SASL authentication failed");
+    // A wrong password is tried again after an outage, and not before.
+    play.hear(":irc 401 phabgate NickServ :No such nick");
+    play.hear(":NickServ!NickServ@services NOTICE phabgate :hello");
+    play.hear(":NickServ!NickServ@services NOTICE phabgate :hello");
+    assert_eq!(play.output(), ["AUTHENTICATE PLAIN"]);
+}
+
+#[test]
+fn a_nick_that_is_taken_is_got_back() {
+    let mut play = Play::new();
+    play.output();
+    play.hear(":irc 433 * phabgate :Nickname is already in use");
+    play.hear(":irc 433 * phabgate_ :Nickname is already in use");
+    assert_eq!(play.output(), ["NICK phabgate_", "NICK phabgate__"]);
+    play.hear(":irc 001 phabgate__ :Welcome");
+    play.hear(":irc 422 phabgate__ :no message of the day");
+    play.pass(1);
+    assert!(!play.output().contains(&"NICK phabgate".to_owned()));
+    play.pass(59);
+    assert!(play.output().contains(&"NICK phabgate".to_owned()));
+    play.hear(":irc 433 phabgate__ phabgate :Nickname is already in use");
+    play.pass(1);
+    assert!(!play.output().iter().any(|line| line.starts_with("NICK")));
+    // At once where who has it leaves.
+    play.hear(":phabgate!x@h QUIT :bye");
+    play.pass(0);
+    assert_eq!(play.output(), ["NICK phabgate"]);
+    play.hear(":phabgate__!p@h NICK :phabgate");
+    assert_eq!(play.state().nick, "phabgate");
+    // Ten are tried and no more.
+    let mut play = Play::new();
+    for _ in 0..11 {
+        play.hear(":irc 433 * x :Nickname is already in use");
+    }
+    assert_eq!(play.conversation.ended(), Some("every nick that was tried is taken"));
+}
+
+#[test]
+fn a_line_is_said_once_its_echo_came() {
+    let mut play = Play::in_channel();
+    let mut said = play.say(ops(), "hello");
+    let mut next = play.say(ops(), "again");
+    play.pass(0);
+    assert_eq!(play.output(), ["PRIVMSG #ops :hello"], "one line in two seconds");
+    assert!(said.try_recv().is_err());
+    play.hear("@msgid=M1;time=2026-11-28T07:00:01.000Z :phabgate!p@h PRIVMSG #ops :hello");
+    let Outcome::Said(receipt) = said.try_recv().unwrap() else { panic!("not said") };
+    assert_eq!(
+        (receipt.msgid.as_deref(), receipt.time.unwrap().to_string().as_str()),
+        (Some("M1"), "2026-11-28T07:00:01Z")
+    );
+    play.pass(1);
+    assert_eq!(play.output(), [""; 0]);
+    play.pass(1);
+    assert_eq!(play.output(), ["PRIVMSG #ops :again"]);
+    play.hear(":phabgate!p@h PRIVMSG #ops :another text");
+    play.hear(":sre1!p@h PRIVMSG #ops :again");
+    play.pass(15);
+    assert!(matches!(next.try_recv().unwrap(), Outcome::Unclear { .. }));
+}
+
+#[test]
+fn what_the_network_refuses_or_loses_is_not_said() {
+    let mut play = Play::in_channel();
+    let mut refused = play.say(ops(), "hello");
+    let mut elsewhere = play.say(Target::channel("#other").unwrap(), "hello");
+    play.pass(0);
+    play.hear(":irc 404 phabgate #OPS :Cannot send to channel (+m)");
+    assert_eq!(refused.try_recv().unwrap(), Outcome::NotSaid(NotSaid::Refused("Cannot send to channel (+m)".into())));
+    assert_eq!(elsewhere.try_recv().unwrap(), Outcome::NotSaid(NotSaid::OtherChannel));
+    let mut lost = play.say(Target::person("sre1").unwrap(), "hello");
+    play.pass(2);
+    play.conversation.lost("reset by peer");
+    assert!(matches!(lost.try_recv().unwrap(), Outcome::Unclear { why } if why.contains("reset by peer")));
+}
+
+#[test]
+fn outside_of_the_channel_a_line_waits() {
+    let mut play = Play::in_channel();
+    play.hear(":sre1!s@h KICK #ops phabgate :quiet");
+    let mut waiting = play.say(ops(), "hello");
+    play.pass(0);
+    assert_eq!(play.output(), [""; 0]);
+    assert!(play.conversation.hindrance().contains("kicked by sre1: quiet"), "{}", play.conversation.hindrance());
+    play.pass(10);
+    assert_eq!(play.output(), ["JOIN #ops"]);
+    play.hear(":irc 474 phabgate #ops :Cannot join channel (+b)");
+    play.pass(20);
+    assert_eq!(play.output(), ["JOIN #ops"]);
+    play.hear(":phabgate!p@h JOIN #ops");
+    play.pass(0);
+    assert_eq!(play.output(), ["PRIVMSG #ops :hello"]);
+    assert!(waiting.try_recv().is_err());
+}
+
+#[test]
+fn a_line_fits_into_the_message_that_others_get() {
+    let mut play = Play::in_channel();
+    let host = "h".repeat(64);
+    play.hear(&format!(":phabgate!{}@{host} JOIN #ops", "u".repeat(64)));
+    let _waiting = play.say(ops(), &"語".repeat(200));
+    play.pass(0);
+    let sent = play.output().remove(0);
+    assert!(format!(":phabgate!{}@{host} {sent}\r\n", "u".repeat(64)).len() <= 512, "{}", sent.len());
+    let mut play = Play::in_channel();
+    let _waiting = play.say(ops(), &"x".repeat(500));
+    play.pass(0);
+    assert_eq!(play.output()[0].len(), "PRIVMSG #ops :".len() + 380);
+}
+
+#[test]
+fn a_dead_connection_is_noticed() {
+    let mut play = Play::in_channel();
+    play.pass(57);
+    play.output();
+    play.pass(1);
+    assert!(play.output().contains(&"PING phabgate".to_owned()));
+    play.pass(29);
+    assert_eq!(play.conversation.ended(), None);
+    play.hear(":irc PONG irc phabgate");
+    play.pass(60);
+    play.pass(30);
+    assert_eq!(play.conversation.ended(), Some("the server does not answer any more"));
+    let mut play = Play::new();
+    play.pass(60);
+    assert_eq!(play.conversation.ended(), Some("the server did not register the bot in time"));
+    let mut play = Play::in_channel();
+    play.hear("PING :token with blanks");
+    assert_eq!(play.output(), ["PONG :token with blanks"]);
+    play.hear("ERROR :Closing link");
+    assert_eq!(play.conversation.ended(), Some("the server closed the connection: Closing link"));
+}
+
+#[test]
+fn services_are_there_while_nickserv_answers_and_sasl_is_offered() {
+    let mut play = Play::in_channel();
+    assert!(play.state().services);
+    play.pass(45);
+    assert_eq!(play.output(), ["PRIVMSG NickServ :INFO phabgate"]);
+    play.pass(59);
+    assert!(play.state().services);
+    play.pass(1);
+    assert!(!play.state().services, "a minute of silence");
+    play.hear(":NickServ!x@10.0.0.1 NOTICE phabgate :phabgate is not registered.");
+    assert!(!play.state().services, "somebody took the nick");
+    play.hear(":NickServ!NickServ@services NOTICE phabgate :phabgate is not registered.");
+    assert!(play.state().services);
+    play.hear(":irc 401 phabgate NickServ :No such nick");
+    assert!(!play.state().services);
+    play.hear(":NickServ!NickServ@services NOTICE phabgate :hello");
+    play.hear(":irc CAP phabgate NEW :sasl=PLAIN");
+    play.hear(":irc CAP phabgate DEL :sasl");
+    assert!(!play.state().services);
+    play.hear("@account=sre1;time=2026-11-28T07:00:09.000Z;msgid=M9 :sre1!s@h PRIVMSG #ops :!approve T1 sre K7QM");
+    assert!(!play.heard.try_recv().unwrap().services);
+}
+
+#[test]
+fn nickserv_is_asked_one_account_after_the_other() {
+    let mut play = Play::in_channel();
+    let ask = |account: &str| {
+        let (answer, answered) = oneshot::channel();
+        let pending = crate::irc::bot::mailbox::PendingInfo {
+            account: account.into(),
+            deadline: play.now + Duration::from_secs(20),
+            answer,
+        };
+        play.mailbox.add_info(pending);
+        answered
+    };
+    let (mut first, mut second) = (ask("sre1"), ask("nobody"));
+    play.pass(0);
+    assert_eq!(play.output(), ["PRIVMSG NickServ :INFO sre1"]);
+    play.pass(2);
+    assert_eq!(play.output(), [""; 0]);
+    for line in ["Information on sre1:", "Registered : Nov 28 08:04:13 2026 +0000 (15s ago)", "*** End of Info ***"] {
+        play.hear(&format!(":sre2!s@h NOTICE phabgate :{line}"));
+        assert!(first.try_recv().is_err());
+        play.hear(&format!(":NickServ!NickServ@services NOTICE phabgate :{line}"));
+    }
+    let since = "2026-11-28T08:04:13Z".parse().unwrap();
+    assert_eq!(first.try_recv().unwrap(), Info::Registered { account: "sre1".into(), since });
+    play.pass(0);
+    assert_eq!(play.output(), ["PRIVMSG NickServ :INFO nobody"]);
+    play.pass(20);
+    assert_eq!(second.try_recv().unwrap(), Info::Silent);
+}
+
+#[test]
+fn a_line_is_heard_once_and_with_its_account() {
+    let mut play = Play::in_channel();
+    let line = "@account=sre1;time=2026-11-28T07:00:09.000Z;msgid=M9 :sre1!s@h PRIVMSG #ops :!reject T1";
+    play.hear(line);
+    play.hear(line);
+    let heard = play.heard.try_recv().unwrap();
+    assert_eq!((heard.who.unwrap().account.as_str(), heard.services), ("sre1", true));
+    assert!(play.heard.try_recv().is_none());
+    play.hear("@time=2026-11-28T07:00:09.000Z;msgid=M10;+account=sre1 :sre1!s@h PRIVMSG #ops :!reject T1");
+    assert_eq!(play.heard.try_recv().unwrap().who, Err(WhyNot::NotLoggedIn));
+    for line in
+        [":sre1!s@h NOTICE #ops :!reject T1", ":phabgate!p@h PRIVMSG #ops :!reject T1", ":sre1!s@h PRIVMSG #ops"]
+    {
+        play.hear(line);
+        assert!(play.heard.try_recv().is_none(), "{line}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_message_of_a_server_makes_it_panic_or_send_two_lines_in_one(
+        lines in proptest::collection::vec(
+            "(@[a-z+;=*\\\\]{0,12} )?(:(phabgate|sre1|NickServ|irc)(!u@h)? )?(CAP|JOIN|PART|KICK|NICK|QUIT|PRIVMSG|NOTICE|AUTHENTICATE|[0-9]{3}|001|005|353|376|433|903)( (phabgate|#ops|LS|ACK|NAK|NEW|DEL|\\*|sasl|[!-9;-~]{1,6})){0,4}( :[ -~é]{0,20})?",
+            0..40,
+        ),
+    ) {
+        let mut play = Play::with_account();
+        for line in &lines {
+            if let Ok(message) = Message::parse(line.as_bytes()) {
+                play.conversation.receive(&message, play.now);
+            }
+            play.pass(1);
+            for sent in play.output() {
+                prop_assert!(sent.len() <= 510 && !sent.contains(['\r', '\n', '\0']), "{sent:?}");
+                prop_assert!(Message::parse(sent.as_bytes()).is_ok(), "{sent:?}");
+            }
+        }
+        prop_assert_ne!(play.state().connection, ConnectionState::Never);
+    }
+}

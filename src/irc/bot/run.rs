@@ -1,0 +1,261 @@
+//! The bot as it runs: it connects, reads, writes, and connects again.
+//!
+//! Responsible for the sockets and the clock, and for both ends of the bot: the handle by which it is asked, and the queue of what it
+//! heard. Not responsible for what is decided about a message (`conversation`).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+
+use super::connection;
+use super::conversation::Conversation;
+use super::heard_queue::{HeardQueue, Receiver};
+use super::mailbox::{Info, Mailbox, Outcome, Target};
+use super::settings::BotSettings;
+use super::state::{BotState, ConnectionState};
+use crate::irc::line::Line;
+use crate::irc::wire::{Frames, Message};
+
+/// How often it is looked what is due, where nothing comes.
+const TICK: Duration = Duration::from_millis(100);
+/// A connection that lasted so long was a good one: the next attempt is made at once.
+const LASTING: Duration = Duration::from_secs(60);
+/// How long a farewell may take.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// The bot. It does nothing until it is [run](Self::run).
+#[derive(Debug)]
+pub struct Bot {
+    settings: Arc<BotSettings>,
+    mailbox: Arc<Mailbox>,
+    heard: Arc<HeardQueue>,
+    state: watch::Sender<BotState>,
+}
+
+/// How the bot is asked to do something. Cheap to clone; all clones ask the same bot.
+#[derive(Debug, Clone)]
+pub struct BotHandle {
+    settings: Arc<BotSettings>,
+    mailbox: Arc<Mailbox>,
+    state: watch::Receiver<BotState>,
+}
+
+/// Why a connection is over.
+enum Over {
+    /// The bot was asked to stop.
+    Stopped,
+    /// It broke, or was never made.
+    Lost { why: String, lasted: bool },
+}
+
+impl Bot {
+    /// A bot, the handle by which it is asked, and where what it hears comes out.
+    pub fn new(settings: BotSettings) -> (Self, BotHandle, Receiver) {
+        let (settings, mailbox, heard) = (Arc::new(settings), Arc::<Mailbox>::default(), Arc::<HeardQueue>::default());
+        mailbox.hindered_by("the bot was not connected");
+        let first = BotState { nick: settings.nick.clone(), ..BotState::default() };
+        let (state, seen) = watch::channel(first);
+        let handle = BotHandle { settings: Arc::clone(&settings), mailbox: Arc::clone(&mailbox), state: seen };
+        let receiver = Receiver::new(Arc::clone(&heard));
+        (Self { settings, mailbox, heard, state }, handle, receiver)
+    }
+
+    /// Keeps a connection until `stop` is true, or nobody is there any more who could say so. What waits to be said then is not.
+    pub async fn run(self, stop: watch::Receiver<bool>) {
+        let timings = self.settings.timings;
+        let delays = || {
+            ExponentialBuilder::new()
+                .with_min_delay(timings.reconnect)
+                .with_max_delay(timings.reconnect_most)
+                .without_max_times()
+                .with_jitter()
+                .build()
+        };
+        let mut waits = delays();
+        while !*stop.borrow() {
+            let (why, lasted) = match self.connect(stop.clone()).await {
+                Over::Stopped => break,
+                Over::Lost { why, lasted } => (why, lasted),
+            };
+            if lasted {
+                waits = delays();
+            }
+            let wait = waits.next().unwrap_or(timings.reconnect_most);
+            tracing::warn!("IRC: {}; trying again in {wait:.1?}", crate::text::inert(&why));
+            self.mailbox.hindered_by(&format!("the bot was not connected: {}", crate::text::inert(&why)));
+            self.state.send_modify(|state| {
+                let (connections, dropped, nick) = (state.connections, state.dropped, state.nick.clone());
+                *state = BotState {
+                    connection: ConnectionState::Lost { why },
+                    nick,
+                    connections,
+                    dropped,
+                    ..BotState::default()
+                };
+            });
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = stopped(stop.clone()) => break,
+            }
+        }
+        // What waits is answered as the bot is dropped, which it is too where this future is.
+    }
+
+    /// One connection from its beginning to its end.
+    async fn connect(&self, stop: watch::Receiver<bool>) -> Over {
+        let failed = |why: String| Over::Lost { why, lasted: false };
+        let opened = timeout(self.settings.timings.register, connection::open(&self.settings));
+        let stream = tokio::select! {
+            opened = opened => match opened {
+                Ok(Ok(stream)) => stream,
+                Ok(Err(error)) => return failed(error.to_string()),
+                Err(_) => return failed(format!("{} does not answer", self.settings.server)),
+            },
+            () = stopped(stop.clone()) => return Over::Stopped,
+        };
+        let begun = Instant::now();
+        let mut conversation = Conversation::new(
+            Arc::clone(&self.settings),
+            Arc::clone(&self.mailbox),
+            Arc::clone(&self.heard),
+            begun.into_std(),
+        );
+        let over = self.converse(stream, &mut conversation, stop).await;
+        let lasted = begun.elapsed() >= LASTING;
+        match over {
+            None => {
+                conversation.lost("the bot ended");
+                Over::Stopped
+            }
+            Some(why) => {
+                conversation.lost(&why);
+                Over::Lost { why, lasted }
+            }
+        }
+    }
+
+    /// Reads and writes until the connection is over, for which the reason is returned; none where the bot was asked to stop.
+    async fn converse(
+        &self,
+        stream: Box<dyn connection::Stream>,
+        conversation: &mut Conversation,
+        stop: watch::Receiver<bool>,
+    ) -> Option<String> {
+        let (mut reader, mut writer) = tokio::io::split(stream);
+        let mut frames = Frames::default();
+        let mut bytes = vec![0; 8192];
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut registered = false;
+        let stopped = stopped(stop);
+        tokio::pin!(stopped);
+        loop {
+            conversation.tick(Instant::now().into_std());
+            let output = conversation.take_output();
+            if !output.is_empty() {
+                let write = async {
+                    writer.write_all(output.as_bytes()).await?;
+                    writer.flush().await
+                };
+                match timeout(self.settings.timings.dead_after, write).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => return Some(format!("the connection broke: {error}")),
+                    Err(_) => return Some("the server takes nothing any more".to_owned()),
+                }
+            }
+            self.publish(conversation, &mut registered);
+            if let Some(why) = conversation.ended() {
+                return Some(why.to_owned());
+            }
+            tokio::select! {
+                () = &mut stopped => {
+                    let farewell = async {
+                        let _ = writer.write_all(b"QUIT :the watch is ending\r\n").await;
+                        let _ = writer.flush().await;
+                        let _ = writer.shutdown().await;
+                    };
+                    let _ = timeout(FAREWELL, farewell).await;
+                    return None;
+                }
+                read = reader.read(&mut bytes) => match read {
+                    Ok(0) => return Some("the server closed the connection".to_owned()),
+                    Ok(count) => self.take(&bytes[..count], &mut frames, conversation),
+                    Err(error) => return Some(format!("the connection broke: {error}")),
+                },
+                () = self.mailbox.came.notified() => {}
+                _ = tick.tick() => {}
+            }
+        }
+    }
+
+    fn take(&self, bytes: &[u8], frames: &mut Frames, conversation: &mut Conversation) {
+        frames.add(bytes);
+        while let Some(line) = frames.next_line() {
+            let message = line.map_err(|overlong| overlong.to_string());
+            match message.and_then(|line| Message::parse(&line).map_err(|malformed| malformed.to_string())) {
+                Ok(message) => conversation.receive(&message, Instant::now().into_std()),
+                Err(why) => {
+                    self.heard.malformed();
+                    tracing::debug!("IRC: what came is no message: {why}");
+                }
+            }
+        }
+    }
+
+    fn publish(&self, conversation: &Conversation, registered: &mut bool) {
+        self.mailbox.hindered_by(&conversation.hindrance());
+        let is_new = conversation.is_registered() && !std::mem::replace(registered, conversation.is_registered());
+        let new = conversation.state(Instant::now().into_std());
+        self.state.send_if_modified(|state| {
+            let connections = state.connections + u64::from(is_new);
+            let new = BotState { connections, dropped: self.heard.dropped(), ..new };
+            let has_changed = *state != new;
+            *state = new;
+            has_changed
+        });
+    }
+}
+
+impl Drop for Bot {
+    fn drop(&mut self) {
+        self.mailbox.close();
+        self.heard.close();
+        self.state.send_modify(|state| {
+            *state = BotState { connection: ConnectionState::Ended, nick: state.nick.clone(), ..BotState::default() };
+        });
+    }
+}
+
+impl BotHandle {
+    /// Has one line said, once, and returns what became of it. One that nobody began to say `within` this time is not said; one that
+    /// was begun is waited for a little longer, for its echo. The line is cut to what fits into a message.
+    ///
+    /// Dropping the future takes back a line that was not begun.
+    pub async fn say(&self, target: Target, line: Line, within: Duration) -> Outcome {
+        self.mailbox.say(target, line, within).await
+    }
+
+    /// What the services know of an account.
+    pub async fn info(&self, account: &str) -> Info {
+        self.mailbox.info(account, self.settings.timings.info).await
+    }
+
+    /// How the bot is now.
+    pub fn state(&self) -> BotState {
+        self.state.borrow().clone()
+    }
+
+    /// Waits until this holds of the bot, and returns how it is then; `None` where it ended before.
+    pub async fn wait_for(&self, holds: impl FnMut(&BotState) -> bool) -> Option<BotState> {
+        self.state.clone().wait_for(holds).await.ok().map(|state| state.clone())
+    }
+}
+
+/// Waits until the bot is to stop, or nobody is there who could say so.
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}

@@ -10,6 +10,7 @@ use toml::de::DeTable;
 use url::Url;
 
 use super::diagnostic::{Diagnostic, FilePosition};
+use super::paging_table::{self, FilePaging};
 use super::preset::Preset;
 use super::reader::{List, Located, Names, Problems, Section, ValueError, listed};
 #[cfg(feature = "serve")]
@@ -60,6 +61,7 @@ pub(super) struct File {
     pub(super) log: Option<Located<LogSetting>>,
     #[cfg(feature = "serve")]
     pub(super) serve: FileServe,
+    pub(super) paging: FilePaging,
     pub(super) watch: Option<Located<Url>>,
     pub(super) accepted: Option<Located<Vec<FileAccepted>>>,
 }
@@ -173,6 +175,7 @@ fn root(mut root: Section<'_, '_>) -> File {
         log: log.parsed("system", log_setting),
         #[cfg(feature = "serve")]
         serve: serve_table::read(&mut served),
+        paging: paging_table::read(&mut root),
         watch: watch.parsed("url", |text| server(text, "https://watch.example.org/")),
         accepted,
     };

@@ -11,6 +11,8 @@ mod error;
 mod file;
 mod load;
 mod origin;
+mod paging;
+mod paging_table;
 mod preset;
 mod reader;
 mod route;
@@ -29,6 +31,7 @@ pub use error::ConfigError;
 pub(crate) use load::of_text;
 pub use load::{Flags, load};
 pub use origin::{Origin, Origins};
+pub use paging::{OnCallSource, PagingSettings, WebhookSettings};
 pub use preset::Preset;
 #[cfg(feature = "serve")]
 pub use serve::{PORT, ServeSettings, ServeToken, TokenScope, WrongToken};

@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::origin::{Origin, Origins};
+use super::paging::PagingSettings;
+use super::paging_table;
 use super::preset::Preset;
 #[cfg(feature = "serve")]
 use super::serve::ServeSettings;
@@ -53,6 +55,8 @@ pub struct Settings {
     /// How the watch is served.
     #[cfg(feature = "serve")]
     pub serve: ServeSettings,
+    /// Who is on call, and who is paged through what.
+    pub paging: PagingSettings,
     /// The watch from which a command that waits learns that a task changed.
     pub watch: Option<Url>,
     /// Findings of the audit that somebody looked at.
@@ -183,6 +187,7 @@ impl Settings {
         list.add("log.system", json!(if self.log.system == LogSetting::Auto { "auto" } else { "off" }));
         #[cfg(feature = "serve")]
         serve_table::entries(&self.serve, &mut list);
+        paging_table::entries(&self.paging, &mut list);
         list.add("watch.url", json!(self.watch));
         let accepted =
             self.accepted.iter().map(|it| json!({"finding": it.finding.to_string(), "why": it.why})).collect();

@@ -5,6 +5,7 @@
 
 mod answers;
 mod deployer;
+pub mod episode;
 mod gather;
 mod keys;
 mod look_alikes;
@@ -27,6 +28,7 @@ pub mod trailers;
 
 pub use answers::{Answer, AnswerKind};
 pub(crate) use deployer::bare;
+pub use episode::Episode;
 pub use gather::{GatherError, Visibility, gather};
 pub(crate) use gather::{contradiction, differences, later, phids_below};
 pub use near_miss::{Miss, NearKind, NearMiss};

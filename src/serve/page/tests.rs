@@ -52,6 +52,7 @@ fn watched(history: &History) -> WatchedTask {
         comments_read_at: evidence.now,
         underway: false,
         speaks: Speaks::Yes,
+        paging: Default::default(),
     }
 }
 
@@ -74,7 +75,7 @@ fn emergency(watched: &WatchedTask, shown: Shown) -> Emergency<'_> {
 
 /// The same where this is said of it by those who deploy.
 fn saying(watched: &WatchedTask, said: Said, shown: Shown) -> Emergency<'_> {
-    Emergency { seen: Seen::of(watched, said, shown), evidence_at: at(995), unread_since: None, is_old: false }
+    Emergency { seen: Seen::of(watched, said, vec![], shown), evidence_at: at(995), unread_since: None, is_old: false }
 }
 
 /// The page of a task, and its row in the list.

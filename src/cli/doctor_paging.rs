@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::session::Session;
 use crate::conduit::{Account, ConduitError, Project};
-use crate::doctor::paging::{Folds, OnCallRead, Paging};
+use crate::doctor::paging::{AlertmanagerRead, Folds, OnCallRead, Paging};
 use crate::paging::{Grouping, PagerKind, read_on_call, who_to_ask};
 use crate::rules::TeamCount;
 
@@ -22,9 +22,9 @@ pub(super) async fn read(
             Ok(pagers) => {
                 let address = |kind| pagers.address(kind).unwrap_or_default();
                 let (alertmanager, webhook) = tokio::join!(pagers.alertmanager_status(), pagers.webhook_status());
-                paging.alertmanager = alertmanager.map(|read| {
-                    let read = read.map(|(grouping, version)| (folds(&grouping), version));
-                    (address(PagerKind::Alertmanager), read)
+                paging.alertmanager = alertmanager.map(|read| AlertmanagerRead {
+                    url: address(PagerKind::Alertmanager),
+                    status: read.map(|(grouping, version)| (folds(&grouping), version)),
                 });
                 paging.webhook = webhook.map(|read| (address(PagerKind::Webhook), read));
             }

@@ -58,7 +58,7 @@ struct Json<'a> {
 struct JsonPage<'a> {
     team: &'a str,
     stage: Stage,
-    /// Whom it is for.
+    /// The usernames of those it is for.
     people: &'a [String],
     /// Why nobody is paged.
     nobody: Option<String>,

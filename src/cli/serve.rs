@@ -107,7 +107,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let shown = url.clone();
     match ui.is_json() {
         true => ui.json(&Json { schema: SCHEMA, url }),
-        false => ui.data(&started(&url, address, &watch.site.serve)),
+        false => ui.data(&started(&url, address, &watch.site)),
     }
     let deploys = Deploys::default();
     deploys.resume(&watch).await?;
@@ -143,7 +143,8 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
 }
 
 /// What is printed once it answers: where, and what it writes by itself.
-fn started(url: &str, address: SocketAddr, settings: &ServeSettings) -> String {
+fn started(url: &str, address: SocketAddr, site: &Site) -> String {
+    let settings = &site.serve;
     let kinds: Vec<&str> = settings.notices.iter().map(|kind| kind.word()).collect();
     let says = match kinds.as_slice() {
         [] => "It writes nothing on tasks by itself (`serve.notices`).".to_owned(),
@@ -153,8 +154,18 @@ fn started(url: &str, address: SocketAddr, settings: &ServeSettings) -> String {
         true => String::new(),
         false => "\nIt listens without TLS where others can reach it: only a proxy may stand between.".to_owned(),
     };
+    let pagers: Vec<String> = site
+        .pagers
+        .kinds()
+        .into_iter()
+        .map(|kind| format!("{kind} at {}", site.pagers.address(kind).unwrap_or_default()))
+        .collect();
+    let pages = match pagers.as_slice() {
+        [] => String::new(),
+        pagers => format!(" It pages through {} (`paging`).", pagers.join(" and ")),
+    };
     format!(
-        "The watch answers at {url}, listens on {address}, and ends at Ctrl-C or SIGTERM.{open}\n{says}\nFor people: {url}  For programs: \
+        "The watch answers at {url}, listens on {address}, and ends at Ctrl-C or SIGTERM.{open}\n{says}{pages}\nFor people: {url}  For programs: \
          {url}v1/openapi.json"
     )
 }

@@ -13,7 +13,7 @@ use super::refusals_file;
 use super::ui::Ui;
 use super::{Globals, TaskSubject};
 use crate::answer::{self, AnswerRequest};
-use crate::conduit::{Client, ClientError, Timeouts};
+use crate::conduit::{Client, ClientError, Timeouts, is_loopback};
 use crate::config::{self, Flags, LogSetting, Settings};
 use crate::evidence::{Purpose, Question, bare};
 use crate::gate::system_log::{NoLog, SystemLog};
@@ -213,6 +213,11 @@ impl Session {
     /// Where the secret cannot be read, or a connection cannot be prepared.
     pub(super) fn pagers(&self) -> Result<Pagers, Failure> {
         let Settings { paging, http, route, .. } = &self.settings;
+        let hook = paging.webhook.as_ref().map(|webhook| &webhook.url);
+        if self.is_sandbox() && paging.alertmanager.iter().chain(hook).any(|url| !is_loopback(url)) {
+            let hint = "leave `--config` out, or name a pager on loopback";
+            return Err(Failure::usage("the sandbox wakes nobody: its pages go to pagers of this machine alone", hint));
+        }
         let secret = match &paging.webhook {
             Some(webhook) => host::secret_lines("paging.webhook.secret", &webhook.secret)?.into_iter().next(),
             None => None,

@@ -32,11 +32,20 @@ pub struct OnCallRead {
     pub note: Option<String>,
 }
 
+/// An Alertmanager as it answers.
+#[derive(Debug)]
+pub struct AlertmanagerRead {
+    /// Where.
+    pub url: String,
+    /// How it groups, and its version; in words why that cannot be known.
+    pub status: Result<(Folds, String), String>,
+}
+
 /// What was read of paging. `None` is what is not configured.
 #[derive(Debug, Default)]
 pub struct Paging {
-    /// Where the Alertmanager answers; how it groups, and its version.
-    pub alertmanager: Option<(String, Result<(Folds, String), String>)>,
+    /// The Alertmanager.
+    pub alertmanager: Option<AlertmanagerRead>,
     /// The host of the webhook, and the status with which it answers a GET.
     pub webhook: Option<(String, Result<u16, String>)>,
     /// Why the pagers cannot be used.
@@ -51,15 +60,16 @@ pub fn paging(paging: &Paging) -> Vec<RuleOutcome> {
         let hint = hint.clone().unwrap_or_else(|| "look at the table [paging] of the configuration".to_owned());
         fail("paging", why.clone(), hint)
     });
-    let alertmanager = paging.alertmanager.as_ref().map(|(url, read)| alertmanager(url, read));
+    let alertmanager = paging.alertmanager.as_ref().map(alertmanager);
     let webhook = paging.webhook.as_ref().map(|(host, read)| webhook(host, read));
     let on_call = paging.on_call.iter().map(on_call);
     unusable.into_iter().chain(alertmanager).chain(webhook).chain(on_call).collect()
 }
 
-fn alertmanager(url: &str, read: &Result<(Folds, String), String>) -> RuleOutcome {
+fn alertmanager(read: &AlertmanagerRead) -> RuleOutcome {
     const NAME: &str = "paging:alertmanager";
-    match read {
+    let AlertmanagerRead { url, status } = read;
+    match status {
         Ok((Folds::Never, version)) => pass(NAME, format!("{url} answers ({version}), and keeps each page apart")),
         Ok((Folds::InSomeRoutes(apart, of), version)) => pass(
             NAME,
@@ -111,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_pager_is_right_where_it_answers_and_keeps_pages_apart() {
-        let of = |read| alertmanager("https://am.example/", &read).outcome;
+        let of = |status| alertmanager(&AlertmanagerRead { url: "https://am.example/".into(), status }).outcome;
         assert_eq!(of(Ok((Folds::Never, "0.26".into()))), Outcome::Pass);
         assert_eq!(of(Ok((Folds::InSomeRoutes(1, 4), "0.26".into()))), Outcome::Pass);
         assert_eq!(of(Ok((Folds::Always, "0.26".into()))), Outcome::Warn);

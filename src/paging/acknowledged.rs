@@ -44,9 +44,10 @@ pub fn answers_after<'a>(
     missing.flat_map(of_team).collect()
 }
 
-/// Until when a team that was asked at a time is not paged, since one of it has answered; `None` where nobody has.
+/// Until when a team that was asked at a time is not paged, since one of it has answered from then on; `None` where nobody has. Servers
+/// give whole seconds.
 pub fn held_until(acks: &[Ack], team: &str, asked: Timestamp, ack_for: SignedDuration) -> Option<Timestamp> {
-    let answered = acks.iter().filter(|ack| ack.team == team && ack.at > asked);
+    let answered = acks.iter().filter(|ack| ack.team == team && ack.at >= asked);
     answered.map(|ack| ack.at.saturating_add(ack_for).unwrap_or(Timestamp::MAX)).max()
 }
 
@@ -73,7 +74,7 @@ mod tests {
         assert_eq!(acks, [ack("releng", "both", 13), ack("sre", "both", 13), ack("sre", "sre1", 10)]);
         let minutes = SignedDuration::from_mins(15);
         assert_eq!(held_until(&acks, "sre", at(2), minutes), Some(at(13 + 900)));
-        assert_eq!(held_until(&acks, "sre", at(13), minutes), None, "it was asked after that");
+        assert_eq!(held_until(&acks, "sre", at(14), minutes), None, "it was asked after that");
         assert_eq!(held_until(&acks, "security", at(2), minutes), None);
     }
 }

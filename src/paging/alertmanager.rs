@@ -2,7 +2,7 @@
 //!
 //! Responsible for both as JSON. The label set is the identity of an alert there, so that it has all of the key of a page, and `startsAt`
 //! is always sent and always the same: without it an alert that ends would begin when it ends. Not responsible for sending
-//! ([`super::pagers`]).
+//! ([`super::Pagers`]).
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};

@@ -32,16 +32,14 @@ pub struct ConfirmedBy {
 }
 
 impl Trusted<'_> {
-    /// Whether an account is trusted: an enabled person of those, or a recorder.
+    /// Whether an account is trusted: an enabled person of those, or a recorder. Where anybody is named a recorder has to be, too.
     pub fn covers(&self, account: &Account, evidence: &Evidence) -> bool {
         let is_of = |names: &[String]| names.iter().any(|name| account.is_named(name));
-        if is_of(&self.policy.recorders) {
-            return true;
-        }
+        let is_recorder = is_of(&self.policy.recorders);
         let is_member = || self.members(evidence).contains(&account.phid);
-        account.is_enabled_person()
+        (account.is_enabled_person() || is_recorder)
             && match self.named {
-                [] => is_of(self.deployers) || is_member(),
+                [] => is_recorder || is_of(self.deployers) || is_member(),
                 named => is_of(named),
             }
     }
@@ -109,6 +107,7 @@ mod tests {
     #[test]
     fn request_through_a_recorder_is_a_deployers_and_no_other_bot_or_disabled_account_counts() {
         assert_eq!(confirmed(&story("outsider", "phabgate"), &[], &[]).unwrap(), "phabgate set the tag");
+        assert_eq!(confirmed(&story("outsider", "phabgate"), &["sre1"], &[]), None, "it is not named");
         for name in ["robot", "gone"] {
             assert_eq!(confirmed(&story("outsider", name), &[], &[]), None, "{name}");
         }

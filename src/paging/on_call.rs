@@ -1,4 +1,4 @@
-//! Whom to ask for the approval of a team: its members who could give it, those on call first.
+//! Who is asked for the approval of a team: its members who could give it, those on call first.
 //!
 //! Responsible for that as a pure function, and for reading names from what a program or a file says. Who is on call narrows whom to ask
 //! and to page, never who may approve; where it is not known the whole team is asked, and that is said. Not responsible for running the
@@ -23,7 +23,7 @@ pub enum OnCall {
     Unreadable(String),
 }
 
-/// Whom to ask for a team.
+/// Who is asked for a team.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WhoToAsk {
     /// The usernames of those on call who could approve.
@@ -41,7 +41,7 @@ impl WhoToAsk {
     }
 }
 
-/// Whom to ask of those who could approve for a team: enabled members that are not behind the deploy and fill no slot yet.
+/// Who is asked of those who could approve for a team: enabled members that are not behind the deploy and fill no slot yet.
 pub fn who_to_ask(team: &TeamCount, on_call: &OnCall) -> WhoToAsk {
     let everybody = |note: Option<String>| WhoToAsk { on_call: Vec::new(), others: team.could.clone(), note };
     let names = match on_call {

@@ -18,7 +18,7 @@ use crate::safe_path::{self, Trust};
 use crate::text::{inert, shorten};
 
 /// How long the program may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(10);
 /// The most bytes of names.
 const LARGEST: u64 = 16 * 1024;
 /// How often it is looked whether the program has ended.
@@ -82,7 +82,7 @@ pub fn read_on_call(source: &OnCallSource) -> OnCall {
             judged.and_then(|_| {
                 let mut command = Command::new(program);
                 command.args(arguments);
-                output(command, PATIENCE).map_err(|why| format!("{} {why}", program.display()))
+                output(command, LIMIT).map_err(|why| format!("{} {why}", program.display()))
             })
         }
     };
@@ -96,7 +96,7 @@ pub fn read_on_call(source: &OnCallSource) -> OnCall {
 ///
 /// # Errors
 /// Where it cannot be run, fails, takes too long or prints too much; in words that follow its name.
-fn output(mut command: Command, patience: Duration) -> Result<String, String> {
+fn output(mut command: Command, limit: Duration) -> Result<String, String> {
     let passed_on = PASSED_ON.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
     command
         .env_clear()
@@ -108,7 +108,7 @@ fn output(mut command: Command, patience: Duration) -> Result<String, String> {
         .stderr(Stdio::piped())
         // So that what it started ends with it.
         .process_group(0);
-    let deadline = Instant::now() + patience;
+    let deadline = Instant::now() + limit;
     let mut child = command.spawn().map_err(|error| format!("cannot be run: {error}"))?;
     let printed = child.stdout.take().map(collect);
     let said = child.stderr.take().map(collect);
@@ -116,7 +116,7 @@ fn output(mut command: Command, patience: Duration) -> Result<String, String> {
         match child.try_wait() {
             Ok(Some(status)) => break Ok(status),
             Ok(None) if Instant::now() < deadline => std::thread::sleep(LOOK),
-            Ok(None) => break Err(format!("took longer than {} s", patience.as_secs())),
+            Ok(None) => break Err(format!("took longer than {} s", limit.as_secs())),
             Err(error) => break Err(format!("was lost: {error}")),
         }
     };

@@ -24,7 +24,7 @@ use crate::config::PagingSettings;
 use crate::text::{inert, shorten};
 
 /// How long one call may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(10);
 /// The most that is read of an answer.
 const LARGEST: usize = 1 << 20;
 /// How much of an answer is shown.
@@ -346,7 +346,7 @@ fn without_effect(outcome: CallOutcome) -> CallOutcome {
 /// # Errors
 /// What it means that no answer came.
 async fn sent(request: RequestBuilder) -> Result<Response, CallOutcome> {
-    request.timeout(PATIENCE).send().await.map_err(|error| {
+    request.timeout(LIMIT).send().await.map_err(|error| {
         // The address may hold what is secret.
         let error = error.without_url();
         let why = if error.is_timeout() { "it does not answer in time".to_owned() } else { root_cause(&error) };

@@ -1,7 +1,7 @@
 //! What a webhook of one's own is sent, and its signature.
 //!
 //! Responsible for the JSON, `phabgate/pager/1`, and for the hexadecimal HMAC-SHA256 (RFC 2104) of its bytes. Not responsible for sending
-//! ([`super::pagers`]).
+//! ([`super::Pagers`]).
 
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;

@@ -97,6 +97,7 @@ fn a_slot_that_empties_again_is_another_round() {
     let alertmanager = Pager::new();
     let watching = Watching::with(&tables(Some(&alertmanager.url), None, "").replace("\"1s\"", "\"6s\""));
     let task = watching.emergency("All page views fail");
+    until("pending", || watching.verdict(&task) == "pending");
     watching.approve(&task);
     until("allowed", || watching.verdict(&task) == "allowed");
     watching.comment("sre1", &task, "Emergency-Withdraw: sre");

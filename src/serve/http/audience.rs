@@ -107,7 +107,7 @@ pub(in crate::serve) struct SeenNames<'a> {
     pub phases: BTreeMap<TransactionId, SaidPhase>,
     /// Whether notices are said on it.
     pub speaks: &'a Speaks,
-    /// Whom to ask of the teams that are missing, and who was paged.
+    /// Who is asked of the teams that are missing, and who was paged.
     pub paging: Vec<TeamPaging>,
 }
 

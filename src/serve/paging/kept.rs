@@ -103,7 +103,7 @@ impl PageState {
 pub struct PageRow {
     /// It.
     pub page: Page,
-    /// To whom.
+    /// Who gets it.
     pub receiver: Receiver,
     /// When it was first sent.
     pub first: Timestamp,

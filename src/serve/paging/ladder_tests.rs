@@ -56,7 +56,8 @@ impl Played {
 
     /// Looks at the task, which lacks these teams then, and does what is due; returns the stages.
     fn look(&mut self, second: i64, missing: &[&str]) -> Vec<Stage> {
-        self.needs(second, &Needs { missing: missing.iter().copied().collect(), is_rejected: false, is_pending: true })
+        let missing: BTreeSet<&str> = missing.iter().copied().collect();
+        self.needs(second, &Needs { needed: missing.clone(), missing, is_rejected: false, is_pending: true })
     }
 
     fn needs(&mut self, second: i64, needs: &Needs<'_>) -> Vec<Stage> {
@@ -200,7 +201,8 @@ fn a_reject_ends_the_pages_of_all_teams() {
     played.look(1, &["releng", "sre"]);
     played.look(10 * MINUTE, &["releng", "sre"]);
     assert_eq!(played.open().len(), 2);
-    let rejected = Needs { missing: ["releng", "sre"].into(), is_rejected: true, is_pending: false };
+    let both = BTreeSet::from(["releng", "sre"]);
+    let rejected = Needs { needed: both.clone(), missing: both, is_rejected: true, is_pending: false };
     played.needs(12 * MINUTE, &rejected);
     assert_eq!(played.open(), [""; 0]);
     assert_eq!(played.needs(50 * MINUTE, &rejected), []);
@@ -214,7 +216,7 @@ fn a_reject_ends_the_pages_of_all_teams() {
 fn while_something_else_stands_in_the_way_nobody_is_paged_and_nothing_is_resolved() {
     let mut played = Played::new();
     played.look(1, &["sre"]);
-    let blocked = Needs { missing: ["sre"].into(), is_rejected: false, is_pending: false };
+    let blocked = Needs { needed: ["sre"].into(), missing: ["sre"].into(), is_rejected: false, is_pending: false };
     played.needs(5 * MINUTE, &blocked);
     assert_eq!(played.needs(60 * MINUTE, &blocked), []);
     played.look(60 * MINUTE, &["sre"]);
@@ -293,7 +295,8 @@ proptest! {
             let before: BTreeSet<PageKey> = played.rows.iter().map(|row| row.page.key.clone()).collect();
             let rows_before = played.rows.len();
             let is_pending = !rejected && !blocked && !missing.is_empty();
-            played.needs(second, &Needs { missing: missing.clone(), is_rejected: rejected, is_pending });
+            let needed = ["releng", "sre"].into();
+            played.needs(second, &Needs { needed, missing: missing.clone(), is_rejected: rejected, is_pending });
             let (old, new) = played.rows.split_at(rows_before);
             for row in new.iter().filter(|row| row.receiver != Receiver::Channel) {
                 let key = &row.page.key;
@@ -314,7 +317,7 @@ proptest! {
                 prop_assert!(asked >= SignedDuration::from_mins(after));
                 let holds = |ack: &&Ack| {
                     let age = row.first.duration_since(ack.at);
-                    ack.team == team && ack.at > slot.since && age < played.settings.ack_for
+                    ack.team == team && ack.at >= slot.since && age < played.settings.ack_for
                 };
                 prop_assert!(!played.acks.iter().any(|ack| holds(&ack)), "an acknowledgement holds");
                 if key.stage == Stage::Escalation {

@@ -5,6 +5,7 @@
 //! asking in a channel: what is to be asked there is given to whoever does ([`Watch::asks`](super::watch::Watch::asks)).
 
 mod attempts;
+mod climb;
 mod facts;
 mod kept;
 mod ladder;

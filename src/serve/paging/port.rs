@@ -45,7 +45,7 @@ impl<S: Store> Watch<S> {
         self.paging.keep_new(&self.store, &row)
     }
 
-    /// Whom to ask for a team, as far as it was read who is on call.
+    /// Who is asked for a team, as far as it was read who is on call.
     pub fn who_to_ask(&self, team: &TeamCount) -> WhoToAsk {
         who_to_ask(team, &self.paging.on_call.known(&team.team))
     }
@@ -83,3 +83,7 @@ impl<S: Store> Watch<S> {
         Ok(AckOutcome::Holds { teams, until })
     }
 }
+
+#[cfg(test)]
+#[path = "port_tests.rs"]
+mod tests;

@@ -14,7 +14,9 @@ use crate::evidence::Episode;
 /// What an episode needs now.
 #[derive(Debug, Clone)]
 pub struct Needs<'a> {
-    /// The keys of the teams whose approval is missing.
+    /// The keys of the teams that it needs.
+    pub needed: BTreeSet<&'a str>,
+    /// Those of them whose approval is missing.
     pub missing: BTreeSet<&'a str>,
     /// Somebody said no.
     pub is_rejected: bool,
@@ -27,9 +29,10 @@ pub fn advance(slots: &[Slot], needs: &Needs<'_>, episode: &Episode, now: Timest
     let known: BTreeSet<&str> = slots.iter().map(|slot| slot.team.as_str()).collect();
     // Teams that the episode needed when it was first looked at were needed since it began.
     let since = if slots.is_empty() { episode.since } else { now };
-    let added = needs.missing.iter().filter(|team| !known.contains(*team)).map(|team| {
+    let added = needs.needed.iter().filter(|team| !known.contains(*team)).map(|team| {
         let new = Slot { team: (*team).to_owned(), round: 0, since, phase: SlotPhase::Over };
-        if needs.is_rejected { new } else { begun(&new, since, needs) }
+        // One that had approved by then, or was not asked, was never asked.
+        if needs.missing.contains(team) && !needs.is_rejected { begun(&new, since, needs) } else { new }
     });
     slots.iter().map(|slot| next(slot, needs, now)).chain(added).collect()
 }
@@ -65,7 +68,8 @@ mod tests {
     use crate::ids::TransactionId;
 
     fn needs<'a>(missing: &[&'a str]) -> Needs<'a> {
-        Needs { missing: missing.iter().copied().collect(), is_rejected: false, is_pending: true }
+        let missing: BTreeSet<&str> = missing.iter().copied().collect();
+        Needs { needed: missing.clone(), missing, is_rejected: false, is_pending: true }
     }
 
     fn episode() -> Episode {
@@ -87,6 +91,15 @@ mod tests {
         // One that is needed later was not asked before.
         let later = advance(&first, &needs(&["sre", "security"]), &episode(), at(30));
         assert_eq!((later[1].team.as_str(), later[1].round, later[1].since), ("security", 1, at(30)));
+    }
+
+    #[test]
+    fn a_team_that_had_approved_when_it_was_first_looked_is_asked_since_its_slot_emptied() {
+        let approved = Needs { needed: ["sre"].into(), ..needs(&[]) };
+        let first = advance(&[], &approved, &episode(), at(5));
+        assert_eq!(first, [slot(0, 0, SlotPhase::Over)]);
+        let emptied = Needs { needed: ["sre"].into(), ..needs(&["sre"]) };
+        assert_eq!(advance(&first, &emptied, &episode(), at(900)), [slot(1, 900, SlotPhase::Missing)]);
     }
 
     #[test]
@@ -126,7 +139,8 @@ mod tests {
                 let before = slots.first().map_or(0, |slot: &Slot| slot.round);
                 let missing: BTreeSet<&str> = if missing { ["sre"].into() } else { [].into() };
                 let is_asked = !missing.is_empty() && !is_rejected;
-                slots = advance(&slots, &Needs { missing, is_rejected, is_pending }, &episode(), at(second));
+                let needs = Needs { needed: ["sre"].into(), missing, is_rejected, is_pending };
+                slots = advance(&slots, &needs, &episode(), at(second));
                 let slot = slots.first();
                 let after = slot.map_or(0, |slot| slot.round);
                 prop_assert_eq!(after, before + u32::from(is_asked && !was_asked));

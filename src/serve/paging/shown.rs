@@ -15,7 +15,7 @@ use crate::serve::watch::Watch;
 pub struct TeamPaging {
     /// Its key.
     pub team: String,
-    /// Whom to ask.
+    /// Who is asked.
     pub who: WhoToAsk,
     /// The pages of this round, the first first.
     pub pages: Vec<PageShown>,

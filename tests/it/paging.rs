@@ -95,7 +95,7 @@ fn each_missing_team_is_paged_once_through_each_pager_and_resolved_with_its_appr
 #[test]
 fn a_slot_that_empties_again_is_another_round() {
     let alertmanager = Pager::new();
-    let watching = Watching::with(&tables(Some(&alertmanager.url), None, "").replace("\"1s\"", "\"6s\""));
+    let watching = Watching::with(&tables(Some(&alertmanager.url), None, "").replace("\"1s\"", "\"15s\""));
     let task = watching.emergency("All page views fail");
     until("pending", || watching.verdict(&task) == "pending");
     watching.approve(&task);

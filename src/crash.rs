@@ -39,9 +39,20 @@ pub const MIRROR_POINTS: &[&str] = &["mirror-listed", "mirror-kept", "mirror-com
 /// Every place that is passed where the journal takes nothing while a command runs.
 pub const BESIDE_POINTS: &[&str] = &["journal-beside"];
 
+/// Every place that the service passes while it pages.
+pub const PAGING_POINTS: &[&str] = &[
+    "page-sending",
+    "page-called",
+    "page-fired",
+    "page-refreshed",
+    "page-resolving",
+    "page-resolve-called",
+    "page-resolved",
+];
+
 /// All places.
 fn all() -> impl Iterator<Item = &'static str> {
-    POINTS.iter().chain(MIRROR_POINTS).chain(BESIDE_POINTS).copied()
+    POINTS.iter().chain(MIRROR_POINTS).chain(BESIDE_POINTS).chain(PAGING_POINTS).copied()
 }
 
 /// A value of [`VARIABLE`] that names no place.

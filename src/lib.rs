@@ -65,6 +65,7 @@ pub mod layout;
 pub mod local_deploy;
 pub mod named_file;
 pub mod notice;
+pub mod paging;
 pub mod policy;
 pub mod publish;
 pub mod random;

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::Globals;
 use super::detail::Detail;
+use super::doctor_paging;
 #[cfg(feature = "serve")]
 use super::doctor_watch;
 use super::exit::{Exit, Failure};
@@ -87,6 +88,8 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
                         let Remote { projects, members, .. } = &remote;
                         checks.extend(doctor::watch::watch(&watch, projects, members, policy));
                     }
+                    let paging = doctor_paging::read(session, &remote.projects, &remote.members).await;
+                    checks.extend(doctor::paging::paging(&paging));
                     // One that was named is there, or what it was named for cannot be said.
                     if let (Some(named), Ok(None)) = (task, &remote.task) {
                         checks.extend(rules::not_visible(named, &remote.owner.username).rules);

@@ -7,8 +7,9 @@ use crate::conduit::{ClientError, ConduitError};
 use crate::config::{ConfigError, NoServer};
 use crate::evidence::GatherError;
 use crate::gate::{Assessment, Refusal, RefusalKind};
-use crate::host::{CallerError, CredentialsError, EnvironmentFileError, ServerTokenError, StateError};
+use crate::host::{CallerError, CredentialsError, EnvironmentFileError, SecretFileError, ServerTokenError, StateError};
 use crate::journal::JournalError;
+use crate::paging::PagersError;
 use crate::rules::Decision;
 use crate::safe_path::PathError;
 
@@ -109,6 +110,18 @@ impl From<CredentialsError> for Failure {
 impl From<ServerTokenError> for Failure {
     fn from(error: ServerTokenError) -> Self {
         Self { hint: error.hint().map(str::to_owned), ..Self::plain(Exit::Credentials, &error) }
+    }
+}
+
+impl From<SecretFileError> for Failure {
+    fn from(error: SecretFileError) -> Self {
+        Self { hint: Some(error.hint().to_owned()), ..Self::plain(Exit::Credentials, &error) }
+    }
+}
+
+impl From<PagersError> for Failure {
+    fn from(error: PagersError) -> Self {
+        Self::plain(Exit::Usage, &error)
     }
 }
 

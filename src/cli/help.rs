@@ -136,6 +136,21 @@ const ENTRIES: &[HelpEntry] = &[
         endings: TASK,
     },
     HelpEntry {
+        name: "page",
+        examples: &[
+            ("phabgate page T1234 --team sre", "wake those on call for a team, after being asked"),
+            ("phabgate page T1234 --escalate --yes", "the next stage, for all teams that are missing"),
+            ("phabgate page T1234 --team sre --resolve", "it is over"),
+        ],
+        endings: &[
+            ("0", "the pagers took it"),
+            ("1", "nobody may be paged for it, which is said, or it was not confirmed"),
+            WRONG,
+            ("3", "a pager did not take it, or the server did not answer"),
+            CREDENTIALS,
+        ],
+    },
+    HelpEntry {
         name: "approve",
         examples: &[
             ("phabgate approve T1234", "show what is approved, ask, and approve it for your team"),

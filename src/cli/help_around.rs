@@ -121,6 +121,7 @@ fn see_also(path: &str) -> &'static [(&'static str, u8)] {
         "record" => &[("phabgate-run", 1), ("phabgate-history", 1), ("phabgate-outbox", 1)],
         "request" => &[("phabgate-announce", 1), ("phabgate-check", 1)],
         "announce" => &[("phabgate-request", 1), ("phabgate-check", 1)],
+        "page" => &[("phabgate-announce", 1), ("phabgate-check", 1)],
         "approve" => &[("phabgate-check", 1), ("phabgate-reject", 1), ("phabgate-withdraw", 1)],
         "withdraw" => &[("phabgate-approve", 1), ("phabgate-reject", 1)],
         "reject" => &[("phabgate-approve", 1), ("phabgate-withdraw", 1)],

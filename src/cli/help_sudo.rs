@@ -22,6 +22,7 @@ pub(super) const UNDER_SUDO: &[(&str, &[&str])] = &[
     ),
     ("record", &["you deploy as the account that /etc/phabgate/config.toml names for you"]),
     ("request", &["you deploy as the account that /etc/phabgate/config.toml names for you"]),
+    ("page", &["only who /etc/phabgate/config.toml names as a deployer pages anybody"]),
     ("approve", ANSWERED),
     ("withdraw", ANSWERED),
     ("reject", ANSWERED),

@@ -16,6 +16,7 @@ pub mod config;
 mod confirm;
 mod detail;
 mod doctor;
+mod doctor_paging;
 #[cfg(feature = "serve")]
 mod doctor_watch;
 mod exit;
@@ -30,6 +31,7 @@ mod man;
 mod may_run;
 mod next;
 mod outbox;
+mod page;
 #[cfg(test)]
 mod pasted;
 #[cfg(feature = "serve")]
@@ -124,6 +126,8 @@ enum Command {
     Request(request::Args),
     /// Print the message that asks for help on IRC
     Announce(announce::Args),
+    /// Page those whose approval is missing
+    Page(page::Args),
     /// Approve the deploy of a task for your team
     Approve(answer::Args),
     /// Take back your approval or your no
@@ -394,7 +398,8 @@ impl Command {
             | Self::Request(_)
             | Self::Approve(_)
             | Self::Withdraw(_)
-            | Self::Reject(_) => false,
+            | Self::Reject(_)
+            | Self::Page(_) => false,
             #[cfg(feature = "serve")]
             Self::Serve(_) => false,
             // A token that nobody was shown is none.
@@ -414,6 +419,7 @@ impl Command {
             Self::History(args) => args.show_restricted,
             Self::List(args) => args.show_restricted,
             Self::Announce(_)
+            | Self::Page(_)
             | Self::Audit(_)
             | Self::Browse(_)
             | Self::Outbox(_)
@@ -455,6 +461,7 @@ async fn dispatch(cli: &Cli, ids: &crate::host::Ids, ui: &mut Ui) -> u8 {
         Command::Record(args) => record::run(args, &cli.globals, ui).await,
         Command::Request(args) => request::run(args, &cli.globals, ui).await,
         Command::Announce(args) => announce::run(args, &cli.globals, ui).await,
+        Command::Page(args) => page::run(args, &cli.globals, ui).await,
         Command::Approve(args) => answer::run(AnswerKind::Approve, args, &cli.globals, ui).await,
         Command::Withdraw(args) => answer::run(AnswerKind::Withdraw, args, &cli.globals, ui).await,
         Command::Reject(args) => answer::run(AnswerKind::Reject, args, &cli.globals, ui).await,

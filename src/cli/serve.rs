@@ -4,10 +4,8 @@
 //! ([`crate::serve`]).
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
-use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -18,8 +16,8 @@ use super::session::Session;
 use super::ui::Ui;
 use super::{Globals, doctor, doctor_watch, play};
 use crate::config::ServeSettings;
+use crate::host::{SecretFileError, secret_lines};
 use crate::rules::Outcome;
-use crate::safe_path::{self, Trust};
 use crate::serve::http::{self, App, Guard, Limits, ListenError, StoreTrial, TagSecret};
 use crate::serve::notify_systemd::Systemd;
 use crate::serve::pipelines::{DeployError, Deploys, apart};
@@ -75,7 +73,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         let message = "--play writes on tasks, and only on those of the sandbox";
         return Err(Failure::usage(message, "type `phabgate --sandbox serve --play`"));
     }
-    let (mut site, sandbox) = Session::open(globals).await?.into_site();
+    let (mut site, sandbox) = Session::open(globals).await?.into_site()?;
     site.secrets = secrets(&site.serve)?;
     let you = sandbox.as_ref().map(InProcess::you).transpose()?;
     site.serve.viewers.extend(you.clone());
@@ -110,7 +108,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let shown = url.clone();
     match ui.is_json() {
         true => ui.json(&Json { schema: SCHEMA, url }),
-        false => ui.data(&started(&url, address, &watch.site.serve)),
+        false => ui.data(&started(&url, address, &watch.site)),
     }
     let deploys = Deploys::default();
     deploys.resume(&watch).await?;
@@ -143,7 +141,8 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
 }
 
 /// What is printed once it answers: where, and what it writes by itself.
-fn started(url: &str, address: SocketAddr, settings: &ServeSettings) -> String {
+fn started(url: &str, address: SocketAddr, site: &Site) -> String {
+    let settings = &site.serve;
     let kinds: Vec<&str> = settings.notices.iter().map(|kind| kind.word()).collect();
     let says = match kinds.as_slice() {
         [] => "It writes nothing on tasks by itself (`serve.notices`).".to_owned(),
@@ -153,8 +152,18 @@ fn started(url: &str, address: SocketAddr, settings: &ServeSettings) -> String {
         true => String::new(),
         false => "\nIt listens without TLS where others can reach it: only a proxy may stand between.".to_owned(),
     };
+    let pagers: Vec<String> = site
+        .pagers
+        .kinds()
+        .into_iter()
+        .map(|kind| format!("{kind} at {}", site.pagers.address(kind).unwrap_or_default()))
+        .collect();
+    let pages = match pagers.as_slice() {
+        [] => String::new(),
+        pagers => format!(" It pages through {} (`paging`).", pagers.join(" and ")),
+    };
     format!(
-        "The watch answers at {url}, listens on {address}, and ends at Ctrl-C or SIGTERM.{open}\n{says}\nFor people: {url}  For programs: \
+        "The watch answers at {url}, listens on {address}, and ends at Ctrl-C or SIGTERM.{open}\n{says}{pages}\nFor people: {url}  For programs: \
          {url}v1/openapi.json"
     )
 }
@@ -205,52 +214,17 @@ fn systemd() -> Result<Arc<Systemd>, Failure> {
     })
 }
 
-/// The most bytes of a file with secrets.
-const SECRETS: u64 = 4 * 1024;
-
-/// The fewest characters of a secret.
-const SHORTEST: usize = 16;
-
 /// The secrets in the files that the settings name.
 ///
 /// # Errors
 /// Where one cannot be read, or others than this user and root can.
-fn secrets(settings: &ServeSettings) -> Result<Secrets, Failure> {
-    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").filter(|directory| !directory.is_empty());
-    let lines = |key: &str, path: &Path| -> Result<Vec<SecretString>, Failure> {
-        let wrong = |why: String, hint: &str| Failure {
-            exit: Exit::Credentials,
-            message: format!("cannot use `{key}`: {why}"),
-            hint: Some(hint.to_owned()),
-        };
-        let own = "make it with `install -m 600 /dev/null FILE`, as the user of the service, and write what is secret into it";
-        let file = safe_path::open(path, Trust::of_process()).map_err(|error| wrong(error.to_string(), own))?;
-        // systemd gives its credentials to root, 0440, and the service's user an ACL, whose mask shows as the group's bits.
-        let is_credential = credentials.as_ref().is_some_and(|directory| path.starts_with(directory))
-            && file.owner() == 0
-            && file.mode() == 0o440;
-        if file.mode() & 0o077 != 0 && !is_credential {
-            let hint = "make it readable by the service alone: chmod 600";
-            return Err(wrong(format!("{} can be read by others", path.display()), hint));
-        }
-        let text = file.text(SECRETS).map_err(|error| wrong(error.to_string(), own))?;
-        let lines: Vec<SecretString> =
-            text.lines().map(str::trim).filter(|line| !line.is_empty()).map(SecretString::from).collect();
-        match lines.iter().map(|line| line.expose_secret().len()).min() {
-            None => Err(wrong(format!("{} is empty", path.display()), "write what is secret into it, one a line")),
-            Some(shortest) if shortest < SHORTEST => Err(wrong(
-                format!("{} has a line of {shortest} characters, which can be guessed", path.display()),
-                "have something random in it: `openssl rand -hex 16`",
-            )),
-            Some(_) => Ok(lines),
-        }
-    };
+fn secrets(settings: &ServeSettings) -> Result<Secrets, SecretFileError> {
     let webhook_keys = match &settings.webhook_keys {
-        Some(path) => lines("serve.webhook_keys", path)?,
+        Some(path) => secret_lines("serve.webhook_keys", path)?,
         None => Vec::new(),
     };
     let proxy = match &settings.identity_secret {
-        Some(path) => lines("serve.identity_secret", path)?.into_iter().next(),
+        Some(path) => secret_lines("serve.identity_secret", path)?.into_iter().next(),
         None => None,
     };
     Ok(Secrets { webhook_keys, proxy })

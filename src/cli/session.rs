@@ -13,7 +13,7 @@ use super::refusals_file;
 use super::ui::Ui;
 use super::{Globals, TaskSubject};
 use crate::answer::{self, AnswerRequest};
-use crate::conduit::{Client, ClientError, Timeouts};
+use crate::conduit::{Client, ClientError, Timeouts, is_loopback};
 use crate::config::{self, Flags, LogSetting, Settings};
 use crate::evidence::{Purpose, Question, bare};
 use crate::gate::system_log::{NoLog, SystemLog};
@@ -21,6 +21,7 @@ use crate::gate::{Assessor, Clock, Context, Invocation, logged};
 use crate::host::{self, Caller, Environment, Getent, Ids};
 use crate::ids::{DeployId, TaskId};
 use crate::journal::{Journal, JournalError, JournalReader};
+use crate::paging::{Pagers, site_of};
 use crate::rules::{Intent, Texts};
 use crate::system_log::LocalLog;
 use crate::task_argument;
@@ -35,7 +36,7 @@ pub(super) struct Session {
     server: Url,
     pub(super) caller: Caller,
     /// The accounts that this host's users may deploy as.
-    deployers: Vec<String>,
+    pub(super) deployers: Vec<String>,
     /// How the gate was called.
     invocation: Invocation,
     /// Whether texts of a restricted task are shown.
@@ -206,15 +207,34 @@ impl Session {
         }
     }
 
+    /// The pagers of the settings, with the secret that signs; nothing is called yet.
+    ///
+    /// # Errors
+    /// Where the secret cannot be read, or a connection cannot be prepared.
+    pub(super) fn pagers(&self) -> Result<Pagers, Failure> {
+        let Settings { paging, http, route, .. } = &self.settings;
+        let hook = paging.webhook.as_ref().map(|webhook| &webhook.url);
+        if self.is_sandbox() && paging.alertmanager.iter().chain(hook).any(|url| !is_loopback(url)) {
+            let hint = "leave `--config` out, or name a pager on loopback";
+            return Err(Failure::usage("the sandbox wakes nobody: its pages go to pagers of this machine alone", hint));
+        }
+        let secret = match &paging.webhook {
+            Some(webhook) => host::secret_lines("paging.webhook.secret", &webhook.secret)?.into_iter().next(),
+            None => None,
+        };
+        Ok(Pagers::new(paging, site_of(&self.server), secret, http.connect, route)?)
+    }
+
     /// What a service works with from here on, and the sandbox that has to live as long.
     #[cfg(feature = "serve")]
-    pub(super) fn into_site(self) -> (crate::serve::site::Site, Option<super::sandbox::InProcess>) {
+    pub(super) fn into_site(self) -> Result<(crate::serve::site::Site, Option<super::sandbox::InProcess>), Failure> {
+        let pagers = self.pagers()?;
         // How this process was called is nobody else's matter, but that it is the sandbox is.
         let (clock, invocation) = match self.is_sandbox() {
             true => (Clock::Sandbox, Invocation::Sandbox),
             false => (Clock::Compared, Invocation::Plain),
         };
-        let Settings { policy, state, http, record, serve, .. } = self.settings;
+        let Settings { policy, state, http, record, serve, paging, .. } = self.settings;
         let site = crate::serve::site::Site {
             client: self.client,
             policy,
@@ -228,9 +248,11 @@ impl Session {
             log: self.log,
             deployers: self.deployers,
             serve,
+            paging,
+            pagers,
             secrets: crate::serve::site::Secrets::default(),
         };
-        (site, self.sandbox)
+        Ok((site, self.sandbox))
     }
 
     /// Who is shown what was read.

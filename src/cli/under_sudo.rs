@@ -57,6 +57,7 @@ pub(super) fn refusal(cli: &Cli) -> Option<Failure> {
         | Command::Record(_)
         | Command::Request(_)
         | Command::Announce(_)
+        | Command::Page(_)
         | Command::Outbox(outbox::Args { .. })
         | Command::History(_)
         | Command::List(_)
@@ -128,6 +129,7 @@ mod tests {
             "request T1 --reason abuse",
             "history T1",
             "announce T1",
+            "page T1 --team sre",
             "outbox list",
             "outbox flush",
             "doctor",

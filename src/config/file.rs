@@ -11,6 +11,7 @@ use url::Url;
 
 use super::diagnostic::{Diagnostic, FilePosition};
 use super::irc_table::{self, FileIrc};
+use super::paging_table::{self, FilePaging};
 use super::preset::Preset;
 use super::reader::{List, Located, Names, Problems, Section, ValueError, listed};
 #[cfg(feature = "serve")]
@@ -63,6 +64,7 @@ pub(super) struct File {
     pub(super) irc: FileIrc,
     #[cfg(feature = "serve")]
     pub(super) serve: FileServe,
+    pub(super) paging: FilePaging,
     pub(super) watch: Option<Located<Url>>,
     pub(super) accepted: Option<Located<Vec<FileAccepted>>>,
 }
@@ -180,6 +182,7 @@ fn root(mut root: Section<'_, '_>) -> File {
         irc: irc_table::read(&mut irc),
         #[cfg(feature = "serve")]
         serve: serve_table::read(&mut served),
+        paging: paging_table::read(&mut root),
         watch: watch.parsed("url", |text| server(text, "https://watch.example.org/")),
         accepted,
     };

@@ -13,6 +13,8 @@ mod irc;
 mod irc_table;
 mod load;
 mod origin;
+mod paging;
+mod paging_table;
 mod preset;
 mod reader;
 mod route;
@@ -34,6 +36,7 @@ pub use irc::{IrcAccount, IrcBotError, IrcBotSettings};
 pub(crate) use load::of_text;
 pub use load::{Flags, load};
 pub use origin::{Origin, Origins};
+pub use paging::{OnCallSource, PagingSettings, WebhookSettings};
 pub use preset::Preset;
 #[cfg(feature = "serve")]
 pub use serve::{PORT, ProxySocket, ServeSettings, ServeToken, TokenScope, WrongToken};

@@ -150,6 +150,26 @@ impl<'a, 'i> Section<'a, 'i> {
         whole.then_some(Located { value: items, place })
     }
 
+    /// A list of strings that may stand in it more than once, as the words of a command do.
+    pub(super) fn words<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T, ValueError>,
+    ) -> Option<List<T>> {
+        let (place, value) = self.take(key)?;
+        let DeValue::Array(array) = value.get_ref() else {
+            return self.mistyped(&place, value.get_ref(), "a list of strings");
+        };
+        let item = |item: &Spanned<DeValue<'_>>| {
+            let at = FilePosition { span: item.span(), ..place.clone() };
+            self.read_text(at, item.get_ref(), &parse)
+        };
+        // All of them, so that each mistake is found.
+        let items: Vec<_> = array.iter().map(item).collect();
+        let items: Option<Vec<_>> = items.into_iter().collect();
+        items.map(|value| Located { value, place })
+    }
+
     pub(super) fn boolean(&mut self, key: &'static str) -> Option<Located<bool>> {
         let (place, value) = self.take(key)?;
         match value.get_ref() {

@@ -14,6 +14,8 @@ use url::Url;
 use super::irc::IrcSettings;
 use super::irc_table;
 use super::origin::{Origin, Origins};
+use super::paging::PagingSettings;
+use super::paging_table;
 use super::preset::Preset;
 #[cfg(feature = "serve")]
 use super::serve::ServeSettings;
@@ -57,6 +59,8 @@ pub struct Settings {
     /// How the watch is served.
     #[cfg(feature = "serve")]
     pub serve: ServeSettings,
+    /// Who is on call, and who is paged through what.
+    pub paging: PagingSettings,
     /// The watch from which a command that waits learns that a task changed.
     pub watch: Option<Url>,
     /// Findings of the audit that somebody looked at.
@@ -188,6 +192,7 @@ impl Settings {
         irc_table::entries(&self.irc, &mut list);
         #[cfg(feature = "serve")]
         serve_table::entries(&self.serve, &mut list);
+        paging_table::entries(&self.paging, &mut list);
         list.add("watch.url", json!(self.watch));
         let accepted =
             self.accepted.iter().map(|it| json!({"finding": it.finding.to_string(), "why": it.why})).collect();

@@ -131,7 +131,9 @@ impl PolicyMerge<'_> {
         let watch = self.either(file.watch.take(), None).map(|found| found.value);
         let deployers = self.deployers(file.deployers.take());
         let accepted = self.either(file.accepted.take(), None).map(|found| self.accepted(found)).unwrap_or_default();
+        let (paging, paging_base) = (std::mem::take(&mut file.paging), std::mem::take(&mut base.paging));
         let policy = self.policy(file, base)?;
+        let paging = self.paging(paging, paging_base, &policy)?;
         let path = self.source.filter(|_| read).map(|source| source.path.to_owned());
         Ok(Settings {
             file: path,
@@ -150,6 +152,7 @@ impl PolicyMerge<'_> {
             irc,
             #[cfg(feature = "serve")]
             serve,
+            paging,
             watch,
             origins: Origins::default(),
         })

@@ -5,6 +5,7 @@
 
 mod answers;
 mod deployer;
+pub mod episode;
 mod gather;
 mod keys;
 mod look_alikes;
@@ -28,6 +29,7 @@ mod witnesses;
 
 pub use answers::{Answer, AnswerKind};
 pub(crate) use deployer::bare;
+pub use episode::Episode;
 pub use gather::{GatherError, Visibility, gather};
 pub(crate) use gather::{contradiction, differences, later, phids_below};
 pub use near_miss::{Miss, NearKind, NearMiss};

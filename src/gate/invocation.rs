@@ -21,7 +21,7 @@ pub enum Invocation {
 
 /// Commands that read or write with the bot's token, and so are called through sudo where that is how it is installed.
 pub(crate) const THROUGH_SUDO: &[&str] =
-    &["check", "run", "record", "request", "announce", "history", "outbox", "audit", "doctor", "list"];
+    &["check", "run", "record", "request", "announce", "page", "history", "outbox", "audit", "doctor", "list"];
 /// Commands that ask a server, and so ask the sandbox where that is what is used.
 pub(crate) const IN_SANDBOX: &[&str] = &["approve", "withdraw", "reject", "config", "browse"];
 

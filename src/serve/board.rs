@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use super::audience::Audience;
 use super::deploys::Deploy;
 use super::episode::Episode;
+use super::paging::PagingFacts;
 use crate::conduit::{self, Account, Transaction};
 use crate::evidence::{Evidence, Tag};
 use crate::ids::{Phid, Project, Task, TaskId, User, Xact};
@@ -148,6 +149,8 @@ pub struct WatchedTask {
     pub due: Option<Timestamp>,
     /// Whether the watch says notices on it, and why not.
     pub speaks: Speaks,
+    /// What paging needs to know of it.
+    pub paging: Arc<PagingFacts>,
 }
 
 /// Whether the watch says notices on a task.

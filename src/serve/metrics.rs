@@ -102,6 +102,16 @@ pub struct Metrics {
     pub said: Counter,
     /// Notices that were given up.
     pub given_up: Counter,
+    /// Pages that a pager accepted.
+    pub pages_fired: Counter,
+    /// Those of which one accepted that they are over.
+    pub pages_resolved: Counter,
+    /// Calls to pagers of which it is not clear whether they arrived.
+    pub pages_unclear: Counter,
+    /// Pages that were given up, since nobody could be called.
+    pub pages_given_up: Counter,
+    /// How long it took from a page until somebody of the team answered.
+    pub acknowledged: Histogram,
     /// How long it took from the beginning of an emergency until it had all approvals.
     pub approved: Histogram,
     /// Deploys of pipelines that were refused, by the rules that were not met.

@@ -14,12 +14,12 @@
 pub mod audience;
 pub mod board;
 mod deploys;
-pub mod episode;
 pub mod http;
 pub mod metrics;
 pub mod notices;
 pub mod notify_systemd;
 mod page;
+pub mod paging;
 pub mod pipelines;
 pub mod reported;
 mod sequence;
@@ -27,3 +27,5 @@ pub mod shared;
 pub mod site;
 pub mod store;
 pub mod watch;
+
+pub use crate::evidence::episode;

@@ -10,11 +10,12 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::conduit::Client;
-use crate::config::{RecordSettings, ServeSettings};
+use crate::config::{PagingSettings, RecordSettings, ServeSettings};
 use crate::evidence::{Purpose, Question};
 use crate::gate::{Clock, Context, Invocation, SystemLog};
 use crate::host::Caller;
 use crate::ids::TaskId;
+use crate::paging::Pagers;
 use crate::policy::Policy;
 use crate::rules::Texts;
 
@@ -45,6 +46,10 @@ pub struct Site {
     pub deployers: Vec<String>,
     /// The settings of the service itself.
     pub serve: ServeSettings,
+    /// Who is on call, and after how long who is paged.
+    pub paging: PagingSettings,
+    /// The pagers.
+    pub pagers: Pagers,
     /// What it was given in confidence.
     pub secrets: Secrets,
 }

@@ -13,10 +13,13 @@ use crate::sources::{Part, parts, rust_files};
 const ARROWS: &[(&str, &str)] = &[
     (
         "cli",
-        "answer audit conduit config deploy doctor evidence gate history host journal layout named_file policy \
+        "answer audit conduit config deploy doctor evidence gate history host journal layout named_file paging policy \
          random record report request rules safe_path sandbox serve system_log task_argument announce view watch_client",
     ),
-    ("serve", "conduit config evidence gate host journal notice policy publish random record rules safe_path view"),
+    (
+        "serve",
+        "conduit config crash evidence gate host journal notice paging policy publish random record rules safe_path view",
+    ),
     ("fuzzing", "config evidence host policy"),
     ("report", "audit config evidence layout policy record rules"),
     ("audit", "conduit crash evidence history policy record remarkup rules safe_path witness"),
@@ -25,6 +28,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("view", "evidence gate policy record rules"),
     ("system_log", "gate host"),
     ("watch_client", "conduit gate record"),
+    ("paging", "conduit config evidence policy rules safe_path"),
     (
         "gate",
         "answer conduit config crash deploy evidence host journal local_deploy policy publish record request rules train",

@@ -515,6 +515,47 @@ fn every_mistake_is_told_where_it_stands() {
     insta::assert_snapshot!(told);
 }
 
+/// The mistakes in who is paged and who is on call, and what is said of each.
+#[test]
+fn every_mistake_about_paging_is_told_where_it_stands() {
+    let cases = [
+        ("[paging]\nalertmanager = \"http://am.example/\"", "paging.alertmanager", "for everybody to read"),
+        ("[paging]\nalertmanager = \"https://am.example/api/v2/\"", "paging.alertmanager", "without /api"),
+        (
+            "[paging]\nalertmanager = \"https://me:pass@am.example/\"",
+            "paging.alertmanager",
+            "holds a name or a password",
+        ),
+        ("[paging]\nfor = [\"@alice\"]", "paging.for", "write it without the @"),
+        ("[paging]\npage_after = \"40m\"", "paging.page_after", "the next stage has to come after the first page"),
+        ("[paging]\nescalate_after = \"5m\"", "paging.escalate_after", "the next stage has to come after"),
+        ("[paging]\nack_fr = \"5m\"", "paging.ack_fr", "did you mean `ack_for`?"),
+        ("[paging]\ndrills = \"no\"", "paging.drills", "expected true or false"),
+        ("[paging.webhook]\nurl = \"https://pager.example/\"", "paging.webhook", "has no `secret`"),
+        ("[paging.webhook]\nsecret = \"/s\"", "paging.webhook", "has no `url`"),
+        (
+            "[paging.webhook]\nurl = \"https://pager.example/\"\nsecret = \"s\"",
+            "paging.webhook.secret",
+            "absolute path",
+        ),
+        ("[oncall.srre]\nfile = \"/f\"", "oncall.srre", "did you mean `sre`?"),
+        ("[oncall.sre]", "oncall.sre", "says nowhere who is on call"),
+        ("[oncall.sre]\nfile = \"/f\"\ncommand = [\"/c\"]", "oncall.sre", "has both"),
+        ("[oncall.sre]\ncommand = \"/c sre\"", "oncall.sre.command", "expected a list of strings"),
+        ("[oncall.sre]\ncommand = []", "oncall.sre.command", "names no program"),
+        ("[oncall.sre]\ncommand = [\"on-call\", \"sre\"]", "oncall.sre.command", "is not an absolute path"),
+    ];
+    for (text, key, words) in cases {
+        let machine = Machine::new();
+        machine.write("etc/phabgate/config.toml", text);
+        let error = machine.error();
+        assert!(error.contains(key) && error.contains(words) && !error.contains("me:pass@"), "{text}: {error}");
+    }
+    let read = settings("[oncall.sre]\ncommand = [\"/usr/bin/on-call\", \"-v\", \"-v\"]");
+    assert!(!read.paging.has_pager(), "nothing is contacted that is not configured");
+    assert_eq!(read.paging.on_call.len(), 1);
+}
+
 /// The mistakes in what the watch is set up with, and what is said of each.
 #[test]
 fn every_mistake_about_the_watch_is_told_where_it_stands() {

@@ -45,6 +45,10 @@ mod network;
 mod newcomer;
 mod output;
 mod packaging;
+#[cfg(feature = "serve")]
+mod pagers;
+#[cfg(feature = "serve")]
+mod paging;
 mod readers;
 mod records;
 mod refusals;

@@ -111,15 +111,41 @@ impl Watching {
     }
 
     /// Kills it, and starts it anew.
-    fn killed_and_started(&mut self) {
+    pub(crate) fn killed_and_started(&mut self) {
         self.killed_and_started_to_crash(None);
     }
 
     /// The same; it dies where this point is passed.
-    fn killed_and_started_to_crash(&mut self, crash: Option<&str>) {
+    pub(crate) fn killed_and_started_to_crash(&mut self, crash: Option<&str>) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         (self.child, self.url) = Self::start(&self.machine, &self.site, crash);
+    }
+
+    /// Waits until it has died by itself.
+    pub(crate) fn dies(&mut self) {
+        let begun = Instant::now();
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(begun.elapsed() < PATIENCE, "it does not die");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// A command on the same machine, as the service's account.
+    pub(crate) fn command(&self, arguments: &[&str]) -> assert_cmd::Command {
+        let mut command = self.machine.phabgate();
+        command
+            .env("PHABGATE_URL", &self.site.url)
+            .env("PHABGATE_TOKEN", self.site.token("phabgate"))
+            .env("PHABGATE_CONFIG", self.machine.home().join("config.toml"))
+            .args(arguments);
+        command
+    }
+
+    /// The PHID of the tag of emergencies.
+    pub(crate) fn tag(&self) -> Value {
+        let asked = json!({"constraints": {"slugs": ["emergency-deployment"]}});
+        self.site.call("phabgate", "project.search", asked)["data"][0]["phid"].clone()
     }
 
     pub(crate) fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
@@ -153,9 +179,7 @@ impl Watching {
     pub(crate) fn emergency(&self, title: &str) -> String {
         let task = self.site.task("deployer1", title);
         self.site.edit("deployer1", &task, "description", "Emergency-Reason: availability - 5xx on every page");
-        let asked = json!({"constraints": {"slugs": ["emergency-deployment"]}});
-        let tag = self.site.call("phabgate", "project.search", asked)["data"][0]["phid"].clone();
-        let edit = json!({"objectIdentifier": task, "transactions": [{"type": "projects.add", "value": [tag]}]});
+        let edit = json!({"objectIdentifier": task, "transactions": [{"type": "projects.add", "value": [self.tag()]}]});
         self.site.call("deployer1", "maniphest.edit", edit);
         task
     }
@@ -169,7 +193,7 @@ impl Watching {
         self.comment("sre1", task, "Emergency-Approve: sre");
     }
 
-    fn verdict(&self, task: &str) -> Value {
+    pub(crate) fn verdict(&self, task: &str) -> Value {
         self.get_as(READER, &format!("v1/tasks/{task}/verdict")).json()["verdict"].clone()
     }
 
@@ -195,9 +219,14 @@ impl Drop for Watching {
 
 /// Waits until something holds.
 pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
+    until_within(PATIENCE, what, holds);
+}
+
+/// Waits so long at most until something holds.
+pub(crate) fn until_within(patience: Duration, what: &str, holds: impl Fn() -> bool) {
     let begun = Instant::now();
     while !holds() {
-        assert!(begun.elapsed() < PATIENCE, "it does not come to {what}");
+        assert!(begun.elapsed() < patience, "it does not come to {what}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

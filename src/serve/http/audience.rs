@@ -15,6 +15,7 @@ use crate::rules::{Approval, JudgedNearMiss, RuleOutcome, TeamCount, WhyNot};
 use crate::serve::audience::Audience;
 use crate::serve::board::{Speaks, WatchedTask};
 use crate::serve::deploys::Deploy;
+use crate::serve::paging::TeamPaging;
 use crate::serve::reported::{Said, SaidPhase, SaidWaiting};
 use crate::view::{self, VerdictSubject};
 
@@ -106,6 +107,8 @@ pub(in crate::serve) struct SeenNames<'a> {
     pub phases: BTreeMap<TransactionId, SaidPhase>,
     /// Whether notices are said on it.
     pub speaks: &'a Speaks,
+    /// Who is asked of the teams that are missing, and who was paged.
+    pub paging: Vec<TeamPaging>,
 }
 
 /// What those are shown who see all.
@@ -145,7 +148,7 @@ pub(in crate::serve) struct SeenNearMiss<'a> {
 
 impl<'a> Seen<'a> {
     /// What of an open emergency is in a page.
-    pub(in crate::serve) fn of(watched: &'a WatchedTask, said: Said, shown: Shown) -> Self {
+    pub(in crate::serve) fn of(watched: &'a WatchedTask, said: Said, paging: Vec<TeamPaging>, shown: Shown) -> Self {
         let names = (shown <= Shown::Names).then(|| SeenNames {
             teams: &watched.verdict.teams,
             drill: watched.subject.drill,
@@ -157,6 +160,7 @@ impl<'a> Seen<'a> {
             },
             phases: said.phases,
             speaks: &watched.speaks,
+            paging,
         });
         Self {
             task: watched.task,

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use super::Shared;
 use crate::journal::{DeployLog, JournalError};
 use crate::serve::audience::Audience;
+use crate::serve::metrics::Histogram;
 use crate::serve::store::Store;
 
 /// The page, as it is written.
@@ -29,6 +30,15 @@ impl Page {
         for (labels, value) in rows {
             let _ = writeln!(self.0, "phabgate_serve_{name}{labels} {value}");
         }
+    }
+
+    fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) {
+        let (within, count, seconds) = histogram.get();
+        let mut rows = labelled("le", within.into_iter().map(|(bound, count)| (bound.to_string(), count as f64)));
+        rows.extend(labelled("le", [("+Inf", count as f64)]));
+        let mut rows: Vec<_> = rows.into_iter().map(|(labels, count)| (format!("_bucket{labels}"), count)).collect();
+        rows.extend([("_sum".to_owned(), seconds as f64), ("_count".to_owned(), count as f64)]);
+        self.add(name, "histogram", help, &rows);
     }
 
     fn one(&mut self, name: &str, kind: &str, help: &str, value: f64) {
@@ -58,6 +68,10 @@ pub(super) async fn metrics<S: Store>(State(app): State<Shared<S>>) -> Response 
         ("bad_hooks_total", &metrics.bad_hooks, "Calls of the webhook without one."),
         ("notices_total", &metrics.said, "Notices that are on their task."),
         ("notices_given_up_total", &metrics.given_up, "Notices that were given up."),
+        ("pages_fired_total", &metrics.pages_fired, "Pages that a pager accepted."),
+        ("pages_resolved_total", &metrics.pages_resolved, "Pages of which a pager accepted that they are over."),
+        ("pages_unclear_total", &metrics.pages_unclear, "Calls to pagers of which no clear answer came."),
+        ("pages_given_up_total", &metrics.pages_given_up, "Pages that were given up: nobody could be called."),
     ] {
         page.one(name, "counter", help, counter.get() as f64);
     }
@@ -89,13 +103,10 @@ pub(super) async fn metrics<S: Store>(State(app): State<Shared<S>>) -> Response 
         // A number would say that it is known.
         Err(error) => tracing::error!("the outbox cannot be read: {error}"),
     }
-    let (within, count, seconds) = metrics.approved.get();
-    let mut rows = labelled("le", within.into_iter().map(|(bound, count)| (bound.to_string(), count as f64)));
-    rows.extend(labelled("le", [("+Inf", count as f64)]));
-    let mut rows: Vec<_> = rows.into_iter().map(|(labels, count)| (format!("_bucket{labels}"), count)).collect();
-    rows.extend([("_sum".to_owned(), seconds as f64), ("_count".to_owned(), count as f64)]);
     let help = "How long it took from the beginning of an emergency to its last approval.";
-    page.add("approved_seconds", "histogram", help, &rows);
+    page.histogram("approved_seconds", help, &metrics.approved);
+    let help = "How long it took from a page until somebody of the team answered.";
+    page.histogram("acknowledged_seconds", help, &metrics.acknowledged);
     let all = watch.board.all();
     let mut open = BTreeMap::new();
     for watched in &all {

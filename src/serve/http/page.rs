@@ -16,6 +16,7 @@ use super::guard::Principal;
 use super::problem::{self, Problem};
 use super::{App, Shared};
 use crate::ids::TaskId;
+use crate::serve::board::WatchedTask;
 use crate::serve::page::{self, Emergency, Page, Sight, SignIn};
 use crate::serve::store::Store;
 
@@ -40,6 +41,12 @@ pub(super) enum NoView<'a> {
 }
 
 impl<S: Store> App<S> {
+    /// What of an open emergency somebody is shown.
+    fn seen<'a>(&self, watched: &'a WatchedTask, principal: &Principal) -> Seen<'a> {
+        let (said, paging) = (self.watch.reported.of(watched.task), self.watch.team_paging(watched));
+        Seen::of(watched, said, paging, Shown::to(principal, watched.audience))
+    }
+
     /// Who looks at the page, where they may.
     pub(super) fn viewer<'a>(&self, principal: &'a Principal) -> Result<Viewer<'a>, NoView<'a>> {
         let account = match principal {
@@ -95,7 +102,7 @@ pub(super) async fn index<S: Store>(
     let board = &app.watch.board;
     let all = board.all();
     let emergencies = all.iter().map(|watched| Emergency {
-        seen: Seen::of(watched, app.watch.reported.of(watched.task), Shown::to(&principal, watched.audience)),
+        seen: app.seen(watched, &principal),
         evidence_at: app.watch.evidence_at(watched),
         unread_since: board.unread_since(watched.task),
         is_old: app.is_old(watched),
@@ -123,7 +130,7 @@ pub(super) async fn task<S: Store>(
     };
     let sight = app.sight(viewer, known.watched.sequence);
     let emergency = Emergency {
-        seen: Seen::of(&known.watched, app.watch.reported.of(task), Shown::to(&principal, known.watched.audience)),
+        seen: app.seen(&known.watched, &principal),
         evidence_at: known.evidence_at,
         unread_since: app.watch.board.unread_since(task),
         is_old: known.is_old,

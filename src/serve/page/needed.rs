@@ -4,11 +4,13 @@
 
 use maud::{Markup, html};
 
-use super::words::{line, people, row, to_copy};
+use super::words::{ago, at, line, people, row, to_copy};
 use super::{Emergency, Sight};
 use crate::ids::TaskId;
+use crate::paging::Stage;
 use crate::rules::{Outcome, RuleOutcome, TeamCount};
 use crate::serve::deploys::Deploy;
+use crate::serve::paging::{PageShown, TeamPaging};
 use crate::text::Inert;
 
 /// The teams of which approvals are missing.
@@ -110,7 +112,7 @@ pub(super) fn needed(sight: &Sight<'_>, emergency: &Emergency<'_>) -> Markup {
                 (nobody(task, emergency, names.teams.is_empty()))
             } @else {
                 @if let Some(team) = mine { p.yours { b { "You are asked" } " for " b { (Inert(&team.team)) } "." } }
-                ul.teams { @for team in &missing { li { (of_team(sight, team)) } } }
+                ul.teams { @for team in &missing { li { (of_team(sight, team, names.paging.iter().find(|paging| paging.team == team.team))) } } }
                 // While something else stands in the way nobody is asked yet.
                 @if is_asked_now { (how(sight, task, url)) }
             }
@@ -132,15 +134,41 @@ fn nobody(task: TaskId, emergency: &Emergency<'_>, is_unknown: bool) -> Markup {
     }
 }
 
-fn of_team(sight: &Sight<'_>, team: &TeamCount) -> Markup {
+fn of_team(sight: &Sight<'_>, team: &TeamCount, paging: Option<&TeamPaging>) -> Markup {
     html! {
         p.team {
             b { (Inert(&team.title)) }
             span.count { (team.by.len()) " of " (team.need) }
             @if !team.by.is_empty() { span.quiet { "by " (row(&team.by.iter().map(|user| line(user)).collect::<Vec<_>>())) } }
         }
-        @if team.could.is_empty() { p.bad { "Nobody is left who could." } } @else { (people(&team.could, sight.viewer)) }
+        @match paging.filter(|paging| !paging.who.on_call.is_empty()) {
+            _ if team.could.is_empty() => p.bad { "Nobody is left who could." },
+            Some(TeamPaging { who, .. }) => {
+                p.how { "On call" } (people(&who.on_call, sight.viewer))
+                @if !who.others.is_empty() { p.how { "Could approve too" } (people(&who.others, sight.viewer)) }
+            }
+            None => (people(&team.could, sight.viewer)),
+        }
+        @if let Some(paging) = paging { (paged(sight, paging)) }
         p.write { span { "writes" } (to_copy(&format!("Emergency-Approve: {}", team.team))) }
+    }
+}
+
+/// Who was paged, and who answered.
+fn paged(sight: &Sight<'_>, paging: &TeamPaging) -> Markup {
+    let what = |page: &PageShown| match (page.is_accepted, page.stage) {
+        (false, _) => "Not paged yet, though it is tried, for ",
+        (true, Stage::Escalation) => "Paged again ",
+        (true, _) => "Paged ",
+    };
+    html! {
+        @for page in &paging.pages {
+            p.paged { (what(page)) (ago(sight.now, page.at)) @if page.is_accepted { " ago" } ", since " (at(sight.now, page.at)) }
+        }
+        @if let Some((by, until)) = &paging.ack {
+            p.paged { b { (Inert(by)) } " has seen it; until " (at(sight.now, *until)) " nobody is paged again." }
+        }
+        @if let Some(note) = &paging.who.note { p.quiet { (line(note)) "." } }
     }
 }
 

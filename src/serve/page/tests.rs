@@ -52,6 +52,7 @@ fn watched(history: &History) -> WatchedTask {
         comments_read_at: evidence.now,
         underway: false,
         speaks: Speaks::Yes,
+        paging: Default::default(),
     }
 }
 
@@ -74,7 +75,7 @@ fn emergency(watched: &WatchedTask, shown: Shown) -> Emergency<'_> {
 
 /// The same where this is said of it by those who deploy.
 fn saying(watched: &WatchedTask, said: Said, shown: Shown) -> Emergency<'_> {
-    Emergency { seen: Seen::of(watched, said, shown), evidence_at: at(995), unread_since: None, is_old: false }
+    Emergency { seen: Seen::of(watched, said, vec![], shown), evidence_at: at(995), unread_since: None, is_old: false }
 }
 
 /// The page of a task, and its row in the list.
@@ -559,4 +560,27 @@ fn a_change_of_the_clock_alone_changes_no_part_but_its_times() {
     let of = |sight: &Sight<'_>| strip(task(sight, &emergency(&watched, Shown::Whole)).fragment());
     let without_now = |page: String, sight: &Sight<'_>| page.replace(&sight.now.to_string(), "NOW");
     assert_eq!(without_now(of(&sight(None)), &sight(None)), without_now(of(&later), &later));
+}
+
+#[test]
+fn who_is_on_call_who_was_paged_and_who_has_seen_it_is_shown_to_those_who_see_names() {
+    use crate::paging::{Stage, WhoToAsk};
+    use crate::serve::paging::{PageShown, TeamPaging};
+    let watched = watched(&History::emergency());
+    let paging = |is_accepted| TeamPaging {
+        team: "sre".into(),
+        who: WhoToAsk { on_call: vec!["sre2".into()], others: vec!["sre1".into()], note: Some("a <b> note".into()) },
+        pages: vec![PageShown { stage: Stage::Page, at: at(900), is_accepted }],
+        ack: Some(("sre2".into(), at(1_800))),
+    };
+    let page = |is_accepted, shown| {
+        let seen = Seen::of(&watched, Said::default(), vec![paging(is_accepted)], shown);
+        task(&sight(None), &Emergency { seen, evidence_at: at(995), unread_since: None, is_old: false }).whole()
+    };
+    let shown = page(true, Shown::Names);
+    let order = ["On call", "sre2", "Could approve too", "sre1", "Paged ", "has seen it", "a &lt;b&gt; note"];
+    in_order(shown.split_once("id=\"needed\"").unwrap().1, &order);
+    assert!(page(false, Shown::Names).contains("Not paged yet"));
+    let less = page(true, Shown::Number);
+    assert!(!less.contains("sre2") && !less.contains("Paged "), "{less}");
 }

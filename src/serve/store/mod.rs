@@ -1,11 +1,12 @@
 //! What the watch knows and must not forget.
 //!
 //! Responsible for the port, [`Store`]: which store it is, how far the feed was read, which tasks wait to be looked at, what is known
-//! of each notice, and which approvals counted. The blocks on the tasks are the truth of what was said; what is here keeps what is under
+//! of each notice and each page, and which approvals counted. The blocks on the tasks are the truth of what was said; what is here keeps what is under
 //! way from being said twice. A store is a [`DeployLog`] too, so that records and notices share one right to send. Not responsible for
 //! when anything is done.
 
 mod deploy_log;
+mod paging;
 mod schema;
 mod sqlite;
 
@@ -19,7 +20,9 @@ pub use self::sqlite::SqliteStore;
 use crate::ids::{DeployId, Phid, Task, TaskId, TransactionId};
 use crate::journal::{DeployLog, JournalError, ServerAnswer};
 use crate::notice::{NoticeKey, StoreId};
+use crate::paging::Ack;
 use crate::safe_path::PathError;
+use crate::serve::paging::{Kept, PageRow, Slot};
 
 /// Why what the watch knows cannot be read or kept.
 #[derive(Debug, thiserror::Error)]
@@ -194,6 +197,16 @@ pub trait Store: DeployLog + Send + 'static {
     fn end_remote(&mut self, deploy: DeployId, how: &str) -> Result<String, StoreError>;
     /// Forgets a deploy of which nothing was announced: its key may be used again.
     fn forget_remote(&mut self, deploy: DeployId) -> Result<(), StoreError>;
+    /// All that paging keeps.
+    fn paging(&self) -> Result<Kept, StoreError>;
+    /// Sets the teams of an episode.
+    fn set_slots(&mut self, task: TaskId, episode: TransactionId, slots: &[Slot]) -> Result<(), StoreError>;
+    /// Sets how far pages are, all or none of them.
+    fn set_pages(&mut self, rows: &[PageRow]) -> Result<(), StoreError>;
+    /// Adds an acknowledgement.
+    fn add_ack(&mut self, task: TaskId, ack: &Ack) -> Result<(), StoreError>;
+    /// Forgets what of paging ended before a time.
+    fn forget_paging(&mut self, before: Timestamp) -> Result<(), StoreError>;
     /// Another handle on the journal, for one deploy alone.
     fn deploy_log(&self) -> Result<Self::Log, StoreError>;
 }

@@ -3,7 +3,8 @@
 //! Responsible for SQL that makes them. Not responsible for what is written into them ([`super::sqlite`]).
 
 /// The steps from nothing to the present; the version is how many of them were taken.
-pub(super) const MIGRATIONS: &[&str] = &["
+pub(super) const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE identity (
         one INTEGER PRIMARY KEY CHECK (one = 1),
         id TEXT NOT NULL,
@@ -40,7 +41,38 @@ pub(super) const MIGRATIONS: &[&str] = &["
         UNIQUE (token, key)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX remote_open ON remote (deploy) WHERE ended IS NULL;
-"];
+",
+    "
+    CREATE TABLE slot (
+        task INTEGER NOT NULL,
+        episode INTEGER NOT NULL,
+        team TEXT NOT NULL,
+        round INTEGER NOT NULL,
+        since TEXT NOT NULL,
+        phase TEXT NOT NULL CHECK (json_valid(phase)),
+        UNIQUE (task, episode, team)
+    ) STRICT;
+    CREATE TABLE page (
+        task INTEGER NOT NULL,
+        episode INTEGER NOT NULL,
+        team TEXT NOT NULL,
+        round INTEGER NOT NULL,
+        stage TEXT NOT NULL,
+        receiver TEXT NOT NULL,
+        due TEXT NOT NULL,
+        drill INTEGER NOT NULL,
+        first TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (json_valid(state)),
+        PRIMARY KEY (task, episode, team, round, stage, receiver)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE ack (
+        task INTEGER NOT NULL,
+        team TEXT NOT NULL,
+        user TEXT NOT NULL,
+        at TEXT NOT NULL
+    ) STRICT;
+",
+];
 
 /// The version that this program writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;

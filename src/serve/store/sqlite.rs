@@ -12,12 +12,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, ToSql, Transaction, TransactionBehavior, params};
 
+use super::paging::{self, RowError};
 use super::schema::{MIGRATIONS, VERSION};
 use super::{CountedApproval, Identity, NoticeState, RemoteDeploy, Store, StoreError};
 use crate::ids::{DeployId, Phid, Task, TaskId, TransactionId};
 use crate::journal::Journal;
 use crate::notice::{NoticeKey, NoticeKind, StoreId};
+use crate::paging::Ack;
 use crate::safe_path::{self, Trust};
+use crate::serve::paging::{Kept, PageRow, Slot};
 
 /// How long another process, such as a backup, may hold the file.
 const BUSY: Duration = Duration::from_secs(5);
@@ -150,11 +153,11 @@ impl SqliteStore {
 }
 
 /// SQLite's integers have a sign; the ids of a server never reach that far.
-fn number(id: u64) -> i64 {
+pub(super) fn number(id: u64) -> i64 {
     i64::try_from(id).unwrap_or(i64::MAX)
 }
 
-fn id(number: i64) -> TransactionId {
+pub(super) fn id(number: i64) -> TransactionId {
     TransactionId(u64::try_from(number).unwrap_or_default())
 }
 
@@ -330,6 +333,29 @@ impl Store for SqliteStore {
         Ok(())
     }
 
+    fn paging(&self) -> Result<Kept, StoreError> {
+        paging::read(&self.connection).map_err(|error| match error {
+            RowError::Sqlite(source) => self.error("read")(source),
+            RowError::Damaged(why) => self.damaged(why),
+        })
+    }
+
+    fn set_slots(&mut self, task: TaskId, episode: TransactionId, slots: &[Slot]) -> Result<(), StoreError> {
+        self.write(|transaction| paging::set_slots(transaction, task, episode, slots))
+    }
+
+    fn set_pages(&mut self, rows: &[PageRow]) -> Result<(), StoreError> {
+        self.write(|transaction| paging::set_pages(transaction, rows))
+    }
+
+    fn add_ack(&mut self, task: TaskId, ack: &Ack) -> Result<(), StoreError> {
+        self.write(|transaction| paging::add_ack(transaction, task, ack))
+    }
+
+    fn forget_paging(&mut self, before: Timestamp) -> Result<(), StoreError> {
+        self.write(|transaction| paging::forget(transaction, before))
+    }
+
     fn deploy_log(&self) -> Result<Journal, StoreError> {
         Ok(Journal::open(&self.directory)?)
     }
@@ -379,6 +405,68 @@ mod tests {
         assert_eq!(store.counted(key("5").task, TransactionId(3)).unwrap(), BTreeSet::from([counted]));
         assert!(store.counted(key("5").task, TransactionId(4)).unwrap().is_empty());
         assert_eq!(store.take_sequence(1).unwrap(), 101);
+    }
+
+    #[test]
+    fn what_paging_keeps_is_there_after_a_restart_and_goes_when_it_is_old() {
+        use crate::paging::{Page, PageKey, PagerKind, Stage};
+        use crate::serve::paging::{PageState, Receiver, SlotPhase};
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("state");
+        let mut store = SqliteStore::open(&state).unwrap();
+        let at = |text: &str| -> Timestamp { text.parse().unwrap() };
+        let (task, episode) = (TaskId::new(7).unwrap(), TransactionId(3));
+        let slot =
+            |team: &str, round, phase| Slot { team: team.into(), round, since: at("2026-11-27T03:00:00Z"), phase };
+        let slots = [
+            slot("sre", 2, SlotPhase::Missing),
+            slot("releng", 1, SlotPhase::Paused { at: at("2026-11-27T03:04:00.5Z") }),
+            slot("security", 0, SlotPhase::Over),
+        ];
+        store.set_slots(task, episode, &slots[..1]).unwrap();
+        store.set_slots(task, episode, &slots).unwrap();
+        let key = PageKey { task, episode, team: "sre".into(), round: 2, stage: Stage::Escalation };
+        let (first, due) = (at("2026-11-27T03:31:00Z"), at("2026-11-27T03:30:00Z"));
+        let row = |receiver| PageRow {
+            page: Page { key: key.clone(), due, drill: true },
+            receiver,
+            first,
+            state: PageState::Sending,
+        };
+        let rows = [row(Receiver::Pager(PagerKind::Webhook)), row(Receiver::Channel)];
+        store.set_pages(&rows).unwrap();
+        let resolved = rows[0].now(PageState::Resolved { at: at("2026-11-27T03:40:00Z") });
+        store.set_pages(std::slice::from_ref(&resolved)).unwrap();
+        let ack = Ack { team: "sre".into(), by: "sre1".into(), at: first };
+        store.add_ack(task, &ack).unwrap();
+        drop(store);
+        let mut store = SqliteStore::open(&state).unwrap();
+        let kept = store.paging().unwrap();
+        assert_eq!(kept.slots, [((task, episode), slots.to_vec())].into());
+        assert_eq!(kept.rows, [resolved, rows[1].clone()].map(|row| (row.id(), row)).into());
+        assert_eq!(kept.acks, [(task, vec![ack])].into());
+        store.forget_paging(at("2026-11-27T03:00:00Z")).unwrap();
+        assert_eq!(store.paging().unwrap(), kept);
+        store.forget_paging(at("2026-12-27T03:00:00Z")).unwrap();
+        let left = store.paging().unwrap();
+        assert_eq!(left.rows.len(), 1, "what is open is kept");
+        assert_eq!((left.slots.len(), left.acks.len()), (1, 0));
+    }
+
+    #[test]
+    fn a_store_of_before_is_brought_to_the_present() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("state");
+        safe_path::private_directory(&state, Trust::of_process()).unwrap();
+        let connection = Connection::open(state.join("watch.sqlite3")).unwrap();
+        connection.execute_batch(&format!("{}; PRAGMA user_version = 1", MIGRATIONS[0])).unwrap();
+        connection
+            .execute("INSERT INTO identity (one, id, first_start) VALUES (1, 'ours', '2026-11-27T03:00:00Z')", [])
+            .unwrap();
+        drop(connection);
+        let store = SqliteStore::open(&state).unwrap();
+        assert_eq!(store.identity().id, StoreId::kept("ours".into()));
+        assert_eq!(store.paging().unwrap(), Kept::default());
     }
 
     #[test]

@@ -13,12 +13,13 @@ use super::{Looked, Watch};
 use crate::evidence::Evidence;
 use crate::gate::{Assessment, Assessor};
 use crate::ids::TaskId;
-use crate::rules::{Intent, Texts, Verdict, open_starts};
+use crate::rules::{Intent, JudgedTask, Texts, Verdict, open_starts};
 use crate::serve::audience::Audience;
 use crate::serve::board::{PeopleMark, Speaks, VerdictDigest, WatchedTask, marks};
 use crate::serve::deploys::deploys;
 use crate::serve::episode::Episode;
 use crate::serve::notices::{Plan, posted};
+use crate::serve::paging::PagingFacts;
 use crate::serve::store::{Store, StoreError};
 use crate::view::{VerdictSubject, Viewer};
 
@@ -85,6 +86,8 @@ impl<S: Store> Watch<S> {
         let verdict = assessment.verdict.clone();
         let read_at = clock.at(begun);
         let deploys = deploys(evidence, policy, subject.title.is_some());
+        let read = JudgedTask { evidence, state, verdict: &verdict };
+        let paging = PagingFacts::of(read, &episode, &self.site).into();
         let watched = WatchedTask {
             task,
             phid: evidence.task.phid.clone(),
@@ -103,6 +106,7 @@ impl<S: Store> Watch<S> {
             underway: !open_starts(evidence, policy, None).is_empty(),
             deploys,
             speaks: self.speaks(evidence, episode),
+            paging,
         };
         let before = self.board.watched(task).filter(|before| before.episode == episode);
         let word = watched.verdict.decision.word();

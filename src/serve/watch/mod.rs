@@ -25,6 +25,7 @@ pub use self::feed::FeedState;
 pub use self::queue::{Queue, Turn};
 use super::board::{Board, WatchedTask};
 use super::metrics::Metrics;
+use super::paging::{Paging, Sender};
 use super::reported::Reported;
 use super::sequence::Sequence;
 use super::shared::SharedStore;
@@ -65,6 +66,8 @@ pub struct Watch<S> {
     voice: Queue,
     /// What it counts.
     pub metrics: Metrics,
+    /// Who is asked and paged.
+    pub paging: Paging,
     /// The numbers of changes.
     sequence: Sequence,
     /// Something waits in the store to be looked at.
@@ -87,6 +90,7 @@ impl<S: Store> Watch<S> {
     pub fn new(site: Site, store: S) -> Result<Self, StoreError> {
         let store = SharedStore::new(store);
         let sequence = Sequence::new(&store)?;
+        let paging = Paging::of(&store, &site)?;
         Ok(Self {
             site,
             store,
@@ -95,6 +99,7 @@ impl<S: Store> Watch<S> {
             queue: Queue::default(),
             voice: Queue::default(),
             metrics: Metrics::default(),
+            paging,
             sequence,
             poked: Notify::new(),
             sweep_now: Notify::new(),
@@ -179,11 +184,13 @@ impl<S: Store> Watch<S> {
         loops.spawn(Self::sweeps(Arc::clone(&self)));
         loops.spawn(Self::rereads(Arc::clone(&self)));
         loops.spawn(Self::timers(Arc::clone(&self)));
+        loops.spawn(Sender::new(Arc::clone(&self)).looks_who_is_on_call());
         let mut workers = JoinSet::new();
         for _ in 0..WORKERS {
             workers.spawn(Self::works(Arc::clone(&self), stop.clone()));
         }
         workers.spawn(Self::speaks_up(Arc::clone(&self), stop.clone()));
+        workers.spawn(Sender::new(Arc::clone(&self)).pages(stop.clone()));
         stopped(stop).await;
         loops.shutdown().await;
         // What is being said is said to its end: its workers stop by themselves.

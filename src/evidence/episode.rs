@@ -3,10 +3,12 @@
 //! Responsible for the episode, a pure function of what was read: replicas and restarts find the same one without talking. Not
 //! responsible for what is said in it.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
+use super::{Evidence, Tagged, TaskState};
 use crate::conduit::Change;
-use crate::evidence::{Evidence, Tagged, TaskState};
 use crate::ids::TransactionId;
 
 /// One time of being an open emergency.
@@ -41,6 +43,30 @@ impl Episode {
         }
         Some(episode)
     }
+
+    /// The transaction with which the task last stopped being an open emergency before this episode; `None` where it was none before.
+    pub fn previous_end(&self, evidence: &Evidence) -> Option<TransactionId> {
+        let family = evidence.tag.as_ref().map(|tag| &tag.family);
+        let is_closed = |status: &str| evidence.statuses.get(status).copied().unwrap_or(true);
+        let (mut carried, mut closed, mut end) = (BTreeSet::new(), false, None);
+        for transaction in evidence.timeline.transactions().iter().take_while(|row| row.id < self.began) {
+            let was_one = !carried.is_empty() && !closed;
+            match &transaction.change {
+                Change::Projects { added, removed } => {
+                    carried
+                        .extend(added.iter().filter(|project| family.is_some_and(|family| family.contains(project))));
+                    removed.iter().for_each(|project| _ = carried.remove(project));
+                }
+                Change::Status { new, .. } => closed = is_closed(new),
+                Change::Merged => closed = true,
+                _ => {}
+            }
+            if was_one && (carried.is_empty() || closed) {
+                end = Some(transaction.id);
+            }
+        }
+        end
+    }
 }
 
 #[cfg(test)]
@@ -64,5 +90,18 @@ mod tests {
         assert_eq!(episode(&history), None, "a closed task is no open emergency");
         let opened = history.status("deployer1", 40, "open");
         assert_eq!(episode(&history).unwrap().began, opened);
+    }
+
+    #[test]
+    fn what_was_before_it_ended_with_the_tag_or_with_the_task() {
+        let mut history = History::emergency();
+        let end = |history: &History| episode(history).unwrap().previous_end(&history.evidence());
+        assert_eq!(end(&history), None);
+        let untagged = history.untag("outsider", 20, "emergency");
+        history.tag("outsider", 30, "emergency");
+        assert_eq!(end(&history), Some(untagged));
+        let closed = history.status("deployer1", 40, "resolved");
+        history.status("outsider", 50, "open");
+        assert_eq!(end(&history), Some(closed));
     }
 }

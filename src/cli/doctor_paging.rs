@@ -1,0 +1,67 @@
+//! What `doctor` reads of paging.
+//!
+//! Responsible for the reading, by which nobody is paged. Not responsible for the checks ([`crate::doctor::paging`]).
+
+use std::collections::BTreeMap;
+
+use super::session::Session;
+use crate::conduit::{Account, ConduitError, Project};
+use crate::doctor::paging::{AlertmanagerRead, Folds, OnCallRead, Paging};
+use crate::paging::{Grouping, PagerKind, read_on_call, who_to_ask};
+use crate::rules::TeamCount;
+
+/// How the pagers look, and who is on call; nothing where none of it is configured.
+pub(super) async fn read(
+    session: &Session,
+    projects: &Result<BTreeMap<String, Project>, ConduitError>,
+    members: &Result<Vec<Account>, ConduitError>,
+) -> Paging {
+    let mut paging = Paging::default();
+    if session.settings.paging.has_pager() {
+        match session.pagers() {
+            Ok(pagers) => {
+                let address = |kind| pagers.address(kind).unwrap_or_default();
+                let (alertmanager, webhook) = tokio::join!(pagers.alertmanager_status(), pagers.webhook_status());
+                paging.alertmanager = alertmanager.map(|read| AlertmanagerRead {
+                    url: address(PagerKind::Alertmanager),
+                    status: read.map(|(grouping, version)| (folds(&grouping), version)),
+                });
+                paging.webhook = webhook.map(|read| (address(PagerKind::Webhook), read));
+            }
+            Err(failure) => paging.unusable = Some((failure.message, failure.hint)),
+        }
+    }
+    if let (Ok(projects), Ok(members)) = (projects, members) {
+        paging.on_call = on_call(session, projects, members);
+    }
+    paging
+}
+
+fn folds(grouping: &Grouping) -> Folds {
+    match grouping {
+        Grouping::Apart => Folds::Never,
+        Grouping::Some { apart, of } => Folds::InSomeRoutes(*apart, *of),
+        Grouping::Folded => Folds::Always,
+    }
+}
+
+/// Who is on call for each team of which that is configured: those of its members who could approve something.
+fn on_call(session: &Session, projects: &BTreeMap<String, Project>, members: &[Account]) -> Vec<OnCallRead> {
+    let teams = session.settings.policy.teams.iter();
+    let read = teams.filter_map(|team| {
+        let source = session.settings.paging.on_call.get(&team.key)?;
+        let project = projects.get(&team.project)?;
+        let can = |account: &&Account| project.members.contains(&account.phid) && account.is_enabled_person();
+        let could = members.iter().filter(can).map(|account| crate::text::inert(&account.username));
+        let count = TeamCount {
+            team: team.key.clone(),
+            title: team.title.clone(),
+            need: team.need,
+            by: Vec::new(),
+            could: could.collect(),
+        };
+        let who = who_to_ask(&count, &read_on_call(source));
+        Some(OnCallRead { team: team.key.clone(), names: who.on_call, note: who.note })
+    });
+    read.collect()
+}

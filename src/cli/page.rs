@@ -1,0 +1,274 @@
+//! `page`: wakes those whose approval is missing, by hand.
+//!
+//! Responsible for the arguments, for saying who is paged before it is asked whether to, and for the calls. Not responsible for whether
+//! anybody may be ([`crate::paging::by_hand`]), nor for the form of a page.
+
+use jiff::SignedDuration;
+use serde::Serialize;
+
+use super::Globals;
+use super::confirm::confirm;
+use super::exit::{Exit, Failure};
+use super::session::Session;
+use super::ui::Ui;
+use crate::ids::TaskId;
+use crate::layout::hanging;
+use crate::paging::{
+    ByHand, CallOutcome, NobodyPaged, OnCall, Page, PageWords, PagerKind, Pagers, Stage, Trusted, WhoToAsk, by_hand,
+    read_on_call, who_to_ask,
+};
+use crate::rules::{Intent, JudgedTask};
+use crate::text::inert;
+
+/// The schema of `page --format json`.
+const SCHEMA: &str = "phabgate/page/1";
+/// How long a page lasts that nobody refreshes.
+const LASTS: SignedDuration = SignedDuration::from_hours(1);
+
+/// Arguments of `page`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The task: T1234, #T1234 or its URL
+    #[arg(value_name = "TASK", add = super::candidates::tasks())]
+    task: String,
+    /// Which team of the policy to page; all that are missing where none is named
+    #[arg(long, value_name = "TEAM")]
+    team: Option<String>,
+    /// Page as the next stage: nobody answered the first page
+    #[arg(long)]
+    escalate: bool,
+    /// Say to the pagers that nobody is needed any more
+    #[arg(long, conflicts_with = "escalate")]
+    resolve: bool,
+    /// Page without asking
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// What was done, for programs; fields are only ever added.
+#[derive(Debug, Serialize)]
+struct Json<'a> {
+    schema: &'static str,
+    task: TaskId,
+    pages: Vec<JsonPage<'a>>,
+}
+
+/// One team.
+#[derive(Debug, Serialize)]
+struct JsonPage<'a> {
+    team: &'a str,
+    stage: Stage,
+    /// The usernames of those it is for.
+    people: &'a [String],
+    /// Why nobody is paged.
+    nobody: Option<String>,
+    pagers: Vec<JsonPager>,
+}
+
+/// What a pager answered.
+#[derive(Debug, Serialize)]
+struct JsonPager {
+    pager: PagerKind,
+    accepted: bool,
+    why: Option<String>,
+}
+
+/// A team, and whether it is paged.
+struct Asked {
+    team: String,
+    who: WhoToAsk,
+    page: Result<Page, NobodyPaged>,
+    said: Vec<(PagerKind, CallOutcome)>,
+}
+
+/// Runs `page`.
+///
+/// # Errors
+/// Where no pager is configured, the task cannot be read, nobody may be paged, or a pager did not accept it.
+pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
+    let session = Session::open(globals).await?;
+    if !session.settings.paging.has_pager() {
+        let hint = "set `alertmanager` or `webhook` in the table [paging] of the configuration";
+        return Err(Failure::usage("no pager is configured, so that nobody can be paged", hint));
+    }
+    session.caller_may_deploy(None)?;
+    let pagers = session.pagers()?;
+    let task = session.task(&args.task, ui)?;
+    let team = args.team.as_deref().map(|given| named(given, &session)).transpose()?;
+    let assessment = session.assessor().assess(&session.reading(task), &Intent::default()).await;
+    let Some(read) = assessment.judged() else { return Err(assessment.refusal().into()) };
+    let words = PageWords::of(read.evidence, read.state, &session.settings.policy, session.base());
+    let mut asked = ask(args, team.as_deref(), read, &session)?;
+    if !ui.is_json() {
+        announce(task, &asked, &pagers, &words, args.resolve, ui);
+    }
+    let some = asked.iter().any(|team| team.page.is_ok());
+    if some && !args.yes && !confirm(if args.resolve { "Say so?" } else { "Page them?" }, ui)? {
+        return Err(Failure { exit: Exit::Denied, message: "nothing was sent".to_owned(), hint: None });
+    }
+    for team in &mut asked {
+        let Ok(page) = &team.page else { continue };
+        let words = words.clone().naming(team.who.asked());
+        for kind in pagers.kinds() {
+            let outcome = match args.resolve {
+                true => pagers.resolve(kind, page).await,
+                false => pagers.trigger(kind, page, &words, Some(LASTS)).await,
+            };
+            team.said.push((kind, outcome));
+        }
+    }
+    match ui.is_json() {
+        true => ui.json(&Json { schema: SCHEMA, task, pages: asked.iter().map(|team| json(team, args)).collect() }),
+        false => done(&asked, args, ui),
+    }
+    ended(&asked)
+}
+
+/// The key of the team that is meant.
+fn named(given: &str, session: &Session) -> Result<String, Failure> {
+    let policy = &session.settings.policy;
+    policy.team_named(given).map(|team| team.key.clone()).ok_or_else(|| {
+        let known: Vec<&str> = policy.teams.iter().map(|team| team.key.as_str()).collect();
+        let message = format!("--team {:?}: the policy has no such team", inert(given));
+        Failure::usage(message, format!("it has {}", known.join(", ")))
+    })
+}
+
+fn stage(args: &Args) -> Stage {
+    if args.escalate { Stage::Escalation } else { Stage::Page }
+}
+
+/// The teams that are meant, whom each asks, and whether it is paged.
+fn ask(args: &Args, team: Option<&str>, read: JudgedTask<'_>, session: &Session) -> Result<Vec<Asked>, Failure> {
+    let settings = &session.settings;
+    let missing: Vec<String> = match team {
+        Some(team) => vec![team.to_owned()],
+        None => read.verdict.missing_teams().map(|team| team.team.clone()).collect(),
+    };
+    if missing.is_empty() && args.resolve {
+        return Err(Failure::usage(
+            "no team is missing, so that it has to be said whose page is over",
+            "add --team TEAM",
+        ));
+    }
+    let owner = &read.evidence.owner;
+    let asker =
+        session.calling_account.as_deref().or_else(|| Some(owner.username.as_str()).filter(|_| !owner.is_bot()));
+    let trusted = Trusted { named: &settings.paging.trusted, deployers: &session.deployers, policy: &settings.policy };
+    let asked = missing.into_iter().flat_map(|team| {
+        let of = |stage| ByHand { read, team: &team, stage, settings: &settings.paging, trusted, asker };
+        let count = read.verdict.teams.iter().find(|count| count.team == team);
+        let who = match (count, settings.paging.on_call.get(&team)) {
+            (Some(count), Some(source)) if !args.resolve => who_to_ask(count, &read_on_call(source)),
+            (Some(count), _) => who_to_ask(count, &OnCall::NotSet),
+            (None, _) => WhoToAsk { on_call: vec![], others: vec![], note: None },
+        };
+        // What is over may be neither missing nor an emergency any more.
+        let stages = if args.resolve { vec![Stage::Page, Stage::Escalation] } else { vec![stage(args)] };
+        let pages = stages.into_iter().map(|stage| match args.resolve {
+            true => of(stage).over().ok_or(NobodyPaged::NoEmergency),
+            false => by_hand(&of(stage)),
+        });
+        let made = pages.map(|page| Asked { team: team.clone(), who: who.clone(), page, said: Vec::new() });
+        made.collect::<Vec<_>>()
+    });
+    Ok(asked.collect())
+}
+
+/// Says who is paged, through what and with which words, and of whom nobody is.
+fn announce(task: TaskId, asked: &[Asked], pagers: &Pagers, words: &PageWords, resolve: bool, ui: &mut Ui) {
+    let kinds: Vec<String> = pagers
+        .kinds()
+        .into_iter()
+        .map(|kind| format!("{kind} at {}", pagers.address(kind).unwrap_or_default()))
+        .collect();
+    let mut through = true;
+    for Asked { team, who, page, .. } in asked {
+        let page = match page {
+            Ok(page) => page,
+            Err(why) => {
+                ui.note(&format!("{team}: nobody is paged: {why}"));
+                ui.hint(why.hint());
+                continue;
+            }
+        };
+        if resolve {
+            ui.note(&format!("{team}: the page `{}` is over", page.key));
+            continue;
+        }
+        let on_call = if who.on_call.is_empty() { "" } else { " (on call)" };
+        let people = match who.asked() {
+            [] => "the team, of which nobody is left who could approve".to_owned(),
+            people => format!("{}{on_call}", people.join(", ")),
+        };
+        ui.note(&format!("{team}: pages {people}"));
+        if let Some(note) = &who.note {
+            ui.warn(note);
+        }
+        if std::mem::take(&mut through) {
+            let said = words.category.iter().map(String::as_str).chain(words.url.as_deref());
+            let said: Vec<&str> = said.collect();
+            let task = task.to_string();
+            let said = if said.is_empty() { task } else { format!("{task}, {}", said.join(", ")) };
+            ui.note(&format!("through {}; it says {said}", kinds.join(" and ")));
+        }
+    }
+    if asked.is_empty() {
+        ui.note(&format!("{task}: no team is missing, so that nobody is paged"));
+    }
+}
+
+fn json<'a>(asked: &'a Asked, args: &Args) -> JsonPage<'a> {
+    let pager = |(pager, outcome): &(PagerKind, CallOutcome)| {
+        let why = match outcome {
+            CallOutcome::Accepted => None,
+            CallOutcome::NotAccepted(why) | CallOutcome::Unclear(why) => Some(why.clone()),
+        };
+        JsonPager { pager: *pager, accepted: why.is_none(), why }
+    };
+    JsonPage {
+        team: &asked.team,
+        stage: asked.page.as_ref().map_or(stage(args), |page| page.key.stage),
+        people: if asked.page.is_ok() { asked.who.asked() } else { &[] },
+        nobody: asked.page.as_ref().err().map(ToString::to_string),
+        pagers: asked.said.iter().map(pager).collect(),
+    }
+}
+
+fn done(asked: &[Asked], args: &Args, ui: &mut Ui) {
+    let mut page = String::new();
+    for Asked { team, page: paged, said, .. } in asked {
+        let Ok(paged) = paged else { continue };
+        for (kind, outcome) in said {
+            let words = match (outcome, args.resolve) {
+                (CallOutcome::Accepted, true) => format!("{kind} has heard that `{}` is over", paged.key.stage.word()),
+                (CallOutcome::Accepted, false) => format!("paged through {kind}"),
+                (CallOutcome::NotAccepted(why), _) => format!("{kind} did not take it: {why}"),
+                (CallOutcome::Unclear(why), _) => format!("it is not clear whether {kind} took it: {why}"),
+            };
+            page.push_str(&hanging(&format!("{team}: "), team.len() + 2, &words, ui.width()));
+            page.push('\n');
+        }
+    }
+    if page.is_empty() {
+        page.push_str("Nobody was paged.\n");
+    } else if !args.resolve {
+        let words = "It ends by itself in an hour; `phabgate page TASK --team TEAM --resolve` ends it before.";
+        page.push_str(&hanging("", 0, &ui.invocation().adapt(words), ui.width()));
+        page.push('\n');
+    }
+    ui.data(page.trim_end());
+}
+
+fn ended(asked: &[Asked]) -> Result<Exit, Failure> {
+    let mut outcomes = asked.iter().flat_map(|team| &team.said).map(|(_, outcome)| outcome);
+    if outcomes.any(|outcome| *outcome != CallOutcome::Accepted) {
+        return Ok(Exit::Incomplete);
+    }
+    let is_undecided = |team: &Asked| matches!(team.page, Err(NobodyPaged::Undecided));
+    Ok(match asked {
+        _ if asked.iter().any(is_undecided) => Exit::Incomplete,
+        _ if asked.iter().all(|team| team.page.is_ok()) => Exit::Done,
+        _ => Exit::Denied,
+    })
+}

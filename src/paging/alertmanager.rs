@@ -1,0 +1,192 @@
+//! What an Alertmanager is sent (API v2, `POST /api/v2/alerts`) and what it says of itself (`GET /api/v2/status`).
+//!
+//! Responsible for both as JSON. The label set is the identity of an alert there, so that it has all of the key of a page, and `startsAt`
+//! is always sent and always the same: without it an alert that ends would begin when it ends. Not responsible for sending
+//! ([`super::Pagers`]).
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::page::{Page, PageWords};
+
+/// The name of the alerts.
+pub const NAME: &str = "EmergencyDeployApproval";
+/// The labels, which a route must not fold together.
+pub const LABELS: [&str; 9] = ["alertname", "site", "task", "episode", "team", "round", "stage", "severity", "drill"];
+/// Where alerts are posted, and where it is asked for itself, below its address.
+pub(super) const ALERTS: &str = "api/v2/alerts";
+pub(super) const STATUS: &str = "api/v2/status";
+/// How far ahead an alert ends by itself, unless it is refreshed.
+pub(super) const LASTS: SignedDuration = SignedDuration::from_hours(4);
+/// How long before the receiver's now an alert ends that is resolved.
+const BEFORE_NOW: SignedDuration = SignedDuration::from_secs(5);
+
+/// An alert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Alert<'a> {
+    labels: Labels<'a>,
+    annotations: Annotations<'a>,
+    starts_at: Timestamp,
+    ends_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "generatorURL")]
+    generator: Option<&'a str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Labels<'a> {
+    alertname: &'static str,
+    site: &'a str,
+    task: String,
+    episode: String,
+    team: &'a str,
+    round: String,
+    stage: &'static str,
+    severity: &'static str,
+    drill: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Annotations<'a> {
+    summary: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    category: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    people: String,
+}
+
+impl<'a> Alert<'a> {
+    /// A page that fires until then.
+    pub fn firing(site: &'a str, page: &'a Page, words: &'a PageWords, ends_at: Timestamp) -> Self {
+        let key = &page.key;
+        let drill = if page.drill { "Drill: " } else { "" };
+        Self {
+            labels: Labels {
+                alertname: NAME,
+                site,
+                task: key.task.to_string(),
+                episode: key.episode.to_string(),
+                team: &key.team,
+                round: key.round.to_string(),
+                stage: key.stage.word(),
+                severity: key.stage.severity(),
+                drill: page.drill.to_string(),
+            },
+            annotations: Annotations {
+                summary: format!("{drill}{} needs the approval of {}", key.task, key.team),
+                category: words.category.as_deref(),
+                url: words.url.as_deref(),
+                people: words.people.join(", "),
+            },
+            starts_at: page.due,
+            ends_at: ends_at.max(second_after(page.due)),
+            generator: words.url.as_deref(),
+        }
+    }
+
+    /// Whether a page can have ended by the receiver's clock.
+    pub fn has_begun(page: &Page, receivers_now: Timestamp) -> bool {
+        second_after(page.due) <= receivers_now
+    }
+
+    /// The same page, which has ended by the receiver's clock.
+    pub fn resolved(site: &'a str, page: &'a Page, words: &'a PageWords, receivers_now: Timestamp) -> Self {
+        Self::firing(site, page, words, receivers_now.saturating_sub(BEFORE_NOW).unwrap_or(Timestamp::MIN))
+    }
+}
+
+/// An alert that ends no later than it begins is refused.
+fn second_after(time: Timestamp) -> Timestamp {
+    time.saturating_add(SignedDuration::from_secs(1)).unwrap_or(time)
+}
+
+/// What an Alertmanager says of itself, as far as it is looked at.
+#[derive(Debug, Deserialize)]
+pub(super) struct Status {
+    pub(super) config: StatusConfig,
+    #[serde(rename = "versionInfo")]
+    pub(super) version: StatusVersion,
+}
+
+/// Its configuration.
+#[derive(Debug, Deserialize)]
+pub(super) struct StatusConfig {
+    /// The text of it, which it writes itself.
+    pub(super) original: String,
+}
+
+/// Its version.
+#[derive(Debug, Deserialize)]
+pub(super) struct StatusVersion {
+    pub(super) version: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::evidence::testing::at;
+    use crate::ids::{TaskId, TransactionId};
+    use crate::paging::{PageKey, Stage};
+
+    fn page(stage: Stage) -> Page {
+        let task = TaskId::new(7).unwrap();
+        let key = PageKey { task, episode: TransactionId(3), team: "sre".into(), round: 2, stage };
+        Page { key, due: at(600), drill: false }
+    }
+
+    #[test]
+    fn an_alert_has_the_whole_key_in_its_labels_and_begins_when_it_was_due() {
+        let words = PageWords {
+            category: Some("availability".into()),
+            url: Some("https://phab.example/T7".into()),
+            people: vec!["sre1".into(), "sre2".into()],
+        };
+        let page = page(Stage::Page);
+        let alert = serde_json::to_value(Alert::firing("phab.example", &page, &words, at(9_000))).unwrap();
+        let labels = json!({
+            "alertname": NAME, "site": "phab.example", "task": "T7", "episode": "3", "team": "sre", "round": "2",
+            "stage": "page", "severity": "page", "drill": "false",
+        });
+        assert_eq!(alert["labels"], labels);
+        let names: Vec<&str> = alert["labels"].as_object().unwrap().keys().map(String::as_str).collect();
+        let mut known = LABELS;
+        known.sort_unstable();
+        assert_eq!(names, known);
+        assert_eq!(alert["startsAt"], json!(at(600)));
+        assert_eq!(alert["endsAt"], json!(at(9_000)));
+        assert_eq!(alert["generatorURL"], "https://phab.example/T7");
+        let annotations = json!({
+            "summary": "T7 needs the approval of sre", "category": "availability", "url": "https://phab.example/T7",
+            "people": "sre1, sre2",
+        });
+        assert_eq!(alert["annotations"], annotations);
+    }
+
+    #[test]
+    fn of_a_restricted_task_the_number_alone_goes_out() {
+        let (page, words) = (page(Stage::Escalation), PageWords::default());
+        let alert = serde_json::to_value(Alert::firing("phab.example", &page, &words, at(9_000))).unwrap();
+        assert_eq!(alert["annotations"], json!({"summary": "T7 needs the approval of sre"}));
+        assert_eq!(alert.get("generatorURL"), None);
+        assert_eq!(alert["labels"]["severity"], "critical");
+    }
+
+    #[test]
+    fn what_is_resolved_ended_by_the_receivers_clock_and_never_before_it_began() {
+        let (page, words) = (page(Stage::Page), PageWords::default());
+        let ends = |now| Alert::resolved("phab.example", &page, &words, now).ends_at;
+        assert_eq!(ends(at(700)), at(695));
+        assert_eq!(ends(at(604)), at(601));
+        assert_eq!(ends(at(0)), at(601), "a receiver whose clock is behind");
+        let (firing, resolved) = (
+            Alert::firing("phab.example", &page, &words, at(9_000)),
+            Alert::resolved("phab.example", &page, &words, at(700)),
+        );
+        assert_eq!((firing.labels, firing.starts_at), (resolved.labels, resolved.starts_at));
+    }
+}

@@ -1,0 +1,145 @@
+//! What the ladder keeps: since when each team is asked, each page and how far it is, and who acknowledged.
+//!
+//! Responsible for it as data. All times are of the server's clock. Not responsible for where it is kept ([`crate::serve::store`]).
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{TaskId, TransactionId};
+use crate::paging::{Ack, Page, PageKey, PagerKind, Stage};
+
+/// A team whose approval an episode needs or needed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// Its key.
+    pub team: String,
+    /// Which time it is asked, from 1; 0 where it never was.
+    pub round: u32,
+    /// Since when it is asked in this round; what stood in the way of asking is not counted.
+    pub since: Timestamp,
+    /// How that stands.
+    pub phase: SlotPhase,
+}
+
+/// How the round of a team stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SlotPhase {
+    /// It is asked.
+    Missing,
+    /// It is missing, and since then something else stands in the way, so that its approval would not be enough.
+    Paused {
+        /// Since when.
+        at: Timestamp,
+    },
+    /// It has approved, or is not needed any more.
+    Over,
+}
+
+/// Who gets a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Receiver {
+    /// A channel where people are asked.
+    Channel,
+    /// A pager.
+    Pager(PagerKind),
+}
+
+impl Receiver {
+    /// The word for it, by which it is kept.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Channel => "channel",
+            Self::Pager(kind) => kind.word(),
+        }
+    }
+
+    /// The one of this word.
+    pub fn named(word: &str) -> Option<Self> {
+        let all = PagerKind::ALL.map(Self::Pager).into_iter().chain([Self::Channel]);
+        all.into_iter().find(|known| known.word() == word)
+    }
+}
+
+/// How far a page is. It only ever goes on in this order, and what is resolved never fires again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PageState {
+    /// It is being sent, or it is not clear whether it was.
+    Sending,
+    /// It was accepted.
+    Fired {
+        /// When.
+        at: Timestamp,
+    },
+    /// It may have been received, and is not sent again.
+    GivenUp {
+        /// Since when.
+        at: Timestamp,
+    },
+    /// Nobody is needed any more, which is being said: from here on it never fires.
+    Resolving {
+        /// Since when.
+        at: Timestamp,
+    },
+    /// That was accepted.
+    Resolved {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+impl PageState {
+    /// Whether somebody may still be called by it.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Sending | Self::Fired { .. } | Self::GivenUp { .. })
+    }
+}
+
+/// A page to one receiver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageRow {
+    /// It.
+    pub page: Page,
+    /// Who gets it.
+    pub receiver: Receiver,
+    /// When it was first sent.
+    pub first: Timestamp,
+    /// How far it is.
+    pub state: PageState,
+}
+
+impl PageRow {
+    /// What it is kept by.
+    pub fn id(&self) -> (PageKey, Receiver) {
+        (self.page.key.clone(), self.receiver)
+    }
+
+    /// The same, further on.
+    #[must_use]
+    pub fn now(&self, state: PageState) -> Self {
+        Self { state, ..self.clone() }
+    }
+}
+
+/// All that is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// The teams of each episode.
+    pub slots: BTreeMap<(TaskId, TransactionId), Vec<Slot>>,
+    /// The pages.
+    pub rows: BTreeMap<(PageKey, Receiver), PageRow>,
+    /// The acknowledgements that came from elsewhere than the task.
+    pub acks: BTreeMap<TaskId, Vec<Ack>>,
+}
+
+impl Kept {
+    /// The pages of a task, of any episode.
+    pub fn of(&self, task: TaskId) -> Vec<PageRow> {
+        let first = PageKey { task, episode: TransactionId(0), team: String::new(), round: 0, stage: Stage::Asked };
+        let rows = self.rows.range((first, Receiver::Channel)..).map(|(_, row)| row);
+        rows.take_while(|row| row.page.key.task == task).cloned().collect()
+    }
+}

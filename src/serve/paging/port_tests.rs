@@ -1,0 +1,127 @@
+//! What those who talk with people elsewhere are given and what is taken from them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use super::*;
+use crate::conduit::{Client, Route, Timeouts};
+use crate::config::of_text;
+use crate::evidence::testing::History;
+use crate::gate::system_log::NoLog;
+use crate::gate::{Clock, Invocation, Task};
+use crate::host::Caller;
+use crate::ids::TransactionId;
+use crate::paging::{Pagers, Stage};
+use crate::rules::{Intent, JudgedTask, Texts};
+use crate::serve::audience::Audience;
+use crate::serve::board::{Speaks, VerdictDigest, WatchedTask};
+use crate::serve::paging::PagingFacts;
+use crate::serve::site::{Secrets, Site};
+use crate::serve::store::SqliteStore;
+use crate::view::VerdictSubject;
+
+/// A service that never asks its server, which nobody is.
+fn site(history: &History, state: PathBuf) -> Site {
+    let settings = of_text("url = \"http://127.0.0.1:9/\"").unwrap();
+    let server = settings.url.clone().unwrap();
+    let second = Duration::from_secs(1);
+    let timeouts = Timeouts { connect: second, call: second };
+    Site {
+        client: Client::new(&server, None, timeouts, &Route::default()).unwrap(),
+        policy: history.policy.clone(),
+        pagers: Pagers::new(&settings.paging, "phab.example".into(), None, second, &Route::default()).unwrap(),
+        server,
+        state,
+        limit: second,
+        record: settings.record,
+        caller: Caller { uid: 0, login: None },
+        clock: Clock::Compared,
+        invocation: Invocation::Plain,
+        log: Box::new(NoLog),
+        deployers: vec![],
+        serve: settings.serve,
+        paging: settings.paging,
+        secrets: Secrets::default(),
+    }
+}
+
+fn watched(history: &History, site: &Site) -> WatchedTask {
+    let (task, verdict) = Task::judged(history.evidence(), &history.policy, &Intent::default(), None, Texts::Hidden);
+    let (evidence, state) = (&task.evidence, &task.state);
+    let episode = crate::evidence::Episode::current(evidence, state).unwrap();
+    let subject = VerdictSubject::of_task(&task, &history.policy, "https://phab.example/T1".into(), Texts::Hidden);
+    let read = JudgedTask { evidence, state, verdict: &verdict };
+    WatchedTask {
+        task: evidence.task.id,
+        phid: evidence.task.phid.clone(),
+        sequence: 0,
+        digest: VerdictDigest::of(evidence.task.id, &subject, &verdict, &history.policy),
+        audience: Audience::of(evidence, &history.policy),
+        episode,
+        paging: PagingFacts::of(read, &episode, site).into(),
+        subject,
+        verdict,
+        read_at: evidence.now,
+        modified: evidence.task.modified,
+        comments: [].into(),
+        comments_read_at: evidence.now,
+        accounts: [].into(),
+        underway: false,
+        deploys: vec![],
+        due: None,
+        speaks: Speaks::Yes,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_acknowledgement_counts_of_who_could_approve_and_is_there_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state");
+    let history = History::emergency();
+    let watch = Watch::new(site(&history, state.clone()), SqliteStore::open(&state).unwrap()).unwrap();
+    let (task, now) = (history.task.id, watch.board.now());
+    assert_eq!(watch.acknowledge(task, None, "sre1", now).unwrap(), AckOutcome::NoEmergency);
+    watch.board.put(watched(&history, &watch.site), 1);
+    for nobody in ["outsider", "deployer1", "robot"] {
+        assert_eq!(watch.acknowledge(task, None, nobody, now).unwrap(), AckOutcome::MayNot, "{nobody}");
+    }
+    assert_eq!(watch.acknowledge(task, Some("releng"), "sre1", now).unwrap(), AckOutcome::MayNot);
+    let until = now.saturating_add(SignedDuration::from_mins(15)).unwrap();
+    let holds = |teams: &[&str]| {
+        let teams = teams.iter().map(|team| (*team).to_owned()).collect();
+        AckOutcome::Holds { teams, until }
+    };
+    assert_eq!(watch.acknowledge(task, None, "SRE1", now).unwrap(), holds(&["sre"]));
+    assert_eq!(watch.acknowledge(task, None, "both", now).unwrap(), holds(&["releng", "sre"]));
+    let kept = watch.paging.acks(task);
+    drop(watch);
+    let again = Watch::new(site(&history, state.clone()), SqliteStore::open(&state).unwrap()).unwrap();
+    assert_eq!(again.paging.acks(task).len(), kept.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_in_a_channel_is_taken_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state");
+    let history = History::emergency();
+    let key = |team: &str| PageKey {
+        task: history.task.id,
+        episode: TransactionId(3),
+        team: team.into(),
+        round: 1,
+        stage: Stage::Asked,
+    };
+    let open = || Watch::new(site(&history, state.clone()), SqliteStore::open(&state).unwrap()).unwrap();
+    let watch = open();
+    watch.paging.set_asks(vec![Page { key: key("sre"), due: watch.board.now(), drill: false }]);
+    assert!(!watch.take_ask(&key("releng")).unwrap(), "it is not asked");
+    assert!(watch.take_ask(&key("sre")).unwrap());
+    assert!(!watch.take_ask(&key("sre")).unwrap());
+    let asks = watch.asks();
+    drop(watch);
+    let again = open();
+    again.paging.set_asks(asks);
+    assert!(!again.take_ask(&key("sre")).unwrap(), "nor after a restart");
+}

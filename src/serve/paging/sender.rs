@@ -1,0 +1,278 @@
+//! The one task of the service that pages: it takes what is due, sends it, says each minute that it goes on, and resolves it.
+//!
+//! Responsible for the order: what a call is about is in the store before the call, what is resolved is closed there before anybody is said
+//! so, and the calls of one page to one receiver follow each other. After a start what was under way is sent again with the same key. Not
+//! responsible for what goes out and what is over ([`super::climb`]) nor for the form of a call ([`crate::paging`]).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::attempts::Attempts;
+use super::climb::LOOK;
+use super::kept::{PageRow, PageState, Receiver, Slot, SlotPhase};
+use crate::crash;
+use crate::ids::TaskId;
+use crate::paging::{CallOutcome, Page, PageKey, PageWords, PagerKind, who_to_ask};
+use crate::serve::board::WatchedTask;
+use crate::serve::store::{Store, StoreError};
+use crate::serve::watch::{Looked, Watch, stopped};
+
+/// How often it is looked what is due.
+const TICK: Duration = Duration::from_secs(1);
+/// How old a reading may be on which a page goes out.
+const FRESH: SignedDuration = SignedDuration::from_secs(5);
+/// How long a webhook is called again where it is not clear whether it was.
+const CALL_AGAIN: SignedDuration = SignedDuration::from_mins(10);
+/// How often it is looked who is on call.
+const ON_CALL: Duration = Duration::from_secs(15);
+
+/// Who pages, for as long as the service runs.
+#[derive(Debug)]
+pub(in crate::serve) struct Sender<S> {
+    pub(super) watch: Arc<Watch<S>>,
+}
+
+impl<S: Store> Sender<S> {
+    /// Of a watch.
+    pub(in crate::serve) fn new(watch: Arc<Watch<S>>) -> Self {
+        Self { watch }
+    }
+
+    /// Pages until it is stopped; a call that is under way then is waited for.
+    pub(in crate::serve) async fn pages(self, stop: watch::Receiver<bool>) {
+        let mut changes = self.watch.board.changes();
+        let rows = self.watch.paging.rows(|row| !matches!(row.state, PageState::Resolved { .. }));
+        let attempts = |kind| Attempts::after_start(rows.iter(), Receiver::Pager(kind), Instant::now());
+        let (mut alertmanager, mut webhook) = (attempts(PagerKind::Alertmanager), attempts(PagerKind::Webhook));
+        loop {
+            tokio::select! {
+                biased;
+                () = stopped(stop.clone()) => return,
+                () = tokio::time::sleep(TICK) => {}
+                Ok(()) = changes.changed() => {}
+                () = self.watch.paging.poked.notified() => {}
+            }
+            let round = async {
+                self.climb_all().await?;
+                let (one, other) = tokio::join!(
+                    self.deliver(PagerKind::Alertmanager, &mut alertmanager),
+                    self.deliver(PagerKind::Webhook, &mut webhook),
+                );
+                one.and(other)
+            };
+            if let Err(error) = round.await {
+                // Nobody is called of whom it could not be noted first.
+                tracing::error!("paging: {error}");
+                tokio::time::sleep(TICK).await;
+            }
+        }
+    }
+
+    /// Looks for ever who is on call for the teams that are missing anywhere, so that it is known when it is needed.
+    pub(in crate::serve) async fn looks_who_is_on_call(self) {
+        loop {
+            let all = self.watch.board.all();
+            let missing: BTreeSet<String> =
+                all.iter().flat_map(|watched| watched.verdict.missing_teams().map(|team| team.team.clone())).collect();
+            for team in missing {
+                let before = self.watch.paging.on_call.known(&team);
+                let read = self.watch.paging.on_call.read(&team).await;
+                let needs =
+                    |watched: &&Arc<WatchedTask>| watched.verdict.missing_teams().any(|count| count.team == team);
+                for watched in all.iter().filter(needs).filter(|_| before != read) {
+                    self.show_anew(watched.task);
+                }
+            }
+            tokio::time::sleep(ON_CALL).await;
+        }
+    }
+
+    fn show_anew(&self, task: TaskId) {
+        if let Err(error) = self.watch.touch(task) {
+            tracing::error!("{task}: {error}");
+        }
+    }
+
+    /// Makes the calls to one pager that are due, those first that let people sleep.
+    async fn deliver(&self, kind: PagerKind, attempts: &mut Attempts) -> Result<(), StoreError> {
+        let rows = self
+            .watch
+            .paging
+            .rows(|row| row.receiver == Receiver::Pager(kind) && !matches!(row.state, PageState::Resolved { .. }));
+        if rows.is_empty() {
+            return Ok(());
+        }
+        if !self.watch.site.pagers.kinds().contains(&kind) {
+            return self.let_go(kind, &rows);
+        }
+        let now = Instant::now();
+        let is_due =
+            |row: &&PageRow, attempts: &Attempts| attempts.may_send(now) && attempts.is_due(&row.page.key, now);
+        for row in rows.iter().filter(|row| matches!(row.state, PageState::Resolving { .. })) {
+            if is_due(&row, attempts) {
+                self.resolve(kind, row, attempts).await?;
+            }
+        }
+        for row in rows.iter().filter(|row| row.state == PageState::Sending) {
+            if is_due(&row, attempts) {
+                self.trigger(kind, row, attempts).await?;
+            }
+        }
+        match kind {
+            PagerKind::Alertmanager => self.refresh(attempts).await,
+            PagerKind::Webhook => Ok(()),
+        }
+    }
+
+    /// Forgets pages of a pager that is not configured any more, which nobody can be said so.
+    fn let_go(&self, kind: PagerKind, rows: &[PageRow]) -> Result<(), StoreError> {
+        let at = self.watch.board.now();
+        let ended: Vec<PageRow> = rows.iter().map(|row| row.now(PageState::Resolved { at })).collect();
+        tracing::warn!("{kind} is not configured any more: {} pages there are let be", ended.len());
+        self.watch.paging.keep(&self.watch.store, &ended)
+    }
+
+    /// What a page may say of its task now; `None` where the task is not known.
+    async fn words(&self, page: &Page) -> Option<PageWords> {
+        let watched = self.watch.board.watched(page.key.task)?;
+        let count = watched.verdict.teams.iter().find(|count| count.team == page.key.team)?;
+        let on_call = self.watch.paging.on_call.read(&page.key.team).await;
+        Some(watched.paging.words.clone().naming(who_to_ask(count, &on_call).asked()))
+    }
+
+    async fn trigger(&self, kind: PagerKind, row: &PageRow, attempts: &mut Attempts) -> Result<(), StoreError> {
+        let key = &row.page.key;
+        let now = self.watch.board.now();
+        if kind == PagerKind::Webhook && now.duration_since(row.first) > CALL_AGAIN {
+            self.watch.metrics.pages_given_up.increment();
+            tracing::error!("{key}: {kind} could not be called, which is given up");
+            return self.watch.paging.keep(&self.watch.store, &[row.now(PageState::GivenUp { at: now })]);
+        }
+        if !self.is_still_needed(key).await? {
+            return Ok(());
+        }
+        let Some(words) = self.words(&row.page).await else { return Ok(()) };
+        // What was closed meanwhile never fires.
+        if self.watch.paging.state(row) != Some(PageState::Sending) {
+            return Ok(());
+        }
+        let outcome = self.watch.site.pagers.trigger(kind, &row.page, &words, None).await;
+        crash::point("page-called");
+        if !self.heard(kind, key, "pages nobody yet", &outcome, attempts) {
+            return Ok(());
+        }
+        if self.watch.paging.state(row) != Some(PageState::Sending) {
+            return Ok(());
+        }
+        self.watch.paging.keep(&self.watch.store, &[row.now(PageState::Fired { at: self.watch.board.now() })])?;
+        crash::point("page-fired");
+        self.watch.metrics.pages_fired.increment();
+        tracing::info!("{key}: paged through {kind}");
+        self.show_anew(key.task);
+        Ok(())
+    }
+
+    /// Whether a page that is being sent is needed, by a reading of this moment.
+    async fn is_still_needed(&self, key: &PageKey) -> Result<bool, StoreError> {
+        let known = self.watch.board.watched(key.task);
+        let is_fresh =
+            known.as_ref().is_some_and(|known| self.watch.board.now().duration_since(known.read_at) <= FRESH);
+        let watched = match known.filter(|_| is_fresh) {
+            Some(watched) => watched,
+            None => match self.watch.look_now(key.task, LOOK).await {
+                Some(Looked::Open(watched)) => watched,
+                _ => return Ok(false),
+            },
+        };
+        let slots = match self.climb(&watched)? {
+            Some(_) => self.watch.paging.slots(key.task, watched.episode.began),
+            None => return Ok(false),
+        };
+        // What is over was closed by that; what waits for something else goes out once that is mended.
+        let asked = |slot: &Slot| slot.team == key.team && slot.phase == SlotPhase::Missing;
+        let is_open = !self.watch.paging.rows(|row| row.page.key == *key && row.state.is_open()).is_empty();
+        Ok(is_open && slots.iter().any(asked))
+    }
+
+    /// Says to the Alertmanager that the pages go on which it was not said for a minute.
+    async fn refresh(&self, attempts: &mut Attempts) -> Result<(), StoreError> {
+        let now = Instant::now();
+        let rows = self.watch.paging.rows(|row| {
+            row.receiver == Receiver::Pager(PagerKind::Alertmanager)
+                && matches!(row.state, PageState::Fired { .. })
+                && attempts.is_stale(&row.page.key, now)
+                && attempts.is_due(&row.page.key, now)
+        });
+        if rows.is_empty() || !attempts.may_send(now) {
+            return Ok(());
+        }
+        let mut pages = Vec::new();
+        for row in rows {
+            if let Some(words) = self.words(&row.page).await {
+                pages.push((row.page, words));
+            }
+        }
+        let is_closed = |page: &Page| {
+            let closed = |row: &PageRow| row.page == *page && matches!(row.state, PageState::Resolving { .. });
+            !self.watch.paging.rows(closed).is_empty()
+        };
+        pages.retain(|(page, _)| !is_closed(page));
+        if pages.is_empty() {
+            return Ok(());
+        }
+        let outcome = self.watch.site.pagers.refresh(&pages).await;
+        crash::point("page-refreshed");
+        for (page, _) in &pages {
+            self.heard(PagerKind::Alertmanager, &page.key, "does not hear that it goes on", &outcome, attempts);
+        }
+        Ok(())
+    }
+
+    async fn resolve(&self, kind: PagerKind, row: &PageRow, attempts: &mut Attempts) -> Result<(), StoreError> {
+        let key = &row.page.key;
+        let outcome = self.watch.site.pagers.resolve(kind, &row.page).await;
+        crash::point("page-resolve-called");
+        if !self.heard(kind, key, "does not hear that it is over", &outcome, attempts)
+            || attempts.is_unsettled(key, Instant::now())
+        {
+            return Ok(());
+        }
+        self.watch.paging.keep(&self.watch.store, &[row.now(PageState::Resolved { at: self.watch.board.now() })])?;
+        crash::point("page-resolved");
+        attempts.forget(key);
+        self.watch.metrics.pages_resolved.increment();
+        tracing::info!("{key}: resolved at {kind}");
+        self.show_anew(key.task);
+        Ok(())
+    }
+
+    /// Notes what came of a call; returns whether it was accepted.
+    fn heard(
+        &self,
+        kind: PagerKind,
+        key: &PageKey,
+        else_: &str,
+        outcome: &CallOutcome,
+        attempts: &mut Attempts,
+    ) -> bool {
+        let now = Instant::now();
+        match outcome {
+            CallOutcome::Accepted => attempts.accepted(key, now),
+            CallOutcome::NotAccepted(why) => {
+                tracing::warn!("{key}: {kind} {else_}: {why}");
+                attempts.failed(key, false, now);
+            }
+            CallOutcome::Unclear(why) => {
+                self.watch.metrics.pages_unclear.increment();
+                tracing::warn!("{key}: it is not clear whether {kind} heard of it: {why}");
+                attempts.failed(key, true, now);
+            }
+        }
+        *outcome == CallOutcome::Accepted
+    }
+}

@@ -1,0 +1,340 @@
+//! Paging: who is woken, when, once, and until when; by the service and by hand.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit, Mac};
+use phabgate::crash;
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::pagers::{Alertmanager, Mood, Pager, notified};
+use crate::serve::{Watching, until, until_within};
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// A file of this text, which nobody else reads.
+fn secret(directory: &tempfile::TempDir) -> String {
+    let path = directory.path().join("pager-secret");
+    std::fs::write(&path, format!("{SECRET}\n")).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// The tables of paging: pages after a second, the next stage long after.
+fn tables(alertmanager: Option<&str>, webhook: Option<(&str, &str)>, more: &str) -> String {
+    let alertmanager = alertmanager.map(|url| format!("alertmanager = \"{url}\"\n")).unwrap_or_default();
+    let webhook = webhook
+        .map(|(url, secret)| format!("[paging.webhook]\nurl = \"{url}\"\nsecret = \"{secret}\"\n"))
+        .unwrap_or_default();
+    format!(
+        "[paging]\n{alertmanager}for = [\"deployer1\"]\npage_after = \"1s\"\nescalate_after = \"20m\"\n{more}\n{webhook}"
+    )
+}
+
+/// The pages of a webhook, each key with what it was told, in order.
+fn by_key(pager: &Pager) -> BTreeMap<String, Vec<String>> {
+    let mut by_key: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (event, key) in pager.events() {
+        by_key.entry(key).or_default().push(event);
+    }
+    by_key
+}
+
+fn fired(pager: &Pager, task: &str, team: &str) -> bool {
+    pager.alerts().iter().any(|alert| alert.is_about(task, team) && alert.is_firing)
+}
+
+fn resolved(pager: &Pager, task: &str, team: &str) -> bool {
+    pager.alerts().iter().rfind(|alert| alert.is_about(task, team)).is_some_and(|alert| !alert.is_firing)
+}
+
+#[test]
+fn each_missing_team_is_paged_once_through_each_pager_and_resolved_with_its_approval() {
+    let (alertmanager, webhook) = (Pager::new(), Pager::new());
+    let directory = tempfile::tempdir().unwrap();
+    let secret = secret(&directory);
+    let hook = format!("{}hook?to=all", webhook.url);
+    let names = directory.path().join("on-call");
+    std::fs::write(&names, "sre2\n").unwrap();
+    let on_call = format!("[oncall.sre]\nfile = {names:?}");
+    let watching = Watching::with(&(tables(Some(&alertmanager.url), Some((&hook, &secret)), "") + &on_call));
+    let task = watching.emergency("All page views fail");
+    until("paged", || {
+        fired(&alertmanager, &task, "sre") && fired(&alertmanager, &task, "releng") && webhook.events().len() == 2
+    });
+    let page = watching.get(&task).text;
+    assert!(page.contains("On call") && page.contains("Paged "), "{page}");
+    watching.comment("releng1", &task, "Emergency-Approve: releng");
+    until("releng can sleep", || resolved(&alertmanager, &task, "releng") && webhook.events().len() == 3);
+    assert!(!resolved(&alertmanager, &task, "sre"), "sre is still needed");
+    watching.site.edit("deployer1", &task, "status", "resolved");
+    until("all can sleep", || resolved(&alertmanager, &task, "sre") && webhook.events().len() == 4);
+    let identities: BTreeSet<_> = alertmanager.alerts().iter().map(|alert| alert.identity()).collect();
+    assert_eq!(identities.len(), 2, "one alert a team: {identities:?}");
+    let alerts = alertmanager.alerts();
+    let sre = alerts.iter().find(|alert| alert.is_about(&task, "sre")).unwrap();
+    let labels = |name: &str| sre.labels[name].as_str();
+    assert_eq!((labels("stage"), labels("round"), labels("drill")), ("page", "1", "false"));
+    assert_eq!(sre.annotations["people"], "sre2");
+    let events = by_key(&webhook);
+    assert!(events.values().all(|events| *events == ["trigger", "resolve"]), "{events:?}");
+    for call in webhook.calls() {
+        let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+        mac.update(&call.bytes);
+        let signature: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!((call.signature.as_deref(), call.path.as_str()), (Some(signature.as_str()), "/hook?to=all"));
+        assert!(!String::from_utf8_lossy(&call.bytes).contains("page views"), "no text of the task");
+    }
+    let metrics = watching.get("metrics").text;
+    for line in ["phabgate_serve_pages_fired_total 4", "phabgate_serve_pages_resolved_total 4"] {
+        assert!(metrics.contains(line), "{line}: {metrics}");
+    }
+}
+
+#[test]
+fn a_slot_that_empties_again_is_another_round() {
+    let alertmanager = Pager::new();
+    let watching = Watching::with(&tables(Some(&alertmanager.url), None, "").replace("\"1s\"", "\"15s\""));
+    let task = watching.emergency("All page views fail");
+    until("pending", || watching.verdict(&task) == "pending");
+    watching.approve(&task);
+    until("allowed", || watching.verdict(&task) == "allowed");
+    watching.comment("sre1", &task, "Emergency-Withdraw: sre");
+    until("paged", || fired(&alertmanager, &task, "sre"));
+    let alerts = alertmanager.alerts();
+    assert!(alerts.iter().all(|alert| alert.labels["round"] == "2" && alert.is_about(&task, "sre")), "{alerts:?}");
+}
+
+#[test]
+fn an_outsider_wakes_nobody_and_neither_does_a_drill() {
+    let webhook = Pager::new();
+    let directory = tempfile::tempdir().unwrap();
+    let secret = secret(&directory);
+    let watching = Watching::with(&tables(None, Some((&webhook.url, &secret)), ""));
+    let tag = watching.tag();
+    let edit = |who: &str, task: &str, kind: &str| {
+        let edit = json!({"objectIdentifier": task, "transactions": [{"type": kind, "value": [tag]}]});
+        watching.site.call(who, "maniphest.edit", edit);
+    };
+    let mut theirs = Vec::new();
+    for number in 0..50 {
+        let task = watching.site.task("outsider", &format!("Wake up {number}"));
+        watching.site.edit("outsider", &task, "description", "Emergency-Reason: availability - it is down");
+        for kind in ["projects.add", "projects.remove", "projects.add"] {
+            edit("outsider", &task, kind);
+        }
+        theirs.push(task);
+    }
+    let drill = watching.site.task("deployer1", "As if all page views failed");
+    watching.site.edit("deployer1", &drill, "description", "Emergency-Reason: availability - x\nEmergency-Drill: yes");
+    edit("deployer1", &drill, "projects.add");
+    let looked_at = || theirs.iter().chain([&drill]).all(|task| watching.verdict(task) == "pending");
+    until("looked at", looked_at);
+    // All of these were due before this one is.
+    let real = watching.emergency("All page views fail");
+    until("paged", || webhook.events().len() == 2);
+    let keys: Vec<String> = webhook.events().into_iter().map(|(_, key)| key).collect();
+    assert!(keys.iter().all(|key| key.contains(&format!("/{real}/"))), "{keys:?}");
+}
+
+#[test]
+fn a_no_ends_all_pages_and_an_answer_holds_those_of_its_team() {
+    let alertmanager = Pager::new();
+    let watching = Watching::with(&tables(Some(&alertmanager.url), None, "").replace("\"1s\"", "\"8s\""));
+    let held = watching.emergency("All page views fail");
+    until("pending", || watching.verdict(&held) == "pending");
+    watching.comment("sre1", &held, "I am looking at it.");
+    until("paged", || fired(&alertmanager, &held, "releng"));
+    let page = watching.get(&held).text;
+    assert!(page.contains("has seen it"), "{page}");
+    watching.comment("sec1", &held, "Emergency-Reject: security - wait");
+    until("resolved", || resolved(&alertmanager, &held, "releng"));
+    assert!(!alertmanager.alerts().iter().any(|alert| alert.is_about(&held, "sre")), "sre1 had answered");
+}
+
+#[test]
+fn what_is_not_clear_is_called_again_with_the_same_key_and_resolved_once_that_is_accepted() {
+    let webhook = Pager::new();
+    let directory = tempfile::tempdir().unwrap();
+    let secret = secret(&directory);
+    let watching = Watching::with(&tables(None, Some((&webhook.url, &secret)), ""));
+    webhook.is(Mood::Silent);
+    let task = watching.emergency("All page views fail");
+    watching.comment("releng1", &task, "Emergency-Approve: releng");
+    until("called twice", || by_key(&webhook).values().any(|events| events.len() >= 2));
+    // Nobody is needed while it is not clear: from here on no page goes out.
+    webhook.is(Mood::Refuses(500));
+    watching.comment("sre1", &task, "Emergency-Approve: sre");
+    until("allowed", || watching.verdict(&task) == "allowed");
+    webhook.is(Mood::Takes);
+    let is_over = || by_key(&webhook).values().all(|events| events.last().is_some_and(|last| last == "resolve"));
+    until("resolved", is_over);
+    let keys = by_key(&webhook);
+    let sre: Vec<_> = keys.iter().filter(|(key, _)| key.contains("/sre/")).collect();
+    assert_eq!(sre.len(), 1, "{keys:?}");
+    let first = sre[0].1.iter().position(|event| event == "resolve").unwrap();
+    assert!(sre[0].1[first..].iter().all(|event| event == "resolve"), "{keys:?}");
+    assert!(
+        watching
+            .get("metrics")
+            .text
+            .lines()
+            .any(|line| { line.strip_prefix("phabgate_serve_pages_unclear_total ").is_some_and(|count| count != "0") })
+    );
+}
+
+#[test]
+fn whenever_it_is_killed_nobody_is_paged_twice_and_no_page_stays_open() {
+    for point in crash::PAGING_POINTS {
+        let (alertmanager, webhook) = (Pager::new(), Pager::new());
+        let directory = tempfile::tempdir().unwrap();
+        let secret = secret(&directory);
+        let mut watching = Watching::with(&tables(Some(&alertmanager.url), Some((&webhook.url, &secret)), ""));
+        // A page is said again at once after a start, else only a minute later.
+        let before = *point == "page-refreshed";
+        if !before {
+            watching.killed_and_started_to_crash(Some(point));
+            until("listed", || watching.get("readyz").status == 200);
+        }
+        let task = watching.emergency("All page views fail");
+        let is_paged = |team: &str| fired(&alertmanager, &task, team);
+        if point.starts_with("page-resol") || before {
+            until(point, || is_paged("sre") && is_paged("releng") && webhook.events().len() == 2);
+            if before {
+                watching.killed_and_started_to_crash(Some(point));
+            } else {
+                watching.approve(&task);
+            }
+        }
+        watching.dies();
+        watching.killed_and_started();
+        if !point.starts_with("page-resol") {
+            until(point, || is_paged("sre") && is_paged("releng") && by_key(&webhook).len() == 2);
+            watching.approve(&task);
+        }
+        let asleep = || resolved(&alertmanager, &task, "sre") && resolved(&alertmanager, &task, "releng");
+        let is_over = || by_key(&webhook).values().all(|events| events.last().is_some_and(|last| last == "resolve"));
+        until(point, || asleep() && is_over());
+        let identities: BTreeSet<_> = alertmanager.alerts().iter().map(|alert| alert.identity()).collect();
+        assert_eq!(identities.len(), 2, "{point}: {identities:?}");
+        for (key, events) in by_key(&webhook) {
+            let first = events.iter().position(|event| event == "resolve").unwrap();
+            assert!(events[first..].iter().all(|event| event == "resolve"), "{point}: {key}: {events:?}");
+            assert!((1..=2).contains(&first), "{point}: {key}: {events:?}");
+        }
+    }
+}
+
+#[test]
+fn a_real_alertmanager_pages_once_also_after_it_was_restarted_and_resolves() {
+    let hook = Pager::new();
+    let route = "group_by: ['...'], group_wait: 0s";
+    let Some(mut alertmanager) = Alertmanager::start(&hook.url, route) else { return };
+    let watching = Watching::with(&tables(Some(&alertmanager.url), None, ""));
+    let task = watching.emergency("All page views fail");
+    let of = |status: &str| {
+        let all = notified(&hook).into_iter().filter(|(is, labels, _)| is == status && labels["task"] == task);
+        all.map(|(_, labels, starts)| (labels["team"].clone(), labels["round"].clone(), starts))
+            .collect::<BTreeSet<_>>()
+    };
+    until("paged", || of("firing").len() == 2);
+    let paged = of("firing");
+    let count = notified(&hook).len();
+    alertmanager.restart();
+    // It has forgotten all, and hears within a minute that they go on.
+    until_within(Duration::from_secs(100), "it hears again", || notified(&hook).len() >= count + 2);
+    assert_eq!(of("firing"), paged, "the same, since the same time");
+    watching.approve(&task);
+    until("resolved", || of("resolved").len() == 2);
+    assert_eq!(of("resolved"), paged);
+    assert_eq!(of("firing"), paged);
+}
+
+#[test]
+fn doctor_asks_pagers_for_themselves_and_pages_nobody() {
+    let hook = Pager::new();
+    let directory = tempfile::tempdir().unwrap();
+    let secret = secret(&directory);
+    let fake = Pager::new();
+    fake.is_configured("route:\n  group_by:\n  - alertname\n");
+    let names = directory.path().join("on-call");
+    std::fs::write(&names, "sre2\n").unwrap();
+    let doctor = |alertmanager: &str| {
+        let more = format!("[oncall.sre]\nfile = {names:?}\n[oncall.releng]\nfile = \"/nowhere/at/all\"\n");
+        let watching = Watching::with(&(tables(Some(alertmanager), Some((&hook.url, &secret)), "") + &more));
+        let output = watching.command(&["doctor", "--format", "json"]).output().unwrap();
+        let page: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let checks = page["checks"].as_array().unwrap().clone();
+        move |name: &str| {
+            let check =
+                checks.iter().find(|check| check["name"] == name).unwrap_or_else(|| panic!("{name}: {checks:?}"));
+            (check["outcome"].as_str().unwrap().to_owned(), check["message"].as_str().unwrap().to_owned())
+        }
+    };
+    let said = doctor(&fake.url);
+    assert_eq!(said("paging:alertmanager").0, "warn");
+    assert_eq!(said("paging:webhook").0, "pass");
+    assert_eq!(said("oncall:sre"), ("pass".to_owned(), "on call: sre2".to_owned()));
+    assert_eq!(said("oncall:releng").0, "warn");
+    if let Some(real) = Alertmanager::start(&hook.url, "group_by: ['...'], group_wait: 0s") {
+        assert_eq!(doctor(&real.url)("paging:alertmanager").0, "pass");
+    }
+    if let Some(real) = Alertmanager::start(&hook.url, "group_by: [alertname]") {
+        assert_eq!(doctor(&real.url)("paging:alertmanager").0, "warn");
+    }
+    assert!(hook.calls().is_empty() && fake.calls().is_empty(), "nobody was paged");
+}
+
+#[test]
+fn by_hand_a_team_is_paged_by_the_same_rules_and_it_is_said_who_and_why_not() {
+    let (alertmanager, webhook) = (Pager::new(), Pager::new());
+    let directory = tempfile::tempdir().unwrap();
+    let secret = secret(&directory);
+    let config = directory.path().join("config.toml");
+    let mut paging = tables(Some(&alertmanager.url), Some((&webhook.url, &secret)), "");
+    paging = paging.replace("\"1s\"", "\"10m\"");
+    std::fs::write(&config, format!("{paging}[oncall.sre]\ncommand = [\"/bin/echo\", \"sre2\"]\n")).unwrap();
+    // No service looks on: its own configuration has no pager.
+    let watching = Watching::new();
+    let task = watching.emergency("All page views fail");
+    let page = |more: &[&str]| {
+        let mut command = watching.command(&[&["page", &task], more].concat());
+        let output = command.env("PHABGATE_CONFIG", &config).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    };
+    let (code, _, said) = page(&["--team", "sre"]);
+    assert!(code == 2 && said.contains("sre: pages sre2 (on call)") && said.contains("add --yes"), "{code}: {said}");
+    assert!(said.contains(&alertmanager.url) && said.contains(&format!("it says {task}")), "{said}");
+    assert!(alertmanager.calls().is_empty() && webhook.calls().is_empty());
+    let (code, out, said) = page(&["--team", "SRE", "--yes"]);
+    assert_eq!(code, 0, "{out} {said}");
+    assert!(out.contains("paged through the Alertmanager") && out.contains("paged through the webhook"), "{out}");
+    // Again, it is the same page; both are over when that is said.
+    assert_eq!(page(&["--team", "sre", "--yes"]).0, 0);
+    let labels: BTreeSet<_> = alertmanager.alerts().into_iter().map(|alert| alert.labels).collect();
+    assert_eq!(labels.len(), 1, "{labels:?}");
+    assert_eq!(page(&["--team", "sre", "--resolve", "--yes"]).0, 0);
+    assert!(resolved(&alertmanager, &task, "sre"));
+    assert!(by_key(&webhook).values().all(|events| events.last().unwrap() == "resolve"));
+    let (code, out, _) = page(&["--team", "security", "--format", "json"]);
+    let said: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &said["pages"][0]["nobody"]), (1, &json!("the deploy does not need security")));
+    assert_eq!(page(&["--team", "nobody"]).0, 2);
+    watching.comment("sre1", &task, "Emergency-Approve: sre");
+    let (code, _, said) = page(&["--team", "sre", "--yes"]);
+    assert!(code == 1 && said.contains("sre: nobody is paged: sre has approved: sre1"), "{said}");
+    alertmanager.is(Mood::Refuses(400));
+    let (code, out, _) = page(&["--yes"]);
+    assert!(code == 3 && out.contains("releng: the Alertmanager did not take it: it answers 400"), "{code}: {out}");
+}
+
+#[test]
+fn where_no_pager_is_configured_none_is_called() {
+    let watching = Watching::new();
+    let task = watching.emergency("All page views fail");
+    let output = watching.command(&["page", &task, "--yes"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && said.contains("no pager is configured"), "{said}");
+}

@@ -87,6 +87,11 @@ impl Attempts {
         });
     }
 
+    /// Notes that a page could not be sent for the sake of its task: it is looked at again in a while, and nothing else waits for it.
+    pub(super) fn later(&mut self, key: &PageKey, now: Instant) {
+        self.set(key, |attempt| attempt.next = Some(now + PAUSE));
+    }
+
     /// Whether an earlier call that fires a page may still arrive after one that resolves it; then it is resolved again once it cannot.
     pub(super) fn is_unsettled(&mut self, key: &PageKey, now: Instant) -> bool {
         let unsettled = self.get(key).unsettled.filter(|until| *until > now);
@@ -138,6 +143,10 @@ mod tests {
         assert!(!attempts.is_due(&key(), now + Duration::from_secs(59)) && attempts.is_due(&key(), now + UNSETTLED));
         assert!(!attempts.is_unsettled(&key(), now + UNSETTLED));
         attempts.forget(&key());
+        attempts.later(&key(), now);
+        assert!(
+            !attempts.is_due(&key(), now) && attempts.may_send(now + PAUSE) && attempts.is_due(&key(), now + PAUSE)
+        );
         attempts.failed(&key(), false, now);
         assert!(!attempts.is_unsettled(&key(), now + PAUSE), "one that surely did not arrive");
     }

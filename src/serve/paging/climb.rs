@@ -36,6 +36,8 @@ impl<S: Store> Sender<S> {
         if self.watch.site.pagers.kinds().is_empty() {
             return Ok(());
         }
+        // One task that cannot be read keeps no other from being paged for.
+        due.sort_by_key(|page| (self.watch.board.unread_since(page.key.task).is_some(), page.due));
         for page in due {
             if !self.begin(&page.key).await? {
                 // The server does not answer: the others are tried in the next round.

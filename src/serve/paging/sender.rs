@@ -154,6 +154,7 @@ impl<S: Store> Sender<S> {
             return self.watch.paging.keep(&self.watch.store, &[row.now(PageState::GivenUp { at: now })]);
         }
         if !self.is_still_needed(key).await? {
+            attempts.later(key, Instant::now());
             return Ok(());
         }
         let Some(words) = self.words(&row.page).await else { return Ok(()) };

@@ -15,9 +15,10 @@ use super::sandbox::InProcess;
 use super::session::Session;
 use super::ui::Ui;
 use super::{Globals, doctor, doctor_watch, play};
-use crate::config::ServeSettings;
-use crate::host::{SecretFileError, secret_lines};
+use crate::config::{IrcBotError, ServeSettings};
+use crate::host::{SecretFileError, secret_lines, secret_text};
 use crate::rules::Outcome;
+use crate::serve::channel::Channel;
 use crate::serve::http::{self, App, Guard, Limits, ListenError, StoreTrial, TagSecret};
 use crate::serve::notify_systemd::Systemd;
 use crate::serve::pipelines::{DeployError, Deploys, apart};
@@ -58,6 +59,15 @@ impl From<ListenError> for Failure {
     }
 }
 
+impl From<IrcBotError<SecretFileError>> for Failure {
+    fn from(error: IrcBotError<SecretFileError>) -> Self {
+        match error {
+            IrcBotError::Secret(error) => error.into(),
+            IrcBotError::Settings(_) => Self { exit: Exit::Usage, message: error.to_string(), hint: None },
+        }
+    }
+}
+
 impl From<DeployError> for Failure {
     fn from(error: DeployError) -> Self {
         Self { exit: Exit::Incomplete, message: error.to_string(), hint: None }
@@ -75,6 +85,11 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     }
     let (mut site, sandbox) = Session::open(globals).await?.into_site()?;
     site.secrets = secrets(&site.serve)?;
+    // Of the sandbox nobody anywhere is to hear.
+    let channel = match &sandbox {
+        Some(_) => Channel::default(),
+        None => Channel::of(&site.irc, &site.contact, secret_text)?,
+    };
     let you = sandbox.as_ref().map(InProcess::you).transpose()?;
     site.serve.viewers.extend(you.clone());
     tokens_leave_approvers(&site).await?;
@@ -125,6 +140,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     tokio::spawn(async move { dog.watchdog(|| turned.turned(), until).await });
     let (deploys, router) = (Arc::clone(&app), http::router(app));
     let watching = tokio::spawn(Arc::clone(&watch).run(stop.clone()));
+    let talking = tokio::spawn(channel.run(Arc::clone(&watch), stop.clone()));
     // The socket listens: whoever connects from here on is answered.
     systemd.ready();
     match &sandbox {
@@ -135,7 +151,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         _ => http::serve(listener, router, stop).await,
     }
     // Whoever ends a service waits for what it was doing: nothing of it is lost, and nothing more begins.
-    let _ = watching.await;
+    let _ = tokio::join!(watching, talking);
     let _ = tokio::join!(expiring, delivering, deploys.deploys.at_rest());
     Ok(Exit::Done)
 }

@@ -234,7 +234,7 @@ impl Session {
             true => (Clock::Sandbox, Invocation::Sandbox),
             false => (Clock::Compared, Invocation::Plain),
         };
-        let Settings { policy, state, http, record, serve, paging, .. } = self.settings;
+        let Settings { policy, state, http, record, serve, paging, irc, contact, .. } = self.settings;
         let site = crate::serve::site::Site {
             client: self.client,
             policy,
@@ -250,6 +250,8 @@ impl Session {
             serve,
             paging,
             pagers,
+            contact: contact.channel,
+            irc,
             secrets: crate::serve::site::Secrets::default(),
         };
         Ok((site, self.sandbox))

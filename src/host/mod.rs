@@ -21,7 +21,7 @@ pub use caller::{Caller, CallerError, Getent, Login, UserDatabase};
 pub(crate) use caller::{behind_sudo, system_program};
 pub use credentials::{CredentialsError, Token, TokenShape, TokenSource, find_token};
 pub use environment::{Environment, VariableError};
-pub use secret_file::{SecretFileError, SecretFileFault, secret_lines};
+pub use secret_file::{SecretFileError, SecretFileFault, secret_lines, secret_text};
 pub use server_token::{ServerTokenError, find_server_token};
 pub(crate) use state::default_directory;
 pub use state::{StateError, ensure_state_dir};

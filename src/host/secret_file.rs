@@ -9,8 +9,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::safe_path::{self, PathError, ReadError, Trust};
 
-/// The most bytes of a file with secrets.
-const LARGEST: u64 = 4 * 1024;
+/// The most bytes of a file with secrets: a certificate with its chain and its key is the largest.
+const LARGEST: u64 = 64 * 1024;
 /// The fewest characters of a secret.
 const SHORTEST: usize = 16;
 
@@ -71,7 +71,21 @@ pub fn secret_lines(key: &str, path: &Path) -> Result<Vec<SecretString>, SecretF
     read(path).map_err(|why| SecretFileError { key: key.to_owned(), why })
 }
 
-fn read(path: &Path) -> Result<Vec<SecretString>, SecretFileFault> {
+/// What is in a file, whole but for blanks around it: a password that somebody else chose, or a certificate with its key. `key` is the
+/// setting that names it.
+///
+/// # Errors
+/// Where it cannot be read, is empty, or others than this user and root can read or change it.
+pub fn secret_text(key: &str, path: &Path) -> Result<SecretString, SecretFileError> {
+    let read = || {
+        let text = text_of(path)?;
+        let text = text.expose_secret().trim();
+        (!text.is_empty()).then(|| SecretString::from(text)).ok_or_else(|| SecretFileFault::Empty(path.to_owned()))
+    };
+    read().map_err(|why| SecretFileError { key: key.to_owned(), why })
+}
+
+fn text_of(path: &Path) -> Result<SecretString, SecretFileFault> {
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").filter(|directory| !directory.is_empty());
     let file = safe_path::open(path, Trust::of_process())?;
     // systemd gives its credentials to root, 0440, and the service's user an ACL, whose mask shows as the group's bits.
@@ -81,9 +95,13 @@ fn read(path: &Path) -> Result<Vec<SecretString>, SecretFileFault> {
     if file.mode() & 0o077 != 0 && !is_credential {
         return Err(SecretFileFault::Open(path.to_owned()));
     }
-    let text = file.text(LARGEST)?;
+    Ok(file.text(LARGEST)?.into())
+}
+
+fn read(path: &Path) -> Result<Vec<SecretString>, SecretFileFault> {
+    let text = text_of(path)?;
     let lines: Vec<SecretString> =
-        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(SecretString::from).collect();
+        text.expose_secret().lines().map(str::trim).filter(|line| !line.is_empty()).map(SecretString::from).collect();
     match lines.iter().map(|line| line.expose_secret().len()).min() {
         None => Err(SecretFileFault::Empty(path.to_owned())),
         Some(length) if length < SHORTEST => Err(SecretFileFault::Short { path: path.to_owned(), length }),
@@ -118,5 +136,9 @@ mod tests {
             assert!(!error.hint().is_empty());
         }
         assert!(secret_lines("paging.webhook.secret", Path::new("/nowhere/at/all")).is_err());
+        // A password is what it is, and a certificate has many lines.
+        assert!(lines(" a b\nc \n", 0o600).is_err());
+        assert_eq!(secret_text("irc.password_file", &path).unwrap().expose_secret(), "a b\nc");
+        assert!(lines("abcdefghijklmnop\n", 0o644).is_err() && secret_text("irc.password_file", &path).is_err());
     }
 }

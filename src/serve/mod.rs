@@ -13,6 +13,7 @@
 
 pub mod audience;
 pub mod board;
+pub mod channel;
 mod deploys;
 pub mod http;
 pub mod metrics;
@@ -26,6 +27,8 @@ mod sequence;
 pub mod shared;
 pub mod site;
 pub mod store;
+#[cfg(test)]
+mod testing;
 pub mod watch;
 
 pub use crate::evidence::episode;

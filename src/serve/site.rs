@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::conduit::Client;
-use crate::config::{PagingSettings, RecordSettings, ServeSettings};
+use crate::config::{IrcSettings, PagingSettings, RecordSettings, ServeSettings};
 use crate::evidence::{Purpose, Question};
 use crate::gate::{Clock, Context, Invocation, SystemLog};
 use crate::host::Caller;
@@ -50,6 +50,10 @@ pub struct Site {
     pub paging: PagingSettings,
     /// The pagers.
     pub pagers: Pagers,
+    /// The channel where people are asked.
+    pub contact: String,
+    /// How IRC is reached.
+    pub irc: IrcSettings,
     /// What it was given in confidence.
     pub secrets: Secrets,
 }

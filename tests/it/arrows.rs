@@ -18,7 +18,7 @@ const ARROWS: &[(&str, &str)] = &[
     ),
     (
         "serve",
-        "conduit config crash evidence gate host journal notice paging policy publish random record rules safe_path view",
+        "conduit config crash evidence gate host irc journal notice paging policy publish random record rules safe_path view",
     ),
     ("fuzzing", "config evidence host policy"),
     ("report", "audit config evidence layout policy record rules"),

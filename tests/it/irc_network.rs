@@ -1,7 +1,7 @@
 //! The bot on a real network: InspIRCd with Atheme's services.
 
 #[path = "irc/network.rs"]
-mod network;
+pub(crate) mod network;
 
 use std::time::Duration;
 

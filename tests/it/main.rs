@@ -29,6 +29,8 @@ mod html;
 mod irc_bot;
 #[cfg(feature = "serve")]
 mod irc_network;
+#[cfg(feature = "serve")]
+mod irc_watch;
 mod journal;
 mod kept;
 mod killed;

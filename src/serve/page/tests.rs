@@ -4,57 +4,24 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::attribution::ApprovalKind;
+use crate::evidence::NearKind;
 use crate::evidence::testing::{History, at};
-use crate::evidence::{NearKind, TaskState};
+use crate::gate::Invocation;
 use crate::gate::heard::Heard;
 use crate::gate::share::{Phase, WaitingRun};
-use crate::gate::{Invocation, Task};
 use crate::ids::{TaskId, TransactionId};
 use crate::record::{Deployer, Outcome as End};
-use crate::rules::{Approval, Effect, Intent, JudgedNearMiss, Outcome, RuleOutcome, TeamCount, Texts, WhyNot};
-use crate::serve::audience::Audience;
-use crate::serve::board::{PeopleMark, Speaks, VerdictDigest, WatchedTask};
-use crate::serve::deploys::{Deploy, DeployState, deploys};
-use crate::serve::episode::Episode;
+use crate::rules::{Approval, Effect, JudgedNearMiss, Outcome, RuleOutcome, TeamCount, WhyNot};
+use crate::serve::board::{Speaks, WatchedTask};
+use crate::serve::deploys::{Deploy, DeployState};
 use crate::serve::http::Shown;
 use crate::serve::reported::{Reported, Said};
-use crate::view::VerdictSubject;
+use crate::serve::testing::watched;
 
 const DEPLOY: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
-const URL: &str = "https://phab.example/T1";
 /// A text that wants to be more than one.
 const HOSTILE: &str =
     "<script>window.pwned=1</script>\u{202e}\"'><img src=x onerror=\"pwned()\">\u{1b}[31m{{evil}} javascript:pwned()";
-
-fn watched(history: &History) -> WatchedTask {
-    let policy = &history.policy;
-    let evidence = history.evidence();
-    let state = TaskState::derive(&evidence, policy, None);
-    let episode = Episode::current(&evidence, &state).unwrap();
-    let (task, verdict) = Task::judged(evidence, policy, &Intent::default(), None, Texts::Hidden);
-    let subject = VerdictSubject::of_task(&task, policy, URL.into(), Texts::Hidden);
-    let evidence = &task.evidence;
-    WatchedTask {
-        people: PeopleMark::of_evidence(evidence).into(),
-        task: evidence.task.id,
-        phid: evidence.task.phid.clone(),
-        sequence: 7,
-        digest: VerdictDigest::of(evidence.task.id, &subject, &verdict, policy),
-        audience: Audience::of(evidence, policy),
-        episode,
-        due: None,
-        deploys: deploys(evidence, policy, subject.title.is_some()),
-        subject: VerdictSubject { invocation: Invocation::Plain, ..subject },
-        verdict,
-        read_at: evidence.now,
-        modified: evidence.task.modified,
-        comments: Vec::new().into(),
-        comments_read_at: evidence.now,
-        underway: false,
-        speaks: Speaks::Yes,
-        paging: Default::default(),
-    }
-}
 
 fn sight(viewer: Option<&str>) -> Sight<'_> {
     Sight {

@@ -15,12 +15,11 @@ use crate::host::Caller;
 use crate::ids::TransactionId;
 use crate::paging::{Pagers, Stage};
 use crate::rules::{Intent, JudgedTask, Texts};
-use crate::serve::audience::Audience;
-use crate::serve::board::{Speaks, VerdictDigest, WatchedTask};
+use crate::serve::board::WatchedTask;
 use crate::serve::paging::PagingFacts;
 use crate::serve::site::{Secrets, Site};
 use crate::serve::store::SqliteStore;
-use crate::view::VerdictSubject;
+use crate::serve::testing;
 
 /// A service that never asks its server, which nobody is.
 fn site(history: &History, state: PathBuf) -> Site {
@@ -43,36 +42,17 @@ fn site(history: &History, state: PathBuf) -> Site {
         deployers: vec![],
         serve: settings.serve,
         paging: settings.paging,
+        contact: settings.contact.channel,
+        irc: settings.irc,
         secrets: Secrets::default(),
     }
 }
 
 fn watched(history: &History, site: &Site) -> WatchedTask {
     let (task, verdict) = Task::judged(history.evidence(), &history.policy, &Intent::default(), None, Texts::Hidden);
-    let (evidence, state) = (&task.evidence, &task.state);
-    let episode = crate::evidence::Episode::current(evidence, state).unwrap();
-    let subject = VerdictSubject::of_task(&task, &history.policy, "https://phab.example/T1".into(), Texts::Hidden);
-    let read = JudgedTask { evidence, state, verdict: &verdict };
-    WatchedTask {
-        task: evidence.task.id,
-        phid: evidence.task.phid.clone(),
-        sequence: 0,
-        digest: VerdictDigest::of(evidence.task.id, &subject, &verdict, &history.policy),
-        audience: Audience::of(evidence, &history.policy),
-        episode,
-        paging: PagingFacts::of(read, &episode, site).into(),
-        subject,
-        verdict,
-        read_at: evidence.now,
-        modified: evidence.task.modified,
-        comments: [].into(),
-        comments_read_at: evidence.now,
-        accounts: [].into(),
-        underway: false,
-        deploys: vec![],
-        due: None,
-        speaks: Speaks::Yes,
-    }
+    let read = JudgedTask { evidence: &task.evidence, state: &task.state, verdict: &verdict };
+    let watched = testing::watched(history);
+    WatchedTask { paging: PagingFacts::of(read, &watched.episode, site).into(), ..watched }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -205,6 +205,12 @@ pub trait Store: DeployLog + Send + 'static {
     fn set_pages(&mut self, rows: &[PageRow]) -> Result<(), StoreError>;
     /// Adds an acknowledgement.
     fn add_ack(&mut self, task: TaskId, ack: &Ack) -> Result<(), StoreError>;
+    /// The keys of the lines that were said on IRC in an episode, or may have been.
+    fn lines(&self, task: TaskId, episode: TransactionId) -> Result<BTreeSet<String>, StoreError>;
+    /// Notes that a line is said on IRC from here on; returns whether it was not before.
+    fn take_line(&mut self, task: TaskId, episode: TransactionId, key: &str) -> Result<bool, StoreError>;
+    /// Notes that a line was surely not said.
+    fn give_line_back(&mut self, task: TaskId, episode: TransactionId, key: &str) -> Result<(), StoreError>;
     /// Forgets what of paging ended before a time.
     fn forget_paging(&mut self, before: Timestamp) -> Result<(), StoreError>;
     /// Another handle on the journal, for one deploy alone.

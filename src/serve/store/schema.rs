@@ -71,6 +71,12 @@ pub(super) const MIGRATIONS: &[&str] = &[
         user TEXT NOT NULL,
         at TEXT NOT NULL
     ) STRICT;
+    CREATE TABLE line (
+        task INTEGER NOT NULL,
+        episode INTEGER NOT NULL,
+        key TEXT NOT NULL,
+        PRIMARY KEY (task, episode, key)
+    ) STRICT, WITHOUT ROWID;
 ",
 ];
 

@@ -352,6 +352,33 @@ impl Store for SqliteStore {
         self.write(|transaction| paging::add_ack(transaction, task, ack))
     }
 
+    fn lines(&self, task: TaskId, episode: TransactionId) -> Result<BTreeSet<String>, StoreError> {
+        let error = self.error("read");
+        let mut select =
+            self.connection.prepare_cached("SELECT key FROM line WHERE task = ?1 AND episode = ?2").map_err(&error)?;
+        let keys = select.query_map([number(task.number()), number(episode.0)], |row| row.get(0)).map_err(&error)?;
+        keys.collect::<Result<_, _>>().map_err(&error)
+    }
+
+    fn take_line(&mut self, task: TaskId, episode: TransactionId, key: &str) -> Result<bool, StoreError> {
+        self.write(|transaction| {
+            // Of earlier episodes nothing is said any more.
+            transaction.execute(
+                "DELETE FROM line WHERE task = ?1 AND episode < ?2",
+                [number(task.number()), number(episode.0)],
+            )?;
+            let insert = "INSERT OR IGNORE INTO line (task, episode, key) VALUES (?1, ?2, ?3)";
+            Ok(transaction.execute(insert, params![number(task.number()), number(episode.0), key])? == 1)
+        })
+    }
+
+    fn give_line_back(&mut self, task: TaskId, episode: TransactionId, key: &str) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let delete = "DELETE FROM line WHERE task = ?1 AND episode = ?2 AND key = ?3";
+            transaction.execute(delete, params![number(task.number()), number(episode.0), key]).map(drop)
+        })
+    }
+
     fn forget_paging(&mut self, before: Timestamp) -> Result<(), StoreError> {
         self.write(|transaction| paging::forget(transaction, before))
     }

@@ -250,6 +250,11 @@ impl Person {
         self.send(&format!("PRIVMSG {CHANNEL} :{text}"));
     }
 
+    /// How many lines came with this in them.
+    pub(crate) fn count(&self, mark: &str) -> usize {
+        self.seen.iter().filter(|line| line.contains(mark)).count()
+    }
+
     /// The next line with this in it.
     pub(crate) fn until(&mut self, mark: &str) -> String {
         let found = self.within(LONG, |line| line.contains(mark));

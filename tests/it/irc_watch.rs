@@ -1,0 +1,117 @@
+//! The watch on a real IRC network: what it says of an emergency by itself, each line once, and what it answers to whom.
+
+use std::os::unix::fs::PermissionsExt;
+
+use crate::irc_network::network::{CHANNEL, PASSWORD, Person, RealNetwork};
+use crate::serve::{Watching, until};
+
+/// The table of a bot on this network, whose list says that sre1 is sre1, and that the account `late` was sre2 before it was registered.
+fn table(network: &RealNetwork, directory: &tempfile::TempDir) -> String {
+    let password = directory.path().join("irc-password");
+    std::fs::write(&password, format!("{PASSWORD}\n")).unwrap();
+    std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o600)).unwrap();
+    format!(
+        "[irc]\nserver = \"localhost:{}\"\nca = {:?}\nchannels = [\"{CHANNEL}\"]\naccount = \"phabgate\"\npassword_file = {password:?}\nlog = true\n\
+         [irc.accounts.sre1]\naccount = \"sre1\"\nsince = \"2099-12-31\"\n[irc.accounts.late]\naccount = \"sre2\"\nsince = \"2020-01-01\"\n",
+        network.tls,
+        network.authority(),
+    )
+}
+
+#[test]
+fn an_emergency_is_asked_for_answered_and_followed_in_the_channel() {
+    let Some(network) = RealNetwork::start() else { return };
+    network.register(&["phabgate", "sre1", "late", "outsider"]);
+    let mut sre1 = Person::new(&network, "sre1", Some("sre1"));
+    let directory = tempfile::tempdir().unwrap();
+    let watching = Watching::with(&table(&network, &directory));
+    sre1.until("JOIN");
+    let task = watching.emergency("All page views fail");
+
+    // Each team is asked once, with who can give it and what to write where.
+    let about = format!(":{task} ");
+    let asked = [sre1.until("waits for"), sre1.until("waits for")].concat();
+    assert!(
+        asked.contains("Site Reliability Engineering (")
+            && asked.contains("Release Engineering (")
+            && asked.contains("PRIVMSG"),
+        "{asked}"
+    );
+    assert!(
+        asked.contains(&about) && asked.contains("Emergency-Approve: sre") && !asked.contains("page views"),
+        "{asked}"
+    );
+
+    // Whoever asks is answered; of any other number the same is said.
+    sre1.say(&format!("!status {task}"));
+    sre1.until("waits for");
+    sre1.say("!status T999999");
+    sre1.until("that is no open emergency that I know");
+    sre1.say(&format!("!who {task}"));
+    sre1.until(&format!("{task} lacks"));
+    sre1.say("!help");
+    sre1.until("I understand");
+
+    // An acknowledgement is taken of who is listed, and only of them.
+    let mut impostor = Person::new(&network, "sre1_", None);
+    impostor.say(&format!("!ack {task}"));
+    sre1.until("the nick is not logged in with the services");
+    let mut outsider = Person::new(&network, "outsider", Some("outsider"));
+    outsider.say(&format!("!ack {task}"));
+    sre1.until("your services account is not listed here");
+    let mut late = Person::new(&network, "late", Some("late"));
+    late.say(&format!("!ack {task}"));
+    sre1.until("registered after it was listed");
+    sre1.say(&format!("!ack {task}"));
+    sre1.until("nobody is paged for sre");
+
+    // Nothing that is said counts, and that is said.
+    for line in [format!("!approve {task} sre K7QX"), format!("!reject {task} the graphs look wrong")] {
+        sre1.say(&line);
+        sre1.until("NOT recorded");
+    }
+    assert_eq!(watching.verdict(&task), "pending");
+
+    // What changes is said once.
+    watching.approve(&task);
+    sre1.until("is approved and may be deployed");
+    watching.comment("sre1", &task, "Emergency-Withdraw: sre");
+    sre1.until("is not approved any more");
+    watching.comment("sre1", &task, "Emergency-Approve: sre");
+    sre1.until("is approved and may be deployed");
+    let run = watching.command(&["run", &task, "--deployer", "deployer1", "--", "true"]).output().unwrap();
+    assert!(run.status.success(), "{run:?}");
+    sre1.until("!log emergency deploy started");
+    until("it is over", || {
+        watching.get(&task).text.contains("Succeeded") || watching.get(&task).text.contains("succeeded")
+    });
+    assert_eq!((sre1.count(":!log"), sre1.count("is not approved any more")), (1, 1));
+    assert_eq!(sre1.count("is an emergency deploy"), 3, "each team once, and that which took its yes back once more");
+}
+
+#[test]
+fn a_watch_that_is_killed_says_nothing_twice_and_comes_back() {
+    let Some(mut network) = RealNetwork::start() else { return };
+    network.register(&["phabgate", "sre1"]);
+    let mut sre1 = Person::new(&network, "sre1", Some("sre1"));
+    let directory = tempfile::tempdir().unwrap();
+    let mut watching = Watching::with(&table(&network, &directory));
+    sre1.until("JOIN");
+    let task = watching.emergency("All page views fail");
+    for _ in 0..2 {
+        sre1.until("is an emergency deploy");
+    }
+    watching.killed_and_started();
+    sre1.until("JOIN");
+    watching.approve(&task);
+    sre1.until("is approved and may be deployed");
+    assert_eq!(sre1.count("is an emergency deploy"), 2);
+    // The network goes and comes back, and so does the bot.
+    network.stop_server();
+    network.start_server();
+    network.start_services();
+    let mut sre1 = Person::new(&network, "sre1", None);
+    watching.comment("sre1", &task, "Emergency-Withdraw: sre");
+    sre1.until("is not approved any more");
+    assert_eq!(sre1.count("is an emergency deploy") + sre1.count("may be deployed"), 0);
+}

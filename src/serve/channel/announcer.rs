@@ -3,6 +3,7 @@
 //! Responsible for keeping what is said before it is: a line of which nobody knows whether it was heard is never said again. Not responsible
 //! for what is due ([`super::news`], [`crate::serve::paging`]).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tokio::sync::watch;
 use super::lines;
 use super::news::{News, news};
 use super::voice::{Spoken, Voice};
+use crate::ids::TaskId;
 use crate::irc::Line;
 use crate::serve::board::WatchedTask;
 use crate::serve::store::{Store, StoreError};
@@ -26,16 +28,18 @@ pub(super) struct Announcer<S> {
     voice: Voice,
     /// By which way lines for the log of the site go; `None`: nobody wants them.
     log: Option<Voice>,
+    /// Up to which change all was said of each task: until the next one nothing is due.
+    said: BTreeMap<TaskId, u64>,
 }
 
 impl<S: Store> Announcer<S> {
     /// Of a watch.
     pub(super) fn new(watch: Arc<Watch<S>>, voice: Voice, log: Option<Voice>) -> Self {
-        Self { watch, voice, log }
+        Self { watch, voice, log, said: BTreeMap::new() }
     }
 
     /// Speaks until it is stopped; what is being said then is said to its end.
-    pub(super) async fn run(self, stop: watch::Receiver<bool>) {
+    pub(super) async fn run(mut self, stop: watch::Receiver<bool>) {
         let mut changes = self.watch.board.changes();
         loop {
             tokio::select! {
@@ -54,7 +58,7 @@ impl<S: Store> Announcer<S> {
         }
     }
 
-    async fn round(&self) -> Result<(), StoreError> {
+    async fn round(&mut self) -> Result<(), StoreError> {
         for ask in self.watch.asks() {
             let Some(watched) = self.watch.board.watched(ask.key.task) else { continue };
             let Some(team) = watched.verdict.missing_teams().find(|team| team.team == ask.key.team) else { continue };
@@ -63,13 +67,20 @@ impl<S: Store> Announcer<S> {
                 self.say(&watched, &ask.key.to_string(), &self.voice, line).await;
             }
         }
-        for watched in self.watch.board.all() {
-            self.say_news(&watched).await?;
+        let all = self.watch.board.all();
+        let open: BTreeSet<TaskId> = all.iter().map(|watched| watched.task).collect();
+        self.said.retain(|task, _| open.contains(task));
+        for watched in all {
+            if self.said.get(&watched.task) != Some(&watched.sequence) && self.say_news(&watched).await? {
+                self.said.insert(watched.task, watched.sequence);
+            }
         }
         Ok(())
     }
 
-    async fn say_news(&self, watched: &WatchedTask) -> Result<(), StoreError> {
+    /// Says what is due of a task; returns whether nothing is left to be said.
+    async fn say_news(&self, watched: &WatchedTask) -> Result<bool, StoreError> {
+        let mut is_all = true;
         let (task, episode) = (watched.task, watched.episode.began);
         let said = self.watch.store.with(|store| store.lines(task, episode))?;
         for due in news(watched, &said, self.watch.board.now(), self.watch.site.serve.notice_window) {
@@ -80,6 +91,7 @@ impl<S: Store> Announcer<S> {
             }
             if let Spoken::NotSaid(_) = self.say(watched, &key, &self.voice, line).await {
                 self.watch.store.with(|store| store.give_line_back(task, episode, &key))?;
+                is_all = false;
                 continue;
             }
             // One that ended soon was never heard to start.
@@ -94,7 +106,7 @@ impl<S: Store> Announcer<S> {
                 self.say(watched, "!log", log, lines::log(watched, deploy)).await;
             }
         }
-        Ok(())
+        Ok(is_all)
     }
 
     async fn say(&self, watched: &WatchedTask, key: &str, voice: &Voice, line: Line) -> Spoken {

@@ -32,7 +32,7 @@ fn tables(alertmanager: Option<&str>, webhook: Option<(&str, &str)>, more: &str)
     )
 }
 
-/// The pages of a webhook, each key with what it was told, in order.
+/// The pages of a webhook, each key with what was sent of it, in order.
 fn by_key(pager: &Pager) -> BTreeMap<String, Vec<String>> {
     let mut by_key: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (event, key) in pager.events() {

@@ -63,9 +63,14 @@ impl<S: Store> Announcer<S> {
             let Some(watched) = self.watch.board.watched(ask.key.task) else { continue };
             let Some(team) = watched.verdict.missing_teams().find(|team| team.team == ask.key.team) else { continue };
             let line = lines::asked(&watched, team, &self.watch.who_to_ask(team));
-            if self.watch.take_ask(&ask.key)? {
-                self.say(&watched, &ask.key.to_string(), &self.voice, line).await;
+            let (task, episode, key) = (ask.key.task, ask.key.episode, ask.key.to_string());
+            let is_new = self.watch.store.with(|store| store.take_line(task, episode, &key))?;
+            if is_new && let Spoken::NotSaid(_) = self.say(&watched, &key, &self.voice, line).await {
+                // What surely nobody heard is asked again.
+                self.watch.store.with(|store| store.give_line_back(task, episode, &key))?;
+                continue;
             }
+            self.watch.take_ask(&ask.key)?;
         }
         let all = self.watch.board.all();
         let open: BTreeSet<TaskId> = all.iter().map(|watched| watched.task).collect();

@@ -89,7 +89,7 @@ impl<S: Store> Listener<S> {
             Info::Registered { account, since } if mapping.same(&account, &who.account) && listed.can_be_of(since) => {
                 Ok(listed.account.clone())
             }
-            Info::Silent => Err("the services do not answer, and nobody can be told from another".to_owned()),
+            Info::Silent => Err("the services do not answer, and who somebody is cannot be known".to_owned()),
             _ => Err("your services account was registered after it was listed here".to_owned()),
         }
     }

@@ -8,9 +8,6 @@ use crate::ids::TransactionId;
 use crate::irc::{Draft, Line};
 use crate::witness::WitnessedWord;
 
-/// How many bytes of a nick are repeated.
-const NICK: usize = 30;
-
 fn verb(word: WitnessedWord) -> &'static str {
     match word {
         WitnessedWord::Approve => "yes",
@@ -20,7 +17,7 @@ fn verb(word: WitnessedWord) -> &'static str {
 }
 
 fn to(word: &SpokenWord) -> Draft {
-    Draft::about(word.task).quoted(&crate::text::shorten(&word.nick, NICK)).words(": ")
+    Draft::about(word.task).quoted(&word.nick).words(": ")
 }
 
 /// It is on the task.

@@ -4,10 +4,16 @@
 //! account. Nothing that is heard here is evidence. Not responsible for the connection ([`crate::irc`]), nor for when a team is asked
 //! ([`super::paging`]).
 
+mod announcements;
 mod announcer;
+mod conductor;
+mod facts;
 mod lines;
 mod listener;
 mod news;
+mod nicks;
+mod once;
+mod sentence;
 mod voice;
 
 use std::path::Path;
@@ -17,8 +23,10 @@ use secrecy::SecretString;
 use tokio::sync::watch;
 
 use self::announcer::Announcer;
+pub use self::facts::{ChannelFacts, EndedTask, Word};
 use self::listener::Listener;
-use self::voice::Voice;
+use self::nicks::Nicks;
+use self::voice::Way;
 use super::store::Store;
 use super::watch::Watch;
 use crate::config::{IrcBotError, IrcBotSettings, IrcSettings};
@@ -32,6 +40,8 @@ pub struct Channel {
     tcpircbot: Option<HostPort>,
     /// Lines for the log of the site are wanted.
     log: bool,
+    /// What people are called there.
+    nicks: Nicks,
 }
 
 #[derive(Debug)]
@@ -61,26 +71,27 @@ impl Channel {
             channel: channel.to_owned(),
             configured: configured.clone(),
         });
-        Ok(Self { bot, tcpircbot: settings.tcpircbot.clone(), log: settings.log })
+        let nicks = Nicks::of(&configured.accounts);
+        Ok(Self { bot, tcpircbot: settings.tcpircbot.clone(), log: settings.log, nicks })
     }
 
     /// Speaks and answers until it is stopped.
     pub async fn run<S: Store>(self, watch: Arc<Watch<S>>, stop: watch::Receiver<bool>) {
-        let handed = self.tcpircbot.map(Voice::Tcpircbot);
-        let (voice, talk) = match self.bot {
+        let handed = self.tcpircbot.map(Way::Tcpircbot);
+        let (way, talk) = match self.bot {
             Some(OwnBot { settings, channel, configured }) => {
                 let (bot, handle, heard) = Bot::new(settings);
                 let listener = Listener::new(Arc::clone(&watch), handle.clone(), configured);
                 let (running, until) = (tokio::spawn(bot.run(stop.clone())), stop.clone());
                 let listening = tokio::spawn(listener.run(heard, until));
-                (Some(Voice::Bot { bot: handle, channel }), Some((running, listening)))
+                (Some(Way::Bot { bot: handle, channel }), Some((running, listening)))
             }
             None => (handed.clone(), None),
         };
-        let Some(voice) = voice else { return };
+        let Some(way) = way else { return };
         // A tcpircbot is what scap and its like log by.
-        let log = self.log.then(|| handed.unwrap_or_else(|| voice.clone()));
-        Announcer::new(watch, voice, log).run(stop).await;
+        let log = self.log.then(|| handed.unwrap_or_else(|| way.clone()));
+        Announcer::new(watch, way, log, self.nicks).run(stop).await;
         if let Some((running, listening)) = talk {
             let _ = tokio::join!(running, listening);
         }

@@ -30,5 +30,6 @@ pub mod store;
 #[cfg(test)]
 mod testing;
 pub mod watch;
+pub mod witnessing;
 
 pub use crate::evidence::episode;

@@ -31,6 +31,7 @@ mod irc_bot;
 mod irc_network;
 #[cfg(feature = "serve")]
 mod irc_watch;
+mod irc_witness;
 mod journal;
 mod kept;
 mod killed;

@@ -12,7 +12,6 @@
 
 mod capabilities;
 mod channels;
-mod code;
 mod connection;
 mod conversation;
 mod heard_queue;
@@ -26,7 +25,6 @@ mod speech;
 mod state;
 mod words;
 
-pub use code::{Code, CodeError};
 pub use heard_queue::Receiver;
 pub use hearing::{Heard, Identified, Place, WhyNot};
 pub use mailbox::{Info, NotSaid, Outcome, Receipt, Target, TargetError};

@@ -17,18 +17,24 @@ use crate::serve::audience::Audience;
 use crate::serve::board::WatchedTask;
 use crate::serve::deploys::{Deploy, DeployState};
 use crate::serve::notices::unread;
+use crate::witness::Code;
 
 /// What somebody is called in the channel, by the name of their account.
 pub(super) type Nick<'a> = &'a dyn Fn(&str) -> String;
 
-/// A team is asked for its approval, and the conductor, by nick, is called where one is to be.
-pub(super) fn asked(
-    watched: &WatchedTask,
-    team: &TeamCount,
-    who: &WhoToAsk,
-    conductor: Option<&str>,
-    nick: Nick<'_>,
-) -> Line {
+/// Who is called by an ask.
+pub(super) struct Called<'a> {
+    /// Those of the team.
+    pub(super) who: &'a WhoToAsk,
+    /// The conductor, by nick, where this ask calls them.
+    pub(super) conductor: Option<&'a str>,
+    /// What people are called.
+    pub(super) nick: Nick<'a>,
+}
+
+/// A team is asked for its approval, here too where there is a code that names what is approved.
+pub(super) fn asked(watched: &WatchedTask, team: &TeamCount, called: &Called<'_>, code: Option<Code>) -> Line {
+    let Called { who, conductor, nick } = *called;
     let drill = if watched.subject.drill { " (a drill)" } else { "" };
     let sentence = Sentence::about(watched.task).words(" is an emergency deploy").words(drill);
     if is_restricted(watched) {
@@ -48,7 +54,8 @@ pub(super) fn asked(
         (false, Some(conductor)) => names(sentence.words(" (")).words("; conductor: ").name(conductor).words(")"),
     };
     let write = format!(": to approve, write there, alone on a line, \"Emergency-Approve: {}\"", team.team);
-    sentence.words(&write).link(watched)
+    let or_here = code.map(|code| format!(", or here: !approve {} {} {code}", watched.task, team.team));
+    sentence.words(&write).words(&or_here.unwrap_or_default()).link(watched)
 }
 
 /// Something that is news; `None` where nothing of it may be said.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use tokio::sync::{broadcast, watch};
 
-use super::announcements;
+use super::announcements::{self, Called};
 use super::conductor::{KnownConductor, called_for};
 use super::facts::EndedTask;
 use super::news::{At, News, news};
@@ -45,6 +45,8 @@ pub(super) struct Announcer<S> {
     endings: broadcast::Receiver<EndedTask>,
     /// The episodes that are over, of which that is not said yet.
     over: Vec<EndedTask>,
+    /// A yes may be said here too.
+    takes_approvals: bool,
     /// Up to which change all was said of each task: until the next one nothing is due.
     said: BTreeMap<TaskId, u64>,
 }
@@ -58,8 +60,9 @@ struct Names {
 }
 
 impl<S: Store> Announcer<S> {
-    /// Of a watch, by a way into the channel, and one for the log of the site where that wants its lines.
-    pub(super) fn new(watch: Arc<Watch<S>>, way: Way, log: Option<Way>, nicks: Nicks) -> Self {
+    /// Of a watch, by a way into the channel, and one for the log of the site where that wants its lines. `takes_approvals` says that a yes
+    /// may be said there too.
+    pub(super) fn new(watch: Arc<Watch<S>>, way: Way, log: Option<Way>, nicks: Nicks, takes_approvals: bool) -> Self {
         Self {
             endings: watch.endings.subscribe(),
             watch,
@@ -68,6 +71,7 @@ impl<S: Store> Announcer<S> {
             log: log.map(Voice::new),
             conductor: KnownConductor::default(),
             over: Vec::new(),
+            takes_approvals,
             said: BTreeMap::new(),
         }
     }
@@ -163,13 +167,16 @@ impl<S: Store> Announcer<S> {
         let conductor = self.conductor.find(&self.watch.site).await;
         let once = Once { task, episode, key: ask.key.to_string(), besides: self.first_line_of_a_drill(&watched)? };
         let (watch, names, key) = (Arc::clone(&self.watch), self.names.clone(), ask.key.clone());
+        let takes_approvals = self.takes_approvals;
         let make = move || {
             let watched = fresh(&watch, task, episode).filter(|watched| !watched.paging.is_rejected)?;
             let missing: Vec<_> = watched.verdict.missing_teams().collect();
             let team = missing.iter().find(|team| team.team == key.team)?;
             let nick = |name: &str| names.nick(name);
             let conductor = called_for(team, &missing, conductor.as_ref(), nick);
-            Some(announcements::asked(&watched, team, &watch.who_to_ask(team), conductor.as_deref(), &nick))
+            let who = watch.who_to_ask(team);
+            let called = Called { who: &who, conductor: conductor.as_deref(), nick: &nick };
+            Some(announcements::asked(&watched, team, &called, watched.code.filter(|_| takes_approvals)))
         };
         if say_once(&self.watch, &mut self.voice, &once, make).await? == Turn::Over {
             self.watch.take_ask(&ask.key)?;

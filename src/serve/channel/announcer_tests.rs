@@ -21,6 +21,7 @@ fn announcer(history: &History, state: &Path, port: u16) -> Announcer<SqliteStor
         Way::Tcpircbot(format!("127.0.0.1:{port}").parse().unwrap()),
         None,
         Nicks::default(),
+        true,
     )
 }
 

@@ -16,7 +16,7 @@ use crate::serve::site::Site;
 pub struct ChannelFacts {
     /// Each no that stands and stops the deploy, oldest first.
     pub rejections: Vec<Word>,
-    /// Each approval of this episode that its author took back and that is missing, oldest first, by the comment that did it.
+    /// Each approval of this episode that its author took back, oldest first, by the comment that did it.
     pub withdrawals: Vec<Word>,
     /// Who stated that it is a drill, where it is stated to be one.
     pub drill: Option<Word>,
@@ -39,7 +39,6 @@ impl ChannelFacts {
         let is_no = |word: &&StandingWord| word.kind == AnswerKind::Reject && word.may_reject;
         let is_taken_back = |word: &&StandingWord| {
             word.kind == AnswerKind::Withdraw
-                && verdict.missing_teams().any(|team| team.team == word.team)
                 && verdict.approvals.iter().any(|approval| {
                     approval.why_not == Some(WhyNot::Withdrawn)
                         && approval.team == word.team

@@ -6,19 +6,20 @@
 
 use jiff::Timestamp;
 
-use super::announcements::{deployer, rejecters};
+use super::announcements::{Nick, deployer, rejecters};
 use super::sentence::{Sentence, is_restricted};
 use crate::ids::TaskId;
-use crate::irc::bot::{NearMiss, Verb};
+use crate::irc::bot::NearMiss;
 use crate::irc::{Draft, Line};
 use crate::paging::WhoToAsk;
 use crate::rules::{Decision, Outcome, TeamCount};
 use crate::serve::board::WatchedTask;
 use crate::serve::paging::AckOutcome;
 use crate::time::rough;
+use crate::witness::Code;
 
 /// Where an emergency stands; `None`: it is none that is open.
-pub(super) fn status(watched: Option<&WatchedTask>, now: Timestamp) -> Line {
+pub(super) fn status(watched: Option<&WatchedTask>, code: Option<Code>, now: Timestamp) -> Line {
     let Some(watched) = watched else { return no_emergency() };
     let since = rough(now.duration_since(watched.episode.since));
     let sentence = Sentence::about(watched.task);
@@ -37,15 +38,17 @@ pub(super) fn status(watched: Option<&WatchedTask>, now: Timestamp) -> Line {
         (Decision::Denied, _) => sentence.words(" may not be deployed as it stands"),
         (Decision::Undecided, _) => sentence.words(" could not be read"),
     };
-    sentence.words(&format!(", open since {since}")).link(watched)
+    let code =
+        code.filter(|_| !matches!(watched.verdict.decision, Decision::Allowed(_))).map(|code| format!(", code {code}"));
+    sentence.words(&format!(", open since {since}")).words(&code.unwrap_or_default()).link(watched)
 }
 
 fn is_rejected(watched: &WatchedTask) -> bool {
     watched.verdict.rule("rejected").is_some_and(|rule| rule.outcome == Outcome::Fail)
 }
 
-/// Who can give what is missing.
-pub(super) fn who(watched: Option<&WatchedTask>, asked: impl Fn(&TeamCount) -> WhoToAsk) -> Line {
+/// Who can give what is missing, by nick.
+pub(super) fn who(watched: Option<&WatchedTask>, asked: impl Fn(&TeamCount) -> WhoToAsk, nick: Nick<'_>) -> Line {
     let Some(watched) = watched else { return no_emergency() };
     let sentence = Sentence::about(watched.task);
     if is_restricted(watched) {
@@ -60,7 +63,8 @@ pub(super) fn who(watched: Option<&WatchedTask>, asked: impl Fn(&TeamCount) -> W
         let who = asked(team);
         let on_call = if who.on_call.is_empty() { "" } else { "on call: " };
         sentence = sentence.words(if at > 0 { "; " } else { "" }).name(&team.title).words(" (").words(on_call);
-        sentence = sentence.names(who.asked().iter().map(String::as_str)).words(")");
+        let names: Vec<String> = who.asked().iter().map(|name| nick(name)).collect();
+        sentence = sentence.names(names.iter().map(String::as_str)).words(")");
     }
     sentence.link(watched)
 }
@@ -92,22 +96,6 @@ pub(super) fn acknowledged(task: TaskId, outcome: &AckOutcome, now: Timestamp) -
 /// Why an acknowledgement holds nothing: nobody knows whose it is.
 pub(super) fn nobody(task: TaskId, why: &str) -> Line {
     Draft::about(task).words("that holds no page: ").words(why).finish()
-}
-
-/// What is said to who answers here.
-pub(super) fn answer_there(watched: Option<&WatchedTask>, verb: Verb) -> Line {
-    let Some(watched) = watched else { return no_emergency() };
-    let key = match verb {
-        Verb::Withdraw => "Emergency-Withdraw",
-        Verb::Reject => "Emergency-Reject",
-        _ => "Emergency-Approve",
-    };
-    Sentence(
-        Draft::about(watched.task)
-            .words("NOT recorded: nothing that is said here counts. Write on the task, alone on a line, "),
-    )
-    .words(&format!("\"{key}: TEAM\""))
-    .link(watched)
 }
 
 /// What is said of a line that is no command.

@@ -9,12 +9,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::ids::{DeployId, TransactionId};
 use crate::record::Outcome as DeployOutcome;
-use crate::rules::{Decision, Outcome};
+use crate::rules::{Approval, Decision, Outcome, TeamCount, WhyNot};
 use crate::serve::audience::Audience;
 use crate::serve::board::{Speaks, WatchedTask};
 use crate::serve::channel::facts::Word;
 use crate::serve::deploys::{Deploy, DeployState};
 use crate::serve::notices::{UNREAD, unread};
+use crate::text::inert;
 
 /// Something that is said once in an episode.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -177,13 +178,12 @@ fn against(watched: &WatchedTask, said: &BTreeSet<String>, at: At) -> Vec<News> 
     if matches!(verdict.decision, Decision::Allowed(_) | Decision::Undecided) {
         return due;
     }
-    let written = |words: &[Word]| words.iter().map(|word| word.transaction).collect::<Vec<_>>();
     if fails(watched, "rejected") {
-        let rejections = written(&watched.channel.rejections).into_iter();
+        let rejections = watched.channel.rejections.iter().map(|word| word.transaction);
         due.extend(rejections.map(|transaction| News::Rejected { transaction, ends: None }));
     }
-    let withdrawals = written(&watched.channel.withdrawals).into_iter();
-    due.extend(withdrawals.map(|transaction| News::Withdrawn { transaction, ends: None }));
+    let withdrawals = watched.channel.withdrawals.iter().filter(|word| is_missed(watched, word));
+    due.extend(withdrawals.map(|word| News::Withdrawn { transaction: word.transaction, ends: None }));
     if watched.audience != Audience::Restricted {
         let room = UNREAD.saturating_sub(said.iter().filter(|key| key.starts_with("unread ")).count());
         let all = unread(verdict, watched.episode.since).into_iter();
@@ -192,6 +192,15 @@ fn against(watched: &WatchedTask, said: &BTreeSet<String>, at: At) -> Vec<News> 
         due.extend(news.filter(|news| !said.contains(&news.key())).take(room));
     }
     due
+}
+
+/// Whether a team of which somebody took their approval back lacks one.
+fn is_missed(watched: &WatchedTask, word: &Word) -> bool {
+    let is_it = |approval: &Approval, team: &TeamCount| {
+        approval.why_not == Some(WhyNot::Withdrawn) && approval.team == team.team && inert(&approval.user) == word.user
+    };
+    let approvals = &watched.verdict.approvals;
+    watched.verdict.missing_teams().any(|team| approvals.iter().any(|approval| is_it(approval, team)))
 }
 
 fn fails(watched: &WatchedTask, rule: &str) -> bool {

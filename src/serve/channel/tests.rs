@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 
+use super::announcements::Called;
 use super::news::{At, News, news};
 use super::{announcements, lines};
 use crate::evidence::testing::{History, at, record};
 use crate::ids::{DeployId, TaskId};
-use crate::irc::bot::Verb;
 use crate::paging::{OnCall, who_to_ask};
 use crate::record::{Event, Outcome, Record};
 use crate::serve::board::{Speaks, WatchedTask};
@@ -201,7 +201,11 @@ fn everything(history: &History) -> Vec<String> {
     let watched = watched(history);
     let on_call = OnCall::Names(vec!["sre2".into()]);
     let nick = |name: &str| format!("{name}-nick");
-    let asked = |team| announcements::asked(&watched, team, &who_to_ask(team, &on_call), Some("carol"), &nick);
+    let asked = |team| {
+        let who = who_to_ask(team, &on_call);
+        let called = Called { who: &who, conductor: Some("carol"), nick: &nick };
+        announcements::asked(&watched, team, &called, watched.code)
+    };
     let mut all: Vec<_> = watched.verdict.missing_teams().map(asked).collect();
     let deploys = watched.deploys.iter().map(|deploy| deploy.deploy);
     let of_deploys = deploys.flat_map(|deploy| [News::Started(deploy), News::Ended(deploy), News::Logged(deploy)]);
@@ -214,9 +218,8 @@ fn everything(history: &History) -> Vec<String> {
     news.extend(words.withdrawals.iter().map(transaction).map(|transaction| News::Withdrawn { transaction, ends }));
     news.extend(words.drill.iter().map(transaction).map(News::Drill));
     all.extend(news.iter().filter_map(|news| announcements::news(&watched, news, &nick)));
-    all.push(lines::status(Some(&watched), at(1_000)));
-    all.push(lines::who(Some(&watched), |team| who_to_ask(team, &on_call)));
-    all.extend([Verb::Approve, Verb::Withdraw, Verb::Reject].map(|verb| lines::answer_there(Some(&watched), verb)));
+    all.push(lines::status(Some(&watched), watched.code, at(1_000)));
+    all.push(lines::who(Some(&watched), |team| who_to_ask(team, &on_call), &nick));
     all.into_iter().map(|line| line.as_str().to_owned()).collect()
 }
 
@@ -281,8 +284,7 @@ fn of_a_restricted_task_nothing_but_its_number_is_said() {
             assert!(!said.replace("Emergency-Approve: TEAM", "").contains(text), "{said}");
         }
     }
-    let of_none =
-        [lines::status(None, at(0)), lines::who(None, |_| unreachable!()), lines::answer_there(None, Verb::Reject)];
+    let of_none = [lines::status(None, None, at(0)), lines::who(None, |_| unreachable!(), &str::to_owned)];
     assert!(of_none.iter().all(|line| line.as_str() == of_none[0].as_str()), "{of_none:?}");
 }
 

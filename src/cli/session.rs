@@ -251,6 +251,7 @@ impl Session {
             paging,
             pagers,
             contact: contact.channel,
+            conductor: contact.conductor,
             irc,
             secrets: crate::serve::site::Secrets::default(),
         };

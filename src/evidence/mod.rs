@@ -29,7 +29,7 @@ mod witnesses;
 
 pub use answers::{Answer, AnswerKind};
 pub(crate) use deployer::bare;
-pub use episode::Episode;
+pub use episode::{EndedEpisode, Ending, Episode};
 pub use gather::{GatherError, Visibility, gather};
 pub(crate) use gather::{contradiction, differences, later, phids_below};
 pub use near_miss::{Miss, NearKind, NearMiss};

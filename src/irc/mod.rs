@@ -9,8 +9,12 @@
 pub mod bot;
 mod host_port;
 mod line;
+#[cfg(feature = "serve")]
+mod outage;
 pub mod tcpircbot;
 pub mod wire;
 
 pub use host_port::{HostPort, HostPortError};
 pub use line::{BOT_LIMIT, Draft, Line, TCPIRCBOT_LIMIT};
+#[cfg(feature = "serve")]
+pub use outage::{Failed, Outage, Report};

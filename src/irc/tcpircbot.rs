@@ -41,6 +41,8 @@ pub enum Handed {
         /// Why.
         why: String,
     },
+    /// Nothing was to be said when the connection was there.
+    NothingToSay,
     /// It may be in the channel: the connection was accepted, and how it ended proves nothing. It must not be handed again.
     Unclear {
         /// Why.
@@ -53,10 +55,16 @@ pub async fn hand(to: &HostPort, line: &Line, patience: &Patience) -> Handed {
     if line.is_empty() {
         return Handed::NotTaken { why: "there is nothing to say".to_owned() };
     }
+    hand_made(to, || Some(line.clone()), patience).await
+}
+
+/// Hands one line over that `make` makes once the connection is there; where it makes none, nothing is handed over.
+pub async fn hand_made(to: &HostPort, make: impl FnOnce() -> Option<Line>, patience: &Patience) -> Handed {
     let mut stream = match connect(to, patience).await {
         Ok(stream) => stream,
         Err(error) => return Handed::NotTaken { why: format!("no connection to {to}: {error}") },
     };
+    let Some(line) = make().filter(|line| !line.is_empty()) else { return Handed::NothingToSay };
     let text = format!("{}\n", line.within(TCPIRCBOT_LIMIT));
     let until = Instant::now() + patience.hand;
     let unclear = |why: String| Handed::Unclear { why: format!("{to} accepted the connection, but {why}") };

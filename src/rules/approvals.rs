@@ -56,6 +56,8 @@ pub(super) struct LostWitness {
 /// The latest word of a person for a team, which stands alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StandingWord {
+    /// Whose it is.
+    pub author: Phid<User>,
     /// The key of the team.
     pub team: String,
     /// Yes, never mind, or no.
@@ -70,6 +72,7 @@ pub struct StandingWord {
 pub fn standing_words(evidence: &Evidence, policy: &Policy, task_state: &TaskState) -> Vec<StandingWord> {
     let bench = ApprovalEvaluator { evidence, policy, task_state, as_of: None, now: evidence.now, hide: true };
     let words = bench.latest().into_iter().map(|((author, team), answer)| StandingWord {
+        author: author.clone(),
         team,
         kind: answer.kind,
         transaction: answer.moment.transaction,

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use super::audience::Audience;
+use super::channel::ChannelFacts;
 use super::deploys::Deploy;
 use super::episode::Episode;
 use super::paging::PagingFacts;
@@ -154,6 +155,8 @@ pub struct WatchedTask {
     pub speaks: Speaks,
     /// What paging needs to know of it.
     pub paging: Arc<PagingFacts>,
+    /// What the channel needs to know of it.
+    pub channel: Arc<ChannelFacts>,
 }
 
 /// Whether the watch says notices on a task.

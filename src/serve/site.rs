@@ -52,6 +52,8 @@ pub struct Site {
     pub pagers: Pagers,
     /// The channel where people are asked.
     pub contact: String,
+    /// The nick of the train conductor, where the configuration names one.
+    pub conductor: Option<String>,
     /// How IRC is reached.
     pub irc: IrcSettings,
     /// What it was given in confidence.

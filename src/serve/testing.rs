@@ -1,12 +1,22 @@
-//! An open emergency as the watch knows it, of a history, for tests.
+//! An open emergency as the watch knows it, of a history, and a service over it, for tests.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::conduit::{Client, Route, Timeouts};
+use crate::config::of_text;
 use crate::evidence::testing::History;
-use crate::gate::{Invocation, Task};
-use crate::rules::{Intent, Texts};
+use crate::gate::system_log::NoLog;
+use crate::gate::{Clock, Invocation, Task};
+use crate::host::Caller;
+use crate::paging::Pagers;
+use crate::rules::{Intent, JudgedTask, Texts};
 use crate::serve::audience::Audience;
 use crate::serve::board::{PeopleMark, Speaks, VerdictDigest, WatchedTask};
+use crate::serve::channel::ChannelFacts;
 use crate::serve::deploys::deploys;
 use crate::serve::episode::Episode;
+use crate::serve::site::{Secrets, Site};
 use crate::view::VerdictSubject;
 
 /// The address of the task.
@@ -18,6 +28,7 @@ pub(super) fn watched(history: &History) -> WatchedTask {
     let (task, verdict) = Task::judged(history.evidence(), policy, &Intent::default(), None, Texts::Hidden);
     let (evidence, state) = (&task.evidence, &task.state);
     let episode = Episode::current(evidence, state).unwrap();
+    let channel = ChannelFacts::of(JudgedTask { evidence, state, verdict: &verdict }, &episode, policy).into();
     let subject = VerdictSubject::of_task(&task, policy, URL.into(), Texts::Hidden);
     let audience = Audience::of(evidence, policy);
     WatchedTask {
@@ -40,5 +51,34 @@ pub(super) fn watched(history: &History) -> WatchedTask {
         underway: false,
         speaks: Speaks::Yes,
         paging: Default::default(),
+        channel,
+    }
+}
+
+/// A service that never asks its server, which nobody is.
+pub(super) fn site(history: &History, state: PathBuf) -> Site {
+    let settings = of_text("url = \"http://127.0.0.1:9/\"").unwrap();
+    let server = settings.url.clone().unwrap();
+    let second = Duration::from_secs(1);
+    let timeouts = Timeouts { connect: second, call: second };
+    Site {
+        client: Client::new(&server, None, timeouts, &Route::default()).unwrap(),
+        policy: history.policy.clone(),
+        pagers: Pagers::new(&settings.paging, "phab.example".into(), None, second, &Route::default()).unwrap(),
+        server,
+        state,
+        limit: second,
+        record: settings.record,
+        caller: Caller { uid: 0, login: None },
+        clock: Clock::Compared,
+        invocation: Invocation::Plain,
+        log: Box::new(NoLog),
+        deployers: vec![],
+        serve: settings.serve,
+        paging: settings.paging,
+        contact: settings.contact.channel,
+        conductor: settings.contact.conductor,
+        irc: settings.irc,
+        secrets: Secrets::default(),
     }
 }

@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use serde_json::json;
+
 use crate::irc_network::network::{CHANNEL, PASSWORD, Person, RealNetwork};
 use crate::serve::{Watching, until};
 
@@ -12,7 +14,8 @@ fn table(network: &RealNetwork, directory: &tempfile::TempDir) -> String {
     std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o600)).unwrap();
     format!(
         "[irc]\nserver = \"localhost:{}\"\nca = {:?}\nchannels = [\"{CHANNEL}\"]\naccount = \"phabgate\"\npassword_file = {password:?}\nlog = true\n\
-         [irc.accounts.sre1]\naccount = \"sre1\"\nsince = \"2099-12-31\"\n[irc.accounts.late]\naccount = \"sre2\"\nsince = \"2020-01-01\"\n",
+         [irc.accounts.sre1]\naccount = \"sre1\"\nsince = \"2099-12-31\"\n[irc.accounts.late]\naccount = \"sre2\"\nsince = \"2020-01-01\"\n\
+         [contact]\nconductor = \"carol\"\n",
         network.tls,
         network.authority(),
     )
@@ -41,6 +44,9 @@ fn an_emergency_is_asked_for_answered_and_followed_in_the_channel() {
         asked.contains(&about) && asked.contains("Emergency-Approve: sre") && !asked.contains("page views"),
         "{asked}"
     );
+    // People are called by the account that is listed for them, and the conductor once.
+    assert!(asked.contains("late") && !asked.contains("sre2"), "{asked}");
+    assert_eq!(asked.matches("conductor: carol").count(), 1, "{asked}");
 
     // Whoever asks is answered; of any other number the same is said.
     sre1.say(&format!("!status {task}"));
@@ -72,11 +78,23 @@ fn an_emergency_is_asked_for_answered_and_followed_in_the_channel() {
     }
     assert_eq!(watching.verdict(&task), "pending");
 
+    // Who meant an answer that does not count hears of it.
+    watching.comment("sre2", &task, "Emergency-Aprove: sre");
+    let meant = sre1.until("meant an answer that does not count");
+    assert!(meant.contains(": late meant") && meant.contains("Emergency-Approve: sre"), "{meant}");
+
     // What changes is said once.
     watching.approve(&task);
     sre1.until("is approved and may be deployed");
+    watching.comment("sre2", &task, "Emergency-Reject: sre - the graphs look wrong");
+    let no = sre1.until("is REJECTED by sre2 and may not be deployed");
+    assert!(!no.contains("graphs"), "{no}");
+    sre1.say(&format!("!status {task}"));
+    sre1.until("is REJECTED by sre2, open since");
+    watching.comment("sre2", &task, "Emergency-Withdraw: sre");
+    sre1.until("is approved and may be deployed");
     watching.comment("sre1", &task, "Emergency-Withdraw: sre");
-    sre1.until("is not approved any more");
+    sre1.until("is not approved any more: sre1 took their approval back, and it waits for");
     watching.comment("sre1", &task, "Emergency-Approve: sre");
     sre1.until("is approved and may be deployed");
     let run = watching.command(&["run", &task, "--deployer", "deployer1", "--", "true"]).output().unwrap();
@@ -86,7 +104,36 @@ fn an_emergency_is_asked_for_answered_and_followed_in_the_channel() {
         watching.get(&task).text.contains("Succeeded") || watching.get(&task).text.contains("succeeded")
     });
     assert_eq!((sre1.count(":!log"), sre1.count("is not approved any more")), (1, 1));
+    assert_eq!((sre1.count("may not be deployed"), sre1.count("meant an answer")), (1, 1));
     assert_eq!(sre1.count("is an emergency deploy"), 3, "each team once, and that which took its yes back once more");
+}
+
+#[test]
+fn who_cancels_an_emergency_is_named() {
+    let Some(network) = RealNetwork::start() else { return };
+    network.register(&["phabgate", "sre1"]);
+    let mut sre1 = Person::new(&network, "sre1", Some("sre1"));
+    let directory = tempfile::tempdir().unwrap();
+    let watching = Watching::with(&table(&network, &directory));
+    sre1.until("JOIN");
+    let task = watching.emergency("All page views fail");
+    for _ in 0..2 {
+        sre1.until("is an emergency deploy");
+    }
+    let reason = "Emergency-Reason: availability - 5xx on every page\nEmergency-Drill: yes";
+    watching.site.edit("deployer1", &task, "description", reason);
+    sre1.until(&format!("{task} is a drill: deployer1 declared it one"));
+    let untag =
+        json!({"objectIdentifier": task, "transactions": [{"type": "projects.remove", "value": [watching.tag()]}]});
+    watching.site.call("outsider", "maniphest.edit", untag);
+    sre1.until(&format!("{task} ended as an emergency: outsider took the tag away"));
+    // It is an emergency again, of which that is said anew.
+    let tag = json!({"objectIdentifier": task, "transactions": [{"type": "projects.add", "value": [watching.tag()]}]});
+    watching.site.call("sre1", "maniphest.edit", tag);
+    sre1.until("is an emergency deploy (a drill)");
+    watching.site.edit("sre1", &task, "status", "resolved");
+    sre1.until(&format!("{task} ended as an emergency: sre1 closed it"));
+    assert_eq!((sre1.count("declared it one"), sre1.count("took the tag away")), (1, 1));
 }
 
 #[test]

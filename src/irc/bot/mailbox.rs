@@ -108,6 +108,9 @@ pub enum NotSaid {
     /// There is nothing in it.
     #[error("there is nothing to say")]
     Empty,
+    /// Nothing was to be said any more when its turn came.
+    #[error("it is not so any more")]
+    Outdated,
     /// The bot has ended.
     #[error("the bot has ended")]
     Ended,
@@ -139,14 +142,42 @@ pub enum Info {
     },
 }
 
+/// What makes a line when its turn has come; `None` where nothing is to be said any more. It must be quick: the bot waits for it.
+pub(super) struct MakeLine(Box<dyn FnOnce() -> Option<Line> + Send>);
+
+impl MakeLine {
+    pub(super) fn new(make: impl FnOnce() -> Option<Line> + Send + 'static) -> Self {
+        Self(Box::new(make))
+    }
+}
+
+impl fmt::Debug for MakeLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MakeLine")
+    }
+}
+
 /// A line that waits.
 #[derive(Debug)]
 pub(super) struct PendingLine {
     id: u64,
     pub(super) target: Target,
-    pub(super) line: Line,
+    make: MakeLine,
     deadline: Instant,
     pub(super) answer: oneshot::Sender<Outcome>,
+}
+
+impl PendingLine {
+    /// The line as it is to be said now, and who waits to hear what becomes of it; `None` where there is nothing to say, which is answered.
+    pub(super) fn made(self) -> Option<(Target, Line, oneshot::Sender<Outcome>)> {
+        let why = match (self.make.0)() {
+            Some(line) if !line.is_empty() => return Some((self.target, line, self.answer)),
+            Some(_) => NotSaid::Empty,
+            None => NotSaid::Outdated,
+        };
+        let _ = self.answer.send(Outcome::NotSaid(why));
+        None
+    }
 }
 
 /// A question that waits.
@@ -186,13 +217,13 @@ impl Mailbox {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has a line said, and waits for what becomes of it.
-    pub(super) async fn say(&self, target: Target, line: Line, within: Duration) -> Outcome {
+    /// Has a line said that is made when its turn has come, and waits for what becomes of it.
+    pub(super) async fn say(&self, target: Target, make: MakeLine, within: Duration) -> Outcome {
         let begun = tokio::time::Instant::now();
         // A time beyond what the clock can count is none.
         let deadline = begun.checked_add(within).unwrap_or(begun + Duration::from_secs(86_400));
         let (answer, mut answered) = oneshot::channel();
-        let id = match self.add_line(target, line, deadline.into_std(), answer) {
+        let id = match self.add_line(target, make, deadline.into_std(), answer) {
             Ok(id) => id,
             Err(why) => return Outcome::NotSaid(why),
         };
@@ -213,7 +244,7 @@ impl Mailbox {
     pub(super) fn add_line(
         &self,
         target: Target,
-        line: Line,
+        make: MakeLine,
         deadline: Instant,
         answer: oneshot::Sender<Outcome>,
     ) -> Result<u64, NotSaid> {
@@ -221,15 +252,12 @@ impl Mailbox {
         if inner.is_closed {
             return Err(NotSaid::Ended);
         }
-        if line.is_empty() {
-            return Err(NotSaid::Empty);
-        }
         if inner.lines.len() >= MOST {
             return Err(NotSaid::TooMany);
         }
         inner.next_id += 1;
         let id = inner.next_id;
-        inner.lines.push_back(PendingLine { id, target, line, deadline, answer });
+        inner.lines.push_back(PendingLine { id, target, make, deadline, answer });
         drop(inner);
         self.came.notify_one();
         Ok(id)
@@ -315,8 +343,9 @@ mod tests {
     use super::*;
     use crate::irc::Draft;
 
-    fn line(text: &str) -> Line {
-        Draft::about_none().words(text).finish()
+    fn line(text: &str) -> MakeLine {
+        let line = Draft::about_none().words(text).finish();
+        MakeLine::new(|| Some(line))
     }
 
     fn ops() -> Target {
@@ -352,8 +381,31 @@ mod tests {
         let (_late, given_up) = (add("late", now), add("given up", now + Duration::from_secs(1)));
         let _waits = add("waits", now + Duration::from_secs(1));
         drop(given_up);
-        assert_eq!(mailbox.next_line(now, |_| true).unwrap().line.as_str(), "waits");
+        let (_, line, _) = mailbox.next_line(now, |_| true).unwrap().made().unwrap();
+        assert_eq!(line.as_str(), "waits");
         assert!(mailbox.next_line(now, |_| true).is_none());
+    }
+
+    #[test]
+    fn a_line_is_made_when_its_turn_has_come_and_is_none_where_it_is_not_so_any_more() {
+        let (mailbox, now) = (Mailbox::default(), Instant::now());
+        let is_so = Arc::new(std::sync::atomic::AtomicBool::new(true));
+        let ask = |text: &'static str| {
+            let (is_so, (answer, answered)) = (Arc::clone(&is_so), oneshot::channel());
+            let line = Draft::about_none().words(text).finish();
+            let make = MakeLine::new(move || is_so.load(std::sync::atomic::Ordering::Relaxed).then_some(line));
+            mailbox.add_line(ops(), make, now + Duration::from_secs(1), answer).unwrap();
+            answered
+        };
+        let mut asked = [ask("a"), ask("b"), ask(" ")];
+        let next = || mailbox.next_line(now, |_| true).unwrap().made().map(|(_, line, _)| line.as_str().to_owned());
+        assert_eq!(next().as_deref(), Some("a"));
+        is_so.store(false, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(next(), None);
+        assert_eq!(asked[1].try_recv().unwrap(), Outcome::NotSaid(NotSaid::Outdated));
+        is_so.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(next(), None);
+        assert_eq!(asked[2].try_recv().unwrap(), Outcome::NotSaid(NotSaid::Empty));
     }
 
     #[tokio::test(start_paused = true)]
@@ -381,7 +433,6 @@ mod tests {
             tokio::task::yield_now().await;
         }
         assert_eq!(mailbox.say(ops(), line("a"), Duration::MAX).await, Outcome::NotSaid(NotSaid::TooMany));
-        assert_eq!(mailbox.say(ops(), line(" "), Duration::MAX).await, Outcome::NotSaid(NotSaid::Empty));
         mailbox.close();
         for said in waiting {
             assert_eq!(said.await.unwrap(), Outcome::NotSaid(NotSaid::Ended));

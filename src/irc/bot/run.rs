@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
@@ -14,10 +13,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use super::connection;
 use super::conversation::Conversation;
 use super::heard_queue::{HeardQueue, Receiver};
-use super::mailbox::{Info, Mailbox, Outcome, Target};
+use super::mailbox::{Info, Mailbox, MakeLine, Outcome, Target};
 use super::settings::BotSettings;
 use super::state::{BotState, ConnectionState};
 use crate::irc::line::Line;
+use crate::irc::outage::{Failed, Outage};
 use crate::irc::wire::{Frames, Message};
 
 /// How often it is looked what is due, where nothing comes.
@@ -67,25 +67,19 @@ impl Bot {
     /// Keeps a connection until `stop` is true, or nobody is there any more who could say so. What waits to be said then is not.
     pub async fn run(self, stop: watch::Receiver<bool>) {
         let timings = self.settings.timings;
-        let delays = || {
-            ExponentialBuilder::new()
-                .with_min_delay(timings.reconnect)
-                .with_max_delay(timings.reconnect_most)
-                .without_max_times()
-                .with_jitter()
-                .build()
-        };
-        let mut waits = delays();
+        let mut outage = Outage::new(timings.reconnect, timings.reconnect_most);
         while !*stop.borrow() {
-            let (why, lasted) = match self.connect(stop.clone()).await {
+            let (why, lasted) = match self.connect(&mut outage, stop.clone()).await {
                 Over::Stopped => break,
                 Over::Lost { why, lasted } => (why, lasted),
             };
             if lasted {
-                waits = delays();
+                outage.rested();
             }
-            let wait = waits.next().unwrap_or(timings.reconnect_most);
-            tracing::warn!("IRC: {}; trying again in {wait:.1?}", crate::text::inert(&why));
+            let Failed { wait, report } = outage.failed(Instant::now().into_std());
+            if let Some(report) = report {
+                tracing::warn!("IRC: {}; {report}", crate::text::inert(&why));
+            }
             self.mailbox.hindered_by(&format!("the bot was not connected: {}", crate::text::inert(&why)));
             self.state.send_modify(|state| {
                 let (connections, dropped, nick) = (state.connections, state.dropped, state.nick.clone());
@@ -106,7 +100,7 @@ impl Bot {
     }
 
     /// One connection from its beginning to its end.
-    async fn connect(&self, stop: watch::Receiver<bool>) -> Over {
+    async fn connect(&self, outage: &mut Outage, stop: watch::Receiver<bool>) -> Over {
         let failed = |why: String| Over::Lost { why, lasted: false };
         let opened = timeout(self.settings.timings.register, connection::open(&self.settings));
         let stream = tokio::select! {
@@ -124,7 +118,7 @@ impl Bot {
             Arc::clone(&self.heard),
             begun.into_std(),
         );
-        let over = self.converse(stream, &mut conversation, stop).await;
+        let over = self.converse(stream, &mut conversation, outage, stop).await;
         let lasted = begun.elapsed() >= LASTING;
         match over {
             None => {
@@ -143,6 +137,7 @@ impl Bot {
         &self,
         stream: Box<dyn connection::Stream>,
         conversation: &mut Conversation,
+        outage: &mut Outage,
         stop: watch::Receiver<bool>,
     ) -> Option<String> {
         let (mut reader, mut writer) = tokio::io::split(stream);
@@ -167,7 +162,11 @@ impl Bot {
                     Err(_) => return Some("the server takes nothing any more".to_owned()),
                 }
             }
-            self.publish(conversation, &mut registered);
+            if self.publish(conversation, &mut registered)
+                && let Some(down) = outage.over(Instant::now().into_std())
+            {
+                tracing::info!("IRC: on {} again after {} s", self.settings.server, down.as_secs());
+            }
             if let Some(why) = conversation.ended() {
                 return Some(why.to_owned());
             }
@@ -206,7 +205,8 @@ impl Bot {
         }
     }
 
-    fn publish(&self, conversation: &Conversation, registered: &mut bool) {
+    /// Shows how the bot is now; returns whether it came on the network since it was last shown.
+    fn publish(&self, conversation: &Conversation, registered: &mut bool) -> bool {
         self.mailbox.hindered_by(&conversation.hindrance());
         let is_new = conversation.is_registered() && !std::mem::replace(registered, conversation.is_registered());
         let new = conversation.state(Instant::now().into_std());
@@ -217,6 +217,7 @@ impl Bot {
             *state = new;
             has_changed
         });
+        is_new
     }
 }
 
@@ -236,7 +237,18 @@ impl BotHandle {
     ///
     /// Dropping the future takes back a line that was not begun.
     pub async fn say(&self, target: Target, line: Line, within: Duration) -> Outcome {
-        self.mailbox.say(target, line, within).await
+        self.say_made(target, || Some(line), within).await
+    }
+
+    /// The same of a line that `make` makes when its turn has come, so that what was true when it was asked for and is not any more is
+    /// not said: `None` says nothing ([`NotSaid::Outdated`](super::NotSaid::Outdated)). The bot waits for it, so that it must be quick.
+    pub async fn say_made(
+        &self,
+        target: Target,
+        make: impl FnOnce() -> Option<Line> + Send + 'static,
+        within: Duration,
+    ) -> Outcome {
+        self.mailbox.say(target, MakeLine::new(make), within).await
     }
 
     /// What the services know of an account.

@@ -93,7 +93,7 @@ impl Default for Timings {
             services_silent: Duration::from_secs(60),
             info: Duration::from_secs(20),
             reconnect: Duration::from_secs(1),
-            reconnect_most: Duration::from_secs(300),
+            reconnect_most: Duration::from_secs(60),
         }
     }
 }

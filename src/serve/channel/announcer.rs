@@ -1,25 +1,37 @@
 //! Saying in the channel what is due, each line once.
 //!
-//! Responsible for keeping what is said before it is: a line of which nobody knows whether it was heard is never said again. Not responsible
-//! for what is due ([`super::news`], [`crate::serve::paging`]).
+//! Responsible for the rounds: what is over, who is asked, what is news; for each line being made of what is known when its turn has come, and of
+//! nothing that was read long ago. Not responsible for what is due ([`super::news`], [`crate::serve::paging`]), for the words
+//! ([`super::announcements`]), nor for saying one once ([`super::once`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use jiff::SignedDuration;
+use tokio::sync::{broadcast, watch};
 
-use super::lines;
-use super::news::{News, news};
-use super::voice::{Spoken, Voice};
-use crate::ids::TaskId;
-use crate::irc::Line;
+use super::announcements::{self, Called};
+use super::conductor::{KnownConductor, called_for};
+use super::facts::EndedTask;
+use super::news::{At, News, news};
+use super::nicks::Nicks;
+use super::once::{Once, Turn, say_once};
+use super::voice::{Voice, Way};
+use crate::ids::{TaskId, TransactionId};
+use crate::paging::Page;
 use crate::serve::board::WatchedTask;
 use crate::serve::store::{Store, StoreError};
-use crate::serve::watch::{Watch, stopped};
+use crate::serve::watch::{Looked, Watch, stopped};
 
 /// How often it is looked what is due where nothing changes.
 const TICK: Duration = Duration::from_secs(1);
+/// How old the reading may be that a line is made of; one that is older is made anew first.
+const FRESH: SignedDuration = SignedDuration::from_secs(60);
+/// How long that may take.
+const LOOK: Duration = Duration::from_secs(8);
+/// The key of the line that an episode is over.
+const OVER: &str = "over";
 
 /// Who speaks in the channel by itself, for as long as the service runs.
 #[derive(Debug)]
@@ -28,20 +40,47 @@ pub(super) struct Announcer<S> {
     voice: Voice,
     /// By which way lines for the log of the site go; `None`: nobody wants them.
     log: Option<Voice>,
+    names: Names,
+    conductor: KnownConductor,
+    endings: broadcast::Receiver<EndedTask>,
+    /// The episodes that are over, of which that is not said yet.
+    over: Vec<EndedTask>,
     /// A yes may be said here too.
     takes_approvals: bool,
     /// Up to which change all was said of each task: until the next one nothing is due.
     said: BTreeMap<TaskId, u64>,
 }
 
+/// What people are called in the channel.
+#[derive(Debug, Clone)]
+struct Names {
+    nicks: Arc<Nicks>,
+    /// Who can see who is there.
+    way: Way,
+}
+
 impl<S: Store> Announcer<S> {
-    /// Of a watch.
-    pub(super) fn new(watch: Arc<Watch<S>>, voice: Voice, log: Option<Voice>, takes_approvals: bool) -> Self {
-        Self { watch, voice, log, takes_approvals, said: BTreeMap::new() }
+    /// Of a watch, by a way into the channel, and one for the log of the site where that wants its lines. `takes_approvals` says that a yes
+    /// may be said there too.
+    pub(super) fn new(watch: Arc<Watch<S>>, way: Way, log: Option<Way>, nicks: Nicks, takes_approvals: bool) -> Self {
+        Self {
+            endings: watch.endings.subscribe(),
+            watch,
+            names: Names { nicks: Arc::new(nicks), way: way.clone() },
+            voice: Voice::new(way),
+            log: log.map(Voice::new),
+            conductor: KnownConductor::default(),
+            over: Vec::new(),
+            takes_approvals,
+            said: BTreeMap::new(),
+        }
     }
 
     /// Speaks until it is stopped; what is being said then is said to its end.
     pub(super) async fn run(mut self, stop: watch::Receiver<bool>) {
+        if let Err(error) = self.look_for_endings() {
+            tracing::error!("irc: {error}");
+        }
         let mut changes = self.watch.board.changes();
         loop {
             tokio::select! {
@@ -60,75 +99,165 @@ impl<S: Store> Announcer<S> {
         }
     }
 
-    async fn round(&mut self) -> Result<(), StoreError> {
+    /// Has the tasks looked at that may have stopped being emergencies while nobody watched.
+    fn look_for_endings(&self) -> Result<(), StoreError> {
+        let tasks = self.watch.store.with(|store| store.tasks_without_line(OVER))?;
+        tasks.into_iter().for_each(|task| self.watch.queue.push(task));
+        Ok(())
+    }
+
+    /// Says all that is due. What is over comes first: the lines of a later episode put those of an earlier one away.
+    pub(super) async fn round(&mut self) -> Result<(), StoreError> {
+        self.say_endings().await?;
         for ask in self.watch.asks() {
-            let Some(watched) = self.watch.board.watched(ask.key.task) else { continue };
-            let Some(team) = watched.verdict.missing_teams().find(|team| team.team == ask.key.team) else { continue };
-            let code = watched.code.filter(|_| self.takes_approvals);
-            let line = lines::asked(&watched, team, &self.watch.who_to_ask(team), code);
-            let (task, episode, key) = (ask.key.task, ask.key.episode, ask.key.to_string());
-            let is_new = self.watch.store.with(|store| store.take_line(task, episode, &key))?;
-            if is_new && let Spoken::NotSaid(_) = self.say(&watched, &key, &self.voice, line).await {
-                // What surely nobody heard is asked again.
-                self.watch.store.with(|store| store.give_line_back(task, episode, &key))?;
-                continue;
-            }
-            self.watch.take_ask(&ask.key)?;
+            self.say_ask(ask).await?;
         }
         let all = self.watch.board.all();
         let open: BTreeSet<TaskId> = all.iter().map(|watched| watched.task).collect();
         self.said.retain(|task, _| open.contains(task));
         for watched in all {
-            if self.said.get(&watched.task) != Some(&watched.sequence) && self.say_news(&watched).await? {
+            if self.said.get(&watched.task) != Some(&watched.sequence) && self.say_news(&watched).await? == Turn::Over {
                 self.said.insert(watched.task, watched.sequence);
             }
         }
         Ok(())
     }
 
-    /// Says what is due of a task; returns whether nothing is left to be said.
-    async fn say_news(&self, watched: &WatchedTask) -> Result<bool, StoreError> {
-        let mut is_all = true;
-        let (task, episode) = (watched.task, watched.episode.began);
-        let said = self.watch.store.with(|store| store.lines(task, episode))?;
-        for due in news(watched, &said, self.watch.board.now(), self.watch.site.serve.notice_window) {
-            let Some(line) = lines::news(watched, due) else { continue };
-            let key = due.to_string();
-            if !self.watch.store.with(|store| store.take_line(task, episode, &key))? {
-                continue;
-            }
-            if let Spoken::NotSaid(_) = self.say(watched, &key, &self.voice, line).await {
-                self.watch.store.with(|store| store.give_line_back(task, episode, &key))?;
-                is_all = false;
-                continue;
-            }
-            // One that ended soon was never heard to start.
-            let logged = match due {
-                News::Started(deploy) => Some(deploy),
-                News::Ended(deploy) if !said.contains(&News::Started(deploy).to_string()) => Some(deploy),
-                News::Ended(_) | News::Ready(_) | News::Lost(_) => None,
-            };
-            if let (Some(deploy), Some(log)) = (logged, &self.log)
-                && let Some(deploy) = watched.deploys.iter().find(|known| known.deploy == deploy)
-            {
-                self.say(watched, "!log", log, lines::log(watched, deploy)).await;
+    /// Says which emergencies are over of which something was said.
+    async fn say_endings(&mut self) -> Result<(), StoreError> {
+        loop {
+            match self.endings.try_recv() {
+                Ok(ended) if !self.over.contains(&ended) => self.over.push(ended),
+                Ok(_) => {}
+                // Those are looked at again after the next start.
+                Err(broadcast::error::TryRecvError::Lagged(_)) => {
+                    tracing::warn!("irc: too many emergencies end at once")
+                }
+                Err(_) => break,
             }
         }
-        Ok(is_all)
+        let mut left = 0;
+        while let Some(ended) = self.over.get(left).cloned() {
+            match self.say_ending(ended).await? {
+                Turn::Over => _ = self.over.remove(left),
+                Turn::Later => left += 1,
+            }
+        }
+        Ok(())
     }
 
-    async fn say(&self, watched: &WatchedTask, key: &str, voice: &Voice, line: Line) -> Spoken {
-        let spoken = voice.say(line).await;
-        match &spoken {
-            Spoken::Said => tracing::info!("{}: said on IRC: {key}", watched.task),
-            Spoken::NotSaid(why) => tracing::warn!("{}: not said on IRC: {key}: {why}", watched.task),
-            Spoken::Unclear(why) => {
-                tracing::warn!(
-                    "{}: it is not clear whether it was said on IRC, and not said again: {key}: {why}",
-                    watched.task
-                );
+    async fn say_ending(&mut self, ended: EndedTask) -> Result<Turn, StoreError> {
+        let (task, episode) = (ended.task, ended.began);
+        let lines = self.watch.store.with(|store| store.lines(task, episode))?;
+        if lines.is_empty() || lines.contains(OVER) {
+            return Ok(Turn::Over);
+        }
+        if self.watch.board.now().duration_since(ended.at) > self.watch.site.serve.notice_window {
+            self.watch.store.with(|store| store.take_line(task, episode, OVER))?;
+            return Ok(Turn::Over);
+        }
+        let once = Once { task, episode, key: OVER.to_owned(), besides: Vec::new() };
+        let line = announcements::ended(&ended);
+        say_once(&self.watch, &mut self.voice, &once, move || Some(line)).await
+    }
+
+    async fn say_ask(&mut self, ask: Page) -> Result<(), StoreError> {
+        let (task, episode) = (ask.key.task, ask.key.episode);
+        let Some(watched) = self.read(task, episode).await else { return Ok(()) };
+        let conductor = self.conductor.find(&self.watch.site).await;
+        let once = Once { task, episode, key: ask.key.to_string(), besides: self.first_line_of_a_drill(&watched)? };
+        let (watch, names, key) = (Arc::clone(&self.watch), self.names.clone(), ask.key.clone());
+        let takes_approvals = self.takes_approvals;
+        let make = move || {
+            let watched = fresh(&watch, task, episode).filter(|watched| !watched.paging.is_rejected)?;
+            let missing: Vec<_> = watched.verdict.missing_teams().collect();
+            let team = missing.iter().find(|team| team.team == key.team)?;
+            let nick = |name: &str| names.nick(name);
+            let conductor = called_for(team, &missing, conductor.as_ref(), nick);
+            let who = watch.who_to_ask(team);
+            let called = Called { who: &who, conductor: conductor.as_deref(), nick: &nick };
+            Some(announcements::asked(&watched, team, &called, watched.code.filter(|_| takes_approvals)))
+        };
+        if say_once(&self.watch, &mut self.voice, &once, make).await? == Turn::Over {
+            self.watch.take_ask(&ask.key)?;
+        }
+        Ok(())
+    }
+
+    /// What needs no line of its own after the first line of a drill.
+    fn first_line_of_a_drill(&self, watched: &WatchedTask) -> Result<Vec<String>, StoreError> {
+        let Some(drill) = &watched.channel.drill else { return Ok(Vec::new()) };
+        let said = self.watch.store.with(|store| store.lines(watched.task, watched.episode.began))?;
+        Ok(if said.is_empty() { vec![News::Drill(drill.transaction).key()] } else { Vec::new() })
+    }
+
+    /// Says what is due of a task; returns whether anything is left.
+    async fn say_news(&mut self, watched: &WatchedTask) -> Result<Turn, StoreError> {
+        let (task, episode) = (watched.task, watched.episode.began);
+        let said = self.watch.store.with(|store| store.lines(task, episode))?;
+        if news(watched, &said, self.at()).is_empty() {
+            return Ok(Turn::Over);
+        }
+        let Some(watched) = self.read(task, episode).await else { return Ok(Turn::Later) };
+        let at = self.at();
+        let mut turn = Turn::Over;
+        for due in news(&watched, &said, at) {
+            let nick = |name: &str| self.names.nick(name);
+            if announcements::news(&watched, &due, &nick).is_none() {
+                continue;
+            }
+            let mut besides = due.besides(&watched);
+            besides.extend(self.first_line_of_a_drill(&watched)?);
+            let once = Once { task, episode, key: due.key(), besides };
+            let (watch, names, said) = (Arc::clone(&self.watch), self.names.clone(), said.clone());
+            let is_log = matches!(due, News::Logged(_));
+            let make = move || {
+                let watched = fresh(&watch, task, episode)?;
+                let at = At { now: watch.board.now(), ..at };
+                let due = news(&watched, &said, at).into_iter().find(|now| now.key() == due.key())?;
+                announcements::news(&watched, &due, &|name: &str| names.nick(name))
+            };
+            let voice = if is_log { self.log.as_mut() } else { Some(&mut self.voice) };
+            let Some(voice) = voice else { continue };
+            if say_once(&self.watch, voice, &once, make).await? == Turn::Later {
+                turn = Turn::Later;
             }
         }
-        spoken
+        Ok(turn)
+    }
+
+    /// An emergency as it is known now, read anew where that is old; `None` where it cannot be read, or its episode is over.
+    async fn read(&self, task: TaskId, episode: TransactionId) -> Option<Arc<WatchedTask>> {
+        let known = fresh(&self.watch, task, episode)?;
+        if self.watch.board.now().duration_since(self.watch.evidence_at(&known)) <= FRESH {
+            return Some(known);
+        }
+        match self.watch.look_now(task, LOOK).await {
+            Some(Looked::Open(watched)) if watched.episode.began == episode => Some(watched),
+            _ => None,
+        }
+    }
+
+    fn at(&self) -> At {
+        At { now: self.watch.board.now(), window: self.watch.site.serve.notice_window, logs: self.log.is_some() }
     }
 }
+
+impl Names {
+    fn nick(&self, account: &str) -> String {
+        self.nicks.nick(account, |nick| match &self.way {
+            Way::Bot { bot, .. } => bot.state().sees(nick),
+            Way::Tcpircbot(_) => false,
+        })
+    }
+}
+
+/// An emergency as it is known now; `None` where its episode is over, or it could not be read when that was last tried.
+fn fresh<S: Store>(watch: &Watch<S>, task: TaskId, episode: TransactionId) -> Option<Arc<WatchedTask>> {
+    let is_read = watch.board.unread_since(task).is_none();
+    watch.board.watched(task).filter(|watched| is_read && watched.episode.began == episode)
+}
+
+#[cfg(test)]
+#[path = "announcer_tests.rs"]
+mod tests;

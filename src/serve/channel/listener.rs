@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 use tokio::sync::watch;
 
 use super::lines;
+use super::nicks::Nicks;
 use crate::config::IrcBotSettings;
 use crate::ids::TaskId;
 use crate::irc::Line;
@@ -85,7 +86,11 @@ impl<S: Store> Listener<S> {
                 let watched = board.watched(*task);
                 lines::status(watched.as_deref(), self.witnesses.code(watched.as_deref()), board.now())
             }
-            Command::Who(task) => lines::who(board.watched(*task).as_deref(), |team| self.watch.who_to_ask(team)),
+            Command::Who(task) => {
+                let (nicks, state) = (Nicks::of(&self.settings.accounts), self.bot.state());
+                let nick = |name: &str| nicks.nick(name, |nick| state.sees(nick));
+                lines::who(board.watched(*task).as_deref(), |team| self.watch.who_to_ask(team), &nick)
+            }
             Command::Ack(task) => self.acknowledge(heard, *task).await,
             Command::Approve { task, team, code } => {
                 let word = self.word(heard, *task, WitnessedWord::Approve)?;

@@ -4,10 +4,16 @@
 //! account. Nothing that is heard here is evidence; what is said about a deploy goes to those who write it on the task
 //! ([`super::witnessing`]). Not responsible for the connection ([`crate::irc`]), nor for when a team is asked ([`super::paging`]).
 
+mod announcements;
 mod announcer;
+mod conductor;
+mod facts;
 mod lines;
 mod listener;
 mod news;
+mod nicks;
+mod once;
+mod sentence;
 mod voice;
 
 use std::path::Path;
@@ -18,8 +24,10 @@ use secrecy::SecretString;
 use tokio::sync::watch;
 
 use self::announcer::Announcer;
+pub use self::facts::{ChannelFacts, EndedTask, Word};
 use self::listener::Listener;
-use self::voice::Voice;
+use self::nicks::Nicks;
+use self::voice::Way;
 use super::site::Site;
 use super::store::Store;
 use super::watch::Watch;
@@ -38,6 +46,8 @@ pub struct Channel {
     tcpircbot: Option<HostPort>,
     /// Lines for the log of the site are wanted.
     log: bool,
+    /// What people are called there.
+    nicks: Nicks,
 }
 
 #[derive(Debug)]
@@ -72,7 +82,8 @@ impl Channel {
             configured: configured.clone(),
             witness: witness.take(),
         });
-        Ok(Self { bot, tcpircbot: settings.tcpircbot.clone(), log: settings.log })
+        let nicks = Nicks::of(&configured.accounts);
+        Ok(Self { bot, tcpircbot: settings.tcpircbot.clone(), log: settings.log, nicks })
     }
 
     /// Looks whose token witnesses are written with, where there is one. While the server does not answer it is looked before the first.
@@ -96,9 +107,9 @@ impl Channel {
 
     /// Speaks and answers until it is stopped.
     pub async fn run<S: Store>(self, watch: Arc<Watch<S>>, stop: watch::Receiver<bool>) {
-        let handed = self.tcpircbot.map(Voice::Tcpircbot);
+        let handed = self.tcpircbot.map(Way::Tcpircbot);
         let mut takes_approvals = false;
-        let (voice, talk) = match self.bot {
+        let (way, talk) = match self.bot {
             Some(OwnBot { settings, channel, configured, witness }) => {
                 let (bot, handle, heard) = Bot::new(settings);
                 let witnesses = Arc::new(Witnesses::new(Arc::clone(&watch), witness));
@@ -110,14 +121,14 @@ impl Channel {
                 });
                 let (running, until) = (tokio::spawn(bot.run(stop.clone())), stop.clone());
                 let listening = tokio::spawn(listener.run(heard, until));
-                (Some(Voice::Bot { bot: handle, channel }), Some((running, listening, writing)))
+                (Some(Way::Bot { bot: handle, channel }), Some((running, listening, writing)))
             }
             None => (handed.clone(), None),
         };
-        let Some(voice) = voice else { return };
+        let Some(way) = way else { return };
         // A tcpircbot is what scap and its like log by.
-        let log = self.log.then(|| handed.unwrap_or_else(|| voice.clone()));
-        Announcer::new(watch, voice, log, takes_approvals).run(stop).await;
+        let log = self.log.then(|| handed.unwrap_or_else(|| way.clone()));
+        Announcer::new(watch, way, log, self.nicks, takes_approvals).run(stop).await;
         if let Some((running, listening, writing)) = talk {
             let _ = tokio::join!(running, listening, writing);
         }

@@ -4,30 +4,46 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 
-use super::lines;
-use super::news::{News, news};
+use super::announcements::Called;
+use super::news::{At, News, news};
+use super::{announcements, lines};
 use crate::evidence::testing::{History, at, record};
 use crate::ids::{DeployId, TaskId};
 use crate::paging::{OnCall, who_to_ask};
-use crate::record::{Event, Record};
+use crate::record::{Event, Outcome, Record};
 use crate::serve::board::{Speaks, WatchedTask};
 use crate::serve::paging::AckOutcome;
 use crate::serve::testing::watched;
 
-const WINDOW: SignedDuration = SignedDuration::from_mins(30);
+const AT: At = At { now: jiff::Timestamp::UNIX_EPOCH, window: SignedDuration::from_mins(30), logs: false };
 
 fn due(watched: &WatchedTask, said: &[News]) -> Vec<News> {
-    let said: BTreeSet<String> = said.iter().map(ToString::to_string).collect();
-    news(watched, &said, at(1_000), WINDOW)
+    let said: BTreeSet<String> = said.iter().map(News::key).collect();
+    news(watched, &said, At { now: at(1_000), ..AT })
 }
 
-fn deployed(history: &mut History, event: Event, seconds: i64) -> DeployId {
+/// Says all that is due, until nothing is; returns the keys of the lines, and adds all that needs none any more to what was said.
+fn say(history: &History, said: &mut BTreeSet<String>) -> Vec<String> {
+    let watched = watched(history);
+    let mut keys = Vec::new();
+    while let Some(due) = news(&watched, said, At { now: at(1_000), ..AT }).first() {
+        if announcements::news(&watched, due, &str::to_owned).is_some() {
+            keys.push(due.key());
+        }
+        said.extend(due.besides(&watched));
+        assert!(said.insert(due.key()), "{due:?} is said twice");
+    }
+    keys
+}
+
+fn deployed(history: &mut History, event: Event, seconds: i64, outcome: Outcome) -> DeployId {
     let deploy = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
-    let finished = (event == Event::Finished).then(|| at(seconds));
+    let is_end = event == Event::Finished;
+    let (finished, outcome) = (is_end.then(|| at(seconds)), is_end.then_some(outcome));
     history.record(
         "phabgate",
         seconds,
-        &Record { started: Some(at(seconds)), finished, ..record(deploy, event, "deployer1") },
+        &Record { started: Some(at(seconds)), finished, outcome, ..record(deploy, event, "deployer1") },
     );
     deploy
 }
@@ -36,28 +52,141 @@ fn deployed(history: &mut History, event: Event, seconds: i64) -> DeployId {
 fn ready_is_said_once_and_again_after_each_time_that_it_was_lost() {
     assert_eq!(due(&watched(&History::emergency()), &[]), []);
     let mut history = History::ready();
-    assert_eq!(due(&watched(&history), &[]), [News::Ready(0)]);
-    assert_eq!(due(&watched(&history), &[News::Ready(0)]), []);
-    history.comment("sre1", 20, "Emergency-Withdraw: sre");
-    // What nobody heard of is not taken back.
-    assert_eq!(due(&watched(&history), &[]), []);
-    assert_eq!(due(&watched(&history), &[News::Ready(0)]), [News::Lost(0)]);
-    assert_eq!(due(&watched(&history), &[News::Ready(0), News::Lost(0)]), []);
+    let mut said = BTreeSet::new();
+    assert_eq!(say(&history, &mut said), ["ready 0"]);
+    assert_eq!(say(&history, &mut said), [""; 0]);
+    let back = history.comment("sre1", 20, "Emergency-Withdraw: sre");
+    assert_eq!(say(&history, &mut said), [format!("withdrawn {back}")]);
+    assert_eq!(say(&history, &mut said), [""; 0]);
     history.comment("sre1", 30, "Emergency-Approve: sre");
-    assert_eq!(due(&watched(&history), &[News::Ready(0), News::Lost(0)]), [News::Ready(1)]);
+    assert_eq!(say(&history, &mut said), ["ready 1"]);
+    // Lost without a word of anybody.
+    history.describe("deployer1", 40, "Emergency-Reason: abuse - something else");
+    assert_eq!(say(&history, &mut said), ["lost 1"]);
+}
+
+#[test]
+fn who_takes_an_approval_back_is_named_though_nothing_was_ready() {
+    let mut history = History::ready();
+    let back = history.comment("sre1", 20, "Emergency-Withdraw: sre");
+    assert_eq!(due(&watched(&history), &[]), [News::Withdrawn { transaction: back, ends: None }]);
+    // Nobody has to hear of it where others approved since, also later.
+    history.comment("sre2", 30, "Emergency-Approve: sre");
+    let mut said = BTreeSet::new();
+    assert_eq!(say(&history, &mut said), ["ready 0"]);
+    history.describe("deployer1", 40, "Emergency-Reason: abuse - something else");
+    assert_eq!(say(&history, &mut said), ["lost 0"]);
+}
+
+#[test]
+fn each_no_is_said_once_and_ends_what_was_ready() {
+    let mut history = History::ready();
+    let mut said = BTreeSet::new();
+    assert_eq!(say(&history, &mut said), ["ready 0"]);
+    let no = history.comment("sre2", 20, "Emergency-Reject: sre - the graphs look wrong");
+    let more = history.comment("sec1", 21, "Emergency-Reject: security");
+    assert_eq!(say(&history, &mut said), [format!("rejected {no}"), format!("rejected {more}")]);
+    assert!(said.contains("lost 0"));
+    history.comment("sec1", 30, "Emergency-Withdraw: security");
+    assert_eq!(say(&history, &mut said), [""; 0]);
+    history.comment("sre2", 31, "Emergency-Withdraw: sre");
+    assert_eq!(say(&history, &mut said), ["ready 1"]);
+    // One that was said before and stands again ends it too.
+    let line = |history: &History, due: &News| {
+        announcements::news(&watched(history), due, &str::to_owned).unwrap().as_str().to_owned()
+    };
+    let mut again = History::ready();
+    let no = again.comment("sre2", 20, "Emergency-Reject: sre - the graphs look wrong");
+    let known = [News::Rejected { transaction: no, ends: None }, News::Ready(0)];
+    assert_eq!(due(&watched(&again), &known), [News::Lost(0)]);
+    assert_eq!(
+        line(&again, &News::Lost(0)),
+        "T1 is not approved any more: it is REJECTED by sre2 -- https://phab.example/T1"
+    );
+    assert_eq!(line(&again, &known[0]), "T1 is REJECTED by sre2 and may not be deployed -- https://phab.example/T1");
+    // A no of somebody who may not say it stops nothing.
+    let mut outside = History::ready();
+    outside.comment("outsider", 20, "Emergency-Reject: sre");
+    assert_eq!(due(&watched(&outside), &[]), [News::Ready(0)]);
+}
+
+#[test]
+fn who_meant_an_answer_that_does_not_count_hears_of_it_once_and_of_two_at_most() {
+    let mut history = History::emergency();
+    history.comment("sre1", 20, "Emergency-Aprove: sre");
+    let mut said = BTreeSet::new();
+    let keys = say(&history, &mut said);
+    assert!(keys.len() == 1 && keys[0].starts_with("unread "), "{keys:?}");
+    for (second, who) in [(30, "sre2"), (31, "both")] {
+        history.comment(who, second, "Emergency-Aprove: sre");
+    }
+    assert_eq!(say(&history, &mut said).len(), 1, "two in an episode");
+    // Nor who is asked nothing, nor what is old, nor of a restricted task.
+    let mut others = History::emergency();
+    others.comment("outsider", 20, "Emergency-Aprove: sre");
+    assert_eq!(due(&watched(&others), &[]), []);
+    let mut one = History::emergency();
+    one.comment("sre1", 20, "Emergency-Aprove: sre");
+    assert_eq!(news(&watched(&one), &BTreeSet::new(), At { now: at(20 + 31 * 60), ..AT }), []);
+    one.task.view = "PHID-PLCY-1".into();
+    assert_eq!(due(&watched(&one), &[]), []);
+}
+
+#[test]
+fn what_reads_as_a_no_ends_what_was_ready() {
+    let mut history = History::ready();
+    let mut said = BTreeSet::new();
+    assert_eq!(say(&history, &mut said), ["ready 0"]);
+    history.comment("sre1", 20, "**Emergency-Reject: sre**");
+    let watched = watched(&history);
+    let due = news(&watched, &said, At { now: at(1_000), ..AT }).remove(0);
+    let line = announcements::news(&watched, &due, &|name: &str| format!("{name}-nick")).unwrap();
+    let text = "T1 may not be deployed: sre1-nick wrote what reads as a no. Write there, alone on a line, Emergency-Reject: sre";
+    assert!(line.as_str().starts_with(text), "{line:?}");
+    assert_eq!(say(&history, &mut said).len(), 1);
+    assert!(said.contains("lost 0"), "{said:?}");
+}
+
+#[test]
+fn that_it_is_a_drill_is_said_where_something_else_was_said_before() {
+    let mut history = History::emergency();
+    history.describe("deployer1", 20, "Emergency-Reason: availability - 5xx\nEmergency-Drill: yes");
+    let watched = watched(&history);
+    assert_eq!(due(&watched, &[]), [], "the first line says so");
+    let due = due(&watched, &[News::Ready(7)]);
+    let line = announcements::news(&watched, &due[0], &str::to_owned).unwrap();
+    assert_eq!(line.as_str(), "T1 is a drill: deployer1 declared it one -- https://phab.example/T1");
 }
 
 #[test]
 fn a_deploy_is_said_to_start_and_to_end_and_nothing_else_is_then() {
     let mut history = History::ready();
-    let deploy = deployed(&mut history, Event::Started, 100);
+    let deploy = deployed(&mut history, Event::Started, 100, Outcome::Succeeded);
     assert_eq!(due(&watched(&history), &[]), [News::Started(deploy)]);
     assert_eq!(due(&watched(&history), &[News::Started(deploy), News::Ready(0)]), []);
-    deployed(&mut history, Event::Finished, 200);
+    deployed(&mut history, Event::Finished, 200, Outcome::Succeeded);
     assert_eq!(due(&watched(&history), &[News::Ready(0)]), [News::Ended(deploy)]);
     // What is long over is no news.
-    let old = news(&watched(&history), &BTreeSet::new(), at(200 + 31 * 60), WINDOW);
+    let old = news(&watched(&history), &BTreeSet::new(), At { now: at(200 + 31 * 60), ..AT });
     assert_eq!(old, []);
+}
+
+#[test]
+fn the_log_of_the_site_has_a_line_for_each_deploy_that_started() {
+    let logs = |history: &History, said: &[News]| {
+        let said: BTreeSet<String> = said.iter().map(News::key).collect();
+        let all = news(&watched(history), &said, At { now: at(1_000), logs: true, ..AT });
+        all.into_iter().filter(|news| matches!(news, News::Logged(_))).collect::<Vec<_>>()
+    };
+    let mut history = History::ready();
+    let deploy = deployed(&mut history, Event::Started, 100, Outcome::Succeeded);
+    assert_eq!(logs(&history, &[]), [News::Logged(deploy)]);
+    assert_eq!(logs(&history, &[News::Logged(deploy)]), []);
+    deployed(&mut history, Event::Finished, 200, Outcome::Succeeded);
+    assert_eq!(logs(&history, &[]), [News::Logged(deploy)], "it ended soon");
+    let mut none = History::ready();
+    deployed(&mut none, Event::Finished, 200, Outcome::NotStarted);
+    assert_eq!(logs(&none, &[]), []);
 }
 
 #[test]
@@ -71,19 +200,46 @@ fn what_another_service_speaks_of_or_what_is_from_before_the_first_start_is_left
 fn everything(history: &History) -> Vec<String> {
     let watched = watched(history);
     let on_call = OnCall::Names(vec!["sre2".into()]);
-    let mut all: Vec<_> = watched
-        .verdict
-        .missing_teams()
-        .map(|team| lines::asked(&watched, team, &who_to_ask(team, &on_call), watched.code))
-        .collect();
+    let nick = |name: &str| format!("{name}-nick");
+    let asked = |team| {
+        let who = who_to_ask(team, &on_call);
+        let called = Called { who: &who, conductor: Some("carol"), nick: &nick };
+        announcements::asked(&watched, team, &called, watched.code)
+    };
+    let mut all: Vec<_> = watched.verdict.missing_teams().map(asked).collect();
     let deploys = watched.deploys.iter().map(|deploy| deploy.deploy);
-    let news = deploys.flat_map(|deploy| [News::Started(deploy), News::Ended(deploy)]).chain([News::Ready(0)]);
-    let lost = watched.verdict.missing_teams().next().map(|_| News::Lost(0));
-    all.extend(news.chain(lost).filter_map(|news| lines::news(&watched, news)));
-    all.extend(watched.deploys.iter().map(|deploy| lines::log(&watched, deploy)));
+    let of_deploys = deploys.flat_map(|deploy| [News::Started(deploy), News::Ended(deploy), News::Logged(deploy)]);
+    let mut news: Vec<News> = of_deploys.chain([News::Ready(0)]).collect();
+    news.extend(watched.verdict.missing_teams().next().map(|_| News::Lost(0)));
+    news.extend(due(&watched, &[]).into_iter().filter(|due| due.besides(&watched).is_empty()));
+    let transaction = |word: &super::Word| word.transaction;
+    let ends = Some(0);
+    let words = &watched.channel;
+    news.extend(words.withdrawals.iter().map(transaction).map(|transaction| News::Withdrawn { transaction, ends }));
+    news.extend(words.drill.iter().map(transaction).map(News::Drill));
+    all.extend(news.iter().filter_map(|news| announcements::news(&watched, news, &nick)));
     all.push(lines::status(Some(&watched), watched.code, at(1_000)));
-    all.push(lines::who(Some(&watched), |team| who_to_ask(team, &on_call)));
+    all.push(lines::who(Some(&watched), |team| who_to_ask(team, &on_call), &nick));
     all.into_iter().map(|line| line.as_str().to_owned()).collect()
+}
+
+/// An emergency that people are against, and that is a drill.
+fn disputed() -> History {
+    let mut history = History::ready();
+    history.comment("sre1", 20, "Emergency-Withdraw: sre");
+    history.comment("sre2", 21, "Emergency-Reject: sre - the graphs look wrong");
+    history.comment("both", 22, "Emergency-Aprove: sre");
+    history.describe("deployer1", 23, "Emergency-Reason: availability - 5xx\nEmergency-Drill: yes");
+    history
+}
+
+fn ended(how: impl Fn(&mut History)) -> String {
+    let mut history = disputed();
+    how(&mut history);
+    let directory = tempfile::tempdir().unwrap();
+    let site = crate::serve::testing::site(&history, directory.path().to_owned());
+    let ended = super::EndedTask::last(&history.evidence(), &site).unwrap();
+    announcements::ended(&ended).as_str().to_owned()
 }
 
 #[test]
@@ -91,11 +247,11 @@ fn what_people_read() {
     let mut waiting = History::emergency();
     waiting.task.view = "public".into();
     let mut running = History::ready();
-    deployed(&mut running, Event::Started, 100);
-    let mut ended = running.clone();
-    deployed(&mut ended, Event::Finished, 200);
-    let all =
-        [waiting, running, ended].iter().map(|history| everything(history).join("\n")).collect::<Vec<_>>().join("\n\n");
+    deployed(&mut running, Event::Started, 100, Outcome::Succeeded);
+    let mut over = running.clone();
+    deployed(&mut over, Event::Finished, 200, Outcome::Succeeded);
+    let all = [waiting, running, over, disputed()];
+    let all = all.iter().map(|history| everything(history).join("\n")).collect::<Vec<_>>().join("\n\n");
     let task: TaskId = "T1".parse().unwrap();
     let holds = AckOutcome::Holds { teams: vec!["sre".into()], until: at(900) };
     let acks =
@@ -103,27 +259,38 @@ fn what_people_read() {
     let more =
         acks.into_iter().chain([lines::help(), lines::nobody(task, "the nick is not logged in with the services")]);
     let more = more.map(|line| line.as_str().to_owned()).collect::<Vec<_>>().join("\n");
-    insta::assert_snapshot!(format!("{all}\n\n{more}"));
+    let untagged = ended(|history| _ = history.untag("outsider", 30, "emergency"));
+    let closed = ended(|history| _ = history.status("sre1", 30, "resolved"));
+    insta::assert_snapshot!(format!("{all}\n\n{more}\n\n{untagged}\n{closed}"));
 }
 
 #[test]
 fn of_a_restricted_task_nothing_but_its_number_is_said() {
-    let mut history = History::ready();
-    history.task.view = "PHID-PLCY-1".into();
-    deployed(&mut history, Event::Started, 100);
-    for said in everything(&history) {
-        for text in ["sre", "releng", "SRE", "Release", "deployer1", "availability", "5xx"] {
+    let mut running = History::ready();
+    deployed(&mut running, Event::Started, 100, Outcome::Succeeded);
+    let mut all = vec![ended(|history| {
+        history.task.view = "PHID-PLCY-1".into();
+        history.untag("outsider", 30, "emergency");
+    })];
+    for mut history in [running, disputed()] {
+        history.task.view = "PHID-PLCY-1".into();
+        all.extend(everything(&history));
+    }
+    for said in all {
+        for text in
+            ["sre", "releng", "SRE", "Release", "deployer1", "outsider", "carol", "availability", "5xx", "graphs"]
+        {
             // What is to be written names a team for nobody in particular.
             assert!(!said.replace("Emergency-Approve: TEAM", "").contains(text), "{said}");
         }
     }
-    let of_none = [lines::status(None, None, at(0)), lines::who(None, |_| unreachable!())];
+    let of_none = [lines::status(None, None, at(0)), lines::who(None, |_| unreachable!(), &str::to_owned)];
     assert!(of_none.iter().all(|line| line.as_str() == of_none[0].as_str()), "{of_none:?}");
 }
 
 #[test]
 fn names_of_people_and_teams_do_nothing_in_a_channel() {
-    let mut history = History::emergency();
+    let mut history = disputed();
     for team in &mut history.policy.teams {
         team.title = "!log T99\r\nQUIT \u{1}ACTION\u{1}".into();
     }

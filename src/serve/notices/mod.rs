@@ -6,7 +6,9 @@
 mod plan;
 mod posted;
 mod say;
+mod unread;
 
 pub use self::plan::{Due, Plan, Situation, counting, plan};
 pub use self::posted::{PostedNotice, posted};
 pub use self::say::{SayOutcome, say, settle};
+pub use self::unread::{UNREAD, Unread, unread};

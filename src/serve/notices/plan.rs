@@ -7,13 +7,12 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use sha2::{Digest, Sha256};
 
 use super::PostedNotice;
-use crate::evidence::NearKind;
+use super::unread::{UNREAD, Unread, unread};
 use crate::ids::{TaskId, TransactionId};
 use crate::notice::{LostApproval, MissingTeam, Notice, NoticeKind, SCHEMA, StoreId, Words};
-use crate::rules::{Approval, Decision, Effect, JudgedNearMiss, Outcome, Verdict, WhyNot};
+use crate::rules::{Approval, Decision, Outcome, Verdict, WhyNot};
 use crate::serve::episode::Episode;
 use crate::serve::store::{CountedApproval, NoticeState};
 
@@ -21,8 +20,6 @@ use crate::serve::store::{CountedApproval, NoticeState};
 pub(super) const EPISODE: usize = 5;
 /// How many of them are kept for `lost`.
 const KEPT_FOR_LOST: usize = 2;
-/// How many answers that do not count are said in an episode at most.
-const UNREAD: usize = 2;
 /// How many notices a task has in a day at most.
 pub(super) const DAY: usize = 10;
 /// How long after the tag it is said what is missing.
@@ -219,51 +216,15 @@ impl Situation<'_> {
         if self.count(NoticeKind::Unread) >= UNREAD || !self.affords(NoticeKind::Unread) {
             return None;
         }
-        let near = self.verdict.near_misses.iter().rev().filter_map(|near| self.unread_near_miss(near));
-        let approvals = self.verdict.approvals.iter().filter_map(|approval| self.unread_approval(approval));
-        near.chain(approvals).min_by_key(|due| due.notice.about.clone())
-    }
-
-    /// Of a yes only where its author could give one that is missing, and to that team; of a no, by whoever may say it.
-    fn unread_near_miss(&self, near: &JudgedNearMiss) -> Option<Due> {
-        let write = near.write.as_deref().filter(|_| near.effect != Effect::Counts)?;
-        let write = match near.kind {
-            NearKind::Yes => {
-                let user = crate::text::inert(&near.user);
-                let team = self.verdict.missing_teams().find(|team| team.could.contains(&user))?;
-                format!("Emergency-Approve: {}", team.team)
-            }
-            NearKind::No | NearKind::Withdraw => bare(write),
-        };
-        let (user, why) = (near.user.clone(), near.why.clone());
-        self.unread_about(near.moment.transaction, near.moment.time, &near.line, Words::Unread { user, why, write })
-    }
-
-    /// Only of a member who could approve, by a comment of their own.
-    fn unread_approval(&self, approval: &Approval) -> Option<Due> {
-        let why = approval.why_not.as_ref()?;
-        let (key, write) = match why {
-            WhyNot::NotUnderstood { example } => (&approval.team, format!("Emergency-Approve: {example}")),
-            WhyNot::BeforeTag => (&approval.team, format!("Emergency-Approve: {}", approval.team)),
-            _ => return None,
-        };
-        let could = self.verdict.teams.iter().any(|team| team.could.contains(&crate::text::inert(&approval.user)));
-        let transaction = approval.transaction.filter(|_| could)?;
-        // An approval from before the tag is an answer to nothing until then.
-        let time = approval.time.max(self.episode.since);
-        let words = Words::Unread { user: approval.user.clone(), why: why.to_string(), write };
-        self.unread_about(transaction, time, key, words)
-    }
-
-    /// Once a comment and text.
-    fn unread_about(&self, transaction: TransactionId, time: Timestamp, text: &str, words: Words) -> Option<Due> {
-        let digest = Sha256::digest(text);
-        let which = format!("{transaction}-{:02x}{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2], digest[3]);
-        let due = self.due(NoticeKind::Unread, which, vec![transaction], words);
-        let key = due.notice.key();
-        let is_said = self.posted.iter().any(|posted| posted.notice.key() == key)
-            || self.known.iter().any(|(known, state)| *known == key && *state != NoticeState::Absent);
-        (!is_said && self.is_in_time(time)).then_some(due)
+        let all = unread(self.verdict, self.episode.since).into_iter().filter(|unread| self.is_in_time(unread.time));
+        let mut due = all.map(|Unread { transaction, which, user, why, write, .. }| {
+            self.due(NoticeKind::Unread, which, vec![transaction], Words::Unread { user, why, write })
+        });
+        due.find(|due| {
+            let key = due.notice.key();
+            let is_posted = self.posted.iter().any(|posted| posted.notice.key() == key);
+            !is_posted && !self.known.iter().any(|(known, state)| *known == key && *state != NoticeState::Absent)
+        })
     }
 
     /// The approvals that counted and do not any more, for a reason that their people's own comments do not say.
@@ -348,11 +309,6 @@ fn is_of(state: &NoticeState, day: Timestamp) -> bool {
         NoticeState::Said { at, .. } | NoticeState::Unclear { sent: at, .. } => *at > day,
         NoticeState::Absent | NoticeState::GivenUp { .. } => false,
     }
-}
-
-/// What to write, without the marks and the remark around it.
-fn bare(write: &str) -> String {
-    write.strip_suffix(" (as a comment)").unwrap_or(write).replace('"', "")
 }
 
 #[cfg(test)]

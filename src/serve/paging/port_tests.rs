@@ -1,52 +1,18 @@
 //! What those who talk with people elsewhere are given and what is taken from them.
 
-use std::path::PathBuf;
-use std::time::Duration;
-
 use jiff::SignedDuration;
 
 use super::*;
-use crate::conduit::{Client, Route, Timeouts};
-use crate::config::of_text;
 use crate::evidence::testing::History;
-use crate::gate::system_log::NoLog;
-use crate::gate::{Clock, Invocation, Task};
-use crate::host::Caller;
+use crate::gate::Task;
 use crate::ids::TransactionId;
-use crate::paging::{Pagers, Stage};
+use crate::paging::Stage;
 use crate::rules::{Intent, JudgedTask, Texts};
 use crate::serve::board::WatchedTask;
 use crate::serve::paging::PagingFacts;
-use crate::serve::site::{Secrets, Site};
+use crate::serve::site::Site;
 use crate::serve::store::SqliteStore;
-use crate::serve::testing;
-
-/// A service that never asks its server, which nobody is.
-fn site(history: &History, state: PathBuf) -> Site {
-    let settings = of_text("url = \"http://127.0.0.1:9/\"").unwrap();
-    let server = settings.url.clone().unwrap();
-    let second = Duration::from_secs(1);
-    let timeouts = Timeouts { connect: second, call: second };
-    Site {
-        client: Client::new(&server, None, timeouts, &Route::default()).unwrap(),
-        policy: history.policy.clone(),
-        pagers: Pagers::new(&settings.paging, "phab.example".into(), None, second, &Route::default()).unwrap(),
-        server,
-        state,
-        limit: second,
-        record: settings.record,
-        caller: Caller { uid: 0, login: None },
-        clock: Clock::Compared,
-        invocation: Invocation::Plain,
-        log: Box::new(NoLog),
-        deployers: vec![],
-        serve: settings.serve,
-        paging: settings.paging,
-        contact: settings.contact.channel,
-        irc: settings.irc,
-        secrets: Secrets::default(),
-    }
-}
+use crate::serve::testing::{self, site};
 
 fn watched(history: &History, site: &Site) -> WatchedTask {
     let (task, verdict) = Task::judged(history.evidence(), &history.policy, &Intent::default(), None, Texts::Hidden);

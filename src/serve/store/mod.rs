@@ -209,6 +209,8 @@ pub trait Store: DeployLog + Send + 'static {
     fn add_ack(&mut self, task: TaskId, ack: &Ack) -> Result<(), StoreError>;
     /// The keys of the lines that were said on IRC in an episode, or may have been.
     fn lines(&self, task: TaskId, episode: TransactionId) -> Result<BTreeSet<String>, StoreError>;
+    /// The newest tasks with an episode in which lines were said, and not the one of this key.
+    fn tasks_without_line(&self, key: &str) -> Result<Vec<TaskId>, StoreError>;
     /// Notes that a line is said on IRC from here on; returns whether it was not before.
     fn take_line(&mut self, task: TaskId, episode: TransactionId, key: &str) -> Result<bool, StoreError>;
     /// Notes that a line was surely not said.

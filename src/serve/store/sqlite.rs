@@ -366,6 +366,16 @@ impl Store for SqliteStore {
         keys.collect::<Result<_, _>>().map_err(&error)
     }
 
+    fn tasks_without_line(&self, key: &str) -> Result<Vec<TaskId>, StoreError> {
+        let error = self.error("read");
+        let lacks = "NOT EXISTS (SELECT 1 FROM line WHERE task = one.task AND episode = one.episode AND key = ?1)";
+        let select = format!("SELECT DISTINCT task FROM line AS one WHERE {lacks} ORDER BY task DESC LIMIT 256");
+        let mut select = self.connection.prepare_cached(&select).map_err(&error)?;
+        let tasks = select.query_map([key], |row| row.get::<_, i64>(0)).map_err(&error)?;
+        let tasks: Vec<i64> = tasks.collect::<Result<_, _>>().map_err(&error)?;
+        Ok(tasks.into_iter().filter_map(|task| u64::try_from(task).ok().and_then(TaskId::new)).collect())
+    }
+
     fn take_line(&mut self, task: TaskId, episode: TransactionId, key: &str) -> Result<bool, StoreError> {
         self.write(|transaction| {
             // Of earlier episodes nothing is said any more.

@@ -16,6 +16,7 @@ use crate::ids::TaskId;
 use crate::rules::{Intent, JudgedTask, Texts, Verdict, open_starts};
 use crate::serve::audience::Audience;
 use crate::serve::board::{PeopleMark, Speaks, VerdictDigest, WatchedTask, marks};
+use crate::serve::channel::{ChannelFacts, EndedTask};
 use crate::serve::deploys::deploys;
 use crate::serve::episode::Episode;
 use crate::serve::notices::{Plan, posted};
@@ -70,6 +71,10 @@ impl<S: Store> Watch<S> {
             self.gone(task)?;
             return Ok(Looked::Hidden);
         };
+        if let Some(ended) = EndedTask::last(evidence, &self.site) {
+            // Where nobody speaks in a channel nobody takes it.
+            let _ = self.endings.send(ended);
+        }
         let Some(episode) = Episode::current(evidence, state) else {
             self.gone(task)?;
             return Ok(Looked::Closed);
@@ -88,6 +93,7 @@ impl<S: Store> Watch<S> {
         let deploys = deploys(evidence, policy, subject.title.is_some());
         let read = JudgedTask { evidence, state, verdict: &verdict };
         let paging = PagingFacts::of(read, &episode, &self.site).into();
+        let channel = ChannelFacts::of(read, &episode, policy).into();
         let watched = WatchedTask {
             task,
             phid: evidence.task.phid.clone(),
@@ -108,6 +114,7 @@ impl<S: Store> Watch<S> {
             deploys,
             speaks: self.speaks(evidence, episode),
             paging,
+            channel,
         };
         let before = self.board.watched(task).filter(|before| before.episode == episode);
         let word = watched.verdict.decision.word();

@@ -17,13 +17,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 pub use self::feed::FeedState;
 pub use self::queue::{Queue, Turn};
 use super::board::{Board, WatchedTask};
+use super::channel::EndedTask;
 use super::metrics::Metrics;
 use super::paging::{Paging, Sender};
 use super::reported::Reported;
@@ -35,6 +36,8 @@ use crate::ids::{Phid, Task, TaskId};
 
 /// How many tasks are looked at at once.
 const WORKERS: usize = 6;
+/// How many emergencies that are over wait for whoever says so.
+const ENDINGS: usize = 256;
 
 /// What became of looking at a task.
 #[derive(Debug, Clone)]
@@ -68,6 +71,8 @@ pub struct Watch<S> {
     pub metrics: Metrics,
     /// Who is asked and paged.
     pub paging: Paging,
+    /// The emergencies that are over, for whoever says so.
+    pub endings: broadcast::Sender<EndedTask>,
     /// The numbers of changes.
     sequence: Sequence,
     /// Something waits in the store to be looked at.
@@ -100,6 +105,7 @@ impl<S: Store> Watch<S> {
             voice: Queue::default(),
             metrics: Metrics::default(),
             paging,
+            endings: broadcast::Sender::new(ENDINGS),
             sequence,
             poked: Notify::new(),
             sweep_now: Notify::new(),

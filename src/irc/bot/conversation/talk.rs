@@ -99,21 +99,22 @@ impl Conversation {
     }
 
     fn say(&mut self, pending: PendingLine, now: Instant) {
-        let target = pending.target.name();
+        let Some((target, line, answer)) = pending.made() else { return };
+        let target = target.name();
         let source = self.source.as_ref().map_or(LONGEST_SOURCE, String::len);
         // :SOURCE PRIVMSG TARGET :TEXT CR LF, as the server passes it on.
         let room = REST_LIMIT.saturating_sub(source + target.len() + ": PRIVMSG  :\r\n".len());
-        let text = pending.line.within(room.min(BOT_LIMIT));
+        let text = line.within(room.min(BOT_LIMIT));
         if !self.send("PRIVMSG", &[target], Some(&text)) {
-            let _ = pending.answer.send(Outcome::NotSaid(NotSaid::Refused("it is no message".to_owned())));
+            let _ = answer.send(Outcome::NotSaid(NotSaid::Refused("it is no message".to_owned())));
             return;
         }
         self.speech.pace(now, self.settings.timings.line_every);
         match self.capabilities.has("echo-message") {
-            true => self.speech.sent(target, &text, now + self.settings.timings.echo, pending.answer),
+            true => self.speech.sent(target, &text, now + self.settings.timings.echo, answer),
             false => {
                 let why = "the network echoes nothing that is said".to_owned();
-                let _ = pending.answer.send(Outcome::Unclear { why });
+                let _ = answer.send(Outcome::Unclear { why });
             }
         }
     }

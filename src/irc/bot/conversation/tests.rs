@@ -11,7 +11,7 @@ use super::Conversation;
 use crate::irc::Draft;
 use crate::irc::bot::heard_queue::{HeardQueue, Receiver};
 use crate::irc::bot::hearing::WhyNot;
-use crate::irc::bot::mailbox::{Info, Mailbox, NotSaid, Outcome, Target};
+use crate::irc::bot::mailbox::{Info, Mailbox, MakeLine, NotSaid, Outcome, Target};
 use crate::irc::bot::settings::{BotSettings, Login};
 use crate::irc::bot::state::{BotState, ConnectionState};
 use crate::irc::wire::Message;
@@ -88,6 +88,7 @@ impl Play {
     fn say(&self, target: Target, text: &str) -> oneshot::Receiver<Outcome> {
         let (answer, answered) = oneshot::channel();
         let line = Draft::about_none().words(text).finish();
+        let line = MakeLine::new(|| Some(line));
         self.mailbox.add_line(target, line, self.now + Duration::from_secs(60), answer).unwrap();
         answered
     }

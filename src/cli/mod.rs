@@ -16,6 +16,7 @@ pub mod config;
 mod confirm;
 mod detail;
 mod doctor;
+mod doctor_irc;
 mod doctor_paging;
 #[cfg(feature = "serve")]
 mod doctor_watch;

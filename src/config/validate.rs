@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
 use super::diagnostic::{Diagnostic, FilePosition, SettingsReport};
@@ -35,15 +35,17 @@ pub(super) struct Overrides {
     pub(super) state: Option<PathBuf>,
 }
 
-/// Makes settings of what was read. `home` finds the directory of the journal where nothing names one.
+/// Makes settings of what was read, at a time by the clock of this machine. `home` finds the directory of the journal where nothing names
+/// one.
 pub(super) fn validate(
     file: Option<File>,
     built_in: File,
     source: Option<ConfigSource<'_>>,
     over: Overrides,
+    now: Timestamp,
     home: impl FnOnce() -> Result<(PathBuf, Origin), ConfigError>,
 ) -> Result<Settings, ConfigError> {
-    let mut merge = PolicyMerge { source, origins: Origins::default(), problems: Problems::default() };
+    let mut merge = PolicyMerge { source, origins: Origins::default(), problems: Problems::default(), now };
     let settings = merge.settings(file, built_in, over, home)?;
     let problems = std::mem::take(&mut merge.problems).into_sorted();
     if problems.is_empty() {
@@ -68,6 +70,9 @@ pub(super) struct PolicyMerge<'a> {
     source: Option<ConfigSource<'a>>,
     origins: Origins,
     pub(super) problems: Problems,
+    /// When it is read.
+    #[cfg_attr(not(feature = "serve"), expect(dead_code, reason = "a day is in the settings of the watch alone"))]
+    pub(super) now: Timestamp,
 }
 
 impl PolicyMerge<'_> {

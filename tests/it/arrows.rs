@@ -13,7 +13,7 @@ use crate::sources::{Part, parts, rust_files};
 const ARROWS: &[(&str, &str)] = &[
     (
         "cli",
-        "answer audit conduit config deploy doctor evidence gate history host journal layout named_file paging policy \
+        "answer audit conduit config deploy doctor evidence gate history host irc journal layout named_file paging policy \
          random record report request rules safe_path sandbox serve system_log task_argument announce view watch_client",
     ),
     (

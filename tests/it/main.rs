@@ -28,6 +28,8 @@ mod html;
 #[cfg(feature = "serve")]
 mod irc_bot;
 #[cfg(feature = "serve")]
+mod irc_doctor;
+#[cfg(feature = "serve")]
 mod irc_network;
 #[cfg(feature = "serve")]
 mod irc_watch;

@@ -46,6 +46,7 @@ mod run;
 mod run_screen;
 mod said;
 mod sandbox;
+mod send;
 #[cfg(feature = "serve")]
 mod serve;
 mod session;

@@ -134,6 +134,13 @@ impl PolicyMerge<'_> {
         #[cfg(feature = "serve")]
         let serve = self.serve(std::mem::take(&mut file.serve), std::mem::take(&mut base.serve))?;
         let watch = self.either(file.watch.take(), None).map(|found| found.value);
+        #[cfg(feature = "serve")]
+        let served = serve.url.as_ref().map(ToString::to_string);
+        #[cfg(not(feature = "serve"))]
+        let served = file.served.take().map(|found| found.value);
+        let asks = served.or_else(|| watch.as_ref().map(ToString::to_string));
+        let (own, announce_base) = (std::mem::take(&mut file.announce), std::mem::take(&mut base.announce));
+        let announce = self.announce(own, announce_base, asks, irc.tcpircbot.is_some())?;
         let deployers = self.deployers(file.deployers.take());
         let accepted = self.either(file.accepted.take(), None).map(|found| self.accepted(found)).unwrap_or_default();
         let (paging, paging_base) = (std::mem::take(&mut file.paging), std::mem::take(&mut base.paging));
@@ -154,6 +161,7 @@ impl PolicyMerge<'_> {
             http,
             log,
             accepted,
+            announce,
             irc,
             #[cfg(feature = "serve")]
             serve,

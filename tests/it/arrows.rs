@@ -35,7 +35,7 @@ const ARROWS: &[(&str, &str)] = &[
     ),
     ("answer", "conduit evidence policy remarkup rules"),
     ("request", "evidence policy rules"),
-    ("announce", ""),
+    ("announce", "irc"),
     ("train", "conduit policy"),
     ("publish", "conduit crash journal record"),
     ("rules", "conduit evidence local_deploy policy record"),

@@ -62,6 +62,7 @@ mod sandbox;
 mod sandbox_edits;
 mod scenarios;
 mod screens;
+mod send;
 #[cfg(feature = "serve")]
 mod serve;
 #[cfg(feature = "serve")]

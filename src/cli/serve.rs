@@ -25,6 +25,7 @@ use crate::serve::pipelines::{DeployError, Deploys, apart};
 use crate::serve::site::{Secrets, Site};
 use crate::serve::store::{SqliteStore, StoreError};
 use crate::serve::watch::{Watch, stopped};
+use crate::serve::witnessing::WitnessAccountError;
 
 /// The schema of `serve --format json`.
 const SCHEMA: &str = "phabgate/serve/1";
@@ -68,6 +69,13 @@ impl From<IrcBotError<SecretFileError>> for Failure {
     }
 }
 
+impl From<WitnessAccountError> for Failure {
+    fn from(error: WitnessAccountError) -> Self {
+        let hint = "make an account of its own for it, name it in `policy.witnesses`, and put its token into the file";
+        Self { exit: Exit::Usage, message: error.to_string(), hint: Some(hint.to_owned()) }
+    }
+}
+
 impl From<DeployError> for Failure {
     fn from(error: DeployError) -> Self {
         Self { exit: Exit::Incomplete, message: error.to_string(), hint: None }
@@ -88,8 +96,9 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     // Of the sandbox nobody anywhere is to hear.
     let channel = match &sandbox {
         Some(_) => Channel::default(),
-        None => Channel::of(&site.irc, &site.contact, secret_text)?,
+        None => Channel::of(&site, secret_text)?,
     };
+    channel.witness_is_one(&site).await?;
     let you = sandbox.as_ref().map(InProcess::you).transpose()?;
     site.serve.viewers.extend(you.clone());
     tokens_leave_approvers(&site).await?;

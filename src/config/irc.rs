@@ -52,6 +52,8 @@ pub struct IrcBotSettings {
     pub password_file: Option<PathBuf>,
     /// The file with the certificate that the services know the account by, and its key.
     pub certificate_file: Option<PathBuf>,
+    /// The file with the token of the account that writes on tasks what is said; `None`: nothing of it is written.
+    pub witness_token_file: Option<PathBuf>,
     /// Nicks of other bots, to which it is deaf.
     pub bots: Vec<String>,
     /// Who is whom.
@@ -82,6 +84,7 @@ impl Default for IrcBotSettings {
             account: None,
             password_file: None,
             certificate_file: None,
+            witness_token_file: None,
             bots: Vec::new(),
             accounts: Vec::new(),
         }

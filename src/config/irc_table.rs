@@ -35,8 +35,19 @@ use crate::irc::wire::CaseMapping;
 
 /// The keys of the bot.
 #[cfg(not(feature = "serve"))]
-const OF_THE_BOT: [&str; 10] =
-    ["server", "tls", "ca", "nick", "channels", "account", "password_file", "certificate_file", "bots", "accounts"];
+const OF_THE_BOT: [&str; 11] = [
+    "server",
+    "tls",
+    "ca",
+    "nick",
+    "channels",
+    "account",
+    "password_file",
+    "certificate_file",
+    "witness_token_file",
+    "bots",
+    "accounts",
+];
 
 /// The table `[irc]`.
 #[derive(Debug, Default)]
@@ -59,6 +70,7 @@ struct FileBot {
     account: Option<Located<String>>,
     password_file: Option<Located<PathBuf>>,
     certificate_file: Option<Located<PathBuf>>,
+    witness_token_file: Option<Located<PathBuf>>,
     bots: Option<List<String>>,
     accounts: Option<Located<Vec<FileAccount>>>,
 }
@@ -95,6 +107,7 @@ fn bot(table: &mut Section<'_, '_>) -> FileBot {
         account: table.parsed("account", irc::services_account),
         password_file: table.parsed("password_file", irc::secret_file),
         certificate_file: table.parsed("certificate_file", irc::secret_file),
+        witness_token_file: table.parsed("witness_token_file", irc::secret_file),
         bots: table.list("bots", irc::nick),
         accounts: table.sections("accounts").map(|tables| Located {
             value: tables
@@ -168,6 +181,11 @@ impl PolicyMerge<'_> {
             let diagnostic = Diagnostic::new(&certificate.place, "is shown over TLS alone");
             self.problems.add(diagnostic.help("take `tls = false` away"));
         }
+        let witness_token_file = self.either(file.witness_token_file, None);
+        if let Some(token) = witness_token_file.as_ref().filter(|_| server.is_none()) {
+            let diagnostic = Diagnostic::new(&token.place, "is of no network: nothing is heard");
+            self.problems.add(diagnostic.help("name the network in `server`"));
+        }
         let path = |found: Option<Located<PathBuf>>| found.map(|found| found.value);
         let ca = self.either(file.ca, None);
         Ok(IrcBotSettings {
@@ -179,6 +197,7 @@ impl PolicyMerge<'_> {
             account: account.map(|found| found.value),
             password_file: path(password_file),
             certificate_file: path(certificate_file),
+            witness_token_file: path(witness_token_file),
             bots: values(self.one(file.bots, base.bots, "irc.bots")?),
             accounts: self.either(file.accounts, None).map(|found| self.irc_accounts(found.value)).unwrap_or_default(),
         })
@@ -245,6 +264,7 @@ pub(super) fn entries(irc: &IrcSettings, list: &mut Entries<'_>) {
         list.add("irc.account", json!(bot.account));
         list.add("irc.password_file", json!(bot.password_file));
         list.add("irc.certificate_file", json!(bot.certificate_file));
+        list.add("irc.witness_token_file", json!(bot.witness_token_file));
         list.add("irc.bots", json!(bot.bots));
         for account in &bot.accounts {
             let key = |name: &str| format!("irc.accounts.{}.{name}", account.services);

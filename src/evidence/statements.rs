@@ -6,14 +6,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sha2::{Digest, Sha256};
+
 use super::Evidence;
 use super::keys::Key;
 use super::removals::Removal;
+use super::task_state::Tagged;
 use super::timeline::{AsOf, Moment, Tie, field_text};
 use super::trailers;
 use crate::conduit::Change;
-use crate::ids::{Phid, TransactionId, User};
+use crate::ids::{Phid, TaskId, TransactionId, User};
 use crate::policy::{Policy, WrittenReason};
+use crate::witness::Code;
 
 /// What can be stated, and so what approvers agree to.
 pub(crate) const STATED: [Key; 5] = [Key::Reason, Key::Deployer, Key::Action, Key::Change, Key::Drill];
@@ -149,6 +153,14 @@ impl Statements {
         if changed.is_none() && before.1 != after.1 {
             self.reworded = Some((happening.moment, happening.author.to_owned()));
         }
+    }
+
+    /// The code of what would be approved: all that approvers agree to, with the explanation, in the emergency that began with this tag.
+    pub(super) fn code(&self, task: TaskId, tagged: Tagged) -> Option<Code> {
+        let Tagged::Since(since) = tagged else { return None };
+        // Texts and numbers can always be written as JSON.
+        let agreed = serde_json::to_vec(&(task, since.transaction, &self.agreed)).ok()?;
+        Some(Code::of(&Sha256::digest(agreed).into()))
     }
 
     fn stated(&self, key: Key, source: Source) -> Option<&str> {

@@ -15,6 +15,7 @@ use super::witnesses::WitnessedApproval;
 use super::{Evidence, Tag};
 use crate::conduit::Change;
 use crate::policy::{Policy, WrittenReason};
+use crate::witness::Code;
 
 /// What the task says, as of a moment.
 #[derive(Debug, Clone)]
@@ -33,6 +34,8 @@ pub struct TaskState {
     pub change: Option<Statement>,
     /// Whether it is stated to be a drill.
     pub drill: Option<Statement>,
+    /// The code of what would be approved; `None` where it does not carry the tag.
+    pub code: Option<Code>,
     /// The last time that what approvers agree to changed: the category, deployer, action or change.
     pub last_material_change: Option<MaterialChange>,
     /// The last time that the explanation changed while the category stayed, and by whom.
@@ -74,8 +77,10 @@ impl TaskState {
         let witnessed = evidence.witnessed(policy, as_of);
         answers.extend(witnessed.against);
         answers.sort_by_key(|answer| answer.moment.position);
+        let tagged = tagged(timeline, evidence.tag.as_ref(), as_of);
         Self {
-            tagged: tagged(timeline, evidence.tag.as_ref(), as_of),
+            code: statements.code(evidence.task.id, tagged),
+            tagged,
             written: reason.as_ref().map(|reason| policy.read_reason(&reason.value)),
             reason,
             deployer: effective(Key::Deployer),
@@ -90,6 +95,15 @@ impl TaskState {
             lost_witnesses: evidence.lost_witnesses(policy, &removals),
             removals,
         }
+    }
+}
+
+impl Evidence {
+    /// The code of what would have been approved at a moment; `None` where the task did not carry the tag then.
+    pub(crate) fn code_as_of(&self, policy: &Policy, as_of: AsOf) -> Option<Code> {
+        let removals = removals(&self.timeline, Some(as_of));
+        let statements = Statements::replay(self, policy, Some(as_of), &removals);
+        statements.code(self.task.id, tagged(&self.timeline, self.tag.as_ref(), Some(as_of)))
     }
 }
 

@@ -15,7 +15,7 @@ use crate::policy::Policy;
 use crate::policy::testing::built_in;
 use crate::record::comment::render;
 use crate::record::{Deployer, Event, Outcome, Record, SCHEMA};
-use crate::witness::{Witness, WitnessedWord};
+use crate::witness::{Code, Witness, WitnessedWord};
 
 /// A time, so many seconds into the story.
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -239,6 +239,12 @@ impl History {
         self.comment(author, seconds, &render(record).unwrap())
     }
 
+    /// The code of what would be approved as the task stands at this second; any where it is no emergency.
+    fn code(&self, seconds: i64) -> Option<Code> {
+        let as_of = AsOf { through: TransactionId(self.rows.len() as u64), time: at(seconds) };
+        self.evidence().code_as_of(&self.policy, as_of).or_else(|| "K7QX".parse().ok())
+    }
+
     /// What a witness writes when it hears this now.
     pub(crate) fn heard(&self, seconds: i64, word: WitnessedWord, user: &str, team: &str) -> Witness {
         Witness {
@@ -249,7 +255,7 @@ impl History {
             phid: person(user),
             teams: vec![team.into()],
             why: None,
-            code: Some("K7QX".into()),
+            code: self.code(seconds - 1),
             seen: TransactionId(self.rows.len() as u64),
             said: at(seconds - 2),
             heard: at(seconds - 1),

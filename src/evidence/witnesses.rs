@@ -39,6 +39,8 @@ pub enum WitnessFault {
     Late,
     /// It is of another task, or names times or transactions that cannot be.
     Impossible,
+    /// Its code is of something else than what the task stated then.
+    OtherCode,
 }
 
 /// What witnesses wrote on a task, up to a moment.
@@ -100,7 +102,7 @@ impl Evidence {
                 && witness.word == WitnessedWord::Approve
                 && !comment.newest().removed
             {
-                witnessed.approvals.push(self.approval(&comment, &witness));
+                witnessed.approvals.push(self.approval(&comment, &witness, policy));
             }
             // What speaks against the deploy no edit takes back, and none makes a yes of it.
             for word in [WitnessedWord::Withdraw, WitnessedWord::Reject] {
@@ -112,16 +114,18 @@ impl Evidence {
         witnessed
     }
 
-    fn approval(&self, comment: &Comment<'_>, witness: &Witness) -> WitnessedApproval {
+    fn approval(&self, comment: &Comment<'_>, witness: &Witness, policy: &Policy) -> WitnessedApproval {
         let posted = self.timeline.moment_of(comment.transaction);
         let is_possible = witness.task == self.task.id
             && witness.seen < posted.transaction
             && witness.heard <= posted.time.saturating_add(PROMPT).unwrap_or(posted.time)
             && witness.said <= witness.heard.saturating_add(PROMPT).unwrap_or(witness.heard);
+        let stated = || self.code_as_of(policy, AsOf { through: witness.seen, time: witness.heard });
         let fault = match () {
             () if !is_possible => Some(WitnessFault::Impossible),
             () if comment.is_changed() => Some(WitnessFault::Edited),
             () if posted.time.duration_since(witness.heard) > PROMPT => Some(WitnessFault::Late),
+            () if witness.code.is_none() || witness.code != stated() => Some(WitnessFault::OtherCode),
             () => None,
         };
         let time = witness.said.min(posted.time);

@@ -34,6 +34,7 @@ mod task_open;
 mod task_visible;
 mod team;
 mod team_open;
+mod who_may;
 
 pub use approvals::{StandingWord, standing_words};
 pub use evaluate::{Intent, JudgedTask, Texts, evaluate, evaluate_with_state, judge, not_visible, stated};
@@ -42,6 +43,7 @@ pub use others::{OpenStart, Weight, open_starts, verdict_at_start, weight};
 pub use verdict::{
     Approval, Clearance, Decision, Effect, JudgedNearMiss, Outcome, RuleOutcome, TeamCount, Verdict, WhyNot,
 };
+pub use who_may::WhoMay;
 
 use evaluate::EvaluationContext;
 

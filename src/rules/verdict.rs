@@ -151,6 +151,7 @@ fn of_witness(fault: WitnessFault) -> &'static str {
         WitnessFault::Edited => "what the witness wrote down was edited",
         WitnessFault::Late => "the witness wrote it down too late",
         WitnessFault::Impossible => "the witness wrote down what cannot be",
+        WitnessFault::OtherCode => "its code is of something else than what the task stated then",
     }
 }
 

@@ -116,6 +116,8 @@ pub struct Metrics {
     pub approved: Histogram,
     /// Deploys of pipelines that were refused, by the rules that were not met.
     pub refused: ByWord,
+    /// What was said on IRC about a deploy, by what became of it.
+    pub spoken: ByWord,
     /// How many seconds after the change the last call of the webhook came.
     pub hook_lag: AtomicU64,
     /// The server refuses the token of the service.

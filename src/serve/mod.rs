@@ -29,6 +29,7 @@ pub mod store;
 #[cfg(test)]
 mod testing;
 pub mod watch;
+pub mod witnessing;
 
 pub use crate::evidence::episode;
 pub use crate::view::audience;

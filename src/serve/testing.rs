@@ -19,13 +19,15 @@ pub(super) fn watched(history: &History) -> WatchedTask {
     let (evidence, state) = (&task.evidence, &task.state);
     let episode = Episode::current(evidence, state).unwrap();
     let subject = VerdictSubject::of_task(&task, policy, URL.into(), Texts::Hidden);
+    let audience = Audience::of(evidence, policy);
     WatchedTask {
         people: PeopleMark::of_evidence(evidence).into(),
         task: evidence.task.id,
         phid: evidence.task.phid.clone(),
         sequence: 7,
         digest: VerdictDigest::of(evidence.task.id, &subject, &verdict, policy),
-        audience: Audience::of(evidence, policy),
+        audience,
+        code: state.code.filter(|_| audience != Audience::Restricted),
         episode,
         due: None,
         deploys: deploys(evidence, policy, subject.title.is_some()),

@@ -14,9 +14,12 @@
 //! ```
 //! ````
 
+mod code;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::code::{Code, CodeError};
 use crate::ids::{Phid, TaskId, TransactionId, User};
 use crate::remarkup::{JsonBlock, code, code_short, inert_json, json_block};
 use crate::time::utc;
@@ -60,9 +63,9 @@ pub struct Witness {
     /// Why, where they said so: at most [`WORDS`] columns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
-    /// The code that they gave, which names what they approve.
+    /// The code that they gave with a yes, which names what they approve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code: Option<String>,
+    pub code: Option<Code>,
     /// The newest transaction of the task when it was heard.
     pub seen: TransactionId,
     /// When it was said, by the clock of the network.
@@ -93,7 +96,7 @@ pub struct Witness {
 ///     phid: Phid::new("PHID-USER-abc")?,
 ///     teams: vec!["sre".into()],
 ///     why: None,
-///     code: Some("K7QX".into()),
+///     code: Some("K7QX".parse()?),
 ///     seen: TransactionId(7),
 ///     said: "2026-11-28T03:00:00Z".parse()?,
 ///     heard: "2026-11-28T03:00:01Z".parse()?,

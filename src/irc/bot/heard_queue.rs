@@ -200,6 +200,7 @@ mod tests {
             text: String::new(),
             request: Request::Command(command),
             who: Err(WhyNot::NotLoggedIn),
+            came: Instant::now(),
             services: true,
             speaker: speaker.into(),
         }

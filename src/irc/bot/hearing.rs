@@ -3,6 +3,8 @@
 //! Responsible for which messages ask anything, and for who is identified: by the tag whose key is exactly `account`, which the server
 //! sets, and no other. Not responsible for whom an account stands for, nor for whether an answer counts.
 
+use std::time::Instant;
+
 use jiff::Timestamp;
 
 use super::capabilities::Capabilities;
@@ -23,6 +25,8 @@ pub struct Heard {
     pub request: Request,
     /// Who said it, or why nobody is known to have.
     pub who: Result<Identified, WhyNot>,
+    /// When it came.
+    pub came: Instant,
     /// Whether the services were there: without them no new word for a deploy may count, since who is logged in cannot be seen to.
     pub services: bool,
     /// From where it came, as the network shows it, and with which account: what is counted against a flood.
@@ -83,6 +87,7 @@ pub(super) struct Hearing<'a> {
     /// Nicks of other bots.
     pub(super) bots: &'a [String],
     pub(super) services: bool,
+    pub(super) now: Instant,
 }
 
 impl Hearing<'_> {
@@ -116,7 +121,7 @@ impl Hearing<'_> {
             None => format!("host {}", host.unwrap_or(nick)),
         };
         let (nick, text) = (nick.to_owned(), text.to_owned());
-        Some(Heard { place, nick, text, request, who, services: self.services, speaker })
+        Some(Heard { place, nick, text, request, who, came: self.now, services: self.services, speaker })
     }
 
     /// Who a message is from. What a client sends begins with `+`, and is another key.
@@ -184,6 +189,7 @@ mod tests {
                 account: Some("phabgate"),
                 bots: &["wikibugs".to_owned()],
                 services: true,
+                now: Instant::now(),
             };
             hearing.hear(&Message::parse(line.as_bytes()).unwrap())
         }

@@ -13,7 +13,6 @@
 
 mod capabilities;
 mod channels;
-mod code;
 mod connection;
 mod conversation;
 mod heard_queue;
@@ -29,7 +28,6 @@ mod state;
 mod words;
 
 pub use capabilities::CAPABILITIES;
-pub use code::{Code, CodeError};
 pub use heard_queue::Receiver;
 pub use hearing::{Heard, Identified, Place, WhyNot};
 pub use mailbox::{Info, NotSaid, Outcome, Receipt, Target, TargetError};

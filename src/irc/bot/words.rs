@@ -5,10 +5,10 @@
 
 use std::fmt;
 
-use super::code::Code;
 use crate::ids::TaskId;
 use crate::irc::wire::CaseMapping;
 use crate::text::is_hidden;
+use crate::witness::Code;
 
 /// What the bot is asked, in the words of its commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

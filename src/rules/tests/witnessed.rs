@@ -148,6 +148,8 @@ fn a_witness_that_is_late_edited_or_impossible_counts_for_nobody() {
     faulty(WitnessFault::Impossible, |witness| witness.said = at(3_000));
     faulty(WitnessFault::Impossible, |witness| witness.seen = TransactionId(99));
     faulty(WitnessFault::Impossible, |witness| witness.task = "T2".parse().unwrap());
+    faulty(WitnessFault::OtherCode, |witness| witness.code = None);
+    faulty(WitnessFault::OtherCode, |witness| witness.code = Some(crate::witness::Code::of(&[0; 32])));
     let mut history = waiting();
     let id = history.witness(20, Approve, "sre1", "sre");
     let text = render(&history.heard(20, Approve, "sre2", "sre"));

@@ -28,14 +28,16 @@ pub(super) struct Announcer<S> {
     voice: Voice,
     /// By which way lines for the log of the site go; `None`: nobody wants them.
     log: Option<Voice>,
+    /// A yes may be said here too.
+    takes_approvals: bool,
     /// Up to which change all was said of each task: until the next one nothing is due.
     said: BTreeMap<TaskId, u64>,
 }
 
 impl<S: Store> Announcer<S> {
     /// Of a watch.
-    pub(super) fn new(watch: Arc<Watch<S>>, voice: Voice, log: Option<Voice>) -> Self {
-        Self { watch, voice, log, said: BTreeMap::new() }
+    pub(super) fn new(watch: Arc<Watch<S>>, voice: Voice, log: Option<Voice>, takes_approvals: bool) -> Self {
+        Self { watch, voice, log, takes_approvals, said: BTreeMap::new() }
     }
 
     /// Speaks until it is stopped; what is being said then is said to its end.
@@ -62,7 +64,8 @@ impl<S: Store> Announcer<S> {
         for ask in self.watch.asks() {
             let Some(watched) = self.watch.board.watched(ask.key.task) else { continue };
             let Some(team) = watched.verdict.missing_teams().find(|team| team.team == ask.key.team) else { continue };
-            let line = lines::asked(&watched, team, &self.watch.who_to_ask(team));
+            let code = watched.code.filter(|_| self.takes_approvals);
+            let line = lines::asked(&watched, team, &self.watch.who_to_ask(team), code);
             let (task, episode, key) = (ask.key.task, ask.key.episode, ask.key.to_string());
             let is_new = self.watch.store.with(|store| store.take_line(task, episode, &key))?;
             if is_new && let Spoken::NotSaid(_) = self.say(&watched, &key, &self.voice, line).await {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::news::News;
 use crate::ids::TaskId;
-use crate::irc::bot::{NearMiss, Verb};
+use crate::irc::bot::NearMiss;
 use crate::irc::{Draft, Line};
 use crate::paging::WhoToAsk;
 use crate::record::Outcome;
@@ -17,6 +17,7 @@ use crate::serve::board::WatchedTask;
 use crate::serve::deploys::{Deploy, DeployState};
 use crate::serve::paging::AckOutcome;
 use crate::time::rough;
+use crate::witness::Code;
 
 /// How many people of a team are named.
 const NAMED: usize = 6;
@@ -62,8 +63,8 @@ fn is_restricted(watched: &WatchedTask) -> bool {
     watched.audience == Audience::Restricted
 }
 
-/// A team is asked for its approval.
-pub(super) fn asked(watched: &WatchedTask, team: &TeamCount, who: &WhoToAsk) -> Line {
+/// A team is asked for its approval, here too where there is a code that names what is approved.
+pub(super) fn asked(watched: &WatchedTask, team: &TeamCount, who: &WhoToAsk, code: Option<Code>) -> Line {
     let drill = if watched.subject.drill { " (a drill)" } else { "" };
     let sentence = Sentence::about(watched).words(" is an emergency deploy").words(drill);
     if is_restricted(watched) {
@@ -80,7 +81,8 @@ pub(super) fn asked(watched: &WatchedTask, team: &TeamCount, who: &WhoToAsk) -> 
         false => sentence.words(" (").names(asked.iter().map(String::as_str)).words(")"),
     };
     let write = format!(": to approve, write there, alone on a line, \"Emergency-Approve: {}\"", team.team);
-    sentence.words(&write).link(watched)
+    let or_here = code.map(|code| format!(", or here: !approve {} {} {code}", watched.task, team.team));
+    sentence.words(&write).words(&or_here.unwrap_or_default()).link(watched)
 }
 
 /// Something that is said by itself.
@@ -134,7 +136,7 @@ pub(super) fn log(watched: &WatchedTask, deploy: &Deploy) -> Line {
 }
 
 /// Where an emergency stands; `None`: it is none that is open.
-pub(super) fn status(watched: Option<&WatchedTask>, now: Timestamp) -> Line {
+pub(super) fn status(watched: Option<&WatchedTask>, code: Option<Code>, now: Timestamp) -> Line {
     let Some(watched) = watched else { return no_emergency() };
     let since = rough(now.duration_since(watched.episode.since));
     let sentence = Sentence::about(watched);
@@ -152,7 +154,9 @@ pub(super) fn status(watched: Option<&WatchedTask>, now: Timestamp) -> Line {
         (Decision::Denied, _) => sentence.words(" may not be deployed as it stands"),
         (Decision::Undecided, _) => sentence.words(" could not be read"),
     };
-    sentence.words(&format!(", open since {since}")).link(watched)
+    let code =
+        code.filter(|_| !matches!(watched.verdict.decision, Decision::Allowed(_))).map(|code| format!(", code {code}"));
+    sentence.words(&format!(", open since {since}")).words(&code.unwrap_or_default()).link(watched)
 }
 
 /// Who can give what is missing.
@@ -203,22 +207,6 @@ pub(super) fn acknowledged(task: TaskId, outcome: &AckOutcome, now: Timestamp) -
 /// Why an acknowledgement holds nothing: nobody knows whose it is.
 pub(super) fn nobody(task: TaskId, why: &str) -> Line {
     Draft::about(task).words("that holds no page: ").words(why).finish()
-}
-
-/// What is said to who answers here.
-pub(super) fn answer_there(watched: Option<&WatchedTask>, verb: Verb) -> Line {
-    let Some(watched) = watched else { return no_emergency() };
-    let key = match verb {
-        Verb::Withdraw => "Emergency-Withdraw",
-        Verb::Reject => "Emergency-Reject",
-        _ => "Emergency-Approve",
-    };
-    Sentence(
-        Draft::about(watched.task)
-            .words("NOT recorded: nothing that is said here counts. Write on the task, alone on a line, "),
-    )
-    .words(&format!("\"{key}: TEAM\""))
-    .link(watched)
 }
 
 /// What is said of a line that is no command.

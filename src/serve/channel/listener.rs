@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use tokio::sync::watch;
 
 use super::lines;
@@ -13,24 +14,46 @@ use crate::config::IrcBotSettings;
 use crate::ids::TaskId;
 use crate::irc::Line;
 use crate::irc::bot::{BotHandle, Command, Heard, Info, Outcome, Place, Receiver, Request, Target};
+use crate::serve::audience::Audience;
+use crate::serve::board::WatchedTask;
 use crate::serve::store::Store;
 use crate::serve::watch::{Watch, stopped};
+use crate::serve::witnessing::{Refusal, Speaker, SpokenWord, Witnesses, not_recorded, usage};
+use crate::witness::WitnessedWord;
 
 /// How long an answer may wait: whoever asked then has gone on.
 const WITHIN: Duration = Duration::from_secs(15);
+
+/// How long the services may take to say since when an account is registered: who waits is answered within 15 s.
+const INFO_WITHIN: Duration = Duration::from_secs(5);
+
+/// What it means that the services do not say who registered an account when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Silence {
+    /// Nobody is known.
+    NamesNobody,
+    /// What the network said when they logged in is believed.
+    Passes,
+}
 
 /// Who answers in the channel, for as long as the service runs.
 #[derive(Debug)]
 pub(super) struct Listener<S> {
     watch: Arc<Watch<S>>,
+    witnesses: Arc<Witnesses<S>>,
     bot: BotHandle,
     settings: IrcBotSettings,
 }
 
 impl<S: Store> Listener<S> {
     /// Of a watch.
-    pub(super) fn new(watch: Arc<Watch<S>>, bot: BotHandle, settings: IrcBotSettings) -> Self {
-        Self { watch, bot, settings }
+    pub(super) fn new(
+        watch: Arc<Watch<S>>,
+        witnesses: Arc<Witnesses<S>>,
+        bot: BotHandle,
+        settings: IrcBotSettings,
+    ) -> Self {
+        Self { watch, witnesses, bot, settings }
     }
 
     /// Answers until it is stopped.
@@ -42,30 +65,107 @@ impl<S: Store> Listener<S> {
                 heard = heard.recv() => heard,
             };
             let Some(heard) = heard else { return };
-            let line = self.answer(&heard).await;
-            self.reply(&heard, line).await;
-        }
-    }
-
-    async fn answer(&self, heard: &Heard) -> Line {
-        let command = match &heard.request {
-            Request::NearMiss(miss) => return lines::near_miss(*miss),
-            Request::Command(command) => command,
-        };
-        let board = &self.watch.board;
-        match command {
-            Command::Help => lines::help(),
-            Command::Status(task) => lines::status(board.watched(*task).as_deref(), board.now()),
-            Command::Who(task) => lines::who(board.watched(*task).as_deref(), |team| self.watch.who_to_ask(team)),
-            Command::Ack(task) => self.acknowledge(heard, *task).await,
-            Command::Approve { task, .. } | Command::Withdraw { task, .. } | Command::Reject { task, .. } => {
-                lines::answer_there(board.watched(*task).as_deref(), command.verb())
+            // What is to be written on a task is answered once it is there.
+            if let Some(line) = self.answer(&heard).await {
+                self.reply(&heard, line).await;
             }
         }
     }
 
+    async fn answer(&self, heard: &Heard) -> Option<Line> {
+        let command = match &heard.request {
+            Request::NearMiss(miss) => return Some(lines::near_miss(*miss)),
+            Request::Command(command) => command,
+        };
+        let board = &self.watch.board;
+        Some(match command {
+            Command::Help if self.witnesses.are_written() => usage(self.witnesses.may_approve()),
+            Command::Help => lines::help(),
+            Command::Status(task) => {
+                let watched = board.watched(*task);
+                lines::status(watched.as_deref(), self.witnesses.code(watched.as_deref()), board.now())
+            }
+            Command::Who(task) => lines::who(board.watched(*task).as_deref(), |team| self.watch.who_to_ask(team)),
+            Command::Ack(task) => self.acknowledge(heard, *task).await,
+            Command::Approve { task, team, code } => {
+                let word = self.word(heard, *task, WitnessedWord::Approve)?;
+                return self.hear(heard, SpokenWord { team: Some(team.clone()), code: Some(*code), ..word }).await;
+            }
+            Command::Withdraw { task, why } => {
+                let word = self.word(heard, *task, WitnessedWord::Withdraw)?;
+                return self.hear(heard, SpokenWord { why: why.clone(), ..word }).await;
+            }
+            Command::Reject { task, why } => {
+                let word = self.word(heard, *task, WitnessedWord::Reject)?;
+                return self.hear(heard, SpokenWord { why: why.clone(), ..word }).await;
+            }
+        })
+    }
+
+    /// A word about a deploy, of which nothing is known yet; `None` where it was not said in a channel.
+    fn word(&self, heard: &Heard, task: TaskId, word: WitnessedWord) -> Option<SpokenWord> {
+        let Place::Channel(channel) = &heard.place else { return None };
+        let came = SignedDuration::try_from(heard.came.elapsed()).unwrap_or_default();
+        let now = self.watch.board.now();
+        Some(SpokenWord {
+            task,
+            word,
+            team: None,
+            code: None,
+            why: None,
+            nick: heard.nick.clone(),
+            speaker: None,
+            network: self.settings.server.as_ref().map(|server| server.name()).unwrap_or_default(),
+            channel: channel.clone(),
+            heard: now.saturating_sub(came).unwrap_or(now),
+        })
+    }
+
+    /// Takes a word about a deploy, or answers why it counts for nothing.
+    async fn hear(&self, heard: &Heard, word: SpokenWord) -> Option<Line> {
+        let watched = self.watch.board.watched(word.task);
+        let Some(watched) = watched else { return Some(not_recorded(&word, &Refusal::NoEmergency, None)) };
+        let (word, refusal) = match self.speaker(heard, &watched, &word).await {
+            Ok(speaker) => (SpokenWord { speaker: Some(speaker), ..word }, None),
+            Err(refusal) => (word, Some(refusal)),
+        };
+        let url = Some(watched.subject.url.as_str());
+        // Of a restricted task nothing is kept either.
+        if refusal == Some(Refusal::Restricted) {
+            return Some(not_recorded(&word, &Refusal::Restricted, url));
+        }
+        if let Err(error) = self.witnesses.keep(&word, refusal.as_ref()) {
+            tracing::error!("{}: {error}", word.task);
+            let why = Refusal::NotIdentified("it could not be kept".to_owned());
+            return Some(not_recorded(&word, &why, url));
+        }
+        refusal.map(|why| not_recorded(&word, &why, url))
+    }
+
+    /// Who said a word that may be written on its task.
+    async fn speaker(&self, heard: &Heard, watched: &WatchedTask, word: &SpokenWord) -> Result<Speaker, Refusal> {
+        if watched.audience == Audience::Restricted {
+            return Err(Refusal::Restricted);
+        }
+        if !self.witnesses.are_written() {
+            return Err(Refusal::NoWitness);
+        }
+        let is_yes = word.word == WitnessedWord::Approve;
+        if is_yes && !self.witnesses.may_approve() {
+            return Err(Refusal::NotAccepted);
+        }
+        if is_yes && !heard.services {
+            return Err(Refusal::NoServices);
+        }
+        // A no of who was logged in before the services went counts all the same.
+        let silence = if is_yes { Silence::NamesNobody } else { Silence::Passes };
+        let user = self.account(heard, silence).await.map_err(Refusal::NotIdentified)?;
+        let who = heard.who.as_ref().map_err(|why| Refusal::NotIdentified(why.to_string()))?;
+        Ok(Speaker { account: who.account.clone(), user, said: who.time, message: who.msgid.clone() })
+    }
+
     async fn acknowledge(&self, heard: &Heard, task: TaskId) -> Line {
-        let account = match self.account(heard).await {
+        let account = match self.account(heard, Silence::NamesNobody).await {
             Ok(account) => account,
             Err(why) => return lines::nobody(task, &why),
         };
@@ -80,17 +180,26 @@ impl<S: Store> Listener<S> {
     }
 
     /// The account of the server of the tasks that whoever said it has; why nobody is known.
-    async fn account(&self, heard: &Heard) -> Result<String, String> {
+    async fn account(&self, heard: &Heard, silence: Silence) -> Result<String, String> {
         let who = heard.who.as_ref().map_err(ToString::to_string)?;
         let mapping = self.bot.state().casemapping;
         let listed = self.settings.account(&who.account, mapping).ok_or("your services account is not listed here")?;
+        if !heard.services && silence == Silence::Passes {
+            return Ok(listed.account.clone());
+        }
         // One that was dropped and registered anew is somebody else's.
-        match self.bot.info(&who.account).await {
+        let asked = tokio::time::timeout(INFO_WITHIN, self.bot.info(&who.account)).await;
+        match asked.unwrap_or(Info::Silent) {
             Info::Registered { account, since } if mapping.same(&account, &who.account) && listed.can_be_of(since) => {
                 Ok(listed.account.clone())
             }
-            Info::Silent => Err("the services do not answer, and who somebody is cannot be known".to_owned()),
-            _ => Err("your services account was registered after it was listed here".to_owned()),
+            Info::Silent | Info::Unclear { .. } if silence == Silence::Passes => Ok(listed.account.clone()),
+            Info::Silent | Info::Unclear { .. } => {
+                Err("the services do not answer, and who somebody is cannot be known".to_owned())
+            }
+            Info::Registered { .. } | Info::NotRegistered | Info::NickOf { .. } => {
+                Err("your services account was registered after it was listed here".to_owned())
+            }
         }
     }
 

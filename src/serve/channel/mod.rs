@@ -1,8 +1,8 @@
 //! The channel on IRC: what the watch says there by itself, and what it answers.
 //!
 //! Responsible for saying each line once and only while it is true, for answering whoever asks, and for what may be said to readers without an
-//! account. Nothing that is heard here is evidence. Not responsible for the connection ([`crate::irc`]), nor for when a team is asked
-//! ([`super::paging`]).
+//! account. Nothing that is heard here is evidence; what is said about a deploy goes to those who write it on the task
+//! ([`super::witnessing`]). Not responsible for the connection ([`crate::irc`]), nor for when a team is asked ([`super::paging`]).
 
 mod announcer;
 mod lines;
@@ -12,6 +12,7 @@ mod voice;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use tokio::sync::watch;
@@ -19,11 +20,16 @@ use tokio::sync::watch;
 use self::announcer::Announcer;
 use self::listener::Listener;
 use self::voice::Voice;
+use super::site::Site;
 use super::store::Store;
 use super::watch::Watch;
-use crate::config::{IrcBotError, IrcBotSettings, IrcSettings};
-use crate::irc::HostPort;
-use crate::irc::bot::{Bot, BotSettings};
+use super::witnessing::{SpokenWord, WitnessAccount, WitnessAccountError, Witnesses};
+use crate::config::{IrcBotError, IrcBotSettings};
+use crate::irc::bot::{Bot, BotHandle, BotSettings, Outcome, Target};
+use crate::irc::{HostPort, Line};
+
+/// How long the answer to a word may wait to be said.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
 /// How the watch is on IRC; by default it is not.
 #[derive(Debug, Default)]
@@ -41,50 +47,92 @@ struct OwnBot {
     channel: String,
     /// Who is whom, among others.
     configured: IrcBotSettings,
+    /// Who writes on tasks what is said.
+    witness: Option<WitnessAccount>,
 }
 
 impl Channel {
-    /// As it is configured. `contact` is the channel where people are asked, and `read` reads the secret in the file of the key that it is
-    /// given first.
+    /// As it is configured for a site. `read` reads the secret in the file of the key that it is given first.
     ///
     /// # Errors
     /// Where such a file cannot be read, or the settings make no bot.
     pub fn of<E>(
-        settings: &IrcSettings,
-        contact: &str,
+        site: &Site,
         read: impl Fn(&'static str, &Path) -> Result<SecretString, E>,
     ) -> Result<Self, IrcBotError<E>> {
+        let (settings, contact) = (&site.irc, site.contact.as_str());
         let configured = &settings.bot;
+        let token = configured.witness_token_file.as_deref();
+        let token = token.map(|file| read("irc.witness_token_file", file)).transpose().map_err(IrcBotError::Secret)?;
+        let mut witness = token.map(|token| WitnessAccount::new(&site.client, token));
         let channel = configured.channels.first().map_or(contact, String::as_str);
         let bot = configured.bot(contact, read)?.map(|bot| OwnBot {
             settings: bot,
             channel: channel.to_owned(),
             configured: configured.clone(),
+            witness: witness.take(),
         });
         Ok(Self { bot, tcpircbot: settings.tcpircbot.clone(), log: settings.log })
+    }
+
+    /// Looks whose token witnesses are written with, where there is one. While the server does not answer it is looked before the first.
+    ///
+    /// # Errors
+    /// Where it is nobody's whom the policy names: nothing that it writes would count.
+    pub async fn witness_is_one(&self, site: &Site) -> Result<(), WitnessAccountError> {
+        let Some(witness) = self.bot.as_ref().and_then(|bot| bot.witness.as_ref()) else { return Ok(()) };
+        match witness.known(&site.policy).await {
+            Ok(account) => {
+                tracing::info!("what is said on IRC is written on tasks as {}", account.username);
+                Ok(())
+            }
+            Err(WitnessAccountError::Conduit(error)) => {
+                tracing::warn!("whose token witnesses are written with is not checked yet: {error}");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Speaks and answers until it is stopped.
     pub async fn run<S: Store>(self, watch: Arc<Watch<S>>, stop: watch::Receiver<bool>) {
         let handed = self.tcpircbot.map(Voice::Tcpircbot);
+        let mut takes_approvals = false;
         let (voice, talk) = match self.bot {
-            Some(OwnBot { settings, channel, configured }) => {
+            Some(OwnBot { settings, channel, configured, witness }) => {
                 let (bot, handle, heard) = Bot::new(settings);
-                let listener = Listener::new(Arc::clone(&watch), handle.clone(), configured);
+                let witnesses = Arc::new(Witnesses::new(Arc::clone(&watch), witness));
+                takes_approvals = witnesses.may_approve();
+                let listener = Listener::new(Arc::clone(&watch), Arc::clone(&witnesses), handle.clone(), configured);
+                let (bot_of_answers, until) = (handle.clone(), stop.clone());
+                let writing = tokio::spawn(async move {
+                    witnesses.run(|word, line| reply_to(&bot_of_answers, word, line), until).await;
+                });
                 let (running, until) = (tokio::spawn(bot.run(stop.clone())), stop.clone());
                 let listening = tokio::spawn(listener.run(heard, until));
-                (Some(Voice::Bot { bot: handle, channel }), Some((running, listening)))
+                (Some(Voice::Bot { bot: handle, channel }), Some((running, listening, writing)))
             }
             None => (handed.clone(), None),
         };
         let Some(voice) = voice else { return };
         // A tcpircbot is what scap and its like log by.
         let log = self.log.then(|| handed.unwrap_or_else(|| voice.clone()));
-        Announcer::new(watch, voice, log).run(stop).await;
-        if let Some((running, listening)) = talk {
-            let _ = tokio::join!(running, listening);
+        Announcer::new(watch, voice, log, takes_approvals).run(stop).await;
+        if let Some((running, listening, writing)) = talk {
+            let _ = tokio::join!(running, listening, writing);
         }
     }
+}
+
+/// Says an answer where a word was said, and waits for nothing.
+fn reply_to(bot: &BotHandle, word: &SpokenWord, line: Line) {
+    let Ok(target) = Target::channel(&word.channel) else { return };
+    let (bot, task) = (bot.clone(), word.task);
+    tokio::spawn(async move {
+        if let outcome @ (Outcome::NotSaid(_) | Outcome::Unclear { .. }) = bot.say(target, line, ANSWER_WITHIN).await {
+            tracing::warn!("{task}: an answer was not heard on IRC: {outcome:?}");
+        }
+    });
 }
 
 #[cfg(test)]

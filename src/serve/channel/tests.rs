@@ -8,7 +8,6 @@ use super::lines;
 use super::news::{News, news};
 use crate::evidence::testing::{History, at, record};
 use crate::ids::{DeployId, TaskId};
-use crate::irc::bot::Verb;
 use crate::paging::{OnCall, who_to_ask};
 use crate::record::{Event, Record};
 use crate::serve::board::{Speaks, WatchedTask};
@@ -72,16 +71,18 @@ fn what_another_service_speaks_of_or_what_is_from_before_the_first_start_is_left
 fn everything(history: &History) -> Vec<String> {
     let watched = watched(history);
     let on_call = OnCall::Names(vec!["sre2".into()]);
-    let mut all: Vec<_> =
-        watched.verdict.missing_teams().map(|team| lines::asked(&watched, team, &who_to_ask(team, &on_call))).collect();
+    let mut all: Vec<_> = watched
+        .verdict
+        .missing_teams()
+        .map(|team| lines::asked(&watched, team, &who_to_ask(team, &on_call), watched.code))
+        .collect();
     let deploys = watched.deploys.iter().map(|deploy| deploy.deploy);
     let news = deploys.flat_map(|deploy| [News::Started(deploy), News::Ended(deploy)]).chain([News::Ready(0)]);
     let lost = watched.verdict.missing_teams().next().map(|_| News::Lost(0));
     all.extend(news.chain(lost).filter_map(|news| lines::news(&watched, news)));
     all.extend(watched.deploys.iter().map(|deploy| lines::log(&watched, deploy)));
-    all.push(lines::status(Some(&watched), at(1_000)));
+    all.push(lines::status(Some(&watched), watched.code, at(1_000)));
     all.push(lines::who(Some(&watched), |team| who_to_ask(team, &on_call)));
-    all.extend([Verb::Approve, Verb::Withdraw, Verb::Reject].map(|verb| lines::answer_there(Some(&watched), verb)));
     all.into_iter().map(|line| line.as_str().to_owned()).collect()
 }
 
@@ -116,8 +117,7 @@ fn of_a_restricted_task_nothing_but_its_number_is_said() {
             assert!(!said.replace("Emergency-Approve: TEAM", "").contains(text), "{said}");
         }
     }
-    let of_none =
-        [lines::status(None, at(0)), lines::who(None, |_| unreachable!()), lines::answer_there(None, Verb::Reject)];
+    let of_none = [lines::status(None, None, at(0)), lines::who(None, |_| unreachable!())];
     assert!(of_none.iter().all(|line| line.as_str() == of_none[0].as_str()), "{of_none:?}");
 }
 

@@ -17,6 +17,7 @@ use crate::serve::board::{Speaks, WatchedTask};
 use crate::serve::deploys::Deploy;
 use crate::serve::paging::TeamPaging;
 use crate::serve::reported::{Said, SaidPhase, SaidWaiting};
+use crate::serve::witnessing::SpokenWord;
 use crate::view::{self, VerdictSubject};
 
 /// What somebody is shown of a task, the most first.
@@ -109,6 +110,8 @@ pub(in crate::serve) struct SeenNames<'a> {
     pub speaks: &'a Speaks,
     /// Who is asked of the teams that are missing, and who was paged.
     pub paging: Vec<TeamPaging>,
+    /// What was said on IRC and does not count, each with why; the reasons that people gave only where the rest is shown too.
+    pub spoken: Vec<(SpokenWord, String)>,
 }
 
 /// What those are shown who see all.
@@ -148,7 +151,17 @@ pub(in crate::serve) struct SeenNearMiss<'a> {
 
 impl<'a> Seen<'a> {
     /// What of an open emergency is in a page.
-    pub(in crate::serve) fn of(watched: &'a WatchedTask, said: Said, paging: Vec<TeamPaging>, shown: Shown) -> Self {
+    pub(in crate::serve) fn of(
+        watched: &'a WatchedTask,
+        said: Said,
+        paging: Vec<TeamPaging>,
+        spoken: Vec<(SpokenWord, String)>,
+        shown: Shown,
+    ) -> Self {
+        let spoken = spoken.into_iter().map(|(word, why)| match shown {
+            Shown::Whole => (word, why),
+            Shown::Names | Shown::Number => (SpokenWord { why: None, ..word }, why),
+        });
         let names = (shown <= Shown::Names).then(|| SeenNames {
             teams: &watched.verdict.teams,
             drill: watched.subject.drill,
@@ -161,6 +174,7 @@ impl<'a> Seen<'a> {
             phases: said.phases,
             speaks: &watched.speaks,
             paging,
+            spoken: spoken.collect(),
         });
         Self {
             task: watched.task,

@@ -78,6 +78,9 @@ pub(super) async fn metrics<S: Store>(State(app): State<Shared<S>>) -> Response 
     let refused = metrics.refused.get().into_iter().map(|(rule, count)| (rule, count as f64));
     let help = "Deploys of pipelines that were refused, by each rule that was not met.";
     page.add("refusals_total", "counter", help, &labelled("rule", refused));
+    let spoken = metrics.spoken.get().into_iter().map(|(outcome, count)| (outcome, count as f64));
+    let help = "What was said on IRC about deploys, by what became of it.";
+    page.add("irc_words_total", "counter", help, &labelled("outcome", spoken));
     let now = watch.board.now();
     // What was never read is as old as the service.
     let age = |at: Option<Timestamp>| now.duration_since(at.unwrap_or_else(|| watch.began())).as_secs_f64().max(0.0);

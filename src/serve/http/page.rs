@@ -44,7 +44,12 @@ impl<S: Store> App<S> {
     /// What of an open emergency somebody is shown.
     fn seen<'a>(&self, watched: &'a WatchedTask, principal: &Principal) -> Seen<'a> {
         let (said, paging) = (self.watch.reported.of(watched.task), self.watch.team_paging(watched));
-        Seen::of(watched, said, paging, Shown::to(principal, watched.audience))
+        let spoken = self.watch.store.with(|store| store.not_counted(watched.task)).unwrap_or_else(|error| {
+            tracing::error!("{}: {error}", watched.task);
+            Vec::new()
+        });
+        let spoken = spoken.into_iter().filter(|(word, _)| word.heard >= watched.episode.since).collect();
+        Seen::of(watched, said, paging, spoken, Shown::to(principal, watched.audience))
     }
 
     /// Who looks at the page, where they may.

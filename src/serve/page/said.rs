@@ -5,11 +5,13 @@
 use maud::{Markup, html};
 
 use super::Sight;
-use super::words::{happened, line, lines, people, to_copy};
+use super::words::{at, happened, line, lines, people, to_copy};
 use crate::attribution::ApprovalKind;
 use crate::evidence::NearKind;
 use crate::rules::{Effect, TeamCount};
-use crate::serve::http::{SeenApproval, SeenNearMiss, SeenWhole};
+use crate::serve::http::{SeenApproval, SeenNames, SeenNearMiss, SeenWhole};
+use crate::serve::witnessing::SpokenWord;
+use crate::witness::WitnessedWord;
 
 /// How much of what was said is shown, the newest of it.
 const SAID: usize = 10;
@@ -119,6 +121,38 @@ fn near_miss(
 /// What stands in quotes: what is to be written as it is.
 fn quoted(words: &str) -> Vec<&str> {
     words.split('"').skip(1).step_by(2).collect()
+}
+
+/// What was said on IRC and does not count.
+pub(super) fn spoken(sight: &Sight<'_>, names: &SeenNames<'_>) -> Markup {
+    let spoken = &names.spoken;
+    html! {
+        @if !spoken.is_empty() {
+            section #spoken {
+                h2 { "Said on IRC, not counted" }
+                ul.rows { @for (word, why) in spoken.iter().take(SAID) { li { (of_spoken(sight, word, why)) } } }
+                @if spoken.len() > SAID { p.quiet { "And " (spoken.len() - SAID) " more." } }
+            }
+        }
+    }
+}
+
+fn of_spoken(sight: &Sight<'_>, word: &SpokenWord, why: &str) -> Markup {
+    let said = match word.word {
+        WitnessedWord::Approve => "yes",
+        WitnessedWord::Withdraw => "a withdrawal",
+        WitnessedWord::Reject => "no",
+    };
+    html! {
+        p {
+            b.mark.pending { "Does not count" } " "
+            b { (line(&word.nick)) } " in " (line(&word.channel)) ": " (said)
+            @if let Some(team) = &word.team { " for " b { (line(team)) } }
+            ", " (at(sight.now, word.heard))
+        }
+        @if let Some(reason) = &word.why { blockquote { (line(reason)) } }
+        p.why { (line(why)) }
+    }
 }
 
 /// What was said besides.

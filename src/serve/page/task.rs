@@ -28,10 +28,11 @@ pub(in crate::serve) fn task(sight: &Sight<'_>, emergency: &Emergency<'_>) -> Pa
                 (agree(whole, names.deploys.iter().any(Deploy::is_underway)))
                 (said::near_misses(sight, whole))
                 (said::answers(sight, whole, names.teams))
+                (said::spoken(sight, names))
                 (said::said(sight, whole))
                 (to_mind(sight, whole))
             }
-            (None, Some(names)) => { (said::approvers(sight, names.teams)) (less()) }
+            (None, Some(names)) => { (said::approvers(sight, names.teams)) (said::spoken(sight, names)) (less()) }
             (_, None) => (less()),
         }
         @if let Some(names) = &seen.names { (deploys::ended(sight, seen.url, &names.deploys)) }

@@ -42,7 +42,12 @@ fn emergency(watched: &WatchedTask, shown: Shown) -> Emergency<'_> {
 
 /// The same where this is said of it by those who deploy.
 fn saying(watched: &WatchedTask, said: Said, shown: Shown) -> Emergency<'_> {
-    Emergency { seen: Seen::of(watched, said, vec![], shown), evidence_at: at(995), unread_since: None, is_old: false }
+    Emergency {
+        seen: Seen::of(watched, said, vec![], vec![], shown),
+        evidence_at: at(995),
+        unread_since: None,
+        is_old: false,
+    }
 }
 
 /// The page of a task, and its row in the list.
@@ -541,7 +546,7 @@ fn who_is_on_call_who_was_paged_and_who_has_seen_it_is_shown_to_those_who_see_na
         ack: Some(("sre2".into(), at(1_800))),
     };
     let page = |is_accepted, shown| {
-        let seen = Seen::of(&watched, Said::default(), vec![paging(is_accepted)], shown);
+        let seen = Seen::of(&watched, Said::default(), vec![paging(is_accepted)], vec![], shown);
         task(&sight(None), &Emergency { seen, evidence_at: at(995), unread_since: None, is_old: false }).whole()
     };
     let shown = page(true, Shown::Names);

@@ -22,7 +22,7 @@ impl From<rusqlite::Error> for RowError {
     }
 }
 
-fn damaged(why: impl std::fmt::Display) -> RowError {
+pub(super) fn damaged(why: impl std::fmt::Display) -> RowError {
     RowError::Damaged(why.to_string())
 }
 
@@ -144,6 +144,6 @@ pub(super) fn forget(transaction: &Transaction<'_>, before: Timestamp) -> rusqli
     transaction.execute("DELETE FROM ack WHERE unixepoch(at) < ?1", [before]).map(drop)
 }
 
-fn json(value: &impl serde::Serialize) -> rusqlite::Result<String> {
+pub(super) fn json(value: &impl serde::Serialize) -> rusqlite::Result<String> {
     serde_json::to_string(value).map_err(|why| rusqlite::Error::ToSqlConversionFailure(why.into()))
 }

@@ -78,6 +78,19 @@ pub(super) const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (task, episode, key)
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    CREATE TABLE spoken (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        task INTEGER NOT NULL,
+        user TEXT COLLATE NOCASE,
+        message TEXT UNIQUE,
+        word TEXT NOT NULL CHECK (json_valid(word)),
+        state TEXT NOT NULL CHECK (json_valid(state)),
+        is_open INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX spoken_open ON spoken (id) WHERE is_open;
+    CREATE INDEX spoken_task ON spoken (task, id);
+",
 ];
 
 /// The version that this program writes.

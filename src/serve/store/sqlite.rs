@@ -14,6 +14,7 @@ use rusqlite::{Connection, Row, ToSql, Transaction, TransactionBehavior, params}
 
 use super::paging::{self, RowError};
 use super::schema::{MIGRATIONS, VERSION};
+use super::spoken;
 use super::{CountedApproval, Identity, NoticeState, RemoteDeploy, Store, StoreError};
 use crate::ids::{DeployId, Phid, Task, TaskId, TransactionId};
 use crate::journal::Journal;
@@ -21,6 +22,7 @@ use crate::notice::{NoticeKey, NoticeKind, StoreId};
 use crate::paging::Ack;
 use crate::safe_path::{self, Trust};
 use crate::serve::paging::{Kept, PageRow, Slot};
+use crate::serve::witnessing::{OpenWord, SpokenState, SpokenWord};
 
 /// How long another process, such as a backup, may hold the file.
 const BUSY: Duration = Duration::from_secs(5);
@@ -137,6 +139,13 @@ impl SqliteStore {
             expires: text(6)?.parse().map_err(|why: jiff::Error| self.damaged(why))?,
             ended: row.get(7).map_err(&error)?,
         })
+    }
+
+    fn row_error(&self, error: RowError) -> StoreError {
+        match error {
+            RowError::Sqlite(source) => self.error("read")(source),
+            RowError::Damaged(why) => self.damaged(why),
+        }
     }
 
     fn damaged(&self, reason: impl std::fmt::Display) -> StoreError {
@@ -334,10 +343,7 @@ impl Store for SqliteStore {
     }
 
     fn paging(&self) -> Result<Kept, StoreError> {
-        paging::read(&self.connection).map_err(|error| match error {
-            RowError::Sqlite(source) => self.error("read")(source),
-            RowError::Damaged(why) => self.damaged(why),
-        })
+        paging::read(&self.connection).map_err(|error| self.row_error(error))
     }
 
     fn set_slots(&mut self, task: TaskId, episode: TransactionId, slots: &[Slot]) -> Result<(), StoreError> {
@@ -377,6 +383,26 @@ impl Store for SqliteStore {
             let delete = "DELETE FROM line WHERE task = ?1 AND episode = ?2 AND key = ?3";
             transaction.execute(delete, params![number(task.number()), number(episode.0), key]).map(drop)
         })
+    }
+
+    fn add_spoken(&mut self, word: &SpokenWord, state: &SpokenState) -> Result<(), StoreError> {
+        self.write(|transaction| spoken::add(transaction, word, state))
+    }
+
+    fn set_spoken(&mut self, id: i64, state: &SpokenState) -> Result<(), StoreError> {
+        self.write(|transaction| spoken::set(transaction, id, state))
+    }
+
+    fn open_spoken(&self) -> Result<Vec<OpenWord>, StoreError> {
+        spoken::open(&self.connection).map_err(|error| self.row_error(error))
+    }
+
+    fn is_superseded(&self, id: i64, word: &SpokenWord) -> Result<bool, StoreError> {
+        spoken::is_superseded(&self.connection, id, word).map_err(self.error("read"))
+    }
+
+    fn not_counted(&self, task: TaskId) -> Result<Vec<(SpokenWord, String)>, StoreError> {
+        spoken::not_counted(&self.connection, task).map_err(|error| self.row_error(error))
     }
 
     fn forget_paging(&mut self, before: Timestamp) -> Result<(), StoreError> {
@@ -494,6 +520,7 @@ mod tests {
         let store = SqliteStore::open(&state).unwrap();
         assert_eq!(store.identity().id, StoreId::kept("ours".into()));
         assert_eq!(store.paging().unwrap(), Kept::default());
+        assert!(store.open_spoken().unwrap().is_empty());
     }
 
     #[test]

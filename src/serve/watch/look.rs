@@ -84,7 +84,7 @@ impl<S: Store> Watch<S> {
         };
         let subject = VerdictSubject::of(assessment, viewer);
         let verdict = assessment.verdict.clone();
-        let read_at = clock.at(begun);
+        let (read_at, audience) = (clock.at(begun), Audience::of(evidence, policy));
         let deploys = deploys(evidence, policy, subject.title.is_some());
         let read = JudgedTask { evidence, state, verdict: &verdict };
         let paging = PagingFacts::of(read, &episode, &self.site).into();
@@ -93,7 +93,8 @@ impl<S: Store> Watch<S> {
             phid: evidence.task.phid.clone(),
             sequence: 0,
             digest: VerdictDigest::of(task, &subject, &verdict, policy),
-            audience: Audience::of(evidence, policy),
+            audience,
+            code: state.code.filter(|_| audience != Audience::Restricted),
             episode,
             due: self.changes_by_itself(&verdict, evidence),
             subject,

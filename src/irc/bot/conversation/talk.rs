@@ -33,6 +33,7 @@ impl Conversation {
             account: self.account.as_deref(),
             bots: &self.settings.bots,
             services: self.services(now),
+            now,
         };
         let Some(heard) = hearing.hear(message) else { return };
         // A network that is joining again may bring a line twice.

@@ -5,6 +5,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// Letters and digits that nobody takes for one another. There are no vowels, so that no code is a word and hardly one the name of a
 /// team, and no T, so that none is the monogram of a task.
 const ALPHABET: &[u8; 22] = b"CDFGHJKLMNPQRVWXY34679";
@@ -13,7 +15,8 @@ const ALPHABET: &[u8; 22] = b"CDFGHJKLMNPQRVWXY34679";
 const LENGTH: usize = 4;
 
 /// Four characters, the same in either case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Code([u8; LENGTH]);
 
 /// A text that is no code.
@@ -25,7 +28,7 @@ impl Code {
     /// The code of a digest, such as SHA-256. One in 234,256 others has the same.
     ///
     /// ```
-    /// use phabgate::irc::bot::Code;
+    /// use phabgate::witness::Code;
     /// let code = Code::of(&[0x5a; 32]);
     /// assert_eq!(code.to_string().to_lowercase().parse(), Ok(code));
     /// ```
@@ -43,6 +46,20 @@ impl Code {
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{}", char::from(*byte)))
+    }
+}
+
+impl From<Code> for String {
+    fn from(code: Code) -> Self {
+        code.to_string()
+    }
+}
+
+impl TryFrom<String> for Code {
+    type Error = CodeError;
+
+    fn try_from(text: String) -> Result<Self, CodeError> {
+        text.parse()
     }
 }
 

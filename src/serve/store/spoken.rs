@@ -1,0 +1,127 @@
+//! What was spoken on IRC, in the rows of the store.
+//!
+//! Responsible for reading and writing it, and for how much of what does not count is kept. Not responsible for the tables
+//! ([`super::schema`]).
+
+use rusqlite::{Connection, Row, Transaction, params};
+
+use super::paging::{RowError, damaged, json};
+use super::sqlite::number;
+use crate::ids::TaskId;
+use crate::serve::witnessing::{OpenWord, SpokenState, SpokenWord};
+use crate::witness::WitnessedWord;
+
+/// How many words of one task that came to an end are kept: whoever floods a channel fills no disk.
+const KEPT: i64 = 200;
+
+/// Keeps a word.
+pub(super) fn add(transaction: &Transaction<'_>, word: &SpokenWord, state: &SpokenState) -> rusqlite::Result<()> {
+    let task = number(word.task.number());
+    let speaker = word.speaker.as_ref();
+    let row = params![
+        task,
+        speaker.map(|speaker| &speaker.user),
+        speaker.map(|speaker| &speaker.message),
+        json(word)?,
+        json(state)?,
+        state.is_open(),
+    ];
+    let columns = "task, user, message, word, state, is_open";
+    transaction.execute(&format!("INSERT OR IGNORE INTO spoken ({columns}) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"), row)?;
+    let newest = "SELECT id FROM spoken WHERE task = ?1 AND NOT is_open ORDER BY id DESC LIMIT ?2";
+    let delete = format!("DELETE FROM spoken WHERE task = ?1 AND NOT is_open AND id NOT IN ({newest})");
+    transaction.execute(&delete, [task, KEPT]).map(drop)
+}
+
+/// Sets what became of a word.
+pub(super) fn set(transaction: &Transaction<'_>, id: i64, state: &SpokenState) -> rusqlite::Result<()> {
+    let row = params![id, json(state)?, state.is_open()];
+    transaction.execute("UPDATE spoken SET state = ?2, is_open = ?3 WHERE id = ?1", row).map(drop)
+}
+
+/// The words that are still to be brought to their tasks, in the order in which they were heard.
+pub(super) fn open(connection: &Connection) -> Result<Vec<OpenWord>, RowError> {
+    let mut select = connection.prepare_cached("SELECT id, word, state FROM spoken WHERE is_open ORDER BY id")?;
+    let mut rows = select.query([])?;
+    let mut open = Vec::new();
+    while let Some(row) = rows.next()? {
+        open.push(OpenWord { id: row.get(0)?, word: word(row, 1)?, state: state(row, 2)? });
+    }
+    Ok(open)
+}
+
+/// Whether a word is a yes after which the same person said something else about the same task.
+pub(super) fn is_superseded(connection: &Connection, id: i64, word: &SpokenWord) -> rusqlite::Result<bool> {
+    let Some(speaker) = word.speaker.as_ref().filter(|_| word.word == WitnessedWord::Approve) else { return Ok(false) };
+    let later = "task = ?1 AND user = ?2 AND id > ?3 AND json_extract(word, '$.word') <> 'approve'";
+    let mut select = connection.prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM spoken WHERE {later})"))?;
+    select.query_row(params![number(word.task.number()), speaker.user, id], |row| row.get(0))
+}
+
+/// The words about a task that do not count, each with why, the newest first.
+pub(super) fn not_counted(connection: &Connection, task: TaskId) -> Result<Vec<(SpokenWord, String)>, RowError> {
+    let mut select =
+        connection.prepare_cached("SELECT word, state FROM spoken WHERE task = ?1 AND NOT is_open ORDER BY id DESC")?;
+    let mut rows = select.query([number(task.number())])?;
+    let mut words = Vec::new();
+    while let Some(row) = rows.next()? {
+        if let SpokenState::NotCounted { why } = state(row, 1)? {
+            words.push((word(row, 0)?, why));
+        }
+    }
+    Ok(words)
+}
+
+fn word(row: &Row<'_>, at: usize) -> Result<SpokenWord, RowError> {
+    serde_json::from_str(&row.get::<_, String>(at)?).map_err(damaged)
+}
+
+fn state(row: &Row<'_>, at: usize) -> Result<SpokenState, RowError> {
+    serde_json::from_str(&row.get::<_, String>(at)?).map_err(damaged)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ids::TransactionId;
+    use crate::serve::store::{SqliteStore, Store};
+    use crate::serve::witnessing::SpokenState;
+    use crate::serve::witnessing::tests::word;
+    use crate::witness::WitnessedWord::{Approve, Reject};
+
+    #[test]
+    fn what_was_spoken_is_there_after_a_restart_until_it_is_on_the_task() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("state");
+        let mut store = SqliteStore::open(&state).unwrap();
+        let (yes, no) = (word("sre1", Approve), word("SRE1", Reject));
+        store.add_spoken(&yes, &SpokenState::Waiting).unwrap();
+        store.add_spoken(&no, &SpokenState::Waiting).unwrap();
+        store.add_spoken(&no, &SpokenState::Waiting).unwrap();
+        drop(store);
+        let mut store = SqliteStore::open(&state).unwrap();
+        let open = store.open_spoken().unwrap();
+        assert_eq!(open.iter().map(|open| open.word.clone()).collect::<Vec<_>>(), [yes.clone(), no.clone()]);
+        assert!(store.is_superseded(open[0].id, &yes).unwrap(), "a no came after the yes");
+        assert!(!store.is_superseded(open[1].id, &no).unwrap());
+        assert!(!store.is_superseded(open[1].id, &word("sre2", Approve)).unwrap());
+        let refused = SpokenState::NotCounted { why: "too late".into() };
+        store.set_spoken(open[0].id, &refused).unwrap();
+        store.set_spoken(open[1].id, &SpokenState::Recorded { transaction: TransactionId(7) }).unwrap();
+        assert!(store.open_spoken().unwrap().is_empty());
+        assert_eq!(store.not_counted(yes.task).unwrap(), [(yes, "too late".to_owned())]);
+    }
+
+    #[test]
+    fn a_flood_fills_no_disk_and_forgets_nothing_that_is_to_be_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut store = SqliteStore::open(&directory.path().join("state")).unwrap();
+        store.add_spoken(&word("sre1", Reject), &SpokenState::Waiting).unwrap();
+        let mut nobody = word("outsider", Reject);
+        nobody.speaker = None;
+        for _ in 0..300 {
+            store.add_spoken(&nobody, &SpokenState::NotCounted { why: "nobody".into() }).unwrap();
+        }
+        assert_eq!(store.not_counted(nobody.task).unwrap().len(), 200);
+        assert_eq!(store.open_spoken().unwrap().len(), 1);
+    }
+}

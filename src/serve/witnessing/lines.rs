@@ -1,0 +1,72 @@
+//! What is answered to who said a word.
+//!
+//! Responsible for the words. Not responsible for when they are said.
+
+use super::judge::Refusal;
+use super::spoken::SpokenWord;
+use crate::ids::TransactionId;
+use crate::irc::{Draft, Line};
+use crate::witness::WitnessedWord;
+
+/// How many bytes of a nick are repeated.
+const NICK: usize = 30;
+
+fn verb(word: WitnessedWord) -> &'static str {
+    match word {
+        WitnessedWord::Approve => "yes",
+        WitnessedWord::Withdraw => "withdrawal",
+        WitnessedWord::Reject => "no",
+    }
+}
+
+fn to(word: &SpokenWord) -> Draft {
+    Draft::about(word.task).quoted(&crate::text::shorten(&word.nick, NICK)).words(": ")
+}
+
+/// It is on the task.
+pub(super) fn recorded(word: &SpokenWord, url: &str, transaction: TransactionId) -> Line {
+    to(word).words(&format!("your {} is recorded: {url}#{transaction}", verb(word.word))).finish()
+}
+
+/// It is not on the task, and is not written there.
+pub fn not_recorded(word: &SpokenWord, why: &Refusal, url: Option<&str>) -> Line {
+    let draft = to(word).words("NOT recorded: ").quoted(&why.to_string());
+    match (url, why) {
+        // Of a task that nobody here is to know, nothing else is said than of one that is not there.
+        (None, _) | (_, Refusal::NoEmergency) => draft.finish(),
+        (Some(url), Refusal::OtherCode { .. }) => draft.words(" -- ").words(url).finish(),
+        (Some(url), _) => {
+            let team = word.team.as_deref().unwrap_or("TEAM");
+            let key = match word.word {
+                WitnessedWord::Approve => "Emergency-Approve",
+                WitnessedWord::Withdraw => "Emergency-Withdraw",
+                WitnessedWord::Reject => "Emergency-Reject",
+            };
+            let draft = draft.words(". Write on the task, alone on a line, \"").words(key).words(": ").quoted(team);
+            draft.words("\" -- ").words(url).finish()
+        }
+    }
+}
+
+/// It is not on the task yet, and is written there as soon as that can be.
+pub(super) fn not_yet(word: &SpokenWord, url: &str) -> Line {
+    let does =
+        format!("your {} is NOT recorded yet and is tried on; write it on the task too -- {url}", verb(word.word));
+    to(word).words(&does).finish()
+}
+
+/// Whether it is on the task is not known.
+pub(super) fn unclear(word: &SpokenWord, url: &str) -> Line {
+    let does = format!("it is not clear whether your {} is recorded; write it on the task -- {url}", verb(word.word));
+    to(word).words(&does).finish()
+}
+
+/// What can be said about a deploy, where that is written on its task.
+pub fn usage(is_accepted: bool) -> Line {
+    let approve = if is_accepted { "!approve T… TEAM CODE, " } else { "" };
+    let draft =
+        Draft::about_none().words("I understand !status, !who, !ack with the number of a task, and ").words(approve);
+    draft
+        .words("!reject T… and !withdraw T… in the channel, which I write on the task: only \"recorded: LINK\" says that I did, and without it after 15 s nothing was heard.")
+        .finish()
+}

@@ -1,0 +1,170 @@
+//! What is done with each word that was heard, by what the task shows just then.
+
+use super::judge::{Judged, Refusal, judge};
+use super::lines;
+use super::spoken::{Speaker, SpokenWord};
+use crate::conduit::Account;
+use crate::evidence::testing::{History, at};
+use crate::rules::{Intent, JudgedTask, Verdict, evaluate, stated};
+use crate::witness::WitnessedWord::{Approve, Reject, Withdraw};
+use crate::witness::{Code, WitnessedWord, render};
+
+/// A word about the task of the stories, as it is heard at second 20.
+pub(in crate::serve) fn word(user: &str, word: WitnessedWord) -> SpokenWord {
+    SpokenWord {
+        task: "T1".parse().unwrap(),
+        word,
+        team: (word == Approve).then(|| "sre".into()),
+        code: None,
+        why: None,
+        nick: user.into(),
+        speaker: Some(Speaker {
+            account: user.into(),
+            user: user.into(),
+            said: at(19),
+            message: format!("message-{user}-{word:?}"),
+        }),
+        network: "irc.example".into(),
+        channel: "#example".into(),
+        heard: at(20),
+    }
+}
+
+/// An emergency where what witnesses hear counts.
+fn emergency() -> History {
+    let mut history = History::emergency();
+    history.policy.witnesses = vec!["heard".into()];
+    history.policy.accept_witnessed = true;
+    history.comment("releng1", 10, "Emergency-Approve: releng");
+    history
+}
+
+fn verdict(history: &History) -> Verdict {
+    evaluate(&history.evidence(), &history.policy, &Intent::default(), None)
+}
+
+fn code(history: &History) -> Option<Code> {
+    stated(&history.evidence(), &history.policy, None).code
+}
+
+fn judged(history: &History, word: &SpokenWord) -> Judged {
+    let evidence = history.evidence();
+    let policy = &history.policy;
+    let state = stated(&evidence, policy, None);
+    let verdict = verdict(history);
+    let user = word.speaker.as_ref().map(|speaker| speaker.user.as_str());
+    let account: Option<&Account> =
+        user.and_then(|user| evidence.accounts.values().find(|account| account.is_named(user)));
+    judge(word, JudgedTask { evidence: &evidence, state: &state, verdict: &verdict }, account, policy)
+}
+
+fn refusal(history: &History, word: &SpokenWord) -> Refusal {
+    match judged(history, word) {
+        Judged::Refuse(refusal) => refusal,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_yes_with_the_code_of_now_is_written_and_counts() {
+    let mut history = emergency();
+    let yes = SpokenWord { code: code(&history), team: Some("SRE".into()), ..word("sre1", Approve) };
+    let Judged::Write(witness) = judged(&history, &yes) else { panic!("{:?}", judged(&history, &yes)) };
+    assert_eq!((witness.teams.as_slice(), witness.user.as_str()), (["sre".to_owned()].as_slice(), "sre1"));
+    assert!(witness.why.is_none() && witness.code.is_some());
+    history.comment("heard", 21, &render(&witness));
+    assert_eq!(verdict(&history).decision.word(), "allowed");
+}
+
+#[test]
+fn a_yes_that_could_not_count_is_not_written() {
+    let mut history = emergency();
+    let now = code(&history).unwrap();
+    let yes = SpokenWord { code: Some(now), ..word("sre1", Approve) };
+    let other = Code::of(&[7; 32]);
+    assert_eq!(refusal(&history, &SpokenWord { code: Some(other), ..yes.clone() }), Refusal::OtherCode { now });
+    assert_eq!(refusal(&history, &SpokenWord { code: None, ..yes.clone() }), Refusal::OtherCode { now });
+    assert_eq!(refusal(&history, &SpokenWord { team: Some("dba".into()), ..yes.clone() }), Refusal::NoTeam);
+    assert_eq!(
+        refusal(&history, &SpokenWord { speaker: None, ..yes.clone() }).to_string(),
+        "nobody is known to have said it"
+    );
+    for user in ["releng1", "gone", "robot", "deployer1"] {
+        let yes = SpokenWord { code: Some(now), ..word(user, Approve) };
+        assert!(matches!(refusal(&history, &yes), Refusal::MayNot(_) | Refusal::NoMember), "{user}");
+    }
+    history.policy.accept_witnessed = false;
+    assert_eq!(refusal(&history, &yes), Refusal::NotAccepted);
+}
+
+#[test]
+fn what_came_right_before_a_yes_was_not_seen() {
+    // Its own no of the second before: whatever the clocks of two servers say, the yes is not after it.
+    let mut history = emergency();
+    let yes = SpokenWord { code: code(&history), ..word("sre1", Approve) };
+    history.comment("sre1", 19, "Emergency-Reject: sre");
+    let Judged::Write(witness) = judged(&history, &yes) else { panic!("{:?}", judged(&history, &yes)) };
+    history.comment("heard", 21, &render(&witness));
+    assert_eq!(verdict(&history).decision.word(), "denied");
+    // What would be approved changed in that second: the code is of something else.
+    let mut history = emergency();
+    history.comment("deployer1", 19, "Emergency-Change: another");
+    let now = code(&history).unwrap();
+    let yes = SpokenWord { code: Some(now), ..word("sre1", Approve) };
+    assert_eq!(refusal(&history, &yes), Refusal::OtherCode { now });
+}
+
+#[test]
+fn a_no_is_written_of_every_member_and_once() {
+    let mut history = emergency();
+    history.policy.accept_witnessed = false;
+    for user in ["outsider", "gone", "robot"] {
+        assert_eq!(refusal(&history, &word(user, Reject)), Refusal::NoMember, "{user}");
+    }
+    let no = SpokenWord { why: Some("the graphs look wrong".into()), ..word("sre2", Reject) };
+    let Judged::Write(witness) = judged(&history, &no) else { panic!("{:?}", judged(&history, &no)) };
+    assert_eq!((witness.why.as_deref(), witness.teams.len()), (Some("the graphs look wrong"), 0));
+    let id = history.comment("heard", 21, &render(&witness));
+    assert_eq!(verdict(&history).decision.word(), "denied");
+    assert_eq!(judged(&history, &no), Judged::Known(id));
+    assert!(matches!(judged(&history, &word("sre2", Withdraw)), Judged::Write(_)));
+    history.comment("sre2", 30, "Emergency-Reject: sre");
+    assert!(matches!(judged(&history, &no), Judged::Write(_)), "what they wrote since is another word");
+}
+
+#[test]
+fn of_a_restricted_task_and_of_none_nothing_is_written() {
+    let mut history = emergency();
+    let no = word("sre1", Reject);
+    history.task.view = "PHID-PLCY-secret".into();
+    assert_eq!(refusal(&history, &no), Refusal::Restricted);
+    let mut history = emergency();
+    history.status("deployer1", 15, "resolved");
+    assert_eq!(refusal(&history, &no), Refusal::NoEmergency);
+}
+
+#[test]
+fn every_answer_says_whether_it_is_recorded_and_what_to_do() {
+    let url = "https://phabricator.example.org/T1";
+    let no = SpokenWord { nick: "sre1\u{3}04 !log".into(), ..word("sre1", Reject) };
+    let said = |line: crate::irc::Line| line.as_str().to_owned();
+    insta::assert_snapshot!(
+        [
+            said(lines::recorded(&word("sre1", Approve), url, crate::ids::TransactionId(7))),
+            said(lines::recorded(&no, url, crate::ids::TransactionId(7))),
+            said(lines::not_recorded(
+                &word("sre1", Approve),
+                &Refusal::OtherCode { now: Code::of(&[7; 32]) },
+                Some(url)
+            )),
+            said(lines::not_recorded(&word("sre1", Approve), &Refusal::Late, Some(url))),
+            said(lines::not_recorded(&no, &Refusal::NoMember, Some(url))),
+            said(lines::not_recorded(&no, &Refusal::NoEmergency, Some(url))),
+            said(lines::not_yet(&no, url)),
+            said(lines::unclear(&word("sre1", Approve), url)),
+            said(lines::usage(true)),
+            said(lines::usage(false)),
+        ]
+        .join("\n")
+    );
+}

@@ -1,0 +1,114 @@
+//! Whose turn it is of the words that are to be written.
+//!
+//! Responsible for the order: what one person says about a task is written in the order in which they said it, but for a yes, which nothing
+//! that was said after it waits for; what was just said goes before what was tried before. Not responsible for what is done with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::spoken::OpenWord;
+use crate::witness::WitnessedWord;
+
+/// The shortest and the longest pause before a word is tried again.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+
+/// When each word that was tried is tried again, and whether who said it was answered.
+#[derive(Debug, Default)]
+pub(super) struct Turns(BTreeMap<i64, Turn>);
+
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    next: Instant,
+    pause: Duration,
+    is_answered: bool,
+}
+
+impl Turns {
+    /// The word whose turn comes next, and when.
+    pub(super) fn next(&mut self, open: Vec<OpenWord>, now: Instant) -> Option<(OpenWord, Instant)> {
+        let ids: BTreeSet<i64> = open.iter().map(|word| word.id).collect();
+        self.0.retain(|id, _| ids.contains(id));
+        let mut before: BTreeSet<(u64, String)> = BTreeSet::new();
+        let mut due = Vec::new();
+        for word in open {
+            let who = word.word.speaker.as_ref().map(|speaker| speaker.user.to_lowercase()).unwrap_or_default();
+            let key = (word.word.task.number(), who);
+            let is_after = before.contains(&key);
+            if word.word.word != WitnessedWord::Approve {
+                before.insert(key);
+            }
+            if !is_after {
+                due.push(word);
+            }
+        }
+        let turn = |word: &OpenWord| self.0.get(&word.id).map_or((false, now), |turn| (true, turn.next));
+        // Of those that are due those that were never tried, and of those that are not the first.
+        let order = |word: &OpenWord| {
+            let (was_tried, next) = turn(word);
+            (next.max(now), was_tried, word.id)
+        };
+        let word = due.into_iter().min_by_key(order)?;
+        let at = turn(&word).1;
+        Some((word, at))
+    }
+
+    /// Whether who said it was answered.
+    pub(super) fn was_answered(&self, id: i64) -> bool {
+        self.0.get(&id).is_some_and(|turn| turn.is_answered)
+    }
+
+    /// A word is tried again, after a longer pause each time.
+    pub(super) fn again(&mut self, id: i64, now: Instant, is_answered: bool) {
+        let turn = self.0.entry(id).or_insert(Turn { next: now, pause: PAUSES.0 / 2, is_answered: false });
+        turn.pause = (turn.pause * 2).min(PAUSES.1);
+        turn.next = now + turn.pause;
+        turn.is_answered |= is_answered;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::witnessing::tests::word;
+    use crate::serve::witnessing::{OpenWord, SpokenState};
+    use crate::witness::WitnessedWord::{Approve, Reject, Withdraw};
+
+    fn open(id: i64, user: &str, said: WitnessedWord) -> OpenWord {
+        OpenWord { id, word: word(user, said), state: SpokenState::Waiting }
+    }
+
+    fn next(turns: &mut Turns, open: &[OpenWord], now: Instant) -> Option<(i64, Instant)> {
+        turns.next(open.to_vec(), now).map(|(word, at)| (word.id, at))
+    }
+
+    #[test]
+    fn what_one_person_says_is_written_in_its_order_but_nothing_waits_for_a_yes() {
+        let (mut turns, now) = (Turns::default(), Instant::now());
+        let said = [open(1, "sre1", Reject), open(2, "SRE1", Withdraw), open(3, "sre2", Reject)];
+        assert_eq!(next(&mut turns, &said, now), Some((1, now)));
+        turns.again(1, now, false);
+        assert_eq!(next(&mut turns, &said, now), Some((3, now)), "the withdrawal waits for the no");
+        turns.again(3, now, false);
+        assert_eq!(next(&mut turns, &said, now), Some((1, now + PAUSES.0)));
+        let said = [open(4, "sre1", Approve), open(5, "sre1", Reject)];
+        turns.again(4, now, false);
+        assert_eq!(next(&mut turns, &said, now), Some((5, now)));
+        assert_eq!(next(&mut turns, &[], now), None);
+    }
+
+    #[test]
+    fn what_fails_is_tried_ever_more_seldom_and_what_is_new_goes_before_it() {
+        let (mut turns, now) = (Turns::default(), Instant::now());
+        for _ in 0..10 {
+            turns.again(1, now, true);
+        }
+        assert!(turns.was_answered(1) && !turns.was_answered(2));
+        let old = open(1, "sre1", Reject);
+        assert_eq!(next(&mut turns, std::slice::from_ref(&old), now), Some((1, now + PAUSES.1)));
+        let later = now + PAUSES.1 * 2;
+        let both = [old, open(2, "sre2", Reject)];
+        assert_eq!(next(&mut turns, &both, later).map(|(id, _)| id), Some(2));
+    }
+}

@@ -11,12 +11,12 @@ use super::session::Session;
 use super::ui::Ui;
 use crate::doctor::irc::Irc;
 #[cfg(feature = "serve")]
-use crate::doctor::irc::{BotRead, ListedAccount, NetworkRead, Registered};
+use crate::doctor::irc::{BotRead, ListedAccount, NetworkRead, Registered, Untried, WitnessRead};
 use crate::irc::HostPort;
 use crate::irc::tcpircbot::reach;
 
 #[cfg(feature = "serve")]
-use crate::config::{IrcAccount, IrcBotError, IrcBotSettings};
+use crate::config::{IrcAccount, IrcBotError};
 #[cfg(feature = "serve")]
 use crate::host::{SecretFileError, SecretFileFault, secret_text};
 #[cfg(feature = "serve")]
@@ -42,9 +42,33 @@ pub(super) async fn read(session: &Session, ui: &mut Ui) -> Irc {
         Some(_) => bot(session, ui).await,
         None => None,
     };
+    #[cfg(feature = "serve")]
+    let witness = witness(session).await;
     #[cfg(not(feature = "serve"))]
-    let (bot, _) = (None, ui);
-    Irc { tcpircbot, bot }
+    let (bot, witness, _) = (None, None, ui);
+    Irc { tcpircbot, bot, witness }
+}
+
+/// With whose token it is written on tasks what is said; `None` where nothing is.
+#[cfg(feature = "serve")]
+async fn witness(session: &Session) -> Option<WitnessRead> {
+    let file = session.settings.irc.bot.witness_token_file.as_ref()?;
+    // A token of a file goes to the server of the configuration alone.
+    let configured = session.settings.configured_url.as_ref();
+    if session.is_sandbox() || configured.is_some_and(|url| url.origin() != session.base().origin()) {
+        return None;
+    }
+    let token = match secret_text("irc.witness_token_file", file) {
+        Ok(token) => token,
+        Err(error) => return Some(WitnessRead::Untried(secret(error, &[file]))),
+    };
+    Some(match session.timed_client().with_token(token).whoami().await {
+        Ok(reply) => {
+            let named = session.settings.policy.witnesses.iter().any(|name| reply.result.is_named(name));
+            WitnessRead::Of(reply.result.username, named)
+        }
+        Err(error) => WitnessRead::Unknown(error),
+    })
 }
 
 /// How the bot of the watch would be on the network; `None` where there is none.
@@ -53,7 +77,13 @@ async fn bot(session: &Session, ui: &mut Ui) -> Option<BotRead> {
     let (irc, contact) = (&session.settings.irc.bot, &session.settings.contact);
     let settings = match irc.bot(&contact.channel, secret_text) {
         Ok(settings) => settings?,
-        Err(error) => return Some(unusable(error, irc)),
+        Err(IrcBotError::Secret(error)) => {
+            let files: Vec<&PathBuf> = [&irc.password_file, &irc.certificate_file].into_iter().flatten().collect();
+            return Some(BotRead::Untried(secret(error, &files)));
+        }
+        Err(error @ IrcBotError::Settings(_)) => {
+            return Some(BotRead::Untried(Untried::Unusable(error.to_string(), None)));
+        }
     };
     let server = settings.server().to_string();
     ui.status(Some(&format!("trying {server} out, and asking NickServ about {} accounts", irc.accounts.len())));
@@ -62,22 +92,20 @@ async fn bot(session: &Session, ui: &mut Ui) -> Option<BotRead> {
     Some(BotRead::Tried { server, network })
 }
 
-/// Why the bot cannot be tried. What proves its account is of the user of the service, or is handed to the service alone while it runs.
+/// Why a secret, which is in one of these files, cannot be used. It is of the user of the service, or is handed to the service alone while
+/// that runs.
 #[cfg(feature = "serve")]
-fn unusable(error: IrcBotError<SecretFileError>, irc: &IrcBotSettings) -> BotRead {
-    let is_of_systemd = |path: &PathBuf| path.starts_with("/run/credentials");
-    let is_of_service = |why: &PathError| {
-        why.is_denied()
-            || matches!(why, PathError::Owner { .. })
-            || (why.is_missing()
-                && [&irc.password_file, &irc.certificate_file].into_iter().flatten().any(is_of_systemd))
-    };
-    match error {
-        IrcBotError::Secret(SecretFileError { why: SecretFileFault::Unsafe(ref why), .. }) if is_of_service(why) => {
-            BotRead::NotMine(error.to_string())
+fn secret(error: SecretFileError, files: &[&PathBuf]) -> Untried {
+    let is_of_systemd = |path: &&PathBuf| path.starts_with("/run/credentials");
+    match &error.why {
+        SecretFileFault::Unsafe(why)
+            if why.is_denied()
+                || matches!(why, PathError::Owner { .. })
+                || (why.is_missing() && files.iter().any(is_of_systemd)) =>
+        {
+            Untried::NotTheirs(error.to_string())
         }
-        IrcBotError::Secret(why) => BotRead::Unusable(why.to_string(), Some(why.hint().to_owned())),
-        IrcBotError::Settings(_) => BotRead::Unusable(error.to_string(), None),
+        _ => Untried::Unusable(error.to_string(), Some(error.hint().to_owned())),
     }
 }
 

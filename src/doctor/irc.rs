@@ -5,7 +5,8 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::{fail, pass, warn};
+use super::{fail, pass, unknown, warn};
+use crate::conduit::ConduitError;
 use crate::rules::RuleOutcome;
 use crate::text::{inert, shorten};
 
@@ -19,15 +20,35 @@ pub struct Irc {
     pub tcpircbot: Option<(String, Result<(), String>)>,
     /// How the bot of the watch would be on the network.
     pub bot: Option<BotRead>,
+    /// With whose token it is written on tasks what is said.
+    pub witness: Option<WitnessRead>,
+}
+
+/// Why something is not tried.
+#[derive(Debug)]
+pub enum Untried {
+    /// Whoever asks may not read a secret of the service, and why.
+    NotTheirs(String),
+    /// It is set up with what cannot be used: why, and what to do.
+    Unusable(String, Option<String>),
+}
+
+/// The account that witnesses are written with.
+#[derive(Debug)]
+pub enum WitnessRead {
+    /// It was not asked for.
+    Untried(Untried),
+    /// Whose the token is, and whether the policy names them.
+    Of(String, bool),
+    /// The server did not say.
+    Unknown(ConduitError),
 }
 
 /// How the bot would be on the network.
 #[derive(Debug)]
 pub enum BotRead {
-    /// Whoever asks may not read what proves the account, and why.
-    NotMine(String),
-    /// It is set up with what cannot be used: why, and what to do.
-    Unusable(String, Option<String>),
+    /// It was not tried.
+    Untried(Untried),
     /// It was tried.
     Tried {
         /// Where.
@@ -85,15 +106,7 @@ pub fn irc(read: &Irc) -> Vec<RuleOutcome> {
     let mut checks: Vec<RuleOutcome> = read.tcpircbot.iter().map(|(at, reached)| tcpircbot(at, reached)).collect();
     match &read.bot {
         None => {}
-        Some(BotRead::NotMine(why)) => checks.push(warn(
-            NETWORK,
-            format!("not tried: {}", inert(&shorten(why, SHOWN))),
-            "type it as the user of the service, who alone reads what proves the account of the bot",
-        )),
-        Some(BotRead::Unusable(why, hint)) => {
-            let hint = hint.clone().unwrap_or_else(|| "look at the table [irc] of the configuration".to_owned());
-            checks.push(fail(NETWORK, inert(&shorten(why, SHOWN)), hint));
-        }
+        Some(BotRead::Untried(why)) => checks.push(untried(NETWORK, why)),
         Some(BotRead::Tried { server, network: Err(why) }) => checks.push(fail(
             NETWORK,
             format!("the bot cannot get onto {server} ({})", inert(&shorten(why, SHOWN))),
@@ -106,7 +119,41 @@ pub fn irc(read: &Irc) -> Vec<RuleOutcome> {
             checks.extend(network.accounts.iter().map(account));
         }
     }
+    checks.extend(read.witness.as_ref().map(witness));
     checks
+}
+
+fn untried(name: &str, why: &Untried) -> RuleOutcome {
+    match why {
+        Untried::NotTheirs(why) => warn(
+            name,
+            format!("not tried: {}", inert(&shorten(why, SHOWN))),
+            "type it as the user of the service, who alone reads its secrets",
+        ),
+        Untried::Unusable(why, hint) => {
+            let hint = hint.clone().unwrap_or_else(|| "look at the table [irc] of the configuration".to_owned());
+            fail(name, inert(&shorten(why, SHOWN)), hint)
+        }
+    }
+}
+
+/// Whether what is written of what people say counts. With another's token the service does not start.
+fn witness(read: &WitnessRead) -> RuleOutcome {
+    const NAME: &str = "irc:witness";
+    match read {
+        WitnessRead::Untried(why) => untried(NAME, why),
+        WitnessRead::Of(user, true) => pass(NAME, format!("what is said is written on tasks as {}", inert(user))),
+        WitnessRead::Of(user, false) => fail(
+            NAME,
+            format!(
+                "the token is of {}, whom `policy.witnesses` does not name: no comment of theirs counts",
+                inert(user)
+            ),
+            "put the token of an account that it names into the file of `irc.witness_token_file`",
+        ),
+        WitnessRead::Unknown(error) if error.is_credentials() => fail(NAME, error.to_string(), error.hint()),
+        WitnessRead::Unknown(error) => unknown(NAME, error),
+    }
 }
 
 /// The name of the check of the network.
@@ -274,12 +321,17 @@ mod tests {
     fn what_cannot_be_reached_or_used_fails() {
         let outcomes = |read: &Irc| irc(read).iter().map(|check| check.outcome).collect::<Vec<_>>();
         assert_eq!(outcomes(&Irc::default()), []);
-        let at = |reached| Irc { tcpircbot: Some(("tcpircbot.example:9200".into(), reached)), bot: None };
+        let at = |reached| Irc { tcpircbot: Some(("tcpircbot.example:9200".into(), reached)), ..Irc::default() };
         assert_eq!(outcomes(&at(Ok(()))), [Outcome::Pass]);
         assert_eq!(outcomes(&at(Err("refused".into()))), [Outcome::Fail]);
-        let bot = |bot| Irc { tcpircbot: None, bot: Some(bot) };
-        assert_eq!(outcomes(&bot(BotRead::NotMine("permission denied".into()))), [Outcome::Warn]);
-        assert_eq!(outcomes(&bot(BotRead::Unusable("no channel".into(), None))), [Outcome::Fail]);
+        let bot = |bot| Irc { bot: Some(bot), ..Irc::default() };
+        let not_theirs = || Untried::NotTheirs("permission denied".into());
+        assert_eq!(outcomes(&bot(BotRead::Untried(not_theirs()))), [Outcome::Warn]);
+        assert_eq!(outcomes(&bot(BotRead::Untried(Untried::Unusable("no channel".into(), None)))), [Outcome::Fail]);
+        let witness = |read| outcomes(&Irc { witness: Some(read), ..Irc::default() });
+        assert_eq!(witness(WitnessRead::Untried(not_theirs())), [Outcome::Warn]);
+        assert_eq!(witness(WitnessRead::Of("irc-witness".into(), true)), [Outcome::Pass]);
+        assert_eq!(witness(WitnessRead::Of("phabgate".into(), false)), [Outcome::Fail]);
         let tried = |network| bot(BotRead::Tried { server: "irc.example:6697".into(), network });
         assert_eq!(outcomes(&tried(Err("no TLS".into()))), [Outcome::Fail]);
         let login = Some(("phabgate".into(), Err("invalid password".into())));

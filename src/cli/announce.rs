@@ -1,14 +1,16 @@
 //! `announce`: the message for IRC, with the train conductor's name.
 //!
-//! Responsible for reading what the message says of the task. Not responsible for its words, and who is called.
+//! Responsible for reading what the message says of the task. Not responsible for its words, who is called, and sending it
+//! ([`super::send`]).
 
 use serde::Serialize;
 
 use super::Globals;
-use super::call::{self, Call};
+use super::call::{self, Call, CallFor};
 use super::exit::{Exit, Failure};
 use super::may_run::MayRun;
 use super::next::Next;
+use super::send::{SendArgs, Sending, Sent};
 use super::session::Session;
 use super::ui::Ui;
 use super::verdict_screen;
@@ -38,6 +40,8 @@ pub(super) struct Args {
     /// Nobody is there yet who deploys: ask for somebody
     #[arg(long, conflicts_with = "deployer")]
     need_deployer: bool,
+    #[command(flatten)]
+    sending: SendArgs,
 }
 
 /// The call for programs; fields are only ever added.
@@ -49,16 +53,20 @@ struct Json<'a> {
     restricted: Option<bool>,
     #[serde(flatten)]
     call: call::Json<'a>,
+    /// What became of it; `None` where it was only to be printed.
+    sent: Option<&'a Sent>,
 }
 
 /// Runs `announce`. Where the task cannot be read the message comes out without its category: help is needed all the
 /// same.
 ///
 /// # Errors
-/// Where the command line, the configuration or the credentials are wrong, or the task is not visible.
+/// Where the command line, the configuration or the credentials are wrong, the task is not visible, or nothing is configured through which
+/// the message could be sent though it is to be.
 pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
     let given = nick(args.conductor.as_deref())?;
     let session = Session::open(globals).await?;
+    let sending = Sending::of(&args.sending, &session)?;
     let task = session.task(&args.task, ui)?;
     let subject = super::TaskSubject { task: args.task.clone(), deployer: args.deployer.clone(), ..Default::default() };
     let question = session.question(task, &subject, Purpose::Read)?;
@@ -75,10 +83,21 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         return Err(refusal.into());
     }
     let read = VerdictSubject::of(&assessment, session.viewer());
-    let call = Call::new(task, &read, &assessment.verdict, contact, &session.settings, args.need_deployer);
+    let on_call = call::read_on_call(&read, &assessment.verdict, &session.settings).await;
+    let asker = session.asker(assessment.evidence());
+    let of = CallFor { conductor: contact, on_call, needs_deployer: args.need_deployer, asker };
+    let call = Call::new(task, &read, &assessment.verdict, of, &session.settings);
     call.warn(ui);
+    let sent = sending.send(&call, &assessment.verdict.decision, args.need_deployer, ui).await;
     match ui.is_json() {
-        true => ui.json(&Json { schema: SCHEMA, task, url: &read.url, restricted: read.restricted, call: call.json() }),
+        true => ui.json(&Json {
+            schema: SCHEMA,
+            task,
+            url: &read.url,
+            restricted: read.restricted,
+            call: call.json(),
+            sent: sent.as_ref(),
+        }),
         false => {
             let (invocation, width) = (ui.invocation(), ui.width());
             let may_run = MayRun::of(&assessment, false, invocation);
@@ -96,13 +115,14 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
                 }
                 Decision::Allowed(_) | Decision::Pending => call.text(width),
             };
-            ui.data(&format!("{page}\n{}", next.text()));
+            let sent = sent.as_ref().map_or(String::new(), |sent| format!("\n{}", sent.text(width)));
+            ui.data(&format!("{page}{sent}\n{}", next.text()));
         }
     }
     if unread {
         return Err(refusal.into());
     }
-    Ok(Exit::Done)
+    Ok(sent.map_or(Exit::Done, |sent| sent.exit))
 }
 
 /// A nick as it was given.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use super::call::Call;
+use super::call::{Call, CallFor};
 use super::exit::{Exit, Failure};
 use super::may_run::MayRun;
 use super::next::Next;
@@ -128,5 +128,7 @@ pub(super) async fn call<'a>(
     let context = Context { limit: context.limit.min(LOOK_UP), ..context };
     let named = NamedConductor { given: None, configured: session.settings.contact.conductor.as_deref() };
     let contact = ConductorContact::find(&context, named).await;
-    Some(Call::new(task, subject, &assessment.verdict, contact, &session.settings, false))
+    // Who is on call would take too long: a program may be asked for it.
+    let of = CallFor { conductor: contact, ..CallFor::default() };
+    Some(Call::new(task, subject, &assessment.verdict, of, &session.settings))
 }

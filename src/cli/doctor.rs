@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::Globals;
 use super::detail::Detail;
+use super::doctor_irc;
 use super::doctor_paging;
 #[cfg(feature = "serve")]
 use super::doctor_watch;
@@ -88,6 +89,8 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
                         let Remote { projects, members, .. } = &remote;
                         checks.extend(doctor::watch::watch(&watch, projects, members, policy));
                     }
+                    let irc = doctor_irc::read(session, ui).await;
+                    checks.extend(doctor::irc::irc(&irc));
                     let paging = doctor_paging::read(session, &remote.projects, &remote.members).await;
                     checks.extend(doctor::paging::paging(&paging));
                     // One that was named is there, or what it was named for cannot be said.

@@ -116,13 +116,14 @@ const ENTRIES: &[HelpEntry] = &[
         examples: &[
             ("phabgate request T1234 --reason availability 5xx on every page", "open an emergency"),
             ("phabgate request T1234 --reason abuse --action config --change I0123abcd", "say what will be deployed"),
+            ("phabgate request T1234 --reason outage search is down --send", "and ask for help in the channel"),
             ("phabgate request T1234 --reason data-loss --drill --yes", "a fire drill, without being asked"),
         ],
         endings: &[
             ("0", "done, or the task states all of it already"),
             ("1", "the task is closed or not visible, or it was not confirmed"),
             WRONG,
-            ("3", "the server did not answer, or it is not clear what it did: run it again"),
+            ("3", "no clear answer: run it again; or the message was perhaps not sent"),
             CREDENTIALS,
         ],
     },
@@ -130,10 +131,17 @@ const ENTRIES: &[HelpEntry] = &[
         name: "announce",
         examples: &[
             ("phabgate announce T1234", "the message, with the name of the train's conductor"),
+            ("phabgate announce T1234 --send", "say it in the channel too"),
             ("phabgate announce T1234 --conductor alice", "call somebody else"),
             ("phabgate announce T1234 --format json | jq -r .message", "for a bot"),
         ],
-        endings: TASK,
+        endings: &[
+            ("0", "done"),
+            ("1", "the task is not visible; with --send, an approval would not be enough"),
+            WRONG,
+            ("3", "the server did not answer; or the message was perhaps not sent"),
+            CREDENTIALS,
+        ],
     },
     HelpEntry {
         name: "page",

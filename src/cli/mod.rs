@@ -16,6 +16,7 @@ pub mod config;
 mod confirm;
 mod detail;
 mod doctor;
+mod doctor_irc;
 mod doctor_paging;
 #[cfg(feature = "serve")]
 mod doctor_watch;
@@ -45,6 +46,7 @@ mod run;
 mod run_screen;
 mod said;
 mod sandbox;
+mod send;
 #[cfg(feature = "serve")]
 mod serve;
 mod session;

@@ -4,11 +4,12 @@
 //! ([`crate::gate::request`]), and what is shown of it ([`super::requested`]).
 
 use super::Globals;
-use super::call::Call;
+use super::call::{self, Call, CallFor};
 use super::confirm::confirm;
 use super::exit::{Exit, Failure};
 use super::may_run::MayRun;
 use super::requested::Requested;
+use super::send::{SendArgs, Sending};
 use super::session::Session;
 use super::ui::Ui;
 use crate::evidence::restate::one_line;
@@ -51,6 +52,8 @@ pub(super) struct Args {
     /// Nobody is there yet who deploys: ask for somebody
     #[arg(long, conflicts_with = "deployer")]
     need_deployer: bool,
+    #[command(flatten)]
+    sending: SendArgs,
     /// Change what is stated already without asking
     #[arg(long, short)]
     yes: bool,
@@ -62,12 +65,13 @@ pub(super) struct Args {
 /// Runs `request`.
 ///
 /// # Errors
-/// Where the command line, the configuration or the credentials are wrong, the task is closed or not visible, or it is not
-/// clear whether it was changed.
+/// Where the command line, the configuration or the credentials are wrong, the task is closed or not visible, it is not clear whether it was
+/// changed, or nothing is configured through which the message could be sent though it is to be.
 pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<Exit, Failure> {
     let given = super::announce::nick(args.conductor.as_deref())?;
     let session = Session::open(globals).await?.showing(args.show_restricted);
     session.caller_may_deploy(args.deployer.as_deref())?;
+    let sending = Sending::of(&args.sending, &session)?;
     let task = session.task(&args.task, ui)?;
     let mut wanted = wanted(args, &session.settings.policy)?;
     let question = question(task, args, &session)?;
@@ -84,13 +88,18 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     };
     let RequestEnd { task: after, plan, contact, refusal } = flow.run(&mut wanted, ui).await?;
     let subject = VerdictSubject::of(&after, session.viewer());
-    let call = Call::new(task, &subject, &after.verdict, contact, &session.settings, args.need_deployer);
+    let on_call = call::read_on_call(&subject, &after.verdict, &session.settings).await;
+    let asker = session.asker(after.evidence());
+    let of = CallFor { conductor: contact, on_call, needs_deployer: args.need_deployer, asker };
+    let call = Call::new(task, &subject, &after.verdict, of, &session.settings);
+    let sent = sending.send(&call, &after.verdict.decision, args.need_deployer, ui).await;
     let requested = Requested {
         task,
         plan: &plan,
         subject: &subject,
         verdict: &after.verdict,
         call: &call,
+        sent: sent.as_ref(),
         may_run: MayRun::of(&after, false, ui.invocation()),
         policy: &session.settings.policy,
     };
@@ -101,7 +110,12 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
             "{task} is stated to be a drill: write \"Emergency-Drill: no\" into its description if it is none"
         ));
     }
-    refusal.map_or(Ok(Exit::Done), |refusal| Err(refusal.into()))
+    match (refusal, sent) {
+        (Some(refusal), _) => Err(refusal.into()),
+        // What was asked of the task is done; a message that is not printed either is none that is missing.
+        (None, Some(sent)) if sent.exit != Exit::Denied => Ok(sent.exit),
+        (None, _) => Ok(Exit::Done),
+    }
 }
 
 impl Requester for Ui {

@@ -9,6 +9,7 @@ use super::call::{self, Call};
 use super::detail::Detail;
 use super::may_run::MayRun;
 use super::next::{MENDED, NOW, Next};
+use super::send::Sent;
 use super::ui::Ui;
 use super::verdict_screen;
 use crate::evidence::trailers::Key;
@@ -34,6 +35,8 @@ pub(super) struct Requested<'a> {
     pub(super) subject: &'a VerdictSubject,
     pub(super) verdict: &'a Verdict,
     pub(super) call: &'a Call<'a>,
+    /// What became of the message; `None` where it was only to be printed.
+    pub(super) sent: Option<&'a Sent>,
     pub(super) may_run: MayRun,
     pub(super) policy: &'a Policy,
 }
@@ -54,6 +57,7 @@ struct Json<'a> {
     next: Vec<JsonTeam<'a>>,
     #[serde(flatten)]
     call: call::Json<'a>,
+    sent: Option<&'a Sent>,
 }
 
 #[derive(Debug, Serialize)]
@@ -123,6 +127,7 @@ impl Requested<'_> {
                 })
                 .collect(),
             call: self.call.json(),
+            sent: self.sent,
         }
     }
 
@@ -153,6 +158,9 @@ impl Requested<'_> {
         let is_called = self.verdict.decision != Decision::Denied;
         if is_called {
             page.push_str(&format!("\n{}", self.call.text(width)));
+        }
+        if let Some(sent) = self.sent {
+            page.push_str(&format!("\n{}", sent.text(width)));
         }
         let mut missing = verdict_screen::shown(self.verdict, self.subject, Detail::Folded);
         missing.retain(is_missing);

@@ -13,9 +13,9 @@ use super::refusals_file;
 use super::ui::Ui;
 use super::{Globals, TaskSubject};
 use crate::answer::{self, AnswerRequest};
-use crate::conduit::{Client, ClientError, Timeouts, is_loopback};
+use crate::conduit::{Account, Client, ClientError, Timeouts, is_loopback};
 use crate::config::{self, Flags, LogSetting, Settings};
-use crate::evidence::{Purpose, Question, bare};
+use crate::evidence::{Evidence, Purpose, Question, bare};
 use crate::gate::system_log::{NoLog, SystemLog};
 use crate::gate::{Assessor, Clock, Context, Invocation, logged};
 use crate::host::{self, Caller, Environment, Getent, Ids};
@@ -269,6 +269,16 @@ impl Session {
         }
     }
 
+    /// The account of who asks, where it is known: the one that the caller is mapped to, else that of a token of their own. `read` is what was
+    /// read of a task, which names the owner of the token.
+    pub(super) fn asker<'a>(&'a self, read: Option<&'a Evidence>) -> Option<&'a str> {
+        let shared = |account: &Account| {
+            account.is_bot() || self.settings.policy.recorders.iter().any(|name| account.is_named(name))
+        };
+        let owner = || read.map(|read| &read.owner).filter(|owner| !shared(owner));
+        self.calling_account.as_deref().or_else(|| owner().map(|owner| owner.username.as_str()))
+    }
+
     /// Who reads tasks and judges them.
     pub(super) fn assessor(&self) -> Assessor<'_> {
         Assessor::new(self.context())
@@ -285,6 +295,11 @@ impl Session {
             self.log.write(&logged::refused(&self.context()));
         }
         may
+    }
+
+    /// Whether who calls may do what a deployer may; one that is refused nothing is not logged.
+    pub(super) fn is_deployer(&self) -> bool {
+        self.is_their_account(None).is_ok()
     }
 
     fn is_their_account(&self, deployer: Option<&str>) -> Result<(), Failure> {

@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use toml::de::DeTable;
 use url::Url;
 
+use super::announce::{self, FileAnnounce};
 use super::diagnostic::{Diagnostic, FilePosition};
 use super::irc_table::{self, FileIrc};
 use super::paging_table::{self, FilePaging};
@@ -61,9 +62,13 @@ pub(super) struct File {
     pub(super) total: Option<Located<SignedDuration>>,
     pub(super) proxy: Option<Located<ProxySetting>>,
     pub(super) log: Option<Located<LogSetting>>,
+    pub(super) announce: FileAnnounce,
     pub(super) irc: FileIrc,
     #[cfg(feature = "serve")]
     pub(super) serve: FileServe,
+    /// Where the watch is reached: all that a gate without it has to know of the table.
+    #[cfg(not(feature = "serve"))]
+    pub(super) served: Option<Located<String>>,
     pub(super) paging: FilePaging,
     pub(super) watch: Option<Located<Url>>,
     pub(super) accepted: Option<Located<Vec<FileAccepted>>>,
@@ -134,13 +139,14 @@ fn root(mut root: Section<'_, '_>) -> File {
     let (_, mut contact) = root.section("contact");
     let (_, mut http) = root.section("http");
     let (_, mut log) = root.section("log");
+    let (_, mut announce) = root.section("announce");
     let (_, mut irc) = root.section("irc");
     let (_, mut audit) = root.section("audit");
     #[cfg(feature = "serve")]
     let (_, mut served) = root.section("serve");
-    // The bare gate serves nothing, and lets the table be.
+    // The bare gate serves nothing, and lets the rest of the table be.
     #[cfg(not(feature = "serve"))]
-    let _ = root.section("serve");
+    let (_, mut served) = root.section("serve");
     let (_, mut watch) = root.section("watch");
     let accepted = audit.items("accepted").map(|items| Located {
         value: items.value.into_iter().map(|(place, table)| accepted(place, table)).collect(),
@@ -179,14 +185,17 @@ fn root(mut root: Section<'_, '_>) -> File {
         total: http.parsed("total", values::duration),
         proxy: http.parsed("proxy", proxy),
         log: log.parsed("system", log_setting),
+        announce: announce::read(&mut announce),
         irc: irc_table::read(&mut irc),
         #[cfg(feature = "serve")]
         serve: serve_table::read(&mut served),
+        #[cfg(not(feature = "serve"))]
+        served: served.parsed("url", values::filled),
         paging: paging_table::read(&mut root),
         watch: watch.parsed("url", |text| server(text, "https://watch.example.org/")),
         accepted,
     };
-    for section in [root, policy, record, contact, http, log, irc, audit, watch] {
+    for section in [root, policy, record, contact, http, log, announce, irc, audit, watch] {
         section.finish();
     }
     #[cfg(feature = "serve")]

@@ -259,6 +259,22 @@ mod tests {
     }
 
     #[test]
+    fn a_day_that_is_nowhere_yet_is_refused() {
+        let read = |now: &str| {
+            let text = "[irc.accounts.alice]\naccount = \"Alice\"\nsince = \"2026-11-28\"\n";
+            super::super::load::of_text_at(text, now.parse().unwrap()).map(|_| ()).map_err(|error| error.to_string())
+        };
+        assert_eq!(read("2026-11-28T00:00:00Z"), Ok(()));
+        // The first who have the day are fourteen hours ahead.
+        assert_eq!(read("2026-11-27T10:00:00Z"), Ok(()));
+        let refused = read("2026-11-27T09:59:59Z").unwrap_err();
+        assert!(
+            refused.contains("error: irc.accounts.alice.since") && refused.contains("is in the future"),
+            "{refused}"
+        );
+    }
+
+    #[test]
     fn a_day_is_a_day() {
         assert_eq!(day("2026-11-28").unwrap().to_string(), "2026-11-28");
         for text in ["", "2026-11", "2026-02-30", "28.11.2026", "2026-11-28T07:00", "20261128"] {

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 #[cfg(feature = "serve")]
 use jiff::civil::Date;
+#[cfg(feature = "serve")]
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde_json::json;
 
 #[cfg(feature = "serve")]
@@ -213,6 +215,14 @@ impl PolicyMerge<'_> {
                 self.problems.add(diagnostic.help("take one away: case means nothing on IRC"));
             }
             let (account, since) = (self.either(account, None), self.either(since, None));
+            if let Some(since) = since.as_ref().filter(|since| since.value > last_day(self.now)) {
+                let message = format!(
+                    "{} is in the future: whoever registers the account until then would be believed",
+                    since.value
+                );
+                self.problems
+                    .add(Diagnostic::new(&since.place, message).help("write the day on which this was written"));
+            }
             match (account, since) {
                 (Some(account), Some(since)) => {
                     accounts.push(IrcAccount { services: services.value, account: account.value, since: since.value });
@@ -228,6 +238,14 @@ impl PolicyMerge<'_> {
         }
         accounts
     }
+}
+
+/// The last day that it is anywhere on Earth: the day is written by who lists an account, wherever they are.
+#[cfg(feature = "serve")]
+fn last_day(now: Timestamp) -> Date {
+    // UTC+14; at the end of all times it is that day already.
+    let there = now.saturating_add(SignedDuration::from_hours(14)).unwrap_or(now);
+    there.to_zoned(TimeZone::UTC).date()
 }
 
 /// What is listed of it.

@@ -7,6 +7,8 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
 use super::diagnostic::SettingsReport;
 use super::error::ConfigError;
 use super::origin::{ConfigSource, Origin};
@@ -61,7 +63,7 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Settings, Config
         let (path, named) = host::default_directory(environment).ok_or(ConfigError::NoState)?;
         Ok((path, named.map_or(Origin::BuiltIn, |name| Origin::Environment { name })))
     };
-    let mut settings = validate(read, built_in, source, over, home).map_err(|error| match error {
+    let mut settings = validate(read, built_in, source, over, Timestamp::now(), home).map_err(|error| match error {
         ConfigError::Invalid(report) if environment.runs_under_sudo() => {
             let path = given.as_ref().map_or_else(PathBuf::new, |(path, _)| path.clone());
             ConfigError::Withheld { path, at: report.lines() }
@@ -76,13 +78,19 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Settings, Config
     Ok(settings)
 }
 
-/// The settings that a file of this text gives, with no flag and no variable set.
+/// The settings that a file of this text gives, with no flag and no variable set, whatever day it is.
 pub(crate) fn of_text(text: &str) -> Result<Settings, ConfigError> {
+    of_text_at(text, Timestamp::MAX)
+}
+
+/// The same at a time.
+pub(super) fn of_text_at(text: &str, now: Timestamp) -> Result<Settings, ConfigError> {
     let path = Path::new("config.toml");
     let invalid = |problems| ConfigError::Invalid(Box::new(SettingsReport::new(path, text, problems)));
     let read = file::read(text, false).map_err(invalid)?;
     let home = || Ok((PathBuf::from("/var/lib/phabgate"), Origin::BuiltIn));
-    validate(Some(read), built_in()?, Some(ConfigSource { path, text }), Overrides { url: None, state: None }, home)
+    let source = Some(ConfigSource { path, text });
+    validate(Some(read), built_in()?, source, Overrides { url: None, state: None }, now, home)
 }
 
 fn built_in() -> Result<file::File, ConfigError> {

@@ -5,6 +5,7 @@
 //! through [`crate::host::Environment`]. Not responsible for the machine itself, whose token, caller and directories are of
 //! [`crate::host`], for what the policy means (see [`crate::policy`]) and what the server says.
 
+mod announce;
 mod builtin;
 mod diagnostic;
 mod error;
@@ -27,6 +28,7 @@ mod validate;
 mod values;
 mod words;
 
+pub use announce::AnnounceSettings;
 pub use builtin::TEMPLATE;
 pub use diagnostic::{Diagnostic, FilePosition, SettingsReport};
 pub use error::ConfigError;

@@ -11,6 +11,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use url::Url;
 
+use super::announce::{self, AnnounceSettings};
 use super::irc::IrcSettings;
 use super::irc_table;
 use super::origin::{Origin, Origins};
@@ -54,6 +55,8 @@ pub struct Settings {
     pub http: Http,
     /// What the log of this machine gets.
     pub log: LogSettings,
+    /// How what asks for an emergency deploy reaches people.
+    pub announce: AnnounceSettings,
     /// How IRC is reached.
     pub irc: IrcSettings,
     /// How the watch is served.
@@ -189,6 +192,7 @@ impl Settings {
         list.add("http.total", span(self.http.total));
         list.add("http.proxy", json!(if self.http.proxy == ProxySetting::System { "system" } else { "off" }));
         list.add("log.system", json!(if self.log.system == LogSetting::Auto { "auto" } else { "off" }));
+        announce::entries(&self.announce, &mut list);
         irc_table::entries(&self.irc, &mut list);
         #[cfg(feature = "serve")]
         serve_table::entries(&self.serve, &mut list);

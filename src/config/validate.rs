@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
 use super::diagnostic::{Diagnostic, FilePosition, SettingsReport};
@@ -35,15 +35,17 @@ pub(super) struct Overrides {
     pub(super) state: Option<PathBuf>,
 }
 
-/// Makes settings of what was read. `home` finds the directory of the journal where nothing names one.
+/// Makes settings of what was read, at a time by the clock of this machine. `home` finds the directory of the journal where nothing names
+/// one.
 pub(super) fn validate(
     file: Option<File>,
     built_in: File,
     source: Option<ConfigSource<'_>>,
     over: Overrides,
+    now: Timestamp,
     home: impl FnOnce() -> Result<(PathBuf, Origin), ConfigError>,
 ) -> Result<Settings, ConfigError> {
-    let mut merge = PolicyMerge { source, origins: Origins::default(), problems: Problems::default() };
+    let mut merge = PolicyMerge { source, origins: Origins::default(), problems: Problems::default(), now };
     let settings = merge.settings(file, built_in, over, home)?;
     let problems = std::mem::take(&mut merge.problems).into_sorted();
     if problems.is_empty() {
@@ -68,6 +70,9 @@ pub(super) struct PolicyMerge<'a> {
     source: Option<ConfigSource<'a>>,
     origins: Origins,
     pub(super) problems: Problems,
+    /// When it is read.
+    #[cfg_attr(not(feature = "serve"), expect(dead_code, reason = "a day is in the settings of the watch alone"))]
+    pub(super) now: Timestamp,
 }
 
 impl PolicyMerge<'_> {
@@ -129,6 +134,13 @@ impl PolicyMerge<'_> {
         #[cfg(feature = "serve")]
         let serve = self.serve(std::mem::take(&mut file.serve), std::mem::take(&mut base.serve))?;
         let watch = self.either(file.watch.take(), None).map(|found| found.value);
+        #[cfg(feature = "serve")]
+        let served = serve.url.as_ref().map(ToString::to_string);
+        #[cfg(not(feature = "serve"))]
+        let served = file.served.take().map(|found| found.value);
+        let asks = served.or_else(|| watch.as_ref().map(ToString::to_string));
+        let (own, announce_base) = (std::mem::take(&mut file.announce), std::mem::take(&mut base.announce));
+        let announce = self.announce(own, announce_base, asks, irc.tcpircbot.is_some())?;
         let deployers = self.deployers(file.deployers.take());
         let accepted = self.either(file.accepted.take(), None).map(|found| self.accepted(found)).unwrap_or_default();
         let (paging, paging_base) = (std::mem::take(&mut file.paging), std::mem::take(&mut base.paging));
@@ -149,6 +161,7 @@ impl PolicyMerge<'_> {
             http,
             log,
             accepted,
+            announce,
             irc,
             #[cfg(feature = "serve")]
             serve,

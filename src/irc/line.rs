@@ -57,6 +57,11 @@ impl Draft {
         self
     }
 
+    /// Whether all of it is said in at most so many bytes, with nothing cut off at its end.
+    pub fn fits(&self, bytes: usize) -> bool {
+        self.inert().len() <= bytes
+    }
+
     /// The line.
     ///
     /// ```
@@ -69,12 +74,16 @@ impl Draft {
     /// # Ok::<(), phabgate::ids::TaskIdError>(())
     /// ```
     pub fn finish(self) -> Line {
+        Line(cut(&self.inert(), TCPIRCBOT_LIMIT))
+    }
+
+    /// All of it, however long it is.
+    fn inert(&self) -> String {
         let begin = self.text.len() - self.text.trim_start().len();
         let begins_with_others = self.quoted.iter().any(|range| range.contains(&begin));
         let text = without_other_tasks(self.text.trim(), self.task);
         let is_word = text.chars().next().is_none_or(char::is_alphanumeric);
-        let text = if begins_with_others && !is_word { format!("> {text}") } else { text };
-        Line(cut(&text, TCPIRCBOT_LIMIT))
+        if begins_with_others && !is_word { format!("> {text}") } else { text }
     }
 }
 

@@ -75,6 +75,18 @@ pub async fn hand_made(to: &HostPort, make: impl FnOnce() -> Option<Line>, patie
     }
 }
 
+/// Whether it can be reached: one connection, over which nothing is handed, so that nothing is said.
+///
+/// # Errors
+/// Why it cannot be, in words for people.
+pub async fn reach(to: &HostPort, within: Duration) -> Result<(), String> {
+    match timeout_at(Instant::now() + within, super::host_port::connect(to)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("nothing answered within {within:?}")),
+    }
+}
+
 /// Connects, as often as there is time for: while it is not accepted nothing was handed over.
 async fn connect(to: &HostPort, patience: &Patience) -> io::Result<TcpStream> {
     let until = Instant::now() + patience.connect;

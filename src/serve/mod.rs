@@ -11,7 +11,6 @@
 //! Responsible for what runs as long as the service does. Not responsible for what is decided, nor for reading arguments and the
 //! configuration.
 
-pub mod audience;
 pub mod board;
 pub mod channel;
 mod deploys;
@@ -33,3 +32,4 @@ pub mod watch;
 pub mod witnessing;
 
 pub use crate::evidence::episode;
+pub use crate::view::audience;

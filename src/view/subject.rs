@@ -5,6 +5,7 @@
 
 use jiff::Timestamp;
 
+use super::audience::Audience;
 use crate::gate::heard::{Heard, heard};
 use crate::gate::{Assessment, Invocation, Task};
 use crate::policy::Policy;
@@ -36,6 +37,8 @@ pub struct VerdictSubject {
     pub title: Option<String>,
     /// It is shown to fewer people than everyone with an account; `None` where that is not known.
     pub restricted: Option<bool>,
+    /// Who may see it on the server; `None` where that is not known.
+    pub audience: Option<Audience>,
     /// What to write in the configuration if everybody may see the Space that alone makes it restricted.
     pub space: Option<String>,
     /// The category of its reason; `None` where there is none or it may not be shown.
@@ -94,6 +97,7 @@ impl VerdictSubject {
             url,
             title: show.then(|| evidence.task.title.clone()),
             restricted: Some(restricted),
+            audience: Some(Audience::of(evidence, policy)),
             space: evidence
                 .task
                 .restricting_space(&policy.open_spaces)

@@ -13,12 +13,13 @@ use crate::sources::{Part, parts, rust_files};
 const ARROWS: &[(&str, &str)] = &[
     (
         "cli",
-        "answer audit conduit config deploy doctor evidence gate history host journal layout named_file paging policy \
+        "answer audit conduit config deploy doctor evidence gate history host irc journal layout named_file paging policy \
          random record report request rules safe_path sandbox serve system_log task_argument announce view watch_client",
     ),
     (
         "serve",
-        "conduit config crash evidence gate host irc journal notice paging policy publish random record rules safe_path view",
+        "conduit config crash evidence gate host irc journal notice paging policy publish random record remarkup rules safe_path view \
+         witness",
     ),
     ("fuzzing", "config evidence host policy"),
     ("report", "audit config evidence layout policy record rules"),
@@ -35,14 +36,14 @@ const ARROWS: &[(&str, &str)] = &[
     ),
     ("answer", "conduit evidence policy remarkup rules"),
     ("request", "evidence policy rules"),
-    ("announce", ""),
+    ("announce", "irc"),
     ("train", "conduit policy"),
     ("publish", "conduit crash journal record"),
     ("rules", "conduit evidence local_deploy policy record"),
     ("deploy", "host record"),
     ("config", "conduit host irc notice policy record safe_path secrets"),
     ("notice", "remarkup"),
-    ("irc", "conduit safe_path"),
+    ("irc", "conduit safe_path witness"),
     ("evidence", "conduit local_deploy policy record remarkup witness"),
     ("journal", "crash local_deploy record safe_path"),
     ("witness", "remarkup"),

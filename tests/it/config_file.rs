@@ -722,6 +722,12 @@ fn every_mistake_about_irc_is_told_where_it_stands() {
             "has no `account`",
         ),
         ("an account without a day", alice("account = \"Alice\""), "irc.accounts.alice", "has no `since`"),
+        (
+            "a day to come",
+            alice("account = \"Alice\"\nsince = \"2999-01-01\""),
+            "irc.accounts.alice.since",
+            "2999-01-01 is in the future",
+        ),
         ("no day", alice("account = \"Alice\"\nsince = \"today\""), "irc.accounts.alice.since", "is not a day"),
         (
             "an account with an @",

@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde_json::json;
 
 use crate::irc_network::network::{CHANNEL, PASSWORD, Person, RealNetwork};
@@ -14,11 +16,17 @@ fn table(network: &RealNetwork, directory: &tempfile::TempDir) -> String {
     std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o600)).unwrap();
     format!(
         "[irc]\nserver = \"localhost:{}\"\nca = {:?}\nchannels = [\"{CHANNEL}\"]\naccount = \"phabgate\"\npassword_file = {password:?}\nlog = true\n\
-         [irc.accounts.sre1]\naccount = \"sre1\"\nsince = \"2099-12-31\"\n[irc.accounts.late]\naccount = \"sre2\"\nsince = \"2020-01-01\"\n\
+         [irc.accounts.sre1]\naccount = \"sre1\"\nsince = \"{}\"\n[irc.accounts.late]\naccount = \"sre2\"\nsince = \"2020-01-01\"\n\
          [contact]\nconductor = \"carol\"\n",
         network.tls,
         network.authority(),
+        today(),
     )
+}
+
+/// The day that it is already somewhere: also one who registers an account after midnight did so by it.
+pub(crate) fn today() -> Date {
+    (Timestamp::now() + SignedDuration::from_hours(14)).to_zoned(TimeZone::UTC).date()
 }
 
 #[test]

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::irc_network::network::{CHANNEL, PASSWORD, Person, RealNetwork};
 use crate::serve::{Watching, until};
+use crate::site::Site;
 
 /// The account that writes witnesses.
 const WITNESS: &str = "robot";
@@ -31,18 +32,20 @@ impl Heard {
             path
         };
         let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-        let (password, token) =
-            (secret("irc-password", PASSWORD), secret("witness", "api-sandboxrobot0000000000000000"));
-        let table = format!(
-            "[policy]\naccept = [{accept}]\nwitnesses = [\"{WITNESS}\"]\n\
+        let password = secret("irc-password", PASSWORD);
+        let table = |site: &Site| {
+            let token = secret("witness", site.token(WITNESS));
+            format!(
+                "[policy]\naccept = [{accept}]\nwitnesses = [\"{WITNESS}\"]\n\
              [irc]\nserver = \"localhost:{}\"\nca = {:?}\nchannels = [\"{CHANNEL}\"]\naccount = \"phabgate\"\npassword_file = {password:?}\n\
              witness_token_file = {token:?}\n\
              [irc.accounts.sre1]\naccount = \"sre1\"\nsince = \"{today}\"\n[irc.accounts.releng1]\naccount = \"releng1\"\nsince = \"{today}\"\n\
              [irc.accounts.late]\naccount = \"sre2\"\nsince = \"2020-01-01\"\n",
-            network.tls,
-            network.authority(),
-        );
-        Some(Self { watching: Watching::with(&table), network, _directory: directory })
+                network.tls,
+                network.authority(),
+            )
+        };
+        Some(Self { watching: Watching::of(table), network, _directory: directory })
     }
 
     fn person(&self, name: &str) -> Person {

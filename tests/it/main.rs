@@ -28,6 +28,8 @@ mod html;
 #[cfg(feature = "serve")]
 mod irc_bot;
 #[cfg(feature = "serve")]
+mod irc_doctor;
+#[cfg(feature = "serve")]
 mod irc_network;
 #[cfg(feature = "serve")]
 mod irc_watch;
@@ -61,6 +63,7 @@ mod sandbox;
 mod sandbox_edits;
 mod scenarios;
 mod screens;
+mod send;
 #[cfg(feature = "serve")]
 mod serve;
 #[cfg(feature = "serve")]

@@ -18,7 +18,8 @@ use crate::site::Site;
 /// How long something may take that is waited for.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-const ACCOUNTS: [&str; 8] = ["phabgate", "deployer1", "releng1", "releng2", "sre1", "sre2", "sec1", "outsider"];
+const ACCOUNTS: [&str; 9] =
+    ["phabgate", "deployer1", "releng1", "releng2", "sre1", "sre2", "sec1", "outsider", "robot"];
 const KEY: &str = "abcdefghijklmnopqrstuvwxyz012345";
 const READER: &str = "token-of-a-reader";
 const PIPELINE: &str = "token-of-a-pipeline";
@@ -62,9 +63,16 @@ impl Watching {
 
     /// With more in the table `[serve]`.
     pub(crate) fn with(more: &str) -> Self {
+        Self::of(|_| more.to_owned())
+    }
+
+    /// With what a site's tokens have to be known for.
+    pub(crate) fn of(more: impl Fn(&Site) -> String) -> Self {
         let machine = Machine::new();
         let keys = machine.home().join("webhook-keys");
         private(&keys, &format!("another-key-of-before\n{KEY}\n"));
+        let site = Site::sandbox(&ACCOUNTS);
+        let more = more(&site);
         let config = format!(
             "[record]\nsettle = \"1s\"\n[http]\ntotal = \"6s\"\n[serve]\nwebhook_keys = {keys:?}\n{more}\n\
              [serve.tokens.reader]\nsha256 = \"{}\"\nscopes = [\"read\"]\n\
@@ -76,7 +84,6 @@ impl Watching {
             sha256(OTHER),
         );
         std::fs::write(machine.home().join("config.toml"), config).unwrap();
-        let site = Site::sandbox(&ACCOUNTS);
         let (child, url) = Self::start(&machine, &site, None);
         Self { site, machine, child, url }
     }

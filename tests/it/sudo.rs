@@ -268,6 +268,19 @@ fn the_documented_installation_deploys_as_who_called() {
         came.out,
         came.err
     );
+    // The message is said for deployers alone; others may read it.
+    site.prepare(
+        "printf '[irc]\\ntcpircbot = \"127.0.0.1:9\"\\n[announce]\\nsend = true\\n' >>/etc/phabgate/config.toml",
+    );
+    let came = site.sh("mallory", "sudo phabgate announce T6 --send");
+    assert!(came.code == Some(2) && came.err.contains("mallory is no deployer on this machine"), "{}", came.err);
+    let came = site.sh("mallory", "sudo phabgate announce T6");
+    assert!(
+        came.code == Some(0) && came.out.contains("Not sent: who is no deployer on this machine sends nothing."),
+        "{}{}",
+        came.out,
+        came.err
+    );
 }
 
 #[test]

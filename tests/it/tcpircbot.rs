@@ -21,7 +21,7 @@ fn port(listener: &TcpListener) -> HostPort {
 }
 
 /// A listener that serves each connection, and what it says of each.
-fn listen<T: Send + 'static>(serve: impl Fn(TcpStream) -> T + Send + 'static) -> (HostPort, Receiver<T>) {
+pub(crate) fn listen<T: Send + 'static>(serve: impl Fn(TcpStream) -> T + Send + 'static) -> (HostPort, Receiver<T>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = port(&listener);
     let (sender, served) = channel();
@@ -36,7 +36,7 @@ fn listen<T: Send + 'static>(serve: impl Fn(TcpStream) -> T + Send + 'static) ->
 }
 
 /// What came on a connection until its other side was closed.
-fn all_of(mut stream: &TcpStream) -> String {
+pub(crate) fn all_of(mut stream: &TcpStream) -> String {
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     text

@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the bot has a use for.
-const WANTED: [&str; 6] = ["account-tag", "cap-notify", "echo-message", "message-tags", "sasl", "server-time"];
+pub const CAPABILITIES: [&str; 6] =
+    ["account-tag", "cap-notify", "echo-message", "message-tags", "sasl", "server-time"];
 
 /// What is offered, and what was agreed on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,7 +74,7 @@ impl Capabilities {
                 let mut sasl = false;
                 for name in names(list) {
                     let (name, on) = name.strip_prefix('-').map_or((name, true), |name| (name, false));
-                    let Some(known) = WANTED.into_iter().find(|wanted| *wanted == name) else { continue };
+                    let Some(known) = CAPABILITIES.into_iter().find(|wanted| *wanted == name) else { continue };
                     self.asked.remove(known);
                     match on {
                         true => _ = self.enabled.insert(known),
@@ -114,6 +115,11 @@ impl Capabilities {
         self.offered.contains_key(name)
     }
 
+    /// What the bot has a use for and is not in use.
+    pub(super) fn lacking(&self) -> Vec<&'static str> {
+        CAPABILITIES.into_iter().filter(|wanted| !self.has(wanted)).collect()
+    }
+
     /// Whether the server offered SASL and does not any more.
     pub(super) fn has_lost_sasl(&self) -> bool {
         self.had_sasl && !self.offers("sasl")
@@ -137,7 +143,7 @@ impl Capabilities {
     }
 
     fn ask(&mut self) -> Change {
-        let missing: Vec<&'static str> = WANTED
+        let missing: Vec<&'static str> = CAPABILITIES
             .into_iter()
             .filter(|one| self.offers(one) && !self.has(one))
             .filter(|one| !self.refused.contains(one) && !self.asked.contains(one))
@@ -172,6 +178,7 @@ mod tests {
         assert!(known.offers_mechanism("external") && !known.offers_mechanism("SCRAM-SHA-256"));
         assert_eq!(take(&mut known, &["ACK", "account-tag message-tags sasl server-time "]), Change::SaslBack);
         assert!(known.has("account-tag") && !known.has("echo-message"));
+        assert_eq!(known.lacking(), ["cap-notify", "echo-message"]);
         // A list of nothing that is wanted asks for nothing.
         assert_eq!(take(&mut Capabilities::default(), &["LS", "multi-prefix"]), Change::Settled);
         assert_eq!(take(&mut Capabilities::default(), &["LS", ""]), Change::Settled);

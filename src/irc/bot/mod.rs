@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Responsible for the connection, for what of a line is known once it was sent, and for who a word is from as the network says. All
-//! that is decided about a message is in `conversation`, over data with the time passed in; `run` connects, reads and writes. Not
+//! that is decided about a message is in `conversation`, over data with the time passed in; `run` connects, reads and writes, and `probe` does
+//! so once to try it out. Not
 //! responsible for what is said, nor for what follows from what is heard.
 
 mod capabilities;
@@ -18,6 +19,7 @@ mod heard_queue;
 mod hearing;
 mod mailbox;
 mod nickserv;
+mod probe;
 mod run;
 mod sasl;
 mod settings;
@@ -25,9 +27,11 @@ mod speech;
 mod state;
 mod words;
 
+pub use capabilities::CAPABILITIES;
 pub use heard_queue::Receiver;
 pub use hearing::{Heard, Identified, Place, WhyNot};
 pub use mailbox::{Info, NotSaid, Outcome, Receipt, Target, TargetError};
+pub use probe::{Probe, probe};
 pub use run::{Bot, BotHandle};
 pub use settings::{Authorities, BotSettings, BotSettingsError, Login, Timings, is_account, is_channel, is_nick};
 pub use state::{BotState, ChannelState, ConnectionState, Dropped};

@@ -25,6 +25,8 @@ pub struct BotState {
     pub identifies: bool,
     /// Whether the server echoes what is said: without it no line is known to have been said.
     pub echoes: bool,
+    /// What the bot has a use for ([`CAPABILITIES`](super::CAPABILITIES)) and the server does not give it.
+    pub lacking: Vec<&'static str>,
     /// How names are compared.
     pub casemapping: CaseMapping,
     /// The channels of the configuration.

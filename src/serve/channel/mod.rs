@@ -89,7 +89,7 @@ impl Channel {
     /// Looks whose token witnesses are written with, where there is one. While the server does not answer it is looked before the first.
     ///
     /// # Errors
-    /// Where it is nobody's whom the policy names: nothing that it writes would count.
+    /// Where the server refuses it, or it is nobody's whom the policy names: nothing that it writes would count.
     pub async fn witness_is_one(&self, site: &Site) -> Result<(), WitnessAccountError> {
         let Some(witness) = self.bot.as_ref().and_then(|bot| bot.witness.as_ref()) else { return Ok(()) };
         match witness.known(&site.policy).await {
@@ -97,7 +97,7 @@ impl Channel {
                 tracing::info!("what is said on IRC is written on tasks as {}", account.username);
                 Ok(())
             }
-            Err(WitnessAccountError::Conduit(error)) => {
+            Err(WitnessAccountError::Conduit(error)) if !error.is_credentials() => {
                 tracing::warn!("whose token witnesses are written with is not checked yet: {error}");
                 Ok(())
             }

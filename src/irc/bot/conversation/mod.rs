@@ -160,6 +160,7 @@ impl Conversation {
             services: self.services(now),
             identifies: has("account-tag") && has("server-time") && has("message-tags"),
             echoes: has("echo-message"),
+            lacking: self.capabilities.lacking(),
             casemapping: self.server.casemapping,
             channels: self.channels.states(),
             ..BotState::default()

@@ -1,6 +1,7 @@
 //! Who may read what of a task that has no account of theirs with the service.
 //!
-//! Responsible for that, by the policy that the task itself has. Not responsible for who an account belongs to.
+//! Responsible for that, by the policy that the task itself has. Not responsible for who an account belongs to, nor for what is said to them
+//! where ([`crate::serve`], [`crate::announce`]).
 
 use serde::Serialize;
 

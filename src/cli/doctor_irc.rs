@@ -1,0 +1,152 @@
+//! What `doctor` reads of IRC.
+//!
+//! Responsible for the reading, by which nothing is said in a channel and the bot that runs is not disturbed. Not responsible for the checks
+//! ([`crate::doctor::irc`]).
+
+#[cfg(feature = "serve")]
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::session::Session;
+use super::ui::Ui;
+use crate::doctor::irc::Irc;
+#[cfg(feature = "serve")]
+use crate::doctor::irc::{BotRead, ListedAccount, NetworkRead, Registered, Untried, WitnessRead};
+use crate::irc::HostPort;
+use crate::irc::tcpircbot::reach;
+
+#[cfg(feature = "serve")]
+use crate::config::{IrcAccount, IrcBotError};
+#[cfg(feature = "serve")]
+use crate::host::{SecretFileError, SecretFileFault, secret_text};
+#[cfg(feature = "serve")]
+use crate::irc::bot::{BotSettings, CAPABILITIES, Info, Probe, probe};
+#[cfg(feature = "serve")]
+use crate::irc::wire::CaseMapping;
+#[cfg(feature = "serve")]
+use crate::safe_path::PathError;
+
+/// How long a tcpircbot may take to take a connection.
+const REACH: Duration = Duration::from_secs(5);
+
+/// How IRC looks; nothing where none of it is configured. The sandbox looks at this machine alone.
+pub(super) async fn read(session: &Session, ui: &mut Ui) -> Irc {
+    let settings = &session.settings.irc;
+    let may = |host: &&HostPort| !session.is_sandbox() || host.is_this_machine();
+    let tcpircbot = match settings.tcpircbot.as_ref().filter(may) {
+        Some(host) => Some((host.to_string(), reach(host, REACH).await)),
+        None => None,
+    };
+    #[cfg(feature = "serve")]
+    let bot = match settings.bot.server.as_ref().filter(may) {
+        Some(_) => bot(session, ui).await,
+        None => None,
+    };
+    #[cfg(feature = "serve")]
+    let witness = witness(session).await;
+    #[cfg(not(feature = "serve"))]
+    let (bot, witness, _) = (None, None, ui);
+    Irc { tcpircbot, bot, witness }
+}
+
+/// With whose token it is written on tasks what is said; `None` where nothing is.
+#[cfg(feature = "serve")]
+async fn witness(session: &Session) -> Option<WitnessRead> {
+    let file = session.settings.irc.bot.witness_token_file.as_ref()?;
+    // A token of a file goes to the server of the configuration alone.
+    let configured = session.settings.configured_url.as_ref();
+    if session.is_sandbox() || configured.is_some_and(|url| url.origin() != session.base().origin()) {
+        return None;
+    }
+    let token = match secret_text("irc.witness_token_file", file) {
+        Ok(token) => token,
+        Err(error) => return Some(WitnessRead::Untried(secret(error, &[file]))),
+    };
+    Some(match session.timed_client().with_token(token).whoami().await {
+        Ok(reply) => {
+            let named = session.settings.policy.witnesses.iter().any(|name| reply.result.is_named(name));
+            WitnessRead::Of(reply.result.username, named)
+        }
+        Err(error) => WitnessRead::Unknown(error),
+    })
+}
+
+/// How the bot of the watch would be on the network; `None` where there is none.
+#[cfg(feature = "serve")]
+async fn bot(session: &Session, ui: &mut Ui) -> Option<BotRead> {
+    let (irc, contact) = (&session.settings.irc.bot, &session.settings.contact);
+    let settings = match irc.bot(&contact.channel, secret_text) {
+        Ok(settings) => settings?,
+        Err(IrcBotError::Secret(error)) => {
+            let files: Vec<&PathBuf> = [&irc.password_file, &irc.certificate_file].into_iter().flatten().collect();
+            return Some(BotRead::Untried(secret(error, &files)));
+        }
+        Err(error @ IrcBotError::Settings(_)) => {
+            return Some(BotRead::Untried(Untried::Unusable(error.to_string(), None)));
+        }
+    };
+    let server = settings.server().to_string();
+    ui.status(Some(&format!("trying {server} out, and asking NickServ about {} accounts", irc.accounts.len())));
+    let network = network(session, settings, &irc.accounts).await;
+    ui.status(None);
+    Some(BotRead::Tried { server, network })
+}
+
+/// Why a secret, which is in one of these files, cannot be used. It is of the user of the service, or is handed to the service alone while
+/// that runs.
+#[cfg(feature = "serve")]
+fn secret(error: SecretFileError, files: &[&PathBuf]) -> Untried {
+    let is_of_systemd = |path: &&PathBuf| path.starts_with("/run/credentials");
+    match &error.why {
+        SecretFileFault::Unsafe(why)
+            if why.is_denied()
+                || matches!(why, PathError::Owner { .. })
+                || (why.is_missing() && files.iter().any(is_of_systemd)) =>
+        {
+            Untried::NotTheirs(error.to_string())
+        }
+        _ => Untried::Unusable(error.to_string(), Some(error.hint().to_owned())),
+    }
+}
+
+#[cfg(feature = "serve")]
+async fn network(session: &Session, settings: BotSettings, listed: &[IrcAccount]) -> Result<NetworkRead, String> {
+    let account = session.settings.irc.bot.account.clone();
+    let services: Vec<&str> = listed.iter().map(|account| account.services.as_str()).collect();
+    let Probe { state, accounts } = probe(settings, &services).await?;
+    let login = account.map(|account| {
+        let refused = || state.login_refused.clone().unwrap_or_else(|| "the network does not say why".to_owned());
+        (account, state.account.as_ref().map(|_| ()).ok_or_else(refused))
+    });
+    let offered = CAPABILITIES.into_iter().filter(|name| !state.lacking.contains(name));
+    let names: Vec<String> = listed.iter().map(|listed| listed.account.clone()).collect();
+    let known = match names.as_slice() {
+        [] => None,
+        names => session.timed_client().users_named(names).await.ok(),
+    };
+    let is_known = |name: &str| {
+        let mut known = known.as_ref()?.iter();
+        Some(known.any(|account| account.is_named(name) && account.is_enabled_person()))
+    };
+    let read = listed.iter().zip(accounts).map(|(listed, info)| ListedAccount {
+        services: listed.services.clone(),
+        since: listed.since,
+        account: (listed.account.clone(), is_known(&listed.account)),
+        registered: registered(listed, info, state.casemapping),
+    });
+    Ok(NetworkRead { offered: offered.collect(), lacking: state.lacking.clone(), login, accounts: read.collect() })
+}
+
+/// What the services say of an account that is listed, as the watch takes it too.
+#[cfg(feature = "serve")]
+fn registered(listed: &IrcAccount, info: Info, mapping: CaseMapping) -> Registered {
+    match info {
+        Info::Registered { account, .. } if !mapping.same(&account, &listed.services) => Registered::NickOf(account),
+        Info::Registered { since, .. } if listed.can_be_of(since) => Registered::Then,
+        Info::Registered { since, .. } => Registered::Later(since),
+        Info::NotRegistered => Registered::Not,
+        Info::NickOf { account } => Registered::NickOf(account),
+        Info::Silent => Registered::Silent,
+        Info::Unclear { words } => Registered::Unclear(words),
+    }
+}

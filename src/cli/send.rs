@@ -1,0 +1,213 @@
+//! Sending the call into the channel, for the commands that print it.
+//!
+//! Responsible for whether it is sent and by which way, for the one attempt, and for what is said of how that ended. Nobody is paged by it:
+//! that is `page`. Not responsible for the words ([`super::call`]), nor for a line being handed over once at most ([`crate::irc`]).
+
+use serde::Serialize;
+
+use super::call::Call;
+use super::exit::{Exit, Failure};
+use super::session::Session;
+use super::ui::Ui;
+use crate::irc::HostPort;
+use crate::irc::tcpircbot::{Handed, Patience, hand};
+use crate::layout::hanging;
+use crate::rules::Decision;
+
+/// Whether the message is sent.
+#[derive(Debug, clap::Args)]
+pub(super) struct SendArgs {
+    /// Say the message in the channel, through the tcpircbot of the configuration
+    #[arg(long, overrides_with = "no_send")]
+    send: bool,
+    /// Only print the message, also where `announce.send` is set
+    #[arg(long, overrides_with = "send")]
+    no_send: bool,
+}
+
+/// By which way the message goes into the channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sending<'a> {
+    /// By none: it is only printed.
+    NotWanted,
+    /// By none: root's rights are used for somebody who may read and nothing else.
+    NotTheirs,
+    /// The watch that answers there asks by itself.
+    ByWatch(&'a str),
+    /// What takes lines there.
+    Through(&'a HostPort),
+}
+
+/// What became of the message, for programs too; fields are only ever added.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Sent {
+    outcome: Outcome,
+    /// Through what it was sent, or was to be.
+    through: Option<String>,
+    /// The line; `None` where it was not to be sent.
+    line: Option<String>,
+    /// Why it was not sent, or why that is not clear.
+    why: Option<String>,
+    /// How the command ends for it.
+    #[serde(skip)]
+    pub(super) exit: Exit,
+}
+
+/// What is known of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Outcome {
+    /// It was taken.
+    Sent,
+    /// It surely was not.
+    NotSent,
+    /// It may have been.
+    Unclear,
+}
+
+impl<'a> Sending<'a> {
+    /// The way, found before anything is done.
+    ///
+    /// # Errors
+    /// Where it is to be sent, and nothing is configured that would take it, or the caller may not send anything.
+    pub(super) fn of(args: &SendArgs, session: &'a Session) -> Result<Self, Failure> {
+        let settings = &session.settings;
+        if !args.send && (args.no_send || !settings.announce.send) {
+            return Ok(Self::NotWanted);
+        }
+        // What is said there is said for the site. Who may only read is shown the message all the same.
+        match args.send {
+            true => session.caller_may_deploy(None)?,
+            false if !session.is_deployer() => return Ok(Self::NotTheirs),
+            false => {}
+        }
+        if let Some(watch) = &settings.announce.watch {
+            return Ok(Self::ByWatch(watch));
+        }
+        match &settings.irc.tcpircbot {
+            None => Err(Failure::usage(
+                "nothing is configured through which the message could be sent",
+                "set `tcpircbot` in the table [irc] of the configuration; where a watch is on IRC, `watch.url`: it asks by itself",
+            )),
+            Some(host) if session.is_sandbox() && !host.is_this_machine() => Err(Failure::usage(
+                "the sandbox asks nobody: its lines go to a tcpircbot of this machine alone",
+                "leave `--config` out, or name a tcpircbot on loopback",
+            )),
+            Some(host) => Ok(Self::Through(host)),
+        }
+    }
+
+    /// Sends the message of a call once, where it is wanted and somebody can do what it asks for; `None` where nobody wanted it.
+    pub(super) async fn send(
+        self,
+        call: &Call<'_>,
+        decision: &Decision,
+        needs_deployer: bool,
+        ui: &mut Ui,
+    ) -> Option<Sent> {
+        let host = match self {
+            Self::NotWanted => return None,
+            Self::NotTheirs => {
+                return Some(Sent::not("who is no deployer on this machine sends nothing".into(), Exit::Done));
+            }
+            Self::ByWatch(watch) => return Some(Sent::not(format!("the watch at {watch} asks"), Exit::Done)),
+            Self::Through(host) => host,
+        };
+        if let Some((why, exit)) = withheld(decision, needs_deployer) {
+            return Some(Sent::not(why.to_owned(), exit));
+        }
+        ui.status(Some(&format!("saying it through {host}")));
+        let handed = hand(host, call.line(), &Patience::default()).await;
+        ui.status(None);
+        Some(Sent::handed(handed, host, call.line().as_str()))
+    }
+}
+
+/// Why nothing is sent though somebody wants it, and how the command ends then: what nobody can mend by an answer is asked for in vain,
+/// and asked for again later.
+fn withheld(decision: &Decision, needs_deployer: bool) -> Option<(&'static str, Exit)> {
+    match decision {
+        Decision::Denied => Some(("an approval would not be enough for the task as it is", Exit::Denied)),
+        // Who deploys is all that can still be missing.
+        Decision::Allowed(_) if !needs_deployer => Some(("nothing is needed", Exit::Done)),
+        // Help is asked for also where the server does not answer.
+        Decision::Allowed(_) | Decision::Pending | Decision::Undecided => None,
+    }
+}
+
+impl Sent {
+    fn not(why: String, exit: Exit) -> Self {
+        Self { outcome: Outcome::NotSent, through: None, line: None, why: Some(why), exit }
+    }
+
+    fn handed(handed: Handed, host: &HostPort, line: &str) -> Self {
+        let (outcome, why, exit) = match handed {
+            Handed::Taken => (Outcome::Sent, None, Exit::Done),
+            Handed::NotTaken { why } => (Outcome::NotSent, Some(why), Exit::Incomplete),
+            Handed::NothingToSay => (Outcome::NotSent, Some("there is nothing to say".to_owned()), Exit::Incomplete),
+            Handed::Unclear { why } => (Outcome::Unclear, Some(why), Exit::Incomplete),
+        };
+        Self { outcome, through: Some(host.to_string()), line: Some(line.to_owned()), why, exit }
+    }
+
+    /// What became of it, for people. The line is one however narrow the terminal is, as the message is.
+    pub(super) fn text(&self, width: usize) -> String {
+        let why = self.why.as_deref().unwrap_or_default();
+        let through = self.through.as_deref().unwrap_or_default();
+        let lines = |label: &str, words: &str| hanging(label, label.len(), words, width);
+        let line = self.line.as_ref().map_or(String::new(), |line| format!("  {line}\n"));
+        match (self.outcome, self.exit) {
+            (Outcome::Sent, _) => lines("Sent ", &format!("through {through}:")) + &line,
+            (Outcome::NotSent, Exit::Incomplete) => lines("NOT sent: ", &format!("{why}. Say it yourself.")),
+            (Outcome::NotSent, _) => lines("Not sent: ", &format!("{why}.")),
+            (Outcome::Unclear, _) => {
+                let words = format!("{why}. It is not sent again; look into the channel whether this is there:");
+                lines("Perhaps NOT sent: ", &words) + &line
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_can_mend_by_an_answer_is_not_asked_for() {
+        assert_eq!(withheld(&Decision::Denied, true).unwrap().1, Exit::Denied);
+        for asked in [Decision::Pending, Decision::Undecided] {
+            assert_eq!(withheld(&asked, false), None);
+        }
+    }
+
+    #[test]
+    fn what_became_of_a_line_is_said_in_words_and_for_programs() {
+        let host = "tcpircbot.example:9200".parse().unwrap();
+        let of = |handed| Sent::handed(handed, &host, "help! T1");
+        let why = || "no connection".to_owned();
+        for (sent, exit, text, word) in [
+            (of(Handed::Taken), Exit::Done, "Sent through tcpircbot.example:9200:\n  help! T1\n", "sent"),
+            (
+                of(Handed::NotTaken { why: why() }),
+                Exit::Incomplete,
+                "NOT sent: no connection. Say it yourself.\n",
+                "not-sent",
+            ),
+            (
+                of(Handed::Unclear { why: why() }),
+                Exit::Incomplete,
+                "Perhaps NOT sent: no connection. It is not sent again; look into the channel whether this is there:\n  help! T1\n",
+                "unclear",
+            ),
+            (
+                Sent::not("the watch at https://watch.example/ asks".into(), Exit::Done),
+                Exit::Done,
+                "Not sent: the watch at https://watch.example/ asks.\n",
+                "not-sent",
+            ),
+        ] {
+            assert_eq!((sent.exit, sent.text(500).as_str()), (exit, text));
+            assert_eq!(serde_json::to_value(&sent).unwrap()["outcome"], word);
+        }
+    }
+}

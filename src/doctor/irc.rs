@@ -1,0 +1,341 @@
+//! What `doctor` checks of IRC.
+//!
+//! Responsible for the checks, each a pure function of what was read: nothing is said in a channel for them. Not responsible for reading.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use super::{fail, pass, unknown, warn};
+use crate::conduit::ConduitError;
+use crate::rules::RuleOutcome;
+use crate::text::{inert, shorten};
+
+/// How much of a reason is shown.
+const SHOWN: usize = 160;
+
+/// What was read of IRC. `None` is what is not configured.
+#[derive(Debug, Default)]
+pub struct Irc {
+    /// Where a tcpircbot takes lines, and whether it took a connection.
+    pub tcpircbot: Option<(String, Result<(), String>)>,
+    /// How the bot of the watch would be on the network.
+    pub bot: Option<BotRead>,
+    /// With whose token it is written on tasks what is said.
+    pub witness: Option<WitnessRead>,
+}
+
+/// Why something is not tried.
+#[derive(Debug)]
+pub enum Untried {
+    /// Whoever asks may not read a secret of the service, and why.
+    NotTheirs(String),
+    /// It is set up with what cannot be used: why, and what to do.
+    Unusable(String, Option<String>),
+}
+
+/// The account that witnesses are written with.
+#[derive(Debug)]
+pub enum WitnessRead {
+    /// It was not asked for.
+    Untried(Untried),
+    /// Whose the token is, and whether the policy names them.
+    Of(String, bool),
+    /// The server did not say.
+    Unknown(ConduitError),
+}
+
+/// How the bot would be on the network.
+#[derive(Debug)]
+pub enum BotRead {
+    /// It was not tried.
+    Untried(Untried),
+    /// It was tried.
+    Tried {
+        /// Where.
+        server: String,
+        /// What came of it; `Err` where there was no connection.
+        network: Result<NetworkRead, String>,
+    },
+}
+
+/// What the network shows.
+#[derive(Debug, Default)]
+pub struct NetworkRead {
+    /// The capabilities that the bot has a use for and gets.
+    pub offered: Vec<&'static str>,
+    /// Those that it does not.
+    pub lacking: Vec<&'static str>,
+    /// The account that it is to log in with, and whether it could; `None` where it has none.
+    pub login: Option<(String, Result<(), String>)>,
+    /// The accounts of `irc.accounts`.
+    pub accounts: Vec<ListedAccount>,
+}
+
+/// One account of `irc.accounts`.
+#[derive(Debug)]
+pub struct ListedAccount {
+    /// The services account.
+    pub services: String,
+    /// When it was listed.
+    pub since: Date,
+    /// The account on the server of the tasks, and whether the server knows it, where it was asked.
+    pub account: (String, Option<bool>),
+    /// What the services say of it.
+    pub registered: Registered,
+}
+
+/// What the services say of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Registered {
+    /// It was there when it was listed.
+    Then,
+    /// It was registered later, at this time.
+    Later(Timestamp),
+    /// There is none.
+    Not,
+    /// The name is a nick of this other account.
+    NickOf(String),
+    /// They did not answer.
+    Silent,
+    /// They answered these words.
+    Unclear(String),
+}
+
+/// The checks of IRC.
+pub fn irc(read: &Irc) -> Vec<RuleOutcome> {
+    let mut checks: Vec<RuleOutcome> = read.tcpircbot.iter().map(|(at, reached)| tcpircbot(at, reached)).collect();
+    match &read.bot {
+        None => {}
+        Some(BotRead::Untried(why)) => checks.push(untried(NETWORK, why)),
+        Some(BotRead::Tried { server, network: Err(why) }) => checks.push(fail(
+            NETWORK,
+            format!("the bot cannot get onto {server} ({})", inert(&shorten(why, SHOWN))),
+            "look at `irc.server` and `irc.ca`, and at what stands between this machine and it",
+        )),
+        Some(BotRead::Tried { server, network: Ok(network) }) => {
+            checks.push(pass(NETWORK, format!("{server} lets the bot in")));
+            checks.push(capabilities(network));
+            checks.extend(network.login.as_ref().map(|(account, login)| self::login(account, login)));
+            checks.extend(network.accounts.iter().map(account));
+        }
+    }
+    checks.extend(read.witness.as_ref().map(witness));
+    checks
+}
+
+fn untried(name: &str, why: &Untried) -> RuleOutcome {
+    match why {
+        Untried::NotTheirs(why) => warn(
+            name,
+            format!("not tried: {}", inert(&shorten(why, SHOWN))),
+            "type it as the user of the service, who alone reads its secrets",
+        ),
+        Untried::Unusable(why, hint) => {
+            let hint = hint.clone().unwrap_or_else(|| "look at the table [irc] of the configuration".to_owned());
+            fail(name, inert(&shorten(why, SHOWN)), hint)
+        }
+    }
+}
+
+/// Whether what is written of what people say counts. With another's token the service does not start.
+fn witness(read: &WitnessRead) -> RuleOutcome {
+    const NAME: &str = "irc:witness";
+    match read {
+        WitnessRead::Untried(why) => untried(NAME, why),
+        WitnessRead::Of(user, true) => pass(NAME, format!("what is said is written on tasks as {}", inert(user))),
+        WitnessRead::Of(user, false) => fail(
+            NAME,
+            format!(
+                "the token is of {}, whom `policy.witnesses` does not name: no comment of theirs counts",
+                inert(user)
+            ),
+            "put the token of an account that it names into the file of `irc.witness_token_file`",
+        ),
+        WitnessRead::Unknown(error) if error.is_credentials() => fail(NAME, error.to_string(), error.hint()),
+        WitnessRead::Unknown(error) => unknown(NAME, error),
+    }
+}
+
+/// The name of the check of the network.
+const NETWORK: &str = "irc:network";
+
+fn tcpircbot(at: &str, reached: &Result<(), String>) -> RuleOutcome {
+    const NAME: &str = "irc:tcpircbot";
+    match reached {
+        Ok(()) => pass(NAME, format!("{at} takes a connection; nothing was said")),
+        Err(why) => fail(
+            NAME,
+            format!("{at} takes no connection ({})", inert(&shorten(why, SHOWN))),
+            "look at `irc.tcpircbot`, and whether it runs and lets this machine connect",
+        ),
+    }
+}
+
+fn capabilities(network: &NetworkRead) -> RuleOutcome {
+    const NAME: &str = "irc:capabilities";
+    let offered = match network.offered.as_slice() {
+        [] => "none that the bot has a use for".to_owned(),
+        offered => offered.join(", "),
+    };
+    let lacks = |name| network.lacking.contains(&name);
+    // SASL is of the login, and without cap-notify the bot learns later of what changes.
+    let consequences = [
+        (lacks("account-tag") || lacks("server-time") || lacks("message-tags"))
+            .then_some("nobody can be known by their account, so that `!ack` and the like count for nobody"),
+        lacks("echo-message").then_some("of no line it can be known whether it was said"),
+    ];
+    let consequences: Vec<&str> = consequences.into_iter().flatten().collect();
+    let lacking = network.lacking.join(", ");
+    match (consequences.as_slice(), lacking.is_empty()) {
+        ([], true) => pass(NAME, format!("offered: {offered}")),
+        ([], false) => pass(NAME, format!("offered: {offered}; not offered: {lacking}")),
+        (consequences, _) => warn(
+            NAME,
+            format!("offered: {offered}; not offered: {lacking}: {}", consequences.join("; ")),
+            "have the network switch them on, or use a network that has them",
+        ),
+    }
+}
+
+fn login(account: &str, login: &Result<(), String>) -> RuleOutcome {
+    const NAME: &str = "irc:login";
+    match login {
+        Ok(()) => pass(NAME, format!("the bot is logged in as {}", inert(account))),
+        Err(why) => fail(
+            NAME,
+            format!("the bot cannot log in as {} ({})", inert(account), inert(&shorten(why, SHOWN))),
+            "look at `irc.account` and at what proves it, and whether the services are there",
+        ),
+    }
+}
+
+/// Whether an account is whom it is listed as. One that is not counts for nothing when somebody says something with it.
+fn account(listed: &ListedAccount) -> RuleOutcome {
+    let services = inert(&listed.services);
+    let name = format!("irc:account:{services}");
+    let (account, is_known) = (inert(&listed.account.0), listed.account.1);
+    let table = format!("`irc.accounts.{services}`");
+    match &listed.registered {
+        Registered::Then if is_known == Some(false) => fail(
+            &name,
+            format!(
+                "the server of the tasks knows no account {account} that is in use, for which {services} would stand"
+            ),
+            format!("write the username as the server has it, in {table}, or take the table away"),
+        ),
+        Registered::Then => pass(
+            &name,
+            format!("{services} was registered by {}, when it was listed, and stands for {account}", listed.since),
+        ),
+        Registered::Later(since) => fail(
+            &name,
+            format!(
+                "{services} was registered {}, after it was listed ({}): it may be somebody else who took the name, and counts for nobody",
+                crate::time::utc(*since),
+                listed.since
+            ),
+            format!(
+                "ask {account}, not on IRC, whether the account is theirs; then write today's day as `since` in {table}, else take it away"
+            ),
+        ),
+        Registered::Not => fail(
+            &name,
+            format!(
+                "there is no services account {services}: whoever registers it until it is looked at again is not {account}"
+            ),
+            format!("take {table} away, until {account} has registered it; then list it with the day of that"),
+        ),
+        Registered::NickOf(other) => fail(
+            &name,
+            format!("{services} is a nick of the account {}, and no account itself", inert(other)),
+            format!("list the account in place of the nick, once {account} has said that it is theirs"),
+        ),
+        Registered::Silent => warn(
+            &name,
+            format!("whether {services} is registered is not known: NickServ did not answer"),
+            "type it again when the services are there; until then nobody new is known on the network",
+        ),
+        Registered::Unclear(words) => warn(
+            &name,
+            format!(
+                "whether {services} is registered is not known: NickServ answered {:?}",
+                inert(&shorten(words, SHOWN))
+            ),
+            "the services answer otherwise than Atheme's: what needs to know who somebody is counts for nobody there",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::Outcome;
+
+    fn listed(registered: Registered) -> RuleOutcome {
+        let since = "2026-11-28".parse().unwrap();
+        account(&ListedAccount { services: "alice".into(), since, account: ("Alice".into(), Some(true)), registered })
+    }
+
+    #[test]
+    fn an_account_that_is_not_whom_it_was_listed_as_fails_with_what_to_do() {
+        assert_eq!(listed(Registered::Then).outcome, Outcome::Pass);
+        let later = listed(Registered::Later("2026-11-29T07:00:00Z".parse().unwrap()));
+        let not = listed(Registered::Not);
+        let nick = listed(Registered::NickOf("bob".into()));
+        for failed in [&later, &not, &nick] {
+            assert_eq!((failed.name.as_str(), failed.outcome), ("irc:account:alice", Outcome::Fail));
+            assert!(failed.hint.as_ref().unwrap().contains("Alice"), "{failed:?}");
+        }
+        assert!(later.message.contains("after it was listed (2026-11-28)"), "{later:?}");
+        assert_eq!(listed(Registered::Silent).outcome, Outcome::Warn);
+        let unclear = listed(Registered::Unclear("who\u{202e}?".into()));
+        assert!(unclear.outcome == Outcome::Warn && !unclear.message.contains('\u{202e}'));
+        let nobody = account(&ListedAccount {
+            services: "alice".into(),
+            since: "2026-11-28".parse().unwrap(),
+            account: ("Alise".into(), Some(false)),
+            registered: Registered::Then,
+        });
+        assert!(nobody.outcome == Outcome::Fail && nobody.message.contains("knows no account Alise"), "{nobody:?}");
+    }
+
+    #[test]
+    fn a_network_without_what_the_bot_needs_is_warned_of_with_what_follows() {
+        let of = |offered: &[&'static str], lacking: &[&'static str]| {
+            capabilities(&NetworkRead {
+                offered: offered.to_vec(),
+                lacking: lacking.to_vec(),
+                ..NetworkRead::default()
+            })
+        };
+        let all = of(&["account-tag", "echo-message"], &[]);
+        assert_eq!((all.outcome, all.message.as_str()), (Outcome::Pass, "offered: account-tag, echo-message"));
+        assert_eq!(of(&["account-tag"], &["cap-notify", "sasl"]).outcome, Outcome::Pass);
+        let mute = of(&["account-tag"], &["echo-message"]);
+        assert!(mute.outcome == Outcome::Warn && mute.message.ends_with("whether it was said"), "{mute:?}");
+        let blind = of(&[], &["account-tag"]);
+        assert!(blind.outcome == Outcome::Warn && blind.message.contains("`!ack`"), "{blind:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_reached_or_used_fails() {
+        let outcomes = |read: &Irc| irc(read).iter().map(|check| check.outcome).collect::<Vec<_>>();
+        assert_eq!(outcomes(&Irc::default()), []);
+        let at = |reached| Irc { tcpircbot: Some(("tcpircbot.example:9200".into(), reached)), ..Irc::default() };
+        assert_eq!(outcomes(&at(Ok(()))), [Outcome::Pass]);
+        assert_eq!(outcomes(&at(Err("refused".into()))), [Outcome::Fail]);
+        let bot = |bot| Irc { bot: Some(bot), ..Irc::default() };
+        let not_theirs = || Untried::NotTheirs("permission denied".into());
+        assert_eq!(outcomes(&bot(BotRead::Untried(not_theirs()))), [Outcome::Warn]);
+        assert_eq!(outcomes(&bot(BotRead::Untried(Untried::Unusable("no channel".into(), None)))), [Outcome::Fail]);
+        let witness = |read| outcomes(&Irc { witness: Some(read), ..Irc::default() });
+        assert_eq!(witness(WitnessRead::Untried(not_theirs())), [Outcome::Warn]);
+        assert_eq!(witness(WitnessRead::Of("irc-witness".into(), true)), [Outcome::Pass]);
+        assert_eq!(witness(WitnessRead::Of("phabgate".into(), false)), [Outcome::Fail]);
+        let tried = |network| bot(BotRead::Tried { server: "irc.example:6697".into(), network });
+        assert_eq!(outcomes(&tried(Err("no TLS".into()))), [Outcome::Fail]);
+        let login = Some(("phabgate".into(), Err("invalid password".into())));
+        let refused = tried(Ok(NetworkRead { login, ..NetworkRead::default() }));
+        assert_eq!(outcomes(&refused), [Outcome::Pass, Outcome::Pass, Outcome::Fail]);
+    }
+}

@@ -1,0 +1,67 @@
+//! Trying out what the bot is set up with: one connection as it would make it, under another nick, which says nothing to anybody but
+//! NickServ.
+//!
+//! Responsible for the connection ending by itself, and for disturbing neither the bot that runs nor a channel. Not responsible for what
+//! of it is right.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::mailbox::Info;
+use super::run::Bot;
+use super::settings::{BotSettings, Timings};
+use super::state::{BotState, ConnectionState};
+
+/// Its nick: short enough for every network.
+const NICK: &str = "pg-doctor";
+/// For a connection to be made, and as long again for it to be registered.
+const REGISTER: Duration = Duration::from_secs(20);
+/// Longer than any probe takes: a connection that failed is not tried again.
+const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What a network shows.
+#[derive(Debug)]
+pub struct Probe {
+    /// The bot as it was once it was registered.
+    pub state: BotState,
+    /// What the services know of each account that was asked about, in that order. Once they are silent nothing more is asked.
+    pub accounts: Vec<Info>,
+}
+
+/// Connects once, logs in, has NickServ asked about these accounts, one in two seconds, and leaves.
+///
+/// # Errors
+/// Where the network was not reached, in words for people; text of others may be in them.
+pub async fn probe(settings: BotSettings, accounts: &[&str]) -> Result<Probe, String> {
+    let timings = Timings { register: REGISTER, reconnect: NEVER, reconnect_most: NEVER, ..settings.timings };
+    let apart = BotSettings { nick: NICK.to_owned(), channels: Vec::new(), timings, ..settings };
+    let (bot, handle, heard) = Bot::new(apart);
+    // Whoever writes to it is not heard.
+    drop(heard);
+    let (stop, stopped) = watch::channel(false);
+    let ask = async {
+        let came =
+            |state: &BotState| !matches!(state.connection, ConnectionState::Never | ConnectionState::Registering);
+        let state = handle.wait_for(came).await;
+        let state = match state {
+            Some(BotState { connection: ConnectionState::Lost { why }, .. }) => return Err(why),
+            Some(state) => state,
+            None => return Err("the connection ended".to_owned()),
+        };
+        let mut known = Vec::new();
+        for account in accounts {
+            let silent = known.last() == Some(&Info::Silent);
+            known.push(if silent { Info::Silent } else { handle.info(account).await });
+        }
+        Ok(Probe { state, accounts: known })
+    };
+    let asking = async {
+        let found = ask.await;
+        // It says goodbye, and its run ends.
+        let _ = stop.send(true);
+        found
+    };
+    let ((), found) = tokio::join!(bot.run(stopped), asking);
+    found
+}

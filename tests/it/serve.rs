@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -26,7 +27,7 @@ const OTHER: &str = "token-of-another-pipeline";
 
 /// A service that runs, and the sandbox that it watches.
 pub(crate) struct Watching {
-    pub(crate) site: Site,
+    pub(crate) site: Arc<Site>,
     pub(crate) machine: Machine,
     child: Child,
     pub(crate) url: String,
@@ -76,7 +77,7 @@ impl Watching {
             sha256(OTHER),
         );
         std::fs::write(machine.home().join("config.toml"), config).unwrap();
-        let site = Site::sandbox(&ACCOUNTS);
+        let site = Arc::new(Site::sandbox(&ACCOUNTS));
         let (child, url) = Self::start(&machine, &site, None);
         Self { site, machine, child, url }
     }

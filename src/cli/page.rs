@@ -15,7 +15,7 @@ use crate::ids::TaskId;
 use crate::layout::hanging;
 use crate::paging::{
     ByHand, CallOutcome, NobodyPaged, OnCall, Page, PageWords, PagerKind, Pagers, Stage, Trusted, WhoToAsk, by_hand,
-    read_on_call, who_to_ask,
+    over, read_on_call, who_to_ask,
 };
 use crate::rules::{Intent, JudgedTask};
 use crate::text::inert;
@@ -96,9 +96,22 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let task = session.task(&args.task, ui)?;
     let team = args.team.as_deref().map(|given| named(given, &session)).transpose()?;
     let assessment = session.assessor().assess(&session.reading(task), &Intent::default()).await;
-    let Some(read) = assessment.judged() else { return Err(assessment.refusal().into()) };
-    let words = PageWords::of(read.evidence, read.state, &session.settings.policy, session.base());
-    let mut asked = ask(args, team.as_deref(), read, &session)?;
+    let read = assessment.judged();
+    let mut asked = match (args.resolve, read) {
+        (true, read) => {
+            let firing = firing(&pagers, task, ui).await;
+            let asked = over(read, team.as_deref(), &firing).into_iter().map(Asked::over).collect::<Vec<_>>();
+            match (asked.is_empty(), read) {
+                (true, None) => return Err(assessment.refusal().into()),
+                (true, Some(_)) => return Err(nothing_to_end(team.as_deref())),
+                (false, _) => asked,
+            }
+        }
+        (false, Some(read)) => ask(args, team.as_deref(), read, &session),
+        (false, None) => return Err(assessment.refusal().into()),
+    };
+    let words = read.map(|read| PageWords::of(read.evidence, read.state, &session.settings.policy, session.base()));
+    let words = words.unwrap_or_default();
     if !ui.is_json() {
         announce(task, &asked, &pagers, &words, args.resolve, ui);
     }
@@ -124,6 +137,37 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     ended(&asked)
 }
 
+impl Asked {
+    /// A page that is said to be over.
+    fn over(page: Page) -> Self {
+        let who = WhoToAsk { on_call: vec![], others: vec![], note: None };
+        Self { team: page.key.team.clone(), who, page: Ok(page), said: Vec::new() }
+    }
+}
+
+/// What fires at the Alertmanager of a task, as far as that can be read.
+async fn firing(pagers: &Pagers, task: TaskId, ui: &mut Ui) -> Vec<Page> {
+    match pagers.firing_of(task).await {
+        Some(Ok(firing)) => firing,
+        Some(Err(why)) => {
+            ui.warn(&format!("what fires at the Alertmanager cannot be read: {why}"));
+            Vec::new()
+        }
+        None => Vec::new(),
+    }
+}
+
+fn nothing_to_end(team: Option<&str>) -> Failure {
+    match team {
+        Some(_) => Failure {
+            exit: Exit::Denied,
+            message: "nobody was paged about this task: it never was an emergency".to_owned(),
+            hint: None,
+        },
+        None => Failure::usage("no team is missing, so that it has to be said whose page is over", "add --team TEAM"),
+    }
+}
+
 /// The key of the team that is meant.
 fn named(given: &str, session: &Session) -> Result<String, Failure> {
     let policy = &session.settings.policy;
@@ -139,40 +183,28 @@ fn stage(args: &Args) -> Stage {
 }
 
 /// The teams that are meant, whom each asks, and whether it is paged.
-fn ask(args: &Args, team: Option<&str>, read: JudgedTask<'_>, session: &Session) -> Result<Vec<Asked>, Failure> {
+fn ask(args: &Args, team: Option<&str>, read: JudgedTask<'_>, session: &Session) -> Vec<Asked> {
     let settings = &session.settings;
     let missing: Vec<String> = match team {
         Some(team) => vec![team.to_owned()],
         None => read.verdict.missing_teams().map(|team| team.team.clone()).collect(),
     };
-    if missing.is_empty() && args.resolve {
-        return Err(Failure::usage(
-            "no team is missing, so that it has to be said whose page is over",
-            "add --team TEAM",
-        ));
-    }
     let owner = &read.evidence.owner;
     let asker =
         session.calling_account.as_deref().or_else(|| Some(owner.username.as_str()).filter(|_| !owner.is_bot()));
     let trusted = Trusted { named: &settings.paging.trusted, deployers: &session.deployers, policy: &settings.policy };
-    let asked = missing.into_iter().flat_map(|team| {
-        let of = |stage| ByHand { read, team: &team, stage, settings: &settings.paging, trusted, asker };
+    let stage = stage(args);
+    let asked = missing.into_iter().map(|team| {
+        let page = by_hand(&ByHand { read, team: &team, stage, settings: &settings.paging, trusted, asker });
         let count = read.verdict.teams.iter().find(|count| count.team == team);
         let who = match (count, settings.paging.on_call.get(&team)) {
-            (Some(count), Some(source)) if !args.resolve => who_to_ask(count, &read_on_call(source)),
+            (Some(count), Some(source)) => who_to_ask(count, &read_on_call(source)),
             (Some(count), _) => who_to_ask(count, &OnCall::NotSet),
             (None, _) => WhoToAsk { on_call: vec![], others: vec![], note: None },
         };
-        // What is over may be neither missing nor an emergency any more.
-        let stages = if args.resolve { vec![Stage::Page, Stage::Escalation] } else { vec![stage(args)] };
-        let pages = stages.into_iter().map(|stage| match args.resolve {
-            true => of(stage).over().ok_or(NobodyPaged::NoEmergency),
-            false => by_hand(&of(stage)),
-        });
-        let made = pages.map(|page| Asked { team: team.clone(), who: who.clone(), page, said: Vec::new() });
-        made.collect::<Vec<_>>()
+        Asked { team, who, page, said: Vec::new() }
     });
-    Ok(asked.collect())
+    asked.collect()
 }
 
 /// Says who is paged, through what and with which words, and of whom nobody is.
@@ -220,10 +252,7 @@ fn announce(task: TaskId, asked: &[Asked], pagers: &Pagers, words: &PageWords, r
 
 fn json<'a>(asked: &'a Asked, args: &Args) -> JsonPage<'a> {
     let pager = |(pager, outcome): &(PagerKind, CallOutcome)| {
-        let why = match outcome {
-            CallOutcome::Accepted => None,
-            CallOutcome::NotAccepted(why) | CallOutcome::Unclear(why) => Some(why.clone()),
-        };
+        let why = outcome.why_not().map(str::to_owned);
         JsonPager { pager: *pager, accepted: why.is_none(), why }
     };
     JsonPage {
@@ -243,7 +272,9 @@ fn done(asked: &[Asked], args: &Args, ui: &mut Ui) {
             let words = match (outcome, args.resolve) {
                 (CallOutcome::Accepted, true) => format!("{kind} has heard that `{}` is over", paged.key.stage.word()),
                 (CallOutcome::Accepted, false) => format!("paged through {kind}"),
-                (CallOutcome::NotAccepted(why), _) => format!("{kind} did not take it: {why}"),
+                (CallOutcome::NotAccepted(why) | CallOutcome::Refused(why), _) => {
+                    format!("{kind} did not take it: {why}")
+                }
                 (CallOutcome::Unclear(why), _) => format!("it is not clear whether {kind} took it: {why}"),
             };
             page.push_str(&hanging(&format!("{team}: "), team.len() + 2, &words, ui.width()));

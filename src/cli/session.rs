@@ -21,7 +21,7 @@ use crate::gate::{Assessor, Clock, Context, Invocation, logged};
 use crate::host::{self, Caller, Environment, Getent, Ids};
 use crate::ids::{DeployId, TaskId};
 use crate::journal::{Journal, JournalError, JournalReader};
-use crate::paging::{Pagers, site_of};
+use crate::paging::{Issuer, Pagers, site_of};
 use crate::rules::{Intent, Texts};
 use crate::system_log::LocalLog;
 use crate::task_argument;
@@ -212,7 +212,7 @@ impl Session {
     /// # Errors
     /// Where the secret cannot be read, or a connection cannot be prepared.
     pub(super) fn pagers(&self) -> Result<Pagers, Failure> {
-        let Settings { paging, http, route, .. } = &self.settings;
+        let Settings { policy, paging, http, route, .. } = &self.settings;
         let hook = paging.webhook.as_ref().map(|webhook| &webhook.url);
         if self.is_sandbox() && paging.alertmanager.iter().chain(hook).any(|url| !is_loopback(url)) {
             let hint = "leave `--config` out, or name a pager on loopback";
@@ -222,7 +222,8 @@ impl Session {
             Some(webhook) => host::secret_lines("paging.webhook.secret", &webhook.secret)?.into_iter().next(),
             None => None,
         };
-        Ok(Pagers::new(paging, site_of(&self.server), secret, http.connect, route)?)
+        let issuer = Issuer { site: site_of(&self.server), policy: policy.digest().to_string() };
+        Ok(Pagers::new(paging, issuer, secret, http.connect, route)?)
     }
 
     /// What a service works with from here on, and the sandbox that has to live as long.

@@ -179,10 +179,16 @@ impl PolicyMerge<'_> {
     }
 }
 
+/// Where a webhook is, without what may be secret of its address.
+fn shown(url: &Url) -> String {
+    let origin = url.origin().ascii_serialization();
+    if url.path() == "/" && url.query().is_none() { format!("{origin}/") } else { format!("{origin}/…") }
+}
+
 /// What is listed of them.
 pub(super) fn entries(paging: &PagingSettings, list: &mut Entries<'_>) {
     list.add("paging.alertmanager", json!(paging.alertmanager));
-    list.add("paging.webhook.url", json!(paging.webhook.as_ref().map(|webhook| &webhook.url)));
+    list.add("paging.webhook.url", json!(paging.webhook.as_ref().map(|webhook| shown(&webhook.url))));
     list.add("paging.webhook.secret", json!(paging.webhook.as_ref().map(|webhook| &webhook.secret)));
     list.add("paging.for", json!(paging.trusted));
     list.add("paging.page_after", friendly(paging.page_after));

@@ -44,6 +44,15 @@ impl Episode {
         Some(episode)
     }
 
+    /// The episode of a task as it is now, else the last that it was in; `None` where it never was an open emergency.
+    pub fn last(evidence: &Evidence, state: &TaskState) -> Option<Self> {
+        Self::current(evidence, state).or_else(|| {
+            let began = EndedEpisode::last(evidence)?.began;
+            let row = evidence.timeline.transactions().iter().find(|row| row.id == began)?;
+            Some(Self { began, since: row.created })
+        })
+    }
+
     /// The transaction with which the task last stopped being an open emergency before this episode; `None` where it was none before.
     pub fn previous_end(&self, evidence: &Evidence) -> Option<TransactionId> {
         EndedEpisode::last_before(evidence, Some(self.began)).map(|ended| ended.end)
@@ -144,6 +153,23 @@ mod tests {
         assert_eq!(episode(&history), None, "a closed task is no open emergency");
         let opened = history.status("deployer1", 40, "open");
         assert_eq!(episode(&history).unwrap().began, opened);
+    }
+
+    #[test]
+    fn of_what_is_over_the_last_one_is_known() {
+        let mut history = History::emergency();
+        let last = |history: &History| {
+            let evidence = history.evidence();
+            Episode::last(&evidence, &TaskState::derive(&evidence, &history.policy, None)).map(|last| last.began)
+        };
+        let first = episode(&history).unwrap().began;
+        assert_eq!(last(&history), Some(first));
+        history.status("deployer1", 30, "resolved");
+        assert_eq!(last(&history), Some(first), "it was closed");
+        let opened = history.status("deployer1", 40, "open");
+        history.untag("outsider", 50, "emergency");
+        assert_eq!(last(&history), Some(opened), "the tag went");
+        assert_eq!(last(&History::new("deployer1")), None);
     }
 
     #[test]

@@ -4,10 +4,13 @@
 //! is always sent and always the same: without it an alert that ends would begin when it ends. Not responsible for sending
 //! ([`super::Pagers`]).
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::page::{Page, PageWords};
+use super::page::{Issuer, Page, PageKey, PageWords, Stage};
+use crate::ids::{TaskId, TransactionId};
 
 /// The name of the alerts.
 pub const NAME: &str = "EmergencyDeployApproval";
@@ -56,17 +59,18 @@ struct Annotations<'a> {
     url: Option<&'a str>,
     #[serde(skip_serializing_if = "String::is_empty")]
     people: String,
+    policy: &'a str,
 }
 
 impl<'a> Alert<'a> {
     /// A page that fires until then.
-    pub fn firing(site: &'a str, page: &'a Page, words: &'a PageWords, ends_at: Timestamp) -> Self {
+    pub fn firing(issuer: &'a Issuer, page: &'a Page, words: &'a PageWords, ends_at: Timestamp) -> Self {
         let key = &page.key;
         let drill = if page.drill { "Drill: " } else { "" };
         Self {
             labels: Labels {
                 alertname: NAME,
-                site,
+                site: &issuer.site,
                 task: key.task.to_string(),
                 episode: key.episode.to_string(),
                 team: &key.team,
@@ -80,6 +84,7 @@ impl<'a> Alert<'a> {
                 category: words.category.as_deref(),
                 url: words.url.as_deref(),
                 people: words.people.join(", "),
+                policy: &issuer.policy,
             },
             starts_at: page.due,
             ends_at: ends_at.max(second_after(page.due)),
@@ -93,14 +98,54 @@ impl<'a> Alert<'a> {
     }
 
     /// The same page, which has ended by the receiver's clock.
-    pub fn resolved(site: &'a str, page: &'a Page, words: &'a PageWords, receivers_now: Timestamp) -> Self {
-        Self::firing(site, page, words, receivers_now.saturating_sub(BEFORE_NOW).unwrap_or(Timestamp::MIN))
+    pub fn resolved(issuer: &'a Issuer, page: &'a Page, words: &'a PageWords, receivers_now: Timestamp) -> Self {
+        Self::firing(issuer, page, words, receivers_now.saturating_sub(BEFORE_NOW).unwrap_or(Timestamp::MIN))
     }
 }
 
 /// An alert that ends no later than it begins is refused.
 fn second_after(time: Timestamp) -> Timestamp {
     time.saturating_add(SignedDuration::from_secs(1)).unwrap_or(time)
+}
+
+/// What picks out the alerts of a site, and of a task, among all.
+pub(super) fn filters(site: &str, task: Option<TaskId>) -> impl Iterator<Item = String> {
+    let of = |label: &str, value: &str| format!("{label}={value:?}");
+    [of("alertname", NAME), of("site", site)].into_iter().chain(task.map(|task| of("task", &task.to_string())))
+}
+
+/// An alert that fires, as an Alertmanager lists it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Listed {
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+    starts_at: Timestamp,
+}
+
+impl Listed {
+    /// Whether it was sent by this policy: by another one it may be needed where by this one it is not.
+    pub(super) fn is_by(&self, issuer: &Issuer) -> bool {
+        self.annotations.get("policy") == Some(&issuer.policy)
+    }
+
+    /// The page that it is; `None` where it is none of this site.
+    pub(super) fn page(&self, site: &str) -> Option<Page> {
+        let label = |name: &str| self.labels.get(name).map(String::as_str);
+        if (label("alertname"), label("site")) != (Some(NAME), Some(site)) {
+            return None;
+        }
+        let stage = label("stage")?;
+        let key = PageKey {
+            task: label("task")?.strip_prefix('T')?.parse().ok().and_then(TaskId::new)?,
+            episode: TransactionId(label("episode")?.parse().ok()?),
+            team: label("team")?.to_owned(),
+            round: label("round")?.parse().ok()?,
+            stage: Stage::ALL.into_iter().find(|known| known.word() == stage)?,
+        };
+        Some(Page { key, due: self.starts_at, drill: label("drill") == Some("true") })
+    }
 }
 
 /// What an Alertmanager says of itself, as far as it is looked at.
@@ -130,8 +175,10 @@ mod tests {
 
     use super::*;
     use crate::evidence::testing::at;
-    use crate::ids::{TaskId, TransactionId};
-    use crate::paging::{PageKey, Stage};
+
+    fn issuer() -> Issuer {
+        Issuer { site: "phab.example".into(), policy: "sha256:1".into() }
+    }
 
     fn page(stage: Stage) -> Page {
         let task = TaskId::new(7).unwrap();
@@ -146,8 +193,8 @@ mod tests {
             url: Some("https://phab.example/T7".into()),
             people: vec!["sre1".into(), "sre2".into()],
         };
-        let page = page(Stage::Page);
-        let alert = serde_json::to_value(Alert::firing("phab.example", &page, &words, at(9_000))).unwrap();
+        let (issuer, page) = (issuer(), page(Stage::Page));
+        let alert = serde_json::to_value(Alert::firing(&issuer, &page, &words, at(9_000))).unwrap();
         let labels = json!({
             "alertname": NAME, "site": "phab.example", "task": "T7", "episode": "3", "team": "sre", "round": "2",
             "stage": "page", "severity": "page", "drill": "false",
@@ -162,31 +209,46 @@ mod tests {
         assert_eq!(alert["generatorURL"], "https://phab.example/T7");
         let annotations = json!({
             "summary": "T7 needs the approval of sre", "category": "availability", "url": "https://phab.example/T7",
-            "people": "sre1, sre2",
+            "people": "sre1, sre2", "policy": "sha256:1",
         });
         assert_eq!(alert["annotations"], annotations);
     }
 
     #[test]
+    fn an_alert_that_is_listed_is_the_page_that_was_sent_and_those_of_others_are_none() {
+        let (issuer, page) = (issuer(), page(Stage::Escalation));
+        let sent = serde_json::to_value(Alert::firing(&issuer, &page, &PageWords::default(), at(9_000))).unwrap();
+        let listed: Listed = serde_json::from_value(sent.clone()).unwrap();
+        assert!(listed.is_by(&issuer) && !listed.is_by(&Issuer { policy: "sha256:2".into(), ..issuer.clone() }));
+        assert_eq!(listed.page("phab.example"), Some(page));
+        assert_eq!(listed.page("phab2.example"), None);
+        for (label, value) in [("alertname", "DiskFull"), ("task", "7"), ("round", "x"), ("stage", "warning")] {
+            let mut other = sent.clone();
+            other["labels"][label] = json!(value);
+            assert_eq!(serde_json::from_value::<Listed>(other).unwrap().page("phab.example"), None, "{label}");
+        }
+        let filters = Vec::from_iter(filters("phab.example", TaskId::new(7)));
+        assert_eq!(filters, [format!("alertname=\"{NAME}\""), "site=\"phab.example\"".into(), "task=\"T7\"".into()]);
+    }
+
+    #[test]
     fn of_a_restricted_task_the_number_alone_goes_out() {
-        let (page, words) = (page(Stage::Escalation), PageWords::default());
-        let alert = serde_json::to_value(Alert::firing("phab.example", &page, &words, at(9_000))).unwrap();
-        assert_eq!(alert["annotations"], json!({"summary": "T7 needs the approval of sre"}));
+        let (issuer, page, words) = (issuer(), page(Stage::Escalation), PageWords::default());
+        let alert = serde_json::to_value(Alert::firing(&issuer, &page, &words, at(9_000))).unwrap();
+        assert_eq!(alert["annotations"], json!({"summary": "T7 needs the approval of sre", "policy": "sha256:1"}));
         assert_eq!(alert.get("generatorURL"), None);
         assert_eq!(alert["labels"]["severity"], "critical");
     }
 
     #[test]
     fn what_is_resolved_ended_by_the_receivers_clock_and_never_before_it_began() {
-        let (page, words) = (page(Stage::Page), PageWords::default());
-        let ends = |now| Alert::resolved("phab.example", &page, &words, now).ends_at;
+        let (issuer, page, words) = (issuer(), page(Stage::Page), PageWords::default());
+        let ends = |now| Alert::resolved(&issuer, &page, &words, now).ends_at;
         assert_eq!(ends(at(700)), at(695));
         assert_eq!(ends(at(604)), at(601));
         assert_eq!(ends(at(0)), at(601), "a receiver whose clock is behind");
-        let (firing, resolved) = (
-            Alert::firing("phab.example", &page, &words, at(9_000)),
-            Alert::resolved("phab.example", &page, &words, at(700)),
-        );
+        let (firing, resolved) =
+            (Alert::firing(&issuer, &page, &words, at(9_000)), Alert::resolved(&issuer, &page, &words, at(700)));
         assert_eq!((firing.labels, firing.starts_at), (resolved.labels, resolved.starts_at));
     }
 }

@@ -11,6 +11,7 @@ use super::confirmed::{Trusted, confirmed_by};
 use super::page::{Page, PageKey, Stage};
 use crate::config::PagingSettings;
 use crate::evidence::Episode;
+use crate::ids::TaskId;
 use crate::rules::{Decision, JudgedTask, Outcome};
 use crate::text::inert;
 use crate::time::utc;
@@ -95,20 +96,32 @@ impl NobodyPaged {
     }
 }
 
-impl ByHand<'_> {
-    /// The page that was sent by hand or by a service in its first round, to say that it is over; `None` where the task is no open
-    /// emergency any more.
-    pub fn over(&self) -> Option<Page> {
-        let JudgedTask { evidence, state, .. } = self.read;
-        let episode = Episode::current(evidence, state)?;
-        // From the beginning: what ended must have begun before.
-        Some(Page { key: self.key(&episode), due: episode.since, drill: state.is_drill() })
+/// The pages of a team, or of all that are missing where none is named, to say that they are over: those that fire at an Alertmanager,
+/// whoever sent them, and those that were sent by hand in the emergency that is or was last. What was paged for may be neither missing nor
+/// an emergency any more, nor shown.
+pub fn over(read: Option<JudgedTask<'_>>, team: Option<&str>, firing: &[Page]) -> Vec<Page> {
+    let is_meant = |page: &&Page| team.is_none_or(|team| page.key.team == team);
+    let mut pages: Vec<Page> = firing.iter().filter(is_meant).cloned().collect();
+    let last = read.and_then(|read| Some((read, Episode::last(read.evidence, read.state)?)));
+    if let Some((JudgedTask { evidence, state, verdict }, episode)) = last {
+        let missing = verdict.missing_teams().map(|count| count.team.as_str());
+        let teams: Vec<&str> = team.map_or_else(|| missing.collect(), |team| vec![team]);
+        let by_hand = teams.iter().flat_map(|team| [Stage::Page, Stage::Escalation].map(|stage| (team, stage)));
+        for (team, stage) in by_hand {
+            let key = key(evidence.task.id, &episode, team, stage);
+            if !pages.iter().any(|page| page.key == key) {
+                // From the beginning: what ended must have begun before.
+                pages.push(Page { key, due: episode.since, drill: state.is_drill() });
+            }
+        }
     }
+    pages.sort_by(|one, other| one.key.cmp(&other.key));
+    pages
+}
 
-    fn key(&self, episode: &Episode) -> PageKey {
-        let (task, team) = (self.read.evidence.task.id, self.team.to_owned());
-        PageKey { task, episode: episode.began, team, round: 1, stage: self.stage }
-    }
+/// What a page by hand is known by.
+fn key(task: TaskId, episode: &Episode, team: &str, stage: Stage) -> PageKey {
+    PageKey { task, episode: episode.began, team: team.to_owned(), round: 1, stage }
 }
 
 /// The page that goes out.
@@ -155,7 +168,7 @@ pub fn by_hand(asked: &ByHand<'_>) -> Result<Page, NobodyPaged> {
         Stage::Escalation => settings.escalate_after,
     };
     let due = episode.since.saturating_add(after).unwrap_or(Timestamp::MAX).min(evidence.now);
-    Ok(Page { key: asked.key(&episode), due, drill: state.is_drill() })
+    Ok(Page { key: key(evidence.task.id, &episode, team, stage), due, drill: state.is_drill() })
 }
 
 #[cfg(test)]
@@ -200,6 +213,31 @@ mod tests {
         let outsiders = tagged_by("outsider");
         assert_eq!(paged(&outsiders, "sre", Some("outsider"), false), Err(NobodyPaged::NotConfirmed));
         assert!(paged(&outsiders, "sre", Some("RELENG2"), false).is_ok(), "who asks confirms it");
+    }
+
+    #[test]
+    fn what_was_paged_by_hand_can_be_ended_whatever_became_of_the_task() {
+        let keys = |history: &History, team: Option<&str>, firing: &[Page]| {
+            let evidence = history.evidence();
+            let state = TaskState::derive(&evidence, &history.policy, None);
+            let verdict = evaluate(&evidence, &history.policy, &Intent::default(), None);
+            let read = JudgedTask { evidence: &evidence, state: &state, verdict: &verdict };
+            over(Some(read), team, firing).iter().map(|page| page.key.to_string()).collect::<Vec<_>>()
+        };
+        let mut history = tagged_by("releng1");
+        let by_hand = paged(&history, "sre", None, false).unwrap();
+        let both = [by_hand.key.to_string(), PageKey { stage: Stage::Escalation, ..by_hand.key.clone() }.to_string()];
+        assert_eq!(keys(&history, Some("sre"), &[]), both);
+        assert_eq!(keys(&history, None, &[]).len(), 4, "those of all that are missing");
+        history.untag("releng1", 20, "emergency");
+        assert_eq!(keys(&history, Some("sre"), &[]), both);
+        // What fires is ended as it fires, whoever sent it, also where the task cannot be read.
+        let second = Page { key: PageKey { round: 2, ..by_hand.key.clone() }, ..by_hand.clone() };
+        let firing = [by_hand, second.clone()];
+        assert_eq!(keys(&history, Some("sre"), &firing).len(), 3);
+        assert_eq!(over(None, Some("sre"), &firing), firing);
+        assert_eq!(over(None, Some("releng"), &firing), []);
+        assert_eq!(keys(&History::new("deployer1"), Some("sre"), &[]), [""; 0], "it never was one");
     }
 
     #[test]

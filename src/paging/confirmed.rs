@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use crate::conduit::{Account, Change};
 use crate::evidence::{Episode, Evidence, TaskState};
 use crate::ids::{Phid, TransactionId, User};
@@ -29,6 +31,8 @@ pub struct ConfirmedBy {
     pub user: String,
     /// What they did, after their name: `set the tag`.
     pub did: &'static str,
+    /// When, by the server's clock.
+    pub at: Timestamp,
 }
 
 impl Trusted<'_> {
@@ -50,7 +54,8 @@ impl Trusted<'_> {
     }
 }
 
-/// Who of those who are trusted opened or confirmed this episode, the first thing that one of them did; `None` where nobody did.
+/// Who of those who are trusted opened or confirmed this episode, the first thing that one of them did; `None` where nobody did. A reason that
+/// was older than an approval may be when the episode began is that of something else: whoever finds such a task and tags it wakes nobody.
 pub fn confirmed_by(
     evidence: &Evidence,
     state: &TaskState,
@@ -62,12 +67,13 @@ pub fn confirmed_by(
     let began = evidence.timeline.transactions().iter().find(|row| row.id == episode.began);
     let opened = began.and_then(|row| {
         let did = if matches!(row.change, Change::Status { .. }) { "opened the task again" } else { "set the tag" };
-        Some((trusts(&row.author)?, did))
+        Some((trusts(&row.author)?, did, row.created))
     });
-    let reason = state.reason.as_ref().filter(|reason| reason.since.transaction > after);
-    let wrote = || reason.and_then(|reason| Some((trusts(&reason.author)?, "wrote the reason")));
-    let (account, did) = opened.or_else(wrote)?;
-    Some(ConfirmedBy { user: crate::text::inert(&account.username), did })
+    let is_old = |at: Timestamp| episode.since.duration_since(at) > trusted.policy.max_age;
+    let reason = state.reason.as_ref().filter(|reason| reason.since.transaction > after && !is_old(reason.since.time));
+    let wrote = || reason.and_then(|reason| Some((trusts(&reason.author)?, "wrote the reason", reason.since.time)));
+    let (account, did, at) = opened.or_else(wrote)?;
+    Some(ConfirmedBy { user: crate::text::inert(&account.username), did, at })
 }
 
 #[cfg(test)]
@@ -111,6 +117,19 @@ mod tests {
         for name in ["robot", "gone"] {
             assert_eq!(confirmed(&story("outsider", name), &[], &[]), None, "{name}");
         }
+    }
+
+    #[test]
+    fn a_reason_of_long_ago_wakes_nobody_when_somebody_finds_it() {
+        let written_before = |seconds: i64| {
+            let mut history = History::new("sre1");
+            history.describe("sre1", 1, "Emergency-Reason: availability - how to write one");
+            history.tag("outsider", 1 + seconds, "emergency");
+            history
+        };
+        let oldest = written_before(0).policy.max_age.as_secs();
+        assert_eq!(confirmed(&written_before(oldest), &[], &[]).unwrap(), "sre1 wrote the reason");
+        assert_eq!(confirmed(&written_before(oldest + 1), &[], &[]), None);
     }
 
     #[test]

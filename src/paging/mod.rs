@@ -8,6 +8,7 @@
 mod acknowledged;
 pub mod alertmanager;
 mod by_hand;
+mod call;
 mod confirmed;
 mod on_call;
 mod on_call_source;
@@ -17,10 +18,11 @@ mod route;
 pub mod webhook;
 
 pub use self::acknowledged::{Ack, answers_after, held_until};
-pub use self::by_hand::{ByHand, NobodyPaged, by_hand};
+pub use self::by_hand::{ByHand, NobodyPaged, by_hand, over};
+pub use self::call::CallOutcome;
 pub use self::confirmed::{ConfirmedBy, Trusted, confirmed_by};
 pub use self::on_call::{OnCall, WhoToAsk, names, who_to_ask};
 pub use self::on_call_source::{OnCallReader, read_on_call};
-pub use self::page::{Page, PageKey, PageWords, Stage, site_of};
-pub use self::pagers::{CallOutcome, PagerKind, Pagers, PagersError};
+pub use self::page::{Issuer, Page, PageKey, PageWords, Stage, site_of};
+pub use self::pagers::{PagerKind, Pagers, PagersError};
 pub use self::route::{Grouping, grouping};

@@ -63,6 +63,15 @@ impl OnCallReader {
         read
     }
 
+    /// Who is on call for a team, as it was read last, whenever that was; where it never was, it is read now.
+    pub async fn known_or_read(&self, team: &str) -> OnCall {
+        let known = self.read.lock().unwrap_or_else(PoisonError::into_inner).get(team).map(|(_, known)| known.clone());
+        match known {
+            Some(known) => known,
+            None => self.read(team).await,
+        }
+    }
+
     /// Who is on call for a team, as it was read last; nothing is read now.
     pub fn known(&self, team: &str) -> OnCall {
         let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);

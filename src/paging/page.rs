@@ -80,6 +80,15 @@ pub struct Page {
     pub drill: bool,
 }
 
+/// Whose pages they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issuer {
+    /// The server of the tasks ([`site_of`]).
+    pub site: String,
+    /// The digest of the policy by which they are needed.
+    pub policy: String,
+}
+
 /// What a page says of its task beside the number.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PageWords {

@@ -1,6 +1,6 @@
 //! The pagers that are configured, and the calls to them.
 //!
-//! Responsible for one call each time, within bounds, and for what came of it in the terms that decide whether it is made again. Nothing is
+//! Responsible for what is called where, each time once ([`super::call`]), and for the clock of who is called. Nothing is
 //! called that is not configured, and no redirect is followed. Not responsible for when a call is made, for noting it first, nor for the
 //! order of the calls about one page.
 
@@ -9,26 +9,22 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use reqwest::Response;
 use reqwest::header::{CONTENT_TYPE, DATE};
-use reqwest::{RequestBuilder, Response};
 use secrecy::SecretString;
 use serde::Serialize;
 use url::Url;
 
-use super::alertmanager::{ALERTS, Alert, LASTS, STATUS, Status};
-use super::page::{Page, PageWords};
+use super::alertmanager::{ALERTS, Alert, LASTS, Listed, STATUS, Status, filters};
+use super::call::{CallOutcome, is_html, judged, origin, read, sent, without_effect};
+use super::page::{Issuer, Page, PageWords};
 use super::route::{Grouping, grouping};
 use super::webhook::{SIGNATURE, WebhookCall, WebhookEvent, sign};
-use crate::conduit::{ClientError, Route, connection, root_cause};
+use crate::conduit::{ClientError, Route, connection};
 use crate::config::PagingSettings;
+use crate::ids::TaskId;
 use crate::text::{inert, shorten};
 
-/// How long one call may take.
-const LIMIT: Duration = Duration::from_secs(10);
-/// The most that is read of an answer.
-const LARGEST: usize = 1 << 20;
-/// How much of an answer is shown.
-const SHOWN: usize = 120;
 /// For how long the clock of a receiver counts as measured.
 const MEASURED: Duration = Duration::from_secs(60);
 /// How many alerts go out in one call.
@@ -66,17 +62,6 @@ impl fmt::Display for PagerKind {
     }
 }
 
-/// What came of a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CallOutcome {
-    /// It was accepted.
-    Accepted,
-    /// It surely had no effect: nobody was reached, or it was refused; why.
-    NotAccepted(String),
-    /// It is not clear whether it had; why.
-    Unclear(String),
-}
-
 /// Why the pagers cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PagersError {
@@ -91,7 +76,7 @@ pub enum PagersError {
 /// The pagers that are configured. Shared by reference.
 #[derive(Debug)]
 pub struct Pagers {
-    site: String,
+    issuer: Issuer,
     alertmanager: Option<Alertmanager>,
     webhook: Option<Webhook>,
 }
@@ -123,37 +108,37 @@ impl fmt::Debug for Webhook {
 }
 
 impl Pagers {
-    /// Those of the settings, for the pages of a site; nothing is called yet.
+    /// Those of the settings, for the pages of an issuer; nothing is called yet.
     ///
     /// # Errors
     /// Where a connection cannot be prepared, or the webhook is set and its secret is not given.
     pub fn new(
         settings: &PagingSettings,
-        site: String,
+        issuer: Issuer,
         secret: Option<SecretString>,
         connect: Duration,
         route: &Route,
     ) -> Result<Self, PagersError> {
         let alertmanager = match &settings.alertmanager {
             Some(url) => {
-                let http = connection(url, connect, route)?;
+                let http = connection(&origin(url), connect, route)?;
                 Some(Alertmanager { http, url: url.clone(), clock: Mutex::default() })
             }
             None => None,
         };
         let webhook = match &settings.webhook {
             Some(webhook) => {
-                let http = connection(&webhook.url, connect, route)?;
+                let http = connection(&origin(&webhook.url), connect, route)?;
                 Some(Webhook { http, url: webhook.url.clone(), secret: secret.ok_or(PagersError::NoSecret)? })
             }
             None => None,
         };
-        Ok(Self { site, alertmanager, webhook })
+        Ok(Self { issuer, alertmanager, webhook })
     }
 
     /// What distinguishes these pages from those of another server.
     pub fn site(&self) -> &str {
-        &self.site
+        &self.issuer.site
     }
 
     /// The kinds that are configured.
@@ -183,7 +168,7 @@ impl Pagers {
     ) -> CallOutcome {
         match kind {
             PagerKind::Alertmanager => match &self.alertmanager {
-                Some(pager) => pager.fire(&self.site, &[(page, words)], lasts.unwrap_or(LASTS)).await,
+                Some(pager) => pager.fire(&self.issuer, &[(page, words)], lasts.unwrap_or(LASTS)).await,
                 None => not_configured(),
             },
             PagerKind::Webhook => self.call_webhook(WebhookEvent::Trigger, page, words).await,
@@ -195,7 +180,7 @@ impl Pagers {
         let Some(pager) = &self.alertmanager else { return not_configured() };
         for some in pages.chunks(BATCH) {
             let some: Vec<(&Page, &PageWords)> = some.iter().map(|(page, words)| (page, words)).collect();
-            match pager.fire(&self.site, &some, LASTS).await {
+            match pager.fire(&self.issuer, &some, LASTS).await {
                 CallOutcome::Accepted => {}
                 other => return other,
             }
@@ -208,7 +193,7 @@ impl Pagers {
         let words = PageWords::default();
         match kind {
             PagerKind::Alertmanager => match &self.alertmanager {
-                Some(pager) => pager.resolve(&self.site, page, &words).await,
+                Some(pager) => pager.resolve(&self.issuer, page, &words).await,
                 None => not_configured(),
             },
             PagerKind::Webhook => self.call_webhook(WebhookEvent::Resolve, page, &words).await,
@@ -217,14 +202,37 @@ impl Pagers {
 
     async fn call_webhook(&self, event: WebhookEvent, page: &Page, words: &PageWords) -> CallOutcome {
         let Some(pager) = &self.webhook else { return not_configured() };
-        let call = WebhookCall::new(event, &self.site, page, words, Timestamp::now());
+        let call = WebhookCall::new(event, &self.issuer.site, page, words, Timestamp::now());
         let Ok(body) = serde_json::to_vec(&call) else { return nothing_to_send() };
         let Some(signature) = sign(&pager.secret, &body) else { return nothing_to_send() };
         let request = pager.http.post(pager.url.clone()).header(CONTENT_TYPE, "application/json");
         match sent(request.header(SIGNATURE, signature).body(body)).await {
-            Ok(answer) => judged(answer).await,
+            Ok(answer) => judged(answer, &pager.url).await,
             Err(outcome) => outcome,
         }
+    }
+
+    /// The pages of a task that fire at the Alertmanager, whoever sent them. `None` where none is configured.
+    pub async fn firing_of(&self, task: TaskId) -> Option<Result<Vec<Page>, String>> {
+        self.listed(Some(task), |_| true).await
+    }
+
+    /// The pages of all tasks that fire at the Alertmanager and were sent by this policy. `None` where none is configured.
+    pub async fn firing(&self) -> Option<Result<Vec<Page>, String>> {
+        self.listed(None, |alert| alert.is_by(&self.issuer)).await
+    }
+
+    async fn listed(
+        &self,
+        task: Option<TaskId>,
+        is_meant: impl Fn(&Listed) -> bool,
+    ) -> Option<Result<Vec<Page>, String>> {
+        let site = &self.issuer.site;
+        let listed = self.alertmanager.as_ref()?.listed(site, task).await;
+        let pages = |listed: Vec<Listed>| {
+            listed.iter().filter(|alert| is_meant(alert)).filter_map(|alert| alert.page(site)).collect()
+        };
+        Some(listed.map(pages).map_err(|outcome| outcome.why_not().unwrap_or_default().to_owned()))
     }
 
     /// How the Alertmanager groups, and its version; `None` where none is configured. Nobody is disturbed by it.
@@ -232,8 +240,7 @@ impl Pagers {
         let pager = self.alertmanager.as_ref()?;
         Some(match pager.status().await {
             Ok(status) => Ok((grouping(&status.config.original), inert(&shorten(&status.version.version, 40)))),
-            Err(CallOutcome::NotAccepted(why) | CallOutcome::Unclear(why)) => Err(why),
-            Err(CallOutcome::Accepted) => Err("it answers something else than an Alertmanager does".to_owned()),
+            Err(outcome) => Err(outcome.why_not().unwrap_or_default().to_owned()),
         })
     }
 
@@ -242,8 +249,7 @@ impl Pagers {
         let pager = self.webhook.as_ref()?;
         Some(match sent(pager.http.get(pager.url.clone())).await {
             Ok(answer) => Ok(answer.status().as_u16()),
-            Err(CallOutcome::NotAccepted(why) | CallOutcome::Unclear(why)) => Err(why),
-            Err(CallOutcome::Accepted) => Err("no answer".to_owned()),
+            Err(outcome) => Err(outcome.why_not().unwrap_or_default().to_owned()),
         })
     }
 }
@@ -262,23 +268,24 @@ impl Alertmanager {
         self.url.join(path).unwrap_or_else(|_| self.url.clone())
     }
 
-    async fn fire(&self, site: &str, pages: &[(&Page, &PageWords)], lasts: SignedDuration) -> CallOutcome {
+    async fn fire(&self, issuer: &Issuer, pages: &[(&Page, &PageWords)], lasts: SignedDuration) -> CallOutcome {
         let now = match self.now().await {
             Ok(now) => now,
             Err(outcome) => return outcome,
         };
         let ends = now.saturating_add(lasts).unwrap_or(Timestamp::MAX);
-        let alerts: Vec<_> = pages.iter().map(|(page, words)| Alert::firing(site, page, words, ends)).collect();
+        let alerts: Vec<_> = pages.iter().map(|(page, words)| Alert::firing(issuer, page, words, ends)).collect();
         self.post(&alerts).await
     }
 
-    async fn resolve(&self, site: &str, page: &Page, words: &PageWords) -> CallOutcome {
+    async fn resolve(&self, issuer: &Issuer, page: &Page, words: &PageWords) -> CallOutcome {
         match self.now().await {
             // It would take one that ends in its future for one that goes on.
             Ok(now) if !Alert::has_begun(page, now) => {
-                CallOutcome::NotAccepted("by its clock the page has not begun yet".to_owned())
+                CallOutcome::Refused("by its clock the page has not begun yet".to_owned())
             }
-            Ok(now) => self.post(&[Alert::resolved(site, page, words, now)]).await,
+            // What stands before it may show another time than its own, and what ends in its future goes on: the earlier of the two counts.
+            Ok(now) => self.post(&[Alert::resolved(issuer, page, words, now.min(Timestamp::now()))]).await,
             Err(outcome) => outcome,
         }
     }
@@ -289,7 +296,11 @@ impl Alertmanager {
         match sent(request).await {
             Ok(answer) => {
                 self.measure(&answer);
-                judged(answer).await
+                // A page to sign in at is no Alertmanager, whatever its status.
+                if is_html(&answer) && answer.status().is_success() {
+                    return CallOutcome::Refused("a web page answers there, and no Alertmanager".to_owned());
+                }
+                judged(answer, &self.url).await
             }
             Err(outcome) => outcome,
         }
@@ -305,7 +316,11 @@ impl Alertmanager {
         if let Some(now) = measured() {
             return Ok(now);
         }
-        self.status().await?;
+        if let Err(outcome) = self.status().await
+            && measured().is_none()
+        {
+            return Err(outcome);
+        }
         // One that shows no time is believed to share ours.
         Ok(measured().unwrap_or_else(Timestamp::now))
     }
@@ -325,61 +340,98 @@ impl Alertmanager {
         self.measure(&answer);
         let status = answer.status();
         if !status.is_success() {
-            return Err(CallOutcome::NotAccepted(format!("its status page answers {status}")));
+            return Err(CallOutcome::Refused(format!("its status page answers {status}")));
         }
-        let body = bounded(answer).await.map_err(CallOutcome::NotAccepted)?;
-        let odd = || CallOutcome::NotAccepted("what answers there is no Alertmanager".to_owned());
-        serde_json::from_slice(&body).map_err(|_| odd())
+        read(answer).await
     }
-}
 
-/// A call that reads has no effect, whatever came of it.
-fn without_effect(outcome: CallOutcome) -> CallOutcome {
-    match outcome {
-        CallOutcome::Unclear(why) => CallOutcome::NotAccepted(why),
-        other => other,
-    }
-}
-
-/// Sends a request.
-///
-/// # Errors
-/// What it means that no answer came.
-async fn sent(request: RequestBuilder) -> Result<Response, CallOutcome> {
-    request.timeout(LIMIT).send().await.map_err(|error| {
-        // The address may hold what is secret.
-        let error = error.without_url();
-        let why = if error.is_timeout() { "it does not answer in time".to_owned() } else { root_cause(&error) };
-        match error.is_connect() || error.is_builder() {
-            true => CallOutcome::NotAccepted(why),
-            false => CallOutcome::Unclear(why),
+    /// # Errors
+    /// What came in its place.
+    async fn listed(&self, site: &str, task: Option<TaskId>) -> Result<Vec<Listed>, CallOutcome> {
+        let mut url = self.at(ALERTS);
+        url.query_pairs_mut().extend_pairs(filters(site, task).map(|filter| ("filter", filter)));
+        let answer = sent(self.http.get(url)).await.map_err(without_effect)?;
+        self.measure(&answer);
+        let status = answer.status();
+        if !status.is_success() {
+            return Err(CallOutcome::Refused(format!("its list of alerts answers {status}")));
         }
-    })
-}
-
-/// What an answer means.
-async fn judged(answer: Response) -> CallOutcome {
-    let status = answer.status();
-    if status.is_success() {
-        return CallOutcome::Accepted;
-    }
-    let body = bounded(answer).await.unwrap_or_default();
-    let said = inert(&shorten(String::from_utf8_lossy(&body).trim(), SHOWN));
-    let why = if said.is_empty() { format!("it answers {status}") } else { format!("it answers {status}: {said}") };
-    // What stands before it may have passed the call on before it failed.
-    match status.is_client_error() || status.is_redirection() {
-        true => CallOutcome::NotAccepted(why),
-        false => CallOutcome::Unclear(why),
+        read(answer).await
     }
 }
 
-async fn bounded(mut answer: Response) -> Result<Vec<u8>, String> {
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|error| root_cause(&error.without_url()))? {
-        body.extend_from_slice(&chunk);
-        if body.len() > LARGEST {
-            return Err("it answers more than is sensible".to_owned());
-        }
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::TcpListener;
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::ids::TransactionId;
+    use crate::paging::{PageKey, Stage};
+
+    /// An Alertmanager that answers with these heads, by the method, and what is posted there.
+    fn answering(heads: impl Fn(&str) -> String + Send + 'static) -> (Pagers, mpsc::Receiver<serde_json::Value>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let settings = PagingSettings {
+            alertmanager: Some(format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap()),
+            ..PagingSettings::default()
+        };
+        let issuer = Issuer { site: "phab.example".into(), policy: "sha256:1".into() };
+        let pagers = Pagers::new(&settings, issuer, None, Duration::from_secs(10), &Route::default()).unwrap();
+        let (sender, posted) = mpsc::channel();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut reader = BufReader::new(&stream);
+                let (mut first, mut line, mut length) = (String::new(), String::new(), 0);
+                reader.read_line(&mut first).unwrap();
+                while reader.read_line(&mut line).unwrap() > 2 {
+                    let said = line.to_ascii_lowercase();
+                    length = said.strip_prefix("content-length: ").map_or(length, |said| said.trim().parse().unwrap());
+                    line.clear();
+                }
+                let mut body = vec![0; length];
+                reader.read_exact(&mut body).unwrap();
+                if length > 0 {
+                    // Nobody listens any more once the test is over.
+                    let _ = sender.send(serde_json::from_slice(&body).unwrap());
+                }
+                let head = heads(first.split(' ').next().unwrap());
+                write!(stream, "HTTP/1.1 {head}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+            }
+        });
+        (pagers, posted)
     }
-    Ok(body)
+
+    fn page() -> Page {
+        let task = TaskId::new(7).unwrap();
+        let key = PageKey { task, episode: TransactionId(3), team: "sre".into(), round: 1, stage: Stage::Page };
+        Page { key, due: "2026-01-01T00:00:00Z".parse().unwrap(), drill: false }
+    }
+
+    #[tokio::test]
+    async fn a_page_to_sign_in_at_takes_no_page() {
+        let (pagers, _) = answering(|_| {
+            "200 OK\r\nContent-Type: text/html; charset=utf-8\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT".to_owned()
+        });
+        let outcome = pagers.trigger(PagerKind::Alertmanager, &page(), &PageWords::default(), None).await;
+        assert!(matches!(&outcome, CallOutcome::Refused(why) if why.contains("a web page")), "{outcome:?}");
+    }
+
+    #[tokio::test]
+    async fn whatever_time_is_shown_what_is_resolved_is_over_and_who_hides_its_status_is_called() {
+        // What stands before it lets nobody read, and its clock is a day ahead.
+        let ahead = |method: &str| {
+            let time = Timestamp::now().saturating_add(SignedDuration::from_hours(24)).unwrap();
+            let date = jiff::fmt::rfc2822::to_string(&time.to_zoned(jiff::tz::TimeZone::UTC)).unwrap();
+            format!("{}\r\nDate: {}", if method == "GET" { "403 No" } else { "200 OK" }, date.replace("+0000", "GMT"))
+        };
+        let (pagers, posted) = answering(ahead);
+        let kind = PagerKind::Alertmanager;
+        assert_eq!(pagers.trigger(kind, &page(), &PageWords::default(), None).await, CallOutcome::Accepted);
+        assert_eq!(pagers.resolve(kind, &page()).await, CallOutcome::Accepted);
+        let ends = || -> Timestamp { posted.recv().unwrap()[0]["endsAt"].as_str().unwrap().parse().unwrap() };
+        assert!(ends() > Timestamp::now() && ends() < Timestamp::now());
+        assert!(matches!(pagers.firing().await, Some(Err(why)) if why.contains("403")));
+    }
 }

@@ -318,6 +318,11 @@ impl Board {
         self.write().unread.entry(task).or_insert(at);
     }
 
+    /// Notes that a task could be read that is no open emergency.
+    pub fn read_at_last(&self, task: TaskId) {
+        self.write().unread.remove(&task);
+    }
+
     /// The tasks that could not be read when that was last tried.
     pub fn unread_tasks(&self) -> Vec<TaskId> {
         self.read().unread.keys().copied().collect()

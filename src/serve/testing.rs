@@ -9,7 +9,7 @@ use crate::evidence::testing::History;
 use crate::gate::system_log::NoLog;
 use crate::gate::{Clock, Invocation, Task};
 use crate::host::Caller;
-use crate::paging::Pagers;
+use crate::paging::{Issuer, Pagers};
 use crate::rules::{Intent, JudgedTask, Texts};
 use crate::serve::audience::Audience;
 use crate::serve::board::{PeopleMark, Speaks, VerdictDigest, WatchedTask};
@@ -59,12 +59,13 @@ pub(super) fn watched(history: &History) -> WatchedTask {
 pub(super) fn site(history: &History, state: PathBuf) -> Site {
     let settings = of_text("url = \"http://127.0.0.1:9/\"").unwrap();
     let server = settings.url.clone().unwrap();
+    let issuer = Issuer { site: "phab.example".into(), policy: history.policy.digest().to_string() };
     let second = Duration::from_secs(1);
     let timeouts = Timeouts { connect: second, call: second };
     Site {
         client: Client::new(&server, None, timeouts, &Route::default()).unwrap(),
         policy: history.policy.clone(),
-        pagers: Pagers::new(&settings.paging, "phab.example".into(), None, second, &Route::default()).unwrap(),
+        pagers: Pagers::new(&settings.paging, issuer, None, second, &Route::default()).unwrap(),
         server,
         state,
         limit: second,

@@ -54,6 +54,8 @@ mod packaging;
 mod pagers;
 #[cfg(feature = "serve")]
 mod paging;
+#[cfg(feature = "serve")]
+mod paging_many;
 mod readers;
 mod records;
 mod refusals;

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::harness::http;
+
 /// A call that came.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
@@ -71,7 +73,12 @@ impl Pager {
 
     /// What was posted, the first first.
     pub(crate) fn calls(&self) -> Vec<Call> {
-        self.heard.lock().unwrap().calls.clone()
+        self.calls_from(0)
+    }
+
+    /// The same, without so many of the first.
+    pub(crate) fn calls_from(&self, passed_over: usize) -> Vec<Call> {
+        self.heard.lock().unwrap().calls[passed_over..].to_vec()
     }
 
     /// The alerts that an Alertmanager was sent: labels, `startsAt`, and whether each goes on.
@@ -119,6 +126,17 @@ impl Alert {
     }
 }
 
+/// What fires of that which was posted, as an Alertmanager lists it.
+fn firing(calls: &[Call]) -> Value {
+    let mut last: BTreeMap<String, Value> = BTreeMap::new();
+    for call in calls.iter().filter(|call| call.path.ends_with("/api/v2/alerts")) {
+        for alert in call.body.as_array().into_iter().flatten() {
+            last.insert(alert["labels"].to_string(), alert.clone());
+        }
+    }
+    last.into_values().filter(|alert| Alert::of(alert).is_firing).collect()
+}
+
 fn answer(stream: &TcpStream, heard: &Mutex<Heard>) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
@@ -140,13 +158,13 @@ fn answer(stream: &TcpStream, heard: &Mutex<Heard>) -> std::io::Result<()> {
     }
     let mut bytes = vec![0; length];
     reader.read_exact(&mut bytes)?;
-    let (mood, configuration) = {
+    let (mood, configuration, firing) = {
         let mut heard = heard.lock().unwrap();
         if method == "POST" && !matches!(heard.mood, Mood::Refuses(_)) {
             let body = serde_json::from_slice(&bytes).unwrap_or_default();
             heard.calls.push(Call { path: path.clone(), signature, bytes, body });
         }
-        (heard.mood, heard.configuration.clone())
+        (heard.mood, heard.configuration.clone(), firing(&heard.calls))
     };
     let (status, body) = match (method.as_str(), mood) {
         ("POST", Mood::Silent) => return Ok(()),
@@ -154,6 +172,7 @@ fn answer(stream: &TcpStream, heard: &Mutex<Heard>) -> std::io::Result<()> {
         ("GET", _) if path.ends_with("/api/v2/status") => {
             (200, json!({"config": {"original": configuration}, "versionInfo": {"version": "0"}}).to_string())
         }
+        ("GET", _) if path.contains("/api/v2/alerts?") => (200, firing.to_string()),
         ("GET", _) => (405, String::new()),
         _ => (200, String::new()),
     };
@@ -222,11 +241,30 @@ impl Alertmanager {
         }
     }
 
+    /// The alerts that fire there, as it lists them.
+    pub(crate) fn firing(&self) -> Vec<Value> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let url = format!("{}api/v2/alerts", self.url);
+        runtime.block_on(async { http().get(url).send().await.unwrap().json().await.unwrap() })
+    }
+
     /// Ends it, and starts it anew, without what it knew.
     pub(crate) fn restart(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = std::fs::remove_dir_all(self.directory.path().join("data"));
+        self.run_again();
+    }
+
+    /// Has it end as a host does that is started anew, and starts it again: it knows whom it called, and no alert.
+    pub(crate) fn restart_orderly(&mut self) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::TERM)
+            .unwrap();
+        let _ = self.child.wait();
+        self.run_again();
+    }
+
+    fn run_again(&mut self) {
         let program = ["/usr/bin/prometheus-alertmanager", "/usr/local/bin/alertmanager"].map(PathBuf::from);
         let program = program.into_iter().find(|program| program.exists()).unwrap();
         self.child = Self::run(&program, self.directory.path(), self.port);
@@ -243,8 +281,13 @@ impl Drop for Alertmanager {
 
 /// What the webhook of a real Alertmanager was sent: each alert with the status that it had.
 pub(crate) fn notified(pager: &Pager) -> Vec<(String, BTreeMap<String, String>, String)> {
+    notified_by(&pager.calls())
+}
+
+/// The same of these calls.
+pub(crate) fn notified_by(calls: &[Call]) -> Vec<(String, BTreeMap<String, String>, String)> {
     let mut notified = Vec::new();
-    for call in pager.calls() {
+    for call in calls {
         for alert in call.body["alerts"].as_array().into_iter().flatten() {
             let labels = alert["labels"].as_object().unwrap();
             let labels = labels.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()));

@@ -14,7 +14,7 @@ use crate::serve::{Watching, until, until_within};
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// A file of this text, which nobody else reads.
-fn secret(directory: &tempfile::TempDir) -> String {
+pub(crate) fn secret(directory: &tempfile::TempDir) -> String {
     let path = directory.path().join("pager-secret");
     std::fs::write(&path, format!("{SECRET}\n")).unwrap();
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
@@ -22,7 +22,7 @@ fn secret(directory: &tempfile::TempDir) -> String {
 }
 
 /// The tables of paging: pages after a second, the next stage long after.
-fn tables(alertmanager: Option<&str>, webhook: Option<(&str, &str)>, more: &str) -> String {
+pub(crate) fn tables(alertmanager: Option<&str>, webhook: Option<(&str, &str)>, more: &str) -> String {
     let alertmanager = alertmanager.map(|url| format!("alertmanager = \"{url}\"\n")).unwrap_or_default();
     let webhook = webhook
         .map(|(url, secret)| format!("[paging.webhook]\nurl = \"{url}\"\nsecret = \"{secret}\"\n"))
@@ -33,7 +33,7 @@ fn tables(alertmanager: Option<&str>, webhook: Option<(&str, &str)>, more: &str)
 }
 
 /// The pages of a webhook, each key with what was sent of it, in order.
-fn by_key(pager: &Pager) -> BTreeMap<String, Vec<String>> {
+pub(crate) fn by_key(pager: &Pager) -> BTreeMap<String, Vec<String>> {
     let mut by_key: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (event, key) in pager.events() {
         by_key.entry(key).or_default().push(event);
@@ -342,4 +342,142 @@ fn where_no_pager_is_configured_none_is_called() {
     let output = watching.command(&["page", &task, "--yes"]).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(2) && said.contains("no pager is configured"), "{said}");
+}
+
+/// `phabgate page` on the machine of a service, without being asked.
+fn page(watching: &Watching, config: Option<&str>, arguments: &[&str]) -> i32 {
+    let mut command = watching.command(&[&["page", "--yes"], arguments].concat());
+    config.into_iter().for_each(|config| _ = command.env("PHABGATE_CONFIG", config));
+    command.output().unwrap().status.code().unwrap()
+}
+
+#[test]
+fn whoever_paged_by_hand_can_end_it_whatever_became_of_the_task() {
+    let (alertmanager, webhook) = (Pager::new(), Pager::new());
+    let directory = tempfile::tempdir().unwrap();
+    let secret = secret(&directory);
+    let config = directory.path().join("config.toml");
+    let paging = tables(Some(&alertmanager.url), Some((&webhook.url, &secret)), "").replace("\"1s\"", "\"10m\"");
+    std::fs::write(&config, paging).unwrap();
+    // No service looks on: its own configuration has no pager.
+    let watching = Watching::new();
+    let page = |arguments: &[&str]| page(&watching, config.to_str(), arguments);
+    let is_over = |task: &str| {
+        let keys = by_key(&webhook);
+        let mut about = keys.iter().filter(|(key, _)| key.contains(&format!("/{task}/")));
+        ["releng", "sre"].iter().all(|team| resolved(&alertmanager, task, team))
+            && about.all(|(_, events)| events.last().unwrap() == "resolve")
+    };
+    let untag = |task: &str| {
+        let edit =
+            json!({"objectIdentifier": task, "transactions": [{"type": "projects.remove", "value": [watching.tag()]}]});
+        watching.site.call("deployer1", "maniphest.edit", edit);
+    };
+    // Team by team, once the tag is gone.
+    let untagged = watching.emergency("All page views fail");
+    assert_eq!(page(&[&untagged]), 0);
+    assert!(fired(&alertmanager, &untagged, "sre") && fired(&alertmanager, &untagged, "releng"));
+    untag(&untagged);
+    assert_eq!(page(&[&untagged, "--team", "sre"]), 1, "nobody is paged for what is no emergency");
+    assert_eq!(page(&[&untagged, "--resolve", "--team", "sre"]), 0);
+    assert!(resolved(&alertmanager, &untagged, "sre") && !resolved(&alertmanager, &untagged, "releng"));
+    assert_eq!(page(&[&untagged, "--resolve", "--team", "releng"]), 0);
+    assert!(is_over(&untagged), "{:?}", webhook.events());
+    // All that fires at once, once it is closed and no team is missing any more.
+    let closed = watching.emergency("All page views fail");
+    assert_eq!(page(&[&closed, "--escalate"]), 0);
+    watching.approve(&closed);
+    watching.site.edit("deployer1", &closed, "status", "resolved");
+    assert_eq!(page(&[&closed, "--resolve"]), 0);
+    assert!(is_over(&closed), "{:?}", webhook.events());
+    let starts: BTreeSet<_> = alertmanager.alerts().iter().map(|alert| alert.identity()).collect();
+    let labels: BTreeSet<_> = starts.iter().map(|(labels, _)| labels).collect();
+    assert_eq!(starts.len(), labels.len(), "each ends as it began: {starts:?}");
+    assert_eq!(page(&[&closed, "--resolve"]), 2, "nothing fires");
+    let task = watching.site.task("deployer1", "No emergency");
+    assert_eq!(page(&[&task, "--resolve", "--team", "sre"]), 1);
+}
+
+#[test]
+fn the_service_ends_what_was_paged_by_hand_once_nobody_is_needed() {
+    let (alertmanager, webhook) = (Pager::new(), Pager::new());
+    let directory = tempfile::tempdir().unwrap();
+    let secret = secret(&directory);
+    let paging = tables(Some(&alertmanager.url), Some((&webhook.url, &secret)), "").replace("\"1s\"", "\"10m\"");
+    let mut watching = Watching::with(&paging);
+    let task = watching.emergency("All page views fail");
+    until("pending", || watching.verdict(&task) == "pending");
+    assert_eq!(page(&watching, None, &[&task]), 0);
+    watching.comment("releng1", &task, "Emergency-Approve: releng");
+    // It looks for them each minute, and when it is started.
+    watching.killed_and_started();
+    until("releng can sleep", || resolved(&alertmanager, &task, "releng"));
+    assert!(!resolved(&alertmanager, &task, "sre"), "sre is still needed");
+    watching.site.edit("deployer1", &task, "status", "resolved");
+    watching.killed_and_started();
+    let is_over = || by_key(&webhook).values().all(|events| *events == ["trigger", "resolve"]);
+    until("all can sleep", || resolved(&alertmanager, &task, "sre") && webhook.events().len() == 4);
+    assert!(is_over(), "{:?}", webhook.events());
+}
+
+#[test]
+fn what_somebody_acknowledges_while_no_pager_takes_it_wakes_nobody_when_one_does() {
+    let alertmanager = Pager::new();
+    alertmanager.is(Mood::Refuses(503));
+    let watching = Watching::with(&tables(Some(&alertmanager.url), None, ""));
+    let task = watching.emergency("All page views fail");
+    until("tried", || watching.get(&task).text.matches("Not paged yet, though it is tried").count() == 2);
+    watching.comment("sre1", &task, "I am looking at it.");
+    until("acknowledged", || watching.get(&task).text.contains("has seen it"));
+    alertmanager.is(Mood::Takes);
+    until("paged", || fired(&alertmanager, &task, "releng"));
+    // Its pages are tried in the same round.
+    let rounds = alertmanager.calls().len();
+    watching.comment("releng1", &task, "Emergency-Approve: releng");
+    until("resolved", || resolved(&alertmanager, &task, "releng") && alertmanager.calls().len() > rounds);
+    assert!(!fired(&alertmanager, &task, "sre"), "{:?}", alertmanager.alerts());
+}
+
+#[test]
+fn an_outsider_has_teams_asked_three_times_an_hour_at_most() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let said = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let heard = std::sync::Arc::clone(&said);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut text = String::new();
+            // What is cut off is not said.
+            let _ = std::io::Read::read_to_string(&mut stream, &mut text);
+            heard.lock().unwrap().push_str(&text);
+        }
+    });
+    let watching = Watching::with(&format!("{}[irc]\ntcpircbot = \"127.0.0.1:{port}\"\n", tables(None, None, "")));
+    let theirs: Vec<String> = (0..6)
+        .map(|number| {
+            let task = watching.site.task("outsider", &format!("Ask them {number}"));
+            watching.site.edit("outsider", &task, "description", "Emergency-Reason: availability - it is down");
+            let edit =
+                json!({"objectIdentifier": task, "transactions": [{"type": "projects.add", "value": [watching.tag()]}]});
+            watching.site.call("outsider", "maniphest.edit", edit);
+            task
+        })
+        .collect();
+    let count = |tasks: &[String]| {
+        let said = said.lock().unwrap().clone();
+        let is_asked = |task: &&String| said.matches(&format!("{task} ")).count() >= 2;
+        tasks.iter().filter(is_asked).count()
+    };
+    until("asked for three", || count(&theirs) == 3);
+    until("looked at", || theirs.iter().all(|task| watching.verdict(task) == "pending"));
+    // Both are asked for after all that was due before.
+    for title in ["All page views fail", "All edits fail"] {
+        let real = watching.emergency(title);
+        until("asked for all the same", || count(std::slice::from_ref(&real)) == 1);
+    }
+    assert_eq!(count(&theirs), 3, "{said:?}");
+    // Somebody who is trusted confirms one of the others.
+    let others: Vec<&String> = theirs.iter().filter(|task| count(std::slice::from_ref(*task)) == 0).collect();
+    watching.site.edit("deployer1", others[0], "description", "Emergency-Reason: availability - it is down indeed");
+    until("asked for what is confirmed", || count(&theirs) == 4);
 }

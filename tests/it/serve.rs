@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -27,7 +28,7 @@ const OTHER: &str = "token-of-another-pipeline";
 
 /// A service that runs, and the sandbox that it watches.
 pub(crate) struct Watching {
-    pub(crate) site: Site,
+    pub(crate) site: Arc<Site>,
     pub(crate) machine: Machine,
     child: Child,
     pub(crate) url: String,
@@ -71,7 +72,7 @@ impl Watching {
         let machine = Machine::new();
         let keys = machine.home().join("webhook-keys");
         private(&keys, &format!("another-key-of-before\n{KEY}\n"));
-        let site = Site::sandbox(&ACCOUNTS);
+        let site = Arc::new(Site::sandbox(&ACCOUNTS));
         let more = more(&site);
         let config = format!(
             "[record]\nsettle = \"1s\"\n[http]\ntotal = \"6s\"\n[serve]\nwebhook_keys = {keys:?}\n{more}\n\

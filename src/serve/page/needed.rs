@@ -10,7 +10,7 @@ use crate::ids::TaskId;
 use crate::paging::Stage;
 use crate::rules::{Outcome, RuleOutcome, TeamCount};
 use crate::serve::deploys::Deploy;
-use crate::serve::paging::{PageShown, TeamPaging};
+use crate::serve::paging::{PageShown, Reached, TeamPaging};
 use crate::text::Inert;
 
 /// The teams of which approvals are missing.
@@ -156,14 +156,15 @@ fn of_team(sight: &Sight<'_>, team: &TeamCount, paging: Option<&TeamPaging>) -> 
 
 /// Who was paged, and who answered.
 fn paged(sight: &Sight<'_>, paging: &TeamPaging) -> Markup {
-    let what = |page: &PageShown| match (page.is_accepted, page.stage) {
-        (false, _) => "Not paged yet, though it is tried, for ",
-        (true, Stage::Escalation) => "Paged again ",
-        (true, _) => "Paged ",
+    let what = |page: &PageShown| match (page.reached, page.stage) {
+        (Reached::Tried, _) => "Not paged yet, though it is tried, for ",
+        (Reached::GivenUp, _) => "Perhaps not paged, which was tried and is given up, ",
+        (Reached::Accepted, Stage::Escalation) => "Paged again ",
+        (Reached::Accepted, _) => "Paged ",
     };
     html! {
         @for page in &paging.pages {
-            p.paged { (what(page)) (ago(sight.now, page.at)) @if page.is_accepted { " ago" } ", since " (at(sight.now, page.at)) }
+            p.paged { (what(page)) (ago(sight.now, page.at)) @if page.reached != Reached::Tried { " ago" } ", since " (at(sight.now, page.at)) }
         }
         @if let Some((by, until)) = &paging.ack {
             p.paged { b { (Inert(by)) } " has seen it; until " (at(sight.now, *until)) " nobody is paged again." }

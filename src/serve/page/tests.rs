@@ -537,22 +537,23 @@ fn a_change_of_the_clock_alone_changes_no_part_but_its_times() {
 #[test]
 fn who_is_on_call_who_was_paged_and_who_has_seen_it_is_shown_to_those_who_see_names() {
     use crate::paging::{Stage, WhoToAsk};
-    use crate::serve::paging::{PageShown, TeamPaging};
+    use crate::serve::paging::{PageShown, Reached, TeamPaging};
     let watched = watched(&History::emergency());
-    let paging = |is_accepted| TeamPaging {
+    let paging = |reached| TeamPaging {
         team: "sre".into(),
         who: WhoToAsk { on_call: vec!["sre2".into()], others: vec!["sre1".into()], note: Some("a <b> note".into()) },
-        pages: vec![PageShown { stage: Stage::Page, at: at(900), is_accepted }],
+        pages: vec![PageShown { stage: Stage::Page, at: at(900), reached }],
         ack: Some(("sre2".into(), at(1_800))),
     };
-    let page = |is_accepted, shown| {
-        let seen = Seen::of(&watched, Said::default(), vec![paging(is_accepted)], vec![], shown);
+    let page = |reached, shown| {
+        let seen = Seen::of(&watched, Said::default(), vec![paging(reached)], vec![], shown);
         task(&sight(None), &Emergency { seen, evidence_at: at(995), unread_since: None, is_old: false }).whole()
     };
-    let shown = page(true, Shown::Names);
+    let shown = page(Reached::Accepted, Shown::Names);
     let order = ["On call", "sre2", "Could approve too", "sre1", "Paged ", "has seen it", "a &lt;b&gt; note"];
     in_order(shown.split_once("id=\"needed\"").unwrap().1, &order);
-    assert!(page(false, Shown::Names).contains("Not paged yet"));
-    let less = page(true, Shown::Number);
+    assert!(page(Reached::Tried, Shown::Names).contains("Not paged yet"));
+    assert!(page(Reached::GivenUp, Shown::Names).contains("is given up, "));
+    let less = page(Reached::Accepted, Shown::Number);
     assert!(!less.contains("sre2") && !less.contains("Paged "), "{less}");
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::kept::{PageRow, Receiver};
+use super::kept::{PageRow, PageState, Receiver};
 use crate::paging::PageKey;
 
 /// How long it is waited before a call is made again that was not accepted; doubled each time, up to [`LONGEST`].
@@ -34,14 +34,20 @@ struct Attempt {
     next: Option<Instant>,
     refreshed: Option<Instant>,
     unsettled: Option<Instant>,
+    /// It was closed before a start: a call that was made before that may still arrive.
+    was_closed: bool,
 }
 
 impl Attempts {
     /// After a start: a call about any of these may be under way still.
     pub(super) fn after_start<'a>(rows: impl Iterator<Item = &'a PageRow>, receiver: Receiver, now: Instant) -> Self {
-        let attempt = Attempt { unsettled: Some(now + UNSETTLED), ..Attempt::default() };
-        let open = rows.filter(|row| row.receiver == receiver);
-        Self { of: open.map(|row| (row.page.key.clone(), attempt)).collect(), rests: None }
+        let attempt = |row: &PageRow| match row.state {
+            // Nothing fired it once it was closed: it is settled a while after that, however often the service is started since.
+            PageState::Resolving { .. } => Attempt { was_closed: true, ..Attempt::default() },
+            _ => Attempt { unsettled: Some(now + UNSETTLED), ..Attempt::default() },
+        };
+        let of = rows.filter(|row| row.receiver == receiver).map(|row| (row.page.key.clone(), attempt(row)));
+        Self { of: of.collect(), rests: None }
     }
 
     fn get(&self, key: &PageKey) -> Attempt {
@@ -74,16 +80,21 @@ impl Attempts {
         });
     }
 
-    /// Notes that a call was not; one that may still arrive counts as that for a while.
+    /// Notes that nothing answered as it should; a call that may still arrive counts as that for a while.
     pub(super) fn failed(&mut self, key: &PageKey, may_arrive: bool, now: Instant) {
         self.rests = Some(now + PAUSE);
+        self.refused(key, now);
+        if may_arrive {
+            self.set(key, |attempt| attempt.unsettled = Some(now + UNSETTLED));
+        }
+    }
+
+    /// Notes that a call was refused by who answers: others need not be.
+    pub(super) fn refused(&mut self, key: &PageKey, now: Instant) {
         self.set(key, |attempt| {
             let pause = PAUSE.saturating_mul(1_u32 << attempt.failures.min(5)).min(LONGEST);
             attempt.failures = attempt.failures.saturating_add(1);
             attempt.next = Some(now + pause);
-            if may_arrive {
-                attempt.unsettled = Some(now + UNSETTLED);
-            }
         });
     }
 
@@ -93,8 +104,15 @@ impl Attempts {
     }
 
     /// Whether an earlier call that fires a page may still arrive after one that resolves it; then it is resolved again once it cannot.
-    pub(super) fn is_unsettled(&mut self, key: &PageKey, now: Instant) -> bool {
-        let unsettled = self.get(key).unsettled.filter(|until| *until > now);
+    /// `closed_for` is how long ago it was closed, where the server's clock is known.
+    pub(super) fn is_unsettled(&mut self, key: &PageKey, closed_for: Option<Duration>, now: Instant) -> bool {
+        let attempt = self.get(key);
+        let since_closed = match closed_for {
+            Some(passed) => now + UNSETTLED.saturating_sub(passed),
+            None => now + PAUSE,
+        };
+        let unsettled = [attempt.unsettled, attempt.was_closed.then_some(since_closed)];
+        let unsettled = unsettled.into_iter().flatten().filter(|until| *until > now).max();
         if let Some(until) = unsettled {
             self.set(key, |attempt| (attempt.failures, attempt.next) = (0, Some(until)));
         }
@@ -111,7 +129,7 @@ impl Attempts {
 mod tests {
     use super::*;
     use crate::ids::{TaskId, TransactionId};
-    use crate::paging::Stage;
+    use crate::paging::{Page, PagerKind, Stage};
 
     fn key() -> PageKey {
         let task = TaskId::new(7).unwrap();
@@ -139,15 +157,41 @@ mod tests {
     fn what_may_still_arrive_has_a_page_resolved_again() {
         let (mut attempts, now) = (Attempts::default(), Instant::now());
         attempts.failed(&key(), true, now);
-        assert!(attempts.is_unsettled(&key(), now + PAUSE));
+        let just = Some(Duration::ZERO);
+        assert!(attempts.is_unsettled(&key(), just, now + PAUSE));
         assert!(!attempts.is_due(&key(), now + Duration::from_secs(59)) && attempts.is_due(&key(), now + UNSETTLED));
-        assert!(!attempts.is_unsettled(&key(), now + UNSETTLED));
+        assert!(!attempts.is_unsettled(&key(), just, now + UNSETTLED));
         attempts.forget(&key());
         attempts.later(&key(), now);
         assert!(
             !attempts.is_due(&key(), now) && attempts.may_send(now + PAUSE) && attempts.is_due(&key(), now + PAUSE)
         );
         attempts.failed(&key(), false, now);
-        assert!(!attempts.is_unsettled(&key(), now + PAUSE), "one that surely did not arrive");
+        assert!(!attempts.is_unsettled(&key(), just, now + PAUSE), "one that surely did not arrive");
+    }
+
+    #[test]
+    fn after_a_start_what_was_closed_long_ago_is_settled_and_what_was_just_now_is_not() {
+        let (now, at) = (Instant::now(), crate::evidence::testing::at(0));
+        let row = |state| {
+            let page = Page { key: key(), due: at, drill: false };
+            PageRow { page, receiver: Receiver::Pager(PagerKind::Webhook), first: at, state }
+        };
+        let started = |state| Attempts::after_start([row(state)].iter(), Receiver::Pager(PagerKind::Webhook), now);
+        let (short, long) = (Some(Duration::from_secs(20)), Some(UNSETTLED));
+        let mut closed = started(PageState::Sending.resolving(at));
+        assert!(closed.is_unsettled(&key(), short, now) && closed.is_due(&key(), now + Duration::from_secs(40)));
+        assert!(!started(PageState::Sending.resolving(at)).is_unsettled(&key(), long, now));
+        assert!(started(PageState::Sending.resolving(at)).is_unsettled(&key(), None, now), "nobody knows how long ago");
+        // What goes on may have been called right before the start.
+        assert!(started(PageState::Fired { at }).is_unsettled(&key(), long, now + PAUSE));
+    }
+
+    #[test]
+    fn what_is_refused_keeps_nothing_else_from_being_sent() {
+        let (mut attempts, now) = (Attempts::default(), Instant::now());
+        attempts.refused(&key(), now);
+        let other = PageKey { round: 2, ..key() };
+        assert!(attempts.may_send(now) && attempts.is_due(&other, now) && !attempts.is_due(&key(), now));
     }
 }

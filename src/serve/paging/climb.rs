@@ -4,8 +4,6 @@
 //! read anew and still needs it, and for closing pages in the store. Not responsible for what is due ([`super::ladder`]), nor for the calls
 //! ([`super::sender`]).
 
-use std::time::Duration;
-
 use super::kept::{PageRow, PageState, Receiver};
 use super::ladder::{Plan, Situation, ladder};
 use super::rounds::{Needs, advance};
@@ -16,9 +14,6 @@ use crate::paging::{Ack, Page, PageKey, Stage};
 use crate::serve::board::{Speaks, WatchedTask};
 use crate::serve::store::{Store, StoreError};
 use crate::serve::watch::Looked;
-
-/// How long reading a task anew before a page may take.
-pub(super) const LOOK: Duration = Duration::from_secs(8);
 
 impl<S: Store> Sender<S> {
     /// Brings every ladder forward, and notes what goes out and what is over.
@@ -57,7 +52,7 @@ impl<S: Store> Sender<S> {
         let needs = Needs {
             needed: watched.verdict.teams.iter().map(|team| team.team.as_str()).collect(),
             missing: watched.verdict.missing_teams().map(|team| team.team.as_str()).collect(),
-            is_rejected: facts.is_rejected,
+            is_called_off: facts.is_rejected || facts.is_deployed,
             is_pending: facts.is_pending,
         };
         let before = self.watch.paging.slots(task, episode.began);
@@ -73,7 +68,7 @@ impl<S: Store> Sender<S> {
             task,
             episode,
             slots: &slots,
-            is_confirmed: facts.confirmed.is_some(),
+            confirmed: facts.confirmed.as_ref().map(|by| by.at),
             is_drill: facts.is_drill,
             acks: &acks,
             sent: &sent,
@@ -84,6 +79,14 @@ impl<S: Store> Sender<S> {
         });
         if watched.speaks != Speaks::Yes {
             plan.due.clear();
+            plan.awake.clear();
+        }
+        let is_asked = |page: &Page| page.key.stage == Stage::Asked;
+        if facts.confirmed.is_none()
+            && plan.due.iter().any(is_asked)
+            && !self.watch.paging.asks_for_stranger(task, episode.began, &facts.opened_by, now)
+        {
+            plan.due.retain(|page| !is_asked(page));
         }
         self.end(&plan.over)?;
         Ok(Some(plan))
@@ -91,13 +94,13 @@ impl<S: Store> Sender<S> {
 
     /// Measures how long it took until somebody answered a page.
     fn measure(&self, acks: &[Ack], sent: &[PageRow]) {
-        for row in sent.iter().filter(|row| matches!(row.state, PageState::Fired { .. })) {
-            let answers = acks.iter().filter(|ack| ack.team == row.page.key.team && ack.at > row.first);
+        for (row, fired) in sent.iter().filter_map(|row| Some((row, row.state.fired()?))) {
+            let answers = acks.iter().filter(|ack| ack.team == row.page.key.team && ack.at > fired);
             let first = answers.map(|ack| ack.at).min().filter(|at| *at >= self.watch.began());
             if let Some(first) = first.filter(|_| row.receiver != Receiver::Channel)
                 && self.watch.paging.is_first_answer(&row.page.key)
             {
-                self.watch.metrics.acknowledged.observe(first.duration_since(row.first));
+                self.watch.metrics.acknowledged.observe(first.duration_since(fired));
             }
         }
     }
@@ -111,7 +114,7 @@ impl<S: Store> Sender<S> {
         let is_one =
             |row: &PageRow| row.state.is_open() && row.receiver != Receiver::Channel && keys.contains(&row.page.key);
         let rows: Vec<PageRow> =
-            self.watch.paging.rows(is_one).iter().map(|row| row.now(PageState::Resolving { at })).collect();
+            self.watch.paging.rows(is_one).iter().map(|row| row.now(row.state.resolving(at))).collect();
         self.watch.paging.keep(&self.watch.store, &rows)?;
         crash::point("page-resolving");
         for row in rows {
@@ -137,7 +140,8 @@ impl<S: Store> Sender<S> {
 
     /// Reads the task of a page that is due anew, and notes that it goes out where it still is; returns whether the task could be read.
     async fn begin(&self, key: &PageKey) -> Result<bool, StoreError> {
-        let Some(Looked::Open(watched)) = self.watch.look_now(key.task, LOOK).await else {
+        let Some(Looked::Open(watched)) = self.look(key.task).await else {
+            // One that is gone meanwhile holds up no other.
             return Ok(self.watch.board.watched(key.task).is_none());
         };
         let plan = self.climb(&watched)?.unwrap_or_default();

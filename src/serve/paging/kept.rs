@@ -17,7 +17,9 @@ pub struct Slot {
     pub team: String,
     /// Which time it is asked, from 1; 0 where it never was.
     pub round: u32,
-    /// Since when it is asked in this round; what stood in the way of asking is not counted.
+    /// When it was asked: this round began. What somebody answers from then on holds its pages.
+    pub asked: Timestamp,
+    /// Since when it is asked, as the ladder counts: later than it was by as long as something else stood in the way.
     pub since: Timestamp,
     /// How that stands.
     pub phase: SlotPhase,
@@ -83,11 +85,17 @@ pub enum PageState {
     Resolving {
         /// Since when.
         at: Timestamp,
+        /// When the page was accepted; `None` where that is not known.
+        #[serde(default)]
+        fired: Option<Timestamp>,
     },
     /// That was accepted.
     Resolved {
         /// When.
         at: Timestamp,
+        /// When the page was accepted; `None` where that is not known.
+        #[serde(default)]
+        fired: Option<Timestamp>,
     },
 }
 
@@ -95,6 +103,27 @@ impl PageState {
     /// Whether somebody may still be called by it.
     pub fn is_open(self) -> bool {
         matches!(self, Self::Sending | Self::Fired { .. } | Self::GivenUp { .. })
+    }
+
+    /// When the page was accepted; `None` where that is not known.
+    pub fn fired(self) -> Option<Timestamp> {
+        match self {
+            Self::Fired { at } => Some(at),
+            Self::Resolving { fired, .. } | Self::Resolved { fired, .. } => fired,
+            Self::Sending | Self::GivenUp { .. } => None,
+        }
+    }
+
+    /// The state after this one where nobody is needed any more.
+    #[must_use]
+    pub fn resolving(self, at: Timestamp) -> Self {
+        Self::Resolving { at, fired: self.fired() }
+    }
+
+    /// The state after this one where it was accepted that nobody is.
+    #[must_use]
+    pub fn resolved(self, at: Timestamp) -> Self {
+        Self::Resolved { at, fired: self.fired() }
     }
 }
 
@@ -115,6 +144,15 @@ impl PageRow {
     /// What it is kept by.
     pub fn id(&self) -> (PageKey, Receiver) {
         (self.page.key.clone(), self.receiver)
+    }
+
+    /// Since when somebody may have been woken by it; `None` while that is being tried. A call that is tried for an hour wakes people when it
+    /// is taken, and not before.
+    pub fn woke(&self) -> Option<Timestamp> {
+        match self.state {
+            PageState::Sending => None,
+            state => Some(state.fired().unwrap_or(self.first)),
+        }
     }
 
     /// The same, further on.

@@ -26,8 +26,8 @@ pub struct Situation<'a> {
     pub episode: Episode,
     /// Its teams.
     pub slots: &'a [Slot],
-    /// Somebody who is trusted opened or confirmed the emergency.
-    pub is_confirmed: bool,
+    /// When somebody who is trusted opened or confirmed the emergency; `None` where nobody did.
+    pub confirmed: Option<Timestamp>,
     /// It is a drill.
     pub is_drill: bool,
     /// Who acknowledged.
@@ -49,6 +49,8 @@ pub struct Situation<'a> {
 pub struct Plan {
     /// What is due, each with the time since which it is.
     pub due: Vec<Page>,
+    /// The teams, each with its round, of which people may be woken now: nothing holds the pages that are being sent to them.
+    pub awake: Vec<(String, u32)>,
     /// The pages by which nobody is needed any more.
     pub over: Vec<PageKey>,
     /// When more is due though nothing happens.
@@ -62,6 +64,10 @@ pub fn ladder(situation: &Situation<'_>) -> Plan {
         return plan;
     }
     for slot in situation.slots.iter().filter(|slot| slot.phase == SlotPhase::Missing && slot.round <= ROUNDS) {
+        let is_held = situation.held(slot).is_some_and(|until| until > situation.now);
+        if situation.pages_since().is_some() && !is_held {
+            plan.awake.push((slot.team.clone(), slot.round));
+        }
         for stage in Stage::ALL {
             let key = situation.key(slot, stage);
             if situation.was_sent(&key) {
@@ -92,9 +98,14 @@ impl Situation<'_> {
         self.rows_of(key).next().is_some()
     }
 
-    /// Whether people are paged for this emergency at all.
-    fn pages(&self) -> bool {
-        self.is_confirmed && (!self.is_drill || self.settings.drills)
+    /// Since when people may be paged for this emergency; `None` where nobody may.
+    fn pages_since(&self) -> Option<Timestamp> {
+        self.confirmed.filter(|_| !self.is_drill || self.settings.drills)
+    }
+
+    /// Until when an acknowledgement holds the pages of a team.
+    fn held(&self, slot: &Slot) -> Option<Timestamp> {
+        held_until(self.acks, &slot.team, slot.asked, self.settings.ack_for)
     }
 
     /// When a stage is due; `None` where it is not, as long as nothing happens.
@@ -102,25 +113,26 @@ impl Situation<'_> {
         let after = |span| slot.since.saturating_add(span).unwrap_or(Timestamp::MAX);
         let due = match stage {
             Stage::Asked => return Some(slot.since),
-            _ if !self.pages() => return None,
-            Stage::Page => after(self.settings.page_after),
-            // Who was paged has the time that the settings give between the two.
+            // What was confirmed late is not late by that.
+            Stage::Page => after(self.settings.page_after).max(self.pages_since()?),
+            // Who was paged has the time that the settings give between the two, from when a pager took it.
             Stage::Escalation => {
                 let key = self.key(slot, Stage::Page);
-                let paged = self.rows_of(&key).map(|row| row.page.due.max(row.first)).max()?;
+                self.pages_since()?;
+                let paged = self.rows_of(&key).filter_map(PageRow::woke).min()?;
                 let between = self.settings.escalate_after - self.settings.page_after;
                 after(self.settings.escalate_after).max(paged.saturating_add(between).unwrap_or(Timestamp::MAX))
             }
         };
-        let held = held_until(self.acks, &slot.team, slot.since, self.settings.ack_for);
+        let held = self.held(slot);
         let again = self.last(&slot.team, stage).map(|last| last.saturating_add(APART).unwrap_or(Timestamp::MAX));
         [Some(due), held, again].into_iter().flatten().max()
     }
 
-    /// When a team was last paged about this task at a stage.
+    /// When a team was last woken about this task at a stage, or may have been.
     fn last(&self, team: &str, stage: Stage) -> Option<Timestamp> {
         let same = self.sent.iter().filter(|row| row.page.key.team == team && row.page.key.stage == stage);
-        same.map(|row| row.first).max()
+        same.map(|row| row.woke().unwrap_or(row.first)).max()
     }
 
     /// The open pages whose slot was filled, or that nobody would be sent now.

@@ -17,6 +17,7 @@ struct Played {
     rows: Vec<PageRow>,
     acks: Vec<Ack>,
     is_confirmed: bool,
+    confirmed: i64,
     is_drill: bool,
     settings: PagingSettings,
     first_start: Timestamp,
@@ -32,6 +33,7 @@ impl Played {
             rows: vec![],
             acks: vec![],
             is_confirmed: true,
+            confirmed: 0,
             is_drill: false,
             settings: PagingSettings::default(),
             first_start: at(0),
@@ -43,7 +45,7 @@ impl Played {
             task: TaskId::new(7).unwrap(),
             episode: self.episode,
             slots: &self.slots,
-            is_confirmed: self.is_confirmed,
+            confirmed: self.is_confirmed.then(|| at(self.confirmed)),
             is_drill: self.is_drill,
             acks: &self.acks,
             sent: &self.rows,
@@ -57,14 +59,14 @@ impl Played {
     /// Looks at the task, which lacks these teams then, and does what is due; returns the stages.
     fn look(&mut self, second: i64, missing: &[&str]) -> Vec<Stage> {
         let missing: BTreeSet<&str> = missing.iter().copied().collect();
-        self.needs(second, &Needs { needed: missing.clone(), missing, is_rejected: false, is_pending: true })
+        self.needs(second, &Needs { needed: missing.clone(), missing, is_called_off: false, is_pending: true })
     }
 
     fn needs(&mut self, second: i64, needs: &Needs<'_>) -> Vec<Stage> {
         self.slots = advance(&self.slots, needs, &self.episode, at(second));
         let plan = self.plan(second);
         for row in self.rows.iter_mut().filter(|row| plan.over.contains(&row.page.key)) {
-            row.state = PageState::Resolved { at: at(second) };
+            row.state = row.state.resolved(at(second));
         }
         let stages = plan.due.iter().map(|page| page.key.stage).collect();
         for page in plan.due {
@@ -202,7 +204,7 @@ fn a_reject_ends_the_pages_of_all_teams() {
     played.look(10 * MINUTE, &["releng", "sre"]);
     assert_eq!(played.open().len(), 2);
     let both = BTreeSet::from(["releng", "sre"]);
-    let rejected = Needs { needed: both.clone(), missing: both, is_rejected: true, is_pending: false };
+    let rejected = Needs { needed: both.clone(), missing: both, is_called_off: true, is_pending: false };
     played.needs(12 * MINUTE, &rejected);
     assert_eq!(played.open(), [""; 0]);
     assert_eq!(played.needs(50 * MINUTE, &rejected), []);
@@ -216,7 +218,7 @@ fn a_reject_ends_the_pages_of_all_teams() {
 fn while_something_else_stands_in_the_way_nobody_is_paged_and_nothing_is_resolved() {
     let mut played = Played::new();
     played.look(1, &["sre"]);
-    let blocked = Needs { needed: ["sre"].into(), missing: ["sre"].into(), is_rejected: false, is_pending: false };
+    let blocked = Needs { needed: ["sre"].into(), missing: ["sre"].into(), is_called_off: false, is_pending: false };
     played.needs(5 * MINUTE, &blocked);
     assert_eq!(played.needs(60 * MINUTE, &blocked), []);
     played.look(60 * MINUTE, &["sre"]);
@@ -224,6 +226,68 @@ fn while_something_else_stands_in_the_way_nobody_is_paged_and_nothing_is_resolve
     assert_eq!(played.look(65 * MINUTE, &["sre"]), [Stage::Page]);
     played.needs(66 * MINUTE, &blocked);
     assert_eq!(played.open(), ["T7/3/sre/1/page"]);
+}
+
+#[test]
+fn what_holds_a_team_is_an_answer_since_it_was_asked_whatever_stood_in_the_way_since() {
+    let mut played = Played::new();
+    played.look(1, &["sre"]);
+    let blocked = Needs { needed: ["sre"].into(), missing: ["sre"].into(), is_called_off: false, is_pending: false };
+    played.needs(MINUTE, &blocked);
+    played.ack("sre", 7 * MINUTE);
+    played.look(9 * MINUTE, &["sre"]);
+    assert_eq!(
+        played.look(18 * MINUTE, &["sre"]),
+        [],
+        "it is asked for ten minutes, and was answered eleven minutes ago"
+    );
+    assert_eq!(played.look(22 * MINUTE, &["sre"]), [Stage::Page]);
+}
+
+#[test]
+fn what_is_confirmed_late_is_paged_for_then() {
+    let mut played = Played { is_confirmed: false, ..Played::new() };
+    played.look(1, &["sre"]);
+    assert_eq!(played.look(50 * MINUTE, &["sre"]), []);
+    (played.is_confirmed, played.confirmed) = (true, 50 * MINUTE);
+    assert_eq!(played.look(50 * MINUTE + 1, &["sre"]), [Stage::Page]);
+    assert_eq!(played.rows.last().unwrap().page.due, at(50 * MINUTE));
+    assert_eq!(played.look(70 * MINUTE, &["sre"]), []);
+    assert_eq!(played.look(70 * MINUTE + 1, &["sre"]), [Stage::Escalation]);
+}
+
+#[test]
+fn what_no_pager_took_for_long_wakes_people_when_one_does() {
+    let mut played = Played::new();
+    played.look(1, &["sre"]);
+    played.look(10 * MINUTE, &["sre"]);
+    let last = played.rows.len() - 1;
+    played.rows[last].state = PageState::Sending;
+    assert_eq!(played.look(45 * MINUTE, &["sre"]), [], "nobody was paged yet whom the next stage would be for");
+    played.rows[last].state = PageState::Fired { at: at(45 * MINUTE) };
+    assert_eq!(played.look(65 * MINUTE - 1, &["sre"]), []);
+    assert_eq!(played.look(65 * MINUTE, &["sre"]), [Stage::Escalation]);
+    // The hour until the next page about it begins there, too, also where it was resolved since.
+    played.look(66 * MINUTE, &[]);
+    played.look(67 * MINUTE, &["sre"]);
+    assert_eq!(played.look(105 * MINUTE - 1, &["sre"]), []);
+    assert_eq!(played.look(105 * MINUTE, &["sre"]), [Stage::Page]);
+}
+
+#[test]
+fn a_page_that_is_being_sent_waits_for_what_would_keep_it_from_being_due() {
+    let mut played = Played::new();
+    let sre = [("sre".to_owned(), 1)];
+    played.look(1, &["sre"]);
+    played.look(10 * MINUTE, &["sre"]);
+    assert_eq!(played.plan(10 * MINUTE).awake, sre);
+    played.ack("sre", 11 * MINUTE);
+    assert_eq!(played.plan(26 * MINUTE - 1).awake, []);
+    assert_eq!(played.plan(26 * MINUTE).awake, sre);
+    played.is_drill = true;
+    assert_eq!(played.plan(26 * MINUTE).awake, []);
+    (played.is_drill, played.is_confirmed) = (false, false);
+    assert_eq!(played.plan(26 * MINUTE).awake, []);
 }
 
 #[test]
@@ -296,7 +360,7 @@ proptest! {
             let rows_before = played.rows.len();
             let is_pending = !rejected && !blocked && !missing.is_empty();
             let needed = ["releng", "sre"].into();
-            played.needs(second, &Needs { needed, missing: missing.clone(), is_rejected: rejected, is_pending });
+            played.needs(second, &Needs { needed, missing: missing.clone(), is_called_off: rejected, is_pending });
             let (old, new) = played.rows.split_at(rows_before);
             for row in new.iter().filter(|row| row.receiver != Receiver::Channel) {
                 let key = &row.page.key;
@@ -317,7 +381,7 @@ proptest! {
                 prop_assert!(asked >= SignedDuration::from_mins(after));
                 let holds = |ack: &&Ack| {
                     let age = row.first.duration_since(ack.at);
-                    ack.team == team && ack.at >= slot.since && age < played.settings.ack_for
+                    ack.team == team && ack.at >= slot.asked && age < played.settings.ack_for
                 };
                 prop_assert!(!played.acks.iter().any(|ack| holds(&ack)), "an acknowledgement holds");
                 if key.stage == Stage::Escalation {

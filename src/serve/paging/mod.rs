@@ -14,6 +14,8 @@ mod rounds;
 mod sender;
 mod shared;
 mod shown;
+mod strangers;
+mod strays;
 
 pub use self::facts::PagingFacts;
 pub use self::kept::{Kept, PageRow, PageState, Receiver, Slot, SlotPhase};
@@ -22,4 +24,4 @@ pub use self::port::AckOutcome;
 pub use self::rounds::{Needs, advance};
 pub(in crate::serve) use self::sender::Sender;
 pub use self::shared::Paging;
-pub use self::shown::{PageShown, TeamPaging};
+pub use self::shown::{PageShown, Reached, TeamPaging};

@@ -1,7 +1,7 @@
 //! Which time a team is asked, and since when.
 //!
 //! Responsible for that, as a pure function of what is missing now and what was before. A slot that empties again begins a new round; a
-//! Reject ends the round of every team; while something else stands in the way of a deploy the time of a round stands still. Not
+//! Reject, or the deploy, ends the round of every team; while something else stands in the way of a deploy the time of a round stands still. Not
 //! responsible for what follows from it ([`super::ladder`]).
 
 use std::collections::BTreeSet;
@@ -18,8 +18,8 @@ pub struct Needs<'a> {
     pub needed: BTreeSet<&'a str>,
     /// Those of them whose approval is missing.
     pub missing: BTreeSet<&'a str>,
-    /// Somebody said no.
-    pub is_rejected: bool,
+    /// Nobody is asked any more, whatever is missing: somebody said no, or it was deployed.
+    pub is_called_off: bool,
     /// Nothing but approvals is missing.
     pub is_pending: bool,
 }
@@ -30,20 +30,20 @@ pub fn advance(slots: &[Slot], needs: &Needs<'_>, episode: &Episode, now: Timest
     // Teams that the episode needed when it was first looked at were needed since it began.
     let since = if slots.is_empty() { episode.since } else { now };
     let added = needs.needed.iter().filter(|team| !known.contains(*team)).map(|team| {
-        let new = Slot { team: (*team).to_owned(), round: 0, since, phase: SlotPhase::Over };
+        let new = Slot { team: (*team).to_owned(), round: 0, asked: since, since, phase: SlotPhase::Over };
         // One that had approved by then, or was not asked, was never asked.
-        if needs.missing.contains(team) && !needs.is_rejected { begun(&new, since, needs) } else { new }
+        if needs.missing.contains(team) && !needs.is_called_off { begun(&new, since, needs) } else { new }
     });
     slots.iter().map(|slot| next(slot, needs, now)).chain(added).collect()
 }
 
 fn begun(slot: &Slot, since: Timestamp, needs: &Needs<'_>) -> Slot {
     let phase = if needs.is_pending { SlotPhase::Missing } else { SlotPhase::Paused { at: since } };
-    Slot { team: slot.team.clone(), round: slot.round.saturating_add(1), since, phase }
+    Slot { team: slot.team.clone(), round: slot.round.saturating_add(1), asked: since, since, phase }
 }
 
 fn next(slot: &Slot, needs: &Needs<'_>, now: Timestamp) -> Slot {
-    let is_asked = needs.missing.contains(slot.team.as_str()) && !needs.is_rejected;
+    let is_asked = needs.missing.contains(slot.team.as_str()) && !needs.is_called_off;
     match (slot.phase, is_asked) {
         (_, false) => Slot { phase: SlotPhase::Over, ..slot.clone() },
         (SlotPhase::Over, true) => begun(slot, now, needs),
@@ -69,7 +69,7 @@ mod tests {
 
     fn needs<'a>(missing: &[&'a str]) -> Needs<'a> {
         let missing: BTreeSet<&str> = missing.iter().copied().collect();
-        Needs { needed: missing.clone(), missing, is_rejected: false, is_pending: true }
+        Needs { needed: missing.clone(), missing, is_called_off: false, is_pending: true }
     }
 
     fn episode() -> Episode {
@@ -77,7 +77,12 @@ mod tests {
     }
 
     fn slot(round: u32, since: i64, phase: SlotPhase) -> Slot {
-        Slot { team: "sre".into(), round, since: at(since), phase }
+        Slot { team: "sre".into(), round, asked: at(since), since: at(since), phase }
+    }
+
+    /// One whose clock stood still for a while.
+    fn stood(asked: i64, since: i64, phase: SlotPhase) -> Slot {
+        Slot { asked: at(asked), ..slot(1, since, phase) }
     }
 
     #[test]
@@ -104,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_reject_ends_the_round_of_every_team_and_one_from_the_beginning_begins_none() {
-        let rejected = Needs { is_rejected: true, is_pending: false, ..needs(&["sre", "releng"]) };
+        let rejected = Needs { is_called_off: true, is_pending: false, ..needs(&["sre", "releng"]) };
         let asked = advance(&[], &needs(&["sre", "releng"]), &episode(), at(5));
         let ended = advance(&asked, &rejected, &episode(), at(10));
         assert!(ended.iter().all(|slot| slot.phase == SlotPhase::Over && slot.round == 1));
@@ -123,9 +128,9 @@ mod tests {
         let paused = advance(&asked, &blocked, &episode(), at(100));
         assert_eq!(paused, [slot(1, 0, SlotPhase::Paused { at: at(100) })]);
         assert_eq!(advance(&paused, &blocked, &episode(), at(150)), paused);
-        assert_eq!(advance(&paused, &needs(&["sre"]), &episode(), at(160)), [slot(1, 60, SlotPhase::Missing)]);
+        assert_eq!(advance(&paused, &needs(&["sre"]), &episode(), at(160)), [stood(0, 60, SlotPhase::Missing)]);
         let from_the_first = advance(&[], &blocked, &episode(), at(5));
-        assert_eq!(advance(&from_the_first, &needs(&["sre"]), &episode(), at(50)), [slot(1, 50, SlotPhase::Missing)]);
+        assert_eq!(advance(&from_the_first, &needs(&["sre"]), &episode(), at(50)), [stood(0, 50, SlotPhase::Missing)]);
     }
 
     proptest! {
@@ -135,18 +140,18 @@ mod tests {
         ) {
             let mut slots = Vec::new();
             let mut was_asked = false;
-            for (second, (missing, is_rejected, is_pending)) in (1_i64..).zip(steps) {
+            for (second, (missing, is_called_off, is_pending)) in (1_i64..).zip(steps) {
                 let before = slots.first().map_or(0, |slot: &Slot| slot.round);
                 let missing: BTreeSet<&str> = if missing { ["sre"].into() } else { [].into() };
-                let is_asked = !missing.is_empty() && !is_rejected;
-                let needs = Needs { needed: ["sre"].into(), missing, is_rejected, is_pending };
+                let is_asked = !missing.is_empty() && !is_called_off;
+                let needs = Needs { needed: ["sre"].into(), missing, is_called_off, is_pending };
                 slots = advance(&slots, &needs, &episode(), at(second));
                 let slot = slots.first();
                 let after = slot.map_or(0, |slot| slot.round);
                 prop_assert_eq!(after, before + u32::from(is_asked && !was_asked));
                 if let Some(slot) = slot {
                     prop_assert_eq!(slot.phase == SlotPhase::Over, !is_asked);
-                    prop_assert!(slot.since <= at(second), "nobody is asked in the future");
+                    prop_assert!(slot.asked <= slot.since && slot.since <= at(second), "nobody is asked in the future");
                 }
                 was_asked = is_asked;
             }

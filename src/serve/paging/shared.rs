@@ -9,7 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use super::kept::{Kept, PageRow, PageState, Slot};
+use super::kept::{Kept, PageRow, PageState, Receiver, Slot};
+use super::strangers::Strangers;
 use crate::ids::{TaskId, TransactionId};
 use crate::paging::{Ack, OnCallReader, Page, PageKey};
 use crate::serve::shared::SharedStore;
@@ -27,6 +28,8 @@ pub struct Paging {
     pub(super) first_start: Timestamp,
     /// What is to be asked in a channel.
     asks: Mutex<Vec<Page>>,
+    /// What is asked though nobody confirmed it.
+    strangers: Mutex<Strangers>,
     /// The pages of which it was measured how long people took to answer.
     answered: Mutex<BTreeSet<PageKey>>,
     /// Who is on call.
@@ -54,6 +57,7 @@ impl Paging {
             kept: Mutex::new(kept),
             first_start,
             asks: Mutex::default(),
+            strangers: Mutex::default(),
             answered: Mutex::default(),
             on_call: OnCallReader::new(site.paging.on_call.clone()),
             poked: Notify::new(),
@@ -122,6 +126,22 @@ impl Paging {
         lock(&self.kept).acks.entry(task).or_default().push(ack);
         self.poked.notify_one();
         Ok(())
+    }
+
+    /// Whether teams are asked for an emergency that nobody confirmed, which this account opened.
+    pub(super) fn asks_for_stranger(
+        &self,
+        task: TaskId,
+        episode: TransactionId,
+        opened_by: &str,
+        now: Timestamp,
+    ) -> bool {
+        let of_episode = |row: &PageRow| {
+            let key = &row.page.key;
+            row.receiver == Receiver::Channel && (key.task, key.episode) == (task, episode)
+        };
+        let asked = self.rows(of_episode).iter().map(|row| row.first).min();
+        lock(&self.strangers).lets_through((task, episode), opened_by, asked, now)
     }
 
     pub(super) fn set_asks(&self, asks: Vec<Page>) {

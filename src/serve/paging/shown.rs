@@ -28,10 +28,32 @@ pub struct TeamPaging {
 pub struct PageShown {
     /// Which one.
     pub stage: Stage,
-    /// When it was first sent.
+    /// When it was accepted, or since when that is tried.
     pub at: Timestamp,
+    /// What became of it.
+    pub reached: Reached,
+}
+
+/// What became of a page, the best of all pagers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reached {
+    /// It could not be sent for so long that this is given up.
+    GivenUp,
+    /// It is tried.
+    Tried,
     /// Some pager accepted it.
-    pub is_accepted: bool,
+    Accepted,
+}
+
+impl Reached {
+    /// Of a page to one pager; `None` where nobody was paged by it, and nobody will be.
+    fn of(state: PageState) -> Option<Self> {
+        match state {
+            PageState::Sending => Some(Self::Tried),
+            PageState::GivenUp { .. } => Some(Self::GivenUp),
+            state => state.fired().map(|_| Self::Accepted),
+        }
+    }
 }
 
 impl<S: Store> Watch<S> {
@@ -52,14 +74,17 @@ impl<S: Store> Watch<S> {
             });
             let mut pages: Vec<PageShown> = Vec::new();
             for row in mine {
-                let is_accepted = matches!(row.state, PageState::Fired { .. });
-                match pages.iter_mut().find(|page| page.stage == row.page.key.stage) {
-                    Some(page) => page.is_accepted |= is_accepted,
-                    None => pages.push(PageShown { stage: row.page.key.stage, at: row.first, is_accepted }),
+                let Some(reached) = Reached::of(row.state) else { continue };
+                let at = row.state.fired().unwrap_or(row.first);
+                let shown = PageShown { stage: row.page.key.stage, at, reached };
+                match pages.iter_mut().find(|page| page.stage == shown.stage) {
+                    Some(page) if (page.reached, shown.at) < (shown.reached, page.at) => *page = shown,
+                    Some(_) => {}
+                    None => pages.push(shown),
                 }
             }
             pages.sort_by_key(|page| page.stage);
-            let until = slot.and_then(|slot| held_until(&acks, &team.team, slot.since, self.site.paging.ack_for));
+            let until = slot.and_then(|slot| held_until(&acks, &team.team, slot.asked, self.site.paging.ack_for));
             let last = acks.iter().filter(|ack| ack.team == team.team).max_by_key(|ack| ack.at);
             let ack = until.filter(|until| *until > now).zip(last).map(|(until, ack)| (ack.by.clone(), until));
             TeamPaging { team: team.team.clone(), who: self.who_to_ask(team), pages, ack }

@@ -37,7 +37,8 @@ fn time(text: &str) -> Result<Timestamp, RowError> {
 /// All of it.
 pub(super) fn read(connection: &Connection) -> Result<Kept, RowError> {
     let mut kept = Kept::default();
-    let mut slots = connection.prepare("SELECT task, episode, team, round, since, phase FROM slot ORDER BY rowid")?;
+    let mut slots =
+        connection.prepare("SELECT task, episode, team, round, since, phase, asked FROM slot ORDER BY rowid")?;
     let mut rows = slots.query([])?;
     while let Some(row) = rows.next()? {
         let episode = id(row.get(1)?);
@@ -61,7 +62,8 @@ pub(super) fn read(connection: &Connection) -> Result<Kept, RowError> {
 
 fn slot(row: &Row<'_>) -> Result<Slot, RowError> {
     let phase: SlotPhase = serde_json::from_str(&row.get::<_, String>(5)?).map_err(damaged)?;
-    Ok(Slot { team: row.get(2)?, round: row.get(3)?, since: time(&row.get::<_, String>(4)?)?, phase })
+    let (since, asked) = (time(&row.get::<_, String>(4)?)?, time(&row.get::<_, String>(6)?)?);
+    Ok(Slot { team: row.get(2)?, round: row.get(3)?, asked, since, phase })
 }
 
 fn page(row: &Row<'_>) -> Result<PageRow, RowError> {
@@ -94,10 +96,11 @@ pub(super) fn set_slots(
     let (task, episode) = (number(task.number()), number(episode.0));
     transaction.execute("DELETE FROM slot WHERE task = ?1 AND episode = ?2", params![task, episode])?;
     let mut insert = transaction.prepare_cached(
-        "INSERT INTO slot (task, episode, team, round, since, phase) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO slot (task, episode, team, round, since, phase, asked) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
     slots.iter().try_for_each(|slot| {
-        let row = params![task, episode, slot.team, slot.round, slot.since.to_string(), json(&slot.phase)?];
+        let (since, asked) = (slot.since.to_string(), slot.asked.to_string());
+        let row = params![task, episode, slot.team, slot.round, since, json(&slot.phase)?, asked];
         insert.execute(row).map(drop)
     })
 }

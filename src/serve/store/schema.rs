@@ -91,6 +91,10 @@ pub(super) const MIGRATIONS: &[&str] = &[
     CREATE INDEX spoken_open ON spoken (id) WHERE is_open;
     CREATE INDEX spoken_task ON spoken (task, id);
 ",
+    "
+    ALTER TABLE slot ADD COLUMN asked TEXT NOT NULL DEFAULT '';
+    UPDATE slot SET asked = since;
+",
 ];
 
 /// The version that this program writes.

@@ -479,8 +479,13 @@ mod tests {
         let mut store = SqliteStore::open(&state).unwrap();
         let at = |text: &str| -> Timestamp { text.parse().unwrap() };
         let (task, episode) = (TaskId::new(7).unwrap(), TransactionId(3));
-        let slot =
-            |team: &str, round, phase| Slot { team: team.into(), round, since: at("2026-11-27T03:00:00Z"), phase };
+        let slot = |team: &str, round, phase| Slot {
+            team: team.into(),
+            round,
+            asked: at("2026-11-27T02:58:00.25Z"),
+            since: at("2026-11-27T03:00:00Z"),
+            phase,
+        };
         let slots = [
             slot("sre", 2, SlotPhase::Missing),
             slot("releng", 1, SlotPhase::Paused { at: at("2026-11-27T03:04:00.5Z") }),
@@ -498,7 +503,7 @@ mod tests {
         };
         let rows = [row(Receiver::Pager(PagerKind::Webhook)), row(Receiver::Channel)];
         store.set_pages(&rows).unwrap();
-        let resolved = rows[0].now(PageState::Resolved { at: at("2026-11-27T03:40:00Z") });
+        let resolved = rows[0].now(PageState::Sending.resolved(at("2026-11-27T03:40:00Z")));
         store.set_pages(std::slice::from_ref(&resolved)).unwrap();
         let ack = Ack { team: "sre".into(), by: "sre1".into(), at: first };
         store.add_ack(task, &ack).unwrap();

@@ -135,6 +135,8 @@ impl<S: Store> Watch<S> {
     /// Takes away what is no open emergency, or not shown any more, at once.
     fn gone(&self, task: TaskId) -> Result<(), StoreError> {
         if self.board.watched(task).is_none() {
+            // One that could not be read before is known to be none now: nobody waits for it any more.
+            self.board.read_at_last(task);
             return Ok(());
         }
         tracing::info!("{task}: no open emergency any more, or not shown to this account");
@@ -190,4 +192,26 @@ fn approved_since(before: &WatchedTask, now: &WatchedTask) -> Option<SignedDurat
     }
     let counting = now.verdict.approvals.iter().filter(|approval| approval.counts()).map(|approval| approval.time);
     Some(counting.max()?.duration_since(now.episode.since))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::testing::History;
+    use crate::serve::store::SqliteStore;
+    use crate::serve::testing::site;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn nobody_waits_for_what_could_not_be_read_once_it_is_known_to_be_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("state");
+        let history = History::emergency();
+        let watch = Watch::new(site(&history, state.clone()), SqliteStore::open(&state).unwrap()).unwrap();
+        let task = history.task.id;
+        assert!(matches!(watch.look(task).await, Looked::Unread), "no server answers");
+        assert_eq!(watch.board.unread_tasks(), [task]);
+        // Its pages are resolved only once nobody waits for it any more.
+        watch.gone(task).unwrap();
+        assert_eq!(watch.board.unread_tasks(), []);
+    }
 }

@@ -190,13 +190,13 @@ impl<S: Store> Watch<S> {
         loops.spawn(Self::sweeps(Arc::clone(&self)));
         loops.spawn(Self::rereads(Arc::clone(&self)));
         loops.spawn(Self::timers(Arc::clone(&self)));
-        loops.spawn(Sender::new(Arc::clone(&self)).looks_who_is_on_call());
+        loops.spawn(Sender::new(Arc::clone(&self), stop.clone()).looks_who_is_on_call());
         let mut workers = JoinSet::new();
         for _ in 0..WORKERS {
             workers.spawn(Self::works(Arc::clone(&self), stop.clone()));
         }
         workers.spawn(Self::speaks_up(Arc::clone(&self), stop.clone()));
-        workers.spawn(Sender::new(Arc::clone(&self)).pages(stop.clone()));
+        workers.spawn(Sender::new(Arc::clone(&self), stop.clone()).pages());
         stopped(stop).await;
         loops.shutdown().await;
         // What is being said is said to its end: its workers stop by themselves.

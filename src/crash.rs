@@ -50,9 +50,12 @@ pub const PAGING_POINTS: &[&str] = &[
     "page-resolved",
 ];
 
+/// Every place that the service passes while it writes on a task what was said on IRC.
+pub const WITNESS_POINTS: &[&str] = &["after-sending-witness", "after-post-witness", "after-delivered-witness"];
+
 /// All places.
 fn all() -> impl Iterator<Item = &'static str> {
-    POINTS.iter().chain(MIRROR_POINTS).chain(BESIDE_POINTS).chain(PAGING_POINTS).copied()
+    [POINTS, MIRROR_POINTS, BESIDE_POINTS, PAGING_POINTS, WITNESS_POINTS].into_iter().flatten().copied()
 }
 
 /// A value of [`VARIABLE`] that names no place.

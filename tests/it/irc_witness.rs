@@ -34,6 +34,7 @@ impl Heard {
         let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
         let password = secret("irc-password", PASSWORD);
         let table = |site: &Site| {
+            site.to_the_present();
             let token = secret("witness", site.token(WITNESS));
             format!(
                 "[policy]\naccept = [{accept}]\nwitnesses = [\"{WITNESS}\"]\n\
@@ -168,7 +169,7 @@ fn a_no_is_on_the_task_once_wherever_the_watch_is_killed() {
     let Some(mut heard) = Heard::with("\"verified\"") else { return };
     let mut sre1 = heard.person("sre1");
     sre1.until("JOIN");
-    for point in ["after-sending-witness", "after-post-witness", "after-delivered-witness"] {
+    for point in phabgate::crash::WITNESS_POINTS {
         heard.watching.killed_and_started_to_crash(Some(point));
         sre1.until("JOIN");
         let task = heard.watching.emergency("All page views fail");
@@ -178,6 +179,7 @@ fn a_no_is_on_the_task_once_wherever_the_watch_is_killed() {
         sre1.say(&format!("!reject {task} stop"));
         heard.watching.dies();
         heard.watching.killed_and_started();
+        sre1.until("JOIN");
         until("denied", || heard.watching.verdict(&task) == "denied");
         // A second one would be there before the answer to another no.
         sre1.say(&format!("!withdraw {task}"));
@@ -200,7 +202,8 @@ fn a_no_waits_for_the_services_as_little_as_for_the_server_of_the_tasks() {
     heard.network.stop_services();
     // With the server's own `CAP DEL`, at once.
     sre1.say(&format!("!approve {task} sre {code}"));
-    sre1.until("NOT recorded: the services of the network are away");
+    let refused = sre1.until("NOT recorded: the services");
+    assert!(refused.contains("are away") || refused.contains("do not answer"), "{refused}");
     sre1.say(&format!("!reject {task} stop"));
     sre1.until("your no is recorded: ");
     assert!(heard.witnesses(&task).iter().all(|text| text.contains("says no")));

@@ -18,6 +18,9 @@ use crate::witness::{Code, SCHEMA, WORDS, Witness, WitnessedWord};
 /// What happened this shortly before a word was heard may have been after it was said: the clocks of the two servers are not one.
 const MARGIN: SignedDuration = SignedDuration::from_secs(2);
 
+/// How far the clock of the network may be ahead: what was said later than that could not have been heard, and counts for nothing.
+const AHEAD: SignedDuration = SignedDuration::from_secs(60);
+
 /// Why a word is not written on the task, in words for who said it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -48,6 +51,9 @@ pub enum Refusal {
     /// They cannot approve for the team.
     #[error("for that team you cannot approve: {0}")]
     MayNot(String),
+    /// It was said later than it was heard.
+    #[error("the clock of the network is ahead of that of the server of the tasks")]
+    Clocks,
     /// The code is not the one of what would be approved.
     #[error("the code is of something else than the task states now; read it, its code is {now}")]
     OtherCode {
@@ -114,6 +120,9 @@ fn witness(
             return Err(Refusal::NotAccepted);
         }
         let team = word.team.as_deref().and_then(|name| policy.team_named(name)).ok_or(Refusal::NoTeam)?;
+        if speaker.said > word.heard.saturating_add(AHEAD).unwrap_or(Timestamp::MAX) {
+            return Err(Refusal::Clocks);
+        }
         who.approve(account, team).map_err(|why| Refusal::MayNot(why.to_string()))?;
         let now = state.code.ok_or(Refusal::NoEmergency)?;
         let then = evidence.code_as_of(policy, AsOf { through: seen, time: word.heard });
@@ -123,6 +132,9 @@ fn witness(
         teams.push(team.key.clone());
     } else if !who.reject(account) {
         return Err(Refusal::NoMember);
+    } else if word.word == WitnessedWord::Withdraw {
+        // A no is for all their teams, whichever these are; what takes one back names them, or lifts nothing.
+        teams = who.teams(account).unwrap_or_default();
     }
     Ok(Witness {
         schema: SCHEMA.to_owned(),

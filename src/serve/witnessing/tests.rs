@@ -127,7 +127,12 @@ fn a_no_is_written_of_every_member_and_once() {
     let id = history.comment("heard", 21, &render(&witness));
     assert_eq!(verdict(&history).decision.word(), "denied");
     assert_eq!(judged(&history, &no), Judged::Known(id));
-    assert!(matches!(judged(&history, &word("sre2", Withdraw)), Judged::Write(_)));
+    let Judged::Write(withdrawal) = judged(&history, &word("sre2", Withdraw)) else { panic!() };
+    assert_eq!(withdrawal.teams, ["sre"]);
+    let mut lifted = history.clone();
+    lifted.policy.accept_witnessed = true;
+    lifted.comment("heard", 25, &render(&withdrawal));
+    assert_eq!(verdict(&lifted).decision.word(), "pending");
     history.comment("sre2", 30, "Emergency-Reject: sre");
     assert!(matches!(judged(&history, &no), Judged::Write(_)), "what they wrote since is another word");
 }

@@ -2,11 +2,12 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::irc_network::network::{CHANNEL, PASSWORD, Person, RealNetwork};
-use crate::serve::{Watching, until};
+use crate::serve::{ACCOUNTS, Watching, until};
 use crate::site::Site;
 
 /// The account that writes witnesses.
@@ -22,6 +23,11 @@ struct Heard {
 impl Heard {
     /// With these words of the policy; `None` where there is no network on this machine.
     fn with(accept: &str) -> Option<Self> {
+        Self::on(Site::sandbox(&ACCOUNTS), accept)
+    }
+
+    /// The same over another server.
+    fn on(site: Site, accept: &str) -> Option<Self> {
         let network = RealNetwork::start()?;
         network.register(&["phabgate", "sre1", "releng1", "outsider", "late"]);
         let directory = tempfile::tempdir().unwrap();
@@ -46,11 +52,22 @@ impl Heard {
                 network.authority(),
             )
         };
-        Some(Self { watching: Watching::of(table), network, _directory: directory })
+        Some(Self { watching: Watching::on(site, table), network, _directory: directory })
     }
 
     fn person(&self, name: &str) -> Person {
         Person::new(&self.network, name, Some(name))
+    }
+
+    /// The same, once the bot is there too, whoever came first.
+    fn first(&self, name: &str) -> Person {
+        let mut person = self.person(name);
+        let is_there = (0..20).any(|_| {
+            person.say("!help");
+            person.within(Duration::from_secs(3), |line| line.contains("I understand")).is_some()
+        });
+        assert!(is_there, "the bot does not come");
+        person
     }
 
     /// What witnesses wrote on a task, oldest first.
@@ -73,8 +90,7 @@ fn code(heard: &str, task: &str, team: &str) -> String {
 #[test]
 fn a_yes_is_on_the_task_before_it_is_said_to_be_and_counts_with_one_on_the_task() {
     let Some(heard) = Heard::with("\"verified\", \"witnessed\"") else { return };
-    let mut sre1 = heard.person("sre1");
-    sre1.until("JOIN");
+    let mut sre1 = heard.first("sre1");
     let task = heard.watching.emergency("All page views fail");
     let asked = [sre1.until("is an emergency deploy"), sre1.until("is an emergency deploy")].concat();
     let code_of_now = code(&asked, &task, "sre");
@@ -117,11 +133,50 @@ fn a_yes_is_on_the_task_before_it_is_said_to_be_and_counts_with_one_on_the_task(
     assert_eq!(heard.witnesses(&task).len(), 3);
 }
 
+#[expect(clippy::print_stderr, reason = "a test on a real server gives its figures, and says where it is passed over")]
+#[test]
+fn a_whole_emergency_on_a_real_server_is_followed_line_by_line() {
+    let Some(site) = Site::real(&ACCOUNTS) else {
+        return eprintln!("passed over: PHABGATE_LIVE names no Phorge");
+    };
+    let Some(heard) = Heard::on(site, "\"verified\", \"witnessed\"") else { return };
+    let mut sre1 = heard.first("sre1");
+    let task = heard.watching.emergency("All page views fail");
+    let took = |what: &str, since: Instant| eprintln!("{what}: {} ms", since.elapsed().as_millis());
+    let begun = Instant::now();
+    let about = format!("{task} is an emergency deploy");
+    let first = sre1.until(&about);
+    took("from the tag to the line in the channel", begun);
+    let asked = [first, sre1.until(&about)].concat();
+    sre1.say(&format!("!ack {task}"));
+    sre1.until("nobody is paged for sre");
+    let begun = Instant::now();
+    sre1.say(&format!("!approve {task} sre {}", code(&asked, &task, "sre")));
+    sre1.until("your yes is recorded: ");
+    took("from `!approve` to `recorded`", begun);
+    assert_eq!(heard.witnesses(&task).len(), 1);
+    let begun = Instant::now();
+    heard.watching.comment("releng1", &task, "Emergency-Approve: releng");
+    sre1.until(&format!("{task} is approved and may be deployed"));
+    took("from the last approval to `may be deployed`", begun);
+    let run = heard.watching.command(&["run", &task, "--deployer", "deployer1", "--", "true"]).output().unwrap();
+    assert!(run.status.success(), "{run:?}");
+    sre1.until(&format!("{task} was deployed: it succeeded"));
+    let mut releng1 = heard.person("releng1");
+    let begun = Instant::now();
+    releng1.say(&format!("!reject {task} the graphs look wrong"));
+    sre1.until("your no is recorded: ");
+    took("from `!reject` to `recorded`", begun);
+    heard.watching.site.edit("deployer1", &task, "status", "resolved");
+    sre1.until(&format!("{task} ended as an emergency"));
+    assert_eq!((sre1.count(&about), sre1.count(&format!("{task} is approved"))), (2, 1));
+    assert_eq!((sre1.count("was deployed: it succeeded"), heard.witnesses(&task).len()), (1, 2));
+}
+
 #[test]
 fn of_impostors_nothing_is_recorded_and_it_stands_beside_the_task() {
     let Some(heard) = Heard::with("\"verified\", \"witnessed\"") else { return };
-    let mut sre1 = heard.person("sre1");
-    sre1.until("JOIN");
+    let mut sre1 = heard.first("sre1");
     let task = heard.watching.emergency("All page views fail");
     let asked = [sre1.until("is an emergency deploy"), sre1.until("is an emergency deploy")].concat();
     let code = code(&asked, &task, "sre");
@@ -152,8 +207,7 @@ fn of_impostors_nothing_is_recorded_and_it_stands_beside_the_task() {
 #[test]
 fn without_witnessed_in_the_policy_a_yes_is_refused_and_a_no_counts() {
     let Some(heard) = Heard::with("\"verified\"") else { return };
-    let mut sre1 = heard.person("sre1");
-    sre1.until("JOIN");
+    let mut sre1 = heard.first("sre1");
     let task = heard.watching.emergency("All page views fail");
     let asked = [sre1.until("is an emergency deploy"), sre1.until("is an emergency deploy")].concat();
     assert!(!asked.contains("!approve"), "{asked}");
@@ -167,8 +221,7 @@ fn without_witnessed_in_the_policy_a_yes_is_refused_and_a_no_counts() {
 #[test]
 fn a_no_is_on_the_task_once_wherever_the_watch_is_killed() {
     let Some(mut heard) = Heard::with("\"verified\"") else { return };
-    let mut sre1 = heard.person("sre1");
-    sre1.until("JOIN");
+    let mut sre1 = heard.first("sre1");
     for point in phabgate::crash::WITNESS_POINTS {
         heard.watching.killed_and_started_to_crash(Some(point));
         sre1.until("JOIN");
@@ -193,8 +246,7 @@ fn a_no_is_on_the_task_once_wherever_the_watch_is_killed() {
 #[test]
 fn a_no_waits_for_the_services_as_little_as_for_the_server_of_the_tasks() {
     let Some(mut heard) = Heard::with("\"verified\", \"witnessed\"") else { return };
-    let mut sre1 = heard.person("sre1");
-    sre1.until("JOIN");
+    let mut sre1 = heard.first("sre1");
     let task = heard.watching.emergency("All page views fail");
     let asked = [sre1.until("is an emergency deploy"), sre1.until("is an emergency deploy")].concat();
     let code = code(&asked, &task, "sre");

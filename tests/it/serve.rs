@@ -19,7 +19,7 @@ use crate::site::Site;
 /// How long something may take that is waited for.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-const ACCOUNTS: [&str; 9] =
+pub(crate) const ACCOUNTS: [&str; 9] =
     ["phabgate", "deployer1", "releng1", "releng2", "sre1", "sre2", "sec1", "outsider", "robot"];
 const KEY: &str = "abcdefghijklmnopqrstuvwxyz012345";
 const READER: &str = "token-of-a-reader";
@@ -69,10 +69,15 @@ impl Watching {
 
     /// With what a site's tokens have to be known for.
     pub(crate) fn of(more: impl Fn(&Site) -> String) -> Self {
+        Self::on(Site::sandbox(&ACCOUNTS), more)
+    }
+
+    /// The same over another server.
+    pub(crate) fn on(site: Site, more: impl Fn(&Site) -> String) -> Self {
         let machine = Machine::new();
         let keys = machine.home().join("webhook-keys");
         private(&keys, &format!("another-key-of-before\n{KEY}\n"));
-        let site = Arc::new(Site::sandbox(&ACCOUNTS));
+        let site = Arc::new(site);
         let more = more(&site);
         let config = format!(
             "[record]\nsettle = \"1s\"\n[http]\ntotal = \"6s\"\n[serve]\nwebhook_keys = {keys:?}\n{more}\n\

@@ -87,6 +87,11 @@ fn code(heard: &str, task: &str, team: &str) -> String {
     heard[at + mark.len()..].split_whitespace().next().unwrap().to_owned()
 }
 
+#[expect(clippy::print_stderr, reason = "a test on a real server gives its figures, and says where it is passed over")]
+fn say(words: &str) {
+    eprintln!("{words}");
+}
+
 #[test]
 fn a_yes_is_on_the_task_before_it_is_said_to_be_and_counts_with_one_on_the_task() {
     let Some(heard) = Heard::with("\"verified\", \"witnessed\"") else { return };
@@ -133,16 +138,15 @@ fn a_yes_is_on_the_task_before_it_is_said_to_be_and_counts_with_one_on_the_task(
     assert_eq!(heard.witnesses(&task).len(), 3);
 }
 
-#[expect(clippy::print_stderr, reason = "a test on a real server gives its figures, and says where it is passed over")]
 #[test]
 fn a_whole_emergency_on_a_real_server_is_followed_line_by_line() {
     let Some(site) = Site::real(&ACCOUNTS) else {
-        return eprintln!("passed over: PHABGATE_LIVE names no Phorge");
+        return say("passed over: PHABGATE_LIVE names no Phorge");
     };
     let Some(heard) = Heard::on(site, "\"verified\", \"witnessed\"") else { return };
     let mut sre1 = heard.first("sre1");
     let task = heard.watching.emergency("All page views fail");
-    let took = |what: &str, since: Instant| eprintln!("{what}: {} ms", since.elapsed().as_millis());
+    let took = |what: &str, since: Instant| say(&format!("{what}: {} ms", since.elapsed().as_millis()));
     let begun = Instant::now();
     let about = format!("{task} is an emergency deploy");
     let first = sre1.until(&about);

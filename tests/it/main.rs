@@ -33,6 +33,7 @@ mod irc_doctor;
 mod irc_network;
 #[cfg(feature = "serve")]
 mod irc_watch;
+#[cfg(feature = "serve")]
 mod irc_witness;
 mod journal;
 mod kept;

@@ -27,6 +27,7 @@ impl Site {
     }
 
     /// Moves the clock of a sandbox, which stands where its world ends, to that of this machine, which other servers have.
+    #[cfg(feature = "serve")]
     pub(crate) fn to_the_present(&self) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let replied = runtime.block_on(async { http().get(&self.url).send().await.unwrap() });

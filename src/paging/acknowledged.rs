@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::evidence::Evidence;
 use crate::ids::TransactionId;
-use crate::rules::TeamCount;
+use crate::rules::{TeamCount, Verdict};
 use crate::text::inert;
 
 /// An acknowledgement.
@@ -22,13 +22,12 @@ pub struct Ack {
     pub at: Timestamp,
 }
 
-/// The comments on a task by those who could still approve for a team, from after a transaction: each acknowledges.
-pub fn answers_after<'a>(
-    evidence: &Evidence,
-    after: TransactionId,
-    missing: impl Iterator<Item = &'a TeamCount>,
-) -> Vec<Ack> {
-    let comments = evidence.timeline.comments(None).filter(|comment| comment.transaction.id > after);
+/// The comments on a task by those who could still approve for a team that is missing, from after a transaction: each acknowledges. A yes does
+/// not: whoever said it is done, and where it does not count any more nobody looks at the task.
+pub fn answers_after(evidence: &Evidence, after: TransactionId, verdict: &Verdict) -> Vec<Ack> {
+    let is_yes = |id| verdict.approvals.iter().any(|approval| approval.transaction == Some(id));
+    let comments = evidence.timeline.comments(None).map(|comment| (comment.transaction.id, comment));
+    let comments = comments.filter(|(id, _)| *id > after && !is_yes(*id)).map(|(_, comment)| comment);
     // What was removed is none any more.
     let comments = comments.filter(|comment| !comment.newest().removed);
     let spoke: Vec<(String, Timestamp)> = comments
@@ -41,7 +40,7 @@ pub fn answers_after<'a>(
         let theirs = spoke.iter().filter(|(user, _)| team.could.contains(user));
         theirs.map(|(user, at)| Ack { team: team.team.clone(), by: user.clone(), at: *at }).collect()
     };
-    missing.flat_map(of_team).collect()
+    verdict.missing_teams().flat_map(of_team).collect()
 }
 
 /// Until when a team that was asked at a time is not paged, since one of it has answered from then on; `None` where nobody has. Servers
@@ -69,12 +68,28 @@ mod tests {
         let evidence = history.evidence();
         let verdict = evaluate(&evidence, &history.policy, &Intent::default(), None);
         let ack = |team: &str, by: &str, second| Ack { team: team.into(), by: by.into(), at: at(second) };
-        let mut acks = answers_after(&evidence, TransactionId(3), verdict.missing_teams());
+        let mut acks = answers_after(&evidence, TransactionId(3), &verdict);
         acks.sort();
         assert_eq!(acks, [ack("releng", "both", 13), ack("sre", "both", 13), ack("sre", "sre1", 10)]);
         let minutes = SignedDuration::from_mins(15);
         assert_eq!(held_until(&acks, "sre", at(2), minutes), Some(at(13 + 900)));
         assert_eq!(held_until(&acks, "sre", at(14), minutes), None, "it was asked after that");
         assert_eq!(held_until(&acks, "security", at(2), minutes), None);
+    }
+
+    #[test]
+    fn a_yes_that_does_not_count_any_more_holds_no_page() {
+        let mut history = History::emergency();
+        history.comment("sre1", 10, "Emergency-Approve: sre");
+        history.describe("deployer1", 12, "Emergency-Reason: data-loss - rows vanish");
+        let acks = |history: &History| {
+            let evidence = history.evidence();
+            let verdict = evaluate(&evidence, &history.policy, &Intent::default(), None);
+            assert!(verdict.missing_teams().any(|team| team.team == "sre"));
+            answers_after(&evidence, TransactionId(3), &verdict)
+        };
+        assert_eq!(acks(&history), []);
+        history.comment("sre1", 14, "Looking again.");
+        assert_eq!(acks(&history).len(), 1);
     }
 }

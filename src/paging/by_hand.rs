@@ -156,7 +156,7 @@ pub fn by_hand(asked: &ByHand<'_>) -> Result<Page, NobodyPaged> {
     if !is_confirmed {
         return Err(NobodyPaged::NotConfirmed);
     }
-    let acks = answers_after(evidence, episode.began, verdict.missing_teams());
+    let acks = answers_after(evidence, episode.began, verdict);
     if let Some(until) = held_until(&acks, team, episode.since, settings.ack_for).filter(|until| *until > evidence.now)
     {
         let last = acks.iter().filter(|ack| ack.team == team).max_by_key(|ack| ack.at);

@@ -46,7 +46,7 @@ impl PagingFacts {
             is_deployed: is_deployed(evidence, episode, &site.policy),
             is_pending: verdict.decision == Decision::Pending,
             is_decided: verdict.decision != Decision::Undecided,
-            acks: answers_after(evidence, episode.began, verdict.missing_teams()),
+            acks: answers_after(evidence, episode.began, verdict),
             words: PageWords::of(evidence, state, &site.policy, &site.server),
         }
     }

@@ -235,7 +235,13 @@ impl Session {
             true => (Clock::Sandbox, Invocation::Sandbox),
             false => (Clock::Compared, Invocation::Plain),
         };
-        let Settings { policy, state, http, record, serve, paging, irc, contact, .. } = self.settings;
+        let Settings { policy, state, http, record, serve, paging, mut irc, contact, configured_url, .. } =
+            self.settings;
+        // A token of a file goes to the server of the configuration alone.
+        let is_another = configured_url.is_some_and(|url| url.origin() != self.server.origin());
+        if is_another && irc.bot.witness_token_file.take().is_some() {
+            tracing::warn!("irc.witness_token_file is of another server: what is said on IRC is not written on tasks");
+        }
         let site = crate::serve::site::Site {
             client: self.client,
             policy,

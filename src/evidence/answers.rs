@@ -2,8 +2,10 @@
 //!
 //! Responsible for reading them out of the comments, up to a moment. Not responsible for whether an answer counts.
 
+use jiff::Timestamp;
+
 use super::spoken::Spoken;
-use super::timeline::{AsOf, Comment, Moment, Tie, Timeline};
+use super::timeline::{AsOf, Comment, Moment, Position, Tie, Timeline};
 use super::trailers::{self, Teams};
 use crate::conduit::CommentVersion;
 use crate::ids::{Phid, User};
@@ -43,6 +45,27 @@ pub struct Answer {
     pub near: Option<String>,
     /// They said it on IRC, and a witness wrote it down: then the moment is that of the witness.
     pub witnessed: bool,
+    /// What they had seen when they said it there: it takes back no no that came after.
+    pub seen: Option<Seen>,
+}
+
+/// What somebody had seen when they said something elsewhere than on the task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// Of the task: all before this place.
+    pub position: Position,
+    /// When they said it, by the clock of where they did.
+    pub said: Timestamp,
+}
+
+impl Seen {
+    /// Whether another answer of the same person came before.
+    pub fn includes(&self, other: &Answer) -> bool {
+        match &other.seen {
+            Some(other) => other.said <= self.said,
+            None => other.moment.position <= self.position,
+        }
+    }
 }
 
 /// Every answer up to a moment, or up to now, oldest first.
@@ -88,6 +111,7 @@ pub(super) fn answers(timeline: &Timeline, policy: &Policy, as_of: Option<AsOf>)
                 foreign,
                 near: said.near.map(str::to_owned),
                 witnessed: false,
+                seen: None,
             });
         }
     }

@@ -27,7 +27,7 @@ pub mod timeline;
 pub mod trailers;
 mod witnesses;
 
-pub use answers::{Answer, AnswerKind};
+pub use answers::{Answer, AnswerKind, Seen};
 pub(crate) use deployer::bare;
 pub use episode::{EndedEpisode, Ending, Episode};
 pub use gather::{GatherError, Visibility, gather};

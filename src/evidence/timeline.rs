@@ -24,7 +24,7 @@ pub struct Position {
 
 impl Position {
     /// Before whatever came after this transaction.
-    pub(super) fn right_after(transaction: TransactionId) -> Self {
+    pub(crate) fn right_after(transaction: TransactionId) -> Self {
         Self { after: transaction, edited: Some(Timestamp::MIN) }
     }
 }

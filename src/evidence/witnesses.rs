@@ -6,7 +6,7 @@
 
 use jiff::SignedDuration;
 
-use super::answers::{Answer, AnswerKind};
+use super::answers::{Answer, AnswerKind, Seen};
 use super::removals::Removal;
 use super::timeline::{AsOf, Comment, Moment, Position};
 use super::trailers::Teams;
@@ -16,7 +16,7 @@ use crate::policy::Policy;
 use crate::remarkup::JsonBlock;
 use crate::witness::{Witness, WitnessedWord, parse};
 
-/// How long after it was heard a yes may be on the task.
+/// How long after it was said a yes may be heard, and how long after that it may be on the task.
 const PROMPT: SignedDuration = SignedDuration::from_secs(60);
 
 /// A yes that somebody said on IRC.
@@ -81,6 +81,10 @@ impl Evidence {
         if policy.witnesses.is_empty() {
             return Some(false);
         }
+        // Herald and its like are nobody: there is no account to read.
+        if !phid.starts_with("PHID-USER-") {
+            return Some(false);
+        }
         let account = self.account(phid)?;
         Some(policy.witnesses.iter().any(|name| account.is_named(name)))
     }
@@ -120,11 +124,12 @@ impl Evidence {
             && witness.seen < posted.transaction
             && witness.heard <= posted.time.saturating_add(PROMPT).unwrap_or(posted.time)
             && witness.said <= witness.heard.saturating_add(PROMPT).unwrap_or(witness.heard);
-        let stated = || self.code_as_of(policy, AsOf { through: witness.seen, time: witness.heard });
+        let stated = || self.code_as_of(policy, AsOf { through: witness.seen, time: witness.said.min(witness.heard) });
         let fault = match () {
             () if !is_possible => Some(WitnessFault::Impossible),
             () if comment.is_changed() => Some(WitnessFault::Edited),
             () if posted.time.duration_since(witness.heard) > PROMPT => Some(WitnessFault::Late),
+            () if witness.heard.duration_since(witness.said) > PROMPT => Some(WitnessFault::Late),
             () if witness.code.is_none() || witness.code != stated() => Some(WitnessFault::OtherCode),
             () => None,
         };
@@ -133,14 +138,21 @@ impl Evidence {
         WitnessedApproval { answer: answer(witness, AnswerKind::Approve, moment), posted, fault }
     }
 
-    /// A no, or a withdrawal: from when it is on the task. It takes back a no on the task only where the policy takes the word of witnesses.
+    /// A no, or a withdrawal: from when it is on the task. It takes back a no only where the policy takes the word of witnesses, who wrote this
+    /// is known to be one, and the no was there when they said it.
     fn objection(&self, comment: &Comment<'_>, witness: &Witness, policy: &Policy) -> Answer {
         let kind = match witness.word {
             WitnessedWord::Withdraw => AnswerKind::Withdraw,
             WitnessedWord::Reject | WitnessedWord::Approve => AnswerKind::Reject,
         };
         let answer = answer(witness, kind, self.timeline.moment_of(comment.transaction));
-        Answer { certain: policy.accept_witnessed && !comment.is_changed() && answer.certain, ..answer }
+        let is_known = self.is_witness(&comment.transaction.author, policy) == Some(true);
+        // What takes something back is for all teams of who said it, whichever these are by the policy here.
+        let teams = match kind {
+            AnswerKind::Withdraw => Teams::NotUnderstood(String::new()),
+            AnswerKind::Approve | AnswerKind::Reject => answer.teams.clone(),
+        };
+        Answer { certain: policy.accept_witnessed && is_known && !comment.is_changed(), teams, ..answer }
     }
 
     /// The comments of witnesses that are gone: each may have been anybody's no.
@@ -165,5 +177,6 @@ fn answer(witness: &Witness, kind: AnswerKind, moment: Moment) -> Answer {
         foreign: false,
         near: None,
         witnessed: true,
+        seen: Some(Seen { position: Position::right_after(witness.seen), said: witness.said }),
     }
 }

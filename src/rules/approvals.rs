@@ -428,7 +428,8 @@ fn displaces(answer: &Answer, standing: &Answer) -> bool {
     // An edit that is a no or takes back a yes wins its second; it must not win that in which a no was said.
     let tied = answer.edited_in && answer.moment.time == standing.moment.time;
     let lifts = answer.kind == AnswerKind::Withdraw && standing.kind == AnswerKind::Reject;
-    later && !(lifts && (tied || !answer.certain))
+    let is_unseen = answer.seen.is_some_and(|seen| !seen.includes(standing));
+    later && !(lifts && (tied || !answer.certain || is_unseen))
 }
 
 /// Of several words in one place, the one that speaks against the deploy is the last.

@@ -39,13 +39,6 @@ impl<'a> WhoMay<'a> {
         account.is_enabled_person() && self.bench().may_reject(&account.phid)
     }
 
-    /// The keys of the teams of the policy that an account is in; `None` where one of the teams could not be read.
-    pub fn teams(&self, account: &Account) -> Option<Vec<String>> {
-        let is_read = |team: &Team| self.read.evidence.teams.contains_key(&team.key);
-        let teams = self.bench().teams_of(&account.phid).into_iter().map(|team| team.key.clone()).collect();
-        self.policy.teams.iter().all(is_read).then_some(teams)
-    }
-
     /// Whether this account can approve for a team.
     ///
     /// # Errors

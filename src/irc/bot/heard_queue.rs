@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use super::hearing::Heard;
 use super::state::Dropped;
+use super::words::Verb;
 
 /// How many lines wait at most.
 const MOST: usize = 256;
@@ -109,15 +110,20 @@ impl Waiting {
         let of_one = |line: &&Heard| line.speaker == heard.speaker && self::is_against(line) == is_against;
         let count = self.lines.iter().filter(of_one).count();
         if is_against {
-            // Said again before it was heard once: it is the same word. One that names nobody must not hide one that does.
+            // Said again before it was heard once: it is the same word, unless they said another one about it between. One that names nobody
+            // must not hide one that does.
+            let is_word = |line: &&Heard| {
+                let verb = line.request.verb();
+                let is_about = line.request.task() == heard.request.task();
+                line.speaker == heard.speaker && is_about && (verb.is_against() || verb == Verb::Approve)
+            };
             let repeats = |line: &Heard| {
-                line.speaker == heard.speaker
-                    && line.nick == heard.nick
+                line.nick == heard.nick
                     && line.place == heard.place
                     && line.request == heard.request
                     && line.who.is_ok() == heard.who.is_ok()
             };
-            if self.lines.iter().any(repeats) {
+            if self.lines.iter().rev().find(is_word).is_some_and(repeats) {
                 self.dropped.repeated += 1;
                 return;
             }
@@ -269,6 +275,18 @@ mod tests {
         assert_eq!(queue.dropped().repeated, 1);
         let lines = taken(&queue);
         assert_eq!((lines.len(), lines.iter().filter(|line| line.speaker == "sre1").count()), (MOST, 1));
+    }
+
+    #[test]
+    fn a_no_that_is_said_again_after_another_word_is_heard_again() {
+        let queue = Arc::new(HeardQueue::default());
+        let now = Instant::now();
+        let withdraw = Command::Withdraw { task: crate::ids::TaskId::new(1).unwrap(), why: None };
+        queue.push(reject("sre1", 1), now);
+        queue.push(heard("sre1", withdraw), now);
+        queue.push(reject("sre1", 1), now);
+        queue.push(reject("sre1", 1), now);
+        assert_eq!((taken(&queue).len(), queue.dropped().repeated), (3, 1));
     }
 
     #[tokio::test]

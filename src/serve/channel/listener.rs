@@ -68,7 +68,7 @@ impl<S: Store> Listener<S> {
             let Some(heard) = heard else { return };
             // What is to be written on a task is answered once it is there.
             if let Some(line) = self.answer(&heard).await {
-                self.reply(&heard, line).await;
+                self.reply(&heard, line);
             }
         }
     }
@@ -208,14 +208,18 @@ impl<S: Store> Listener<S> {
         }
     }
 
-    async fn reply(&self, heard: &Heard, line: Line) {
+    /// Says an answer, and waits for nothing: what is heard next is heard while it waits to be said.
+    fn reply(&self, heard: &Heard, line: Line) {
         let target = match &heard.place {
             Place::Channel(name) => Target::channel(name),
             Place::Private => Target::person(&heard.nick),
         };
         let Ok(target) = target else { return };
-        if let outcome @ (Outcome::NotSaid(_) | Outcome::Unclear { .. }) = self.bot.say(target, line, WITHIN).await {
-            tracing::warn!("irc: an answer was not heard: {outcome:?}");
-        }
+        let bot = self.bot.clone();
+        tokio::spawn(async move {
+            if let outcome @ (Outcome::NotSaid(_) | Outcome::Unclear { .. }) = bot.say(target, line, WITHIN).await {
+                tracing::warn!("irc: an answer was not heard: {outcome:?}");
+            }
+        });
     }
 }

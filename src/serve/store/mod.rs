@@ -225,7 +225,7 @@ pub trait Store: DeployLog + Send + 'static {
     fn is_superseded(&self, id: i64, word: &SpokenWord) -> Result<bool, StoreError>;
     /// The words about a task that do not count, each with why, the newest first.
     fn not_counted(&self, task: TaskId) -> Result<Vec<(SpokenWord, String)>, StoreError>;
-    /// Forgets what of paging ended before a time.
+    /// Forgets what of paging, and of what was said on IRC, ended before a time.
     fn forget_paging(&mut self, before: Timestamp) -> Result<(), StoreError>;
     /// Another handle on the journal, for one deploy alone.
     fn deploy_log(&self) -> Result<Self::Log, StoreError>;

@@ -3,6 +3,7 @@
 //! Responsible for reading and writing it, and for how much of what does not count is kept. Not responsible for the tables
 //! ([`super::schema`]).
 
+use jiff::Timestamp;
 use rusqlite::{Connection, Row, Transaction, params};
 
 use super::paging::{RowError, damaged, json};
@@ -21,7 +22,8 @@ pub(super) fn add(transaction: &Transaction<'_>, word: &SpokenWord, state: &Spok
     let row = params![
         task,
         speaker.map(|speaker| &speaker.user),
-        speaker.map(|speaker| &speaker.message),
+        // Another network has other messages by the same name.
+        speaker.map(|speaker| format!("{} {}", word.network, speaker.message)),
         json(word)?,
         json(state)?,
         state.is_open(),
@@ -45,9 +47,23 @@ pub(super) fn open(connection: &Connection) -> Result<Vec<OpenWord>, RowError> {
     let mut rows = select.query([])?;
     let mut open = Vec::new();
     while let Some(row) = rows.next()? {
-        open.push(OpenWord { id: row.get(0)?, word: word(row, 1)?, state: state(row, 2)? });
+        let id = row.get(0)?;
+        match word(row, 1).and_then(|word| Ok(OpenWord { id, word, state: state(row, 2)? })) {
+            Ok(word) => open.push(word),
+            // One that makes no sense keeps no other from its task.
+            Err(RowError::Damaged(why)) => {
+                tracing::error!("a word that was said on IRC cannot be read any more: {why}")
+            }
+            Err(error) => return Err(error),
+        }
     }
     Ok(open)
+}
+
+/// Forgets what came to an end and was heard before a time.
+pub(super) fn forget(transaction: &Transaction<'_>, before: Timestamp) -> rusqlite::Result<()> {
+    let old = "NOT is_open AND unixepoch(json_extract(word, '$.heard')) < ?1";
+    transaction.execute(&format!("DELETE FROM spoken WHERE {old}"), [before.as_second()]).map(drop)
 }
 
 /// Whether a word is a yes after which the same person said something else about the same task.

@@ -416,7 +416,10 @@ impl Store for SqliteStore {
     }
 
     fn forget_paging(&mut self, before: Timestamp) -> Result<(), StoreError> {
-        self.write(|transaction| paging::forget(transaction, before))
+        self.write(|transaction| {
+            paging::forget(transaction, before)?;
+            spoken::forget(transaction, before)
+        })
     }
 
     fn deploy_log(&self) -> Result<Journal, StoreError> {

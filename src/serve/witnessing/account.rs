@@ -3,11 +3,16 @@
 //! Responsible for nothing being written with another than the policy names: a comment of any other is no witness, and one that nobody
 //! believes must not look like one. Not responsible for where the token comes from.
 
+use std::time::Duration;
+
 use secrecy::SecretString;
 use tokio::sync::OnceCell;
 
 use crate::conduit::{Account, Client, ConduitError};
 use crate::policy::Policy;
+
+/// How long the server may take to say whose it is.
+const ASKING: Duration = Duration::from_secs(6);
 
 /// The account, by its token.
 #[derive(Debug)]
@@ -44,7 +49,7 @@ impl WitnessAccount {
     /// Where the server does not say whose it is, or it is no witness.
     pub async fn known(&self, policy: &Policy) -> Result<&Account, WitnessAccountError> {
         let ask = || async {
-            let account = self.client.whoami().await?.result;
+            let account = self.client.within(ASKING).whoami().await?.result;
             match policy.witnesses.iter().any(|name| account.is_named(name)) {
                 true => Ok(account),
                 false => Err(WitnessAccountError::NoWitness { user: crate::text::inert(&account.username) }),

@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::spoken::SpokenWord;
 use crate::conduit::Account;
-use crate::evidence::timeline::AsOf;
-use crate::evidence::{AnswerKind, Episode, Evidence, TaskState};
+use crate::evidence::timeline::{AsOf, Position};
+use crate::evidence::{Answer, AnswerKind, Episode, Evidence, Seen, TaskState};
 use crate::ids::{Phid, TransactionId, User};
 use crate::policy::Policy;
 use crate::rules::{JudgedTask, WhoMay};
@@ -18,8 +18,8 @@ use crate::witness::{Code, SCHEMA, WORDS, Witness, WitnessedWord};
 /// What happened this shortly before a word was heard may have been after it was said: the clocks of the two servers are not one.
 const MARGIN: SignedDuration = SignedDuration::from_secs(2);
 
-/// How far the clock of the network may be ahead: what was said later than that could not have been heard, and counts for nothing.
-const AHEAD: SignedDuration = SignedDuration::from_secs(60);
+/// How far what the two clocks say of a yes may be apart: what was said long before it was heard may have been taken back since.
+const APART: SignedDuration = SignedDuration::from_secs(60);
 
 /// Why a word is not written on the task, in words for who said it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,8 +51,8 @@ pub enum Refusal {
     /// They cannot approve for the team.
     #[error("for that team you cannot approve: {0}")]
     MayNot(String),
-    /// It was said later than it was heard.
-    #[error("the clock of the network is ahead of that of the server of the tasks")]
+    /// It was said at quite another time than it was heard.
+    #[error("by the clock of the network it was said more than a minute before or after it was heard; say it again")]
     Clocks,
     /// The code is not the one of what would be approved.
     #[error("the code is of something else than the task states now; read it, its code is {now}")]
@@ -87,10 +87,19 @@ pub(super) enum Judged {
 pub(super) fn judge(word: &SpokenWord, read: JudgedTask<'_>, account: Option<&Account>, policy: &Policy) -> Judged {
     match witness(word, read, account, policy) {
         Err(refusal) => Judged::Refuse(refusal),
-        Ok(witness) => match said_already(&witness, read.state) {
-            Some(transaction) => Judged::Known(transaction),
-            None => Judged::Write(Box::new(witness)),
-        },
+        Ok(witness) => {
+            let last = last_answer(read.state, &witness.phid);
+            match last {
+                Some(last) if is_said_already(&witness, last, read.evidence, policy) => {
+                    Judged::Known(last.moment.transaction)
+                }
+                // What would lift a no that they wrote since is none of their last word.
+                Some(last) if witness.word == WitnessedWord::Withdraw && is_newer_no(&witness, last) => {
+                    Judged::Refuse(Refusal::Superseded)
+                }
+                _ => Judged::Write(Box::new(witness)),
+            }
+        }
     }
 }
 
@@ -112,29 +121,25 @@ fn witness(
     }
     let who = WhoMay::of(read, policy);
     let account = account.ok_or(Refusal::NoMember)?;
-    // What nobody had seen is the very first transaction, by which the task was made.
-    let seen = seen(evidence, word.heard).ok_or(Refusal::NoEmergency)?;
+    let seen = seen(evidence, word.heard.min(speaker.said));
     let mut teams = Vec::new();
     if word.word == WitnessedWord::Approve {
         if !policy.accept_witnessed {
             return Err(Refusal::NotAccepted);
         }
         let team = word.team.as_deref().and_then(|name| policy.team_named(name)).ok_or(Refusal::NoTeam)?;
-        if speaker.said > word.heard.saturating_add(AHEAD).unwrap_or(Timestamp::MAX) {
+        if word.heard.duration_since(speaker.said).abs() > APART {
             return Err(Refusal::Clocks);
         }
         who.approve(account, team).map_err(|why| Refusal::MayNot(why.to_string()))?;
         let now = state.code.ok_or(Refusal::NoEmergency)?;
-        let then = evidence.code_as_of(policy, AsOf { through: seen, time: word.heard });
+        let then = evidence.code_as_of(policy, AsOf { through: seen, time: word.heard.min(speaker.said) });
         if word.code != Some(now) || then != Some(now) {
             return Err(Refusal::OtherCode { now });
         }
         teams.push(team.key.clone());
     } else if !who.reject(account) {
         return Err(Refusal::NoMember);
-    } else if word.word == WitnessedWord::Withdraw {
-        // A no is for all their teams, whichever these are; what takes one back names them, or lifts nothing.
-        teams = who.teams(account).unwrap_or_default();
     }
     Ok(Witness {
         schema: SCHEMA.to_owned(),
@@ -155,26 +160,36 @@ fn witness(
     })
 }
 
-/// The newest transaction that surely was there when a word was said: what came later they had not seen.
-fn seen(evidence: &Evidence, heard: Timestamp) -> Option<TransactionId> {
-    let before = heard.saturating_sub(MARGIN).unwrap_or(Timestamp::MIN);
+/// The newest transaction that surely was there when a word was said: what came later they had not seen. By a clock that is far behind
+/// that is none, and a no is a no all the same.
+fn seen(evidence: &Evidence, said: Timestamp) -> TransactionId {
+    let before = said.saturating_sub(MARGIN).unwrap_or(Timestamp::MIN);
     let seen = evidence.timeline.transactions().iter().take_while(|row| row.created <= before);
-    seen.last().map(|row| row.id)
+    seen.last().map_or(TransactionId(0), |row| row.id)
 }
 
-/// The witness of the same word of the same person, where they have said nothing since: who repeats a no writes no second comment.
-fn said_already(witness: &Witness, state: &TaskState) -> Option<TransactionId> {
+/// Whether the last answer of a person is the witness of the same word: who repeats a no writes no second comment.
+fn is_said_already(witness: &Witness, last: &Answer, evidence: &Evidence, policy: &Policy) -> bool {
     let kind = match witness.word {
         // Of a yes each has its own time, by which it gets too old.
-        WitnessedWord::Approve => return None,
+        WitnessedWord::Approve => return false,
         WitnessedWord::Withdraw => AnswerKind::Withdraw,
         WitnessedWord::Reject => AnswerKind::Reject,
     };
-    let last = last_answer(state, &witness.phid)?;
-    (last.witnessed && last.kind == kind).then_some(last.moment.transaction)
+    let rows = evidence.timeline.transactions();
+    let author = rows.iter().find(|row| row.id == last.moment.transaction).map(|row| row.author.as_str());
+    let is_witness = author.is_some_and(|author| evidence.is_witness(author, policy) == Some(true));
+    let lifts = last.kind != AnswerKind::Withdraw || last.certain || !policy.accept_witnessed;
+    last.witnessed && last.kind == kind && is_witness && lifts
 }
 
-fn last_answer<'a>(state: &'a TaskState, person: &Phid<User>) -> Option<&'a crate::evidence::Answer> {
+/// Whether a person said no after what they had seen when they took it back.
+fn is_newer_no(witness: &Witness, last: &Answer) -> bool {
+    let seen = Seen { position: Position::right_after(witness.seen), said: witness.said };
+    last.kind == AnswerKind::Reject && !seen.includes(last)
+}
+
+fn last_answer<'a>(state: &'a TaskState, person: &Phid<User>) -> Option<&'a Answer> {
     let yes = state.witnessed.iter().map(|witnessed| &witnessed.answer);
     let own = state.answers.iter().chain(yes).filter(|answer| answer.author == *person);
     own.max_by_key(|answer| answer.moment.position)

@@ -115,6 +115,24 @@ fn what_came_right_before_a_yes_was_not_seen() {
 }
 
 #[test]
+fn a_yes_that_was_under_way_for_long_is_as_old_as_it_was_said() {
+    let mut history = emergency();
+    let code = code(&history);
+    history.comment("sre1", 30, "Emergency-Reject: sre");
+    let speaker = |said| word("sre1", Approve).speaker.map(|speaker| Speaker { said, ..speaker });
+    let late = |said, heard| SpokenWord { code, speaker: speaker(said), heard, ..word("sre1", Approve) };
+    // Its own no came between: the yes is before it.
+    let Judged::Write(witness) = judged(&history, &late(at(20), at(50))) else { panic!() };
+    history.comment("heard", 51, &render(&witness));
+    assert_eq!(verdict(&history).decision.word(), "denied");
+    for (said, heard) in [(at(20), at(100)), (at(170), at(50)), (at(-9_000), at(50))] {
+        assert_eq!(refusal(&history, &late(said, heard)), Refusal::Clocks);
+    }
+    let no = SpokenWord { word: Reject, ..late(at(-9_000), at(50)) };
+    assert!(matches!(judged(&history, &no), Judged::Write(_)), "a no is one by whatever clock");
+}
+
+#[test]
 fn a_no_is_written_of_every_member_and_once() {
     let mut history = emergency();
     history.policy.accept_witnessed = false;
@@ -128,13 +146,17 @@ fn a_no_is_written_of_every_member_and_once() {
     assert_eq!(verdict(&history).decision.word(), "denied");
     assert_eq!(judged(&history, &no), Judged::Known(id));
     let Judged::Write(withdrawal) = judged(&history, &word("sre2", Withdraw)) else { panic!() };
-    assert_eq!(withdrawal.teams, ["sre"]);
     let mut lifted = history.clone();
     lifted.policy.accept_witnessed = true;
     lifted.comment("heard", 25, &render(&withdrawal));
     assert_eq!(verdict(&lifted).decision.word(), "pending");
     history.comment("sre2", 30, "Emergency-Reject: sre");
     assert!(matches!(judged(&history, &no), Judged::Write(_)), "what they wrote since is another word");
+    // A withdrawal that comes late lifts no no that was said after it.
+    assert_eq!(judged(&history, &word("sre2", Withdraw)), Judged::Refuse(Refusal::Superseded));
+    history.policy.accept_witnessed = true;
+    history.comment("heard", 31, &render(&withdrawal));
+    assert_eq!(verdict(&history).decision.word(), "denied");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Whose turn it is of the words that are to be written.
 //!
-//! Responsible for the order: what one person says about a task is written in the order in which they said it, but for a yes, which nothing
-//! that was said after it waits for; what was just said goes before what was tried before. Not responsible for what is done with it.
+//! Responsible for the order: what one person says about a task is written in the order in which they said it, but a no waits for nothing, and
+//! nothing waits for a yes; what was just said goes before what was tried before. Not responsible for what is done with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -39,7 +39,8 @@ impl Turns {
             if word.word.word != WitnessedWord::Approve {
                 before.insert(key);
             }
-            if !is_after {
+            // A no waits for nothing.
+            if !is_after || word.word.word == WitnessedWord::Reject {
                 due.push(word);
             }
         }
@@ -95,6 +96,11 @@ mod tests {
         let said = [open(4, "sre1", Approve), open(5, "sre1", Reject)];
         turns.again(4, now, false);
         assert_eq!(next(&mut turns, &said, now), Some((5, now)));
+        let said = [open(6, "sre1", Withdraw), open(7, "sre1", Reject), open(8, "sre1", Approve)];
+        turns.again(6, now, false);
+        assert_eq!(next(&mut turns, &said, now), Some((7, now)), "a no waits for nothing");
+        turns.again(7, now, false);
+        assert_ne!(next(&mut turns, &said, now).map(|(id, _)| id), Some(8));
         assert_eq!(next(&mut turns, &[], now), None);
     }
 

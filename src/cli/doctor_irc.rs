@@ -64,7 +64,7 @@ async fn witness(session: &Session) -> Option<WitnessRead> {
     };
     Some(match session.timed_client().with_token(token).whoami().await {
         Ok(reply) => {
-            let named = session.settings.policy.witnesses.iter().any(|name| reply.result.is_named(name));
+            let named = reply.result.is_named_in(&session.settings.policy.witnesses);
             WitnessRead::Of(reply.result.username, named)
         }
         Err(error) => WitnessRead::Unknown(error),

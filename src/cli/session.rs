@@ -279,9 +279,7 @@ impl Session {
     /// The account of who asks, where it is known: the one that the caller is mapped to, else that of a token of their own. `read` is what was
     /// read of a task, which names the owner of the token.
     pub(super) fn asker<'a>(&'a self, read: Option<&'a Evidence>) -> Option<&'a str> {
-        let shared = |account: &Account| {
-            account.is_bot() || self.settings.policy.recorders.iter().any(|name| account.is_named(name))
-        };
+        let shared = |account: &Account| account.is_bot() || account.is_named_in(&self.settings.policy.recorders);
         let owner = || read.map(|read| &read.owner).filter(|owner| !shared(owner));
         self.calling_account.as_deref().or_else(|| owner().map(|owner| owner.username.as_str()))
     }

@@ -54,6 +54,11 @@ impl Account {
     pub fn is_named(&self, username: &str) -> bool {
         self.username.eq_ignore_ascii_case(username)
     }
+
+    /// Whether its username is in a list, such as that of the policy's witnesses.
+    pub fn is_named_in(&self, usernames: &[String]) -> bool {
+        usernames.iter().any(|username| self.is_named(username))
+    }
 }
 
 /// Whose token it is.

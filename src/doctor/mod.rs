@@ -171,7 +171,7 @@ fn journal(local: &Local) -> (RuleOutcome, Option<RuleOutcome>) {
 }
 
 fn is_recorder(account: &Account, policy: &Policy) -> bool {
-    policy.recorders.iter().any(|name| account.is_named(name))
+    account.is_named_in(&policy.recorders)
 }
 
 /// Whose token it is, and whether anybody believes what is written with it.

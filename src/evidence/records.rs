@@ -248,7 +248,7 @@ pub fn comments(timeline: &Timeline, as_of: Option<AsOf>) -> impl Iterator<Item 
 /// Whether readers would believe this record of this author, as far as the two show: a recorder, the very account that
 /// it names as deployer, or somebody who says of a deploy of another nothing but that its end is not known.
 pub fn is_believable(author: &Account, record: &Record, policy: &Policy) -> bool {
-    let is_recorder = policy.recorders.iter().any(|name| author.is_named(name));
+    let is_recorder = author.is_named_in(&policy.recorders);
     let own = policy.records == BelievedRecords::Deployers && names_as_deployer(record, author.phid.as_str());
     is_recorder || own || is_end_by_member(record)
 }
@@ -318,7 +318,7 @@ impl Evidence {
     /// Whether an account is a recorder; `None` where the account could not be read.
     pub(crate) fn is_recorder(&self, phid: &str, policy: &Policy) -> Option<bool> {
         let account = self.account(phid)?;
-        Some(policy.recorders.iter().any(|name| account.is_named(name)))
+        Some(account.is_named_in(&policy.recorders))
     }
 
     /// Whether an account is that of an enabled person in a team of the policy.

@@ -86,7 +86,7 @@ impl Evidence {
             return Some(false);
         }
         let account = self.account(phid)?;
-        Some(policy.witnesses.iter().any(|name| account.is_named(name)))
+        Some(account.is_named_in(&policy.witnesses))
     }
 
     /// What witnesses wrote, up to a moment.

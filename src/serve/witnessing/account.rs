@@ -50,7 +50,7 @@ impl WitnessAccount {
     pub async fn known(&self, policy: &Policy) -> Result<&Account, WitnessAccountError> {
         let ask = || async {
             let account = self.client.within(ASKING).whoami().await?.result;
-            match policy.witnesses.iter().any(|name| account.is_named(name)) {
+            match account.is_named_in(&policy.witnesses) {
                 true => Ok(account),
                 false => Err(WitnessAccountError::NoWitness { user: crate::text::inert(&account.username) }),
             }

@@ -14,6 +14,7 @@ mod check;
 mod completions;
 pub mod config;
 mod confirm;
+mod deferred;
 mod detail;
 mod doctor;
 mod doctor_irc;
@@ -69,6 +70,7 @@ use std::process::ExitCode;
 use clap::builder::PossibleValue;
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 
+use deferred::Deferred;
 use detail::Detail;
 pub use exit::{Exit, Failure};
 use typed::{names_run, suggest_fix};
@@ -119,51 +121,51 @@ struct Globals {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Print whether the task may be deployed, rule by rule
-    Check(check::Args),
+    Check(Deferred<check::Args>),
     /// Check, and if allowed run the command and record it on the task
-    Run(run::Args),
+    Run(Deferred<run::Args>),
     /// Record a deploy that was made by other means
-    Record(record::Args),
+    Record(Deferred<record::Args>),
     /// Open an emergency: tag the task and state the reason
-    Request(request::Args),
+    Request(Deferred<request::Args>),
     /// Print the message that asks for help on IRC
-    Announce(announce::Args),
+    Announce(Deferred<announce::Args>),
     /// Page those whose approval is missing
-    Page(page::Args),
+    Page(Deferred<page::Args>),
     /// Approve the deploy of a task for your team
-    Approve(answer::Args),
+    Approve(Deferred<answer::Args>),
     /// Take back your approval or your no
-    Withdraw(answer::Args),
+    Withdraw(Deferred<answer::Args>),
     /// Say no to the deploy of a task, which stops it
-    Reject(answer::Args),
+    Reject(Deferred<answer::Args>),
     /// List or deliver the records that are not yet on their task
     Outbox(outbox::Args),
     /// Tell the emergency story of a task in order
-    History(history::Args),
+    History(Deferred<history::Args>),
     /// Open a task in a browser
-    Browse(browse::Args),
+    Browse(Deferred<browse::Args>),
     /// List the open emergencies and where each stands
-    List(list::Args),
+    List(Deferred<list::Args>),
     /// Audit all deploys: who deployed what, why, who agreed, and what broke the rules
-    Audit(audit::Args),
+    Audit(Deferred<audit::Args>),
     /// Check before the emergency that all is there for it
-    Doctor(doctor::Args),
+    Doctor(Deferred<doctor::Args>),
     /// Explain a rule: what it means, why it is there, how to mend it
-    Explain(explain::Args),
+    Explain(Deferred<explain::Args>),
     /// Show or check the configuration
     Config(config::Args),
     /// Watch over the open emergencies: say on tasks what they lack, answer programs
     #[cfg(feature = "serve")]
-    Serve(serve::Args),
+    Serve(Deferred<serve::Args>),
     /// Make a token for a program that asks the watch
     #[cfg(feature = "serve")]
     Token(token::Args),
     /// Serve the embedded sandbox, or make it new
-    Sandbox(sandbox::Args),
+    Sandbox(Deferred<sandbox::Args>),
     /// Print the completions for a shell
-    Completions(completions::Args),
+    Completions(Deferred<completions::Args>),
     /// Print the manual page of a command, or write all of them
-    Man(man::Args),
+    Man(Deferred<man::Args>),
 }
 
 /// The actions as the command line knows them.
@@ -253,8 +255,7 @@ pub fn main() -> ExitCode {
             }
         };
     }
-    let parsed = definition().try_get_matches_from(&arguments);
-    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
+    let cli = match parsed(&arguments).and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return print_usage_error(&error, &arguments),
     };
@@ -457,29 +458,30 @@ async fn dispatch(cli: &Cli, ids: &crate::host::Ids, ui: &mut Ui) -> u8 {
             _ => failure.exit.code(),
         };
     }
+    // Each in a box of its own: one that is not run takes no room on the stack of another.
     let done = match &cli.command {
-        Command::Check(args) => check::run(args, &cli.globals, ui).await,
-        Command::Run(args) => return run::run(args, &cli.globals, ui).await,
-        Command::Record(args) => record::run(args, &cli.globals, ui).await,
-        Command::Request(args) => request::run(args, &cli.globals, ui).await,
-        Command::Announce(args) => announce::run(args, &cli.globals, ui).await,
-        Command::Page(args) => page::run(args, &cli.globals, ui).await,
-        Command::Approve(args) => answer::run(AnswerKind::Approve, args, &cli.globals, ui).await,
-        Command::Withdraw(args) => answer::run(AnswerKind::Withdraw, args, &cli.globals, ui).await,
-        Command::Reject(args) => answer::run(AnswerKind::Reject, args, &cli.globals, ui).await,
-        Command::Outbox(args) => outbox::run(args, &cli.globals, ui).await,
-        Command::History(args) => history::run(args, &cli.globals, ui).await,
+        Command::Check(args) => Box::pin(check::run(args, &cli.globals, ui)).await,
+        Command::Run(args) => return Box::pin(run::run(args, &cli.globals, ui)).await,
+        Command::Record(args) => Box::pin(record::run(args, &cli.globals, ui)).await,
+        Command::Request(args) => Box::pin(request::run(args, &cli.globals, ui)).await,
+        Command::Announce(args) => Box::pin(announce::run(args, &cli.globals, ui)).await,
+        Command::Page(args) => Box::pin(page::run(args, &cli.globals, ui)).await,
+        Command::Approve(args) => Box::pin(answer::run(AnswerKind::Approve, args, &cli.globals, ui)).await,
+        Command::Withdraw(args) => Box::pin(answer::run(AnswerKind::Withdraw, args, &cli.globals, ui)).await,
+        Command::Reject(args) => Box::pin(answer::run(AnswerKind::Reject, args, &cli.globals, ui)).await,
+        Command::Outbox(args) => Box::pin(outbox::run(args, &cli.globals, ui)).await,
+        Command::History(args) => Box::pin(history::run(args, &cli.globals, ui)).await,
         Command::Browse(args) => browse::run(args, &cli.globals, ui),
-        Command::List(args) => list::run(args, &cli.globals, ui).await,
-        Command::Audit(args) => audit::run(args, &cli.globals, ui).await,
-        Command::Doctor(args) => doctor::run(args, &cli.globals, ui).await,
+        Command::List(args) => Box::pin(list::run(args, &cli.globals, ui)).await,
+        Command::Audit(args) => Box::pin(audit::run(args, &cli.globals, ui)).await,
+        Command::Doctor(args) => Box::pin(doctor::run(args, &cli.globals, ui)).await,
         Command::Explain(args) => explain::run(args, ui),
         Command::Config(args) => config::run(args, &cli.globals, ui),
         #[cfg(feature = "serve")]
-        Command::Serve(args) => serve::run(args, &cli.globals, ui).await,
+        Command::Serve(args) => Box::pin(serve::run(args, &cli.globals, ui)).await,
         #[cfg(feature = "serve")]
         Command::Token(args) => token::run(args, ui),
-        Command::Sandbox(args) => sandbox::run(args, &cli.globals, ui).await,
+        Command::Sandbox(args) => Box::pin(sandbox::run(args, &cli.globals, ui)).await,
         Command::Completions(args) => completions::run(args, ui),
         Command::Man(args) => man::run(args, ui),
     };
@@ -492,7 +494,19 @@ async fn dispatch(cli: &Cli, ids: &crate::host::Ids, ui: &mut Ui) -> u8 {
     }
 }
 
-/// The whole command line, for parsing it, and for man pages and completions.
+/// The whole command line with all that its help says, for showing that and for manual pages.
 fn definition() -> clap::Command {
     help::dress(Cli::command())
+}
+
+/// What the command line gives. What stands below the options in a help is made where a help is shown: made at each start,
+/// it would take as long as the parsing.
+fn parsed(arguments: &[OsString]) -> clap::error::Result<clap::ArgMatches> {
+    use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand};
+    match Cli::command().try_get_matches_from(arguments) {
+        Err(error) if matches!(error.kind(), DisplayHelp | DisplayHelpOnMissingArgumentOrSubcommand) => {
+            definition().try_get_matches_from(arguments)
+        }
+        parsed => parsed,
+    }
 }

@@ -257,8 +257,7 @@ impl Session {
             serve,
             paging,
             pagers,
-            contact: contact.channel,
-            conductor: contact.conductor,
+            contact,
             irc,
             secrets: crate::serve::site::Secrets::default(),
         };

@@ -165,7 +165,7 @@ pub fn by_hand(asked: &ByHand<'_>) -> Result<Page, NobodyPaged> {
     }
     let after = match stage {
         Stage::Asked | Stage::Page => settings.page_after,
-        Stage::Escalation => settings.escalate_after,
+        Stage::AskedAgain | Stage::Escalation => settings.escalate_after,
     };
     let due = episode.since.saturating_add(after).unwrap_or(Timestamp::MAX).min(evidence.now);
     Ok(Page { key: key(evidence.task.id, &episode, team, stage), due, drill: state.is_drill() })

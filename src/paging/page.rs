@@ -15,33 +15,41 @@ use crate::policy::Policy;
 
 /// A step of the ladder of a team.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// The team is asked, where it listens.
     Asked,
     /// It is paged.
     Page,
+    /// It is asked again, with what people do where nobody answers.
+    AskedAgain,
     /// It is paged again, as what nobody answered.
     Escalation,
 }
 
 impl Stage {
     /// All of them, in their order.
-    pub const ALL: [Self; 3] = [Self::Asked, Self::Page, Self::Escalation];
+    pub const ALL: [Self; 4] = [Self::Asked, Self::Page, Self::AskedAgain, Self::Escalation];
 
     /// The word for it.
     pub fn word(self) -> &'static str {
         match self {
             Self::Asked => "asked",
             Self::Page => "page",
+            Self::AskedAgain => "asked-again",
             Self::Escalation => "escalation",
         }
+    }
+
+    /// Whether it is said where people listen, and wakes nobody.
+    pub fn is_said(self) -> bool {
+        matches!(self, Self::Asked | Self::AskedAgain)
     }
 
     /// How urgent a page of it is, for those who route pages.
     pub fn severity(self) -> &'static str {
         match self {
-            Self::Asked | Self::Page => "page",
+            Self::Asked | Self::AskedAgain | Self::Page => "page",
             Self::Escalation => "critical",
         }
     }

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::conduit::Client;
-use crate::config::{IrcSettings, PagingSettings, RecordSettings, ServeSettings};
+use crate::config::{Contact, IrcSettings, PagingSettings, RecordSettings, ServeSettings};
 use crate::evidence::{Purpose, Question};
 use crate::gate::{Clock, Context, Invocation, SystemLog};
 use crate::host::Caller;
@@ -50,10 +50,8 @@ pub struct Site {
     pub paging: PagingSettings,
     /// The pagers.
     pub pagers: Pagers,
-    /// The channel where people are asked.
-    pub contact: String,
-    /// The nick of the train conductor, where the configuration names one.
-    pub conductor: Option<String>,
+    /// Whom to ask where, and what to do where nobody answers.
+    pub contact: Contact,
     /// How IRC is reached.
     pub irc: IrcSettings,
     /// What it was given in confidence.

@@ -77,8 +77,7 @@ pub(super) fn site(history: &History, state: PathBuf) -> Site {
         deployers: vec![],
         serve: settings.serve,
         paging: settings.paging,
-        contact: settings.contact.channel,
-        conductor: settings.contact.conductor,
+        contact: settings.contact,
         irc: settings.irc,
         secrets: Secrets::default(),
     }

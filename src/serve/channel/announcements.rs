@@ -34,7 +34,6 @@ pub(super) struct Called<'a> {
 
 /// A team is asked for its approval, here too where there is a code that names what is approved.
 pub(super) fn asked(watched: &WatchedTask, team: &TeamCount, called: &Called<'_>, code: Option<Code>) -> Line {
-    let Called { who, conductor, nick } = *called;
     let drill = if watched.subject.drill { " (a drill)" } else { "" };
     let sentence = Sentence::about(watched.task).words(" is an emergency deploy").words(drill);
     if is_restricted(watched) {
@@ -44,18 +43,33 @@ pub(super) fn asked(watched: &WatchedTask, team: &TeamCount, called: &Called<'_>
         (Audience::Public, Some(category)) => sentence.words(" for ").name(category),
         _ => sentence,
     };
-    let sentence = sentence.words(" that waits for ").name(&team.title);
+    let sentence = calling(sentence.words(" that waits for ").name(&team.title), called);
+    let write = format!(": to approve, write there, alone on a line, \"Emergency-Approve: {}\"", team.team);
+    let or_here = code.map(|code| format!(", or here: !approve {} {} {code}", watched.task, team.team));
+    sentence.words(&write).words(&or_here.unwrap_or_default()).link(watched)
+}
+
+/// A team is asked again, which nobody answered for so long, with what people do then.
+pub(super) fn asked_again(watched: &WatchedTask, team: &TeamCount, called: &Called<'_>, escalation: &str) -> Line {
+    let sentence = Sentence::about(watched.task).words(" still waits for ");
+    let sentence = match is_restricted(watched) {
+        true => sentence.words("an approval"),
+        false => calling(sentence.name(&team.title), called),
+    };
+    sentence.words(". Nobody answers? ").name(escalation).link(watched)
+}
+
+/// Who is called, in brackets.
+fn calling(sentence: Sentence, called: &Called<'_>) -> Sentence {
+    let Called { who, conductor, nick } = *called;
     let asked: Vec<String> = who.asked().iter().map(|name| nick(name)).collect();
     let names = |sentence: Sentence| sentence.names(asked.iter().map(String::as_str));
-    let sentence = match (asked.is_empty(), conductor) {
+    match (asked.is_empty(), conductor) {
         (true, None) => sentence,
         (false, None) => names(sentence.words(" (")).words(")"),
         (true, Some(conductor)) => sentence.words(" (conductor: ").name(conductor).words(")"),
         (false, Some(conductor)) => names(sentence.words(" (")).words("; conductor: ").name(conductor).words(")"),
-    };
-    let write = format!(": to approve, write there, alone on a line, \"Emergency-Approve: {}\"", team.team);
-    let or_here = code.map(|code| format!(", or here: !approve {} {} {code}", watched.task, team.team));
-    sentence.words(&write).words(&or_here.unwrap_or_default()).link(watched)
+    }
 }
 
 /// Something that is news; `None` where nothing of it may be said.

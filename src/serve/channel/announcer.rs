@@ -19,7 +19,7 @@ use super::nicks::Nicks;
 use super::once::{Once, Turn, say_once};
 use super::voice::{Voice, Way};
 use crate::ids::{TaskId, TransactionId};
-use crate::paging::Page;
+use crate::paging::{Page, Stage};
 use crate::serve::board::WatchedTask;
 use crate::serve::store::{Store, StoreError};
 use crate::serve::watch::{Looked, Watch, stopped};
@@ -176,7 +176,12 @@ impl<S: Store> Announcer<S> {
             let conductor = called_for(team, &missing, conductor.as_ref(), nick);
             let who = watch.who_to_ask(team);
             let called = Called { who: &who, conductor: conductor.as_deref(), nick: &nick };
-            Some(announcements::asked(&watched, team, &called, watched.code.filter(|_| takes_approvals)))
+            Some(match key.stage {
+                Stage::AskedAgain => {
+                    announcements::asked_again(&watched, team, &called, &watch.site.contact.escalation)
+                }
+                _ => announcements::asked(&watched, team, &called, watched.code.filter(|_| takes_approvals)),
+            })
         };
         if say_once(&self.watch, &mut self.voice, &once, make).await? == Turn::Over {
             self.watch.take_ask(&ask.key)?;

@@ -30,7 +30,7 @@ impl KnownConductor {
     pub(super) async fn find(&mut self, site: &Site) -> Option<Conductor> {
         if self.until.is_none_or(|until| until <= Instant::now()) {
             let context = site.context();
-            let named = NamedConductor { given: None, configured: site.conductor.as_deref() };
+            let named = NamedConductor { given: None, configured: site.contact.conductor.as_deref() };
             let found = timeout(LIMIT, ConductorContact::find(&context, named)).await.ok();
             let counts = if found.as_ref().is_some_and(|found| found.conductor.is_some()) { FRESH } else { AGAIN };
             // Who it was a while ago is better than nobody.

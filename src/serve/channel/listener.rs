@@ -3,9 +3,11 @@
 //! Responsible for who is answered what: by the account that the network names, and the configuration's mapping of it, which is used when
 //! something is heard and never again. Not responsible for what of a line is a command ([`crate::irc::bot`]).
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use jiff::SignedDuration;
 use tokio::sync::watch;
 
@@ -28,6 +30,9 @@ const WITHIN: Duration = Duration::from_secs(15);
 /// How long the services may take to say since when an account is registered: who waits is answered within 15 s.
 const INFO_WITHIN: Duration = Duration::from_secs(5);
 
+/// Of how many it is found out at once who said them.
+const AT_ONCE: usize = 16;
+
 /// What it means that the services do not say who registered an account when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Silence {
@@ -35,6 +40,27 @@ enum Silence {
     NamesNobody,
     /// What the network said when they logged in is believed.
     Passes,
+}
+
+/// What is done with what was heard.
+#[derive(Debug)]
+enum Understood {
+    /// This is answered.
+    Answer(Line),
+    /// Nothing is: it was not said where words count.
+    Nothing,
+    /// It is kept, and brought to its task where it may be.
+    Word(Box<HeardWord>),
+}
+
+/// A word about a deploy.
+#[derive(Debug)]
+struct HeardWord {
+    word: SpokenWord,
+    /// Why it counts for nothing, where it does.
+    refusal: Option<Refusal>,
+    /// The address of the task.
+    url: String,
 }
 
 /// Who answers in the channel, for as long as the service runs.
@@ -57,29 +83,39 @@ impl<S: Store> Listener<S> {
         Self { watch, witnesses, bot, settings }
     }
 
-    /// Answers until it is stopped.
-    pub(super) async fn run(self, mut heard: Receiver, stop: watch::Receiver<bool>) {
+    /// Answers until it is stopped. Who said what is found out for several at once, so that nobody waits for services that are silent about
+    /// others; what was said is kept in its order.
+    pub(super) async fn run(self, heard: Receiver, stop: watch::Receiver<bool>) {
+        let heard = stream::unfold(heard, async |mut heard| heard.recv().await.map(|one| (one, heard)));
+        let understood = heard.map(async |heard| (self.understand(&heard).await, heard)).buffered(AT_ONCE);
+        let mut understood = pin!(understood);
         loop {
-            let heard = tokio::select! {
+            let next = tokio::select! {
                 biased;
                 () = stopped(stop.clone()) => return,
-                heard = heard.recv() => heard,
+                next = understood.next() => next,
             };
-            let Some(heard) = heard else { return };
-            // What is to be written on a task is answered once it is there.
-            if let Some(line) = self.answer(&heard).await {
+            let Some((understood, heard)) = next else { return };
+            let line = match understood {
+                Understood::Answer(line) => Some(line),
+                Understood::Nothing => None,
+                // What is to be written on a task is answered once it is there.
+                Understood::Word(word) => self.keep(*word),
+            };
+            if let Some(line) = line {
                 self.reply(&heard, line);
             }
         }
     }
 
-    async fn answer(&self, heard: &Heard) -> Option<Line> {
+    /// What is done with what was heard.
+    async fn understand(&self, heard: &Heard) -> Understood {
         let command = match &heard.request {
-            Request::NearMiss(miss) => return Some(lines::near_miss(*miss)),
+            Request::NearMiss(miss) => return Understood::Answer(lines::near_miss(*miss)),
             Request::Command(command) => command,
         };
         let board = &self.watch.board;
-        Some(match command {
+        Understood::Answer(match command {
             Command::Help if self.witnesses.are_written() => usage(self.witnesses.may_approve()),
             Command::Help => lines::help(),
             Command::Status(task) => {
@@ -93,16 +129,16 @@ impl<S: Store> Listener<S> {
             }
             Command::Ack(task) => self.acknowledge(heard, *task).await,
             Command::Approve { task, team, code } => {
-                let word = self.word(heard, *task, WitnessedWord::Approve)?;
-                return self.hear(heard, SpokenWord { team: Some(team.clone()), code: Some(*code), ..word }).await;
+                let of_team = |word| SpokenWord { team: Some(team.clone()), code: Some(*code), ..word };
+                return self.hear(heard, self.word(heard, *task, WitnessedWord::Approve).map(of_team)).await;
             }
             Command::Withdraw { task, why } => {
-                let word = self.word(heard, *task, WitnessedWord::Withdraw)?;
-                return self.hear(heard, SpokenWord { why: why.clone(), ..word }).await;
+                let for_reason = |word| SpokenWord { why: why.clone(), ..word };
+                return self.hear(heard, self.word(heard, *task, WitnessedWord::Withdraw).map(for_reason)).await;
             }
             Command::Reject { task, why } => {
-                let word = self.word(heard, *task, WitnessedWord::Reject)?;
-                return self.hear(heard, SpokenWord { why: why.clone(), ..word }).await;
+                let for_reason = |word| SpokenWord { why: why.clone(), ..word };
+                return self.hear(heard, self.word(heard, *task, WitnessedWord::Reject).map(for_reason)).await;
             }
         })
     }
@@ -126,15 +162,23 @@ impl<S: Store> Listener<S> {
         })
     }
 
-    /// Takes a word about a deploy, or answers why it counts for nothing.
-    async fn hear(&self, heard: &Heard, word: SpokenWord) -> Option<Line> {
-        let watched = self.watch.board.watched(word.task);
-        let Some(watched) = watched else { return Some(not_recorded(&word, &Refusal::NoEmergency, None)) };
+    /// Finds out who said a word about a deploy, or why it counts for nothing.
+    async fn hear(&self, heard: &Heard, word: Option<SpokenWord>) -> Understood {
+        let Some(word) = word else { return Understood::Nothing };
+        let Some(watched) = self.watch.board.watched(word.task) else {
+            return Understood::Answer(not_recorded(&word, &Refusal::NoEmergency, None));
+        };
         let (word, refusal) = match self.speaker(heard, &watched, &word).await {
             Ok(speaker) => (SpokenWord { speaker: Some(speaker), ..word }, None),
             Err(refusal) => (word, Some(refusal)),
         };
-        let url = Some(watched.subject.url.as_str());
+        Understood::Word(Box::new(HeardWord { word, refusal, url: watched.subject.url.clone() }))
+    }
+
+    /// Keeps a word about a deploy; what is answered, where that is known by now.
+    fn keep(&self, heard: HeardWord) -> Option<Line> {
+        let HeardWord { word, refusal, url } = heard;
+        let url = Some(url.as_str());
         // Of a restricted task nothing is kept either.
         if refusal == Some(Refusal::Restricted) {
             return Some(not_recorded(&word, &Refusal::Restricted, url));

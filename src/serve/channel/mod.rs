@@ -70,7 +70,7 @@ impl Channel {
         site: &Site,
         read: impl Fn(&'static str, &Path) -> Result<SecretString, E>,
     ) -> Result<Self, IrcBotError<E>> {
-        let (settings, contact) = (&site.irc, site.contact.as_str());
+        let (settings, contact) = (&site.irc, site.contact.channel.as_str());
         let configured = &settings.bot;
         let token = configured.witness_token_file.as_deref();
         let token = token.map(|file| read("irc.witness_token_file", file)).transpose().map_err(IrcBotError::Secret)?;

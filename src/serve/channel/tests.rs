@@ -207,6 +207,10 @@ fn everything(history: &History) -> Vec<String> {
         announcements::asked(&watched, team, &called, watched.code)
     };
     let mut all: Vec<_> = watched.verdict.missing_teams().map(asked).collect();
+    all.extend(watched.verdict.missing_teams().next().map(|team| {
+        let called = Called { who: &who_to_ask(team, &on_call), conductor: Some("carol"), nick: &nick };
+        announcements::asked_again(&watched, team, &called, "Klaxon pages the people on call")
+    }));
     let deploys = watched.deploys.iter().map(|deploy| deploy.deploy);
     let of_deploys = deploys.flat_map(|deploy| [News::Started(deploy), News::Ended(deploy), News::Logged(deploy)]);
     let mut news: Vec<News> = of_deploys.chain([News::Ready(0)]).collect();

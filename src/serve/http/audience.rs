@@ -17,7 +17,7 @@ use crate::serve::board::{Speaks, WatchedTask};
 use crate::serve::deploys::Deploy;
 use crate::serve::paging::TeamPaging;
 use crate::serve::reported::{Said, SaidPhase, SaidWaiting};
-use crate::serve::witnessing::SpokenWord;
+use crate::serve::witnessing::Unwritten;
 use crate::view::{self, VerdictSubject};
 
 /// What somebody is shown of a task, the most first.
@@ -110,8 +110,8 @@ pub(in crate::serve) struct SeenNames<'a> {
     pub speaks: &'a Speaks,
     /// Who is asked of the teams that are missing, and who was paged.
     pub paging: Vec<TeamPaging>,
-    /// What was said on IRC and does not count, each with why; the reasons that people gave only where the rest is shown too.
-    pub spoken: Vec<(SpokenWord, String)>,
+    /// What was said on IRC and is not on the task; the reasons that people gave only where the rest is shown too.
+    pub spoken: Unwritten,
 }
 
 /// What those are shown who see all.
@@ -155,13 +155,12 @@ impl<'a> Seen<'a> {
         watched: &'a WatchedTask,
         said: Said,
         paging: Vec<TeamPaging>,
-        spoken: Vec<(SpokenWord, String)>,
+        mut spoken: Unwritten,
         shown: Shown,
     ) -> Self {
-        let spoken = spoken.into_iter().map(|(word, why)| match shown {
-            Shown::Whole => (word, why),
-            Shown::Names | Shown::Number => (SpokenWord { why: None, ..word }, why),
-        });
+        if shown != Shown::Whole {
+            spoken.words.iter_mut().for_each(|(word, _)| word.why = None);
+        }
         let names = (shown <= Shown::Names).then(|| SeenNames {
             teams: &watched.verdict.teams,
             drill: watched.subject.drill,
@@ -174,7 +173,7 @@ impl<'a> Seen<'a> {
             phases: said.phases,
             speaks: &watched.speaks,
             paging,
-            spoken: spoken.collect(),
+            spoken,
         });
         Self {
             task: watched.task,

@@ -19,6 +19,7 @@ use crate::ids::TaskId;
 use crate::serve::board::WatchedTask;
 use crate::serve::page::{self, Emergency, Page, Sight, SignIn};
 use crate::serve::store::Store;
+use crate::serve::witnessing::Unwritten;
 
 /// Somebody who may look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,11 +45,11 @@ impl<S: Store> App<S> {
     /// What of an open emergency somebody is shown.
     fn seen<'a>(&self, watched: &'a WatchedTask, principal: &Principal) -> Seen<'a> {
         let (said, paging) = (self.watch.reported.of(watched.task), self.watch.team_paging(watched));
-        let spoken = self.watch.store.with(|store| store.not_counted(watched.task)).unwrap_or_else(|error| {
+        let mut spoken = self.watch.store.with(|store| store.unwritten(watched.task)).unwrap_or_else(|error| {
             tracing::error!("{}: {error}", watched.task);
-            Vec::new()
+            Unwritten { is_incomplete: true, ..Unwritten::default() }
         });
-        let spoken = spoken.into_iter().filter(|(word, _)| word.heard >= watched.episode.since).collect();
+        spoken.words.retain(|(word, _)| word.heard >= watched.episode.since);
         Seen::of(watched, said, paging, spoken, Shown::to(principal, watched.audience))
     }
 

@@ -10,7 +10,7 @@ use crate::attribution::ApprovalKind;
 use crate::evidence::NearKind;
 use crate::rules::{Effect, TeamCount};
 use crate::serve::http::{SeenApproval, SeenNames, SeenNearMiss, SeenWhole};
-use crate::serve::witnessing::SpokenWord;
+use crate::serve::witnessing::{SpokenWord, Unwritten};
 use crate::witness::WitnessedWord;
 
 /// How much of what was said is shown, the newest of it.
@@ -123,15 +123,16 @@ fn quoted(words: &str) -> Vec<&str> {
     words.split('"').skip(1).step_by(2).collect()
 }
 
-/// What was said on IRC and does not count.
+/// What was said on IRC and is not on the task.
 pub(super) fn spoken(sight: &Sight<'_>, names: &SeenNames<'_>) -> Markup {
-    let spoken = &names.spoken;
+    let Unwritten { words: spoken, is_incomplete } = &names.spoken;
     html! {
-        @if !spoken.is_empty() {
+        @if !spoken.is_empty() || *is_incomplete {
             section #spoken {
                 h2 { "Said on IRC, not counted" }
                 ul.rows { @for (word, why) in spoken.iter().take(SAID) { li { (of_spoken(sight, word, why)) } } }
                 @if spoken.len() > SAID { p.quiet { "And " (spoken.len() - SAID) " more." } }
+                @if *is_incomplete { p.why { "Not all of it can be read: the log of the service says why." } }
             }
         }
     }

@@ -17,6 +17,7 @@ use crate::serve::deploys::{Deploy, DeployState};
 use crate::serve::http::Shown;
 use crate::serve::reported::{Reported, Said};
 use crate::serve::testing::watched;
+use crate::serve::witnessing::Unwritten;
 
 const DEPLOY: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 /// A text that wants to be more than one.
@@ -43,7 +44,7 @@ fn emergency(watched: &WatchedTask, shown: Shown) -> Emergency<'_> {
 /// The same where this is said of it by those who deploy.
 fn saying(watched: &WatchedTask, said: Said, shown: Shown) -> Emergency<'_> {
     Emergency {
-        seen: Seen::of(watched, said, vec![], vec![], shown),
+        seen: Seen::of(watched, said, vec![], Unwritten::default(), shown),
         evidence_at: at(995),
         unread_since: None,
         is_old: false,
@@ -546,7 +547,7 @@ fn who_is_on_call_who_was_paged_and_who_has_seen_it_is_shown_to_those_who_see_na
         ack: Some(("sre2".into(), at(1_800))),
     };
     let page = |reached, shown| {
-        let seen = Seen::of(&watched, Said::default(), vec![paging(reached)], vec![], shown);
+        let seen = Seen::of(&watched, Said::default(), vec![paging(reached)], Unwritten::default(), shown);
         task(&sight(None), &Emergency { seen, evidence_at: at(995), unread_since: None, is_old: false }).whole()
     };
     let shown = page(Reached::Accepted, Shown::Names);
@@ -556,4 +557,18 @@ fn who_is_on_call_who_was_paged_and_who_has_seen_it_is_shown_to_those_who_see_na
     assert!(page(Reached::GivenUp, Shown::Names).contains("is given up, "));
     let less = page(Reached::Accepted, Shown::Number);
     assert!(!less.contains("sre2") && !less.contains("Paged "), "{less}");
+}
+
+#[test]
+fn what_was_said_on_irc_and_cannot_be_read_is_not_passed_over() {
+    let watched = watched(&History::emergency());
+    let none = text(&pages(&watched, Shown::Whole, None)[0]);
+    assert!(!none.contains("Said on IRC"), "{none}");
+    let spoken = Unwritten { is_incomplete: true, ..Unwritten::default() };
+    for shown in [Shown::Whole, Shown::Names] {
+        let seen = Seen::of(&watched, Said::default(), vec![], spoken.clone(), shown);
+        let emergency = Emergency { seen, ..emergency(&watched, shown) };
+        let read = text(&task(&sight(None), &emergency).whole());
+        assert!(read.contains("Said on IRC, not counted Not all of it can be read"), "{read}");
+    }
 }

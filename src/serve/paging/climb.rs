@@ -10,7 +10,7 @@ use super::rounds::{Needs, advance};
 use super::sender::Sender;
 use crate::crash;
 use crate::ids::TaskId;
-use crate::paging::{Ack, Page, PageKey, Stage};
+use crate::paging::{Ack, Page, PageKey};
 use crate::serve::board::{Speaks, WatchedTask};
 use crate::serve::store::{Store, StoreError};
 use crate::serve::watch::Looked;
@@ -21,8 +21,7 @@ impl<S: Store> Sender<S> {
         let (mut due, mut asks) = (Vec::new(), Vec::new());
         for watched in self.watch.board.all() {
             let Some(plan) = self.climb(&watched)? else { continue };
-            let (ask, page): (Vec<Page>, Vec<Page>) =
-                plan.due.into_iter().partition(|page| page.key.stage == Stage::Asked);
+            let (ask, page): (Vec<Page>, Vec<Page>) = plan.due.into_iter().partition(|page| page.key.stage.is_said());
             asks.extend(ask);
             due.extend(page);
         }
@@ -81,7 +80,7 @@ impl<S: Store> Sender<S> {
             plan.due.clear();
             plan.awake.clear();
         }
-        let is_asked = |page: &Page| page.key.stage == Stage::Asked;
+        let is_asked = |page: &Page| page.key.stage.is_said();
         if facts.confirmed.is_none()
             && plan.due.iter().any(is_asked)
             && !self.watch.paging.asks_for_stranger(task, episode.began, &facts.opened_by, now)

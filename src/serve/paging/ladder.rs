@@ -1,7 +1,7 @@
 //! What is due on the ladder of each team, and which pages are over.
 //!
 //! Responsible for that as a pure function of what is kept and of the time: at once a team is asked, after `page_after` it is paged, after
-//! `escalate_after` the next stage is. Not responsible for carrying it out ([`super::sender`]), nor for which round it is
+//! `escalate_after` it is asked again and the next stage is paged. Not responsible for carrying it out ([`super::sender`]), nor for which round it is
 //! ([`super::rounds`]).
 
 use jiff::{SignedDuration, Timestamp};
@@ -115,6 +115,16 @@ impl Situation<'_> {
             Stage::Asked => return Some(slot.since),
             // What was confirmed late is not late by that.
             Stage::Page => after(self.settings.page_after).max(self.pages_since()?),
+            // What nobody is paged for is not said to be unanswered either; and who was asked late has the time to answer.
+            Stage::AskedAgain => {
+                let confirmed = self.pages_since()?;
+                let key = self.key(slot, Stage::Asked);
+                let asked = self.rows_of(&key).map(|row| row.first).min()?;
+                let later = |time: Timestamp, span| time.saturating_add(span).unwrap_or(Timestamp::MAX);
+                let (page_after, escalate_after) = (self.settings.page_after, self.settings.escalate_after);
+                let of_late = later(asked, escalate_after).max(later(confirmed, escalate_after - page_after));
+                after(escalate_after).max(of_late)
+            }
             // Who was paged has the time that the settings give between the two, from when a pager took it.
             Stage::Escalation => {
                 let key = self.key(slot, Stage::Page);

@@ -56,7 +56,7 @@ impl Played {
         })
     }
 
-    /// Looks at the task, which lacks these teams then, and does what is due; returns the stages.
+    /// Looks at the task, which lacks these teams then, and does what is due; returns the stages but for what is asked again.
     fn look(&mut self, second: i64, missing: &[&str]) -> Vec<Stage> {
         let missing: BTreeSet<&str> = missing.iter().copied().collect();
         self.needs(second, &Needs { needed: missing.clone(), missing, is_called_off: false, is_pending: true })
@@ -68,12 +68,10 @@ impl Played {
         for row in self.rows.iter_mut().filter(|row| plan.over.contains(&row.page.key)) {
             row.state = row.state.resolved(at(second));
         }
-        let stages = plan.due.iter().map(|page| page.key.stage).collect();
+        let stages = plan.due.iter().map(|page| page.key.stage).filter(|stage| *stage != Stage::AskedAgain).collect();
         for page in plan.due {
-            let receiver = match page.key.stage {
-                Stage::Asked => Receiver::Channel,
-                _ => Receiver::Pager(PagerKind::Webhook),
-            };
+            let is_said = page.key.stage.is_said();
+            let receiver = if is_said { Receiver::Channel } else { Receiver::Pager(PagerKind::Webhook) };
             self.rows.push(PageRow { page, receiver, first: at(second), state: PageState::Fired { at: at(second) } });
         }
         stages
@@ -81,6 +79,12 @@ impl Played {
 
     fn ack(&mut self, team: &str, second: i64) {
         self.acks.push(Ack { team: team.into(), by: "sre1".into(), at: at(second) });
+    }
+
+    /// When teams were asked again.
+    fn asked_again(&self) -> Vec<Timestamp> {
+        let rows = self.rows.iter().filter(|row| row.page.key.stage == Stage::AskedAgain);
+        rows.map(|row| row.first).collect()
     }
 
     fn open(&self) -> Vec<String> {
@@ -254,6 +258,45 @@ fn what_is_confirmed_late_is_paged_for_then() {
     assert_eq!(played.rows.last().unwrap().page.due, at(50 * MINUTE));
     assert_eq!(played.look(70 * MINUTE, &["sre"]), []);
     assert_eq!(played.look(70 * MINUTE + 1, &["sre"]), [Stage::Escalation]);
+}
+
+#[test]
+fn a_team_that_nobody_answers_for_is_asked_again_once() {
+    let mut played = Played::new();
+    played.look(1, &["sre"]);
+    played.look(30 * MINUTE, &["sre"]);
+    assert_eq!(played.asked_again(), []);
+    played.look(30 * MINUTE + 1, &["sre"]);
+    played.look(50 * MINUTE, &["sre"]);
+    assert_eq!(played.asked_again(), [at(30 * MINUTE + 1)]);
+    // Somebody answered: not before that lapses.
+    let mut played = Played::new();
+    played.look(1, &["sre"]);
+    played.ack("sre", 20 * MINUTE);
+    played.look(35 * MINUTE - 1, &["sre"]);
+    assert_eq!(played.asked_again(), []);
+    played.look(35 * MINUTE, &["sre"]);
+    assert_eq!(played.asked_again(), [at(35 * MINUTE)]);
+    // What was confirmed late has its pages before.
+    let mut played = Played { is_confirmed: false, ..Played::new() };
+    played.look(1, &["sre"]);
+    (played.is_confirmed, played.confirmed) = (true, 50 * MINUTE);
+    played.look(70 * MINUTE - 1, &["sre"]);
+    assert_eq!(played.asked_again(), []);
+    played.look(70 * MINUTE, &["sre"]);
+    assert_eq!(played.asked_again(), [at(70 * MINUTE)]);
+    // Of what nobody is paged for nobody is told whom to wake, nor where nobody was asked.
+    let mut unconfirmed = Played { is_confirmed: false, ..Played::new() };
+    let mut drill = Played { is_drill: true, ..Played::new() };
+    for played in [&mut unconfirmed, &mut drill] {
+        played.look(1, &["sre"]);
+        played.look(40 * MINUTE, &["sre"]);
+        assert_eq!(played.asked_again(), []);
+    }
+    let mut unasked = Played::new();
+    unasked.look(1, &["sre"]);
+    unasked.rows.clear();
+    assert!(unasked.plan(30 * MINUTE + 1).due.iter().all(|page| page.key.stage != Stage::AskedAgain));
 }
 
 #[test]

@@ -24,7 +24,7 @@ use crate::notice::{NoticeKey, StoreId};
 use crate::paging::Ack;
 use crate::safe_path::PathError;
 use crate::serve::paging::{Kept, PageRow, Slot};
-use crate::serve::witnessing::{OpenWord, SpokenState, SpokenWord};
+use crate::serve::witnessing::{OpenWord, SpokenState, SpokenWord, Unwritten};
 
 /// Why what the watch knows cannot be read or kept.
 #[derive(Debug, thiserror::Error)]
@@ -217,14 +217,16 @@ pub trait Store: DeployLog + Send + 'static {
     fn give_line_back(&mut self, task: TaskId, episode: TransactionId, key: &str) -> Result<(), StoreError>;
     /// Keeps a word that was spoken on IRC. One of a message that is known is passed over.
     fn add_spoken(&mut self, word: &SpokenWord, state: &SpokenState) -> Result<(), StoreError>;
-    /// Sets what became of a word.
+    /// Sets what became of a word. Of one that is on its task the reason that was given is kept there alone.
     fn set_spoken(&mut self, id: i64, state: &SpokenState) -> Result<(), StoreError>;
     /// The words that are still to be brought to their tasks, in the order in which they were heard.
     fn open_spoken(&self) -> Result<Vec<OpenWord>, StoreError>;
     /// Whether a word is a yes after which the same person said something else about the same task.
     fn is_superseded(&self, id: i64, word: &SpokenWord) -> Result<bool, StoreError>;
-    /// The words about a task that do not count, each with why, the newest first.
-    fn not_counted(&self, task: TaskId) -> Result<Vec<(SpokenWord, String)>, StoreError>;
+    /// Forgets the reason that was given with a word.
+    fn forget_reason(&mut self, id: i64) -> Result<(), StoreError>;
+    /// The words about a task that are not on it.
+    fn unwritten(&self, task: TaskId) -> Result<Unwritten, StoreError>;
     /// Forgets what of paging, and of what was said on IRC, ended before a time.
     fn forget_paging(&mut self, before: Timestamp) -> Result<(), StoreError>;
     /// Another handle on the journal, for one deploy alone.

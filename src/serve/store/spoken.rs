@@ -9,7 +9,7 @@ use rusqlite::{Connection, Row, Transaction, params};
 use super::paging::{RowError, damaged, json};
 use super::sqlite::number;
 use crate::ids::TaskId;
-use crate::serve::witnessing::{OpenWord, SpokenState, SpokenWord};
+use crate::serve::witnessing::{OpenWord, SpokenState, SpokenWord, Unwritten};
 use crate::witness::WitnessedWord;
 
 /// How many words of one task that came to an end are kept: whoever floods a channel fills no disk.
@@ -38,7 +38,13 @@ pub(super) fn add(transaction: &Transaction<'_>, word: &SpokenWord, state: &Spok
 /// Sets what became of a word.
 pub(super) fn set(transaction: &Transaction<'_>, id: i64, state: &SpokenState) -> rusqlite::Result<()> {
     let row = params![id, json(state)?, state.is_open()];
-    transaction.execute("UPDATE spoken SET state = ?2, is_open = ?3 WHERE id = ?1", row).map(drop)
+    transaction.execute("UPDATE spoken SET state = ?2, is_open = ?3 WHERE id = ?1", row)?;
+    if matches!(state, SpokenState::Recorded { .. }) { forget_reason(transaction, id) } else { Ok(()) }
+}
+
+/// Forgets the reason that was given with a word.
+pub(super) fn forget_reason(transaction: &Transaction<'_>, id: i64) -> rusqlite::Result<()> {
+    transaction.execute("UPDATE spoken SET word = json_set(word, '$.why', NULL) WHERE id = ?1", [id]).map(drop)
 }
 
 /// The words that are still to be brought to their tasks, in the order in which they were heard.
@@ -74,18 +80,24 @@ pub(super) fn is_superseded(connection: &Connection, id: i64, word: &SpokenWord)
     select.query_row(params![number(word.task.number()), speaker.user, id], |row| row.get(0))
 }
 
-/// The words about a task that do not count, each with why, the newest first.
-pub(super) fn not_counted(connection: &Connection, task: TaskId) -> Result<Vec<(SpokenWord, String)>, RowError> {
-    let mut select =
-        connection.prepare_cached("SELECT word, state FROM spoken WHERE task = ?1 AND NOT is_open ORDER BY id DESC")?;
+/// The words about a task that are not on it.
+pub(super) fn unwritten(connection: &Connection, task: TaskId) -> rusqlite::Result<Unwritten> {
+    let mut select = connection.prepare_cached("SELECT word, state FROM spoken WHERE task = ?1 ORDER BY id DESC")?;
     let mut rows = select.query([number(task.number())])?;
-    let mut words = Vec::new();
+    let mut unwritten = Unwritten::default();
     while let Some(row) = rows.next()? {
-        if let SpokenState::NotCounted { why } = state(row, 1)? {
-            words.push((word(row, 0)?, why));
+        let read = state(row, 1).and_then(|state| Ok((word(row, 0)?, state.why_not())));
+        match read {
+            Ok((word, Some(why))) => unwritten.words.push((word, why)),
+            Ok((_, None)) => {}
+            Err(RowError::Damaged(why)) => {
+                tracing::error!("{task}: a word that was said on IRC cannot be read any more: {why}");
+                unwritten.is_incomplete = true;
+            }
+            Err(RowError::Sqlite(error)) => return Err(error),
         }
     }
-    Ok(words)
+    Ok(unwritten)
 }
 
 fn word(row: &Row<'_>, at: usize) -> Result<SpokenWord, RowError> {
@@ -100,8 +112,8 @@ fn state(row: &Row<'_>, at: usize) -> Result<SpokenState, RowError> {
 mod tests {
     use crate::ids::TransactionId;
     use crate::serve::store::{SqliteStore, Store};
-    use crate::serve::witnessing::SpokenState;
     use crate::serve::witnessing::tests::word;
+    use crate::serve::witnessing::{SpokenState, SpokenWord};
     use crate::witness::WitnessedWord::{Approve, Reject};
 
     #[test]
@@ -124,7 +136,30 @@ mod tests {
         store.set_spoken(open[0].id, &refused).unwrap();
         store.set_spoken(open[1].id, &SpokenState::Recorded { transaction: TransactionId(7) }).unwrap();
         assert!(store.open_spoken().unwrap().is_empty());
-        assert_eq!(store.not_counted(yes.task).unwrap(), [(yes, "too late".to_owned())]);
+        assert_eq!(store.unwritten(yes.task).unwrap().words, [(yes, "too late".to_owned())]);
+    }
+
+    #[test]
+    fn what_is_not_on_the_task_yet_is_shown_and_a_damaged_row_hides_no_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("state");
+        let mut store = SqliteStore::open(&state).unwrap();
+        let no = SpokenWord { why: Some("the graphs look wrong".into()), ..word("sre1", Reject) };
+        store.add_spoken(&no, &SpokenState::Waiting).unwrap();
+        store.add_spoken(&word("sre2", Reject), &SpokenState::Waiting).unwrap();
+        let unwritten = store.unwritten(no.task).unwrap();
+        assert_eq!(unwritten.words[1], (no.clone(), "it is not on the task yet".to_owned()));
+        assert!(!unwritten.is_incomplete);
+        let other = rusqlite::Connection::open(state.join("watch.sqlite3")).unwrap();
+        assert_eq!(other.execute("UPDATE spoken SET state = '\"of-later\"' WHERE user = 'sre2'", []).unwrap(), 1);
+        let unwritten = store.unwritten(no.task).unwrap();
+        assert_eq!((unwritten.words.len(), unwritten.is_incomplete), (1, true));
+        // Once it is on the task, or the task is restricted, the reason is kept no more.
+        let id = store.open_spoken().unwrap()[0].id;
+        store.forget_reason(id).unwrap();
+        assert_eq!(store.open_spoken().unwrap()[0].word, SpokenWord { why: None, ..no.clone() });
+        store.set_spoken(id, &SpokenState::Recorded { transaction: TransactionId(7) }).unwrap();
+        assert!(store.unwritten(no.task).unwrap().words.is_empty());
     }
 
     #[test]
@@ -137,7 +172,7 @@ mod tests {
         for _ in 0..300 {
             store.add_spoken(&nobody, &SpokenState::NotCounted { why: "nobody".into() }).unwrap();
         }
-        assert_eq!(store.not_counted(nobody.task).unwrap().len(), 200);
+        assert_eq!(store.unwritten(nobody.task).unwrap().words.len(), 201);
         assert_eq!(store.open_spoken().unwrap().len(), 1);
     }
 }

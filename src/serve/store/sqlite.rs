@@ -22,7 +22,7 @@ use crate::notice::{NoticeKey, NoticeKind, StoreId};
 use crate::paging::Ack;
 use crate::safe_path::{self, Trust};
 use crate::serve::paging::{Kept, PageRow, Slot};
-use crate::serve::witnessing::{OpenWord, SpokenState, SpokenWord};
+use crate::serve::witnessing::{OpenWord, SpokenState, SpokenWord, Unwritten};
 
 /// How long another process, such as a backup, may hold the file.
 const BUSY: Duration = Duration::from_secs(5);
@@ -411,8 +411,12 @@ impl Store for SqliteStore {
         spoken::is_superseded(&self.connection, id, word).map_err(self.error("read"))
     }
 
-    fn not_counted(&self, task: TaskId) -> Result<Vec<(SpokenWord, String)>, StoreError> {
-        spoken::not_counted(&self.connection, task).map_err(|error| self.row_error(error))
+    fn forget_reason(&mut self, id: i64) -> Result<(), StoreError> {
+        self.write(|transaction| spoken::forget_reason(transaction, id))
+    }
+
+    fn unwritten(&self, task: TaskId) -> Result<Unwritten, StoreError> {
+        spoken::unwritten(&self.connection, task).map_err(self.error("read"))
     }
 
     fn forget_paging(&mut self, before: Timestamp) -> Result<(), StoreError> {

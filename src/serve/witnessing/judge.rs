@@ -21,6 +21,12 @@ const MARGIN: SignedDuration = SignedDuration::from_secs(2);
 /// How far what the two clocks say of a yes may be apart: what was said long before it was heard may have been taken back since.
 const APART: SignedDuration = SignedDuration::from_secs(60);
 
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// How many words of one person are written on a task within an hour. A no is written all the same, and once: who says yes again and again
+/// fills no task.
+const MANY: usize = 10;
+
 /// Why a word is not written on the task, in words for who said it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -63,6 +69,9 @@ pub enum Refusal {
     /// They said something else since.
     #[error("you said something else after it")]
     Superseded,
+    /// They said much about it already.
+    #[error("you said {MANY} things about it within an hour, and only a no is still written")]
+    Many,
     /// It would come too late.
     #[error("it could not be written on the task within a minute")]
     Late,
@@ -121,6 +130,9 @@ fn witness(
     }
     let who = WhoMay::of(read, policy);
     let account = account.ok_or(Refusal::NoMember)?;
+    if word.word != WitnessedWord::Reject && has_said_much(state, &account.phid, word.heard) {
+        return Err(Refusal::Many);
+    }
     let seen = seen(evidence, word.heard.min(speaker.said));
     let mut teams = Vec::new();
     if word.word == WitnessedWord::Approve {
@@ -189,8 +201,17 @@ fn is_newer_no(witness: &Witness, last: &Answer) -> bool {
     last.kind == AnswerKind::Reject && !seen.includes(last)
 }
 
-fn last_answer<'a>(state: &'a TaskState, person: &Phid<User>) -> Option<&'a Answer> {
+fn last_answer<'a>(state: &'a TaskState, person: &'a Phid<User>) -> Option<&'a Answer> {
+    answers_of(state, person).max_by_key(|answer| answer.moment.position)
+}
+
+/// Whether as much of a person is on the task as is written within an hour.
+fn has_said_much(state: &TaskState, person: &Phid<User>, now: Timestamp) -> bool {
+    let is_recent = |answer: &&Answer| answer.witnessed && now.duration_since(answer.moment.time) < HOUR;
+    answers_of(state, person).filter(is_recent).count() >= MANY
+}
+
+fn answers_of<'a>(state: &'a TaskState, person: &'a Phid<User>) -> impl Iterator<Item = &'a Answer> {
     let yes = state.witnessed.iter().map(|witnessed| &witnessed.answer);
-    let own = state.answers.iter().chain(yes).filter(|answer| answer.author == *person);
-    own.max_by_key(|answer| answer.moment.position)
+    state.answers.iter().chain(yes).filter(move |answer| answer.author == *person)
 }

@@ -95,10 +95,29 @@ pub struct OpenWord {
     pub state: SpokenState,
 }
 
+/// What was spoken about a task and is not on it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unwritten {
+    /// The words, each with why it is not, the newest first.
+    pub words: Vec<(SpokenWord, String)>,
+    /// Some of it cannot be read.
+    pub is_incomplete: bool,
+}
+
 impl SpokenState {
     /// Whether it is still to be brought to the task.
     pub fn is_open(&self) -> bool {
         matches!(self, Self::Waiting | Self::Unclear { .. } | Self::Refused { .. })
+    }
+
+    /// Why it is not on the task, as far as is known; `None` where it is.
+    pub fn why_not(&self) -> Option<String> {
+        match self {
+            Self::Waiting | Self::Refused { .. } => Some("it is not on the task yet".to_owned()),
+            Self::Unclear { .. } => Some("it is not clear whether it is on the task".to_owned()),
+            Self::Recorded { .. } => None,
+            Self::NotCounted { why } => Some(why.clone()),
+        }
     }
 }
 

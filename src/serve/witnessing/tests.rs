@@ -160,6 +160,31 @@ fn a_no_is_written_of_every_member_and_once() {
 }
 
 #[test]
+fn of_who_says_much_only_a_no_is_still_written() {
+    let mut history = emergency();
+    history.policy.accept_witnessed = true;
+    let said = |word, second| {
+        let speaker = self::word("sre1", word).speaker;
+        let speaker = speaker.map(|speaker| Speaker { said: at(second), message: format!("m{second}"), ..speaker });
+        SpokenWord { speaker, heard: at(second), ..self::word("sre1", word) }
+    };
+    let mut written = 0;
+    for second in (100..).step_by(20) {
+        let word = if written % 2 == 0 { Reject } else { Withdraw };
+        let Judged::Write(witness) = judged(&history, &said(word, second)) else { break };
+        history.comment("heard", second + 1, &render(&witness));
+        written += 1;
+    }
+    assert_eq!(written, 11, "ten, and a no");
+    assert_eq!(refusal(&history, &said(Withdraw, 400)), Refusal::Many);
+    let yes = SpokenWord { code: code(&history), team: Some("sre".into()), ..said(Approve, 400) };
+    assert_eq!(refusal(&history, &yes), Refusal::Many);
+    assert_eq!(verdict(&history).decision.word(), "denied");
+    // After an hour it is heard again.
+    assert!(matches!(judged(&history, &said(Withdraw, 100 + 3_700)), Judged::Write(_)));
+}
+
+#[test]
 fn of_a_restricted_task_and_of_none_nothing_is_written() {
     let mut history = emergency();
     let no = word("sre1", Reject);

@@ -244,6 +244,9 @@ impl<S: Store> Witnesses<S> {
     /// Notes that a word is not written, and what is answered.
     fn refuse(&self, open: &OpenWord, refusal: &Refusal) -> Result<Step, StoreError> {
         let (watch, task) = (&self.watch, open.word.task);
+        if *refusal == Refusal::Restricted {
+            watch.store.with(|store| store.forget_reason(open.id))?;
+        }
         watch.store.with(|store| store.set_spoken(open.id, &SpokenState::NotCounted { why: refusal.to_string() }))?;
         tracing::info!("{task}: said on IRC, not counted: {refusal}");
         watch.metrics.spoken.increment(std::iter::once("not counted"));

@@ -285,7 +285,7 @@ fn a_team_that_nobody_answers_for_is_asked_again_once() {
     assert_eq!(played.asked_again(), []);
     played.look(70 * MINUTE, &["sre"]);
     assert_eq!(played.asked_again(), [at(70 * MINUTE)]);
-    // Of what nobody is paged for nobody is told whom to wake, nor where nobody was asked.
+    // Of what nobody is paged for nobody is named whom to wake, nor where nobody was asked.
     let mut unconfirmed = Played { is_confirmed: false, ..Played::new() };
     let mut drill = Played { is_drill: true, ..Played::new() };
     for played in [&mut unconfirmed, &mut drill] {

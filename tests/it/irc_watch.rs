@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde_json::json;
 
 use crate::irc_network::network::{CHANNEL, PASSWORD, Person, RealNetwork};
-use crate::serve::{Watching, until};
+use crate::watching::{Watching, until};
 
 /// The table of a bot on this network, whose list says that sre1 is sre1, and that the account `late` was sre2 before it was registered.
 fn table(network: &RealNetwork, directory: &tempfile::TempDir) -> String {
@@ -169,4 +169,31 @@ fn a_watch_that_is_killed_says_nothing_twice_and_comes_back() {
     watching.comment("sre1", &task, "Emergency-Withdraw: sre");
     sre1.until("is not approved any more");
     assert_eq!(sre1.count("may be deployed"), 0, "what was said before is not said again");
+}
+
+#[test]
+fn a_team_that_nobody_answers_for_is_asked_again_once_with_what_people_do_then() {
+    let Some(network) = RealNetwork::start() else { return };
+    network.register(&["phabgate", "sre1"]);
+    let mut sre1 = Person::new(&network, "sre1", Some("sre1"));
+    let directory = tempfile::tempdir().unwrap();
+    let text = "escalation = \"Klaxon pages the people on call\"\n";
+    let paging = "[paging]\nfor = [\"deployer1\"]\npage_after = \"1s\"\nescalate_after = \"8s\"\nack_for = \"10m\"\n";
+    let mut watching = Watching::with(&(table(&network, &directory) + text + paging));
+    sre1.until("JOIN");
+    let task = watching.emergency("All page views fail");
+    for _ in 0..2 {
+        sre1.until("is an emergency deploy");
+    }
+    sre1.say(&format!("!ack {task}"));
+    sre1.until("nobody is paged for sre");
+    let again = sre1.until(&format!("{task} still waits for "));
+    assert!(
+        again.contains("Release Engineering (") && again.contains("Nobody answers? Klaxon pages the people on call")
+    );
+    watching.killed_and_started();
+    sre1.until("JOIN");
+    watching.approve(&task);
+    sre1.until("is approved and may be deployed");
+    assert_eq!((sre1.count("still waits for"), sre1.count("is an emergency deploy")), (1, 2));
 }

@@ -30,6 +30,10 @@ mod irc_bot;
 #[cfg(feature = "serve")]
 mod irc_doctor;
 #[cfg(feature = "serve")]
+mod irc_impostors;
+#[cfg(feature = "serve")]
+mod irc_many;
+#[cfg(feature = "serve")]
 mod irc_network;
 #[cfg(feature = "serve")]
 mod irc_watch;
@@ -85,4 +89,8 @@ mod token;
 mod two_runs;
 mod typed;
 mod watch_client;
+#[cfg(feature = "serve")]
+mod watching;
+#[cfg(feature = "serve")]
+mod witnessed;
 mod words;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::pagers::{Alertmanager, Mood, Pager, notified};
-use crate::serve::{Watching, until, until_within};
+use crate::watching::{Watching, until, until_within};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 

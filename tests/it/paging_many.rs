@@ -20,18 +20,18 @@ use lives::World;
 use crate::live_server::say;
 use crate::pagers::{Alertmanager, Pager};
 use crate::paging::{by_key, secret, tables};
-use crate::serve::Watching;
+use crate::watching::Watching;
 
 /// How many emergencies are open at once.
 const AT_ONCE: u64 = 16;
 
-fn number(variable: &str, otherwise: u64) -> u64 {
+pub(crate) fn number(variable: &str, otherwise: u64) -> u64 {
     let given = std::env::var(variable).ok();
     given.map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{variable} is no number: {text}")))
 }
 
 /// Sleeps for a while, or until it is over.
-fn pause(seconds: f64, is_over: &AtomicBool) {
+pub(crate) fn pause(seconds: f64, is_over: &AtomicBool) {
     let until = Instant::now() + Duration::from_secs_f64(seconds);
     while Instant::now() < until && !is_over.load(Ordering::Relaxed) {
         std::thread::sleep(Duration::from_millis(20));

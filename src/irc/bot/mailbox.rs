@@ -18,6 +18,8 @@ use crate::text::inert;
 
 /// How many lines, and how many questions, wait at most.
 const MOST: usize = 64;
+/// How many answers to anybody do: more would not be said in the time that somebody waits.
+const MOST_CHAT: usize = 16;
 
 /// Where a line is said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,10 +159,30 @@ impl fmt::Debug for MakeLine {
     }
 }
 
+/// What a line is to those who wait for others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rank {
+    /// It is said before any chat.
+    News,
+    /// It answers somebody who may be anybody: however many ask, no news waits for it.
+    Chat,
+}
+
+impl Rank {
+    /// How many lines of it wait at most.
+    fn most(self) -> usize {
+        match self {
+            Self::News => MOST,
+            Self::Chat => MOST_CHAT,
+        }
+    }
+}
+
 /// A line that waits.
 #[derive(Debug)]
 pub(super) struct PendingLine {
     id: u64,
+    rank: Rank,
     pub(super) target: Target,
     make: MakeLine,
     deadline: Instant,
@@ -218,12 +240,12 @@ impl Mailbox {
     }
 
     /// Has a line said that is made when its turn has come, and waits for what becomes of it.
-    pub(super) async fn say(&self, target: Target, make: MakeLine, within: Duration) -> Outcome {
+    pub(super) async fn say(&self, target: Target, make: MakeLine, rank: Rank, within: Duration) -> Outcome {
         let begun = tokio::time::Instant::now();
         // A time beyond what the clock can count is none.
         let deadline = begun.checked_add(within).unwrap_or(begun + Duration::from_secs(86_400));
         let (answer, mut answered) = oneshot::channel();
-        let id = match self.add_line(target, make, deadline.into_std(), answer) {
+        let id = match self.add_line(target, make, rank, deadline.into_std(), answer) {
             Ok(id) => id,
             Err(why) => return Outcome::NotSaid(why),
         };
@@ -245,6 +267,7 @@ impl Mailbox {
         &self,
         target: Target,
         make: MakeLine,
+        rank: Rank,
         deadline: Instant,
         answer: oneshot::Sender<Outcome>,
     ) -> Result<u64, NotSaid> {
@@ -252,12 +275,12 @@ impl Mailbox {
         if inner.is_closed {
             return Err(NotSaid::Ended);
         }
-        if inner.lines.len() >= MOST {
+        if inner.lines.iter().filter(|line| line.rank == rank).count() >= rank.most() {
             return Err(NotSaid::TooMany);
         }
         inner.next_id += 1;
         let id = inner.next_id;
-        inner.lines.push_back(PendingLine { id, target, make, deadline, answer });
+        inner.lines.push_back(PendingLine { id, rank, target, make, deadline, answer });
         drop(inner);
         self.came.notify_one();
         Ok(id)
@@ -271,12 +294,14 @@ impl Mailbox {
         Some(inner.hindrance.clone())
     }
 
-    /// The next line that can be said now; those whose time is over and those that nobody waits for any more are dropped on the way.
+    /// The next line that can be said now, news first; those whose time is over and those that nobody waits for any more are dropped on the way.
     pub(super) fn next_line(&self, now: Instant, can: impl Fn(&Target) -> bool) -> Option<PendingLine> {
         let mut inner = self.lock();
         // Who waits for one of these takes note of the deadline.
         inner.lines.retain(|line| !line.answer.is_closed());
-        let at = inner.lines.iter().position(|line| line.deadline > now && can(&line.target))?;
+        let is_due = |line: &PendingLine| line.deadline > now && can(&line.target);
+        let of = |rank| inner.lines.iter().position(|line| line.rank == rank && is_due(line));
+        let at = of(Rank::News).or_else(|| of(Rank::Chat))?;
         inner.lines.remove(at)
     }
 
@@ -364,7 +389,7 @@ mod tests {
     async fn a_line_that_waits_too_long_is_never_said() {
         let mailbox = Arc::new(Mailbox::default());
         mailbox.hindered_by("not connected");
-        let said = mailbox.say(ops(), line("a"), Duration::from_secs(5)).await;
+        let said = mailbox.say(ops(), line("a"), Rank::News, Duration::from_secs(5)).await;
         assert_eq!(said, Outcome::NotSaid(NotSaid::TooLate("not connected".into())));
         let later = tokio::time::Instant::now().into_std();
         assert!(mailbox.next_line(later, |_| true).is_none());
@@ -375,7 +400,7 @@ mod tests {
         let (mailbox, now) = (Mailbox::default(), Instant::now());
         let add = |text, deadline| {
             let (answer, answered) = oneshot::channel();
-            mailbox.add_line(ops(), line(text), deadline, answer).unwrap();
+            mailbox.add_line(ops(), line(text), Rank::News, deadline, answer).unwrap();
             answered
         };
         let (_late, given_up) = (add("late", now), add("given up", now + Duration::from_secs(1)));
@@ -387,6 +412,21 @@ mod tests {
     }
 
     #[test]
+    fn news_wait_for_no_chat_however_much_of_it_there_is() {
+        let (mailbox, now) = (Mailbox::default(), Instant::now());
+        let add = |text, rank| {
+            let (answer, answered) = oneshot::channel();
+            mailbox.add_line(ops(), line(text), rank, now + Duration::from_secs(9), answer).map(|_| answered)
+        };
+        let chat: Vec<_> = (0..1_000).map_while(|_| add("chat", Rank::Chat).ok()).collect();
+        assert_eq!(chat.len(), MOST_CHAT);
+        let news = [add("first", Rank::News).unwrap(), add("second", Rank::News).unwrap()];
+        let next = || mailbox.next_line(now, |_| true).unwrap().made().unwrap().1.as_str().to_owned();
+        assert_eq!([next(), next(), next()], ["first", "second", "chat"]);
+        drop((chat, news));
+    }
+
+    #[test]
     fn a_line_is_made_when_its_turn_has_come_and_is_none_where_it_is_not_so_any_more() {
         let (mailbox, now) = (Mailbox::default(), Instant::now());
         let is_so = Arc::new(std::sync::atomic::AtomicBool::new(true));
@@ -394,7 +434,7 @@ mod tests {
             let (is_so, (answer, answered)) = (Arc::clone(&is_so), oneshot::channel());
             let line = Draft::about_none().words(text).finish();
             let make = MakeLine::new(move || is_so.load(std::sync::atomic::Ordering::Relaxed).then_some(line));
-            mailbox.add_line(ops(), make, now + Duration::from_secs(1), answer).unwrap();
+            mailbox.add_line(ops(), make, Rank::News, now + Duration::from_secs(1), answer).unwrap();
             answered
         };
         let mut asked = [ask("a"), ask("b"), ask(" ")];
@@ -412,7 +452,7 @@ mod tests {
     async fn a_line_that_was_begun_in_time_is_waited_for() {
         let mailbox = Arc::new(Mailbox::default());
         let asked = Arc::clone(&mailbox);
-        let saying = tokio::spawn(async move { asked.say(ops(), line("a"), Duration::from_secs(5)).await });
+        let saying = tokio::spawn(async move { asked.say(ops(), line("a"), Rank::News, Duration::from_secs(5)).await });
         mailbox.came.notified().await;
         let pending = mailbox.next_line(tokio::time::Instant::now().into_std(), |_| true).unwrap();
         tokio::time::sleep(Duration::from_secs(8)).await;
@@ -427,17 +467,19 @@ mod tests {
         let mut waiting = Vec::new();
         for _ in 0..MOST {
             let mailbox = Arc::clone(&mailbox);
-            waiting.push(tokio::spawn(async move { mailbox.say(ops(), line("a"), Duration::from_secs(5)).await }));
+            waiting.push(tokio::spawn(async move {
+                mailbox.say(ops(), line("a"), Rank::News, Duration::from_secs(5)).await
+            }));
         }
         while mailbox.lock().lines.len() < MOST {
             tokio::task::yield_now().await;
         }
-        assert_eq!(mailbox.say(ops(), line("a"), Duration::MAX).await, Outcome::NotSaid(NotSaid::TooMany));
+        assert_eq!(mailbox.say(ops(), line("a"), Rank::News, Duration::MAX).await, Outcome::NotSaid(NotSaid::TooMany));
         mailbox.close();
         for said in waiting {
             assert_eq!(said.await.unwrap(), Outcome::NotSaid(NotSaid::Ended));
         }
-        assert_eq!(mailbox.say(ops(), line("a"), Duration::MAX).await, Outcome::NotSaid(NotSaid::Ended));
+        assert_eq!(mailbox.say(ops(), line("a"), Rank::News, Duration::MAX).await, Outcome::NotSaid(NotSaid::Ended));
         assert_eq!(mailbox.info("sre1", Duration::from_secs(1)).await, Info::Silent);
     }
 

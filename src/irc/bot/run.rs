@@ -13,7 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use super::connection;
 use super::conversation::Conversation;
 use super::heard_queue::{HeardQueue, Receiver};
-use super::mailbox::{Info, Mailbox, MakeLine, Outcome, Target};
+use super::mailbox::{Info, Mailbox, MakeLine, Outcome, Rank, Target};
 use super::settings::BotSettings;
 use super::state::{BotState, ConnectionState};
 use crate::irc::line::Line;
@@ -248,7 +248,13 @@ impl BotHandle {
         make: impl FnOnce() -> Option<Line> + Send + 'static,
         within: Duration,
     ) -> Outcome {
-        self.mailbox.say(target, MakeLine::new(make), within).await
+        self.mailbox.say(target, MakeLine::new(make), Rank::News, within).await
+    }
+
+    /// Has an answer said to somebody who asked, who may be anybody: lines of [`Self::say`] go before it, and of many that wait some are
+    /// not said ([`NotSaid::TooMany`](super::NotSaid::TooMany)).
+    pub async fn answer(&self, target: Target, line: Line, within: Duration) -> Outcome {
+        self.mailbox.say(target, MakeLine::new(|| Some(line)), Rank::Chat, within).await
     }
 
     /// What the services know of an account.

@@ -26,6 +26,8 @@ pub(super) struct Speech {
     sent: VecDeque<SentLine>,
     /// When the next line may be sent.
     next: Option<Instant>,
+    /// The last one was a question to the services.
+    was_question: bool,
 }
 
 impl Speech {
@@ -34,9 +36,15 @@ impl Speech {
         self.next.is_none_or(|next| next <= now)
     }
 
-    /// Something was sent that counts as a line.
-    pub(super) fn pace(&mut self, now: Instant, every: Duration) {
+    /// Something was sent that counts as a line, or a question.
+    pub(super) fn pace(&mut self, now: Instant, every: Duration, is_question: bool) {
         self.next = Some(now + every);
+        self.was_question = is_question;
+    }
+
+    /// Whether what was sent last was a question.
+    pub(super) fn was_question(&self) -> bool {
+        self.was_question
     }
 
     /// A line was sent, and its echo is waited for.

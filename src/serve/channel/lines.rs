@@ -18,9 +18,8 @@ use crate::serve::paging::AckOutcome;
 use crate::time::rough;
 use crate::witness::Code;
 
-/// Where an emergency stands; `None`: it is none that is open.
-pub(super) fn status(watched: Option<&WatchedTask>, code: Option<Code>, now: Timestamp) -> Line {
-    let Some(watched) = watched else { return no_emergency() };
+/// Where an emergency stands.
+pub(super) fn status(watched: &WatchedTask, code: Option<Code>, now: Timestamp) -> Line {
     let since = rough(now.duration_since(watched.episode.since));
     let sentence = Sentence::about(watched.task);
     if is_restricted(watched) {
@@ -48,8 +47,7 @@ fn is_rejected(watched: &WatchedTask) -> bool {
 }
 
 /// Who can give what is missing, by nick.
-pub(super) fn who(watched: Option<&WatchedTask>, asked: impl Fn(&TeamCount) -> WhoToAsk, nick: Nick<'_>) -> Line {
-    let Some(watched) = watched else { return no_emergency() };
+pub(super) fn who(watched: &WatchedTask, asked: impl Fn(&TeamCount) -> WhoToAsk, nick: Nick<'_>) -> Line {
     let sentence = Sentence::about(watched.task);
     if is_restricted(watched) {
         return sentence.words(" is restricted: who is needed is said on it").link(watched);
@@ -79,7 +77,7 @@ pub(super) fn help() -> Line {
 /// What an acknowledgement did.
 pub(super) fn acknowledged(task: TaskId, outcome: &AckOutcome, now: Timestamp) -> Line {
     match outcome {
-        AckOutcome::NoEmergency => no_emergency(),
+        AckOutcome::NoEmergency => no_emergency(true),
         AckOutcome::MayNot => Draft::about(task)
             .words("that holds no page: no team lacks an approval that your account could give")
             .finish(),
@@ -105,7 +103,11 @@ pub(super) fn near_miss(miss: NearMiss) -> Line {
         .finish()
 }
 
-/// The same words whatever the number.
-fn no_emergency() -> Line {
-    Draft::about_none().words("that is no open emergency that I know").finish()
+/// The same words whatever the number, by whether the open emergencies were listed since the start.
+pub(super) fn no_emergency(are_listed: bool) -> Line {
+    let words = match are_listed {
+        true => "that is no open emergency that I know",
+        false => "I have just started, and do not know yet which emergencies are open; ask again in a minute",
+    };
+    Draft::about_none().words(words).finish()
 }

@@ -13,22 +13,22 @@ use tokio::sync::watch;
 
 use super::lines;
 use super::nicks::Nicks;
+use super::registered::Registered;
 use crate::config::IrcBotSettings;
 use crate::ids::TaskId;
 use crate::irc::Line;
 use crate::irc::bot::{BotHandle, Command, Heard, Info, Outcome, Place, Receiver, Request, Target};
 use crate::serve::audience::Audience;
-use crate::serve::board::WatchedTask;
 use crate::serve::store::Store;
-use crate::serve::watch::{Watch, stopped};
+use crate::serve::watch::{Looked, Watch, stopped};
 use crate::serve::witnessing::{Refusal, Speaker, SpokenWord, Witnesses, not_recorded, usage};
 use crate::witness::WitnessedWord;
 
 /// How long an answer may wait: whoever asked then has gone on.
 const WITHIN: Duration = Duration::from_secs(15);
 
-/// How long the services may take to say since when an account is registered: who waits is answered within 15 s.
-const INFO_WITHIN: Duration = Duration::from_secs(5);
+/// How long a task may take to be read of which nothing is known yet: with the services' answer less than who waits does.
+const LOOK: Duration = Duration::from_secs(6);
 
 /// Of how many it is found out at once who said them.
 const AT_ONCE: usize = 16;
@@ -63,11 +63,17 @@ struct HeardWord {
     url: String,
 }
 
+/// What is answered to a word about what is no open emergency.
+fn none(word: &SpokenWord) -> Understood {
+    Understood::Answer(not_recorded(word, &Refusal::NoEmergency, None))
+}
+
 /// Who answers in the channel, for as long as the service runs.
 #[derive(Debug)]
 pub(super) struct Listener<S> {
     watch: Arc<Watch<S>>,
     witnesses: Arc<Witnesses<S>>,
+    registered: Registered,
     bot: BotHandle,
     settings: IrcBotSettings,
 }
@@ -80,7 +86,7 @@ impl<S: Store> Listener<S> {
         bot: BotHandle,
         settings: IrcBotSettings,
     ) -> Self {
-        Self { watch, witnesses, bot, settings }
+        Self { watch, witnesses, registered: Registered::new(bot.clone()), bot, settings }
     }
 
     /// Answers until it is stopped. Who said what is found out for several at once, so that nobody waits for services that are silent about
@@ -118,15 +124,18 @@ impl<S: Store> Listener<S> {
         Understood::Answer(match command {
             Command::Help if self.witnesses.are_written() => usage(self.witnesses.may_approve()),
             Command::Help => lines::help(),
-            Command::Status(task) => {
-                let watched = board.watched(*task);
-                lines::status(watched.as_deref(), self.witnesses.code(watched.as_deref()), board.now())
-            }
-            Command::Who(task) => {
-                let (nicks, state) = (Nicks::of(&self.settings.accounts), self.bot.state());
-                let nick = |name: &str| nicks.nick(name, |nick| state.sees(nick));
-                lines::who(board.watched(*task).as_deref(), |team| self.watch.who_to_ask(team), &nick)
-            }
+            Command::Status(task) => match board.watched(*task) {
+                None => self.no_emergency(),
+                Some(watched) => lines::status(&watched, self.witnesses.code(&watched), board.now()),
+            },
+            Command::Who(task) => match board.watched(*task) {
+                None => self.no_emergency(),
+                Some(watched) => {
+                    let (nicks, state) = (Nicks::of(&self.settings.accounts), self.bot.state());
+                    let nick = |name: &str| nicks.nick(name, |nick| state.sees(nick));
+                    lines::who(&watched, |team| self.watch.who_to_ask(team), &nick)
+                }
+            },
             Command::Ack(task) => self.acknowledge(heard, *task).await,
             Command::Approve { task, team, code } => {
                 let of_team = |word| SpokenWord { team: Some(team.clone()), code: Some(*code), ..word };
@@ -165,14 +174,26 @@ impl<S: Store> Listener<S> {
     /// Finds out who said a word about a deploy, or why it counts for nothing.
     async fn hear(&self, heard: &Heard, word: Option<SpokenWord>) -> Understood {
         let Some(word) = word else { return Understood::Nothing };
-        let Some(watched) = self.watch.board.watched(word.task) else {
-            return Understood::Answer(not_recorded(&word, &Refusal::NoEmergency, None));
+        let speaker = self.speaker(heard, &word).await;
+        let watched = match (self.watch.board.watched(word.task), &speaker) {
+            (Some(watched), _) => Some(watched),
+            // A task of which the watch has not heard yet, as right after its start: of who is known nothing is passed over.
+            (None, Ok(_)) => match self.watch.look_now(word.task, LOOK).await {
+                Some(Looked::Open(watched)) => Some(watched),
+                Some(Looked::Closed | Looked::Hidden) => return none(&word),
+                // It is judged once it can be read.
+                Some(Looked::Unread) | None => None,
+            },
+            (None, Err(_)) => return none(&word),
         };
-        let (word, refusal) = match self.speaker(heard, &watched, &word).await {
+        let is_restricted = watched.as_ref().is_some_and(|watched| watched.audience == Audience::Restricted);
+        let (word, refusal) = match speaker {
+            _ if is_restricted => (word, Some(Refusal::Restricted)),
             Ok(speaker) => (SpokenWord { speaker: Some(speaker), ..word }, None),
             Err(refusal) => (word, Some(refusal)),
         };
-        Understood::Word(Box::new(HeardWord { word, refusal, url: watched.subject.url.clone() }))
+        let url = word.task.url(&self.watch.site.server);
+        Understood::Word(Box::new(HeardWord { word, refusal, url }))
     }
 
     /// Keeps a word about a deploy; what is answered, where that is known by now.
@@ -192,10 +213,7 @@ impl<S: Store> Listener<S> {
     }
 
     /// Who said a word that may be written on its task.
-    async fn speaker(&self, heard: &Heard, watched: &WatchedTask, word: &SpokenWord) -> Result<Speaker, Refusal> {
-        if watched.audience == Audience::Restricted {
-            return Err(Refusal::Restricted);
-        }
+    async fn speaker(&self, heard: &Heard, word: &SpokenWord) -> Result<Speaker, Refusal> {
         if !self.witnesses.are_written() {
             return Err(Refusal::NoWitness);
         }
@@ -237,8 +255,7 @@ impl<S: Store> Listener<S> {
             return Ok(listed.account.clone());
         }
         // One that was dropped and registered anew is somebody else's.
-        let asked = tokio::time::timeout(INFO_WITHIN, self.bot.info(&who.account)).await;
-        match asked.unwrap_or(Info::Silent) {
+        match self.registered.of(&listed.services).await {
             Info::Registered { account, since } if mapping.same(&account, &who.account) && listed.can_be_of(since) => {
                 Ok(listed.account.clone())
             }
@@ -252,6 +269,11 @@ impl<S: Store> Listener<S> {
         }
     }
 
+    /// What is said of any number that is no open emergency.
+    fn no_emergency(&self) -> Line {
+        lines::no_emergency(self.watch.board.freshness().sweep.is_some())
+    }
+
     /// Says an answer, and waits for nothing: what is heard next is heard while it waits to be said.
     fn reply(&self, heard: &Heard, line: Line) {
         let target = match &heard.place {
@@ -261,7 +283,7 @@ impl<S: Store> Listener<S> {
         let Ok(target) = target else { return };
         let bot = self.bot.clone();
         tokio::spawn(async move {
-            if let outcome @ (Outcome::NotSaid(_) | Outcome::Unclear { .. }) = bot.say(target, line, WITHIN).await {
+            if let outcome @ (Outcome::NotSaid(_) | Outcome::Unclear { .. }) = bot.answer(target, line, WITHIN).await {
                 tracing::warn!("irc: an answer was not heard: {outcome:?}");
             }
         });

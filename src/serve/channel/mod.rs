@@ -13,6 +13,7 @@ mod listener;
 mod news;
 mod nicks;
 mod once;
+mod registered;
 mod sentence;
 mod voice;
 

@@ -222,8 +222,8 @@ fn everything(history: &History) -> Vec<String> {
     news.extend(words.withdrawals.iter().map(transaction).map(|transaction| News::Withdrawn { transaction, ends }));
     news.extend(words.drill.iter().map(transaction).map(News::Drill));
     all.extend(news.iter().filter_map(|news| announcements::news(&watched, news, &nick)));
-    all.push(lines::status(Some(&watched), watched.code, at(1_000)));
-    all.push(lines::who(Some(&watched), |team| who_to_ask(team, &on_call), &nick));
+    all.push(lines::status(&watched, watched.code, at(1_000)));
+    all.push(lines::who(&watched, |team| who_to_ask(team, &on_call), &nick));
     all.into_iter().map(|line| line.as_str().to_owned()).collect()
 }
 
@@ -288,8 +288,6 @@ fn of_a_restricted_task_nothing_but_its_number_is_said() {
             assert!(!said.replace("Emergency-Approve: TEAM", "").contains(text), "{said}");
         }
     }
-    let of_none = [lines::status(None, None, at(0)), lines::who(None, |_| unreachable!(), &str::to_owned)];
-    assert!(of_none.iter().all(|line| line.as_str() == of_none[0].as_str()), "{of_none:?}");
 }
 
 #[test]

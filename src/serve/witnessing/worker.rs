@@ -71,8 +71,8 @@ impl<S: Store> Witnesses<S> {
     }
 
     /// The code that whoever says yes to a deploy repeats; `None` where none is taken.
-    pub fn code(&self, watched: Option<&WatchedTask>) -> Option<Code> {
-        watched.filter(|_| self.may_approve())?.code
+    pub fn code(&self, watched: &WatchedTask) -> Option<Code> {
+        watched.code.filter(|_| self.may_approve())
     }
 
     /// Keeps a word. From here on it is brought to its task; one that is refused is shown beside the task.

@@ -250,6 +250,11 @@ impl Person {
         self.send(&format!("PRIVMSG {CHANNEL} :{text}"));
     }
 
+    /// Every line that came.
+    pub(crate) fn seen(&self) -> &[String] {
+        &self.seen
+    }
+
     /// How many lines came with this in them.
     pub(crate) fn count(&self, mark: &str) -> usize {
         self.seen.iter().filter(|line| line.contains(mark)).count()

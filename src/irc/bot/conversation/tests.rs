@@ -11,7 +11,7 @@ use super::Conversation;
 use crate::irc::Draft;
 use crate::irc::bot::heard_queue::{HeardQueue, Receiver};
 use crate::irc::bot::hearing::WhyNot;
-use crate::irc::bot::mailbox::{Info, Mailbox, MakeLine, NotSaid, Outcome, Target};
+use crate::irc::bot::mailbox::{Info, Mailbox, MakeLine, NotSaid, Outcome, Rank, Target};
 use crate::irc::bot::settings::{BotSettings, Login};
 use crate::irc::bot::state::{BotState, ConnectionState};
 use crate::irc::wire::Message;
@@ -89,7 +89,7 @@ impl Play {
         let (answer, answered) = oneshot::channel();
         let line = Draft::about_none().words(text).finish();
         let line = MakeLine::new(|| Some(line));
-        self.mailbox.add_line(target, line, self.now + Duration::from_secs(60), answer).unwrap();
+        self.mailbox.add_line(target, line, Rank::News, self.now + Duration::from_secs(60), answer).unwrap();
         answered
     }
 }
@@ -372,6 +372,29 @@ fn nickserv_is_asked_one_account_after_the_other() {
     assert_eq!(play.output(), ["PRIVMSG NickServ :INFO nobody"]);
     play.pass(20);
     assert_eq!(second.try_recv().unwrap(), Info::Silent);
+}
+
+#[test]
+fn a_question_waits_for_one_line_at_most_and_a_line_for_one_question() {
+    let mut play = Play::in_channel();
+    let _said: Vec<_> = ["a", "b", "c"].map(|text| play.say(ops(), text)).into();
+    let ask = |account: &str| {
+        let (answer, answered) = oneshot::channel();
+        let deadline = play.now + Duration::from_secs(20);
+        play.mailbox.add_info(crate::irc::bot::mailbox::PendingInfo { account: account.into(), deadline, answer });
+        answered
+    };
+    let _answered = [ask("sre1"), ask("nobody")];
+    // It has just asked whether NickServ is there.
+    play.pass(0);
+    assert_eq!(play.output(), ["PRIVMSG #ops :a"]);
+    play.pass(2);
+    assert_eq!(play.output(), ["PRIVMSG NickServ :INFO sre1"]);
+    play.hear(":NickServ!NickServ@services NOTICE phabgate :sre1 is not registered.");
+    play.pass(2);
+    assert_eq!(play.output(), ["PRIVMSG #ops :b"]);
+    play.pass(2);
+    assert_eq!(play.output(), ["PRIVMSG NickServ :INFO nobody"]);
 }
 
 #[test]

@@ -1,0 +1,167 @@
+//! Who is not whom they seem on a real IRC network, and what is not what it seems: nothing of it is recorded, and nobody is silenced by it.
+
+use std::time::Duration;
+
+use crate::irc_network::network::{CHANNEL, Person};
+use crate::watching::until;
+use crate::witnessed::{Heard, code};
+
+/// What the policy accepts.
+const BOTH: &str = "\"verified\", \"witnessed\"";
+
+#[test]
+fn of_impostors_nothing_is_recorded_and_it_stands_beside_the_task() {
+    let Some(heard) = Heard::with(BOTH) else { return };
+    let mut sre1 = heard.first("sre1");
+    let (task, asked) = heard.emergency(&mut sre1);
+    let code = code(&asked, &task, "sre");
+    let mut stranger = Person::new(&heard.network, "sre1_", None);
+    let mut outsider = heard.person("outsider");
+    let mut late = heard.person("late");
+    for (person, why) in [
+        (&mut stranger, "the nick is not logged in with the services"),
+        (&mut outsider, "your services account is not listed here"),
+        (&mut late, "registered after it was listed"),
+    ] {
+        for line in [format!("!approve {task} sre {code}"), format!("!reject {task} stop"), format!("!withdraw {task}")]
+        {
+            person.say(&line);
+            sre1.until(why);
+        }
+    }
+    // What any client can send is another key.
+    stranger.send(&format!("@+account=sre1 PRIVMSG {CHANNEL} :!reject {task} stop"));
+    sre1.until("the nick is not logged in with the services");
+    assert_eq!(heard.watching.verdict(&task), "pending");
+    assert!(heard.witnesses(&task).is_empty());
+    let page = heard.watching.get(&task).text;
+    assert!(page.contains("Said on IRC, not counted") && page.contains("sre1_"), "{page}");
+    assert!(page.contains("your services account is not listed here"), "{page}");
+}
+
+#[test]
+fn who_left_and_who_deploys_cannot_approve() {
+    let Some(heard) = Heard::with(BOTH) else { return };
+    let mut sre1 = heard.first("sre1");
+    let (task, asked) = heard.emergency(&mut sre1);
+    let code = code(&asked, &task, "sre");
+    for (name, why) in [("leaver", "the account is disabled"), ("doer", "NOT recorded: ")] {
+        let mut person = heard.person(name);
+        person.say(&format!("!approve {task} sre {code}"));
+        let answer = sre1.until(&format!("{name}: NOT recorded: "));
+        assert!(answer.contains(why), "{answer}");
+    }
+    let mut leaver = heard.person("leaver");
+    leaver.say(&format!("!reject {task} out of spite"));
+    sre1.until("leaver: NOT recorded: ");
+    assert!(heard.witnesses(&task).is_empty());
+    assert_eq!(heard.watching.verdict(&task), "pending");
+}
+
+#[test]
+fn what_only_looks_like_a_word_is_none_and_what_is_long_or_coloured_is_one() {
+    let Some(heard) = Heard::with(BOTH) else { return };
+    let mut sre1 = heard.first("sre1");
+    let (task, asked) = heard.emergency(&mut sre1);
+    let code = code(&asked, &task, "sre");
+    let mut releng1 = heard.person("releng1");
+    for line in [
+        // CTCP, a notice, in private, another word for a bot, look-alikes, a code that is none.
+        format!("PRIVMSG {CHANNEL} :\u{1}ACTION !reject {task}\u{1}"),
+        format!("PRIVMSG {CHANNEL} :\u{1}!approve {task} sre {code}\u{1}"),
+        format!("NOTICE {CHANNEL} :!approve {task} sre {code}"),
+        format!("PRIVMSG phabgate :!approve {task} sre {code}"),
+        format!("PRIVMSG phabgate :!reject {task}"),
+        format!("PRIVMSG {CHANNEL} :<sre2> !approve {task} sre {code}"),
+        format!("PRIVMSG {CHANNEL} :!\u{430}pprove {task} sre {code}"),
+        format!("PRIVMSG {CHANNEL} :!approve {task} sre {code}\u{200b}"),
+        format!("PRIVMSG {CHANNEL} :!approve {task} sre {code} and more"),
+        format!("PRIVMSG {CHANNEL} :!approve {task}1 sre {code}"),
+        format!("PRIVMSG {CHANNEL} :!approve {task} sre {code}{}", " x".repeat(200)),
+        format!("PRIVMSG {CHANNEL} :!approve {task}"),
+    ] {
+        sre1.send(&line);
+    }
+    // What was said before this is answered, or counted for nothing, once this is.
+    sre1.say(&format!("!approve {task} sre CDFG{code}"));
+    let is_answered = (0..10).any(|_| {
+        sre1.say(&format!("!status {task}"));
+        sre1.within(Duration::from_secs(10), |line| line.contains("open since")).is_some()
+    });
+    assert!(is_answered, "who says much waits, and is heard again");
+    assert!(heard.witnesses(&task).is_empty(), "{:?}", heard.witnesses(&task));
+    assert_eq!(heard.watching.verdict(&task), "pending");
+
+    // A line as long as a message can be, with all that a terminal would take for its own.
+    let start = format!("!reject {task} \u{3}04red\u{f} \u{202e}turned \u{1b}[31m T99 ");
+    let why = "é".repeat((512 - 2 - format!("PRIVMSG {CHANNEL} :").len() - start.len()) / 2);
+    releng1.say(&format!("{start}{why}"));
+    sre1.until("releng1: your no is recorded: ");
+    until("denied", || heard.watching.verdict(&task) == "denied");
+    let witnesses = heard.witnesses(&task);
+    assert_eq!(witnesses.len(), 1, "{witnesses:?}");
+    assert!(!witnesses[0].contains(['\u{3}', '\u{1b}', '\u{202e}']), "{}", witnesses[0]);
+    let page = heard.watching.get(&task).text;
+    assert!(!page.contains(['\u{3}', '\u{1b}', '\u{202e}']), "{page}");
+}
+
+#[test]
+fn a_flood_of_thousands_of_lines_silences_nobody() {
+    let Some(heard) = Heard::with(BOTH) else { return };
+    let mut sre1 = heard.first("sre1");
+    let (task, asked) = heard.emergency(&mut sre1);
+    let code = code(&asked, &task, "sre");
+    let mut flooders: Vec<Person> = (0..4).map(|number| heard.stranger(&format!("flood{number}"))).collect();
+    flooders.push(heard.person("outsider"));
+    flooders.push(heard.person("late"));
+    for number in 0..1_000 {
+        for flooder in &mut flooders {
+            let line = match number % 4 {
+                0 => format!("!reject {task} flood"),
+                1 => format!("!approve {task} sre {code}"),
+                2 => format!("!status T{number}"),
+                _ => format!("!withdraw {task} {}", "x".repeat(400)),
+            };
+            flooder.say(&line);
+        }
+        if number == 500 {
+            sre1.say(&format!("!approve {task} sre {code}"));
+        }
+        if number == 700 {
+            sre1.say(&format!("!reject {task} the graphs look wrong"));
+        }
+    }
+    until("the no is on the task", || heard.witnesses(&task).iter().any(|text| text.contains("`sre1` says no")));
+    until("denied", || heard.watching.verdict(&task) == "denied");
+    assert!(heard.witnesses(&task).iter().all(|text| text.contains("`sre1` says")), "{:?}", heard.witnesses(&task));
+    sre1.until("sre1: your no is recorded: ");
+    // It is heard on: a person who was silent is answered.
+    let mut releng1 = heard.person("releng1");
+    releng1.say(&format!("!reject {task} me too"));
+    until("both", || heard.witnesses(&task).iter().any(|text| text.contains("`releng1` says no")));
+    let page = heard.watching.get(&task).text;
+    assert!(page.contains("Said on IRC, not counted") && page.len() < 200_000, "{} bytes", page.len());
+}
+
+#[test]
+fn a_bot_whose_nick_is_taken_hears_under_another_and_gets_it_back() {
+    let Some(mut heard) = Heard::with(BOTH) else { return };
+    let mut sre1 = heard.first("sre1");
+    heard.watching.stops();
+    sre1.until("QUIT");
+    let mut thief = heard.stranger("phabgate");
+    heard.watching.starts();
+    sre1.until("JOIN");
+    let (task, _) = heard.emergency(&mut sre1);
+    sre1.say(&format!("!reject {task} stop"));
+    sre1.until("sre1: your no is recorded: ");
+    assert_eq!(heard.witnesses(&task).len(), 1);
+    thief.say(&format!("sre1: your no is NOT recorded: https://evil.example/{task}"));
+    thief.send("QUIT");
+    sre1.until(" NICK :phabgate");
+    sre1.say(&format!("!withdraw {task}"));
+    sre1.within(Duration::from_secs(60), |line| {
+        line.starts_with(['@', ':']) && line.contains(":phabgate!") && line.contains("your withdrawal is recorded")
+    })
+    .expect("under its own nick");
+}

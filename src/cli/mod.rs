@@ -65,6 +65,7 @@ mod watched;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::process::ExitCode;
 
 use clap::builder::PossibleValue;
@@ -449,6 +450,12 @@ fn reject_unsupported_format(cli: &Cli) -> Result<(), Failure> {
     }
 }
 
+/// Makes what a command does in a place of its own: one that is not run takes no room on the stack of another.
+#[inline(never)]
+fn boxed<'a, T, F: Future<Output = T> + 'a>(make: impl FnOnce() -> F) -> Pin<Box<dyn Future<Output = T> + 'a>> {
+    Box::pin(make())
+}
+
 async fn dispatch(cli: &Cli, ids: &crate::host::Ids, ui: &mut Ui) -> u8 {
     let refusal = if ids.runs_under_sudo() { under_sudo::refusal(cli) } else { None };
     if let Some(failure) = refusal.or_else(|| reject_unsupported_format(cli).err()) {
@@ -458,30 +465,29 @@ async fn dispatch(cli: &Cli, ids: &crate::host::Ids, ui: &mut Ui) -> u8 {
             _ => failure.exit.code(),
         };
     }
-    // Each in a box of its own: one that is not run takes no room on the stack of another.
     let done = match &cli.command {
-        Command::Check(args) => Box::pin(check::run(args, &cli.globals, ui)).await,
-        Command::Run(args) => return Box::pin(run::run(args, &cli.globals, ui)).await,
-        Command::Record(args) => Box::pin(record::run(args, &cli.globals, ui)).await,
-        Command::Request(args) => Box::pin(request::run(args, &cli.globals, ui)).await,
-        Command::Announce(args) => Box::pin(announce::run(args, &cli.globals, ui)).await,
-        Command::Page(args) => Box::pin(page::run(args, &cli.globals, ui)).await,
-        Command::Approve(args) => Box::pin(answer::run(AnswerKind::Approve, args, &cli.globals, ui)).await,
-        Command::Withdraw(args) => Box::pin(answer::run(AnswerKind::Withdraw, args, &cli.globals, ui)).await,
-        Command::Reject(args) => Box::pin(answer::run(AnswerKind::Reject, args, &cli.globals, ui)).await,
-        Command::Outbox(args) => Box::pin(outbox::run(args, &cli.globals, ui)).await,
-        Command::History(args) => Box::pin(history::run(args, &cli.globals, ui)).await,
+        Command::Check(args) => boxed(|| check::run(args, &cli.globals, ui)).await,
+        Command::Run(args) => return boxed(|| run::run(args, &cli.globals, ui)).await,
+        Command::Record(args) => boxed(|| record::run(args, &cli.globals, ui)).await,
+        Command::Request(args) => boxed(|| request::run(args, &cli.globals, ui)).await,
+        Command::Announce(args) => boxed(|| announce::run(args, &cli.globals, ui)).await,
+        Command::Page(args) => boxed(|| page::run(args, &cli.globals, ui)).await,
+        Command::Approve(args) => boxed(|| answer::run(AnswerKind::Approve, args, &cli.globals, ui)).await,
+        Command::Withdraw(args) => boxed(|| answer::run(AnswerKind::Withdraw, args, &cli.globals, ui)).await,
+        Command::Reject(args) => boxed(|| answer::run(AnswerKind::Reject, args, &cli.globals, ui)).await,
+        Command::Outbox(args) => boxed(|| outbox::run(args, &cli.globals, ui)).await,
+        Command::History(args) => boxed(|| history::run(args, &cli.globals, ui)).await,
         Command::Browse(args) => browse::run(args, &cli.globals, ui),
-        Command::List(args) => Box::pin(list::run(args, &cli.globals, ui)).await,
-        Command::Audit(args) => Box::pin(audit::run(args, &cli.globals, ui)).await,
-        Command::Doctor(args) => Box::pin(doctor::run(args, &cli.globals, ui)).await,
+        Command::List(args) => boxed(|| list::run(args, &cli.globals, ui)).await,
+        Command::Audit(args) => boxed(|| audit::run(args, &cli.globals, ui)).await,
+        Command::Doctor(args) => boxed(|| doctor::run(args, &cli.globals, ui)).await,
         Command::Explain(args) => explain::run(args, ui),
         Command::Config(args) => config::run(args, &cli.globals, ui),
         #[cfg(feature = "serve")]
-        Command::Serve(args) => Box::pin(serve::run(args, &cli.globals, ui)).await,
+        Command::Serve(args) => boxed(|| serve::run(args, &cli.globals, ui)).await,
         #[cfg(feature = "serve")]
         Command::Token(args) => token::run(args, ui),
-        Command::Sandbox(args) => Box::pin(sandbox::run(args, &cli.globals, ui)).await,
+        Command::Sandbox(args) => boxed(|| sandbox::run(args, &cli.globals, ui)).await,
         Command::Completions(args) => completions::run(args, ui),
         Command::Man(args) => man::run(args, ui),
     };

@@ -85,11 +85,15 @@ impl HistoryBuilder<'_> {
         let standing = self.refusal(answer, None);
         let mut teams = self.words_at(answer).map(|word| word.team.as_str()).collect::<Vec<_>>();
         teams.sort_unstable();
-        let reach = match teams.is_empty() || self.is_in_no_team(answer) {
-            true => "not understood".to_owned(),
-            false => format!("not understood, so for every team of theirs ({})", teams.join(", ")),
+        let all = format!("for every team of theirs ({})", teams.join(", "));
+        let what = match (teams.is_empty() || self.is_in_no_team(answer), answer.witnessed) {
+            // On IRC no team is named.
+            (true, true) => "for every team of theirs".to_owned(),
+            (false, true) => all,
+            (true, false) => format!("{}, not understood", self.quote(written)),
+            (false, false) => format!("{}, not understood, so {all}", self.quote(written)),
         };
-        let what = format!("{}, {reach}", self.quote(written));
+        let what = if answer.why.is_empty() { what } else { format!("{what}, {}", self.quote(&answer.why)) };
         let tone = if standing.counts && answer.kind == AnswerKind::Reject { Tone::Bad } else { Tone::Mind };
         self.entry(answer, self.open(written), &what, standing, tone)
     }

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -82,14 +83,19 @@ fn tls(authorities: &Authorities, certificate: Option<&SecretString>) -> Result<
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.map_err(|_| own())?.with_root_certificates(roots);
-    let Some(pem) = certificate else { return Ok(builder.with_no_client_auth()) };
+    // A session that is resumed shows no certificate of its own, by which the services know the account.
+    let whole = |mut config: ClientConfig| {
+        config.resumption = Resumption::disabled();
+        config
+    };
+    let Some(pem) = certificate else { return Ok(whole(builder.with_no_client_auth())) };
     let pem = pem.expose_secret().as_bytes();
     let chain = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>().map_err(|_| own())?;
     let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| own())?;
     if chain.is_empty() {
         return Err(own());
     }
-    builder.with_client_auth_cert(chain, key).map_err(|_| own())
+    builder.with_client_auth_cert(chain, key).map(whole).map_err(|_| own())
 }
 
 fn of_file(path: &Path) -> Result<RootCertStore, ConnectionError> {

@@ -20,6 +20,8 @@ use crate::text::inert;
 const MOST: usize = 64;
 /// How many answers to anybody do: more would not be said in the time that somebody waits.
 const MOST_CHAT: usize = 16;
+/// How many of them to one nick.
+const MOST_TO_ONE: usize = 2;
 
 /// Where a line is said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,21 +162,17 @@ impl fmt::Debug for MakeLine {
 }
 
 /// What a line is to those who wait for others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Rank {
     /// It is said before any chat.
     News,
-    /// It answers somebody who may be anybody: however many ask, no news waits for it.
-    Chat,
+    /// It answers somebody who may be anybody, of this nick: however many ask, no news waits for it, nor do others for one of them.
+    Chat(String),
 }
 
 impl Rank {
-    /// How many lines of it wait at most.
-    fn most(self) -> usize {
-        match self {
-            Self::News => MOST,
-            Self::Chat => MOST_CHAT,
-        }
+    fn is_news(&self) -> bool {
+        *self == Self::News
     }
 }
 
@@ -275,7 +273,14 @@ impl Mailbox {
         if inner.is_closed {
             return Err(NotSaid::Ended);
         }
-        if inner.lines.iter().filter(|line| line.rank == rank).count() >= rank.most() {
+        let waiting = |is_one: &dyn Fn(&Rank) -> bool| inner.lines.iter().filter(|line| is_one(&line.rank)).count();
+        let is_full = match &rank {
+            Rank::News => waiting(&Rank::is_news) >= MOST,
+            Rank::Chat(_) => {
+                waiting(&|other| !other.is_news()) >= MOST_CHAT || waiting(&|other| *other == rank) >= MOST_TO_ONE
+            }
+        };
+        if is_full {
             return Err(NotSaid::TooMany);
         }
         inner.next_id += 1;
@@ -300,8 +305,8 @@ impl Mailbox {
         // Who waits for one of these takes note of the deadline.
         inner.lines.retain(|line| !line.answer.is_closed());
         let is_due = |line: &PendingLine| line.deadline > now && can(&line.target);
-        let of = |rank| inner.lines.iter().position(|line| line.rank == rank && is_due(line));
-        let at = of(Rank::News).or_else(|| of(Rank::Chat))?;
+        let of = |is_news| inner.lines.iter().position(|line| line.rank.is_news() == is_news && is_due(line));
+        let at = of(true).or_else(|| of(false))?;
         inner.lines.remove(at)
     }
 
@@ -418,12 +423,16 @@ mod tests {
             let (answer, answered) = oneshot::channel();
             mailbox.add_line(ops(), line(text), rank, now + Duration::from_secs(9), answer).map(|_| answered)
         };
-        let chat: Vec<_> = (0..1_000).map_while(|_| add("chat", Rank::Chat).ok()).collect();
-        assert_eq!(chat.len(), MOST_CHAT);
+        let chat =
+            |nick: String| (0..1_000).map_while(|_| add("chat", Rank::Chat(nick.clone())).ok()).collect::<Vec<_>>();
+        let flood = chat("flood".into());
+        assert_eq!(flood.len(), MOST_TO_ONE);
+        let many: Vec<_> = (0..100).flat_map(|number| chat(format!("flood{number}"))).collect();
+        assert_eq!(flood.len() + many.len(), MOST_CHAT);
         let news = [add("first", Rank::News).unwrap(), add("second", Rank::News).unwrap()];
         let next = || mailbox.next_line(now, |_| true).unwrap().made().unwrap().1.as_str().to_owned();
         assert_eq!([next(), next(), next()], ["first", "second", "chat"]);
-        drop((chat, news));
+        drop((flood, many, news));
     }
 
     #[test]

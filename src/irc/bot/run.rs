@@ -251,10 +251,10 @@ impl BotHandle {
         self.mailbox.say(target, MakeLine::new(make), Rank::News, within).await
     }
 
-    /// Has an answer said to somebody who asked, who may be anybody: lines of [`Self::say`] go before it, and of many that wait some are
-    /// not said ([`NotSaid::TooMany`](super::NotSaid::TooMany)).
-    pub async fn answer(&self, target: Target, line: Line, within: Duration) -> Outcome {
-        self.mailbox.say(target, MakeLine::new(|| Some(line)), Rank::Chat, within).await
+    /// Has an answer said to the nick that asked, which may be anybody's: lines of [`Self::say`] go before it, and of many that wait, or of a few
+    /// to one nick, some are not said ([`NotSaid::TooMany`](super::NotSaid::TooMany)).
+    pub async fn answer(&self, target: Target, nick: &str, line: Line, within: Duration) -> Outcome {
+        self.mailbox.say(target, MakeLine::new(|| Some(line)), Rank::Chat(nick.to_lowercase()), within).await
     }
 
     /// What the services know of an account.

@@ -67,6 +67,8 @@ pub struct Timings {
     pub nick_every: Duration,
     /// Before a channel is joined again; doubled each time within the hour.
     pub rejoin: Duration,
+    /// Between two questions to NickServ, which ignores who asks it seven in ten seconds.
+    pub question_every: Duration,
     /// Between two questions to NickServ whether it is there.
     pub services_every: Duration,
     /// After so long without an answer of NickServ the services are away.
@@ -89,6 +91,7 @@ impl Default for Timings {
             echo: Duration::from_secs(15),
             nick_every: Duration::from_secs(60),
             rejoin: Duration::from_secs(10),
+            question_every: Duration::from_millis(1_600),
             services_every: Duration::from_secs(45),
             services_silent: Duration::from_secs(60),
             info: Duration::from_secs(20),

@@ -26,8 +26,8 @@ pub(super) struct Speech {
     sent: VecDeque<SentLine>,
     /// When the next line may be sent.
     next: Option<Instant>,
-    /// The last one was a question to the services.
-    was_question: bool,
+    /// When the services may be asked next.
+    next_question: Option<Instant>,
 }
 
 impl Speech {
@@ -36,15 +36,19 @@ impl Speech {
         self.next.is_none_or(|next| next <= now)
     }
 
-    /// Something was sent that counts as a line, or a question.
-    pub(super) fn pace(&mut self, now: Instant, every: Duration, is_question: bool) {
+    /// A line was sent.
+    pub(super) fn pace(&mut self, now: Instant, every: Duration) {
         self.next = Some(now + every);
-        self.was_question = is_question;
     }
 
-    /// Whether what was sent last was a question.
-    pub(super) fn was_question(&self) -> bool {
-        self.was_question
+    /// Whether the services may be asked now.
+    pub(super) fn may_ask(&self, now: Instant) -> bool {
+        self.next_question.is_none_or(|next| next <= now)
+    }
+
+    /// They were asked.
+    pub(super) fn pace_questions(&mut self, now: Instant, every: Duration) {
+        self.next_question = Some(now + every);
     }
 
     /// A line was sent, and its echo is waited for.

@@ -169,7 +169,9 @@ impl<S: Store> Announcer<S> {
         let (watch, names, key) = (Arc::clone(&self.watch), self.names.clone(), ask.key.clone());
         let takes_approvals = self.takes_approvals;
         let make = move || {
-            let watched = fresh(&watch, task, episode).filter(|watched| !watched.paging.is_rejected)?;
+            // Somebody may have answered while it waited.
+            let is_due = watch.asks().iter().any(|ask| ask.key == key);
+            let watched = fresh(&watch, task, episode).filter(|watched| is_due && !watched.paging.is_rejected)?;
             let missing: Vec<_> = watched.verdict.missing_teams().collect();
             let team = missing.iter().find(|team| team.team == key.team)?;
             let nick = |name: &str| names.nick(name);

@@ -75,39 +75,52 @@ pub(super) fn help() -> Line {
 }
 
 /// What an acknowledgement did.
-pub(super) fn acknowledged(task: TaskId, outcome: &AckOutcome, now: Timestamp) -> Line {
+pub(super) fn acknowledged(nick: &str, task: TaskId, outcome: &AckOutcome, now: Timestamp) -> Line {
     match outcome {
-        AckOutcome::NoEmergency => no_emergency(true),
-        AckOutcome::MayNot => Draft::about(task)
-            .words("that holds no page: no team lacks an approval that your account could give")
-            .finish(),
+        AckOutcome::NoEmergency => no_emergency(nick, true),
+        AckOutcome::MayNot => {
+            to(nick, task).words("that holds no page: no team lacks an approval that your account could give").finish()
+        }
         AckOutcome::Holds { teams, until } => {
-            let mut draft = Draft::about(task).words("nobody is paged for ");
+            let mut draft = to(nick, task).words("nobody is paged for ");
             for (at, team) in teams.iter().enumerate() {
                 draft = draft.words(if at > 0 { ", " } else { "" }).quoted(team);
             }
-            draft.words(&format!(" for {}; it is no approval", rough(until.duration_since(now)))).finish()
+            draft.words(&format!(" about {task} for {}; it is no approval", rough(until.duration_since(now)))).finish()
         }
     }
 }
 
 /// Why an acknowledgement holds nothing: nobody knows whose it is.
-pub(super) fn nobody(task: TaskId, why: &str) -> Line {
-    Draft::about(task).words("that holds no page: ").words(why).finish()
+pub(super) fn nobody(nick: &str, task: TaskId, why: &str) -> Line {
+    to(nick, task).words("that holds no page: ").words(why).finish()
 }
 
 /// What is said of a line that is no command.
-pub(super) fn near_miss(miss: NearMiss) -> Line {
+pub(super) fn near_miss(nick: &str, miss: NearMiss) -> Line {
     Draft::about_none()
-        .words(&format!("NOT understood ({}). It is written {}", miss.flaw, miss.verb.usage().replace("T1", "T…")))
+        .quoted(nick)
+        .words(&format!(": NOT understood ({}). It is written {}", miss.flaw, miss.verb.usage().replace("T1", "T…")))
         .finish()
 }
 
 /// The same words whatever the number, by whether the open emergencies were listed since the start.
-pub(super) fn no_emergency(are_listed: bool) -> Line {
+pub(super) fn no_emergency(nick: &str, are_listed: bool) -> Line {
     let words = match are_listed {
         true => "that is no open emergency that I know",
         false => "I have just started, and do not know yet which emergencies are open; ask again in a minute",
     };
-    Draft::about_none().words(words).finish()
+    Draft::about_none().quoted(nick).words(": ").words(words).finish()
+}
+
+/// What is answered to what was meant as a yes, where none is taken here.
+pub(super) fn no_yes_here(nick: &str) -> Line {
+    let words =
+        ": nothing that is said here is an approval. Write on the task, alone on a line, \"Emergency-Approve: TEAM\"";
+    Draft::about_none().quoted(nick).words(words).finish()
+}
+
+/// A line about a task to somebody.
+fn to(nick: &str, task: TaskId) -> Draft {
+    Draft::about(task).quoted(nick).words(": ")
 }

@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::ready;
 use futures_util::{StreamExt, stream};
 use jiff::SignedDuration;
 use tokio::sync::watch;
@@ -17,8 +18,9 @@ use super::registered::Registered;
 use crate::config::IrcBotSettings;
 use crate::ids::TaskId;
 use crate::irc::Line;
-use crate::irc::bot::{BotHandle, Command, Heard, Info, Outcome, Place, Receiver, Request, Target};
+use crate::irc::bot::{BotHandle, Command, Heard, Info, Outcome, Place, Receiver, Request, Target, Verb};
 use crate::serve::audience::Audience;
+use crate::serve::paging::AckOutcome;
 use crate::serve::store::Store;
 use crate::serve::watch::{Looked, Watch, stopped};
 use crate::serve::witnessing::{Refusal, Speaker, SpokenWord, Witnesses, not_recorded, usage};
@@ -47,6 +49,8 @@ enum Silence {
 enum Understood {
     /// This is answered.
     Answer(Line),
+    /// This is answered before what others only asked: something was done.
+    News(Line),
     /// Nothing is: it was not said where words count.
     Nothing,
     /// It is kept, and brought to its task where it may be.
@@ -90,10 +94,16 @@ impl<S: Store> Listener<S> {
     }
 
     /// Answers until it is stopped. Who said what is found out for several at once, so that nobody waits for services that are silent about
-    /// others; what was said is kept in its order.
+    /// others; what was said is kept in its order, and what needs nobody's account is answered at once.
     pub(super) async fn run(self, heard: Receiver, stop: watch::Receiver<bool>) {
         let heard = stream::unfold(heard, async |mut heard| heard.recv().await.map(|one| (one, heard)));
-        let understood = heard.map(async |heard| (self.understand(&heard).await, heard)).buffered(AT_ONCE);
+        let waits = heard.filter_map(|heard| {
+            let answered = self.answered(&heard);
+            let left = answered.is_none().then(|| heard.clone());
+            answered.into_iter().for_each(|line| self.reply(&heard, line, false));
+            ready(left)
+        });
+        let understood = waits.map(async |heard| (self.understand(&heard).await, heard)).buffered(AT_ONCE);
         let mut understood = pin!(understood);
         loop {
             let next = tokio::select! {
@@ -102,54 +112,70 @@ impl<S: Store> Listener<S> {
                 next = understood.next() => next,
             };
             let Some((understood, heard)) = next else { return };
-            let line = match understood {
-                Understood::Answer(line) => Some(line),
-                Understood::Nothing => None,
+            match understood {
+                Understood::Answer(line) => self.reply(&heard, line, false),
+                Understood::News(line) => self.reply(&heard, line, true),
+                Understood::Nothing => {}
                 // What is to be written on a task is answered once it is there.
-                Understood::Word(word) => self.keep(*word),
-            };
-            if let Some(line) = line {
-                self.reply(&heard, line);
+                Understood::Word(word) => {
+                    if let Some(line) = self.keep(*word) {
+                        self.reply(&heard, line, false);
+                    }
+                }
             }
         }
     }
 
-    /// What is done with what was heard.
-    async fn understand(&self, heard: &Heard) -> Understood {
+    /// The answer to what asks for no account; `None` where it does.
+    fn answered(&self, heard: &Heard) -> Option<Line> {
         let command = match &heard.request {
-            Request::NearMiss(miss) => return Understood::Answer(lines::near_miss(*miss)),
+            Request::NearMiss(miss) if miss.verb == Verb::Approve && !self.witnesses.may_approve() => {
+                return Some(lines::no_yes_here(&heard.nick));
+            }
+            Request::NearMiss(miss) => return Some(lines::near_miss(&heard.nick, *miss)),
             Request::Command(command) => command,
         };
         let board = &self.watch.board;
-        Understood::Answer(match command {
+        Some(match command {
             Command::Help if self.witnesses.are_written() => usage(self.witnesses.may_approve()),
             Command::Help => lines::help(),
             Command::Status(task) => match board.watched(*task) {
-                None => self.no_emergency(),
+                None => self.no_emergency(heard),
                 Some(watched) => lines::status(&watched, self.witnesses.code(&watched), board.now()),
             },
             Command::Who(task) => match board.watched(*task) {
-                None => self.no_emergency(),
+                None => self.no_emergency(heard),
                 Some(watched) => {
                     let (nicks, state) = (Nicks::of(&self.settings.accounts), self.bot.state());
                     let nick = |name: &str| nicks.nick(name, |nick| state.sees(nick));
                     lines::who(&watched, |team| self.watch.who_to_ask(team), &nick)
                 }
             },
+            Command::Ack(_) | Command::Approve { .. } | Command::Withdraw { .. } | Command::Reject { .. } => {
+                return None;
+            }
+        })
+    }
+
+    /// What is done with what somebody said who has to be known.
+    async fn understand(&self, heard: &Heard) -> Understood {
+        let Request::Command(command) = &heard.request else { return Understood::Nothing };
+        match command {
             Command::Ack(task) => self.acknowledge(heard, *task).await,
             Command::Approve { task, team, code } => {
                 let of_team = |word| SpokenWord { team: Some(team.clone()), code: Some(*code), ..word };
-                return self.hear(heard, self.word(heard, *task, WitnessedWord::Approve).map(of_team)).await;
+                self.hear(heard, self.word(heard, *task, WitnessedWord::Approve).map(of_team)).await
             }
             Command::Withdraw { task, why } => {
                 let for_reason = |word| SpokenWord { why: why.clone(), ..word };
-                return self.hear(heard, self.word(heard, *task, WitnessedWord::Withdraw).map(for_reason)).await;
+                self.hear(heard, self.word(heard, *task, WitnessedWord::Withdraw).map(for_reason)).await
             }
             Command::Reject { task, why } => {
                 let for_reason = |word| SpokenWord { why: why.clone(), ..word };
-                return self.hear(heard, self.word(heard, *task, WitnessedWord::Reject).map(for_reason)).await;
+                self.hear(heard, self.word(heard, *task, WitnessedWord::Reject).map(for_reason)).await
             }
-        })
+            Command::Help | Command::Status(_) | Command::Who(_) => Understood::Nothing,
+        }
     }
 
     /// A word about a deploy, of which nothing is known yet; `None` where it was not said in a channel.
@@ -226,40 +252,43 @@ impl<S: Store> Listener<S> {
         }
         // A no of who was logged in before the services went counts all the same.
         let silence = if is_yes { Silence::NamesNobody } else { Silence::Passes };
-        let user = self.account(heard, silence).await.map_err(Refusal::NotIdentified)?;
+        let (user, is_certain) = self.account(heard, silence).await.map_err(Refusal::NotIdentified)?;
         let who = heard.who.as_ref().map_err(|why| Refusal::NotIdentified(why.to_string()))?;
-        Ok(Speaker { account: who.account.clone(), user, said: who.time, message: who.msgid.clone() })
+        Ok(Speaker { account: who.account.clone(), user, said: who.time, message: who.msgid.clone(), is_certain })
     }
 
-    async fn acknowledge(&self, heard: &Heard, task: TaskId) -> Line {
+    async fn acknowledge(&self, heard: &Heard, task: TaskId) -> Understood {
         let account = match self.account(heard, Silence::NamesNobody).await {
-            Ok(account) => account,
-            Err(why) => return lines::nobody(task, &why),
+            Ok((account, _)) => account,
+            Err(why) => return Understood::Answer(lines::nobody(&heard.nick, task, &why)),
         };
         let now = self.watch.board.now();
         match self.watch.acknowledge(task, None, &account, now) {
-            Ok(outcome) => lines::acknowledged(task, &outcome, now),
+            Ok(outcome @ AckOutcome::Holds { .. }) => {
+                Understood::News(lines::acknowledged(&heard.nick, task, &outcome, now))
+            }
+            Ok(outcome) => Understood::Answer(lines::acknowledged(&heard.nick, task, &outcome, now)),
             Err(error) => {
                 tracing::error!("{task}: {error}");
-                lines::nobody(task, "it could not be kept")
+                Understood::Answer(lines::nobody(&heard.nick, task, "it could not be kept"))
             }
         }
     }
 
-    /// The account of the server of the tasks that whoever said it has; why nobody is known.
-    async fn account(&self, heard: &Heard, silence: Silence) -> Result<String, String> {
+    /// The account of the server of the tasks that whoever said it has, and whether the services said that it is theirs; why nobody is known.
+    async fn account(&self, heard: &Heard, silence: Silence) -> Result<(String, bool), String> {
         let who = heard.who.as_ref().map_err(ToString::to_string)?;
         let mapping = self.bot.state().casemapping;
         let listed = self.settings.account(&who.account, mapping).ok_or("your services account is not listed here")?;
         if !heard.services && silence == Silence::Passes {
-            return Ok(listed.account.clone());
+            return Ok((listed.account.clone(), false));
         }
         // One that was dropped and registered anew is somebody else's.
         match self.registered.of(&listed.services).await {
             Info::Registered { account, since } if mapping.same(&account, &who.account) && listed.can_be_of(since) => {
-                Ok(listed.account.clone())
+                Ok((listed.account.clone(), true))
             }
-            Info::Silent | Info::Unclear { .. } if silence == Silence::Passes => Ok(listed.account.clone()),
+            Info::Silent | Info::Unclear { .. } if silence == Silence::Passes => Ok((listed.account.clone(), false)),
             Info::Silent | Info::Unclear { .. } => {
                 Err("the services do not answer, and who somebody is cannot be known".to_owned())
             }
@@ -270,20 +299,24 @@ impl<S: Store> Listener<S> {
     }
 
     /// What is said of any number that is no open emergency.
-    fn no_emergency(&self) -> Line {
-        lines::no_emergency(self.watch.board.freshness().sweep.is_some())
+    fn no_emergency(&self, heard: &Heard) -> Line {
+        lines::no_emergency(&heard.nick, self.watch.board.freshness().sweep.is_some())
     }
 
     /// Says an answer, and waits for nothing: what is heard next is heard while it waits to be said.
-    fn reply(&self, heard: &Heard, line: Line) {
+    fn reply(&self, heard: &Heard, line: Line, is_news: bool) {
         let target = match &heard.place {
             Place::Channel(name) => Target::channel(name),
             Place::Private => Target::person(&heard.nick),
         };
         let Ok(target) = target else { return };
-        let bot = self.bot.clone();
+        let (bot, nick) = (self.bot.clone(), heard.nick.clone());
         tokio::spawn(async move {
-            if let outcome @ (Outcome::NotSaid(_) | Outcome::Unclear { .. }) = bot.answer(target, line, WITHIN).await {
+            let outcome = match is_news {
+                true => bot.say(target, line, WITHIN).await,
+                false => bot.answer(target, &nick, line, WITHIN).await,
+            };
+            if let outcome @ (Outcome::NotSaid(_) | Outcome::Unclear { .. }) = outcome {
                 tracing::warn!("irc: an answer was not heard: {outcome:?}");
             }
         });

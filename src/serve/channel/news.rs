@@ -17,6 +17,9 @@ use crate::serve::deploys::{Deploy, DeployState};
 use crate::serve::notices::{UNREAD, unread};
 use crate::text::inert;
 
+/// How long after a deploy started that is still logged.
+const LOGGED: SignedDuration = SignedDuration::from_mins(2);
+
 /// Something that is said once in an episode.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum News {
@@ -166,7 +169,9 @@ fn of_deploys(watched: &WatchedTask, at: At) -> Vec<News> {
             }
         };
         due.push(news);
-        due.extend((at.logs && has_started).then_some(News::Logged(deploy.deploy)));
+        // A log has the time at which it is written.
+        let is_now = at.now.duration_since(deploy.started) <= LOGGED;
+        due.extend((at.logs && has_started && is_now).then_some(News::Logged(deploy.deploy)));
     }
     due
 }

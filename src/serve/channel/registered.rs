@@ -11,11 +11,11 @@ use tokio::time::{Instant, timeout};
 
 use crate::irc::bot::{BotHandle, Info};
 
-/// How long the services may take: who waits is answered within 15 s.
-const WITHIN: Duration = Duration::from_secs(5);
+/// How long it may take until the services answered, with the wait for others: who waits is answered within 15 s.
+const WITHIN: Duration = Duration::from_secs(8);
 
 /// How long an answer counts.
-const FRESH: Duration = Duration::from_secs(10);
+const FRESH: Duration = Duration::from_secs(30);
 
 type Known = Arc<tokio::sync::Mutex<Option<(Instant, Info)>>>;
 

@@ -175,7 +175,7 @@ fn a_deploy_is_said_to_start_and_to_end_and_nothing_else_is_then() {
 fn the_log_of_the_site_has_a_line_for_each_deploy_that_started() {
     let logs = |history: &History, said: &[News]| {
         let said: BTreeSet<String> = said.iter().map(News::key).collect();
-        let all = news(&watched(history), &said, At { now: at(1_000), logs: true, ..AT });
+        let all = news(&watched(history), &said, At { now: at(210), logs: true, ..AT });
         all.into_iter().filter(|news| matches!(news, News::Logged(_))).collect::<Vec<_>>()
     };
     let mut history = History::ready();
@@ -184,6 +184,8 @@ fn the_log_of_the_site_has_a_line_for_each_deploy_that_started() {
     assert_eq!(logs(&history, &[News::Logged(deploy)]), []);
     deployed(&mut history, Event::Finished, 200, Outcome::Succeeded);
     assert_eq!(logs(&history, &[]), [News::Logged(deploy)], "it ended soon");
+    let late = news(&watched(&history), &BTreeSet::new(), At { now: at(221), logs: true, ..AT });
+    assert_eq!(late, [News::Ended(deploy)], "a log has the time at which it is written");
     let mut none = History::ready();
     deployed(&mut none, Event::Finished, 200, Outcome::NotStarted);
     assert_eq!(logs(&none, &[]), []);
@@ -258,10 +260,11 @@ fn what_people_read() {
     let all = all.iter().map(|history| everything(history).join("\n")).collect::<Vec<_>>().join("\n\n");
     let task: TaskId = "T1".parse().unwrap();
     let holds = AckOutcome::Holds { teams: vec!["sre".into()], until: at(900) };
-    let acks =
-        [holds, AckOutcome::MayNot, AckOutcome::NoEmergency].map(|outcome| lines::acknowledged(task, &outcome, at(0)));
-    let more =
-        acks.into_iter().chain([lines::help(), lines::nobody(task, "the nick is not logged in with the services")]);
+    let acks = [holds, AckOutcome::MayNot, AckOutcome::NoEmergency]
+        .map(|outcome| lines::acknowledged("alice", task, &outcome, at(0)));
+    let more = acks
+        .into_iter()
+        .chain([lines::help(), lines::nobody("alice", task, "the nick is not logged in with the services")]);
     let more = more.map(|line| line.as_str().to_owned()).collect::<Vec<_>>().join("\n");
     let untagged = ended(|history| _ = history.untag("outsider", 30, "emergency"));
     let closed = ended(|history| _ = history.status("sre1", 30, "resolved"));

@@ -159,7 +159,7 @@ impl<'a> Seen<'a> {
         shown: Shown,
     ) -> Self {
         if shown != Shown::Whole {
-            spoken.words.iter_mut().for_each(|(word, _)| word.why = None);
+            spoken.words.iter_mut().for_each(|unwritten| unwritten.word.why = None);
         }
         let names = (shown <= Shown::Names).then(|| SeenNames {
             teams: &watched.verdict.teams,

@@ -49,7 +49,7 @@ impl<S: Store> App<S> {
             tracing::error!("{}: {error}", watched.task);
             Unwritten { is_incomplete: true, ..Unwritten::default() }
         });
-        spoken.words.retain(|(word, _)| word.heard >= watched.episode.since);
+        spoken.words.retain(|unwritten| unwritten.word.heard >= watched.episode.since);
         Seen::of(watched, said, paging, spoken, Shown::to(principal, watched.audience))
     }
 

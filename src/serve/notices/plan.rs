@@ -266,6 +266,15 @@ impl Situation<'_> {
                 && approval.team == counted.team
                 && approval.user.eq_ignore_ascii_case(&counted.user)
         };
+        // Of who said it again their newer word is looked at.
+        let again = |approval: &Approval| {
+            approval.transaction.is_some_and(|transaction| transaction > counted.transaction)
+                && approval.team == counted.team
+                && approval.user.eq_ignore_ascii_case(&counted.user)
+        };
+        if self.verdict.approvals.iter().any(again) {
+            return None;
+        }
         let Some(approval) = self.verdict.approvals.iter().find(same) else {
             return Some("it is not on the task any more".to_owned());
         };

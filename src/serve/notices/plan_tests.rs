@@ -104,6 +104,20 @@ fn what_is_lost_is_said_once_and_that_it_is_back() {
 }
 
 #[test]
+fn who_says_yes_again_lost_nothing() {
+    let mut watched = Watched::new(History::emergency());
+    watched.history.comment("sre1", 10, "Emergency-Approve: sre");
+    assert_eq!(watched.say(15), []);
+    // A yes that they said elsewhere before, and that the newer one stands for.
+    let (_, verdict, _) = watched.read(15);
+    let first = counting(&verdict)[0].clone();
+    watched.counted.insert(CountedApproval { transaction: TransactionId(1), ..first });
+    assert_eq!(watched.say(16), []);
+    watched.history.comment("sre1", 17, "Emergency-Withdraw: sre");
+    assert_eq!(watched.say(18), []);
+}
+
+#[test]
 fn a_yes_that_was_missed_is_named_to_those_alone_whose_yes_is_missing() {
     // Who deploys, a team that nobody asks, and a team that has approved.
     let mut watched = Watched::new(History::emergency());

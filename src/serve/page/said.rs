@@ -10,7 +10,7 @@ use crate::attribution::ApprovalKind;
 use crate::evidence::NearKind;
 use crate::rules::{Effect, TeamCount};
 use crate::serve::http::{SeenApproval, SeenNames, SeenNearMiss, SeenWhole};
-use crate::serve::witnessing::{SpokenWord, Unwritten};
+use crate::serve::witnessing::{Unwritten, UnwrittenWord};
 use crate::witness::WitnessedWord;
 
 /// How much of what was said is shown, the newest of it.
@@ -125,20 +125,22 @@ fn quoted(words: &str) -> Vec<&str> {
 
 /// What was said on IRC and is not on the task.
 pub(super) fn spoken(sight: &Sight<'_>, names: &SeenNames<'_>) -> Markup {
-    let Unwritten { words: spoken, is_incomplete } = &names.spoken;
+    let Unwritten { words, is_incomplete } = &names.spoken;
+    let (open, others): (Vec<&UnwrittenWord>, Vec<&UnwrittenWord>) =
+        words.iter().partition(|unwritten| unwritten.is_open);
     html! {
-        @if !spoken.is_empty() || *is_incomplete {
+        @if !words.is_empty() || *is_incomplete {
             section #spoken {
                 h2 { "Said on IRC, not counted" }
-                ul.rows { @for (word, why) in spoken.iter().take(SAID) { li { (of_spoken(sight, word, why)) } } }
-                @if spoken.len() > SAID { p.quiet { "And " (spoken.len() - SAID) " more." } }
+                ul.rows { @for word in open.iter().chain(others.iter().take(SAID)) { li { (of_spoken(sight, word)) } } }
+                @if others.len() > SAID { p.quiet { "And " (others.len() - SAID) " more." } }
                 @if *is_incomplete { p.why { "Not all of it can be read: the log of the service says why." } }
             }
         }
     }
 }
 
-fn of_spoken(sight: &Sight<'_>, word: &SpokenWord, why: &str) -> Markup {
+fn of_spoken(sight: &Sight<'_>, UnwrittenWord { word, why, is_open }: &UnwrittenWord) -> Markup {
     let said = match word.word {
         WitnessedWord::Approve => "yes",
         WitnessedWord::Withdraw => "a withdrawal",
@@ -146,7 +148,7 @@ fn of_spoken(sight: &Sight<'_>, word: &SpokenWord, why: &str) -> Markup {
     };
     html! {
         p {
-            b.mark.pending { "Does not count" } " "
+            b.mark.pending { @if *is_open { "Not on the task yet" } @else { "Does not count" } } " "
             b { (line(&word.nick)) } " in " (line(&word.channel)) ": " (said)
             @if let Some(team) = &word.team { " for " b { (line(team)) } }
             ", " (at(sight.now, word.heard))

@@ -95,6 +95,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ALTER TABLE slot ADD COLUMN asked TEXT NOT NULL DEFAULT '';
     UPDATE slot SET asked = since;
 ",
+    // Pages have the stage 'asked-again', which older programs do not know.
+    "",
 ];
 
 /// The version that this program writes.

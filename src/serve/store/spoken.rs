@@ -9,7 +9,7 @@ use rusqlite::{Connection, Row, Transaction, params};
 use super::paging::{RowError, damaged, json};
 use super::sqlite::number;
 use crate::ids::TaskId;
-use crate::serve::witnessing::{OpenWord, SpokenState, SpokenWord, Unwritten};
+use crate::serve::witnessing::{OpenWord, SpokenState, SpokenWord, Unwritten, UnwrittenWord};
 use crate::witness::WitnessedWord;
 
 /// How many words of one task that came to an end are kept: whoever floods a channel fills no disk.
@@ -30,7 +30,8 @@ pub(super) fn add(transaction: &Transaction<'_>, word: &SpokenWord, state: &Spok
     ];
     let columns = "task, user, message, word, state, is_open";
     transaction.execute(&format!("INSERT OR IGNORE INTO spoken ({columns}) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"), row)?;
-    let newest = "SELECT id FROM spoken WHERE task = ?1 AND NOT is_open ORDER BY id DESC LIMIT ?2";
+    // What nobody is known to have said goes first.
+    let newest = "SELECT id FROM spoken WHERE task = ?1 AND NOT is_open ORDER BY user IS NULL, id DESC LIMIT ?2";
     let delete = format!("DELETE FROM spoken WHERE task = ?1 AND NOT is_open AND id NOT IN ({newest})");
     transaction.execute(&delete, [task, KEPT]).map(drop)
 }
@@ -82,14 +83,15 @@ pub(super) fn is_superseded(connection: &Connection, id: i64, word: &SpokenWord)
 
 /// The words about a task that are not on it.
 pub(super) fn unwritten(connection: &Connection, task: TaskId) -> rusqlite::Result<Unwritten> {
-    let mut select = connection.prepare_cached("SELECT word, state FROM spoken WHERE task = ?1 ORDER BY id DESC")?;
+    let mut select =
+        connection.prepare_cached("SELECT word, state FROM spoken WHERE task = ?1 ORDER BY is_open DESC, id DESC")?;
     let mut rows = select.query([number(task.number())])?;
     let mut unwritten = Unwritten::default();
     while let Some(row) = rows.next()? {
-        let read = state(row, 1).and_then(|state| Ok((word(row, 0)?, state.why_not())));
+        let read = state(row, 1).and_then(|state| Ok((word(row, 0)?, state.is_open(), state.why_not())));
         match read {
-            Ok((word, Some(why))) => unwritten.words.push((word, why)),
-            Ok((_, None)) => {}
+            Ok((word, is_open, Some(why))) => unwritten.words.push(UnwrittenWord { word, why, is_open }),
+            Ok((_, _, None)) => {}
             Err(RowError::Damaged(why)) => {
                 tracing::error!("{task}: a word that was said on IRC cannot be read any more: {why}");
                 unwritten.is_incomplete = true;
@@ -113,7 +115,7 @@ mod tests {
     use crate::ids::TransactionId;
     use crate::serve::store::{SqliteStore, Store};
     use crate::serve::witnessing::tests::word;
-    use crate::serve::witnessing::{SpokenState, SpokenWord};
+    use crate::serve::witnessing::{SpokenState, SpokenWord, UnwrittenWord};
     use crate::witness::WitnessedWord::{Approve, Reject};
 
     #[test]
@@ -136,7 +138,8 @@ mod tests {
         store.set_spoken(open[0].id, &refused).unwrap();
         store.set_spoken(open[1].id, &SpokenState::Recorded { transaction: TransactionId(7) }).unwrap();
         assert!(store.open_spoken().unwrap().is_empty());
-        assert_eq!(store.unwritten(yes.task).unwrap().words, [(yes, "too late".to_owned())]);
+        let late = UnwrittenWord { word: yes.clone(), why: "too late".into(), is_open: false };
+        assert_eq!(store.unwritten(yes.task).unwrap().words, [late]);
     }
 
     #[test]
@@ -148,7 +151,8 @@ mod tests {
         store.add_spoken(&no, &SpokenState::Waiting).unwrap();
         store.add_spoken(&word("sre2", Reject), &SpokenState::Waiting).unwrap();
         let unwritten = store.unwritten(no.task).unwrap();
-        assert_eq!(unwritten.words[1], (no.clone(), "it is not on the task yet".to_owned()));
+        let waits = UnwrittenWord { word: no.clone(), why: "it is not on the task yet".into(), is_open: true };
+        assert_eq!(unwritten.words[1], waits);
         assert!(!unwritten.is_incomplete);
         let other = rusqlite::Connection::open(state.join("watch.sqlite3")).unwrap();
         assert_eq!(other.execute("UPDATE spoken SET state = '\"of-later\"' WHERE user = 'sre2'", []).unwrap(), 1);
@@ -167,12 +171,16 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut store = SqliteStore::open(&directory.path().join("state")).unwrap();
         store.add_spoken(&word("sre1", Reject), &SpokenState::Waiting).unwrap();
+        let refused = SpokenState::NotCounted { why: "it could not count".into() };
+        store.add_spoken(&word("sre2", Reject), &refused).unwrap();
         let mut nobody = word("outsider", Reject);
         nobody.speaker = None;
         for _ in 0..300 {
             store.add_spoken(&nobody, &SpokenState::NotCounted { why: "nobody".into() }).unwrap();
         }
-        assert_eq!(store.unwritten(nobody.task).unwrap().words.len(), 201);
+        let unwritten = store.unwritten(nobody.task).unwrap().words;
+        assert_eq!((unwritten.len(), unwritten[0].is_open), (201, true), "what may still be written comes first");
+        assert!(unwritten.iter().any(|unwritten| unwritten.word.nick == "sre2"), "nor what somebody known said");
         assert_eq!(store.open_spoken().unwrap().len(), 1);
     }
 }

@@ -11,7 +11,7 @@ use crate::evidence::timeline::{AsOf, Position};
 use crate::evidence::{Answer, AnswerKind, Episode, Evidence, Seen, TaskState};
 use crate::ids::{Phid, TransactionId, User};
 use crate::policy::Policy;
-use crate::rules::{JudgedTask, WhoMay};
+use crate::rules::{JudgedNearMiss, JudgedTask, WhoMay};
 use crate::text::shorten;
 use crate::witness::{Code, SCHEMA, WORDS, Witness, WitnessedWord};
 
@@ -69,8 +69,11 @@ pub enum Refusal {
     /// They said something else since.
     #[error("you said something else after it")]
     Superseded,
+    /// The services did not say whether it is really them, and it could lift a no.
+    #[error("the services do not say whether you are who you seem to be, and a withdrawal could lift a no")]
+    Uncertain,
     /// They said much about it already.
-    #[error("you said {MANY} things about it within an hour, and only a no is still written")]
+    #[error("you said {MANY} things about it within an hour, and only what speaks against the deploy is still written")]
     Many,
     /// It would come too late.
     #[error("it could not be written on the task within a minute")]
@@ -130,8 +133,15 @@ fn witness(
     }
     let who = WhoMay::of(read, policy);
     let account = account.ok_or(Refusal::NoMember)?;
-    if word.word != WitnessedWord::Reject && has_said_much(state, &account.phid, word.heard) {
+    let last = last_answer(state, &account.phid);
+    let is_for_it = last.is_some_and(|last| last.kind == AnswerKind::Approve);
+    // What speaks against a deploy is written however much was said.
+    let is_against = word.word == WitnessedWord::Reject || (word.word == WitnessedWord::Withdraw && is_for_it);
+    if !is_against && has_said_much(state, &account.phid, word.heard) {
         return Err(Refusal::Many);
+    }
+    if word.word == WitnessedWord::Withdraw && !speaker.is_certain && lifts_a_no(read, account) {
+        return Err(Refusal::Uncertain);
     }
     let seen = seen(evidence, word.heard.min(speaker.said));
     let mut teams = Vec::new();
@@ -209,6 +219,13 @@ fn last_answer<'a>(state: &'a TaskState, person: &'a Phid<User>) -> Option<&'a A
 fn has_said_much(state: &TaskState, person: &Phid<User>, now: Timestamp) -> bool {
     let is_recent = |answer: &&Answer| answer.witnessed && now.duration_since(answer.moment.time) < HOUR;
     answers_of(state, person).filter(is_recent).count() >= MANY
+}
+
+/// Whether a withdrawal may take back something that stops the deploy, also what only reads so.
+fn lifts_a_no(JudgedTask { state, verdict, .. }: JudgedTask<'_>, account: &Account) -> bool {
+    let meant = |near: &JudgedNearMiss| near.user.eq_ignore_ascii_case(&account.username);
+    let is_no = |answer: &Answer| answer.kind == AnswerKind::Reject;
+    answers_of(state, &account.phid).any(is_no) || verdict.near_misses.iter().any(meant)
 }
 
 fn answers_of<'a>(state: &'a TaskState, person: &'a Phid<User>) -> impl Iterator<Item = &'a Answer> {

@@ -31,7 +31,11 @@ pub fn not_recorded(word: &SpokenWord, why: &Refusal, url: Option<&str>) -> Line
     match (url, why) {
         // Of a task that nobody here is to know, nothing else is said than of one that is not there.
         (None, _) | (_, Refusal::NoEmergency) => draft.finish(),
-        (Some(url), Refusal::OtherCode { .. }) => draft.words(" -- ").words(url).finish(),
+        // What would not count on the task either is not advised.
+        (
+            Some(url),
+            Refusal::OtherCode { .. } | Refusal::NoTeam | Refusal::NoMember | Refusal::MayNot(_) | Refusal::Superseded,
+        ) => draft.words(" -- ").words(url).finish(),
         (Some(url), _) => {
             let team = word.team.as_deref().unwrap_or("TEAM");
             let key = match word.word {

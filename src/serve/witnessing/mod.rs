@@ -23,5 +23,5 @@ pub(in crate::serve) mod tests;
 pub use self::account::{WitnessAccount, WitnessAccountError};
 pub use self::judge::Refusal;
 pub use self::lines::{not_recorded, usage};
-pub use self::spoken::{OpenWord, Speaker, SpokenState, SpokenWord, Unwritten};
+pub use self::spoken::{OpenWord, Speaker, SpokenState, SpokenWord, Unwritten, UnwrittenWord};
 pub use self::worker::Witnesses;

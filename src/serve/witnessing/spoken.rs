@@ -48,6 +48,10 @@ pub struct Speaker {
     pub said: Timestamp,
     /// What the network knows the message by.
     pub message: String,
+    /// The services said just then that the account is still the one that was listed. Of who is not certain a no counts, and nothing that
+    /// would lift one.
+    #[serde(default)]
+    pub is_certain: bool,
 }
 
 /// What became of a word.
@@ -95,11 +99,22 @@ pub struct OpenWord {
     pub state: SpokenState,
 }
 
+/// A word that is not on its task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnwrittenWord {
+    /// It.
+    pub word: SpokenWord,
+    /// Why it is not there.
+    pub why: String,
+    /// It is still to be brought there.
+    pub is_open: bool,
+}
+
 /// What was spoken about a task and is not on it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Unwritten {
-    /// The words, each with why it is not, the newest first.
-    pub words: Vec<(SpokenWord, String)>,
+    /// The words: first those that may still come there, then the others, the newest of each first.
+    pub words: Vec<UnwrittenWord>,
     /// Some of it cannot be read.
     pub is_incomplete: bool,
 }

@@ -23,6 +23,7 @@ pub(in crate::serve) fn word(user: &str, word: WitnessedWord) -> SpokenWord {
             user: user.into(),
             said: at(19),
             message: format!("message-{user}-{word:?}"),
+            is_certain: true,
         }),
         network: "irc.example".into(),
         channel: "#example".into(),
@@ -180,8 +181,30 @@ fn of_who_says_much_only_a_no_is_still_written() {
     let yes = SpokenWord { code: code(&history), team: Some("sre".into()), ..said(Approve, 400) };
     assert_eq!(refusal(&history, &yes), Refusal::Many);
     assert_eq!(verdict(&history).decision.word(), "denied");
+    // Whoever said yes on the task may take it back all the same.
+    let mut yes = history.clone();
+    yes.comment("sre1", 390, "Emergency-Approve: sre");
+    assert!(matches!(judged(&yes, &said(Withdraw, 400)), Judged::Write(_)));
     // After an hour it is heard again.
     assert!(matches!(judged(&history, &said(Withdraw, 100 + 3_700)), Judged::Write(_)));
+}
+
+#[test]
+fn who_is_not_certain_takes_back_a_yes_and_lifts_no_no() {
+    let mut history = emergency();
+    let uncertain = |word| {
+        let speaker = self::word("sre1", word).speaker.map(|speaker| Speaker { is_certain: false, ..speaker });
+        SpokenWord { speaker, ..self::word("sre1", word) }
+    };
+    history.comment("sre1", 12, "Emergency-Approve: sre");
+    assert!(matches!(judged(&history, &uncertain(Withdraw)), Judged::Write(_)));
+    assert!(matches!(judged(&history, &uncertain(Reject)), Judged::Write(_)));
+    for no in ["Emergency-Reject: sre", "Emergency-Rejekt: sre"] {
+        let mut rejected = history.clone();
+        rejected.comment("sre1", 14, no);
+        assert_eq!(refusal(&rejected, &uncertain(Withdraw)), Refusal::Uncertain, "{no}");
+        assert!(matches!(judged(&rejected, &word("sre1", Withdraw)), Judged::Write(_)));
+    }
 }
 
 #[test]

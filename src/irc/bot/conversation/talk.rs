@@ -73,10 +73,9 @@ impl Conversation {
 
     /// Says the next line, or asks NickServ the next question, where it is time for one.
     pub(super) fn speak(&mut self, now: Instant) {
-        // By turns, so that neither waits for many of the other: who somebody is decides what their words count for.
-        let asks_first = !self.speech.was_question();
-        if asks_first && self.speech.may_send(now) && self.ask_next(now) {
-            return;
+        // Apart from the lines: who somebody is decides what their words count for, however much is said.
+        if self.question.is_none() && self.speech.may_ask(now) {
+            self.ask_next(now);
         }
         let channels = &self.channels;
         let server = &self.server;
@@ -89,27 +88,21 @@ impl Conversation {
             return;
         }
         let can = |target: &Target| channel_of(target).is_none_or(|found| found.is_some_and(|one| one.is_joined()));
-        match self.mailbox.next_line(now, can) {
-            Some(line) => self.say(line, now),
-            None if !asks_first => _ = self.ask_next(now),
-            None => {}
+        if let Some(line) = self.mailbox.next_line(now, can) {
+            self.say(line, now);
         }
     }
 
-    /// Asks NickServ the next question, where one is due and none is open; returns whether it did.
-    fn ask_next(&mut self, now: Instant) -> bool {
-        if self.question.is_some() {
-            return false;
-        }
+    /// Asks NickServ the next question, where one is due.
+    fn ask_next(&mut self, now: Instant) {
         match self.mailbox.next_info(now) {
             Some(PendingInfo { account, deadline, answer }) => self.ask(&account, deadline, Some(answer), now),
             None if self.presence.is_due(now, self.settings.timings.services_every) => {
                 let own = self.settings.login.account.clone().unwrap_or_else(|| self.nick.clone());
                 self.ask(&own, now + self.settings.timings.info, None, now);
             }
-            None => return false,
+            None => {}
         }
-        true
     }
 
     fn say(&mut self, pending: PendingLine, now: Instant) {
@@ -123,7 +116,7 @@ impl Conversation {
             let _ = answer.send(Outcome::NotSaid(NotSaid::Refused("it is no message".to_owned())));
             return;
         }
-        self.speech.pace(now, self.settings.timings.line_every, false);
+        self.speech.pace(now, self.settings.timings.line_every);
         match self.capabilities.has("echo-message") {
             true => self.speech.sent(target, &text, now + self.settings.timings.echo, answer),
             false => {
@@ -137,7 +130,7 @@ impl Conversation {
         if !self.send("PRIVMSG", &[NICKSERV], Some(&format!("INFO {account}"))) {
             return;
         }
-        self.speech.pace(now, self.settings.timings.line_every, true);
+        self.speech.pace_questions(now, self.settings.timings.question_every);
         self.presence.asked(now);
         self.question = Some(Question { reading: InfoReading::new(account), until, answer });
     }

@@ -151,7 +151,7 @@ const ENTRIES: &[HelpEntry] = &[
             ("phabgate page T1234 --team sre --resolve", "it is over"),
         ],
         endings: &[
-            ("0", "the pagers took it"),
+            ("0", "the pagers took it, or nobody is missing"),
             ("1", "nobody may be paged for it, which is said, or it was not confirmed"),
             WRONG,
             ("3", "a pager did not take it, or the server did not answer"),

@@ -3,7 +3,10 @@
 //! Responsible for whether it is sent and by which way, for the one attempt, and for what is said of how that ended. Nobody is paged by it:
 //! that is `page`. Not responsible for the words ([`super::call`]), nor for a line being handed over once at most ([`crate::irc`]).
 
+use std::time::Duration;
+
 use serde::Serialize;
+use url::Url;
 
 use super::call::Call;
 use super::exit::{Exit, Failure};
@@ -13,6 +16,10 @@ use crate::irc::HostPort;
 use crate::irc::tcpircbot::{Handed, Patience, hand};
 use crate::layout::hanging;
 use crate::rules::Decision;
+use crate::watch_client::Watch;
+
+/// How long a watch may take to say that it is there.
+const ANSWER: Duration = Duration::from_secs(3);
 
 /// Whether the message is sent.
 #[derive(Debug, clap::Args)]
@@ -103,6 +110,7 @@ impl<'a> Sending<'a> {
         call: &Call<'_>,
         decision: &Decision,
         needs_deployer: bool,
+        session: &Session,
         ui: &mut Ui,
     ) -> Option<Sent> {
         let host = match self {
@@ -110,7 +118,7 @@ impl<'a> Sending<'a> {
             Self::NotTheirs => {
                 return Some(Sent::not("who is no deployer on this machine sends nothing".into(), Exit::Done));
             }
-            Self::ByWatch(watch) => return Some(Sent::not(format!("the watch at {watch} asks"), Exit::Done)),
+            Self::ByWatch(watch) => return Some(by_watch(watch, answers(watch, session).await)),
             Self::Through(host) => host,
         };
         if let Some((why, exit)) = withheld(decision, needs_deployer) {
@@ -120,6 +128,25 @@ impl<'a> Sending<'a> {
         let handed = hand(host, call.line(), &Patience::default()).await;
         ui.status(None);
         Some(Sent::handed(handed, host, call.line().as_str()))
+    }
+}
+
+/// Whether a watch is there. Behind a sign-in it is, too.
+async fn answers(watch: &str, session: &Session) -> Result<(), String> {
+    let (http, route) = (&session.settings.http, &session.settings.route);
+    let url = Url::parse(watch).map_err(|error| error.to_string())?;
+    let watch = Watch::new(&url, None, http.connect.min(ANSWER), ANSWER, route).map_err(|error| error.to_string())?;
+    match watch.get("healthz").await?.status {
+        status @ 500.. => Err(format!("the status {status}")),
+        _ => Ok(()),
+    }
+}
+
+/// What is said where a watch asks, by whether it is there.
+fn by_watch(watch: &str, answers: Result<(), String>) -> Sent {
+    match answers {
+        Ok(()) => Sent::not(format!("the watch at {watch} asks"), Exit::Done),
+        Err(why) => Sent::not(format!("the watch at {watch}, which asks, does not answer: {why}"), Exit::Incomplete),
     }
 }
 
@@ -200,7 +227,7 @@ mod tests {
                 "unclear",
             ),
             (
-                Sent::not("the watch at https://watch.example/ asks".into(), Exit::Done),
+                by_watch("https://watch.example/", Ok(())),
                 Exit::Done,
                 "Not sent: the watch at https://watch.example/ asks.\n",
                 "not-sent",

@@ -122,6 +122,20 @@ pub struct Metrics {
     pub hook_lag: AtomicU64,
     /// The server refuses the token of the service.
     pub token_refused: AtomicBool,
+    /// Whether the bot is in all its channels; `None` where there is none.
+    irc: Mutex<Option<bool>>,
+}
+
+impl Metrics {
+    /// Notes whether the bot is in all its channels.
+    pub fn set_irc(&self, is_there: bool) {
+        *self.irc.lock().unwrap_or_else(PoisonError::into_inner) = Some(is_there);
+    }
+
+    /// Whether the bot is in all its channels; `None` where there is none.
+    pub fn irc(&self) -> Option<bool> {
+        *self.irc.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[cfg(test)]

@@ -106,6 +106,32 @@ fn what_only_looks_like_a_word_is_none_and_what_is_long_or_coloured_is_one() {
 }
 
 #[test]
+fn who_answer_in_one_second_are_all_heard() {
+    let Some(heard) = Heard::with(BOTH) else { return };
+    let mut sre1 = heard.first("sre1");
+    let (task, asked) = heard.emergency(&mut sre1);
+    let code = code(&asked, &task, "sre");
+    let mut others: Vec<Person> = ["sre2", "releng1", "releng2"].map(|name| heard.person(name)).into();
+    let mut stranger = heard.stranger("curious");
+    for _ in 0..3 {
+        stranger.say(&format!("!status {task}"));
+    }
+    sre1.say(&format!("!approve {task} sre {code}"));
+    for (person, team) in others.iter_mut().zip(["sre", "releng", "releng"]) {
+        person.say(&format!("!approve {task} {team} {code}"));
+    }
+    let begun = std::time::Instant::now();
+    let mut left = vec!["sre1: ", "sre2: ", "releng1: ", "releng2: "];
+    while !left.is_empty() && begun.elapsed() < Duration::from_secs(60) {
+        let line = sre1.within(Duration::from_secs(60), |line| line.contains("ecorded: ")).unwrap_or_default();
+        assert!(!line.contains("NOT recorded"), "{line}");
+        left.retain(|name| !line.contains(&format!(":{name}your yes is recorded: ")));
+    }
+    assert!(left.is_empty(), "{left:?}");
+    assert_eq!(heard.witnesses(&task).len(), 4);
+}
+
+#[test]
 fn a_flood_of_thousands_of_lines_silences_nobody() {
     let Some(heard) = Heard::with(BOTH) else { return };
     let mut sre1 = heard.first("sre1");

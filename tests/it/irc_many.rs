@@ -237,7 +237,7 @@ fn whenever_the_watch_is_killed_no_no_is_lost_and_nothing_is_said_or_written_twi
         world.answers.load(Ordering::Relaxed),
         world.repeated.load(Ordering::Relaxed),
         observer.count("is an emergency deploy"),
-        observer.count("may be deployed, by"),
+        observer.count("may be deployed (yes of"),
         observer.count("is REJECTED by"),
         observer.count("ended as an emergency"),
         world.lives.lock().unwrap(),

@@ -211,18 +211,27 @@ fn a_line_that_was_not_taken_or_perhaps_not_is_reported_and_not_said_again() {
 }
 
 #[test]
-fn where_a_watch_asks_nothing_is_sent() {
-    for table in ["[serve]\nurl = \"https://watch.example/\"\n", "[watch]\nurl = \"https://watch.example/\"\n"] {
+fn where_a_watch_asks_nothing_is_sent_and_one_that_is_not_there_is_named() {
+    // Whatever answers is one that is there.
+    let other = Server::new();
+    let nowhere = "http://127.0.0.1:1/";
+    for (table, watch) in
+        [("serve", other.running.url.as_str()), ("watch", other.running.url.as_str()), ("watch", nowhere)]
+    {
         let server = Server::new();
         let (at, handed) = tcpircbot();
-        configure(&server, &format!("[irc]\ntcpircbot = \"{at}\"\n{table}"));
+        configure(&server, &format!("[irc]\ntcpircbot = \"{at}\"\n[{table}]\nurl = \"{watch}\"\n"));
         let (code, out, err) = run_as(&server, "deployer1", &["announce", "T6", "--send"]);
-        assert_eq!(code, 0, "{err}");
-        assert!(out.contains("\nNot sent: the watch at https://watch.example/ asks.\n"), "{out}");
+        let (wanted, words) = match watch == nowhere {
+            false => (0, format!("\nNot sent: the watch at {watch} asks.\n")),
+            true => (3, format!("\nNOT sent: the watch at {watch}, which asks, does not answer: ")),
+        };
+        assert_eq!(code, wanted, "{err}");
+        assert!(out.contains(&words), "{out}");
         let open = ["request", "T5", "--reason", "data-loss", "--send", "--format", "json"];
         let (code, out, err) = run_as(&server, "deployer1", &open);
         let sent = &json(&out)["sent"];
-        assert_eq!((code, sent["outcome"].as_str(), sent["line"].as_str()), (0, Some("not-sent"), None), "{err}");
+        assert_eq!((code, sent["outcome"].as_str(), sent["line"].as_str()), (wanted, Some("not-sent"), None), "{err}");
         assert!(handed.try_recv().is_err());
     }
 }

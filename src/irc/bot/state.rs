@@ -70,6 +70,13 @@ pub struct ChannelState {
 }
 
 impl ChannelState {
+    /// One that the bot is not in, for tests.
+    #[cfg(test)]
+    pub(crate) fn outside(name: &str, why: Option<&str>) -> Self {
+        let why_not = why.map(str::to_owned);
+        Self { name: name.to_owned(), is_joined: false, members: Arc::default(), why_not }
+    }
+
     /// The nicks of those who are in it, the bot's own among them.
     pub fn nicks(&self) -> impl Iterator<Item = &str> {
         self.members.values().map(String::as_str)

@@ -124,7 +124,7 @@ pub(super) fn news(watched: &WatchedTask, news: &News, nick: Nick<'_>) -> Option
             let sentence = sentence.words(" is approved and may be deployed");
             match is_restricted(watched) || by.is_empty() {
                 true => sentence.link(watched),
-                false => sentence.words(", by ").names(by.into_iter()).link(watched),
+                false => sentence.words(" (yes of ").names(by.into_iter()).words(")").link(watched),
             }
         }
         News::Lost(_) => {

@@ -13,6 +13,7 @@ mod listener;
 mod news;
 mod nicks;
 mod once;
+mod presence;
 mod registered;
 mod sentence;
 mod voice;
@@ -120,6 +121,8 @@ impl Channel {
                 let writing = tokio::spawn(async move {
                     witnesses.run(|word, line| reply_to(&bot_of_answers, word, line), until).await;
                 });
+                let (bot_of_report, of_report, until) = (handle.clone(), Arc::clone(&watch), stop.clone());
+                tokio::spawn(async move { presence::report(bot_of_report, &of_report.metrics, until).await });
                 let (running, until) = (tokio::spawn(bot.run(stop.clone())), stop.clone());
                 let listening = tokio::spawn(listener.run(heard, until));
                 (Some(Way::Bot { bot: handle, channel }), Some((running, listening, writing)))

@@ -93,6 +93,9 @@ pub(super) async fn metrics<S: Store>(State(app): State<Shared<S>>) -> Response 
     page.one("feed_down", "gauge", "1 while the server refuses its feed.", is(watch.feed_is_down()));
     let refuses = metrics.token_refused.load(Ordering::Relaxed);
     page.one("token_refused", "gauge", "1 while the server refuses the token of the service.", is(refuses));
+    if let Some(is_there) = metrics.irc() {
+        page.one("irc_in_channels", "gauge", "1 while the bot is in all its channels on IRC.", is(is_there));
+    }
     if metrics.hooks.get() > 0 {
         let lag = metrics.hook_lag.load(Ordering::Relaxed) as f64;
         page.one("hook_lag_seconds", "gauge", "How long after the change the last call of the webhook came.", lag);

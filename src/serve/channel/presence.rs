@@ -1,0 +1,95 @@
+//! Whether the bot is where it is to speak, for those who run the service.
+//!
+//! Responsible for saying in the log once what it is, and for the gauge of the metrics. Not responsible for the connection ([`crate::irc`]), which says
+//! itself why it broke.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::irc::bot::{BotHandle, BotState};
+use crate::serve::metrics::Metrics;
+use crate::serve::watch::stopped;
+
+/// How often it is looked.
+const TICK: Duration = Duration::from_secs(1);
+/// How long it may take to get there, before that is said.
+const SOON: Duration = Duration::from_secs(20);
+
+/// Why the bot cannot do all that it is there for, in words; `None` where it can.
+fn hindrance(state: &BotState) -> Option<String> {
+    let outside: Vec<String> = state
+        .channels
+        .iter()
+        .filter(|channel| !channel.is_joined)
+        .map(|channel| match &channel.why_not {
+            Some(why) => format!("it is not in {}: {}", channel.name, crate::text::inert(why)),
+            None => format!("it is not in {}", channel.name),
+        })
+        .collect();
+    if !outside.is_empty() || state.channels.is_empty() {
+        let nowhere = || "it is in no channel".to_owned();
+        return Some(if outside.is_empty() { nowhere() } else { outside.join("; ") });
+    }
+    if let Some(why) = &state.login_refused {
+        return Some(format!("it is logged in with no account: {}", crate::text::inert(why)));
+    }
+    (!state.services).then(|| "the services do not answer: nobody's yes counts".to_owned())
+}
+
+/// Says how the bot is as that changes, until it is stopped.
+pub(super) async fn report(bot: BotHandle, metrics: &Metrics, stop: watch::Receiver<bool>) {
+    let mut since = Instant::now();
+    let mut said: Option<Option<String>> = None;
+    let mut last: Option<String> = Some(String::new());
+    loop {
+        let state = bot.state();
+        let now = hindrance(&state);
+        metrics.set_irc(!state.channels.is_empty() && state.channels.iter().all(|channel| channel.is_joined));
+        if now != last {
+            (since, last) = (Instant::now(), now.clone());
+        }
+        let is_settled = now.is_none() || since.elapsed() >= SOON;
+        if is_settled && said.as_ref() != Some(&now) {
+            match &now {
+                None => {
+                    let account = state.account.as_deref().map(|account| format!(", logged in as {account}"));
+                    let channels: Vec<&str> = state.channels.iter().map(|channel| channel.name.as_str()).collect();
+                    tracing::info!("IRC: {} is in {}{}", state.nick, channels.join(", "), account.unwrap_or_default());
+                }
+                Some(why) => tracing::warn!("IRC: {why}"),
+            }
+            said = Some(now);
+        }
+        tokio::select! {
+            biased;
+            () = stopped(stop.clone()) => return,
+            () = tokio::time::sleep(TICK) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::irc::bot::ChannelState;
+
+    #[test]
+    fn what_keeps_the_bot_from_its_work_is_named() {
+        let channel = |is_joined, why: Option<&str>| {
+            let mut channel = ChannelState::outside("#ops", why);
+            channel.is_joined = is_joined;
+            channel
+        };
+        let mut state = BotState { services: true, channels: vec![channel(true, None)], ..BotState::default() };
+        assert_eq!(hindrance(&state), None);
+        state.services = false;
+        assert_eq!(hindrance(&state).unwrap(), "the services do not answer: nobody's yes counts");
+        state.login_refused = Some("wrong\u{3}password".into());
+        assert_eq!(hindrance(&state).unwrap(), "it is logged in with no account: wrong\\u{3}password");
+        state.channels = vec![channel(false, Some("Cannot join channel (+i)"))];
+        assert_eq!(hindrance(&state).unwrap(), "it is not in #ops: Cannot join channel (+i)");
+        assert_eq!(hindrance(&BotState::default()).unwrap(), "it is in no channel");
+    }
+}

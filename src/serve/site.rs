@@ -50,7 +50,7 @@ pub struct Site {
     pub paging: PagingSettings,
     /// The pagers.
     pub pagers: Pagers,
-    /// Whom to ask where, and what to do where nobody answers.
+    /// The channel where people are asked, and what they do where nobody answers.
     pub contact: Contact,
     /// How IRC is reached.
     pub irc: IrcSettings,

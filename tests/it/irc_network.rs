@@ -262,15 +262,6 @@ async fn the_bot_logs_in_by_its_certificate() {
     let bot = Running::new(&network, login);
     bot.at_work().await;
     assert_eq!(bot.handle.state().account.as_deref(), Some("phabgate"));
-    drop(bot);
-    // Each time that it comes back, too.
-    for time in 0..6 {
-        let login = Login { account: Some("phabgate".into()), password: None, certificate: Some(pem.into()) };
-        let bot = Running::new(&network, login);
-        let is_over = |state: &BotState| state.account.is_some() || state.login_refused.is_some();
-        bot.until("logged in", is_over).await;
-        assert_eq!(bot.handle.state().login_refused, None, "time {time}");
-    }
     // A wrong password is said, and the bot is there all the same.
     let login = Login { account: Some("phabgate".into()), password: Some("wrong".into()), certificate: None };
     let refused = Running::new(&network, login);

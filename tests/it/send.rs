@@ -224,10 +224,10 @@ fn where_a_watch_asks_nothing_is_sent_and_one_that_is_not_there_is_named() {
         let (code, out, err) = run_as(&server, "deployer1", &["announce", "T6", "--send"]);
         let (wanted, words) = match watch == nowhere {
             false => (0, format!("\nNot sent: the watch at {watch} asks.\n")),
-            true => (3, format!("\nNOT sent: the watch at {watch}, which asks, does not answer: ")),
+            true => (3, format!(" NOT sent: the watch at {watch}, which asks, does not answer: ")),
         };
         assert_eq!(code, wanted, "{err}");
-        assert!(out.contains(&words), "{out}");
+        assert!(format!(" {}", in_one_line(&out)).contains(&in_one_line(&words)), "{out}");
         let open = ["request", "T5", "--reason", "data-loss", "--send", "--format", "json"];
         let (code, out, err) = run_as(&server, "deployer1", &open);
         let sent = &json(&out)["sent"];

@@ -210,7 +210,8 @@ fn it_is_served_while_many_hidden_tasks_are_edited() {
         while goes_on() {
             hidden.edit_all();
             wrong_of_hidden(world, &hidden);
-            pause(random, 2..=10, goes_on);
+            // One batch after the other would measure how busy the server is.
+            pause(random, 20..=40, goes_on);
         }
     });
     let said = said(&server.live, hidden.tasks.iter().copied());

@@ -4,7 +4,7 @@
 
 use super::judge::Refusal;
 use super::spoken::SpokenWord;
-use crate::ids::TransactionId;
+use crate::ids::{TaskId, TransactionId};
 use crate::irc::{Draft, Line};
 use crate::witness::WitnessedWord;
 
@@ -22,7 +22,14 @@ fn to(word: &SpokenWord) -> Draft {
 
 /// It is on the task.
 pub(super) fn recorded(word: &SpokenWord, url: &str, transaction: TransactionId) -> Line {
-    to(word).words(&format!("your {} is recorded: {url}#{transaction}", verb(word.word))).finish()
+    let line = to(word).words(&format!("your {} is recorded: {url}#{transaction}", verb(word.word)));
+    if names_another(word) { line.words(" for this task alone: say it of each").finish() } else { line.finish() }
+}
+
+/// Whether what follows the task is another one: a word is about one.
+fn names_another(word: &SpokenWord) -> bool {
+    let first = word.why.as_deref().and_then(|why| why.split_whitespace().next());
+    first.is_some_and(|first| first.trim_end_matches([',', ';', ':', '.']).parse::<TaskId>().is_ok())
 }
 
 /// It is not on the task, and is not written there.

@@ -227,6 +227,11 @@ fn every_answer_says_whether_it_is_recorded_and_what_to_do() {
         [
             said(lines::recorded(&word("sre1", Approve), url, crate::ids::TransactionId(7))),
             said(lines::recorded(&no, url, crate::ids::TransactionId(7))),
+            said(lines::recorded(
+                &SpokenWord { why: Some("T31, both please".into()), ..no.clone() },
+                url,
+                crate::ids::TransactionId(7)
+            )),
             said(lines::not_recorded(
                 &word("sre1", Approve),
                 &Refusal::OtherCode { now: Code::of(&[7; 32]) },

@@ -75,6 +75,8 @@ pub struct Timings {
     pub services_silent: Duration,
     /// The longest that is waited for what NickServ knows of an account.
     pub info: Duration,
+    /// Before a login that was refused is tried again on the same connection.
+    pub login_again: Duration,
     /// Before the first attempt to connect again.
     pub reconnect: Duration,
     /// The longest before any.
@@ -95,6 +97,7 @@ impl Default for Timings {
             services_every: Duration::from_secs(45),
             services_silent: Duration::from_secs(60),
             info: Duration::from_secs(20),
+            login_again: Duration::from_secs(300),
             reconnect: Duration::from_secs(1),
             reconnect_most: Duration::from_secs(60),
         }

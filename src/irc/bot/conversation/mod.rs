@@ -68,8 +68,8 @@ pub(super) struct Conversation {
     login: LoginStage,
     account: Option<String>,
     login_refused: Option<String>,
-    /// The services refused the login themselves: what proves the account is wrong.
-    is_proof_wrong: bool,
+    /// When the services refused the login themselves: what proves the account is wrong, or was taken for it.
+    proof_refused: Option<Instant>,
     /// They were there at some time of this connection.
     had_services: bool,
     nick: String,
@@ -99,7 +99,7 @@ impl Conversation {
             login: LoginStage::Open,
             account: None,
             login_refused: None,
-            is_proof_wrong: false,
+            proof_refused: None,
             had_services: false,
             nick: settings.nick.clone(),
             nicks_tried: 0,
@@ -202,7 +202,7 @@ impl Conversation {
             "901" => self.account = None,
             "903" | "907" => self.logged_in(None),
             "902" | "904" | "905" | "906" => {
-                self.is_proof_wrong = matches!(self.login, LoginStage::Asked(..));
+                self.proof_refused = matches!(self.login, LoginStage::Asked(..)).then_some(now);
                 self.logged_in(Some(message.last()));
             }
             "001" => {
@@ -313,6 +313,7 @@ impl Conversation {
             let wanted = self.settings.nick.clone();
             self.send("NICK", &[&wanted], None);
         }
+        self.log_in_again(now);
         for channel in self.channels.due(now) {
             self.send("JOIN", &[&channel], None);
         }

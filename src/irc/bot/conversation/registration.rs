@@ -85,7 +85,7 @@ impl Conversation {
         let came_back = std::mem::replace(&mut self.had_services, true);
         let is_wanted = self.settings.login.account.is_some() && self.account.is_none();
         // A proof that was refused a moment ago is no better now; after an outage it may be.
-        if !is_wanted || matches!(self.login, LoginStage::Asked(..)) || (self.is_proof_wrong && !came_back) {
+        if !is_wanted || matches!(self.login, LoginStage::Asked(..)) || (self.proof_refused.is_some() && !came_back) {
             return;
         }
         match self.capabilities.has("sasl") {
@@ -94,6 +94,17 @@ impl Conversation {
                 self.settled(now);
             }
             false => _ = self.send("CAP", &["LS", "302"], None),
+        }
+    }
+
+    /// Logs in again where that was refused a while ago: services err, too.
+    pub(super) fn log_in_again(&mut self, now: Instant) {
+        let since = self.proof_refused.map(|at| now.saturating_duration_since(at));
+        let is_time = since.is_some_and(|since| since >= self.settings.timings.login_again);
+        if is_time && self.account.is_none() && self.login == LoginStage::Done && self.capabilities.has("sasl") {
+            self.proof_refused = None;
+            self.login = LoginStage::Open;
+            self.settled(now);
         }
     }
 

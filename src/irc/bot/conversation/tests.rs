@@ -191,6 +191,16 @@ fn services_that_are_away_or_refuse_keep_no_bot_away() {
     play.hear(":NickServ!NickServ@services NOTICE phabgate :hello");
     play.hear(":NickServ!NickServ@services NOTICE phabgate :hello");
     assert_eq!(play.output(), ["AUTHENTICATE PLAIN"]);
+    // And after a while: services err, too.
+    play.hear(":irc 904 phabgate :SASL authentication failed");
+    let mut logins = Vec::new();
+    for second in 0..305 {
+        play.pass(1);
+        play.hear("PING :a");
+        play.hear(":NickServ!NickServ@services NOTICE phabgate :hello");
+        logins.extend(play.output().into_iter().filter(|line| line.starts_with("AUTH")).map(|_| second));
+    }
+    assert_eq!(logins, [299]);
 }
 
 #[test]

@@ -9,12 +9,27 @@ use crate::witnessed::{Heard, code};
 /// What the policy accepts.
 const BOTH: &str = "\"verified\", \"witnessed\"";
 
-#[test]
-fn of_impostors_nothing_is_recorded_and_it_stands_beside_the_task() {
-    let Some(heard) = Heard::with(BOTH) else { return };
+/// An emergency for which both teams were asked, in the channel where sre1 is.
+struct Asked {
+    heard: Heard,
+    sre1: Person,
+    task: String,
+    /// The code of what would be approved.
+    code: String,
+}
+
+/// One of its own; `None` where there is no network on this machine.
+fn asked() -> Option<Asked> {
+    let heard = Heard::with(BOTH)?;
     let mut sre1 = heard.first("sre1");
     let (task, asked) = heard.emergency(&mut sre1);
     let code = code(&asked, &task, "sre");
+    Some(Asked { heard, sre1, task, code })
+}
+
+#[test]
+fn of_impostors_nothing_is_recorded_and_it_stands_beside_the_task() {
+    let Some(Asked { heard, mut sre1, task, code }) = asked() else { return };
     let mut stranger = Person::new(&heard.network, "sre1_", None);
     let mut outsider = heard.person("outsider");
     let mut late = heard.person("late");
@@ -41,10 +56,7 @@ fn of_impostors_nothing_is_recorded_and_it_stands_beside_the_task() {
 
 #[test]
 fn who_left_and_who_deploys_cannot_approve() {
-    let Some(heard) = Heard::with(BOTH) else { return };
-    let mut sre1 = heard.first("sre1");
-    let (task, asked) = heard.emergency(&mut sre1);
-    let code = code(&asked, &task, "sre");
+    let Some(Asked { heard, mut sre1, task, code }) = asked() else { return };
     for (name, why) in [("leaver", "the account is disabled"), ("doer", "NOT recorded: ")] {
         let mut person = heard.person(name);
         person.say(&format!("!approve {task} sre {code}"));
@@ -60,10 +72,7 @@ fn who_left_and_who_deploys_cannot_approve() {
 
 #[test]
 fn what_only_looks_like_a_word_is_none_and_what_is_long_or_coloured_is_one() {
-    let Some(heard) = Heard::with(BOTH) else { return };
-    let mut sre1 = heard.first("sre1");
-    let (task, asked) = heard.emergency(&mut sre1);
-    let code = code(&asked, &task, "sre");
+    let Some(Asked { heard, mut sre1, task, code }) = asked() else { return };
     let mut releng1 = heard.person("releng1");
     for line in [
         // CTCP, a notice, in private, another word for a bot, look-alikes, a code that is none.
@@ -107,10 +116,7 @@ fn what_only_looks_like_a_word_is_none_and_what_is_long_or_coloured_is_one() {
 
 #[test]
 fn who_answer_in_one_second_are_all_heard() {
-    let Some(heard) = Heard::with(BOTH) else { return };
-    let mut sre1 = heard.first("sre1");
-    let (task, asked) = heard.emergency(&mut sre1);
-    let code = code(&asked, &task, "sre");
+    let Some(Asked { heard, mut sre1, task, code }) = asked() else { return };
     let mut others: Vec<Person> = ["sre2", "releng1", "releng2"].map(|name| heard.person(name)).into();
     let mut stranger = heard.stranger("curious");
     for _ in 0..3 {
@@ -133,10 +139,7 @@ fn who_answer_in_one_second_are_all_heard() {
 
 #[test]
 fn a_flood_of_thousands_of_lines_silences_nobody() {
-    let Some(heard) = Heard::with(BOTH) else { return };
-    let mut sre1 = heard.first("sre1");
-    let (task, asked) = heard.emergency(&mut sre1);
-    let code = code(&asked, &task, "sre");
+    let Some(Asked { heard, mut sre1, task, code }) = asked() else { return };
     let mut flooders: Vec<Person> = (0..4).map(|number| heard.stranger(&format!("flood{number}"))).collect();
     flooders.push(heard.person("outsider"));
     flooders.push(heard.person("late"));

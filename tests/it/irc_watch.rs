@@ -29,6 +29,30 @@ pub(crate) fn today() -> Date {
     (Timestamp::now() + SignedDuration::from_hours(14)).to_zoned(TimeZone::UTC).date()
 }
 
+/// An emergency for which both teams were asked, in the channel where sre1 is.
+struct Asked {
+    watching: Watching,
+    network: RealNetwork,
+    sre1: Person,
+    task: String,
+    _directory: tempfile::TempDir,
+}
+
+/// One of its own, with more settings; `None` where there is no network on this machine.
+fn asked(more: &str) -> Option<Asked> {
+    let network = RealNetwork::start()?;
+    network.register(&["phabgate", "sre1"]);
+    let mut sre1 = Person::new(&network, "sre1", Some("sre1"));
+    let directory = tempfile::tempdir().unwrap();
+    let watching = Watching::with(&(table(&network, &directory) + more));
+    sre1.until("JOIN");
+    let task = watching.emergency("All page views fail");
+    for _ in 0..2 {
+        sre1.until("is an emergency deploy");
+    }
+    Some(Asked { watching, network, sre1, task, _directory: directory })
+}
+
 #[test]
 fn an_emergency_is_asked_for_answered_and_followed_in_the_channel() {
     let Some(network) = RealNetwork::start() else { return };
@@ -118,16 +142,7 @@ fn an_emergency_is_asked_for_answered_and_followed_in_the_channel() {
 
 #[test]
 fn who_cancels_an_emergency_is_named() {
-    let Some(network) = RealNetwork::start() else { return };
-    network.register(&["phabgate", "sre1"]);
-    let mut sre1 = Person::new(&network, "sre1", Some("sre1"));
-    let directory = tempfile::tempdir().unwrap();
-    let watching = Watching::with(&table(&network, &directory));
-    sre1.until("JOIN");
-    let task = watching.emergency("All page views fail");
-    for _ in 0..2 {
-        sre1.until("is an emergency deploy");
-    }
+    let Some(Asked { watching, network: _network, mut sre1, task, _directory }) = asked("") else { return };
     let reason = "Emergency-Reason: availability - 5xx on every page\nEmergency-Drill: yes";
     watching.site.edit("deployer1", &task, "description", reason);
     sre1.until(&format!("{task} is a drill: deployer1 declared it one"));
@@ -146,16 +161,7 @@ fn who_cancels_an_emergency_is_named() {
 
 #[test]
 fn a_watch_that_is_killed_says_nothing_twice_and_comes_back() {
-    let Some(mut network) = RealNetwork::start() else { return };
-    network.register(&["phabgate", "sre1"]);
-    let mut sre1 = Person::new(&network, "sre1", Some("sre1"));
-    let directory = tempfile::tempdir().unwrap();
-    let mut watching = Watching::with(&table(&network, &directory));
-    sre1.until("JOIN");
-    let task = watching.emergency("All page views fail");
-    for _ in 0..2 {
-        sre1.until("is an emergency deploy");
-    }
+    let Some(Asked { mut watching, mut network, mut sre1, task, _directory }) = asked("") else { return };
     watching.killed_and_started();
     sre1.until("JOIN");
     watching.approve(&task);
@@ -173,18 +179,12 @@ fn a_watch_that_is_killed_says_nothing_twice_and_comes_back() {
 
 #[test]
 fn a_team_that_nobody_answers_for_is_asked_again_once_with_what_people_do_then() {
-    let Some(network) = RealNetwork::start() else { return };
-    network.register(&["phabgate", "sre1"]);
-    let mut sre1 = Person::new(&network, "sre1", Some("sre1"));
-    let directory = tempfile::tempdir().unwrap();
     let text = "escalation = \"Klaxon pages the people on call\"\n";
     let paging = "[paging]\nfor = [\"deployer1\"]\npage_after = \"1s\"\nescalate_after = \"8s\"\nack_for = \"10m\"\n";
-    let mut watching = Watching::with(&(table(&network, &directory) + text + paging));
-    sre1.until("JOIN");
-    let task = watching.emergency("All page views fail");
-    for _ in 0..2 {
-        sre1.until("is an emergency deploy");
-    }
+    let Some(Asked { mut watching, network: _network, mut sre1, task, _directory }) = asked(&format!("{text}{paging}"))
+    else {
+        return;
+    };
     sre1.say(&format!("!ack {task}"));
     sre1.until("nobody is paged for sre");
     let again = sre1.until(&format!("{task} still waits for "));

@@ -11,7 +11,7 @@ use crate::evidence::timeline::{AsOf, Position};
 use crate::evidence::{Answer, AnswerKind, Episode, Evidence, Seen, TaskState};
 use crate::ids::{Phid, TransactionId, User};
 use crate::policy::Policy;
-use crate::rules::{JudgedNearMiss, JudgedTask, WhoMay};
+use crate::rules::{JudgedNearMiss, JudgedTask, Outcome, WhoMay};
 use crate::text::shorten;
 use crate::witness::{Code, SCHEMA, WORDS, Witness, WitnessedWord};
 
@@ -223,9 +223,14 @@ fn has_said_much(state: &TaskState, person: &Phid<User>, now: Timestamp) -> bool
 
 /// Whether a withdrawal may take back something that stops the deploy, also what only reads so.
 fn lifts_a_no(JudgedTask { state, verdict, .. }: JudgedTask<'_>, account: &Account) -> bool {
+    // A comment that is gone may have been theirs.
+    let stands = |rule| verdict.rule(rule).is_none_or(|rule| rule.outcome != Outcome::Pass);
     let meant = |near: &JudgedNearMiss| near.user.eq_ignore_ascii_case(&account.username);
     let is_no = |answer: &Answer| answer.kind == AnswerKind::Reject;
-    answers_of(state, &account.phid).any(is_no) || verdict.near_misses.iter().any(meant)
+    stands("rejected")
+        || stands("possible-no")
+        || answers_of(state, &account.phid).any(is_no)
+        || verdict.near_misses.iter().any(meant)
 }
 
 fn answers_of<'a>(state: &'a TaskState, person: &'a Phid<User>) -> impl Iterator<Item = &'a Answer> {

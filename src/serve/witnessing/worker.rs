@@ -244,7 +244,8 @@ impl<S: Store> Witnesses<S> {
     /// Notes that a word is not written, and what is answered.
     fn refuse(&self, open: &OpenWord, refusal: &Refusal) -> Result<Step, StoreError> {
         let (watch, task) = (&self.watch, open.word.task);
-        if *refusal == Refusal::Restricted {
+        // A task that cannot be seen is no emergency, and may be a restricted one.
+        if matches!(refusal, Refusal::Restricted | Refusal::NoEmergency) {
             watch.store.with(|store| store.forget_reason(open.id))?;
         }
         watch.store.with(|store| store.set_spoken(open.id, &SpokenState::NotCounted { why: refusal.to_string() }))?;

@@ -3,9 +3,11 @@
 //! Responsible for reading it to its end and for which tasks it names. What happened is not looked at: an event only says which task
 //! to read. Not responsible for how far has been read ([`crate::serve`]), nor for what servers that have no such search are asked.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::epoch;
 use super::error::ConduitError;
 use super::params;
 use super::transport::Client;
@@ -26,6 +28,8 @@ pub struct FeedEntry {
     pub id: TransactionId,
     /// The task that it happened to.
     pub task: Phid<Task>,
+    /// When it was made, by the server's clock.
+    pub created: Timestamp,
 }
 
 #[derive(Deserialize)]
@@ -34,6 +38,8 @@ struct Row {
     id: TransactionId,
     #[serde(rename = "objectPHID")]
     object: Phid<Task>,
+    #[serde(rename = "dateCreated", with = "epoch")]
+    created: Timestamp,
 }
 
 #[derive(Deserialize)]
@@ -93,7 +99,7 @@ impl Client {
 /// The rows as entries; they come newest first, each once.
 fn descending(rows: Vec<Row>) -> Result<Vec<FeedEntry>, ConduitError> {
     match rows.iter().all(|row| row.id.0 > 0) && rows.windows(2).all(|pair| pair[0].id > pair[1].id) {
-        true => Ok(rows.into_iter().map(|Row { id, object }| FeedEntry { id, task: object }).collect()),
+        true => Ok(rows.into_iter().map(|Row { id, object: task, created }| FeedEntry { id, task, created }).collect()),
         false => Err(Client::unexpected(METHOD, "the transactions do not come newest first, each once")),
     }
 }

@@ -199,8 +199,17 @@ struct BoardState {
     family: Option<Arc<BTreeSet<Phid<Project>>>>,
     /// Tasks of which the last reading failed, and since when what is known of them is old.
     unread: BTreeMap<TaskId, Timestamp>,
+    /// Tasks that were open emergencies until a moment ago, and when that was read which showed that they are none any more.
+    ended: BTreeMap<TaskId, Timestamp>,
     /// The usernames of the people who may look at the page, in lower case; `None` before they were read.
     viewers: Option<BTreeSet<String>>,
+}
+
+/// For how long a reading says where a task stands that is watched no more: as long as a new emergency may take to be seen.
+const JUST_READ: SignedDuration = SignedDuration::from_secs(3);
+
+fn is_just_read(read_at: Timestamp, now: Timestamp) -> bool {
+    (SignedDuration::ZERO..=JUST_READ).contains(&now.duration_since(read_at))
 }
 
 impl Default for Board {
@@ -256,6 +265,7 @@ impl Board {
         let sequence = same.map_or(next, |old| old.sequence);
         let watched = Arc::new(WatchedTask { sequence, ..watched });
         state.unread.remove(&watched.task);
+        state.ended.remove(&watched.task);
         state.by_phid.insert(watched.phid.clone(), watched.task);
         state.tasks.insert(watched.task, Arc::clone(&watched));
         drop(state);
@@ -265,15 +275,25 @@ impl Board {
         (watched, is_change)
     }
 
-    /// Takes a task away, at once and with all that is known of it; returns whether it was there.
-    pub fn remove(&self, task: TaskId, next: u64) -> bool {
+    /// Takes a task away, at once and with all that is known of it but that it is none; returns whether it was there. `read_at` is when
+    /// the reading began that showed it.
+    pub fn remove(&self, task: TaskId, next: u64, read_at: Timestamp) -> bool {
+        let now = self.now();
         let mut state = self.write();
         state.unread.remove(&task);
         let Some(watched) = state.tasks.remove(&task) else { return false };
         state.by_phid.remove(&watched.phid);
+        state.ended.retain(|_, read_at| is_just_read(*read_at, now));
+        state.ended.insert(task, read_at);
         drop(state);
         self.changed.send_replace(next);
         true
+    }
+
+    /// Whether a task was an open emergency, and was just found to be none any more: no reading has to say so again to each who asks.
+    pub fn has_just_ended(&self, task: TaskId) -> bool {
+        let now = self.now();
+        self.read().ended.get(&task).is_some_and(|read_at| is_just_read(*read_at, now))
     }
 
     /// Has everybody look again at a task of which something else is said, though nothing changed on it.
@@ -473,5 +493,21 @@ mod tests {
         board.set_viewers(accounts.iter());
         let known = ["SRE1", "sre1", "robot", "gone", "outsider"].map(|name| board.is_viewer(name));
         assert_eq!(known, [true, true, false, false, false].map(Some));
+    }
+
+    #[test]
+    fn it_is_known_for_a_moment_that_an_emergency_ended() {
+        let board = Board::default();
+        board.set_clock(ServerClock::new(Some(SignedDuration::ZERO)));
+        let watched = crate::serve::testing::watched(&History::emergency());
+        let task = watched.task;
+        assert!(!board.has_just_ended(task));
+        for (read, knows) in [(0, true), (4, false), (-60, false)] {
+            board.put(watched.clone(), 1);
+            assert!(!board.has_just_ended(task), "it is open again");
+            assert!(board.remove(task, 2, board.now() - SignedDuration::from_secs(read)));
+            assert_eq!(board.has_just_ended(task), knows, "read {read} s ago");
+        }
+        assert!(!board.remove(task, 3, board.now()), "it was not there");
     }
 }

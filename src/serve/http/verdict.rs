@@ -82,6 +82,8 @@ impl<S: Store> App<S> {
             if is_fresh(evidence_at) {
                 return Some(Known { watched, evidence_at, is_old: false });
             }
+        } else if self.watch.board.has_just_ended(task) {
+            return None;
         }
         match self.watch.look_now(task, READING).await {
             Some(Looked::Open(watched)) => {

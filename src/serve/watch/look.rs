@@ -68,7 +68,7 @@ impl<S: Store> Watch<S> {
             return Ok(Looked::Unread);
         }
         let Some((evidence, state)) = assessment.evidence().zip(assessment.state()) else {
-            self.gone(task)?;
+            self.gone(task, clock.at(begun))?;
             return Ok(Looked::Hidden);
         };
         if let Some(ended) = EndedTask::last(evidence, &self.site) {
@@ -76,7 +76,7 @@ impl<S: Store> Watch<S> {
             let _ = self.endings.send(ended);
         }
         let Some(episode) = Episode::current(evidence, state) else {
-            self.gone(task)?;
+            self.gone(task, clock.at(begun))?;
             return Ok(Looked::Closed);
         };
         let policy = &self.site.policy;
@@ -133,7 +133,7 @@ impl<S: Store> Watch<S> {
     }
 
     /// Takes away what is no open emergency, or not shown any more, at once.
-    fn gone(&self, task: TaskId) -> Result<(), StoreError> {
+    fn gone(&self, task: TaskId, read_at: Timestamp) -> Result<(), StoreError> {
         if self.board.watched(task).is_none() {
             // One that could not be read before is known to be none now: nobody waits for it any more.
             self.board.read_at_last(task);
@@ -143,7 +143,7 @@ impl<S: Store> Watch<S> {
         // It goes also where the store gives no number for that.
         let next = self.sequence.next(&self.store);
         let last = *self.board.changes().borrow();
-        self.board.remove(task, next.as_ref().map_or(last, |next| *next));
+        self.board.remove(task, next.as_ref().map_or(last, |next| *next), read_at);
         self.metrics.changes.increment();
         next.map(drop)
     }
@@ -211,7 +211,7 @@ mod tests {
         assert!(matches!(watch.look(task).await, Looked::Unread), "no server answers");
         assert_eq!(watch.board.unread_tasks(), [task]);
         // Its pages are resolved only once nobody waits for it any more.
-        watch.gone(task).unwrap();
+        watch.gone(task, watch.board.now()).unwrap();
         assert_eq!(watch.board.unread_tasks(), []);
     }
 }

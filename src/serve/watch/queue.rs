@@ -11,6 +11,9 @@ use tokio::sync::{Notify, oneshot};
 use super::Looked;
 use crate::ids::TaskId;
 
+/// How many are looked at at once that were only listed: what happens meanwhile finds a worker who is free.
+const LISTED_AT_ONCE: usize = 4;
+
 /// The tasks that wait.
 #[derive(Debug, Default)]
 pub struct Queue {
@@ -27,6 +30,8 @@ struct QueueState {
     /// Who waits for the outcome of the next look at each.
     waiting: BTreeMap<TaskId, Vec<oneshot::Sender<Looked>>>,
     running: BTreeSet<TaskId>,
+    /// Those of them that were only listed.
+    running_listed: BTreeSet<TaskId>,
 }
 
 /// The right to look at one task.
@@ -103,12 +108,16 @@ impl Queue {
 
     fn try_next(&self) -> Option<Turn<'_>> {
         let mut state = self.state();
-        let QueueState { urgent, listed, running, .. } = &mut *state;
+        let QueueState { urgent, listed, running, running_listed, .. } = &mut *state;
         let free = |task: &TaskId| !running.contains(task);
-        let task = match urgent.iter().position(free) {
-            Some(at) => urgent.remove(at),
-            None => listed.iter().position(free).and_then(|at| listed.remove(at)),
-        }?;
+        let (task, is_listed) = match urgent.iter().position(free) {
+            Some(at) => (urgent.remove(at)?, false),
+            None if running_listed.len() >= LISTED_AT_ONCE => return None,
+            None => (listed.iter().position(free).and_then(|at| listed.remove(at))?, true),
+        };
+        if is_listed {
+            running_listed.insert(task);
+        }
         let asked = state.waiting.remove(&task).unwrap_or_default();
         state.running.insert(task);
         if !state.waiting.is_empty() {
@@ -133,6 +142,7 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut state = self.queue.state();
         state.running.remove(&self.task);
+        state.running_listed.remove(&self.task);
         if !state.waiting.is_empty() {
             self.queue.ready.notify_one();
         }
@@ -162,6 +172,23 @@ mod tests {
         assert!(queue.try_next().is_none(), "T1 is being looked at");
         first.done(&Looked::Closed);
         assert_eq!(queue.next().await.task, task(1));
+    }
+
+    #[tokio::test]
+    async fn what_happens_finds_a_worker_however_much_is_listed() {
+        let queue = Queue::default();
+        (1..=9).for_each(|number| _ = queue.push_listed(task(number)));
+        let mut running = Vec::new();
+        while let Some(turn) = queue.try_next() {
+            running.push(turn);
+        }
+        assert_eq!(running.len(), LISTED_AT_ONCE);
+        queue.push(task(20));
+        queue.push(task(9));
+        let urgent = [queue.next().await, queue.next().await];
+        assert_eq!(urgent.each_ref().map(|turn| turn.task), [task(20), task(9)]);
+        running.pop();
+        assert_eq!(queue.next().await.task, task(5));
     }
 
     #[tokio::test]

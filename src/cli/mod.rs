@@ -155,7 +155,7 @@ enum Command {
     Explain(Deferred<explain::Args>),
     /// Show or check the configuration
     Config(config::Args),
-    /// Watch over the open emergencies: say on tasks what they lack, answer programs
+    /// Watch over the open emergencies: say on tasks and IRC what they lack, page, answer programs
     #[cfg(feature = "serve")]
     Serve(Deferred<serve::Args>),
     /// Make a token for a program that asks the watch

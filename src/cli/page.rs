@@ -100,9 +100,16 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let mut asked = match (args.resolve, read) {
         (true, read) => {
             let firing = firing(&pagers, task, ui).await;
-            let asked = over(read, team.as_deref(), &firing).into_iter().map(Asked::over).collect::<Vec<_>>();
+            let pages = over(read, team.as_deref(), firing.as_deref().unwrap_or_default());
+            let asked = pages.into_iter().map(Asked::over).collect::<Vec<_>>();
+            // An Alertmanager lists all that fires there, and a webhook nothing.
+            let is_all = firing.is_some() && pagers.kinds() == [PagerKind::Alertmanager];
             match (asked.is_empty(), read) {
                 (true, None) => return Err(assessment.refusal().into()),
+                (true, Some(_)) if team.is_none() && is_all => {
+                    ui.note(&format!("{task}: no page fires at the Alertmanager, and no team is missing"));
+                    asked
+                }
                 (true, Some(_)) => return Err(nothing_to_end(team.as_deref())),
                 (false, _) => asked,
             }
@@ -113,10 +120,13 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let words = read.map(|read| PageWords::of(read.evidence, read.state, &session.settings.policy, session.base()));
     let words = words.unwrap_or_default();
     if !ui.is_json() {
-        announce(task, &asked, &pagers, &words, args.resolve, ui);
+        match args.resolve {
+            true => asked.iter().for_each(|asked| asked.say_over(ui)),
+            false => announce(task, &asked, &pagers, &words, ui),
+        }
     }
     let some = asked.iter().any(|team| team.page.is_ok());
-    if some && !args.yes && !confirm(if args.resolve { "Say so?" } else { "Page them?" }, ui)? {
+    if some && !args.yes && !confirm(if args.resolve { "End this?" } else { "Page them?" }, ui)? {
         return Err(Failure { exit: Exit::Denied, message: "nothing was sent".to_owned(), hint: None });
     }
     for team in &mut asked {
@@ -143,17 +153,22 @@ impl Asked {
         let who = WhoToAsk { on_call: vec![], others: vec![], note: None };
         Self { team: page.key.team.clone(), who, page: Ok(page), said: Vec::new() }
     }
+
+    fn say_over(&self, ui: &mut Ui) {
+        if let Ok(page) = &self.page {
+            ui.note(&format!("{}: ends the page `{}`", self.team, page.key));
+        }
+    }
 }
 
-/// What fires at the Alertmanager of a task, as far as that can be read.
-async fn firing(pagers: &Pagers, task: TaskId, ui: &mut Ui) -> Vec<Page> {
-    match pagers.firing_of(task).await {
-        Some(Ok(firing)) => firing,
-        Some(Err(why)) => {
+/// What fires at the Alertmanager of a task; `None` where there is none, or it cannot be read.
+async fn firing(pagers: &Pagers, task: TaskId, ui: &mut Ui) -> Option<Vec<Page>> {
+    match pagers.firing_of(task).await? {
+        Ok(firing) => Some(firing),
+        Err(why) => {
             ui.warn(&format!("what fires at the Alertmanager cannot be read: {why}"));
-            Vec::new()
+            None
         }
-        None => Vec::new(),
     }
 }
 
@@ -208,7 +223,7 @@ fn ask(args: &Args, team: Option<&str>, read: JudgedTask<'_>, session: &Session)
 }
 
 /// Says who is paged, through what and with which words, and of whom nobody is.
-fn announce(task: TaskId, asked: &[Asked], pagers: &Pagers, words: &PageWords, resolve: bool, ui: &mut Ui) {
+fn announce(task: TaskId, asked: &[Asked], pagers: &Pagers, words: &PageWords, ui: &mut Ui) {
     let kinds: Vec<String> = pagers
         .kinds()
         .into_iter()
@@ -216,16 +231,9 @@ fn announce(task: TaskId, asked: &[Asked], pagers: &Pagers, words: &PageWords, r
         .collect();
     let mut through = true;
     for Asked { team, who, page, .. } in asked {
-        let page = match page {
-            Ok(page) => page,
-            Err(why) => {
-                ui.note(&format!("{team}: nobody is paged: {why}"));
-                ui.hint(why.hint());
-                continue;
-            }
-        };
-        if resolve {
-            ui.note(&format!("{team}: the page `{}` is over", page.key));
+        if let Err(why) = page {
+            ui.note(&format!("{team}: nobody is paged: {why}"));
+            ui.hint(why.hint());
             continue;
         }
         let on_call = if who.on_call.is_empty() { "" } else { " (on call)" };
@@ -282,7 +290,7 @@ fn done(asked: &[Asked], args: &Args, ui: &mut Ui) {
         }
     }
     if page.is_empty() {
-        page.push_str("Nobody was paged.\n");
+        page.push_str(if args.resolve { "Nothing was to be ended.\n" } else { "Nobody was paged.\n" });
     } else if !args.resolve {
         let words = "It ends by itself in an hour; `phabgate page TASK --team TEAM --resolve` ends it before.";
         page.push_str(&hanging("", 0, &ui.invocation().adapt(words), ui.width()));

@@ -13,13 +13,15 @@ use super::send::{SendArgs, Sending};
 use super::session::Session;
 use super::ui::Ui;
 use crate::evidence::restate::one_line;
-use crate::evidence::{Purpose, Question};
-use crate::gate::Refusal;
+use crate::evidence::{Episode, Purpose, Question};
 use crate::gate::conductor::NamedConductor;
 use crate::gate::request::{RequestEnd, RequestFlow, Requester};
+use crate::gate::{Assessment, Refusal};
 use crate::ids::TaskId;
+use crate::paging::{NobodyPaged, Trusted, confirmed_by};
 use crate::policy::{Action, Policy};
 use crate::request::{RequestPlan, Wanted, WantedReason};
+use crate::rules::JudgedTask;
 use crate::view::VerdictSubject;
 
 /// Arguments of `request`.
@@ -105,6 +107,11 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     };
     requested.show(session.texts, ui);
     call.warn(ui);
+    if let Some(why) = nobody_paged(&after, &session) {
+        ui.note(&format!("{task}: nobody is paged about it: {why}"));
+        let page = ui.invocation().command(&format!("page {task}"));
+        ui.hint(&format!("one of those people writes the reason, or types `{page}`"));
+    }
     if after.state().is_some_and(|state| state.is_drill() && !wanted.drill) {
         ui.warn(&format!(
             "{task} is stated to be a drill: write \"Emergency-Drill: no\" into its description if it is none"
@@ -123,6 +130,15 @@ impl Requester for Ui {
         self.words(&super::requested::question(task, plan, hidden, self.width()));
         confirm("Change it?", self)
     }
+}
+
+/// Why nobody would ever be paged about an emergency; `None` where somebody may be, or this machine knows of no pager.
+fn nobody_paged(after: &Assessment, session: &Session) -> Option<NobodyPaged> {
+    let settings = &session.settings;
+    let JudgedTask { evidence, state, .. } = after.judged().filter(|_| settings.paging.has_pager())?;
+    let episode = Episode::current(evidence, state)?;
+    let trusted = Trusted { named: &settings.paging.trusted, deployers: &session.deployers, policy: &settings.policy };
+    confirmed_by(evidence, state, &episode, &trusted).is_none().then_some(NobodyPaged::NotConfirmed)
 }
 
 /// What the command line asks for.

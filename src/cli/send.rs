@@ -12,6 +12,7 @@ use super::call::Call;
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::ui::Ui;
+use crate::config::WhoAsks;
 use crate::irc::HostPort;
 use crate::irc::tcpircbot::{Handed, Patience, hand};
 use crate::layout::hanging;
@@ -41,6 +42,8 @@ pub(super) enum Sending<'a> {
     NotTheirs,
     /// The watch that answers there asks by itself.
     ByWatch(&'a str),
+    /// The watch asks whose bot is configured here, where it answers there; else it goes through what takes lines.
+    ByOwnWatch(&'a str, Option<&'a HostPort>),
     /// What takes lines there.
     Through(&'a HostPort),
 }
@@ -88,19 +91,23 @@ impl<'a> Sending<'a> {
             false if !session.is_deployer() => return Ok(Self::NotTheirs),
             false => {}
         }
-        if let Some(watch) = &settings.announce.watch {
-            return Ok(Self::ByWatch(watch));
-        }
-        match &settings.irc.tcpircbot {
-            None => Err(Failure::usage(
+        let own = match &settings.announce.asks {
+            Some(WhoAsks::Named(watch)) => return Ok(Self::ByWatch(watch)),
+            Some(WhoAsks::Own(watch)) => Some(watch),
+            None => None,
+        };
+        match (&settings.irc.tcpircbot, own) {
+            (None, Some(own)) => Ok(Self::ByOwnWatch(own, None)),
+            (None, None) => Err(Failure::usage(
                 "nothing is configured through which the message could be sent",
                 "set `tcpircbot` in the table [irc] of the configuration; where a watch is on IRC, `watch.url`: it asks by itself",
             )),
-            Some(host) if session.is_sandbox() && !host.is_this_machine() => Err(Failure::usage(
+            (Some(host), _) if session.is_sandbox() && !host.is_this_machine() => Err(Failure::usage(
                 "the sandbox asks nobody: its lines go to a tcpircbot of this machine alone",
                 "leave `--config` out, or name a tcpircbot on loopback",
             )),
-            Some(host) => Ok(Self::Through(host)),
+            (Some(host), Some(own)) => Ok(Self::ByOwnWatch(own, Some(host))),
+            (Some(host), None) => Ok(Self::Through(host)),
         }
     }
 
@@ -119,8 +126,21 @@ impl<'a> Sending<'a> {
                 return Some(Sent::not("who is no deployer on this machine sends nothing".into(), Exit::Done));
             }
             // The sandbox asks nobody, a watch neither.
-            Self::ByWatch(watch) if session.is_sandbox() => return Some(by_watch(watch, Ok(()))),
-            Self::ByWatch(watch) => return Some(by_watch(watch, answers(watch, session).await)),
+            Self::ByWatch(watch) | Self::ByOwnWatch(watch, None) if session.is_sandbox() => {
+                return Some(by_watch(watch, Ok(())));
+            }
+            Self::ByOwnWatch(_, Some(host)) if session.is_sandbox() => host,
+            // Behind a sign-in it is there, too.
+            Self::ByWatch(watch) => return Some(by_watch(watch, answers(watch, |status| status < 500, session).await)),
+            Self::ByOwnWatch(watch, through) => {
+                match (answers(watch, |status| status == 200, session).await, through) {
+                    (Ok(()), _) => return Some(by_watch(watch, Ok(()))),
+                    (Err(_), Some(host)) => host,
+                    (Err(why), None) => {
+                        return Some(by_watch(watch, Err(format!("{why}; where it runs elsewhere, set `watch.url`"))));
+                    }
+                }
+            }
             Self::Through(host) => host,
         };
         if let Some((why, exit)) = withheld(decision, needs_deployer) {
@@ -133,14 +153,14 @@ impl<'a> Sending<'a> {
     }
 }
 
-/// Whether a watch is there. Behind a sign-in it is, too.
-async fn answers(watch: &str, session: &Session) -> Result<(), String> {
+/// Whether a watch is there, by the status with which it answers.
+async fn answers(watch: &str, is_there: impl Fn(u16) -> bool, session: &Session) -> Result<(), String> {
     let (http, route) = (&session.settings.http, &session.settings.route);
     let url = Url::parse(watch).map_err(|error| error.to_string())?;
     let watch = Watch::new(&url, None, http.connect.min(ANSWER), ANSWER, route).map_err(|error| error.to_string())?;
     match watch.get("healthz").await?.status {
-        status @ 500.. => Err(format!("the status {status}")),
-        _ => Ok(()),
+        status if is_there(status) => Ok(()),
+        status => Err(format!("the status {status}")),
     }
 }
 

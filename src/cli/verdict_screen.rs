@@ -75,6 +75,9 @@ fn facts(subject: &VerdictSubject, decision: &Decision, width: usize) -> String 
         (None, _) => None,
     });
     facts.extend(subject.behind.first().map(|deployer| format!("{} deploys", inert(&deployer.user))));
+    // Once nobody is asked it is of no use.
+    let code = subject.code.filter(|_| !matches!(decision, Decision::Allowed(_)));
+    facts.extend(code.map(|code| format!("who approves on IRC says the code {code}")));
     // Where somebody is still asked, the call names them.
     if *decision != Decision::Pending && !subject.informed.is_empty() {
         facts.push(format!("inform {}", inert(&subject.informed.join(", "))));

@@ -16,8 +16,17 @@ use super::validate::PolicyMerge;
 pub struct AnnounceSettings {
     /// Whether `announce` and `request` send what they print without being asked to.
     pub send: bool,
-    /// Where the watch is that asks, so that a command sends nothing of its own.
-    pub watch: Option<String>,
+    /// Who asks, so that a command sends nothing of its own.
+    pub asks: Option<WhoAsks>,
+}
+
+/// A watch that asks by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WhoAsks {
+    /// The one that is named, by its URL.
+    Named(String),
+    /// The one that has its bot from this configuration, by the URL on which it listens: it may run elsewhere, or not at all.
+    Own(String),
 }
 
 /// The table `[announce]`.
@@ -32,20 +41,20 @@ pub(super) fn read(table: &mut Section<'_, '_>) -> FileAnnounce {
 }
 
 impl PolicyMerge<'_> {
-    /// Its settings. `watch` is where the watch is that asks, and `has_way` whether a line can be handed to anybody.
+    /// Its settings. `asks` is the watch that asks, and `has_way` whether a line can be handed to anybody.
     pub(super) fn announce(
         &mut self,
         file: FileAnnounce,
         base: FileAnnounce,
-        watch: Option<String>,
+        asks: Option<WhoAsks>,
         has_way: bool,
     ) -> Result<AnnounceSettings, ConfigError> {
         let send = self.one(file.send, base.send, "announce.send")?;
-        if send.value && watch.is_none() && !has_way {
+        if send.value && asks.is_none() && !has_way {
             let diagnostic = Diagnostic::new(&send.place, "nothing is named through which anything could be sent");
             self.problems.add(diagnostic.help("name a tcpircbot in `irc.tcpircbot`, or take the line away"));
         }
-        Ok(AnnounceSettings { send: send.value, watch })
+        Ok(AnnounceSettings { send: send.value, asks })
     }
 }
 

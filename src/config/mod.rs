@@ -28,7 +28,7 @@ mod validate;
 mod values;
 mod words;
 
-pub use announce::AnnounceSettings;
+pub use announce::{AnnounceSettings, WhoAsks};
 pub use builtin::TEMPLATE;
 pub use diagnostic::{Diagnostic, FilePosition, SettingsReport};
 pub use error::ConfigError;

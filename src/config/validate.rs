@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
+use super::announce::WhoAsks;
 use super::diagnostic::{Diagnostic, FilePosition, SettingsReport};
 use super::error::ConfigError;
 use super::file::{Accept, File, FileAccepted, FileReason, FileTeam};
@@ -138,7 +139,12 @@ impl PolicyMerge<'_> {
         let served = serve.url.as_ref().map(ToString::to_string);
         #[cfg(not(feature = "serve"))]
         let served = file.served.take().map(|found| found.value);
-        let asks = served.or_else(|| watch.as_ref().map(ToString::to_string));
+        let named = served.or_else(|| watch.as_ref().map(ToString::to_string)).map(WhoAsks::Named);
+        #[cfg(feature = "serve")]
+        let own = irc.bot.server.is_some().then(|| WhoAsks::Own(format!("http://{}/", serve.listen)));
+        #[cfg(not(feature = "serve"))]
+        let own = None;
+        let asks = named.or(own);
         let (own, announce_base) = (std::mem::take(&mut file.announce), std::mem::take(&mut base.announce));
         let announce = self.announce(own, announce_base, asks, irc.tcpircbot.is_some())?;
         let deployers = self.deployers(file.deployers.take());

@@ -14,6 +14,7 @@ use crate::ids::{Phid, User};
 use crate::policy::Policy;
 use crate::record::parse::Parsed;
 use crate::remarkup::{Line, lines};
+use crate::witness;
 
 /// Something that a member said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +81,10 @@ fn in_comments(
             continue;
         }
         let record = matches!(comment.claim(), Parsed::Record(record) if evidence.authority(record, author, policy).is_believed());
-        if record || evidence.is_recorder(author, policy) == Some(true) {
+        // What somebody said on IRC is shown as their answer.
+        let is_witness = || evidence.is_witness(author, policy) == Some(true);
+        let heard = witness::parse(comment.first_text()).one().is_some() && is_witness();
+        if record || heard || evidence.is_recorder(author, policy) == Some(true) {
             continue;
         }
         let speaks = speakers.iter().any(|speaker| speaker.as_str() == author);

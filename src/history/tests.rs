@@ -6,6 +6,7 @@ use crate::evidence::testing::{History as Made, at, person};
 use crate::record::comment::render;
 use crate::record::comment::tests::example;
 use crate::record::{Deployer, Event, Outcome, Record, RecordedApproval};
+use crate::witness::WitnessedWord::Approve;
 
 fn history_of(made: &Made) -> TaskHistory {
     build(&made.as_read_by("phabgate", None), &made.policy, Texts::Hidden)
@@ -253,6 +254,19 @@ fn what_counts_is_what_counts_in_the_verdict_whoever_reads_it() {
     let (listed, judged) = counting(&made, "sre2", None);
     assert_eq!((listed.last(), judged.last()), (Some(&true), Some(&true)));
     assert!(of(&history_of(&made), EntryKind::Approve).iter().any(|words| words.contains("may be behind the deploy")));
+}
+
+#[test]
+fn what_somebody_said_on_irc_is_listed_once_as_their_answer() {
+    let mut made = Made::emergency();
+    made.policy.witnesses = vec!["heard".into()];
+    made.policy.accept_witnessed = true;
+    made.members.get_mut("sre").unwrap().push("heard");
+    made.witness(20, Approve, "sre1", "sre");
+    made.comment("heard", 30, "I was restarted.");
+    let history = history_of(&made);
+    assert_eq!(of(&history, EntryKind::Approve).len(), 1, "{:?}", lines(&history));
+    assert_eq!(of(&history, EntryKind::Said), ["said 'I was restarted.'"]);
 }
 
 #[test]

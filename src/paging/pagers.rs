@@ -29,6 +29,8 @@ use crate::text::{inert, shorten};
 const MEASURED: Duration = Duration::from_secs(60);
 /// How many alerts go out in one call.
 const BATCH: usize = 64;
+/// How long is waited for a page to have begun that is resolved: receivers show seconds alone.
+const MOMENT: SignedDuration = SignedDuration::from_secs(2);
 
 /// A kind of pager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -279,15 +281,21 @@ impl Alertmanager {
     }
 
     async fn resolve(&self, issuer: &Issuer, page: &Page, words: &PageWords) -> CallOutcome {
-        match self.now().await {
-            // It would take one that ends in its future for one that goes on.
-            Ok(now) if !Alert::has_begun(page, now) => {
-                CallOutcome::Refused("by its clock the page has not begun yet".to_owned())
-            }
-            // What stands before it may show another time than its own, and what ends in its future goes on: the earlier of the two counts.
-            Ok(now) => self.post(&[Alert::resolved(issuer, page, words, now.min(Timestamp::now()))]).await,
-            Err(outcome) => outcome,
+        let mut now = match self.now().await {
+            Ok(now) => now,
+            Err(outcome) => return outcome,
+        };
+        let in_a_moment = now.saturating_add(MOMENT).unwrap_or(now);
+        if !Alert::has_begun(page, now) && Alert::has_begun(page, in_a_moment) {
+            tokio::time::sleep(MOMENT.unsigned_abs()).await;
+            now = in_a_moment;
         }
+        // It would take one that ends in its future for one that goes on.
+        if !Alert::has_begun(page, now) {
+            return CallOutcome::Refused("by its clock the page has not begun yet".to_owned());
+        }
+        // What stands before it may show another time than its own, and what ends in its future goes on: the earlier of the two counts.
+        self.post(&[Alert::resolved(issuer, page, words, now.min(Timestamp::now()))]).await
     }
 
     async fn post(&self, alerts: &[Alert<'_>]) -> CallOutcome {
@@ -403,6 +411,13 @@ mod tests {
         (pagers, posted)
     }
 
+    /// Takes what is posted, lets nobody read, and shows a clock that is so much ahead.
+    fn ahead(method: &str, by: SignedDuration) -> String {
+        let time = Timestamp::now().saturating_add(by).unwrap();
+        let date = jiff::fmt::rfc2822::to_string(&time.to_zoned(jiff::tz::TimeZone::UTC)).unwrap();
+        format!("{}\r\nDate: {}", if method == "GET" { "403 No" } else { "200 OK" }, date.replace("+0000", "GMT"))
+    }
+
     fn page() -> Page {
         let task = TaskId::new(7).unwrap();
         let key = PageKey { task, episode: TransactionId(3), team: "sre".into(), round: 1, stage: Stage::Page };
@@ -421,17 +436,26 @@ mod tests {
     #[tokio::test]
     async fn whatever_time_is_shown_what_is_resolved_is_over_and_who_hides_its_status_is_called() {
         // What stands before it lets nobody read, and its clock is a day ahead.
-        let ahead = |method: &str| {
-            let time = Timestamp::now().saturating_add(SignedDuration::from_hours(24)).unwrap();
-            let date = jiff::fmt::rfc2822::to_string(&time.to_zoned(jiff::tz::TimeZone::UTC)).unwrap();
-            format!("{}\r\nDate: {}", if method == "GET" { "403 No" } else { "200 OK" }, date.replace("+0000", "GMT"))
-        };
-        let (pagers, posted) = answering(ahead);
+        let (pagers, posted) = answering(|method| ahead(method, SignedDuration::from_hours(24)));
         let kind = PagerKind::Alertmanager;
         assert_eq!(pagers.trigger(kind, &page(), &PageWords::default(), None).await, CallOutcome::Accepted);
         assert_eq!(pagers.resolve(kind, &page()).await, CallOutcome::Accepted);
         let ends = || -> Timestamp { posted.recv().unwrap()[0]["endsAt"].as_str().unwrap().parse().unwrap() };
         assert!(ends() > Timestamp::now() && ends() < Timestamp::now());
         assert!(matches!(pagers.firing().await, Some(Err(why)) if why.contains("403")));
+    }
+
+    #[tokio::test]
+    async fn a_page_that_has_just_begun_is_resolved_and_one_that_is_to_come_is_not() {
+        let (pagers, posted) = answering(|method| ahead(method, SignedDuration::ZERO));
+        let resolved = async |due| pagers.resolve(PagerKind::Alertmanager, &Page { due, ..page() }).await;
+        let now = Timestamp::now();
+        assert_eq!(resolved(now).await, CallOutcome::Accepted);
+        let alert = posted.recv().unwrap();
+        let time = |name: &str| -> Timestamp { alert[0][name].as_str().unwrap().parse().unwrap() };
+        assert!(time("startsAt") < time("endsAt") && time("endsAt") <= Timestamp::now(), "{alert}");
+        let later = now + SignedDuration::from_hours(1);
+        let outcome = resolved(later).await;
+        assert!(matches!(&outcome, CallOutcome::Refused(why) if why.contains("has not begun yet")), "{outcome:?}");
     }
 }

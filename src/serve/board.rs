@@ -25,7 +25,6 @@ use crate::policy::Policy;
 use crate::rules::Verdict;
 use crate::time::ServerClock;
 use crate::view::{self, VerdictSubject};
-use crate::witness::Code;
 
 /// For how long the tag, its subprojects and the Spaces count as fresh after they were read.
 const TAG_IS_FRESH: SignedDuration = SignedDuration::from_secs(150);
@@ -129,8 +128,6 @@ pub struct WatchedTask {
     pub audience: Audience,
     /// Since when it is an open emergency.
     pub episode: Episode,
-    /// The code of what would be approved, which whoever approves on IRC repeats; `None` where the task is restricted.
-    pub code: Option<Code>,
     /// What may be shown beside the verdict.
     pub subject: VerdictSubject,
     /// What is decided.
@@ -257,7 +254,6 @@ impl Board {
                 && old.episode == watched.episode
                 && old.speaks == watched.speaks
                 && old.deploys == watched.deploys
-                && old.code == watched.code
                 && old.subject.action == watched.subject.action
                 && old.subject.change == watched.subject.change
         });

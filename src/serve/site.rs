@@ -93,6 +93,11 @@ impl Site {
         }
     }
 
+    /// The channel in which it counts what people say, where a witness writes it on tasks.
+    pub fn takes_words_in(&self) -> Option<&str> {
+        self.irc.bot.witness_token_file.as_ref().map(|_| self.contact.channel.as_str())
+    }
+
     /// What is asked about a task by the watch, which deploys nothing.
     pub fn question(&self, task: TaskId) -> Question {
         Question {

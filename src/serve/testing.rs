@@ -38,7 +38,6 @@ pub(super) fn watched(history: &History) -> WatchedTask {
         sequence: 7,
         digest: VerdictDigest::of(evidence.task.id, &subject, &verdict, policy),
         audience,
-        code: state.code.filter(|_| audience != Audience::Restricted),
         episode,
         due: None,
         deploys: deploys(evidence, policy, subject.title.is_some()),

@@ -14,6 +14,7 @@ use crate::ids::{TaskId, TransactionId};
 use crate::policy::Policy;
 use crate::record::Deployer;
 use crate::rules::{Decision, Effect, JudgedNearMiss, RuleOutcome, TeamCount, Verdict};
+use crate::witness::Code;
 
 /// The schema of `check --format json`.
 pub const VERDICT_SCHEMA: &str = "phabgate/check/1";
@@ -36,6 +37,7 @@ pub struct JsonVerdict<'a> {
     reason: Option<JsonReason<'a>>,
     deployer: Option<&'a Deployer>,
     behind: &'a [Deployer],
+    code: Option<Code>,
     rules: &'a [RuleOutcome],
     approvals: Vec<JsonApproval<'a>>,
     teams: &'a [TeamCount],
@@ -134,6 +136,7 @@ pub fn verdict<'a>(
         reason: category.map(|category| JsonReason { category, explanation: subject.explanation.as_deref() }),
         deployer: subject.behind.first(),
         behind: subject.behind.get(1..).unwrap_or_default(),
+        code: subject.code,
         rules: &verdict.rules,
         approvals: approvals.collect(),
         teams: &verdict.teams,

@@ -11,6 +11,7 @@ use crate::gate::{Assessment, Invocation, Task};
 use crate::policy::Policy;
 use crate::record::Deployer;
 use crate::rules::{self, Texts};
+use crate::witness::Code;
 use url::Url;
 
 /// Whoever is shown it.
@@ -53,6 +54,8 @@ pub struct VerdictSubject {
     pub change: Option<String>,
     /// What is done with it, as the task states it; `None` where it may not be shown.
     pub action: Option<String>,
+    /// What somebody repeats who approves on IRC; `None` where no such approval counts.
+    pub code: Option<Code>,
     /// Who deploys, where that is surely not who asks.
     pub somebody_else: Option<String>,
     /// The titles of the teams that are informed and asked nothing.
@@ -107,6 +110,7 @@ impl VerdictSubject {
             drill: state.is_drill(),
             change: state.change.as_ref().filter(|_| show).map(|change| change.value.clone()),
             action: state.action.as_ref().filter(|_| show).map(|action| action.value.clone()),
+            code: state.code.filter(|_| policy.accept_witnessed && !restricted),
             somebody_else: somebody_else.map(|deployer| deployer.user.clone()),
             behind,
             informed: policy.informed().map(|team| team.title.clone()).collect(),

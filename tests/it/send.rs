@@ -1,6 +1,7 @@
 //! `announce --send` and `request --send`: what they print is said in the channel once, as its readers may see it, and what became of it is
 //! said.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
@@ -234,6 +235,51 @@ fn where_a_watch_asks_nothing_is_sent_and_one_that_is_not_there_is_named() {
         assert_eq!((code, sent["outcome"].as_str(), sent["line"].as_str()), (wanted, Some("not-sent"), None), "{err}");
         assert!(handed.try_recv().is_err());
     }
+}
+
+/// Something on loopback that answers each request with a status.
+fn answering(status: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut reader = BufReader::new(stream.unwrap());
+            let mut line = String::new();
+            while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
+                line.clear();
+            }
+            // Whoever does not want the answer any more does not get it.
+            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let _ = reader.get_mut().write_all(answer.as_bytes());
+        }
+    });
+    at
+}
+
+#[cfg(feature = "serve")]
+#[test]
+fn where_the_watch_with_a_bot_of_its_own_runs_it_asks_and_else_it_is_sent() {
+    let bot = "server = \"irc.example:6697\"\nnick = \"phabgate\"\n";
+    let send = ["announce", "T6", "--send"];
+    for (listens, asks) in [(answering("200 OK"), true), (answering("404 Not Found"), false), (nowhere(), false)] {
+        let server = Server::new();
+        let (at, handed) = tcpircbot();
+        configure(&server, &format!("[irc]\n{bot}tcpircbot = \"{at}\"\n[serve]\nlisten = \"{listens}\"\n"));
+        let (code, out, err) = run_as(&server, "deployer1", &send);
+        assert_eq!(code, 0, "{out}{err}");
+        let words = if asks {
+            format!("Not sent: the watch at http://{listens}/ asks.")
+        } else {
+            format!("Sent through {at}:")
+        };
+        assert!(in_one_line(&out).contains(&words), "{out}");
+        assert_eq!(handed.try_recv().is_ok(), !asks);
+    }
+    let server = Server::new();
+    configure(&server, &format!("[irc]\n{bot}[serve]\nlisten = \"{}\"\n", nowhere()));
+    let (code, out, _) = run_as(&server, "deployer1", &send);
+    let out = in_one_line(&out);
+    assert!(code == 3 && out.contains("NOT sent: ") && out.contains("set `watch.url`. Say it yourself."), "{out}");
 }
 
 #[test]

@@ -182,7 +182,7 @@ impl<S: Store> Announcer<S> {
                 Stage::AskedAgain => {
                     announcements::asked_again(&watched, team, &called, &watch.site.contact.escalation)
                 }
-                _ => announcements::asked(&watched, team, &called, watched.code.filter(|_| takes_approvals)),
+                _ => announcements::asked(&watched, team, &called, watched.subject.code.filter(|_| takes_approvals)),
             })
         };
         if say_once(&self.watch, &mut self.voice, &once, make).await? == Turn::Over {

@@ -200,13 +200,15 @@ fn what_another_service_speaks_of_or_what_is_from_before_the_first_start_is_left
 
 /// Every line that can be said of a task.
 fn everything(history: &History) -> Vec<String> {
-    let watched = watched(history);
+    let mut history = history.clone();
+    history.policy.accept_witnessed = true;
+    let watched = watched(&history);
     let on_call = OnCall::Names(vec!["sre2".into()]);
     let nick = |name: &str| format!("{name}-nick");
     let asked = |team| {
         let who = who_to_ask(team, &on_call);
         let called = Called { who: &who, conductor: Some("carol"), nick: &nick };
-        announcements::asked(&watched, team, &called, watched.code)
+        announcements::asked(&watched, team, &called, watched.subject.code)
     };
     let mut all: Vec<_> = watched.verdict.missing_teams().map(asked).collect();
     all.extend(watched.verdict.missing_teams().next().map(|team| {
@@ -224,7 +226,7 @@ fn everything(history: &History) -> Vec<String> {
     news.extend(words.withdrawals.iter().map(transaction).map(|transaction| News::Withdrawn { transaction, ends }));
     news.extend(words.drill.iter().map(transaction).map(News::Drill));
     all.extend(news.iter().filter_map(|news| announcements::news(&watched, news, &nick)));
-    all.push(lines::status(&watched, watched.code, at(1_000)));
+    all.push(lines::status(&watched, watched.subject.code, at(1_000)));
     all.push(lines::who(&watched, |team| who_to_ask(team, &on_call), &nick));
     all.into_iter().map(|line| line.as_str().to_owned()).collect()
 }

@@ -73,7 +73,7 @@ impl<S: Store> App<S> {
         *self.watch.board.changes().borrow()
     }
 
-    fn sight<'a>(&self, viewer: Viewer<'a>, key: u64) -> Sight<'a> {
+    fn sight<'a>(&'a self, viewer: Viewer<'a>, key: u64) -> Sight<'a> {
         let board = &self.watch.board;
         let fresh = board.freshness();
         Sight {
@@ -87,6 +87,7 @@ impl<S: Store> App<S> {
             invocation: self.watch.site.invocation,
             is_refused: self.watch.metrics.token_refused.load(Ordering::Relaxed),
             called: self.watch.metrics.hooks.get() > 0,
+            channel: self.watch.site.takes_words_in(),
             key,
         }
     }

@@ -58,6 +58,8 @@ pub(super) struct Sight<'a> {
     pub(super) is_refused: bool,
     /// Whether the server called the webhook since the service was started.
     pub(super) called: bool,
+    /// The channel in which it counts who approves there; `None`: nowhere.
+    pub(super) channel: Option<&'a str>,
     /// What the page is known by.
     pub(super) key: u64,
 }

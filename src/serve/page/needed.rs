@@ -10,6 +10,7 @@ use crate::ids::TaskId;
 use crate::paging::Stage;
 use crate::rules::{Outcome, RuleOutcome, TeamCount};
 use crate::serve::deploys::Deploy;
+use crate::serve::http::Seen;
 use crate::serve::paging::{PageShown, Reached, TeamPaging};
 use crate::text::Inert;
 
@@ -112,7 +113,7 @@ pub(super) fn needed(sight: &Sight<'_>, emergency: &Emergency<'_>) -> Markup {
                 (nobody(task, emergency, names.teams.is_empty()))
             } @else {
                 @if let Some(team) = mine { p.yours { b { "You are asked" } " for " b { (Inert(&team.team)) } "." } }
-                ul.teams { @for team in &missing { li { (of_team(sight, team, names.paging.iter().find(|paging| paging.team == team.team))) } } }
+                ul.teams { @for team in &missing { li { (of_team(sight, emergency, team)) } } }
                 // While something else stands in the way nobody is asked yet.
                 @if is_asked_now { (how(sight, task, url)) }
             }
@@ -134,7 +135,10 @@ fn nobody(task: TaskId, emergency: &Emergency<'_>, is_unknown: bool) -> Markup {
     }
 }
 
-fn of_team(sight: &Sight<'_>, team: &TeamCount, paging: Option<&TeamPaging>) -> Markup {
+fn of_team(sight: &Sight<'_>, emergency: &Emergency<'_>, team: &TeamCount) -> Markup {
+    let Seen { task, names, whole, .. } = &emergency.seen;
+    let paging = names.iter().flat_map(|names| &names.paging).find(|paging| paging.team == team.team);
+    let code = whole.as_ref().and_then(|whole| whole.subject.code);
     html! {
         p.team {
             b { (Inert(&team.title)) }
@@ -151,6 +155,9 @@ fn of_team(sight: &Sight<'_>, team: &TeamCount, paging: Option<&TeamPaging>) -> 
         }
         @if let Some(paging) = paging { (paged(sight, paging)) }
         p.write { span { "writes" } (to_copy(&format!("Emergency-Approve: {}", team.team))) }
+        @if let Some((channel, code)) = sight.channel.zip(code) {
+            p.write { span { "or says in " (Inert(channel)) } (to_copy(&format!("!approve {task} {} {code}", team.team))) }
+        }
     }
 }
 

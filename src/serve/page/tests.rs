@@ -33,6 +33,7 @@ fn sight(viewer: Option<&str>) -> Sight<'_> {
         is_refused: false,
         invocation: Invocation::Plain,
         called: true,
+        channel: Some("#ops"),
         key: 7,
     }
 }
@@ -118,9 +119,25 @@ fn who_is_needed_stands_before_what_is_agreed_to_and_what_was_said() {
             "Nothing can be approved on this page",
         ],
     );
+    assert!(!page.contains("!approve"), "nothing that is said counts by this policy");
     assert!(page.contains("href=\"https://phab.example/T1#reply\""), "{page}");
     in_order(&text(&row), &["1 emergency is open", "PENDING", "for 16 min", "T1 All page views fail", "sre both sre1"]);
     assert!(row.contains("href=\"/T1\""));
+}
+
+#[test]
+fn what_is_said_on_irc_to_approve_has_the_code_of_what_is_agreed_to() {
+    let mut history = History::emergency();
+    history.policy.accept_witnessed = true;
+    let watched = watched(&history);
+    let code = watched.subject.code.unwrap();
+    let page = pages(&watched, Shown::Whole, None)[0].clone();
+    in_order(&text(&page), &["Emergency-Approve: sre", &format!("or says in #ops !approve T1 sre {code}")]);
+    let nowhere = Sight { channel: None, ..sight(None) };
+    assert!(!task(&nowhere, &emergency(&watched, Shown::Whole)).whole().contains("!approve"));
+    assert!(!task(&sight(None), &emergency(&watched, Shown::Names)).whole().contains("!approve"));
+    history.task.view = "PHID-PLCY-secret".into();
+    assert_eq!(super::super::testing::watched(&history).subject.code, None);
 }
 
 #[test]

@@ -100,7 +100,6 @@ impl<S: Store> Watch<S> {
             sequence: 0,
             digest: VerdictDigest::of(task, &subject, &verdict, policy),
             audience,
-            code: state.code.filter(|_| audience != Audience::Restricted),
             episode,
             due: self.changes_by_itself(&verdict, evidence),
             subject,

@@ -72,7 +72,7 @@ impl<S: Store> Witnesses<S> {
 
     /// The code that whoever says yes to a deploy repeats; `None` where none is taken.
     pub fn code(&self, watched: &WatchedTask) -> Option<Code> {
-        watched.code.filter(|_| self.may_approve())
+        watched.subject.code.filter(|_| self.may_approve())
     }
 
     /// Keeps a word. From here on it is brought to its task; one that is refused is shown beside the task.

@@ -26,7 +26,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("audit", "conduit crash evidence history policy record remarkup rules safe_path witness"),
     ("history", "conduit evidence policy record rules"),
     ("doctor", "conduit evidence policy rules"),
-    ("view", "evidence gate policy record rules"),
+    ("view", "evidence gate policy record rules witness"),
     ("system_log", "gate host"),
     ("watch_client", "conduit gate record"),
     ("paging", "conduit config evidence policy rules safe_path"),

@@ -38,10 +38,10 @@ impl FeedState {
         self.cursor
     }
 
-    /// Takes what is above the cursor; returns the tasks of what was not seen before, each once.
+    /// Takes what is above the cursor; returns the tasks of what was not seen before, each once, that where something happened last first.
     pub fn take(&mut self, entries: &[FeedEntry], now: Instant) -> Vec<Phid<Task>> {
         let mut tasks: Vec<Phid<Task>> = Vec::new();
-        for FeedEntry { id, task, .. } in entries {
+        for FeedEntry { id, task, .. } in entries.iter().rev() {
             let is_new = *id > self.cursor && !self.seen.contains_key(id);
             if is_new {
                 self.seen.insert(*id, now);
@@ -139,10 +139,10 @@ mod tests {
     fn a_cursor_that_is_refused_gives_way_to_one_that_is_seen() {
         let now = Instant::now();
         let (mut feed, tasks) = FeedState::beginning(&[entry(5, "a"), entry(7, "b")], now).unwrap();
-        assert_eq!((feed.cursor(), names(&tasks)), (TransactionId(5), vec!["a", "b"]));
+        assert_eq!((feed.cursor(), names(&tasks)), (TransactionId(5), vec!["b", "a"]));
         // 5 is hidden by now, and 6 was before.
         let (tasks, missed) = feed.rebase(&[entry(6, "c"), entry(7, "b"), entry(8, "d")], now);
-        assert_eq!((feed.cursor(), names(&tasks), missed), (TransactionId(6), vec!["c", "d"], true));
+        assert_eq!((feed.cursor(), names(&tasks), missed), (TransactionId(6), vec!["d", "c"], true));
         let (tasks, missed) = feed.rebase(&[entry(4, "e"), entry(7, "b"), entry(8, "d")], now);
         assert_eq!((names(&tasks), missed), (vec![], false));
         assert!(FeedState::beginning(&[], now).is_none());
@@ -153,11 +153,11 @@ mod tests {
         let now = Instant::now();
         let backlog = [made(11, "a", 0), made(12, "b", 49), made(13, "c", 50), made(14, "d", 200)];
         let mut feed = FeedState::at(TransactionId(10));
-        assert_eq!(names(&feed.take(&backlog, now)), ["a", "b", "c", "d"]);
+        assert_eq!(names(&feed.take(&backlog, now)), ["d", "c", "b", "a"]);
         assert_eq!(feed.cursor(), TransactionId(12));
         assert_eq!(feed.take(&backlog[2..], now), []);
         let (begins, tasks) = FeedState::beginning(&backlog, now).unwrap();
-        assert_eq!((begins.cursor(), names(&tasks)), (TransactionId(12), vec!["a", "b", "c", "d"]));
+        assert_eq!((begins.cursor(), names(&tasks)), (TransactionId(12), vec!["d", "c", "b", "a"]));
     }
 
     #[test]

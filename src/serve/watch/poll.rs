@@ -10,8 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{FeedState, Watch};
-use crate::conduit::{ConduitError, Failure};
+use crate::conduit::{self, ConduitError, Failure};
 use crate::evidence::GatherError;
+use crate::ids::{Phid, Task};
 use crate::serve::store::{Store, StoreError};
 
 /// How often.
@@ -70,11 +71,12 @@ impl<S: Store> Watch<S> {
                 },
                 () = self.poked.notified() => Ok(None),
             };
+            let happened = polled.as_ref().ok().and_then(Option::as_ref).map_or(&[][..], |(_, tasks)| tasks);
             // What was read is as fresh as that only once all that it names waits to be looked at.
             let resolved =
-                self.resolve().await.map_err(|error| format!("which tasks these are cannot be read: {error}"));
+                self.resolve(happened).await.map_err(|error| format!("which tasks these are cannot be read: {error}"));
             match polled.and_then(|begun| resolved.map(|()| begun)) {
-                Ok(Some(begun)) => {
+                Ok(Some((begun, _))) => {
                     self.metrics.polls.increment();
                     self.heard(begun);
                     say_trouble(&mut trouble, None);
@@ -88,8 +90,8 @@ impl<S: Store> Watch<S> {
         }
     }
 
-    /// Reads the feed; returns when that began, by the server's clock.
-    async fn poll(&self, feed: &mut Option<FeedState>) -> Result<Timestamp, PollError> {
+    /// Reads the feed; returns when that began, by the server's clock, and the tasks where something happened, the latest first.
+    async fn poll(&self, feed: &mut Option<FeedState>) -> Result<(Timestamp, Vec<Phid<Task>>), PollError> {
         let client = self.site.client.within(LIMIT);
         let begun = self.board.now();
         let now = Instant::now();
@@ -98,9 +100,9 @@ impl<S: Store> Watch<S> {
                 Ok(newest) => match FeedState::beginning(&newest, now) {
                     Some(begins) => begins,
                     // Nothing ever happened on this server.
-                    None => return Ok(begun),
+                    None => return Ok((begun, Vec::new())),
                 },
-                Err(error) if is_refused(&error) => return self.poll_modified(begun).await,
+                Err(error) if is_refused(&error) => return Ok((self.poll_modified(begun).await?, Vec::new())),
                 Err(error) => return Err(error.into()),
             },
             Some(mut next) => match client.feed_since(next.cursor()).await {
@@ -118,7 +120,7 @@ impl<S: Store> Watch<S> {
                         }
                         (next, tasks)
                     }
-                    Err(error) if is_refused(&error) => return self.poll_modified(begun).await,
+                    Err(error) if is_refused(&error) => return Ok((self.poll_modified(begun).await?, Vec::new())),
                     Err(error) => return Err(error.into()),
                 },
                 Err(error) => return Err(error.into()),
@@ -131,7 +133,7 @@ impl<S: Store> Watch<S> {
             self.store.with(|store| store.advance(next.cursor(), &tasks))?;
         }
         *feed = Some(next);
-        Ok(begun)
+        Ok((begun, tasks))
     }
 
     /// What stands in for the feed: the tasks with the tag that were modified lately.
@@ -164,9 +166,12 @@ impl<S: Store> Watch<S> {
         }
     }
 
-    /// Has the tasks looked at that wait in the store: those that are known, and of the others those that carry the tag.
-    async fn resolve(&self) -> Result<(), PollError> {
-        let waiting = self.store.with(|store| store.waiting())?;
+    /// Has the tasks looked at that wait in the store: those that are known, and of the others those that carry the tag. Of many, as after a
+    /// start, those that `happened` names come in its order, behind those that a webhook named.
+    async fn resolve(&self, happened: &[Phid<Task>]) -> Result<(), PollError> {
+        let mut waiting = self.store.with(|store| store.waiting())?;
+        let place = |task: &Phid<Task>| happened.iter().position(|other| other == task);
+        waiting.sort_by_cached_key(place);
         if waiting.is_empty() {
             return Ok(());
         }
@@ -179,7 +184,10 @@ impl<S: Store> Watch<S> {
         // Before the tag is known they wait.
         let Some(family) = self.board.family().filter(|_| !others.is_empty()) else { return Ok(()) };
         let found = self.site.client.within(LIMIT).tasks_by_phid(&others).await?.result;
-        for task in found.iter().filter(|task| task.projects.iter().any(|project| family.contains(project))) {
+        let is_tagged = |task: &&conduit::Task| task.projects.iter().any(|project| family.contains(project));
+        let mut tagged: Vec<_> = found.iter().filter(is_tagged).collect();
+        tagged.sort_by_cached_key(|task| place(&task.phid));
+        for task in tagged {
             self.queue.push(task.id);
         }
         self.store.with(|store| store.looked_at(&others))?;

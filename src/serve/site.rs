@@ -93,9 +93,14 @@ impl Site {
         }
     }
 
-    /// The channel in which it counts what people say, where a witness writes it on tasks.
+    /// The channel in which its bot asks.
+    pub fn bot_channel(&self) -> &str {
+        self.irc.bot.channels.first().unwrap_or(&self.contact.channel)
+    }
+
+    /// The same where what people say there counts, since a witness writes it on tasks.
     pub fn takes_words_in(&self) -> Option<&str> {
-        self.irc.bot.witness_token_file.as_ref().map(|_| self.contact.channel.as_str())
+        self.irc.bot.witness_token_file.as_ref().map(|_| self.bot_channel())
     }
 
     /// What is asked about a task by the watch, which deploys nothing.

@@ -72,15 +72,14 @@ impl Channel {
         site: &Site,
         read: impl Fn(&'static str, &Path) -> Result<SecretString, E>,
     ) -> Result<Self, IrcBotError<E>> {
-        let (settings, contact) = (&site.irc, site.contact.channel.as_str());
+        let settings = &site.irc;
         let configured = &settings.bot;
         let token = configured.witness_token_file.as_deref();
         let token = token.map(|file| read("irc.witness_token_file", file)).transpose().map_err(IrcBotError::Secret)?;
         let mut witness = token.map(|token| WitnessAccount::new(&site.client, token));
-        let channel = configured.channels.first().map_or(contact, String::as_str);
-        let bot = configured.bot(contact, read)?.map(|bot| OwnBot {
+        let bot = configured.bot(&site.contact.channel, read)?.map(|bot| OwnBot {
             settings: bot,
-            channel: channel.to_owned(),
+            channel: site.bot_channel().to_owned(),
             configured: configured.clone(),
             witness: witness.take(),
         });

@@ -100,7 +100,7 @@ fn still(team: &TeamCount) -> String {
 pub(super) fn needed(sight: &Sight<'_>, emergency: &Emergency<'_>) -> Markup {
     let Some(names) = &emergency.seen.names else { return html! {} };
     let missing = missing(names.teams);
-    let (task, url) = (emergency.seen.task, emergency.seen.url);
+    let task = emergency.seen.task;
     let is_asked = |team: &&&TeamCount| team.could.iter().any(|name| super::words::is_viewer(name, sight.viewer));
     let is_asked_now = emergency.decision() == "pending";
     let mine = missing.iter().find(is_asked).copied().filter(|_| is_asked_now);
@@ -113,9 +113,9 @@ pub(super) fn needed(sight: &Sight<'_>, emergency: &Emergency<'_>) -> Markup {
                 (nobody(task, emergency, names.teams.is_empty()))
             } @else {
                 @if let Some(team) = mine { p.yours { b { "You are asked" } " for " b { (Inert(&team.team)) } "." } }
-                ul.teams { @for team in &missing { li { (of_team(sight, emergency, team)) } } }
+                ul.teams { @for team in &missing { li { (of_team(sight, team, names.paging.iter().find(|paging| paging.team == team.team))) } } }
                 // While something else stands in the way nobody is asked yet.
-                @if is_asked_now { (how(sight, task, url)) }
+                @if is_asked_now { (how(sight, emergency, &missing)) }
             }
         }
     }
@@ -135,10 +135,7 @@ fn nobody(task: TaskId, emergency: &Emergency<'_>, is_unknown: bool) -> Markup {
     }
 }
 
-fn of_team(sight: &Sight<'_>, emergency: &Emergency<'_>, team: &TeamCount) -> Markup {
-    let Seen { task, names, whole, .. } = &emergency.seen;
-    let paging = names.iter().flat_map(|names| &names.paging).find(|paging| paging.team == team.team);
-    let code = whole.as_ref().and_then(|whole| whole.subject.code);
+fn of_team(sight: &Sight<'_>, team: &TeamCount, paging: Option<&TeamPaging>) -> Markup {
     html! {
         p.team {
             b { (Inert(&team.title)) }
@@ -155,9 +152,6 @@ fn of_team(sight: &Sight<'_>, emergency: &Emergency<'_>, team: &TeamCount) -> Ma
         }
         @if let Some(paging) = paging { (paged(sight, paging)) }
         p.write { span { "writes" } (to_copy(&format!("Emergency-Approve: {}", team.team))) }
-        @if let Some((channel, code)) = sight.channel.zip(code) {
-            p.write { span { "or says in " (Inert(channel)) } (to_copy(&format!("!approve {task} {} {code}", team.team))) }
-        }
     }
 }
 
@@ -180,10 +174,17 @@ fn paged(sight: &Sight<'_>, paging: &TeamPaging) -> Markup {
     }
 }
 
-fn how(sight: &Sight<'_>, task: TaskId, url: &str) -> Markup {
+fn how(sight: &Sight<'_>, emergency: &Emergency<'_>, missing: &[&TeamCount]) -> Markup {
+    let Seen { task, url, whole, .. } = &emergency.seen;
+    let code = whole.as_ref().and_then(|whole| whole.subject.code);
     html! {
         p.how { "Alone on a line, as a comment on the task." }
         p.act { a.button href={ (url) "#reply" } rel="noreferrer noopener" { "Answer on the task" } }
         p.how { "Or in a terminal " (to_copy(&sight.invocation.command(&format!("approve {task}")))) }
+        @if let Some((channel, code)) = sight.channel.zip(code) {
+            @for team in missing {
+                p.how { "Or on IRC in " (Inert(channel)) " " (to_copy(&format!("!approve {task} {} {code}", team.team))) }
+            }
+        }
     }
 }

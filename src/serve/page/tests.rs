@@ -132,7 +132,7 @@ fn what_is_said_on_irc_to_approve_has_the_code_of_what_is_agreed_to() {
     let watched = watched(&history);
     let code = watched.subject.code.unwrap();
     let page = pages(&watched, Shown::Whole, None)[0].clone();
-    in_order(&text(&page), &["Emergency-Approve: sre", &format!("or says in #ops !approve T1 sre {code}")]);
+    in_order(&text(&page), &["phabgate approve T1", &format!("Or on IRC in #ops !approve T1 sre {code}")]);
     let nowhere = Sight { channel: None, ..sight(None) };
     assert!(!task(&nowhere, &emergency(&watched, Shown::Whole)).whole().contains("!approve"));
     assert!(!task(&sight(None), &emergency(&watched, Shown::Names)).whole().contains("!approve"));

@@ -142,6 +142,21 @@ fn a_no_is_on_the_task_once_wherever_the_watch_is_killed() {
         assert_eq!(witnesses.iter().filter(|text| text.contains("says no")).count(), 1, "{point}: {witnesses:?}");
         assert_eq!(witnesses.len(), 2, "{point}");
     }
+    // What was not written is named where nothing would write it any more.
+    heard.watching.killed_and_started_to_crash(Some(phabgate::crash::WITNESS_POINTS[0]));
+    sre1.until("JOIN");
+    let task = heard.watching.emergency("All page views fail");
+    sre1.until("is an emergency deploy");
+    sre1.say(&format!("!reject {task} stop"));
+    heard.watching.dies();
+    heard.watching.reconfigured(|config| {
+        let kept = config.lines().filter(|line| !line.trim().starts_with("witness_token_file"));
+        kept.map(|line| format!("{line}\n")).collect()
+    });
+    let named = format!(
+        "{task}: a no that was said on IRC is not on the task, and is not written without irc.witness_token_file"
+    );
+    until("named in the log", || heard.watching.has_logged(&named));
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use phabgate::notice::{Notice, NoticeKind, parse};
@@ -32,6 +32,7 @@ pub(crate) struct Watching {
     pub(crate) machine: Machine,
     child: Child,
     pub(crate) url: String,
+    log: Arc<Mutex<String>>,
 }
 
 /// What came back.
@@ -90,11 +91,12 @@ impl Watching {
             sha256(OTHER),
         );
         std::fs::write(machine.home().join("config.toml"), config).unwrap();
-        let (child, url) = Self::start(&machine, &site, None);
-        Self { site, machine, child, url }
+        let log = Arc::default();
+        let (child, url) = Self::start(&machine, &site, None, &log);
+        Self { site, machine, child, url, log }
     }
 
-    fn start(machine: &Machine, site: &Site, crash: Option<&str>) -> (Child, String) {
+    fn start(machine: &Machine, site: &Site, crash: Option<&str>, log: &Arc<Mutex<String>>) -> (Child, String) {
         let mut child = Command::new(env!("CARGO_BIN_EXE_phabgate"))
             .env_clear()
             .env("HOME", machine.home())
@@ -117,9 +119,9 @@ impl Watching {
             child.stderr.take().unwrap().read_to_string(&mut why).unwrap();
             panic!("it did not start: {line}{why}");
         };
-        // What it logs is read, so that it never waits for somebody to do so.
-        let mut log = child.stderr.take().unwrap();
-        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        // What it logs is read at once, so that it never waits for somebody to do so.
+        let (lines, log) = (BufReader::new(child.stderr.take().unwrap()).lines(), Arc::clone(log));
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| *log.lock().unwrap() += &(line + "\n")));
         (child, started["url"].as_str().unwrap().to_owned())
     }
 
@@ -132,7 +134,7 @@ impl Watching {
 
     /// Starts it anew after that.
     pub(crate) fn starts(&mut self) {
-        (self.child, self.url) = Self::start(&self.machine, &self.site, None);
+        (self.child, self.url) = Self::start(&self.machine, &self.site, None, &self.log);
     }
 
     /// Kills it, and starts it anew.
@@ -144,7 +146,20 @@ impl Watching {
     pub(crate) fn killed_and_started_to_crash(&mut self, crash: Option<&str>) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        (self.child, self.url) = Self::start(&self.machine, &self.site, crash);
+        (self.child, self.url) = Self::start(&self.machine, &self.site, crash, &self.log);
+    }
+
+    /// Starts it anew with another configuration, once it has died.
+    pub(crate) fn reconfigured(&mut self, change: impl FnOnce(&str) -> String) {
+        let path = self.machine.home().join("config.toml");
+        let config = change(&std::fs::read_to_string(&path).unwrap());
+        std::fs::write(path, config).unwrap();
+        self.starts();
+    }
+
+    /// Whether it has logged this.
+    pub(crate) fn has_logged(&self, words: &str) -> bool {
+        self.log.lock().unwrap().contains(words)
     }
 
     /// Waits until it has died by itself.

@@ -33,7 +33,7 @@ use self::voice::Way;
 use super::site::Site;
 use super::store::Store;
 use super::watch::Watch;
-use super::witnessing::{SpokenWord, WitnessAccount, WitnessAccountError, Witnesses};
+use super::witnessing::{SpokenWord, WitnessAccount, WitnessAccountError, Witnesses, say_unwritten};
 use crate::config::{IrcBotError, IrcBotSettings};
 use crate::irc::bot::{Bot, BotHandle, BotSettings, Outcome, Target};
 use crate::irc::{HostPort, Line};
@@ -108,6 +108,9 @@ impl Channel {
 
     /// Speaks and answers until it is stopped.
     pub async fn run<S: Store>(self, watch: Arc<Watch<S>>, stop: watch::Receiver<bool>) {
+        if self.bot.as_ref().is_none_or(|bot| bot.witness.is_none()) {
+            say_unwritten(&watch);
+        }
         let handed = self.tcpircbot.map(Way::Tcpircbot);
         let mut takes_approvals = false;
         let (way, talk) = match self.bot {

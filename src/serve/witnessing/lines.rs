@@ -8,7 +8,7 @@ use crate::ids::{TaskId, TransactionId};
 use crate::irc::{Draft, Line};
 use crate::witness::WitnessedWord;
 
-fn verb(word: WitnessedWord) -> &'static str {
+pub(super) fn verb(word: WitnessedWord) -> &'static str {
     match word {
         WitnessedWord::Approve => "yes",
         WitnessedWord::Withdraw => "withdrawal",

@@ -46,6 +46,20 @@ pub struct Witnesses<S> {
     came: Notify,
 }
 
+/// Says in the log which words of earlier wait that nothing writes any more: no account is configured for them.
+pub fn say_unwritten<S: Store>(watch: &Watch<S>) {
+    let open = match watch.store.with(|store| store.open_spoken()) {
+        Ok(open) => open,
+        Err(error) => return tracing::error!("irc: {error}"),
+    };
+    for open in open {
+        let (task, verb) = (open.word.task, lines::verb(open.word.word));
+        tracing::error!(
+            "{task}: a {verb} that was said on IRC is not on the task, and is not written without irc.witness_token_file"
+        );
+    }
+}
+
 /// What became of one try.
 enum Step {
     /// It came to an end, and this is answered.

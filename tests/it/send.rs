@@ -1,7 +1,6 @@
 //! `announce --send` and `request --send`: what they print is said in the channel once, as its readers may see it, and what became of it is
 //! said.
 
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
@@ -238,7 +237,10 @@ fn where_a_watch_asks_nothing_is_sent_and_one_that_is_not_there_is_named() {
 }
 
 /// Something on loopback that answers each request with a status.
+#[cfg(feature = "serve")]
 fn answering(status: &'static str) -> String {
+    use std::io::{BufRead as _, BufReader, Write as _};
+
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = listener.local_addr().unwrap().to_string();
     std::thread::spawn(move || {

@@ -11,7 +11,7 @@ use super::session::Session;
 use super::ui::Ui;
 use crate::doctor::irc::Irc;
 #[cfg(feature = "serve")]
-use crate::doctor::irc::{BotRead, ListedAccount, NetworkRead, Registered, Untried, WitnessRead};
+use crate::doctor::irc::{BotRead, ListedAccount, LoginRead, NetworkRead, Registered, Untried, WitnessRead};
 use crate::irc::HostPort;
 use crate::irc::tcpircbot::reach;
 
@@ -116,7 +116,12 @@ async fn network(session: &Session, settings: BotSettings, listed: &[IrcAccount]
     let Probe { state, accounts } = probe(settings, &services).await?;
     let login = account.map(|account| {
         let refused = || state.login_refused.clone().unwrap_or_else(|| "the network does not say why".to_owned());
-        (account, state.account.as_ref().map(|_| ()).ok_or_else(refused))
+        let login = match (&state.account, &state.certificate_refused) {
+            (None, _) => LoginRead::Refused(refused()),
+            (Some(_), Some(why)) => LoginRead::ByPassword(why.clone()),
+            (Some(_), None) => LoginRead::Done,
+        };
+        (account, login)
     });
     let offered = CAPABILITIES.into_iter().filter(|name| !state.lacking.contains(name));
     let names: Vec<String> = listed.iter().map(|listed| listed.account.clone()).collect();
@@ -147,6 +152,7 @@ fn registered(listed: &IrcAccount, info: Info, mapping: CaseMapping) -> Register
         Info::NotRegistered => Registered::Not,
         Info::NickOf { account } => Registered::NickOf(account),
         Info::Silent => Registered::Silent,
+        Info::NoService { server } => Registered::NoService(server),
         Info::Unclear { words } => Registered::Unclear(words),
     }
 }

@@ -65,10 +65,21 @@ pub struct NetworkRead {
     pub offered: Vec<&'static str>,
     /// Those that it does not.
     pub lacking: Vec<&'static str>,
-    /// The account that it is to log in with, and whether it could; `None` where it has none.
-    pub login: Option<(String, Result<(), String>)>,
+    /// The account that it is to log in with, and how that went; `None` where it has none.
+    pub login: Option<(String, LoginRead)>,
     /// The accounts of `irc.accounts`.
     pub accounts: Vec<ListedAccount>,
+}
+
+/// How the login of the bot went.
+#[derive(Debug)]
+pub enum LoginRead {
+    /// As it is set up.
+    Done,
+    /// By the password, after its certificate was refused, and why.
+    ByPassword(String),
+    /// It was refused, and why.
+    Refused(String),
 }
 
 /// One account of `irc.accounts`.
@@ -97,6 +108,8 @@ pub enum Registered {
     NickOf(String),
     /// They did not answer.
     Silent,
+    /// Who answered in their place is none of them, and is on this server.
+    NoService(String),
     /// They answered these words.
     Unclear(String),
 }
@@ -109,7 +122,7 @@ pub fn irc(read: &Irc) -> Vec<RuleOutcome> {
         Some(BotRead::Untried(why)) => checks.push(untried(NETWORK, why)),
         Some(BotRead::Tried { server, network: Err(why) }) => checks.push(fail(
             NETWORK,
-            format!("the bot cannot get onto {server} ({})", inert(&shorten(why, SHOWN))),
+            format!("the bot cannot get onto {server} ({})", shorten(why, SHOWN)),
             "look at `irc.server` and `irc.ca`, and at what stands between this machine and it",
         )),
         Some(BotRead::Tried { server, network: Ok(network) }) => {
@@ -127,12 +140,12 @@ fn untried(name: &str, why: &Untried) -> RuleOutcome {
     match why {
         Untried::NotTheirs(why) => warn(
             name,
-            format!("not tried: {}", inert(&shorten(why, SHOWN))),
+            format!("not tried: {}", shorten(why, SHOWN)),
             "type it as the user of the service, who alone reads its secrets",
         ),
         Untried::Unusable(why, hint) => {
             let hint = hint.clone().unwrap_or_else(|| "look at the table [irc] of the configuration".to_owned());
-            fail(name, inert(&shorten(why, SHOWN)), hint)
+            fail(name, shorten(why, SHOWN), hint)
         }
     }
 }
@@ -165,7 +178,7 @@ fn tcpircbot(at: &str, reached: &Result<(), String>) -> RuleOutcome {
         Ok(()) => pass(NAME, format!("{at} takes a connection; nothing was said")),
         Err(why) => fail(
             NAME,
-            format!("{at} takes no connection ({})", inert(&shorten(why, SHOWN))),
+            format!("{at} takes no connection ({})", shorten(why, SHOWN)),
             "look at `irc.tcpircbot`, and whether it runs and lets this machine connect",
         ),
     }
@@ -197,13 +210,22 @@ fn capabilities(network: &NetworkRead) -> RuleOutcome {
     }
 }
 
-fn login(account: &str, login: &Result<(), String>) -> RuleOutcome {
+fn login(account: &str, login: &LoginRead) -> RuleOutcome {
     const NAME: &str = "irc:login";
     match login {
-        Ok(()) => pass(NAME, format!("the bot is logged in as {}", inert(account))),
-        Err(why) => fail(
+        LoginRead::Done => pass(NAME, format!("the bot is logged in as {}", inert(account))),
+        LoginRead::ByPassword(why) => warn(
             NAME,
-            format!("the bot cannot log in as {} ({})", inert(account), inert(&shorten(why, SHOWN))),
+            format!(
+                "the bot is logged in as {} by its password; its certificate was refused ({})",
+                inert(account),
+                shorten(why, SHOWN)
+            ),
+            "look whether the services know the fingerprint of the certificate (`/msg NickServ CERT LIST`); some refuse every certificate at times",
+        ),
+        LoginRead::Refused(why) => fail(
+            NAME,
+            format!("the bot cannot log in as {} ({})", inert(account), shorten(why, SHOWN)),
             "look at `irc.account` and at what proves it, and whether the services are there",
         ),
     }
@@ -255,12 +277,17 @@ fn account(listed: &ListedAccount) -> RuleOutcome {
             format!("whether {services} is registered is not known: NickServ did not answer"),
             "type it again when the services are there; until then nobody new is known on the network",
         ),
-        Registered::Unclear(words) => warn(
+        Registered::NoService(server) => warn(
             &name,
             format!(
-                "whether {services} is registered is not known: NickServ answered {:?}",
-                inert(&shorten(words, SHOWN))
+                "whether {services} is registered is not known: the network does not say that who has the nick NickServ, on {}, is a service",
+                shorten(server, SHOWN)
             ),
+            "type it again when the services are there; where they are, what needs to know who somebody is counts for nobody on this network",
+        ),
+        Registered::Unclear(words) => warn(
+            &name,
+            format!("whether {services} is registered is not known: NickServ answered {:?}", shorten(words, SHOWN)),
             "the services answer otherwise than Atheme's: what needs to know who somebody is counts for nobody there",
         ),
     }
@@ -288,6 +315,9 @@ mod tests {
         }
         assert!(later.message.contains("after it was listed (2026-11-28)"), "{later:?}");
         assert_eq!(listed(Registered::Silent).outcome, Outcome::Warn);
+        let stranger = listed(Registered::NoService("irc.example\u{202e}".into()));
+        assert_eq!(stranger.outcome, Outcome::Warn);
+        assert!(stranger.message.contains("NickServ, on irc.example\\u{202e}, is a service"), "{}", stranger.message);
         let unclear = listed(Registered::Unclear("who\u{202e}?".into()));
         assert!(unclear.outcome == Outcome::Warn && !unclear.message.contains('\u{202e}'));
         let nobody = account(&ListedAccount {
@@ -334,7 +364,13 @@ mod tests {
         assert_eq!(witness(WitnessRead::Of("phabgate".into(), false)), [Outcome::Fail]);
         let tried = |network| bot(BotRead::Tried { server: "irc.example:6697".into(), network });
         assert_eq!(outcomes(&tried(Err("no TLS".into()))), [Outcome::Fail]);
-        let login = Some(("phabgate".into(), Err("invalid password".into())));
+        assert_eq!(login("phabgate", &LoginRead::Done).outcome, Outcome::Pass);
+        let by_password = login("phabgate", &LoginRead::ByPassword("unknown\u{3}".into()));
+        assert!(
+            by_password.outcome == Outcome::Warn && by_password.message.ends_with("(unknown\\u{3})"),
+            "{by_password:?}"
+        );
+        let login = Some(("phabgate".into(), LoginRead::Refused("invalid password".into())));
         let refused = tried(Ok(NetworkRead { login, ..NetworkRead::default() }));
         assert_eq!(outcomes(&refused), [Outcome::Pass, Outcome::Pass, Outcome::Fail]);
     }

@@ -280,6 +280,11 @@ async fn services_that_go_are_noticed() {
     connection.expect("PRIVMSG NickServ :INFO phabgate").await;
     assert!(!bot.handle.state().services);
     connection.send(":NickServ!NickServ@services NOTICE phabgate :phabgate is not registered.").await;
+    connection.expect("WHOIS NickServ").await;
+    assert!(!bot.handle.state().services, "anybody can have the nick");
+    connection.send(":irc 311 phabgate NickServ NickServ services * :Services").await;
+    connection.send(":irc 313 phabgate NickServ :is a Network Service").await;
+    connection.send(":irc 318 phabgate NickServ :End of /WHOIS list.").await;
     bot.until("services", |state| state.services).await;
     connection.send(":irc CAP phabgate DEL :sasl").await;
     bot.until("no services", |state| !state.services).await;

@@ -242,6 +242,58 @@ async fn the_bot_gets_over_what_a_network_goes_through() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_takes_the_nick_of_nickserv_is_believed_nothing_and_the_services_are_found_again() {
+    let Some(network) = RealNetwork::start() else { return };
+    a_stranger_is_believed_nothing(network).await;
+}
+
+/// With the module by which WHOIS does not say of services that they are some.
+#[tokio::test(flavor = "multi_thread")]
+async fn services_that_are_protected_are_known_by_their_server() {
+    let Some(network) = RealNetwork::start_with("<module name=\"servprotect\">\n") else { return };
+    a_stranger_is_believed_nothing(network).await;
+}
+
+async fn a_stranger_is_believed_nothing(mut network: RealNetwork) {
+    network.register(&["phabgate", "sre1"]);
+    let mut sre1 = Person::new(&network, "sre1", Some("sre1"));
+    network.stop_services();
+    let mut stranger = Person::stranger(&network, "NickServ");
+    let answers = |stranger: &mut Person, account: &str| {
+        stranger.until(&format!("INFO {account}"));
+        for line in [
+            format!("Information on {account} (account {account}):"),
+            "Registered : Jan 02 03:04:05 2001 +0000 (25y ago)".to_owned(),
+            "*** End of Info ***".to_owned(),
+        ] {
+            stranger.send(&format!("NOTICE phabgate :{line}"));
+        }
+    };
+    // The bot comes when the stranger is there already: it has seen no other NickServ.
+    let mut bot = Running::new(&network, password());
+    bot.until("in the channel", |state| state.is_in(CHANNEL)).await;
+    for _ in 0..2 {
+        answers(&mut stranger, "phabgate");
+        bot.until("a stranger", |state| state.no_service.as_deref() == Some("irc.localhost")).await;
+        assert!(!bot.handle.state().services);
+    }
+    let handle = bot.handle.clone();
+    let asked = tokio::spawn(async move { handle.info("sre1").await });
+    answers(&mut stranger, "sre1");
+    assert_eq!(asked.await.unwrap(), Info::NoService { server: "irc.localhost".into() });
+    sre1.say("!approve T1 sre K7QM");
+    let heard = bot.hears().await;
+    assert_eq!((heard.services, heard.request.verb()), (false, Verb::Approve));
+
+    // The services take their nick back, on the same connection.
+    network.start_services();
+    bot.at_work().await;
+    let Info::Registered { since, .. } = bot.handle.info("sre1").await else { panic!("sre1 is registered") };
+    assert!(Timestamp::now().duration_since(since).as_secs() < 600, "{since}");
+    assert_eq!((bot.handle.state().connections, bot.handle.state().no_service), (1, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_bot_logs_in_by_its_certificate() {
     use tokio_rustls::rustls::pki_types::CertificateDer;
     use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -252,16 +304,26 @@ async fn the_bot_logs_in_by_its_certificate() {
     let mut owner = Person::stranger(&network, "phabgate");
     owner.send(&format!("PRIVMSG NickServ :REGISTER phabgate {PASSWORD} phabgate@irc.localhost"));
     owner.until("is now registered");
+    // While the services do not know the certificate, the password is taken.
+    let both = |password: &str| Login {
+        account: Some("phabgate".into()),
+        password: Some(password.to_owned().into()),
+        certificate: Some(pem.into()),
+    };
+    let by_password = Running::new(&network, both(PASSWORD));
+    by_password.at_work().await;
+    let state = by_password.handle.state();
+    assert!(state.certificate_refused.is_some() && state.login_refused.is_none(), "{state:?}");
+    drop(by_password);
     owner.send(&format!("PRIVMSG NickServ :CERT ADD {fingerprint}"));
     owner.until("Added fingerprint");
     owner.send("QUIT");
     owner.until("ERROR");
     // The password is wrong: it is not asked for.
-    let login =
-        Login { account: Some("phabgate".into()), password: Some("wrong".into()), certificate: Some(pem.into()) };
-    let bot = Running::new(&network, login);
+    let bot = Running::new(&network, both("wrong"));
     bot.at_work().await;
-    assert_eq!(bot.handle.state().account.as_deref(), Some("phabgate"));
+    let state = bot.handle.state();
+    assert_eq!((state.account.as_deref(), state.certificate_refused), (Some("phabgate"), None));
     // A wrong password is said, and the bot is there all the same.
     let login = Login { account: Some("phabgate".into()), password: Some("wrong".into()), certificate: None };
     let refused = Running::new(&network, login);

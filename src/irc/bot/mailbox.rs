@@ -139,6 +139,11 @@ pub enum Info {
     },
     /// NickServ did not answer in time, or nobody could be asked.
     Silent,
+    /// Who answered under its nick is no service, as the network says.
+    NoService {
+        /// The server that they are on: text of others.
+        server: String,
+    },
     /// It answered something that is not understood.
     Unclear {
         /// Its first words that were not: text of others.

@@ -25,6 +25,7 @@ mod sasl;
 mod settings;
 mod speech;
 mod state;
+mod vouching;
 mod words;
 
 pub use capabilities::CAPABILITIES;

@@ -1,6 +1,7 @@
 //! What NickServ answers to `INFO`, as Atheme words it, and whether the services are there.
 //!
-//! Responsible for reading the answer line by line, and for how long a silence is one. Not responsible for asking.
+//! Responsible for reading the answer line by line, and for how long a silence is one. Not responsible for asking, nor for who answers
+//! ([`super::vouching`]).
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::mailbox::Info;
-use crate::irc::wire::{CaseMapping, Message};
+use crate::irc::wire::CaseMapping;
 use crate::text::is_hidden;
 
 /// The nick of the services' bot for accounts.
@@ -31,6 +32,12 @@ pub(super) struct InfoReading {
 impl InfoReading {
     pub(super) fn new(asked: &str) -> Self {
         Self { asked: asked.to_owned(), about: None, nick_since: None, account_since: None, strange: None }
+    }
+
+    /// The same question with nothing of an answer.
+    #[must_use]
+    pub(super) fn anew(&self) -> Self {
+        Self::new(&self.asked)
     }
 
     /// Takes a line; the answer, where this was its last. A line that is about another name is the end of an older answer.
@@ -95,30 +102,22 @@ fn since(value: &str) -> Option<Timestamp> {
 /// Whether NickServ is there.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Presence {
-    /// The user and host that NickServ had first; another one is not it.
-    source: Option<String>,
     heard: Option<Instant>,
     /// When it was asked last, and since when a question is not answered.
     asked: Option<Instant>,
     unanswered: Option<Instant>,
     is_gone: bool,
+    /// The server of who has its nick without being a service.
+    stranger: Option<String>,
 }
 
 impl Presence {
-    /// Whether a notice is NickServ's. Who takes its nick while it is away has another host than it had.
-    pub(super) fn is_nickserv(&mut self, message: &Message, mapping: CaseMapping) -> bool {
-        let Some(source) = message.source.as_ref().filter(|source| mapping.same(&source.name, NICKSERV)) else {
-            return false;
-        };
-        let shown = source.to_string();
-        self.source.get_or_insert_with(|| shown.clone()) == &shown
-    }
-
-    /// It answered.
+    /// It answered, and the network vouches for it.
     pub(super) fn answered(&mut self, now: Instant) {
         self.heard = Some(now);
         self.unanswered = None;
         self.is_gone = false;
+        self.stranger = None;
     }
 
     /// It was asked.
@@ -130,6 +129,23 @@ impl Presence {
     /// The server says that there is none.
     pub(super) fn gone(&mut self) {
         self.is_gone = true;
+        self.stranger = None;
+    }
+
+    /// Who has its nick is no service, as the network says, and is on this server: it is not there.
+    pub(super) fn taken(&mut self, server: &str) {
+        self.is_gone = true;
+        self.stranger = Some(server.to_owned());
+    }
+
+    /// The server of who has its nick without being a service: text of others.
+    pub(super) fn stranger(&self) -> Option<&str> {
+        self.stranger.as_deref()
+    }
+
+    /// Whether nothing is open about it: it answered last, and was asked nothing since.
+    pub(super) fn is_settled(&self) -> bool {
+        self.heard.is_some() && !self.is_gone && self.unanswered.is_none()
     }
 
     /// Whether it is time to ask whether it is there.
@@ -228,11 +244,15 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_the_nick_later_is_not_nickserv() {
+    fn a_stranger_under_the_nick_is_as_good_as_nobody_until_it_answers_itself() {
+        let (now, minute) = (Instant::now(), Duration::from_secs(60));
         let mut presence = Presence::default();
-        let mut is = |line: &str| presence.is_nickserv(&Message::parse(line.as_bytes()).unwrap(), CaseMapping::Ascii);
-        assert!(!is(":sre1!a@h NOTICE me :x") && !is("NOTICE me :x"));
-        assert!(is(":NickServ!NickServ@services.example NOTICE me :x"));
-        assert!(!is(":nickserv!a@10.0.0.1 NOTICE me :x"));
+        presence.answered(now);
+        assert!(presence.is_there(now, minute) && presence.is_settled());
+        presence.taken("irc.example");
+        assert!(!presence.is_there(now, minute) && !presence.is_settled());
+        assert_eq!(presence.stranger(), Some("irc.example"));
+        presence.answered(now);
+        assert!(presence.is_there(now, minute) && presence.stranger().is_none());
     }
 }

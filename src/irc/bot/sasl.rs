@@ -24,10 +24,24 @@ pub(super) enum Mechanism {
 impl Mechanism {
     /// The best that both sides know; `None` where there is none.
     pub(super) fn choose(login: &Login, offered: &Capabilities) -> Option<Self> {
-        login.account.as_ref()?;
-        let external = login.certificate.is_some() && offered.offers_mechanism("EXTERNAL");
-        let plain = login.password.is_some() && offered.offers_mechanism("PLAIN");
-        external.then_some(Self::External).or(plain.then_some(Self::Plain))
+        [Self::External, Self::Plain].into_iter().find(|mechanism| mechanism.is_known(login, offered))
+    }
+
+    /// What is tried where this one is refused; `None` where that was the last.
+    pub(super) fn next(self, login: &Login, offered: &Capabilities) -> Option<Self> {
+        match self {
+            Self::External => Some(Self::Plain).filter(|mechanism| mechanism.is_known(login, offered)),
+            Self::Plain => None,
+        }
+    }
+
+    /// Whether both sides know it.
+    fn is_known(self, login: &Login, offered: &Capabilities) -> bool {
+        let proof = match self {
+            Self::External => login.certificate.is_some(),
+            Self::Plain => login.password.is_some(),
+        };
+        login.account.is_some() && proof && offered.offers_mechanism(self.name())
     }
 
     /// Its name.
@@ -35,6 +49,14 @@ impl Mechanism {
         match self {
             Self::External => "EXTERNAL",
             Self::Plain => "PLAIN",
+        }
+    }
+
+    /// What proves the account by it, in words.
+    pub(super) fn proof(self) -> &'static str {
+        match self {
+            Self::External => "certificate",
+            Self::Plain => "password",
         }
     }
 
@@ -104,5 +126,19 @@ mod tests {
         assert_eq!(Mechanism::choose(&login("x"), &offered("sasl=EXTERNAL")), None);
         assert_eq!(Mechanism::choose(&both, &offered("message-tags")), None);
         assert_eq!(Mechanism::choose(&Login::default(), &offered("sasl")), None);
+    }
+
+    #[test]
+    fn after_a_certificate_a_password_is_tried_where_there_is_one() {
+        let mut offered = Capabilities::default();
+        offered.take(&["LS".to_owned(), "sasl=PLAIN,EXTERNAL".to_owned()]);
+        let certificate = || Some("pem".to_owned().into());
+        let both = Login { certificate: certificate(), ..login("x") };
+        assert_eq!(Mechanism::External.next(&both, &offered), Some(Mechanism::Plain));
+        assert_eq!(Mechanism::Plain.next(&both, &offered), None);
+        let alone = Login { certificate: certificate(), password: None, ..login("x") };
+        assert_eq!(Mechanism::External.next(&alone, &offered), None);
+        offered.take(&["NEW".to_owned(), "sasl=EXTERNAL".to_owned()]);
+        assert_eq!(Mechanism::External.next(&both, &offered), None, "the network does not know it");
     }
 }

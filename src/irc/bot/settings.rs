@@ -46,7 +46,7 @@ pub struct Login {
     pub account: Option<String>,
     /// Its password, for PLAIN.
     pub password: Option<SecretString>,
-    /// A client certificate with its key (PEM), for EXTERNAL, which is taken before PLAIN where the server offers it.
+    /// A client certificate with its key (PEM), for EXTERNAL, which is tried before PLAIN where the server offers it.
     pub certificate: Option<SecretString>,
 }
 

@@ -18,9 +18,13 @@ pub struct BotState {
     pub account: Option<String>,
     /// Why it is logged in with none, where it was to be.
     pub login_refused: Option<String>,
-    /// Whether the services are there: NickServ answers, and the server offers SASL as long as it ever did. Else nobody new can log in,
+    /// Why it logged in by its password though it has a certificate, which is tried first: text of others.
+    pub certificate_refused: Option<String>,
+    /// Whether the services are there: NickServ answers and is one by the network's word, and the server offers SASL as long as it ever did. Else nobody new can log in,
     /// those who were keep their account, and who took a nick meanwhile is known to nobody.
     pub services: bool,
+    /// The server of who has the nick NickServ and is no service as the network says: text of others.
+    pub no_service: Option<String>,
     /// Whether the server says who is logged in, and when a line was written and which it was: without one of them nobody is identified.
     pub identifies: bool,
     /// Whether the server echoes what is said: without it no line is known to have been said.

@@ -288,8 +288,10 @@ impl<S: Store> Listener<S> {
             Info::Registered { account, since } if mapping.same(&account, &who.account) && listed.can_be_of(since) => {
                 Ok((listed.account.clone(), true))
             }
-            Info::Silent | Info::Unclear { .. } if silence == Silence::Passes => Ok((listed.account.clone(), false)),
-            Info::Silent | Info::Unclear { .. } => {
+            Info::Silent | Info::NoService { .. } | Info::Unclear { .. } if silence == Silence::Passes => {
+                Ok((listed.account.clone(), false))
+            }
+            Info::Silent | Info::NoService { .. } | Info::Unclear { .. } => {
                 Err("the services do not answer, and who somebody is cannot be known".to_owned())
             }
             Info::Registered { .. } | Info::NotRegistered | Info::NickOf { .. } => {

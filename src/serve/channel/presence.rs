@@ -35,7 +35,13 @@ fn hindrance(state: &BotState) -> Option<String> {
     if let Some(why) = &state.login_refused {
         return Some(format!("it is logged in with no account: {}", crate::text::inert(why)));
     }
-    (!state.services).then(|| "the services do not answer: nobody's yes counts".to_owned())
+    (!state.services).then(|| match &state.no_service {
+        Some(server) => format!(
+            "who has the nick NickServ, on {}, is no service as the network says: nobody's yes counts",
+            crate::text::inert(server)
+        ),
+        None => "the services do not answer: nobody's yes counts".to_owned(),
+    })
 }
 
 /// Says how the bot is as that changes, until it is stopped.
@@ -86,6 +92,11 @@ mod tests {
         assert_eq!(hindrance(&state), None);
         state.services = false;
         assert_eq!(hindrance(&state).unwrap(), "the services do not answer: nobody's yes counts");
+        state.no_service = Some("irc.example\u{3}".into());
+        assert_eq!(
+            hindrance(&state).unwrap(),
+            "who has the nick NickServ, on irc.example\\u{3}, is no service as the network says: nobody's yes counts"
+        );
         state.login_refused = Some("wrong\u{3}password".into());
         assert_eq!(hindrance(&state).unwrap(), "it is logged in with no account: wrong\\u{3}password");
         state.channels = vec![channel(false, Some("Cannot join channel (+i)"))];

@@ -47,7 +47,7 @@ impl Registered {
             return info.clone();
         }
         let info = self.bot.info(listed).await;
-        let is_answer = !matches!(info, Info::Silent | Info::Unclear { .. });
+        let is_answer = !matches!(info, Info::Silent | Info::NoService { .. } | Info::Unclear { .. });
         *known = is_answer.then(|| (Instant::now(), info.clone()));
         info
     }

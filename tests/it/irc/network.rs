@@ -58,6 +58,11 @@ fn program(name: &str) -> Option<PathBuf> {
 impl RealNetwork {
     /// Starts it. `None` where it is not installed, which is said: but in CI it must be there.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_with("")
+    }
+
+    /// The same with more of a configuration of the server.
+    pub(crate) fn start_with(more: &str) -> Option<Self> {
         if program("inspircd").is_none() || program("atheme-services").is_none() {
             assert!(
                 std::env::var_os("CI").is_none(),
@@ -82,7 +87,7 @@ impl RealNetwork {
                 .replace("LINK_PORT", &link.to_string())
                 .replace("DIR", dir.path().to_str().unwrap())
         };
-        written("inspircd.conf", &filled(include_str!("inspircd.conf")));
+        written("inspircd.conf", &(filled(include_str!("inspircd.conf")) + more));
         let modules: String = modules().iter().map(|name| format!("loadmodule \"modules/{name}\";\n")).collect();
         written("atheme.conf", &format!("{modules}{}", filled(include_str!("atheme.conf"))));
         written("server.pem", include_str!("../tls/server.pem"));

@@ -4,6 +4,7 @@
 //! nothing and writes nothing: messages and the time come in, lines go out. Not responsible for connecting, nor for how a line is read.
 
 mod registration;
+mod services;
 mod talk;
 
 #[cfg(test)]
@@ -13,18 +14,18 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::oneshot;
-
+use self::services::Question;
 use super::capabilities::Capabilities;
 use super::channels::Channels;
 use super::heard_queue::HeardQueue;
-use super::mailbox::{Info, Mailbox};
-use super::nickserv::{InfoReading, NICKSERV, Presence};
+use super::mailbox::Mailbox;
+use super::nickserv::{NICKSERV, Presence};
 use super::sasl::Mechanism;
 use super::settings::BotSettings;
 use super::speech::Speech;
 use super::state::{BotState, ConnectionState};
-use crate::irc::wire::{Isupport, Message, outgoing};
+use super::vouching::Vouching;
+use crate::irc::wire::{Isupport, Message, Source, outgoing};
 
 /// How far the connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,15 +47,6 @@ enum LoginStage {
     Done,
 }
 
-/// What NickServ is asked now.
-#[derive(Debug)]
-struct Question {
-    reading: InfoReading,
-    until: Instant,
-    /// Who asked; nobody, where the question is whether it is there.
-    answer: Option<oneshot::Sender<Info>>,
-}
-
 /// One connection. What it sends may hold the answer to SASL: it is shown nowhere.
 pub(super) struct Conversation {
     settings: Arc<BotSettings>,
@@ -68,6 +60,8 @@ pub(super) struct Conversation {
     login: LoginStage,
     account: Option<String>,
     login_refused: Option<String>,
+    /// Why the services took the password and not the certificate, which was tried first.
+    certificate_refused: Option<String>,
     /// When the services refused the login themselves: what proves the account is wrong, or was taken for it.
     proof_refused: Option<Instant>,
     /// They were there at some time of this connection.
@@ -81,6 +75,10 @@ pub(super) struct Conversation {
     speech: Speech,
     presence: Presence,
     question: Option<Question>,
+    /// Who spoke under the nick of NickServ since the network was last asked who that is.
+    claimed: Option<Source>,
+    /// What it answers.
+    vouching: Option<Vouching>,
     recent: VecDeque<String>,
     received: Instant,
     pinged: Option<Instant>,
@@ -99,6 +97,7 @@ impl Conversation {
             login: LoginStage::Open,
             account: None,
             login_refused: None,
+            certificate_refused: None,
             proof_refused: None,
             had_services: false,
             nick: settings.nick.clone(),
@@ -109,6 +108,8 @@ impl Conversation {
             speech: Speech::default(),
             presence: Presence::default(),
             question: None,
+            claimed: None,
+            vouching: None,
             recent: VecDeque::new(),
             received: now,
             pinged: None,
@@ -157,7 +158,9 @@ impl Conversation {
             nick: self.nick.clone(),
             account: self.account.clone(),
             login_refused: self.login_refused.clone(),
+            certificate_refused: self.certificate_refused.clone().filter(|_| self.account.is_some()),
             services: self.services(now),
+            no_service: self.presence.stranger().map(str::to_owned),
             identifies: has("account-tag") && has("server-time") && has("message-tags"),
             echoes: has("echo-message"),
             lacking: self.capabilities.lacking(),
@@ -201,10 +204,7 @@ impl Conversation {
             "900" => self.account = Some(message.param(2).to_owned()).filter(|account| !account.is_empty()),
             "901" => self.account = None,
             "903" | "907" => self.logged_in(None),
-            "902" | "904" | "905" | "906" => {
-                self.proof_refused = matches!(self.login, LoginStage::Asked(..)).then_some(now);
-                self.logged_in(Some(message.last()));
-            }
+            "902" | "904" | "905" | "906" => self.proof_is_refused(message.last(), now),
             "001" => {
                 message.param(0).clone_into(&mut self.nick);
                 self.stage = Stage::Welcomed;
@@ -234,6 +234,7 @@ impl Conversation {
             | "480" | "489" | "520" | "531" | "716" => self.refused(message, now),
             "PRIVMSG" => self.said(message, now),
             "NOTICE" => self.noticed(message, now),
+            "310" | "311" | "312" | "313" | "318" => self.described(message, now),
             _ => {}
         }
     }
@@ -265,8 +266,7 @@ impl Conversation {
     fn refused(&mut self, message: &Message, now: Instant) {
         let (target, why) = (message.param(1), message.last());
         if self.server.casemapping.same(target, NICKSERV) {
-            self.presence.gone();
-            self.answer_question(Info::Silent);
+            self.no_nickserv();
             return;
         }
         let is_outside = self.channels.get(target, &self.server).is_some_and(|channel| !channel.is_joined());
@@ -317,10 +317,6 @@ impl Conversation {
         for channel in self.channels.due(now) {
             self.send("JOIN", &[&channel], None);
         }
-        if let Some(question) = self.question.take_if(|question| question.until <= now)
-            && let Some(answer) = question.answer
-        {
-            let _ = answer.send(question.reading.unclear());
-        }
+        self.give_up_questions(now);
     }
 }

@@ -41,8 +41,8 @@ impl Conversation {
         let mechanism = Mechanism::choose(&self.settings.login, &self.capabilities);
         match mechanism.filter(|_| self.capabilities.has("sasl") && self.login == LoginStage::Open) {
             Some(mechanism) => {
-                self.login = LoginStage::Asked(mechanism, now);
-                self.send("AUTHENTICATE", &[mechanism.name()], None);
+                self.certificate_refused = None;
+                self.ask_to_log_in(mechanism, now);
             }
             None if self.stage == Stage::Registering && !matches!(self.login, LoginStage::Asked(..)) => {
                 if self.settings.login.account.is_some() && self.login == LoginStage::Open {
@@ -51,6 +51,30 @@ impl Conversation {
                 self.send("CAP", &["END"], None);
             }
             None => {}
+        }
+    }
+
+    fn ask_to_log_in(&mut self, mechanism: Mechanism, now: Instant) {
+        self.login = LoginStage::Asked(mechanism, now);
+        self.send("AUTHENTICATE", &[mechanism.name()], None);
+    }
+
+    /// The services refuse what proves the account. A certificate that they do not take at the moment is no reason to come without the account
+    /// where there is a password too.
+    pub(super) fn proof_is_refused(&mut self, why: &str, now: Instant) {
+        let LoginStage::Asked(mechanism, _) = self.login else { return };
+        if let Some(next) = mechanism.next(&self.settings.login, &self.capabilities) {
+            self.certificate_refused = Some(why.to_owned());
+            self.ask_to_log_in(next, now);
+            return;
+        }
+        self.proof_refused = Some(now);
+        match self.certificate_refused.take() {
+            Some(first) => {
+                let both = format!("the certificate: {first}; the {}: {why}", mechanism.proof());
+                self.logged_in(Some(&both));
+            }
+            None => self.logged_in(Some(why)),
         }
     }
 
@@ -72,8 +96,15 @@ impl Conversation {
         }
         self.login = LoginStage::Done;
         self.login_refused = refused.map(str::to_owned);
-        if let Some(why) = refused {
-            tracing::warn!("the services refuse the login of the bot: {}", crate::text::inert(why));
+        match (refused, &self.certificate_refused) {
+            (Some(why), _) => {
+                tracing::warn!("IRC: the services refuse the login of the bot: {}", crate::text::inert(why))
+            }
+            (None, Some(why)) => tracing::warn!(
+                "IRC: the bot logged in by its password, since the services refused its certificate: {}",
+                crate::text::inert(why)
+            ),
+            (None, None) => {}
         }
         if self.stage == Stage::Registering {
             self.send("CAP", &["END"], None);

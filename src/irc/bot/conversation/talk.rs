@@ -1,16 +1,13 @@
 //! What is said and what is heard on a connection.
 //!
-//! Responsible for which line goes out when, for the questions to NickServ, and for where a message goes that came. Not responsible for
-//! who a line is from (`hearing`), nor for which echo is whose (`speech`).
+//! Responsible for which line goes out when, and for where a line goes that came. Not responsible for who a line is from (`hearing`), for
+//! which echo is whose (`speech`), nor for what the services are asked (`services`).
 
 use std::time::Instant;
 
-use tokio::sync::oneshot;
-
-use super::{Conversation, Question, Stage};
+use super::{Conversation, Stage};
 use crate::irc::bot::hearing::Hearing;
-use crate::irc::bot::mailbox::{Info, NotSaid, Outcome, PendingInfo, PendingLine, Target, TargetKind};
-use crate::irc::bot::nickserv::{InfoReading, NICKSERV};
+use crate::irc::bot::mailbox::{NotSaid, Outcome, PendingLine, Target, TargetKind};
 use crate::irc::line::BOT_LIMIT;
 use crate::irc::wire::{Message, REST_LIMIT};
 
@@ -49,34 +46,11 @@ impl Conversation {
         self.heard.push(heard, now);
     }
 
-    pub(super) fn noticed(&mut self, message: &Message, now: Instant) {
-        let mapping = self.server.casemapping;
-        if !mapping.same(message.param(0), &self.nick) || !self.presence.is_nickserv(message, mapping) {
-            return;
-        }
-        let were_there = self.services(now);
-        self.presence.answered(now);
-        if !were_there && self.services(now) {
-            self.services_came(now);
-        }
-        let answer = self.question.as_mut().and_then(|question| question.reading.take(message.last(), mapping));
-        if let Some(answer) = answer {
-            self.answer_question(answer);
-        }
-    }
-
-    pub(super) fn answer_question(&mut self, info: Info) {
-        if let Some(answer) = self.question.take().and_then(|question| question.answer) {
-            let _ = answer.send(info);
-        }
-    }
-
-    /// Says the next line, or asks NickServ the next question, where it is time for one.
+    /// Says the next line, and asks the next question, where it is time for one.
     pub(super) fn speak(&mut self, now: Instant) {
         // Apart from the lines: who somebody is decides what their words count for, however much is said.
-        if self.question.is_none() && self.speech.may_ask(now) {
-            self.ask_next(now);
-        }
+        self.ask_next(now);
+        self.have_vouched(now);
         let channels = &self.channels;
         let server = &self.server;
         let channel_of = |target: &Target| match &target.0 {
@@ -90,18 +64,6 @@ impl Conversation {
         let can = |target: &Target| channel_of(target).is_none_or(|found| found.is_some_and(|one| one.is_joined()));
         if let Some(line) = self.mailbox.next_line(now, can) {
             self.say(line, now);
-        }
-    }
-
-    /// Asks NickServ the next question, where one is due.
-    fn ask_next(&mut self, now: Instant) {
-        match self.mailbox.next_info(now) {
-            Some(PendingInfo { account, deadline, answer }) => self.ask(&account, deadline, Some(answer), now),
-            None if self.presence.is_due(now, self.settings.timings.services_every) => {
-                let own = self.settings.login.account.clone().unwrap_or_else(|| self.nick.clone());
-                self.ask(&own, now + self.settings.timings.info, None, now);
-            }
-            None => {}
         }
     }
 
@@ -124,15 +86,6 @@ impl Conversation {
                 let _ = answer.send(Outcome::Unclear { why });
             }
         }
-    }
-
-    fn ask(&mut self, account: &str, until: Instant, answer: Option<oneshot::Sender<Info>>, now: Instant) {
-        if !self.send("PRIVMSG", &[NICKSERV], Some(&format!("INFO {account}"))) {
-            return;
-        }
-        self.speech.pace_questions(now, self.settings.timings.question_every);
-        self.presence.asked(now);
-        self.question = Some(Question { reading: InfoReading::new(account), until, answer });
     }
 
     /// What keeps lines from being said, in words for who waits.

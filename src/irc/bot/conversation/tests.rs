@@ -1,5 +1,7 @@
 //! What a connection answers, without one: messages in, lines out, and the time as it is said.
 
+mod services;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +13,7 @@ use super::Conversation;
 use crate::irc::Draft;
 use crate::irc::bot::heard_queue::{HeardQueue, Receiver};
 use crate::irc::bot::hearing::WhyNot;
-use crate::irc::bot::mailbox::{Info, Mailbox, MakeLine, NotSaid, Outcome, Rank, Target};
+use crate::irc::bot::mailbox::{Info, Mailbox, MakeLine, NotSaid, Outcome, PendingInfo, Rank, Target};
 use crate::irc::bot::settings::{BotSettings, Login};
 use crate::irc::bot::state::{BotState, ConnectionState};
 use crate::irc::wire::Message;
@@ -24,6 +26,25 @@ struct Play {
     mailbox: Arc<Mailbox>,
     heard: Receiver,
     now: Instant,
+    /// What was sent and not looked at.
+    sent: Vec<String>,
+}
+
+/// Who has the nick of NickServ, as the network shows them.
+const SERVICE: &str = "NickServ services";
+const STRANGER: &str = "NickServ 203.0.113.1";
+
+/// What the network answers to who has the nick.
+fn whois(who: &str) -> Vec<String> {
+    let mut replies = vec![format!("311 phabgate NickServ {who} * :is a Network Service")];
+    match who == SERVICE {
+        true => {
+            replies.extend(["312 phabgate NickServ services :x".into(), "313 phabgate NickServ :is a Service".into()]);
+        }
+        false => replies.push("312 phabgate NickServ irc :Network Service".into()),
+    }
+    replies.push("318 phabgate NickServ :End of /WHOIS list.".into());
+    replies.into_iter().map(|reply| format!(":irc {reply}")).collect()
 }
 
 impl Play {
@@ -33,7 +54,7 @@ impl Play {
         let (mailbox, heard) = (Arc::<Mailbox>::default(), Arc::<HeardQueue>::default());
         let now = Instant::now();
         let conversation = Conversation::new(settings, Arc::clone(&mailbox), Arc::clone(&heard), now);
-        Self { conversation, mailbox, heard: Receiver::new(heard), now }
+        Self { conversation, mailbox, heard: Receiver::new(heard), now, sent: Vec::new() }
     }
 
     fn new() -> Self {
@@ -54,7 +75,7 @@ impl Play {
         play.welcome();
         play.hear("@time=2026-11-28T07:00:00.000Z :phabgate!p@h JOIN #ops");
         play.hear(":irc 353 phabgate = #ops :phabgate @sre1");
-        play.hear(":NickServ!NickServ@services NOTICE phabgate :phabgate is not registered.");
+        play.nickserv("phabgate is not registered.");
         play.pass(2);
         play.output();
         play
@@ -77,7 +98,37 @@ impl Play {
     }
 
     fn output(&mut self) -> Vec<String> {
-        self.conversation.take_output().split_terminator("\r\n").map(str::to_owned).collect()
+        self.sent.extend(self.conversation.take_output().split_terminator("\r\n").map(str::to_owned));
+        std::mem::take(&mut self.sent)
+    }
+
+    /// Whoever has the nick of NickServ says something to the bot.
+    fn nickserv_of(&mut self, who: &str, text: &str) {
+        self.hear(&format!(":NickServ!{} NOTICE phabgate :{text}", who.replace(' ', "@")));
+    }
+
+    /// NickServ does, and the network vouches for it where it is asked to.
+    fn nickserv(&mut self, text: &str) {
+        self.nickserv_of(SERVICE, text);
+        self.shows(SERVICE);
+    }
+
+    /// The network says who has the nick of NickServ, where it was asked.
+    fn shows(&mut self, who: &str) {
+        let output = self.output();
+        let (asked, rest): (Vec<_>, _) = output.into_iter().partition(|line| line == "WHOIS NickServ");
+        self.sent = rest;
+        for reply in asked.iter().flat_map(|_| whois(who)) {
+            self.hear(&reply);
+        }
+    }
+
+    /// Asks about an account.
+    fn ask(&self, account: &str) -> oneshot::Receiver<Info> {
+        let (answer, answered) = oneshot::channel();
+        let deadline = self.now + Duration::from_secs(20);
+        self.mailbox.add_info(PendingInfo { account: account.into(), deadline, answer });
+        answered
     }
 
     fn state(&self) -> BotState {
@@ -180,7 +231,7 @@ fn services_that_are_away_or_refuse_keep_no_bot_away() {
     // Where the server does not say that one can again, it is asked once NickServ answers.
     play.welcome();
     play.output();
-    play.hear(":NickServ!NickServ@services NOTICE phabgate :phabgate is not registered.");
+    play.nickserv("phabgate is not registered.");
     assert_eq!(play.output(), ["CAP LS 302"]);
     play.hear(":irc CAP phabgate LS :message-tags sasl=PLAIN");
     play.hear(":irc CAP phabgate ACK :sasl");
@@ -188,8 +239,9 @@ fn services_that_are_away_or_refuse_keep_no_bot_away() {
     play.hear(":irc 904 phabgate :SASL authentication failed");
     // A wrong password is tried again after an outage, and not before.
     play.hear(":irc 401 phabgate NickServ :No such nick");
-    play.hear(":NickServ!NickServ@services NOTICE phabgate :hello");
-    play.hear(":NickServ!NickServ@services NOTICE phabgate :hello");
+    play.pass(2);
+    play.nickserv("hello");
+    play.nickserv("hello");
     assert_eq!(play.output(), ["AUTHENTICATE PLAIN"]);
     // And after a while: services err, too.
     play.hear(":irc 904 phabgate :SASL authentication failed");
@@ -197,7 +249,7 @@ fn services_that_are_away_or_refuse_keep_no_bot_away() {
     for second in 0..305 {
         play.pass(1);
         play.hear("PING :a");
-        play.hear(":NickServ!NickServ@services NOTICE phabgate :hello");
+        play.nickserv("hello");
         logins.extend(play.output().into_iter().filter(|line| line.starts_with("AUTH")).map(|_| second));
     }
     assert_eq!(logins, [299]);
@@ -330,74 +382,13 @@ fn a_dead_connection_is_noticed() {
 }
 
 #[test]
-fn services_are_there_while_nickserv_answers_and_sasl_is_offered() {
-    let mut play = Play::in_channel();
-    assert!(play.state().services);
-    play.pass(45);
-    assert_eq!(play.output(), ["PRIVMSG NickServ :INFO phabgate"]);
-    play.pass(59);
-    assert!(play.state().services);
-    play.pass(1);
-    assert!(!play.state().services, "a minute of silence");
-    play.hear(":NickServ!x@10.0.0.1 NOTICE phabgate :phabgate is not registered.");
-    assert!(!play.state().services, "somebody took the nick");
-    play.hear(":NickServ!NickServ@services NOTICE phabgate :phabgate is not registered.");
-    assert!(play.state().services);
-    play.hear(":irc 401 phabgate NickServ :No such nick");
-    assert!(!play.state().services);
-    play.hear(":NickServ!NickServ@services NOTICE phabgate :hello");
-    play.hear(":irc CAP phabgate NEW :sasl=PLAIN");
-    play.hear(":irc CAP phabgate DEL :sasl");
-    assert!(!play.state().services);
-    play.hear("@account=sre1;time=2026-11-28T07:00:09.000Z;msgid=M9 :sre1!s@h PRIVMSG #ops :!approve T1 sre K7QM");
-    assert!(!play.heard.try_recv().unwrap().services);
-}
-
-#[test]
-fn nickserv_is_asked_one_account_after_the_other() {
-    let mut play = Play::in_channel();
-    let ask = |account: &str| {
-        let (answer, answered) = oneshot::channel();
-        let pending = crate::irc::bot::mailbox::PendingInfo {
-            account: account.into(),
-            deadline: play.now + Duration::from_secs(20),
-            answer,
-        };
-        play.mailbox.add_info(pending);
-        answered
-    };
-    let (mut first, mut second) = (ask("sre1"), ask("nobody"));
-    play.pass(0);
-    assert_eq!(play.output(), ["PRIVMSG NickServ :INFO sre1"]);
-    play.pass(2);
-    assert_eq!(play.output(), [""; 0]);
-    for line in ["Information on sre1:", "Registered : Nov 28 08:04:13 2026 +0000 (15s ago)", "*** End of Info ***"] {
-        play.hear(&format!(":sre2!s@h NOTICE phabgate :{line}"));
-        assert!(first.try_recv().is_err());
-        play.hear(&format!(":NickServ!NickServ@services NOTICE phabgate :{line}"));
-    }
-    let since = "2026-11-28T08:04:13Z".parse().unwrap();
-    assert_eq!(first.try_recv().unwrap(), Info::Registered { account: "sre1".into(), since });
-    play.pass(0);
-    assert_eq!(play.output(), ["PRIVMSG NickServ :INFO nobody"]);
-    play.pass(20);
-    assert_eq!(second.try_recv().unwrap(), Info::Silent);
-}
-
-#[test]
 fn questions_wait_for_no_line_and_lines_for_no_question() {
     let mut play = Play::in_channel();
     let _said: Vec<_> = ["a", "b", "c"].map(|text| play.say(ops(), text)).into();
-    let ask = |account: &str| {
-        let (answer, answered) = oneshot::channel();
-        let deadline = play.now + Duration::from_secs(20);
-        play.mailbox.add_info(crate::irc::bot::mailbox::PendingInfo { account: account.into(), deadline, answer });
-        answered
-    };
-    let _answered = [ask("sre1"), ask("nobody")];
+    let _answered = [play.ask("sre1"), play.ask("nobody")];
     play.pass(0);
     assert_eq!(play.output(), ["PRIVMSG NickServ :INFO sre1", "PRIVMSG #ops :a"]);
-    play.hear(":NickServ!NickServ@services NOTICE phabgate :sre1 is not registered.");
+    play.nickserv("sre1 is not registered.");
     play.pass(1);
     assert_eq!(play.output(), [""; 0], "it is asked seldom enough");
     play.pass(1);
@@ -423,11 +414,71 @@ fn a_line_is_heard_once_and_with_its_account() {
     }
 }
 
+#[test]
+fn a_certificate_that_is_refused_leaves_the_password() {
+    let login = |password: Option<&str>| Login {
+        account: Some("phabgate".into()),
+        password: password.map(SecretString::from),
+        certificate: Some(SecretString::from("pem")),
+    };
+    let asks = |login: Login| {
+        let mut play = Play::with(login);
+        play.output();
+        play.hear(":irc CAP * LS :sasl=PLAIN,EXTERNAL");
+        play.hear(":irc CAP * ACK :sasl");
+        assert_eq!(play.output(), ["CAP REQ :sasl", "AUTHENTICATE EXTERNAL"]);
+        play.hear("AUTHENTICATE +");
+        assert_eq!(play.output(), ["AUTHENTICATE cGhhYmdhdGU="]);
+        play.hear(":irc 904 * :no such fingerprint");
+        play
+    };
+    let mut play = asks(login(Some("correct-horse")));
+    assert_eq!(play.output(), ["AUTHENTICATE PLAIN"], "in the same session");
+    play.hear("AUTHENTICATE +");
+    assert_eq!(play.output(), ["AUTHENTICATE cGhhYmdhdGUAcGhhYmdhdGUAY29ycmVjdC1ob3JzZQ=="]);
+    play.hear(":irc 900 * phabgate!p@h phabgate :You are now logged in as phabgate");
+    play.hear(":irc 903 * :SASL authentication successful");
+    assert_eq!(play.output(), ["CAP END"]);
+    let state = play.state();
+    assert_eq!((state.account.as_deref(), state.login_refused), (Some("phabgate"), None));
+    assert_eq!(state.certificate_refused.as_deref(), Some("no such fingerprint"));
+
+    // Where both are refused it is said of both, once, and the certificate is the first that is tried again.
+    let mut play = asks(login(Some("wrong")));
+    play.output();
+    play.hear(":irc 904 * :wrong password");
+    assert_eq!(play.output(), ["CAP END"]);
+    let refused = play.state().login_refused;
+    assert_eq!(refused.as_deref(), Some("the certificate: no such fingerprint; the password: wrong password"));
+    assert_eq!(play.state().certificate_refused, None);
+    play.welcome();
+    play.output();
+    for _ in 0..301 {
+        play.pass(1);
+        play.hear("PING :a");
+    }
+    assert!(play.output().contains(&"AUTHENTICATE EXTERNAL".to_owned()));
+
+    // A certificate alone is all that there is.
+    let mut play = asks(login(None));
+    assert_eq!(play.output(), ["CAP END"]);
+    assert_eq!(play.state().login_refused.as_deref(), Some("no such fingerprint"));
+    // Services that do not answer at all are not waited for twice.
+    let mut play = Play::with(login(Some("correct-horse")));
+    play.hear(":irc CAP * LS :sasl=PLAIN,EXTERNAL");
+    play.hear(":irc CAP * ACK :sasl");
+    play.output();
+    play.pass(15);
+    assert_eq!(play.output(), ["AUTHENTICATE *", "CAP END"]);
+    play.hear(":irc 906 * :SASL authentication aborted");
+    assert_eq!(play.output(), [""; 0]);
+}
+
 proptest! {
     #[test]
     fn no_message_of_a_server_makes_it_panic_or_send_two_lines_in_one(
         lines in proptest::collection::vec(
-            "(@[a-z+;=*\\\\]{0,12} )?(:(phabgate|sre1|NickServ|irc)(!u@h)? )?(CAP|JOIN|PART|KICK|NICK|QUIT|PRIVMSG|NOTICE|AUTHENTICATE|[0-9]{3}|001|005|353|376|433|903)( (phabgate|#ops|LS|ACK|NAK|NEW|DEL|\\*|sasl|[!-9;-~]{1,6})){0,4}( :[ -~é]{0,20})?",
+            "(@[a-z+;=*\\\\]{0,12} )?(:(phabgate|sre1|NickServ|irc)(!u@h)? )?(CAP|JOIN|PART|KICK|NICK|QUIT|PRIVMSG|NOTICE|AUTHENTICATE|[0-9]{3}|001|005|310|311|312|313|318|353|376|433|903|904)( (phabgate|NickServ|#ops|LS|ACK|NAK|NEW|DEL|\\*|sasl|[!-9;-~]{1,6})){0,4}( :[ -~é]{0,20})?",
             0..40,
         ),
     ) {

@@ -77,6 +77,21 @@ impl fmt::Display for PageKey {
     }
 }
 
+impl PageKey {
+    /// The same in words, for a log: `T12, the page of sre`, with the round where it is not the first.
+    pub fn words(&self) -> String {
+        let Self { task, team, round, stage, .. } = self;
+        let what = match stage {
+            Stage::Asked => "asking",
+            Stage::Page => "page",
+            Stage::AskedAgain => "second asking",
+            Stage::Escalation => "second page",
+        };
+        let round = if *round > 1 { format!(" in round {round}") } else { String::new() };
+        format!("{task}, the {what} of {team}{round}")
+    }
+}
+
 /// A page as it was decided on, which never changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
@@ -137,6 +152,17 @@ pub fn site_of(server: &Url) -> String {
 mod tests {
     use super::*;
     use crate::evidence::testing::History;
+
+    #[test]
+    fn a_log_names_a_page_in_words() {
+        let named = |round, stage| {
+            let (task, episode, team) = ("T12".parse().unwrap(), TransactionId(3), "sre".to_owned());
+            PageKey { task, episode, team, round, stage }.words()
+        };
+        assert_eq!(named(1, Stage::Page), "T12, the page of sre");
+        assert_eq!(named(2, Stage::Escalation), "T12, the second page of sre in round 2");
+        assert_eq!(named(1, Stage::Asked), "T12, the asking of sre");
+    }
 
     fn words(history: &History) -> PageWords {
         let evidence = history.evidence();

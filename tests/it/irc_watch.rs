@@ -7,6 +7,8 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde_json::json;
 
 use crate::irc_network::network::{CHANNEL, PASSWORD, Person, RealNetwork};
+use crate::pagers::Pager;
+use crate::paging::tables;
 use crate::watching::{Watching, until};
 
 /// The table of a bot on this network, whose list says that sre1 is sre1, and that the account `late` was sre2 before it was registered.
@@ -196,4 +198,29 @@ fn a_team_that_nobody_answers_for_is_asked_again_once_with_what_people_do_then()
     watching.approve(&task);
     sre1.until("is approved and may be deployed");
     assert_eq!((sre1.count("still waits for"), sre1.count("is an emergency deploy")), (1, 2));
+}
+
+#[test]
+fn that_a_team_was_paged_is_said_once_and_not_of_one_of_which_somebody_looks_at_it() {
+    let pager = Pager::new();
+    let paging = tables(Some(&pager.url), None, "ack_for = \"10m\"").replace("\"1s\"", "\"15s\"");
+    let Some(Asked { mut watching, network: _network, mut sre1, task, _directory }) = asked(&paging) else { return };
+    sre1.say(&format!("!ack {task}"));
+    sre1.until("nobody is paged for sre");
+    let paged = sre1.until("was paged");
+    assert!(paged.contains(&format!(":{task}: Release Engineering was paged; nobody needs to page it by hand")));
+    assert!(pager.alerts().iter().all(|alert| alert.is_about(&task, "releng")));
+    for (command, lacks) in [("status", "waits for"), ("who", "lacks")] {
+        sre1.say(&format!("!{command} {task}"));
+        let answer = sre1.until(&format!("{task} {lacks}"));
+        assert_eq!(answer.matches("paged ").count(), 1, "{answer}");
+        let (before, _) = answer.split_once("paged ").unwrap();
+        assert!(before.contains("Release Engineering (") && answer.contains(" s ago)"), "{answer}");
+    }
+    // Nor again after a crash.
+    watching.killed_and_started();
+    sre1.until("JOIN");
+    watching.approve(&task);
+    sre1.until("is approved and may be deployed");
+    assert_eq!(sre1.count("was paged"), 1);
 }

@@ -83,6 +83,17 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// Why nobody heard the line, or perhaps nobody, in words; `None` where it was said.
+    pub fn why_not_heard(&self) -> Option<String> {
+        match self {
+            Self::Said(_) => None,
+            Self::NotSaid(why) => Some(format!("not said, since {why}")),
+            Self::Unclear { why } => Some(format!("it is not clear whether it was said: {}", inert(why))),
+        }
+    }
+}
+
 /// What the server says of a line that was said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {

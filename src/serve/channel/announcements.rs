@@ -6,11 +6,11 @@
 
 use super::facts::{EndedTask, Word};
 use super::news::News;
-use super::sentence::{Sentence, is_restricted};
+use super::sentence::{NAMED, Sentence, is_restricted};
 use crate::evidence::Ending;
 use crate::ids::TransactionId;
 use crate::irc::{Draft, Line};
-use crate::paging::WhoToAsk;
+use crate::paging::{Stage, WhoToAsk};
 use crate::record::Outcome;
 use crate::rules::TeamCount;
 use crate::serve::audience::Audience;
@@ -43,10 +43,16 @@ pub(super) fn asked(watched: &WatchedTask, team: &TeamCount, called: &Called<'_>
         (Audience::Public, Some(category)) => sentence.words(" for ").name(category),
         _ => sentence,
     };
-    let sentence = calling(sentence.words(" that waits for ").name(&team.title), called);
-    let write = format!(": to approve, write there, alone on a line, \"Emergency-Approve: {}\"", team.team);
-    let or_here = code.map(|code| format!(", or here: !approve {} {} {code}", watched.task, team.team));
-    sentence.words(&write).words(&or_here.unwrap_or_default()).link(watched)
+    let sentence = sentence.words(" that waits for ").name(&team.title);
+    let write = format!(": write the line \"Emergency-Approve: {}\" on {}", team.team, watched.subject.url);
+    let or_say = code.map(|code| format!(" or say here: !approve {} {} {code}", watched.task, team.team));
+    let whole = |most| {
+        let sentence = calling(sentence.clone(), called, most);
+        sentence.words(&write).words(or_say.as_deref().unwrap_or_default())
+    };
+    // What is to be written is worth more than names.
+    let fewer = [NAMED, 3, 1].into_iter().find(|most| whole(*most).fits());
+    whole(fewer.unwrap_or_default()).end()
 }
 
 /// A team is asked again, which nobody answered for so long, with what people do then.
@@ -54,16 +60,16 @@ pub(super) fn asked_again(watched: &WatchedTask, team: &TeamCount, called: &Call
     let sentence = Sentence::about(watched.task).words(" still waits for ");
     let sentence = match is_restricted(watched) {
         true => sentence.words("an approval"),
-        false => calling(sentence.name(&team.title), called),
+        false => calling(sentence.name(&team.title), called, NAMED),
     };
     sentence.words(". Nobody answers? ").name(escalation).link(watched)
 }
 
-/// Who is called, in brackets.
-fn calling(sentence: Sentence, called: &Called<'_>) -> Sentence {
+/// Who is called, in brackets: so many of the team at most.
+fn calling(sentence: Sentence, called: &Called<'_>, most: usize) -> Sentence {
     let Called { who, conductor, nick } = *called;
     let asked: Vec<String> = who.asked().iter().map(|name| nick(name)).collect();
-    let names = |sentence: Sentence| sentence.names(asked.iter().map(String::as_str));
+    let names = |sentence: Sentence| sentence.most_names(asked.iter().map(String::as_str), most);
     match (asked.is_empty(), conductor) {
         (true, None) => sentence,
         (false, None) => names(sentence.words(" (")).words(")"),
@@ -118,6 +124,19 @@ pub(super) fn news(watched: &WatchedTask, news: &News, nick: Nick<'_>) -> Option
                 false => sentence.words(" meant an answer that does not count. Write there, alone on a line, "),
             };
             sentence.name(&found.write).link(watched)
+        }
+        News::Paged { team, stage, .. } => {
+            let team = watched.verdict.missing_teams().find(|missing| missing.team == *team)?;
+            let sentence = if watched.subject.drill { sentence.words(" (a drill): ") } else { sentence.words(": ") };
+            // Who is to be called where a page is answered by nobody is said by another line.
+            let paged = match stage {
+                Stage::Escalation => " was paged again",
+                _ => " was paged; nobody needs to page it by hand",
+            };
+            match is_restricted(watched) {
+                true => sentence.words("a team").words(paged).link(watched),
+                false => sentence.name(&team.title).words(paged).link(watched),
+            }
         }
         News::Ready(_) => {
             let by: Vec<&str> = watched.verdict.teams.iter().flat_map(|team| &team.by).map(String::as_str).collect();

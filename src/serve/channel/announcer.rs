@@ -14,9 +14,10 @@ use tokio::sync::{broadcast, watch};
 use super::announcements::{self, Called};
 use super::conductor::{KnownConductor, called_for};
 use super::facts::EndedTask;
-use super::news::{At, News, news};
+use super::news::{At, News, news, pages};
 use super::nicks::Nicks;
 use super::once::{Once, Turn, say_once};
+use super::said::SaidLine;
 use super::voice::{Voice, Way};
 use crate::ids::{TaskId, TransactionId};
 use crate::paging::{Page, Stage};
@@ -30,8 +31,6 @@ const TICK: Duration = Duration::from_secs(1);
 const FRESH: SignedDuration = SignedDuration::from_secs(60);
 /// How long that may take.
 const LOOK: Duration = Duration::from_secs(8);
-/// The key of the line that an episode is over.
-const OVER: &str = "over";
 
 /// Who speaks in the channel by itself, for as long as the service runs.
 #[derive(Debug)]
@@ -79,7 +78,7 @@ impl<S: Store> Announcer<S> {
     /// Speaks until it is stopped; what is being said then is said to its end.
     pub(super) async fn run(mut self, stop: watch::Receiver<bool>) {
         if let Err(error) = self.look_for_endings() {
-            tracing::error!("irc: {error}");
+            tracing::error!("IRC: {error}");
         }
         let mut changes = self.watch.board.changes();
         loop {
@@ -93,7 +92,7 @@ impl<S: Store> Announcer<S> {
             if self.voice.is_ready()
                 && let Err(error) = self.round().await
             {
-                tracing::error!("irc: {error}");
+                tracing::error!("IRC: {error}");
                 tokio::time::sleep(TICK).await;
             }
         }
@@ -101,7 +100,7 @@ impl<S: Store> Announcer<S> {
 
     /// Has the tasks looked at that may have stopped being emergencies while nobody watched.
     fn look_for_endings(&self) -> Result<(), StoreError> {
-        let tasks = self.watch.store.with(|store| store.tasks_without_line(OVER))?;
+        let tasks = self.watch.store.with(|store| store.tasks_without_line(&SaidLine::Over.key()))?;
         tasks.into_iter().for_each(|task| self.watch.queue.push(task));
         Ok(())
     }
@@ -131,7 +130,7 @@ impl<S: Store> Announcer<S> {
                 Ok(_) => {}
                 // Those are looked at again after the next start.
                 Err(broadcast::error::TryRecvError::Lagged(_)) => {
-                    tracing::warn!("irc: too many emergencies end at once")
+                    tracing::warn!("IRC: too many emergencies end at once: of some it is said after the next start")
                 }
                 Err(_) => break,
             }
@@ -149,14 +148,15 @@ impl<S: Store> Announcer<S> {
     async fn say_ending(&mut self, ended: EndedTask) -> Result<Turn, StoreError> {
         let (task, episode) = (ended.task, ended.began);
         let lines = self.watch.store.with(|store| store.lines(task, episode))?;
-        if lines.is_empty() || lines.contains(OVER) {
+        let over = SaidLine::Over.key();
+        if lines.is_empty() || lines.contains(&over) {
             return Ok(Turn::Over);
         }
         if self.watch.board.now().duration_since(ended.at) > self.watch.site.serve.notice_window {
-            self.watch.store.with(|store| store.take_line(task, episode, OVER))?;
+            self.watch.store.with(|store| store.take_line(task, episode, &over))?;
             return Ok(Turn::Over);
         }
-        let once = Once { task, episode, key: OVER.to_owned(), besides: Vec::new() };
+        let once = Once { task, episode, line: SaidLine::Over, besides: Vec::new() };
         let line = announcements::ended(&ended);
         say_once(&self.watch, &mut self.voice, &once, move || Some(line)).await
     }
@@ -165,7 +165,8 @@ impl<S: Store> Announcer<S> {
         let (task, episode) = (ask.key.task, ask.key.episode);
         let Some(watched) = self.read(task, episode).await else { return Ok(()) };
         let conductor = self.conductor.find(&self.watch.site).await;
-        let once = Once { task, episode, key: ask.key.to_string(), besides: self.first_line_of_a_drill(&watched)? };
+        let (line, besides) = (SaidLine::Ask(ask.key.clone()), self.first_line_of_a_drill(&watched)?);
+        let once = Once { task, episode, line, besides };
         let (watch, names, key) = (Arc::clone(&self.watch), self.names.clone(), ask.key.clone());
         let takes_approvals = self.takes_approvals;
         let make = move || {
@@ -202,26 +203,26 @@ impl<S: Store> Announcer<S> {
     async fn say_news(&mut self, watched: &WatchedTask) -> Result<Turn, StoreError> {
         let (task, episode) = (watched.task, watched.episode.began);
         let said = self.watch.store.with(|store| store.lines(task, episode))?;
-        if news(watched, &said, self.at()).is_empty() {
+        if due(&self.watch, watched, &said, self.at()).is_empty() {
             return Ok(Turn::Over);
         }
         let Some(watched) = self.read(task, episode).await else { return Ok(Turn::Later) };
         let at = self.at();
         let mut turn = Turn::Over;
-        for due in news(&watched, &said, at) {
+        for due in due(&self.watch, &watched, &said, at) {
             let nick = |name: &str| self.names.nick(name);
             if announcements::news(&watched, &due, &nick).is_none() {
                 continue;
             }
             let mut besides = due.besides(&watched);
             besides.extend(self.first_line_of_a_drill(&watched)?);
-            let once = Once { task, episode, key: due.key(), besides };
+            let once = Once { task, episode, line: SaidLine::News(due.clone()), besides };
             let (watch, names, said) = (Arc::clone(&self.watch), self.names.clone(), said.clone());
             let is_log = matches!(due, News::Logged(_));
             let make = move || {
                 let watched = fresh(&watch, task, episode)?;
                 let at = At { now: watch.board.now(), ..at };
-                let due = news(&watched, &said, at).into_iter().find(|now| now.key() == due.key())?;
+                let due = self::due(&watch, &watched, &said, at).into_iter().find(|now| now.key() == due.key())?;
                 announcements::news(&watched, &due, &|name: &str| names.nick(name))
             };
             let voice = if is_log { self.log.as_mut() } else { Some(&mut self.voice) };
@@ -257,6 +258,13 @@ impl Names {
             Way::Tcpircbot(_) => false,
         })
     }
+}
+
+/// What is due of an emergency.
+fn due<S: Store>(watch: &Watch<S>, watched: &WatchedTask, said: &BTreeSet<String>, at: At) -> Vec<News> {
+    let mut due = news(watched, said, at);
+    due.extend(pages(watched, &watch.team_paging(watched), said, at));
+    due
 }
 
 /// An emergency as it is known now; `None` where its episode is over, or it could not be read when that was last tried.

@@ -72,7 +72,7 @@ async fn what_is_not_so_any_more_when_its_turn_has_come_is_given_back() {
     let history = History::ready();
     let mut announcer = announcer(&history, &directory.path().join("state"), port);
     let (task, episode) = (history.task.id, watched(&history).episode.began);
-    let once = Once { task, episode, key: "ready 0".into(), besides: vec!["withdrawn 1".into()] };
+    let once = Once { task, episode, line: SaidLine::News(News::Ready(0)), besides: vec!["withdrawn 1".into()] };
     let watch = Arc::clone(&announcer.watch);
     let lines = || watch.store.with(|store| store.lines(task, episode)).unwrap().len();
     let (line, turn) = tokio::join!(heard(&listener), say_once(&watch, &mut announcer.voice, &once, || None));
@@ -136,7 +136,7 @@ async fn who_ends_an_emergency_is_named_once_and_only_where_something_was_said_o
     again.watch.endings.send(over).unwrap();
     again.round().await.unwrap();
     assert!(again.over.is_empty());
-    assert_eq!(again.watch.store.with(|store| store.tasks_without_line(OVER)).unwrap(), []);
+    assert_eq!(again.watch.store.with(|store| store.tasks_without_line(&SaidLine::Over.key())).unwrap(), []);
 }
 
 fn ended(history: &History) -> History {

@@ -4,22 +4,22 @@
 //! account sees its number, teams and names, of a restricted one the number alone. Not responsible for what is said unasked
 //! ([`super::announcements`]).
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::announcements::{Nick, deployer, rejecters};
 use super::sentence::{Sentence, is_restricted};
 use crate::ids::TaskId;
 use crate::irc::bot::NearMiss;
 use crate::irc::{Draft, Line};
-use crate::paging::WhoToAsk;
+use crate::paging::Stage;
 use crate::rules::{Decision, Outcome, TeamCount};
 use crate::serve::board::WatchedTask;
-use crate::serve::paging::AckOutcome;
+use crate::serve::paging::{AckOutcome, TeamPaging};
 use crate::time::rough;
 use crate::witness::Code;
 
-/// Where an emergency stands.
-pub(super) fn status(watched: &WatchedTask, code: Option<Code>, now: Timestamp) -> Line {
+/// Where an emergency stands, with the pages of the teams that it lacks.
+pub(super) fn status(watched: &WatchedTask, paging: &[TeamPaging], code: Option<Code>, now: Timestamp) -> Line {
     let since = rough(now.duration_since(watched.episode.since));
     let sentence = Sentence::about(watched.task);
     if is_restricted(watched) {
@@ -28,11 +28,19 @@ pub(super) fn status(watched: &WatchedTask, code: Option<Code>, now: Timestamp) 
     if let Some(deploy) = watched.deploys.iter().find(|deploy| deploy.is_underway()) {
         return deployer(sentence.words(" is being deployed"), watched, deploy).link(watched);
     }
-    let missing: Vec<&str> = watched.verdict.missing_teams().map(|team| team.title.as_str()).collect();
-    let sentence = match (&watched.verdict.decision, missing.is_empty()) {
+    let mut missing = watched.verdict.missing_teams().peekable();
+    let sentence = match (&watched.verdict.decision, missing.peek().is_some()) {
         (Decision::Allowed(_), _) => sentence.words(" is approved and may be deployed"),
-        (Decision::Pending, false) => sentence.words(" waits for ").names(missing.into_iter()),
-        (Decision::Pending, true) => sentence.words(" waits"),
+        (Decision::Pending, true) => {
+            let mut sentence = sentence.words(" waits for ");
+            for (at, team) in missing.enumerate() {
+                let paged = paged(of_team(paging, team), now).map(|paged| format!(" ({paged})"));
+                sentence = sentence.words(if at > 0 { ", " } else { "" }).name(&team.title);
+                sentence = sentence.words(&paged.unwrap_or_default());
+            }
+            sentence
+        }
+        (Decision::Pending, false) => sentence.words(" waits"),
         (Decision::Denied, _) if is_rejected(watched) => rejecters(sentence.words(" is REJECTED"), watched),
         (Decision::Denied, _) => sentence.words(" may not be deployed as it stands"),
         (Decision::Undecided, _) => sentence.words(" could not be read"),
@@ -46,8 +54,20 @@ fn is_rejected(watched: &WatchedTask) -> bool {
     watched.verdict.rule("rejected").is_some_and(|rule| rule.outcome == Outcome::Fail)
 }
 
-/// Who can give what is missing, by nick.
-pub(super) fn who(watched: &WatchedTask, asked: impl Fn(&TeamCount) -> WhoToAsk, nick: Nick<'_>) -> Line {
+fn of_team<'a>(paging: &'a [TeamPaging], team: &TeamCount) -> Option<&'a TeamPaging> {
+    paging.iter().find(|paging| paging.team == team.team)
+}
+
+/// When a team was paged last; `None` where it was not, or somebody of it looks at it.
+fn paged(team: Option<&TeamPaging>, now: Timestamp) -> Option<String> {
+    let team = team.filter(|team| team.ack.is_none())?;
+    let last = team.accepted().max_by_key(|page| page.at)?;
+    let again = if last.stage == Stage::Escalation { " again" } else { "" };
+    Some(format!("paged{again} {} ago", rough(now.duration_since(last.at).max(SignedDuration::ZERO))))
+}
+
+/// Who can give what is missing, by nick, with the pages of these teams.
+pub(super) fn who(watched: &WatchedTask, paging: &[TeamPaging], nick: Nick<'_>, now: Timestamp) -> Line {
     let sentence = Sentence::about(watched.task);
     if is_restricted(watched) {
         return sentence.words(" is restricted: who is needed is said on it").link(watched);
@@ -58,11 +78,14 @@ pub(super) fn who(watched: &WatchedTask, asked: impl Fn(&TeamCount) -> WhoToAsk,
     }
     let mut sentence = sentence.words(" lacks ");
     for (at, team) in missing.into_iter().enumerate() {
-        let who = asked(team);
-        let on_call = if who.on_call.is_empty() { "" } else { "on call: " };
+        let paging = of_team(paging, team);
+        let (is_on_call, asked) = paging
+            .map_or((false, team.could.as_slice()), |paging| (!paging.who.on_call.is_empty(), paging.who.asked()));
+        let on_call = if is_on_call { "on call: " } else { "" };
         sentence = sentence.words(if at > 0 { "; " } else { "" }).name(&team.title).words(" (").words(on_call);
-        let names: Vec<String> = who.asked().iter().map(|name| nick(name)).collect();
-        sentence = sentence.names(names.iter().map(String::as_str)).words(")");
+        let names: Vec<String> = asked.iter().map(|name| nick(name)).collect();
+        let paged = paged(paging, now).map(|paged| format!("; {paged}"));
+        sentence = sentence.names(names.iter().map(String::as_str)).words(&paged.unwrap_or_default()).words(")");
     }
     sentence.link(watched)
 }

@@ -18,7 +18,7 @@ use super::registered::Registered;
 use crate::config::IrcBotSettings;
 use crate::ids::TaskId;
 use crate::irc::Line;
-use crate::irc::bot::{BotHandle, Command, Heard, Info, Outcome, Place, Receiver, Request, Target, Verb};
+use crate::irc::bot::{BotHandle, Command, Heard, Info, Place, Receiver, Request, Target, Verb};
 use crate::serve::audience::Audience;
 use crate::serve::paging::AckOutcome;
 use crate::serve::store::Store;
@@ -141,14 +141,17 @@ impl<S: Store> Listener<S> {
             Command::Help => lines::help(),
             Command::Status(task) => match board.watched(*task) {
                 None => self.no_emergency(heard),
-                Some(watched) => lines::status(&watched, self.witnesses.code(&watched), board.now()),
+                Some(watched) => {
+                    let (paging, code) = (self.watch.team_paging(&watched), self.witnesses.code(&watched));
+                    lines::status(&watched, &paging, code, board.now())
+                }
             },
             Command::Who(task) => match board.watched(*task) {
                 None => self.no_emergency(heard),
                 Some(watched) => {
                     let (nicks, state) = (Nicks::of(&self.settings.accounts), self.bot.state());
                     let nick = |name: &str| nicks.nick(name, |nick| state.sees(nick));
-                    lines::who(&watched, |team| self.watch.who_to_ask(team), &nick)
+                    lines::who(&watched, &self.watch.team_paging(&watched), &nick, board.now())
                 }
             },
             Command::Ack(_) | Command::Approve { .. } | Command::Withdraw { .. } | Command::Reject { .. } => {
@@ -318,8 +321,8 @@ impl<S: Store> Listener<S> {
                 true => bot.say(target, line, WITHIN).await,
                 false => bot.answer(target, &nick, line, WITHIN).await,
             };
-            if let outcome @ (Outcome::NotSaid(_) | Outcome::Unclear { .. }) = outcome {
-                tracing::warn!("irc: an answer was not heard: {outcome:?}");
+            if let Some(why) = outcome.why_not_heard() {
+                tracing::warn!("IRC: who asked something was not answered: {why}");
             }
         });
     }

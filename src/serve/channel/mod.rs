@@ -15,6 +15,7 @@ mod nicks;
 mod once;
 mod presence;
 mod registered;
+mod said;
 mod sentence;
 mod voice;
 
@@ -35,7 +36,7 @@ use super::store::Store;
 use super::watch::Watch;
 use super::witnessing::{SpokenWord, WitnessAccount, WitnessAccountError, Witnesses, say_unwritten};
 use crate::config::{IrcBotError, IrcBotSettings};
-use crate::irc::bot::{Bot, BotHandle, BotSettings, Outcome, Target};
+use crate::irc::bot::{Bot, BotHandle, BotSettings, Target};
 use crate::irc::{HostPort, Line};
 
 /// How long the answer to a word may wait to be said.
@@ -146,8 +147,8 @@ fn reply_to(bot: &BotHandle, word: &SpokenWord, line: Line) {
     let Ok(target) = Target::channel(&word.channel) else { return };
     let (bot, task) = (bot.clone(), word.task);
     tokio::spawn(async move {
-        if let outcome @ (Outcome::NotSaid(_) | Outcome::Unclear { .. }) = bot.say(target, line, ANSWER_WITHIN).await {
-            tracing::warn!("{task}: an answer was not heard on IRC: {outcome:?}");
+        if let Some(why) = bot.say(target, line, ANSWER_WITHIN).await.why_not_heard() {
+            tracing::warn!("{task}: whether a word on IRC is recorded was not answered there: {why}");
         }
     });
 }

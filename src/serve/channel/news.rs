@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::ids::{DeployId, TransactionId};
+use crate::paging::Stage;
 use crate::record::Outcome as DeployOutcome;
 use crate::rules::{Approval, Decision, Outcome, TeamCount, WhyNot};
 use crate::serve::audience::Audience;
@@ -15,6 +16,7 @@ use crate::serve::board::{Speaks, WatchedTask};
 use crate::serve::channel::facts::Word;
 use crate::serve::deploys::{Deploy, DeployState};
 use crate::serve::notices::{UNREAD, unread};
+use crate::serve::paging::TeamPaging;
 use crate::text::inert;
 
 /// How long after a deploy started that is still logged.
@@ -46,6 +48,15 @@ pub(super) enum News {
         /// The time of `ready` that it ends.
         ends: Option<usize>,
     },
+    /// A pager took the page of a team.
+    Paged {
+        /// The key of the team.
+        team: String,
+        /// Which time it is asked.
+        round: u32,
+        /// The step of its ladder.
+        stage: Stage,
+    },
     /// The deploy may start; again after each time that it could not any more.
     Ready(usize),
     /// It may not any more, since an approval is missing again, or something reads as a no.
@@ -66,6 +77,7 @@ impl News {
             Self::Rejected { transaction, .. } => format!("rejected {transaction}"),
             Self::Withdrawn { transaction, .. } => format!("withdrawn {transaction}"),
             Self::Unread { which, .. } => format!("unread {which}"),
+            Self::Paged { team, round, stage } => format!("paged {team} {round} {}", stage.word()),
             Self::Ready(times) => format!("ready {times}"),
             Self::Lost(times) => format!("lost {times}"),
             Self::Started(deploy) => format!("started {deploy}"),
@@ -85,7 +97,12 @@ impl News {
                 let past = watched.channel.withdrawals.iter().map(|word| word.transaction);
                 past.map(|transaction| Self::Withdrawn { transaction, ends: None }.key()).collect()
             }
-            Self::Drill(_) | Self::Lost(_) | Self::Started(_) | Self::Ended(_) | Self::Logged(_) => Vec::new(),
+            Self::Drill(_)
+            | Self::Paged { .. }
+            | Self::Lost(_)
+            | Self::Started(_)
+            | Self::Ended(_)
+            | Self::Logged(_) => Vec::new(),
         }
     }
 
@@ -149,6 +166,20 @@ pub(super) fn news(watched: &WatchedTask, said: &BTreeSet<String>, at: At) -> Ve
     }
     due.retain(is_new);
     due
+}
+
+/// The pages of which it is not said yet that they went out, while an approval is all that is missing. A team of which somebody looks at it was not paged in vain.
+pub(super) fn pages(watched: &WatchedTask, paging: &[TeamPaging], said: &BTreeSet<String>, at: At) -> Vec<News> {
+    if watched.speaks != Speaks::Yes || watched.verdict.decision != Decision::Pending {
+        return Vec::new();
+    }
+    let of_team = |of: &TeamPaging| {
+        let taken = of.accepted().filter(|page| at.now.duration_since(page.at) <= at.window);
+        let news = taken.map(|page| News::Paged { team: of.team.clone(), round: page.round, stage: page.stage });
+        news.collect::<Vec<_>>()
+    };
+    let due = paging.iter().filter(|of| of.ack.is_none()).flat_map(of_team);
+    due.filter(|news| !said.contains(&news.key())).collect()
 }
 
 fn is_of_episode(watched: &WatchedTask, deploy: &Deploy) -> bool {

@@ -3,14 +3,15 @@
 //! Responsible for its parts. Not responsible for what a line says, nor for what of a task it may hold.
 
 use crate::ids::TaskId;
-use crate::irc::{Draft, Line};
+use crate::irc::{BOT_LIMIT, Draft, Line};
 use crate::serve::audience::Audience;
 use crate::serve::board::WatchedTask;
 
 /// How many people of a team are named.
-const NAMED: usize = 6;
+pub(super) const NAMED: usize = 6;
 
 /// A draft about a task with names of others in it.
+#[derive(Debug, Clone)]
 pub(super) struct Sentence(pub(super) Draft);
 
 impl Sentence {
@@ -27,9 +28,14 @@ impl Sentence {
         Self(self.0.quoted(name))
     }
 
-    pub(super) fn names<'a>(mut self, names: impl ExactSizeIterator<Item = &'a str>) -> Self {
-        let more = names.len().saturating_sub(NAMED);
-        for (at, name) in names.take(NAMED).enumerate() {
+    pub(super) fn names<'a>(self, names: impl ExactSizeIterator<Item = &'a str>) -> Self {
+        self.most_names(names, NAMED)
+    }
+
+    /// So many of the names at most.
+    pub(super) fn most_names<'a>(mut self, names: impl ExactSizeIterator<Item = &'a str>, most: usize) -> Self {
+        let more = names.len().saturating_sub(most);
+        for (at, name) in names.take(most).enumerate() {
             if at > 0 {
                 self = self.words(", ");
             }
@@ -45,6 +51,11 @@ impl Sentence {
 
     pub(super) fn link_to(self, url: &str) -> Line {
         self.words(" -- ").words(url).end()
+    }
+
+    /// Whether all of it is said by the bot in one message.
+    pub(super) fn fits(&self) -> bool {
+        self.0.fits(BOT_LIMIT)
     }
 
     pub(super) fn end(self) -> Line {

@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 
 use super::announcements::Called;
-use super::news::{At, News, news};
+use super::news::{At, News, news, pages};
 use super::{announcements, lines};
 use crate::evidence::testing::{History, at, record};
 use crate::ids::{DeployId, TaskId};
-use crate::paging::{OnCall, who_to_ask};
+use crate::paging::{OnCall, Stage, who_to_ask};
 use crate::record::{Event, Outcome, Record};
+use crate::rules::TeamCount;
 use crate::serve::board::{Speaks, WatchedTask};
-use crate::serve::paging::AckOutcome;
+use crate::serve::paging::{AckOutcome, PageShown, Reached, TeamPaging};
 use crate::serve::testing::watched;
 
 const AT: At = At { now: jiff::Timestamp::UNIX_EPOCH, window: SignedDuration::from_mins(30), logs: false };
@@ -198,6 +199,80 @@ fn what_another_service_speaks_of_or_what_is_from_before_the_first_start_is_left
     assert_eq!(due(&watched, &[]), []);
 }
 
+fn page(stage: Stage, seconds: i64) -> PageShown {
+    PageShown { round: 1, stage, at: at(seconds), reached: Reached::Accepted }
+}
+
+/// The teams that a task lacks, each with these pages.
+fn paging(watched: &WatchedTask, pages: &[PageShown]) -> Vec<TeamPaging> {
+    let on_call = OnCall::Names(vec!["sre2".into()]);
+    let of = |team: &TeamCount| TeamPaging {
+        team: team.team.clone(),
+        who: who_to_ask(team, &on_call),
+        pages: pages.to_vec(),
+        ack: None,
+    };
+    watched.verdict.missing_teams().map(of).collect()
+}
+
+fn pages_due(watched: &WatchedTask, paging: &[TeamPaging], said: &[News]) -> Vec<News> {
+    let said: BTreeSet<String> = said.iter().map(News::key).collect();
+    pages(watched, paging, &said, At { now: at(1_000), ..AT })
+}
+
+#[test]
+fn each_page_that_a_pager_took_is_said_once_and_not_where_somebody_looks_at_it() {
+    let watched = watched(&History::emergency());
+    let of_sre = |pages: &[PageShown]| {
+        let mut teams = paging(&watched, pages);
+        teams.retain(|team| team.team == "sre");
+        teams
+    };
+    let paged = |stage| News::Paged { team: "sre".into(), round: 1, stage };
+    let tried = PageShown { reached: Reached::Tried, ..page(Stage::Page, 900) };
+    assert_eq!(pages_due(&watched, &of_sre(&[tried]), &[]), [], "nobody was called yet");
+    let both = [page(Stage::Page, 820), page(Stage::Escalation, 990)];
+    assert_eq!(pages_due(&watched, &of_sre(&both), &[]), [paged(Stage::Page), paged(Stage::Escalation)]);
+    assert_eq!(pages_due(&watched, &of_sre(&both), &[paged(Stage::Page)]), [paged(Stage::Escalation)]);
+    let anew = PageShown { round: 2, ..page(Stage::Page, 995) };
+    let again = News::Paged { team: "sre".into(), round: 2, stage: Stage::Page };
+    assert_eq!(pages_due(&watched, &of_sre(&[anew]), &[paged(Stage::Page)]), [again], "in another round");
+    assert_eq!(pages_due(&watched, &of_sre(&[page(Stage::Page, 1_000 - 31 * 60)]), &[]), [], "what is old is no news");
+    // Of a team of which somebody looks at it nothing is said, also where somebody asks.
+    let mut acknowledged = of_sre(&both);
+    acknowledged[0].ack = Some(("sre1".into(), at(1_500)));
+    assert_eq!(pages_due(&watched, &acknowledged, &[]), []);
+    let asked = |paging: &[TeamPaging]| {
+        let who = lines::who(&watched, paging, &str::to_owned, at(1_000));
+        [lines::status(&watched, paging, None, at(1_000)), who].map(|line| line.as_str().contains("paged"))
+    };
+    assert_eq!((asked(&of_sre(&both)), asked(&acknowledged)), ([true; 2], [false; 2]));
+    let mut other = watched.clone();
+    other.speaks = Speaks::NotAnnounced;
+    assert_eq!(pages_due(&other, &of_sre(&both), &[]), [], "another service speaks");
+}
+
+#[test]
+fn what_is_asked_fits_into_a_message_though_a_team_is_large() {
+    let mut history = History::emergency();
+    history.task.view = "public".into();
+    history.policy.accept_witnessed = true;
+    let mut watched = watched(&history);
+    for team in &mut watched.verdict.teams {
+        team.title = "The Engineers of the Reliability of All Sites".into();
+        team.could = (0..12).map(|number| format!("somebody-with-a-long-name-{number:02}")).collect();
+    }
+    for team in watched.verdict.missing_teams() {
+        let who = who_to_ask(team, &OnCall::NotSet);
+        let called = Called { who: &who, conductor: Some("somebody-with-a-long-name-12"), nick: &str::to_owned };
+        let line = announcements::asked(&watched, team, &called, watched.subject.code);
+        assert!(line.as_str().len() <= 380, "{line:?}");
+        let code = watched.subject.code.unwrap();
+        assert!(line.as_str().ends_with(&format!("or say here: !approve T1 {} {code}", team.team)), "{line:?}");
+        assert!(line.as_str().contains("somebody-with-a-long-name-00"), "{line:?}");
+    }
+}
+
 /// Every line that can be said of a task.
 fn everything(history: &History) -> Vec<String> {
     let mut history = history.clone();
@@ -226,8 +301,16 @@ fn everything(history: &History) -> Vec<String> {
     news.extend(words.withdrawals.iter().map(transaction).map(|transaction| News::Withdrawn { transaction, ends }));
     news.extend(words.drill.iter().map(transaction).map(News::Drill));
     all.extend(news.iter().filter_map(|news| announcements::news(&watched, news, &nick)));
-    all.push(lines::status(&watched, watched.subject.code, at(1_000)));
-    all.push(lines::who(&watched, |team| who_to_ask(team, &on_call), &nick));
+    let twice = [page(Stage::Page, 100), page(Stage::Escalation, 820)];
+    for pages in [&[][..], &twice] {
+        let paging = paging(&watched, pages);
+        let due = pages_due(&watched, &paging, &[]);
+        all.extend(due.iter().filter_map(|page| announcements::news(&watched, page, &nick)));
+        if pages.is_empty() || !paging.is_empty() {
+            all.push(lines::status(&watched, &paging, watched.subject.code, at(1_000)));
+            all.push(lines::who(&watched, &paging, &nick, at(1_000)));
+        }
+    }
     all.into_iter().map(|line| line.as_str().to_owned()).collect()
 }
 
@@ -258,7 +341,9 @@ fn what_people_read() {
     deployed(&mut running, Event::Started, 100, Outcome::Succeeded);
     let mut over = running.clone();
     deployed(&mut over, Event::Finished, 200, Outcome::Succeeded);
-    let all = [waiting, running, over, disputed()];
+    let mut drill = History::emergency();
+    drill.describe("deployer1", 20, "Emergency-Reason: availability - 5xx\nEmergency-Drill: yes");
+    let all = [waiting, running, over, disputed(), drill];
     let all = all.iter().map(|history| everything(history).join("\n")).collect::<Vec<_>>().join("\n\n");
     let task: TaskId = "T1".parse().unwrap();
     let holds = AckOutcome::Holds { teams: vec!["sre".into()], until: at(900) };
@@ -281,10 +366,11 @@ fn of_a_restricted_task_nothing_but_its_number_is_said() {
         history.task.view = "PHID-PLCY-1".into();
         history.untag("outsider", 30, "emergency");
     })];
-    for mut history in [running, disputed()] {
+    for mut history in [running, disputed(), History::emergency()] {
         history.task.view = "PHID-PLCY-1".into();
         all.extend(everything(&history));
     }
+    assert!(all.iter().any(|said| said.starts_with("T1: a team was paged")), "{all:?}");
     for said in all {
         for text in
             ["sre", "releng", "SRE", "Release", "deployer1", "outsider", "carol", "availability", "5xx", "graphs"]

@@ -57,6 +57,14 @@ impl Voice {
         Self { way, outage: Outage::new(AGAIN.0, AGAIN.1), not_before: None }
     }
 
+    /// Where it is heard, for the log.
+    pub(super) fn place(&self) -> String {
+        match &self.way {
+            Way::Bot { channel, .. } => format!("in {channel}"),
+            Way::Tcpircbot(host) => format!("through the tcpircbot at {host}"),
+        }
+    }
+
     /// Whether it is time to say something, and it will most likely be heard.
     pub(super) fn is_ready(&self) -> bool {
         self.not_before.is_none_or(|time| time <= Instant::now()) && self.way.is_there()

@@ -560,7 +560,7 @@ fn who_is_on_call_who_was_paged_and_who_has_seen_it_is_shown_to_those_who_see_na
     let paging = |reached| TeamPaging {
         team: "sre".into(),
         who: WhoToAsk { on_call: vec!["sre2".into()], others: vec!["sre1".into()], note: Some("a <b> note".into()) },
-        pages: vec![PageShown { stage: Stage::Page, at: at(900), reached }],
+        pages: vec![PageShown { round: 1, stage: Stage::Page, at: at(900), reached }],
         ack: Some(("sre2".into(), at(1_800))),
     };
     let page = |reached, shown| {

@@ -117,7 +117,7 @@ impl<S: Store> Sender<S> {
         self.watch.paging.keep(&self.watch.store, &rows)?;
         crash::point("page-resolving");
         for row in rows {
-            tracing::info!("{}: nobody is needed any more", row.page.key);
+            tracing::info!("{}: nobody is needed any more", row.page.key.words());
         }
         Ok(())
     }

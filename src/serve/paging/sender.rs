@@ -190,7 +190,7 @@ impl<S: Store> Sender<S> {
         let now = self.watch.board.now();
         if kind == PagerKind::Webhook && now.duration_since(row.first) > CALL_AGAIN {
             self.watch.metrics.pages_given_up.increment();
-            tracing::error!("{key}: {kind} could not be called, which is given up");
+            tracing::error!("{}: {kind} could not be called, which is given up", key.words());
             self.watch.paging.keep(&self.watch.store, &[row.now(PageState::GivenUp { at: now })])?;
             return Ok(true);
         }
@@ -215,7 +215,7 @@ impl<S: Store> Sender<S> {
         self.watch.paging.keep(&self.watch.store, &[row.now(PageState::Fired { at: self.watch.board.now() })])?;
         crash::point("page-fired");
         self.watch.metrics.pages_fired.increment();
-        tracing::info!("{key}: paged through {kind}");
+        tracing::info!("{}: paged through {kind}", key.words());
         self.show_anew(key.task);
         Ok(true)
     }
@@ -300,7 +300,7 @@ impl<S: Store> Sender<S> {
         crash::point("page-resolved");
         attempts.forget(key);
         self.watch.metrics.pages_resolved.increment();
-        tracing::info!("{key}: resolved at {kind}");
+        tracing::info!("{}: resolved at {kind}", key.words());
         self.show_anew(key.task);
         Ok(())
     }
@@ -318,16 +318,16 @@ impl<S: Store> Sender<S> {
         match outcome {
             CallOutcome::Accepted => attempts.accepted(key, now),
             CallOutcome::NotAccepted(why) => {
-                tracing::warn!("{key}: {kind} {else_}: {why}");
+                tracing::warn!("{}: {kind} {else_}: {why}", key.words());
                 attempts.failed(key, false, now);
             }
             CallOutcome::Refused(why) => {
-                tracing::warn!("{key}: {kind} {else_}: {why}");
+                tracing::warn!("{}: {kind} {else_}: {why}", key.words());
                 attempts.refused(key, now);
             }
             CallOutcome::Unclear(why) => {
                 self.watch.metrics.pages_unclear.increment();
-                tracing::warn!("{key}: it is not clear whether {kind} heard of it: {why}");
+                tracing::warn!("{}: it is not clear whether {kind} heard of it: {why}", key.words());
                 attempts.failed(key, true, now);
             }
         }

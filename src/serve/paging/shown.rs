@@ -23,9 +23,18 @@ pub struct TeamPaging {
     pub ack: Option<(String, Timestamp)>,
 }
 
+impl TeamPaging {
+    /// The pages that some pager took, the first first.
+    pub fn accepted(&self) -> impl Iterator<Item = &PageShown> {
+        self.pages.iter().filter(|page| page.reached == Reached::Accepted)
+    }
+}
+
 /// A page as it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageShown {
+    /// Which time the team is asked.
+    pub round: u32,
     /// Which one.
     pub stage: Stage,
     /// When it was accepted, or since when that is tried.
@@ -76,7 +85,7 @@ impl<S: Store> Watch<S> {
             for row in mine {
                 let Some(reached) = Reached::of(row.state) else { continue };
                 let at = row.state.fired().unwrap_or(row.first);
-                let shown = PageShown { stage: row.page.key.stage, at, reached };
+                let shown = PageShown { round: row.page.key.round, stage: row.page.key.stage, at, reached };
                 match pages.iter_mut().find(|page| page.stage == shown.stage) {
                     Some(page) if (page.reached, shown.at) < (shown.reached, page.at) => *page = shown,
                     Some(_) => {}

@@ -82,7 +82,7 @@ impl<S: Store> Sender<S> {
             }
         };
         let rows: Vec<PageRow> = self.watch.site.pagers.kinds().into_iter().filter_map(row).collect();
-        tracing::warn!("{}: fires at the Alertmanager though nobody is needed; it is resolved", page.key);
+        tracing::warn!("{}: fires at the Alertmanager though nobody is needed; it is resolved", page.key.words());
         self.watch.paging.keep(&self.watch.store, &rows)
     }
 }

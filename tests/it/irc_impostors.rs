@@ -95,7 +95,7 @@ fn what_only_looks_like_a_word_is_none_and_what_is_long_or_coloured_is_one() {
     sre1.say(&format!("!approve {task} sre CDFG{code}"));
     let is_answered = (0..10).any(|_| {
         sre1.say(&format!("!status {task}"));
-        sre1.within(Duration::from_secs(10), |line| line.contains("open since")).is_some()
+        sre1.within(Duration::from_secs(10), |line| line.contains("open for")).is_some()
     });
     assert!(is_answered, "who says much waits, and is heard again");
     assert!(heard.witnesses(&task).is_empty(), "{:?}", heard.witnesses(&task));

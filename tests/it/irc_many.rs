@@ -162,7 +162,7 @@ fn said_twice(observer: &Person) -> Vec<String> {
     let own = ["is an emergency deploy", "may be deployed", "REJECTED by", "ended as an emergency", "still waits for"];
     for line in observer.seen() {
         let Some((_, text)) = line.split_once(" PRIVMSG #ops :") else { continue };
-        if text.starts_with('T') && own.iter().any(|mark| text.contains(mark)) && !text.contains("open since") {
+        if text.starts_with('T') && own.iter().any(|mark| text.contains(mark)) && !text.contains("open for") {
             *said.entry(text).or_default() += 1;
         }
     }

@@ -124,7 +124,7 @@ fn an_emergency_is_asked_for_answered_and_followed_in_the_channel() {
     let no = sre1.until("is REJECTED by sre2 and may not be deployed");
     assert!(!no.contains("graphs"), "{no}");
     sre1.say(&format!("!status {task}"));
-    sre1.until("is REJECTED by sre2, open since");
+    sre1.until("is REJECTED by sre2, open for");
     watching.comment("sre2", &task, "Emergency-Withdraw: sre");
     sre1.until("is approved and may be deployed");
     watching.comment("sre1", &task, "Emergency-Withdraw: sre");

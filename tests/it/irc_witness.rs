@@ -16,7 +16,7 @@ fn a_yes_is_on_the_task_before_it_is_said_to_be_and_counts_with_one_on_the_task(
     let (task, asked) = heard.emergency(&mut sre1);
     let code_of_now = code(&asked, &task, "sre");
     sre1.say(&format!("!status {task}"));
-    assert!(sre1.until("open since").contains(&format!("code {code_of_now}")));
+    assert!(sre1.until("open for").contains(&format!("code {code_of_now}")));
 
     // Not with another code, nor for a team of others.
     let other = if code_of_now == "CDFG" { "CDFH" } else { "CDFG" };

@@ -47,7 +47,7 @@ pub(super) fn status(watched: &WatchedTask, paging: &[TeamPaging], code: Option<
     };
     let code =
         code.filter(|_| !matches!(watched.verdict.decision, Decision::Allowed(_))).map(|code| format!(", code {code}"));
-    sentence.words(&format!(", open since {since}")).words(&code.unwrap_or_default()).link(watched)
+    sentence.words(&format!(", open for {since}")).words(&code.unwrap_or_default()).link(watched)
 }
 
 fn is_rejected(watched: &WatchedTask) -> bool {

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use super::session::Session;
 use crate::conduit::{Account, ConduitError, Project};
-use crate::doctor::paging::{AlertmanagerRead, Folds, OnCallRead, Paging};
-use crate::paging::{Grouping, PagerKind, read_on_call, who_to_ask};
+use crate::doctor::paging::{AlertmanagerRead, OnCallRead, Paging, TrustedRead};
+use crate::paging::{OnCall, PagerKind, read_on_call, who_to_ask};
+use crate::policy::Role;
 use crate::rules::TeamCount;
 
 /// How the pagers look, and who is on call; nothing where none of it is configured.
@@ -21,28 +22,25 @@ pub(super) async fn read(
         match session.pagers() {
             Ok(pagers) => {
                 let address = |kind| pagers.address(kind).unwrap_or_default();
-                let (alertmanager, webhook) = tokio::join!(pagers.alertmanager_status(), pagers.webhook_status());
-                paging.alertmanager = alertmanager.map(|read| AlertmanagerRead {
-                    url: address(PagerKind::Alertmanager),
-                    status: read.map(|(grouping, version)| (folds(&grouping), version)),
-                });
+                let approving = session.settings.policy.teams.iter().filter(|team| team.role == Role::Approve);
+                let teams: Vec<&str> = approving.map(|team| team.key.as_str()).collect();
+                let (alertmanager, webhook) = tokio::join!(pagers.alertmanager_status(&teams), pagers.webhook_status());
+                paging.alertmanager =
+                    alertmanager.map(|status| AlertmanagerRead { url: address(PagerKind::Alertmanager), status });
                 paging.webhook = webhook.map(|read| (address(PagerKind::Webhook), read));
             }
             Err(failure) => paging.unusable = Some((failure.message, failure.hint)),
         }
     }
+    let names = &session.settings.paging.trusted;
+    if !names.is_empty() {
+        let known = session.timed_client().users_named(names).await;
+        paging.trusted = Some(TrustedRead { names: names.clone(), known });
+    }
     if let (Ok(projects), Ok(members)) = (projects, members) {
         paging.on_call = on_call(session, projects, members);
     }
     paging
-}
-
-fn folds(grouping: &Grouping) -> Folds {
-    match grouping {
-        Grouping::Apart => Folds::Never,
-        Grouping::Some { apart, of } => Folds::InSomeRoutes(*apart, *of),
-        Grouping::Folded => Folds::Always,
-    }
 }
 
 /// Who is on call for each team of which that is configured: those of its members who could approve something.
@@ -60,8 +58,14 @@ fn on_call(session: &Session, projects: &BTreeMap<String, Project>, members: &[A
             by: Vec::new(),
             could: could.collect(),
         };
-        let who = who_to_ask(&count, &read_on_call(source));
-        Some(OnCallRead { team: team.key.clone(), names: who.on_call, note: who.note })
+        let on_call = read_on_call(source);
+        let could = |name: &&String| count.could.iter().any(|member| member.eq_ignore_ascii_case(name));
+        let others = match &on_call {
+            OnCall::Names(names) => names.iter().filter(|name| !could(name)).cloned().collect(),
+            OnCall::NotSet | OnCall::Unreadable(_) => Vec::new(),
+        };
+        let who = who_to_ask(&count, &on_call);
+        Some(OnCallRead { team: team.key.clone(), names: who.on_call, others, note: who.note })
     });
     read.collect()
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use crate::conduit::{Account, ConduitError, Failure, Project, Status, Task};
+use crate::conduit::{Account, AccountRole, ConduitError, Failure, Project, Status, Task};
 use crate::evidence::timeline::UnexposedChanges;
 use crate::policy::{Policy, Role, Team};
 use crate::rules::{Outcome, RuleOutcome};
@@ -223,23 +223,43 @@ fn deployer(remote: &Remote, local: &Local, policy: &Policy) -> RuleOutcome {
     }
 }
 
+/// Why an account that is named cannot do anything.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum NotInUse {
+    /// There is none.
+    #[error("the server knows no account {}", inert(.0))]
+    Unknown(String),
+    /// Nobody can log in with it.
+    #[error("the account {} is disabled", inert(.0))]
+    Disabled(String),
+}
+
+/// Whether an account of this name is among those that the server knows, and is not disabled.
+fn in_use(name: &str, known: &[Account]) -> Result<(), NotInUse> {
+    match known.iter().find(|account| account.is_named(name)) {
+        None => Err(NotInUse::Unknown(name.to_owned())),
+        Some(account) if account.roles.contains(&AccountRole::Disabled) => Err(NotInUse::Disabled(name.to_owned())),
+        Some(_) => Ok(()),
+    }
+}
+
 fn recorders(remote: &Remote, policy: &Policy) -> Vec<RuleOutcome> {
     let accounts = match &remote.recorders {
         Ok(accounts) => accounts,
         Err(error) => return vec![unknown("recorders", error)],
     };
-    let judge = |name: &String| match accounts.iter().find(|account| account.is_named(name)) {
-        None => warn(
+    let judge = |name: &String| match in_use(name, accounts) {
+        Err(why @ NotInUse::Unknown(_)) => warn(
             "recorders",
-            format!("the server knows no account {}", inert(name)),
+            why.to_string(),
             "correct `policy.recorders`: whoever takes that name could write records",
         ),
-        Some(account) if account.roles.contains(&crate::conduit::AccountRole::Disabled) => warn(
+        Err(why @ NotInUse::Disabled(_)) => warn(
             "recorders",
-            format!("the account {} is disabled", inert(name)),
+            why.to_string(),
             "take it out of `policy.recorders` once its records are no longer audited",
         ),
-        Some(_) => pass("recorders", format!("{} exists", inert(name))),
+        Ok(()) => pass("recorders", format!("{} exists", inert(name))),
     };
     policy.recorders.iter().map(judge).collect()
 }

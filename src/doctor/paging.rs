@@ -3,23 +3,17 @@
 //! Responsible for the checks, each a pure function of what was read: a pager is asked for itself, and nobody is paged by it. Not
 //! responsible for reading.
 
-use super::{fail, pass, warn};
+use super::{fail, in_use, pass, unknown, warn};
+use crate::conduit::{Account, ConduitError};
+use crate::paging::{AlertmanagerStatus, Destination, RoutedPage};
 use crate::rules::RuleOutcome;
-use crate::text::{inert, shorten};
+use crate::text::{inert, shorten, shorten_inert};
+use crate::time::rough;
 
 /// How much of a reason is shown.
 const SHOWN: usize = 120;
-
-/// How an Alertmanager groups what it is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Folds {
-    /// It keeps each page apart.
-    Never,
-    /// So many of its routes keep each page apart, of so many.
-    InSomeRoutes(usize, usize),
-    /// It makes one of several pages.
-    Always,
-}
+/// How much of the name of a receiver is.
+const NAME_SHOWN: usize = 40;
 
 /// Who is on call for a team.
 #[derive(Debug)]
@@ -28,6 +22,8 @@ pub struct OnCallRead {
     pub team: String,
     /// The members who are on call.
     pub names: Vec<String>,
+    /// Who is named beside them, and could not approve for the team.
+    pub others: Vec<String>,
     /// Why the whole team is asked.
     pub note: Option<String>,
 }
@@ -37,8 +33,17 @@ pub struct OnCallRead {
 pub struct AlertmanagerRead {
     /// Where.
     pub url: String,
-    /// How it groups, and its version; in words why that cannot be known.
-    pub status: Result<(Folds, String), String>,
+    /// What it says of itself; in words why that cannot be known.
+    pub status: Result<AlertmanagerStatus, String>,
+}
+
+/// The accounts of `paging.for`.
+#[derive(Debug)]
+pub struct TrustedRead {
+    /// Their names, as the configuration writes them.
+    pub names: Vec<String>,
+    /// Those that the server knows.
+    pub known: Result<Vec<Account>, ConduitError>,
 }
 
 /// What was read of paging. `None` is what is not configured.
@@ -50,6 +55,8 @@ pub struct Paging {
     pub webhook: Option<(String, Result<u16, String>)>,
     /// Why the pagers cannot be used.
     pub unusable: Option<(String, Option<String>)>,
+    /// For whose emergencies people are paged, where they are named.
+    pub trusted: Option<TrustedRead>,
     /// Who is on call.
     pub on_call: Vec<OnCallRead>,
 }
@@ -60,33 +67,133 @@ pub fn paging(paging: &Paging) -> Vec<RuleOutcome> {
         let hint = hint.clone().unwrap_or_else(|| "look at the table [paging] of the configuration".to_owned());
         fail("paging", why.clone(), hint)
     });
-    let alertmanager = paging.alertmanager.as_ref().map(alertmanager);
+    let alertmanager = paging.alertmanager.iter().flat_map(alertmanager);
     let webhook = paging.webhook.as_ref().map(|(host, read)| webhook(host, read));
+    let trusted = paging.trusted.iter().flat_map(trusted);
     let on_call = paging.on_call.iter().map(on_call);
-    unusable.into_iter().chain(alertmanager).chain(webhook).chain(on_call).collect()
+    unusable.into_iter().chain(alertmanager).chain(webhook).chain(trusted).chain(on_call).collect()
 }
 
-fn alertmanager(read: &AlertmanagerRead) -> RuleOutcome {
-    const NAME: &str = "paging:alertmanager";
+/// The name of the check of an Alertmanager.
+const ALERTMANAGER: &str = "paging:alertmanager";
+
+/// Whether it answers, and one warning for each thing that a route does which a page suffers from.
+fn alertmanager(read: &AlertmanagerRead) -> Vec<RuleOutcome> {
     let AlertmanagerRead { url, status } = read;
-    match status {
-        Ok((Folds::Never, version)) => pass(NAME, format!("{url} answers ({version}), and keeps each page apart")),
-        Ok((Folds::InSomeRoutes(apart, of), version)) => pass(
-            NAME,
-            format!(
-                "{url} answers ({version}); {apart} of its {of} routes that group keep each page apart: see that those of phabgate are there"
-            ),
-        ),
-        Ok((Folds::Always, version)) => warn(
-            NAME,
-            format!("{url} answers ({version}), and would make one page of those about several tasks or teams"),
-            "give the route of these alerts group_by: ['...'] and group_wait: 0s",
-        ),
-        Err(why) => fail(
-            NAME,
-            format!("{url} does not answer as an Alertmanager ({})", inert(&shorten(why, SHOWN))),
-            "look at `paging.alertmanager`, and at what stands between this machine and it",
-        ),
+    let status = match status {
+        Ok(status) => status,
+        Err(why) => {
+            return vec![fail(
+                ALERTMANAGER,
+                format!("{url} does not answer as an Alertmanager ({})", shorten(why, SHOWN)),
+                "look at `paging.alertmanager`, and at what stands between this machine and it",
+            )];
+        }
+    };
+    let answers = format!("{url} answers ({})", status.version);
+    let faults = match &status.pages {
+        Ok(pages) if pages.is_empty() => return vec![pass(ALERTMANAGER, answers)],
+        Ok(pages) => faults(pages),
+        Err(why) => vec![Fault { pages: Vec::new(), is: FaultKind::NotKnown(why.to_string()) }],
+    };
+    if faults.is_empty() {
+        return vec![pass(
+            ALERTMANAGER,
+            format!("{answers}; the routes of these pages keep each apart, and none waits"),
+        )];
+    }
+    faults.iter().map(|fault| warn(ALERTMANAGER, format!("{answers}; {fault}"), fault.is.hint())).collect()
+}
+
+/// What is wrong with the way of some pages.
+struct Fault<'a> {
+    /// Which pages; none is all of them.
+    pages: Vec<&'a RoutedPage>,
+    is: FaultKind<'a>,
+}
+
+#[derive(PartialEq)]
+enum FaultKind<'a> {
+    /// The way is not known: why.
+    NotKnown(String),
+    /// What the route that is taken does.
+    Route(&'a Destination),
+}
+
+/// What is wrong with the way of the pages, each once with all those that suffer from it.
+fn faults(pages: &[RoutedPage]) -> Vec<Fault<'_>> {
+    let mut faults: Vec<Fault<'_>> = Vec::new();
+    for page in pages {
+        let kinds: Vec<FaultKind<'_>> = match &page.destinations {
+            Err(why) => vec![FaultKind::NotKnown(why.to_string())],
+            Ok(found) => found.iter().filter(|way| !way.is_right()).map(FaultKind::Route).collect(),
+        };
+        for kind in kinds {
+            match faults.iter_mut().find(|fault| fault.is == kind) {
+                Some(fault) => fault.pages.push(page),
+                None => faults.push(Fault { pages: vec![page], is: kind }),
+            }
+        }
+    }
+    for fault in faults.iter_mut().filter(|fault| fault.pages.len() == pages.len()) {
+        fault.pages.clear();
+    }
+    faults
+}
+
+impl FaultKind<'_> {
+    fn hint(&self) -> &'static str {
+        match self {
+            Self::NotKnown(_) => {
+                "ask `amtool config routes test` which route they take; it is to have group_by: ['...'] and group_wait: 0s"
+            }
+            Self::Route(way) if way.lacking.is_empty() && way.wait.is_zero() => {
+                "see that people are reached in the meantime, or take the intervals from the route of these alerts"
+            }
+            Self::Route(_) => "give the route of these alerts group_by: ['...'] and group_wait: 0s",
+        }
+    }
+}
+
+impl std::fmt::Display for Fault<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let each = self.pages.iter().map(|page| format!("{} of {}", page.stage.word(), inert(&page.team)));
+        let pages = if self.pages.is_empty() { "every page".to_owned() } else { each.collect::<Vec<_>>().join(", ") };
+        let way = match &self.is {
+            FaultKind::NotKnown(why) => return write!(f, "which route is taken is not known ({why}): {pages}"),
+            FaultKind::Route(way) => way,
+        };
+        let receiver = shorten(&way.receiver, NAME_SHOWN);
+        let lacking = way.lacking.join(", ");
+        let what = [
+            (!way.lacking.is_empty()).then(|| format!("makes one page of several, since its group_by lacks {lacking}")),
+            (!way.wait.is_zero()).then(|| format!("pages {} late (group_wait)", rough(way.wait))),
+            way.may_be_mute.then(|| "is mute at times (mute_time_intervals, active_time_intervals)".to_owned()),
+        ];
+        let what: Vec<String> = what.into_iter().flatten().collect();
+        write!(f, "the route to {receiver} {}: {pages}", what.join(", and "))
+    }
+}
+
+/// Whether the accounts for whose emergencies people are paged are there.
+fn trusted(read: &TrustedRead) -> Vec<RuleOutcome> {
+    const NAME: &str = "paging:for";
+    let known = match &read.known {
+        Ok(known) => known,
+        Err(error) => return vec![unknown(NAME, error)],
+    };
+    let wrong = |name: &String| {
+        let why = in_use(name, known).err()?;
+        let hint = "correct `paging.for`: for an emergency of nobody else people are paged";
+        Some(warn(NAME, why.to_string(), hint))
+    };
+    let wrong: Vec<RuleOutcome> = read.names.iter().filter_map(wrong).collect();
+    match wrong.is_empty() {
+        true => {
+            let names: Vec<String> = read.names.iter().map(|name| inert(name)).collect();
+            vec![pass(NAME, format!("people are paged for emergencies of {}", names.join(", ")))]
+        }
+        false => wrong,
     }
 }
 
@@ -99,33 +206,103 @@ fn webhook(host: &str, read: &Result<u16, String>) -> RuleOutcome {
             pass(NAME, format!("{host} answers ({status} to a GET, by which nobody is paged); its secret can be used"))
         }
         Ok(status) => warn(NAME, format!("{host} answers a GET with the status {status}"), through),
-        Err(why) => fail(NAME, format!("{host} does not answer ({})", inert(&shorten(why, SHOWN))), through),
+        Err(why) => fail(NAME, format!("{host} does not answer ({})", shorten(why, SHOWN)), through),
     }
 }
 
 fn on_call(read: &OnCallRead) -> RuleOutcome {
     let name = format!("oncall:{}", read.team);
+    let help = || format!("look at `oncall.{}`: it names usernames of members, one a line", read.team);
+    let names = read.names.join(", ");
     match &read.note {
-        None => pass(&name, format!("on call: {}", read.names.join(", "))),
-        Some(note) => {
-            let help = format!("look at `oncall.{}`: it names usernames of members, one a line", read.team);
-            warn(&name, inert(&shorten(note, 2 * SHOWN)), help)
+        None if read.others.is_empty() => pass(&name, format!("on call: {names}")),
+        None => {
+            let others: Vec<String> = read.others.iter().map(|name| inert(name)).collect();
+            let others = shorten_inert(&others.join(", "), SHOWN);
+            warn(
+                &name,
+                format!("on call: {names}; named too, and could approve nothing for the team: {others}"),
+                help(),
+            )
         }
+        Some(note) => warn(&name, shorten(note, 2 * SHOWN), help()),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
+    use crate::conduit::{AccountRole, Failure};
+    use crate::paging::{RouteError, Stage};
     use crate::rules::Outcome;
 
+    fn way(receiver: &str, lacking: &[&'static str], seconds: i64, may_be_mute: bool) -> Destination {
+        let wait = SignedDuration::from_secs(seconds);
+        Destination { receiver: receiver.into(), lacking: lacking.to_vec(), wait, may_be_mute }
+    }
+
+    fn page(team: &str, stage: Stage, destinations: Result<Vec<Destination>, RouteError>) -> RoutedPage {
+        RoutedPage { team: team.into(), stage, destinations }
+    }
+
+    /// The checks of an Alertmanager that has these pages take these ways.
+    fn routes(pages: Result<Vec<RoutedPage>, RouteError>) -> Vec<RuleOutcome> {
+        let status = Ok(AlertmanagerStatus { pages, version: "0.25".into() });
+        alertmanager(&AlertmanagerRead { url: "https://am.example/".into(), status })
+    }
+
     #[test]
-    fn a_pager_is_right_where_it_answers_and_keeps_pages_apart() {
-        let of = |status| alertmanager(&AlertmanagerRead { url: "https://am.example/".into(), status }).outcome;
-        assert_eq!(of(Ok((Folds::Never, "0.26".into()))), Outcome::Pass);
-        assert_eq!(of(Ok((Folds::InSomeRoutes(1, 4), "0.26".into()))), Outcome::Pass);
-        assert_eq!(of(Ok((Folds::Always, "0.26".into()))), Outcome::Warn);
-        assert_eq!(of(Err("connection refused".into())), Outcome::Fail);
+    fn an_alertmanager_is_right_where_every_route_that_is_taken_keeps_pages_apart_at_once() {
+        let well = || Ok(vec![way("pager", &[], 0, false)]);
+        let right = routes(Ok(vec![page("sre", Stage::Page, well()), page("sre", Stage::Escalation, well())]));
+        assert_eq!((right.len(), right[0].outcome), (1, Outcome::Pass));
+        assert_eq!(routes(Ok(vec![]))[0].outcome, Outcome::Pass);
+        let away = AlertmanagerRead { url: "https://am.example/".into(), status: Err("connection refused".into()) };
+        assert_eq!(alertmanager(&away)[0].outcome, Outcome::Fail);
+    }
+
+    #[test]
+    fn what_a_route_does_to_a_page_is_said_with_its_receiver_and_whose_page_it_is() {
+        let said = |pages| {
+            let checks = routes(Ok(pages));
+            assert!(checks.iter().all(|check| check.outcome == Outcome::Warn && check.hint.is_some()), "{checks:?}");
+            let message = |check: RuleOutcome| check.message.split_once("; ").unwrap().1.to_owned();
+            checks.into_iter().map(message).collect::<Vec<_>>()
+        };
+        let folds = || Ok(vec![way("ma\u{202e}il", &["task", "team"], 0, false)]);
+        let late = || Ok(vec![way("chat", &["task"], 30, false), way("pager", &[], 0, true)]);
+        assert_eq!(
+            said(vec![page("sre", Stage::Page, folds()), page("releng", Stage::Page, folds())]),
+            ["the route to ma\\u{202e}il makes one page of several, since its group_by lacks task, team: every page"]
+        );
+        assert_eq!(
+            said(vec![
+                page("sre", Stage::Page, Ok(vec![way("pager", &[], 0, false)])),
+                page("sre", Stage::Escalation, late())
+            ]),
+            [
+                "the route to chat makes one page of several, since its group_by lacks task, and pages 30 s late (group_wait): escalation of sre",
+                "the route to pager is mute at times (mute_time_intervals, active_time_intervals): escalation of sre",
+            ]
+        );
+        let long = said(vec![page("sre", Stage::Page, Ok(vec![way(&"x".repeat(500), &["task"], 0, false)]))]);
+        assert!(long[0].len() < 200, "{long:?}");
+    }
+
+    #[test]
+    fn a_way_that_is_not_known_is_no_right_one() {
+        let unclear = || Err(RouteError::Form("group_wait"));
+        let checks = routes(Ok(vec![page("sre", Stage::Page, unclear()), page("sre", Stage::Escalation, Ok(vec![]))]));
+        assert_eq!((checks.len(), checks[0].outcome), (1, Outcome::Warn));
+        assert!(checks[0].message.ends_with("(`group_wait` of a route is not understood): page of sre"), "{checks:?}");
+        assert!(checks[0].hint.as_ref().unwrap().contains("amtool config routes test"));
+        assert_eq!(routes(Err(RouteError::None))[0].outcome, Outcome::Warn);
+    }
+
+    #[test]
+    fn a_webhook_is_right_where_it_answers() {
         let of = |read| webhook("pager.example", &read).outcome;
         assert_eq!(
             [of(Ok(405)), of(Ok(404)), of(Ok(500)), of(Err("no".into()))],
@@ -134,14 +311,44 @@ mod tests {
     }
 
     #[test]
-    fn it_is_said_where_the_whole_team_would_be_asked() {
-        let read = |note: Option<&str>| OnCallRead {
+    fn who_is_trusted_and_is_not_there_is_named() {
+        let account = |name: &str, role| Account {
+            phid: crate::evidence::testing::person(name),
+            username: name.to_owned(),
+            roles: [role].into_iter().collect(),
+        };
+        let known = [account("sre1", AccountRole::Activated), account("sre2", AccountRole::Disabled)];
+        let of = |names: &[&str], known| {
+            let read = TrustedRead { names: names.iter().map(|name| (*name).to_owned()).collect(), known };
+            trusted(&read).into_iter().map(|check| (check.outcome, check.message)).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            of(&["SRE1"], Ok(known.to_vec())),
+            [(Outcome::Pass, "people are paged for emergencies of SRE1".to_owned())]
+        );
+        assert_eq!(
+            of(&["sre1", "sre2", "ser3"], Ok(known.to_vec())),
+            [
+                (Outcome::Warn, "the account sre2 is disabled".to_owned()),
+                (Outcome::Warn, "the server knows no account ser3".to_owned()),
+            ]
+        );
+        let down = ConduitError { method: "user.search".into(), kind: Failure::Broken("connection reset".into()) };
+        assert_eq!(of(&["sre1"], Err(down))[0].0, Outcome::Unknown);
+    }
+
+    #[test]
+    fn it_is_said_where_the_whole_team_would_be_asked_or_a_name_is_no_member() {
+        let read = |others: &[&str], note: Option<&str>| OnCallRead {
             team: "sre".into(),
             names: vec!["sre1".into()],
+            others: others.iter().map(|name| (*name).to_owned()).collect(),
             note: note.map(str::to_owned),
         };
-        assert_eq!(on_call(&read(None)).message, "on call: sre1");
-        let said = on_call(&read(Some("nobody is on call, so the whole team is asked")));
+        assert_eq!(on_call(&read(&[], None)).message, "on call: sre1");
+        let said = on_call(&read(&[], Some("nobody is on call, so the whole team is asked")));
         assert_eq!((said.name.as_str(), said.outcome), ("oncall:sre", Outcome::Warn));
+        let said = on_call(&read(&["gone"], None));
+        assert!(said.outcome == Outcome::Warn && said.message.ends_with("nothing for the team: gone"), "{said:?}");
     }
 }

@@ -24,5 +24,5 @@ pub use self::confirmed::{ConfirmedBy, Trusted, confirmed_by};
 pub use self::on_call::{OnCall, WhoToAsk, names, who_to_ask};
 pub use self::on_call_source::{OnCallReader, read_on_call};
 pub use self::page::{Issuer, Page, PageKey, PageWords, Stage, site_of};
-pub use self::pagers::{PagerKind, Pagers, PagersError};
-pub use self::route::{Grouping, grouping};
+pub use self::pagers::{AlertmanagerStatus, PagerKind, Pagers, PagersError};
+pub use self::route::{Destination, MatcherError, RouteError, RoutedPage, YamlError, routed};

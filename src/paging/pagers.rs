@@ -18,7 +18,7 @@ use url::Url;
 use super::alertmanager::{ALERTS, Alert, LASTS, Listed, STATUS, Status, filters};
 use super::call::{CallOutcome, is_html, judged, origin, read, sent, without_effect};
 use super::page::{Issuer, Page, PageWords};
-use super::route::{Grouping, grouping};
+use super::route::{RouteError, RoutedPage, routed};
 use super::webhook::{SIGNATURE, WebhookCall, WebhookEvent, sign};
 use crate::conduit::{ClientError, Route, connection};
 use crate::config::PagingSettings;
@@ -73,6 +73,15 @@ pub enum PagersError {
     /// The webhook has no secret.
     #[error("the webhook has no secret to sign its calls with; name its file in `paging.webhook.secret`")]
     NoSecret,
+}
+
+/// What an Alertmanager says of itself.
+#[derive(Debug)]
+pub struct AlertmanagerStatus {
+    /// Which way pages take there; why that is not known where its configuration cannot be read.
+    pub pages: Result<Vec<RoutedPage>, RouteError>,
+    /// Its version, inert.
+    pub version: String,
 }
 
 /// The pagers that are configured. Shared by reference.
@@ -237,11 +246,14 @@ impl Pagers {
         Some(listed.map(pages).map_err(|outcome| outcome.why_not().unwrap_or_default().to_owned()))
     }
 
-    /// How the Alertmanager groups, and its version; `None` where none is configured. Nobody is disturbed by it.
-    pub async fn alertmanager_status(&self) -> Option<Result<(Grouping, String), String>> {
+    /// Which way the pages of these teams take at the Alertmanager, and its version; `None` where none is configured. Nobody is disturbed by it.
+    pub async fn alertmanager_status(&self, teams: &[&str]) -> Option<Result<AlertmanagerStatus, String>> {
         let pager = self.alertmanager.as_ref()?;
         Some(match pager.status().await {
-            Ok(status) => Ok((grouping(&status.config.original), inert(&shorten(&status.version.version, 40)))),
+            Ok(status) => Ok(AlertmanagerStatus {
+                pages: routed(&status.config.original, &self.issuer.site, teams),
+                version: inert(&shorten(&status.version.version, 40)),
+            }),
             Err(outcome) => Err(outcome.why_not().unwrap_or_default().to_owned()),
         })
     }

@@ -61,6 +61,8 @@ mod pagers;
 mod paging;
 #[cfg(feature = "serve")]
 mod paging_many;
+#[cfg(feature = "serve")]
+mod paging_routes;
 mod readers;
 mod records;
 mod refusals;

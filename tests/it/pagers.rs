@@ -50,7 +50,7 @@ impl Pager {
     pub(crate) fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
-        let configuration = "route:\n  group_by:\n  - '...'\n".to_owned();
+        let configuration = "route:\n  group_by:\n  - '...'\n  group_wait: 0s\n".to_owned();
         let heard = Arc::new(Mutex::new(Heard { calls: vec![], mood: Mood::Takes, configuration }));
         let shared = Arc::clone(&heard);
         std::thread::spawn(move || {
@@ -195,7 +195,8 @@ pub(crate) struct Alertmanager {
 }
 
 impl Alertmanager {
-    /// Starts it. `None` where it is not installed, which is said; in CI it must be there.
+    /// Starts it with a receiver `hook`, which is called, and one `nobody`, which calls nothing; `route` is what the topmost route has beside the
+    /// first. `None` where it is not installed, which is said; in CI it must be there.
     pub(crate) fn start(hook: &str, route: &str) -> Option<Self> {
         let program = ["/usr/bin/prometheus-alertmanager", "/usr/local/bin/alertmanager"].map(PathBuf::from);
         let Some(program) = program.into_iter().find(|program| program.exists()) else {
@@ -210,7 +211,7 @@ impl Alertmanager {
         let directory = tempfile::tempdir().unwrap();
         let configuration = format!(
             "route: {{ receiver: hook, {route}, group_interval: 1s, repeat_interval: 1h }}\n\
-             receivers: [{{ name: hook, webhook_configs: [{{ url: \"{hook}\", send_resolved: true }}] }}]\n"
+             receivers: [{{ name: hook, webhook_configs: [{{ url: \"{hook}\", send_resolved: true }}] }}, {{ name: nobody }}]\n"
         );
         std::fs::write(directory.path().join("alertmanager.yml"), configuration).unwrap();
         // A port that is free now; another process that takes it meanwhile makes the test fail, and not lie.
@@ -239,6 +240,11 @@ impl Alertmanager {
             assert!(begun.elapsed() < Duration::from_secs(20), "the Alertmanager does not start");
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// Its configuration.
+    pub(crate) fn configuration(&self) -> PathBuf {
+        self.directory.path().join("alertmanager.yml")
     }
 
     /// The alerts that fire there, as it lists them.

@@ -265,9 +265,14 @@ fn doctor_asks_pagers_for_themselves_and_pages_nobody() {
     fake.is_configured("route:\n  group_by:\n  - alertname\n");
     let names = directory.path().join("on-call");
     std::fs::write(&names, "sre2\n").unwrap();
+    let more_names = directory.path().join("on-call-security");
+    std::fs::write(&more_names, "sec1\nouts1der\n").unwrap();
     let doctor = |alertmanager: &str| {
-        let more = format!("[oncall.sre]\nfile = {names:?}\n[oncall.releng]\nfile = \"/nowhere/at/all\"\n");
-        let watching = Watching::with(&(tables(Some(alertmanager), Some((&hook.url, &secret)), "") + &more));
+        let more = format!(
+            "[oncall.sre]\nfile = {names:?}\n[oncall.releng]\nfile = \"/nowhere/at/all\"\n[oncall.security]\nfile = {more_names:?}\n"
+        );
+        let tables = tables(Some(alertmanager), Some((&hook.url, &secret)), "") + &more;
+        let watching = Watching::with(&tables.replace("\"deployer1\"", "\"deployer1\", \"dep1oyer\""));
         let output = watching.command(&["doctor", "--format", "json"]).output().unwrap();
         let page: Value = serde_json::from_slice(&output.stdout).unwrap();
         let checks = page["checks"].as_array().unwrap().clone();
@@ -282,6 +287,9 @@ fn doctor_asks_pagers_for_themselves_and_pages_nobody() {
     assert_eq!(said("paging:webhook").0, "pass");
     assert_eq!(said("oncall:sre"), ("pass".to_owned(), "on call: sre2".to_owned()));
     assert_eq!(said("oncall:releng").0, "warn");
+    let (outcome, message) = said("oncall:security");
+    assert!(outcome == "warn" && message.ends_with("could approve nothing for the team: outs1der"), "{message}");
+    assert_eq!(said("paging:for"), ("warn".to_owned(), "the server knows no account dep1oyer".to_owned()));
     if let Some(real) = Alertmanager::start(&hook.url, "group_by: ['...'], group_wait: 0s") {
         assert_eq!(doctor(&real.url)("paging:alertmanager").0, "pass");
     }

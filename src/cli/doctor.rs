@@ -90,8 +90,9 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
                         checks.extend(doctor::watch::watch(&watch, projects, members, policy));
                     }
                     let irc = doctor_irc::read(session, ui).await;
-                    checks.extend(doctor::irc::irc(&irc));
-                    let paging = doctor_paging::read(session, &remote.projects, &remote.members).await;
+                    let Remote { projects, members, .. } = &remote;
+                    checks.extend(doctor::irc::irc(&irc, projects, members, policy));
+                    let paging = doctor_paging::read(session, projects, members).await;
                     checks.extend(doctor::paging::paging(&paging));
                     // One that was named is there, or what it was named for cannot be said.
                     if let (Some(named), Ok(None)) = (task, &remote.task) {

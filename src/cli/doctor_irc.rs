@@ -9,9 +9,14 @@ use std::time::Duration;
 
 use super::session::Session;
 use super::ui::Ui;
+#[cfg(feature = "serve")]
+use crate::doctor::heard::WitnessRead;
+use crate::doctor::heard::Witnessing;
 use crate::doctor::irc::Irc;
 #[cfg(feature = "serve")]
-use crate::doctor::irc::{BotRead, ListedAccount, LoginRead, NetworkRead, Registered, Untried, WitnessRead};
+use crate::doctor::irc::{
+    Barrier, BotRead, ChannelRead, ChannelShown, ListedAccount, LoginRead, NetworkRead, Registered, Untried,
+};
 use crate::irc::HostPort;
 use crate::irc::tcpircbot::reach;
 
@@ -20,7 +25,7 @@ use crate::config::{IrcAccount, IrcBotError};
 #[cfg(feature = "serve")]
 use crate::host::{SecretFileError, SecretFileFault, secret_text};
 #[cfg(feature = "serve")]
-use crate::irc::bot::{BotSettings, CAPABILITIES, Info, Probe, probe};
+use crate::irc::bot::{self, BotSettings, CAPABILITIES, ChannelView, Info, Probe, Shown, probe};
 #[cfg(feature = "serve")]
 use crate::irc::wire::CaseMapping;
 #[cfg(feature = "serve")]
@@ -44,9 +49,29 @@ pub(super) async fn read(session: &Session, ui: &mut Ui) -> Irc {
     };
     #[cfg(feature = "serve")]
     let witness = witness(session).await;
+    #[cfg(feature = "serve")]
+    let (witnessing, answering) = configured(session);
     #[cfg(not(feature = "serve"))]
-    let (bot, witness, _) = (None, None, ui);
-    Irc { tcpircbot, bot, witness }
+    let (bot, witness, witnessing, answering, _) =
+        (None, None, Witnessing { is_elsewhere: true, ..Witnessing::default() }, None, ui);
+    Irc { tcpircbot, bot, witness, witnessing, answering }
+}
+
+/// What is configured of the bot, apart from how it is on the network.
+#[cfg(feature = "serve")]
+fn configured(session: &Session) -> (Witnessing, Option<Vec<String>>) {
+    let (settings, bot) = (&session.settings, &session.settings.irc.bot);
+    // The people of the sandbox are on no network.
+    if session.is_sandbox() {
+        return (Witnessing { is_elsewhere: true, ..Witnessing::default() }, None);
+    }
+    let witnessing = Witnessing {
+        has_bot: bot.server.is_some(),
+        has_token: bot.witness_token_file.is_some(),
+        is_elsewhere: settings.watch.is_some(),
+    };
+    let answering = bot.server.is_some().then(|| bot.accounts.iter().map(|listed| listed.account.clone()).collect());
+    (witnessing, answering)
 }
 
 /// With whose token it is written on tasks what is said; `None` where nothing is.
@@ -113,7 +138,7 @@ fn secret(error: SecretFileError, files: &[&PathBuf]) -> Untried {
 async fn network(session: &Session, settings: BotSettings, listed: &[IrcAccount]) -> Result<NetworkRead, String> {
     let account = session.settings.irc.bot.account.clone();
     let services: Vec<&str> = listed.iter().map(|account| account.services.as_str()).collect();
-    let Probe { state, accounts } = probe(settings, &services).await?;
+    let Probe { state, channels, accounts } = probe(settings, &services).await?;
     let login = account.map(|account| {
         let refused = || state.login_refused.clone().unwrap_or_else(|| "the network does not say why".to_owned());
         let login = match (&state.account, &state.certificate_refused) {
@@ -139,7 +164,32 @@ async fn network(session: &Session, settings: BotSettings, listed: &[IrcAccount]
         account: (listed.account.clone(), is_known(&listed.account)),
         registered: registered(listed, info, state.casemapping),
     });
-    Ok(NetworkRead { offered: offered.collect(), lacking: state.lacking.clone(), login, accounts: read.collect() })
+    let is_logged_in = state.account.is_some();
+    Ok(NetworkRead {
+        offered: offered.collect(),
+        lacking: state.lacking.clone(),
+        login,
+        channels: channels.into_iter().map(|view| seen(view, is_logged_in)).collect(),
+        accounts: read.collect(),
+    })
+}
+
+/// What of a channel may keep the bot out.
+#[cfg(feature = "serve")]
+fn seen(view: ChannelView, is_logged_in: bool) -> ChannelRead {
+    let barrier = |barrier| match barrier {
+        bot::Barrier::InviteOnly => Some(Barrier::InviteOnly),
+        bot::Barrier::Key => Some(Barrier::Key),
+        bot::Barrier::AccountsOnly => (!is_logged_in).then_some(Barrier::AccountsOnly),
+    };
+    let shown = match view.shown {
+        Shown::Nothing => ChannelShown::Nothing,
+        Shown::NoChannel => ChannelShown::NoChannel,
+        Shown::Modes { letters, barriers } => {
+            ChannelShown::Modes { letters, barriers: barriers.into_iter().filter_map(barrier).collect() }
+        }
+    };
+    ChannelRead { name: view.name, shown }
 }
 
 /// What the services say of an account that is listed, as the watch takes it too.

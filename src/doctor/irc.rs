@@ -2,16 +2,20 @@
 //!
 //! Responsible for the checks, each a pure function of what was read: nothing is said in a channel for them. Not responsible for reading.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::{fail, pass, unknown, warn};
-use crate::conduit::ConduitError;
+use super::heard::{WitnessRead, Witnessing, answering, witness, witnessing};
+use super::{fail, pass, warn};
+use crate::conduit::{Account, ConduitError, Project};
+use crate::policy::Policy;
 use crate::rules::RuleOutcome;
 use crate::text::{inert, shorten};
 
 /// How much of a reason is shown.
-const SHOWN: usize = 160;
+pub(super) const SHOWN: usize = 160;
 
 /// What was read of IRC. `None` is what is not configured.
 #[derive(Debug, Default)]
@@ -22,6 +26,25 @@ pub struct Irc {
     pub bot: Option<BotRead>,
     /// With whose token it is written on tasks what is said.
     pub witness: Option<WitnessRead>,
+    /// What is configured of witnesses.
+    pub witnessing: Witnessing,
+    /// The accounts on the server of the tasks of `irc.accounts`, where a bot is configured.
+    pub answering: Option<Vec<String>>,
+}
+
+impl Irc {
+    /// The accounts on the server of the tasks of those who are heard; `None` without a bot. Who is listed with a services account that counts for
+    /// nobody is none of them.
+    fn heard(&self) -> Option<Vec<&str>> {
+        let listed = self.answering.as_ref()?;
+        Some(match &self.bot {
+            Some(BotRead::Tried { network: Ok(network), .. }) => {
+                let accounts = network.accounts.iter().filter(|listed| !listed.registered.counts_for_nobody());
+                accounts.map(|listed| listed.account.0.as_str()).collect()
+            }
+            _ => listed.iter().map(String::as_str).collect(),
+        })
+    }
 }
 
 /// Why something is not tried.
@@ -31,17 +54,6 @@ pub enum Untried {
     NotTheirs(String),
     /// It is set up with what cannot be used: why, and what to do.
     Unusable(String, Option<String>),
-}
-
-/// The account that witnesses are written with.
-#[derive(Debug)]
-pub enum WitnessRead {
-    /// It was not asked for.
-    Untried(Untried),
-    /// Whose the token is, and whether the policy names them.
-    Of(String, bool),
-    /// The server did not say.
-    Unknown(ConduitError),
 }
 
 /// How the bot would be on the network.
@@ -67,6 +79,8 @@ pub struct NetworkRead {
     pub lacking: Vec<&'static str>,
     /// The account that it is to log in with, and how that went; `None` where it has none.
     pub login: Option<(String, LoginRead)>,
+    /// What it shows of the bot's channels to who is not in them.
+    pub channels: Vec<ChannelRead>,
     /// The accounts of `irc.accounts`.
     pub accounts: Vec<ListedAccount>,
 }
@@ -80,6 +94,42 @@ pub enum LoginRead {
     ByPassword(String),
     /// It was refused, and why.
     Refused(String),
+}
+
+/// A channel as it looks from outside.
+#[derive(Debug)]
+pub struct ChannelRead {
+    /// Its name.
+    pub name: String,
+    /// What the network shows of it.
+    pub shown: ChannelShown,
+}
+
+/// What a network shows of a channel.
+#[derive(Debug)]
+pub enum ChannelShown {
+    /// It did not answer.
+    Nothing,
+    /// That there is none: nobody is in it, or it is secret.
+    NoChannel,
+    /// Its modes.
+    Modes {
+        /// Their letters.
+        letters: String,
+        /// What of them may keep the bot out.
+        barriers: Vec<Barrier>,
+    },
+}
+
+/// What may keep the bot out of a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Barrier {
+    /// Nobody joins uninvited (+i).
+    InviteOnly,
+    /// Nobody joins without its key (+k).
+    Key,
+    /// Nobody joins who is not logged in, and the bot has no account.
+    AccountsOnly,
 }
 
 /// One account of `irc.accounts`.
@@ -114,8 +164,32 @@ pub enum Registered {
     Unclear(String),
 }
 
+impl Registered {
+    /// Whether what somebody says with it counts for nobody, as far as the services said.
+    fn counts_for_nobody(&self) -> bool {
+        matches!(self, Self::Later(_) | Self::Not | Self::NickOf(_))
+    }
+}
+
 /// The checks of IRC.
-pub fn irc(read: &Irc) -> Vec<RuleOutcome> {
+pub fn irc(
+    read: &Irc,
+    projects: &Result<BTreeMap<String, Project>, ConduitError>,
+    members: &Result<Vec<Account>, ConduitError>,
+    policy: &Policy,
+) -> Vec<RuleOutcome> {
+    let mut checks = network(read);
+    // Where they are not known the teams' own checks say so.
+    if let (Some(listed), Ok(projects), Ok(members)) = (read.heard(), projects, members) {
+        checks.extend(answering(&listed, projects, members, policy));
+    }
+    checks.extend(read.witness.as_ref().map(witness));
+    checks.extend(witnessing(read.witnessing, policy.accept_witnessed));
+    checks
+}
+
+/// The checks of what is reached over IRC.
+fn network(read: &Irc) -> Vec<RuleOutcome> {
     let mut checks: Vec<RuleOutcome> = read.tcpircbot.iter().map(|(at, reached)| tcpircbot(at, reached)).collect();
     match &read.bot {
         None => {}
@@ -129,14 +203,60 @@ pub fn irc(read: &Irc) -> Vec<RuleOutcome> {
             checks.push(pass(NETWORK, format!("{server} lets the bot in")));
             checks.push(capabilities(network));
             checks.extend(network.login.as_ref().map(|(account, login)| self::login(account, login)));
+            checks.extend(network.channels.iter().map(channel));
             checks.extend(network.accounts.iter().map(account));
         }
     }
-    checks.extend(read.witness.as_ref().map(witness));
     checks
 }
 
-fn untried(name: &str, why: &Untried) -> RuleOutcome {
+/// What stands between the bot and a channel, as far as that is seen from outside: it is not joined for this.
+fn channel(read: &ChannelRead) -> RuleOutcome {
+    let channel = inert(&read.name);
+    let name = format!("irc:channel:{channel}");
+    let (letters, barriers) = match &read.shown {
+        ChannelShown::Nothing => {
+            let message = format!(
+                "the network does not say how {channel} is set: whether the bot may join it is known once it does"
+            );
+            return pass(&name, message);
+        }
+        ChannelShown::NoChannel => {
+            return warn(
+                &name,
+                format!("the network shows no channel {channel}: nobody is in it, or it is secret"),
+                "look whether `irc.channels` names the channel that people are in; where it is secret, nothing is to be done",
+            );
+        }
+        ChannelShown::Modes { letters, barriers } => (letters, barriers),
+    };
+    let barrier = |barrier: &Barrier| match barrier {
+        Barrier::InviteOnly => (
+            "is invite-only (+i)",
+            "have the bot's account listed in the access of the channel (ChanServ), in its exceptions (+I), or have the bot invited",
+        ),
+        Barrier::Key => ("has a key (+k), which the bot does not know", "have the key taken away: the bot has none"),
+        Barrier::AccountsOnly => (
+            "lets in nobody who is not logged in, and the bot has no account",
+            "give the bot a services account: `irc.account`, and what proves it",
+        ),
+    };
+    let (whys, hints): (Vec<&str>, Vec<&str>) = barriers.iter().map(barrier).unzip();
+    match whys.is_empty() {
+        true => pass(
+            &name,
+            format!(
+                "{channel} (+{}) keeps nobody out as far as its modes show; a ban shows once the bot joins",
+                shorten(letters, SHOWN)
+            ),
+        ),
+        false => {
+            warn(&name, format!("{channel} {}: perhaps the bot may not join it", whys.join(", and ")), hints.join("; "))
+        }
+    }
+}
+
+pub(super) fn untried(name: &str, why: &Untried) -> RuleOutcome {
     match why {
         Untried::NotTheirs(why) => warn(
             name,
@@ -147,25 +267,6 @@ fn untried(name: &str, why: &Untried) -> RuleOutcome {
             let hint = hint.clone().unwrap_or_else(|| "look at the table [irc] of the configuration".to_owned());
             fail(name, shorten(why, SHOWN), hint)
         }
-    }
-}
-
-/// Whether what is written of what people say counts. With another's token the service does not start.
-fn witness(read: &WitnessRead) -> RuleOutcome {
-    const NAME: &str = "irc:witness";
-    match read {
-        WitnessRead::Untried(why) => untried(NAME, why),
-        WitnessRead::Of(user, true) => pass(NAME, format!("what is said is written on tasks as {}", inert(user))),
-        WitnessRead::Of(user, false) => fail(
-            NAME,
-            format!(
-                "the token is of {}, whom `policy.witnesses` does not name: no comment of theirs counts",
-                inert(user)
-            ),
-            "put the token of an account that it names into the file of `irc.witness_token_file`",
-        ),
-        WitnessRead::Unknown(error) if error.is_credentials() => fail(NAME, error.to_string(), error.hint()),
-        WitnessRead::Unknown(error) => unknown(NAME, error),
     }
 }
 
@@ -296,7 +397,51 @@ fn account(listed: &ListedAccount) -> RuleOutcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::testing::built_in;
     use crate::rules::Outcome;
+
+    fn checks(read: &Irc) -> Vec<RuleOutcome> {
+        irc(read, &Ok(BTreeMap::new()), &Ok(vec![]), &built_in())
+    }
+
+    #[test]
+    fn what_may_keep_the_bot_out_of_a_channel_is_said_with_what_to_do() {
+        let of = |shown| channel(&ChannelRead { name: "#ops".into(), shown });
+        let modes =
+            |barriers: &[Barrier]| of(ChannelShown::Modes { letters: "int".into(), barriers: barriers.to_vec() });
+        let open = modes(&[]);
+        assert_eq!((open.name.as_str(), open.outcome), ("irc:channel:#ops", Outcome::Pass));
+        assert!(open.message.starts_with("#ops (+int)"), "{open:?}");
+        let invite = modes(&[Barrier::InviteOnly]);
+        assert!(invite.outcome == Outcome::Warn && invite.message.contains("is invite-only (+i)"), "{invite:?}");
+        assert!(invite.hint.unwrap().contains("(ChanServ)"));
+        let both = modes(&[Barrier::Key, Barrier::AccountsOnly]);
+        assert!(both.message.contains("(+k)") && both.message.contains("and the bot has no account"), "{both:?}");
+        assert!(both.hint.unwrap().contains("; give the bot a services account"));
+        let none = of(ChannelShown::NoChannel);
+        assert!(none.outcome == Outcome::Warn && none.message.contains("shows no channel #ops"), "{none:?}");
+        let unknown = of(ChannelShown::Nothing);
+        assert!(unknown.outcome == Outcome::Pass && unknown.message.contains("known once it does"), "{unknown:?}");
+    }
+
+    #[test]
+    fn who_is_listed_with_an_account_that_counts_for_nobody_is_not_heard() {
+        let listed = |name: &str, registered| ListedAccount {
+            services: name.to_owned(),
+            since: "2026-11-28".parse().unwrap(),
+            account: (name.to_owned(), Some(true)),
+            registered,
+        };
+        let accounts =
+            vec![listed("sre1", Registered::Then), listed("sre2", Registered::Not), listed("sre3", Registered::Silent)];
+        let tried = |network| Some(BotRead::Tried { server: "irc.example:6697".into(), network });
+        let answering = || Some(["sre1", "sre2", "sre3"].map(str::to_owned).to_vec());
+        let read = |bot| Irc { bot, answering: answering(), ..Irc::default() };
+        let known = read(tried(Ok(NetworkRead { accounts, ..NetworkRead::default() })));
+        assert_eq!(known.heard().unwrap(), ["sre1", "sre3"]);
+        assert_eq!(read(tried(Err("no connection".into()))).heard().unwrap(), ["sre1", "sre2", "sre3"]);
+        assert_eq!(Irc::default().heard(), None);
+    }
 
     fn listed(registered: Registered) -> RuleOutcome {
         let since = "2026-11-28".parse().unwrap();
@@ -349,7 +494,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_reached_or_used_fails() {
-        let outcomes = |read: &Irc| irc(read).iter().map(|check| check.outcome).collect::<Vec<_>>();
+        let outcomes = |read: &Irc| checks(read).iter().map(|check| check.outcome).collect::<Vec<_>>();
         assert_eq!(outcomes(&Irc::default()), []);
         let at = |reached| Irc { tcpircbot: Some(("tcpircbot.example:9200".into(), reached)), ..Irc::default() };
         assert_eq!(outcomes(&at(Ok(()))), [Outcome::Pass]);

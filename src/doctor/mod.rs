@@ -2,6 +2,7 @@
 //!
 //! Responsible for what was read, as data, and the checks. Not responsible for reading it, and what is printed.
 
+pub mod heard;
 pub mod irc;
 pub mod paging;
 #[cfg(test)]

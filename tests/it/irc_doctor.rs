@@ -53,7 +53,8 @@ fn a_tcpircbot_takes_a_connection_and_is_handed_nothing() {
     // A bot that cannot be reached, and one whose password nobody has.
     configure(&server, &format!("[irc]\nserver = \"{free}\"\ntls = false\n"));
     let (code, checks) = checked(&server);
-    assert_eq!((code, outcomes(&checks)), (1, vec![("irc:network", "fail")]), "{checks:?}");
+    // Nobody is listed, so that nobody could answer.
+    assert_eq!((code, outcomes(&checks)), (1, vec![("irc:network", "fail"), ("irc:members", "warn")]), "{checks:?}");
     let none = server.machine.home().join("none");
     let account = format!("account = \"phabgate\"\npassword_file = {none:?}\n");
     configure(&server, &format!("[irc]\nserver = \"{free}\"\ntls = false\n{account}"));
@@ -95,10 +96,12 @@ fn a_network_is_tried_under_another_nick_and_each_account_is_asked_about() {
                 ("irc:network", "pass"),
                 ("irc:capabilities", "pass"),
                 ("irc:login", "pass"),
+                ("irc:channel:#ops", "pass"),
                 ("irc:account:sre1", "pass"),
                 ("irc:account:late", "fail"),
                 ("irc:account:nobody", "fail"),
                 ("irc:account:phabgate", "fail"),
+                ("irc:members", "warn"),
             ]
         ),
         "{checks:?}"
@@ -111,6 +114,7 @@ fn a_network_is_tried_under_another_nick_and_each_account_is_asked_about() {
     assert!(said("irc:account:late").contains("after it was listed (2020-01-01)"), "{checks:?}");
     assert!(said("irc:account:nobody").contains("take `irc.accounts.nobody` away, until releng1 has registered it"));
     assert!(said("irc:account:phabgate").contains("knows no account nosuch"), "{checks:?}");
+    assert!(said("irc:members").contains("can answer on IRC: sre1; nobody of releng, security"), "{checks:?}");
     // Nobody saw it, and the bot is who it was.
     bot.say("still here");
     let seen = sre1.until("still here");
@@ -128,8 +132,49 @@ fn a_network_is_tried_under_another_nick_and_each_account_is_asked_about() {
     network.stop_services();
     configure(&server, &format!("{table}{}", accounts[0]));
     let (_, checks) = checked(&server);
-    assert_eq!(outcomes(&checks)[2..], [("irc:login", "fail"), ("irc:account:sre1", "warn")], "{checks:?}");
+    assert_eq!(
+        outcomes(&checks)[2..],
+        [("irc:login", "fail"), ("irc:channel:#ops", "pass"), ("irc:account:sre1", "warn"), ("irc:members", "warn")],
+        "{checks:?}"
+    );
     network.stop_server();
     let (code, checks) = checked(&server);
-    assert_eq!((code, outcomes(&checks)), (1, vec![("irc:network", "fail")]), "{checks:?}");
+    assert_eq!((code, outcomes(&checks)[0]), (1, ("irc:network", "fail")), "{checks:?}");
+}
+
+#[test]
+fn what_keeps_the_bot_out_of_its_channel_is_seen_without_joining_it_and_a_port_without_tls_is_named() {
+    let Some(network) = RealNetwork::start() else { return };
+    let server = Server::new();
+    let set_up = |port: u16| {
+        let authority = network.authority();
+        configure(
+            &server,
+            &format!("[irc]\nserver = \"localhost:{port}\"\nca = {authority:?}\nchannels = [\"{CHANNEL}\"]\n"),
+        );
+    };
+    set_up(network.tls);
+    let channel = || {
+        let (_, checks) = checked(&server);
+        checks.into_iter().find(|check| check.0 == "irc:channel:#ops").unwrap()
+    };
+    let (_, outcome, said) = channel();
+    assert!(outcome == "warn" && said.contains("shows no channel #ops: nobody is in it, or it is secret"), "{said}");
+    let mut sre1 = Person::new(&network, "sre1", None);
+    for (modes, words) in [
+        ("+i", "#ops is invite-only (+i): perhaps the bot may not join it"),
+        ("-i+k sesame", "#ops has a key (+k), which the bot does not know"),
+        ("-k+R sesame", "lets in nobody who is not logged in, and the bot has no account"),
+    ] {
+        sre1.send(&format!("MODE {CHANNEL} {modes}"));
+        sre1.until(" MODE ");
+        let (_, outcome, said) = channel();
+        assert!(outcome == "warn" && said.contains(words), "{modes}: {said}");
+    }
+    assert_eq!(sre1.count("pg-doctor"), 0, "{:?}", sre1.seen());
+
+    set_up(network.plain);
+    let (code, checks) = checked(&server);
+    assert_eq!((code, outcomes(&checks)[0]), (1, ("irc:network", "fail")), "{checks:?}");
+    assert!(checks[0].2.contains("name its port with TLS in `irc.server`, which often is 6697"), "{checks:?}");
 }

@@ -12,10 +12,11 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::settings::{Authorities, BotSettings};
-use crate::irc::host_port;
+use crate::irc::host_port::{self, HostPort};
 use crate::safe_path::{self, PathError, ReadError, Trust};
 
 /// The largest file of authorities that is read.
@@ -31,9 +32,17 @@ pub(super) enum ConnectionError {
     /// Nobody answers there.
     #[error("no connection to {server}: {error}")]
     Network { server: String, error: io::Error },
-    /// What answers shows no certificate that is believed, or speaks no TLS.
+    /// What answers shows no certificate that is believed, or breaks off.
     #[error("no TLS with {server}: {error}")]
     Tls { server: String, error: io::Error },
+    /// What answers there does not speak TLS.
+    #[error("what answers at {0} speaks no TLS: name its port with TLS in `irc.server`, which often is 6697")]
+    Plain(HostPort),
+    /// What answers there waits for something else than TLS, or hangs.
+    #[error(
+        "{0} takes a connection and does not answer in TLS: name its port with TLS in `irc.server`, which often is 6697"
+    )]
+    Mute(HostPort),
     /// The file of authorities cannot be believed.
     #[error("cannot use the certificate authorities: {}", why.of(path))]
     Unsafe { path: PathBuf, why: PathError },
@@ -69,9 +78,20 @@ pub(super) async fn open(settings: &BotSettings) -> Result<Box<dyn Stream>, Conn
     let _ = tcp.set_nodelay(true);
     let Some(tls) = tls else { return Ok(Box::new(tcp)) };
     let name = ServerName::try_from(server.name()).map_err(|_| ConnectionError::Name(server.name()))?;
-    let stream = TlsConnector::from(Arc::new(tls)).connect(name, tcp).await;
-    let stream = stream.map_err(|error| ConnectionError::Tls { server: server.to_string(), error })?;
-    Ok(Box::new(stream))
+    // Before the time for all of it is over, so that it is known what was waited for.
+    let shaken = timeout(settings.timings.register / 2, TlsConnector::from(Arc::new(tls)).connect(name, tcp)).await;
+    match shaken {
+        Ok(Ok(stream)) => Ok(Box::new(stream)),
+        Ok(Err(error)) if is_plain(&error) => Err(ConnectionError::Plain(server.clone())),
+        Ok(Err(error)) => Err(ConnectionError::Tls { server: server.to_string(), error }),
+        Err(_) => Err(ConnectionError::Mute(server.clone())),
+    }
+}
+
+/// Whether what came is no TLS at all: its first byte is of no kind that a record of TLS has.
+fn is_plain(error: &io::Error) -> bool {
+    let error = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+    matches!(error, Some(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)))
 }
 
 fn tls(authorities: &Authorities, certificate: Option<&SecretString>) -> Result<ClientConfig, ConnectionError> {
@@ -122,7 +142,43 @@ fn of_system() -> Result<RootCertStore, ConnectionError> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
     use super::*;
+    use crate::irc::bot::settings::Timings;
+
+    /// How a connection with TLS ends where this is said, and nothing else.
+    async fn ended(said: &'static [u8], register: Duration) -> ConnectionError {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = listener.local_addr().unwrap().to_string().parse().unwrap();
+        let settings = BotSettings::new(server, "phabgate", &["#ops".to_owned()]).unwrap();
+        let authority = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/tls/authority.pem");
+        let settings = settings.trusting(Authorities::File(authority.into())).unwrap();
+        let settings = settings.timed(Timings { register, ..Timings::default() });
+        let (opened, _stream) = tokio::join!(open(&settings), async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(said).await.unwrap();
+            stream
+        });
+        opened.err().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_port_without_tls_is_named_as_one_whether_it_speaks_or_waits() {
+        let greets = ended(b"NOTICE * :*** Looking up your hostname\r\n", Duration::from_secs(60)).await;
+        assert!(matches!(greets, ConnectionError::Plain(_)), "{greets}");
+        let waits = ended(b"", Duration::from_millis(200)).await;
+        assert!(matches!(waits, ConnectionError::Mute(_)), "{waits}");
+        for error in [greets, waits] {
+            assert!(
+                error.to_string().ends_with("name its port with TLS in `irc.server`, which often is 6697"),
+                "{error}"
+            );
+        }
+    }
 
     #[test]
     fn authorities_and_certificates_that_cannot_be_used_are_named() {

@@ -12,6 +12,7 @@
 //! responsible for what is said, nor for what follows from what is heard.
 
 mod capabilities;
+mod channel_view;
 mod channels;
 mod connection;
 mod conversation;
@@ -29,6 +30,7 @@ mod vouching;
 mod words;
 
 pub use capabilities::CAPABILITIES;
+pub use channel_view::{Barrier, ChannelView, Shown};
 pub use heard_queue::Receiver;
 pub use hearing::{Heard, Identified, Place, WhyNot};
 pub use mailbox::{Info, NotSaid, Outcome, Receipt, Target, TargetError};

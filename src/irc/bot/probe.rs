@@ -1,5 +1,5 @@
 //! Trying out what the bot is set up with: one connection as it would make it, under another nick, which says nothing to anybody but
-//! NickServ.
+//! NickServ and asks how the channels are set from outside of them.
 //!
 //! Responsible for the connection ending by itself, and for disturbing neither the bot that runs nor a channel. Not responsible for what
 //! of it is right.
@@ -7,7 +7,9 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::timeout;
 
+use super::channel_view::{ChannelView, Shown};
 use super::mailbox::Info;
 use super::run::Bot;
 use super::settings::{BotSettings, Timings};
@@ -17,6 +19,8 @@ use super::state::{BotState, ConnectionState};
 const NICK: &str = "pg-doctor";
 /// For a connection to be made, and as long again for it to be registered.
 const REGISTER: Duration = Duration::from_secs(20);
+/// For the network to say how the channels are set.
+const VIEW: Duration = Duration::from_secs(5);
 /// Longer than any probe takes: a connection that failed is not tried again.
 const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -25,6 +29,8 @@ const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct Probe {
     /// The bot as it was once it was registered.
     pub state: BotState,
+    /// What the network shows of its channels to who is not in them.
+    pub channels: Vec<ChannelView>,
     /// What the services know of each account that was asked about, in that order. Once they are silent nothing more is asked.
     pub accounts: Vec<Info>,
 }
@@ -35,7 +41,8 @@ pub struct Probe {
 /// Where the network was not reached, in words for people; text of others may be in them.
 pub async fn probe(settings: BotSettings, accounts: &[&str]) -> Result<Probe, String> {
     let timings = Timings { register: REGISTER, reconnect: NEVER, reconnect_most: NEVER, ..settings.timings };
-    let apart = BotSettings { nick: NICK.to_owned(), channels: Vec::new(), timings, ..settings };
+    let looked_at = settings.channels.clone();
+    let apart = BotSettings { nick: NICK.to_owned(), channels: Vec::new(), looked_at, timings, ..settings };
     let (bot, handle, heard) = Bot::new(apart);
     // Whoever writes to it is not heard.
     drop(heard);
@@ -54,7 +61,10 @@ pub async fn probe(settings: BotSettings, accounts: &[&str]) -> Result<Probe, St
             let silent = known.last() == Some(&Info::Silent);
             known.push(if silent { Info::Silent } else { handle.info(account).await });
         }
-        Ok(Probe { state, accounts: known })
+        let answered = |state: &BotState| state.views.iter().all(|view| view.shown != Shown::Nothing);
+        // What is not answered in time is not known.
+        let _ = timeout(VIEW, handle.wait_for(answered)).await;
+        Ok(Probe { state, channels: handle.state().views, accounts: known })
     };
     let asking = async {
         let found = ask.await;

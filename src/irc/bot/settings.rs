@@ -23,6 +23,8 @@ pub struct BotSettings {
     pub(super) authorities: Authorities,
     pub(super) nick: String,
     pub(super) channels: Vec<String>,
+    /// Channels that are looked at from outside.
+    pub(super) looked_at: Vec<String>,
     pub(super) login: Login,
     pub(super) bots: Vec<String>,
     pub(super) timings: Timings,
@@ -156,6 +158,7 @@ impl BotSettings {
             authorities: Authorities::System,
             nick: nick.to_owned(),
             channels: once,
+            looked_at: Vec::new(),
             login: Login::default(),
             bots: Vec::new(),
             timings: Timings::default(),

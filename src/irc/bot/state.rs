@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::channel_view::ChannelView;
 use super::channels::Members;
 use crate::irc::wire::CaseMapping;
 
@@ -35,6 +36,8 @@ pub struct BotState {
     pub casemapping: CaseMapping,
     /// The channels of the configuration.
     pub channels: Vec<ChannelState>,
+    /// What the network shows of channels that are looked at from outside.
+    pub views: Vec<ChannelView>,
     /// How often a connection was registered since the start.
     pub connections: u64,
     /// What was heard and passed over, since the start.

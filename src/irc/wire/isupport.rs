@@ -17,6 +17,9 @@ pub struct Isupport {
     pub prefixes: String,
     /// The mode by which a bot says that it is one; `None` where the network has none.
     pub bot_mode: Option<char>,
+    /// The mode of a channel that lets in nobody without a services account. Where there is `R` it is that, and `r` says that a channel is
+    /// registered; elsewhere it is `r`.
+    pub accounts_only: char,
     /// The most bytes of a nick, where it is said.
     pub nick_length: Option<usize>,
 }
@@ -29,6 +32,7 @@ impl Default for Isupport {
             statusmsg: String::new(),
             prefixes: "@+".to_owned(),
             bot_mode: None,
+            accounts_only: 'r',
             nick_length: None,
         }
     }
@@ -61,6 +65,10 @@ impl Isupport {
                 self.prefixes = value.map_or(defaults.prefixes, symbols);
             }
             "BOT" => self.bot_mode = value.and_then(|value| value.chars().next()).filter(char::is_ascii_alphabetic),
+            "CHANMODES" => {
+                let has_both = value.is_some_and(|value| value.contains('R'));
+                self.accounts_only = if has_both { 'R' } else { defaults.accounts_only };
+            }
             "NICKLEN" => self.nick_length = value.and_then(|value| value.parse().ok()),
             _ => {}
         }

@@ -46,7 +46,7 @@ pub(crate) struct RealNetwork {
     server: Option<Child>,
     services: Option<Child>,
     pub(crate) tls: u16,
-    plain: u16,
+    pub(crate) plain: u16,
 }
 
 fn program(name: &str) -> Option<PathBuf> {

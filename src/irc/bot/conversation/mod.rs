@@ -16,6 +16,7 @@ use std::time::Instant;
 
 use self::services::Question;
 use super::capabilities::Capabilities;
+use super::channel_view::ChannelViews;
 use super::channels::Channels;
 use super::heard_queue::HeardQueue;
 use super::mailbox::Mailbox;
@@ -72,6 +73,7 @@ pub(super) struct Conversation {
     /// `nick!user@host` as others see it.
     source: Option<String>,
     channels: Channels,
+    views: ChannelViews,
     speech: Speech,
     presence: Presence,
     question: Option<Question>,
@@ -105,6 +107,7 @@ impl Conversation {
             next_nick: now,
             source: None,
             channels: Channels::new(&settings.channels),
+            views: ChannelViews::new(&settings.looked_at),
             speech: Speech::default(),
             presence: Presence::default(),
             question: None,
@@ -166,6 +169,7 @@ impl Conversation {
             lacking: self.capabilities.lacking(),
             casemapping: self.server.casemapping,
             channels: self.channels.states(),
+            views: self.views.views(),
             ..BotState::default()
         }
     }
@@ -229,9 +233,10 @@ impl Conversation {
                 self.channels.quit(message.sender(), &self.server);
                 self.wanted_nick_is_free(message.sender(), now);
             }
+            "324" => self.views.modes(message, &self.server),
             "353" => self.channels.listed(message.param(2), message.last(), &self.server),
-            "401" | "403" | "404" | "405" | "407" | "437" | "470" | "471" | "473" | "474" | "475" | "476" | "477"
-            | "480" | "489" | "520" | "531" | "716" => self.refused(message, now),
+            "401" | "403" | "404" | "405" | "407" | "437" | "442" | "470" | "471" | "473" | "474" | "475" | "476"
+            | "477" | "480" | "489" | "520" | "531" | "716" => self.refused(message, now),
             "PRIVMSG" => self.said(message, now),
             "NOTICE" => self.noticed(message, now),
             "310" | "311" | "312" | "313" | "318" => self.described(message, now),
@@ -265,6 +270,7 @@ impl Conversation {
     /// The server refuses a join, or what was said.
     fn refused(&mut self, message: &Message, now: Instant) {
         let (target, why) = (message.param(1), message.last());
+        self.views.refused(target, self.server.casemapping);
         if self.server.casemapping.same(target, NICKSERV) {
             self.no_nickserv();
             return;

@@ -145,6 +145,9 @@ impl Conversation {
         if let Some(mode) = self.server.bot_mode {
             self.send("MODE", &[&nick, &format!("+{mode}")], None);
         }
+        for channel in self.views.names() {
+            self.send("MODE", &[&channel], None);
+        }
         self.channels.join_all(now);
     }
 

@@ -74,8 +74,7 @@ pub(super) fn as_it_stood(mut evidence: Evidence, records: &DeployRecords, judge
             let yes = recorded_yes(row, records);
             if let Some((since, text)) = &yes {
                 for version in row.comments.iter_mut().filter(|version| stood(version) && version.created >= *since) {
-                    let CommentVersion { version: number, author, created, .. } = version;
-                    *version = CommentVersion::new(*number, author, *created, false, text);
+                    *version = version.saying(text);
                 }
             }
             if yes.is_none() && !records.first().says_allowed() {

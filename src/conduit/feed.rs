@@ -1,6 +1,6 @@
 //! What happened on any task since something that was seen before: `transaction.search` over all tasks.
 //!
-//! Responsible for reading it to its end and for which tasks it names. What happened is not looked at: an event only says which task
+//! Responsible for reading it part by part, and for which tasks it names. What happened is not looked at: an event only says which task
 //! to read. Not responsible for how far has been read ([`crate::serve`]), nor for what servers that have no such search are asked.
 
 use jiff::Timestamp;
@@ -18,9 +18,6 @@ const METHOD: &str = "transaction.search";
 /// How many rows a page is asked for.
 const ROWS: usize = 1_000;
 
-/// How many pages are read at most at once: what is left comes with the next call.
-const PAGES: usize = 20;
-
 /// A transaction, as far as a watch looks at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeedEntry {
@@ -30,6 +27,15 @@ pub struct FeedEntry {
     pub task: Phid<Task>,
     /// When it was made, by the server's clock.
     pub created: Timestamp,
+}
+
+/// A part of what is newer than a transaction.
+#[derive(Debug, Clone)]
+pub struct FeedPart {
+    /// The transactions, oldest first.
+    pub entries: Vec<FeedEntry>,
+    /// After which one there is more; `None` where there is no more.
+    pub next: Option<TransactionId>,
 }
 
 #[derive(Deserialize)]
@@ -56,31 +62,22 @@ struct Cursor {
 }
 
 impl Client {
-    /// What this account can see of all that is newer than a transaction, oldest first. The cursor has to be one that the account
-    /// can still see, which servers demand.
+    /// What this account can see of what is newer than a transaction, oldest first, one page of it. The transaction has to be one that the
+    /// account can still see, which servers demand.
     ///
     /// # Errors
     /// Where the server gave no usable answer; servers before March 2021 have no such search, and where very many of the
     /// transactions are hidden from this account it is refused.
-    pub async fn feed_since(&self, cursor: TransactionId) -> Result<Vec<FeedEntry>, ConduitError> {
-        let mut newer = Vec::new();
-        let mut from = cursor;
-        for _ in 0..PAGES {
-            let asked = params(json!({"objectType": "TASK", "before": from.0.to_string(), "limit": ROWS}));
-            let page: FeedPage = self.read(METHOD, &asked).await?.result;
-            let mut rows = descending(page.data)?;
-            rows.reverse();
-            if rows.first().is_some_and(|oldest| oldest.id <= from) {
-                return Err(Self::unexpected(METHOD, format!("asked for what is newer than {from} and got older")));
-            }
-            let Some(newest) = rows.last().map(|row| row.id) else { break };
-            newer.append(&mut rows);
-            if page.cursor.before.is_none() {
-                break;
-            }
-            from = newest;
+    pub async fn feed_since(&self, from: TransactionId) -> Result<FeedPart, ConduitError> {
+        let asked = params(json!({"objectType": "TASK", "before": from.0.to_string(), "limit": ROWS}));
+        let page: FeedPage = self.read(METHOD, &asked).await?.result;
+        let mut entries = descending(page.data)?;
+        entries.reverse();
+        if entries.first().is_some_and(|oldest| oldest.id <= from) {
+            return Err(Self::unexpected(METHOD, format!("asked for what is newer than {from} and got older")));
         }
-        Ok(newer)
+        let newest = entries.last().map(|entry| entry.id);
+        Ok(FeedPart { entries, next: newest.filter(|_| page.cursor.before.is_some()) })
     }
 
     /// The newest of what this account can see, oldest first, at most one page of it.

@@ -26,7 +26,7 @@ mod user;
 
 pub use connection::{ClientError, connection};
 pub use error::{ConduitError, Failure, WriteEffect};
-pub use feed::FeedEntry;
+pub use feed::{FeedEntry, FeedPart};
 pub use legacy::{LegacyChange, ReportedChanges};
 pub use loopback::{host_is_loopback, is_loopback};
 pub use paging::{Pages, SealedRows};

@@ -91,8 +91,11 @@ pub enum Change {
 }
 
 /// A comment as it stood between two edits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CommentVersion {
+    /// What the server knows this version by, drawn at random when it was written; empty where it was kept without.
+    #[serde(default)]
+    pub phid: String,
     /// 1 is what was written first.
     pub version: u32,
     /// Who wrote this version, or removed the comment.
@@ -112,7 +115,22 @@ struct RawContent {
     raw: String,
 }
 
+impl PartialEq for CommentVersion {
+    /// A version that was kept without its PHID is the same.
+    fn eq(&self, other: &Self) -> bool {
+        let all = |it: &Self| (it.version, it.author.clone(), it.created, it.removed, it.raw.clone());
+        all(self) == all(other)
+    }
+}
+
+impl Eq for CommentVersion {}
+
 impl CommentVersion {
+    /// The same, where its text is known from elsewhere.
+    pub fn saying(&self, text: &str) -> Self {
+        Self { removed: false, raw: RawContent { raw: text.to_owned() }, ..self.clone() }
+    }
+
     /// The text, in Remarkup.
     pub fn text(&self) -> &str {
         &self.raw.raw
@@ -120,7 +138,8 @@ impl CommentVersion {
 
     /// A version as tests and tools make it.
     pub fn new(version: u32, author: &str, created: Timestamp, removed: bool, text: &str) -> Self {
-        Self { version, author: author.to_owned(), created, removed, raw: RawContent { raw: text.to_owned() } }
+        let (phid, author) = (String::new(), author.to_owned());
+        Self { phid, version, author, created, removed, raw: RawContent { raw: text.to_owned() } }
     }
 }
 

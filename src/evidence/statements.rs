@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
-use super::Evidence;
 use super::keys::Key;
 use super::removals::Removal;
 use super::task_state::Tagged;
 use super::timeline::{AsOf, Moment, Tie, field_text};
 use super::trailers;
+use super::{Evidence, Timeline};
 use crate::conduit::Change;
 use crate::ids::{Phid, TaskId, TransactionId, User};
 use crate::policy::{Policy, WrittenReason};
@@ -72,6 +72,8 @@ pub(crate) struct StatementChange<'a> {
     pub(crate) author: &'a str,
     pub(crate) source: Source,
     pub(crate) content: Content<'a>,
+    /// What the server knows by it, each drawn at random once it was written: the transaction, and the version of its comment.
+    pub(crate) phids: (&'a str, &'a str),
 }
 
 impl StatementChange<'_> {
@@ -106,6 +108,8 @@ pub(super) struct Statements {
     pub(super) reworded: Option<(Moment, String)>,
     /// What approvers agree to as it stands; reading a reason takes its time.
     agreed: MaterialContent,
+    /// By what the server knows what made it so.
+    made_by: (String, String),
 }
 
 /// What approvers agree to, one entry for each of [`STATED`], and the explanation.
@@ -145,6 +149,9 @@ impl Statements {
         }
         let after = self.agreed(policy);
         let before = std::mem::replace(&mut self.agreed, after.clone());
+        if gone.is_some() || before != after {
+            self.made_by = (happening.phids.0.to_owned(), happening.phids.1.to_owned());
+        }
         let changed = (0..STATED.len()).find(|at| before.0[*at] != after.0[*at]).map(|at| Changed::Stated(STATED[at]));
         if let Some(what) = gone.or(changed) {
             self.last_material_change =
@@ -155,11 +162,12 @@ impl Statements {
         }
     }
 
-    /// The code of what would be approved: all that approvers agree to, with the explanation, in the emergency that began with this tag.
+    /// The code of what would be approved: all that approvers agree to, with the explanation, in the emergency that began with this tag, and
+    /// what the server drew when it was written. Without the last whoever states it could look for another text with the same code.
     pub(super) fn code(&self, task: TaskId, tagged: Tagged) -> Option<Code> {
         let Tagged::Since(since) = tagged else { return None };
         // Texts and numbers can always be written as JSON.
-        let agreed = serde_json::to_vec(&(task, since.transaction, &self.agreed)).ok()?;
+        let agreed = serde_json::to_vec(&(task, since.transaction, &self.agreed, &self.made_by)).ok()?;
         Some(Code::of(&Sha256::digest(agreed).into()))
     }
 
@@ -215,7 +223,9 @@ pub(crate) fn happenings<'a>(
         let moment = timeline.moment_of(transaction);
         // What a change finds and no change left was written by one that is not shown. Since when it stood there is not
         // known, so that it is as if it were written now.
-        let mut push = |author, source, content| happenings.push(StatementChange { moment, author, source, content });
+        let phids = (transaction.phid.as_str(), "");
+        let mut push =
+            |author, source, content| happenings.push(StatementChange { moment, author, source, content, phids });
         match &transaction.change {
             Change::Description { old, new } => {
                 if old.as_str() != description {
@@ -245,6 +255,7 @@ pub(crate) fn happenings<'a>(
                 author: &version.author,
                 source: Source::Comment(comment.transaction.id),
                 content: Content::Text(version.text()),
+                phids: (comment.transaction.phid.as_str(), &version.phid),
             }
         }));
     }
@@ -257,9 +268,16 @@ pub(crate) fn happenings<'a>(
         author: &gone.by,
         source: Source::Comment(gone.removed.transaction),
         content: Content::Gone,
+        // What it leaves standing was written before its removal, and most of it before that comment.
+        phids: (phid_of(timeline, gone.removed.transaction), ""),
     }));
     happenings.sort_by_key(|happening| happening.moment.position);
     happenings
+}
+
+fn phid_of(timeline: &Timeline, transaction: TransactionId) -> &str {
+    let row = timeline.transactions().iter().find(|row| row.id == transaction);
+    row.map_or("", |row| row.phid.as_str())
 }
 
 /// Who changed what no transaction shows.
@@ -300,7 +318,8 @@ fn beginning<'a>(evidence: &'a Evidence, field: Option<&str>, as_of: Option<AsOf
     ];
     let happenings = parts.into_iter().filter_map(|(null, source, content)| {
         let (transaction, author) = null.or_else(first)?;
-        Some(StatementChange { moment: timeline.moment_of(transaction), author, source, content })
+        let phids = (transaction.phid.as_str(), "");
+        Some(StatementChange { moment: timeline.moment_of(transaction), author, source, content, phids })
     });
     Beginning {
         happenings: happenings.collect(),

@@ -217,7 +217,9 @@ impl History {
     fn version(&mut self, comment: TransactionId, author: &str, seconds: i64, removed: bool, text: &str) {
         let row = self.rows.iter_mut().find(|row| row.id == comment).unwrap();
         let number = row.comments.len() as u32 + 1;
-        row.comments.insert(0, CommentVersion::new(number, person(author).as_str(), at(seconds), removed, text));
+        let mut version = CommentVersion::new(number, person(author).as_str(), at(seconds), removed, text);
+        version.phid = format!("PHID-XCMT-{comment}-{number}");
+        row.comments.insert(0, version);
     }
 
     /// Moves the task from one project to another in one transaction.

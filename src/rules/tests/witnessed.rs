@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::attribution::ApprovalKind;
-use crate::evidence::WitnessFault;
 use crate::evidence::testing::at;
+use crate::evidence::{TaskState, WitnessFault};
 use crate::ids::TransactionId;
 use crate::witness::WitnessedWord::{Approve, Reject, Withdraw};
 use crate::witness::{Witness, render};
@@ -156,6 +156,28 @@ fn a_witness_that_is_late_edited_or_impossible_counts_for_nobody() {
     history.edit(id, "admin", 30, &text);
     assert_eq!(why_only(&history), WhyNot::Witness { fault: WitnessFault::Edited });
     assert!(why_not(&history, "sre2").is_empty(), "what was edited in is nobody's yes");
+}
+
+#[test]
+fn nobody_can_know_the_code_of_what_they_write_before_it_is_written() {
+    let code =
+        |history: &History| TaskState::derive(&history.evidence(), &history.policy, None).code.unwrap().to_string();
+    let mut history = waiting();
+    let first = code(&history);
+    let (text, other) = (history.task.description.clone(), "Emergency-Reason: abuse - looked for until it fits");
+    history.describe("deployer1", 20, other);
+    history.describe("deployer1", 21, &text);
+    assert_ne!(code(&history), first, "the same words, written by another transaction");
+    let comment = history.comment("deployer1", 22, "Emergency-Change: I1");
+    let stated = code(&history);
+    history.edit(comment, "deployer1", 23, "Emergency-Change: I2");
+    history.edit(comment, "deployer1", 24, "Emergency-Change: I1");
+    assert_ne!(code(&history), stated, "the same words, in another version of the comment");
+    // What states nothing changes nothing of it.
+    let stated = code(&history);
+    history.comment("deployer1", 25, "Looking at it.");
+    history.comment("sre1", 26, "Emergency-Approve: sre");
+    assert_eq!(code(&history), stated);
 }
 
 #[test]

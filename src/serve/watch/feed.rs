@@ -5,7 +5,7 @@
 //! while ago by our own clock, or made long before the newest by the server's: what a start or an outage left to be read is not read again
 //! and again. Not responsible for reading ([`crate::conduit`]) nor for keeping the cursor.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -40,12 +40,12 @@ impl FeedState {
 
     /// Takes what is above the cursor; returns the tasks of what was not seen before, each once, that where something happened last first.
     pub fn take(&mut self, entries: &[FeedEntry], now: Instant) -> Vec<Phid<Task>> {
-        let mut tasks: Vec<Phid<Task>> = Vec::new();
+        let (mut tasks, mut named) = (Vec::new(), BTreeSet::new());
         for FeedEntry { id, task, .. } in entries.iter().rev() {
             let is_new = *id > self.cursor && !self.seen.contains_key(id);
             if is_new {
                 self.seen.insert(*id, now);
-                if !tasks.contains(task) {
+                if named.insert(task) {
                     tasks.push(task.clone());
                 }
             }

@@ -2,6 +2,7 @@
 //!
 //! Responsible for how often, for the cursor, and for what is done where the feed is refused. Not responsible for looking at the tasks.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{FeedState, Watch};
-use crate::conduit::{self, ConduitError, Failure};
+use crate::conduit::{self, ConduitError, Failure, FeedEntry};
 use crate::evidence::GatherError;
 use crate::ids::{Phid, Task};
 use crate::serve::store::{Store, StoreError};
@@ -90,54 +91,71 @@ impl<S: Store> Watch<S> {
         }
     }
 
-    /// Reads the feed; returns when that began, by the server's clock, and the tasks where something happened, the latest first.
+    /// Reads the feed; returns when that began, by the server's clock, and the tasks where something happened, the latest first. What was read
+    /// of it stays read, also where the rest cannot be.
     async fn poll(&self, feed: &mut Option<FeedState>) -> Result<(Timestamp, Vec<Phid<Task>>), PollError> {
-        let client = self.site.client.within(LIMIT);
         let begun = self.board.now();
-        let now = Instant::now();
-        let (next, tasks) = match feed.clone() {
-            None => match client.feed_newest().await {
-                Ok(newest) => match FeedState::beginning(&newest, now) {
-                    Some(begins) => begins,
-                    // Nothing ever happened on this server.
-                    None => return Ok((begun, Vec::new())),
-                },
-                Err(error) if is_refused(&error) => return Ok((self.poll_modified(begun).await?, Vec::new())),
-                Err(error) => return Err(error.into()),
-            },
-            Some(mut next) => match client.feed_since(next.cursor()).await {
-                Ok(entries) => {
-                    let tasks = next.take(&entries, now);
-                    (next, tasks)
+        let Some(state) = feed.as_ref() else {
+            let Some(newest) = self.newest(begun).await? else { return Ok((begun, Vec::new())) };
+            // Else nothing ever happened on this server.
+            let Some((begins, tasks)) = FeedState::beginning(&newest, Instant::now()) else {
+                return Ok((begun, Vec::new()));
+            };
+            self.advance(feed, begins, &tasks)?;
+            return Ok((begun, tasks));
+        };
+        let (mut from, mut happened) = (Some(state.cursor()), Vec::new());
+        while let Some(after) = from {
+            let Some(mut next) = feed.clone() else { break };
+            let tasks = match self.site.client.within(LIMIT).feed_since(after).await {
+                Ok(part) => {
+                    from = part.next;
+                    next.take(&part.entries, Instant::now())
                 }
                 // A cursor that the account cannot see any more is refused for ever, and so is a feed with very many hidden
                 // transactions; the newest of it may be had all the same.
-                Err(error) if is_refused(&error) => match client.feed_newest().await {
-                    Ok(newest) => {
-                        let (tasks, missed) = next.rebase(&newest, now);
-                        if missed {
-                            self.sweep_now();
-                        }
-                        (next, tasks)
+                Err(error) if is_refused(&error) => {
+                    let Some(newest) = self.newest(begun).await? else { return Ok((begun, happened)) };
+                    let (tasks, missed) = next.rebase(&newest, Instant::now());
+                    if missed {
+                        self.sweep_now();
                     }
-                    Err(error) if is_refused(&error) => return Ok((self.poll_modified(begun).await?, Vec::new())),
-                    Err(error) => return Err(error.into()),
-                },
+                    from = None;
+                    tasks
+                }
                 Err(error) => return Err(error.into()),
-            },
-        };
+            };
+            self.advance(feed, next, &tasks)?;
+            happened.splice(0..0, tasks);
+        }
         self.feed_is_down.store(false, Ordering::Relaxed);
+        Ok((begun, happened))
+    }
+
+    /// The newest of the feed; `None` where it is refused, and what stands in for it was read.
+    async fn newest(&self, begun: Timestamp) -> Result<Option<Vec<FeedEntry>>, PollError> {
+        match self.site.client.within(LIMIT).feed_newest().await {
+            Ok(newest) => {
+                self.feed_is_down.store(false, Ordering::Relaxed);
+                Ok(Some(newest))
+            }
+            Err(error) if is_refused(&error) => self.poll_modified(begun).await.map(|()| None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Keeps how far the feed was read, with the tasks that are to be looked at for it, in one transaction.
+    fn advance(&self, feed: &mut Option<FeedState>, next: FeedState, tasks: &[Phid<Task>]) -> Result<(), StoreError> {
         let moved = feed.as_ref().is_none_or(|feed| feed.cursor() != next.cursor());
         if moved || !tasks.is_empty() {
-            // The cursor moves with the tasks, in one transaction.
-            self.store.with(|store| store.advance(next.cursor(), &tasks))?;
+            self.store.with(|store| store.advance(next.cursor(), tasks))?;
         }
         *feed = Some(next);
-        Ok((begun, tasks))
+        Ok(())
     }
 
     /// What stands in for the feed: the tasks with the tag that were modified lately.
-    async fn poll_modified(&self, begun: Timestamp) -> Result<Timestamp, PollError> {
+    async fn poll_modified(&self, begun: Timestamp) -> Result<(), PollError> {
         if !self.feed_is_down.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 "the server refuses its feed of transactions: the tasks with the tag are listed in its place"
@@ -155,7 +173,7 @@ impl<S: Store> Watch<S> {
                 self.queue.push(task.id);
             }
         }
-        Ok(begun)
+        Ok(())
     }
 
     /// The server answered: what could not be read before may be now.
@@ -170,7 +188,8 @@ impl<S: Store> Watch<S> {
     /// start, those that `happened` names come in its order, behind those that a webhook named.
     async fn resolve(&self, happened: &[Phid<Task>]) -> Result<(), PollError> {
         let mut waiting = self.store.with(|store| store.waiting())?;
-        let place = |task: &Phid<Task>| happened.iter().position(|other| other == task);
+        let places: BTreeMap<_, usize> = happened.iter().zip(0..).collect();
+        let place = |task: &Phid<Task>| places.get(task).copied();
         waiting.sort_by_cached_key(place);
         if waiting.is_empty() {
             return Ok(());
@@ -208,4 +227,65 @@ pub(super) fn say_trouble(before: &mut Option<String>, now: Option<String>) {
         _ => {}
     }
     *before = now;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::TcpListener;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::conduit::{Client, Route, Timeouts};
+    use crate::evidence::testing::History;
+    use crate::ids::TransactionId;
+    use crate::serve::store::SqliteStore;
+    use crate::serve::testing::site;
+
+    /// A server that answers with each of these, one a connection, and then not any more; its URL.
+    fn answering(answers: Vec<serde_json::Value>) -> url::Url {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        std::thread::spawn(move || {
+            for (answer, stream) in answers.into_iter().zip(listener.incoming()) {
+                let mut reader = BufReader::new(stream.unwrap());
+                let (mut line, mut length) = (String::new(), 0);
+                while reader.read_line(&mut line).unwrap() > 2 {
+                    let said = line.to_ascii_lowercase();
+                    length = said.strip_prefix("content-length: ").map_or(length, |said| said.trim().parse().unwrap());
+                    line.clear();
+                }
+                reader.read_exact(&mut vec![0; length]).unwrap();
+                let body = answer.to_string();
+                let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close";
+                write!(reader.get_mut(), "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+            }
+        });
+        url
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_was_read_of_a_backlog_stays_read_where_the_rest_cannot_be() {
+        let row = |id: u64, task: &str, created: i64| {
+            let (phid, task) = (format!("PHID-XACT-TASK-{id}"), format!("PHID-TASK-{task}"));
+            json!({"id": id, "phid": phid, "objectPHID": task, "dateCreated": created})
+        };
+        let cursor = json!({"before": "12", "after": null, "limit": 2, "order": null});
+        let data = [row(12, "b", 1_000), row(11, "a", 1)];
+        let page = json!({"result": {"data": data, "cursor": cursor}, "error_code": null, "error_info": null});
+        let refused = json!({"result": null, "error_code": "ERR-INVALID-AUTH", "error_info": "no such token"});
+        let url = answering(vec![page, refused]);
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("state");
+        let mut site = site(&History::emergency(), state.clone());
+        let second = Duration::from_secs(10);
+        site.client = Client::new(&url, None, Timeouts { connect: second, call: second }, &Route::default()).unwrap();
+        let watch = Watch::new(site, SqliteStore::open(&state).unwrap()).unwrap();
+        let mut feed = Some(FeedState::at(TransactionId(10)));
+        assert!(watch.poll(&mut feed).await.is_err_and(|error| error.is_credentials()));
+        assert_eq!(feed.unwrap().cursor(), TransactionId(11));
+        assert_eq!(watch.store.with(|store| store.cursor()).unwrap(), Some(TransactionId(11)));
+        assert_eq!(watch.store.with(|store| store.waiting()).unwrap().len(), 2);
+    }
 }

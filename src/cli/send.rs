@@ -130,17 +130,16 @@ impl<'a> Sending<'a> {
                 return Some(by_watch(watch, Ok(())));
             }
             Self::ByOwnWatch(_, Some(host)) if session.is_sandbox() => host,
-            // Behind a sign-in it is there, too.
-            Self::ByWatch(watch) => return Some(by_watch(watch, answers(watch, |status| status < 500, session).await)),
-            Self::ByOwnWatch(watch, through) => {
-                match (answers(watch, |status| status == 200, session).await, through) {
-                    (Ok(()), _) => return Some(by_watch(watch, Ok(()))),
-                    (Err(_), Some(host)) => host,
-                    (Err(why), None) => {
-                        return Some(by_watch(watch, Err(format!("{why}; where it runs elsewhere, set `watch.url`"))));
-                    }
+            // Behind a sign-in nobody says whether it asks.
+            Self::ByWatch(watch) => return Some(by_watch(watch, asks(watch, session).await.map(drop))),
+            Self::ByOwnWatch(watch, through) => match (asks(watch, session).await, through) {
+                (Ok(true), _) => return Some(by_watch(watch, Ok(()))),
+                (_, Some(host)) => host,
+                (said, None) => {
+                    let why = said.err().unwrap_or_else(|| "no watch answers there".to_owned());
+                    return Some(by_watch(watch, Err(format!("{why}; where it runs elsewhere, set `watch.url`"))));
                 }
-            }
+            },
             Self::Through(host) => host,
         };
         if let Some((why, exit)) = withheld(decision, needs_deployer) {
@@ -153,14 +152,16 @@ impl<'a> Sending<'a> {
     }
 }
 
-/// Whether a watch is there, by the status with which it answers.
-async fn answers(watch: &str, is_there: impl Fn(u16) -> bool, session: &Session) -> Result<(), String> {
+/// Whether what answers there says that it asks; an error where it is not there, or says that it does not.
+async fn asks(watch: &str, session: &Session) -> Result<bool, String> {
     let (http, route) = (&session.settings.http, &session.settings.route);
     let url = Url::parse(watch).map_err(|error| error.to_string())?;
     let watch = Watch::new(&url, None, http.connect.min(ANSWER), ANSWER, route).map_err(|error| error.to_string())?;
-    match watch.get("healthz").await?.status {
-        status if is_there(status) => Ok(()),
-        status => Err(format!("the status {status}")),
+    let answer = watch.get("healthz").await.map_err(|why| format!("it does not answer: {why}"))?;
+    match (answer.status, answer.asks) {
+        (status @ 500.., _) => Err(format!("it does not answer: the status {status}")),
+        (_, Some(false)) => Err("it is in no channel now".to_owned()),
+        (_, said) => Ok(said == Some(true)),
     }
 }
 
@@ -168,7 +169,7 @@ async fn answers(watch: &str, is_there: impl Fn(u16) -> bool, session: &Session)
 fn by_watch(watch: &str, answers: Result<(), String>) -> Sent {
     match answers {
         Ok(()) => Sent::not(format!("the watch at {watch} asks"), Exit::Done),
-        Err(why) => Sent::not(format!("the watch at {watch}, which asks, does not answer: {why}"), Exit::Incomplete),
+        Err(why) => Sent::not(format!("the watch at {watch} is to ask, and {why}"), Exit::Incomplete),
     }
 }
 

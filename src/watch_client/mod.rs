@@ -40,11 +40,16 @@ impl std::fmt::Debug for Watch {
     }
 }
 
+/// Whether the watch asks people in a channel now: the header of `/healthz`, `yes` or `no`.
+pub const ASKS: &str = "phabgate-asks";
+
 /// What a watch answered.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The status.
     pub status: u16,
+    /// Whether it asks people in a channel now; `None` where what answered does not say so.
+    pub asks: Option<bool>,
     /// What it is known by.
     tag: Option<HeaderValue>,
     /// All of it.
@@ -112,6 +117,7 @@ impl Watch {
         let asked = async {
             let mut response = request.send().await.map_err(broken)?;
             let (status, tag) = (response.status().as_u16(), response.headers().get(ETAG).cloned());
+            let asks = response.headers().get(ASKS).map(|said| said == "yes");
             let mut body = Vec::new();
             while let Some(chunk) = response.chunk().await.map_err(broken)? {
                 if body.len() + chunk.len() > LARGEST {
@@ -119,7 +125,7 @@ impl Watch {
                 }
                 body.extend_from_slice(&chunk);
             }
-            Ok(Answer { status, tag, body })
+            Ok(Answer { status, asks, tag, body })
         };
         tokio::time::timeout(self.timeout + hold, asked)
             .await

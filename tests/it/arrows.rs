@@ -19,7 +19,7 @@ const ARROWS: &[(&str, &str)] = &[
     (
         "serve",
         "conduit config crash evidence gate host irc journal notice paging policy publish random record remarkup rules safe_path view \
-         witness",
+         watch_client witness",
     ),
     ("fuzzing", "config evidence host policy"),
     ("report", "audit config evidence layout policy record rules"),

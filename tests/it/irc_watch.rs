@@ -52,6 +52,7 @@ fn asked(more: &str) -> Option<Asked> {
     for _ in 0..2 {
         sre1.until("is an emergency deploy");
     }
+    assert_eq!(watching.get("healthz").headers["phabgate-asks"], "yes");
     Some(Asked { watching, network, sre1, task, _directory: directory })
 }
 

@@ -224,7 +224,7 @@ fn where_a_watch_asks_nothing_is_sent_and_one_that_is_not_there_is_named() {
         let (code, out, err) = run_as(&server, "deployer1", &["announce", "T6", "--send"]);
         let (wanted, words) = match watch == nowhere {
             false => (0, format!("\nNot sent: the watch at {watch} asks.\n")),
-            true => (3, format!(" NOT sent: the watch at {watch}, which asks, does not answer: ")),
+            true => (3, format!(" NOT sent: the watch at {watch} is to ask, and it does not answer: ")),
         };
         assert_eq!(code, wanted, "{err}");
         assert!(format!(" {}", in_one_line(&out)).contains(&in_one_line(&words)), "{out}");
@@ -236,9 +236,9 @@ fn where_a_watch_asks_nothing_is_sent_and_one_that_is_not_there_is_named() {
     }
 }
 
-/// Something on loopback that answers each request with a status.
+/// Something on loopback that answers each request with a status and headers.
 #[cfg(feature = "serve")]
-fn answering(status: &'static str) -> String {
+fn answering(head: &'static str) -> String {
     use std::io::{BufRead as _, BufReader, Write as _};
 
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -251,7 +251,7 @@ fn answering(status: &'static str) -> String {
                 line.clear();
             }
             // Whoever does not want the answer any more does not get it.
-            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let answer = format!("HTTP/1.1 {head}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
             let _ = reader.get_mut().write_all(answer.as_bytes());
         }
     });
@@ -263,7 +263,13 @@ fn answering(status: &'static str) -> String {
 fn where_the_watch_with_a_bot_of_its_own_runs_it_asks_and_else_it_is_sent() {
     let bot = "server = \"irc.example:6697\"\nnick = \"phabgate\"\n";
     let send = ["announce", "T6", "--send"];
-    for (listens, asks) in [(answering("200 OK"), true), (answering("404 Not Found"), false), (nowhere(), false)] {
+    let there = [
+        (answering("200 OK\r\nPhabgate-Asks: yes"), true),
+        (answering("200 OK\r\nPhabgate-Asks: no"), false),
+        (answering("200 OK"), false),
+        (nowhere(), false),
+    ];
+    for (listens, asks) in there {
         let server = Server::new();
         let (at, handed) = tcpircbot();
         configure(&server, &format!("[irc]\n{bot}tcpircbot = \"{at}\"\n[serve]\nlisten = \"{listens}\"\n"));
@@ -277,6 +283,12 @@ fn where_the_watch_with_a_bot_of_its_own_runs_it_asks_and_else_it_is_sent() {
         assert!(in_one_line(&out).contains(&words), "{out}");
         assert_eq!(handed.try_recv().is_ok(), !asks);
     }
+    // Of one that is named it is believed that it is not in its channel.
+    let server = Server::new();
+    let watch = answering("200 OK\r\nPhabgate-Asks: no");
+    configure(&server, &format!("[watch]\nurl = \"http://{watch}/\"\n"));
+    let (code, out, _) = run_as(&server, "deployer1", &send);
+    assert!(code == 3 && in_one_line(&out).contains("and it is in no channel now. Say it yourself."), "{out}");
     let server = Server::new();
     configure(&server, &format!("[irc]\n{bot}[serve]\nlisten = \"{}\"\n", nowhere()));
     let (code, out, _) = run_as(&server, "deployer1", &send);

@@ -357,6 +357,7 @@ fn readers_without_an_account_see_what_the_task_lets_everybody_see() {
     for (path, status) in [("healthz", 200), ("readyz", 200), ("v1/tasks/T0/verdict", 400), ("v1/nothing", 404)] {
         assert_eq!(watching.get(path).status, status, "{path}");
     }
+    assert_eq!(watching.get("healthz").headers["phabgate-asks"], "no", "it has no channel");
     // The same words for what is hidden, missing or no emergency.
     let words = |task: &str| watching.get_as(READER, &format!("v1/tasks/{task}/verdict")).text;
     let plain = watching.site.task("deployer1", "No emergency");

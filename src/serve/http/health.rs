@@ -7,10 +7,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::extract::State;
+use axum::http::HeaderName;
 
 use super::Shared;
 use super::problem::Problem;
 use crate::serve::store::Store;
+use crate::watch_client::ASKS;
 
 /// How long it stays known whether the store can be written: whoever asks more often writes nothing.
 const STORE_TRIED: Duration = Duration::from_secs(2);
@@ -35,8 +37,13 @@ impl StoreTrial {
 }
 
 /// `GET /healthz`.
-pub(super) async fn healthz() -> &'static str {
-    "alive\n"
+pub(super) async fn healthz<S: Store>(State(app): State<Shared<S>>) -> ([(HeaderName, &'static str); 1], &'static str) {
+    let irc = &app.watch.site.irc;
+    let asks = match irc.bot.server {
+        Some(_) => app.watch.metrics.irc() == Some(true),
+        None => irc.tcpircbot.is_some(),
+    };
+    ([(HeaderName::from_static(ASKS), if asks { "yes" } else { "no" })], "alive\n")
 }
 
 /// `GET /readyz`.

@@ -254,7 +254,7 @@ impl Route {
             Self::WaitingOver => delete(share::over),
             Self::Hook => post(hooks::phorge),
             Self::Metrics => get(metrics::metrics),
-            Self::Healthz => get(health::healthz),
+            Self::Healthz => get(health::healthz::<S>),
             Self::Readyz => get(health::readyz),
             Self::OpenApi => get(|| async { Json(openapi()) }),
         }

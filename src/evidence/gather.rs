@@ -20,6 +20,7 @@ use crate::conduit::{
 };
 use crate::ids::{Phid, Project as ProjectKind, TaskId, User};
 use crate::policy::Policy;
+use crate::record::parse::Parsed;
 use crate::time::utc;
 
 /// What there was to see.
@@ -266,7 +267,12 @@ impl Subject {
         let edited = rows().flat_map(|row| &row.comments).filter_map(|version| user(&version.author));
         let changed = rows().filter(|row| row.change != Change::Other).filter_map(|row| user(&row.author));
         let named = spoke.chain(removed).chain(changed).chain(edited);
-        for person in named.chain(members.iter().copied().cloned()).chain(commented()) {
+        // A recorder names who deploys, who may have done nothing on the task.
+        let deployers = records::comments(timeline, None).filter_map(|comment| match comment.claim() {
+            Parsed::Record(record) => record.deployer.as_ref()?.phid.clone(),
+            _ => None,
+        });
+        for person in named.chain(members.iter().copied().cloned()).chain(deployers).chain(commented()) {
             if people.len() < PAGE {
                 people.insert(person);
             }

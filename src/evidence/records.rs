@@ -75,7 +75,8 @@ impl PostedRecord {
         self.speaks_of_an_end() && self.record.deploy == start.record.deploy
     }
 
-    fn speaks_of_an_end(&self) -> bool {
+    /// Whether it is of the end of a deploy, whatever that was.
+    pub fn speaks_of_an_end(&self) -> bool {
         matches!(self.record.event, Event::Finished | Event::Recorded)
     }
 

@@ -39,7 +39,7 @@ mod who_may;
 pub use approvals::{StandingWord, standing_words};
 pub use evaluate::{Intent, JudgedTask, Texts, evaluate, evaluate_with_state, judge, not_visible, stated};
 pub use last_deploy::last_deploy_failed;
-pub use others::{OpenStart, Weight, open_starts, verdict_at_start, weight};
+pub use others::{OpenStart, Weight, believed_ends, open_starts, verdict_at_start, weight};
 pub use verdict::{
     Approval, Clearance, Decision, Effect, JudgedNearMiss, Outcome, RuleOutcome, TeamCount, Verdict, WhyNot,
 };

@@ -1,8 +1,9 @@
 //! The other deploys of a task that were started and have no end, and whether they keep a new one from starting.
 //!
 //! Anybody can write a comment that reads as the start of a deploy. It stops others where it is known that its author
-//! writes the truth, or where they could have run what they say: the gate would have let them. Not decided here: whose
-//! record is believed at all, and who may end a deploy ([`crate::evidence::records`]).
+//! writes the truth, or where they could have run what they say: the gate would have let them. Nor does a service say that
+//! a deploy ended, or let people sleep, by the word of anybody else. Not decided here: whose record is evidence at all, and
+//! who may end a deploy ([`crate::evidence::records`]).
 
 use super::evaluate::evaluate_alone;
 use super::{Decision, Intent, Verdict};
@@ -49,30 +50,61 @@ pub fn weight(evidence: &Evidence, policy: &Policy, start: &PostedRecord, as_of:
     if now.duration_since(start.moment.time) > policy.max_age {
         return Weight::TooOld;
     }
-    let stops = match start.authority {
-        Authority::Recorder => true,
-        // Which accounts the hosts of then named as deployers is not known later, and so not who could have run it.
-        Authority::Deployer => evidence.purpose != Purpose::Audit && could_have_run(evidence, policy, start),
-        Authority::Member | Authority::Nobody => false,
-    };
-    if stops { Weight::Stops } else { Weight::NotBelieved }
+    if is_by_who_can_know(evidence, policy, start) { Weight::Stops } else { Weight::NotBelieved }
 }
 
-/// Whether the author of a start is somebody who deploys this task, and the gate would have let them when they say that
-/// they started. What could not be judged then is no reason to disbelieve them.
-fn could_have_run(evidence: &Evidence, policy: &Policy, start: &PostedRecord) -> bool {
-    let Some(account) = evidence.account(&start.author) else { return true };
-    let (theirs, as_of, task_state) = as_run_by(evidence, policy, start, account);
+/// The records of ends of deploys of the task by which something may be said, or stop, by itself, oldest first: by a
+/// recorder, by who could have run what they say, or by who wrote a start that is believed. An end of which the others say
+/// is evidence all the same.
+pub fn believed_ends<'a>(evidence: &'a Evidence, policy: &'a Policy) -> impl Iterator<Item = PostedRecord> + 'a {
+    let records = evidence.records(policy, None);
+    let starts: Vec<PostedRecord> =
+        records.iter().filter(|record| record.record.event == Event::Started).cloned().collect();
+    let ends = records.into_iter().filter(PostedRecord::speaks_of_an_end);
+    ends.filter(move |end| is_believed_end(evidence, policy, &starts, end))
+}
+
+fn is_believed_end(evidence: &Evidence, policy: &Policy, starts: &[PostedRecord], end: &PostedRecord) -> bool {
+    if end.by_recorder {
+        return true;
+    }
+    // A start of an unknown account stops others, to be on the safe side; an end of one stops nobody from being woken.
+    if evidence.account(&end.author).is_none() {
+        return false;
+    }
+    let of_it = starts.iter().filter(|start| start.record.deploy == end.record.deploy);
+    let mut believed = of_it.filter(|start| is_by_who_can_know(evidence, policy, start)).peekable();
+    match believed.peek() {
+        Some(_) => believed.any(|start| end.ends(start)),
+        None => is_by_who_can_know(evidence, policy, end),
+    }
+}
+
+/// Whether the author of a record is known to write the truth, or could have run what they say.
+fn is_by_who_can_know(evidence: &Evidence, policy: &Policy, record: &PostedRecord) -> bool {
+    match record.authority {
+        Authority::Recorder => true,
+        // Which accounts the hosts of then named as deployers is not known later, and so not who could have run it.
+        Authority::Deployer => evidence.purpose != Purpose::Audit && could_have_run(evidence, policy, record),
+        Authority::Member | Authority::Nobody => false,
+    }
+}
+
+/// Whether the author of a record is somebody who deploys this task, and the gate would have let them when they wrote it.
+/// What could not be judged then is no reason to disbelieve them.
+fn could_have_run(evidence: &Evidence, policy: &Policy, record: &PostedRecord) -> bool {
+    let Some(account) = evidence.account(&record.author) else { return true };
+    let (theirs, as_of, task_state) = as_run_by(evidence, policy, record, account);
     let stated = task_state.deployer.as_ref().map(|stated| bare(&stated.value));
     let is_deployer = match stated {
         Some(stated) => account.is_named(stated),
         None => evidence.deployers.is_empty(),
     };
     let known = is_deployer
-        || evidence.task.author.as_str() == start.author
+        || evidence.task.author.as_str() == record.author
         || evidence.deployers.iter().any(|deployer| account.is_named(deployer));
     // A verdict takes its time, and says nothing of somebody who deploys nothing here.
-    let allowed = || verdict_on(&theirs, policy, start, as_of, &task_state).decision;
+    let allowed = || verdict_on(&theirs, policy, record, as_of, &task_state).decision;
     known && matches!(allowed(), Decision::Allowed(_) | Decision::Undecided)
 }
 

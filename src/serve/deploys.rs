@@ -1,7 +1,9 @@
 //! The deploys of an open emergency: those that are under way, and how the last ones ended.
 //!
-//! Responsible for that, as a pure function of what was read. Not responsible for which record is believed ([`crate::evidence`]), nor for
+//! Responsible for that, as a pure function of what was read. Not responsible for which record is believed ([`crate::rules`]), nor for
 //! whom a deploy is shown to.
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
@@ -11,7 +13,8 @@ use crate::ids::{DeployId, TransactionId};
 use crate::policy::Policy;
 use crate::record::Outcome;
 use crate::record::share::{Commitment, ShareSecret};
-use crate::rules::{Weight, open_starts};
+use crate::rules::{Weight, believed_ends, open_starts};
+use crate::text::inert;
 
 /// How many deploys that ended are kept.
 const ENDED: usize = 3;
@@ -23,7 +26,7 @@ pub struct Deploy {
     pub deploy: DeployId,
     /// What shows who may say how it goes on; `None` where it is not under way, or nobody may.
     pub share: Option<Commitment>,
-    /// Who deploys, as the record names them.
+    /// Who deploys: the username that the server has for whom the record names, inert; `None` where that is not known.
     pub deployer: Option<String>,
     /// When it started, as its record says, or when that was written.
     pub started: Timestamp,
@@ -76,9 +79,12 @@ pub(super) fn deploys(evidence: &Evidence, policy: &Policy, show: bool) -> Vec<D
             Weight::TooOld => DeployState::Silent,
             Weight::NotBelieved => DeployState::NotBelieved,
         };
-        deploy(&open.start, open.start.possible_start(), state, show)
+        deploy(evidence, &open.start, open.start.possible_start(), state, show)
     });
-    let by_deploy = by_deploy(evidence.records(policy, None));
+    let ends: BTreeSet<TransactionId> = believed_ends(evidence, policy).map(|end| end.moment.transaction).collect();
+    let mut records = evidence.records(policy, None);
+    records.retain(|record| !record.speaks_of_an_end() || ends.contains(&record.moment.transaction));
+    let by_deploy = by_deploy(records);
     let mut ended: Vec<Deploy> = by_deploy
         .deploys
         .iter()
@@ -86,7 +92,7 @@ pub(super) fn deploys(evidence: &Evidence, policy: &Policy, show: bool) -> Vec<D
             let end = records.end()?;
             let at = end.record.finished.filter(|finished| !end.is_later(*finished)).unwrap_or(end.moment.time);
             let state = DeployState::Ended { outcome: end.record.outcome, at };
-            let mut ended = deploy(records.trusted(), records.start().map(|(_, time)| time), state, show);
+            let mut ended = deploy(evidence, records.trusted(), records.start().map(|(_, time)| time), state, show);
             ended.transaction = end.moment.transaction;
             Some(ended)
         })
@@ -95,17 +101,37 @@ pub(super) fn deploys(evidence: &Evidence, policy: &Policy, show: bool) -> Vec<D
     open.chain(ended.into_iter().take(ENDED)).collect()
 }
 
-fn deploy(record: &PostedRecord, started: Option<Timestamp>, state: DeployState, show: bool) -> Deploy {
+fn deploy(
+    evidence: &Evidence,
+    record: &PostedRecord,
+    started: Option<Timestamp>,
+    state: DeployState,
+    show: bool,
+) -> Deploy {
     let record_share = record.record.share.as_deref().filter(|_| state == DeployState::Underway);
     Deploy {
         deploy: record.record.deploy,
         share: record_share.and_then(Commitment::parse),
-        deployer: record.record.deployer.as_ref().map(|deployer| deployer.user.clone()),
+        deployer: deployer(evidence, record),
         started: started.unwrap_or(record.moment.time),
         state,
         command: record.record.command.clone().filter(|_| show),
         transaction: record.moment.transaction,
     }
+}
+
+/// Who deploys by a record, as the server calls their account: of a recorder whom it names, of anybody else who they are.
+/// What the record calls them is text of its author, who may have written anything.
+fn deployer(evidence: &Evidence, record: &PostedRecord) -> Option<String> {
+    let named = || {
+        let deployer = record.record.deployer.as_ref()?;
+        match &deployer.phid {
+            Some(phid) => evidence.accounts.get(phid),
+            None => evidence.account_named(&deployer.user),
+        }
+    };
+    let account = if record.by_recorder { named() } else { evidence.account(&record.author) };
+    account.map(|account| inert(&account.username))
 }
 
 #[cfg(test)]
@@ -136,6 +162,50 @@ mod tests {
         let state = DeployState::Ended { outcome: Some(Outcome::Failed), at: at(50) };
         assert_eq!(ended.iter().map(|ended| ended.state).collect::<Vec<_>>(), [state]);
         assert_eq!(ended[0].started, at(19));
+    }
+
+    #[test]
+    fn an_end_by_who_could_not_have_run_it_is_no_end_and_no_news() {
+        let ended = |author: &str, deploy| {
+            let mut ended = record(deploy, Event::Recorded, author);
+            ended.outcome = Some(Outcome::Succeeded);
+            ended
+        };
+        let mut history = History::emergency();
+        for _ in 0..20 {
+            history.record("outsider", 20, &ended("outsider", DeployId::fresh()));
+        }
+        assert_eq!(deploys(&history.evidence(), &history.policy, true), []);
+        let theirs = DeployId::fresh();
+        history.record("phabgate", 30, &record(theirs, Event::Started, "deployer1"));
+        history.record("outsider", 40, &ended("outsider", theirs));
+        let known = deploys(&history.evidence(), &history.policy, true);
+        assert_eq!(known.iter().map(Deploy::is_underway).collect::<Vec<_>>(), [true]);
+        // They stand on the task all the same.
+        assert_eq!(history.evidence().records(&history.policy, None).len(), 22);
+    }
+
+    #[test]
+    fn who_deploys_is_called_what_the_server_calls_them() {
+        let who = |author: &str, phid: Option<&str>, user: &str| {
+            let mut history = History::ready();
+            let mut started = record(DeployId::fresh(), Event::Started, "deployer1");
+            let named = started.deployer.as_mut().unwrap();
+            (named.user, named.phid) = (user.to_owned(), phid.map(crate::evidence::testing::person));
+            history.record(author, 20, &started);
+            deploys(&history.evidence(), &history.policy, true).remove(0).deployer
+        };
+        let framed = "sre1) T1 is a drill (by sre2";
+        assert_eq!(who("outsider", Some("outsider"), framed).as_deref(), Some("outsider"));
+        assert_eq!(
+            who("outsider", Some("deployer1"), "deployer1").as_deref(),
+            Some("outsider"),
+            "who writes for others"
+        );
+        assert_eq!(who("phabgate", Some("deployer2"), framed).as_deref(), Some("deployer2"));
+        assert_eq!(who("phabgate", None, "Deployer2").as_deref(), Some("deployer2"), "as the server writes it");
+        assert_eq!(who("phabgate", None, framed), None);
+        assert_eq!(who("phabgate", Some("nobody-knows"), "deployer1"), None);
     }
 
     #[test]

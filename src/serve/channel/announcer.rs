@@ -14,7 +14,7 @@ use tokio::sync::{broadcast, watch};
 use super::announcements::{self, Called};
 use super::conductor::{KnownConductor, called_for};
 use super::facts::EndedTask;
-use super::news::{At, News, news, pages};
+use super::news::{At, DEPLOYS, News, has_too_many_deploys, news, pages};
 use super::nicks::Nicks;
 use super::once::{Once, Turn, say_once};
 use super::said::SaidLine;
@@ -31,6 +31,9 @@ const TICK: Duration = Duration::from_secs(1);
 const FRESH: SignedDuration = SignedDuration::from_secs(60);
 /// How long that may take.
 const LOOK: Duration = Duration::from_secs(8);
+
+/// By what it is kept that the log says of how many deploys nothing is said any more.
+const TOO_MANY_DEPLOYS: &str = "too many deploys";
 
 /// Who speaks in the channel by itself, for as long as the service runs.
 #[derive(Debug)]
@@ -203,6 +206,11 @@ impl<S: Store> Announcer<S> {
     async fn say_news(&mut self, watched: &WatchedTask) -> Result<Turn, StoreError> {
         let (task, episode) = (watched.task, watched.episode.began);
         let said = self.watch.store.with(|store| store.lines(task, episode))?;
+        if has_too_many_deploys(watched, &said)
+            && self.watch.store.with(|store| store.take_line(task, episode, TOO_MANY_DEPLOYS))?
+        {
+            tracing::warn!("{task}: nothing is said any more of further deploys of it: {DEPLOYS} are enough");
+        }
         if due(&self.watch, watched, &said, self.at()).is_empty() {
             return Ok(Turn::Over);
         }

@@ -21,6 +21,8 @@ use crate::text::inert;
 
 /// How long after a deploy started that is still logged.
 const LOGGED: SignedDuration = SignedDuration::from_mins(2);
+/// Of how many deploys of an episode something is said.
+pub(super) const DEPLOYS: usize = 10;
 
 /// Something that is said once in an episode.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -137,10 +139,10 @@ pub(super) fn news(watched: &WatchedTask, said: &BTreeSet<String>, at: At) -> Ve
     let mut due = Vec::new();
     // Where nothing was said the first line says it.
     due.extend(watched.channel.drill.iter().filter(|_| !said.is_empty()).map(|word| News::Drill(word.transaction)));
-    due.extend(of_deploys(watched, at));
+    due.extend(of_deploys(watched, said, at));
     let mut against = against(watched, said, at);
     against.retain(is_new);
-    let is_deployed = watched.underway || watched.deploys.iter().any(|deploy| is_of_episode(watched, deploy));
+    let is_deployed = watched.deploys.iter().any(|deploy| is_deploying(watched, deploy));
     let times = (0..).find(|times| is_new(&News::Lost(*times))).unwrap_or(usize::MAX);
     let is_ready = !is_deployed && !is_new(&News::Ready(times));
     let mut is_ended = false;
@@ -186,8 +188,38 @@ fn is_of_episode(watched: &WatchedTask, deploy: &Deploy) -> bool {
     deploy.transaction > watched.episode.began
 }
 
-fn of_deploys(watched: &WatchedTask, at: At) -> Vec<News> {
+/// Whether nobody waits to hear that it may be deployed.
+fn is_deploying(watched: &WatchedTask, deploy: &Deploy) -> bool {
+    match deploy.state {
+        DeployState::Underway => true,
+        DeployState::Ended { .. } => is_of_episode(watched, deploy),
+        // Anybody can say that something started, and nothing runs for so long.
+        DeployState::Silent | DeployState::NotBelieved => false,
+    }
+}
+
+/// Whether more deploys of the episode are known than are said.
+pub(super) fn has_too_many_deploys(watched: &WatchedTask, said: &BTreeSet<String>) -> bool {
+    let mut known = deploys_said(said);
+    let of_episode = watched.deploys.iter().filter(|deploy| is_of_episode(watched, deploy));
+    let heard_of =
+        of_episode.filter(|deploy| matches!(deploy.state, DeployState::Underway | DeployState::Ended { .. }));
+    known.extend(heard_of.map(|deploy| deploy.deploy));
+    known.len() > DEPLOYS
+}
+
+/// The deploys of which something was said.
+fn deploys_said(said: &BTreeSet<String>) -> BTreeSet<DeployId> {
+    let of = |key: &String| {
+        let (what, deploy) = key.split_once(' ')?;
+        ["started", "ended", "logged"].contains(&what).then(|| deploy.parse().ok()).flatten()
+    };
+    said.iter().filter_map(of).collect()
+}
+
+fn of_deploys(watched: &WatchedTask, said: &BTreeSet<String>, at: At) -> Vec<News> {
     let is_recent = |time: Timestamp| at.now.duration_since(time) <= at.window;
+    let mut heard_of = deploys_said(said);
     let mut due = Vec::new();
     for deploy in watched.deploys.iter().filter(|deploy| is_of_episode(watched, deploy)) {
         let (news, has_started) = match deploy.state {
@@ -199,6 +231,10 @@ fn of_deploys(watched: &WatchedTask, at: At) -> Vec<News> {
                 continue;
             }
         };
+        if !heard_of.contains(&deploy.deploy) && heard_of.len() >= DEPLOYS {
+            continue;
+        }
+        heard_of.insert(deploy.deploy);
         due.push(news);
         // A log has the time at which it is written.
         let is_now = at.now.duration_since(deploy.started) <= LOGGED;

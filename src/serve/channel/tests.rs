@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 
 use super::announcements::Called;
-use super::news::{At, News, news, pages};
+use super::news::{At, News, has_too_many_deploys, news, pages};
 use super::{announcements, lines};
 use crate::evidence::testing::{History, at, record};
 use crate::ids::{DeployId, TaskId};
@@ -170,6 +170,39 @@ fn a_deploy_is_said_to_start_and_to_end_and_nothing_else_is_then() {
     // What is long over is no news.
     let old = news(&watched(&history), &BTreeSet::new(), At { now: at(200 + 31 * 60), ..AT });
     assert_eq!(old, []);
+}
+
+#[test]
+fn of_a_deploy_that_its_author_could_not_have_run_nothing_is_said_and_it_hides_nothing() {
+    let mut history = History::emergency();
+    for event in [Event::Started, Event::Recorded, Event::Finished] {
+        let outcome = (event != Event::Started).then_some(Outcome::Succeeded);
+        let theirs = Record { started: Some(at(100)), outcome, ..record(DeployId::fresh(), event, "outsider") };
+        history.record("outsider", 20, &theirs);
+    }
+    history.comment("releng1", 30, "Emergency-Approve: releng");
+    history.comment("sre1", 31, "Emergency-Approve: sre");
+    assert_eq!(due(&watched(&history), &[]), [News::Ready(0)]);
+}
+
+#[test]
+fn something_is_said_of_ten_deploys_of_an_episode_at_most() {
+    let mut said = BTreeSet::new();
+    let mut history = History::ready();
+    let mut last = DeployId::fresh();
+    for number in 0..12 {
+        last = DeployId::fresh();
+        let mut it = Record { started: Some(at(100 + number)), ..record(last, Event::Started, "deployer1") };
+        history.record("phabgate", 100 + number, &it);
+        say(&history, &mut said);
+        (it.event, it.outcome) = (Event::Finished, Some(Outcome::Succeeded));
+        history.record("phabgate", 100 + number, &it);
+        assert_eq!(has_too_many_deploys(&watched(&history), &said), number >= 10, "{number}");
+        say(&history, &mut said);
+    }
+    let count = |what: &str| said.iter().filter(|key| key.starts_with(what)).count();
+    assert_eq!((count("started "), count("ended ")), (10, 10));
+    assert!(!said.contains(&News::Ended(last).key()));
 }
 
 #[test]

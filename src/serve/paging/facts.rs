@@ -5,8 +5,8 @@
 use crate::evidence::{Episode, Evidence};
 use crate::paging::{Ack, ConfirmedBy, PageWords, Trusted, answers_after, confirmed_by};
 use crate::policy::Policy;
-use crate::record::{self, Event};
-use crate::rules::{Decision, JudgedTask, Outcome};
+use crate::record;
+use crate::rules::{Decision, JudgedTask, Outcome, believed_ends};
 use crate::serve::site::Site;
 
 /// What paging needs to know of an open emergency.
@@ -53,12 +53,8 @@ impl PagingFacts {
 }
 
 fn is_deployed(evidence: &Evidence, episode: &Episode, policy: &Policy) -> bool {
-    evidence.claims(policy, None).iter().any(|claim| {
-        let is_end = matches!(claim.record.event, Event::Finished | Event::Recorded);
-        let outcome = claim.record.outcome;
-        let failed = matches!(outcome, Some(record::Outcome::Failed | record::Outcome::NotStarted));
-        claim.authority.is_believed() && is_end && !failed && claim.moment.transaction > episode.began
-    })
+    let failed = |outcome| matches!(outcome, Some(record::Outcome::Failed | record::Outcome::NotStarted));
+    believed_ends(evidence, policy).any(|end| end.moment.transaction > episode.began && !failed(end.record.outcome))
 }
 
 #[cfg(test)]
@@ -66,6 +62,7 @@ mod tests {
     use super::*;
     use crate::evidence::TaskState;
     use crate::evidence::testing::{self, History};
+    use crate::record::Event;
 
     #[test]
     fn it_was_deployed_where_a_record_that_is_believed_says_so_and_that_it_did_not_fail() {
@@ -90,6 +87,43 @@ mod tests {
             !is_deployed(&recorded("outsider", Event::Recorded, Some(record::Outcome::Succeeded))),
             "who may say so"
         );
+        // Who says so of a deploy of their own has to be somebody who could have run it: nothing was approved here.
+        let own = |author: &str, event, known: &mut dyn FnMut(&mut History)| {
+            let mut history = History::emergency();
+            known(&mut history);
+            let mut it = testing::record(deploy, event, author);
+            it.outcome = Some(record::Outcome::Succeeded);
+            history.record(author, 40, &it);
+            is_deployed(&history)
+        };
+        let nothing = &mut |_: &mut History| ();
+        for event in [Event::Recorded, Event::Finished] {
+            for author in ["outsider", "deployer2", "sre1", "gone"] {
+                assert!(!own(author, event, nothing), "{author} says {event:?}");
+            }
+            // Nor by a start of theirs that is not believed either.
+            let started = &mut |history: &mut History| {
+                history.record("outsider", 30, &testing::record(deploy, Event::Started, "outsider"));
+            };
+            assert!(!own("outsider", event, started));
+        }
+        let approved = &mut |history: &mut History| {
+            history.comment("releng1", 30, "Emergency-Approve: releng");
+            history.comment("sre1", 31, "Emergency-Approve: sre");
+        };
+        assert!(own("deployer2", Event::Recorded, approved), "it could have been run");
+        // Who ran what was allowed may say how it ended, whatever came since.
+        let since = &mut |history: &mut History| {
+            approved(history);
+            history.record("deployer2", 32, &testing::record(deploy, Event::Started, "deployer2"));
+            history.comment("sre1", 33, "Emergency-Withdraw: sre");
+        };
+        assert!(own("deployer2", Event::Finished, since));
+        // The deploy of somebody else is ended by nobody but them.
+        assert!(!own("outsider", Event::Finished, &mut |history: &mut History| {
+            approved(history);
+            history.record("deployer2", 32, &testing::record(deploy, Event::Started, "deployer2"));
+        }));
         let mut again = ended(record::Outcome::Succeeded);
         again.untag("deployer1", 50, "emergency");
         again.tag("deployer1", 60, "emergency");

@@ -15,7 +15,7 @@ use crate::gate::Assessment;
 use crate::ids::TaskId;
 use crate::journal::{LockWait, OutboxLock};
 use crate::publish::Publisher;
-use crate::record::Event;
+use crate::rules::believed_ends;
 use crate::serve::episode::Episode;
 use crate::serve::notices::{Plan, SayOutcome, Situation, counting, plan, posted, say, settle};
 use crate::serve::store::{NoticeState, Store, StoreError};
@@ -125,17 +125,12 @@ impl<S: Store> Watch<S> {
             Ok::<_, StoreError>((store.identity().clone(), known, store.counted(task, episode.began)?))
         })?;
         self.metrics.given_up.add(given_up);
-        let claims = evidence.claims(&self.site.policy, None);
         // What this machine knows of its own deploys is not on the task yet.
         let is_local = evidence.local_deploys.as_ref().is_ok_and(|local| {
             local.iter().any(|local| local.is_in_flight() || self.board.clock().at(local.begun) >= episode.since)
         });
-        let deployed = is_local
-            || claims.iter().any(|claim| {
-                claim.authority.is_believed()
-                    && matches!(claim.record.event, Event::Finished | Event::Recorded)
-                    && claim.moment.transaction > episode.began
-            });
+        let deployed =
+            is_local || believed_ends(evidence, &self.site.policy).any(|end| end.moment.transaction > episode.began);
         let planned = plan(&Situation {
             task,
             episode,

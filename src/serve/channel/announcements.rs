@@ -83,13 +83,18 @@ pub(super) fn news(watched: &WatchedTask, news: &News, nick: Nick<'_>) -> Option
     let sentence = Sentence::about(watched.task);
     let of = |wanted: &_| watched.deploys.iter().find(|deploy| deploy.deploy == *wanted);
     Some(match news {
-        News::Drill(transaction) => {
-            let word = watched.channel.drill.as_ref().filter(|word| word.transaction == *transaction)?;
-            let sentence = sentence.words(" is a drill");
-            match is_restricted(watched) {
-                true => sentence.link(watched),
-                false => sentence.words(": ").name(&word.user).words(" declared it one").link(watched),
-            }
+        News::Drill(turn) => {
+            let (stated, words, did) = match News::says_drill(*turn) {
+                true => (&watched.channel.drill, " is a drill", " declared it one"),
+                false => (&watched.channel.no_drill, " is no drill any more", " took that back"),
+            };
+            let sentence = sentence.words(words);
+            let sentence = match stated {
+                Some(word) if !is_restricted(watched) => sentence.words(": ").name(&word.user).words(did),
+                _ => sentence,
+            };
+            let last = News::is_last_of_drill(*turn);
+            sentence.words(if last { "; the task says whether that changes" } else { "" }).link(watched)
         }
         News::Rejected { transaction, .. } => {
             let word = written(&watched.channel.rejections, *transaction)?;

@@ -197,9 +197,11 @@ impl<S: Store> Announcer<S> {
 
     /// What needs no line of its own after the first line of a drill.
     fn first_line_of_a_drill(&self, watched: &WatchedTask) -> Result<Vec<String>, StoreError> {
-        let Some(drill) = &watched.channel.drill else { return Ok(Vec::new()) };
+        if watched.channel.drill.is_none() {
+            return Ok(Vec::new());
+        }
         let said = self.watch.store.with(|store| store.lines(watched.task, watched.episode.began))?;
-        Ok(if said.is_empty() { vec![News::Drill(drill.transaction).key()] } else { Vec::new() })
+        Ok(if said.is_empty() { vec![News::Drill(0).key()] } else { Vec::new() })
     }
 
     /// Says what is due of a task; returns whether anything is left.

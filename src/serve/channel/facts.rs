@@ -20,6 +20,8 @@ pub struct ChannelFacts {
     pub withdrawals: Vec<Word>,
     /// Who stated that it is a drill, where it is stated to be one.
     pub drill: Option<Word>,
+    /// Who stated that it is none, where that is stated.
+    pub no_drill: Option<Word>,
 }
 
 /// What somebody wrote on the task.
@@ -49,7 +51,8 @@ impl ChannelFacts {
         Self {
             rejections: written(words.iter().filter(is_no), evidence),
             withdrawals: written(words.iter().filter(is_taken_back), evidence),
-            drill: drill(evidence, state),
+            drill: drill(evidence, state).filter(|_| state.is_drill()),
+            no_drill: drill(evidence, state).filter(|_| !state.is_drill()),
         }
     }
 }
@@ -65,7 +68,7 @@ fn written<'a>(words: impl Iterator<Item = &'a StandingWord>, evidence: &Evidenc
 }
 
 fn drill(evidence: &Evidence, state: &TaskState) -> Option<Word> {
-    let stated = state.drill.as_ref().filter(|_| state.is_drill())?;
+    let stated = state.drill.as_ref()?;
     Some(Word { transaction: stated.since.transaction, user: evidence.name_of(&stated.author) })
 }
 

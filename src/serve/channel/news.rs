@@ -14,6 +14,7 @@ use crate::rules::{Approval, Decision, Outcome, TeamCount, WhyNot};
 use crate::serve::audience::Audience;
 use crate::serve::board::{Speaks, WatchedTask};
 use crate::serve::channel::facts::Word;
+use crate::serve::channel::said::SaidLine;
 use crate::serve::deploys::{Deploy, DeployState};
 use crate::serve::notices::{UNREAD, unread};
 use crate::serve::paging::TeamPaging;
@@ -21,14 +22,18 @@ use crate::text::inert;
 
 /// How long after a deploy started that is still logged.
 const LOGGED: SignedDuration = SignedDuration::from_mins(2);
+/// How many lines of an episode say that it is a drill, or none any more.
+const DRILLS: usize = 3;
+/// What the keys of these begin with.
+const DRILL: &str = "drill ";
 /// Of how many deploys of an episode something is said.
 pub(super) const DEPLOYS: usize = 10;
 
 /// Something that is said once in an episode.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum News {
-    /// Somebody states that it is a drill, after something was said of it.
-    Drill(TransactionId),
+    /// Somebody states that it is a drill, or that it is none any more, after teams were asked: in turn, from 0.
+    Drill(usize),
     /// Somebody said no.
     Rejected {
         /// The comment that says so.
@@ -75,7 +80,7 @@ impl News {
     /// What it is kept by.
     pub(super) fn key(&self) -> String {
         match self {
-            Self::Drill(transaction) => format!("drill {transaction}"),
+            Self::Drill(turn) => format!("{DRILL}{turn}"),
             Self::Rejected { transaction, .. } => format!("rejected {transaction}"),
             Self::Withdrawn { transaction, .. } => format!("withdrawn {transaction}"),
             Self::Unread { which, .. } => format!("unread {which}"),
@@ -108,6 +113,16 @@ impl News {
         }
     }
 
+    /// Whether the turn of a line on a drill says that it is one; the others say that it is none any more.
+    pub(super) fn says_drill(turn: usize) -> bool {
+        turn.is_multiple_of(2)
+    }
+
+    /// Whether nothing is said any more of whether it is a drill after this turn.
+    pub(super) fn is_last_of_drill(turn: usize) -> bool {
+        turn + 1 >= DRILLS
+    }
+
     /// Sets which time of `ready` it ends.
     fn ending(self, ends: Option<usize>) -> Self {
         match self {
@@ -137,8 +152,7 @@ pub(super) fn news(watched: &WatchedTask, said: &BTreeSet<String>, at: At) -> Ve
     }
     let is_new = |news: &News| !said.contains(&news.key());
     let mut due = Vec::new();
-    // Where nothing was said the first line says it.
-    due.extend(watched.channel.drill.iter().filter(|_| !said.is_empty()).map(|word| News::Drill(word.transaction)));
+    due.extend(of_drill(watched, said));
     due.extend(of_deploys(watched, said, at));
     let mut against = against(watched, said, at);
     against.retain(is_new);
@@ -186,6 +200,14 @@ pub(super) fn pages(watched: &WatchedTask, paging: &[TeamPaging], said: &BTreeSe
 
 fn is_of_episode(watched: &WatchedTask, deploy: &Deploy) -> bool {
     deploy.transaction > watched.episode.began
+}
+
+/// That it is a drill, or none any more, where those who were asked heard otherwise; the first line of all says it itself.
+fn of_drill(watched: &WatchedTask, said: &BTreeSet<String>) -> Option<News> {
+    let turn = said.iter().filter(|key| key.starts_with(DRILL)).count();
+    let is_asked = said.iter().any(|key| SaidLine::is_ask(key, watched.task));
+    let is_news = News::says_drill(turn) == watched.channel.drill.is_some();
+    (is_asked && is_news && turn < DRILLS).then_some(News::Drill(turn))
 }
 
 /// Whether nobody waits to hear that it may be deployed.

@@ -3,7 +3,7 @@
 //! Responsible for both, so that nobody who runs the service has to know a key. Not responsible for the line itself ([`super::announcements`]).
 
 use super::news::News;
-use crate::ids::TransactionId;
+use crate::ids::{TaskId, TransactionId};
 use crate::paging::{PageKey, Stage};
 
 /// A line that is said once in an episode.
@@ -27,6 +27,11 @@ impl SaidLine {
         }
     }
 
+    /// Whether what is kept by this key asked a team about this task.
+    pub(super) fn is_ask(key: &str, task: TaskId) -> bool {
+        key.strip_prefix(&task.to_string()).is_some_and(|rest| rest.starts_with('/'))
+    }
+
     /// What it says, for the log: the rest of a sentence that begins "it was said that".
     pub(super) fn words(&self) -> String {
         match self {
@@ -41,7 +46,8 @@ impl SaidLine {
 fn of_news(news: &News) -> String {
     let written = |what: &str, transaction: &TransactionId| format!("{what} (transaction {transaction})");
     match news {
-        News::Drill(transaction) => written("it is a drill", transaction),
+        News::Drill(turn) if News::says_drill(*turn) => "it is a drill".to_owned(),
+        News::Drill(_) => "it is no drill any more".to_owned(),
         News::Rejected { transaction, .. } => written("it is rejected", transaction),
         News::Withdrawn { transaction, .. } => written("an approval was taken back", transaction),
         News::Unread { .. } => "an answer does not count as it is written".to_owned(),
@@ -76,7 +82,8 @@ mod tests {
         let (transaction, ends) = (TransactionId(7), Some(0));
         let paged = |stage| News::Paged { team: "sre".into(), round: 2, stage };
         let news = [
-            (News::Drill(transaction), "it is a drill (transaction 7)"),
+            (News::Drill(0), "it is a drill"),
+            (News::Drill(1), "it is no drill any more"),
             (News::Rejected { transaction, ends }, "it is rejected (transaction 7)"),
             (News::Withdrawn { transaction, ends }, "an approval was taken back (transaction 7)"),
             (News::Unread { which: "x".into(), ends }, "an answer does not count as it is written"),

@@ -8,8 +8,8 @@ use super::announcements::Called;
 use super::news::{At, News, has_too_many_deploys, news, pages};
 use super::{announcements, lines};
 use crate::evidence::testing::{History, at, record};
-use crate::ids::{DeployId, TaskId};
-use crate::paging::{OnCall, Stage, who_to_ask};
+use crate::ids::{DeployId, TaskId, TransactionId};
+use crate::paging::{OnCall, PageKey, Stage, who_to_ask};
 use crate::record::{Event, Outcome, Record};
 use crate::rules::TeamCount;
 use crate::serve::board::{Speaks, WatchedTask};
@@ -148,15 +148,57 @@ fn what_reads_as_a_no_ends_what_was_ready() {
     assert!(said.contains("lost 0"), "{said:?}");
 }
 
-#[test]
-fn that_it_is_a_drill_is_said_where_something_else_was_said_before() {
+/// What is said where the first team was asked.
+fn asked() -> BTreeSet<String> {
+    let (task, episode) = ("T1".parse().unwrap(), TransactionId(2));
+    [PageKey { task, episode, team: "sre".into(), round: 1, stage: Stage::Asked }.to_string()].into()
+}
+
+/// An emergency of which people state in turn whether it is a drill.
+fn stated(values: &[&str]) -> History {
     let mut history = History::emergency();
-    history.describe("deployer1", 20, "Emergency-Reason: availability - 5xx\nEmergency-Drill: yes");
-    let watched = watched(&history);
-    assert_eq!(due(&watched, &[]), [], "the first line says so");
-    let due = due(&watched, &[News::Ready(7)]);
-    let line = announcements::news(&watched, &due[0], &str::to_owned).unwrap();
-    assert_eq!(line.as_str(), "T1 is a drill: deployer1 declared it one -- https://phab.example/T1");
+    for (second, value) in (20..).zip(values) {
+        let author = if *value == "no" { "deployer1" } else { "outsider" };
+        history.describe(author, second, &format!("Emergency-Reason: availability - 5xx\nEmergency-Drill: {value}"));
+    }
+    history
+}
+
+#[test]
+fn who_was_asked_hears_that_it_is_a_drill_and_that_it_is_none_any_more() {
+    let line = |values: &[&str], turn| {
+        let line = announcements::news(&watched(&stated(values)), &News::Drill(turn), &str::to_owned).unwrap();
+        line.as_str().to_owned()
+    };
+    let mut said = asked();
+    assert_eq!(say(&stated(&["no"]), &mut said), [""; 0], "nobody heard that it is one");
+    assert_eq!(say(&stated(&["yes"]), &mut said), ["drill 0"]);
+    assert_eq!(line(&["yes"], 0), "T1 is a drill: outsider declared it one -- https://phab.example/T1");
+    assert_eq!(say(&stated(&["yes", "true"]), &mut said), [""; 0], "that is known");
+    assert_eq!(say(&stated(&["yes", "no"]), &mut said), ["drill 1"]);
+    assert_eq!(line(&["yes", "no"], 1), "T1 is no drill any more: deployer1 took that back -- https://phab.example/T1");
+    assert_eq!(line(&[], 1), "T1 is no drill any more -- https://phab.example/T1", "the word is not there any more");
+    let mut restricted = stated(&["yes", "no"]);
+    restricted.task.view = "PHID-PLCY-1".into();
+    let line = announcements::news(&watched(&restricted), &News::Drill(1), &str::to_owned).unwrap();
+    assert_eq!(line.as_str(), "T1 is no drill any more -- https://phab.example/T1");
+}
+
+#[test]
+fn three_lines_of_an_episode_say_whether_it_is_a_drill_and_none_where_nobody_was_asked() {
+    let (mut said, mut values, mut keys) = (asked(), Vec::new(), Vec::new());
+    for turn in 0..10 {
+        values.push(if turn % 2 == 0 { "yes" } else { "no" });
+        keys.extend(say(&stated(&values), &mut said));
+    }
+    assert_eq!(keys, ["drill 0", "drill 1", "drill 2"]);
+    let line = announcements::news(&watched(&stated(&["yes"])), &News::Drill(2), &str::to_owned).unwrap();
+    let last = "T1 is a drill: outsider declared it one; the task says whether that changes -- https://phab.example/T1";
+    assert_eq!(line.as_str(), last);
+    let paged = News::Paged { team: "sre".into(), round: 1, stage: Stage::Page };
+    let mut other = BTreeSet::from([paged.key()]);
+    assert_eq!(say(&stated(&["yes"]), &mut other), [""; 0]);
+    assert_eq!(say(&stated(&["yes"]), &mut BTreeSet::new()), [""; 0], "the first line says so");
 }
 
 #[test]
@@ -332,7 +374,7 @@ fn everything(history: &History) -> Vec<String> {
     let ends = Some(0);
     let words = &watched.channel;
     news.extend(words.withdrawals.iter().map(transaction).map(|transaction| News::Withdrawn { transaction, ends }));
-    news.extend(words.drill.iter().map(transaction).map(News::Drill));
+    news.extend(words.drill.iter().map(|_| News::Drill(0)));
     all.extend(news.iter().filter_map(|news| announcements::news(&watched, news, &nick)));
     let twice = [page(Stage::Page, 100), page(Stage::Escalation, 820)];
     for pages in [&[][..], &twice] {

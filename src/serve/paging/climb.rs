@@ -6,7 +6,7 @@
 
 use super::kept::{PageRow, PageState, Receiver};
 use super::ladder::{Plan, Situation, ladder};
-use super::rounds::{Needs, advance};
+use super::rounds::{Needs, advance, interrupted};
 use super::sender::Sender;
 use crate::crash;
 use crate::ids::TaskId;
@@ -48,20 +48,22 @@ impl<S: Store> Sender<S> {
             return Ok(None);
         }
         let (task, episode, now) = (watched.task, watched.episode, self.watch.board.now());
+        let before = self.watch.paging.slots(task, episode.began);
+        let sent = self.watch.paging.pages(task);
+        let may_page = !facts.is_drill || self.watch.site.paging.drills;
         let needs = Needs {
             needed: watched.verdict.teams.iter().map(|team| team.team.as_str()).collect(),
             missing: watched.verdict.missing_teams().map(|team| team.team.as_str()).collect(),
             is_called_off: facts.is_rejected || facts.is_deployed,
             is_pending: facts.is_pending,
+            interrupted: interrupted(&before, &sent, &episode, may_page),
         };
-        let before = self.watch.paging.slots(task, episode.began);
         let slots = advance(&before, &needs, &episode, now);
         if slots != before {
             self.watch.paging.keep_slots(&self.watch.store, task, episode.began, slots.clone())?;
         }
         let mut acks = facts.acks.clone();
         acks.extend(self.watch.paging.acks(task));
-        let sent = self.watch.paging.pages(task);
         self.measure(&acks, &sent);
         let mut plan = ladder(&Situation {
             task,

@@ -8,7 +8,7 @@ use super::*;
 use crate::evidence::testing::at;
 use crate::ids::TransactionId;
 use crate::paging::PagerKind;
-use crate::serve::paging::{Needs, PageState, advance};
+use crate::serve::paging::{Needs, PageState, advance, interrupted};
 
 /// A task that somebody looks at again and again, with a service that does at once what is due.
 struct Played {
@@ -59,11 +59,14 @@ impl Played {
     /// Looks at the task, which lacks these teams then, and does what is due; returns the stages but for what is asked again.
     fn look(&mut self, second: i64, missing: &[&str]) -> Vec<Stage> {
         let missing: BTreeSet<&str> = missing.iter().copied().collect();
-        self.needs(second, &Needs { needed: missing.clone(), missing, is_called_off: false, is_pending: true })
+        let needed = missing.clone();
+        self.needs(second, &Needs { needed, missing, is_called_off: false, is_pending: true, interrupted: [].into() })
     }
 
     fn needs(&mut self, second: i64, needs: &Needs<'_>) -> Vec<Stage> {
-        self.slots = advance(&self.slots, needs, &self.episode, at(second));
+        let may_page = !self.is_drill || self.settings.drills;
+        let interrupted = interrupted(&self.slots, &self.rows, &self.episode, may_page);
+        self.slots = advance(&self.slots, &Needs { interrupted, ..needs.clone() }, &self.episode, at(second));
         let plan = self.plan(second);
         for row in self.rows.iter_mut().filter(|row| plan.over.contains(&row.page.key)) {
             row.state = row.state.resolved(at(second));
@@ -91,6 +94,12 @@ impl Played {
         let open = self.rows.iter().filter(|row| row.state.is_open() && row.receiver != Receiver::Channel);
         open.map(|row| row.page.key.to_string()).collect()
     }
+}
+
+/// That of one team, which an approval would not be enough for.
+fn blocked() -> Needs<'static> {
+    let (needed, missing) = (["sre"].into(), ["sre"].into());
+    Needs { needed, missing, is_called_off: false, is_pending: false, interrupted: [].into() }
 }
 
 #[test]
@@ -197,8 +206,59 @@ fn what_is_declared_a_drill_wakes_nobody_any_more() {
     played.is_drill = true;
     played.look(11 * MINUTE, &["sre"]);
     assert_eq!(played.open(), [""; 0]);
+    assert_eq!((played.look(40 * MINUTE, &["sre"]), played.asked_again()), (vec![], vec![]));
+}
+
+#[test]
+fn a_drill_that_is_taken_back_begins_a_new_round() {
+    let mut played = Played::new();
+    played.look(1, &["sre", "releng"]);
+    played.look(10 * MINUTE, &["sre"]);
+    played.look(30 * MINUTE, &["sre"]);
+    assert_eq!(played.open(), ["T7/3/sre/1/page", "T7/3/sre/1/escalation"]);
+    played.is_drill = true;
+    assert_eq!(played.look(31 * MINUTE, &["sre"]), []);
     played.is_drill = false;
-    assert_eq!(played.look(12 * MINUTE, &["sre"]), [], "what was resolved never fires again");
+    assert_eq!(played.look(32 * MINUTE, &["sre"]), [Stage::Asked]);
+    assert_eq!(played.look(33 * MINUTE, &["sre"]), [], "once");
+    assert_eq!(played.look(70 * MINUTE - 1, &["sre"]), [], "an hour since the last page");
+    assert_eq!(played.look(70 * MINUTE, &["sre"]), [Stage::Page]);
+    assert_eq!(played.look(90 * MINUTE, &["sre"]), [Stage::Escalation]);
+    assert_eq!(played.open(), ["T7/3/sre/2/page", "T7/3/sre/2/escalation"]);
+    // Whoever goes on with that does not use up the rounds: only what ended a page begins one, and there are three.
+    let mut begun = Vec::new();
+    for minute in 91..600 {
+        played.is_drill = minute % 2 == 0;
+        begun.extend(played.look(minute * MINUTE, &["sre"]).into_iter().map(|stage| (minute, stage)));
+    }
+    assert_eq!(begun[0], (93, Stage::Asked));
+    assert!(begun[1..].contains(&(131, Stage::Page)), "{begun:?}");
+    assert_eq!(played.slots.iter().find(|slot| slot.team == "sre").unwrap().round, ROUNDS + 1);
+}
+
+#[test]
+fn a_drill_that_ended_no_page_only_puts_off_those_that_are_due() {
+    let mut played = Played::new();
+    played.look(1, &["sre"]);
+    for minute in 1..9 {
+        played.is_drill = minute % 2 == 0;
+        assert_eq!(played.look(minute * MINUTE, &["sre"]), []);
+    }
+    played.is_drill = true;
+    assert_eq!(played.look(12 * MINUTE, &["sre"]), []);
+    played.is_drill = false;
+    assert_eq!(played.look(15 * MINUTE, &["sre"]), [Stage::Page]);
+    assert_eq!(played.open(), ["T7/3/sre/1/page"]);
+    // Where drills page people none is ended by one.
+    let mut paging = Played::new();
+    paging.settings.drills = true;
+    paging.look(1, &["sre"]);
+    paging.look(10 * MINUTE, &["sre"]);
+    for is_drill in [true, false] {
+        paging.is_drill = is_drill;
+        assert_eq!(paging.look(11 * MINUTE, &["sre"]), []);
+        assert_eq!(paging.open(), ["T7/3/sre/1/page"]);
+    }
 }
 
 #[test]
@@ -208,7 +268,8 @@ fn a_reject_ends_the_pages_of_all_teams() {
     played.look(10 * MINUTE, &["releng", "sre"]);
     assert_eq!(played.open().len(), 2);
     let both = BTreeSet::from(["releng", "sre"]);
-    let rejected = Needs { needed: both.clone(), missing: both, is_called_off: true, is_pending: false };
+    let rejected =
+        Needs { needed: both.clone(), missing: both, is_called_off: true, is_pending: false, interrupted: [].into() };
     played.needs(12 * MINUTE, &rejected);
     assert_eq!(played.open(), [""; 0]);
     assert_eq!(played.needs(50 * MINUTE, &rejected), []);
@@ -222,7 +283,7 @@ fn a_reject_ends_the_pages_of_all_teams() {
 fn while_something_else_stands_in_the_way_nobody_is_paged_and_nothing_is_resolved() {
     let mut played = Played::new();
     played.look(1, &["sre"]);
-    let blocked = Needs { needed: ["sre"].into(), missing: ["sre"].into(), is_called_off: false, is_pending: false };
+    let blocked = blocked();
     played.needs(5 * MINUTE, &blocked);
     assert_eq!(played.needs(60 * MINUTE, &blocked), []);
     played.look(60 * MINUTE, &["sre"]);
@@ -236,7 +297,7 @@ fn while_something_else_stands_in_the_way_nobody_is_paged_and_nothing_is_resolve
 fn what_holds_a_team_is_an_answer_since_it_was_asked_whatever_stood_in_the_way_since() {
     let mut played = Played::new();
     played.look(1, &["sre"]);
-    let blocked = Needs { needed: ["sre"].into(), missing: ["sre"].into(), is_called_off: false, is_pending: false };
+    let blocked = blocked();
     played.needs(MINUTE, &blocked);
     played.ack("sre", 7 * MINUTE);
     played.look(9 * MINUTE, &["sre"]);
@@ -403,7 +464,8 @@ proptest! {
             let rows_before = played.rows.len();
             let is_pending = !rejected && !blocked && !missing.is_empty();
             let needed = ["releng", "sre"].into();
-            played.needs(second, &Needs { needed, missing: missing.clone(), is_called_off: rejected, is_pending });
+            let (missing_now, interrupted) = (missing.clone(), [].into());
+            played.needs(second, &Needs { needed, missing: missing_now, is_called_off: rejected, is_pending, interrupted });
             let (old, new) = played.rows.split_at(rows_before);
             for row in new.iter().filter(|row| row.receiver != Receiver::Channel) {
                 let key = &row.page.key;

@@ -21,7 +21,7 @@ pub use self::facts::PagingFacts;
 pub use self::kept::{Kept, PageRow, PageState, Receiver, Slot, SlotPhase};
 pub use self::ladder::{Plan, ROUNDS, Situation, ladder};
 pub use self::port::AckOutcome;
-pub use self::rounds::{Needs, advance};
+pub use self::rounds::{Needs, advance, interrupted};
 pub(in crate::serve) use self::sender::Sender;
 pub use self::shared::Paging;
 pub use self::shown::{PageShown, Reached, TeamPaging};

@@ -1,14 +1,14 @@
 //! Which time a team is asked, and since when.
 //!
-//! Responsible for that, as a pure function of what is missing now and what was before. A slot that empties again begins a new round; a
-//! Reject, or the deploy, ends the round of every team; while something else stands in the way of a deploy the time of a round stands still. Not
+//! Responsible for that, as a pure function of what is missing now and what was before. A slot that empties again begins a new round, and so
+//! does one whose pages were ended though it was missing all the time; a Reject, or the deploy, ends the round of every team; while something else stands in the way of a deploy the time of a round stands still. Not
 //! responsible for what follows from it ([`super::ladder`]).
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::kept::{Slot, SlotPhase};
+use super::kept::{PageRow, Receiver, Slot, SlotPhase};
 use crate::evidence::Episode;
 
 /// What an episode needs now.
@@ -22,6 +22,20 @@ pub struct Needs<'a> {
     pub is_called_off: bool,
     /// Nothing but approvals is missing.
     pub is_pending: bool,
+    /// Those whose pages of the present round were ended for what is not so any more, such as that it was a drill.
+    pub interrupted: BTreeSet<&'a str>,
+}
+
+/// The teams of which a page of the present round is over, where people may be paged for the emergency: what was ended never fires again.
+pub fn interrupted<'a>(slots: &'a [Slot], sent: &[PageRow], episode: &Episode, may_page: bool) -> BTreeSet<&'a str> {
+    let is_over = |slot: &&Slot| {
+        sent.iter().any(|row| {
+            let key = &row.page.key;
+            let is_of_it = (key.episode, &key.team, key.round) == (episode.began, &slot.team, slot.round);
+            is_of_it && row.receiver != Receiver::Channel && !row.state.is_open()
+        })
+    };
+    slots.iter().filter(|_| may_page).filter(is_over).map(|slot| slot.team.as_str()).collect()
 }
 
 /// How the slots stand now, which stood so before; the rounds of teams that are not needed any more are kept.
@@ -47,6 +61,7 @@ fn next(slot: &Slot, needs: &Needs<'_>, now: Timestamp) -> Slot {
     match (slot.phase, is_asked) {
         (_, false) => Slot { phase: SlotPhase::Over, ..slot.clone() },
         (SlotPhase::Over, true) => begun(slot, now, needs),
+        (_, true) if needs.interrupted.contains(slot.team.as_str()) => begun(slot, now, needs),
         (SlotPhase::Missing, true) if !needs.is_pending => {
             Slot { phase: SlotPhase::Paused { at: now }, ..slot.clone() }
         }
@@ -69,7 +84,8 @@ mod tests {
 
     fn needs<'a>(missing: &[&'a str]) -> Needs<'a> {
         let missing: BTreeSet<&str> = missing.iter().copied().collect();
-        Needs { needed: missing.clone(), missing, is_called_off: false, is_pending: true }
+        let needed = missing.clone();
+        Needs { needed, missing, is_called_off: false, is_pending: true, interrupted: BTreeSet::new() }
     }
 
     fn episode() -> Episode {
@@ -144,7 +160,8 @@ mod tests {
                 let before = slots.first().map_or(0, |slot: &Slot| slot.round);
                 let missing: BTreeSet<&str> = if missing { ["sre"].into() } else { [].into() };
                 let is_asked = !missing.is_empty() && !is_called_off;
-                let needs = Needs { needed: ["sre"].into(), missing, is_called_off, is_pending };
+                let interrupted = BTreeSet::new();
+                let needs = Needs { needed: ["sre"].into(), missing, is_called_off, is_pending, interrupted };
                 slots = advance(&slots, &needs, &episode(), at(second));
                 let slot = slots.first();
                 let after = slot.map_or(0, |slot| slot.round);

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use phabgate::crash;
+use phabgate::ids::DeployId;
+use phabgate::record::comment::render;
+use phabgate::record::{Record, SCHEMA};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
@@ -141,6 +144,30 @@ fn an_outsider_wakes_nobody_and_neither_does_a_drill() {
     until("paged", || webhook.events().len() == 2);
     let keys: Vec<String> = webhook.events().into_iter().map(|(_, key)| key).collect();
     assert!(keys.iter().all(|key| key.contains(&format!("/{real}/"))), "{keys:?}");
+}
+
+#[test]
+fn that_somebody_who_could_not_have_deployed_says_so_ends_no_page() {
+    let alertmanager = Pager::new();
+    let watching = Watching::with(&tables(Some(&alertmanager.url), None, ""));
+    let task = watching.emergency("All page views fail");
+    until("paged", || ["sre", "releng"].iter().all(|team| fired(&alertmanager, &task, team)));
+    let outsider = watching.site.call("outsider", "user.whoami", json!({}));
+    for event in ["recorded", "finished"] {
+        let record = json!({
+            "schema": SCHEMA, "deploy": DeployId::fresh().to_string(), "event": event, "task": task,
+            "deployer": {"user": "sre1", "phid": outsider["phid"], "source": "token"}, "host": "deploy1",
+            "policy": "0", "version": "0", "verdict": "allowed", "outcome": "succeeded", "approvals": [],
+        });
+        let record: Record = serde_json::from_value(record).unwrap();
+        watching.comment("outsider", &task, &render(&record).unwrap());
+    }
+    // What comes after it is heeded.
+    watching.comment("releng1", &task, "Emergency-Approve: releng");
+    until("releng can sleep", || resolved(&alertmanager, &task, "releng"));
+    assert!(!resolved(&alertmanager, &task, "sre"), "nothing was deployed");
+    let page = watching.get(&task).text;
+    assert!(!page.contains("Succeeded") && !page.contains("succeeded"), "{page}");
 }
 
 #[test]

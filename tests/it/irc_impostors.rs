@@ -173,6 +173,25 @@ fn a_flood_of_thousands_of_lines_silences_nobody() {
 }
 
 #[test]
+fn whoever_is_listed_and_in_no_team_silences_nobody_by_saying_no_again_and_again() {
+    let Some(Asked { heard, mut sre1, task, .. }) = asked() else { return };
+    let (mut doer, mut sre2) = (heard.person("doer"), heard.person("sre2"));
+    for number in 0..60 {
+        doer.say(&format!("!reject {task} nonsense number {number}"));
+    }
+    sre1.until("doer: NOT recorded: ");
+    let answered_within = Duration::from_secs(30);
+    sre2.say(&format!("!reject {task} the graphs look wrong"));
+    sre1.within(answered_within, |line| line.contains("sre2: your no is recorded: ")).expect("sre2 is answered");
+    for number in 60..80 {
+        doer.say(&format!("!reject {task} nonsense number {number}"));
+    }
+    let other = heard.watching.emergency("Nobody can save an edit");
+    let is_ask = |line: &str| line.contains(&format!("{other} is an emergency deploy"));
+    sre1.within(answered_within, is_ask).expect("the other emergency is asked for");
+}
+
+#[test]
 fn a_bot_whose_nick_is_taken_hears_under_another_and_gets_it_back() {
     let Some(mut heard) = Heard::with(BOTH) else { return };
     let mut sre1 = heard.first("sre1");

@@ -16,12 +16,14 @@ use super::settings::{is_account, is_channel, is_nick};
 use crate::irc::line::Line;
 use crate::text::inert;
 
-/// How many lines, and how many questions, wait at most.
+/// How many lines of a rank that is no chat, and how many questions, wait at most.
 const MOST: usize = 64;
+/// How many answers to one nick that something was done.
+const MOST_DONE_TO_ONE: usize = 4;
 /// How many answers to anybody do: more would not be said in the time that somebody waits.
 const MOST_CHAT: usize = 16;
 /// How many of them to one nick.
-const MOST_TO_ONE: usize = 2;
+const MOST_CHAT_TO_ONE: usize = 2;
 
 /// Where a line is said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,7 +114,7 @@ pub enum NotSaid {
     #[error("it could not be said in time: {0}")]
     TooLate(String),
     /// Too many wait.
-    #[error("{MOST} others wait already")]
+    #[error("too many others wait already")]
     TooMany,
     /// The channel is none of the configuration.
     #[error("the channel is none of the configuration")]
@@ -180,15 +182,29 @@ impl fmt::Debug for MakeLine {
 /// What a line is to those who wait for others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Rank {
-    /// It is said before any chat.
+    /// The bot says it by itself: it waits for one answer at most.
     News,
-    /// It answers somebody who may be anybody, of this nick: however many ask, no news waits for it, nor do others for one of them.
+    /// It answers this nick that something was done: it waits for no chat, and for one line of news at a time.
+    Done(String),
+    /// It answers somebody who may be anybody, of this nick: however many ask, nothing else waits for it, nor do others for one of them.
     Chat(String),
 }
 
 impl Rank {
-    fn is_news(&self) -> bool {
-        *self == Self::News
+    /// Where a line of this rank comes among those that wait, after one of the rank `last`: the smallest is next, and of several the oldest.
+    fn turn(&self, last: Option<&Self>) -> (bool, bool, bool) {
+        (matches!(self, Self::Chat(_)), last == Some(self), *self != Self::News)
+    }
+
+    /// Whether one more may wait beside these.
+    fn has_room<'a>(&self, others: impl Iterator<Item = &'a Self> + Clone) -> bool {
+        let alike = others.clone().filter(|other| *other == self).count();
+        let of_kind = others.filter(|other| std::mem::discriminant(*other) == std::mem::discriminant(self)).count();
+        match self {
+            Self::News => of_kind < MOST,
+            Self::Done(_) => of_kind < MOST && alike < MOST_DONE_TO_ONE,
+            Self::Chat(_) => of_kind < MOST_CHAT && alike < MOST_CHAT_TO_ONE,
+        }
     }
 }
 
@@ -229,6 +245,8 @@ struct Inner {
     lines: VecDeque<PendingLine>,
     infos: VecDeque<PendingInfo>,
     next_id: u64,
+    /// What was said last was of this rank.
+    last: Option<Rank>,
     /// Why nothing can be said at the moment, as far as the bot knows.
     hindrance: String,
     is_closed: bool,
@@ -289,14 +307,7 @@ impl Mailbox {
         if inner.is_closed {
             return Err(NotSaid::Ended);
         }
-        let waiting = |is_one: &dyn Fn(&Rank) -> bool| inner.lines.iter().filter(|line| is_one(&line.rank)).count();
-        let is_full = match &rank {
-            Rank::News => waiting(&Rank::is_news) >= MOST,
-            Rank::Chat(_) => {
-                waiting(&|other| !other.is_news()) >= MOST_CHAT || waiting(&|other| *other == rank) >= MOST_TO_ONE
-            }
-        };
-        if is_full {
+        if !rank.has_room(inner.lines.iter().map(|line| &line.rank)) {
             return Err(NotSaid::TooMany);
         }
         inner.next_id += 1;
@@ -315,15 +326,17 @@ impl Mailbox {
         Some(inner.hindrance.clone())
     }
 
-    /// The next line that can be said now, news first; those whose time is over and those that nobody waits for any more are dropped on the way.
+    /// The next line that can be said now, by its rank; those whose time is over and those that nobody waits for any more are dropped on the way.
     pub(super) fn next_line(&self, now: Instant, can: impl Fn(&Target) -> bool) -> Option<PendingLine> {
         let mut inner = self.lock();
         // Who waits for one of these takes note of the deadline.
         inner.lines.retain(|line| !line.answer.is_closed());
         let is_due = |line: &PendingLine| line.deadline > now && can(&line.target);
-        let of = |is_news| inner.lines.iter().position(|line| line.rank.is_news() == is_news && is_due(line));
-        let at = of(true).or_else(|| of(false))?;
-        inner.lines.remove(at)
+        let due = inner.lines.iter().enumerate().filter(|(_, line)| is_due(line));
+        let (at, _) = due.min_by_key(|(_, line)| line.rank.turn(inner.last.as_ref()))?;
+        let line = inner.lines.remove(at)?;
+        inner.last = Some(line.rank.clone());
+        Some(line)
     }
 
     /// Refuses the lines that this holds of.
@@ -432,21 +445,57 @@ mod tests {
         assert!(mailbox.next_line(now, |_| true).is_none());
     }
 
+    /// What waits, by what it says: for long, so that the order alone says what comes next.
+    fn add(mailbox: &Mailbox, text: &str, rank: Rank) -> Result<oneshot::Receiver<Outcome>, NotSaid> {
+        let (answer, answered) = oneshot::channel();
+        mailbox.add_line(ops(), line(text), rank, Instant::now() + Duration::from_secs(900), answer).map(|_| answered)
+    }
+
+    fn next(mailbox: &Mailbox) -> String {
+        mailbox.next_line(Instant::now(), |_| true).unwrap().made().unwrap().1.as_str().to_owned()
+    }
+
+    #[test]
+    fn whoever_is_refused_again_and_again_delays_no_ask_and_no_answer_that_something_is_done() {
+        let mailbox = Mailbox::default();
+        let refused: Vec<_> = (0..100).map(|_| add(&mailbox, "NOT recorded", Rank::Chat("doer".into()))).collect();
+        assert_eq!(refused.iter().filter(|added| added.is_ok()).count(), MOST_CHAT_TO_ONE);
+        let said = [add(&mailbox, "recorded", Rank::Done("sre2".into())), add(&mailbox, "ask", Rank::News)];
+        let other = add(&mailbox, "NOT recorded to sre1", Rank::Chat("sre1".into()));
+        let next = || self::next(&mailbox);
+        assert_eq!(
+            [next(), next(), next(), next(), next()],
+            ["ask", "recorded", "NOT recorded", "NOT recorded to sre1", "NOT recorded"]
+        );
+        assert!(said.iter().chain([&other]).all(Result::is_ok));
+    }
+
+    #[test]
+    fn news_and_answers_that_something_is_done_take_turns_and_neither_takes_the_room_of_the_other() {
+        let mailbox = Mailbox::default();
+        let done = |nick: &str| add(&mailbox, nick, Rank::Done(nick.into()));
+        let flood: Vec<_> = (0..100).map_while(|_| done("flood").ok()).collect();
+        assert_eq!(flood.len(), MOST_DONE_TO_ONE);
+        let many: Vec<_> = (0..100).filter_map(|number| done(&format!("nick{number}")).ok()).collect();
+        assert_eq!(flood.len() + many.len(), MOST);
+        let news: Vec<_> = (0..MOST).map(|_| add(&mailbox, "ask", Rank::News).unwrap()).collect();
+        let next = || self::next(&mailbox);
+        assert_eq!([next(), next(), next(), next()], ["ask", "flood", "ask", "flood"]);
+        drop((flood, many, news));
+    }
+
     #[test]
     fn news_wait_for_no_chat_however_much_of_it_there_is() {
-        let (mailbox, now) = (Mailbox::default(), Instant::now());
-        let add = |text, rank| {
-            let (answer, answered) = oneshot::channel();
-            mailbox.add_line(ops(), line(text), rank, now + Duration::from_secs(9), answer).map(|_| answered)
-        };
+        let mailbox = Mailbox::default();
+        let add = |text, rank| add(&mailbox, text, rank);
         let chat =
             |nick: String| (0..1_000).map_while(|_| add("chat", Rank::Chat(nick.clone())).ok()).collect::<Vec<_>>();
         let flood = chat("flood".into());
-        assert_eq!(flood.len(), MOST_TO_ONE);
+        assert_eq!(flood.len(), MOST_CHAT_TO_ONE);
         let many: Vec<_> = (0..100).flat_map(|number| chat(format!("flood{number}"))).collect();
         assert_eq!(flood.len() + many.len(), MOST_CHAT);
         let news = [add("first", Rank::News).unwrap(), add("second", Rank::News).unwrap()];
-        let next = || mailbox.next_line(now, |_| true).unwrap().made().unwrap().1.as_str().to_owned();
+        let next = || self::next(&mailbox);
         assert_eq!([next(), next(), next()], ["first", "second", "chat"]);
         drop((flood, many, news));
     }

@@ -251,8 +251,14 @@ impl BotHandle {
         self.mailbox.say(target, MakeLine::new(make), Rank::News, within).await
     }
 
-    /// Has an answer said to the nick that asked, which may be anybody's: lines of [`Self::say`] go before it, and of many that wait, or of a few
-    /// to one nick, some are not said ([`NotSaid::TooMany`](super::NotSaid::TooMany)).
+    /// Has it said to a nick that what they asked for was done: it takes turns with lines of [`Self::say`], and of more than a few to one nick some
+    /// are not said ([`NotSaid::TooMany`](super::NotSaid::TooMany)).
+    pub async fn confirm(&self, target: Target, nick: &str, line: Line, within: Duration) -> Outcome {
+        self.mailbox.say(target, MakeLine::new(|| Some(line)), Rank::Done(nick.to_lowercase()), within).await
+    }
+
+    /// Has an answer said to the nick that asked, which may be anybody's: lines of [`Self::say`] and [`Self::confirm`] go before it, and of many that
+    /// wait, or of a few to one nick, some are not said ([`NotSaid::TooMany`](super::NotSaid::TooMany)).
     pub async fn answer(&self, target: Target, nick: &str, line: Line, within: Duration) -> Outcome {
         self.mailbox.say(target, MakeLine::new(|| Some(line)), Rank::Chat(nick.to_lowercase()), within).await
     }

@@ -50,7 +50,7 @@ enum Understood {
     /// This is answered.
     Answer(Line),
     /// This is answered before what others only asked: something was done.
-    News(Line),
+    Done(Line),
     /// Nothing is: it was not said where words count.
     Nothing,
     /// It is kept, and brought to its task where it may be.
@@ -114,7 +114,7 @@ impl<S: Store> Listener<S> {
             let Some((understood, heard)) = next else { return };
             match understood {
                 Understood::Answer(line) => self.reply(&heard, line, false),
-                Understood::News(line) => self.reply(&heard, line, true),
+                Understood::Done(line) => self.reply(&heard, line, true),
                 Understood::Nothing => {}
                 // What is to be written on a task is answered once it is there.
                 Understood::Word(word) => {
@@ -268,7 +268,7 @@ impl<S: Store> Listener<S> {
         let now = self.watch.board.now();
         match self.watch.acknowledge(task, None, &account, now) {
             Ok(outcome @ AckOutcome::Holds { .. }) => {
-                Understood::News(lines::acknowledged(&heard.nick, task, &outcome, now))
+                Understood::Done(lines::acknowledged(&heard.nick, task, &outcome, now))
             }
             Ok(outcome) => Understood::Answer(lines::acknowledged(&heard.nick, task, &outcome, now)),
             Err(error) => {
@@ -309,7 +309,7 @@ impl<S: Store> Listener<S> {
     }
 
     /// Says an answer, and waits for nothing: what is heard next is heard while it waits to be said.
-    fn reply(&self, heard: &Heard, line: Line, is_news: bool) {
+    fn reply(&self, heard: &Heard, line: Line, is_done: bool) {
         let target = match &heard.place {
             Place::Channel(name) => Target::channel(name),
             Place::Private => Target::person(&heard.nick),
@@ -317,8 +317,8 @@ impl<S: Store> Listener<S> {
         let Ok(target) = target else { return };
         let (bot, nick) = (self.bot.clone(), heard.nick.clone());
         tokio::spawn(async move {
-            let outcome = match is_news {
-                true => bot.say(target, line, WITHIN).await,
+            let outcome = match is_done {
+                true => bot.confirm(target, &nick, line, WITHIN).await,
                 false => bot.answer(target, &nick, line, WITHIN).await,
             };
             if let Some(why) = outcome.why_not_heard() {

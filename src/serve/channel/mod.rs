@@ -34,10 +34,10 @@ use self::voice::Way;
 use super::site::Site;
 use super::store::Store;
 use super::watch::Watch;
-use super::witnessing::{SpokenWord, WitnessAccount, WitnessAccountError, Witnesses, say_unwritten};
+use super::witnessing::{Reply, SpokenWord, WitnessAccount, WitnessAccountError, Witnesses, say_unwritten};
 use crate::config::{IrcBotError, IrcBotSettings};
+use crate::irc::HostPort;
 use crate::irc::bot::{Bot, BotHandle, BotSettings, Target};
-use crate::irc::{HostPort, Line};
 
 /// How long the answer to a word may wait to be said.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
@@ -122,7 +122,7 @@ impl Channel {
                 let listener = Listener::new(Arc::clone(&watch), Arc::clone(&witnesses), handle.clone(), configured);
                 let (bot_of_answers, until) = (handle.clone(), stop.clone());
                 let writing = tokio::spawn(async move {
-                    witnesses.run(|word, line| reply_to(&bot_of_answers, word, line), until).await;
+                    witnesses.run(|word, reply| reply_to(&bot_of_answers, word, reply), until).await;
                 });
                 let (bot_of_report, of_report, until) = (handle.clone(), Arc::clone(&watch), stop.clone());
                 tokio::spawn(async move { presence::report(bot_of_report, &of_report.metrics, until).await });
@@ -143,11 +143,16 @@ impl Channel {
 }
 
 /// Says an answer where a word was said, and waits for nothing.
-fn reply_to(bot: &BotHandle, word: &SpokenWord, line: Line) {
+fn reply_to(bot: &BotHandle, word: &SpokenWord, reply: Reply) {
     let Ok(target) = Target::channel(&word.channel) else { return };
-    let (bot, task) = (bot.clone(), word.task);
+    let (bot, task, nick) = (bot.clone(), word.task, word.nick.clone());
     tokio::spawn(async move {
-        if let Some(why) = bot.say(target, line, ANSWER_WITHIN).await.why_not_heard() {
+        let outcome = match reply {
+            Reply::Recorded(line) => bot.confirm(target, &nick, line, ANSWER_WITHIN).await,
+            // Whoever is refused again and again delays nobody but themselves.
+            Reply::NotRecorded(line) => bot.answer(target, &nick, line, ANSWER_WITHIN).await,
+        };
+        if let Some(why) = outcome.why_not_heard() {
             tracing::warn!("{task}: whether a word on IRC is recorded was not answered there: {why}");
         }
     });

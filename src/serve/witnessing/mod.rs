@@ -24,4 +24,4 @@ pub use self::account::{WitnessAccount, WitnessAccountError};
 pub use self::judge::Refusal;
 pub use self::lines::{not_recorded, usage};
 pub use self::spoken::{OpenWord, Speaker, SpokenState, SpokenWord, Unwritten, UnwrittenWord};
-pub use self::worker::{Witnesses, say_unwritten};
+pub use self::worker::{Reply, Witnesses, say_unwritten};

@@ -60,10 +60,19 @@ pub fn say_unwritten<S: Store>(watch: &Watch<S>) {
     }
 }
 
+/// What is answered to who said a word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// It is on the task.
+    Recorded(Line),
+    /// It is not, or not yet.
+    NotRecorded(Line),
+}
+
 /// What became of one try.
 enum Step {
     /// It came to an end, and this is answered.
-    Done(Line),
+    Done(Reply),
     /// It is tried again.
     Again,
 }
@@ -108,7 +117,7 @@ impl<S: Store> Witnesses<S> {
 
     /// Brings what was said to the tasks until it is stopped; what is being written then is written to its end. `reply` says a line where a
     /// word was said, and waits for nothing.
-    pub async fn run(&self, reply: impl Fn(&SpokenWord, Line), stop: watch::Receiver<bool>) {
+    pub async fn run(&self, reply: impl Fn(&SpokenWord, Reply), stop: watch::Receiver<bool>) {
         let Some(account) = &self.account else { return };
         let mut turns = Turns::default();
         loop {
@@ -126,15 +135,16 @@ impl<S: Store> Witnesses<S> {
                 () = came => continue,
             }
             let Some((open, _)) = next else { continue };
+            turns.begun(&open);
             match self.step(account, &open).await {
-                Ok(Step::Done(line)) => reply(&open.word, line),
+                Ok(Step::Done(said)) => reply(&open.word, said),
                 tried => {
                     if let Err(error) = tried {
                         tracing::error!("{}: {error}", open.word.task);
                     }
                     let is_awaited = !turns.was_answered(open.id) && self.is_awaited(&open.word);
                     if is_awaited {
-                        reply(&open.word, self.meanwhile(&open));
+                        reply(&open.word, Reply::NotRecorded(self.meanwhile(&open)));
                     }
                     turns.again(open.id, Instant::now(), is_awaited);
                 }
@@ -252,7 +262,7 @@ impl<S: Store> Witnesses<S> {
         tracing::info!("{}: said on IRC, and recorded: {url}#{transaction}", open.word.task);
         watch.metrics.spoken.increment(std::iter::once("recorded"));
         watch.queue.push(open.word.task);
-        Ok(Step::Done(lines::recorded(&open.word, &url, transaction)))
+        Ok(Step::Done(Reply::Recorded(lines::recorded(&open.word, &url, transaction))))
     }
 
     /// Notes that a word is not written, and what is answered.
@@ -266,7 +276,8 @@ impl<S: Store> Witnesses<S> {
         tracing::info!("{task}: said on IRC, not counted: {refusal}");
         watch.metrics.spoken.increment(std::iter::once("not counted"));
         watch.touch(task)?;
-        Ok(Step::Done(lines::not_recorded(&open.word, refusal, Some(&task.url(&watch.site.server)))))
+        let line = lines::not_recorded(&open.word, refusal, Some(&task.url(&watch.site.server)));
+        Ok(Step::Done(Reply::NotRecorded(line)))
     }
 }
 

@@ -48,10 +48,15 @@ fn a_yes_is_on_the_task_before_it_is_said_to_be_and_counts_with_one_on_the_task(
     let again = sre1.until("your no is recorded: ");
     let link = |text: &str| text.rsplit("recorded: ").next().unwrap().trim().to_owned();
     assert_eq!(link(&first), link(&again), "who repeats a no writes no second comment");
+    releng1.say(&format!("!reject {task} STOP the database is corrupted"));
+    let other = sre1.until("your no is recorded: ");
+    assert_ne!(link(&first), link(&other), "what else they say is on the task too");
+    let last = heard.witnesses(&task).pop().unwrap_or_default();
+    assert!(last.contains("STOP the database is corrupted"), "{last}");
     releng1.say(&format!("!withdraw {task}"));
     sre1.until("your withdrawal is recorded: ");
     until("pending", || heard.watching.verdict(&task) == "pending");
-    assert_eq!(heard.witnesses(&task).len(), 3);
+    assert_eq!(heard.witnesses(&task).len(), 4);
 }
 
 #[test]

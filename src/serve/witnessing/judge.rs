@@ -6,14 +6,15 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::spoken::SpokenWord;
-use crate::conduit::Account;
+use crate::conduit::{Account, Transaction};
 use crate::evidence::timeline::{AsOf, Position};
-use crate::evidence::{Answer, AnswerKind, Episode, Evidence, Seen, TaskState};
+use crate::evidence::{Answer, AnswerKind, Episode, Evidence, NearKind, Removal, Seen, TaskState};
 use crate::ids::{Phid, TransactionId, User};
 use crate::policy::Policy;
-use crate::rules::{JudgedNearMiss, JudgedTask, Outcome, WhoMay};
+use crate::remarkup::JsonBlock;
+use crate::rules::{JudgedTask, WhoMay, standing_words};
 use crate::text::shorten;
-use crate::witness::{Code, SCHEMA, WORDS, Witness, WitnessedWord};
+use crate::witness::{Code, SCHEMA, WORDS, Witness, WitnessedWord, parse};
 
 /// What happened this shortly before a word was heard may have been after it was said: the clocks of the two servers are not one.
 const MARGIN: SignedDuration = SignedDuration::from_secs(2);
@@ -23,7 +24,7 @@ const APART: SignedDuration = SignedDuration::from_secs(60);
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
-/// How many words of one person are written on a task within an hour. A no is written all the same, and once: who says yes again and again
+/// How many words of one person are written on a task within an hour. A no is written all the same, where none of theirs stands: who says much
 /// fills no task.
 const MANY: usize = 10;
 
@@ -70,11 +71,16 @@ pub enum Refusal {
     #[error("you said something else after it")]
     Superseded,
     /// The services did not say whether it is really them, and it could lift a no.
-    #[error("the services do not say whether you are who you seem to be, and a withdrawal could lift a no")]
+    #[error("the services do not say whether you are who you seem to be, and a withdrawal could lift a no of yours")]
     Uncertain,
     /// They said much about it already.
     #[error("you said {MANY} things about it within an hour, and only what speaks against the deploy is still written")]
     Many,
+    /// They said no before, and much since.
+    #[error(
+        "your no stands, but these words are not on the task: you said {MANY} things about it within an hour; write them there"
+    )]
+    NoStands,
     /// It would come too late.
     #[error("it could not be written on the task within a minute")]
     Late,
@@ -88,7 +94,7 @@ pub enum Refusal {
 pub(super) enum Judged {
     /// It is written as this.
     Write(Box<Witness>),
-    /// It was written before, and still is the last word of who said it.
+    /// It is there: it was written before, or says nothing that their last word does not.
     Known(TransactionId),
     /// It is not written.
     Refuse(Refusal),
@@ -100,10 +106,20 @@ pub(super) fn judge(word: &SpokenWord, read: JudgedTask<'_>, account: Option<&Ac
     match witness(word, read, account, policy) {
         Err(refusal) => Judged::Refuse(refusal),
         Ok(witness) => {
+            if let Some(transaction) = written_before(word, read.evidence, policy) {
+                return Judged::Known(transaction);
+            }
             let last = last_answer(read.state, &witness.phid);
             match last {
-                Some(last) if is_said_already(&witness, last, read.evidence, policy) => {
-                    Judged::Known(last.moment.transaction)
+                Some(last) if is_said_already(&witness, last, read, policy) => Judged::Known(last.moment.transaction),
+                // Who said no has stopped the deploy: what they say besides fills no task.
+                Some(last)
+                    if witness.word == WitnessedWord::Reject
+                        && last.kind == AnswerKind::Reject
+                        && last.witnessed
+                        && has_said_much(read.state, &witness.phid, word.heard) =>
+                {
+                    Judged::Refuse(Refusal::NoStands)
                 }
                 // What would lift a no that they wrote since is none of their last word.
                 Some(last) if witness.word == WitnessedWord::Withdraw && is_newer_no(&witness, last) => {
@@ -140,7 +156,7 @@ fn witness(
     if !is_against && has_said_much(state, &account.phid, word.heard) {
         return Err(Refusal::Many);
     }
-    if word.word == WitnessedWord::Withdraw && !speaker.is_certain && lifts_a_no(read, account) {
+    if word.word == WitnessedWord::Withdraw && !speaker.is_certain && may_lift_a_no(read, account, policy) {
         return Err(Refusal::Uncertain);
     }
     let seen = seen(evidence, word.heard.min(speaker.said));
@@ -190,8 +206,34 @@ fn seen(evidence: &Evidence, said: Timestamp) -> TransactionId {
     seen.last().map_or(TransactionId(0), |row| row.id)
 }
 
-/// Whether the last answer of a person is the witness of the same word: who repeats a no writes no second comment.
-fn is_said_already(witness: &Witness, last: &Answer, evidence: &Evidence, policy: &Policy) -> bool {
+/// Whether a transaction holds the witness of a word: the network names each message once.
+pub(super) fn is_witness_of(word: &SpokenWord, row: &Transaction) -> bool {
+    let Some(speaker) = &word.speaker else { return false };
+    row.comments.iter().any(|version| match parse(version.text()) {
+        JsonBlock::One(witness) => {
+            let is_said = witness.network == word.network && witness.message == speaker.message;
+            is_said && witness.task == word.task && witness.word == word.word
+        }
+        _ => false,
+    })
+}
+
+/// Where the witness of this very word is, if it was written: whatever became of it, it is not written twice.
+fn written_before(word: &SpokenWord, evidence: &Evidence, policy: &Policy) -> Option<TransactionId> {
+    let rows = evidence.timeline.transactions();
+    let is_it =
+        |row: &&Transaction| is_witness_of(word, row) && evidence.is_witness(row.author.as_str(), policy) == Some(true);
+    rows.iter().find(is_it).map(|row| row.id)
+}
+
+/// Whether the last answer of a person is the witness of the same word: who repeats a no, and gives no reason that is not there, writes no
+/// second comment.
+fn is_said_already(
+    witness: &Witness,
+    last: &Answer,
+    JudgedTask { evidence, state, .. }: JudgedTask<'_>,
+    policy: &Policy,
+) -> bool {
     let kind = match witness.word {
         // Of a yes each has its own time, by which it gets too old.
         WitnessedWord::Approve => return false,
@@ -202,7 +244,15 @@ fn is_said_already(witness: &Witness, last: &Answer, evidence: &Evidence, policy
     let author = rows.iter().find(|row| row.id == last.moment.transaction).map(|row| row.author.as_str());
     let is_witness = author.is_some_and(|author| evidence.is_witness(author, policy) == Some(true));
     let lifts = last.kind != AnswerKind::Withdraw || last.certain || !policy.accept_witnessed;
-    last.witnessed && last.kind == kind && is_witness && lifts
+    last.witnessed && last.kind == kind && is_witness && lifts && !gives_another_reason(witness, state)
+}
+
+/// Whether a no gives a reason that none of those does that the person has said since they last said anything else.
+fn gives_another_reason(witness: &Witness, state: &TaskState) -> bool {
+    let Some(why) = witness.why.as_deref().filter(|_| witness.word == WitnessedWord::Reject) else { return false };
+    let mut said: Vec<&Answer> = answers_of(state, &witness.phid).collect();
+    said.sort_by_key(|answer| answer.moment.position);
+    !said.iter().rev().take_while(|answer| answer.kind == AnswerKind::Reject).any(|answer| answer.why == why)
 }
 
 /// Whether a person said no after what they had seen when they took it back.
@@ -221,16 +271,27 @@ fn has_said_much(state: &TaskState, person: &Phid<User>, now: Timestamp) -> bool
     answers_of(state, person).filter(is_recent).count() >= MANY
 }
 
-/// Whether a withdrawal may take back something that stops the deploy, also what only reads so.
-fn lifts_a_no(JudgedTask { state, verdict, .. }: JudgedTask<'_>, account: &Account) -> bool {
-    // A comment that is gone may have been theirs.
-    let stands = |rule| verdict.rule(rule).is_none_or(|rule| rule.outcome != Outcome::Pass);
-    let meant = |near: &JudgedNearMiss| near.user.eq_ignore_ascii_case(&account.username);
-    let is_no = |answer: &Answer| answer.kind == AnswerKind::Reject;
-    stands("rejected")
-        || stands("possible-no")
-        || answers_of(state, &account.phid).any(is_no)
-        || verdict.near_misses.iter().any(meant)
+/// Whether a withdrawal may take back a no of this person, or what may have been one: it takes back no no of others.
+fn may_lift_a_no(JudgedTask { evidence, state, .. }: JudgedTask<'_>, account: &Account, policy: &Policy) -> bool {
+    let own = &account.phid;
+    // A yes that was heard lifts a no only while it counts, and it may stop to count.
+    let without = TaskState { witnessed: Vec::new(), ..state.clone() };
+    let stands = || {
+        let words = standing_words(evidence, policy, &without);
+        words.iter().any(|word| word.author == *own && word.kind == AnswerKind::Reject)
+    };
+    let reads_as_one = || {
+        let mut misses = state.near_misses.iter();
+        misses.any(|near| near.author == *own && near.kind == NearKind::No && !near.answered)
+    };
+    // A comment that is gone may have said no, until they answered on the task.
+    let answered_since = |gone: &Removal| {
+        let mut answers = state.answers.iter().filter(|answer| answer.author == *own && !answer.witnessed);
+        answers.any(|answer| answer.certain && answer.moment.position > gone.removed.position)
+    };
+    let is_own = |gone: &&Removal| gone.author == own.as_str() && (gone.stood || gone.by != gone.author);
+    let mut gone = state.removals.iter().filter(is_own).chain(&state.lost_witnesses);
+    stands() || reads_as_one() || gone.any(|gone| !answered_since(gone))
 }
 
 fn answers_of<'a>(state: &'a TaskState, person: &'a Phid<User>) -> impl Iterator<Item = &'a Answer> {

@@ -38,10 +38,15 @@ pub fn not_recorded(word: &SpokenWord, why: &Refusal, url: Option<&str>) -> Line
     match (url, why) {
         // Of a task that nobody here is to know, nothing else is said than of one that is not there.
         (None, _) | (_, Refusal::NoEmergency) => draft.finish(),
-        // What would not count on the task either is not advised.
+        // What would not count on the task either is not advised, nor what stands there.
         (
             Some(url),
-            Refusal::OtherCode { .. } | Refusal::NoTeam | Refusal::NoMember | Refusal::MayNot(_) | Refusal::Superseded,
+            Refusal::OtherCode { .. }
+            | Refusal::NoTeam
+            | Refusal::NoMember
+            | Refusal::MayNot(_)
+            | Refusal::Superseded
+            | Refusal::NoStands,
         ) => draft.words(" -- ").words(url).finish(),
         (Some(url), _) => {
             let team = word.team.as_deref().unwrap_or("TEAM");

@@ -146,18 +146,68 @@ fn a_no_is_written_of_every_member_and_once() {
     let id = history.comment("heard", 21, &render(&witness));
     assert_eq!(verdict(&history).decision.word(), "denied");
     assert_eq!(judged(&history, &no), Judged::Known(id));
+    assert_eq!(judged(&history, &again(&no, 22)), Judged::Known(id), "nothing of it is new");
     let Judged::Write(withdrawal) = judged(&history, &word("sre2", Withdraw)) else { panic!() };
     let mut lifted = history.clone();
     lifted.policy.accept_witnessed = true;
     lifted.comment("heard", 25, &render(&withdrawal));
     assert_eq!(verdict(&lifted).decision.word(), "pending");
     history.comment("sre2", 30, "Emergency-Reject: sre");
-    assert!(matches!(judged(&history, &no), Judged::Write(_)), "what they wrote since is another word");
+    assert!(matches!(judged(&history, &again(&no, 31)), Judged::Write(_)), "what they wrote since is another word");
+    assert_eq!(judged(&history, &no), Judged::Known(id), "the very message is never written twice");
     // A withdrawal that comes late lifts no no that was said after it.
     assert_eq!(judged(&history, &word("sre2", Withdraw)), Judged::Refuse(Refusal::Superseded));
     history.policy.accept_witnessed = true;
     history.comment("heard", 31, &render(&withdrawal));
     assert_eq!(verdict(&history).decision.word(), "denied");
+}
+
+/// The same, said once more.
+fn again(word: &SpokenWord, second: i64) -> SpokenWord {
+    let said = |speaker: Speaker| Speaker { said: at(second), message: format!("message-{second}"), ..speaker };
+    SpokenWord { speaker: word.speaker.clone().map(said), heard: at(second), ..word.clone() }
+}
+
+#[test]
+fn a_no_for_another_reason_is_on_the_task_too_up_to_ten_words_an_hour_and_what_is_not_is_said_to_be_not() {
+    let mut history = emergency();
+    let for_reason = |why: &str, second| again(&SpokenWord { why: Some(why.into()), ..word("sre1", Reject) }, second);
+    let mut write = |word: &SpokenWord, second| {
+        let Judged::Write(witness) = judged(&history, word) else { panic!("{:?}", judged(&history, word)) };
+        history.comment("heard", second, &render(&witness));
+        history.clone()
+    };
+    write(&for_reason("the graphs look wrong", 20), 21);
+    let mut history = write(&for_reason("STOP the database is corrupted", 22), 23);
+    let text = verdict(&history).rule("rejected").unwrap().message.clone();
+    assert!(text.contains("STOP the database is corrupted"), "{text}");
+    // What was said before, in whatever order, or without a reason, says nothing new; nor does the very message.
+    for known in [
+        for_reason("the graphs look wrong", 24),
+        for_reason("STOP the database is corrupted", 24),
+        again(&word("sre1", Reject), 24),
+        SpokenWord { why: Some("anything".into()), ..for_reason("STOP the database is corrupted", 22) },
+    ] {
+        assert!(matches!(judged(&history, &known), Judged::Known(_)), "{known:?}");
+    }
+    let mut written = 2;
+    for second in (100..).step_by(20) {
+        let Judged::Write(witness) = judged(&history, &for_reason(&format!("reason {second}"), second)) else { break };
+        history.comment("heard", second + 1, &render(&witness));
+        written += 1;
+    }
+    assert_eq!(written, 10);
+    assert_eq!(refusal(&history, &for_reason("one more", 600)), Refusal::NoStands);
+    assert!(matches!(judged(&history, &for_reason("one more", 5_000)), Judged::Write(_)), "after an hour");
+}
+
+#[test]
+fn a_witness_that_a_stranger_forged_keeps_no_no_from_the_task() {
+    let mut history = emergency();
+    let no = word("sre1", Reject);
+    let Judged::Write(witness) = judged(&history, &no) else { panic!() };
+    history.comment("outsider", 21, &render(&witness));
+    assert!(matches!(judged(&history, &no), Judged::Write(_)));
 }
 
 #[test]
@@ -205,6 +255,56 @@ fn who_is_not_certain_takes_back_a_yes_and_lifts_no_no() {
         assert_eq!(refusal(&rejected, &uncertain(Withdraw)), Refusal::Uncertain, "{no}");
         assert!(matches!(judged(&rejected, &word("sre1", Withdraw)), Judged::Write(_)));
     }
+    // A no that they took back does not stand, unless nothing but a yes that was heard says so: that may stop to count.
+    let mut lifted = history.clone();
+    lifted.comment("sre1", 14, "Emergency-Reject: sre");
+    let mut heard = lifted.clone();
+    lifted.comment("sre1", 15, "Emergency-Approve: sre");
+    assert!(matches!(judged(&lifted, &uncertain(Withdraw)), Judged::Write(_)));
+    let yes = SpokenWord { code: code(&heard), ..again(&word("sre1", Approve), 17) };
+    let Judged::Write(yes) = judged(&heard, &yes) else { panic!("{:?}", judged(&heard, &yes)) };
+    heard.comment("heard", 18, &render(&yes));
+    assert_eq!(verdict(&heard).decision.word(), "allowed");
+    assert_eq!(refusal(&heard, &uncertain(Withdraw)), Refusal::Uncertain);
+}
+
+#[test]
+fn a_no_of_others_keeps_nobody_from_taking_back_a_yes_and_is_not_lifted_by_it() {
+    let uncertain = word("sre1", Withdraw).speaker.map(|speaker| Speaker { is_certain: false, ..speaker });
+    let withdrawal = SpokenWord { speaker: uncertain, ..word("sre1", Withdraw) };
+    for (who, no, decision) in [
+        ("outsider", "Emergency-Reject: sre", "pending"),
+        ("sre2", "Emergency-Reject: sre", "denied"),
+        ("sre2", "Emergency-Rejekt: sre", "denied"),
+    ] {
+        let mut history = emergency();
+        history.comment("sre1", 12, "Emergency-Approve: sre");
+        history.comment(who, 14, no);
+        let Judged::Write(witness) = judged(&history, &withdrawal) else {
+            panic!("{who} {no}: {:?}", judged(&history, &withdrawal))
+        };
+        history.comment("heard", 21, &render(&witness));
+        let verdict = verdict(&history);
+        assert_eq!(verdict.decision.word(), decision, "{who} {no}");
+        assert!(verdict.missing_teams().any(|team| team.team == "sre"), "the yes is taken back");
+    }
+}
+
+#[test]
+fn what_is_gone_may_have_been_their_no_until_they_answer_on_the_task() {
+    let uncertain = word("sre1", Withdraw).speaker.map(|speaker| Speaker { is_certain: false, ..speaker });
+    let withdrawal = SpokenWord { speaker: uncertain, ..word("sre1", Withdraw) };
+    for (who, keeps) in [("heard", true), ("sre1", true), ("sre2", false)] {
+        let mut history = emergency();
+        let gone = history.comment(who, 11, "who knows");
+        history.remove(gone, "admin", 14);
+        match keeps {
+            true => assert_eq!(refusal(&history, &withdrawal), Refusal::Uncertain, "{who}"),
+            false => assert!(matches!(judged(&history, &withdrawal), Judged::Write(_)), "{who}"),
+        }
+        history.comment("sre1", 16, "Emergency-Approve: sre");
+        assert!(matches!(judged(&history, &withdrawal), Judged::Write(_)), "{who}: they answered since");
+    }
 }
 
 #[test]
@@ -240,6 +340,7 @@ fn every_answer_says_whether_it_is_recorded_and_what_to_do() {
             said(lines::not_recorded(&word("sre1", Approve), &Refusal::Late, Some(url))),
             said(lines::not_recorded(&no, &Refusal::NoMember, Some(url))),
             said(lines::not_recorded(&no, &Refusal::NoEmergency, Some(url))),
+            said(lines::not_recorded(&no, &Refusal::NoStands, Some(url))),
             said(lines::not_yet(&no, url)),
             said(lines::unclear(&word("sre1", Approve), url)),
             said(lines::usage(true)),

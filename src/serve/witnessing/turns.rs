@@ -144,7 +144,7 @@ mod tests {
     fn whoever_says_much_keeps_nobody_waiting_for_more_than_one_word() {
         let (mut turns, now) = (Turns::default(), Instant::now());
         let mut said: Vec<OpenWord> = (0..100).map(|id| open(id, "deployer1", Reject)).collect();
-        let mut take = |said: &mut Vec<OpenWord>, turns: &mut Turns| {
+        let take = |said: &mut Vec<OpenWord>, turns: &mut Turns| {
             let (word, _) = turns.next(said.clone(), now).unwrap();
             turns.begun(&word);
             said.retain(|other| other.id != word.id);

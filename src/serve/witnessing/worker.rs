@@ -11,7 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::account::WitnessAccount;
-use super::judge::{Judged, Refusal, judge};
+use super::judge::{Judged, Refusal, is_witness_of, judge};
 use super::lines;
 use super::log::{SpokenLog, known};
 use super::spoken::{OpenWord, SpokenState, SpokenWord};
@@ -21,12 +21,11 @@ use crate::gate::Assessor;
 use crate::ids::TransactionId;
 use crate::irc::Line;
 use crate::publish::{Cause, Comment, Patience, PublishOutcome, Publisher};
-use crate::remarkup::JsonBlock;
 use crate::rules::Intent;
 use crate::serve::board::WatchedTask;
 use crate::serve::store::{Store, StoreError};
 use crate::serve::watch::{Watch, stopped};
-use crate::witness::{Code, WitnessedWord, parse, render};
+use crate::witness::{Code, WitnessedWord, render};
 
 /// How long the task is read, and how long one attempt to write may take: together less than people wait for an answer.
 const READING: Duration = Duration::from_secs(6);
@@ -211,7 +210,8 @@ impl<S: Store> Witnesses<S> {
             Judged::Refuse(refusal) => (String::new(), Some(refusal)),
         };
         let phid = assessment.evidence().map(|evidence| evidence.task.phid.clone());
-        let is_it = is_it(word);
+        let of = word.clone();
+        let is_it = Box::new(move |row: &Transaction| is_witness_of(&of, row));
         let comment = Comment { task: word.task, phid, text, authors: vec![author], is_it };
         self.publish(account, open, comment, refusal).await
     }
@@ -279,18 +279,4 @@ impl<S: Store> Witnesses<S> {
         let line = lines::not_recorded(&open.word, refusal, Some(&task.url(&watch.site.server)));
         Ok(Step::Done(Reply::NotRecorded(line)))
     }
-}
-
-/// Whether a transaction holds the witness of a word.
-fn is_it(word: &SpokenWord) -> Box<dyn Fn(&Transaction) -> bool + Send + Sync> {
-    let (task, network) = (word.task, word.network.clone());
-    let message = word.speaker.as_ref().map(|speaker| speaker.message.clone());
-    Box::new(move |row| {
-        row.comments.iter().any(|version| match parse(version.text()) {
-            JsonBlock::One(witness) => {
-                witness.task == task && witness.network == network && Some(&witness.message) == message.as_ref()
-            }
-            _ => false,
-        })
-    })
 }

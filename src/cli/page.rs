@@ -142,7 +142,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     }
     match ui.is_json() {
         true => ui.json(&Json { schema: SCHEMA, task, pages: asked.iter().map(|team| json(team, args)).collect() }),
-        false => done(&asked, args, ui),
+        false => done(task, &asked, args, ui),
     }
     ended(&asked)
 }
@@ -272,7 +272,7 @@ fn json<'a>(asked: &'a Asked, args: &Args) -> JsonPage<'a> {
     }
 }
 
-fn done(asked: &[Asked], args: &Args, ui: &mut Ui) {
+fn done(task: TaskId, asked: &[Asked], args: &Args, ui: &mut Ui) {
     let mut page = String::new();
     for Asked { team, page: paged, said, .. } in asked {
         let Ok(paged) = paged else { continue };
@@ -291,9 +291,24 @@ fn done(asked: &[Asked], args: &Args, ui: &mut Ui) {
     }
     if page.is_empty() {
         page.push_str(if args.resolve { "Nothing was to be ended.\n" } else { "Nobody was paged.\n" });
-    } else if !args.resolve {
-        let words = "It ends by itself in an hour; `phabgate page TASK --team TEAM --resolve` ends it before.";
-        page.push_str(&hanging("", 0, &ui.invocation().adapt(words), ui.width()));
+    }
+    let mut outcomes = asked.iter().flat_map(|team| &team.said);
+    let reached = outcomes.any(|(_, outcome)| matches!(outcome, CallOutcome::Accepted | CallOutcome::Unclear(_)));
+    let words = match (reached, args.resolve) {
+        (true, false) => Some(format!(
+            "Where no watch looks after it, it ends by itself in an hour; `phabgate page {task} --team TEAM --resolve` ends it before."
+        )),
+        // It pages whom it finds missing, whatever was said by hand.
+        (true, true) => Some(format!(
+            "While an approval is missing a watch pages again; a comment on {task} by the team, or `!ack {task}` on IRC, holds that."
+        )),
+        (false, false) if asked.iter().any(|team| team.page.is_ok()) => {
+            Some("Nobody was reached: call them yourself.".to_owned())
+        }
+        (false, _) => None,
+    };
+    if let Some(words) = words {
+        page.push_str(&hanging("", 0, &ui.invocation().adapt(&words), ui.width()));
         page.push('\n');
     }
     ui.data(page.trim_end());

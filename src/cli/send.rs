@@ -120,11 +120,18 @@ impl<'a> Sending<'a> {
         session: &Session,
         ui: &mut Ui,
     ) -> Option<Sent> {
-        let host = match self {
+        match self {
             Self::NotWanted => return None,
             Self::NotTheirs => {
                 return Some(Sent::not("who is no deployer on this machine sends nothing".into(), Exit::Done));
             }
+            Self::ByWatch(_) | Self::ByOwnWatch(..) | Self::Through(_) => {}
+        }
+        if let Some((why, exit)) = withheld(decision, needs_deployer) {
+            return Some(Sent::not(why.to_owned(), exit));
+        }
+        let host = match self {
+            Self::NotWanted | Self::NotTheirs => return None,
             // The sandbox asks nobody, a watch neither.
             Self::ByWatch(watch) | Self::ByOwnWatch(watch, None) if session.is_sandbox() => {
                 return Some(by_watch(watch, Ok(())));
@@ -142,9 +149,6 @@ impl<'a> Sending<'a> {
             },
             Self::Through(host) => host,
         };
-        if let Some((why, exit)) = withheld(decision, needs_deployer) {
-            return Some(Sent::not(why.to_owned(), exit));
-        }
         ui.status(Some(&format!("saying it through {host}")));
         let handed = hand(host, call.line(), &Patience::default()).await;
         ui.status(None);

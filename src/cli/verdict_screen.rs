@@ -21,7 +21,7 @@ const HINTS: usize = 8;
 pub(super) fn text(task: TaskId, subject: &VerdictSubject, verdict: &Verdict, detail: Detail, width: usize) -> String {
     let mut page = headline(task, verdict, width);
     page.push_str(&header(task, subject, width));
-    page.push_str(&facts(subject, &verdict.decision, width));
+    page.push_str(&facts(task, subject, &verdict.decision, width));
     page.push('\n');
     page.push_str(&rules(&shown(verdict, subject, detail), detail, width));
     if !verdict.approvals.is_empty() {
@@ -67,7 +67,7 @@ pub(super) fn header(task: TaskId, subject: &VerdictSubject, width: usize) -> St
 }
 
 /// Why it is an emergency, and who deploys, in one line.
-fn facts(subject: &VerdictSubject, decision: &Decision, width: usize) -> String {
+fn facts(task: TaskId, subject: &VerdictSubject, decision: &Decision, width: usize) -> String {
     let mut facts = Vec::new();
     facts.extend(match (&subject.category, &subject.explanation) {
         (Some(category), Some(words)) => Some(format!("{}: '{}'", inert(category), shorten(words, EXPLANATION))),
@@ -77,7 +77,7 @@ fn facts(subject: &VerdictSubject, decision: &Decision, width: usize) -> String 
     facts.extend(subject.behind.first().map(|deployer| format!("{} deploys", inert(&deployer.user))));
     // Once nobody is asked it is of no use.
     let code = subject.code.filter(|_| !matches!(decision, Decision::Allowed(_)));
-    facts.extend(code.map(|code| format!("who approves on IRC says the code {code}")));
+    facts.extend(code.map(|code| format!("to approve on IRC: !approve {task} TEAM {code}")));
     // Where somebody is still asked, the call names them.
     if *decision != Decision::Pending && !subject.informed.is_empty() {
         facts.push(format!("inform {}", inert(&subject.informed.join(", "))));

@@ -23,7 +23,7 @@ pub(super) fn status(watched: &WatchedTask, paging: &[TeamPaging], code: Option<
     let since = rough(now.duration_since(watched.episode.since));
     let sentence = Sentence::about(watched.task);
     if is_restricted(watched) {
-        return sentence.words(&format!(" is an open emergency since {since}")).link(watched);
+        return sentence.words(&format!(" has been an open emergency for {since}")).link(watched);
     }
     if let Some(deploy) = watched.deploys.iter().find(|deploy| deploy.is_underway()) {
         return deployer(sentence.words(" is being deployed"), watched, deploy).link(watched);

@@ -73,7 +73,11 @@ pub(super) fn footer(sight: &Sight<'_>) -> Markup {
             @if !sight.called {
                 p { "The server has not called the webhook since this watch was started; the watch asks it every few seconds, which is as quick." }
             }
-            p { "Nothing can be approved on this page: an approval is a comment on the task, by the approver's own account. All times are in UTC." }
+            p {
+                "Nothing can be approved on this page: an approval is a comment on the task, by the approver's own account"
+                @if sight.channel.is_some() { ", or what this service wrote there of what they said on IRC" }
+                ". All times are in UTC."
+            }
         }
     }
 }

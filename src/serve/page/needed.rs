@@ -165,7 +165,7 @@ fn paged(sight: &Sight<'_>, paging: &TeamPaging) -> Markup {
     };
     html! {
         @for page in &paging.pages {
-            p.paged { (what(page)) (ago(sight.now, page.at)) @if page.reached != Reached::Tried { " ago" } ", since " (at(sight.now, page.at)) }
+            p.paged { (what(page)) (ago(sight.now, page.at)) @if page.reached == Reached::Tried { ", since " } @else { " ago, at " } (at(sight.now, page.at)) }
         }
         @if let Some((by, until)) = &paging.ack {
             p.paged { b { (Inert(by)) } " has seen it; until " (at(sight.now, *until)) " nobody is paged again." }

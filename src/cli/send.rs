@@ -40,6 +40,13 @@ pub(super) enum Sending<'a> {
     NotWanted,
     /// By none: root's rights are used for somebody who may read and nothing else.
     NotTheirs,
+    /// By this one.
+    Wanted(Way<'a>),
+}
+
+/// Who says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way<'a> {
     /// The watch that answers there asks by itself.
     ByWatch(&'a str),
     /// The watch asks whose bot is configured here, where it answers there; else it goes through what takes lines.
@@ -92,12 +99,12 @@ impl<'a> Sending<'a> {
             false => {}
         }
         let own = match &settings.announce.asks {
-            Some(WhoAsks::Named(watch)) => return Ok(Self::ByWatch(watch)),
+            Some(WhoAsks::Named(watch)) => return Ok(Self::Wanted(Way::ByWatch(watch))),
             Some(WhoAsks::Own(watch)) => Some(watch),
             None => None,
         };
         match (&settings.irc.tcpircbot, own) {
-            (None, Some(own)) => Ok(Self::ByOwnWatch(own, None)),
+            (None, Some(own)) => Ok(Self::Wanted(Way::ByOwnWatch(own, None))),
             (None, None) => Err(Failure::usage(
                 "nothing is configured through which the message could be sent",
                 "set `tcpircbot` in the table [irc] of the configuration; where a watch is on IRC, `watch.url`: it asks by itself",
@@ -106,8 +113,8 @@ impl<'a> Sending<'a> {
                 "the sandbox asks nobody: its lines go to a tcpircbot of this machine alone",
                 "leave `--config` out, or name a tcpircbot on loopback",
             )),
-            (Some(host), Some(own)) => Ok(Self::ByOwnWatch(own, Some(host))),
-            (Some(host), None) => Ok(Self::Through(host)),
+            (Some(host), Some(own)) => Ok(Self::Wanted(Way::ByOwnWatch(own, Some(host)))),
+            (Some(host), None) => Ok(Self::Wanted(Way::Through(host))),
         }
     }
 
@@ -120,26 +127,25 @@ impl<'a> Sending<'a> {
         session: &Session,
         ui: &mut Ui,
     ) -> Option<Sent> {
-        match self {
+        let way = match self {
             Self::NotWanted => return None,
             Self::NotTheirs => {
                 return Some(Sent::not("who is no deployer on this machine sends nothing".into(), Exit::Done));
             }
-            Self::ByWatch(_) | Self::ByOwnWatch(..) | Self::Through(_) => {}
-        }
+            Self::Wanted(way) => way,
+        };
         if let Some((why, exit)) = withheld(decision, needs_deployer) {
             return Some(Sent::not(why.to_owned(), exit));
         }
-        let host = match self {
-            Self::NotWanted | Self::NotTheirs => return None,
+        let host = match way {
             // The sandbox asks nobody, a watch neither.
-            Self::ByWatch(watch) | Self::ByOwnWatch(watch, None) if session.is_sandbox() => {
+            Way::ByWatch(watch) | Way::ByOwnWatch(watch, None) if session.is_sandbox() => {
                 return Some(by_watch(watch, Ok(())));
             }
-            Self::ByOwnWatch(_, Some(host)) if session.is_sandbox() => host,
+            Way::ByOwnWatch(_, Some(host)) if session.is_sandbox() => host,
             // Behind a sign-in nobody says whether it asks.
-            Self::ByWatch(watch) => return Some(by_watch(watch, asks(watch, session).await.map(drop))),
-            Self::ByOwnWatch(watch, through) => match (asks(watch, session).await, through) {
+            Way::ByWatch(watch) => return Some(by_watch(watch, asks(watch, session).await.map(drop))),
+            Way::ByOwnWatch(watch, through) => match (asks(watch, session).await, through) {
                 (Ok(true), _) => return Some(by_watch(watch, Ok(()))),
                 (_, Some(host)) => host,
                 (said, None) => {
@@ -147,7 +153,7 @@ impl<'a> Sending<'a> {
                     return Some(by_watch(watch, Err(format!("{why}; where it runs elsewhere, set `watch.url`"))));
                 }
             },
-            Self::Through(host) => host,
+            Way::Through(host) => host,
         };
         ui.status(Some(&format!("saying it through {host}")));
         let handed = hand(host, call.line(), &Patience::default()).await;

@@ -362,6 +362,12 @@ fn by_hand_a_team_is_paged_by_the_same_rules_and_it_is_said_who_and_why_not() {
     let said: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, &said["pages"][0]["nobody"]), (1, &json!("the deploy does not need security")));
     assert_eq!(page(&["--team", "nobody"]).0, 2);
+    // Where no pager takes it nothing ends by itself.
+    let pagers = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, tables(Some("http://127.0.0.1:1/"), None, "")).unwrap();
+    let (code, out, _) = page(&["--team", "releng", "--yes"]);
+    assert!(code == 3 && out.ends_with("Nobody was reached: call them yourself."), "{code}: {out}");
+    std::fs::write(&config, pagers).unwrap();
     watching.comment("sre1", &task, "Emergency-Approve: sre");
     let (code, _, said) = page(&["--team", "sre", "--yes"]);
     assert!(code == 1 && said.contains("sre: nobody is paged: sre has approved: sre1"), "{said}");

@@ -309,6 +309,11 @@ fn nothing_is_asked_for_in_vain() {
     assert_eq!(code, 0, "{out}{err}");
     assert!(out.contains("\nNot sent: nothing is needed.\n"), "{out}");
     assert!(handed.try_recv().is_err());
+    // Nor does a watch ask for it.
+    let watched = Server::new();
+    configure(&watched, &format!("[watch]\nurl = \"{}\"\n", watched.running.url));
+    let (code, out, _) = run_as(&watched, "deployer1", &["announce", "T22", "--send"]);
+    assert!(code == 1 && out.contains("\nNot sent: an approval would not be enough for the task as it is.\n"), "{out}");
     // Who deploys is needed all the same.
     let (code, out, err) = run_as(&server, "deployer1", &["announce", "T1", "--send", "--need-deployer"]);
     assert_eq!(code, 0, "{out}{err}");

@@ -43,10 +43,17 @@ pub struct Answer {
     pub certain: bool,
     /// The line as written, where it is none by the letter and counts all the same: nothing but its form was missed.
     pub near: Option<String>,
-    /// They said it on IRC, and a witness wrote it down: then the moment is that of the witness.
-    pub witnessed: bool,
+    /// The services account as which they said it on IRC, where a witness wrote it down: then the moment is that of the witness.
+    pub heard_as: Option<String>,
     /// What they had seen when they said it there: it takes back no no that came after.
     pub seen: Option<Seen>,
+}
+
+impl Answer {
+    /// Whether they said it on IRC, and a witness wrote it down.
+    pub fn is_witnessed(&self) -> bool {
+        self.heard_as.is_some()
+    }
 }
 
 /// What somebody had seen when they said something elsewhere than on the task.
@@ -110,7 +117,7 @@ pub(super) fn answers(timeline: &Timeline, policy: &Policy, as_of: Option<AsOf>)
                 edited_in: version.version > 1,
                 foreign,
                 near: said.near.map(str::to_owned),
-                witnessed: false,
+                heard_as: None,
                 seen: None,
             });
         }

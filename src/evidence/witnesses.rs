@@ -176,7 +176,7 @@ fn answer(witness: &Witness, kind: AnswerKind, moment: Moment) -> Answer {
         edited_in: false,
         foreign: false,
         near: None,
-        witnessed: true,
+        heard_as: Some(witness.account.clone()),
         seen: Some(Seen { position: Position::right_after(witness.seen), said: witness.said }),
     }
 }

@@ -86,7 +86,7 @@ impl HistoryBuilder<'_> {
         let mut teams = self.words_at(answer).map(|word| word.team.as_str()).collect::<Vec<_>>();
         teams.sort_unstable();
         let all = format!("for every team of theirs ({})", teams.join(", "));
-        let what = match (teams.is_empty() || self.is_in_no_team(answer), answer.witnessed) {
+        let what = match (teams.is_empty() || self.is_in_no_team(answer), answer.is_witnessed()) {
             // On IRC no team is named.
             (true, true) => "for every team of theirs".to_owned(),
             (false, true) => all,
@@ -138,13 +138,18 @@ impl HistoryBuilder<'_> {
 
     fn entry(&self, answer: &Answer, team: Option<String>, what: &str, standing: AnswerStatus, tone: Tone) -> Entry {
         let by_edit = if answer.edited_in { " (by an edit)" } else { "" };
-        let heard = if answer.witnessed { " on IRC" } else { "" };
+        let heard = answer.heard_as.as_deref().map(|account| format!(" on IRC as {}", self.quote(account)));
         Entry {
             moment: answer.moment,
             author: answer.author.as_str().to_owned(),
             kind: kind(answer.kind),
             tone,
-            words: format!("{}{heard} {what}{by_edit}: {}", verb(answer.kind), standing.words(answer.kind)),
+            words: format!(
+                "{}{} {what}{by_edit}: {}",
+                verb(answer.kind),
+                heard.unwrap_or_default(),
+                standing.words(answer.kind)
+            ),
             detail: Detail { team, counts: Some(standing.counts), why_not: standing.why_not, ..Detail::default() },
         }
     }

@@ -32,6 +32,8 @@ pub(super) struct Rejection {
     pub(super) why: String,
     /// The comment is gone and may have been a no: who removed it, where its author did not.
     pub(super) removed_by: Option<String>,
+    /// All of it was said on IRC, where it can be taken back too.
+    pub(super) was_heard: bool,
     /// It counts: an enabled person of some team wrote it, or one of whom that cannot be ruled out.
     pub(super) counts: bool,
 }
@@ -106,7 +108,7 @@ impl ApprovalEvaluator<'_> {
         for ((author, team), answer) in &latest {
             match answer.kind {
                 // That nothing speaks against it is why it is the latest word.
-                AnswerKind::Approve if answer.witnessed => approvals.push(self.approval(answer, team, None)),
+                AnswerKind::Approve if answer.is_witnessed() => approvals.push(self.approval(answer, team, None)),
                 AnswerKind::Approve => approvals.push(self.approval(answer, team, self.against(answer, team))),
                 AnswerKind::Withdraw | AnswerKind::Reject => {
                     if let Some(taken_back) = self.approved_before(answer, team) {
@@ -149,6 +151,7 @@ impl ApprovalEvaluator<'_> {
             teams,
             why: why.to_owned(),
             removed_by: None,
+            was_heard: self.was_heard(author, why),
             counts: self.may_reject(author),
         });
         JudgedApproval {
@@ -158,11 +161,17 @@ impl ApprovalEvaluator<'_> {
         }
     }
 
+    /// Whether a no of this person for this reason was said on IRC each time.
+    fn was_heard(&self, author: &Phid<User>, why: &str) -> bool {
+        let mut answers = self.task_state.answers.iter().filter(|answer| answer.author == *author && answer.why == why);
+        answers.all(|answer| answer.kind != AnswerKind::Reject || answer.is_witnessed())
+    }
+
     /// The newest witness that is gone, where a team has not answered on the task since.
     fn lost_witness(&self) -> Option<LostWitness> {
         let gone = self.task_state.lost_witnesses.iter().max_by_key(|gone| gone.removed.position)?;
         let anew = |team: &&Team| {
-            let answers = self.task_state.answers.iter().filter(|answer| answer.certain && !answer.witnessed);
+            let answers = self.task_state.answers.iter().filter(|answer| answer.certain && !answer.is_witnessed());
             let mut since = answers.filter(|answer| answer.moment.position > gone.removed.position);
             let is_of = |answer: &Answer| {
                 let account = self.evidence.accounts.get(&answer.author);
@@ -187,7 +196,7 @@ impl ApprovalEvaluator<'_> {
         self.task_state.removals.iter().filter(unknown).filter_map(|gone| {
             let author = Phid::new(gone.author.clone()).ok()?;
             let anew = |answer: &Answer| {
-                let is_own = answer.author == author && !answer.witnessed;
+                let is_own = answer.author == author && !answer.is_witnessed();
                 is_own && answer.certain && answer.moment.position > gone.spoken.position
             };
             if !self.may_reject(&author) || self.task_state.answers.iter().any(anew) {
@@ -197,6 +206,7 @@ impl ApprovalEvaluator<'_> {
                 teams: self.teams_that_may_hold(&author),
                 why: String::new(),
                 removed_by: Some(self.evidence.name_of(&gone.by)),
+                was_heard: false,
                 counts: true,
                 author,
             })
@@ -288,7 +298,7 @@ impl ApprovalEvaluator<'_> {
             team: team.to_owned(),
             user: self.evidence.name_of(answer.author.as_str()),
             phid: Some(answer.author.clone()),
-            kind: if answer.witnessed { ApprovalKind::Witnessed } else { ApprovalKind::Verified },
+            kind: if answer.is_witnessed() { ApprovalKind::Witnessed } else { ApprovalKind::Verified },
             why_not,
             transaction: Some(answer.moment.transaction),
             time: answer.moment.time,

@@ -25,8 +25,13 @@ pub(super) const RULE: Rule = Rule {
                     None => format!("{}: {}", name(&rejection.author), context.quote(&rejection.why)),
                 })
                 .collect();
+            // What is said there lifts a no only where the policy takes it.
+            let or_say = match first.was_heard && context.policy.accept_witnessed {
+                true => format!(", or say `!withdraw {}` where they said it on IRC", context.task()),
+                false => String::new(),
+            };
             let hint = format!(
-                "talk to {}; to take the no back, they write, alone on a line, \"Emergency-Withdraw: {}\" (as a comment)",
+                "talk to {}; to take the no back, they write, alone on a line, \"Emergency-Withdraw: {}\" (as a comment){or_say}",
                 name(&first.author),
                 first.teams.join(", ")
             );

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::conduit::Client;
-use crate::config::{Contact, IrcSettings, PagingSettings, RecordSettings, ServeSettings};
+use crate::config::{Contact, IrcAccount, IrcSettings, PagingSettings, RecordSettings, ServeSettings};
 use crate::evidence::{Purpose, Question};
 use crate::gate::{Clock, Context, Invocation, SystemLog};
 use crate::host::Caller;
@@ -98,9 +98,9 @@ impl Site {
         self.irc.bot.channels.first().unwrap_or(&self.contact.channel)
     }
 
-    /// The same where what people say there counts, since a witness writes it on tasks.
-    pub fn takes_words_in(&self) -> Option<&str> {
-        self.irc.bot.witness_token_file.as_ref().map(|_| self.bot_channel())
+    /// The same where what people say there counts, since a witness writes it on tasks, and who they can be.
+    pub fn takes_words_in(&self) -> Option<(&str, &[IrcAccount])> {
+        self.irc.bot.witness_token_file.as_ref().map(|_| (self.bot_channel(), self.irc.bot.accounts.as_slice()))
     }
 
     /// What is asked about a task by the watch, which deploys nothing.

@@ -35,7 +35,7 @@ fn of_impostors_nothing_is_recorded_and_it_stands_beside_the_task() {
     let mut late = heard.person("late");
     for (person, why) in [
         (&mut stranger, "the nick is not logged in with the services"),
-        (&mut outsider, "your services account is not listed here"),
+        (&mut outsider, "the services account is not listed with the watch"),
         (&mut late, "registered after it was listed"),
     ] {
         for line in [format!("!approve {task} sre {code}"), format!("!reject {task} stop"), format!("!withdraw {task}")]
@@ -51,7 +51,7 @@ fn of_impostors_nothing_is_recorded_and_it_stands_beside_the_task() {
     assert!(heard.witnesses(&task).is_empty());
     let page = heard.watching.get(&task).text;
     assert!(page.contains("Said on IRC, not counted") && page.contains("sre1_"), "{page}");
-    assert!(page.contains("your services account is not listed here"), "{page}");
+    assert!(page.contains("the services account is not listed with the watch"), "{page}");
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn an_emergency_is_asked_for_answered_and_followed_in_the_channel() {
     sre1.say(&format!("!status {task}"));
     sre1.until("waits for");
     sre1.say("!status T999999");
-    sre1.until("that is no open emergency that I know");
+    sre1.until("T999999 is no open emergency that I know");
     sre1.say(&format!("!who {task}"));
     sre1.until(&format!("{task} lacks"));
     sre1.say("!help");
@@ -99,7 +99,7 @@ fn an_emergency_is_asked_for_answered_and_followed_in_the_channel() {
     sre1.until("the nick is not logged in with the services");
     let mut outsider = Person::new(&network, "outsider", Some("outsider"));
     outsider.say(&format!("!ack {task}"));
-    sre1.until("your services account is not listed here");
+    sre1.until("the services account is not listed with the watch");
     let mut late = Person::new(&network, "late", Some("late"));
     late.say(&format!("!ack {task}"));
     sre1.until("registered after it was listed");

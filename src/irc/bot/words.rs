@@ -187,8 +187,10 @@ pub enum Flaw {
     NoTask,
     /// No team follows.
     NoTeam,
-    /// No code follows.
+    /// No code follows the team.
     NoCode,
+    /// The last word, where the code belongs, is none.
+    BadCode,
     /// More follows than belongs there, which could be a condition.
     More,
     /// Characters are in it that are not seen, or colours.
@@ -207,7 +209,8 @@ impl fmt::Display for Flaw {
             Self::Blank => "a blank stands behind the !",
             Self::NoTask => "it names no task",
             Self::NoTeam => "it names no team",
-            Self::NoCode => "its last word is not the code of what is approved",
+            Self::NoCode => "no code of what is approved stands behind the team",
+            Self::BadCode => "its last word, where the code of what is approved belongs, is no code",
             Self::More => "something stands behind the code",
             Self::Hidden => "it holds colours or characters that are not seen",
             Self::Private => "it counts in the channel alone",
@@ -338,7 +341,8 @@ fn approval(text: &str) -> Result<(String, Code), Flaw> {
         (Ok(_), []) => Err(Flaw::NoTeam),
         (Ok(code), team) => Ok((team.join(" "), code)),
         (Err(_), [_, more @ ..]) if more.iter().any(|word| word.parse::<Code>().is_ok()) => Err(Flaw::More),
-        (Err(_), _) => Err(Flaw::NoCode),
+        (Err(_), []) => Err(Flaw::NoCode),
+        (Err(_), _) => Err(Flaw::BadCode),
     }
 }
 
@@ -432,7 +436,7 @@ mod tests {
             ("!approve T1", (Verb::Approve, task, Flaw::NoTeam)),
             ("!approve T1 K7QM", (Verb::Approve, task, Flaw::NoTeam)),
             ("!approve T1 sre", (Verb::Approve, task, Flaw::NoCode)),
-            ("!approve T1 sre K7QO", (Verb::Approve, task, Flaw::NoCode)),
+            ("!approve T1 sre K7QO", (Verb::Approve, task, Flaw::BadCode)),
             ("!approve T1 sre K7QM once the failover is done", (Verb::Approve, task, Flaw::More)),
             ("!approve T1 sre K7\u{200b}QM", (Verb::Approve, task, Flaw::Hidden)),
             ("\u{3}4!approve T1 sre K7QM", (Verb::Approve, task, Flaw::Hidden)),

@@ -186,7 +186,11 @@ impl<S: Store> Announcer<S> {
                 Stage::AskedAgain => {
                     announcements::asked_again(&watched, team, &called, &watch.site.contact.escalation)
                 }
-                _ => announcements::asked(&watched, team, &called, watched.subject.code.filter(|_| takes_approvals)),
+                _ => {
+                    // To whom nobody would listen nothing is offered.
+                    let is_heard = takes_approvals && team.could.iter().any(|name| names.nicks.lists(name));
+                    announcements::asked(&watched, team, &called, watched.subject.code.filter(|_| is_heard))
+                }
             })
         };
         if say_once(&self.watch, &mut self.voice, &once, make).await? == Turn::Over {

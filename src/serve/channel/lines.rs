@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::announcements::{Nick, deployer, rejecters};
 use super::sentence::{Sentence, is_restricted};
 use crate::ids::TaskId;
-use crate::irc::bot::NearMiss;
+use crate::irc::bot::{Flaw, NearMiss};
 use crate::irc::{Draft, Line};
 use crate::paging::Stage;
 use crate::rules::{Decision, Outcome, TeamCount};
@@ -41,7 +41,9 @@ pub(super) fn status(watched: &WatchedTask, paging: &[TeamPaging], code: Option<
             sentence
         }
         (Decision::Pending, false) => sentence.words(" waits"),
-        (Decision::Denied, _) if is_rejected(watched) => rejecters(sentence.words(" is REJECTED"), watched),
+        (Decision::Denied, _) if is_rejected(watched) => {
+            rejecters(sentence.words(" is REJECTED"), watched).words(" until that is taken back")
+        }
         (Decision::Denied, _) => sentence.words(" may not be deployed as it stands"),
         (Decision::Undecided, _) => sentence.words(" could not be read"),
     };
@@ -100,7 +102,7 @@ pub(super) fn help() -> Line {
 /// What an acknowledgement did.
 pub(super) fn acknowledged(nick: &str, task: TaskId, outcome: &AckOutcome, now: Timestamp) -> Line {
     match outcome {
-        AckOutcome::NoEmergency => no_emergency(nick, true),
+        AckOutcome::NoEmergency => no_emergency(nick, task, true),
         AckOutcome::MayNot => {
             to(nick, task).words("that holds no page: no team lacks an approval that your account could give").finish()
         }
@@ -121,19 +123,23 @@ pub(super) fn nobody(nick: &str, task: TaskId, why: &str) -> Line {
 
 /// What is said of a line that is no command.
 pub(super) fn near_miss(nick: &str, miss: NearMiss) -> Line {
+    let needs_the_code = matches!(miss.flaw, Flaw::NoCode | Flaw::BadCode);
     Draft::about_none()
         .quoted(nick)
         .words(&format!(": NOT understood ({}). It is written {}", miss.flaw, miss.verb.usage().replace("T1", "T…")))
+        .words(if needs_the_code { "; !status T… says the code" } else { "" })
         .finish()
 }
 
-/// The same words whatever the number, by whether the open emergencies were listed since the start.
-pub(super) fn no_emergency(nick: &str, are_listed: bool) -> Line {
+/// The same words of every task, there or not, by whether the open emergencies were listed since the start.
+pub(super) fn no_emergency(nick: &str, task: TaskId, are_listed: bool) -> Line {
     let words = match are_listed {
-        true => "that is no open emergency that I know",
-        false => "I have just started, and do not know yet which emergencies are open; ask again in a minute",
+        true => format!("{task} is no open emergency that I know"),
+        false => {
+            "I have just started, and do not know yet which emergencies are open; ask again in a minute".to_owned()
+        }
     };
-    Draft::about_none().quoted(nick).words(": ").words(words).finish()
+    Draft::about_none().quoted(nick).words(": ").words(&words).finish()
 }
 
 /// What is answered to what was meant as a yes, where none is taken here.

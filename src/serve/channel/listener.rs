@@ -140,14 +140,14 @@ impl<S: Store> Listener<S> {
             Command::Help if self.witnesses.are_written() => usage(self.witnesses.may_approve()),
             Command::Help => lines::help(),
             Command::Status(task) => match board.watched(*task) {
-                None => self.no_emergency(heard),
+                None => self.no_emergency(heard, *task),
                 Some(watched) => {
                     let (paging, code) = (self.watch.team_paging(&watched), self.witnesses.code(&watched));
                     lines::status(&watched, &paging, code, board.now())
                 }
             },
             Command::Who(task) => match board.watched(*task) {
-                None => self.no_emergency(heard),
+                None => self.no_emergency(heard, *task),
                 Some(watched) => {
                     let (nicks, state) = (Nicks::of(&self.settings.accounts), self.bot.state());
                     let nick = |name: &str| nicks.nick(name, |nick| state.sees(nick));
@@ -282,7 +282,8 @@ impl<S: Store> Listener<S> {
     async fn account(&self, heard: &Heard, silence: Silence) -> Result<(String, bool), String> {
         let who = heard.who.as_ref().map_err(ToString::to_string)?;
         let mapping = self.bot.state().casemapping;
-        let listed = self.settings.account(&who.account, mapping).ok_or("your services account is not listed here")?;
+        let listed =
+            self.settings.account(&who.account, mapping).ok_or("the services account is not listed with the watch")?;
         if !heard.services && silence == Silence::Passes {
             return Ok((listed.account.clone(), false));
         }
@@ -298,14 +299,14 @@ impl<S: Store> Listener<S> {
                 Err("the services do not answer, and who somebody is cannot be known".to_owned())
             }
             Info::Registered { .. } | Info::NotRegistered | Info::NickOf { .. } => {
-                Err("your services account was registered after it was listed here".to_owned())
+                Err("the services account was registered after it was listed with the watch".to_owned())
             }
         }
     }
 
     /// What is said of any number that is no open emergency.
-    fn no_emergency(&self, heard: &Heard) -> Line {
-        lines::no_emergency(&heard.nick, self.watch.board.freshness().sweep.is_some())
+    fn no_emergency(&self, heard: &Heard, task: TaskId) -> Line {
+        lines::no_emergency(&heard.nick, task, self.watch.board.freshness().sweep.is_some())
     }
 
     /// Says an answer, and waits for nothing: what is heard next is heard while it waits to be said.

@@ -88,6 +88,22 @@ impl Channel {
         Ok(Self { bot, tcpircbot: settings.tcpircbot.clone(), log: settings.log, nicks })
     }
 
+    /// Where it speaks, and whether what is said there is written on tasks; `None` where it is not on IRC.
+    pub fn speaks(&self) -> Option<String> {
+        match (&self.bot, &self.tcpircbot) {
+            (Some(OwnBot { channel, configured, witness, .. }), _) => {
+                let at = configured.server.as_ref().map(|server| format!(" at {server}")).unwrap_or_default();
+                let writes = match witness {
+                    Some(_) => "writes on tasks what is said there about deploys",
+                    None => "writes nothing of what is said there on tasks",
+                };
+                Some(format!("in {channel}{at}, and {writes}"))
+            }
+            (None, Some(host)) => Some(format!("through the tcpircbot at {host}")),
+            (None, None) => None,
+        }
+    }
+
     /// Looks whose token witnesses are written with, where there is one. While the server does not answer it is looked before the first.
     ///
     /// # Errors

@@ -15,6 +15,11 @@ impl Nicks {
         Self(accounts.iter().map(|listed| (listed.account.clone(), listed.services.clone())).collect())
     }
 
+    /// Whether anybody on IRC is known to be this account.
+    pub(super) fn lists(&self, account: &str) -> bool {
+        self.0.iter().any(|(of, _)| of.eq_ignore_ascii_case(account))
+    }
+
     /// What somebody is called in the channel: of several services accounts one that `is_there` as a nick, else the first; without one
     /// their own name.
     pub(super) fn nick(&self, account: &str, is_there: impl Fn(&str) -> bool) -> String {

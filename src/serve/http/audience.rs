@@ -19,6 +19,7 @@ use crate::serve::paging::TeamPaging;
 use crate::serve::reported::{Said, SaidPhase, SaidWaiting};
 use crate::serve::witnessing::Unwritten;
 use crate::view::{self, VerdictSubject};
+use crate::witness::Code;
 
 /// What somebody is shown of a task, the most first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,6 +101,8 @@ pub(in crate::serve) struct Seen<'a> {
 pub(in crate::serve) struct SeenNames<'a> {
     /// How many approvals each team has, and who could give more.
     pub teams: &'a [TeamCount],
+    /// The code by which what is said on IRC names what is approved.
+    pub code: Option<Code>,
     /// It is a drill.
     pub drill: bool,
     /// Its deploys; commands only where the rest is shown too.
@@ -163,6 +166,7 @@ impl<'a> Seen<'a> {
         }
         let names = (shown <= Shown::Names).then(|| SeenNames {
             teams: &watched.verdict.teams,
+            code: watched.subject.code,
             drill: watched.subject.drill,
             deploys: match shown {
                 Shown::Whole => watched.deploys.clone(),

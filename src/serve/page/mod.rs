@@ -30,6 +30,7 @@ pub(super) use self::index::index;
 pub(super) use self::refused::{SignIn, no_emergency, no_viewer, not_known_yet, not_signed_in};
 pub(super) use self::task::task;
 use super::http::Seen;
+use crate::config::IrcAccount;
 use crate::gate::Invocation;
 
 /// The style of the page.
@@ -58,8 +59,8 @@ pub(super) struct Sight<'a> {
     pub(super) is_refused: bool,
     /// Whether the server called the webhook since the service was started.
     pub(super) called: bool,
-    /// The channel in which it counts who approves there; `None`: nowhere.
-    pub(super) channel: Option<&'a str>,
+    /// The channel in which it counts who approves there, and who can; `None`: nowhere.
+    pub(super) channel: Option<(&'a str, &'a [IrcAccount])>,
     /// What the page is known by.
     pub(super) key: u64,
 }

@@ -6,6 +6,7 @@ use maud::{Markup, html};
 
 use super::words::{ago, at, line, people, row, to_copy};
 use super::{Emergency, Sight};
+use crate::config::IrcAccount;
 use crate::ids::TaskId;
 use crate::paging::Stage;
 use crate::rules::{Outcome, RuleOutcome, TeamCount};
@@ -174,16 +175,27 @@ fn paged(sight: &Sight<'_>, paging: &TeamPaging) -> Markup {
     }
 }
 
+/// Whether anybody on IRC is known to be this account.
+fn is_listed(accounts: &[IrcAccount], name: &str) -> bool {
+    accounts.iter().any(|listed| listed.account.eq_ignore_ascii_case(name))
+}
+
 fn how(sight: &Sight<'_>, emergency: &Emergency<'_>, missing: &[&TeamCount]) -> Markup {
-    let Seen { task, url, whole, .. } = &emergency.seen;
-    let code = whole.as_ref().and_then(|whole| whole.subject.code);
+    let Seen { task, url, names, .. } = &emergency.seen;
+    let code = names.as_ref().and_then(|names| names.code);
     html! {
         p.how { "Alone on a line, as a comment on the task." }
         p.act { a.button href={ (url) "#reply" } rel="noreferrer noopener" { "Answer on the task" } }
         p.how { "Or in a terminal " (to_copy(&sight.invocation.command(&format!("approve {task}")))) }
-        @if let Some((channel, code)) = sight.channel.zip(code) {
+        @if let Some(((channel, accounts), code)) = sight.channel.zip(code) {
             @for team in missing {
-                p.how { "Or on IRC in " (Inert(channel)) " " (to_copy(&format!("!approve {task} {} {code}", team.team))) }
+                @let listed: Vec<String> = team.could.iter().filter(|name| is_listed(accounts, name)).map(|name| line(name)).collect();
+                @if !listed.is_empty() {
+                    p.how {
+                        "Or on IRC in " (Inert(channel)) ", " (row(&listed)) @if listed.len() < team.could.len() { " alone" } ": "
+                        (to_copy(&format!("!approve {task} {} {code}", team.team)))
+                    }
+                }
             }
         }
     }

@@ -1,9 +1,12 @@
 //! The page as text: what is on it, for whom, and that texts of others stay texts.
 
+use std::sync::LazyLock;
+
 use jiff::SignedDuration;
 
 use super::*;
 use crate::attribution::ApprovalKind;
+use crate::config::IrcAccount;
 use crate::evidence::NearKind;
 use crate::evidence::testing::{History, at};
 use crate::gate::Invocation;
@@ -24,6 +27,11 @@ const DEPLOY: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 const HOSTILE: &str =
     "<script>window.pwned=1</script>\u{202e}\"'><img src=x onerror=\"pwned()\">\u{1b}[31m{{evil}} javascript:pwned()";
 
+/// Whom the configuration lists: of the two of sre one.
+static LISTED: LazyLock<[IrcAccount; 1]> = LazyLock::new(|| {
+    [IrcAccount { services: "kim".into(), account: "sre1".into(), since: jiff::civil::date(2026, 1, 1) }]
+});
+
 fn sight(viewer: Option<&str>) -> Sight<'_> {
     Sight {
         now: at(1_000),
@@ -33,7 +41,7 @@ fn sight(viewer: Option<&str>) -> Sight<'_> {
         is_refused: false,
         invocation: Invocation::Plain,
         called: true,
-        channel: Some("#ops"),
+        channel: Some(("#ops", LISTED.as_slice())),
         key: 7,
     }
 }
@@ -132,10 +140,12 @@ fn what_is_said_on_irc_to_approve_has_the_code_of_what_is_agreed_to() {
     let watched = watched(&history);
     let code = watched.subject.code.unwrap();
     let page = pages(&watched, Shown::Whole, None)[0].clone();
-    in_order(&text(&page), &["phabgate approve T1", &format!("Or on IRC in #ops !approve T1 sre {code}")]);
+    in_order(&text(&page), &["phabgate approve T1", &format!("Or on IRC in #ops, sre1 alone: !approve T1 sre {code}")]);
     let nowhere = Sight { channel: None, ..sight(None) };
     assert!(!task(&nowhere, &emergency(&watched, Shown::Whole)).whole().contains("!approve"));
-    assert!(!task(&sight(None), &emergency(&watched, Shown::Names)).whole().contains("!approve"));
+    assert!(task(&sight(None), &emergency(&watched, Shown::Names)).whole().contains("!approve T1 sre"));
+    let nobody = Sight { channel: Some(("#ops", &[])), ..sight(None) };
+    assert!(!task(&nobody, &emergency(&watched, Shown::Whole)).whole().contains("!approve"), "nobody would be heard");
     history.task.view = "PHID-PLCY-secret".into();
     assert_eq!(super::super::testing::watched(&history).subject.code, None);
 }

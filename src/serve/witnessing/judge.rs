@@ -28,23 +28,23 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 /// fills no task.
 const MANY: usize = 10;
 
-/// Why a word is not written on the task, in words for who said it.
+/// Why a word is not written on the task, in words for who said it and for whoever reads of it later.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Nobody is known to have said it.
     #[error("{0}")]
     NotIdentified(String),
     /// There is no account to write it with.
-    #[error("nothing that is said here is written on tasks")]
+    #[error("nothing that is said on IRC is written on tasks")]
     NoWitness,
     /// The task is no open emergency.
-    #[error("that is no open emergency that I know")]
+    #[error("it is no open emergency that the watch knows")]
     NoEmergency,
     /// The task is restricted.
-    #[error("nothing that is said here is written on a restricted task")]
+    #[error("nothing that is said on IRC is written on a restricted task")]
     Restricted,
     /// The policy counts no witnessed yes.
-    #[error("an approval that is said here does not count")]
+    #[error("an approval that is said on IRC does not count")]
     NotAccepted,
     /// The network's services are away.
     #[error("the services of the network are away, and an approval cannot be believed")]
@@ -53,10 +53,10 @@ pub enum Refusal {
     #[error("there is no such team")]
     NoTeam,
     /// They are in no team.
-    #[error("your account is in none of the teams that are asked")]
+    #[error("the account is in none of the teams that are asked")]
     NoMember,
     /// They cannot approve for the team.
-    #[error("for that team you cannot approve: {0}")]
+    #[error("no approval for that team: {0}")]
     MayNot(String),
     /// It was said at quite another time than it was heard.
     #[error("by the clock of the network it was said more than a minute before or after it was heard; say it again")]
@@ -68,17 +68,19 @@ pub enum Refusal {
         now: Code,
     },
     /// They said something else since.
-    #[error("you said something else after it")]
+    #[error("something else was said after it")]
     Superseded,
     /// The services did not say whether it is really them, and it could lift a no.
-    #[error("the services do not say whether you are who you seem to be, and a withdrawal could lift a no of yours")]
+    #[error("the services do not say whether it is really the owner of the account, and a withdrawal could lift a no")]
     Uncertain,
     /// They said much about it already.
-    #[error("you said {MANY} things about it within an hour, and only what speaks against the deploy is still written")]
+    #[error(
+        "{MANY} things about it were written from one person within an hour; of more only what speaks against the deploy is"
+    )]
     Many,
     /// They said no before, and much since.
     #[error(
-        "your no stands, but these words are not on the task: you said {MANY} things about it within an hour; write them there"
+        "the no stands, but these words are not on the task: {MANY} things about it were written from one person within an hour; write them there"
     )]
     NoStands,
     /// It would come too late.
@@ -116,7 +118,7 @@ pub(super) fn judge(word: &SpokenWord, read: JudgedTask<'_>, account: Option<&Ac
                 Some(last)
                     if witness.word == WitnessedWord::Reject
                         && last.kind == AnswerKind::Reject
-                        && last.witnessed
+                        && last.is_witnessed()
                         && has_said_much(read.state, &witness.phid, word.heard) =>
                 {
                     Judged::Refuse(Refusal::NoStands)
@@ -244,7 +246,7 @@ fn is_said_already(
     let author = rows.iter().find(|row| row.id == last.moment.transaction).map(|row| row.author.as_str());
     let is_witness = author.is_some_and(|author| evidence.is_witness(author, policy) == Some(true));
     let lifts = last.kind != AnswerKind::Withdraw || last.certain || !policy.accept_witnessed;
-    last.witnessed && last.kind == kind && is_witness && lifts && !gives_another_reason(witness, state)
+    last.is_witnessed() && last.kind == kind && is_witness && lifts && !gives_another_reason(witness, state)
 }
 
 /// Whether a no gives a reason that none of those does that the person has said since they last said anything else.
@@ -267,7 +269,7 @@ fn last_answer<'a>(state: &'a TaskState, person: &'a Phid<User>) -> Option<&'a A
 
 /// Whether as much of a person is on the task as is written within an hour.
 fn has_said_much(state: &TaskState, person: &Phid<User>, now: Timestamp) -> bool {
-    let is_recent = |answer: &&Answer| answer.witnessed && now.duration_since(answer.moment.time) < HOUR;
+    let is_recent = |answer: &&Answer| answer.is_witnessed() && now.duration_since(answer.moment.time) < HOUR;
     answers_of(state, person).filter(is_recent).count() >= MANY
 }
 
@@ -286,7 +288,7 @@ fn may_lift_a_no(JudgedTask { evidence, state, .. }: JudgedTask<'_>, account: &A
     };
     // A comment that is gone may have said no, until they answered on the task.
     let answered_since = |gone: &Removal| {
-        let mut answers = state.answers.iter().filter(|answer| answer.author == *own && !answer.witnessed);
+        let mut answers = state.answers.iter().filter(|answer| answer.author == *own && !answer.is_witnessed());
         answers.any(|answer| answer.certain && answer.moment.position > gone.removed.position)
     };
     let is_own = |gone: &&Removal| gone.author == own.as_str() && (gone.stood || gone.by != gone.author);

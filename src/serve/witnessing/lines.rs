@@ -34,10 +34,14 @@ fn names_another(word: &SpokenWord) -> bool {
 
 /// It is not on the task, and is not written there.
 pub fn not_recorded(word: &SpokenWord, why: &Refusal, url: Option<&str>) -> Line {
-    let draft = to(word).words("NOT recorded: ").quoted(&why.to_string());
+    let draft = to(word).words("NOT recorded: ");
+    // Of a task that nobody here is to know, nothing else is said than of one that is not there.
+    if *why == Refusal::NoEmergency {
+        return draft.words(&format!("{} is no open emergency that I know", word.task)).finish();
+    }
+    let draft = draft.quoted(&why.to_string());
     match (url, why) {
-        // Of a task that nobody here is to know, nothing else is said than of one that is not there.
-        (None, _) | (_, Refusal::NoEmergency) => draft.finish(),
+        (None, _) => draft.finish(),
         // What would not count on the task either is not advised, nor what stands there.
         (
             Some(url),
@@ -80,6 +84,6 @@ pub fn usage(is_accepted: bool) -> Line {
     let draft =
         Draft::about_none().words("I understand !status, !who, !ack with the number of a task, and ").words(approve);
     draft
-        .words("!reject T… and !withdraw T… in the channel, which I write on the task: only \"recorded: LINK\" says that I did, and without it after 15 s nothing was heard.")
+        .words("!reject T… and !withdraw T… in the channel, which I write on the task: only \"recorded: LINK\" says that I did. No answer within 15 s: I heard nothing, so write it on the task.")
         .finish()
 }

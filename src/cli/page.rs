@@ -3,7 +3,9 @@
 //! Responsible for the arguments, for saying who is paged before it is asked whether to, and for the calls. Not responsible for whether
 //! anybody may be ([`crate::paging::by_hand`]), nor for the form of a page.
 
-use jiff::SignedDuration;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::Globals;
@@ -19,11 +21,14 @@ use crate::paging::{
 };
 use crate::rules::{Intent, JudgedTask};
 use crate::text::inert;
+use crate::time::utc;
 
 /// The schema of `page --format json`.
 const SCHEMA: &str = "phabgate/page/1";
 /// How long a page lasts that nobody refreshes.
 const LASTS: SignedDuration = SignedDuration::from_hours(1);
+/// How long it may take to list what fires already, before somebody is paged.
+const LISTED_WITHIN: Duration = Duration::from_secs(3);
 
 /// Arguments of `page`.
 #[derive(Debug, clap::Args)]
@@ -37,7 +42,7 @@ pub(super) struct Args {
     /// Page as the next stage: nobody answered the first page
     #[arg(long)]
     escalate: bool,
-    /// Say to the pagers that nobody is needed any more
+    /// Say to the pagers that nobody is needed any more; while an approval is missing a watch pages again
     #[arg(long, conflicts_with = "escalate")]
     resolve: bool,
     /// Page without asking
@@ -62,6 +67,8 @@ struct JsonPage<'a> {
     people: &'a [String],
     /// Why nobody is paged.
     nobody: Option<String>,
+    /// Since when this very page fires at the Alertmanager already.
+    fires_since: Option<Timestamp>,
     pagers: Vec<JsonPager>,
 }
 
@@ -78,6 +85,8 @@ struct Asked {
     team: String,
     who: WhoToAsk,
     page: Result<Page, NobodyPaged>,
+    /// Since when this very page fires at the Alertmanager already.
+    fires_since: Option<Timestamp>,
     said: Vec<(PagerKind, CallOutcome)>,
 }
 
@@ -95,11 +104,22 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let pagers = session.pagers()?;
     let task = session.task(&args.task, ui)?;
     let team = args.team.as_deref().map(|given| named(given, &session)).transpose()?;
-    let assessment = session.assessor().assess(&session.reading(task), &Intent::default()).await;
+    let (reading, intent, assessor) = (session.reading(task), Intent::default(), session.assessor());
+    let firing = async {
+        // What is to be ended has to be known; who is to be woken does not wait for a list.
+        match args.resolve {
+            true => pagers.firing_of(task).await,
+            false => match tokio::time::timeout(LISTED_WITHIN, pagers.firing_of(task)).await {
+                Ok(firing) => firing,
+                Err(_) => Some(Err(format!("it did not answer within {} s", LISTED_WITHIN.as_secs()))),
+            },
+        }
+    };
+    let (assessment, firing) = tokio::join!(assessor.assess(&reading, &intent), firing);
+    let firing = listed(firing, ui);
     let read = assessment.judged();
     let mut asked = match (args.resolve, read) {
         (true, read) => {
-            let firing = firing(&pagers, task, ui).await;
             let pages = over(read, team.as_deref(), firing.as_deref().unwrap_or_default());
             let asked = pages.into_iter().map(Asked::over).collect::<Vec<_>>();
             // An Alertmanager lists all that fires there, and a webhook nothing.
@@ -117,11 +137,15 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         (false, Some(read)) => ask(args, team.as_deref(), read, &session),
         (false, None) => return Err(assessment.refusal().into()),
     };
+    for asked in &mut asked {
+        let is_it = |fires: &&Page| asked.page.as_ref().is_ok_and(|page| page.key == fires.key);
+        asked.fires_since = firing.iter().flatten().find(is_it).map(|fires| fires.due);
+    }
     let words = read.map(|read| PageWords::of(read.evidence, read.state, &session.settings.policy, session.base()));
     let words = words.unwrap_or_default();
     if !ui.is_json() {
         match args.resolve {
-            true => asked.iter().for_each(|asked| asked.say_over(ui)),
+            true => say_over(&asked, ui),
             false => announce(task, &asked, &pagers, &words, ui),
         }
     }
@@ -151,19 +175,27 @@ impl Asked {
     /// A page that is said to be over.
     fn over(page: Page) -> Self {
         let who = WhoToAsk { on_call: vec![], others: vec![], note: None };
-        Self { team: page.key.team.clone(), who, page: Ok(page), said: Vec::new() }
+        Self { team: page.key.team.clone(), who, page: Ok(page), fires_since: None, said: Vec::new() }
     }
+}
 
-    fn say_over(&self, ui: &mut Ui) {
-        if let Ok(page) = &self.page {
-            ui.note(&format!("{}: ends the page `{}`", self.team, page.key));
-        }
+/// Says what ends: what fires, and of what no pager lists that it ends where it was sent.
+fn say_over(asked: &[Asked], ui: &mut Ui) {
+    let fires = |asked: &Asked| Some((asked.page.as_ref().ok()?.key.of_team(), asked.fires_since?));
+    for (page, since) in asked.iter().filter_map(fires) {
+        ui.note(&format!("ends {page}, which fires since {}", utc(since)));
+    }
+    let mut others: Vec<&str> =
+        asked.iter().filter(|asked| asked.fires_since.is_none()).map(|asked| asked.team.as_str()).collect();
+    others.dedup();
+    if !others.is_empty() {
+        ui.note(&format!("ends what was sent by hand for {}, if anything was", others.join(", ")));
     }
 }
 
 /// What fires at the Alertmanager of a task; `None` where there is none, or it cannot be read.
-async fn firing(pagers: &Pagers, task: TaskId, ui: &mut Ui) -> Option<Vec<Page>> {
-    match pagers.firing_of(task).await? {
+fn listed(firing: Option<Result<Vec<Page>, String>>, ui: &mut Ui) -> Option<Vec<Page>> {
+    match firing? {
         Ok(firing) => Some(firing),
         Err(why) => {
             ui.warn(&format!("what fires at the Alertmanager cannot be read: {why}"));
@@ -217,7 +249,7 @@ fn ask(args: &Args, team: Option<&str>, read: JudgedTask<'_>, session: &Session)
             (Some(count), _) => who_to_ask(count, &OnCall::NotSet),
             (None, _) => WhoToAsk { on_call: vec![], others: vec![], note: None },
         };
-        Asked { team, who, page, said: Vec::new() }
+        Asked { team, who, page, fires_since: None, said: Vec::new() }
     });
     asked.collect()
 }
@@ -230,11 +262,22 @@ fn announce(task: TaskId, asked: &[Asked], pagers: &Pagers, words: &PageWords, u
         .map(|kind| format!("{kind} at {}", pagers.address(kind).unwrap_or_default()))
         .collect();
     let mut through = true;
-    for Asked { team, who, page, .. } in asked {
+    for Asked { team, who, page, fires_since, .. } in asked {
         if let Err(why) = page {
             ui.note(&format!("{team}: nobody is paged: {why}"));
             ui.hint(why.hint());
             continue;
+        }
+        if let Some(since) = fires_since {
+            ui.note(&format!(
+                "{team}: this page fires since {}; sent again it goes on, and wakes nobody anew",
+                utc(*since)
+            ));
+            if page.as_ref().is_ok_and(|page| page.key.stage == Stage::Page) {
+                ui.hint(&format!(
+                    "`phabgate page {task} --team {team} --escalate` pages anew, as what nobody answered"
+                ));
+            }
         }
         let on_call = if who.on_call.is_empty() { "" } else { " (on call)" };
         let people = match who.asked() {
@@ -268,6 +311,7 @@ fn json<'a>(asked: &'a Asked, args: &Args) -> JsonPage<'a> {
         stage: asked.page.as_ref().map_or(stage(args), |page| page.key.stage),
         people: if asked.page.is_ok() { asked.who.asked() } else { &[] },
         nobody: asked.page.as_ref().err().map(ToString::to_string),
+        fires_since: asked.fires_since,
         pagers: asked.said.iter().map(pager).collect(),
     }
 }
@@ -278,7 +322,7 @@ fn done(task: TaskId, asked: &[Asked], args: &Args, ui: &mut Ui) {
         let Ok(paged) = paged else { continue };
         for (kind, outcome) in said {
             let words = match (outcome, args.resolve) {
-                (CallOutcome::Accepted, true) => format!("{kind} has heard that `{}` is over", paged.key.stage.word()),
+                (CallOutcome::Accepted, true) => format!("{kind} has heard that {} is over", paged.key.of_team()),
                 (CallOutcome::Accepted, false) => format!("paged through {kind}"),
                 (CallOutcome::NotAccepted(why) | CallOutcome::Refused(why), _) => {
                     format!("{kind} did not take it: {why}")

@@ -117,6 +117,9 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         site.server,
         site.state.display()
     );
+    if let Some(speaks) = channel.speaks() {
+        tracing::info!("speaking on IRC {speaks}");
+    }
     let url = site.serve.url.as_ref().map_or_else(|| format!("http://{address}/"), ToString::to_string);
     let watch = Arc::new(Watch::new(site, store)?);
     let (end, stop) = watch::channel(false);
@@ -129,10 +132,10 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         // The sender lives as long as the process: a receiver whose sender is gone stops.
         std::future::pending::<()>().await;
     });
-    let (shown, speaks) = (url.clone(), channel.speaks());
+    let shown = url.clone();
     match ui.is_json() {
         true => ui.json(&Json { schema: SCHEMA, url }),
-        false => ui.data(&started(&url, address, &watch.site, speaks.as_deref())),
+        false => ui.data(&started(&url, address, &watch.site)),
     }
     let deploys = Deploys::default();
     deploys.resume(&watch).await?;
@@ -166,7 +169,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
 }
 
 /// What is printed once it answers: where, and what it writes by itself.
-fn started(url: &str, address: SocketAddr, site: &Site, speaks: Option<&str>) -> String {
+fn started(url: &str, address: SocketAddr, site: &Site) -> String {
     let settings = &site.serve;
     let kinds: Vec<&str> = settings.notices.iter().map(|kind| kind.word()).collect();
     let says = match kinds.as_slice() {
@@ -187,12 +190,8 @@ fn started(url: &str, address: SocketAddr, site: &Site, speaks: Option<&str>) ->
         [] => String::new(),
         pagers => format!(" It pages through {} (`paging`).", pagers.join(" and ")),
     };
-    let speaks = match speaks {
-        Some(speaks) => format!("\nIt speaks on IRC {speaks} (`irc`)."),
-        None => String::new(),
-    };
     format!(
-        "The watch answers at {url}, listens on {address}, and ends at Ctrl-C or SIGTERM.{open}\n{says}{pages}{speaks}\nFor people: {url}  For programs: \
+        "The watch answers at {url}, listens on {address}, and ends at Ctrl-C or SIGTERM.{open}\n{says}{pages}\nFor people: {url}  For programs: \
          {url}v1/openapi.json"
     )
 }

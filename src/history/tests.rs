@@ -265,7 +265,8 @@ fn what_somebody_said_on_irc_is_listed_once_as_their_answer() {
     made.witness(20, Approve, "sre1", "sre");
     made.comment("heard", 30, "I was restarted.");
     let history = history_of(&made);
-    assert_eq!(of(&history, EntryKind::Approve).len(), 1, "{:?}", lines(&history));
+    let [said] = of(&history, EntryKind::Approve).try_into().unwrap();
+    assert_eq!(said, "approved on IRC as 'sre1' for sre: counts now");
     assert_eq!(of(&history, EntryKind::Said), ["said 'I was restarted.'"]);
 }
 

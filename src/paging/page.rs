@@ -78,9 +78,14 @@ impl fmt::Display for PageKey {
 }
 
 impl PageKey {
-    /// The same in words, for a log: `T12, the page of sre`, with the round where it is not the first.
+    /// The same in words, for a log: `T12, the page of sre`.
     pub fn words(&self) -> String {
-        let Self { task, team, round, stage, .. } = self;
+        format!("{}, {}", self.task, self.of_team())
+    }
+
+    /// The same where the task is known: `the page of sre`, with the round where it is not the first.
+    pub fn of_team(&self) -> String {
+        let Self { team, round, stage, .. } = self;
         let what = match stage {
             Stage::Asked => "asking",
             Stage::Page => "page",
@@ -88,7 +93,7 @@ impl PageKey {
             Stage::Escalation => "second page",
         };
         let round = if *round > 1 { format!(" in round {round}") } else { String::new() };
-        format!("{task}, the {what} of {team}{round}")
+        format!("the {what} of {team}{round}")
     }
 }
 

@@ -63,6 +63,7 @@ fn an_emergency_is_asked_for_answered_and_followed_in_the_channel() {
     let mut sre1 = Person::new(&network, "sre1", Some("sre1"));
     let directory = tempfile::tempdir().unwrap();
     let watching = Watching::with(&table(&network, &directory));
+    assert!(watching.has_logged("speaking on IRC in #"), "an operator reads at the start where it speaks");
     sre1.until("JOIN");
     let task = watching.emergency("All page views fail");
 

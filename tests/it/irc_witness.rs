@@ -23,7 +23,7 @@ fn a_yes_is_on_the_task_before_it_is_said_to_be_and_counts_with_one_on_the_task(
     sre1.say(&format!("!approve {task} sre {other}"));
     sre1.until("NOT recorded: the code is of something else");
     sre1.say(&format!("!approve {task} releng {code_of_now}"));
-    sre1.until("NOT recorded: for that team you cannot approve");
+    sre1.until("NOT recorded: no approval for that team: not a member of");
     assert!(heard.witnesses(&task).is_empty());
 
     sre1.say(&format!("!approve {task} sre {code_of_now}"));
@@ -118,7 +118,7 @@ fn without_witnessed_in_the_policy_a_yes_is_refused_and_a_no_counts() {
     let (task, asked) = heard.emergency(&mut sre1);
     assert!(!asked.contains("!approve"), "{asked}");
     sre1.say(&format!("!approve {task} sre CDFG"));
-    sre1.until("NOT recorded: an approval that is said here does not count");
+    sre1.until("NOT recorded: an approval that is said on IRC does not count");
     sre1.say(&format!("!reject {task}"));
     sre1.until("your no is recorded: ");
     until("denied", || heard.watching.verdict(&task) == "denied");

@@ -190,6 +190,12 @@ fn a_no_and_a_withdrawal_work_whether_or_not_the_policy_takes_a_yes() {
         let mut rejected = history.clone();
         rejected.witness(20, Reject, "sre2", "sre");
         assert_eq!((decision(&rejected), outcome(&rejected, "rejected")), ("denied", Outcome::Fail));
+        // It is taken back where it was said, if that counts by this policy.
+        let hint = verdict(&rejected).rule("rejected").and_then(|rule| rule.hint.clone()).unwrap_or_default();
+        assert_eq!(hint.contains("or say `!withdraw T1` where they said it on IRC"), accepted, "{hint}");
+        rejected.comment("sre2", 21, "Emergency-Reject: sre");
+        let hint = verdict(&rejected).rule("rejected").and_then(|rule| rule.hint.clone()).unwrap_or_default();
+        assert!(!hint.contains("!withdraw"), "what is written on the task is taken back there: {hint}");
         history.witness(20, Withdraw, "sre1", "sre");
         assert_eq!((decision(&history), why_only(&history)), ("pending", WhyNot::Withdrawn));
     }

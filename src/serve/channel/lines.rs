@@ -139,7 +139,7 @@ pub(super) fn no_emergency(nick: &str, task: TaskId, are_listed: bool) -> Line {
             "I have just started, and do not know yet which emergencies are open; ask again in a minute".to_owned()
         }
     };
-    Draft::about_none().quoted(nick).words(": ").words(&words).finish()
+    to(nick, task).words(&words).finish()
 }
 
 /// What is answered to what was meant as a yes, where none is taken here.

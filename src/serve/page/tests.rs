@@ -27,7 +27,7 @@ const DEPLOY: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 const HOSTILE: &str =
     "<script>window.pwned=1</script>\u{202e}\"'><img src=x onerror=\"pwned()\">\u{1b}[31m{{evil}} javascript:pwned()";
 
-/// Whom the configuration lists: of the two of sre one.
+/// Of the two of sre one is listed.
 static LISTED: LazyLock<[IrcAccount; 1]> = LazyLock::new(|| {
     [IrcAccount { services: "kim".into(), account: "sre1".into(), since: jiff::civil::date(2026, 1, 1) }]
 });

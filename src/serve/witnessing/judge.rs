@@ -75,12 +75,12 @@ pub enum Refusal {
     Uncertain,
     /// They said much about it already.
     #[error(
-        "{MANY} things about it were written from one person within an hour; of more only what speaks against the deploy is"
+        "{MANY} things that one person said about it were written within an hour; of more only what speaks against the deploy is"
     )]
     Many,
     /// They said no before, and much since.
     #[error(
-        "the no stands, but these words are not on the task: {MANY} things about it were written from one person within an hour; write them there"
+        "the no stands, but these words are not on the task: {MANY} things that one person said about it were written within an hour; write them there"
     )]
     NoStands,
     /// It would come too late.

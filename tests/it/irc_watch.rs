@@ -63,7 +63,7 @@ fn an_emergency_is_asked_for_answered_and_followed_in_the_channel() {
     let mut sre1 = Person::new(&network, "sre1", Some("sre1"));
     let directory = tempfile::tempdir().unwrap();
     let watching = Watching::with(&table(&network, &directory));
-    assert!(watching.has_logged("speaking on IRC in #"), "an operator reads at the start where it speaks");
+    until("an operator reads where it speaks", || watching.has_logged("speaking on IRC in #"));
     sre1.until("JOIN");
     let task = watching.emergency("All page views fail");
 
@@ -126,7 +126,7 @@ fn an_emergency_is_asked_for_answered_and_followed_in_the_channel() {
     let no = sre1.until("is REJECTED by sre2 and may not be deployed");
     assert!(!no.contains("graphs"), "{no}");
     sre1.say(&format!("!status {task}"));
-    sre1.until("is REJECTED by sre2, open for");
+    sre1.until("is REJECTED by sre2 until that is taken back, open for");
     watching.comment("sre2", &task, "Emergency-Withdraw: sre");
     sre1.until("is approved and may be deployed");
     watching.comment("sre1", &task, "Emergency-Withdraw: sre");

@@ -143,13 +143,20 @@ impl<'a> Sending<'a> {
                 return Some(by_watch(watch, Ok(())));
             }
             Way::ByOwnWatch(_, Some(host)) if session.is_sandbox() => host,
-            // Behind a sign-in nobody says whether it asks.
-            Way::ByWatch(watch) => return Some(by_watch(watch, asks(watch, session).await.map(drop))),
-            Way::ByOwnWatch(watch, through) => match (asks(watch, session).await, through) {
-                (Ok(true), _) => return Some(by_watch(watch, Ok(()))),
+            Way::ByWatch(watch) => {
+                return Some(match says(watch, session).await {
+                    // Behind a sign-in nobody says whether it asks.
+                    Ok(Says::Asks | Says::Nothing) => by_watch(watch, Ok(())),
+                    Ok(Says::InNoChannel) => by_watch(watch, Err(IN_NO_CHANNEL.to_owned())),
+                    Err(why) => by_watch(watch, Err(why)),
+                });
+            }
+            Way::ByOwnWatch(watch, through) => match (says(watch, session).await, through) {
+                (Ok(Says::Asks), _) => return Some(by_watch(watch, Ok(()))),
                 (_, Some(host)) => host,
+                (Ok(Says::InNoChannel), None) => return Some(by_watch(watch, Err(IN_NO_CHANNEL.to_owned()))),
                 (said, None) => {
-                    let why = said.err().unwrap_or_else(|| "no watch answers there".to_owned());
+                    let why = said.err().unwrap_or_else(|| "what answers there is none".to_owned());
                     return Some(by_watch(watch, Err(format!("{why}; where it runs elsewhere, set `watch.url`"))));
                 }
             },
@@ -162,16 +169,31 @@ impl<'a> Sending<'a> {
     }
 }
 
-/// Whether what answers there says that it asks; an error where it is not there, or says that it does not.
-async fn asks(watch: &str, session: &Session) -> Result<bool, String> {
+/// What a watch says of its bot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Says {
+    /// It asks in its channel.
+    Asks,
+    /// Its bot is in no channel.
+    InNoChannel,
+    /// What answers there does not say it.
+    Nothing,
+}
+
+/// What is said of a watch whose bot is in no channel.
+const IN_NO_CHANNEL: &str = "its bot is in no channel now: its log says why, and so does `phabgate doctor` beside it";
+
+/// What answers there says; an error where nothing does.
+async fn says(watch: &str, session: &Session) -> Result<Says, String> {
     let (http, route) = (&session.settings.http, &session.settings.route);
     let url = Url::parse(watch).map_err(|error| error.to_string())?;
     let watch = Watch::new(&url, None, http.connect.min(ANSWER), ANSWER, route).map_err(|error| error.to_string())?;
     let answer = watch.get("healthz").await.map_err(|why| format!("it does not answer: {why}"))?;
     match (answer.status, answer.asks) {
         (status @ 500.., _) => Err(format!("it does not answer: the status {status}")),
-        (_, Some(false)) => Err("it is in no channel now".to_owned()),
-        (_, said) => Ok(said == Some(true)),
+        (_, Some(true)) => Ok(Says::Asks),
+        (_, Some(false)) => Ok(Says::InNoChannel),
+        (_, None) => Ok(Says::Nothing),
     }
 }
 

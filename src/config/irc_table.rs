@@ -166,13 +166,13 @@ impl PolicyMerge<'_> {
                 self.problems.add(diagnostic.help("name a file in `password_file` or `certificate_file`"));
             }
             Some(account) if server.is_none() => {
-                let diagnostic = Diagnostic::new(&account.place, "is of no network");
+                let diagnostic = Diagnostic::new(&account.place, "belongs to no network");
                 self.problems.add(diagnostic.help("name the network in `server`"));
             }
             Some(_) => {}
             None => {
                 for file in [&password_file, &certificate_file].into_iter().flatten() {
-                    let diagnostic = Diagnostic::new(&file.place, "is of no account");
+                    let diagnostic = Diagnostic::new(&file.place, "proves no account");
                     self.problems.add(diagnostic.help("name the services account in `account`"));
                 }
             }
@@ -183,7 +183,7 @@ impl PolicyMerge<'_> {
         }
         let witness_token_file = self.either(file.witness_token_file, None);
         if let Some(token) = witness_token_file.as_ref().filter(|_| server.is_none()) {
-            let diagnostic = Diagnostic::new(&token.place, "is of no network: nothing is heard");
+            let diagnostic = Diagnostic::new(&token.place, "is for a network that is not named: nothing is heard");
             self.problems.add(diagnostic.help("name the network in `server`"));
         }
         let path = |found: Option<Located<PathBuf>>| found.map(|found| found.value);

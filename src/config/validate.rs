@@ -280,7 +280,7 @@ impl PolicyMerge<'_> {
             self.problems.add(diagnostic.help("give the watch an account of its own to write witnesses with"));
         }
         if let (Some(accepted), true) = (accepted, found.is_empty()) {
-            let diagnostic = Diagnostic::new(&accepted.place, "is counted of nobody: there is no witness");
+            let diagnostic = Diagnostic::new(&accepted.place, "is accepted, and nobody writes it: there is no witness");
             self.problems.add(diagnostic.help("name the account that writes them in `witnesses`"));
         }
         found.into_iter().map(|name| name.value).collect()

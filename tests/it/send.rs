@@ -288,7 +288,7 @@ fn where_the_watch_with_a_bot_of_its_own_runs_it_asks_and_else_it_is_sent() {
     let watch = answering("200 OK\r\nPhabgate-Asks: no");
     configure(&server, &format!("[watch]\nurl = \"http://{watch}/\"\n"));
     let (code, out, _) = run_as(&server, "deployer1", &send);
-    assert!(code == 3 && in_one_line(&out).contains("and it is in no channel now. Say it yourself."), "{out}");
+    assert!(code == 3 && in_one_line(&out).contains("its bot is in no channel now: its log says why"), "{out}");
     let server = Server::new();
     configure(&server, &format!("[irc]\n{bot}[serve]\nlisten = \"{}\"\n", nowhere()));
     let (code, out, _) = run_as(&server, "deployer1", &send);

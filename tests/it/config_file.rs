@@ -694,7 +694,12 @@ fn every_mistake_about_irc_is_told_where_it_stands() {
             "irc.account",
             "name a file in `password_file`",
         ),
-        ("an account of nowhere", irc("account = \"a\"\npassword_file = \"/p\""), "irc.account", "belongs to no network"),
+        (
+            "an account of nowhere",
+            irc("account = \"a\"\npassword_file = \"/p\""),
+            "irc.account",
+            "belongs to no network",
+        ),
         ("a password of nobody", irc("password_file = \"/p\""), "irc.password_file", "name the services account"),
         (
             "a certificate without TLS",

@@ -105,13 +105,13 @@ pub(super) enum Judged {
 /// What is done with a word on the task that was read, where `account` is the account of who said it; `None` where the server has none of
 /// that name.
 pub(super) fn judge(word: &SpokenWord, read: JudgedTask<'_>, account: Option<&Account>, policy: &Policy) -> Judged {
-    match witness(word, read, account, policy) {
+    let last = account.and_then(|account| last_answer(read.state, &account.phid));
+    match witness(word, read, account, last, policy) {
         Err(refusal) => Judged::Refuse(refusal),
         Ok(witness) => {
             if let Some(transaction) = written_before(word, read.evidence, policy) {
                 return Judged::Known(transaction);
             }
-            let last = last_answer(read.state, &witness.phid);
             match last {
                 Some(last) if is_said_already(&witness, last, read, policy) => Judged::Known(last.moment.transaction),
                 // Who said no has stopped the deploy: what they say besides fills no task.
@@ -137,6 +137,7 @@ fn witness(
     word: &SpokenWord,
     read: JudgedTask<'_>,
     account: Option<&Account>,
+    last: Option<&Answer>,
     policy: &Policy,
 ) -> Result<Witness, Refusal> {
     let JudgedTask { evidence, state, .. } = read;
@@ -151,7 +152,6 @@ fn witness(
     }
     let who = WhoMay::of(read, policy);
     let account = account.ok_or(Refusal::NoMember)?;
-    let last = last_answer(state, &account.phid);
     let is_for_it = last.is_some_and(|last| last.kind == AnswerKind::Approve);
     // What speaks against a deploy is written however much was said.
     let is_against = word.word == WitnessedWord::Reject || (word.word == WitnessedWord::Withdraw && is_for_it);

@@ -17,6 +17,8 @@ pub struct Removal {
     pub stood: bool,
     /// Who removed it, a PHID.
     pub by: String,
+    /// What the server knows the removal by, drawn at random when it was made; empty where it was kept without, or where the comment still stood.
+    pub drawn: String,
 }
 
 /// The comments that are gone, up to a moment or up to now, oldest first.
@@ -34,6 +36,7 @@ pub(super) fn removals(timeline: &Timeline, as_of: Option<AsOf>) -> Vec<Removal>
             removed: if happened { moment(gone) } else { spoken },
             stood: !happened,
             by: gone.author.clone(),
+            drawn: if happened { gone.phid.clone() } else { String::new() },
         })
     };
     timeline.comments(as_of).filter_map(removal).collect()

@@ -72,8 +72,9 @@ pub(crate) struct StatementChange<'a> {
     pub(crate) author: &'a str,
     pub(crate) source: Source,
     pub(crate) content: Content<'a>,
-    /// What the server knows by it, each drawn at random once it was written: the transaction, and the version of its comment.
-    pub(crate) phids: (&'a str, &'a str),
+    /// What the server knows it by: the transaction, and the version of its comment. One of them was drawn at random when this was written,
+    /// and neither before; `None` where that is not known.
+    pub(crate) drawn: Option<(&'a str, &'a str)>,
 }
 
 impl StatementChange<'_> {
@@ -108,8 +109,20 @@ pub(super) struct Statements {
     pub(super) reworded: Option<(Moment, String)>,
     /// What approvers agree to as it stands; reading a reason takes its time.
     agreed: MaterialContent,
-    /// By what the server knows what made it so.
-    made_by: (String, String),
+    /// What the server drew when that was written which made it so.
+    made_by: MadeBy,
+}
+
+/// What made what approvers agree to as it is.
+#[derive(Default)]
+enum MadeBy {
+    /// Nothing yet.
+    #[default]
+    Nothing,
+    /// What the server knows by this transaction, and this version of its comment.
+    Drawn(String, String),
+    /// Something of which nothing is known that was drawn when it was written.
+    Unknown,
 }
 
 /// What approvers agree to, one entry for each of [`STATED`], and the explanation.
@@ -150,7 +163,10 @@ impl Statements {
         let after = self.agreed(policy);
         let before = std::mem::replace(&mut self.agreed, after.clone());
         if gone.is_some() || before != after {
-            self.made_by = (happening.phids.0.to_owned(), happening.phids.1.to_owned());
+            self.made_by = match happening.drawn {
+                Some((transaction, version)) => MadeBy::Drawn(transaction.to_owned(), version.to_owned()),
+                None => MadeBy::Unknown,
+            };
         }
         let changed = (0..STATED.len()).find(|at| before.0[*at] != after.0[*at]).map(|at| Changed::Stated(STATED[at]));
         if let Some(what) = gone.or(changed) {
@@ -163,11 +179,17 @@ impl Statements {
     }
 
     /// The code of what would be approved: all that approvers agree to, with the explanation, in the emergency that began with this tag, and
-    /// what the server drew when it was written. Without the last whoever states it could look for another text with the same code.
+    /// what the server drew when it was written. Without the last whoever states it could look for another text with the same code, so that there is
+    /// no code where it is not known.
     pub(super) fn code(&self, task: TaskId, tagged: Tagged) -> Option<Code> {
         let Tagged::Since(since) = tagged else { return None };
+        let made_by = match &self.made_by {
+            MadeBy::Nothing => ("", ""),
+            MadeBy::Drawn(transaction, version) => (transaction.as_str(), version.as_str()),
+            MadeBy::Unknown => return None,
+        };
         // Texts and numbers can always be written as JSON.
-        let agreed = serde_json::to_vec(&(task, since.transaction, &self.agreed, &self.made_by)).ok()?;
+        let agreed = serde_json::to_vec(&(task, since.transaction, &self.agreed, made_by)).ok()?;
         Some(Code::of(&Sha256::digest(agreed).into()))
     }
 
@@ -223,9 +245,9 @@ pub(crate) fn happenings<'a>(
         let moment = timeline.moment_of(transaction);
         // What a change finds and no change left was written by one that is not shown. Since when it stood there is not
         // known, so that it is as if it were written now.
-        let phids = (transaction.phid.as_str(), "");
+        let drawn = Some((transaction.phid.as_str(), ""));
         let mut push =
-            |author, source, content| happenings.push(StatementChange { moment, author, source, content, phids });
+            |author, source, content| happenings.push(StatementChange { moment, author, source, content, drawn });
         match &transaction.change {
             Change::Description { old, new } => {
                 if old.as_str() != description {
@@ -255,7 +277,9 @@ pub(crate) fn happenings<'a>(
                 author: &version.author,
                 source: Source::Comment(comment.transaction.id),
                 content: Content::Text(version.text()),
-                phids: (comment.transaction.phid.as_str(), &version.phid),
+                // The transaction is as old as the first version.
+                drawn: (version.version == 1 || !version.phid.is_empty())
+                    .then_some((comment.transaction.phid.as_str(), version.phid.as_str())),
             }
         }));
     }
@@ -268,8 +292,8 @@ pub(crate) fn happenings<'a>(
         author: &gone.by,
         source: Source::Comment(gone.removed.transaction),
         content: Content::Gone,
-        // What it leaves standing was written before its removal, and most of it before that comment.
-        phids: (phid_of(timeline, gone.removed.transaction), ""),
+        // What it leaves standing may have been written after that comment, and is older than its removal.
+        drawn: (!gone.drawn.is_empty()).then(|| (phid_of(timeline, gone.removed.transaction), gone.drawn.as_str())),
     }));
     happenings.sort_by_key(|happening| happening.moment.position);
     happenings
@@ -318,8 +342,8 @@ fn beginning<'a>(evidence: &'a Evidence, field: Option<&str>, as_of: Option<AsOf
     ];
     let happenings = parts.into_iter().filter_map(|(null, source, content)| {
         let (transaction, author) = null.or_else(first)?;
-        let phids = (transaction.phid.as_str(), "");
-        Some(StatementChange { moment: timeline.moment_of(transaction), author, source, content, phids })
+        let drawn = Some((transaction.phid.as_str(), ""));
+        Some(StatementChange { moment: timeline.moment_of(transaction), author, source, content, drawn })
     });
     Beginning {
         happenings: happenings.collect(),

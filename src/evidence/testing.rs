@@ -210,7 +210,11 @@ impl History {
     pub(crate) fn remove(&mut self, comment: TransactionId, author: &str, seconds: i64) {
         self.version(comment, author, seconds, true, "");
         let row = self.rows.iter_mut().find(|row| row.id == comment).unwrap();
-        let blank = |v: &CommentVersion| CommentVersion::new(v.version, &v.author, v.created, v.removed, "");
+        let blank = |v: &CommentVersion| {
+            let mut blank = CommentVersion::new(v.version, &v.author, v.created, v.removed, "");
+            blank.phid = v.phid.clone();
+            blank
+        };
         row.comments = row.comments.iter().map(blank).collect();
     }
 

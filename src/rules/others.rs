@@ -54,8 +54,8 @@ pub fn weight(evidence: &Evidence, policy: &Policy, start: &PostedRecord, as_of:
 }
 
 /// The records of ends of deploys of the task by which something may be said, or stop, by itself, oldest first: by a
-/// recorder, by who could have run what they say, or by who wrote a start that is believed. An end of which the others say
-/// is evidence all the same.
+/// recorder, or by somebody who is known to deploy here and could have run what they say, or wrote a start that is believed.
+/// An end of which the others say is evidence all the same.
 pub fn believed_ends<'a>(evidence: &'a Evidence, policy: &'a Policy) -> impl Iterator<Item = PostedRecord> + 'a {
     let records = evidence.records(policy, None);
     let starts: Vec<PostedRecord> =
@@ -69,7 +69,8 @@ fn is_believed_end(evidence: &Evidence, policy: &Policy, starts: &[PostedRecord]
         return true;
     }
     // A start of an unknown account stops others, to be on the safe side; an end of one stops nobody from being woken.
-    if evidence.account(&end.author).is_none() {
+    let Some(account) = evidence.account(&end.author) else { return false };
+    if !is_known_to_deploy(evidence, policy, end, account) {
         return false;
     }
     let of_it = starts.iter().filter(|start| start.record.deploy == end.record.deploy);
@@ -106,6 +107,20 @@ fn could_have_run(evidence: &Evidence, policy: &Policy, record: &PostedRecord) -
     // A verdict takes its time, and says nothing of somebody who deploys nothing here.
     let allowed = || verdict_on(&theirs, policy, record, as_of, &task_state).decision;
     known && matches!(allowed(), Decision::Allowed(_) | Decision::Undecided)
+}
+
+/// Whether the author of an end is more than anybody: in a team of the policy, stated, or listed as a deployer; where
+/// nobody is stated or listed, the author of the task. Who reports something that others deploy says nothing for them.
+fn is_known_to_deploy(evidence: &Evidence, policy: &Policy, end: &PostedRecord, account: &Account) -> bool {
+    let is_listed = || evidence.deployers.iter().any(|deployer| account.is_named(deployer));
+    if end.by_member || is_listed() {
+        return true;
+    }
+    let (_, _, task_state) = as_run_by(evidence, policy, end, account);
+    match &task_state.deployer {
+        Some(stated) => account.is_named(bare(&stated.value)),
+        None => evidence.deployers.is_empty() && evidence.task.author.as_str() == end.author,
+    }
 }
 
 /// The verdict that the author of a start would have been given when they wrote it: what somebody else can say of that

@@ -74,6 +74,37 @@ fn where_it_is_known_who_deploys_a_forged_start_stops_nobody() {
 }
 
 #[test]
+fn nothing_stops_by_the_end_that_somebody_writes_who_is_not_known_to_deploy_here() {
+    let believed = |deployers: &[&str], stated: Option<&str>, author: &str| {
+        let mut history = History::new("outsider");
+        history.describe("deployer1", 1, "Emergency-Reason: availability - 5xx");
+        if let Some(stated) = stated {
+            history.comment("outsider", 1, &format!("Emergency-Deployer: {stated}"));
+        }
+        history.tag("deployer1", 2, "emergency");
+        history.comment("releng1", 10, "Emergency-Approve: releng");
+        history.comment("sre1", 11, "Emergency-Approve: sre");
+        history.deployers = deployers.iter().map(|name| (*name).to_owned()).collect();
+        let count = |history: &History| crate::rules::believed_ends(&history.evidence(), &history.policy).count();
+        let (mut alone, mut begun) = (history.clone(), history);
+        alone.record(author, 20, &record(DeployId::fresh(), Event::Finished, author));
+        // It helps nobody to say first that it starts.
+        let deploy = DeployId::fresh();
+        begun.record(author, 20, &start(deploy, author));
+        begun.record(author, 30, &record(deploy, Event::Finished, author));
+        assert_eq!(count(&alone), count(&begun));
+        count(&alone) == 1
+    };
+    assert!(!believed(&["deployer1"], None, "outsider"), "the author of the task, where others deploy");
+    assert!(!believed(&[], Some("deployer1"), "outsider"));
+    assert!(believed(&[], None, "outsider"), "nobody is known to deploy, and the task is theirs");
+    assert!(!believed(&[], None, "deployer2"), "nor is it known of this one");
+    assert!(believed(&["deployer1"], None, "deployer1") && believed(&[], Some("deployer1"), "deployer1"));
+    assert!(believed(&[], None, "releng2"), "one of a team, who did not approve");
+    assert!(believed(&["deployer1"], None, "phabgate"), "a recorder");
+}
+
+#[test]
 fn a_start_in_the_name_of_another_only_warns() {
     let mut history = History::ready();
     history.record("outsider", 20, &start(DeployId::fresh(), "deployer1"));

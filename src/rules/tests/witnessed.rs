@@ -3,6 +3,7 @@
 use super::*;
 use crate::attribution::ApprovalKind;
 use crate::evidence::testing::at;
+use crate::evidence::timeline::Timeline;
 use crate::evidence::{TaskState, WitnessFault};
 use crate::ids::TransactionId;
 use crate::witness::WitnessedWord::{Approve, Reject, Withdraw};
@@ -173,6 +174,20 @@ fn nobody_can_know_the_code_of_what_they_write_before_it_is_written() {
     history.edit(comment, "deployer1", 23, "Emergency-Change: I2");
     history.edit(comment, "deployer1", 24, "Emergency-Change: I1");
     assert_ne!(code(&history), stated, "the same words, in another version of the comment");
+    // Nor by removing something that was there before: what the server draws for the removal is in the code, and without it there is none.
+    let removed = |drawn: &str| {
+        let mut history = history.clone();
+        history.remove(comment, "deployer1", 25);
+        let mut evidence = history.evidence();
+        let mut rows = evidence.timeline.transactions().to_vec();
+        let row = rows.iter_mut().find(|row| row.id == comment).unwrap();
+        row.comments.iter_mut().filter(|version| version.removed).for_each(|version| version.phid = drawn.into());
+        evidence.timeline = Timeline::new(rows).into();
+        TaskState::derive(&evidence, &history.policy, None).code
+    };
+    let (one, other) = (removed("PHID-XCMT-1"), removed("PHID-XCMT-2"));
+    assert!(one.is_some() && other.is_some() && one != other, "{one:?} {other:?}");
+    assert_eq!(removed(""), None);
     // What states nothing changes nothing of it.
     let stated = code(&history);
     history.comment("deployer1", 25, "Looking at it.");

@@ -108,10 +108,12 @@ mod tests {
             assert!(!own("outsider", event, started));
         }
         let approved = &mut |history: &mut History| {
+            history.deployers = vec!["deployer2".into()];
             history.comment("releng1", 30, "Emergency-Approve: releng");
             history.comment("sre1", 31, "Emergency-Approve: sre");
         };
         assert!(own("deployer2", Event::Recorded, approved), "it could have been run");
+        assert!(!own("outsider", Event::Recorded, approved) && !own("deployer1", Event::Recorded, approved));
         // Who ran what was allowed may say how it ended, whatever came since.
         let since = &mut |history: &mut History| {
             approved(history);

@@ -5,6 +5,7 @@
 pub mod heard;
 pub mod irc;
 pub mod paging;
+mod receivers;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "serve")]

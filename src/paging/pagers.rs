@@ -246,12 +246,12 @@ impl Pagers {
         Some(listed.map(pages).map_err(|outcome| outcome.why_not().unwrap_or_default().to_owned()))
     }
 
-    /// Which way the pages of these teams take at the Alertmanager, and its version; `None` where none is configured. Nobody is disturbed by it.
-    pub async fn alertmanager_status(&self, teams: &[&str]) -> Option<Result<AlertmanagerStatus, String>> {
+    /// Which way the pages of these teams take at the Alertmanager, those about drills too where they are sent, and its version; `None` where none is configured. Nobody is disturbed by it.
+    pub async fn alertmanager_status(&self, teams: &[&str], drills: bool) -> Option<Result<AlertmanagerStatus, String>> {
         let pager = self.alertmanager.as_ref()?;
         Some(match pager.status().await {
             Ok(status) => Ok(AlertmanagerStatus {
-                pages: routed(&status.config.original, &self.issuer.site, teams),
+                pages: routed(&status.config.original, &self.issuer.site, teams, drills),
                 version: inert(&shorten(&status.version.version, 40)),
             }),
             Err(outcome) => Err(outcome.why_not().unwrap_or_default().to_owned()),

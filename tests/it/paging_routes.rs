@@ -70,8 +70,8 @@ fn the_routes_are_those_that_amtool_names() {
         assert!(is_there || std::env::var_os("CI").is_none(), "amtool comes with the Alertmanager");
         let status = format!("{}api/v2/status", alertmanager.url);
         let status: Value = runtime.block_on(async { http().get(status).send().await.unwrap().json().await.unwrap() });
-        let pages = routed(status["config"]["original"].as_str().unwrap(), SITE, &["sre", "releng"]).unwrap();
-        assert_eq!(pages.len(), 4);
+        let pages = routed(status["config"]["original"].as_str().unwrap(), SITE, &["sre", "releng"], true).unwrap();
+        assert_eq!(pages.len(), 8);
         for page in pages {
             let found = page.destinations.unwrap_or_else(|why| panic!("{below}: {why}"));
             let found: Vec<_> = found.into_iter().map(|destination| destination.receiver).collect();
@@ -87,7 +87,7 @@ fn the_routes_are_those_that_amtool_names() {
                 ("round", "1"),
                 ("stage", page.stage.word()),
                 ("severity", if page.stage == Stage::Page { "page" } else { "critical" }),
-                ("drill", "false"),
+                ("drill", if page.drill { "true" } else { "false" }),
             ];
             let file = format!("--config.file={}", alertmanager.configuration().display());
             let mut amtool = Command::new("amtool");

@@ -81,7 +81,7 @@ fn named(ways: &[Destination]) -> String {
     names.join(" and ")
 }
 
-/// Whom a drill would wake: nobody, unless that is wanted, and then not those whom a real page does.
+/// Who would be woken by a drill: nobody, unless that is wanted, and then not those whom a real page does.
 fn drills(pages: &[RoutedPage]) -> Option<RuleOutcome> {
     const NAME: &str = "paging:drills";
     let ways = |drill: bool| {
@@ -159,12 +159,16 @@ mod tests {
             team(&own, &default),
             (
                 Outcome::Pass,
-                "releng is paged by receiver `releng-pager`, and where nobody answers by the default receiver `mail`".into()
+                "releng is paged by receiver `releng-pager`, and where nobody answers by the default receiver `mail`"
+                    .into()
             )
         );
         let both = [way("log", Some(0)), way("pa\u{202e}ger", Some(1))];
         let (outcome, said) = team(&both, &both);
-        assert_eq!((outcome, said.as_str()), (Outcome::Pass, "releng is paged by receiver `log` and receiver `pa\\u{202e}ger`"));
+        assert_eq!(
+            (outcome, said.as_str()),
+            (Outcome::Pass, "releng is paged by receiver `log` and receiver `pa\\u{202e}ger`")
+        );
     }
 
     #[test]

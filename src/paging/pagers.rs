@@ -16,11 +16,11 @@ use serde::Serialize;
 use url::Url;
 
 use super::alertmanager::{ALERTS, Alert, LASTS, Listed, STATUS, Status, filters};
-use super::call::{CallOutcome, is_html, judged, origin, read, sent, without_effect};
+use super::call::{CallOutcome, bounded, is_html, judged, origin, read, sent, without_effect};
 use super::page::{Issuer, Page, PageWords};
 use super::route::{RouteError, RoutedPage, routed};
 use super::webhook::{SIGNATURE, WebhookCall, WebhookEvent, sign};
-use crate::conduit::{ClientError, Route, connection};
+use crate::conduit::{ClientError, Route, connection, wants_tls};
 use crate::config::PagingSettings;
 use crate::ids::TaskId;
 use crate::text::{inert, shorten};
@@ -247,7 +247,11 @@ impl Pagers {
     }
 
     /// Which way the pages of these teams take at the Alertmanager, those about drills too where they are sent, and its version; `None` where none is configured. Nobody is disturbed by it.
-    pub async fn alertmanager_status(&self, teams: &[&str], drills: bool) -> Option<Result<AlertmanagerStatus, String>> {
+    pub async fn alertmanager_status(
+        &self,
+        teams: &[&str],
+        drills: bool,
+    ) -> Option<Result<AlertmanagerStatus, String>> {
         let pager = self.alertmanager.as_ref()?;
         Some(match pager.status().await {
             Ok(status) => Ok(AlertmanagerStatus {
@@ -360,7 +364,9 @@ impl Alertmanager {
         self.measure(&answer);
         let status = answer.status();
         if !status.is_success() {
-            return Err(CallOutcome::Refused(format!("its status page answers {status}")));
+            let body = bounded(answer).await.unwrap_or_default();
+            let why = wants_tls(status.as_u16(), &body).map(str::to_owned);
+            return Err(CallOutcome::Refused(why.unwrap_or_else(|| format!("its status page answers {status}"))));
         }
         read(answer).await
     }

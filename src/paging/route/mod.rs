@@ -245,7 +245,8 @@ mod tests {
     #[test]
     fn a_receiver_is_known_by_its_integrations_and_the_topmost_route_by_none_below_it_matching() {
         let receivers = "receivers:\n- name: mail\n- name: pages\n  webhook_configs:\n  - {url: 'http://a.example/'}\n  email_configs: [{to: a}, {to: b}]\n";
-        let pages = "  - {matchers: [team=\"sre\"], receiver: pages}\n  - {matchers: [team=\"security\"], receiver: gone}\n";
+        let pages =
+            "  - {matchers: [team=\"sre\"], receiver: pages}\n  - {matchers: [team=\"security\"], receiver: gone}\n";
         let configuration = below(pages) + receivers;
         let of = |team| {
             let routed = routed(&configuration, SITE, &[team], false).unwrap().remove(0);

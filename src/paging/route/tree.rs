@@ -54,7 +54,9 @@ impl Route {
         let Node::Map(_) = node else { return Err(RouteError::Form("route")) };
         let routes = match node.get("routes") {
             None => Vec::new(),
-            Some(Node::List(routes)) => routes.iter().map(|route| Self::read(route, intervals)).collect::<Result<_, _>>()?,
+            Some(Node::List(routes)) => {
+                routes.iter().map(|route| Self::read(route, intervals)).collect::<Result<_, _>>()?
+            }
             Some(_) => return Err(RouteError::Form("routes")),
         };
         let group_by = texts(node, "group_by")?;
@@ -79,8 +81,13 @@ impl Route {
         labels: &LabelSet,
         receivers: &Receivers,
     ) -> Result<Vec<Destination>, RouteError> {
-        let above =
-            Inherited { receiver: String::new(), group_by: Vec::new(), wait: Ok(WAIT), pinned: BTreeSet::new(), depth: 0 };
+        let above = Inherited {
+            receiver: String::new(),
+            group_by: Vec::new(),
+            wait: Ok(WAIT),
+            pinned: BTreeSet::new(),
+            depth: 0,
+        };
         let mut found = Vec::new();
         self.descend(&above, labels, &mut found)?;
         for destination in &mut found {

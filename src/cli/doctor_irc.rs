@@ -15,9 +15,7 @@ use crate::config::WhoAsks;
 use crate::doctor::heard::WitnessRead;
 use crate::doctor::heard::Witnessing;
 #[cfg(feature = "serve")]
-use crate::doctor::irc::{
-    Barrier, BotRead, ChannelRead, ChannelShown, ListedAccount, LoginRead, NetworkRead, Registered, Unreached,
-};
+use crate::doctor::irc::{BotRead, ListedAccount, LoginRead, NetworkRead, Registered, Unreached};
 use crate::doctor::irc::{Irc, TcpircbotRead};
 use crate::doctor::presence::WatchRead;
 use crate::doctor::untried::Untried;
@@ -29,9 +27,11 @@ use crate::config::{IrcAccount, IrcBotError};
 #[cfg(feature = "serve")]
 use crate::host::{SecretFileError, SecretFileFault, secret_text};
 #[cfg(feature = "serve")]
-use crate::irc::bot::{self, BotSettings, CAPABILITIES, ChannelView, Info, Probe, Shown, probe};
+use crate::irc::bot::{BotSettings, CAPABILITIES, Info, Probe, probe};
 #[cfg(feature = "serve")]
 use crate::irc::wire::CaseMapping;
+#[cfg(feature = "serve")]
+use crate::irc::{Barrier, ChannelView, Shown};
 #[cfg(feature = "serve")]
 use crate::safe_path::PathError;
 
@@ -204,20 +204,11 @@ async fn network(session: &Session, settings: BotSettings, listed: &[IrcAccount]
 
 /// What of a channel may keep the bot out.
 #[cfg(feature = "serve")]
-fn seen(view: ChannelView, is_logged_in: bool) -> ChannelRead {
-    let barrier = |barrier| match barrier {
-        bot::Barrier::InviteOnly => Some(Barrier::InviteOnly),
-        bot::Barrier::Key => Some(Barrier::Key),
-        bot::Barrier::AccountsOnly => (!is_logged_in).then_some(Barrier::AccountsOnly),
-    };
-    let shown = match view.shown {
-        Shown::Nothing => ChannelShown::Nothing,
-        Shown::NoChannel => ChannelShown::NoChannel,
-        Shown::Modes { letters, barriers } => {
-            ChannelShown::Modes { letters, barriers: barriers.into_iter().filter_map(barrier).collect() }
-        }
-    };
-    ChannelRead { name: view.name, shown }
+fn seen(mut view: ChannelView, is_logged_in: bool) -> ChannelView {
+    if let Shown::Modes { barriers, .. } = &mut view.shown {
+        barriers.retain(|barrier| *barrier != Barrier::AccountsOnly || !is_logged_in);
+    }
+    view
 }
 
 /// What the services say of an account that is listed, as the watch takes it too.

@@ -12,6 +12,7 @@ use super::presence::{WatchRead, watch};
 use super::untried::{Untried, untried};
 use super::{fail, pass, warn};
 use crate::conduit::{Account, ConduitError, Project};
+use crate::irc::{Barrier, ChannelView, Shown};
 use crate::policy::Policy;
 use crate::rules::RuleOutcome;
 use crate::text::{inert, shorten};
@@ -94,7 +95,7 @@ pub struct NetworkRead {
     /// The account that it is to log in with, and how that went; `None` where it has none.
     pub login: Option<(String, LoginRead)>,
     /// What it shows of the bot's channels to who is not in them.
-    pub channels: Vec<ChannelRead>,
+    pub channels: Vec<ChannelView>,
     /// The accounts of `irc.accounts`.
     pub accounts: Vec<ListedAccount>,
 }
@@ -110,42 +111,6 @@ pub enum LoginRead {
     ProofRefused(String),
     /// It did not come about for another reason.
     Refused(String),
-}
-
-/// A channel as it looks from outside.
-#[derive(Debug)]
-pub struct ChannelRead {
-    /// Its name.
-    pub name: String,
-    /// What the network shows of it.
-    pub shown: ChannelShown,
-}
-
-/// What a network shows of a channel.
-#[derive(Debug)]
-pub enum ChannelShown {
-    /// It did not answer.
-    Nothing,
-    /// That there is none: nobody is in it, or it is secret.
-    NoChannel,
-    /// Its modes.
-    Modes {
-        /// Their letters.
-        letters: String,
-        /// What of them may keep the bot out.
-        barriers: Vec<Barrier>,
-    },
-}
-
-/// What may keep the bot out of a channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Barrier {
-    /// Nobody joins uninvited (+i).
-    InviteOnly,
-    /// Nobody joins without its key (+k).
-    Key,
-    /// Nobody joins who is not logged in, and the bot has no account.
-    AccountsOnly,
 }
 
 /// One account of `irc.accounts`.
@@ -238,24 +203,24 @@ fn network(read: &Irc) -> Vec<RuleOutcome> {
 }
 
 /// What stands between the bot and a channel, as far as that is seen from outside: it is not joined for this.
-fn channel(read: &ChannelRead) -> RuleOutcome {
+fn channel(read: &ChannelView) -> RuleOutcome {
     let channel = inert(&read.name);
     let name = format!("irc:channel:{channel}");
     let (letters, barriers) = match &read.shown {
-        ChannelShown::Nothing => {
+        Shown::Nothing => {
             let message = format!(
                 "the network does not say how {channel} is set: whether the bot may join it is known once it does"
             );
             return pass(&name, message);
         }
-        ChannelShown::NoChannel => {
+        Shown::NoChannel => {
             return warn(
                 &name,
                 format!("the network shows no channel {channel}: nobody is in it, or it is secret"),
                 "look whether `irc.channels` names the channel that people are in; where it is secret, nothing is to be done",
             );
         }
-        ChannelShown::Modes { letters, barriers } => (letters, barriers),
+        Shown::Modes { letters, barriers } => (letters, barriers),
     };
     let barrier = |barrier: &Barrier| match barrier {
         Barrier::InviteOnly => (
@@ -429,9 +394,8 @@ mod tests {
 
     #[test]
     fn what_may_keep_the_bot_out_of_a_channel_is_said_with_what_to_do() {
-        let of = |shown| channel(&ChannelRead { name: "#ops".into(), shown });
-        let modes =
-            |barriers: &[Barrier]| of(ChannelShown::Modes { letters: "int".into(), barriers: barriers.to_vec() });
+        let of = |shown| channel(&ChannelView { name: "#ops".into(), shown });
+        let modes = |barriers: &[Barrier]| of(Shown::Modes { letters: "int".into(), barriers: barriers.to_vec() });
         let open = modes(&[]);
         assert_eq!((open.name.as_str(), open.outcome), ("irc:channel:#ops", Outcome::Pass));
         assert!(open.message.starts_with("#ops (+int)"), "{open:?}");
@@ -441,9 +405,9 @@ mod tests {
         let both = modes(&[Barrier::Key, Barrier::AccountsOnly]);
         assert!(both.message.contains("(+k)") && both.message.contains("and the bot has no account"), "{both:?}");
         assert!(both.hint.unwrap().contains("; give the bot a services account"));
-        let none = of(ChannelShown::NoChannel);
+        let none = of(Shown::NoChannel);
         assert!(none.outcome == Outcome::Warn && none.message.contains("shows no channel #ops"), "{none:?}");
-        let unknown = of(ChannelShown::Nothing);
+        let unknown = of(Shown::Nothing);
         assert!(unknown.outcome == Outcome::Pass && unknown.message.contains("known once it does"), "{unknown:?}");
     }
 

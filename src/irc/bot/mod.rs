@@ -30,7 +30,6 @@ mod vouching;
 mod words;
 
 pub use capabilities::CAPABILITIES;
-pub use channel_view::{Barrier, ChannelView, Shown};
 pub use heard_queue::Receiver;
 pub use hearing::{Heard, Identified, Place, WhyNot};
 pub use mailbox::{Info, NotSaid, Outcome, Receipt, Target, TargetError};

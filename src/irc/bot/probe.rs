@@ -9,11 +9,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::channel_view::{ChannelView, Shown};
 use super::mailbox::Info;
 use super::run::Bot;
 use super::settings::{BotSettings, Timings};
 use super::state::{BotState, ConnectionState};
+use crate::irc::channel_view::{ChannelView, Shown};
 
 /// Its nick: short enough for every network.
 const NICK: &str = "pg-doctor";

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use super::channel_view::ChannelView;
 use super::channels::Members;
+use crate::irc::channel_view::ChannelView;
 use crate::irc::wire::CaseMapping;
 
 /// How the bot is, at the moment of asking.

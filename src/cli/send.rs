@@ -3,6 +3,8 @@
 //! Responsible for whether it is sent and by which way, for the one attempt, and for what is said of how that ended. Nobody is paged by it:
 //! that is `page`. Not responsible for the words ([`super::call`]), nor for a line being handed over once at most ([`crate::irc`]).
 
+use serde::Serialize;
+
 use super::call::Call;
 use super::exit::{Exit, Failure};
 use super::session::Session;
@@ -13,7 +15,6 @@ use crate::irc::HostPort;
 use crate::irc::tcpircbot::{Handed, Patience, hand};
 use crate::layout::hanging;
 use crate::rules::Decision;
-use serde::Serialize;
 
 /// Whether the message is sent.
 #[derive(Debug, clap::Args)]

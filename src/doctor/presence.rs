@@ -32,7 +32,7 @@ pub(super) fn watch(read: &Result<WatchRead, Untried>, is_on_irc: bool) -> RuleO
         Ok((_, Some(false))) if is_on_irc => warn(
             NAME,
             format!(
-                "the watch at {url} runs, and its bot is not in the channel: nobody is asked on IRC, and nobody is heard there"
+                "the watch at {url} runs, and its bot is in no channel: nobody is asked on IRC, and nobody is heard there"
             ),
             "look into its log, which says what keeps the bot out (`journalctl -u phabgate-serve`), and start it again where its settings were changed; until then ask in the channel yourself, with what `phabgate announce TASK` prints",
         ),
@@ -79,7 +79,7 @@ mod tests {
         let there = of(Ok((200, Some(true))), true);
         assert!(there.outcome == Outcome::Pass && there.message.contains("is on IRC"), "{there:?}");
         let out = of(Ok((200, Some(false))), true);
-        assert!(out.outcome == Outcome::Warn && out.message.contains("its bot is not in the channel"), "{out:?}");
+        assert!(out.outcome == Outcome::Warn && out.message.contains("its bot is in no channel"), "{out:?}");
         assert!(out.hint.unwrap().contains("`phabgate announce TASK`"));
         assert_eq!(of(Ok((200, Some(false))), false).outcome, Outcome::Pass, "perhaps it has none");
         assert_eq!(of(Ok((401, None)), true).outcome, Outcome::Pass, "behind a sign-in nobody says");

@@ -69,7 +69,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         (Some(text), Ok(session)) => Some(session.task(text, ui)?),
         _ => None,
     };
-    let local = read_local(&settings, opened.as_ref().ok(), ui.invocation());
+    let local = read_local(globals, &settings, opened.as_ref().ok(), ui.invocation());
     let mut checks = doctor::local(&local, policy);
     let mut user = None;
     let ended = match &opened {
@@ -168,7 +168,7 @@ fn judged(checks: &[RuleOutcome]) -> Exit {
     }
 }
 
-fn read_local(settings: &Settings, session: Option<&Session>, invocation: Invocation) -> Local {
+fn read_local(globals: &Globals, settings: &Settings, session: Option<&Session>, invocation: Invocation) -> Local {
     let journal = host::ensure_state_dir(&settings.state)
         .map_err(|error| error.to_string())
         .and_then(|()| Journal::open(&settings.state).map_err(|error| error.to_string()))
@@ -178,6 +178,7 @@ fn read_local(settings: &Settings, session: Option<&Session>, invocation: Invoca
         });
     Local {
         file: settings.file.as_ref().map(|file| file.display().to_string()),
+        passed_over: session::passed_over(globals).map(|file| file.display().to_string()),
         state: (settings.state.display().to_string(), settings.origins.of("state").to_string()),
         journal: journal.map(|deploys| deploys.len()),
         calling_account: session.and_then(|session| session.calling_account.clone()),

@@ -9,14 +9,16 @@ use std::time::Duration;
 
 use super::session::Session;
 use super::ui::Ui;
+use super::watched::whether_it_asks;
+use crate::config::WhoAsks;
 #[cfg(feature = "serve")]
 use crate::doctor::heard::WitnessRead;
 use crate::doctor::heard::Witnessing;
-use crate::doctor::irc::Irc;
 #[cfg(feature = "serve")]
-use crate::doctor::irc::{
-    Barrier, BotRead, ChannelRead, ChannelShown, ListedAccount, LoginRead, NetworkRead, Registered, Untried,
-};
+use crate::doctor::irc::{BotRead, ListedAccount, LoginRead, NetworkRead, Registered, Unreached};
+use crate::doctor::irc::{Irc, TcpircbotRead};
+use crate::doctor::presence::WatchRead;
+use crate::doctor::untried::Untried;
 use crate::irc::HostPort;
 use crate::irc::tcpircbot::reach;
 
@@ -25,9 +27,11 @@ use crate::config::{IrcAccount, IrcBotError};
 #[cfg(feature = "serve")]
 use crate::host::{SecretFileError, SecretFileFault, secret_text};
 #[cfg(feature = "serve")]
-use crate::irc::bot::{self, BotSettings, CAPABILITIES, ChannelView, Info, Probe, Shown, probe};
+use crate::irc::bot::{BotSettings, CAPABILITIES, Info, Probe, probe};
 #[cfg(feature = "serve")]
 use crate::irc::wire::CaseMapping;
+#[cfg(feature = "serve")]
+use crate::irc::{Barrier, ChannelView, Shown};
 #[cfg(feature = "serve")]
 use crate::safe_path::PathError;
 
@@ -37,14 +41,19 @@ const REACH: Duration = Duration::from_secs(5);
 /// How IRC looks; nothing where none of it is configured. The sandbox looks at this machine alone.
 pub(super) async fn read(session: &Session, ui: &mut Ui) -> Irc {
     let settings = &session.settings.irc;
-    let may = |host: &&HostPort| !session.is_sandbox() || host.is_this_machine();
-    let tcpircbot = match settings.tcpircbot.as_ref().filter(may) {
-        Some(host) => Some((host.to_string(), reach(host, REACH).await)),
+    let may = |host: &HostPort| !session.is_sandbox() || host.is_this_machine();
+    let tcpircbot = match &settings.tcpircbot {
+        Some(host) if may(host) => {
+            let reached = reach(host, REACH).await;
+            Some((host.to_string(), reached.map_or_else(TcpircbotRead::Unreached, |()| TcpircbotRead::Reached)))
+        }
+        Some(host) => Some((host.to_string(), TcpircbotRead::Untried(Untried::ELSEWHERE))),
         None => None,
     };
     #[cfg(feature = "serve")]
-    let bot = match settings.bot.server.as_ref().filter(may) {
-        Some(_) => bot(session, ui).await,
+    let bot = match &settings.bot.server {
+        Some(host) if may(host) => bot(session, ui).await,
+        Some(_) => Some(BotRead::Untried(Untried::ELSEWHERE)),
         None => None,
     };
     #[cfg(feature = "serve")]
@@ -54,17 +63,31 @@ pub(super) async fn read(session: &Session, ui: &mut Ui) -> Irc {
     #[cfg(not(feature = "serve"))]
     let (bot, witness, witnessing, answering, _) =
         (None, None, Witnessing { is_elsewhere: true, ..Witnessing::default() }, None, ui);
-    Irc { tcpircbot, bot, witness, witnessing, answering }
+    let names = &session.settings.policy.witnesses;
+    let witnesses = match names.is_empty() {
+        true => None,
+        false => Some(session.timed_client().users_named(names).await),
+    };
+    let (watch, is_sandbox) = (watch(session).await, session.is_sandbox());
+    Irc { tcpircbot, bot, witness, witnesses, witnessing, answering, watch, is_sandbox }
+}
+
+/// Whether the watch that is configured to ask people does; `None` where none is named. That of the sandbox is on no network.
+async fn watch(session: &Session) -> Option<Result<WatchRead, Untried>> {
+    let Some(WhoAsks::Named(url)) = &session.settings.announce.asks else { return None };
+    if session.is_sandbox() {
+        return Some(Err(Untried::ELSEWHERE));
+    }
+    let is_client = session.settings.watch.as_ref().is_some_and(|watch| watch.as_str() == url);
+    let key = if is_client { "watch.url" } else { "serve.url" };
+    let asks = whether_it_asks(url, session).await.map(|answer| (answer.status, answer.asks));
+    Some(Ok(WatchRead { url: url.clone(), key, asks }))
 }
 
 /// What is configured of the bot, apart from how it is on the network.
 #[cfg(feature = "serve")]
 fn configured(session: &Session) -> (Witnessing, Option<Vec<String>>) {
     let (settings, bot) = (&session.settings, &session.settings.irc.bot);
-    // The people of the sandbox are on no network.
-    if session.is_sandbox() {
-        return (Witnessing { is_elsewhere: true, ..Witnessing::default() }, None);
-    }
     let witnessing = Witnessing {
         has_bot: bot.server.is_some(),
         has_token: bot.witness_token_file.is_some(),
@@ -80,8 +103,11 @@ async fn witness(session: &Session) -> Option<WitnessRead> {
     let file = session.settings.irc.bot.witness_token_file.as_ref()?;
     // A token of a file goes to the server of the configuration alone.
     let configured = session.settings.configured_url.as_ref();
-    if session.is_sandbox() || configured.is_some_and(|url| url.origin() != session.base().origin()) {
-        return None;
+    if session.is_sandbox() {
+        return Some(WitnessRead::Untried(Untried::InSandbox("its token is of a real server")));
+    }
+    if configured.is_some_and(|url| url.origin() != session.base().origin()) {
+        return Some(WitnessRead::Untried(Untried::OtherServer));
     }
     let token = match secret_text("irc.witness_token_file", file) {
         Ok(token) => token,
@@ -135,13 +161,15 @@ fn secret(error: SecretFileError, files: &[&PathBuf]) -> Untried {
 }
 
 #[cfg(feature = "serve")]
-async fn network(session: &Session, settings: BotSettings, listed: &[IrcAccount]) -> Result<NetworkRead, String> {
+async fn network(session: &Session, settings: BotSettings, listed: &[IrcAccount]) -> Result<NetworkRead, Unreached> {
     let account = session.settings.irc.bot.account.clone();
     let services: Vec<&str> = listed.iter().map(|account| account.services.as_str()).collect();
-    let Probe { state, channels, accounts } = probe(settings, &services).await?;
+    let Probe { state, channels, accounts } =
+        probe(settings, &services).await.map_err(|unreached| Unreached(unreached.why, unreached.advice))?;
     let login = account.map(|account| {
         let refused = || state.login_refused.clone().unwrap_or_else(|| "the network does not say why".to_owned());
         let login = match (&state.account, &state.certificate_refused) {
+            (None, _) if state.is_proof_refused => LoginRead::ProofRefused(refused()),
             (None, _) => LoginRead::Refused(refused()),
             (Some(_), Some(why)) => LoginRead::ByPassword(why.clone()),
             (Some(_), None) => LoginRead::Done,
@@ -176,20 +204,11 @@ async fn network(session: &Session, settings: BotSettings, listed: &[IrcAccount]
 
 /// What of a channel may keep the bot out.
 #[cfg(feature = "serve")]
-fn seen(view: ChannelView, is_logged_in: bool) -> ChannelRead {
-    let barrier = |barrier| match barrier {
-        bot::Barrier::InviteOnly => Some(Barrier::InviteOnly),
-        bot::Barrier::Key => Some(Barrier::Key),
-        bot::Barrier::AccountsOnly => (!is_logged_in).then_some(Barrier::AccountsOnly),
-    };
-    let shown = match view.shown {
-        Shown::Nothing => ChannelShown::Nothing,
-        Shown::NoChannel => ChannelShown::NoChannel,
-        Shown::Modes { letters, barriers } => {
-            ChannelShown::Modes { letters, barriers: barriers.into_iter().filter_map(barrier).collect() }
-        }
-    };
-    ChannelRead { name: view.name, shown }
+fn seen(mut view: ChannelView, is_logged_in: bool) -> ChannelView {
+    if let Shown::Modes { barriers, .. } = &mut view.shown {
+        barriers.retain(|barrier| *barrier != Barrier::AccountsOnly || !is_logged_in);
+    }
+    view
 }
 
 /// What the services say of an account that is listed, as the watch takes it too.

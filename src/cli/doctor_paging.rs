@@ -24,7 +24,9 @@ pub(super) async fn read(
                 let address = |kind| pagers.address(kind).unwrap_or_default();
                 let approving = session.settings.policy.teams.iter().filter(|team| team.role == Role::Approve);
                 let teams: Vec<&str> = approving.map(|team| team.key.as_str()).collect();
-                let (alertmanager, webhook) = tokio::join!(pagers.alertmanager_status(&teams), pagers.webhook_status());
+                let drills = session.settings.paging.drills;
+                let (alertmanager, webhook) =
+                    tokio::join!(pagers.alertmanager_status(&teams, drills), pagers.webhook_status());
                 paging.alertmanager =
                     alertmanager.map(|status| AlertmanagerRead { url: address(PagerKind::Alertmanager), status });
                 paging.webhook = webhook.map(|read| (address(PagerKind::Webhook), read));

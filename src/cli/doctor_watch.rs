@@ -11,6 +11,7 @@ use super::session::Session;
 use crate::conduit::is_loopback;
 use crate::config::{ServeSettings, ServeToken, TokenScope};
 use crate::doctor;
+use crate::doctor::untried::Untried;
 use crate::doctor::watch::{Counts, DeployToken, Outside, Watch};
 use crate::watch_client;
 
@@ -38,11 +39,12 @@ pub(super) async fn read(session: &Session) -> Option<Watch> {
     // At an address of this machine whoever asks is one of this machine, who may look.
     let url = settings.url.as_ref().filter(|url| !is_loopback(url));
     let page = match url {
+        Some(_) if session.is_sandbox() => Some(Err(Untried::ELSEWHERE)),
         Some(url) => {
             let (page, ready) = tokio::join!(get(session, url, ""), get(session, url, "readyz"));
             let is_watch = |body: &[u8]| body == b"ready\n" || body.starts_with(b"{\"status\":503,");
             let ready = ready.map(|answer| (answer.status, is_watch(&answer.body)));
-            Some((url.to_string(), Outside { page: page.map(|answer| answer.status), ready }))
+            Some(Ok((url.to_string(), Outside { page: page.map(|answer| answer.status), ready })))
         }
         None => None,
     };

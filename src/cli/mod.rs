@@ -103,7 +103,7 @@ struct Globals {
     /// Ask the server at this base URL
     #[arg(long, global = true, value_name = "URL", help_heading = "Global options")]
     url: Option<String>,
-    /// Use the embedded sandbox in place of a server
+    /// Use the embedded sandbox in place of a server, and no configuration but that of --config
     #[arg(long, global = true, help_heading = "Global options")]
     sandbox: bool,
     /// Print text for people, or json for programs; of the audit csv, html or prometheus too
@@ -228,15 +228,17 @@ impl TaskSubject {
 
 /// How this command line calls the gate.
 fn invocation(globals: &Globals, ids: &crate::host::Ids) -> Invocation {
-    let mut options = Vec::new();
-    options.extend(globals.config.as_ref().map(|path| format!("--config {}", quote(&path.to_string_lossy()))));
-    options.extend(globals.url.as_ref().map(|url| format!("--url {}", quote(url))));
+    let config = globals.config.as_ref().map(|path| format!("--config {}", quote(&path.to_string_lossy())));
+    // The sandbox asks no other server.
+    let url = globals.url.as_ref().filter(|_| !globals.sandbox).map(|url| format!("--url {}", quote(url)));
+    let options: Vec<String> = config.into_iter().chain(url).collect();
+    // As long as the process.
+    let leaked = || -> &'static str { Box::leak(inert(&options.join(" ")).into_boxed_str()) };
     match (globals.sandbox, ids.runs_under_sudo()) {
-        (true, _) => Invocation::Sandbox,
+        (true, _) => Invocation::Sandbox(leaked()),
         (false, true) => Invocation::Sudo,
         (false, false) if options.is_empty() => Invocation::Plain,
-        // As long as the process.
-        (false, false) => Invocation::Given(Box::leak(inert(&options.join(" ")).into_boxed_str())),
+        (false, false) => Invocation::Given(leaked()),
     }
 }
 
@@ -362,7 +364,7 @@ fn print_usage_error(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
         }
     }
     if let Some(tip) = suggest_fix(error, arguments) {
-        let globals = Globals { sandbox: arguments.iter().any(|word| word == "--sandbox"), ..Globals::default() };
+        let globals = typed::globals(arguments);
         let invocation = invocation(&globals, &crate::host::Ids::of_process());
         Ui::new(Format::Text, Color::Auto, columns()).called(invocation).hint(&tip);
     }

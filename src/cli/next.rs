@@ -150,7 +150,7 @@ fn unless_allowed(
 
 /// In the sandbox nobody comes whom one could wait for: one answers as a member of the team that is missing.
 fn answer_in_sandbox(task: TaskId, verdict: &Verdict, invocation: Invocation) -> Option<String> {
-    let team = verdict.missing_teams().next().filter(|_| invocation == Invocation::Sandbox)?;
+    let team = verdict.missing_teams().next().filter(|_| invocation.is_sandbox())?;
     Some(format!("approve {task} --team {} --yes", team.team))
 }
 
@@ -159,7 +159,7 @@ fn mended_by(task: TaskId, verdict: &Verdict, invocation: Invocation, wait: Stri
     match failed(verdict).as_slice() {
         ["task-visible", ..] => Some(format!("doctor --task {task}")),
         // In the sandbox one takes back what its author would.
-        ["possible-no"] if invocation == Invocation::Sandbox => Some(format!("withdraw {task} --yes")),
+        ["possible-no"] if invocation.is_sandbox() => Some(format!("withdraw {task} --yes")),
         ["possible-no"] => Some(wait),
         ["tag" | "reason"] | ["tag", "reason"] => Some(format!("request {task} --reason CATEGORY what is broken")),
         _ => None,

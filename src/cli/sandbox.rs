@@ -328,7 +328,7 @@ fn list(guide: &Guide, which: BuiltIn, ui: &mut Ui) {
     let rows: Vec<(String, &str, String)> = guide
         .scenarios
         .iter()
-        .map(|one| (format!("T{}", one.task), one.shows.as_str(), Invocation::Sandbox.command(&one.command)))
+        .map(|one| (format!("T{}", one.task), one.shows.as_str(), Invocation::Sandbox("").command(&one.command)))
         .collect();
     let widest = |of: fn(&(String, &str, String)) -> usize| rows.iter().map(of).max().unwrap_or_default();
     let (task, command) = (widest(|row| row.0.len()).max(4), widest(|row| row.2.len()));

@@ -3,24 +3,18 @@
 //! Responsible for whether it is sent and by which way, for the one attempt, and for what is said of how that ended. Nobody is paged by it:
 //! that is `page`. Not responsible for the words ([`super::call`]), nor for a line being handed over once at most ([`crate::irc`]).
 
-use std::time::Duration;
-
 use serde::Serialize;
-use url::Url;
 
 use super::call::Call;
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::ui::Ui;
+use super::watched::whether_it_asks;
 use crate::config::WhoAsks;
 use crate::irc::HostPort;
 use crate::irc::tcpircbot::{Handed, Patience, hand};
 use crate::layout::hanging;
 use crate::rules::Decision;
-use crate::watch_client::Watch;
-
-/// How long a watch may take to say that it is there.
-const ANSWER: Duration = Duration::from_secs(3);
 
 /// Whether the message is sent.
 #[derive(Debug, clap::Args)]
@@ -185,16 +179,12 @@ const IN_NO_CHANNEL: &str = "its bot is in no channel now: its log says why, and
 
 /// What answers there says; an error where nothing does.
 async fn says(watch: &str, session: &Session) -> Result<Says, String> {
-    let (http, route) = (&session.settings.http, &session.settings.route);
-    let url = Url::parse(watch).map_err(|error| error.to_string())?;
-    let watch = Watch::new(&url, None, http.connect.min(ANSWER), ANSWER, route).map_err(|error| error.to_string())?;
-    let answer = watch.get("healthz").await.map_err(|why| format!("it does not answer: {why}"))?;
-    match (answer.status, answer.asks) {
-        (status @ 500.., _) => Err(format!("it does not answer: the status {status}")),
-        (_, Some(true)) => Ok(Says::Asks),
-        (_, Some(false)) => Ok(Says::InNoChannel),
-        (_, None) => Ok(Says::Nothing),
-    }
+    let answer = whether_it_asks(watch, session).await.map_err(|why| format!("it does not answer: {why}"))?;
+    Ok(match answer.asks {
+        Some(true) => Says::Asks,
+        Some(false) => Says::InNoChannel,
+        None => Says::Nothing,
+    })
 }
 
 /// What is said where a watch asks, by whether it is there.

@@ -74,6 +74,13 @@ pub(super) fn environment(globals: &Globals) -> Result<Environment, Failure> {
     Ok(Environment::new(variables, etcetera::home_dir().ok(), PathBuf::from(NOWHERE), Ids::of_process()))
 }
 
+/// The file that `PHABGATE_CONFIG` names and [`environment`] passes over: it is of a real server, and who means it for the sandbox names it by
+/// `--config`.
+pub(super) fn passed_over(globals: &Globals) -> Option<PathBuf> {
+    let is_passed_over = globals.sandbox && globals.config.is_none();
+    std::env::var_os("PHABGATE_CONFIG").filter(|file| is_passed_over && !file.is_empty()).map(PathBuf::from)
+}
+
 /// The settings of this command line.
 pub(super) fn settings(globals: &Globals, environment: &Environment) -> Result<Settings, Failure> {
     let url = globals.url.clone().filter(|_| !globals.sandbox);
@@ -232,7 +239,7 @@ impl Session {
         let pagers = self.pagers()?;
         // How this process was called is nobody else's matter, but that it is the sandbox is.
         let (clock, invocation) = match self.is_sandbox() {
-            true => (Clock::Sandbox, Invocation::Sandbox),
+            true => (Clock::Sandbox, Invocation::Sandbox("")),
             false => (Clock::Compared, Invocation::Plain),
         };
         let Settings { policy, state, http, record, serve, paging, mut irc, contact, configured_url, .. } =

@@ -4,9 +4,11 @@
 //! are easily made. Not responsible for what the options mean.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use jiff::SignedDuration;
 
+use super::Globals;
 use crate::layout::{HINT, styled};
 use crate::record::mask::quote;
 use crate::task_argument;
@@ -88,6 +90,22 @@ pub(super) fn with_own_label(said: &str) -> String {
     said.split_inclusive('\n').map(relabelled).collect()
 }
 
+/// The options of a command line that cannot be parsed which every command needs again: those that say what is asked.
+pub(super) fn globals(arguments: &[OsString]) -> Globals {
+    let own = || arguments.iter().skip(1).take_while(|word| *word != "--").map(|word| word.to_string_lossy());
+    let value = |option: &str| {
+        let behind = own().zip(own().skip(1)).find(|(word, _)| word == option).map(|(_, value)| value.into_owned());
+        let joined = own().find_map(|word| Some(word.strip_prefix(option)?.strip_prefix('=')?.to_owned()));
+        joined.or(behind)
+    };
+    Globals {
+        sandbox: own().any(|word| word == "--sandbox"),
+        config: value("--config").map(PathBuf::from),
+        url: value("--url"),
+        ..Globals::default()
+    }
+}
+
 /// Whether a command line that cannot be parsed is one of `run`.
 pub(super) fn names_run(arguments: &[OsString]) -> bool {
     first_word(arguments).is_some_and(|word| word == "run")
@@ -122,6 +140,18 @@ mod tests {
         let said = "error: unrecognized subcommand 'chek'\n\n  \u{1b}[32mtip:\u{1b}[0m a similar one exists: 'check'\n\nUsage: x\n";
         let shown = anstream::adapter::strip_str(&with_own_label(said)).to_string();
         assert_eq!(shown, "error: unrecognized subcommand 'chek'\n\nhint: a similar one exists: 'check'\n\nUsage: x\n");
+    }
+
+    #[test]
+    fn what_says_what_is_asked_is_found_where_nothing_can_be_parsed() {
+        let of = |line: &str| {
+            let found = globals(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+            (found.sandbox, found.config, found.url)
+        };
+        let config = Some(PathBuf::from("mine.toml"));
+        assert_eq!(of("phabgate --config mine.toml --sandbox T1"), (true, config.clone(), None));
+        assert_eq!(of("phabgate T1 --config=mine.toml --url https://x"), (false, config, Some("https://x".into())));
+        assert_eq!(of("phabgate run T1 -- cmd --sandbox --config x"), (false, None, None));
     }
 
     #[test]

@@ -5,15 +5,20 @@
 
 use std::time::Duration;
 
+use url::Url;
+
 use super::Globals;
 use super::exit::Failure;
 use super::session::{Session, environment};
-use crate::conduit::parse_url;
+use crate::conduit::{parse_url, wants_tls};
 use crate::config::Settings;
 use crate::gate::changes::{Change, ChangeSource, NoSource};
 use crate::host;
 use crate::ids::TaskId;
-use crate::watch_client::{TaskChanges, Watch};
+use crate::watch_client::{Answer, TaskChanges, Watch};
+
+/// How long a watch may take to say that it is there.
+const ANSWER: Duration = Duration::from_secs(3);
 
 /// The watch of the command line (`--server`) or the configuration; `None` where neither names one.
 ///
@@ -28,6 +33,22 @@ pub(super) fn find(given: Option<&str>, globals: &Globals, session: &Session) ->
     let token = host::find_server_token(&environment(globals)?, configured, url)?;
     let Settings { http, route, .. } = &session.settings;
     Ok(Some(Watch::new(url, token, http.connect, http.call, route)?))
+}
+
+/// What the watch at an address answers to whether it asks people in a channel now; it is asked without a token.
+///
+/// # Errors
+/// Where it does not answer, in words.
+pub(super) async fn whether_it_asks(watch: &str, session: &Session) -> Result<Answer, String> {
+    let Settings { http, route, .. } = &session.settings;
+    let url = Url::parse(watch).map_err(|error| error.to_string())?;
+    let watch = Watch::new(&url, None, http.connect.min(ANSWER), ANSWER, route).map_err(|error| error.to_string())?;
+    let answer = watch.get("healthz").await?;
+    match (answer.status, wants_tls(answer.status, &answer.body)) {
+        (_, Some(why)) => Err(why.to_owned()),
+        (status @ 500.., None) => Err(format!("the status {status}")),
+        _ => Ok(answer),
+    }
 }
 
 /// What says that a task changed.

@@ -11,7 +11,7 @@ use super::route::Route;
 use super::unreached::{SystemResolver, root_cause};
 
 /// Makes ring the cryptography behind TLS in this process, unless another was chosen before. It is the smallest one to build.
-fn choose_cryptography() {
+pub(super) fn choose_cryptography() {
     use rustls::crypto::{CryptoProvider, ring};
     if CryptoProvider::get_default().is_none() {
         // where another thread was faster, its choice is the same

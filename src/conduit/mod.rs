@@ -38,8 +38,8 @@ pub use server_url::{UrlError, parse_url};
 pub use task::{Edited, Status, Task};
 pub use transaction::{Change, CommentVersion, Transaction};
 pub use transport::{Client, Reply, Timeouts};
-pub use unreached::root_cause;
 pub use unreached::{BadCertificate, Obstacle, Unreached};
+pub use unreached::{root_cause, wants_tls};
 pub use user::{Account, AccountRole, Whoami};
 
 use serde_json::{Map, Value};

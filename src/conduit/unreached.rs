@@ -131,7 +131,7 @@ impl Obstacle {
 
     fn of_tls(error: &rustls::Error) -> Self {
         use rustls::CertificateError::*;
-        let rustls::Error::InvalidCertificate(wrong) = error else { return Self::Tls(error.to_string()) };
+        let rustls::Error::InvalidCertificate(wrong) = error else { return Self::Tls(root_cause(error)) };
         Self::Certificate(match wrong {
             UnknownIssuer => BadCertificate::UnknownAuthority,
             Expired | ExpiredContext { .. } => BadCertificate::Time { is_over: true },
@@ -189,8 +189,42 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 /// What is at the bottom of an error, without the URL, which the caller knows: the last cause is what happened, those
 /// before it say in which layer of the client it was noticed.
 pub fn root_cause(error: &(dyn Error + 'static)) -> String {
-    let words = causes(error).last().unwrap_or(error).to_string();
+    let last = causes(error).last().unwrap_or(error);
+    if let Some(words) = other_protocol(last) {
+        return words.to_owned();
+    }
+    let words = last.to_string();
     words.split_once(" (os error ").map_or(words.clone(), |(words, _)| words.to_lowercase())
+}
+
+/// What answers without TLS where TLS was spoken to it.
+const SPEAKS_NO_TLS: &str = "what answers there speaks no TLS: the port is one for http://, not for https://";
+/// What breaks off where TLS was spoken to it.
+const BREAKS_OFF: &str =
+    "what answers there breaks off before TLS begins: perhaps the port is one for http://, not for https://";
+/// What answers with TLS where none was spoken to it.
+const SPEAKS_TLS: &str =
+    "what answers there is no HTTP: if the port is one with TLS, write https:// in place of http://";
+
+/// What is to be said where another protocol answers than that of the URL.
+fn other_protocol(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    use rustls::InvalidMessage::InvalidContentType;
+    if let Some(rustls::Error::InvalidMessage(InvalidContentType)) = error.downcast_ref() {
+        return Some(SPEAKS_NO_TLS);
+    }
+    // The kinds of these errors are not public; tests hold their words.
+    match error.to_string().as_str() {
+        "invalid HTTP version parsed" => Some(SPEAKS_TLS),
+        "tls handshake eof" => Some(BREAKS_OFF),
+        _ => None,
+    }
+}
+
+/// What it means that a server which was asked without TLS answers so, where it is one that wants TLS: those of Go and nginx say that in HTTP.
+pub fn wants_tls(status: u16, body: &[u8]) -> Option<&'static str> {
+    let says = |words: &[u8]| body.windows(words.len()).any(|part| part.eq_ignore_ascii_case(words));
+    let is_one = status == 400 && [&b"an HTTPS server"[..], b"to HTTPS port"].into_iter().any(says);
+    is_one.then_some(SPEAKS_TLS)
 }
 
 /// A name without an address.
@@ -273,6 +307,34 @@ mod tests {
             said(Obstacle::of(&refused)),
             "no connection to the server through the proxy p:3128 (HTTPS_PROXY): connection refused"
         );
+    }
+
+    #[test]
+    fn a_port_of_another_protocol_is_named_as_one() {
+        let plain = rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType);
+        assert_eq!(tls(plain.clone()), Obstacle::Tls(SPEAKS_NO_TLS.to_owned()));
+        assert_eq!(root_cause(&io::Error::new(io::ErrorKind::InvalidData, plain)), SPEAKS_NO_TLS);
+        let go = b"Client sent an HTTP request to an HTTPS server.\n";
+        assert_eq!(wants_tls(400, go), Some(SPEAKS_TLS));
+        let nginx = b"<center>The plain HTTP request was sent to HTTPS port</center>";
+        assert_eq!((wants_tls(400, nginx), wants_tls(403, nginx)), (Some(SPEAKS_TLS), None));
+        assert_eq!((wants_tls(400, b"Bad Request"), wants_tls(400, b"")), (None, None));
+    }
+
+    #[tokio::test]
+    async fn a_port_with_tls_that_is_asked_without_is_named_as_one() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        super::super::connection::choose_cryptography();
+        let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+        let (answer, ()) = tokio::join!(client.get(url).send(), async {
+            use tokio::io::{AsyncReadExt, AsyncWriteExt};
+            let (mut stream, _) = listener.accept().await.unwrap();
+            assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+            // The alert `unexpected_message` of TLS 1.2.
+            stream.write_all(&[0x15, 3, 3, 0, 2, 2, 10]).await.unwrap();
+        });
+        assert_eq!(root_cause(&answer.unwrap_err()), SPEAKS_TLS);
     }
 
     #[test]

@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::irc::{SHOWN, Untried, untried};
-use super::{fail, pass, unknown, warn};
+use super::irc::SHOWN;
+use super::untried::{Untried, untried};
+use super::{NotInUse, fail, in_use, pass, unknown, warn};
 use crate::conduit::{Account, ConduitError, Project};
 use crate::policy::{Policy, Role};
 use crate::rules::RuleOutcome;
@@ -34,8 +35,43 @@ pub enum WitnessRead {
     Unknown(ConduitError),
 }
 
+impl WitnessRead {
+    /// Whether the service writes with it; `None` where that is not known.
+    fn is_right(&self) -> Option<bool> {
+        match self {
+            Self::Of(_, is_named) => Some(*is_named),
+            Self::Untried(Untried::Unusable(..)) => Some(false),
+            Self::Unknown(error) if error.is_credentials() => Some(false),
+            Self::Untried(_) | Self::Unknown(_) => None,
+        }
+    }
+}
+
+/// Whether the accounts that the policy names as witnesses are there.
+pub(super) fn witnesses(known: &Result<Vec<Account>, ConduitError>, policy: &Policy) -> Vec<RuleOutcome> {
+    const NAME: &str = "witnesses";
+    let known = match known {
+        Ok(known) => known,
+        Err(error) => return vec![unknown(NAME, error)],
+    };
+    let judge = |name: &String| match in_use(name, known) {
+        Ok(()) => pass(NAME, format!("{} exists", inert(name))),
+        Err(why @ NotInUse::Unknown(_)) => warn(
+            NAME,
+            why.to_string(),
+            "write the username of the watch's account as the server has it, as `witnesses = [\"USERNAME\"]` under [policy] on every host of the gate: whoever takes the wrong name could write a yes for others",
+        ),
+        Err(why @ NotInUse::Disabled(_)) => warn(
+            NAME,
+            why.to_string(),
+            "have an administrator enable it, or take it out of `policy.witnesses` once what it wrote is no longer audited",
+        ),
+    };
+    policy.witnesses.iter().map(judge).collect()
+}
+
 /// Whether what is written of what people say counts. With another's token the service does not start.
-pub(super) fn witness(read: &WitnessRead) -> RuleOutcome {
+pub(super) fn witness(read: &WitnessRead, policy: &Policy) -> RuleOutcome {
     const NAME: &str = "irc:witness";
     match read {
         WitnessRead::Untried(why) => untried(NAME, why),
@@ -46,10 +82,28 @@ pub(super) fn witness(read: &WitnessRead) -> RuleOutcome {
                 "the token is of {}, whom `policy.witnesses` does not name: no comment of theirs counts",
                 inert(user)
             ),
-            "put the token of an account that it names into the file of `irc.witness_token_file`",
+            not_named(user, policy),
         ),
         WitnessRead::Unknown(error) if error.is_credentials() => fail(NAME, error.to_string(), error.hint()),
         WitnessRead::Unknown(error) => unknown(NAME, error),
+    }
+}
+
+/// What to do where the token is of a user whom the policy does not name.
+fn not_named(user: &str, policy: &Policy) -> String {
+    let names: Vec<String> = policy.witnesses.iter().map(|name| inert(name)).collect();
+    let named = match names.is_empty() {
+        true => "of an account of its own".to_owned(),
+        false => format!("of {}", names.join(" or ")),
+    };
+    let token = format!("put the token {named} into the file of `irc.witness_token_file`");
+    // A policy where a recorder is a witness is refused.
+    match policy.recorders.iter().any(|name| name.eq_ignore_ascii_case(user)) {
+        true => format!("{token}: {} is a recorder, and no recorder is a witness", inert(user)),
+        false => format!(
+            "where it is the account of the watch, write `witnesses = [{:?}]` under [policy] on every host of the gate; else {token}",
+            inert(user)
+        ),
     }
 }
 
@@ -91,17 +145,35 @@ pub(super) fn answering(
     })
 }
 
-/// Whether what people say on IRC, and what of it the policy accepts, fit together.
-pub(super) fn witnessing(configured: Witnessing, is_accepted: bool) -> Option<RuleOutcome> {
+/// Whether what people say on IRC, and what of it the policy accepts, fit together; nothing of it counts without the right account to write it
+/// with.
+pub(super) fn witnessing(
+    configured: Witnessing,
+    is_accepted: bool,
+    witness: Option<&WitnessRead>,
+) -> Option<RuleOutcome> {
     const NAME: &str = "irc:witnessed";
     let Witnessing { has_bot, has_token, is_elsewhere } = configured;
+    let is_right = witness.and_then(WitnessRead::is_right);
+    let provided = match is_right {
+        Some(_) => "",
+        None => ", provided that its token is of an account of `policy.witnesses`, which could not be seen",
+    };
     match (is_accepted, has_bot, has_token) {
-        (true, true, true) => {
-            Some(pass(NAME, "what is said on IRC is written on tasks, and a yes counts as `witnessed`"))
-        }
+        (_, true, true) if is_right == Some(false) => Some(warn(
+            NAME,
+            "nothing that is said on IRC counts, neither a yes nor a no, until `irc:witness` is mended: a watch with that token does not start",
+            "mend what `irc:witness` says; until then people answer on the task",
+        )),
+        (true, true, true) => Some(pass(
+            NAME,
+            format!("what is said on IRC is written on tasks, and a yes counts as `witnessed`{provided}"),
+        )),
         (false, true, true) => Some(warn(
             NAME,
-            "of what is said on IRC a no and a withdrawal are written on tasks and count; a yes is refused, since `policy.accept` has no \"witnessed\"",
+            format!(
+                "of what is said on IRC a no and a withdrawal are written on tasks and count{provided}; a yes is refused, since `policy.accept` has no \"witnessed\""
+            ),
             "add \"witnessed\" to `policy.accept` on every host of the gate, where a yes on IRC is to count; else nothing is to be done",
         )),
         (true, true, false) => Some(warn(
@@ -168,8 +240,9 @@ mod tests {
 
     #[test]
     fn what_is_written_down_and_what_is_accepted_fit_together_or_it_is_said() {
+        let right = WitnessRead::Of("irc-witness".into(), true);
         let of = |has_bot, has_token, is_accepted| {
-            witnessing(Witnessing { has_bot, has_token, is_elsewhere: false }, is_accepted)
+            witnessing(Witnessing { has_bot, has_token, is_elsewhere: false }, is_accepted, Some(&right))
         };
         assert_eq!(of(true, true, true).unwrap().outcome, Outcome::Pass);
         for (has_bot, has_token, is_accepted, words) in [
@@ -184,6 +257,40 @@ mod tests {
         }
         assert_eq!([of(true, false, false), of(false, false, false)], [None, None]);
         let deploys = Witnessing { is_elsewhere: true, ..Witnessing::default() };
-        assert_eq!(witnessing(deploys, true), None, "the service is on another host");
+        assert_eq!(witnessing(deploys, true, None), None, "the service is on another host");
+    }
+
+    #[test]
+    fn a_yes_counts_only_with_the_token_of_a_witness() {
+        let all = Witnessing { has_bot: true, has_token: true, is_elsewhere: false };
+        let of = |is_accepted, read: WitnessRead| witnessing(all, is_accepted, Some(&read)).unwrap();
+        let another = || WitnessRead::Of("phabgate".into(), false);
+        for check in [
+            of(true, another()),
+            of(false, another()),
+            of(true, WitnessRead::Untried(Untried::Unusable("no such file".into(), None))),
+        ] {
+            assert!(check.outcome == Outcome::Warn && check.message.starts_with("nothing that is said on IRC counts"));
+        }
+        let unseen = of(true, WitnessRead::Untried(Untried::NotTheirs("permission denied".into())));
+        assert!(unseen.message.contains("a yes counts as `witnessed`, provided that its token"), "{unseen:?}");
+        let right = of(true, WitnessRead::Of("irc-witness".into(), true));
+        assert!(right.message.ends_with("a yes counts as `witnessed`"), "{right:?}");
+    }
+
+    #[test]
+    fn a_witness_that_is_misspelt_is_named_with_what_to_write() {
+        let policy = Policy { witnesses: vec!["irc-witnes".into()], ..built_in() };
+        let hint = |user: &str| witness(&WitnessRead::Of(user.into(), false), &policy).hint.unwrap();
+        assert!(hint("irc-witness").contains("write `witnesses = [\"irc-witness\"]` under [policy] on every host"));
+        assert!(hint("irc-witness").contains("else put the token of irc-witnes into the file"));
+        let recorder = hint(&policy.recorders[0]);
+        assert!(
+            recorder.starts_with("put the token of irc-witnes") && recorder.contains("is a recorder"),
+            "{recorder}"
+        );
+        let check = witnesses(&Ok(vec![]), &policy).remove(0);
+        assert_eq!((check.outcome, check.message.as_str()), (Outcome::Warn, "the server knows no account irc-witnes"));
+        assert!(check.hint.unwrap().contains("as `witnesses = [\"USERNAME\"]` under [policy]"));
     }
 }

@@ -7,9 +7,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::heard::{WitnessRead, Witnessing, answering, witness, witnessing};
+use super::heard::{WitnessRead, Witnessing, answering, witness, witnesses, witnessing};
+use super::presence::{WatchRead, watch};
+use super::untried::{Untried, untried};
 use super::{fail, pass, warn};
 use crate::conduit::{Account, ConduitError, Project};
+use crate::irc::{Barrier, ChannelView, Shown};
 use crate::policy::Policy;
 use crate::rules::RuleOutcome;
 use crate::text::{inert, shorten};
@@ -21,15 +24,32 @@ pub(super) const SHOWN: usize = 160;
 #[derive(Debug, Default)]
 pub struct Irc {
     /// Where a tcpircbot takes lines, and whether it took a connection.
-    pub tcpircbot: Option<(String, Result<(), String>)>,
+    pub tcpircbot: Option<(String, TcpircbotRead)>,
     /// How the bot of the watch would be on the network.
     pub bot: Option<BotRead>,
     /// With whose token it is written on tasks what is said.
     pub witness: Option<WitnessRead>,
+    /// Those of the accounts of `policy.witnesses` that the server of the tasks knows; `None` where nobody is named there.
+    pub witnesses: Option<Result<Vec<Account>, ConduitError>>,
     /// What is configured of witnesses.
     pub witnessing: Witnessing,
     /// The accounts on the server of the tasks of `irc.accounts`, where a bot is configured.
     pub answering: Option<Vec<String>>,
+    /// The watch that is configured to ask people on IRC.
+    pub watch: Option<Result<WatchRead, Untried>>,
+    /// Whether the sandbox is looked at, whose people are on no network.
+    pub is_sandbox: bool,
+}
+
+/// What a tcpircbot did.
+#[derive(Debug)]
+pub enum TcpircbotRead {
+    /// It took a connection.
+    Reached,
+    /// It took none, and why.
+    Unreached(String),
+    /// It was not tried.
+    Untried(Untried),
 }
 
 impl Irc {
@@ -47,15 +67,6 @@ impl Irc {
     }
 }
 
-/// Why something is not tried.
-#[derive(Debug)]
-pub enum Untried {
-    /// Whoever asks may not read a secret of the service, and why.
-    NotTheirs(String),
-    /// It is set up with what cannot be used: why, and what to do.
-    Unusable(String, Option<String>),
-}
-
 /// How the bot would be on the network.
 #[derive(Debug)]
 pub enum BotRead {
@@ -66,9 +77,13 @@ pub enum BotRead {
         /// Where.
         server: String,
         /// What came of it; `Err` where there was no connection.
-        network: Result<NetworkRead, String>,
+        network: Result<NetworkRead, Unreached>,
     },
 }
+
+/// Why there was no connection, and what to do about it, where that is known.
+#[derive(Debug)]
+pub struct Unreached(pub String, pub Option<&'static str>);
 
 /// What the network shows.
 #[derive(Debug, Default)]
@@ -80,7 +95,7 @@ pub struct NetworkRead {
     /// The account that it is to log in with, and how that went; `None` where it has none.
     pub login: Option<(String, LoginRead)>,
     /// What it shows of the bot's channels to who is not in them.
-    pub channels: Vec<ChannelRead>,
+    pub channels: Vec<ChannelView>,
     /// The accounts of `irc.accounts`.
     pub accounts: Vec<ListedAccount>,
 }
@@ -92,44 +107,10 @@ pub enum LoginRead {
     Done,
     /// By the password, after its certificate was refused, and why.
     ByPassword(String),
-    /// It was refused, and why.
+    /// The services refused what proves the account, and why.
+    ProofRefused(String),
+    /// It did not come about for another reason.
     Refused(String),
-}
-
-/// A channel as it looks from outside.
-#[derive(Debug)]
-pub struct ChannelRead {
-    /// Its name.
-    pub name: String,
-    /// What the network shows of it.
-    pub shown: ChannelShown,
-}
-
-/// What a network shows of a channel.
-#[derive(Debug)]
-pub enum ChannelShown {
-    /// It did not answer.
-    Nothing,
-    /// That there is none: nobody is in it, or it is secret.
-    NoChannel,
-    /// Its modes.
-    Modes {
-        /// Their letters.
-        letters: String,
-        /// What of them may keep the bot out.
-        barriers: Vec<Barrier>,
-    },
-}
-
-/// What may keep the bot out of a channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Barrier {
-    /// Nobody joins uninvited (+i).
-    InviteOnly,
-    /// Nobody joins without its key (+k).
-    Key,
-    /// Nobody joins who is not logged in, and the bot has no account.
-    AccountsOnly,
 }
 
 /// One account of `irc.accounts`.
@@ -179,25 +160,36 @@ pub fn irc(
     policy: &Policy,
 ) -> Vec<RuleOutcome> {
     let mut checks = network(read);
+    let mut heard = Vec::new();
     // Where they are not known the teams' own checks say so.
     if let (Some(listed), Ok(projects), Ok(members)) = (read.heard(), projects, members) {
-        checks.extend(answering(&listed, projects, members, policy));
+        heard.extend(answering(&listed, projects, members, policy));
     }
-    checks.extend(read.witness.as_ref().map(witness));
-    checks.extend(witnessing(read.witnessing, policy.accept_witnessed));
+    heard.extend(witnessing(read.witnessing, policy.accept_witnessed, read.witness.as_ref()));
+    if read.is_sandbox {
+        let nobody = Untried::InSandbox("the people of the sandbox are on no network");
+        heard = heard.iter().map(|check| untried(&check.name, &nobody)).collect();
+    }
+    checks.extend(read.witnesses.iter().flat_map(|known| witnesses(known, policy)));
+    checks.extend(read.witness.as_ref().map(|read| witness(read, policy)));
+    checks.extend(heard);
     checks
 }
 
 /// The checks of what is reached over IRC.
 fn network(read: &Irc) -> Vec<RuleOutcome> {
     let mut checks: Vec<RuleOutcome> = read.tcpircbot.iter().map(|(at, reached)| tcpircbot(at, reached)).collect();
+    let is_on_irc = read.bot.is_some() || read.tcpircbot.is_some();
+    checks.extend(read.watch.as_ref().map(|read| watch(read, is_on_irc)));
     match &read.bot {
         None => {}
         Some(BotRead::Untried(why)) => checks.push(untried(NETWORK, why)),
-        Some(BotRead::Tried { server, network: Err(why) }) => checks.push(fail(
+        Some(BotRead::Tried { server, network: Err(Unreached(why, advice)) }) => checks.push(fail(
             NETWORK,
             format!("the bot cannot get onto {server} ({})", shorten(why, SHOWN)),
-            "look at `irc.server` and `irc.ca`, and at what stands between this machine and it",
+            advice.unwrap_or(
+                "look at `irc.server` and at what stands between this machine and it, and into the log of the server",
+            ),
         )),
         Some(BotRead::Tried { server, network: Ok(network) }) => {
             checks.push(pass(NETWORK, format!("{server} lets the bot in")));
@@ -211,24 +203,24 @@ fn network(read: &Irc) -> Vec<RuleOutcome> {
 }
 
 /// What stands between the bot and a channel, as far as that is seen from outside: it is not joined for this.
-fn channel(read: &ChannelRead) -> RuleOutcome {
+fn channel(read: &ChannelView) -> RuleOutcome {
     let channel = inert(&read.name);
     let name = format!("irc:channel:{channel}");
     let (letters, barriers) = match &read.shown {
-        ChannelShown::Nothing => {
+        Shown::Nothing => {
             let message = format!(
                 "the network does not say how {channel} is set: whether the bot may join it is known once it does"
             );
             return pass(&name, message);
         }
-        ChannelShown::NoChannel => {
+        Shown::NoChannel => {
             return warn(
                 &name,
                 format!("the network shows no channel {channel}: nobody is in it, or it is secret"),
                 "look whether `irc.channels` names the channel that people are in; where it is secret, nothing is to be done",
             );
         }
-        ChannelShown::Modes { letters, barriers } => (letters, barriers),
+        Shown::Modes { letters, barriers } => (letters, barriers),
     };
     let barrier = |barrier: &Barrier| match barrier {
         Barrier::InviteOnly => (
@@ -256,28 +248,15 @@ fn channel(read: &ChannelRead) -> RuleOutcome {
     }
 }
 
-pub(super) fn untried(name: &str, why: &Untried) -> RuleOutcome {
-    match why {
-        Untried::NotTheirs(why) => warn(
-            name,
-            format!("not tried: {}", shorten(why, SHOWN)),
-            "type it as the user of the service, who alone reads its secrets",
-        ),
-        Untried::Unusable(why, hint) => {
-            let hint = hint.clone().unwrap_or_else(|| "look at the table [irc] of the configuration".to_owned());
-            fail(name, shorten(why, SHOWN), hint)
-        }
-    }
-}
-
 /// The name of the check of the network.
 const NETWORK: &str = "irc:network";
 
-fn tcpircbot(at: &str, reached: &Result<(), String>) -> RuleOutcome {
+fn tcpircbot(at: &str, read: &TcpircbotRead) -> RuleOutcome {
     const NAME: &str = "irc:tcpircbot";
-    match reached {
-        Ok(()) => pass(NAME, format!("{at} takes a connection; nothing was said")),
-        Err(why) => fail(
+    match read {
+        TcpircbotRead::Reached => pass(NAME, format!("{at} takes a connection; nothing was said")),
+        TcpircbotRead::Untried(why) => untried(NAME, why),
+        TcpircbotRead::Unreached(why) => fail(
             NAME,
             format!("{at} takes no connection ({})", shorten(why, SHOWN)),
             "look at `irc.tcpircbot`, and whether it runs and lets this machine connect",
@@ -324,10 +303,19 @@ fn login(account: &str, login: &LoginRead) -> RuleOutcome {
             ),
             "look whether the services know the fingerprint of the certificate (`/msg NickServ CERT LIST`); some refuse every certificate at times",
         ),
+        LoginRead::ProofRefused(why) => fail(
+            NAME,
+            format!(
+                "the services refuse the password or the certificate of the bot's account {} ({})",
+                inert(account),
+                shorten(why, SHOWN)
+            ),
+            "put the password of the services account that `irc.account` names into the file of `irc.password_file`, alone on a line: not one of the network, nor that of a nick; a certificate (`irc.certificate_file`) has to be in `/msg NickServ CERT LIST`",
+        ),
         LoginRead::Refused(why) => fail(
             NAME,
             format!("the bot cannot log in as {} ({})", inert(account), shorten(why, SHOWN)),
-            "look at `irc.account` and at what proves it, and whether the services are there",
+            "look whether the services of the network are there, and at `irc.account`; type it again when they are",
         ),
     }
 }
@@ -406,9 +394,8 @@ mod tests {
 
     #[test]
     fn what_may_keep_the_bot_out_of_a_channel_is_said_with_what_to_do() {
-        let of = |shown| channel(&ChannelRead { name: "#ops".into(), shown });
-        let modes =
-            |barriers: &[Barrier]| of(ChannelShown::Modes { letters: "int".into(), barriers: barriers.to_vec() });
+        let of = |shown| channel(&ChannelView { name: "#ops".into(), shown });
+        let modes = |barriers: &[Barrier]| of(Shown::Modes { letters: "int".into(), barriers: barriers.to_vec() });
         let open = modes(&[]);
         assert_eq!((open.name.as_str(), open.outcome), ("irc:channel:#ops", Outcome::Pass));
         assert!(open.message.starts_with("#ops (+int)"), "{open:?}");
@@ -418,9 +405,9 @@ mod tests {
         let both = modes(&[Barrier::Key, Barrier::AccountsOnly]);
         assert!(both.message.contains("(+k)") && both.message.contains("and the bot has no account"), "{both:?}");
         assert!(both.hint.unwrap().contains("; give the bot a services account"));
-        let none = of(ChannelShown::NoChannel);
+        let none = of(Shown::NoChannel);
         assert!(none.outcome == Outcome::Warn && none.message.contains("shows no channel #ops"), "{none:?}");
-        let unknown = of(ChannelShown::Nothing);
+        let unknown = of(Shown::Nothing);
         assert!(unknown.outcome == Outcome::Pass && unknown.message.contains("known once it does"), "{unknown:?}");
     }
 
@@ -439,8 +426,24 @@ mod tests {
         let read = |bot| Irc { bot, answering: answering(), ..Irc::default() };
         let known = read(tried(Ok(NetworkRead { accounts, ..NetworkRead::default() })));
         assert_eq!(known.heard().unwrap(), ["sre1", "sre3"]);
-        assert_eq!(read(tried(Err("no connection".into()))).heard().unwrap(), ["sre1", "sre2", "sre3"]);
+        let unreached = Err(Unreached("no connection".into(), None));
+        assert_eq!(read(tried(unreached)).heard().unwrap(), ["sre1", "sre2", "sre3"]);
         assert_eq!(Irc::default().heard(), None);
+    }
+
+    #[test]
+    fn what_is_not_looked_at_in_the_sandbox_is_listed_with_the_reason() {
+        let witnessing = Witnessing { has_bot: true, has_token: true, is_elsewhere: false };
+        let checked = |is_sandbox: bool| {
+            let witness = is_sandbox.then_some(WitnessRead::Untried(Untried::ELSEWHERE));
+            checks(&Irc { witnessing, witness, is_sandbox, ..Irc::default() })
+        };
+        assert_eq!(checked(false).iter().map(|check| &check.name).collect::<Vec<_>>(), ["irc:witnessed"]);
+        let sandbox = checked(true);
+        assert_eq!(sandbox.iter().map(|check| &check.name).collect::<Vec<_>>(), ["irc:witness", "irc:witnessed"]);
+        for check in sandbox {
+            assert!(check.outcome == Outcome::Warn && check.message.starts_with("not checked: "), "{check:?}");
+        }
     }
 
     fn listed(registered: Registered) -> RuleOutcome {
@@ -497,8 +500,9 @@ mod tests {
         let outcomes = |read: &Irc| checks(read).iter().map(|check| check.outcome).collect::<Vec<_>>();
         assert_eq!(outcomes(&Irc::default()), []);
         let at = |reached| Irc { tcpircbot: Some(("tcpircbot.example:9200".into(), reached)), ..Irc::default() };
-        assert_eq!(outcomes(&at(Ok(()))), [Outcome::Pass]);
-        assert_eq!(outcomes(&at(Err("refused".into()))), [Outcome::Fail]);
+        assert_eq!(outcomes(&at(TcpircbotRead::Reached)), [Outcome::Pass]);
+        assert_eq!(outcomes(&at(TcpircbotRead::Unreached("refused".into()))), [Outcome::Fail]);
+        assert_eq!(outcomes(&at(TcpircbotRead::Untried(Untried::ELSEWHERE))), [Outcome::Warn]);
         let bot = |bot| Irc { bot: Some(bot), ..Irc::default() };
         let not_theirs = || Untried::NotTheirs("permission denied".into());
         assert_eq!(outcomes(&bot(BotRead::Untried(not_theirs()))), [Outcome::Warn]);
@@ -508,14 +512,16 @@ mod tests {
         assert_eq!(witness(WitnessRead::Of("irc-witness".into(), true)), [Outcome::Pass]);
         assert_eq!(witness(WitnessRead::Of("phabgate".into(), false)), [Outcome::Fail]);
         let tried = |network| bot(BotRead::Tried { server: "irc.example:6697".into(), network });
-        assert_eq!(outcomes(&tried(Err("no TLS".into()))), [Outcome::Fail]);
+        let no_tls = tried(Err(Unreached("no TLS".into(), Some("name the authority in `irc.ca`"))));
+        let hint = checks(&no_tls).remove(0).hint.unwrap();
+        assert_eq!((outcomes(&no_tls), hint.as_str()), (vec![Outcome::Fail], "name the authority in `irc.ca`"));
         assert_eq!(login("phabgate", &LoginRead::Done).outcome, Outcome::Pass);
         let by_password = login("phabgate", &LoginRead::ByPassword("unknown\u{3}".into()));
         assert!(
             by_password.outcome == Outcome::Warn && by_password.message.ends_with("(unknown\\u{3})"),
             "{by_password:?}"
         );
-        let login = Some(("phabgate".into(), LoginRead::Refused("invalid password".into())));
+        let login = Some(("phabgate".into(), LoginRead::ProofRefused("invalid password".into())));
         let refused = tried(Ok(NetworkRead { login, ..NetworkRead::default() }));
         assert_eq!(outcomes(&refused), [Outcome::Pass, Outcome::Pass, Outcome::Fail]);
     }

@@ -5,8 +5,11 @@
 pub mod heard;
 pub mod irc;
 pub mod paging;
+pub mod presence;
+mod receivers;
 #[cfg(test)]
 mod tests;
+pub mod untried;
 #[cfg(feature = "serve")]
 pub mod watch;
 
@@ -27,6 +30,8 @@ use crate::time::rough;
 pub struct Local {
     /// The configuration file, where there is one.
     pub file: Option<String>,
+    /// The file that `PHABGATE_CONFIG` names, which the sandbox passes over.
+    pub passed_over: Option<String>,
     /// The state directory, and why that one.
     pub state: (String, String),
     /// How many deploys have undelivered records; or why the journal cannot be written.
@@ -143,7 +148,15 @@ fn server(remote: &Remote) -> String {
 
 fn configuration(local: &Local, policy: &Policy) -> RuleOutcome {
     let file = local.file.as_deref().unwrap_or("no file, all is built in");
-    pass("configuration", format!("{file}; policy {}", shorten(policy.digest().as_str(), DIGEST)))
+    let said = format!("{file}; policy {}", shorten(policy.digest().as_str(), DIGEST));
+    match &local.passed_over {
+        None => pass("configuration", said),
+        Some(named) => warn(
+            "configuration",
+            format!("{said}; with --sandbox the file {} of PHABGATE_CONFIG is not read", inert(named)),
+            "to have its settings used in the sandbox, name the file with --config too; else nothing is to be done",
+        ),
+    }
 }
 
 /// Whether it can be written, and what it still owes.

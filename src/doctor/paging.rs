@@ -3,6 +3,7 @@
 //! Responsible for the checks, each a pure function of what was read: a pager is asked for itself, and nobody is paged by it. Not
 //! responsible for reading.
 
+use super::receivers::receivers;
 use super::{fail, in_use, pass, unknown, warn};
 use crate::conduit::{Account, ConduitError};
 use crate::paging::{AlertmanagerStatus, Destination, RoutedPage};
@@ -13,7 +14,7 @@ use crate::time::rough;
 /// How much of a reason is shown.
 const SHOWN: usize = 120;
 /// How much of the name of a receiver is.
-const NAME_SHOWN: usize = 40;
+pub(super) const NAME_SHOWN: usize = 40;
 
 /// Who is on call for a team.
 #[derive(Debug)]
@@ -35,6 +36,13 @@ pub struct AlertmanagerRead {
     pub url: String,
     /// What it says of itself; in words why that cannot be known.
     pub status: Result<AlertmanagerStatus, String>,
+}
+
+impl AlertmanagerRead {
+    /// Which way pages take, as far as that is known.
+    fn pages(&self) -> &[RoutedPage] {
+        self.status.as_ref().ok().and_then(|status| status.pages.as_deref().ok()).unwrap_or_default()
+    }
 }
 
 /// The accounts of `paging.for`.
@@ -67,7 +75,8 @@ pub fn paging(paging: &Paging) -> Vec<RuleOutcome> {
         let hint = hint.clone().unwrap_or_else(|| "look at the table [paging] of the configuration".to_owned());
         fail("paging", why.clone(), hint)
     });
-    let alertmanager = paging.alertmanager.iter().flat_map(alertmanager);
+    let alertmanager =
+        paging.alertmanager.iter().flat_map(|read| alertmanager(read).into_iter().chain(receivers(read.pages())));
     let webhook = paging.webhook.as_ref().map(|(host, read)| webhook(host, read));
     let trusted = paging.trusted.iter().flat_map(trusted);
     let on_call = paging.on_call.iter().map(on_call);
@@ -142,22 +151,32 @@ fn faults(pages: &[RoutedPage]) -> Vec<Fault<'_>> {
 }
 
 impl FaultKind<'_> {
-    fn hint(&self) -> &'static str {
-        match self {
+    fn hint(&self) -> String {
+        let words = match self {
             Self::NotKnown(_) => {
                 "ask `amtool config routes test` which route they take; it is to have group_by: ['...'] and group_wait: 0s"
             }
             Self::Route(way) if way.lacking.is_empty() && way.wait.is_zero() => {
-                "see that people are reached in the meantime, or take the intervals from the route of these alerts"
+                let mut keys: Vec<&str> = way.mute.iter().map(|mute| mute.kind.key()).collect();
+                keys.dedup();
+                return format!(
+                    "while it is mute nobody is woken: take {} from the route to {} in the Alertmanager's configuration, or have people look at the channel then",
+                    keys.join(" and "),
+                    shorten(&way.receiver, NAME_SHOWN)
+                );
             }
             Self::Route(_) => "give the route of these alerts group_by: ['...'] and group_wait: 0s",
-        }
+        };
+        words.to_owned()
     }
 }
 
 impl std::fmt::Display for Fault<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let each = self.pages.iter().map(|page| format!("{} of {}", page.stage.word(), inert(&page.team)));
+        let each = self.pages.iter().map(|page| {
+            let drill = if page.drill { " (drill)" } else { "" };
+            format!("{} of {}{drill}", page.stage.word(), inert(&page.team))
+        });
         let pages = if self.pages.is_empty() { "every page".to_owned() } else { each.collect::<Vec<_>>().join(", ") };
         let way = match &self.is {
             FaultKind::NotKnown(why) => return write!(f, "which route is taken is not known ({why}): {pages}"),
@@ -168,7 +187,10 @@ impl std::fmt::Display for Fault<'_> {
         let what = [
             (!way.lacking.is_empty()).then(|| format!("makes one page of several, since its group_by lacks {lacking}")),
             (!way.wait.is_zero()).then(|| format!("pages {} late (group_wait)", rough(way.wait))),
-            way.may_be_mute.then(|| "is mute at times (mute_time_intervals, active_time_intervals)".to_owned()),
+            (!way.mute.is_empty()).then(|| {
+                let mute: Vec<String> = way.mute.iter().map(ToString::to_string).collect();
+                format!("is {}", mute.join(" and "))
+            }),
         ];
         let what: Vec<String> = what.into_iter().flatten().collect();
         write!(f, "the route to {receiver} {}: {pages}", what.join(", and "))
@@ -235,16 +257,25 @@ mod tests {
 
     use super::*;
     use crate::conduit::{AccountRole, Failure};
-    use crate::paging::{RouteError, Stage};
+    use crate::paging::{Mute, MuteKind, RouteError, Stage};
     use crate::rules::Outcome;
 
     fn way(receiver: &str, lacking: &[&'static str], seconds: i64, may_be_mute: bool) -> Destination {
         let wait = SignedDuration::from_secs(seconds);
-        Destination { receiver: receiver.into(), lacking: lacking.to_vec(), wait, may_be_mute }
+        let when = Some("22:00 to 06:00".to_owned());
+        let mute = may_be_mute.then(|| Mute { kind: MuteKind::During, name: "nights".into(), when });
+        Destination {
+            receiver: receiver.into(),
+            integrations: Some(1),
+            is_topmost: false,
+            lacking: lacking.to_vec(),
+            wait,
+            mute: mute.into_iter().collect(),
+        }
     }
 
     fn page(team: &str, stage: Stage, destinations: Result<Vec<Destination>, RouteError>) -> RoutedPage {
-        RoutedPage { team: team.into(), stage, destinations }
+        RoutedPage { team: team.into(), stage, drill: false, destinations }
     }
 
     /// The checks of an Alertmanager that has these pages take these ways.
@@ -284,9 +315,11 @@ mod tests {
             ]),
             [
                 "the route to chat makes one page of several, since its group_by lacks task, and pages 30 s late (group_wait): escalation of sre",
-                "the route to pager is mute at times (mute_time_intervals, active_time_intervals): escalation of sre",
+                "the route to pager is mute in `nights` (22:00 to 06:00): escalation of sre",
             ]
         );
+        let mute = routes(Ok(vec![page("sre", Stage::Page, Ok(vec![way("pager", &[], 0, true)]))])).remove(0);
+        assert!(mute.hint.unwrap().contains("take mute_time_intervals from the route to pager"));
         let long = said(vec![page("sre", Stage::Page, Ok(vec![way(&"x".repeat(500), &["task"], 0, false)]))]);
         assert!(long[0].len() < 200, "{long:?}");
     }

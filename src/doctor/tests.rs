@@ -35,6 +35,7 @@ fn refused() -> ConduitError {
 fn well() -> (Local, Remote, Policy) {
     let policy = built_in();
     let local = Local {
+        passed_over: None,
         file: None,
         state: ("/var/lib/phabgate".into(), "built in".into()),
         journal: Ok(0),

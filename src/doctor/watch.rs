@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::untried::{Untried, untried};
 use super::{counted, fail, pass, unknown, warn};
 use crate::conduit::{Account, ConduitError, Project};
 use crate::policy::{Policy, Role, Team};
@@ -30,12 +31,16 @@ pub struct Watch {
     /// Those of all these that the server knows.
     pub known: Option<Result<Vec<Account>, ConduitError>>,
     /// Where it is reached, and what came from there without credentials.
-    pub page: Option<(String, Outside)>,
+    pub page: Option<Result<(String, Outside), Untried>>,
     /// Where it listens, and what it counts; `Err` where nobody answers there.
     pub counts: Option<(String, Result<Counts, String>)>,
     /// Whether the server is to call it.
     pub has_webhook: bool,
 }
+
+/// The names of the checks from outside.
+const PAGE: &str = "watch:page";
+const WAY: &str = "watch:way";
 
 /// For how many seconds a watch may know nothing new.
 const DEAF: u64 = 120;
@@ -103,8 +108,11 @@ pub fn watch(
         Some(Err(error)) => checks.push(unknown("watch:accounts", error)),
         None => {}
     }
-    checks.extend(watch.page.as_ref().map(|(url, outside)| page(url, &outside.page)));
-    checks.extend(watch.page.as_ref().map(|(url, outside)| way(url, &outside.ready)));
+    match &watch.page {
+        None => {}
+        Some(Ok((url, outside))) => checks.extend([page(url, &outside.page), way(url, &outside.ready)]),
+        Some(Err(why)) => checks.extend([untried(PAGE, why), untried(WAY, why)]),
+    }
     checks.extend(watch.counts.as_ref().map(|(address, counts)| running(address, counts, watch.has_webhook)));
     checks
 }
@@ -195,7 +203,7 @@ fn asked(policy: &Policy) -> impl Iterator<Item = &Team> {
 
 /// Whether its page shows something to somebody without credentials.
 fn page(url: &str, status: &Result<u16, String>) -> RuleOutcome {
-    const NAME: &str = "watch:page";
+    const NAME: &str = PAGE;
     let through = "look at what stands before the service: `serve.url` has to lead there, and to nothing else";
     match status {
         Ok(401 | 403) => pass(NAME, format!("{url} shows nothing to whoever has not signed in")),
@@ -212,7 +220,7 @@ fn page(url: &str, status: &Result<u16, String>) -> RuleOutcome {
 
 /// Whether its address leads to it.
 fn way(url: &str, ready: &Result<(u16, bool), String>) -> RuleOutcome {
-    const NAME: &str = "watch:way";
+    const NAME: &str = WAY;
     let through =
         "look at what stands before the service: it has to pass `/readyz` on, and the Host as it came, port and all";
     match ready {

@@ -13,8 +13,8 @@ pub enum Invocation {
     Plain,
     /// Through sudo, which the installation with a bot's token needs.
     Sudo,
-    /// With `--sandbox`.
-    Sandbox,
+    /// With `--sandbox`, and these options behind it.
+    Sandbox(&'static str),
     /// With options that say which configuration and server are meant, which every command needs again.
     Given(&'static str),
 }
@@ -35,10 +35,18 @@ impl Invocation {
         let through_sudo = THROUGH_SUDO.contains(&verb);
         match self {
             Self::Sudo if through_sudo => format!("sudo phabgate {words}"),
-            Self::Sandbox if through_sudo || IN_SANDBOX.contains(&verb) => format!("phabgate --sandbox {words}"),
+            Self::Sandbox("") if through_sudo || IN_SANDBOX.contains(&verb) => format!("phabgate --sandbox {words}"),
+            Self::Sandbox(options) if through_sudo || IN_SANDBOX.contains(&verb) => {
+                format!("phabgate --sandbox {options} {words}")
+            }
             Self::Given(options) if through_sudo || IN_SANDBOX.contains(&verb) => format!("phabgate {options} {words}"),
             _ => format!("phabgate {words}"),
         }
+    }
+
+    /// Whether the sandbox is what is asked.
+    pub fn is_sandbox(self) -> bool {
+        matches!(self, Self::Sandbox(_))
     }
 
     /// A text of the gate's own in which every command in backticks is as it is to be typed.
@@ -75,9 +83,13 @@ mod tests {
             "phabgate --url https://phab.example/ check T1"
         );
         assert_eq!(
-            Invocation::Sandbox.adapt(text),
+            Invocation::Sandbox("").adapt(text),
             "close it: `phabgate --sandbox record T1 --deploy ID`, `phabgate --sandbox outbox list`, read \
              `phabgate explain tag`, or `phabgate --sandbox approve T1`"
+        );
+        assert_eq!(
+            Invocation::Sandbox("--config /etc/mine.toml").command("doctor"),
+            "phabgate --sandbox --config /etc/mine.toml doctor"
         );
     }
 }

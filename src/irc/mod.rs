@@ -7,6 +7,7 @@
 
 #[cfg(feature = "serve")]
 pub mod bot;
+mod channel_view;
 mod host_port;
 mod line;
 #[cfg(feature = "serve")]
@@ -14,6 +15,7 @@ mod outage;
 pub mod tcpircbot;
 pub mod wire;
 
+pub use channel_view::{Barrier, ChannelView, Shown};
 pub use host_port::{HostPort, HostPortError};
 pub use line::{BOT_LIMIT, Draft, Line, TCPIRCBOT_LIMIT};
 #[cfg(feature = "serve")]

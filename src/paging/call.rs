@@ -115,7 +115,11 @@ fn repeats(text: &str, url: &Url) -> bool {
     path.chain(raw).chain(queried).any(|part| !part.is_empty() && text.contains(part))
 }
 
-async fn bounded(mut answer: Response) -> Result<Vec<u8>, String> {
+/// All of an answer, within bounds.
+///
+/// # Errors
+/// Why it could not be read, in words.
+pub(super) async fn bounded(mut answer: Response) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(|error| root_cause(&error.without_url()))? {
         body.extend_from_slice(&chunk);

@@ -25,4 +25,4 @@ pub use self::on_call::{OnCall, WhoToAsk, names, who_to_ask};
 pub use self::on_call_source::{OnCallReader, read_on_call};
 pub use self::page::{Issuer, Page, PageKey, PageWords, Stage, site_of};
 pub use self::pagers::{AlertmanagerStatus, PagerKind, Pagers, PagersError};
-pub use self::route::{Destination, MatcherError, RouteError, RoutedPage, YamlError, routed};
+pub use self::route::{Destination, MatcherError, Mute, MuteKind, RouteError, RoutedPage, YamlError, routed};

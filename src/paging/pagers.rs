@@ -16,11 +16,11 @@ use serde::Serialize;
 use url::Url;
 
 use super::alertmanager::{ALERTS, Alert, LASTS, Listed, STATUS, Status, filters};
-use super::call::{CallOutcome, is_html, judged, origin, read, sent, without_effect};
+use super::call::{CallOutcome, bounded, is_html, judged, origin, read, sent, without_effect};
 use super::page::{Issuer, Page, PageWords};
 use super::route::{RouteError, RoutedPage, routed};
 use super::webhook::{SIGNATURE, WebhookCall, WebhookEvent, sign};
-use crate::conduit::{ClientError, Route, connection};
+use crate::conduit::{ClientError, Route, connection, wants_tls};
 use crate::config::PagingSettings;
 use crate::ids::TaskId;
 use crate::text::{inert, shorten};
@@ -246,12 +246,16 @@ impl Pagers {
         Some(listed.map(pages).map_err(|outcome| outcome.why_not().unwrap_or_default().to_owned()))
     }
 
-    /// Which way the pages of these teams take at the Alertmanager, and its version; `None` where none is configured. Nobody is disturbed by it.
-    pub async fn alertmanager_status(&self, teams: &[&str]) -> Option<Result<AlertmanagerStatus, String>> {
+    /// Which way the pages of these teams take at the Alertmanager, those about drills too where they are sent, and its version; `None` where none is configured. Nobody is disturbed by it.
+    pub async fn alertmanager_status(
+        &self,
+        teams: &[&str],
+        drills: bool,
+    ) -> Option<Result<AlertmanagerStatus, String>> {
         let pager = self.alertmanager.as_ref()?;
         Some(match pager.status().await {
             Ok(status) => Ok(AlertmanagerStatus {
-                pages: routed(&status.config.original, &self.issuer.site, teams),
+                pages: routed(&status.config.original, &self.issuer.site, teams, drills),
                 version: inert(&shorten(&status.version.version, 40)),
             }),
             Err(outcome) => Err(outcome.why_not().unwrap_or_default().to_owned()),
@@ -360,7 +364,9 @@ impl Alertmanager {
         self.measure(&answer);
         let status = answer.status();
         if !status.is_success() {
-            return Err(CallOutcome::Refused(format!("its status page answers {status}")));
+            let body = bounded(answer).await.unwrap_or_default();
+            let why = wants_tls(status.as_u16(), &body).map(str::to_owned);
+            return Err(CallOutcome::Refused(why.unwrap_or_else(|| format!("its status page answers {status}"))));
         }
         read(answer).await
     }

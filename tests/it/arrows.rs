@@ -25,7 +25,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("report", "audit config evidence layout policy record rules"),
     ("audit", "conduit crash evidence history policy record remarkup rules safe_path witness"),
     ("history", "conduit evidence policy record rules"),
-    ("doctor", "conduit evidence paging policy rules"),
+    ("doctor", "conduit evidence irc paging policy rules"),
     ("view", "evidence gate policy record rules witness"),
     ("system_log", "gate host"),
     ("watch_client", "conduit gate record"),

@@ -41,6 +41,65 @@ fn the_sandbox_is_examined() {
     insta::assert_snapshot!("doctor", timeless(&out));
 }
 
+/// What `doctor` in the sandbox says, each check with its outcome and its message.
+fn in_sandbox(
+    machine: &Machine,
+    arguments: &[&str],
+    variable: Option<&std::path::Path>,
+) -> Vec<(String, String, String)> {
+    let mut command = machine.phabgate();
+    command.arg("--sandbox").args(arguments).args(["doctor", "--format", "json"]);
+    command.envs(variable.map(|file| ("PHABGATE_CONFIG", file)));
+    let output = command.output().unwrap();
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    let text = |check: &Value, key: &str| check[key].as_str().unwrap_or_default().to_owned();
+    let checks = said["checks"].as_array().unwrap().iter();
+    checks.map(|check| (text(check, "name"), text(check, "outcome"), text(check, "message"))).collect()
+}
+
+#[test]
+fn what_the_sandbox_leaves_out_is_listed_with_the_reason() {
+    let machine = Machine::new();
+    let file = machine.home().join("real.toml");
+    let settings = "[policy]\nwitnesses = [\"irc-witness\"]\n\
+                    [irc]\ntcpircbot = \"tcpircbot.example:9200\"\nserver = \"irc.example:6697\"\n\
+                    witness_token_file = \"/etc/phabgate/irc-witness-token\"\n\
+                    [irc.accounts.alice]\naccount = \"Alice\"\nsince = \"2026-11-28\"\n\
+                    [serve]\nurl = \"https://watch.example/\"\n";
+    std::fs::write(&file, settings).unwrap();
+    let checks = in_sandbox(&machine, &["--config", file.to_str().unwrap()], None);
+    let not_made: Vec<&str> = checks
+        .iter()
+        .filter(|(_, outcome, message)| outcome == "warn" && message.starts_with("not checked: "))
+        .map(|(name, ..)| name.as_str())
+        .collect();
+    let elsewhere = ["watch:page", "watch:way", "irc:tcpircbot", "irc:watch", "irc:network"];
+    assert_eq!(not_made, [&elsewhere[..], &["irc:witness", "irc:members", "irc:witnessed"]].concat(), "{checks:?}");
+
+    // A file of the environment is of a real server, and is not read.
+    let checks = in_sandbox(&machine, &[], Some(&file));
+    let (name, outcome, message) = &checks[0];
+    assert_eq!((name.as_str(), outcome.as_str()), ("configuration", "warn"));
+    let named = format!("with --sandbox the file {} of PHABGATE_CONFIG is not read", file.display());
+    assert!(message.starts_with("no file, all is built in") && message.ends_with(&named), "{message}");
+    assert!(!checks.iter().any(|(name, ..)| name.starts_with("irc:")), "{checks:?}");
+}
+
+#[test]
+fn the_command_that_comes_next_names_the_configuration_in_the_sandbox_too() {
+    let machine = Machine::new();
+    let file = machine.home().join("mine.toml");
+    std::fs::write(&file, "[policy]\ntag = \"nowhere\"\n").unwrap();
+    let mut command = machine.phabgate();
+    command.env("COLUMNS", "400").args(["--sandbox", "--config", file.to_str().unwrap(), "doctor"]);
+    let out = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    let next = format!("Once that is mended: phabgate --sandbox --config {} doctor\n", file.display());
+    assert!(out.contains("NOT READY") && out.ends_with(&next), "{out}");
+    let output = machine.phabgate().args(["--config", "mine.toml", "T1"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("`phabgate --config mine.toml check T1`"), "{said}");
+}
+
 #[test]
 fn nothing_is_written() {
     let server = Server::new();

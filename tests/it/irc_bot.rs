@@ -407,7 +407,7 @@ async fn the_certificate_is_checked_and_the_password_goes_to_no_other() {
             settings(network.at("localhost"), |_| {}).trusting(authorities).unwrap().logged_in(login).unwrap();
         let bot = Running::new(settings);
         assert!(acceptor(chain).accept(network.tcp().await).await.is_err(), "{words}");
-        bot.until(words, |state| matches!(&state.connection, ConnectionState::Lost { why } if why.contains(words)))
+        bot.until(words, |state| matches!(&state.connection, ConnectionState::Lost { why, .. } if why.contains(words)))
             .await;
     }
     let network = Network::new().await;
@@ -421,7 +421,7 @@ async fn the_certificate_is_checked_and_the_password_goes_to_no_other() {
     plain.send(":irc NOTICE * :hello").await;
     bot.until(
         "no TLS",
-        |state| matches!(&state.connection, ConnectionState::Lost { why } if why.contains("speaks no TLS")),
+        |state| matches!(&state.connection, ConnectionState::Lost { why, .. } if why.contains("speaks no TLS")),
     )
     .await;
 }

@@ -1,5 +1,6 @@
 //! `doctor` for IRC: each way is proven, and nobody is disturbed by it.
 
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -60,6 +61,55 @@ fn a_tcpircbot_takes_a_connection_and_is_handed_nothing() {
     configure(&server, &format!("[irc]\nserver = \"{free}\"\ntls = false\n{account}"));
     let (code, checks) = checked(&server);
     assert!(code == 1 && checks[0].2.contains("cannot use `irc.password_file`"), "{checks:?}");
+}
+
+/// A watch that says so of whether it asks; without a word it says nothing of it.
+fn watch(asks: Option<&'static str>) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut reader = BufReader::new(&stream);
+            // As a server answers what is no HTTP.
+            if !reader.fill_buf().unwrap().starts_with(b"GET /healthz HTTP/1.1\r\n") {
+                write!(&stream, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n").unwrap();
+                continue;
+            }
+            reader.lines().map_while(Result::ok).take_while(|line| !line.is_empty()).for_each(drop);
+            let asks = asks.map(|asks| format!("Phabgate-Asks: {asks}\r\n")).unwrap_or_default();
+            write!(&stream, "HTTP/1.1 200 OK\r\n{asks}Content-Length: 6\r\nConnection: close\r\n\r\nalive\n").unwrap();
+        }
+    });
+    url
+}
+
+#[test]
+fn it_is_said_whether_the_bot_of_the_running_watch_is_in_its_channel() {
+    let server = Server::new();
+    let (at, _handed) = listen(|stream| all_of(&stream));
+    let of = |url: &str, irc: &str| {
+        configure(&server, &format!("[watch]\nurl = \"{url}\"\n{irc}"));
+        let (code, checks) = checked(&server);
+        assert_eq!(code, 0, "{checks:?}");
+        checks.into_iter().find(|(name, ..)| name == "irc:watch").unwrap()
+    };
+    let irc = format!("[irc]\ntcpircbot = \"{at}\"\n");
+    let (_, outcome, said) = of(&watch(Some("yes")), &irc);
+    assert!(outcome == "pass" && said.contains("is on IRC, and asks people in its channel"), "{said}");
+    let (_, outcome, said) = of(&watch(Some("no")), &irc);
+    assert!(outcome == "warn" && said.contains("its bot is in no channel: nobody is asked on IRC"), "{said}");
+    assert!(said.contains("ask in the channel yourself, with what `phabgate announce TASK` prints"), "{said}");
+    // Here nothing says that it has a bot.
+    let (_, outcome, said) = of(&watch(Some("no")), "");
+    assert!(outcome == "pass" && said.contains("asks nobody on IRC"), "{said}");
+    let (_, outcome, said) = of(&watch(None), &irc);
+    assert!(outcome == "pass" && said.contains("is on IRC is not shown"), "{said}");
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_, outcome, said) = of(&format!("http://{free}/"), &irc);
+    assert!(outcome == "warn" && said.contains("does not answer (connection refused)"), "{said}");
+    let secure = watch(Some("yes")).replace("http:", "https:");
+    let (_, outcome, said) = of(&secure, &irc);
+    assert!(outcome == "warn" && said.contains("speaks no TLS: the port is one for http://"), "{said}");
 }
 
 #[test]
@@ -129,6 +179,8 @@ fn a_network_is_tried_under_another_nick_and_each_account_is_asked_about() {
     let (code, checks) = checked(&server);
     assert_eq!((code, outcomes(&checks)[2]), (1, ("irc:login", "fail")), "{checks:?}");
     assert!(!format!("{checks:?}").contains("wrong-horse"));
+    assert!(checks[2].2.contains("the services refuse the password"), "{checks:?}");
+    assert!(checks[2].2.contains("put the password of the services account that `irc.account` names"), "{checks:?}");
     network.stop_services();
     configure(&server, &format!("{table}{}", accounts[0]));
     let (_, checks) = checked(&server);
@@ -177,4 +229,14 @@ fn what_keeps_the_bot_out_of_its_channel_is_seen_without_joining_it_and_a_port_w
     let (code, checks) = checked(&server);
     assert_eq!((code, outcomes(&checks)[0]), (1, ("irc:network", "fail")), "{checks:?}");
     assert!(checks[0].2.contains("name its port with TLS in `irc.server`, which often is 6697"), "{checks:?}");
+    assert!(checks[0].2.contains("; write the port with TLS into `irc.server`"), "{checks:?}");
+
+    // And the other way round.
+    configure(
+        &server,
+        &format!("[irc]\nserver = \"localhost:{}\"\ntls = false\nchannels = [\"{CHANNEL}\"]\n", network.tls),
+    );
+    let (code, checks) = checked(&server);
+    assert_eq!((code, outcomes(&checks)[0]), (1, ("irc:network", "fail")), "{checks:?}");
+    assert!(checks[0].2.contains("; if the port in `irc.server` speaks TLS, take `irc.tls = false` out"), "{checks:?}");
 }

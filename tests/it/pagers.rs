@@ -50,7 +50,9 @@ impl Pager {
     pub(crate) fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
-        let configuration = "route:\n  group_by:\n  - '...'\n  group_wait: 0s\n".to_owned();
+        let configuration = "route:\n  receiver: hook\n  group_by:\n  - '...'\n  group_wait: 0s\n\
+                             receivers:\n- name: hook\n  webhook_configs:\n  - url: http://127.0.0.1:9/\n"
+            .to_owned();
         let heard = Arc::new(Mutex::new(Heard { calls: vec![], mood: Mood::Takes, configuration }));
         let shared = Arc::clone(&heard);
         std::thread::spawn(move || {
@@ -198,6 +200,11 @@ impl Alertmanager {
     /// Starts it with a receiver `hook`, which is called, and one `nobody`, which calls nothing; `route` is what the topmost route has beside the
     /// first. `None` where it is not installed, which is said; in CI it must be there.
     pub(crate) fn start(hook: &str, route: &str) -> Option<Self> {
+        Self::start_with(hook, "hook", route, "")
+    }
+
+    /// The same with this receiver of the topmost route, and with more lines of its configuration.
+    pub(crate) fn start_with(hook: &str, receiver: &str, route: &str, more: &str) -> Option<Self> {
         let program = ["/usr/bin/prometheus-alertmanager", "/usr/local/bin/alertmanager"].map(PathBuf::from);
         let Some(program) = program.into_iter().find(|program| program.exists()) else {
             assert!(
@@ -210,8 +217,8 @@ impl Alertmanager {
         };
         let directory = tempfile::tempdir().unwrap();
         let configuration = format!(
-            "route: {{ receiver: hook, {route}, group_interval: 1s, repeat_interval: 1h }}\n\
-             receivers: [{{ name: hook, webhook_configs: [{{ url: \"{hook}\", send_resolved: true }}] }}, {{ name: nobody }}]\n"
+            "route: {{ receiver: {receiver}, {route}, group_interval: 1s, repeat_interval: 1h }}\n\
+             receivers: [{{ name: hook, webhook_configs: [{{ url: \"{hook}\", send_resolved: true }}] }}, {{ name: nobody }}]\n{more}\n"
         );
         std::fs::write(directory.path().join("alertmanager.yml"), configuration).unwrap();
         // A port that is free now; another process that takes it meanwhile makes the test fail, and not lie.

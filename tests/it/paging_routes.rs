@@ -14,12 +14,67 @@ const SITE: &str = "phab.example";
 
 /// What doctor says of an Alertmanager, each check with its outcome.
 fn said(alertmanager: &Alertmanager) -> Vec<(String, String)> {
-    let watching = Watching::with(&tables(Some(&alertmanager.url), None, ""));
+    let checks = all_said(&alertmanager.url, "").into_iter().filter(|check| check.0 == "paging:alertmanager");
+    checks.map(|(_, outcome, message, _)| (outcome, message)).collect()
+}
+
+/// What doctor says of paging: each check with its outcome, its message and its hint.
+fn all_said(url: &str, more: &str) -> Vec<(String, String, String, String)> {
+    let watching = Watching::with(&tables(Some(url), None, more));
     let output = watching.command(&["doctor", "--format", "json"]).output().unwrap();
     let page: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let text = |check: &Value, key: &str| check[key].as_str().unwrap().to_owned();
-    let checks = page["checks"].as_array().unwrap().iter().filter(|check| check["name"] == "paging:alertmanager");
-    checks.map(|check| (text(check, "outcome"), text(check, "message"))).collect()
+    let text = |check: &Value, key: &str| check[key].as_str().unwrap_or_default().to_owned();
+    let checks = page["checks"].as_array().unwrap().iter();
+    let checks =
+        checks.map(|check| (text(check, "name"), text(check, "outcome"), text(check, "message"), text(check, "hint")));
+    checks.filter(|check| check.0.starts_with("paging:")).collect()
+}
+
+#[test]
+fn doctor_names_who_pages_a_team_and_whom_a_drill_would_wake() {
+    let hook = Pager::new();
+    // The second team is misspelt, so that its pages fall to the topmost route; the first is mute at night.
+    let route = "group_by: ['...'], group_wait: 0s, routes: [\
+                 { receiver: hook, matchers: ['team=\"sre\"'], mute_time_intervals: [nights] }, \
+                 { receiver: hook, matchers: ['team=\"relneg\"'] }]";
+    let Some(alertmanager) = Alertmanager::start_with(&hook.url, "nobody", route, NIGHTS) else { return };
+    let checks = all_said(&alertmanager.url, "drills = true\n");
+    let of = |name: &str| {
+        let found = checks.iter().find(|check| check.0 == name).unwrap_or_else(|| panic!("{checks:?}"));
+        (found.1.as_str(), found.2.as_str(), found.3.as_str())
+    };
+    assert_eq!(of("paging:team:sre"), ("pass", "sre is paged by receiver `hook`", ""));
+    let (outcome, message, hint) = of("paging:team:releng");
+    assert_eq!(
+        (outcome, message),
+        ("warn", "no page of releng reaches anybody: the default receiver `nobody` has no integrations")
+    );
+    assert!(hint.contains("fit team=\"releng\""), "{hint}");
+    let (outcome, message, hint) = of("paging:drills");
+    assert!(outcome == "warn" && message.contains("its pages of sre go to receiver `hook`"), "{message}");
+    assert!(hint.contains("`paging.drills = false`"), "{hint}");
+    let (outcome, message, hint) = of("paging:alertmanager");
+    assert!(outcome == "warn" && message.contains("is mute in `nights` (22:00 to 24:00): page of sre,"), "{message}");
+    assert!(hint.contains("take mute_time_intervals from the route to hook"), "{hint}");
+    assert!(hook.calls().is_empty(), "nobody was paged");
+}
+
+/// An interval.
+const NIGHTS: &str =
+    "time_intervals: [{ name: nights, time_intervals: [{ times: [{ start_time: '22:00', end_time: '24:00' }] }] }]";
+
+#[test]
+fn an_alertmanager_that_is_asked_in_another_protocol_is_named_as_that() {
+    let hook = Pager::new();
+    let of = |url: &str| all_said(url, "").into_iter().find(|check| check.0 == "paging:alertmanager").unwrap();
+    let (_, outcome, message, _) = of(&hook.url.replace("http:", "https:"));
+    assert!(
+        outcome == "fail" && message.contains("perhaps the port is one for http://, not for https://"),
+        "{message}"
+    );
+    let Some(alertmanager) = Alertmanager::start(&hook.url, "group_by: ['...']") else { return };
+    let (_, outcome, message, _) = of(&alertmanager.url.replace("http:", "https:"));
+    assert!(outcome == "fail" && message.contains("speaks no TLS: the port is one for http://"), "{message}");
 }
 
 #[test]
@@ -70,8 +125,8 @@ fn the_routes_are_those_that_amtool_names() {
         assert!(is_there || std::env::var_os("CI").is_none(), "amtool comes with the Alertmanager");
         let status = format!("{}api/v2/status", alertmanager.url);
         let status: Value = runtime.block_on(async { http().get(status).send().await.unwrap().json().await.unwrap() });
-        let pages = routed(status["config"]["original"].as_str().unwrap(), SITE, &["sre", "releng"]).unwrap();
-        assert_eq!(pages.len(), 4);
+        let pages = routed(status["config"]["original"].as_str().unwrap(), SITE, &["sre", "releng"], true).unwrap();
+        assert_eq!(pages.len(), 8);
         for page in pages {
             let found = page.destinations.unwrap_or_else(|why| panic!("{below}: {why}"));
             let found: Vec<_> = found.into_iter().map(|destination| destination.receiver).collect();
@@ -87,7 +142,7 @@ fn the_routes_are_those_that_amtool_names() {
                 ("round", "1"),
                 ("stage", page.stage.word()),
                 ("severity", if page.stage == Stage::Page { "page" } else { "critical" }),
-                ("drill", "false"),
+                ("drill", if page.drill { "true" } else { "false" }),
             ];
             let file = format!("--config.file={}", alertmanager.configuration().display());
             let mut amtool = Command::new("amtool");

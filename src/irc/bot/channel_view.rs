@@ -3,43 +3,8 @@
 //! Responsible for the question, the answers, and for what of a mode keeps people out. Not responsible for bans, which depend on where one
 //! comes from, nor for joining.
 
+use crate::irc::channel_view::{Barrier, ChannelView, Shown};
 use crate::irc::wire::{CaseMapping, Isupport, Message};
-
-/// What the network shows of a channel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChannelView {
-    /// Its name, as the configuration writes it.
-    pub name: String,
-    /// What was answered.
-    pub shown: Shown,
-}
-
-/// What was answered about a channel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Shown {
-    /// Nothing yet.
-    Nothing,
-    /// That there is none: nobody is in it, or it is secret.
-    NoChannel,
-    /// How it is set.
-    Modes {
-        /// The letters of its modes.
-        letters: String,
-        /// What keeps people out.
-        barriers: Vec<Barrier>,
-    },
-}
-
-/// What keeps people out of a channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Barrier {
-    /// Who is not invited, or excepted from it.
-    InviteOnly,
-    /// Who does not know its key.
-    Key,
-    /// Who is logged in with no services account.
-    AccountsOnly,
-}
 
 /// The channels that are looked at.
 #[derive(Debug, Clone, Default)]

@@ -65,6 +65,29 @@ pub(super) enum ConnectionError {
     Name(String),
 }
 
+impl ConnectionError {
+    /// What to do about it.
+    pub(super) fn advice(&self) -> &'static str {
+        match self {
+            Self::Network { .. } | Self::Name(_) => {
+                "look at `irc.server`, whether the server runs, and at what stands between this machine and it"
+            }
+            Self::Plain(_) | Self::Mute(_) => {
+                "write the port with TLS into `irc.server`; without TLS (`irc.tls = false`) a server of this machine alone is spoken to"
+            }
+            Self::Tls { .. } => {
+                "name the authority that signed the certificate of the server in `irc.ca` (PEM), and the server in `irc.server` as the certificate does"
+            }
+            Self::Unsafe { .. } | Self::Unreadable { .. } | Self::NoAuthority(_) | Self::NoSystemAuthority => {
+                "name a file of authorities (PEM) in `irc.ca` that the user of the service can read"
+            }
+            Self::OwnCertificate => {
+                "put the certificate and its key, both in PEM, into the file of `irc.certificate_file`"
+            }
+        }
+    }
+}
+
 /// Connects, once.
 pub(super) async fn open(settings: &BotSettings) -> Result<Box<dyn Stream>, ConnectionError> {
     let server = &settings.server;

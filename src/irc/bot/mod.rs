@@ -30,11 +30,10 @@ mod vouching;
 mod words;
 
 pub use capabilities::CAPABILITIES;
-pub use channel_view::{Barrier, ChannelView, Shown};
 pub use heard_queue::Receiver;
 pub use hearing::{Heard, Identified, Place, WhyNot};
 pub use mailbox::{Info, NotSaid, Outcome, Receipt, Target, TargetError};
-pub use probe::{Probe, probe};
+pub use probe::{Probe, Unreached, probe};
 pub use run::{Bot, BotHandle};
 pub use settings::{Authorities, BotSettings, BotSettingsError, Login, Timings, is_account, is_channel, is_nick};
 pub use state::{BotState, ChannelState, ConnectionState, Dropped};

@@ -9,11 +9,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::channel_view::{ChannelView, Shown};
 use super::mailbox::Info;
 use super::run::Bot;
 use super::settings::{BotSettings, Timings};
 use super::state::{BotState, ConnectionState};
+use crate::irc::channel_view::{ChannelView, Shown};
 
 /// Its nick: short enough for every network.
 const NICK: &str = "pg-doctor";
@@ -35,11 +35,20 @@ pub struct Probe {
     pub accounts: Vec<Info>,
 }
 
+/// Why there is nothing that a network shows.
+#[derive(Debug)]
+pub struct Unreached {
+    /// Why, in words for people; text of others may be in them.
+    pub why: String,
+    /// What to do about it, where that is known.
+    pub advice: Option<&'static str>,
+}
+
 /// Connects once, logs in, has NickServ asked about these accounts, one in two seconds, and leaves.
 ///
 /// # Errors
-/// Where the network was not reached, in words for people; text of others may be in them.
-pub async fn probe(settings: BotSettings, accounts: &[&str]) -> Result<Probe, String> {
+/// Where the network was not reached.
+pub async fn probe(settings: BotSettings, accounts: &[&str]) -> Result<Probe, Unreached> {
     let timings = Timings { register: REGISTER, reconnect: NEVER, reconnect_most: NEVER, ..settings.timings };
     let looked_at = settings.channels.clone();
     let apart = BotSettings { nick: NICK.to_owned(), channels: Vec::new(), looked_at, timings, ..settings };
@@ -52,9 +61,11 @@ pub async fn probe(settings: BotSettings, accounts: &[&str]) -> Result<Probe, St
             |state: &BotState| !matches!(state.connection, ConnectionState::Never | ConnectionState::Registering);
         let state = handle.wait_for(came).await;
         let state = match state {
-            Some(BotState { connection: ConnectionState::Lost { why }, .. }) => return Err(why),
+            Some(BotState { connection: ConnectionState::Lost { why, advice }, .. }) => {
+                return Err(Unreached { why, advice });
+            }
             Some(state) => state,
-            None => return Err("the connection ended".to_owned()),
+            None => return Err(Unreached { why: "the connection ended".to_owned(), advice: None }),
         };
         let mut known = Vec::new();
         for account in accounts {

@@ -14,7 +14,7 @@ use super::connection;
 use super::conversation::Conversation;
 use super::heard_queue::{HeardQueue, Receiver};
 use super::mailbox::{Info, Mailbox, MakeLine, Outcome, Rank, Target};
-use super::settings::BotSettings;
+use super::settings::{Authorities, BotSettings};
 use super::state::{BotState, ConnectionState};
 use crate::irc::line::Line;
 use crate::irc::outage::{Failed, Outage};
@@ -49,7 +49,30 @@ enum Over {
     /// The bot was asked to stop.
     Stopped,
     /// It broke, or was never made.
-    Lost { why: String, lasted: bool },
+    Lost { why: String, advice: Option<&'static str>, lasted: bool },
+}
+
+/// Why a connection broke that was made.
+struct Broken {
+    why: String,
+    advice: Option<&'static str>,
+}
+
+impl Broken {
+    fn of(why: String) -> Self {
+        Self { why, advice: None }
+    }
+}
+
+/// What to do where nobody answers.
+const UNANSWERED: &str =
+    "look at `irc.server`, whether the server runs, and at what stands between this machine and it";
+/// What to do where a port wants TLS.
+const WITH_TLS: &str = "if the port in `irc.server` speaks TLS, take `irc.tls = false` out, or name the one without TLS, which often is 6667";
+
+/// Whether what comes first of all is what a port with TLS answers to who speaks none: an alert (RFC 8446, section 5.1).
+fn is_tls(first: &[u8]) -> bool {
+    matches!(first, [0x15, 0x03, ..])
 }
 
 impl Bot {
@@ -69,9 +92,9 @@ impl Bot {
         let timings = self.settings.timings;
         let mut outage = Outage::new(timings.reconnect, timings.reconnect_most);
         while !*stop.borrow() {
-            let (why, lasted) = match self.connect(&mut outage, stop.clone()).await {
+            let (why, advice, lasted) = match self.connect(&mut outage, stop.clone()).await {
                 Over::Stopped => break,
-                Over::Lost { why, lasted } => (why, lasted),
+                Over::Lost { why, advice, lasted } => (why, advice, lasted),
             };
             if lasted {
                 outage.rested();
@@ -84,7 +107,7 @@ impl Bot {
             self.state.send_modify(|state| {
                 let (connections, dropped, nick) = (state.connections, state.dropped, state.nick.clone());
                 *state = BotState {
-                    connection: ConnectionState::Lost { why },
+                    connection: ConnectionState::Lost { why, advice },
                     nick,
                     connections,
                     dropped,
@@ -101,13 +124,13 @@ impl Bot {
 
     /// One connection from its beginning to its end.
     async fn connect(&self, outage: &mut Outage, stop: watch::Receiver<bool>) -> Over {
-        let failed = |why: String| Over::Lost { why, lasted: false };
+        let failed = |why: String, advice| Over::Lost { why, advice: Some(advice), lasted: false };
         let opened = timeout(self.settings.timings.register, connection::open(&self.settings));
         let stream = tokio::select! {
             opened = opened => match opened {
                 Ok(Ok(stream)) => stream,
-                Ok(Err(error)) => return failed(error.to_string()),
-                Err(_) => return failed(format!("{} does not answer", self.settings.server)),
+                Ok(Err(error)) => return failed(error.to_string(), error.advice()),
+                Err(_) => return failed(format!("{} does not answer", self.settings.server), UNANSWERED),
             },
             () = stopped(stop.clone()) => return Over::Stopped,
         };
@@ -125,9 +148,9 @@ impl Bot {
                 conversation.lost("the bot ended");
                 Over::Stopped
             }
-            Some(why) => {
+            Some(Broken { why, advice }) => {
                 conversation.lost(&why);
-                Over::Lost { why, lasted }
+                Over::Lost { why, advice, lasted }
             }
         }
     }
@@ -139,13 +162,14 @@ impl Bot {
         conversation: &mut Conversation,
         outage: &mut Outage,
         stop: watch::Receiver<bool>,
-    ) -> Option<String> {
+    ) -> Option<Broken> {
         let (mut reader, mut writer) = tokio::io::split(stream);
         let mut frames = Frames::default();
         let mut bytes = vec![0; 8192];
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut registered = false;
+        let mut is_first = true;
         let stopped = stopped(stop);
         tokio::pin!(stopped);
         loop {
@@ -158,8 +182,8 @@ impl Bot {
                 };
                 match timeout(self.settings.timings.dead_after, write).await {
                     Ok(Ok(())) => {}
-                    Ok(Err(error)) => return Some(format!("the connection broke: {error}")),
-                    Err(_) => return Some("the server takes nothing any more".to_owned()),
+                    Ok(Err(error)) => return Some(Broken::of(format!("the connection broke: {error}"))),
+                    Err(_) => return Some(Broken::of("the server takes nothing any more".to_owned())),
                 }
             }
             if self.publish(conversation, &mut registered)
@@ -168,7 +192,7 @@ impl Bot {
                 tracing::info!("IRC: on {} again after {} s", self.settings.server, down.as_secs());
             }
             if let Some(why) = conversation.ended() {
-                return Some(why.to_owned());
+                return Some(Broken::of(why.to_owned()));
             }
             tokio::select! {
                 () = &mut stopped => {
@@ -180,10 +204,22 @@ impl Bot {
                     let _ = timeout(FAREWELL, farewell).await;
                     return None;
                 }
-                read = reader.read(&mut bytes) => match read {
-                    Ok(0) => return Some("the server closed the connection".to_owned()),
-                    Ok(count) => self.take(&bytes[..count], &mut frames, conversation),
-                    Err(error) => return Some(format!("the connection broke: {error}")),
+                read = reader.read(&mut bytes) => {
+                    let is_first = std::mem::take(&mut is_first) && self.settings.authorities == Authorities::Plain;
+                    match read {
+                        Ok(count) if is_first && is_tls(&bytes[..count]) => {
+                            let why = format!("what answers at {} speaks TLS", self.settings.server);
+                            return Some(Broken { why, advice: Some(WITH_TLS) });
+                        }
+                        // Not every server with TLS says so to who speaks none.
+                        Ok(0) | Err(_) if is_first => {
+                            let why = "the server closed the connection before it said anything".to_owned();
+                            return Some(Broken { why, advice: Some(WITH_TLS) });
+                        }
+                        Ok(0) => return Some(Broken::of("the server closed the connection".to_owned())),
+                        Ok(count) => self.take(&bytes[..count], &mut frames, conversation),
+                        Err(error) => return Some(Broken::of(format!("the connection broke: {error}"))),
+                    }
                 },
                 () = self.mailbox.came.notified() => {}
                 _ = tick.tick() => {}

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use super::channel_view::ChannelView;
 use super::channels::Members;
+use crate::irc::channel_view::ChannelView;
 use crate::irc::wire::CaseMapping;
 
 /// How the bot is, at the moment of asking.
@@ -19,6 +19,8 @@ pub struct BotState {
     pub account: Option<String>,
     /// Why it is logged in with none, where it was to be.
     pub login_refused: Option<String>,
+    /// Whether that is because the services refused what proves the account.
+    pub is_proof_refused: bool,
     /// Why it logged in by its password though it has a certificate, which is tried first: text of others.
     pub certificate_refused: Option<String>,
     /// Whether the services are there: NickServ answers and is one by the network's word, and the server offers SASL as long as it ever did. Else nobody new can log in,
@@ -58,6 +60,8 @@ pub enum ConnectionState {
     Lost {
         /// Why.
         why: String,
+        /// What to do about it, where that is known.
+        advice: Option<&'static str>,
     },
     /// The bot was asked to stop.
     Ended,

@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 
+use super::interval::{Intervals, Mute};
 use super::matcher::{LabelSet, Matcher, MatcherError, matchers};
+use super::receivers::Receivers;
 use super::yaml::Node;
 use super::{Destination, RouteError};
 use crate::paging::alertmanager::LABELS;
@@ -27,7 +29,7 @@ pub(super) struct Route {
     wait: Option<Result<SignedDuration, RouteError>>,
     matchers: Vec<Result<Matcher, MatcherError>>,
     continues: bool,
-    may_be_mute: bool,
+    mute: Vec<Mute>,
     routes: Vec<Self>,
 }
 
@@ -39,6 +41,8 @@ struct Inherited {
     wait: Result<SignedDuration, RouteError>,
     /// The labels of which all alerts that come here have one value.
     pinned: BTreeSet<String>,
+    /// How many there are above.
+    depth: usize,
 }
 
 impl Route {
@@ -46,11 +50,13 @@ impl Route {
     ///
     /// # Errors
     /// Where something in it is of another kind than an Alertmanager writes.
-    pub(super) fn read(node: &Node) -> Result<Self, RouteError> {
+    pub(super) fn read(node: &Node, intervals: &Intervals) -> Result<Self, RouteError> {
         let Node::Map(_) = node else { return Err(RouteError::Form("route")) };
         let routes = match node.get("routes") {
             None => Vec::new(),
-            Some(Node::List(routes)) => routes.iter().map(Self::read).collect::<Result<_, _>>()?,
+            Some(Node::List(routes)) => {
+                routes.iter().map(|route| Self::read(route, intervals)).collect::<Result<_, _>>()?
+            }
             Some(_) => return Err(RouteError::Form("routes")),
         };
         let group_by = texts(node, "group_by")?;
@@ -61,7 +67,7 @@ impl Route {
             wait: text(node, "group_wait")?.map(|text| duration(text).ok_or(RouteError::Form("group_wait"))),
             matchers: read_matchers(node)?,
             continues: matches!(text(node, "continue")?, Some("true")),
-            may_be_mute: ["mute_time_intervals", "active_time_intervals"].iter().any(|name| node.get(name).is_some()),
+            mute: intervals.of_route(node),
             routes,
         })
     }
@@ -70,11 +76,23 @@ impl Route {
     ///
     /// # Errors
     /// Where that hangs on something that is not understood.
-    pub(super) fn destinations(&self, labels: &LabelSet) -> Result<Vec<Destination>, RouteError> {
-        let above =
-            Inherited { receiver: String::new(), group_by: Vec::new(), wait: Ok(WAIT), pinned: BTreeSet::new() };
+    pub(super) fn destinations(
+        &self,
+        labels: &LabelSet,
+        receivers: &Receivers,
+    ) -> Result<Vec<Destination>, RouteError> {
+        let above = Inherited {
+            receiver: String::new(),
+            group_by: Vec::new(),
+            wait: Ok(WAIT),
+            pinned: BTreeSet::new(),
+            depth: 0,
+        };
         let mut found = Vec::new();
         self.descend(&above, labels, &mut found)?;
+        for destination in &mut found {
+            destination.integrations = receivers.integrations_of(&destination.receiver);
+        }
         Ok(found)
     }
 
@@ -114,12 +132,14 @@ impl Route {
             group_by: self.group_by.clone().unwrap_or_else(|| above.group_by.clone()),
             wait: self.wait.clone().unwrap_or_else(|| above.wait.clone()),
             pinned: above.pinned.iter().cloned().chain(pinned).collect(),
+            depth: above.depth + 1,
         }
     }
 
     fn destination(&self, here: Inherited) -> Result<Destination, RouteError> {
         let lacking = lacking(&here);
-        Ok(Destination { lacking, wait: here.wait?, receiver: here.receiver, may_be_mute: self.may_be_mute })
+        let (is_topmost, mute) = (here.depth == 1, self.mute.clone());
+        Ok(Destination { lacking, wait: here.wait?, receiver: here.receiver, integrations: None, is_topmost, mute })
     }
 }
 

@@ -171,6 +171,21 @@ fn that_somebody_who_could_not_have_deployed_says_so_ends_no_page() {
 }
 
 #[test]
+fn whom_no_pager_could_reach_is_paged_once_one_can() {
+    let alertmanager = Pager::new();
+    let watching = Watching::with(&tables(Some(&alertmanager.url), None, ""));
+    alertmanager.is(Mood::Refuses(400));
+    let task = watching.emergency("All page views fail");
+    until("tried", || alertmanager.calls().len() >= 2);
+    watching.comment("sre1", &task, "Emergency-Approve: sre");
+    until("sre has approved", || watching.get(&task).text.contains("Counts"));
+    watching.comment("sre1", &task, "Emergency-Withdraw: sre");
+    until("sre is missing again", || watching.get(&task).text.contains("withdrawn"));
+    alertmanager.is(Mood::Takes);
+    until("sre is paged", || fired(&alertmanager, &task, "sre"));
+}
+
+#[test]
 fn a_no_ends_all_pages_and_an_answer_holds_those_of_its_team() {
     let alertmanager = Pager::new();
     let watching = Watching::with(&tables(Some(&alertmanager.url), None, "").replace("\"1s\"", "\"8s\""));

@@ -179,10 +179,13 @@ mod tests {
         };
         let started = |state| Attempts::after_start([row(state)].iter(), Receiver::Pager(PagerKind::Webhook), now);
         let (short, long) = (Some(Duration::from_secs(20)), Some(UNSETTLED));
-        let mut closed = started(PageState::Sending.resolving(at));
+        let mut closed = started(PageState::Sending.resolving(at, true));
         assert!(closed.is_unsettled(&key(), short, now) && closed.is_due(&key(), now + Duration::from_secs(40)));
-        assert!(!started(PageState::Sending.resolving(at)).is_unsettled(&key(), long, now));
-        assert!(started(PageState::Sending.resolving(at)).is_unsettled(&key(), None, now), "nobody knows how long ago");
+        assert!(!started(PageState::Sending.resolving(at, true)).is_unsettled(&key(), long, now));
+        assert!(
+            started(PageState::Sending.resolving(at, true)).is_unsettled(&key(), None, now),
+            "nobody knows how long ago"
+        );
         // What goes on may have been called right before the start.
         assert!(started(PageState::Fired { at }).is_unsettled(&key(), long, now + PAUSE));
     }

@@ -114,8 +114,8 @@ impl<S: Store> Sender<S> {
         let at = self.watch.board.now();
         let is_one =
             |row: &PageRow| row.state.is_open() && row.receiver != Receiver::Channel && keys.contains(&row.page.key);
-        let rows: Vec<PageRow> =
-            self.watch.paging.rows(is_one).iter().map(|row| row.now(row.state.resolving(at))).collect();
+        let closed = |row: &PageRow| row.now(row.state.resolving(at, self.watch.paging.may_be_heard(row)));
+        let rows: Vec<PageRow> = self.watch.paging.rows(is_one).iter().map(closed).collect();
         self.watch.paging.keep(&self.watch.store, &rows)?;
         crash::point("page-resolving");
         for row in rows {

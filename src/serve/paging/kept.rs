@@ -88,6 +88,9 @@ pub enum PageState {
         /// When the page was accepted; `None` where that is not known.
         #[serde(default)]
         fired: Option<Timestamp>,
+        /// Surely nobody heard of the page: no call about it had any effect.
+        #[serde(default)]
+        unheard: bool,
     },
     /// That was accepted.
     Resolved {
@@ -96,6 +99,9 @@ pub enum PageState {
         /// When the page was accepted; `None` where that is not known.
         #[serde(default)]
         fired: Option<Timestamp>,
+        /// Surely nobody heard of the page.
+        #[serde(default)]
+        unheard: bool,
     },
 }
 
@@ -114,16 +120,22 @@ impl PageState {
         }
     }
 
-    /// The state after this one where nobody is needed any more.
+    /// Whether surely nobody heard of the page, as it is known since nobody is needed any more.
+    pub fn is_unheard(self) -> bool {
+        matches!(self, Self::Resolving { unheard: true, .. } | Self::Resolved { unheard: true, .. })
+    }
+
+    /// The state after this one where nobody is needed any more. `may_be_heard`: a call may have had an effect, though it was not accepted.
     #[must_use]
-    pub fn resolving(self, at: Timestamp) -> Self {
-        Self::Resolving { at, fired: self.fired() }
+    pub fn resolving(self, at: Timestamp, may_be_heard: bool) -> Self {
+        let unheard = self.is_unheard() || (self == Self::Sending && !may_be_heard);
+        Self::Resolving { at, fired: self.fired(), unheard }
     }
 
     /// The state after this one where it was accepted that nobody is.
     #[must_use]
     pub fn resolved(self, at: Timestamp) -> Self {
-        Self::Resolved { at, fired: self.fired() }
+        Self::Resolved { at, fired: self.fired(), unheard: self.is_unheard() }
     }
 }
 
@@ -146,13 +158,19 @@ impl PageRow {
         (self.page.key.clone(), self.receiver)
     }
 
-    /// Since when somebody may have been woken by it; `None` while that is being tried. A call that is tried for an hour wakes people when it
-    /// is taken, and not before.
+    /// Since when somebody may have been woken by it; `None` while that is being tried, or where surely nobody was. A call that is tried for
+    /// an hour wakes people when it is taken, and not before.
     pub fn woke(&self) -> Option<Timestamp> {
         match self.state {
             PageState::Sending => None,
+            state if state.is_unheard() => None,
             state => Some(state.fired().unwrap_or(self.first)),
         }
+    }
+
+    /// From when on the same stage is kept apart from it: since somebody was woken, or that is tried.
+    pub fn counts_from(&self) -> Option<Timestamp> {
+        self.woke().or_else(|| (self.state == PageState::Sending).then_some(self.first))
     }
 
     /// The same, further on.

@@ -142,7 +142,7 @@ impl Situation<'_> {
     /// When a team was last woken about this task at a stage, or may have been.
     fn last(&self, team: &str, stage: Stage) -> Option<Timestamp> {
         let same = self.sent.iter().filter(|row| row.page.key.team == team && row.page.key.stage == stage);
-        same.map(|row| row.woke().unwrap_or(row.first)).max()
+        same.filter_map(PageRow::counts_from).max()
     }
 
     /// The open pages whose slot was filled, or that nobody would be sent now.

@@ -185,6 +185,21 @@ fn a_team_is_paged_once_an_hour_whatever_its_rounds_and_episodes() {
 }
 
 #[test]
+fn whom_surely_no_call_reached_is_paged_again_without_waiting_an_hour() {
+    for may_be_heard in [true, false] {
+        let mut played = Played::new();
+        played.look(1, &["sre"]);
+        played.look(10 * MINUTE, &["sre"]);
+        let row = played.rows.last_mut().unwrap();
+        row.state = PageState::Sending.resolving(at(12 * MINUTE), may_be_heard).resolved(at(12 * MINUTE));
+        played.look(12 * MINUTE, &[]);
+        played.look(13 * MINUTE, &["sre"]);
+        assert_eq!(played.look(23 * MINUTE, &["sre"]).is_empty(), may_be_heard);
+        assert_eq!(played.look(70 * MINUTE, &["sre"]).contains(&Stage::Page), may_be_heard, "once");
+    }
+}
+
+#[test]
 fn nobody_is_paged_for_what_nobody_confirmed_and_about_no_drill() {
     for (is_confirmed, is_drill, drills, pages) in
         [(false, false, false, false), (true, true, false, false), (true, true, true, true), (false, true, true, false)]

@@ -32,6 +32,8 @@ pub struct Paging {
     strangers: Mutex<Strangers>,
     /// The pages of which it was measured how long people took to answer.
     answered: Mutex<BTreeSet<PageKey>>,
+    /// Of what is being sent, that of which a call may have had an effect.
+    perhaps_heard: Mutex<BTreeSet<(PageKey, Receiver)>>,
     /// Who is on call.
     pub(super) on_call: OnCallReader,
     /// Something came that may change what is due.
@@ -53,8 +55,11 @@ impl Paging {
             store.forget_paging(before)?;
             Ok::<_, StoreError>((store.paging()?, store.identity().first_start))
         })?;
+        // What was under way before the start may have been called.
+        let sending = kept.rows.values().filter(|row| row.state == PageState::Sending).map(PageRow::id).collect();
         Ok(Self {
             kept: Mutex::new(kept),
+            perhaps_heard: Mutex::new(sending),
             first_start,
             asks: Mutex::default(),
             strangers: Mutex::default(),
@@ -77,6 +82,21 @@ impl Paging {
     /// How far a page to a receiver is.
     pub(super) fn state(&self, row: &PageRow) -> Option<PageState> {
         lock(&self.kept).rows.get(&row.id()).map(|row| row.state)
+    }
+
+    /// Whether a call about a page may have had an effect.
+    pub(super) fn may_be_heard(&self, row: &PageRow) -> bool {
+        lock(&self.perhaps_heard).contains(&row.id())
+    }
+
+    /// Notes before a call that it may have an effect; returns whether an earlier one may have had one.
+    pub(super) fn is_called(&self, row: &PageRow) -> bool {
+        !lock(&self.perhaps_heard).insert(row.id())
+    }
+
+    /// Notes that no call about a page had any effect.
+    pub(super) fn is_unheard(&self, row: &PageRow) {
+        lock(&self.perhaps_heard).remove(&row.id());
     }
 
     pub(super) fn slots(&self, task: TaskId, episode: TransactionId) -> Vec<Slot> {

@@ -73,10 +73,10 @@ impl<S: Store> Sender<S> {
             let receiver = Receiver::Pager(kind);
             match known.iter().find(|row| row.receiver == receiver) {
                 // What the others heard of it they were sent by this service.
-                Some(row) => (kind == PagerKind::Alertmanager).then(|| row.now(row.state.resolving(at))),
+                Some(row) => (kind == PagerKind::Alertmanager).then(|| row.now(row.state.resolving(at, true))),
                 None => {
                     let (page, first) = (page.clone(), page.due);
-                    let state = PageState::Resolving { at, fired: Some(page.due) };
+                    let state = PageState::Resolving { at, fired: Some(page.due), unheard: false };
                     Some(PageRow { page, receiver, first, state })
                 }
             }

@@ -88,7 +88,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let of = CallFor { conductor: contact, on_call, needs_deployer: args.need_deployer, asker };
     let call = Call::new(task, &read, &assessment.verdict, of, &session.settings);
     call.warn(ui);
-    let sent = sending.send(&call, &assessment.verdict.decision, args.need_deployer, &session, ui).await;
+    let sent = sending.send(&call, task, &assessment.verdict.decision, args.need_deployer, &session, ui).await;
     match ui.is_json() {
         true => ui.json(&Json {
             schema: SCHEMA,

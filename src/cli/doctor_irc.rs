@@ -80,7 +80,7 @@ async fn watch(session: &Session) -> Option<Result<WatchRead, Untried>> {
     }
     let is_client = session.settings.watch.as_ref().is_some_and(|watch| watch.as_str() == url);
     let key = if is_client { "watch.url" } else { "serve.url" };
-    let asks = whether_it_asks(url, session).await.map(|answer| (answer.status, answer.asks));
+    let asks = whether_it_asks(url, None, session).await.map(|answer| (answer.status, answer.asks));
     Some(Ok(WatchRead { url: url.clone(), key, asks }))
 }
 

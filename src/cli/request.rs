@@ -94,7 +94,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let asker = session.asker(after.evidence());
     let of = CallFor { conductor: contact, on_call, needs_deployer: args.need_deployer, asker };
     let call = Call::new(task, &subject, &after.verdict, of, &session.settings);
-    let sent = sending.send(&call, &after.verdict.decision, args.need_deployer, &session, ui).await;
+    let sent = sending.send(&call, task, &after.verdict.decision, args.need_deployer, &session, ui).await;
     let requested = Requested {
         task,
         plan: &plan,

@@ -3,7 +3,10 @@
 //! Responsible for whether it is sent and by which way, for the one attempt, and for what is said of how that ended. Nobody is paged by it:
 //! that is `page`. Not responsible for the words ([`super::call`]), nor for a line being handed over once at most ([`crate::irc`]).
 
+use std::time::Duration;
+
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::call::Call;
 use super::exit::{Exit, Failure};
@@ -11,6 +14,7 @@ use super::session::Session;
 use super::ui::Ui;
 use super::watched::whether_it_asks;
 use crate::config::WhoAsks;
+use crate::ids::TaskId;
 use crate::irc::HostPort;
 use crate::irc::tcpircbot::{Handed, Patience, hand};
 use crate::layout::hanging;
@@ -116,6 +120,7 @@ impl<'a> Sending<'a> {
     pub(super) async fn send(
         self,
         call: &Call<'_>,
+        task: TaskId,
         decision: &Decision,
         needs_deployer: bool,
         session: &Session,
@@ -134,24 +139,38 @@ impl<'a> Sending<'a> {
         let host = match way {
             // The sandbox asks nobody, a watch neither.
             Way::ByWatch(watch) | Way::ByOwnWatch(watch, None) if session.is_sandbox() => {
-                return Some(by_watch(watch, Ok(())));
+                return Some(Sent::not(format!("the watch at {watch} asks, though not in the sandbox"), Exit::Done));
             }
             Way::ByOwnWatch(_, Some(host)) if session.is_sandbox() => host,
+            Way::ByWatch(watch) | Way::ByOwnWatch(watch, _) if needs_deployer => {
+                match &session.settings.irc.tcpircbot {
+                    Some(host) => host,
+                    None => return Some(not_by_watch(watch, "it asks for approvals, and for nobody who deploys")),
+                }
+            }
             Way::ByWatch(watch) => {
-                return Some(match says(watch, session).await {
+                return Some(match says(watch, task, session, ui).await {
+                    Ok(Says::HasAsked) => has_asked(watch),
                     // Behind a sign-in nobody says whether it asks.
-                    Ok(Says::Asks | Says::Nothing) => by_watch(watch, Ok(())),
-                    Ok(Says::InNoChannel) => by_watch(watch, Err(IN_NO_CHANNEL.to_owned())),
-                    Err(why) => by_watch(watch, Err(why)),
+                    Ok(Says::Nothing) => Sent::not(
+                        format!(
+                            "the watch at {watch} is to ask, which cannot be seen from here; look into the channel"
+                        ),
+                        Exit::Done,
+                    ),
+                    Ok(Says::HasNotAsked) => not_by_watch(watch, HAS_NOT_ASKED),
+                    Ok(Says::InNoChannel) => not_by_watch(watch, IN_NO_CHANNEL),
+                    Err(why) => not_by_watch(watch, &why),
                 });
             }
-            Way::ByOwnWatch(watch, through) => match (says(watch, session).await, through) {
-                (Ok(Says::Asks), _) => return Some(by_watch(watch, Ok(()))),
+            Way::ByOwnWatch(watch, through) => match (says(watch, task, session, ui).await, through) {
+                (Ok(Says::HasAsked), _) => return Some(has_asked(watch)),
                 (_, Some(host)) => host,
-                (Ok(Says::InNoChannel), None) => return Some(by_watch(watch, Err(IN_NO_CHANNEL.to_owned()))),
+                (Ok(Says::HasNotAsked), None) => return Some(not_by_watch(watch, HAS_NOT_ASKED)),
+                (Ok(Says::InNoChannel), None) => return Some(not_by_watch(watch, IN_NO_CHANNEL)),
                 (said, None) => {
                     let why = said.err().unwrap_or_else(|| "what answers there is none".to_owned());
-                    return Some(by_watch(watch, Err(format!("{why}; where it runs elsewhere, set `watch.url`"))));
+                    return Some(not_by_watch(watch, &format!("{why}; where it runs elsewhere, set `watch.url`")));
                 }
             },
             Way::Through(host) => host,
@@ -166,8 +185,10 @@ impl<'a> Sending<'a> {
 /// What a watch says of its bot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Says {
-    /// It asks in its channel.
-    Asks,
+    /// It has asked for the task in its channel.
+    HasAsked,
+    /// It is in its channel, and has not asked for the task.
+    HasNotAsked,
     /// Its bot is in no channel.
     InNoChannel,
     /// What answers there does not say it.
@@ -177,22 +198,41 @@ enum Says {
 /// What is said of a watch whose bot is in no channel.
 const IN_NO_CHANNEL: &str = "its bot is in no channel now: its log says why, and so does `phabgate doctor` beside it";
 
-/// What answers there says; an error where nothing does.
-async fn says(watch: &str, session: &Session) -> Result<Says, String> {
-    let answer = whether_it_asks(watch, session).await.map_err(|why| format!("it does not answer: {why}"))?;
-    Ok(match answer.asks {
-        Some(true) => Says::Asks,
-        Some(false) => Says::InNoChannel,
-        None => Says::Nothing,
-    })
+/// What is said of a watch that did not ask, for all the time it had.
+const HAS_NOT_ASKED: &str = "it has not asked for 10 s: its log may say why";
+/// How long it may take until a watch has asked for what was tagged just now.
+const ASKED_WITHIN: Duration = Duration::from_secs(10);
+/// How often it is asked meanwhile.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// What answers there says of a task; an error where nothing does.
+async fn says(watch: &str, task: TaskId, session: &Session, ui: &mut Ui) -> Result<Says, String> {
+    let until = Instant::now() + ASKED_WITHIN;
+    loop {
+        let answer = whether_it_asks(watch, Some(task), session).await;
+        let answer = answer.map_err(|why| format!("it does not answer: {why}"));
+        let says = answer.map(|answer| match (answer.asks, answer.asked) {
+            (Some(false), _) => Says::InNoChannel,
+            (None, _) | (Some(true), None) => Says::Nothing,
+            (Some(true), Some(true)) => Says::HasAsked,
+            (Some(true), Some(false)) => Says::HasNotAsked,
+        });
+        if says != Ok(Says::HasNotAsked) || Instant::now() >= until {
+            ui.status(None);
+            return says;
+        }
+        ui.status(Some(&format!("waiting until the watch at {watch} has asked")));
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
-/// What is said where a watch asks, by whether it is there.
-fn by_watch(watch: &str, answers: Result<(), String>) -> Sent {
-    match answers {
-        Ok(()) => Sent::not(format!("the watch at {watch} asks"), Exit::Done),
-        Err(why) => Sent::not(format!("the watch at {watch} is to ask, and {why}"), Exit::Incomplete),
-    }
+fn has_asked(watch: &str) -> Sent {
+    Sent::not(format!("the watch at {watch} has asked"), Exit::Done)
+}
+
+/// What is said where a watch was to ask, and why it does not.
+fn not_by_watch(watch: &str, why: &str) -> Sent {
+    Sent::not(format!("the watch at {watch} is to ask, and {why}"), Exit::Incomplete)
 }
 
 /// Why nothing is sent though somebody wants it, and how the command ends then: what nobody can mend by an answer is asked for in vain,
@@ -272,9 +312,9 @@ mod tests {
                 "unclear",
             ),
             (
-                by_watch("https://watch.example/", Ok(())),
+                has_asked("https://watch.example/"),
                 Exit::Done,
-                "Not sent: the watch at https://watch.example/ asks.\n",
+                "Not sent: the watch at https://watch.example/ has asked.\n",
                 "not-sent",
             ),
         ] {

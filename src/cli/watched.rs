@@ -35,15 +35,16 @@ pub(super) fn find(given: Option<&str>, globals: &Globals, session: &Session) ->
     Ok(Some(Watch::new(url, token, http.connect, http.call, route)?))
 }
 
-/// What the watch at an address answers to whether it asks people in a channel now; it is asked without a token.
+/// What the watch at an address answers to whether it asks people in a channel now, and has asked for a task; it is asked without a token.
 ///
 /// # Errors
 /// Where it does not answer, in words.
-pub(super) async fn whether_it_asks(watch: &str, session: &Session) -> Result<Answer, String> {
+pub(super) async fn whether_it_asks(watch: &str, task: Option<TaskId>, session: &Session) -> Result<Answer, String> {
     let Settings { http, route, .. } = &session.settings;
     let url = Url::parse(watch).map_err(|error| error.to_string())?;
     let watch = Watch::new(&url, None, http.connect.min(ANSWER), ANSWER, route).map_err(|error| error.to_string())?;
-    let answer = watch.get("healthz").await?;
+    let path = task.map_or_else(|| "healthz".to_owned(), |task| format!("healthz?task={task}"));
+    let answer = watch.get(&path).await?;
     match (answer.status, wants_tls(answer.status, &answer.body)) {
         (_, Some(why)) => Err(why.to_owned()),
         (status @ 500.., None) => Err(format!("the status {status}")),

@@ -43,6 +43,9 @@ impl std::fmt::Debug for Watch {
 /// Whether the watch asks people in a channel now: the header of `/healthz`, `yes` or `no`.
 pub const ASKS: &str = "phabgate-asks";
 
+/// Whether it has asked for the task that `/healthz?task=T1` names: another header of it, `yes` or `no`.
+pub const ASKED: &str = "phabgate-asked";
+
 /// What a watch answered.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -50,6 +53,8 @@ pub struct Answer {
     pub status: u16,
     /// Whether it asks people in a channel now; `None` where what answered does not say so.
     pub asks: Option<bool>,
+    /// Whether it has asked them for the task that was named; `None` where what answered does not say so.
+    pub asked: Option<bool>,
     /// What it is known by.
     tag: Option<HeaderValue>,
     /// All of it.
@@ -117,7 +122,8 @@ impl Watch {
         let asked = async {
             let mut response = request.send().await.map_err(broken)?;
             let (status, tag) = (response.status().as_u16(), response.headers().get(ETAG).cloned());
-            let asks = response.headers().get(ASKS).map(|said| said == "yes");
+            let says = |name| response.headers().get(name).map(|said| said == "yes");
+            let (asks, asked) = (says(ASKS), says(ASKED));
             let mut body = Vec::new();
             while let Some(chunk) = response.chunk().await.map_err(broken)? {
                 if body.len() + chunk.len() > LARGEST {
@@ -125,7 +131,7 @@ impl Watch {
                 }
                 body.extend_from_slice(&chunk);
             }
-            Ok(Answer { status, asks, tag, body })
+            Ok(Answer { status, asks, asked, tag, body })
         };
         tokio::time::timeout(self.timeout + hold, asked)
             .await

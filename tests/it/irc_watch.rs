@@ -53,6 +53,9 @@ fn asked(more: &str) -> Option<Asked> {
         sre1.until("is an emergency deploy");
     }
     assert_eq!(watching.get("healthz").headers["phabgate-asks"], "yes");
+    let has_asked = |task: &str| watching.get(&format!("healthz?task={task}")).headers["phabgate-asked"].clone();
+    until("it is known that both were asked", || has_asked(&task) == "yes");
+    assert_eq!(has_asked("T999999"), "no");
     Some(Asked { watching, network, sre1, task, _directory: directory })
 }
 

@@ -223,7 +223,7 @@ fn where_a_watch_asks_nothing_is_sent_and_one_that_is_not_there_is_named() {
         configure(&server, &format!("[irc]\ntcpircbot = \"{at}\"\n[{table}]\nurl = \"{watch}\"\n"));
         let (code, out, err) = run_as(&server, "deployer1", &["announce", "T6", "--send"]);
         let (wanted, words) = match watch == nowhere {
-            false => (0, format!("\nNot sent: the watch at {watch} asks.\n")),
+            false => (0, format!("\nNot sent: the watch at {watch} is to ask, which cannot be seen from here; ")),
             true => (3, format!(" NOT sent: the watch at {watch} is to ask, and it does not answer: ")),
         };
         assert_eq!(code, wanted, "{err}");
@@ -264,7 +264,7 @@ fn where_the_watch_with_a_bot_of_its_own_runs_it_asks_and_else_it_is_sent() {
     let bot = "server = \"irc.example:6697\"\nnick = \"phabgate\"\n";
     let send = ["announce", "T6", "--send"];
     let there = [
-        (answering("200 OK\r\nPhabgate-Asks: yes"), true),
+        (answering("200 OK\r\nPhabgate-Asks: yes\r\nPhabgate-Asked: yes"), true),
         (answering("200 OK\r\nPhabgate-Asks: no"), false),
         (answering("200 OK"), false),
         (nowhere(), false),
@@ -276,7 +276,7 @@ fn where_the_watch_with_a_bot_of_its_own_runs_it_asks_and_else_it_is_sent() {
         let (code, out, err) = run_as(&server, "deployer1", &send);
         assert_eq!(code, 0, "{out}{err}");
         let words = if asks {
-            format!("Not sent: the watch at http://{listens}/ asks.")
+            format!("Not sent: the watch at http://{listens}/ has asked.")
         } else {
             format!("Sent through {at}:")
         };
@@ -289,6 +289,12 @@ fn where_the_watch_with_a_bot_of_its_own_runs_it_asks_and_else_it_is_sent() {
     configure(&server, &format!("[watch]\nurl = \"http://{watch}/\"\n"));
     let (code, out, _) = run_as(&server, "deployer1", &send);
     assert!(code == 3 && in_one_line(&out).contains("its bot is in no channel now: its log says why"), "{out}");
+    // Nor is one believed to ask that has not: here for something that it never heard of.
+    let server = Server::new();
+    let watch = answering("200 OK\r\nPhabgate-Asks: yes\r\nPhabgate-Asked: no");
+    configure(&server, &format!("[watch]\nurl = \"http://{watch}/\"\n"));
+    let (code, out, _) = run_as(&server, "deployer1", &send);
+    assert!(code == 3 && in_one_line(&out).contains("it has not asked for 10 s: its log may say why"), "{out}");
     let server = Server::new();
     configure(&server, &format!("[irc]\n{bot}[serve]\nlisten = \"{}\"\n", nowhere()));
     let (code, out, _) = run_as(&server, "deployer1", &send);
@@ -314,6 +320,8 @@ fn nothing_is_asked_for_in_vain() {
     configure(&watched, &format!("[watch]\nurl = \"{}\"\n", watched.running.url));
     let (code, out, _) = run_as(&watched, "deployer1", &["announce", "T22", "--send"]);
     assert!(code == 1 && out.contains("\nNot sent: an approval would not be enough for the task as it is.\n"), "{out}");
+    let (code, out, _) = run_as(&watched, "deployer1", &["announce", "T1", "--send", "--need-deployer"]);
+    assert!(code == 3 && in_one_line(&out).contains("it asks for approvals, and for nobody who deploys"), "{out}");
     // Who deploys is needed all the same.
     let (code, out, err) = run_as(&server, "deployer1", &["announce", "T1", "--send", "--need-deployer"]);
     assert_eq!(code, 0, "{out}{err}");

@@ -6,13 +6,17 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::HeaderName;
+use axum::response::AppendHeaders;
+use serde::Deserialize;
 
 use super::Shared;
 use super::problem::Problem;
+use crate::ids::TaskId;
 use crate::serve::store::Store;
-use crate::watch_client::ASKS;
+use crate::watch_client::{ASKED, ASKS};
 
 /// How long it stays known whether the store can be written: whoever asks more often writes nothing.
 const STORE_TRIED: Duration = Duration::from_secs(2);
@@ -36,14 +40,28 @@ impl StoreTrial {
     }
 }
 
+/// What may be asked beside whether it is alive.
+#[derive(Debug, Deserialize)]
+pub(super) struct About {
+    /// Whether people were asked for this task. Who reads the channel knows it.
+    task: Option<String>,
+}
+
 /// `GET /healthz`.
-pub(super) async fn healthz<S: Store>(State(app): State<Shared<S>>) -> ([(HeaderName, &'static str); 1], &'static str) {
+pub(super) async fn healthz<S: Store>(
+    State(app): State<Shared<S>>,
+    about: Result<Query<About>, QueryRejection>,
+) -> (AppendHeaders<Vec<(HeaderName, &'static str)>>, &'static str) {
     let irc = &app.watch.site.irc;
     let asks = match irc.bot.server {
         Some(_) => app.watch.metrics.irc() == Some(true),
         None => irc.tcpircbot.is_some(),
     };
-    ([(HeaderName::from_static(ASKS), if asks { "yes" } else { "no" })], "alive\n")
+    let word = |is_so| if is_so { "yes" } else { "no" };
+    let mut said = vec![(HeaderName::from_static(ASKS), word(asks))];
+    let task: Option<TaskId> = about.ok().and_then(|about| about.0.task?.parse().ok());
+    said.extend(task.map(|task| (HeaderName::from_static(ASKED), word(app.watch.has_asked(task)))));
+    (AppendHeaders(said), "alive\n")
 }
 
 /// `GET /readyz`.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::kept::{PageRow, PageState, Receiver};
 use crate::ids::TaskId;
-use crate::paging::{Ack, Page, PageKey, WhoToAsk, who_to_ask};
+use crate::paging::{Ack, Page, PageKey, Stage, WhoToAsk, who_to_ask};
 use crate::rules::TeamCount;
 use crate::serve::store::{Store, StoreError};
 use crate::serve::watch::Watch;
@@ -43,6 +43,20 @@ impl<S: Store> Watch<S> {
         let now = self.board.now();
         let row = PageRow { page, receiver: Receiver::Channel, first: now, state: PageState::Fired { at: now } };
         self.paging.keep_new(&self.store, &row)
+    }
+
+    /// Whether each team that an open emergency lacks was asked in a channel since it is lacking.
+    pub fn has_asked(&self, task: TaskId) -> bool {
+        let Some(watched) = self.board.watched(task) else { return false };
+        let episode = watched.episode.began;
+        let (slots, pages) = (self.paging.slots(task, episode), self.paging.pages(task));
+        watched.verdict.missing_teams().all(|team| {
+            slots.iter().filter(|slot| slot.team == team.team).any(|slot| {
+                let (team, round) = (slot.team.clone(), slot.round);
+                let key = PageKey { task, episode, team, round, stage: Stage::Asked };
+                pages.iter().any(|row| row.receiver == Receiver::Channel && row.page.key == key)
+            })
+        })
     }
 
     /// Who is asked for a team, as far as it was read who is on call.

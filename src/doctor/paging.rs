@@ -108,7 +108,9 @@ fn alertmanager(read: &AlertmanagerRead) -> Vec<RuleOutcome> {
     if faults.is_empty() {
         return vec![pass(
             ALERTMANAGER,
-            format!("{answers}; the routes of these pages keep each apart, and none waits"),
+            format!(
+                "{answers}; the routes of these pages keep each apart, none waits, and no inhibition mutes them; silences are not looked at"
+            ),
         )];
     }
     faults.iter().map(|fault| warn(ALERTMANAGER, format!("{answers}; {fault}"), fault.is.hint())).collect()
@@ -127,6 +129,8 @@ enum FaultKind<'a> {
     NotKnown(String),
     /// What the route that is taken does.
     Route(&'a Destination),
+    /// They are mute while such alerts fire.
+    Inhibited(&'a str),
 }
 
 /// What is wrong with the way of the pages, each once with all those that suffer from it.
@@ -137,6 +141,8 @@ fn faults(pages: &[RoutedPage]) -> Vec<Fault<'_>> {
             Err(why) => vec![FaultKind::NotKnown(why.to_string())],
             Ok(found) => found.iter().filter(|way| !way.is_right()).map(FaultKind::Route).collect(),
         };
+        let inhibited = page.inhibited_by.iter().map(|source| FaultKind::Inhibited(source));
+        let kinds: Vec<FaultKind<'_>> = kinds.into_iter().chain(inhibited).collect();
         for kind in kinds {
             match faults.iter_mut().find(|fault| fault.is == kind) {
                 Some(fault) => fault.pages.push(page),
@@ -165,6 +171,9 @@ impl FaultKind<'_> {
                     shorten(&way.receiver, NAME_SHOWN)
                 );
             }
+            Self::Inhibited(_) => {
+                "add alertname!=\"EmergencyDeployApproval\" to the target_matchers of that inhibition, or no page goes out meanwhile"
+            }
             Self::Route(_) => "give the route of these alerts group_by: ['...'] and group_wait: 0s",
         };
         words.to_owned()
@@ -180,6 +189,13 @@ impl std::fmt::Display for Fault<'_> {
         let pages = if self.pages.is_empty() { "every page".to_owned() } else { each.collect::<Vec<_>>().join(", ") };
         let way = match &self.is {
             FaultKind::NotKnown(why) => return write!(f, "which route is taken is not known ({why}): {pages}"),
+            FaultKind::Inhibited(source) => {
+                let source = match shorten(source, SHOWN) {
+                    source if source.is_empty() => "any other alert".to_owned(),
+                    source => format!("an alert with {source}"),
+                };
+                return write!(f, "while {source} fires, an inhibition may mute {pages}");
+            }
             FaultKind::Route(way) => way,
         };
         let receiver = shorten(&way.receiver, NAME_SHOWN);
@@ -275,7 +291,7 @@ mod tests {
     }
 
     fn page(team: &str, stage: Stage, destinations: Result<Vec<Destination>, RouteError>) -> RoutedPage {
-        RoutedPage { team: team.into(), stage, drill: false, destinations }
+        RoutedPage { team: team.into(), stage, drill: false, inhibited_by: Vec::new(), destinations }
     }
 
     /// The checks of an Alertmanager that has these pages take these ways.
@@ -317,6 +333,14 @@ mod tests {
                 "the route to chat makes one page of several, since its group_by lacks task, and pages 30 s late (group_wait): escalation of sre",
                 "the route to pager is mute in `nights` (22:00 to 06:00): escalation of sre",
             ]
+        );
+        let inhibited = RoutedPage {
+            inhibited_by: vec!["severity=\"critical\u{202e}\"".into()],
+            ..page("sre", Stage::Page, Ok(vec![way("pager", &[], 0, false)]))
+        };
+        assert_eq!(
+            said(vec![inhibited, page("sre", Stage::Escalation, Ok(vec![way("pager", &[], 0, false)]))]),
+            ["while an alert with severity=\"critical\\u{202e}\" fires, an inhibition may mute page of sre"]
         );
         let mute = routes(Ok(vec![page("sre", Stage::Page, Ok(vec![way("pager", &[], 0, true)]))])).remove(0);
         assert!(mute.hint.unwrap().contains("take mute_time_intervals from the route to pager"));

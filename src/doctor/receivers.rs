@@ -140,7 +140,7 @@ mod tests {
     }
 
     fn page(team: &str, stage: Stage, drill: bool, ways: &[Destination]) -> RoutedPage {
-        RoutedPage { team: team.to_owned(), stage, drill, destinations: Ok(ways.to_vec()) }
+        RoutedPage { team: team.to_owned(), stage, drill, inhibited_by: Vec::new(), destinations: Ok(ways.to_vec()) }
     }
 
     /// What is said of a team whose page and escalation go these ways.

@@ -44,6 +44,11 @@ fn every_target_has_its_corpus_and_its_program() {
 }
 
 #[test]
+fn alertmanager_holds_over_its_corpus() {
+    corpus_of("alertmanager");
+}
+
+#[test]
 fn arcrc_holds_over_its_corpus() {
     corpus_of("arcrc");
 }

@@ -3,6 +3,7 @@
 //! Responsible for the pages that may be sent, each with the labels that it would have. What is not understood is said, and is never taken for
 //! good. Not responsible for asking for the configuration, nor for what receivers do.
 
+mod inhibition;
 mod interval;
 mod matcher;
 mod receivers;
@@ -11,6 +12,7 @@ mod yaml;
 
 use jiff::SignedDuration;
 
+use self::inhibition::Inhibitions;
 use self::interval::Intervals;
 pub use self::interval::{Mute, MuteKind};
 use self::matcher::LabelSet;
@@ -47,6 +49,8 @@ pub struct RoutedPage {
     pub stage: Stage,
     /// Whether it is about a drill.
     pub drill: bool,
+    /// While which other alerts it may be mute, in the words of the configuration.
+    pub inhibited_by: Vec<String>,
     /// Where it goes: once, or more often where a route says `continue`.
     pub destinations: Result<Vec<Destination>, RouteError>,
 }
@@ -83,11 +87,13 @@ pub fn routed(configuration: &str, site: &str, teams: &[&str], drills: bool) -> 
     let configuration = yaml::read(configuration)?;
     let (receivers, intervals) = (Receivers::read(&configuration), Intervals::read(&configuration));
     let root = Route::read(configuration.get("route").ok_or(RouteError::None)?, &intervals)?;
+    let inhibitions = Inhibitions::read(&configuration)?;
     let stages = Stage::ALL.into_iter().filter(|stage| !stage.is_said());
     let page = |team: &str, stage: Stage, drill: bool| RoutedPage {
         team: team.to_owned(),
         stage,
         drill,
+        inhibited_by: inhibitions.of(&labels(site, team, stage, drill)),
         destinations: root.destinations(&labels(site, team, stage, drill), &receivers).and_then(|found| {
             match found.is_empty() {
                 true => Err(RouteError::None),

@@ -27,7 +27,7 @@ pub(super) struct Route {
     group_by: Option<Vec<String>>,
     /// A route that is not taken may say what it likes.
     wait: Option<Result<SignedDuration, RouteError>>,
-    matchers: Vec<Result<Matcher, MatcherError>>,
+    matchers: Matchers,
     continues: bool,
     mute: Vec<Mute>,
     routes: Vec<Self>,
@@ -65,7 +65,7 @@ impl Route {
             // An empty list sets nothing.
             group_by: Some(group_by).filter(|labels| !labels.is_empty()),
             wait: text(node, "group_wait")?.map(|text| duration(text).ok_or(RouteError::Form("group_wait"))),
-            matchers: read_matchers(node)?,
+            matchers: Matchers::read(node, &OF_ROUTE)?,
             continues: matches!(text(node, "continue")?, Some("true")),
             mute: intervals.of_route(node),
             routes,
@@ -98,7 +98,7 @@ impl Route {
 
     /// Adds where an alert goes from here; whether it came here at all.
     fn descend(&self, above: &Inherited, labels: &LabelSet, found: &mut Vec<Destination>) -> Result<bool, RouteError> {
-        if !self.matches(labels)? {
+        if !self.matchers.hold(labels)? {
             return Ok(false);
         }
         let here = self.inheriting(above);
@@ -114,19 +114,8 @@ impl Route {
         Ok(true)
     }
 
-    /// Whether all its matchers hold. One that does not decides, whatever the others mean.
-    fn matches(&self, labels: &LabelSet) -> Result<bool, RouteError> {
-        if self.matchers.iter().flatten().any(|matcher| !matcher.holds(labels)) {
-            return Ok(false);
-        }
-        match self.matchers.iter().find_map(|matcher| matcher.as_ref().err()) {
-            Some(why) => Err(RouteError::Matcher(why.clone())),
-            None => Ok(true),
-        }
-    }
-
     fn inheriting(&self, above: &Inherited) -> Inherited {
-        let pinned = self.matchers.iter().flatten().filter_map(Matcher::pins).map(str::to_owned);
+        let pinned = self.matchers.0.iter().flatten().filter_map(Matcher::pins).map(str::to_owned);
         Inherited {
             receiver: self.receiver.clone().unwrap_or_else(|| above.receiver.clone()),
             group_by: self.group_by.clone().unwrap_or_else(|| above.group_by.clone()),
@@ -159,17 +148,50 @@ fn lacking(here: &Inherited) -> Vec<&'static str> {
     LABELS.into_iter().filter(is_lacking).collect()
 }
 
-fn read_matchers(node: &Node) -> Result<Vec<Result<Matcher, MatcherError>>, RouteError> {
-    let mut found = Vec::new();
-    for line in texts(node, "matchers")? {
-        match matchers(&line) {
-            Ok(matchers) => found.extend(matchers.into_iter().map(Ok)),
-            Err(why) => found.push(Err(why)),
+/// The matchers of something; of one that is not understood, why.
+#[derive(Debug)]
+pub(super) struct Matchers(Vec<Result<Matcher, MatcherError>>);
+
+/// Under which names they stand: in the form of now, and in the two of before.
+pub(super) struct MatcherKeys {
+    pub(super) lines: &'static str,
+    pub(super) equal: &'static str,
+    pub(super) regex: &'static str,
+}
+
+const OF_ROUTE: MatcherKeys = MatcherKeys { lines: "matchers", equal: "match", regex: "match_re" };
+
+impl Matchers {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// Where they are of another kind than an Alertmanager writes.
+    pub(super) fn read(node: &Node, keys: &MatcherKeys) -> Result<Self, RouteError> {
+        let mut found = Vec::new();
+        for line in texts(node, keys.lines)? {
+            match matchers(&line) {
+                Ok(matchers) => found.extend(matchers.into_iter().map(Ok)),
+                Err(why) => found.push(Err(why)),
+            }
+        }
+        found.extend(pairs(node, keys.equal)?.into_iter().map(|(name, value)| Ok(Matcher::equal(name, value))));
+        found.extend(pairs(node, keys.regex)?.into_iter().map(|(name, value)| Matcher::regex(name, value)));
+        Ok(Self(found))
+    }
+
+    /// Whether all of them hold. One that does not decides, whatever the others mean.
+    ///
+    /// # Errors
+    /// Where that hangs on one that is not understood.
+    pub(super) fn hold(&self, labels: &LabelSet) -> Result<bool, RouteError> {
+        if self.0.iter().flatten().any(|matcher| !matcher.holds(labels)) {
+            return Ok(false);
+        }
+        match self.0.iter().find_map(|matcher| matcher.as_ref().err()) {
+            Some(why) => Err(RouteError::Matcher(why.clone())),
+            None => Ok(true),
         }
     }
-    found.extend(pairs(node, "match")?.into_iter().map(|(name, value)| Ok(Matcher::equal(name, value))));
-    found.extend(pairs(node, "match_re")?.into_iter().map(|(name, value)| Matcher::regex(name, value)));
-    Ok(found)
 }
 
 fn text<'n>(node: &'n Node, name: &'static str) -> Result<Option<&'n str>, RouteError> {
@@ -181,7 +203,7 @@ fn text<'n>(node: &'n Node, name: &'static str) -> Result<Option<&'n str>, Route
 }
 
 /// A list of texts; one alone stands for a list of it.
-fn texts(node: &Node, name: &'static str) -> Result<Vec<String>, RouteError> {
+pub(super) fn texts(node: &Node, name: &'static str) -> Result<Vec<String>, RouteError> {
     let scalar = |node: &Node| match node {
         Node::Scalar(text) => Ok(text.clone()),
         _ => Err(RouteError::Form(name)),
@@ -194,7 +216,7 @@ fn texts(node: &Node, name: &'static str) -> Result<Vec<String>, RouteError> {
 }
 
 /// Texts by their names. An empty one is what Alertmanager makes of nothing.
-fn pairs<'n>(node: &'n Node, name: &'static str) -> Result<Vec<(&'n str, &'n str)>, RouteError> {
+pub(super) fn pairs<'n>(node: &'n Node, name: &'static str) -> Result<Vec<(&'n str, &'n str)>, RouteError> {
     let pair = |(key, value): &'n (String, Node)| match value {
         Node::Scalar(text) => Ok((key.as_str(), text.as_str())),
         Node::Null => Ok((key.as_str(), "")),

@@ -3,6 +3,7 @@
 //! A body takes the bytes of one input and panics where something does not hold. `fuzz/` runs them with inputs that it
 //! makes, `fuzz_corpus` with those of `tests/corpus`, so that what fuzzing once found is held by the ordinary tests.
 
+mod alertmanager;
 mod arcrc;
 mod blocks;
 mod configuration;
@@ -21,7 +22,8 @@ use phabgate::policy::Policy;
 pub(crate) type Body = fn(&[u8]);
 
 /// The name of each target, which its directory in `tests/corpus` has too, and its body.
-pub(crate) const TARGETS: [(&str, Body); 9] = [
+pub(crate) const TARGETS: [(&str, Body); 10] = [
+    ("alertmanager", alertmanager::check),
     ("arcrc", arcrc::check),
     ("blocks", blocks::check),
     ("configuration", configuration::check),

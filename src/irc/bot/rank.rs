@@ -69,8 +69,7 @@ impl Turns {
         let lately = self.0.iter().rposition(|(said, _)| said == rank).filter(is_lately);
         let mut last = self.0.iter().rev().map(|(said, _)| said);
         let news_was_last = last.clone().next() == Some(&Rank::News);
-        let stranger_was_last =
-            matches!(last.find(|said| !matches!(said, Rank::News)), Some(Rank::Stranger(_)));
+        let stranger_was_last = matches!(last.find(|said| !matches!(said, Rank::News)), Some(Rank::Stranger(_)));
         match (rank, lately) {
             (Rank::News, _) => Turn(Class::First, news_was_last, None),
             (Rank::Done(_), None) => Turn(Class::First, !news_was_last, None),

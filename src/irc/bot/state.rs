@@ -17,7 +17,7 @@ pub struct BotState {
     pub nick: String,
     /// The services account that it is logged in with.
     pub account: Option<String>,
-    /// Why it is logged in with none, where it was to be.
+    /// Why it is logged in with none, where it is to be and the connection is there: refused, logged out, or not named by the network. Text of others.
     pub login_refused: Option<String>,
     /// Why it logged in by its password though it has a certificate, which is tried first: text of others.
     pub certificate_refused: Option<String>,

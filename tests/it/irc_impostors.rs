@@ -1,5 +1,7 @@
 //! Who is not whom they seem on a real IRC network, and what is not what it seems: nothing of it is recorded, and nobody is silenced by it.
 
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::irc_network::network::{CHANNEL, Person};
@@ -170,6 +172,57 @@ fn a_flood_of_thousands_of_lines_silences_nobody() {
     until("both", || heard.witnesses(&task).iter().any(|text| text.contains("`releng1` says no")));
     let page = heard.watching.get(&task).text;
     assert!(page.contains("Said on IRC, not counted") && page.len() < 200_000, "{} bytes", page.len());
+}
+
+#[test]
+fn strangers_of_many_nicks_and_hosts_keep_no_answer_from_who_is_listed_nor_from_another_host() {
+    let Some(Asked { heard, mut sre1, task, code }) = asked() else { return };
+    let mut doer = heard.person("doer");
+    let mut curious = Person::from(&heard.network, Ipv4Addr::new(127, 0, 0, 9), "curious");
+    let mut flooders: Vec<Person> = (0..12)
+        .map(|number| Person::from(&heard.network, Ipv4Addr::new(127, 0, 0, 2 + number % 3), &format!("flood{number}")))
+        .collect();
+    let is_over = AtomicBool::new(false);
+    let asks = |person: &mut Person, line: &str, mark: &str| {
+        person.say(line);
+        person
+            .within(Duration::from_secs(15), |heard| heard.contains(mark))
+            .unwrap_or_else(|| panic!("{line}: {mark}"));
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 9_000.. {
+                for flooder in &mut flooders {
+                    flooder.say(&format!("!status T{number}"));
+                    flooder.within(Duration::from_millis(125), |_| false);
+                }
+                if is_over.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+        });
+        let _over = Over(&is_over);
+        let flood = format!("PRIVMSG {CHANNEL} :flood");
+        for _ in 0..8 {
+            sre1.until(&flood);
+        }
+        for _ in 0..2 {
+            asks(&mut sre1, &format!("!status {task}"), "open for");
+            asks(&mut sre1, &format!("!approve {task} sre CDFG"), "sre1: NOT recorded: ");
+        }
+        asks(&mut doer, &format!("!ack {task}"), "doer: ");
+        asks(&mut curious, "!status T8999", "curious: T8999 is no open emergency");
+        asks(&mut sre1, &format!("!approve {task} sre {code}"), "sre1: your yes is recorded: ");
+    });
+}
+
+/// Ends the flood, also where a test fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 #[test]

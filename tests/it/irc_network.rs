@@ -39,6 +39,7 @@ impl Running {
             services_every: Duration::from_millis(300),
             services_silent: Duration::from_secs(2),
             info: Duration::from_secs(4),
+            login_again: Duration::from_secs(2),
             reconnect: Duration::from_millis(50),
             reconnect_most: Duration::from_millis(500),
             ..Timings::default()
@@ -239,6 +240,21 @@ async fn the_bot_gets_over_what_a_network_goes_through() {
     network.start_services();
     bot.until("its account", |state| state.services && state.account.is_some()).await;
     assert_eq!(bot.handle.state().connections, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_that_the_services_log_out_says_so_and_logs_in_again() {
+    let Some(network) = RealNetwork::start() else { return };
+    network.register(&["phabgate"]);
+    let bot = Running::new(&network, password());
+    bot.at_work().await;
+    let mut other = Person::stranger(&network, "other");
+    other.send(&format!("PRIVMSG NickServ :LOGOUT phabgate {PASSWORD}"));
+    let is_said = |state: &BotState| state.login_refused.as_ref().is_some_and(|why| why.contains("logged the bot out"));
+    bot.until("logged out", |state| state.account.is_none() && is_said(state)).await;
+    bot.at_work().await;
+    let state = bot.handle.state();
+    assert_eq!((state.connections, state.login_refused), (1, None));
 }
 
 #[tokio::test(flavor = "multi_thread")]

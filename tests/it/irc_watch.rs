@@ -229,3 +229,21 @@ fn that_a_team_was_paged_is_said_once_and_not_of_one_of_which_somebody_looks_at_
     sre1.until("is approved and may be deployed");
     assert_eq!(sre1.count("was paged"), 1);
 }
+
+#[test]
+fn a_bot_that_lost_its_account_is_missed_in_the_metrics_and_the_log() {
+    let Some(Asked { watching, network, .. }) = asked("") else { return };
+    let lacks = || {
+        let text = watching.get("metrics").text;
+        let value =
+            text.lines().find_map(|line| line.strip_prefix("phabgate_serve_irc_lacks_account ")).map(str::to_owned);
+        value.unwrap_or_else(|| panic!("no such metric: {text}"))
+    };
+    assert_eq!(lacks(), "0");
+    let mut other = Person::stranger(&network, "other");
+    other.send(&format!("PRIVMSG NickServ :LOGOUT phabgate {PASSWORD}"));
+    until("the metrics say so", || lacks() == "1");
+    until("the log says so", || {
+        watching.has_logged("it is logged in with no account: the services logged the bot out")
+    });
+}

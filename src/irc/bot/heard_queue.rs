@@ -203,6 +203,7 @@ mod tests {
         Heard {
             place: Place::Channel("#ops".into()),
             nick: speaker.into(),
+            host: speaker.into(),
             text: String::new(),
             request: Request::Command(command),
             who: Err(WhyNot::NotLoggedIn),

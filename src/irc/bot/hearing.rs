@@ -19,6 +19,8 @@ pub struct Heard {
     pub place: Place,
     /// The nick that said it, which proves nothing.
     pub nick: String,
+    /// The host that it came from, as the network shows it; the nick, where it shows none.
+    pub host: String,
     /// The line as it came: text of others, with whatever is in it.
     pub text: String,
     /// What it asks.
@@ -115,13 +117,13 @@ impl Hearing<'_> {
             Some(channel) if channel.is_before_join(identified.time) => Err(WhyNot::BeforeJoin),
             _ => Ok(identified),
         });
-        let host = message.source.as_ref().and_then(|source| source.host.as_deref());
+        let host = message.source.as_ref().and_then(|source| source.host.as_deref()).unwrap_or(nick).to_owned();
         let speaker = match message.tags.get("account").filter(|account| !account.is_empty()) {
             Some(account) => format!("account {}", self.server.casemapping.fold(account).as_str()),
-            None => format!("host {}", host.unwrap_or(nick)),
+            None => format!("host {host}"),
         };
         let (nick, text) = (nick.to_owned(), text.to_owned());
-        Some(Heard { place, nick, text, request, who, came: self.now, services: self.services, speaker })
+        Some(Heard { place, nick, host, text, request, who, came: self.now, services: self.services, speaker })
     }
 
     /// Who a message is from. What a client sends begins with `+`, and is another key.
@@ -211,6 +213,19 @@ mod tests {
         let identified = heard.who.unwrap();
         assert_eq!((identified.account.as_str(), identified.msgid.as_str()), ("sre1", "M1"));
         assert_eq!(identified.time.to_string(), "2026-11-28T07:00:00.123Z");
+    }
+
+    #[test]
+    fn who_is_logged_in_with_nothing_is_known_by_the_host() {
+        let world = World::new();
+        for (line, host, speaker) in [
+            (":curious!u@host.example PRIVMSG #ops :!help", "host.example", "host host.example"),
+            (":curious PRIVMSG #ops :!help", "curious", "host curious"),
+            ("@account=SRE1 :curious!u@host.example PRIVMSG #ops :!help", "host.example", "account sre1"),
+        ] {
+            let heard = world.hear(line).unwrap();
+            assert_eq!((heard.host.as_str(), heard.speaker.as_str()), (host, speaker), "{line}");
+        }
     }
 
     #[test]

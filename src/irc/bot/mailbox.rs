@@ -1,7 +1,8 @@
 //! What the bot was asked to do and has not done yet: lines to say, accounts to ask the services about.
 //!
-//! Responsible for the order, the bound and the deadlines, and for the answer that everybody who asks gets once. A line that nobody has
-//! begun to send by its deadline is taken back by who asked, so that it is never said later. Not responsible for sending.
+//! Responsible for the deadlines, and for the answer that everybody who asks gets once. A line that nobody has
+//! begun to send by its deadline is taken back by who asked, so that it is never said later, and takes no place of another. Not responsible for whose turn it is (`rank`), nor for
+//! sending.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -12,18 +13,13 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::sleep_until;
 
+use super::rank::{Rank, Turns};
 use super::settings::{is_account, is_channel, is_nick};
 use crate::irc::line::Line;
 use crate::text::inert;
 
-/// How many lines of a rank that is no chat, and how many questions, wait at most.
-const MOST: usize = 64;
-/// How many answers to one nick that something was done.
-const MOST_DONE_TO_ONE: usize = 4;
-/// How many answers to anybody do: more would not be said in the time that somebody waits.
-const MOST_CHAT: usize = 16;
-/// How many of them to one nick.
-const MOST_CHAT_TO_ONE: usize = 2;
+/// How many questions wait at most.
+const MOST_QUESTIONS: usize = 64;
 
 /// Where a line is said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,35 +175,6 @@ impl fmt::Debug for MakeLine {
     }
 }
 
-/// What a line is to those who wait for others.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Rank {
-    /// The bot says it by itself: it waits for one answer at most.
-    News,
-    /// It answers this nick that something was done: it waits for no chat, and for one line of news at a time.
-    Done(String),
-    /// It answers somebody who may be anybody, of this nick: however many ask, nothing else waits for it, nor do others for one of them.
-    Chat(String),
-}
-
-impl Rank {
-    /// Where a line of this rank comes among those that wait, after one of the rank `last`: the smallest is next, and of several the oldest.
-    fn turn(&self, last: Option<&Self>) -> (bool, bool, bool) {
-        (matches!(self, Self::Chat(_)), last == Some(self), *self != Self::News)
-    }
-
-    /// Whether one more may wait beside these.
-    fn has_room<'a>(&self, others: impl Iterator<Item = &'a Self> + Clone) -> bool {
-        let alike = others.clone().filter(|other| *other == self).count();
-        let of_kind = others.filter(|other| std::mem::discriminant(*other) == std::mem::discriminant(self)).count();
-        match self {
-            Self::News => of_kind < MOST,
-            Self::Done(_) => of_kind < MOST && alike < MOST_DONE_TO_ONE,
-            Self::Chat(_) => of_kind < MOST_CHAT && alike < MOST_CHAT_TO_ONE,
-        }
-    }
-}
-
 /// A line that waits.
 #[derive(Debug)]
 pub(super) struct PendingLine {
@@ -245,8 +212,7 @@ struct Inner {
     lines: VecDeque<PendingLine>,
     infos: VecDeque<PendingInfo>,
     next_id: u64,
-    /// What was said last was of this rank.
-    last: Option<Rank>,
+    turns: Turns,
     /// Why nothing can be said at the moment, as far as the bot knows.
     hindrance: String,
     is_closed: bool,
@@ -333,9 +299,9 @@ impl Mailbox {
         inner.lines.retain(|line| !line.answer.is_closed());
         let is_due = |line: &PendingLine| line.deadline > now && can(&line.target);
         let due = inner.lines.iter().enumerate().filter(|(_, line)| is_due(line));
-        let (at, _) = due.min_by_key(|(_, line)| line.rank.turn(inner.last.as_ref()))?;
+        let (at, _) = due.min_by_key(|(_, line)| inner.turns.of(&line.rank, now))?;
         let line = inner.lines.remove(at)?;
-        inner.last = Some(line.rank.clone());
+        inner.turns.take(line.rank.clone(), now);
         Some(line)
     }
 
@@ -365,7 +331,7 @@ impl Mailbox {
     /// Adds a question; one too many is answered by being dropped.
     pub(super) fn add_info(&self, pending: PendingInfo) {
         let mut inner = self.lock();
-        if !inner.is_closed && inner.infos.len() < MOST {
+        if !inner.is_closed && inner.infos.len() < MOST_QUESTIONS {
             inner.infos.push_back(pending);
             drop(inner);
             self.came.notify_one();
@@ -445,59 +411,29 @@ mod tests {
         assert!(mailbox.next_line(now, |_| true).is_none());
     }
 
-    /// What waits, by what it says: for long, so that the order alone says what comes next.
-    fn add(mailbox: &Mailbox, text: &str, rank: Rank) -> Result<oneshot::Receiver<Outcome>, NotSaid> {
-        let (answer, answered) = oneshot::channel();
-        mailbox.add_line(ops(), line(text), rank, Instant::now() + Duration::from_secs(900), answer).map(|_| answered)
-    }
-
-    fn next(mailbox: &Mailbox) -> String {
-        mailbox.next_line(Instant::now(), |_| true).unwrap().made().unwrap().1.as_str().to_owned()
-    }
-
     #[test]
-    fn whoever_is_refused_again_and_again_delays_no_ask_and_no_answer_that_something_is_done() {
+    fn what_waits_is_said_by_its_rank_and_what_has_no_room_is_refused() {
         let mailbox = Mailbox::default();
-        let refused: Vec<_> = (0..100).map(|_| add(&mailbox, "NOT recorded", Rank::Chat("doer".into()))).collect();
-        assert_eq!(refused.iter().filter(|added| added.is_ok()).count(), MOST_CHAT_TO_ONE);
-        let said = [add(&mailbox, "recorded", Rank::Done("sre2".into())), add(&mailbox, "ask", Rank::News)];
-        let other = add(&mailbox, "NOT recorded to sre1", Rank::Chat("sre1".into()));
-        let next = || self::next(&mailbox);
+        let add = |text: &str, rank: Rank| {
+            let (answer, answered) = oneshot::channel();
+            let deadline = Instant::now() + Duration::from_secs(900);
+            mailbox.add_line(ops(), line(text), rank, deadline, answer).map(|_| answered)
+        };
+        let next = || mailbox.next_line(Instant::now(), |_| true).unwrap().made().unwrap().1.as_str().to_owned();
+        let flood: Vec<_> = (0..100).map(|_| add("to a host", Rank::Stranger("host".into()))).collect();
+        assert!(flood[0].is_ok());
+        assert_eq!(flood[99].as_ref().unwrap_err(), &NotSaid::TooMany);
+        let _said = [
+            add("to sre1", Rank::Listed("sre1".into())),
+            add("recorded", Rank::Done("sre2".into())),
+            add("recorded, too", Rank::Done("sre2".into())),
+            add("ask", Rank::News),
+        ]
+        .map(Result::unwrap);
         assert_eq!(
             [next(), next(), next(), next(), next()],
-            ["ask", "recorded", "NOT recorded", "NOT recorded to sre1", "NOT recorded"]
+            ["ask", "recorded", "to sre1", "to a host", "recorded, too"]
         );
-        assert!(said.iter().chain([&other]).all(Result::is_ok));
-    }
-
-    #[test]
-    fn news_and_answers_that_something_is_done_take_turns_and_neither_takes_the_room_of_the_other() {
-        let mailbox = Mailbox::default();
-        let done = |nick: &str| add(&mailbox, nick, Rank::Done(nick.into()));
-        let flood: Vec<_> = (0..100).map_while(|_| done("flood").ok()).collect();
-        assert_eq!(flood.len(), MOST_DONE_TO_ONE);
-        let many: Vec<_> = (0..100).filter_map(|number| done(&format!("nick{number}")).ok()).collect();
-        assert_eq!(flood.len() + many.len(), MOST);
-        let news: Vec<_> = (0..MOST).map(|_| add(&mailbox, "ask", Rank::News).unwrap()).collect();
-        let next = || self::next(&mailbox);
-        assert_eq!([next(), next(), next(), next()], ["ask", "flood", "ask", "flood"]);
-        drop((flood, many, news));
-    }
-
-    #[test]
-    fn news_wait_for_no_chat_however_much_of_it_there_is() {
-        let mailbox = Mailbox::default();
-        let add = |text, rank| add(&mailbox, text, rank);
-        let chat =
-            |nick: String| (0..1_000).map_while(|_| add("chat", Rank::Chat(nick.clone())).ok()).collect::<Vec<_>>();
-        let flood = chat("flood".into());
-        assert_eq!(flood.len(), MOST_CHAT_TO_ONE);
-        let many: Vec<_> = (0..100).flat_map(|number| chat(format!("flood{number}"))).collect();
-        assert_eq!(flood.len() + many.len(), MOST_CHAT);
-        let news = [add("first", Rank::News).unwrap(), add("second", Rank::News).unwrap()];
-        let next = || self::next(&mailbox);
-        assert_eq!([next(), next(), next()], ["first", "second", "chat"]);
-        drop((flood, many, news));
     }
 
     #[test]
@@ -539,13 +475,14 @@ mod tests {
     async fn what_waits_is_bounded_and_answered_at_the_end() {
         let mailbox = Arc::new(Mailbox::default());
         let mut waiting = Vec::new();
-        for _ in 0..MOST {
+        let is_full = |inner: &Inner| !Rank::News.has_room(inner.lines.iter().map(|line| &line.rank));
+        for _ in 0..64 {
             let mailbox = Arc::clone(&mailbox);
             waiting.push(tokio::spawn(async move {
                 mailbox.say(ops(), line("a"), Rank::News, Duration::from_secs(5)).await
             }));
         }
-        while mailbox.lock().lines.len() < MOST {
+        while !is_full(&mailbox.lock()) {
             tokio::task::yield_now().await;
         }
         assert_eq!(mailbox.say(ops(), line("a"), Rank::News, Duration::MAX).await, Outcome::NotSaid(NotSaid::TooMany));

@@ -13,7 +13,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use super::connection;
 use super::conversation::Conversation;
 use super::heard_queue::{HeardQueue, Receiver};
-use super::mailbox::{Info, Mailbox, MakeLine, Outcome, Rank, Target};
+use super::mailbox::{Info, Mailbox, MakeLine, Outcome, Target};
+use super::rank::Rank;
 use super::settings::{Authorities, BotSettings};
 use super::state::{BotState, ConnectionState};
 use crate::irc::line::Line;
@@ -287,16 +288,10 @@ impl BotHandle {
         self.mailbox.say(target, MakeLine::new(make), Rank::News, within).await
     }
 
-    /// Has it said to a nick that what they asked for was done: it takes turns with lines of [`Self::say`], and of more than a few to one nick some
-    /// are not said ([`NotSaid::TooMany`](super::NotSaid::TooMany)).
-    pub async fn confirm(&self, target: Target, nick: &str, line: Line, within: Duration) -> Outcome {
-        self.mailbox.say(target, MakeLine::new(|| Some(line)), Rank::Done(nick.to_lowercase()), within).await
-    }
-
-    /// Has an answer said to the nick that asked, which may be anybody's: lines of [`Self::say`] and [`Self::confirm`] go before it, and of many that
-    /// wait, or of a few to one nick, some are not said ([`NotSaid::TooMany`](super::NotSaid::TooMany)).
-    pub async fn answer(&self, target: Target, nick: &str, line: Line, within: Duration) -> Outcome {
-        self.mailbox.say(target, MakeLine::new(|| Some(line)), Rank::Chat(nick.to_lowercase()), within).await
+    /// Has an answer said when it is its turn by its rank. Of more than a few to one person, or to one host, some are not said
+    /// ([`NotSaid::TooMany`](super::NotSaid::TooMany)).
+    pub async fn answer(&self, target: Target, rank: Rank, line: Line, within: Duration) -> Outcome {
+        self.mailbox.say(target, MakeLine::new(|| Some(line)), rank, within).await
     }
 
     /// What the services know of an account.

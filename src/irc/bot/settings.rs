@@ -77,7 +77,7 @@ pub struct Timings {
     pub services_silent: Duration,
     /// The longest that is waited for what NickServ knows of an account.
     pub info: Duration,
-    /// Before a login that was refused is tried again on the same connection.
+    /// Before a login that was refused, or lost, is tried again on the same connection.
     pub login_again: Duration,
     /// Before the first attempt to connect again.
     pub reconnect: Duration,

@@ -17,7 +17,7 @@ pub struct BotState {
     pub nick: String,
     /// The services account that it is logged in with.
     pub account: Option<String>,
-    /// Why it is logged in with none, where it was to be.
+    /// Why it is logged in with none, where it is to be and the connection is there: refused, logged out, or not named by the network. Text of others.
     pub login_refused: Option<String>,
     /// Whether that is because the services refused what proves the account.
     pub is_proof_refused: bool,

@@ -15,10 +15,10 @@ use tokio::sync::watch;
 use super::lines;
 use super::nicks::Nicks;
 use super::registered::Registered;
-use crate::config::IrcBotSettings;
+use crate::config::{IrcAccount, IrcBotSettings};
 use crate::ids::TaskId;
 use crate::irc::Line;
-use crate::irc::bot::{BotHandle, Command, Heard, Info, Place, Receiver, Request, Target, Verb};
+use crate::irc::bot::{BotHandle, Command, Heard, Info, Place, Rank, Receiver, Request, Target, Verb};
 use crate::serve::audience::Audience;
 use crate::serve::paging::AckOutcome;
 use crate::serve::store::Store;
@@ -281,9 +281,8 @@ impl<S: Store> Listener<S> {
     /// The account of the server of the tasks that whoever said it has, and whether the services said that it is theirs; why nobody is known.
     async fn account(&self, heard: &Heard, silence: Silence) -> Result<(String, bool), String> {
         let who = heard.who.as_ref().map_err(ToString::to_string)?;
+        let listed = self.listed(heard).ok_or("the services account is not listed with the watch")?;
         let mapping = self.bot.state().casemapping;
-        let listed =
-            self.settings.account(&who.account, mapping).ok_or("the services account is not listed with the watch")?;
         if !heard.services && silence == Silence::Passes {
             return Ok((listed.account.clone(), false));
         }
@@ -309,6 +308,21 @@ impl<S: Store> Listener<S> {
         lines::no_emergency(&heard.nick, task, self.watch.board.freshness().sweep.is_some())
     }
 
+    /// Who said it by the list, as the network names their services account.
+    fn listed(&self, heard: &Heard) -> Option<&IrcAccount> {
+        let who = heard.who.as_ref().ok()?;
+        self.settings.account(&who.account, self.bot.state().casemapping)
+    }
+
+    /// What an answer is to those who wait for others. Nobody is asked for that: it decides when something is said, and nothing else.
+    fn rank(&self, heard: &Heard, is_done: bool) -> Rank {
+        match (self.listed(heard), is_done) {
+            (Some(listed), true) => Rank::Done(listed.account.to_lowercase()),
+            (Some(listed), false) => Rank::Listed(listed.account.to_lowercase()),
+            (None, _) => Rank::Stranger(heard.host.clone()),
+        }
+    }
+
     /// Says an answer, and waits for nothing: what is heard next is heard while it waits to be said.
     fn reply(&self, heard: &Heard, line: Line, is_done: bool) {
         let target = match &heard.place {
@@ -316,12 +330,9 @@ impl<S: Store> Listener<S> {
             Place::Private => Target::person(&heard.nick),
         };
         let Ok(target) = target else { return };
-        let (bot, nick) = (self.bot.clone(), heard.nick.clone());
+        let (bot, rank) = (self.bot.clone(), self.rank(heard, is_done));
         tokio::spawn(async move {
-            let outcome = match is_done {
-                true => bot.confirm(target, &nick, line, WITHIN).await,
-                false => bot.answer(target, &nick, line, WITHIN).await,
-            };
+            let outcome = bot.answer(target, rank, line, WITHIN).await;
             if let Some(why) = outcome.why_not_heard() {
                 tracing::warn!("IRC: who asked something was not answered: {why}");
             }

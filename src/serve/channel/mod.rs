@@ -37,7 +37,7 @@ use super::watch::Watch;
 use super::witnessing::{Reply, SpokenWord, WitnessAccount, WitnessAccountError, Witnesses, say_unwritten};
 use crate::config::{IrcBotError, IrcBotSettings};
 use crate::irc::HostPort;
-use crate::irc::bot::{Bot, BotHandle, BotSettings, Target};
+use crate::irc::bot::{Bot, BotHandle, BotSettings, Rank, Target};
 
 /// How long the answer to a word may wait to be said.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
@@ -161,13 +161,15 @@ impl Channel {
 /// Says an answer where a word was said, and waits for nothing.
 fn reply_to(bot: &BotHandle, word: &SpokenWord, reply: Reply) {
     let Ok(target) = Target::channel(&word.channel) else { return };
-    let (bot, task, nick) = (bot.clone(), word.task, word.nick.clone());
+    let (bot, task) = (bot.clone(), word.task);
+    // What is brought to a task is of somebody who is known.
+    let person = word.speaker.as_ref().map(|speaker| speaker.user.to_lowercase()).unwrap_or_default();
+    let (rank, line) = match reply {
+        Reply::Recorded(line) => (Rank::Done(person), line),
+        Reply::NotRecorded(line) => (Rank::Listed(person), line),
+    };
     tokio::spawn(async move {
-        let outcome = match reply {
-            Reply::Recorded(line) => bot.confirm(target, &nick, line, ANSWER_WITHIN).await,
-            // Whoever is refused again and again delays nobody but themselves.
-            Reply::NotRecorded(line) => bot.answer(target, &nick, line, ANSWER_WITHIN).await,
-        };
+        let outcome = bot.answer(target, rank, line, ANSWER_WITHIN).await;
         if let Some(why) = outcome.why_not_heard() {
             tracing::warn!("{task}: whether a word on IRC is recorded was not answered there: {why}");
         }

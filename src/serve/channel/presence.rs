@@ -1,8 +1,9 @@
 //! Whether the bot is where it is to speak, for those who run the service.
 //!
-//! Responsible for saying in the log once what it is, and for the gauge of the metrics. Not responsible for the connection ([`crate::irc`]), which says
+//! Responsible for saying in the log once what it is, and for the gauges of the metrics. Not responsible for the connection ([`crate::irc`]), which says
 //! itself why it broke.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -53,6 +54,7 @@ pub(super) async fn report(bot: BotHandle, metrics: &Metrics, stop: watch::Recei
         let state = bot.state();
         let now = hindrance(&state);
         metrics.set_irc(!state.channels.is_empty() && state.channels.iter().all(|channel| channel.is_joined));
+        metrics.irc_lacks_account.store(state.login_refused.is_some(), Ordering::Relaxed);
         if now != last {
             (since, last) = (Instant::now(), now.clone());
         }

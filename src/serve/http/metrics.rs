@@ -95,6 +95,8 @@ pub(super) async fn metrics<S: Store>(State(app): State<Shared<S>>) -> Response 
     page.one("token_refused", "gauge", "1 while the server refuses the token of the service.", is(refuses));
     if let Some(is_there) = metrics.irc() {
         page.one("irc_in_channels", "gauge", "1 while the bot is in all its channels on IRC.", is(is_there));
+        let lacks = metrics.irc_lacks_account.load(Ordering::Relaxed);
+        page.one("irc_lacks_account", "gauge", "1 while the bot is not logged in with its account on IRC.", is(lacks));
     }
     if metrics.hooks.get() > 0 {
         let lag = metrics.hook_lag.load(Ordering::Relaxed) as f64;

@@ -4,7 +4,7 @@
 //! with an error that says what was. Not responsible for the bot.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use tokio::net::TcpSocket;
+use tokio::runtime::Builder;
 
 /// How long a step may take: long, since many tests may run at once on a slow machine.
 const LONG: Duration = Duration::from_secs(60);
@@ -31,6 +33,7 @@ const MODULES: &[&str] = &[
     "nickserv/main",
     "nickserv/register",
     "nickserv/identify",
+    "nickserv/logout",
     "nickserv/info",
     "nickserv/regnolimit",
     "nickserv/cert",
@@ -216,7 +219,24 @@ impl Person {
 
     /// Somebody in the channel who is logged in with this account, or with none.
     pub(crate) fn new(network: &RealNetwork, nick: &str, account: Option<&str>) -> Self {
-        let mut person = Self::connect(network, nick);
+        Self::connect(network, nick).in_channel(account)
+    }
+
+    /// Somebody in the channel who is logged in with none and comes from this address, one of loopback.
+    pub(crate) fn from(network: &RealNetwork, address: Ipv4Addr, nick: &str) -> Self {
+        let at = (Ipv4Addr::LOCALHOST, network.plain).into();
+        let connect = async {
+            let socket = TcpSocket::new_v4()?;
+            socket.bind((address, 0).into())?;
+            socket.connect(at).await?.into_std()
+        };
+        let stream = Builder::new_current_thread().enable_io().build().unwrap().block_on(connect).unwrap();
+        stream.set_nonblocking(false).unwrap();
+        Self::over(stream, nick).in_channel(None)
+    }
+
+    fn in_channel(self, account: Option<&str>) -> Self {
+        let mut person = self;
         person.send("CAP REQ :account-tag server-time message-tags");
         person.until(" ACK ");
         if let Some(account) = account {
@@ -236,7 +256,10 @@ impl Person {
     }
 
     fn connect(network: &RealNetwork, nick: &str) -> Self {
-        let stream = TcpStream::connect(("127.0.0.1", network.plain)).unwrap();
+        Self::over(TcpStream::connect(("127.0.0.1", network.plain)).unwrap(), nick)
+    }
+
+    fn over(stream: TcpStream, nick: &str) -> Self {
         stream.set_nodelay(true).unwrap();
         let mut person = Self { stream, bytes: Vec::new(), seen: Vec::new() };
         for line in ["CAP LS 302", &format!("NICK {nick}"), &format!("USER {nick} 0 * :{nick}")] {

@@ -44,8 +44,8 @@ enum LoginStage {
     Open,
     /// Under way since.
     Asked(Mechanism, Instant),
-    /// Over.
-    Done,
+    /// Over since: by its end, or since the services logged the bot out.
+    Done(Instant),
 }
 
 /// One connection. What it sends may hold the answer to SASL: it is shown nowhere.
@@ -63,8 +63,8 @@ pub(super) struct Conversation {
     login_refused: Option<String>,
     /// Why the services took the password and not the certificate, which was tried first.
     certificate_refused: Option<String>,
-    /// When the services refused the login themselves: what proves the account is wrong, or was taken for it.
-    proof_refused: Option<Instant>,
+    /// The services refused the last login themselves: what proves the account is wrong, or was taken for it.
+    proof_refused: bool,
     /// They were there at some time of this connection.
     had_services: bool,
     nick: String,
@@ -100,7 +100,7 @@ impl Conversation {
             account: None,
             login_refused: None,
             certificate_refused: None,
-            proof_refused: None,
+            proof_refused: false,
             had_services: false,
             nick: settings.nick.clone(),
             nicks_tried: 0,
@@ -160,7 +160,7 @@ impl Conversation {
             },
             nick: self.nick.clone(),
             account: self.account.clone(),
-            login_refused: self.login_refused.clone(),
+            login_refused: self.why_no_account(),
             is_proof_refused: self.login_refused.is_some() && self.proof_refused.is_some(),
             certificate_refused: self.certificate_refused.clone().filter(|_| self.account.is_some()),
             services: self.services(now),
@@ -207,8 +207,10 @@ impl Conversation {
             "CAP" => self.capability(message, now),
             "AUTHENTICATE" => self.authenticate(message.param(0)),
             "900" => self.account = Some(message.param(2).to_owned()).filter(|account| !account.is_empty()),
-            "901" => self.account = None,
-            "903" | "907" => self.logged_in(None),
+            "901" => self.logged_out(message.last(), now),
+            "903" => self.logged_in(None, now),
+            // Logged in already, as the server has it: not every one lets a bot log in again that was logged out.
+            "907" => self.logged_in(Some(message.last()).filter(|_| self.account.is_none()), now),
             "902" | "904" | "905" | "906" => self.proof_is_refused(message.last(), now),
             "001" => {
                 message.param(0).clone_into(&mut self.nick);
@@ -294,7 +296,7 @@ impl Conversation {
             && now.saturating_duration_since(since) >= timings.register / 4
         {
             self.send("AUTHENTICATE", &["*"], None);
-            self.logged_in(Some("the services did not answer in time"));
+            self.logged_in(Some("the services did not answer in time"), now);
         }
         match self.pinged {
             Some(since) if now.saturating_duration_since(since) >= timings.dead_after => {

@@ -28,7 +28,7 @@ impl Conversation {
             }
             Change::Settled => self.settled(now),
             Change::SaslBack => {
-                if self.account.is_none() && self.login == LoginStage::Done {
+                if self.account.is_none() && matches!(self.login, LoginStage::Done(_)) {
                     self.login = LoginStage::Open;
                 }
                 self.settled(now);
@@ -68,13 +68,13 @@ impl Conversation {
             self.ask_to_log_in(next, now);
             return;
         }
-        self.proof_refused = Some(now);
+        self.proof_refused = true;
         match self.certificate_refused.take() {
             Some(first) => {
                 let both = format!("the certificate: {first}; the {}: {why}", mechanism.proof());
-                self.logged_in(Some(&both));
+                self.logged_in(Some(&both), now);
             }
-            None => self.logged_in(Some(why)),
+            None => self.logged_in(Some(why), now),
         }
     }
 
@@ -90,11 +90,12 @@ impl Conversation {
         }
     }
 
-    pub(super) fn logged_in(&mut self, refused: Option<&str>) {
+    /// A login is over; `refused` says why it failed, where it did.
+    pub(super) fn logged_in(&mut self, refused: Option<&str>, now: Instant) {
         if !matches!(self.login, LoginStage::Asked(..)) {
             return;
         }
-        self.login = LoginStage::Done;
+        self.login = LoginStage::Done(now);
         self.login_refused = refused.map(str::to_owned);
         match (refused, &self.certificate_refused) {
             (Some(why), _) => {
@@ -111,12 +112,28 @@ impl Conversation {
         }
     }
 
+    /// The services, or whoever knows the password, log the bot out. In a login that is under way its end decides.
+    pub(super) fn logged_out(&mut self, why: &str, now: Instant) {
+        self.account = None;
+        if let LoginStage::Done(since) = &mut self.login {
+            *since = now;
+            self.login_refused = Some(format!("the services logged the bot out: {why}"));
+        }
+    }
+
+    /// Why the bot has no account, where it is to have one. There always is a reason: one that nobody gave is that.
+    pub(super) fn why_no_account(&self) -> Option<String> {
+        let is_missing = self.settings.login.account.is_some() && self.account.is_none();
+        let unsaid = || "the network has not named its account".to_owned();
+        is_missing.then(|| self.login_refused.clone().unwrap_or_else(unsaid))
+    }
+
     /// The services are there, and were not before. Not every server says by itself that one can log in again.
     pub(super) fn services_came(&mut self, now: Instant) {
         let came_back = std::mem::replace(&mut self.had_services, true);
         let is_wanted = self.settings.login.account.is_some() && self.account.is_none();
         // A proof that was refused a moment ago is no better now; after an outage it may be.
-        if !is_wanted || matches!(self.login, LoginStage::Asked(..)) || (self.proof_refused.is_some() && !came_back) {
+        if !is_wanted || matches!(self.login, LoginStage::Asked(..)) || (self.proof_refused && !came_back) {
             return;
         }
         match self.capabilities.has("sasl") {
@@ -128,12 +145,12 @@ impl Conversation {
         }
     }
 
-    /// Logs in again where that was refused a while ago: services err, too.
+    /// Logs in again where the bot has no account for a while, whatever took it: services err, too.
     pub(super) fn log_in_again(&mut self, now: Instant) {
-        let since = self.proof_refused.map(|at| now.saturating_duration_since(at));
-        let is_time = since.is_some_and(|since| since >= self.settings.timings.login_again);
-        if is_time && self.account.is_none() && self.login == LoginStage::Done && self.capabilities.has("sasl") {
-            self.proof_refused = None;
+        let LoginStage::Done(since) = self.login else { return };
+        let is_time = now.saturating_duration_since(since) >= self.settings.timings.login_again;
+        if is_time && self.account.is_none() && self.capabilities.has("sasl") {
+            self.proof_refused = false;
             self.login = LoginStage::Open;
             self.settled(now);
         }

@@ -13,7 +13,8 @@ use super::Conversation;
 use crate::irc::Draft;
 use crate::irc::bot::heard_queue::{HeardQueue, Receiver};
 use crate::irc::bot::hearing::WhyNot;
-use crate::irc::bot::mailbox::{Info, Mailbox, MakeLine, NotSaid, Outcome, PendingInfo, Rank, Target};
+use crate::irc::bot::mailbox::{Info, Mailbox, MakeLine, NotSaid, Outcome, PendingInfo, Target};
+use crate::irc::bot::rank::Rank;
 use crate::irc::bot::settings::{BotSettings, Login};
 use crate::irc::bot::state::{BotState, ConnectionState};
 use crate::irc::wire::Message;
@@ -253,6 +254,52 @@ fn services_that_are_away_or_refuse_keep_no_bot_away() {
         logins.extend(play.output().into_iter().filter(|line| line.starts_with("AUTH")).map(|_| second));
     }
     assert_eq!(logins, [299]);
+}
+
+#[test]
+fn an_account_that_is_lost_is_missed_and_logged_in_with_again() {
+    let mut play = Play::with_account();
+    play.hear(":irc CAP * LS :sasl=PLAIN");
+    play.hear(":irc CAP * ACK :sasl");
+    let log_in = |play: &mut Play| {
+        play.hear(":irc 900 phabgate phabgate!p@h phabgate :You are now logged in as phabgate");
+        play.hear(":irc 903 phabgate :SASL authentication successful");
+    };
+    log_in(&mut play);
+    play.welcome();
+    play.nickserv("phabgate is not registered.");
+    assert_eq!(play.state().login_refused, None);
+    // After how many seconds it asks to be logged in.
+    let asks = |play: &mut Play| {
+        play.output();
+        (1..=700).find(|_| {
+            play.pass(1);
+            play.hear("PING :a");
+            play.nickserv("hello");
+            play.output().contains(&"AUTHENTICATE PLAIN".to_owned())
+        })
+    };
+    let lost = |play: &Play, why: &str| {
+        assert_eq!((play.state().account, play.state().login_refused.as_deref()), (None, Some(why)));
+    };
+    play.hear(":irc 901 phabgate phabgate!p@h :You are now logged out");
+    lost(&play, "the services logged the bot out: You are now logged out");
+    assert_eq!(asks(&mut play), Some(300), "as after a login that is refused");
+    // Nor is it silent where the server would not have it, or names no account, or logs it out in the middle.
+    play.hear(":irc 907 phabgate :You have already authenticated");
+    lost(&play, "You have already authenticated");
+    assert_eq!(asks(&mut play), Some(300));
+    play.hear(":irc 903 phabgate :SASL authentication successful");
+    lost(&play, "the network has not named its account");
+    assert_eq!(asks(&mut play), Some(300));
+    play.hear(":irc 901 phabgate phabgate!p@h :You are now logged out");
+    log_in(&mut play);
+    assert_eq!((play.state().account.as_deref(), play.state().login_refused.as_deref()), (Some("phabgate"), None));
+    assert_eq!(asks(&mut play), None);
+    // A bot that is to have none misses none.
+    let mut play = Play::in_channel();
+    play.hear(":irc 901 phabgate phabgate!p@h :You are now logged out");
+    assert_eq!((play.state().login_refused, asks(&mut play)), (None, None));
 }
 
 #[test]

@@ -1,12 +1,13 @@
-//! Drills that page people (`paging.drills`), seen from a real Alertmanager: what turns real is paged for as that.
+//! Drills that page people (`paging.drills`), seen from a real Alertmanager: what turns real is paged for as that, and what fires ends.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::json;
 
 use crate::pagers::{Alertmanager, Pager, notified};
 use crate::paging::tables;
-use crate::watching::{Watching, until};
+use crate::watching::{Watching, until, until_within};
 
 const REASON: &str = "Emergency-Reason: availability - as if all page views failed";
 
@@ -64,4 +65,34 @@ fn a_drill_that_turns_real_pages_people_for_the_real_thing() {
     until("nobody is needed", || heard(&hook, "resolved", false) == heard(&hook, "firing", false));
     assert_eq!(firing(&alertmanager), [].into());
     assert_eq!(heard(&hook, "firing", true).len(), 2);
+}
+
+#[test]
+fn what_was_paged_by_hand_beside_a_drill_ends_as_it_fires() {
+    let hook = Pager::new();
+    let Some(alertmanager) = Alertmanager::start(&hook.url, "group_by: ['...'], group_wait: 0s") else { return };
+    let mut watching = watching(&alertmanager);
+    let task = drill(&watching);
+    until("paged for the drill", || heard(&hook, "firing", true).len() == 2);
+    state_drill(&watching, &task, "no");
+    until("no drill any more", || heard(&hook, "resolved", true).len() == 2);
+    // It has the key of the first round, which paged for the drill.
+    let page = watching.command(&["page", &task, "--team", "sre", "--yes"]).output().unwrap();
+    let said = String::from_utf8_lossy(&page.stderr).into_owned();
+    assert!(page.status.success() && !said.contains("fires since"), "{said}");
+    let by_hand = ("false".to_owned(), "1".to_owned(), format!("{task} needs the approval of sre"));
+    assert!(firing(&alertmanager).contains(&by_hand));
+    until("paged for the real thing", || heard(&hook, "firing", false).len() == 3);
+    watching.approve(&task);
+    until("allowed", || watching.verdict(&task) == "allowed");
+    // It looks for them each minute, and when it is started.
+    watching.killed_and_started();
+    until("all can sleep", || firing(&alertmanager).is_empty());
+    let words = format!("{task}, the page of sre: resolved at the Alertmanager");
+    let found = format!("{task}, the page of sre: fires at the Alertmanager though nobody is needed");
+    assert_eq!(watching.logged(&found), 1);
+    let before = watching.logged(&words);
+    until_within(Duration::from_secs(100), "it is seen to be gone", || watching.logged(&words) == before + 1);
+    assert_eq!(watching.logged(&found), 1, "once");
+    assert_eq!(heard(&hook, "resolved", false), heard(&hook, "firing", false));
 }

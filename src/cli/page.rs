@@ -138,7 +138,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         (false, None) => return Err(assessment.refusal().into()),
     };
     for asked in &mut asked {
-        let is_it = |fires: &&Page| asked.page.as_ref().is_ok_and(|page| page.key == fires.key);
+        let is_it = |fires: &&Page| asked.page.as_ref().is_ok_and(|page| page.is_one_alert_with(fires));
         asked.fires_since = firing.iter().flatten().find(is_it).map(|fires| fires.due);
     }
     let words = read.map(|read| PageWords::of(read.evidence, read.state, &session.settings.policy, session.base()));

@@ -108,6 +108,13 @@ pub struct Page {
     pub drill: bool,
 }
 
+impl Page {
+    /// Whether an Alertmanager takes both for one alert: that it is about a drill is among the labels.
+    pub fn is_one_alert_with(&self, other: &Self) -> bool {
+        (&self.key, self.drill) == (&other.key, other.drill)
+    }
+}
+
 /// Whose pages they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issuer {

@@ -60,6 +60,8 @@ mod pagers;
 #[cfg(feature = "serve")]
 mod paging;
 #[cfg(feature = "serve")]
+mod paging_drills;
+#[cfg(feature = "serve")]
 mod paging_many;
 #[cfg(feature = "serve")]
 mod paging_routes;

@@ -159,7 +159,12 @@ impl Watching {
 
     /// Whether it has logged this.
     pub(crate) fn has_logged(&self, words: &str) -> bool {
-        self.log.lock().unwrap().contains(words)
+        self.logged(words) > 0
+    }
+
+    /// How often it has logged this.
+    pub(crate) fn logged(&self, words: &str) -> usize {
+        self.log.lock().unwrap().matches(words).count()
     }
 
     /// Waits until it has died by itself.

@@ -50,13 +50,12 @@ impl<S: Store> Sender<S> {
         let (task, episode, now) = (watched.task, watched.episode, self.watch.board.now());
         let before = self.watch.paging.slots(task, episode.began);
         let sent = self.watch.paging.pages(task);
-        let may_page = !facts.is_drill || self.watch.site.paging.drills;
         let needs = Needs {
             needed: watched.verdict.teams.iter().map(|team| team.team.as_str()).collect(),
             missing: watched.verdict.missing_teams().map(|team| team.team.as_str()).collect(),
             is_called_off: facts.is_rejected || facts.is_deployed,
             is_pending: facts.is_pending,
-            interrupted: interrupted(&before, &sent, &episode, may_page),
+            interrupted: interrupted(&before, &sent, &episode, facts.is_drill, &self.watch.site.paging),
         };
         let slots = advance(&before, &needs, &episode, now);
         if slots != before {
@@ -119,7 +118,7 @@ impl<S: Store> Sender<S> {
         self.watch.paging.keep(&self.watch.store, &rows)?;
         crash::point("page-resolving");
         for row in rows {
-            tracing::info!("{}: nobody is needed any more", row.page.key.words());
+            tracing::info!("{}: it is over", row.page.key.words());
         }
         Ok(())
     }

@@ -139,9 +139,11 @@ impl Situation<'_> {
         [Some(due), held, again].into_iter().flatten().max()
     }
 
-    /// When a team was last woken about this task at a stage, or may have been.
+    /// When a team was last woken about this task at a stage, or may have been. What it was woken for by a drill keeps no page back for the real
+    /// thing.
     fn last(&self, team: &str, stage: Stage) -> Option<Timestamp> {
         let same = self.sent.iter().filter(|row| row.page.key.team == team && row.page.key.stage == stage);
+        let same = same.filter(|row| self.is_drill || !row.page.drill);
         same.filter_map(PageRow::counts_from).max()
     }
 

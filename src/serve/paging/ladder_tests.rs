@@ -64,8 +64,7 @@ impl Played {
     }
 
     fn needs(&mut self, second: i64, needs: &Needs<'_>) -> Vec<Stage> {
-        let may_page = !self.is_drill || self.settings.drills;
-        let interrupted = interrupted(&self.slots, &self.rows, &self.episode, may_page);
+        let interrupted = interrupted(&self.slots, &self.rows, &self.episode, self.is_drill, &self.settings);
         self.slots = advance(&self.slots, &Needs { interrupted, ..needs.clone() }, &self.episode, at(second));
         let plan = self.plan(second);
         for row in self.rows.iter_mut().filter(|row| plan.over.contains(&row.page.key)) {
@@ -264,15 +263,74 @@ fn a_drill_that_ended_no_page_only_puts_off_those_that_are_due() {
     played.is_drill = false;
     assert_eq!(played.look(15 * MINUTE, &["sre"]), [Stage::Page]);
     assert_eq!(played.open(), ["T7/3/sre/1/page"]);
-    // Where drills page people none is ended by one.
-    let mut paging = Played::new();
-    paging.settings.drills = true;
-    paging.look(1, &["sre"]);
-    paging.look(10 * MINUTE, &["sre"]);
-    for is_drill in [true, false] {
-        paging.is_drill = is_drill;
-        assert_eq!(paging.look(11 * MINUTE, &["sre"]), []);
-        assert_eq!(paging.open(), ["T7/3/sre/1/page"]);
+}
+
+/// One of a site where drills page people.
+fn with_drills(is_drill: bool) -> Played {
+    let mut played = Played { is_drill, ..Played::new() };
+    played.settings.drills = true;
+    played
+}
+
+#[test]
+fn a_drill_that_turns_real_is_paged_for_as_that_whenever_people_were_paged_for_the_drill() {
+    let mut played = with_drills(true);
+    played.look(1, &["sre"]);
+    played.look(10 * MINUTE, &["sre"]);
+    played.look(30 * MINUTE, &["sre"]);
+    assert_eq!(played.open(), ["T7/3/sre/1/page", "T7/3/sre/1/escalation"]);
+    played.ack("sre", 31 * MINUTE);
+    played.is_drill = false;
+    assert_eq!(played.look(32 * MINUTE, &["sre"]), [Stage::Asked]);
+    assert_eq!(played.open(), [""; 0], "nobody is needed for a drill");
+    // Neither the hour nor who answered when it was a drill holds it.
+    assert_eq!(played.look(42 * MINUTE - 1, &["sre"]), []);
+    assert_eq!(played.look(42 * MINUTE, &["sre"]), [Stage::Page]);
+    assert!(!played.rows.last().unwrap().page.drill);
+    assert_eq!(played.look(62 * MINUTE, &["sre"]), [Stage::Escalation]);
+    assert_eq!(played.open(), ["T7/3/sre/2/page", "T7/3/sre/2/escalation"]);
+    // Nor is it held where the drill was an episode of its own.
+    let mut tagged = with_drills(true);
+    tagged.look(1, &["sre"]);
+    tagged.look(10 * MINUTE, &["sre"]);
+    tagged.episode = Episode { began: TransactionId(50), since: at(20 * MINUTE) };
+    tagged.is_drill = false;
+    tagged.slots.clear();
+    tagged.look(20 * MINUTE, &["sre"]);
+    assert_eq!(tagged.look(30 * MINUTE, &["sre"]), [Stage::Page]);
+    assert_eq!(tagged.open(), ["T7/50/sre/1/page"]);
+}
+
+#[test]
+fn an_emergency_that_turns_out_a_drill_is_paged_for_as_that_an_hour_later() {
+    let mut played = with_drills(false);
+    played.look(1, &["sre"]);
+    played.look(10 * MINUTE, &["sre"]);
+    played.is_drill = true;
+    assert_eq!(played.look(11 * MINUTE, &["sre"]), [Stage::Asked]);
+    assert_eq!(played.open(), [""; 0]);
+    // Taken back before it paged anybody, it is the same round, an hour after the last page that woke people for the real thing.
+    played.is_drill = false;
+    assert_eq!(played.look(12 * MINUTE, &["sre"]), []);
+    assert_eq!(played.look(70 * MINUTE - 1, &["sre"]), []);
+    played.is_drill = true;
+    assert_eq!(played.look(70 * MINUTE, &["sre"]), [Stage::Page]);
+    assert!(played.rows.last().unwrap().page.drill);
+    assert_eq!(played.open(), ["T7/3/sre/2/page"]);
+}
+
+#[test]
+fn whoever_states_in_turn_that_it_is_a_drill_and_that_it_is_none_has_people_paged_three_times() {
+    for first in [true, false] {
+        let mut played = with_drills(first);
+        let mut pages = Vec::new();
+        for minute in 0..900 {
+            played.is_drill = (minute % 2 == 0) == first;
+            let stages = played.look(minute * MINUTE + 1, &["sre"]);
+            pages.extend(stages.into_iter().filter(|stage| !stage.is_said()));
+        }
+        assert_eq!(pages.len(), ROUNDS as usize, "{pages:?}");
+        assert_eq!(played.open(), [""; 0]);
     }
 }
 
@@ -452,8 +510,12 @@ fn happens() -> impl Strategy<Value = Happens> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
     #[test]
-    fn whatever_happens_nobody_is_paged_who_should_not_be(story in prop::collection::vec(happens(), 1..400)) {
+    fn whatever_happens_nobody_is_paged_who_should_not_be(
+        drills in any::<bool>(),
+        story in prop::collection::vec(happens(), 1..400),
+    ) {
         let mut played = Played::new();
+        played.settings.drills = drills;
         let (mut missing, mut rejected, mut blocked) = (BTreeSet::from(["releng", "sre"]), false, false);
         let mut resolved: BTreeSet<PageKey> = BTreeSet::new();
         for (minute, happens) in (0_i64..).zip(story) {
@@ -486,7 +548,8 @@ proptest! {
                 let key = &row.page.key;
                 let team = key.team.as_str();
                 prop_assert!(missing.contains(team) && is_pending, "only for what is missing");
-                prop_assert!(played.is_confirmed && !played.is_drill);
+                prop_assert!(played.is_confirmed && (drills || !played.is_drill));
+                prop_assert_eq!(row.page.drill, played.is_drill);
                 prop_assert!(!before.contains(key) && !resolved.contains(key), "once a key");
                 prop_assert!((1..=ROUNDS).contains(&key.round) && key.episode == played.episode.began);
                 prop_assert!(row.page.due <= row.first && row.page.due > played.episode.since);
@@ -494,7 +557,9 @@ proptest! {
                     let other = &other.page.key;
                     (&other.team, other.stage) == (&key.team, key.stage)
                 });
-                prop_assert!(same.into_iter().all(|other| row.first.duration_since(other.first) >= APART));
+                // A drill keeps no page back for the real thing, and everything else does.
+                let mut same = same.filter(|other| row.page.drill || !other.page.drill);
+                prop_assert!(same.all(|other| row.first.duration_since(other.first) >= APART));
                 let slot = played.slots.iter().find(|slot| slot.team == team).unwrap();
                 let asked = row.first.duration_since(slot.since);
                 let after = if key.stage == Stage::Page { 10 } else { 30 };
@@ -513,7 +578,8 @@ proptest! {
             // Nothing stays open that nobody is needed for.
             for row in played.rows.iter().filter(|row| row.state.is_open() && row.receiver != Receiver::Channel) {
                 let key = &row.page.key;
-                prop_assert!(missing.contains(key.team.as_str()) && !rejected && !played.is_drill);
+                prop_assert!(missing.contains(key.team.as_str()) && !rejected && (drills || !played.is_drill));
+                prop_assert_eq!(row.page.drill, played.is_drill, "it says what the task says");
                 prop_assert_eq!(key.episode, played.episode.began);
             }
             resolved.extend(played.rows.iter().filter(|row| !row.state.is_open()).map(|row| row.page.key.clone()));

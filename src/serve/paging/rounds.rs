@@ -1,7 +1,8 @@
 //! Which time a team is asked, and since when.
 //!
 //! Responsible for that, as a pure function of what is missing now and what was before. A slot that empties again begins a new round, and so
-//! does one whose pages were ended though it was missing all the time; a Reject, or the deploy, ends the round of every team; while something else stands in the way of a deploy the time of a round stands still. Not
+//! does one whose pages were ended, or say otherwise than the task whether it is a drill, though it was missing all the time; a Reject, or the
+//! deploy, ends the round of every team; while something else stands in the way of a deploy the time of a round stands still. Not
 //! responsible for what follows from it ([`super::ladder`]).
 
 use std::collections::BTreeSet;
@@ -9,6 +10,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::kept::{PageRow, Receiver, Slot, SlotPhase};
+use crate::config::PagingSettings;
 use crate::evidence::Episode;
 
 /// What an episode needs now.
@@ -22,20 +24,29 @@ pub struct Needs<'a> {
     pub is_called_off: bool,
     /// Nothing but approvals is missing.
     pub is_pending: bool,
-    /// Those whose pages of the present round were ended for what is not so any more, such as that it was a drill.
+    /// Those whose pages of the present round say what is not so any more, or were ended for it, such as that it was a drill.
     pub interrupted: BTreeSet<&'a str>,
 }
 
-/// The teams of which a page of the present round is over, where people may be paged for the emergency: what was ended never fires again.
-pub fn interrupted<'a>(slots: &'a [Slot], sent: &[PageRow], episode: &Episode, may_page: bool) -> BTreeSet<&'a str> {
-    let is_over = |slot: &&Slot| {
+/// The teams of which a page of the present round is over, or says otherwise than the task whether it is a drill, where people may be paged for
+/// the emergency: what was ended never fires again, and what was sent for a drill is no page for the real thing.
+pub fn interrupted<'a>(
+    slots: &'a [Slot],
+    sent: &[PageRow],
+    episode: &Episode,
+    is_drill: bool,
+    settings: &PagingSettings,
+) -> BTreeSet<&'a str> {
+    let may_page = !is_drill || settings.drills;
+    let is_past = |slot: &&Slot| {
         sent.iter().any(|row| {
             let key = &row.page.key;
             let is_of_it = (key.episode, &key.team, key.round) == (episode.began, &slot.team, slot.round);
-            is_of_it && row.receiver != Receiver::Channel && !row.state.is_open()
+            let stands = row.state.is_open() && row.page.drill == is_drill;
+            is_of_it && row.receiver != Receiver::Channel && !stands
         })
     };
-    slots.iter().filter(|_| may_page).filter(is_over).map(|slot| slot.team.as_str()).collect()
+    slots.iter().filter(|_| may_page).filter(is_past).map(|slot| slot.team.as_str()).collect()
 }
 
 /// How the slots stand now, which stood so before; the rounds of teams that are not needed any more are kept.

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::attempts::Attempts;
 use super::kept::{PageRow, PageState, Receiver};
+use super::strays::Ending;
 use crate::crash;
 use crate::ids::TaskId;
 use crate::paging::{CallOutcome, Page, PageKey, PageWords, PagerKind, who_to_ask};
@@ -59,7 +60,7 @@ impl<S: Store> Sender<S> {
     }
 
     /// Whether it is said to stop: then no further call is made.
-    fn is_stopping(&self) -> bool {
+    pub(super) fn is_stopping(&self) -> bool {
         *self.stop.borrow()
     }
 
@@ -77,7 +78,7 @@ impl<S: Store> Sender<S> {
         let mut changes = self.watch.board.changes();
         let rows = self.watch.paging.rows(|row| !matches!(row.state, PageState::Resolved { .. }));
         let attempts = |kind| Attempts::after_start(rows.iter(), Receiver::Pager(kind), Instant::now());
-        let mut strays = Instant::now();
+        let (mut strays, mut ending) = (Instant::now(), Ending::default());
         let (mut alertmanager, mut webhook) = (attempts(PagerKind::Alertmanager), attempts(PagerKind::Webhook));
         loop {
             tokio::select! {
@@ -91,7 +92,7 @@ impl<S: Store> Sender<S> {
                 self.climb_all().await?;
                 if strays <= Instant::now() {
                     strays = Instant::now() + STRAYS;
-                    self.close_strays().await?;
+                    self.end_strays(&mut ending).await?;
                 }
                 let (one, other) = tokio::join!(
                     self.deliver(PagerKind::Alertmanager, &mut alertmanager),
@@ -126,7 +127,7 @@ impl<S: Store> Sender<S> {
         }
     }
 
-    fn show_anew(&self, task: TaskId) {
+    pub(super) fn show_anew(&self, task: TaskId) {
         if let Err(error) = self.watch.touch(task) {
             tracing::error!("{task}: {error}");
         }

@@ -161,7 +161,7 @@ impl Conversation {
             nick: self.nick.clone(),
             account: self.account.clone(),
             login_refused: self.why_no_account(),
-            is_proof_refused: self.login_refused.is_some() && self.proof_refused.is_some(),
+            is_proof_refused: self.login_refused.is_some() && self.proof_refused,
             certificate_refused: self.certificate_refused.clone().filter(|_| self.account.is_some()),
             services: self.services(now),
             no_service: self.presence.stranger().map(str::to_owned),

@@ -33,13 +33,18 @@ fn password() -> Login {
 
 impl Running {
     fn new(network: &RealNetwork, login: Login) -> Self {
+        Self::logging_in_again(network, login, Timings::default().login_again)
+    }
+
+    /// One that tries to log in again so long after it lost its account.
+    fn logging_in_again(network: &RealNetwork, login: Login, login_again: Duration) -> Self {
         let timings = Timings {
             line_every: Duration::from_millis(50),
             nick_every: Duration::from_secs(1),
             services_every: Duration::from_millis(300),
             services_silent: Duration::from_secs(2),
             info: Duration::from_secs(4),
-            login_again: Duration::from_secs(2),
+            login_again,
             reconnect: Duration::from_millis(50),
             reconnect_most: Duration::from_millis(500),
             ..Timings::default()
@@ -246,7 +251,7 @@ async fn the_bot_gets_over_what_a_network_goes_through() {
 async fn a_bot_that_the_services_log_out_says_so_and_logs_in_again() {
     let Some(network) = RealNetwork::start() else { return };
     network.register(&["phabgate"]);
-    let bot = Running::new(&network, password());
+    let bot = Running::logging_in_again(&network, password(), Duration::from_secs(2));
     bot.at_work().await;
     let mut other = Person::stranger(&network, "other");
     other.send(&format!("PRIVMSG NickServ :LOGOUT phabgate {PASSWORD}"));

@@ -158,7 +158,7 @@ impl<'a> Sending<'a> {
                         ),
                         Exit::Done,
                     ),
-                    Ok(Says::HasNotAsked) => not_by_watch(watch, HAS_NOT_ASKED),
+                    Ok(Says::HasNotAsked) => has_not_asked(watch),
                     Ok(Says::InNoChannel) => not_by_watch(watch, IN_NO_CHANNEL),
                     Err(why) => not_by_watch(watch, &why),
                 });
@@ -166,7 +166,7 @@ impl<'a> Sending<'a> {
             Way::ByOwnWatch(watch, through) => match (says(watch, task, session, ui).await, through) {
                 (Ok(Says::HasAsked), _) => return Some(has_asked(watch)),
                 (_, Some(host)) => host,
-                (Ok(Says::HasNotAsked), None) => return Some(not_by_watch(watch, HAS_NOT_ASKED)),
+                (Ok(Says::HasNotAsked), None) => return Some(has_not_asked(watch)),
                 (Ok(Says::InNoChannel), None) => return Some(not_by_watch(watch, IN_NO_CHANNEL)),
                 (said, None) => {
                     let why = said.err().unwrap_or_else(|| "what answers there is none".to_owned());
@@ -198,8 +198,6 @@ enum Says {
 /// What is said of a watch whose bot is in no channel.
 const IN_NO_CHANNEL: &str = "its bot is in no channel now: its log says why, and so does `phabgate doctor` beside it";
 
-/// What is said of a watch that did not ask, for all the time it had.
-const HAS_NOT_ASKED: &str = "it has not asked for 10 s: its log may say why";
 /// How long it may take until a watch has asked for what was tagged just now.
 const ASKED_WITHIN: Duration = Duration::from_secs(10);
 /// How often it is asked meanwhile.
@@ -228,6 +226,11 @@ async fn says(watch: &str, task: TaskId, session: &Session, ui: &mut Ui) -> Resu
 
 fn has_asked(watch: &str) -> Sent {
     Sent::not(format!("the watch at {watch} has asked"), Exit::Done)
+}
+
+/// What is said of a watch that did not ask, for all the time it had.
+fn has_not_asked(watch: &str) -> Sent {
+    not_by_watch(watch, &format!("it has not asked for {} s: its log may say why", ASKED_WITHIN.as_secs()))
 }
 
 /// What is said where a watch was to ask, and why it does not.

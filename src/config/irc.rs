@@ -93,6 +93,11 @@ impl Default for IrcBotSettings {
 
 #[cfg(feature = "serve")]
 impl IrcAccount {
+    /// Whether it stands for this username, as the server of the tasks compares them.
+    pub fn is_of(&self, username: &str) -> bool {
+        self.account.eq_ignore_ascii_case(username)
+    }
+
     /// Whether an account that the services registered then can be the one that was listed: on the day of the listing (UTC) at the latest.
     pub fn can_be_of(&self, registered: Timestamp) -> bool {
         registered.to_zoned(TimeZone::UTC).date() <= self.since

@@ -65,13 +65,15 @@ pub(super) enum ConnectionError {
     Name(String),
 }
 
+/// What to do where nobody answers.
+pub(super) const UNANSWERED: &str =
+    "look at `irc.server`, whether the server runs, and at what stands between this machine and it";
+
 impl ConnectionError {
     /// What to do about it.
     pub(super) fn advice(&self) -> &'static str {
         match self {
-            Self::Network { .. } | Self::Name(_) => {
-                "look at `irc.server`, whether the server runs, and at what stands between this machine and it"
-            }
+            Self::Network { .. } | Self::Name(_) => UNANSWERED,
             Self::Plain(_) | Self::Mute(_) => {
                 "write the port with TLS into `irc.server`; without TLS (`irc.tls = false`) a server of this machine alone is spoken to"
             }

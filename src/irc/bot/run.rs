@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
-use super::connection;
+use super::connection::{self, UNANSWERED};
 use super::conversation::Conversation;
 use super::heard_queue::{HeardQueue, Receiver};
 use super::mailbox::{Info, Mailbox, MakeLine, Outcome, Target};
@@ -65,9 +65,6 @@ impl Broken {
     }
 }
 
-/// What to do where nobody answers.
-const UNANSWERED: &str =
-    "look at `irc.server`, whether the server runs, and at what stands between this machine and it";
 /// What to do where a port wants TLS.
 const WITH_TLS: &str = "if the port in `irc.server` speaks TLS, take `irc.tls = false` out, or name the one without TLS, which often is 6667";
 

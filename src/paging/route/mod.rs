@@ -89,17 +89,11 @@ pub fn routed(configuration: &str, site: &str, teams: &[&str], drills: bool) -> 
     let root = Route::read(configuration.get("route").ok_or(RouteError::None)?, &intervals)?;
     let inhibitions = Inhibitions::read(&configuration)?;
     let stages = Stage::ALL.into_iter().filter(|stage| !stage.is_said());
-    let page = |team: &str, stage: Stage, drill: bool| RoutedPage {
-        team: team.to_owned(),
-        stage,
-        drill,
-        inhibited_by: inhibitions.of(&labels(site, team, stage, drill)),
-        destinations: root.destinations(&labels(site, team, stage, drill), &receivers).and_then(|found| {
-            match found.is_empty() {
-                true => Err(RouteError::None),
-                false => Ok(found),
-            }
-        }),
+    let page = |team: &str, stage: Stage, drill: bool| {
+        let labels = labels(site, team, stage, drill);
+        let found = root.destinations(&labels, &receivers);
+        let destinations = found.and_then(|found| if found.is_empty() { Err(RouteError::None) } else { Ok(found) });
+        RoutedPage { team: team.to_owned(), stage, drill, inhibited_by: inhibitions.of(&labels), destinations }
     };
     let of_team = |team: &str| {
         let kinds = [false, true].into_iter().filter(|drill| drills || !drill);

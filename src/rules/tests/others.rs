@@ -49,18 +49,24 @@ fn a_start_by_who_could_have_run_it_stops_others() {
     assert_eq!(in_flight(&history), Warn);
 }
 
+/// An approved emergency that this account reported, with the deployers that are listed and the one that is stated.
+fn approved(reporter: &str, deployers: &[&str], stated: Option<&str>) -> History {
+    let mut history = History::new(reporter);
+    history.describe("admin", 1, "Emergency-Reason: availability - 5xx");
+    if let Some(stated) = stated {
+        history.comment(reporter, 1, &format!("Emergency-Deployer: {stated}"));
+    }
+    history.tag("admin", 2, "emergency");
+    history.comment("releng1", 10, "Emergency-Approve: releng");
+    history.comment("sre1", 11, "Emergency-Approve: sre");
+    history.deployers = deployers.iter().map(|name| (*name).to_owned()).collect();
+    history
+}
+
 #[test]
 fn where_it_is_known_who_deploys_a_forged_start_stops_nobody() {
     let forged = |deployers: &[&str], stated: Option<&str>, author: &str| {
-        let mut history = History::new("admin");
-        history.describe("admin", 1, "Emergency-Reason: availability - 5xx");
-        if let Some(stated) = stated {
-            history.comment("admin", 1, &format!("Emergency-Deployer: {stated}"));
-        }
-        history.tag("admin", 2, "emergency");
-        history.comment("releng1", 10, "Emergency-Approve: releng");
-        history.comment("sre1", 11, "Emergency-Approve: sre");
-        history.deployers = deployers.iter().map(|name| (*name).to_owned()).collect();
+        let mut history = approved("admin", deployers, stated);
         history.record(author, 20, &start(DeployId::fresh(), author));
         in_flight(&history)
     };
@@ -76,15 +82,7 @@ fn where_it_is_known_who_deploys_a_forged_start_stops_nobody() {
 #[test]
 fn nothing_stops_by_the_end_that_somebody_writes_who_is_not_known_to_deploy_here() {
     let believed = |deployers: &[&str], stated: Option<&str>, author: &str| {
-        let mut history = History::new("outsider");
-        history.describe("deployer1", 1, "Emergency-Reason: availability - 5xx");
-        if let Some(stated) = stated {
-            history.comment("outsider", 1, &format!("Emergency-Deployer: {stated}"));
-        }
-        history.tag("deployer1", 2, "emergency");
-        history.comment("releng1", 10, "Emergency-Approve: releng");
-        history.comment("sre1", 11, "Emergency-Approve: sre");
-        history.deployers = deployers.iter().map(|name| (*name).to_owned()).collect();
+        let history = approved("outsider", deployers, stated);
         let count = |history: &History| crate::rules::believed_ends(&history.evidence(), &history.policy).count();
         let (mut alone, mut begun) = (history.clone(), history);
         alone.record(author, 20, &record(DeployId::fresh(), Event::Finished, author));

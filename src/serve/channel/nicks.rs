@@ -7,23 +7,23 @@ use crate::config::IrcAccount;
 
 /// The services accounts of people, by their accounts on the server of the tasks.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Nicks(Vec<(String, String)>);
+pub(super) struct Nicks(Vec<IrcAccount>);
 
 impl Nicks {
     /// As the configuration lists them.
     pub(super) fn of(accounts: &[IrcAccount]) -> Self {
-        Self(accounts.iter().map(|listed| (listed.account.clone(), listed.services.clone())).collect())
+        Self(accounts.to_vec())
     }
 
     /// Whether anybody on IRC is known to be this account.
     pub(super) fn lists(&self, account: &str) -> bool {
-        self.0.iter().any(|(of, _)| of.eq_ignore_ascii_case(account))
+        self.0.iter().any(|listed| listed.is_of(account))
     }
 
     /// What somebody is called in the channel: of several services accounts one that `is_there` as a nick, else the first; without one
     /// their own name.
     pub(super) fn nick(&self, account: &str, is_there: impl Fn(&str) -> bool) -> String {
-        let listed = || self.0.iter().filter(|(of, _)| of.eq_ignore_ascii_case(account)).map(|(_, services)| services);
+        let listed = || self.0.iter().filter(|listed| listed.is_of(account)).map(|listed| &listed.services);
         let found = listed().find(|services| is_there(services)).or_else(|| listed().next());
         found.map_or_else(|| account.to_owned(), Clone::clone)
     }

@@ -12,6 +12,8 @@ mod deploys;
 mod index;
 mod needed;
 mod qr;
+#[cfg(test)]
+mod reach_tests;
 mod refused;
 mod said;
 mod task;

@@ -6,7 +6,6 @@ use maud::{Markup, html};
 
 use super::words::{ago, at, line, people, row, to_copy};
 use super::{Emergency, Sight};
-use crate::config::IrcAccount;
 use crate::ids::TaskId;
 use crate::paging::Stage;
 use crate::rules::{Outcome, RuleOutcome, TeamCount};
@@ -175,11 +174,6 @@ fn paged(sight: &Sight<'_>, paging: &TeamPaging) -> Markup {
     }
 }
 
-/// Whether anybody on IRC is known to be this account.
-fn is_listed(accounts: &[IrcAccount], name: &str) -> bool {
-    accounts.iter().any(|listed| listed.account.eq_ignore_ascii_case(name))
-}
-
 fn how(sight: &Sight<'_>, emergency: &Emergency<'_>, missing: &[&TeamCount]) -> Markup {
     let Seen { task, url, names, .. } = &emergency.seen;
     let code = names.as_ref().and_then(|names| names.code);
@@ -189,7 +183,7 @@ fn how(sight: &Sight<'_>, emergency: &Emergency<'_>, missing: &[&TeamCount]) -> 
         p.how { "Or in a terminal " (to_copy(&sight.invocation.command(&format!("approve {task}")))) }
         @if let Some(((channel, accounts), code)) = sight.channel.zip(code) {
             @for team in missing {
-                @let listed: Vec<String> = team.could.iter().filter(|name| is_listed(accounts, name)).map(|name| line(name)).collect();
+                @let listed: Vec<String> = team.could.iter().filter(|name| accounts.iter().any(|listed| listed.is_of(name))).map(|name| line(name)).collect();
                 @if !listed.is_empty() {
                     p.how {
                         "Or on IRC in " (Inert(channel)) ", " (row(&listed)) @if listed.len() < team.could.len() { " alone" } ": "

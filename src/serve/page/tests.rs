@@ -1,12 +1,9 @@
 //! The page as text: what is on it, for whom, and that texts of others stay texts.
 
-use std::sync::LazyLock;
-
 use jiff::SignedDuration;
 
 use super::*;
 use crate::attribution::ApprovalKind;
-use crate::config::IrcAccount;
 use crate::evidence::NearKind;
 use crate::evidence::testing::{History, at};
 use crate::gate::Invocation;
@@ -27,12 +24,7 @@ const DEPLOY: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 const HOSTILE: &str =
     "<script>window.pwned=1</script>\u{202e}\"'><img src=x onerror=\"pwned()\">\u{1b}[31m{{evil}} javascript:pwned()";
 
-/// Of the two of sre one is listed.
-static LISTED: LazyLock<[IrcAccount; 1]> = LazyLock::new(|| {
-    [IrcAccount { services: "kim".into(), account: "sre1".into(), since: jiff::civil::date(2026, 1, 1) }]
-});
-
-fn sight(viewer: Option<&str>) -> Sight<'_> {
+pub(super) fn sight(viewer: Option<&str>) -> Sight<'_> {
     Sight {
         now: at(1_000),
         viewer,
@@ -41,12 +33,12 @@ fn sight(viewer: Option<&str>) -> Sight<'_> {
         is_refused: false,
         invocation: Invocation::Plain,
         called: true,
-        channel: Some(("#ops", LISTED.as_slice())),
+        channel: Some(("#ops", &[])),
         key: 7,
     }
 }
 
-fn emergency(watched: &WatchedTask, shown: Shown) -> Emergency<'_> {
+pub(super) fn emergency(watched: &WatchedTask, shown: Shown) -> Emergency<'_> {
     saying(watched, Said::default(), shown)
 }
 
@@ -61,13 +53,13 @@ fn saying(watched: &WatchedTask, said: Said, shown: Shown) -> Emergency<'_> {
 }
 
 /// The page of a task, and its row in the list.
-fn pages(watched: &WatchedTask, shown: Shown, viewer: Option<&str>) -> [String; 2] {
+pub(super) fn pages(watched: &WatchedTask, shown: Shown, viewer: Option<&str>) -> [String; 2] {
     let sight = sight(viewer);
     [task(&sight, &emergency(watched, shown)).whole(), index(&sight, vec![emergency(watched, shown)]).whole()]
 }
 
 /// What a reader sees of a page, in one line.
-fn text(page: &str) -> String {
+pub(super) fn text(page: &str) -> String {
     let main = page.split_once("<main").unwrap().1.split_once("</main>").unwrap().0;
     let mut text = String::new();
     for part in main.split('<').skip(1) {
@@ -84,7 +76,7 @@ fn text(page: &str) -> String {
 }
 
 /// Fails where these are not there in this order.
-fn in_order(page: &str, parts: &[&str]) {
+pub(super) fn in_order(page: &str, parts: &[&str]) {
     let mut rest = page;
     for part in parts {
         rest = rest.split_once(part).unwrap_or_else(|| panic!("{part:?} is missing in {page}")).1;
@@ -127,27 +119,9 @@ fn who_is_needed_stands_before_what_is_agreed_to_and_what_was_said() {
             "Nothing can be approved on this page",
         ],
     );
-    assert!(!page.contains("!approve"), "nothing that is said counts by this policy");
     assert!(page.contains("href=\"https://phab.example/T1#reply\""), "{page}");
     in_order(&text(&row), &["1 emergency is open", "PENDING", "for 16 min", "T1 All page views fail", "sre both sre1"]);
     assert!(row.contains("href=\"/T1\""));
-}
-
-#[test]
-fn what_is_said_on_irc_to_approve_has_the_code_of_what_is_agreed_to() {
-    let mut history = History::emergency();
-    history.policy.accept_witnessed = true;
-    let watched = watched(&history);
-    let code = watched.subject.code.unwrap();
-    let page = pages(&watched, Shown::Whole, None)[0].clone();
-    in_order(&text(&page), &["phabgate approve T1", &format!("Or on IRC in #ops, sre1 alone: !approve T1 sre {code}")]);
-    let nowhere = Sight { channel: None, ..sight(None) };
-    assert!(!task(&nowhere, &emergency(&watched, Shown::Whole)).whole().contains("!approve"));
-    assert!(task(&sight(None), &emergency(&watched, Shown::Names)).whole().contains("!approve T1 sre"));
-    let nobody = Sight { channel: Some(("#ops", &[])), ..sight(None) };
-    assert!(!task(&nobody, &emergency(&watched, Shown::Whole)).whole().contains("!approve"), "nobody would be heard");
-    history.task.view = "PHID-PLCY-secret".into();
-    assert_eq!(super::super::testing::watched(&history).subject.code, None);
 }
 
 #[test]
@@ -560,42 +534,4 @@ fn a_change_of_the_clock_alone_changes_no_part_but_its_times() {
     let of = |sight: &Sight<'_>| strip(task(sight, &emergency(&watched, Shown::Whole)).fragment());
     let without_now = |page: String, sight: &Sight<'_>| page.replace(&sight.now.to_string(), "NOW");
     assert_eq!(without_now(of(&sight(None)), &sight(None)), without_now(of(&later), &later));
-}
-
-#[test]
-fn who_is_on_call_who_was_paged_and_who_has_seen_it_is_shown_to_those_who_see_names() {
-    use crate::paging::{Stage, WhoToAsk};
-    use crate::serve::paging::{PageShown, Reached, TeamPaging};
-    let watched = watched(&History::emergency());
-    let paging = |reached| TeamPaging {
-        team: "sre".into(),
-        who: WhoToAsk { on_call: vec!["sre2".into()], others: vec!["sre1".into()], note: Some("a <b> note".into()) },
-        pages: vec![PageShown { round: 1, stage: Stage::Page, at: at(900), reached }],
-        ack: Some(("sre2".into(), at(1_800))),
-    };
-    let page = |reached, shown| {
-        let seen = Seen::of(&watched, Said::default(), vec![paging(reached)], Unwritten::default(), shown);
-        task(&sight(None), &Emergency { seen, evidence_at: at(995), unread_since: None, is_old: false }).whole()
-    };
-    let shown = page(Reached::Accepted, Shown::Names);
-    let order = ["On call", "sre2", "Could approve too", "sre1", "Paged ", "has seen it", "a &lt;b&gt; note"];
-    in_order(shown.split_once("id=\"needed\"").unwrap().1, &order);
-    assert!(page(Reached::Tried, Shown::Names).contains("Not paged yet"));
-    assert!(page(Reached::GivenUp, Shown::Names).contains("is given up, "));
-    let less = page(Reached::Accepted, Shown::Number);
-    assert!(!less.contains("sre2") && !less.contains("Paged "), "{less}");
-}
-
-#[test]
-fn what_was_said_on_irc_and_cannot_be_read_is_not_passed_over() {
-    let watched = watched(&History::emergency());
-    let none = text(&pages(&watched, Shown::Whole, None)[0]);
-    assert!(!none.contains("Said on IRC"), "{none}");
-    let spoken = Unwritten { is_incomplete: true, ..Unwritten::default() };
-    for shown in [Shown::Whole, Shown::Names] {
-        let seen = Seen::of(&watched, Said::default(), vec![], spoken.clone(), shown);
-        let emergency = Emergency { seen, ..emergency(&watched, shown) };
-        let read = text(&task(&sight(None), &emergency).whole());
-        assert!(read.contains("Said on IRC, not counted Not all of it can be read"), "{read}");
-    }
 }

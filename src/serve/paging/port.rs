@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::kept::{PageRow, PageState, Receiver};
 use crate::ids::TaskId;
 use crate::paging::{Ack, Page, PageKey, Stage, WhoToAsk, who_to_ask};
-use crate::rules::TeamCount;
+use crate::rules::{Decision, TeamCount};
 use crate::serve::store::{Store, StoreError};
 use crate::serve::watch::Watch;
 
@@ -45,12 +45,17 @@ impl<S: Store> Watch<S> {
         self.paging.keep_new(&self.store, &row)
     }
 
-    /// Whether each team that an open emergency lacks was asked in a channel since it is lacking.
+    /// Whether each team that an open emergency lacks was asked in a channel since it is lacking. Where none seems to be lacking, whether that is
+    /// so: what could not be judged lacks nobody either, and nobody was asked for it.
     pub fn has_asked(&self, task: TaskId) -> bool {
         let Some(watched) = self.board.watched(task) else { return false };
         let episode = watched.episode.began;
         let (slots, pages) = (self.paging.slots(task, episode), self.paging.pages(task));
-        watched.verdict.missing_teams().all(|team| {
+        let mut missing = watched.verdict.missing_teams().peekable();
+        if missing.peek().is_none() {
+            return matches!(watched.verdict.decision, Decision::Allowed(_));
+        }
+        missing.all(|team| {
             slots.iter().filter(|slot| slot.team == team.team).any(|slot| {
                 let (team, round) = (slot.team.clone(), slot.round);
                 let key = PageKey { task, episode, team, round, stage: Stage::Asked };

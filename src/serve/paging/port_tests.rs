@@ -7,9 +7,10 @@ use crate::evidence::testing::History;
 use crate::gate::Task;
 use crate::ids::TransactionId;
 use crate::paging::Stage;
-use crate::rules::{Intent, JudgedTask, Texts};
+use crate::rules::{Intent, JudgedTask, Texts, Verdict};
 use crate::serve::board::WatchedTask;
 use crate::serve::paging::PagingFacts;
+use crate::serve::paging::kept::{Slot, SlotPhase};
 use crate::serve::site::Site;
 use crate::serve::store::SqliteStore;
 use crate::serve::testing::{self, site};
@@ -70,4 +71,38 @@ async fn what_is_asked_in_a_channel_is_taken_once() {
     let again = open();
     again.paging.set_asks(asks);
     assert!(!again.take_ask(&key("sre")).unwrap(), "nor after a restart");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_has_asked_once_each_team_was_that_is_missing_and_never_for_what_it_could_not_judge() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state");
+    let history = History::emergency();
+    let watch = Watch::new(site(&history, state.clone()), SqliteStore::open(&state).unwrap()).unwrap();
+    let task = history.task.id;
+    let shows = |verdict: Option<Verdict>, sequence| {
+        let watched = watched(&history, &watch.site);
+        let verdict = verdict.unwrap_or_else(|| watched.verdict.clone());
+        watch.board.put(WatchedTask { verdict, ..watched }, sequence);
+    };
+    assert!(!watch.has_asked(task), "nothing is known of it");
+    shows(None, 1);
+    assert!(!watch.has_asked(task));
+    let episode = TransactionId(3);
+    let slot = |team: &str| Slot {
+        team: team.into(),
+        round: 1,
+        asked: watch.board.now(),
+        since: watch.board.now(),
+        phase: SlotPhase::Missing,
+    };
+    watch.paging.keep_slots(&watch.store, task, episode, vec![slot("releng"), slot("sre")]).unwrap();
+    for (team, are_all) in [("sre", false), ("releng", true)] {
+        let key = PageKey { task, episode, team: team.into(), round: 1, stage: Stage::Asked };
+        watch.paging.set_asks(vec![Page { key: key.clone(), due: watch.board.now(), drill: false }]);
+        assert!(watch.take_ask(&key).unwrap());
+        assert_eq!(watch.has_asked(task), are_all, "{team}");
+    }
+    shows(Some(Verdict::undecided("the server is away".into(), "try again")), 2);
+    assert!(!watch.has_asked(task), "no team is listed, and that is no answer");
 }

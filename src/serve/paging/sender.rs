@@ -205,11 +205,11 @@ impl<S: Store> Sender<S> {
         if self.watch.paging.state(row) != Some(PageState::Sending) {
             return Ok(true);
         }
-        let was_called = self.watch.paging.is_called(row);
+        let was_called = self.watch.paging.note_call(row);
         let outcome = self.watch.site.pagers.trigger(kind, &row.page, &words, None).await;
         crash::point("page-called");
         if !was_called && matches!(outcome, CallOutcome::NotAccepted(_) | CallOutcome::Refused(_)) {
-            self.watch.paging.is_unheard(row);
+            self.watch.paging.note_no_effect(row);
         }
         if !self.heard(kind, key, "pages nobody yet", &outcome, attempts) {
             return Ok(true);

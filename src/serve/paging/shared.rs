@@ -90,12 +90,12 @@ impl Paging {
     }
 
     /// Notes before a call that it may have an effect; returns whether an earlier one may have had one.
-    pub(super) fn is_called(&self, row: &PageRow) -> bool {
+    pub(super) fn note_call(&self, row: &PageRow) -> bool {
         !lock(&self.perhaps_heard).insert(row.id())
     }
 
     /// Notes that no call about a page had any effect.
-    pub(super) fn is_unheard(&self, row: &PageRow) {
+    pub(super) fn note_no_effect(&self, row: &PageRow) {
         lock(&self.perhaps_heard).remove(&row.id());
     }
 
@@ -125,6 +125,12 @@ impl Paging {
             return Ok(());
         }
         store.with(|store| store.set_pages(rows))?;
+        // What is not being sent any more says itself whether anybody heard of it.
+        let mut perhaps_heard = lock(&self.perhaps_heard);
+        for row in rows.iter().filter(|row| row.state != PageState::Sending) {
+            perhaps_heard.remove(&row.id());
+        }
+        drop(perhaps_heard);
         lock(&self.kept).rows.extend(rows.iter().map(|row| (row.id(), row.clone())));
         Ok(())
     }

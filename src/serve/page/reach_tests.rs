@@ -1,0 +1,73 @@
+//! What the page says of reaching people: where a yes can be said, who is on call and was paged, and what was heard.
+
+use super::tests::{emergency, in_order, pages, sight, text};
+use super::{Emergency, Sight, task};
+use crate::config::IrcAccount;
+use crate::evidence::testing::{History, at};
+use crate::paging::{Stage, WhoToAsk};
+use crate::serve::http::{Seen, Shown};
+use crate::serve::paging::{PageShown, Reached, TeamPaging};
+use crate::serve::reported::Said;
+use crate::serve::testing::watched;
+use crate::serve::witnessing::Unwritten;
+
+#[test]
+fn what_is_said_on_irc_to_approve_has_the_code_of_what_is_agreed_to() {
+    let mut history = History::emergency();
+    history.policy.accept_witnessed = true;
+    let watched = watched(&history);
+    let code = watched.subject.code.unwrap();
+    // Of the two of sre one is listed.
+    let listed = [IrcAccount { services: "kim".into(), account: "SRE1".into(), since: jiff::civil::date(2026, 1, 1) }];
+    let there = Sight { channel: Some(("#ops", &listed)), ..sight(None) };
+    let page = task(&there, &emergency(&watched, Shown::Whole)).whole();
+    in_order(&text(&page), &["phabgate approve T1", &format!("Or on IRC in #ops, sre1 alone: !approve T1 sre {code}")]);
+    let nowhere = Sight { channel: None, ..sight(None) };
+    assert!(!task(&nowhere, &emergency(&watched, Shown::Whole)).whole().contains("!approve"));
+    assert!(task(&there, &emergency(&watched, Shown::Names)).whole().contains("!approve T1 sre"));
+    assert!(
+        !task(&sight(None), &emergency(&watched, Shown::Whole)).whole().contains("!approve"),
+        "nobody would be heard"
+    );
+    let unheard = crate::serve::testing::watched(&History::emergency());
+    let page = task(&there, &emergency(&unheard, Shown::Whole)).whole();
+    assert!(!page.contains("!approve"), "nothing that is said counts by this policy");
+    history.task.view = "PHID-PLCY-secret".into();
+    assert_eq!(crate::serve::testing::watched(&history).subject.code, None);
+}
+
+#[test]
+fn who_is_on_call_who_was_paged_and_who_has_seen_it_is_shown_to_those_who_see_names() {
+    let watched = watched(&History::emergency());
+    let paging = |reached| TeamPaging {
+        team: "sre".into(),
+        who: WhoToAsk { on_call: vec!["sre2".into()], others: vec!["sre1".into()], note: Some("a <b> note".into()) },
+        pages: vec![PageShown { round: 1, stage: Stage::Page, at: at(900), reached }],
+        ack: Some(("sre2".into(), at(1_800))),
+    };
+    let page = |reached, shown| {
+        let seen = Seen::of(&watched, Said::default(), vec![paging(reached)], Unwritten::default(), shown);
+        task(&sight(None), &Emergency { seen, evidence_at: at(995), unread_since: None, is_old: false }).whole()
+    };
+    let shown = page(Reached::Accepted, Shown::Names);
+    let order = ["On call", "sre2", "Could approve too", "sre1", "Paged ", "has seen it", "a &lt;b&gt; note"];
+    in_order(shown.split_once("id=\"needed\"").unwrap().1, &order);
+    assert!(page(Reached::Tried, Shown::Names).contains("Not paged yet"));
+    assert!(page(Reached::GivenUp, Shown::Names).contains("is given up, "));
+    let less = page(Reached::Accepted, Shown::Number);
+    assert!(!less.contains("sre2") && !less.contains("Paged "), "{less}");
+}
+
+#[test]
+fn what_was_said_on_irc_and_cannot_be_read_is_not_passed_over() {
+    let watched = watched(&History::emergency());
+    let none = text(&pages(&watched, Shown::Whole, None)[0]);
+    assert!(!none.contains("Said on IRC"), "{none}");
+    let spoken = Unwritten { is_incomplete: true, ..Unwritten::default() };
+    for shown in [Shown::Whole, Shown::Names] {
+        let seen = Seen::of(&watched, Said::default(), vec![], spoken.clone(), shown);
+        let emergency = Emergency { seen, ..emergency(&watched, shown) };
+        let read = text(&task(&sight(None), &emergency).whole());
+        assert!(read.contains("Said on IRC, not counted Not all of it can be read"), "{read}");
+    }
+}

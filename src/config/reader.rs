@@ -82,7 +82,11 @@ impl<'a, 'i> Section<'a, 'i> {
 
     fn mistyped<T>(&self, place: &FilePosition, value: &DeValue<'_>, wanted: &str) -> Option<T> {
         let message = format!("expected {wanted}, found {}", article(value.type_str()));
-        self.problems.add(Diagnostic::new(place, message));
+        let diagnostic = Diagnostic::new(place, message);
+        self.problems.add(match remedy(wanted, value) {
+            Some(remedy) => diagnostic.help(remedy),
+            None => diagnostic,
+        });
         None
     }
 
@@ -309,6 +313,17 @@ pub(super) fn listed(words: &[&str]) -> String {
         None => "none".to_owned(),
         Some((last, [])) => last.clone(),
         Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+    }
+}
+
+/// What to write instead, where what stands there is probably the right value in the wrong form.
+fn remedy(wanted: &str, value: &DeValue<'_>) -> Option<&'static str> {
+    match (wanted, value) {
+        ("a string", DeValue::Array(_) | DeValue::Table(_)) => None,
+        ("a string", _) => Some("put it in quotes"),
+        ("a list of strings", DeValue::String(_)) => Some("put it in brackets: a list may have one item"),
+        ("true or false" | "a whole number", DeValue::String(_)) => Some("write it without quotes"),
+        _ => None,
     }
 }
 

@@ -452,6 +452,7 @@ fn every_mistake_is_told_where_it_stands() {
         ("an unknown key of a team", format!("{sre}needs = 2\n")),
         ("a token", "token = \"api-abcdefghijklmnopqrstuvwxyz23\"\n".into()),
         ("a wrong type", "[policy]\nself_approval = \"no\"\nmax_age = 12\nrequired = \"sre\"\n".into()),
+        ("a day without quotes", "[irc.accounts.alice]\naccount = \"Alice\"\nsince = 2026-11-28\n".into()),
         ("a number in a list", "[policy]\nrequired = [\"sre\", 1]\n".into()),
         ("a value for a table", "policy = 1\n".into()),
         ("a duration", "[policy]\nmax_age = \"soon\"\nfollow_up = \"1 month\"\n".into()),

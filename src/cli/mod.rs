@@ -286,6 +286,8 @@ pub fn main() -> ExitCode {
         let _ = crate::deploy::signals::survive_file_limit();
         dispatch(&cli, &ids, &mut ui).await
     });
+    // What had to be done was waited for. What is left is the system's resolver, which was given up and cannot be stopped.
+    runtime.shutdown_background();
     ExitCode::from(with_output(&cli.command, ended, &mut ui))
 }
 

@@ -120,7 +120,8 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     let read = assessment.judged();
     let mut asked = match (args.resolve, read) {
         (true, read) => {
-            let pages = over(read, team.as_deref(), firing.as_deref().unwrap_or_default());
+            let pages =
+                over(read, team.as_deref(), firing.as_deref().unwrap_or_default(), session.settings.paging.drills);
             let asked = pages.into_iter().map(Asked::over).collect::<Vec<_>>();
             // An Alertmanager lists all that fires there, and a webhook nothing.
             let is_all = firing.is_some() && pagers.kinds() == [PagerKind::Alertmanager];

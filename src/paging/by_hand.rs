@@ -98,24 +98,26 @@ impl NobodyPaged {
 
 /// The pages of a team, or of all that are missing where none is named, to say that they are over: those that fire at an Alertmanager,
 /// whoever sent them, and those that were sent by hand in the emergency that is or was last. What was paged for may be neither missing nor
-/// an emergency any more, nor shown.
-pub fn over(read: Option<JudgedTask<'_>>, team: Option<&str>, firing: &[Page]) -> Vec<Page> {
+/// an emergency any more, nor shown; and where there are pages about `drills`, it may have been one when it was sent.
+pub fn over(read: Option<JudgedTask<'_>>, team: Option<&str>, firing: &[Page], drills: bool) -> Vec<Page> {
     let is_meant = |page: &&Page| team.is_none_or(|team| page.key.team == team);
     let mut pages: Vec<Page> = firing.iter().filter(is_meant).cloned().collect();
     let last = read.and_then(|read| Some((read, Episode::last(read.evidence, read.state)?)));
-    if let Some((JudgedTask { evidence, state, verdict }, episode)) = last {
+    if let Some((JudgedTask { evidence, verdict, .. }, episode)) = last {
         let missing = verdict.missing_teams().map(|count| count.team.as_str());
         let teams: Vec<&str> = team.map_or_else(|| missing.collect(), |team| vec![team]);
         let by_hand = teams.iter().flat_map(|team| [Stage::Page, Stage::Escalation].map(|stage| (team, stage)));
         for (team, stage) in by_hand {
-            let key = key(evidence.task.id, &episode, team, stage);
-            if !pages.iter().any(|page| page.key == key) {
+            for drill in [false, true].into_iter().filter(|drill| drills || !drill) {
                 // From the beginning: what ended must have begun before.
-                pages.push(Page { key, due: episode.since, drill: state.is_drill() });
+                let page = Page { key: key(evidence.task.id, &episode, team, stage), due: episode.since, drill };
+                if !pages.iter().any(|other| other.is_one_alert_with(&page)) {
+                    pages.push(page);
+                }
             }
         }
     }
-    pages.sort_by(|one, other| one.key.cmp(&other.key));
+    pages.sort_by(|one, other| (&one.key, one.drill).cmp(&(&other.key, other.drill)));
     pages
 }
 
@@ -222,7 +224,7 @@ mod tests {
             let state = TaskState::derive(&evidence, &history.policy, None);
             let verdict = evaluate(&evidence, &history.policy, &Intent::default(), None);
             let read = JudgedTask { evidence: &evidence, state: &state, verdict: &verdict };
-            over(Some(read), team, firing).iter().map(|page| page.key.to_string()).collect::<Vec<_>>()
+            over(Some(read), team, firing, false).iter().map(|page| page.key.to_string()).collect::<Vec<_>>()
         };
         let mut history = tagged_by("releng1");
         let by_hand = paged(&history, "sre", None, false).unwrap();
@@ -235,9 +237,29 @@ mod tests {
         let second = Page { key: PageKey { round: 2, ..by_hand.key.clone() }, ..by_hand.clone() };
         let firing = [by_hand, second.clone()];
         assert_eq!(keys(&history, Some("sre"), &firing).len(), 3);
-        assert_eq!(over(None, Some("sre"), &firing), firing);
-        assert_eq!(over(None, Some("releng"), &firing), []);
+        assert_eq!(over(None, Some("sre"), &firing, false), firing);
+        assert_eq!(over(None, Some("releng"), &firing, false), []);
         assert_eq!(keys(&History::new("deployer1"), Some("sre"), &[]), [""; 0], "it never was one");
+    }
+
+    #[test]
+    fn what_was_paged_about_a_drill_is_ended_beside_the_real_page_whatever_it_is_now() {
+        let mut history = tagged_by("releng1");
+        let real = paged(&history, "sre", None, true).unwrap();
+        history.describe("deployer1", 3, "Emergency-Reason: availability - x\nEmergency-Drill: yes");
+        let drill = paged(&history, "sre", None, true).unwrap();
+        assert_eq!((real.drill, drill.drill), (false, true));
+        let evidence = history.evidence();
+        let state = TaskState::derive(&evidence, &history.policy, None);
+        let verdict = evaluate(&evidence, &history.policy, &Intent::default(), None);
+        let read = JudgedTask { evidence: &evidence, state: &state, verdict: &verdict };
+        let ended = over(Some(read), Some("sre"), &[], true);
+        assert!([&real, &drill].iter().all(|page| ended.iter().any(|end| end.is_one_alert_with(page))), "{ended:?}");
+        let alone = over(Some(read), Some("sre"), &[], false);
+        assert!(
+            alone.iter().all(|end| !end.drill) && alone.iter().any(|end| end.is_one_alert_with(&real)),
+            "{alone:?}"
+        );
     }
 
     #[test]

@@ -109,7 +109,8 @@ pub struct Page {
 }
 
 impl Page {
-    /// Whether an Alertmanager takes both for one alert: that it is about a drill is among the labels.
+    /// Whether who receives both takes them for one: that it is about a drill is among the labels of an alert, and in the key of a
+    /// webhook's call.
     pub fn is_one_alert_with(&self, other: &Self) -> bool {
         (&self.key, self.drill) == (&other.key, other.drill)
     }

@@ -55,7 +55,8 @@ impl<'a> WebhookCall<'a> {
         Self {
             schema: SCHEMA,
             event,
-            key: format!("{site}/{key}"),
+            // One who has answered about a drill is to be woken by the real thing.
+            key: format!("{site}/{key}{}", if page.drill { "/drill" } else { "" }),
             site,
             task: key.task,
             episode: key.episode,
@@ -102,7 +103,7 @@ mod tests {
         let words = PageWords::default();
         let call = WebhookCall::new(WebhookEvent::Resolve, "phab.example", &page, &words, at(700));
         let wanted = json!({
-            "schema": "phabgate/pager/1", "event": "resolve", "key": "phab.example/T7/3/sre/1/page",
+            "schema": "phabgate/pager/1", "event": "resolve", "key": "phab.example/T7/3/sre/1/page/drill",
             "site": "phab.example", "task": "T7", "episode": 3, "team": "sre", "round": 1, "stage": "page",
             "severity": "page", "drill": true, "due": at(600), "sent": at(700), "category": null, "url": null,
             "people": [],

@@ -139,6 +139,8 @@ fn a_no_is_on_the_task_once_wherever_the_watch_is_killed() {
         heard.watching.dies();
         heard.watching.killed_and_started();
         sre1.until("JOIN");
+        // Whoever said it waits for that, wherever the watch died.
+        sre1.until("your no is recorded: ");
         until("denied", || heard.watching.verdict(&task) == "denied");
         // A second one would be there before the answer to another no. Right after the bot came it does not know yet whether the services are there.
         let is_answer = |line: &str| line.contains("NOT recorded: the services") || line.contains("recorded: http");

@@ -288,7 +288,18 @@ impl BotHandle {
     /// Has an answer said when it is its turn by its rank. Of more than a few to one person, or to one host, some are not said
     /// ([`NotSaid::TooMany`](super::NotSaid::TooMany)).
     pub async fn answer(&self, target: Target, rank: Rank, line: Line, within: Duration) -> Outcome {
-        self.mailbox.say(target, MakeLine::new(|| Some(line)), rank, within).await
+        self.answer_made(target, rank, || Some(line), within).await
+    }
+
+    /// The same of an answer that `make` makes when its turn has come.
+    pub async fn answer_made(
+        &self,
+        target: Target,
+        rank: Rank,
+        make: impl FnOnce() -> Option<Line> + Send + 'static,
+        within: Duration,
+    ) -> Outcome {
+        self.mailbox.say(target, MakeLine::new(make), rank, within).await
     }
 
     /// What the services know of an account.

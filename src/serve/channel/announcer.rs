@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{broadcast, watch};
 
 use super::announcements::{self, Called};
@@ -20,7 +20,7 @@ use super::once::{Once, Turn, say_once};
 use super::said::SaidLine;
 use super::voice::{Voice, Way};
 use crate::ids::{TaskId, TransactionId};
-use crate::paging::{Page, Stage};
+use crate::paging::{Page, PageKey, Stage};
 use crate::serve::board::WatchedTask;
 use crate::serve::store::{Store, StoreError};
 use crate::serve::watch::{Looked, Watch, stopped};
@@ -31,6 +31,8 @@ const TICK: Duration = Duration::from_secs(1);
 const FRESH: SignedDuration = SignedDuration::from_secs(60);
 /// How long that may take.
 const LOOK: Duration = Duration::from_secs(8);
+/// How long an ask waits for who conducts the train: a team is asked without a name rather than late.
+const CONDUCTOR: Duration = Duration::from_secs(2);
 
 /// By what it is kept that the log says of how many deploys nothing is said any more.
 const TOO_MANY_DEPLOYS: &str = "too many deploys";
@@ -83,6 +85,12 @@ impl<S: Store> Announcer<S> {
         if let Err(error) = self.look_for_endings() {
             tracing::error!("IRC: {error}");
         }
+        // The first who are asked are not to wait for it.
+        tokio::select! {
+            biased;
+            () = stopped(stop.clone()) => return,
+            _ = self.conductor.find(&self.watch.site, LOOK) => {}
+        }
         let mut changes = self.watch.board.changes();
         loop {
             tokio::select! {
@@ -111,14 +119,18 @@ impl<S: Store> Announcer<S> {
     /// Says all that is due. What is over comes first: the lines of a later episode put those of an earlier one away.
     pub(super) async fn round(&mut self) -> Result<(), StoreError> {
         self.say_endings().await?;
-        for ask in self.watch.asks() {
-            self.say_ask(ask).await?;
-        }
+        let mut tried = BTreeSet::new();
+        self.say_asks(&mut tried).await?;
         let all = self.watch.board.all();
         let open: BTreeSet<TaskId> = all.iter().map(|watched| watched.task).collect();
         self.said.retain(|task, _| open.contains(task));
         for watched in all {
-            if self.said.get(&watched.task) != Some(&watched.sequence) && self.say_news(&watched).await? == Turn::Over {
+            if self.said.get(&watched.task) == Some(&watched.sequence) {
+                continue;
+            }
+            // Whom somebody needs now does not wait for what is old news of others.
+            self.say_asks(&mut tried).await?;
+            if self.say_news(&watched).await? == Turn::Over {
                 self.said.insert(watched.task, watched.sequence);
             }
         }
@@ -164,10 +176,21 @@ impl<S: Store> Announcer<S> {
         say_once(&self.watch, &mut self.voice, &once, move || Some(line)).await
     }
 
+    /// Asks the teams that are to be asked, each that was not tried in this round: first those that were not asked before.
+    async fn say_asks(&mut self, tried: &mut BTreeSet<PageKey>) -> Result<(), StoreError> {
+        loop {
+            let mut asks = self.watch.asks();
+            asks.retain(|ask| !tried.contains(&ask.key));
+            let Some(ask) = asks.into_iter().min_by_key(turn_of) else { return Ok(()) };
+            tried.insert(ask.key.clone());
+            self.say_ask(ask).await?;
+        }
+    }
+
     async fn say_ask(&mut self, ask: Page) -> Result<(), StoreError> {
         let (task, episode) = (ask.key.task, ask.key.episode);
         let Some(watched) = self.read(task, episode).await else { return Ok(()) };
-        let conductor = self.conductor.find(&self.watch.site).await;
+        let conductor = self.conductor.find(&self.watch.site, CONDUCTOR).await;
         let (line, besides) = (SaidLine::Ask(ask.key.clone()), self.first_line_of_a_drill(&watched)?);
         let once = Once { task, episode, line, besides };
         let (watch, names, key) = (Arc::clone(&self.watch), self.names.clone(), ask.key.clone());
@@ -223,7 +246,12 @@ impl<S: Store> Announcer<S> {
         let Some(watched) = self.read(task, episode).await else { return Ok(Turn::Later) };
         let at = self.at();
         let mut turn = Turn::Over;
+        let asks = self.watch.asks();
         for due in due(&self.watch, &watched, &said, at) {
+            if comes_after_an_ask(&due, task, &asks) {
+                turn = Turn::Later;
+                continue;
+            }
             let nick = |name: &str| self.names.nick(name);
             if announcements::news(&watched, &due, &nick).is_none() {
                 continue;
@@ -272,6 +300,17 @@ impl Names {
             Way::Tcpircbot(_) => false,
         })
     }
+}
+
+/// In which order teams are asked.
+fn turn_of(ask: &Page) -> (bool, Timestamp, PageKey) {
+    (ask.key.stage != Stage::Asked, ask.due, ask.key.clone())
+}
+
+/// Whether a team is still to be asked first: that it was paged would mean nothing to who did not hear that.
+fn comes_after_an_ask(due: &News, task: TaskId, asks: &[Page]) -> bool {
+    let News::Paged { team, .. } = due else { return false };
+    asks.iter().any(|ask| ask.key.stage == Stage::Asked && (ask.key.task, &ask.key.team) == (task, team))
 }
 
 /// What is due of an emergency.

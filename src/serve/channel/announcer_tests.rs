@@ -144,3 +144,24 @@ fn ended(history: &History) -> History {
     history.untag("outsider", 30, "emergency");
     history
 }
+
+#[test]
+fn whom_somebody_needs_now_is_asked_before_whoever_is_asked_again() {
+    let ask = |task: &str, team: &str, stage, due| {
+        let key =
+            PageKey { task: task.parse().unwrap(), episode: TransactionId(3), team: team.into(), round: 1, stage };
+        Page { key, due: at(due), drill: false }
+    };
+    let mut asks = vec![
+        ask("T1", "sre", Stage::AskedAgain, 10),
+        ask("T9", "sre", Stage::Asked, 99),
+        ask("T2", "releng", Stage::Asked, 50),
+        ask("T3", "releng", Stage::AskedAgain, 5),
+    ];
+    asks.sort_by_key(turn_of);
+    assert_eq!(asks.iter().map(|ask| ask.key.task.to_string()).collect::<Vec<_>>(), ["T2", "T9", "T3", "T1"]);
+    let paged = News::Paged { team: "sre".into(), round: 1, stage: Stage::Page };
+    let waits = |task: &str, news: &News| comes_after_an_ask(news, task.parse().unwrap(), &asks);
+    assert!(waits("T9", &paged), "it is not asked yet");
+    assert!(!waits("T1", &paged) && !waits("T2", &paged) && !waits("T9", &News::Ready(0)));
+}

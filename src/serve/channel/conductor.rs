@@ -15,8 +15,6 @@ use crate::serve::site::Site;
 const FRESH: Duration = Duration::from_secs(300);
 /// How long it is waited before it is read again where it could not be.
 const AGAIN: Duration = Duration::from_secs(30);
-/// How long an ask waits for it: a team is asked without a name rather than late.
-const LIMIT: Duration = Duration::from_secs(2);
 
 /// Who conducts the train, as it was read last.
 #[derive(Debug, Default)]
@@ -26,12 +24,12 @@ pub(super) struct KnownConductor {
 }
 
 impl KnownConductor {
-    /// The conductor now; `None` where there is none, or none can be read in time.
-    pub(super) async fn find(&mut self, site: &Site) -> Option<Conductor> {
+    /// The conductor now; `None` where there is none, or none can be read within a time.
+    pub(super) async fn find(&mut self, site: &Site, within: Duration) -> Option<Conductor> {
         if self.until.is_none_or(|until| until <= Instant::now()) {
             let context = site.context();
             let named = NamedConductor { given: None, configured: site.contact.conductor.as_deref() };
-            let found = timeout(LIMIT, ConductorContact::find(&context, named)).await.ok();
+            let found = timeout(within, ConductorContact::find(&context, named)).await.ok();
             let counts = if found.as_ref().is_some_and(|found| found.conductor.is_some()) { FRESH } else { AGAIN };
             // Who it was a while ago is better than nobody.
             self.known = found.and_then(|found| found.conductor).or_else(|| self.known.take());

@@ -36,11 +36,13 @@ use super::store::Store;
 use super::watch::Watch;
 use super::witnessing::{Reply, SpokenWord, WitnessAccount, WitnessAccountError, Witnesses, say_unwritten};
 use crate::config::{IrcBotError, IrcBotSettings};
-use crate::irc::HostPort;
-use crate::irc::bot::{Bot, BotHandle, BotSettings, Rank, Target};
+use crate::irc::bot::{Bot, BotHandle, BotSettings, NotSaid, Outcome, Rank, Target};
+use crate::irc::{HostPort, Line};
 
 /// How long the answer to a word may wait to be said.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// After how long it is tried again where it surely was not said.
+const ANSWER_AGAIN: Duration = Duration::from_secs(10);
 
 /// How the watch is on IRC; by default it is not.
 #[derive(Debug, Default)]
@@ -138,7 +140,7 @@ impl Channel {
                 let listener = Listener::new(Arc::clone(&watch), Arc::clone(&witnesses), handle.clone(), configured);
                 let (bot_of_answers, until) = (handle.clone(), stop.clone());
                 let writing = tokio::spawn(async move {
-                    witnesses.run(|word, reply| reply_to(&bot_of_answers, word, reply), until).await;
+                    witnesses.run(|word, reply| reply_to(&bot_of_answers, &witnesses, word, reply), until).await;
                 });
                 let (bot_of_report, of_report, until) = (handle.clone(), Arc::clone(&watch), stop.clone());
                 tokio::spawn(async move { presence::report(bot_of_report, &of_report.metrics, until).await });
@@ -159,21 +161,45 @@ impl Channel {
 }
 
 /// Says an answer where a word was said, and waits for nothing.
-fn reply_to(bot: &BotHandle, word: &SpokenWord, reply: Reply) {
+fn reply_to<S: Store>(bot: &BotHandle, witnesses: &Arc<Witnesses<S>>, word: &SpokenWord, reply: Reply) {
     let Ok(target) = Target::channel(&word.channel) else { return };
-    let (bot, task) = (bot.clone(), word.task);
+    let (bot, witnesses, word) = (bot.clone(), Arc::clone(witnesses), word.clone());
     // What is brought to a task is of somebody who is known.
     let person = word.speaker.as_ref().map(|speaker| speaker.user.to_lowercase()).unwrap_or_default();
-    let (rank, line) = match reply {
-        Reply::Recorded(line) => (Rank::Done(person), line),
-        Reply::NotRecorded(line) => (Rank::Listed(person), line),
-    };
     tokio::spawn(async move {
-        let outcome = bot.answer(target, rank, line, ANSWER_WITHIN).await;
+        let outcome = match reply {
+            Reply::Recorded { id, line } => say_recorded(&bot, &witnesses, &word, (target, person), (id, line)).await,
+            Reply::NotRecorded(line) => bot.answer(target, Rank::Listed(person), line, ANSWER_WITHIN).await,
+        };
         if let Some(why) = outcome.why_not_heard() {
-            tracing::warn!("{task}: whether a word on IRC is recorded was not answered there: {why}");
+            tracing::warn!("{}: whether a word on IRC is recorded was not answered there: {why}", word.task);
         }
     });
+}
+
+/// Says that a word is on its task, which whoever said it has to know of a withdrawal and a no as of a yes: it is tried as long as they can
+/// be waiting for it, and said once, also where the service ends in between.
+async fn say_recorded<S: Store>(
+    bot: &BotHandle,
+    witnesses: &Arc<Witnesses<S>>,
+    word: &SpokenWord,
+    (target, person): (Target, String),
+    (id, line): (i64, Line),
+) -> Outcome {
+    loop {
+        let (taking, line) = (Arc::clone(witnesses), line.clone());
+        let make = move || taking.take_answer(id).then_some(line);
+        let outcome = bot.answer_made(target.clone(), Rank::Done(person.clone()), make, ANSWER_WITHIN).await;
+        let may_be_again = match &outcome {
+            Outcome::NotSaid(NotSaid::Outdated | NotSaid::Ended | NotSaid::OtherChannel | NotSaid::Empty) => false,
+            Outcome::NotSaid(_) => witnesses.give_answer_back(id, word),
+            Outcome::Said(_) | Outcome::Unclear { .. } => false,
+        };
+        if !may_be_again {
+            return outcome;
+        }
+        tokio::time::sleep(ANSWER_AGAIN).await;
+    }
 }
 
 #[cfg(test)]

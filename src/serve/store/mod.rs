@@ -217,8 +217,14 @@ pub trait Store: DeployLog + Send + 'static {
     fn give_line_back(&mut self, task: TaskId, episode: TransactionId, key: &str) -> Result<(), StoreError>;
     /// Keeps a word that was spoken on IRC. One of a message that is known is passed over.
     fn add_spoken(&mut self, word: &SpokenWord, state: &SpokenState) -> Result<(), StoreError>;
-    /// Sets what became of a word. Of one that is on its task the reason that was given is kept there alone.
+    /// Sets what became of a word. Of one that is on its task the reason that was given is kept there alone; who said it is to be answered.
     fn set_spoken(&mut self, id: i64, state: &SpokenState) -> Result<(), StoreError>;
+    /// The words that are on their tasks, and whose speakers were not answered so, in the order in which they were heard.
+    fn unanswered(&self) -> Result<Vec<OpenWord>, StoreError>;
+    /// Notes that who said a word is answered from here on; returns whether they were not before.
+    fn take_answer(&mut self, id: i64) -> Result<bool, StoreError>;
+    /// Notes that they surely were not.
+    fn give_answer_back(&mut self, id: i64) -> Result<(), StoreError>;
     /// The words that are still to be brought to their tasks, in the order in which they were heard.
     fn open_spoken(&self) -> Result<Vec<OpenWord>, StoreError>;
     /// Whether a word is a yes after which the same person said something else about the same task.

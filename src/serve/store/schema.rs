@@ -97,6 +97,10 @@ pub(super) const MIGRATIONS: &[&str] = &[
 ",
     // Pages have the stage 'asked-again', which older programs do not know.
     "",
+    "
+    ALTER TABLE spoken ADD COLUMN answered INTEGER NOT NULL DEFAULT 1;
+    CREATE INDEX spoken_unanswered ON spoken (id) WHERE NOT answered;
+",
 ];
 
 /// The version that this program writes.

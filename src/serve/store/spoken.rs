@@ -40,7 +40,17 @@ pub(super) fn add(transaction: &Transaction<'_>, word: &SpokenWord, state: &Spok
 pub(super) fn set(transaction: &Transaction<'_>, id: i64, state: &SpokenState) -> rusqlite::Result<()> {
     let row = params![id, json(state)?, state.is_open()];
     transaction.execute("UPDATE spoken SET state = ?2, is_open = ?3 WHERE id = ?1", row)?;
-    if matches!(state, SpokenState::Recorded { .. }) { forget_reason(transaction, id) } else { Ok(()) }
+    if !matches!(state, SpokenState::Recorded { .. }) {
+        return Ok(());
+    }
+    set_answered(transaction, id, false)?;
+    forget_reason(transaction, id)
+}
+
+/// Sets whether who said a word was answered that it is on the task; returns whether that changed.
+pub(super) fn set_answered(transaction: &Transaction<'_>, id: i64, answered: bool) -> rusqlite::Result<bool> {
+    let update = "UPDATE spoken SET answered = ?2 WHERE id = ?1 AND answered <> ?2";
+    Ok(transaction.execute(update, params![id, answered])? == 1)
 }
 
 /// Forgets the reason that was given with a word.
@@ -50,7 +60,17 @@ pub(super) fn forget_reason(transaction: &Transaction<'_>, id: i64) -> rusqlite:
 
 /// The words that are still to be brought to their tasks, in the order in which they were heard.
 pub(super) fn open(connection: &Connection) -> Result<Vec<OpenWord>, RowError> {
-    let mut select = connection.prepare_cached("SELECT id, word, state FROM spoken WHERE is_open ORDER BY id")?;
+    words(connection, "is_open")
+}
+
+/// The words that are on their tasks, whose speakers were not answered so, in the order in which they were heard.
+pub(super) fn unanswered(connection: &Connection) -> Result<Vec<OpenWord>, RowError> {
+    words(connection, "NOT answered")
+}
+
+fn words(connection: &Connection, of: &str) -> Result<Vec<OpenWord>, RowError> {
+    let mut select =
+        connection.prepare_cached(&format!("SELECT id, word, state FROM spoken WHERE {of} ORDER BY id"))?;
     let mut rows = select.query([])?;
     let mut open = Vec::new();
     while let Some(row) = rows.next()? {
@@ -138,6 +158,12 @@ mod tests {
         store.set_spoken(open[0].id, &refused).unwrap();
         store.set_spoken(open[1].id, &SpokenState::Recorded { transaction: TransactionId(7) }).unwrap();
         assert!(store.open_spoken().unwrap().is_empty());
+        let ids = |store: &SqliteStore| store.unanswered().unwrap().iter().map(|word| word.id).collect::<Vec<_>>();
+        assert_eq!(ids(&store), [open[1].id], "of what is not on the task nothing is answered later");
+        assert!(store.take_answer(open[1].id).unwrap() && !store.take_answer(open[1].id).unwrap());
+        assert!(ids(&store).is_empty());
+        store.give_answer_back(open[1].id).unwrap();
+        assert_eq!(ids(&store), [open[1].id]);
         let late = UnwrittenWord { word: yes.clone(), why: "too late".into(), is_open: false };
         assert_eq!(store.unwritten(yes.task).unwrap().words, [late]);
     }

@@ -407,6 +407,18 @@ impl Store for SqliteStore {
         spoken::open(&self.connection).map_err(|error| self.row_error(error))
     }
 
+    fn unanswered(&self) -> Result<Vec<OpenWord>, StoreError> {
+        spoken::unanswered(&self.connection).map_err(|error| self.row_error(error))
+    }
+
+    fn take_answer(&mut self, id: i64) -> Result<bool, StoreError> {
+        self.write(|transaction| spoken::set_answered(transaction, id, true))
+    }
+
+    fn give_answer_back(&mut self, id: i64) -> Result<(), StoreError> {
+        self.write(|transaction| spoken::set_answered(transaction, id, false).map(drop))
+    }
+
     fn is_superseded(&self, id: i64, word: &SpokenWord) -> Result<bool, StoreError> {
         spoken::is_superseded(&self.connection, id, word).map_err(self.error("read"))
     }

@@ -88,7 +88,7 @@ pub enum SpokenState {
     },
 }
 
-/// A word that is still to be brought to its task.
+/// A word about which something is still to be done: it is brought to its task, and then answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenWord {
     /// What the store knows it by; who spoke later has a larger one.

@@ -34,6 +34,8 @@ const ATTEMPT: Duration = Duration::from_secs(6);
 const POLL: Duration = Duration::from_millis(500);
 /// After how long who said it is answered in any case.
 const ANSWERED_BY: SignedDuration = SignedDuration::from_secs(14);
+/// For how long who said a word is owed the answer that it is on the task.
+const OWED: SignedDuration = SignedDuration::from_mins(10);
 /// After how long the store is read again that could not be, or from which nothing was due.
 const IDLE: Duration = Duration::from_secs(30);
 
@@ -62,8 +64,13 @@ pub fn say_unwritten<S: Store>(watch: &Watch<S>) {
 /// What is answered to who said a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// It is on the task.
-    Recorded(Line),
+    /// It is on the task. This is owed, and said once ([`Witnesses::take_answer`]).
+    Recorded {
+        /// What the store knows the word by.
+        id: i64,
+        /// What is said.
+        line: Line,
+    },
     /// It is not, or not yet.
     NotRecorded(Line),
 }
@@ -114,11 +121,54 @@ impl<S: Store> Witnesses<S> {
         Ok(())
     }
 
+    /// Whether who said a word is still to be answered that it is on the task, in whichever life of the service it came there. From here on
+    /// nobody else answers them.
+    pub fn take_answer(&self, id: i64) -> bool {
+        self.watch.store.with(|store| store.take_answer(id)).unwrap_or_else(|error| {
+            // They wait for this answer, and for nothing that can be read elsewhere.
+            tracing::error!("irc: {error}");
+            true
+        })
+    }
+
+    /// The answer was surely not said; returns whether it is still owed, and is to be tried again.
+    pub fn give_answer_back(&self, id: i64, word: &SpokenWord) -> bool {
+        if let Err(error) = self.watch.store.with(|store| store.give_answer_back(id)) {
+            tracing::error!("irc: {error}");
+            return false;
+        }
+        self.is_owed(word)
+    }
+
+    fn is_owed(&self, word: &SpokenWord) -> bool {
+        self.watch.board.now().duration_since(word.heard) < OWED
+    }
+
+    /// The answers that are owed since an earlier life of the service, which ended before it gave them.
+    fn owed(&self) -> Vec<(SpokenWord, Reply)> {
+        let unanswered = self.watch.store.with(|store| store.unanswered()).unwrap_or_else(|error| {
+            tracing::error!("irc: {error}");
+            Vec::new()
+        });
+        let mut owed = Vec::new();
+        for OpenWord { id, word, state } in unanswered {
+            let SpokenState::Recorded { transaction } = state else { continue };
+            if self.is_owed(&word) {
+                let line = lines::recorded(&word, &word.task.url(&self.watch.site.server), transaction);
+                owed.push((word, Reply::Recorded { id, line }));
+            } else if self.take_answer(id) {
+                tracing::warn!("{}: that a word on IRC is recorded was never answered there", word.task);
+            }
+        }
+        owed
+    }
+
     /// Brings what was said to the tasks until it is stopped; what is being written then is written to its end. `reply` says a line where a
     /// word was said, and waits for nothing.
     pub async fn run(&self, reply: impl Fn(&SpokenWord, Reply), stop: watch::Receiver<bool>) {
         let Some(account) = &self.account else { return };
         let mut turns = Turns::default();
+        self.owed().into_iter().for_each(|(word, owed)| reply(&word, owed));
         loop {
             let came = self.came.notified();
             let open = self.watch.store.with(|store| store.open_spoken()).unwrap_or_else(|error| {
@@ -262,7 +312,8 @@ impl<S: Store> Witnesses<S> {
         tracing::info!("{}: said on IRC, and recorded: {url}#{transaction}", open.word.task);
         watch.metrics.spoken.increment(std::iter::once("recorded"));
         watch.queue.push(open.word.task);
-        Ok(Step::Done(Reply::Recorded(lines::recorded(&open.word, &url, transaction))))
+        let line = lines::recorded(&open.word, &url, transaction);
+        Ok(Step::Done(Reply::Recorded { id: open.id, line }))
     }
 
     /// Notes that a word is not written, and what is answered.

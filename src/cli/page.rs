@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Globals;
@@ -16,8 +16,8 @@ use super::ui::Ui;
 use crate::ids::TaskId;
 use crate::layout::hanging;
 use crate::paging::{
-    ByHand, CallOutcome, NobodyPaged, OnCall, Page, PageWords, PagerKind, Pagers, Stage, Trusted, WhoToAsk, by_hand,
-    over, read_on_call, who_to_ask,
+    BY_HAND_LASTS, ByHand, CallOutcome, FiringPage, NobodyPaged, OnCall, Page, PageWords, PagerKind, Pagers, Stage,
+    Trusted, WhoToAsk, by_hand, kept_firing, over, read_on_call, who_to_ask,
 };
 use crate::rules::{Intent, JudgedTask};
 use crate::text::inert;
@@ -25,8 +25,6 @@ use crate::time::utc;
 
 /// The schema of `page --format json`.
 const SCHEMA: &str = "phabgate/page/1";
-/// How long a page lasts that nobody refreshes.
-const LASTS: SignedDuration = SignedDuration::from_hours(1);
 /// How long it may take to list what fires already, before somebody is paged.
 const LISTED_WITHIN: Duration = Duration::from_secs(3);
 
@@ -69,6 +67,8 @@ struct JsonPage<'a> {
     nobody: Option<String>,
     /// Since when this very page fires at the Alertmanager already.
     fires_since: Option<Timestamp>,
+    /// It is to be ended and is not, since a watch keeps it firing.
+    kept: bool,
     pagers: Vec<JsonPager>,
 }
 
@@ -87,6 +87,8 @@ struct Asked {
     page: Result<Page, NobodyPaged>,
     /// Since when this very page fires at the Alertmanager already.
     fires_since: Option<Timestamp>,
+    /// It is to be ended and is not, since a watch keeps it firing.
+    is_kept: bool,
     said: Vec<(PagerKind, CallOutcome)>,
 }
 
@@ -139,8 +141,9 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
         (false, None) => return Err(assessment.refusal().into()),
     };
     for asked in &mut asked {
-        let is_it = |fires: &&Page| asked.page.as_ref().is_ok_and(|page| page.is_one_alert_with(fires));
-        asked.fires_since = firing.iter().flatten().find(is_it).map(|fires| fires.due);
+        let is_it = |fires: &&FiringPage| asked.page.as_ref().is_ok_and(|page| page.is_one_alert_with(&fires.page));
+        asked.fires_since = firing.iter().flatten().find(is_it).map(|fires| fires.page.due);
+        asked.is_kept = args.resolve && kept_firing(read, &asked.team, firing.as_deref().unwrap_or_default());
     }
     let words = read.map(|read| PageWords::of(read.evidence, read.state, &session.settings.policy, session.base()));
     let words = words.unwrap_or_default();
@@ -150,17 +153,17 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
             false => announce(task, &asked, &pagers, &words, ui),
         }
     }
-    let some = asked.iter().any(|team| team.page.is_ok());
+    let some = asked.iter().any(|team| team.page.is_ok() && !team.is_kept);
     if some && !args.yes && !confirm(if args.resolve { "End this?" } else { "Page them?" }, ui)? {
         return Err(Failure { exit: Exit::Denied, message: "nothing was sent".to_owned(), hint: None });
     }
-    for team in &mut asked {
+    for team in asked.iter_mut().filter(|team| !team.is_kept) {
         let Ok(page) = &team.page else { continue };
         let words = words.clone().naming(team.who.asked());
         for kind in pagers.kinds() {
             let outcome = match args.resolve {
                 true => pagers.resolve(kind, page).await,
-                false => pagers.trigger(kind, page, &words, Some(LASTS)).await,
+                false => pagers.trigger(kind, page, &words, Some(BY_HAND_LASTS)).await,
             };
             team.said.push((kind, outcome));
         }
@@ -176,18 +179,19 @@ impl Asked {
     /// A page that is said to be over.
     fn over(page: Page) -> Self {
         let who = WhoToAsk { on_call: vec![], others: vec![], note: None };
-        Self { team: page.key.team.clone(), who, page: Ok(page), fires_since: None, said: Vec::new() }
+        Self { team: page.key.team.clone(), who, page: Ok(page), fires_since: None, is_kept: false, said: Vec::new() }
     }
 }
 
 /// Says what ends: what fires, and of what no pager lists that it ends where it was sent.
 fn say_over(asked: &[Asked], ui: &mut Ui) {
     let fires = |asked: &Asked| Some((asked.page.as_ref().ok()?.key.of_team(), asked.fires_since?));
-    for (page, since) in asked.iter().filter_map(fires) {
+    let ending = || asked.iter().filter(|asked| !asked.is_kept);
+    for (page, since) in ending().filter_map(fires) {
         ui.note(&format!("ends {page}, which fires since {}", utc(since)));
     }
     let mut others: Vec<&str> =
-        asked.iter().filter(|asked| asked.fires_since.is_none()).map(|asked| asked.team.as_str()).collect();
+        ending().filter(|asked| asked.fires_since.is_none()).map(|asked| asked.team.as_str()).collect();
     others.dedup();
     if !others.is_empty() {
         ui.note(&format!("ends what was sent by hand for {}, if anything was", others.join(", ")));
@@ -195,7 +199,7 @@ fn say_over(asked: &[Asked], ui: &mut Ui) {
 }
 
 /// What fires at the Alertmanager of a task; `None` where there is none, or it cannot be read.
-fn listed(firing: Option<Result<Vec<Page>, String>>, ui: &mut Ui) -> Option<Vec<Page>> {
+fn listed(firing: Option<Result<Vec<FiringPage>, String>>, ui: &mut Ui) -> Option<Vec<FiringPage>> {
     match firing? {
         Ok(firing) => Some(firing),
         Err(why) => {
@@ -250,7 +254,7 @@ fn ask(args: &Args, team: Option<&str>, read: JudgedTask<'_>, session: &Session)
             (Some(count), _) => who_to_ask(count, &OnCall::NotSet),
             (None, _) => WhoToAsk { on_call: vec![], others: vec![], note: None },
         };
-        Asked { team, who, page, fires_since: None, said: Vec::new() }
+        Asked { team, who, page, fires_since: None, is_kept: false, said: Vec::new() }
     });
     asked.collect()
 }
@@ -313,27 +317,51 @@ fn json<'a>(asked: &'a Asked, args: &Args) -> JsonPage<'a> {
         people: if asked.page.is_ok() { asked.who.asked() } else { &[] },
         nobody: asked.page.as_ref().err().map(ToString::to_string),
         fires_since: asked.fires_since,
+        kept: asked.is_kept,
         pagers: asked.said.iter().map(pager).collect(),
     }
 }
 
 fn done(task: TaskId, asked: &[Asked], args: &Args, ui: &mut Ui) {
-    let mut page = String::new();
-    for Asked { team, page: paged, said, .. } in asked {
-        let Ok(paged) = paged else { continue };
-        for (kind, outcome) in said {
+    let mut lines: Vec<(&str, String)> = Vec::new();
+    for asked in asked {
+        let Ok(page) = &asked.page else { continue };
+        if asked.is_kept {
+            let team = &asked.team;
+            lines.push((
+                team,
+                format!("not ended: a watch fires it again within the minute as long as {team} is missing"),
+            ));
+        }
+        for (kind, outcome) in &asked.said {
             let words = match (outcome, args.resolve) {
-                (CallOutcome::Accepted, true) => format!("{kind} has heard that {} is over", paged.key.of_team()),
-                (CallOutcome::Accepted, false) => format!("paged through {kind}"),
-                (CallOutcome::NotAccepted(why) | CallOutcome::Refused(why), _) => {
-                    format!("{kind} did not take it: {why}")
+                (CallOutcome::Accepted, true) => format!("{kind} has heard that its pages are over"),
+                (CallOutcome::Accepted, false) => {
+                    match asked.fires_since.filter(|_| *kind == PagerKind::Alertmanager) {
+                        Some(since) => {
+                            format!(
+                                "fires since {} at {kind}; sent again it goes on, and wakes nobody anew",
+                                utc(since)
+                            )
+                        }
+                        None => format!("paged through {kind}"),
+                    }
                 }
-                (CallOutcome::Unclear(why), _) => format!("it is not clear whether {kind} took it: {why}"),
+                (CallOutcome::NotAccepted(why) | CallOutcome::Refused(why), _) => {
+                    format!("{kind} did not take {}: {why}", page.key.of_team())
+                }
+                (CallOutcome::Unclear(why), _) => {
+                    format!("it is not clear whether {kind} took {}: {why}", page.key.of_team())
+                }
             };
-            page.push_str(&hanging(&format!("{team}: "), team.len() + 2, &words, ui.width()));
-            page.push('\n');
+            lines.push((&asked.team, words));
         }
     }
+    // Of several pages of a team one line says what all of them came to.
+    lines.sort();
+    lines.dedup();
+    let line = |(team, words): &(&str, String)| hanging(&format!("{team}: "), team.len() + 2, words, ui.width());
+    let mut page: String = lines.iter().map(line).collect();
     if page.is_empty() {
         page.push_str(if args.resolve { "Nothing was to be ended.\n" } else { "Nobody was paged.\n" });
     }
@@ -346,6 +374,9 @@ fn done(task: TaskId, asked: &[Asked], args: &Args, ui: &mut Ui) {
         // It pages whom it finds missing, whatever was said by hand.
         (true, true) => Some(format!(
             "While an approval is missing a watch pages again; a comment on {task} by the team, or `!ack {task}` on IRC, holds that."
+        )),
+        (false, true) if asked.iter().any(|team| team.is_kept) => Some(format!(
+            "A comment on {task} by the team, or `!ack {task}` on IRC, holds its pages; an approval ends them."
         )),
         (false, false) if asked.iter().any(|team| team.page.is_ok()) => {
             Some("Nobody was reached: call them yourself.".to_owned())
@@ -367,7 +398,7 @@ fn ended(asked: &[Asked]) -> Result<Exit, Failure> {
     let is_undecided = |team: &Asked| matches!(team.page, Err(NobodyPaged::Undecided));
     Ok(match asked {
         _ if asked.iter().any(is_undecided) => Exit::Incomplete,
-        _ if asked.iter().all(|team| team.page.is_ok()) => Exit::Done,
+        _ if asked.iter().all(|team| team.page.is_ok() && !team.is_kept) => Exit::Done,
         _ => Exit::Denied,
     })
 }

@@ -75,8 +75,10 @@ pub fn paging(paging: &Paging) -> Vec<RuleOutcome> {
         let hint = hint.clone().unwrap_or_else(|| "look at the table [paging] of the configuration".to_owned());
         fail("paging", why.clone(), hint)
     });
-    let alertmanager =
-        paging.alertmanager.iter().flat_map(|read| alertmanager(read).into_iter().chain(receivers(read.pages())));
+    let alertmanager = paging
+        .alertmanager
+        .iter()
+        .flat_map(|read| alertmanager(read).into_iter().chain(receivers(read.pages(), paging.webhook.is_none())));
     let webhook = paging.webhook.as_ref().map(|(host, read)| webhook(host, read));
     let trusted = paging.trusted.iter().flat_map(trusted);
     let on_call = paging.on_call.iter().map(on_call);
@@ -158,15 +160,18 @@ fn faults(pages: &[RoutedPage]) -> Vec<Fault<'_>> {
 
 impl FaultKind<'_> {
     fn hint(&self) -> String {
+        const TO_EACH: &str = "give the route of these alerts group_by: ['...'] and group_wait: 0s";
         let words = match self {
             Self::NotKnown(_) => {
                 "ask `amtool config routes test` which route they take; it is to have group_by: ['...'] and group_wait: 0s"
             }
-            Self::Route(way) if way.lacking.is_empty() && way.wait.is_zero() => {
+            Self::Route(way) if !way.mute.is_empty() => {
+                let besides =
+                    if way.lacking.is_empty() && way.wait.is_zero() { String::new() } else { format!("{TO_EACH}; ") };
                 let mut keys: Vec<&str> = way.mute.iter().map(|mute| mute.kind.key()).collect();
                 keys.dedup();
                 return format!(
-                    "while it is mute nobody is woken: take {} from the route to {} in the Alertmanager's configuration, or have people look at the channel then",
+                    "{besides}while it is mute nobody is woken: take {} from the route to {} in the Alertmanager's configuration, or have people look at the channel then",
                     keys.join(" and "),
                     shorten(&way.receiver, NAME_SHOWN)
                 );
@@ -174,7 +179,7 @@ impl FaultKind<'_> {
             Self::Inhibited(_) => {
                 "add alertname!=\"EmergencyDeployApproval\" to the target_matchers of that inhibition, or no page goes out meanwhile"
             }
-            Self::Route(_) => "give the route of these alerts group_by: ['...'] and group_wait: 0s",
+            Self::Route(_) => TO_EACH,
         };
         words.to_owned()
     }
@@ -240,7 +245,7 @@ fn webhook(host: &str, read: &Result<u16, String>) -> RuleOutcome {
     let through = "look at `paging.webhook`, and at what stands between this machine and it";
     match read {
         // What takes POST alone says so to a GET.
-        Ok(status @ (200..=299 | 400 | 401 | 403 | 405)) => {
+        Ok(status @ (200..=299 | 400 | 401 | 403 | 405 | 501)) => {
             pass(NAME, format!("{host} answers ({status} to a GET, by which nobody is paged); its secret can be used"))
         }
         Ok(status) => warn(NAME, format!("{host} answers a GET with the status {status}"), through),

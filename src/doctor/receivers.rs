@@ -4,13 +4,13 @@
 //! ([`super::paging`]), nor for whom an integration of a receiver reaches.
 
 use super::paging::NAME_SHOWN;
-use super::{pass, warn};
+use super::{fail, pass, warn};
 use crate::paging::{Destination, RoutedPage, Stage};
 use crate::rules::RuleOutcome;
 use crate::text::{inert, shorten};
 
-/// One check for each team, and one for drills; none where no way is known.
-pub(super) fn receivers(pages: &[RoutedPage]) -> Vec<RuleOutcome> {
+/// One check for each team, and one for drills; none where no way is known. `is_alone` says that no other pager is configured.
+pub(super) fn receivers(pages: &[RoutedPage], is_alone: bool) -> Vec<RuleOutcome> {
     let mut teams: Vec<&str> = pages.iter().map(|page| page.team.as_str()).collect();
     teams.dedup();
     let checks = teams.iter().filter_map(|team| {
@@ -19,13 +19,13 @@ pub(super) fn receivers(pages: &[RoutedPage]) -> Vec<RuleOutcome> {
             page.and_then(|page| page.destinations.as_ref().ok())
         };
         // Which way is not known is said with the route.
-        Some(of_team(team, ways(Stage::Page)?, ways(Stage::Escalation)?))
+        Some(of_team(team, ways(Stage::Page)?, ways(Stage::Escalation)?, is_alone))
     });
     checks.chain(drills(pages)).collect()
 }
 
 /// Who pages a team.
-fn of_team(team: &str, page: &[Destination], escalation: &[Destination]) -> RuleOutcome {
+fn of_team(team: &str, page: &[Destination], escalation: &[Destination], is_alone: bool) -> RuleOutcome {
     let team = inert(team);
     let name = format!("paging:team:{team}");
     let (of_page, of_escalation) = (named(page), named(escalation));
@@ -60,7 +60,10 @@ fn of_team(team: &str, page: &[Destination], escalation: &[Destination]) -> Rule
     let hint = format!(
         "in the Alertmanager's configuration give that receiver an integration, such as `webhook_configs`, or have the matchers of the right route fit team=\"{team}\": look whether the team is spelt so there"
     );
-    warn(&name, format!("{what}: {}", whys.join(", and ")), hint)
+    let message = format!("{what}: {}", whys.join(", and "));
+    // What is not understood may page somebody.
+    let is_sure = page.iter().chain(escalation).all(|way| way.integrations == Some(0));
+    if is_alone && is_sure { fail(&name, message, hint) } else { warn(&name, message, hint) }
 }
 
 /// Whether one of these ways ends at somebody.
@@ -146,7 +149,7 @@ mod tests {
     /// What is said of a team whose page and escalation go these ways.
     fn team(first: &[Destination], then: &[Destination]) -> (Outcome, String) {
         let pages = [page("releng", Stage::Page, false, first), page("releng", Stage::Escalation, false, then)];
-        let check = receivers(&pages).remove(0);
+        let check = receivers(&pages, true).remove(0);
         assert_eq!((check.name.as_str(), check.hint.is_some()), ("paging:team:releng", check.outcome != Outcome::Pass));
         (check.outcome, check.message)
     }
@@ -172,13 +175,17 @@ mod tests {
     }
 
     #[test]
-    fn a_receiver_that_pages_nobody_is_warned_of() {
+    fn a_team_that_no_page_reaches_fails_and_one_that_some_do_is_warned_of() {
         let (own, empty) = ([way("releng-pager", Some(1))], [way("nobody*", Some(0))]);
         let (outcome, said) = team(&empty, &empty);
         assert_eq!(
             (outcome, said.as_str()),
-            (Outcome::Warn, "no page of releng reaches anybody: the default receiver `nobody` has no integrations")
+            (Outcome::Fail, "no page of releng reaches anybody: the default receiver `nobody` has no integrations")
         );
+        let pages = [page("releng", Stage::Page, false, &empty), page("releng", Stage::Escalation, false, &empty)];
+        assert_eq!(receivers(&pages, false)[0].outcome, Outcome::Warn, "another pager may reach them");
+        let odd = [way("odd", None)];
+        assert_eq!(team(&odd, &empty).0, Outcome::Warn, "what is not understood may page somebody");
         assert_eq!(
             team(&own, &empty).1,
             "releng is paged by receiver `releng-pager`, and its escalation reaches nobody: the default receiver `nobody` has no integrations"
@@ -195,7 +202,7 @@ mod tests {
         let of = |drill: Option<&[Destination]>| {
             let mut pages = vec![page("sre", Stage::Page, false, &[way("pager", Some(1))])];
             pages.extend(drill.map(|ways| page("sre", Stage::Page, true, ways)));
-            let check = receivers(&pages).pop().unwrap();
+            let check = receivers(&pages, true).pop().unwrap();
             assert_eq!(check.name, "paging:drills");
             (check.outcome, check.message)
         };

@@ -21,6 +21,10 @@ pub(super) const ALERTS: &str = "api/v2/alerts";
 pub(super) const STATUS: &str = "api/v2/status";
 /// How far ahead an alert ends by itself, unless it is refreshed.
 pub(super) const LASTS: SignedDuration = SignedDuration::from_hours(4);
+/// The same of a page that is sent by hand, which nobody refreshes.
+pub const BY_HAND_LASTS: SignedDuration = SignedDuration::from_hours(1);
+/// Within which time a service that lives has refreshed a page: it does so each minute.
+const REFRESHED_WITHIN: SignedDuration = SignedDuration::from_mins(3);
 /// How long before the receiver's now an alert ends that is resolved.
 const BEFORE_NOW: SignedDuration = SignedDuration::from_secs(5);
 
@@ -122,9 +126,20 @@ pub(super) struct Listed {
     #[serde(default)]
     annotations: BTreeMap<String, String>,
     starts_at: Timestamp,
+    /// When it ends unless it is refreshed, and when it was last.
+    ends_at: Option<Timestamp>,
+    updated_at: Option<Timestamp>,
 }
 
 impl Listed {
+    /// Whether a service keeps it firing, at a time by the receiver's clock: one that lives refreshes its pages each minute, and further ahead
+    /// than a page by hand lasts.
+    pub(super) fn is_kept(&self, receivers_now: Timestamp) -> bool {
+        let (Some(ends), Some(updated)) = (self.ends_at, self.updated_at) else { return false };
+        ends.duration_since(updated) > BY_HAND_LASTS.saturating_mul(2)
+            && receivers_now.duration_since(updated) < REFRESHED_WITHIN
+    }
+
     /// Whether it was sent by this policy: by another one it may be needed where by this one it is not.
     pub(super) fn is_by(&self, issuer: &Issuer) -> bool {
         self.annotations.get("policy") == Some(&issuer.policy)
@@ -184,6 +199,21 @@ mod tests {
         let task = TaskId::new(7).unwrap();
         let key = PageKey { task, episode: TransactionId(3), team: "sre".into(), round: 2, stage };
         Page { key, due: at(600), drill: false }
+    }
+
+    #[test]
+    fn a_page_is_kept_by_a_service_that_refreshed_it_and_no_other() {
+        let kept = |ends: i64, updated: i64| {
+            let listed = serde_json::json!({
+                "labels": {}, "startsAt": at(0), "endsAt": at(ends), "updatedAt": at(updated),
+            });
+            serde_json::from_value::<Listed>(listed).unwrap().is_kept(at(10_000))
+        };
+        assert!(kept(9_950 + 4 * 3_600, 9_950));
+        assert!(!kept(9_950 + 3_600, 9_950), "by hand");
+        assert!(!kept(9_000 + 4 * 3_600, 9_000), "its service is gone");
+        let silent = serde_json::json!({"labels": {}, "startsAt": at(0)});
+        assert!(!serde_json::from_value::<Listed>(silent).unwrap().is_kept(at(10)));
     }
 
     #[test]

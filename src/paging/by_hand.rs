@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::acknowledged::{answers_after, held_until};
 use super::confirmed::{Trusted, confirmed_by};
-use super::page::{Page, PageKey, Stage};
+use super::page::{FiringPage, Page, PageKey, Stage};
 use crate::config::PagingSettings;
 use crate::evidence::Episode;
 use crate::ids::TaskId;
@@ -99,9 +99,9 @@ impl NobodyPaged {
 /// The pages of a team, or of all that are missing where none is named, to say that they are over: those that fire at an Alertmanager,
 /// whoever sent them, and those that were sent by hand in the emergency that is or was last. What was paged for may be neither missing nor
 /// an emergency any more, nor shown; and where there are pages about `drills`, it may have been one when it was sent.
-pub fn over(read: Option<JudgedTask<'_>>, team: Option<&str>, firing: &[Page], drills: bool) -> Vec<Page> {
-    let is_meant = |page: &&Page| team.is_none_or(|team| page.key.team == team);
-    let mut pages: Vec<Page> = firing.iter().filter(is_meant).cloned().collect();
+pub fn over(read: Option<JudgedTask<'_>>, team: Option<&str>, firing: &[FiringPage], drills: bool) -> Vec<Page> {
+    let firing = firing.iter().map(|firing| &firing.page);
+    let mut pages: Vec<Page> = firing.filter(|page| team.is_none_or(|team| page.key.team == team)).cloned().collect();
     let last = read.and_then(|read| Some((read, Episode::last(read.evidence, read.state)?)));
     if let Some((JudgedTask { evidence, verdict, .. }, episode)) = last {
         let missing = verdict.missing_teams().map(|count| count.team.as_str());
@@ -119,6 +119,15 @@ pub fn over(read: Option<JudgedTask<'_>>, team: Option<&str>, firing: &[Page], d
     }
     pages.sort_by(|one, other| (&one.key, one.drill).cmp(&(&other.key, other.drill)));
     pages
+}
+
+/// Whether the pages of a team cannot be ended by hand: it is missing, and a service keeps one of them firing. It would fire what was ended
+/// again, with the very same key, and wake the same people twice.
+pub fn kept_firing(read: Option<JudgedTask<'_>>, team: &str, firing: &[FiringPage]) -> bool {
+    let is_needed = read.is_some_and(|JudgedTask { verdict, .. }| {
+        verdict.decision == Decision::Pending && verdict.missing_teams().any(|count| count.team == team)
+    });
+    is_needed && firing.iter().any(|firing| firing.is_kept && firing.page.key.team == team)
 }
 
 /// What a page by hand is known by.
@@ -219,7 +228,7 @@ mod tests {
 
     #[test]
     fn what_was_paged_by_hand_can_be_ended_whatever_became_of_the_task() {
-        let keys = |history: &History, team: Option<&str>, firing: &[Page]| {
+        let keys = |history: &History, team: Option<&str>, firing: &[FiringPage]| {
             let evidence = history.evidence();
             let state = TaskState::derive(&evidence, &history.policy, None);
             let verdict = evaluate(&evidence, &history.policy, &Intent::default(), None);
@@ -235,9 +244,10 @@ mod tests {
         assert_eq!(keys(&history, Some("sre"), &[]), both);
         // What fires is ended as it fires, whoever sent it, also where the task cannot be read.
         let second = Page { key: PageKey { round: 2, ..by_hand.key.clone() }, ..by_hand.clone() };
-        let firing = [by_hand, second.clone()];
+        let pages = [by_hand, second.clone()];
+        let firing = pages.clone().map(|page| FiringPage { page, is_kept: true });
         assert_eq!(keys(&history, Some("sre"), &firing).len(), 3);
-        assert_eq!(over(None, Some("sre"), &firing, false), firing);
+        assert_eq!(over(None, Some("sre"), &firing, false), pages);
         assert_eq!(over(None, Some("releng"), &firing, false), []);
         assert_eq!(keys(&History::new("deployer1"), Some("sre"), &[]), [""; 0], "it never was one");
     }
@@ -260,6 +270,28 @@ mod tests {
             alone.iter().all(|end| !end.drill) && alone.iter().any(|end| end.is_one_alert_with(&real)),
             "{alone:?}"
         );
+    }
+
+    #[test]
+    fn what_a_service_keeps_firing_is_not_ended_by_hand_while_the_team_is_missing() {
+        let mut history = tagged_by("releng1");
+        let page = paged(&history, "sre", None, false).unwrap();
+        let is_kept = |history: &History, team: &str, is_kept| {
+            let evidence = history.evidence();
+            let state = TaskState::derive(&evidence, &history.policy, None);
+            let verdict = evaluate(&evidence, &history.policy, &Intent::default(), None);
+            let read = JudgedTask { evidence: &evidence, state: &state, verdict: &verdict };
+            kept_firing(Some(read), team, &[FiringPage { page: page.clone(), is_kept }])
+        };
+        assert!(is_kept(&history, "sre", true));
+        assert!(!is_kept(&history, "sre", false), "by hand, or by a service that is gone");
+        assert!(!is_kept(&history, "releng", true), "another team's");
+        assert!(!kept_firing(None, "sre", &[FiringPage { page: page.clone(), is_kept: true }]), "it cannot be read");
+        history.comment("sre1", 10, "Emergency-Approve: sre");
+        assert!(!is_kept(&history, "sre", true), "the service ends it");
+        let mut history = tagged_by("releng1");
+        history.comment("sec1", 10, "Emergency-Reject: security - no");
+        assert!(!is_kept(&history, "sre", true));
     }
 
     #[test]

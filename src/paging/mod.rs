@@ -18,11 +18,12 @@ mod route;
 pub mod webhook;
 
 pub use self::acknowledged::{Ack, answers_after, held_until};
-pub use self::by_hand::{ByHand, NobodyPaged, by_hand, over};
+pub use self::alertmanager::BY_HAND_LASTS;
+pub use self::by_hand::{ByHand, NobodyPaged, by_hand, kept_firing, over};
 pub use self::call::CallOutcome;
 pub use self::confirmed::{ConfirmedBy, Trusted, confirmed_by};
 pub use self::on_call::{OnCall, WhoToAsk, names, who_to_ask};
 pub use self::on_call_source::{OnCallReader, read_on_call};
-pub use self::page::{Issuer, Page, PageKey, PageWords, Stage, site_of};
+pub use self::page::{FiringPage, Issuer, Page, PageKey, PageWords, Stage, site_of};
 pub use self::pagers::{AlertmanagerStatus, PagerKind, Pagers, PagersError};
 pub use self::route::{Destination, MatcherError, Mute, MuteKind, RouteError, RoutedPage, YamlError, routed};

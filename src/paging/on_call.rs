@@ -5,7 +5,7 @@
 //! program ([`super::on_call_source`]).
 
 use crate::rules::TeamCount;
-use crate::text::inert;
+use crate::text::{inert, is_hidden, shorten};
 
 /// The most names that are read.
 const MOST: usize = 100;
@@ -72,7 +72,8 @@ pub fn who_to_ask(team: &TeamCount, on_call: &OnCall) -> WhoToAsk {
 /// Where a line is no username, or there are too many: what is read only in part would leave somebody out.
 pub fn names(text: &str) -> Result<Vec<String>, String> {
     let mut names: Vec<String> = Vec::new();
-    for line in text.lines() {
+    // What some editors write before a text is none of it.
+    for line in text.strip_prefix('\u{feff}').unwrap_or(text).lines() {
         let line = line.split('#').next().unwrap_or_default().trim();
         let name = line.strip_prefix('@').unwrap_or(line);
         if name.is_empty() {
@@ -80,7 +81,10 @@ pub fn names(text: &str) -> Result<Vec<String>, String> {
         }
         let right = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
         if name.len() > LONGEST || !name.chars().all(right) {
-            return Err(format!("{:?} is not a username", crate::text::shorten(&inert(name), LONGEST)));
+            return Err(match name.chars().find(|c| is_hidden(*c)) {
+                Some(hidden) => format!("a name holds the invisible character U+{:04X}", u32::from(hidden)),
+                None => format!("`{}` is not a username", shorten(&inert(name), LONGEST)),
+            });
         }
         if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
             names.push(name.to_owned());

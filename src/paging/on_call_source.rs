@@ -19,6 +19,8 @@ use crate::text::{inert, shorten};
 
 /// How long the program may take.
 const LIMIT: Duration = Duration::from_secs(10);
+/// For how long the rest of what it printed is waited for after it was ended.
+const REST: Duration = Duration::from_millis(200);
 /// The most bytes of names.
 const LARGEST: u64 = 16 * 1024;
 /// How often it is looked whether the program has ended.
@@ -131,20 +133,28 @@ fn output(mut command: Command, limit: Duration) -> Result<String, String> {
     };
     // Also where it has ended: what it left behind would hold its output open.
     end(&mut child);
-    let rest = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(200));
+    let deadline = deadline.max(Instant::now() + REST);
     let text = |collected: Option<mpsc::Receiver<Vec<u8>>>| {
-        collected.and_then(|receiver| receiver.recv_timeout(rest).ok()).unwrap_or_default()
+        collected?.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
     };
-    let (printed, said) = (text(printed), text(said));
-    let status = status?;
-    if !status.success() {
-        let said = String::from_utf8_lossy(&said);
-        let said = said.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        return Err(format!("failed ({status}): {}", shorten(&inert(said), SHOWN)));
-    }
-    if u64::try_from(printed.len()).unwrap_or(u64::MAX) > LARGEST {
+    let (printed, status) = (text(printed), status?);
+    let is_too_large = |printed: &Vec<u8>| u64::try_from(printed.len()).unwrap_or(u64::MAX) > LARGEST;
+    // Before how it ended: who prints on and on dies of nobody reading it.
+    if printed.as_ref().is_some_and(is_too_large) {
         return Err(format!("printed more than {LARGEST} bytes"));
     }
+    if !status.success() {
+        let said = text(said).unwrap_or_default();
+        let said = String::from_utf8_lossy(&said);
+        return Err(match said.lines().find(|line| !line.trim().is_empty()) {
+            Some(said) => format!("failed ({status}): {}", shorten(&inert(said), SHOWN)),
+            None => format!("failed ({status}) and said nothing of it"),
+        });
+    }
+    // What was printed until now may be a part.
+    let printed = printed.ok_or_else(|| {
+        format!("ended, and something that it started held its output open for {} s", limit.as_secs())
+    })?;
     String::from_utf8(printed).map_err(|_| "printed what is not UTF-8".to_owned())
 }
 
@@ -191,8 +201,18 @@ mod tests {
         let begun = Instant::now();
         let slow = output(shell("sleep 60 & sleep 60"), Duration::from_millis(200)).unwrap_err();
         assert!(slow.starts_with("took longer") && begun.elapsed() < Duration::from_secs(5), "{slow}");
-        let large = output(shell("yes"), Duration::from_secs(2));
-        assert!(large.is_err(), "{large:?}");
+        assert_eq!(output(shell("exec yes"), whole).unwrap_err(), "printed more than 16384 bytes");
+        let silent = output(shell("exit 3"), whole).unwrap_err();
+        assert_eq!(silent, "failed (exit status: 3) and said nothing of it");
+        // What escaped from its group may print on: nobody knows the whole list.
+        let directory = tempfile::tempdir().unwrap();
+        let ready = directory.path().join("ready").display().to_string();
+        let escape = "setsid sh -c 'echo > \"$0\"; sleep 3' \"$0\" & until [ -e \"$0\" ]; do :; done; echo sre1";
+        let mut escaping = shell(escape);
+        escaping.arg(ready);
+        let begun = Instant::now();
+        let escaped = output(escaping, Duration::from_secs(1)).unwrap_err();
+        assert!(escaped.contains("held its output open") && begun.elapsed() < Duration::from_secs(5), "{escaped}");
         let begun = Instant::now();
         assert_eq!(output(shell("sleep 60 & echo sre1"), whole).unwrap(), "sre1\n", "what it left is ended");
         assert!(begun.elapsed() < Duration::from_secs(5));

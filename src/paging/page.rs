@@ -116,6 +116,15 @@ impl Page {
     }
 }
 
+/// A page that fires at an Alertmanager.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FiringPage {
+    /// It.
+    pub page: Page,
+    /// A service keeps it firing: whatever is said by hand, it would fire again within the minute.
+    pub is_kept: bool,
+}
+
 /// Whose pages they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issuer {

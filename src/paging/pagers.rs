@@ -17,7 +17,7 @@ use url::Url;
 
 use super::alertmanager::{ALERTS, Alert, LASTS, Listed, STATUS, Status, filters};
 use super::call::{CallOutcome, bounded, is_html, judged, origin, read, sent, without_effect};
-use super::page::{Issuer, Page, PageWords};
+use super::page::{FiringPage, Issuer, Page, PageWords};
 use super::route::{RouteError, RoutedPage, routed};
 use super::webhook::{SIGNATURE, WebhookCall, WebhookEvent, sign};
 use crate::conduit::{ClientError, Route, connection, wants_tls};
@@ -224,25 +224,27 @@ impl Pagers {
     }
 
     /// The pages of a task that fire at the Alertmanager, whoever sent them. `None` where none is configured.
-    pub async fn firing_of(&self, task: TaskId) -> Option<Result<Vec<Page>, String>> {
+    pub async fn firing_of(&self, task: TaskId) -> Option<Result<Vec<FiringPage>, String>> {
         self.listed(Some(task), |_| true).await
     }
 
     /// The pages of all tasks that fire at the Alertmanager and were sent by this policy. `None` where none is configured.
     pub async fn firing(&self) -> Option<Result<Vec<Page>, String>> {
-        self.listed(None, |alert| alert.is_by(&self.issuer)).await
+        let firing = self.listed(None, |alert| alert.is_by(&self.issuer)).await?;
+        Some(firing.map(|firing| firing.into_iter().map(|firing| firing.page).collect()))
     }
 
     async fn listed(
         &self,
         task: Option<TaskId>,
         is_meant: impl Fn(&Listed) -> bool,
-    ) -> Option<Result<Vec<Page>, String>> {
-        let site = &self.issuer.site;
-        let listed = self.alertmanager.as_ref()?.listed(site, task).await;
-        let pages = |listed: Vec<Listed>| {
-            listed.iter().filter(|alert| is_meant(alert)).filter_map(|alert| alert.page(site)).collect()
-        };
+    ) -> Option<Result<Vec<FiringPage>, String>> {
+        let (site, alertmanager) = (&self.issuer.site, self.alertmanager.as_ref()?);
+        let listed = alertmanager.listed(site, task).await;
+        // Its clock came with the list.
+        let now = alertmanager.measured().unwrap_or_else(Timestamp::now);
+        let firing = |alert: &Listed| Some(FiringPage { page: alert.page(site)?, is_kept: alert.is_kept(now) });
+        let pages = |listed: Vec<Listed>| listed.iter().filter(|alert| is_meant(alert)).filter_map(firing).collect();
         Some(listed.map(pages).map_err(|outcome| outcome.why_not().unwrap_or_default().to_owned()))
     }
 
@@ -332,21 +334,23 @@ impl Alertmanager {
 
     /// What its clock says: an alert ends by that one. Asked for where it was not heard of for a minute.
     async fn now(&self) -> Result<Timestamp, CallOutcome> {
-        let measured = || {
-            let clock = *self.clock.lock().unwrap_or_else(PoisonError::into_inner);
-            let (time, at) = clock.filter(|(_, at)| at.elapsed() < MEASURED)?;
-            time.checked_add(at.elapsed()).ok()
-        };
-        if let Some(now) = measured() {
+        if let Some(now) = self.measured() {
             return Ok(now);
         }
         if let Err(outcome) = self.status().await
-            && measured().is_none()
+            && self.measured().is_none()
         {
             return Err(outcome);
         }
         // One that shows no time is believed to share ours.
-        Ok(measured().unwrap_or_else(Timestamp::now))
+        Ok(self.measured().unwrap_or_else(Timestamp::now))
+    }
+
+    /// The same, where it was heard of within a minute.
+    fn measured(&self) -> Option<Timestamp> {
+        let clock = *self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        let (time, at) = clock.filter(|(_, at)| at.elapsed() < MEASURED)?;
+        time.checked_add(at.elapsed()).ok()
     }
 
     fn measure(&self, answer: &Response) {

@@ -164,11 +164,12 @@ fn paged(sight: &Sight<'_>, paging: &TeamPaging) -> Markup {
         (Reached::Accepted, _) => "Paged ",
     };
     html! {
-        @for page in &paging.pages {
+        // While somebody's answer holds it, nothing is tried.
+        @for page in paging.pages.iter().filter(|page| page.reached != Reached::Tried || paging.ack.is_none()) {
             p.paged { (what(page)) (ago(sight.now, page.at)) @if page.reached == Reached::Tried { ", since " } @else { " ago, at " } (at(sight.now, page.at)) }
         }
         @if let Some((by, until)) = &paging.ack {
-            p.paged { b { (Inert(by)) } " has seen it; until " (at(sight.now, *until)) " nobody is paged again." }
+            p.paged { b { (Inert(by)) } " has seen it; until " (at(sight.now, *until)) " nobody is paged" @if paging.accepted().next().is_some() { " again" } "." }
         }
         @if let Some(note) = &paging.who.note { p.quiet { (line(note)) "." } }
     }

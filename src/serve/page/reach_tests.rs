@@ -45,14 +45,18 @@ fn who_is_on_call_who_was_paged_and_who_has_seen_it_is_shown_to_those_who_see_na
         pages: vec![PageShown { round: 1, stage: Stage::Page, at: at(900), reached }],
         ack: Some(("sre2".into(), at(1_800))),
     };
-    let page = |reached, shown| {
-        let seen = Seen::of(&watched, Said::default(), vec![paging(reached)], Unwritten::default(), shown);
+    let page_of = |paging, shown| {
+        let seen = Seen::of(&watched, Said::default(), vec![paging], Unwritten::default(), shown);
         task(&sight(None), &Emergency { seen, evidence_at: at(995), unread_since: None, is_old: false }).whole()
     };
+    let page = |reached, shown| page_of(paging(reached), shown);
     let shown = page(Reached::Accepted, Shown::Names);
+    assert!(shown.contains("nobody is paged again."));
     let order = ["On call", "sre2", "Could approve too", "sre1", "Paged ", "has seen it", "a &lt;b&gt; note"];
     in_order(shown.split_once("id=\"needed\"").unwrap().1, &order);
-    assert!(page(Reached::Tried, Shown::Names).contains("Not paged yet"));
+    let held = page(Reached::Tried, Shown::Names);
+    assert!(!held.contains("Not paged yet") && held.contains("nobody is paged."), "what an answer holds is not tried");
+    assert!(page_of(TeamPaging { ack: None, ..paging(Reached::Tried) }, Shown::Names).contains("Not paged yet"));
     assert!(page(Reached::GivenUp, Shown::Names).contains("is given up, "));
     let less = page(Reached::Accepted, Shown::Number);
     assert!(!less.contains("sre2") && !less.contains("Paged "), "{less}");

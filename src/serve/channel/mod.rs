@@ -10,6 +10,7 @@ mod conductor;
 mod facts;
 mod lines;
 mod listener;
+mod near_miss;
 mod news;
 mod nicks;
 mod once;
@@ -34,10 +35,10 @@ use self::voice::Way;
 use super::site::Site;
 use super::store::Store;
 use super::watch::Watch;
-use super::witnessing::{Reply, SpokenWord, WitnessAccount, WitnessAccountError, Witnesses, say_unwritten};
+use super::witnessing::{OpenWord, Reply, WitnessAccount, WitnessAccountError, Witnesses, say_unwritten};
 use crate::config::{IrcBotError, IrcBotSettings};
 use crate::irc::HostPort;
-use crate::irc::bot::{Bot, BotHandle, BotSettings, Rank, Target};
+use crate::irc::bot::{Bot, BotHandle, BotSettings, Finality, Rank, Target};
 
 /// How long the answer to a word may wait to be said.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
@@ -94,8 +95,8 @@ impl Channel {
             (Some(OwnBot { channel, configured, witness, .. }), _) => {
                 let at = configured.server.as_ref().map(|server| format!(" at {server}")).unwrap_or_default();
                 let writes = match witness {
-                    Some(_) => "writes on tasks what is said there about deploys",
-                    None => "writes nothing of what is said there on tasks",
+                    Some(_) => "writing on tasks what is said there about deploys",
+                    None => "writing nothing of what is said there on tasks",
                 };
                 Some(format!("in {channel}{at}, and {writes}"))
             }
@@ -159,17 +160,18 @@ impl Channel {
 }
 
 /// Says an answer where a word was said, and waits for nothing.
-fn reply_to(bot: &BotHandle, word: &SpokenWord, reply: Reply) {
+fn reply_to(bot: &BotHandle, OpenWord { id, word, .. }: &OpenWord, reply: Reply) {
     let Ok(target) = Target::channel(&word.channel) else { return };
     let (bot, task) = (bot.clone(), word.task);
     // What is brought to a task is of somebody who is known.
     let person = word.speaker.as_ref().map(|speaker| speaker.user.to_lowercase()).unwrap_or_default();
-    let (rank, line) = match reply {
-        Reply::Recorded(line) => (Rank::Done(person), line),
-        Reply::NotRecorded(line) => (Rank::Listed(person), line),
+    let (rank, finality, line) = match reply {
+        Reply::Recorded(line) => (Rank::Done(person), Finality::Final(Some(*id)), line),
+        Reply::Refused(line) => (Rank::Listed(person), Finality::Final(Some(*id)), line),
+        Reply::Meanwhile(line) => (Rank::Listed(person), Finality::Interim(*id), line),
     };
     tokio::spawn(async move {
-        let outcome = bot.answer(target, rank, line, ANSWER_WITHIN).await;
+        let outcome = bot.answer(target, rank, finality, line, ANSWER_WITHIN).await;
         if let Some(why) = outcome.why_not_heard() {
             tracing::warn!("{task}: whether a word on IRC is recorded was not answered there: {why}");
         }

@@ -64,8 +64,10 @@ pub fn say_unwritten<S: Store>(watch: &Watch<S>) {
 pub enum Reply {
     /// It is on the task.
     Recorded(Line),
-    /// It is not, or not yet.
-    NotRecorded(Line),
+    /// It is not, and is not written there.
+    Refused(Line),
+    /// It is not known yet what becomes of it.
+    Meanwhile(Line),
 }
 
 /// What became of one try.
@@ -116,7 +118,7 @@ impl<S: Store> Witnesses<S> {
 
     /// Brings what was said to the tasks until it is stopped; what is being written then is written to its end. `reply` says a line where a
     /// word was said, and waits for nothing.
-    pub async fn run(&self, reply: impl Fn(&SpokenWord, Reply), stop: watch::Receiver<bool>) {
+    pub async fn run(&self, reply: impl Fn(&OpenWord, Reply), stop: watch::Receiver<bool>) {
         let Some(account) = &self.account else { return };
         let mut turns = Turns::default();
         loop {
@@ -136,14 +138,14 @@ impl<S: Store> Witnesses<S> {
             let Some((open, _)) = next else { continue };
             turns.begun(&open);
             match self.step(account, &open).await {
-                Ok(Step::Done(said)) => reply(&open.word, said),
+                Ok(Step::Done(said)) => reply(&open, said),
                 tried => {
                     if let Err(error) = tried {
                         tracing::error!("{}: {error}", open.word.task);
                     }
                     let is_awaited = !turns.was_answered(open.id) && self.is_awaited(&open.word);
                     if is_awaited {
-                        reply(&open.word, Reply::NotRecorded(self.meanwhile(&open)));
+                        reply(&open, Reply::Meanwhile(self.meanwhile(&open)));
                     }
                     turns.again(open.id, Instant::now(), is_awaited);
                 }
@@ -277,6 +279,6 @@ impl<S: Store> Witnesses<S> {
         watch.metrics.spoken.increment(std::iter::once("not counted"));
         watch.touch(task)?;
         let line = lines::not_recorded(&open.word, refusal, Some(&task.url(&watch.site.server)));
-        Ok(Step::Done(Reply::NotRecorded(line)))
+        Ok(Step::Done(Reply::Refused(line)))
     }
 }

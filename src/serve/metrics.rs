@@ -126,6 +126,8 @@ pub struct Metrics {
     irc: Mutex<Option<bool>>,
     /// The bot is to have a services account, and has none.
     pub irc_lacks_account: AtomicBool,
+    /// The bot is on the network under another nick than its own, which somebody else has.
+    pub irc_lacks_nick: AtomicBool,
 }
 
 impl Metrics {

@@ -59,15 +59,15 @@ fn of_impostors_nothing_is_recorded_and_it_stands_beside_the_task() {
 #[test]
 fn who_left_and_who_deploys_cannot_approve() {
     let Some(Asked { heard, mut sre1, task, code }) = asked() else { return };
-    for (name, why) in [("leaver", "the account is disabled"), ("doer", "NOT recorded: ")] {
+    for (name, why) in [("leaver", "the account is disabled"), ("doer", "REFUSED: ")] {
         let mut person = heard.person(name);
         person.say(&format!("!approve {task} sre {code}"));
-        let answer = sre1.until(&format!("{name}: NOT recorded: "));
+        let answer = sre1.until(&format!("{name}: REFUSED: "));
         assert!(answer.contains(why), "{answer}");
     }
     let mut leaver = heard.person("leaver");
     leaver.say(&format!("!reject {task} out of spite"));
-    sre1.until("leaver: NOT recorded: ");
+    sre1.until("leaver: REFUSED: ");
     assert!(heard.witnesses(&task).is_empty());
     assert_eq!(heard.watching.verdict(&task), "pending");
 }
@@ -131,8 +131,10 @@ fn who_answer_in_one_second_are_all_heard() {
     let begun = std::time::Instant::now();
     let mut left = vec!["sre1: ", "sre2: ", "releng1: ", "releng2: "];
     while !left.is_empty() && begun.elapsed() < Duration::from_secs(60) {
-        let line = sre1.within(Duration::from_secs(60), |line| line.contains("ecorded: ")).unwrap_or_default();
-        assert!(!line.contains("NOT recorded"), "{line}");
+        let line = sre1
+            .within(Duration::from_secs(60), |line| line.contains("recorded: ") || line.contains("REFUSED: "))
+            .unwrap_or_default();
+        assert!(!line.contains("REFUSED: "), "{line}");
         left.retain(|name| !line.contains(&format!(":{name}your yes is recorded: ")));
     }
     assert!(left.is_empty(), "{left:?}");
@@ -208,7 +210,7 @@ fn strangers_of_many_nicks_and_hosts_keep_no_answer_from_who_is_listed_nor_from_
         }
         for _ in 0..2 {
             asks(&mut sre1, &format!("!status {task}"), "open for");
-            asks(&mut sre1, &format!("!approve {task} sre CDFG"), "sre1: NOT recorded: ");
+            asks(&mut sre1, &format!("!approve {task} sre CDFG"), "sre1: REFUSED: ");
         }
         asks(&mut doer, &format!("!ack {task}"), "doer: ");
         asks(&mut curious, "!status T8999", "curious: T8999 is no open emergency");
@@ -232,7 +234,7 @@ fn whoever_is_listed_and_in_no_team_silences_nobody_by_saying_no_again_and_again
     for number in 0..60 {
         doer.say(&format!("!reject {task} nonsense number {number}"));
     }
-    sre1.until("doer: NOT recorded: ");
+    sre1.until("doer: REFUSED: ");
     let answered_within = Duration::from_secs(30);
     sre2.say(&format!("!reject {task} the graphs look wrong"));
     sre1.within(answered_within, |line| line.contains("sre2: your no is recorded: ")).expect("sre2 is answered");
@@ -257,7 +259,9 @@ fn a_bot_whose_nick_is_taken_hears_under_another_and_gets_it_back() {
     sre1.say(&format!("!reject {task} stop"));
     sre1.until("sre1: your no is recorded: ");
     assert_eq!(heard.witnesses(&task).len(), 1);
-    thief.say(&format!("sre1: your no is NOT recorded: https://evil.example/{task}"));
+    let named = "somebody else has the nick phabgate, and the bot works as ";
+    until("named in the log", || heard.watching.has_logged(named));
+    thief.say(&format!("sre1: your no is REFUSED: https://evil.example/{task}"));
     thief.send("QUIT");
     sre1.until(" NICK :phabgate");
     sre1.say(&format!("!withdraw {task}"));
@@ -265,4 +269,5 @@ fn a_bot_whose_nick_is_taken_hears_under_another_and_gets_it_back() {
         line.starts_with(['@', ':']) && line.contains(":phabgate!") && line.contains("your withdrawal is recorded")
     })
     .expect("under its own nick");
+    until("named in the log", || heard.watching.has_logged("the bot has its nick phabgate back"));
 }

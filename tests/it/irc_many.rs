@@ -61,7 +61,7 @@ impl World<'_> {
                         Err(format!("{task}: said to be recorded, and is not: {heard}"))
                     };
                 }
-                if heard.contains("NOT recorded: ") {
+                if heard.contains("REFUSED: ") {
                     return Err(format!("{line}: {heard}"));
                 }
             }
@@ -75,9 +75,11 @@ impl World<'_> {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
             person.say(&format!("!status {task}"));
-            let found = person.within(ANSWER, |heard| heard.contains(task) && heard.contains(" code "));
-            if let Some((_, code)) = found.as_deref().and_then(|heard| heard.rsplit_once(" code ")) {
-                return Ok(code.chars().take_while(char::is_ascii_alphanumeric).collect());
+            let mark = format!("; to approve: !approve {task} ");
+            let found = person.within(ANSWER, |heard| heard.contains(&mark));
+            let code = found.as_deref().and_then(|heard| heard.rsplit_once(&mark)?.1.split_whitespace().nth(1));
+            if let Some(code) = code {
+                return Ok(code.to_owned());
             }
         }
         Err(format!("{task}: its code is never said"))

@@ -153,11 +153,11 @@ async fn what_is_said_and_heard_on_a_real_network() {
     sre1.say("hello");
     sre1.say("!aprove T1");
     let heard = bot.hears().await;
-    assert!(matches!(heard.request, Request::NearMiss(miss) if miss.verb == Verb::Approve), "{heard:?}");
+    assert!(matches!(heard.request, Request::NearMiss(ref miss) if miss.verb == Verb::Approve), "{heard:?}");
     // The bot came first, and has the mode.
     sre1.send(&format!("PRIVMSG @{CHANNEL} :!reject T1"));
     let heard = bot.hears().await;
-    assert!(matches!(heard.request, Request::NearMiss(miss) if miss.flaw == Flaw::PartOfChannel), "{heard:?}");
+    assert!(matches!(heard.request, Request::NearMiss(ref miss) if miss.flaw == Flaw::PartOfChannel), "{heard:?}");
 
     // Whoever has the very nick is nobody, whatever the client sends; who is logged in otherwise is that account.
     sre1.send("QUIT");

@@ -113,7 +113,7 @@ fn an_emergency_is_asked_for_answered_and_followed_in_the_channel() {
     // Nothing that is said counts, and that is said.
     for line in [format!("!approve {task} sre K7QX"), format!("!reject {task} the graphs look wrong")] {
         sre1.say(&line);
-        sre1.until("NOT recorded");
+        sre1.until("REFUSED: ");
     }
     assert_eq!(watching.verdict(&task), "pending");
 

@@ -16,14 +16,23 @@ fn a_yes_is_on_the_task_before_it_is_said_to_be_and_counts_with_one_on_the_task(
     let (task, asked) = heard.emergency(&mut sre1);
     let code_of_now = code(&asked, &task, "sre");
     sre1.say(&format!("!status {task}"));
-    assert!(sre1.until("open for").contains(&format!("code {code_of_now}")));
+    assert!(sre1.until("open for").contains(&format!("; to approve: !approve {task} TEAM {code_of_now} ")));
+
+    // Another word for a no is pointed to the no of that very task, and is none; of what is no emergency it is talk.
+    for line in ["!stop T8999", "no T8999"] {
+        sre1.say(line);
+    }
+    sre1.say(&format!("!nack {task} the graphs look wrong"));
+    sre1.until(&format!("NOT understood (that word counts for nothing). It is written !reject {task} - WHY"));
+    assert_eq!((sre1.count("T8999"), sre1.count("NOT understood")), (0, 1));
+    assert!(heard.witnesses(&task).is_empty());
 
     // Not with another code, nor for a team of others.
     let other = if code_of_now == "CDFG" { "CDFH" } else { "CDFG" };
     sre1.say(&format!("!approve {task} sre {other}"));
-    sre1.until("NOT recorded: the code is of something else");
+    sre1.until("REFUSED: the code is of something else");
     sre1.say(&format!("!approve {task} releng {code_of_now}"));
-    sre1.until("NOT recorded: no approval for that team: not a member of");
+    sre1.until("REFUSED: no approval for that team: not a member of");
     assert!(heard.witnesses(&task).is_empty());
 
     sre1.say(&format!("!approve {task} sre {code_of_now}"));
@@ -118,7 +127,7 @@ fn without_witnessed_in_the_policy_a_yes_is_refused_and_a_no_counts() {
     let (task, asked) = heard.emergency(&mut sre1);
     assert!(!asked.contains("!approve"), "{asked}");
     sre1.say(&format!("!approve {task} sre CDFG"));
-    sre1.until("NOT recorded: an approval that is said on IRC does not count");
+    sre1.until("REFUSED: an approval that is said on IRC does not count");
     sre1.say(&format!("!reject {task}"));
     sre1.until("your no is recorded: ");
     until("denied", || heard.watching.verdict(&task) == "denied");
@@ -143,7 +152,7 @@ fn a_no_is_on_the_task_once_wherever_the_watch_is_killed() {
         sre1.until("your no is recorded: ");
         until("denied", || heard.watching.verdict(&task) == "denied");
         // A second one would be there before the answer to another no. Right after the bot came it does not know yet whether the services are there.
-        let is_answer = |line: &str| line.contains("NOT recorded: the services") || line.contains("recorded: http");
+        let is_answer = |line: &str| line.contains("REFUSED: the services") || line.contains("recorded: http");
         let is_recorded = (0..10).any(|_| {
             sre1.say(&format!("!withdraw {task}"));
             let answer = sre1.within(Duration::from_secs(60), is_answer).expect("an answer");
@@ -181,7 +190,7 @@ fn a_no_waits_for_the_services_as_little_as_for_the_server_of_the_tasks() {
     heard.network.stop_services();
     // With the server's own `CAP DEL`, at once.
     sre1.say(&format!("!approve {task} sre {code}"));
-    let refused = sre1.until("NOT recorded: the services");
+    let refused = sre1.until("REFUSED: the services");
     assert!(refused.contains("are away") || refused.contains("do not answer"), "{refused}");
     sre1.say(&format!("!reject {task} stop"));
     sre1.until("your no is recorded: ");

@@ -33,7 +33,7 @@ pub(super) enum ConnectionError {
     #[error("no connection to {server}: {error}")]
     Network { server: String, error: io::Error },
     /// What answers shows no certificate that is believed, or breaks off.
-    #[error("no TLS with {server}: {error}")]
+    #[error("no TLS with {server}: {}", in_words(error))]
     Tls { server: String, error: io::Error },
     /// What answers there does not speak TLS.
     #[error("what answers at {0} speaks no TLS: name its port with TLS in `irc.server`, which often is 6697")]
@@ -63,6 +63,16 @@ pub(super) enum ConnectionError {
     /// No certificate can be for such a name.
     #[error("{0} is no name that a certificate can be for")]
     Name(String),
+}
+
+/// What broke a connection, in plain words: those of a library may name its manual.
+pub(super) fn in_words(error: &io::Error) -> String {
+    let text = error.to_string();
+    if text.contains("close_notify") {
+        return "the server closed it, and did not end TLS before".to_owned();
+    }
+    let end = text.find("http://").or_else(|| text.find("https://")).unwrap_or(text.len());
+    text[..end].trim_end_matches([':', ' ']).to_owned()
 }
 
 /// What to do where nobody answers.
@@ -203,6 +213,16 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    /// What rustls says of an end of the connection that is none of TLS, as it is: it names its manual.
+    #[test]
+    fn what_is_said_of_a_connection_that_broke_names_no_manual() {
+        let unended = "peer closed connection without sending TLS close_notify: https://docs.rs/rustls/latest/rustls/manual/_03_howto/index.html#unexpected-eof";
+        let said = |text: &str| in_words(&io::Error::new(io::ErrorKind::UnexpectedEof, text));
+        assert_eq!(said(unended), "the server closed it, and did not end TLS before");
+        assert_eq!(said("it is so: see https://docs.example"), "it is so: see");
+        assert_eq!(said("Connection reset by peer (os error 104)"), "Connection reset by peer (os error 104)");
     }
 
     #[test]

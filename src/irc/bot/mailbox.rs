@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::sleep_until;
 
-use super::rank::{Rank, Turns};
+use super::rank::{Finality, Rank, Turns};
 use super::settings::{is_account, is_channel, is_nick};
 use crate::irc::line::Line;
 use crate::text::inert;
@@ -180,6 +180,7 @@ impl fmt::Debug for MakeLine {
 pub(super) struct PendingLine {
     id: u64,
     rank: Rank,
+    finality: Finality,
     pub(super) target: Target,
     make: MakeLine,
     deadline: Instant,
@@ -218,6 +219,28 @@ struct Inner {
     is_closed: bool,
 }
 
+impl Inner {
+    fn has_room(&self, rank: &Rank, finality: Finality) -> bool {
+        rank.has_room(finality, self.lines.iter().map(|line| &line.rank))
+    }
+
+    /// Drops what is not final for what is: of the same person first, and of that what is known least to be of use, the newest of several.
+    fn make_room(&mut self, rank: &Rank) {
+        let lighter = |line: &&PendingLine| line.rank.is_of_kind(rank) && !line.finality.is_final();
+        let order = |line: &&PendingLine| (line.rank != *rank, line.finality.weight(), std::cmp::Reverse(line.id));
+        let Some(id) = self.lines.iter().filter(lighter).min_by_key(order).map(|line| line.id) else { return };
+        self.remove_first(|line| line.id == id, &NotSaid::TooMany);
+    }
+
+    /// Drops the first line that this holds of, and answers who waits for it; where it was.
+    fn remove_first(&mut self, is: impl Fn(&PendingLine) -> bool, why: &NotSaid) -> Option<usize> {
+        let at = self.lines.iter().position(is)?;
+        let line = self.lines.remove(at)?;
+        let _ = line.answer.send(Outcome::NotSaid(why.clone()));
+        Some(at)
+    }
+}
+
 /// What waits; handles fill it and the connection empties it.
 #[derive(Default)]
 pub(super) struct Mailbox {
@@ -238,12 +261,18 @@ impl Mailbox {
     }
 
     /// Has a line said that is made when its turn has come, and waits for what becomes of it.
-    pub(super) async fn say(&self, target: Target, make: MakeLine, rank: Rank, within: Duration) -> Outcome {
+    pub(super) async fn say(
+        &self,
+        target: Target,
+        make: MakeLine,
+        (rank, finality): (Rank, Finality),
+        within: Duration,
+    ) -> Outcome {
         let begun = tokio::time::Instant::now();
         // A time beyond what the clock can count is none.
         let deadline = begun.checked_add(within).unwrap_or(begun + Duration::from_secs(86_400));
         let (answer, mut answered) = oneshot::channel();
-        let id = match self.add_line(target, make, rank, deadline.into_std(), answer) {
+        let id = match self.add_line(target, make, (rank, finality), deadline.into_std(), answer) {
             Ok(id) => id,
             Err(why) => return Outcome::NotSaid(why),
         };
@@ -265,7 +294,7 @@ impl Mailbox {
         &self,
         target: Target,
         make: MakeLine,
-        rank: Rank,
+        (rank, finality): (Rank, Finality),
         deadline: Instant,
         answer: oneshot::Sender<Outcome>,
     ) -> Result<u64, NotSaid> {
@@ -273,12 +302,17 @@ impl Mailbox {
         if inner.is_closed {
             return Err(NotSaid::Ended);
         }
-        if !rank.has_room(inner.lines.iter().map(|line| &line.rank)) {
+        let replaced = inner.remove_first(|line| line.finality.is_before(finality), &NotSaid::Outdated);
+        if finality.is_final() && !inner.has_room(&rank, finality) {
+            inner.make_room(&rank);
+        }
+        if !inner.has_room(&rank, finality) {
             return Err(NotSaid::TooMany);
         }
         inner.next_id += 1;
         let id = inner.next_id;
-        inner.lines.push_back(PendingLine { id, rank, target, make, deadline, answer });
+        let at = replaced.unwrap_or(inner.lines.len()).min(inner.lines.len());
+        inner.lines.insert(at, PendingLine { id, rank, finality, target, make, deadline, answer });
         drop(inner);
         self.came.notify_one();
         Ok(id)
@@ -368,6 +402,8 @@ mod tests {
     use super::*;
     use crate::irc::Draft;
 
+    const NEWS: (Rank, Finality) = (Rank::News, Finality::Other);
+
     fn line(text: &str) -> MakeLine {
         let line = Draft::about_none().words(text).finish();
         MakeLine::new(|| Some(line))
@@ -389,7 +425,7 @@ mod tests {
     async fn a_line_that_waits_too_long_is_never_said() {
         let mailbox = Arc::new(Mailbox::default());
         mailbox.hindered_by("not connected");
-        let said = mailbox.say(ops(), line("a"), Rank::News, Duration::from_secs(5)).await;
+        let said = mailbox.say(ops(), line("a"), NEWS, Duration::from_secs(5)).await;
         assert_eq!(said, Outcome::NotSaid(NotSaid::TooLate("not connected".into())));
         let later = tokio::time::Instant::now().into_std();
         assert!(mailbox.next_line(later, |_| true).is_none());
@@ -400,7 +436,7 @@ mod tests {
         let (mailbox, now) = (Mailbox::default(), Instant::now());
         let add = |text, deadline| {
             let (answer, answered) = oneshot::channel();
-            mailbox.add_line(ops(), line(text), Rank::News, deadline, answer).unwrap();
+            mailbox.add_line(ops(), line(text), NEWS, deadline, answer).unwrap();
             answered
         };
         let (_late, given_up) = (add("late", now), add("given up", now + Duration::from_secs(1)));
@@ -417,7 +453,7 @@ mod tests {
         let add = |text: &str, rank: Rank| {
             let (answer, answered) = oneshot::channel();
             let deadline = Instant::now() + Duration::from_secs(900);
-            mailbox.add_line(ops(), line(text), rank, deadline, answer).map(|_| answered)
+            mailbox.add_line(ops(), line(text), (rank, Finality::Other), deadline, answer).map(|_| answered)
         };
         let next = || mailbox.next_line(Instant::now(), |_| true).unwrap().made().unwrap().1.as_str().to_owned();
         let flood: Vec<_> = (0..100).map(|_| add("to a host", Rank::Stranger("host".into()))).collect();
@@ -437,6 +473,46 @@ mod tests {
     }
 
     #[test]
+    fn what_is_final_about_a_word_takes_the_room_of_what_is_not() {
+        let mailbox = Mailbox::default();
+        let sre1 = || Rank::Listed("sre1".into());
+        let add = |text: &str, rank: Rank, finality| {
+            let (answer, answered) = oneshot::channel();
+            let deadline = Instant::now() + Duration::from_secs(900);
+            mailbox.add_line(ops(), line(text), (rank, finality), deadline, answer).map(|_| answered)
+        };
+        let waiting = || -> Vec<String> {
+            let mut inner = mailbox.lock();
+            let lines = std::mem::take(&mut inner.lines);
+            lines.into_iter().filter_map(|line| line.made()).map(|(_, line, _)| line.as_str().to_owned()).collect()
+        };
+        // It takes the place of what was to be said of the same word, by whatever rank.
+        let mut unclear = add("unclear 1", sre1(), Finality::Interim(1)).unwrap();
+        let _unclear = add("unclear 2", sre1(), Finality::Interim(2)).unwrap();
+        let _recorded = add("recorded 1", Rank::Done("sre1".into()), Finality::Final(Some(1))).unwrap();
+        assert_eq!(unclear.try_recv().unwrap(), Outcome::NotSaid(NotSaid::Outdated));
+        assert_eq!(waiting(), ["recorded 1", "unclear 2"]);
+        // Where that was said already it takes the room of another that is not final, and of talk after those.
+        let mut talk = add("talk", sre1(), Finality::Other).unwrap();
+        let mut unclear = add("unclear 2", sre1(), Finality::Interim(2)).unwrap();
+        let ends: Vec<_> = (3..10)
+            .map(|word| add(&format!("refused {word}"), sre1(), Finality::Final(Some(word))))
+            .map(|added| added.map_err(|why| why.to_string()))
+            .collect();
+        assert_eq!(ends.iter().filter(|end| end.is_ok()).count(), 4, "none takes the room of another that is final");
+        assert_eq!(unclear.try_recv().unwrap(), Outcome::NotSaid(NotSaid::TooMany));
+        assert_eq!(talk.try_recv().unwrap(), Outcome::NotSaid(NotSaid::TooMany));
+        assert!(add("more talk", sre1(), Finality::Other).is_err());
+        assert_eq!(waiting(), ["refused 3", "refused 4", "refused 5", "refused 6"]);
+        // Where those of all others fill the kind, too.
+        let _all: Vec<_> = (0..100)
+            .map(|number| add("unclear", Rank::Listed(format!("member{number}")), Finality::Interim(number)))
+            .collect();
+        assert!(add("more talk", sre1(), Finality::Other).is_err());
+        assert!(add("refused", sre1(), Finality::Final(None)).is_ok());
+    }
+
+    #[test]
     fn a_line_is_made_when_its_turn_has_come_and_is_none_where_it_is_not_so_any_more() {
         let (mailbox, now) = (Mailbox::default(), Instant::now());
         let is_so = Arc::new(std::sync::atomic::AtomicBool::new(true));
@@ -444,7 +520,7 @@ mod tests {
             let (is_so, (answer, answered)) = (Arc::clone(&is_so), oneshot::channel());
             let line = Draft::about_none().words(text).finish();
             let make = MakeLine::new(move || is_so.load(std::sync::atomic::Ordering::Relaxed).then_some(line));
-            mailbox.add_line(ops(), make, Rank::News, now + Duration::from_secs(1), answer).unwrap();
+            mailbox.add_line(ops(), make, NEWS, now + Duration::from_secs(1), answer).unwrap();
             answered
         };
         let mut asked = [ask("a"), ask("b"), ask(" ")];
@@ -462,7 +538,7 @@ mod tests {
     async fn a_line_that_was_begun_in_time_is_waited_for() {
         let mailbox = Arc::new(Mailbox::default());
         let asked = Arc::clone(&mailbox);
-        let saying = tokio::spawn(async move { asked.say(ops(), line("a"), Rank::News, Duration::from_secs(5)).await });
+        let saying = tokio::spawn(async move { asked.say(ops(), line("a"), NEWS, Duration::from_secs(5)).await });
         mailbox.came.notified().await;
         let pending = mailbox.next_line(tokio::time::Instant::now().into_std(), |_| true).unwrap();
         tokio::time::sleep(Duration::from_secs(8)).await;
@@ -475,22 +551,21 @@ mod tests {
     async fn what_waits_is_bounded_and_answered_at_the_end() {
         let mailbox = Arc::new(Mailbox::default());
         let mut waiting = Vec::new();
-        let is_full = |inner: &Inner| !Rank::News.has_room(inner.lines.iter().map(|line| &line.rank));
+        let is_full = |inner: &Inner| !inner.has_room(&Rank::News, Finality::Other);
         for _ in 0..64 {
             let mailbox = Arc::clone(&mailbox);
-            waiting.push(tokio::spawn(async move {
-                mailbox.say(ops(), line("a"), Rank::News, Duration::from_secs(5)).await
-            }));
+            waiting
+                .push(tokio::spawn(async move { mailbox.say(ops(), line("a"), NEWS, Duration::from_secs(5)).await }));
         }
         while !is_full(&mailbox.lock()) {
             tokio::task::yield_now().await;
         }
-        assert_eq!(mailbox.say(ops(), line("a"), Rank::News, Duration::MAX).await, Outcome::NotSaid(NotSaid::TooMany));
+        assert_eq!(mailbox.say(ops(), line("a"), NEWS, Duration::MAX).await, Outcome::NotSaid(NotSaid::TooMany));
         mailbox.close();
         for said in waiting {
             assert_eq!(said.await.unwrap(), Outcome::NotSaid(NotSaid::Ended));
         }
-        assert_eq!(mailbox.say(ops(), line("a"), Rank::News, Duration::MAX).await, Outcome::NotSaid(NotSaid::Ended));
+        assert_eq!(mailbox.say(ops(), line("a"), NEWS, Duration::MAX).await, Outcome::NotSaid(NotSaid::Ended));
         assert_eq!(mailbox.info("sre1", Duration::from_secs(1)).await, Info::Silent);
     }
 

@@ -35,7 +35,7 @@ pub use heard_queue::Receiver;
 pub use hearing::{Heard, Identified, Place, WhyNot};
 pub use mailbox::{Info, NotSaid, Outcome, Receipt, Target, TargetError};
 pub use probe::{Probe, Unreached, probe};
-pub use rank::Rank;
+pub use rank::{Finality, Rank};
 pub use run::{Bot, BotHandle};
 pub use settings::{Authorities, BotSettings, BotSettingsError, Login, Timings, is_account, is_channel, is_nick};
 pub use state::{BotState, ChannelState, ConnectionState, Dropped};

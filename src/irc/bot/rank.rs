@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// How many lines of one kind wait at most.
 const MOST: usize = 64;
-/// How many answers to one person that something was done.
+/// How many answers to one person that something was done, or what became of a word.
 const MOST_DONE_TO_ONE: usize = 4;
 /// How many other answers to one person, or to one host.
 const MOST_CHAT_TO_ONE: usize = 2;
@@ -28,17 +28,55 @@ pub enum Rank {
     Stranger(String),
 }
 
+/// What an answer says of what became of a word about a deploy, which is known by a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finality {
+    /// Nothing is known yet of this word.
+    Interim(i64),
+    /// It says nothing of that.
+    Other,
+    /// The end of it; the number where something may have been said of it before. It takes the room of what is not final.
+    Final(Option<i64>),
+}
+
+impl Finality {
+    /// Whether it says the end of something.
+    pub(super) fn is_final(self) -> bool {
+        matches!(self, Self::Final(_))
+    }
+
+    /// Whether this is what the end of a word takes the place of.
+    pub(super) fn is_before(self, end: Self) -> bool {
+        matches!((self, end), (Self::Interim(word), Self::Final(Some(of))) if word == of)
+    }
+
+    /// What goes first where there is no room.
+    pub(super) fn weight(self) -> u8 {
+        match self {
+            Self::Interim(_) => 0,
+            Self::Other => 1,
+            Self::Final(_) => 2,
+        }
+    }
+}
+
 impl Rank {
     /// Whether one more may wait beside these. What is more than can be said in time is taken back by who waits for it.
-    pub(super) fn has_room<'a>(&self, others: impl Iterator<Item = &'a Self> + Clone) -> bool {
+    pub(super) fn has_room<'a>(&self, finality: Finality, others: impl Iterator<Item = &'a Self> + Clone) -> bool {
         let alike = others.clone().filter(|other| *other == self).count();
-        let of_kind = others.filter(|other| std::mem::discriminant(*other) == std::mem::discriminant(self)).count();
+        let of_kind = others.filter(|other| other.is_of_kind(self)).count();
         let most_alike = match self {
             Self::News => MOST,
             Self::Done(_) => MOST_DONE_TO_ONE,
+            Self::Listed(_) | Self::Stranger(_) if finality.is_final() => MOST_DONE_TO_ONE,
             Self::Listed(_) | Self::Stranger(_) => MOST_CHAT_TO_ONE,
         };
         of_kind < MOST && alike < most_alike
+    }
+
+    /// Whether it is one to whomever of the same kind.
+    pub(super) fn is_of_kind(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
     }
 }
 
@@ -113,7 +151,7 @@ mod tests {
         }
 
         fn add(&mut self, rank: Rank) -> bool {
-            let has_room = rank.has_room(self.waiting.iter());
+            let has_room = rank.has_room(Finality::Other, self.waiting.iter());
             self.waiting.extend(has_room.then_some(rank));
             has_room
         }
@@ -201,7 +239,7 @@ mod tests {
     fn neither_kind_takes_the_room_of_another_and_none_may_wait_without_end() {
         let mut waiting = Vec::new();
         let mut add = |rank: Rank| {
-            let has_room = rank.has_room(waiting.iter());
+            let has_room = rank.has_room(Finality::Other, waiting.iter());
             waiting.extend(has_room.then_some(rank));
             has_room
         };

@@ -14,7 +14,7 @@ use super::connection::{self, UNANSWERED};
 use super::conversation::Conversation;
 use super::heard_queue::{HeardQueue, Receiver};
 use super::mailbox::{Info, Mailbox, MakeLine, Outcome, Target};
-use super::rank::Rank;
+use super::rank::{Finality, Rank};
 use super::settings::{Authorities, BotSettings};
 use super::state::{BotState, ConnectionState};
 use crate::irc::line::Line;
@@ -97,7 +97,7 @@ impl Bot {
             if lasted {
                 outage.rested();
             }
-            let Failed { wait, report } = outage.failed(Instant::now().into_std());
+            let Failed { wait, report } = outage.failed(Instant::now().into_std(), &why);
             if let Some(report) = report {
                 tracing::warn!("IRC: {}; {report}", crate::text::inert(&why));
             }
@@ -180,7 +180,9 @@ impl Bot {
                 };
                 match timeout(self.settings.timings.dead_after, write).await {
                     Ok(Ok(())) => {}
-                    Ok(Err(error)) => return Some(Broken::of(format!("the connection broke: {error}"))),
+                    Ok(Err(error)) => {
+                        return Some(Broken::of(format!("the connection broke: {}", connection::in_words(&error))));
+                    }
                     Err(_) => return Some(Broken::of("the server takes nothing any more".to_owned())),
                 }
             }
@@ -216,7 +218,7 @@ impl Bot {
                         }
                         Ok(0) => return Some(Broken::of("the server closed the connection".to_owned())),
                         Ok(count) => self.take(&bytes[..count], &mut frames, conversation),
-                        Err(error) => return Some(Broken::of(format!("the connection broke: {error}"))),
+                        Err(error) => return Some(Broken::of(format!("the connection broke: {}", connection::in_words(&error)))),
                     }
                 },
                 () = self.mailbox.came.notified() => {}
@@ -282,24 +284,21 @@ impl BotHandle {
         make: impl FnOnce() -> Option<Line> + Send + 'static,
         within: Duration,
     ) -> Outcome {
-        self.mailbox.say(target, MakeLine::new(make), Rank::News, within).await
+        self.mailbox.say(target, MakeLine::new(make), (Rank::News, Finality::Other), within).await
     }
 
     /// Has an answer said when it is its turn by its rank. Of more than a few to one person, or to one host, some are not said
-    /// ([`NotSaid::TooMany`](super::NotSaid::TooMany)).
-    pub async fn answer(&self, target: Target, rank: Rank, line: Line, within: Duration) -> Outcome {
-        self.answer_made(target, rank, || Some(line), within).await
-    }
-
-    /// The same of an answer that `make` makes when its turn has come.
-    pub async fn answer_made(
+    /// ([`NotSaid::TooMany`](super::NotSaid::TooMany)), and what is final about a word is not among them for what is not. It is made when
+    /// its turn has come, as by [`BotHandle::say_made`].
+    pub async fn answer(
         &self,
         target: Target,
         rank: Rank,
+        finality: Finality,
         make: impl FnOnce() -> Option<Line> + Send + 'static,
         within: Duration,
     ) -> Outcome {
-        self.mailbox.say(target, MakeLine::new(make), rank, within).await
+        self.mailbox.say(target, MakeLine::new(make), (rank, finality), within).await
     }
 
     /// What the services know of an account.

@@ -15,6 +15,8 @@ pub struct BotState {
     pub connection: ConnectionState,
     /// Its nick now; the configured one, unless somebody else has that.
     pub nick: String,
+    /// The configured nick, while the bot is on the network under another, since somebody else has it. They can write what looks like its answers.
+    pub taken_nick: Option<String>,
     /// The services account that it is logged in with.
     pub account: Option<String>,
     /// Why it is logged in with none, where it is to be and the connection is there: refused, logged out, or not named by the network. Text of others.

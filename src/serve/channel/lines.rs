@@ -9,7 +9,6 @@ use jiff::{SignedDuration, Timestamp};
 use super::announcements::{Nick, deployer, rejecters};
 use super::sentence::{Sentence, is_restricted};
 use crate::ids::TaskId;
-use crate::irc::bot::{Flaw, NearMiss};
 use crate::irc::{Draft, Line};
 use crate::paging::Stage;
 use crate::rules::{Decision, Outcome, TeamCount};
@@ -34,9 +33,13 @@ pub(super) fn status(watched: &WatchedTask, paging: &[TeamPaging], code: Option<
         (Decision::Pending, true) => {
             let mut sentence = sentence.words(" waits for ");
             for (at, team) in missing.enumerate() {
-                let paged = paged(of_team(paging, team), now).map(|paged| format!(" ({paged})"));
                 sentence = sentence.words(if at > 0 { ", " } else { "" }).name(&team.title);
-                sentence = sentence.words(&paged.unwrap_or_default());
+                // What is written of a team is its key.
+                let key = Some(team.team.clone()).filter(|key| !key.eq_ignore_ascii_case(&team.title));
+                let beside: Vec<String> = key.into_iter().chain(reached(of_team(paging, team), now)).collect();
+                if !beside.is_empty() {
+                    sentence = sentence.words(" (").name(&beside.join("; ")).words(")");
+                }
             }
             sentence
         }
@@ -47,9 +50,25 @@ pub(super) fn status(watched: &WatchedTask, paging: &[TeamPaging], code: Option<
         (Decision::Denied, _) => sentence.words(" may not be deployed as it stands"),
         (Decision::Undecided, _) => sentence.words(" could not be read"),
     };
-    let code =
-        code.filter(|_| !matches!(watched.verdict.decision, Decision::Allowed(_))).map(|code| format!(", code {code}"));
-    sentence.words(&format!(", open for {since}")).words(&code.unwrap_or_default()).link(watched)
+    let sentence = sentence.words(&format!(", open for {since}"));
+    // What is rejected is not approved by a code.
+    let is_over = matches!(watched.verdict.decision, Decision::Allowed(_)) || is_rejected(watched);
+    match code.filter(|_| !is_over) {
+        None => sentence.link(watched),
+        Some(code) => approved_by(sentence, watched, code).link(watched),
+    }
+}
+
+/// With what is written to approve, where that fits, else with the code alone.
+fn approved_by(sentence: Sentence, watched: &WatchedTask, code: Code) -> Sentence {
+    let mut missing = watched.verdict.missing_teams().map(|team| team.team.as_str());
+    let team = match (missing.next(), missing.next()) {
+        (Some(team), None) => team,
+        _ => "TEAM",
+    };
+    let whole = sentence.clone().words(&format!("; to approve: !approve {} {team} {code}", watched.task));
+    let fits = whole.clone().words(" -- ").words(&watched.subject.url).fits();
+    if fits { whole } else { sentence.words(&format!(", code {code}")) }
 }
 
 fn is_rejected(watched: &WatchedTask) -> bool {
@@ -60,9 +79,12 @@ fn of_team<'a>(paging: &'a [TeamPaging], team: &TeamCount) -> Option<&'a TeamPag
     paging.iter().find(|paging| paging.team == team.team)
 }
 
-/// When a team was paged last; `None` where it was not, or somebody of it looks at it.
-fn paged(team: Option<&TeamPaging>, now: Timestamp) -> Option<String> {
-    let team = team.filter(|team| team.ack.is_none())?;
+/// Who of a team looks at it and holds its pages, else when it was paged last; `None` where neither is so.
+fn reached(team: Option<&TeamPaging>, now: Timestamp) -> Option<String> {
+    let team = team?;
+    if let Some((user, until)) = &team.ack {
+        return Some(format!("seen by {user}, pages held until {}", until.strftime("%H:%M UTC")));
+    }
     let last = team.accepted().max_by_key(|page| page.at)?;
     let again = if last.stage == Stage::Escalation { " again" } else { "" };
     Some(format!("paged{again} {} ago", rough(now.duration_since(last.at).max(SignedDuration::ZERO))))
@@ -86,8 +108,8 @@ pub(super) fn who(watched: &WatchedTask, paging: &[TeamPaging], nick: Nick<'_>, 
         let on_call = if is_on_call { "on call: " } else { "" };
         sentence = sentence.words(if at > 0 { "; " } else { "" }).name(&team.title).words(" (").words(on_call);
         let names: Vec<String> = asked.iter().map(|name| nick(name)).collect();
-        let paged = paged(paging, now).map(|paged| format!("; {paged}"));
-        sentence = sentence.names(names.iter().map(String::as_str)).words(&paged.unwrap_or_default()).words(")");
+        let reached = reached(paging, now).map(|reached| format!("; {reached}"));
+        sentence = sentence.names(names.iter().map(String::as_str)).name(&reached.unwrap_or_default()).words(")");
     }
     sentence.link(watched)
 }
@@ -103,9 +125,7 @@ pub(super) fn help() -> Line {
 pub(super) fn acknowledged(nick: &str, task: TaskId, outcome: &AckOutcome, now: Timestamp) -> Line {
     match outcome {
         AckOutcome::NoEmergency => no_emergency(nick, task, true),
-        AckOutcome::MayNot => {
-            to(nick, task).words("that holds no page: no team lacks an approval that your account could give").finish()
-        }
+        AckOutcome::MayNot => nobody(nick, task, "no team lacks an approval that your account could give"),
         AckOutcome::Holds { teams, until } => {
             let mut draft = to(nick, task).words("nobody is paged for ");
             for (at, team) in teams.iter().enumerate() {
@@ -118,17 +138,8 @@ pub(super) fn acknowledged(nick: &str, task: TaskId, outcome: &AckOutcome, now: 
 
 /// Why an acknowledgement holds nothing: nobody knows whose it is.
 pub(super) fn nobody(nick: &str, task: TaskId, why: &str) -> Line {
-    to(nick, task).words("that holds no page: ").words(why).finish()
-}
-
-/// What is said of a line that is no command.
-pub(super) fn near_miss(nick: &str, miss: NearMiss) -> Line {
-    let needs_the_code = matches!(miss.flaw, Flaw::NoCode | Flaw::BadCode);
-    Draft::about_none()
-        .quoted(nick)
-        .words(&format!(": NOT understood ({}). It is written {}", miss.flaw, miss.verb.usage().replace("T1", "T…")))
-        .words(if needs_the_code { "; !status T… says the code" } else { "" })
-        .finish()
+    let what_does = "; a comment on the task by a member of the team holds its pages too";
+    to(nick, task).words("that holds no page: ").words(why).words(what_does).finish()
 }
 
 /// The same words of every task, there or not, by whether the open emergencies were listed since the start.
@@ -140,13 +151,6 @@ pub(super) fn no_emergency(nick: &str, task: TaskId, are_listed: bool) -> Line {
         }
     };
     to(nick, task).words(&words).finish()
-}
-
-/// What is answered to what was meant as a yes, where none is taken here.
-pub(super) fn no_yes_here(nick: &str) -> Line {
-    let words =
-        ": nothing that is said here is an approval. Write on the task, alone on a line, \"Emergency-Approve: TEAM\"";
-    Draft::about_none().quoted(nick).words(words).finish()
 }
 
 /// A line about a task to somebody.

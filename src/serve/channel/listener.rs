@@ -13,13 +13,17 @@ use jiff::SignedDuration;
 use tokio::sync::watch;
 
 use super::lines;
+use super::near_miss::{near_miss, nothing_here};
 use super::nicks::Nicks;
 use super::registered::Registered;
 use crate::config::{IrcAccount, IrcBotSettings};
 use crate::ids::TaskId;
 use crate::irc::Line;
-use crate::irc::bot::{BotHandle, Command, Heard, Info, Place, Rank, Receiver, Request, Target, Verb};
+use crate::irc::bot::{
+    BotHandle, Command, Finality, Heard, Info, NearMiss, Place, Rank, Receiver, Request, Target, Verb,
+};
 use crate::serve::audience::Audience;
+use crate::serve::board::WatchedTask;
 use crate::serve::paging::AckOutcome;
 use crate::serve::store::Store;
 use crate::serve::watch::{Looked, Watch, stopped};
@@ -100,7 +104,7 @@ impl<S: Store> Listener<S> {
         let waits = heard.filter_map(|heard| {
             let answered = self.answered(&heard);
             let left = answered.is_none().then(|| heard.clone());
-            answered.into_iter().for_each(|line| self.reply(&heard, line, false));
+            answered.into_iter().for_each(|line| self.reply(&heard, line, false, Finality::Other));
             ready(left)
         });
         let understood = waits.map(async |heard| (self.understand(&heard).await, heard)).buffered(AT_ONCE);
@@ -113,13 +117,13 @@ impl<S: Store> Listener<S> {
             };
             let Some((understood, heard)) = next else { return };
             match understood {
-                Understood::Answer(line) => self.reply(&heard, line, false),
-                Understood::Done(line) => self.reply(&heard, line, true),
+                Understood::Answer(line) => self.reply(&heard, line, false, Finality::Other),
+                Understood::Done(line) => self.reply(&heard, line, true, Finality::Other),
                 Understood::Nothing => {}
                 // What is to be written on a task is answered once it is there.
                 Understood::Word(word) => {
                     if let Some(line) = self.keep(*word) {
-                        self.reply(&heard, line, false);
+                        self.reply(&heard, line, false, Finality::Final(None));
                     }
                 }
             }
@@ -129,10 +133,12 @@ impl<S: Store> Listener<S> {
     /// The answer to what asks for no account; `None` where it does.
     fn answered(&self, heard: &Heard) -> Option<Line> {
         let command = match &heard.request {
-            Request::NearMiss(miss) if miss.verb == Verb::Approve && !self.witnesses.may_approve() => {
-                return Some(lines::no_yes_here(&heard.nick));
+            Request::NearMiss(miss) => {
+                let watched = miss.task.and_then(|task| self.watch.board.watched(task));
+                // What may be talk, or for another bot, is answered where it is about an emergency.
+                let is_for_us = watched.is_some() || !miss.flaw.may_be_talk();
+                return is_for_us.then(|| self.near_miss(heard, miss, watched.as_deref()));
             }
-            Request::NearMiss(miss) => return Some(lines::near_miss(&heard.nick, *miss)),
             Request::Command(command) => command,
         };
         let board = &self.watch.board;
@@ -162,7 +168,10 @@ impl<S: Store> Listener<S> {
 
     /// What is done with what somebody said who has to be known.
     async fn understand(&self, heard: &Heard) -> Understood {
-        let Request::Command(command) = &heard.request else { return Understood::Nothing };
+        let command = match &heard.request {
+            Request::NearMiss(miss) => return self.miss(heard, miss).await,
+            Request::Command(command) => command,
+        };
         match command {
             Command::Ack(task) => self.acknowledge(heard, *task).await,
             Command::Approve { task, team, code } => {
@@ -179,6 +188,29 @@ impl<S: Store> Listener<S> {
             }
             Command::Help | Command::Status(_) | Command::Who(_) => Understood::Nothing,
         }
+    }
+
+    /// What is answered to a near miss about a task of which the watch has not heard yet, as right after its start: who is listed may have said no.
+    async fn miss(&self, heard: &Heard, miss: &NearMiss) -> Understood {
+        let Some(task) = miss.task.filter(|_| self.listed(heard).is_some()) else { return Understood::Nothing };
+        match self.watch.look_now(task, LOOK).await {
+            Some(Looked::Open(watched)) => Understood::Answer(self.near_miss(heard, miss, Some(&watched))),
+            Some(Looked::Closed | Looked::Hidden | Looked::Unread) | None => Understood::Nothing,
+        }
+    }
+
+    /// What is answered to what looks like a command and is none.
+    fn near_miss(&self, heard: &Heard, miss: &NearMiss, watched: Option<&WatchedTask>) -> Line {
+        let is_taken = match miss.verb {
+            Verb::Approve => self.witnesses.may_approve(),
+            Verb::Reject | Verb::Withdraw => self.witnesses.are_written(),
+            Verb::Status | Verb::Who | Verb::Ack | Verb::Help => true,
+        };
+        if !is_taken {
+            return nothing_here(&heard.nick, miss.verb);
+        }
+        let user = self.listed(heard).map(|listed| listed.account.as_str());
+        near_miss(&heard.nick, miss, watched, user, &self.watch.site.policy)
     }
 
     /// A word about a deploy, of which nothing is known yet; `None` where it was not said in a channel.
@@ -324,7 +356,7 @@ impl<S: Store> Listener<S> {
     }
 
     /// Says an answer, and waits for nothing: what is heard next is heard while it waits to be said.
-    fn reply(&self, heard: &Heard, line: Line, is_done: bool) {
+    fn reply(&self, heard: &Heard, line: Line, is_done: bool, finality: Finality) {
         let target = match &heard.place {
             Place::Channel(name) => Target::channel(name),
             Place::Private => Target::person(&heard.nick),
@@ -332,7 +364,7 @@ impl<S: Store> Listener<S> {
         let Ok(target) = target else { return };
         let (bot, rank) = (self.bot.clone(), self.rank(heard, is_done));
         tokio::spawn(async move {
-            let outcome = bot.answer(target, rank, line, WITHIN).await;
+            let outcome = bot.answer(target, rank, finality, || Some(line), WITHIN).await;
             if let Some(why) = outcome.why_not_heard() {
                 tracing::warn!("IRC: who asked something was not answered: {why}");
             }

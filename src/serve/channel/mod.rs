@@ -10,6 +10,7 @@ mod conductor;
 mod facts;
 mod lines;
 mod listener;
+mod near_miss;
 mod news;
 mod nicks;
 mod once;
@@ -34,9 +35,10 @@ use self::voice::Way;
 use super::site::Site;
 use super::store::Store;
 use super::watch::Watch;
-use super::witnessing::{Reply, SpokenWord, WitnessAccount, WitnessAccountError, Witnesses, say_unwritten};
+use super::witnessing::{OpenWord, Reply, WitnessAccount, WitnessAccountError, Witnesses, say_unwritten};
 use crate::config::{IrcBotError, IrcBotSettings};
-use crate::irc::bot::{Bot, BotHandle, BotSettings, NotSaid, Outcome, Rank, Target};
+use crate::ids::TaskId;
+use crate::irc::bot::{Bot, BotHandle, BotSettings, Finality, NotSaid, Outcome, Rank, Target};
 use crate::irc::{HostPort, Line};
 
 /// How long the answer to a word may wait to be said.
@@ -96,8 +98,8 @@ impl Channel {
             (Some(OwnBot { channel, configured, witness, .. }), _) => {
                 let at = configured.server.as_ref().map(|server| format!(" at {server}")).unwrap_or_default();
                 let writes = match witness {
-                    Some(_) => "writes on tasks what is said there about deploys",
-                    None => "writes nothing of what is said there on tasks",
+                    Some(_) => "writing on tasks what is said there about deploys",
+                    None => "writing nothing of what is said there on tasks",
                 };
                 Some(format!("in {channel}{at}, and {writes}"))
             }
@@ -161,20 +163,26 @@ impl Channel {
 }
 
 /// Says an answer where a word was said, and waits for nothing.
-fn reply_to<S: Store>(bot: &BotHandle, witnesses: &Arc<Witnesses<S>>, word: &SpokenWord, reply: Reply) {
-    let Ok(target) = Target::channel(&word.channel) else { return };
+fn reply_to<S: Store>(bot: &BotHandle, witnesses: &Arc<Witnesses<S>>, word: &OpenWord, reply: Reply) {
+    let Ok(target) = Target::channel(&word.word.channel) else { return };
     let (bot, witnesses, word) = (bot.clone(), Arc::clone(witnesses), word.clone());
     // What is brought to a task is of somebody who is known.
-    let person = word.speaker.as_ref().map(|speaker| speaker.user.to_lowercase()).unwrap_or_default();
+    let person = word.word.speaker.as_ref().map(|speaker| speaker.user.to_lowercase()).unwrap_or_default();
     tokio::spawn(async move {
-        let outcome = match reply {
-            Reply::Recorded { id, line } => say_recorded(&bot, &witnesses, &word, (target, person), (id, line)).await,
-            Reply::NotRecorded(line) => bot.answer(target, Rank::Listed(person), line, ANSWER_WITHIN).await,
+        let (finality, line) = match reply {
+            Reply::Recorded(line) => return say_recorded(&bot, &witnesses, &word, (target, person), line).await,
+            Reply::Refused(line) => (Finality::Final(Some(word.id)), line),
+            Reply::Meanwhile(line) => (Finality::Interim(word.id), line),
         };
-        if let Some(why) = outcome.why_not_heard() {
-            tracing::warn!("{}: whether a word on IRC is recorded was not answered there: {why}", word.task);
-        }
+        let outcome = bot.answer(target, Rank::Listed(person), finality, || Some(line), ANSWER_WITHIN).await;
+        say_unheard(word.word.task, &outcome);
     });
+}
+
+fn say_unheard(task: TaskId, outcome: &Outcome) {
+    if let Some(why) = outcome.why_not_heard() {
+        tracing::warn!("{task}: whether a word on IRC is recorded was not answered there: {why}");
+    }
 }
 
 /// Says that a word is on its task, which whoever said it has to know of a withdrawal and a no as of a yes: it is tried as long as they can
@@ -182,21 +190,23 @@ fn reply_to<S: Store>(bot: &BotHandle, witnesses: &Arc<Witnesses<S>>, word: &Spo
 async fn say_recorded<S: Store>(
     bot: &BotHandle,
     witnesses: &Arc<Witnesses<S>>,
-    word: &SpokenWord,
+    word: &OpenWord,
     (target, person): (Target, String),
-    (id, line): (i64, Line),
-) -> Outcome {
+    line: Line,
+) {
+    let id = word.id;
     loop {
         let (taking, line) = (Arc::clone(witnesses), line.clone());
         let make = move || taking.take_answer(id).then_some(line);
-        let outcome = bot.answer_made(target.clone(), Rank::Done(person.clone()), make, ANSWER_WITHIN).await;
+        let (rank, finality) = (Rank::Done(person.clone()), Finality::Final(Some(id)));
+        let outcome = bot.answer(target.clone(), rank, finality, make, ANSWER_WITHIN).await;
         let may_be_again = match &outcome {
             Outcome::NotSaid(NotSaid::Outdated | NotSaid::Ended | NotSaid::OtherChannel | NotSaid::Empty) => false,
-            Outcome::NotSaid(_) => witnesses.give_answer_back(id, word),
+            Outcome::NotSaid(_) => witnesses.give_answer_back(word),
             Outcome::Said(_) | Outcome::Unclear { .. } => false,
         };
         if !may_be_again {
-            return outcome;
+            return say_unheard(word.word.task, &outcome);
         }
         tokio::time::sleep(ANSWER_AGAIN).await;
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::irc::bot::{BotHandle, BotState};
+use crate::irc::bot::{BotHandle, BotState, ConnectionState};
 use crate::serve::metrics::Metrics;
 use crate::serve::watch::stopped;
 
@@ -45,13 +45,48 @@ fn hindrance(state: &BotState) -> Option<String> {
     })
 }
 
+/// What is to be logged of the nick of the bot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum NickReport {
+    /// Somebody else has it.
+    Taken(String),
+    /// The bot has it again.
+    Back(String),
+}
+
+/// What changed since it was looked last, when it `lacked` its nick or not. While the bot is not on the network nothing does.
+fn nick_report(state: &BotState, lacked: &mut bool) -> Option<NickReport> {
+    let lacks = match (&state.connection, &state.taken_nick) {
+        (ConnectionState::Registered, taken) => taken.is_some(),
+        _ => *lacked,
+    };
+    if lacks == std::mem::replace(lacked, lacks) {
+        return None;
+    }
+    Some(match &state.taken_nick {
+        Some(nick) => NickReport::Taken(format!(
+            "somebody else has the nick {nick}, and the bot works as {}: under that nick anybody can write what looks like its answers; \
+             believe the link of an answer, or the account of who wrote it",
+            crate::text::inert(&state.nick)
+        )),
+        None => NickReport::Back(format!("the bot has its nick {} back", state.nick)),
+    })
+}
+
 /// Says how the bot is as that changes, until it is stopped.
 pub(super) async fn report(bot: BotHandle, metrics: &Metrics, stop: watch::Receiver<bool>) {
     let mut since = Instant::now();
     let mut said: Option<Option<String>> = None;
     let mut last: Option<String> = Some(String::new());
+    let mut lacks_nick = false;
     loop {
         let state = bot.state();
+        match nick_report(&state, &mut lacks_nick) {
+            Some(NickReport::Taken(what)) => tracing::warn!("IRC: {what}"),
+            Some(NickReport::Back(what)) => tracing::info!("IRC: {what}"),
+            None => {}
+        }
+        metrics.irc_lacks_nick.store(lacks_nick, Ordering::Relaxed);
         let now = hindrance(&state);
         metrics.set_irc(!state.channels.is_empty() && state.channels.iter().all(|channel| channel.is_joined));
         metrics.irc_lacks_account.store(state.login_refused.is_some(), Ordering::Relaxed);
@@ -82,6 +117,27 @@ pub(super) async fn report(bot: BotHandle, metrics: &Metrics, stop: watch::Recei
 mod tests {
     use super::*;
     use crate::irc::bot::ChannelState;
+
+    #[test]
+    fn a_nick_that_somebody_else_has_is_named_once_with_what_follows_and_again_when_it_is_back() {
+        let on = |nick: &str, taken: Option<&str>| BotState {
+            connection: ConnectionState::Registered,
+            nick: nick.into(),
+            taken_nick: taken.map(str::to_owned),
+            ..BotState::default()
+        };
+        let mut lacked = false;
+        assert_eq!(nick_report(&on("phabgate", None), &mut lacked), None);
+        let taken = on("phabgate_", Some("phabgate"));
+        let Some(NickReport::Taken(what)) = nick_report(&taken, &mut lacked) else { panic!() };
+        assert!(what.starts_with("somebody else has the nick phabgate, and the bot works as phabgate_"), "{what}");
+        assert!(what.contains("anybody can write what looks like its answers"), "{what}");
+        assert_eq!((nick_report(&taken, &mut lacked), lacked), (None, true));
+        // A connection that is lost gives no nick back.
+        assert_eq!(nick_report(&BotState::default(), &mut lacked), None);
+        let back = NickReport::Back("the bot has its nick phabgate back".into());
+        assert_eq!((nick_report(&on("phabgate", None), &mut lacked), lacked), (Some(back), false));
+    }
 
     #[test]
     fn what_keeps_the_bot_from_its_work_is_named() {

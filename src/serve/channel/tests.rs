@@ -328,6 +328,47 @@ fn each_page_that_a_pager_took_is_said_once_and_not_where_somebody_looks_at_it()
 }
 
 #[test]
+fn a_status_says_the_keys_of_teams_how_to_approve_and_who_looks_at_it() {
+    let mut history = History::emergency();
+    history.policy.accept_witnessed = true;
+    let said = |watched: &WatchedTask, paging: &[TeamPaging]| {
+        lines::status(watched, paging, watched.subject.code, at(1_000)).as_str().to_owned()
+    };
+    let both = watched(&history);
+    let code = both.subject.code.unwrap();
+    let end = "-- https://phab.example/T1";
+    let line = format!(
+        "T1 waits for Release Engineering (releng), SRE, open for 16 min; to approve: !approve T1 TEAM {code} {end}"
+    );
+    assert_eq!(said(&both, &[]), line);
+    history.comment("releng1", 10, "Emergency-Approve: releng");
+    let one = watched(&history);
+    let mut acknowledged = paging(&one, &[page(Stage::Page, 820)]);
+    acknowledged[0].ack = Some(("sre1".into(), at(1_500)));
+    let until = at(1_500).strftime("%H:%M UTC");
+    let line = format!(
+        "T1 waits for SRE (seen by sre1, pages held until {until}), open for 16 min; to approve: !approve T1 sre {code} {end}"
+    );
+    assert_eq!(said(&one, &acknowledged), line);
+    let who = lines::who(&one, &acknowledged, &str::to_owned, at(1_000));
+    assert!(who.as_str().contains("; seen by sre1, pages held until "), "{who:?}");
+    // Where that is too long for a message the code is said all the same.
+    let mut long = both.clone();
+    for team in &mut long.verdict.teams {
+        team.title = "The Engineers of the Reliability of All Sites, of All Their Mirrors, and of Whatever Else There May Be, Of Them All And Of Every Other Wiki ".into();
+    }
+    let line = said(&long, &[]);
+    assert!(line.ends_with(&format!(", open for 16 min, code {code} {end}")), "{line}");
+    // What is rejected is not approved by a code.
+    history.comment("sre2", 20, "Emergency-Reject: sre");
+    let line = said(&watched(&history), &[]);
+    assert!(
+        line.starts_with("T1 is REJECTED by sre2") && !line.contains("code") && !line.contains("!approve"),
+        "{line}"
+    );
+}
+
+#[test]
 fn what_is_asked_fits_into_a_message_though_a_team_is_large() {
     let mut history = History::emergency();
     history.task.view = "public".into();

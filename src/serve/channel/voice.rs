@@ -76,7 +76,7 @@ impl Voice {
         let now = Instant::now();
         match &spoken {
             Spoken::NotSaid(why) => {
-                let Failed { wait, report } = self.outage.failed(now.into_std());
+                let Failed { wait, report } = self.outage.failed(now.into_std(), why);
                 self.not_before = Some(now + wait);
                 if let Some(report) = report {
                     tracing::warn!("IRC: a line is not said: {}; {report}", crate::text::inert(why));

@@ -97,6 +97,8 @@ pub(super) async fn metrics<S: Store>(State(app): State<Shared<S>>) -> Response 
         page.one("irc_in_channels", "gauge", "1 while the bot is in all its channels on IRC.", is(is_there));
         let lacks = metrics.irc_lacks_account.load(Ordering::Relaxed);
         page.one("irc_lacks_account", "gauge", "1 while the bot is not logged in with its account on IRC.", is(lacks));
+        let lacks = metrics.irc_lacks_nick.load(Ordering::Relaxed);
+        page.one("irc_lacks_nick", "gauge", "1 while somebody else has the nick of the bot on IRC.", is(lacks));
     }
     if metrics.hooks.get() > 0 {
         let lag = metrics.hook_lag.load(Ordering::Relaxed) as f64;

@@ -62,7 +62,9 @@ pub enum Refusal {
     #[error("by the clock of the network it was said more than a minute before or after it was heard; say it again")]
     Clocks,
     /// The code is not the one of what would be approved.
-    #[error("the code is of something else than the task states now; read it, its code is {now}")]
+    #[error(
+        "the code is of something else than the task states now; read the task again, the code of what it states now is {now}"
+    )]
     OtherCode {
         /// The code of what would be approved.
         now: Code,

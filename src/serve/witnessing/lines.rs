@@ -34,7 +34,7 @@ fn names_another(word: &SpokenWord) -> bool {
 
 /// It is not on the task, and is not written there.
 pub fn not_recorded(word: &SpokenWord, why: &Refusal, url: Option<&str>) -> Line {
-    let draft = to(word).words("NOT recorded: ");
+    let draft = to(word).words("REFUSED: ");
     // Of a task that nobody here is to know, nothing else is said than of one that is not there.
     if *why == Refusal::NoEmergency {
         return draft.words(&format!("{} is no open emergency that I know", word.task)).finish();
@@ -67,14 +67,13 @@ pub fn not_recorded(word: &SpokenWord, why: &Refusal, url: Option<&str>) -> Line
 
 /// It is not on the task yet, and is written there as soon as that can be.
 pub(super) fn not_yet(word: &SpokenWord, url: &str) -> Line {
-    let does =
-        format!("your {} is NOT recorded yet and is tried on; write it on the task too -- {url}", verb(word.word));
+    let does = format!("your {} is NOT on the task yet, and is tried on; write it there too -- {url}", verb(word.word));
     to(word).words(&does).finish()
 }
 
 /// Whether it is on the task is not known.
 pub(super) fn unclear(word: &SpokenWord, url: &str) -> Line {
-    let does = format!("it is not clear whether your {} is recorded; write it on the task -- {url}", verb(word.word));
+    let does = format!("it is not clear whether your {} is on the task; write it there -- {url}", verb(word.word));
     to(word).words(&does).finish()
 }
 
@@ -84,6 +83,6 @@ pub fn usage(is_accepted: bool) -> Line {
     let draft =
         Draft::about_none().words("I understand !status, !who, !ack with the number of a task, and ").words(approve);
     draft
-        .words("!reject T… and !withdraw T… in the channel, which I write on the task: only \"recorded: LINK\" says that I did. No answer within 15 s: I heard nothing, so write it on the task.")
+        .words("!reject T… and !withdraw T… in the channel, which I write on the task: only \"recorded: LINK\" says that I did, \"REFUSED\" that I will not. No answer within 15 s: I heard nothing, so write it on the task.")
         .finish()
 }

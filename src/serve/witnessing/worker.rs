@@ -65,14 +65,11 @@ pub fn say_unwritten<S: Store>(watch: &Watch<S>) {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
     /// It is on the task. This is owed, and said once ([`Witnesses::take_answer`]).
-    Recorded {
-        /// What the store knows the word by.
-        id: i64,
-        /// What is said.
-        line: Line,
-    },
-    /// It is not, or not yet.
-    NotRecorded(Line),
+    Recorded(Line),
+    /// It is not, and is not written there.
+    Refused(Line),
+    /// It is not known yet what becomes of it.
+    Meanwhile(Line),
 }
 
 /// What became of one try.
@@ -132,12 +129,12 @@ impl<S: Store> Witnesses<S> {
     }
 
     /// The answer was surely not said; returns whether it is still owed, and is to be tried again.
-    pub fn give_answer_back(&self, id: i64, word: &SpokenWord) -> bool {
-        if let Err(error) = self.watch.store.with(|store| store.give_answer_back(id)) {
+    pub fn give_answer_back(&self, open: &OpenWord) -> bool {
+        if let Err(error) = self.watch.store.with(|store| store.give_answer_back(open.id)) {
             tracing::error!("irc: {error}");
             return false;
         }
-        self.is_owed(word)
+        self.is_owed(&open.word)
     }
 
     fn is_owed(&self, word: &SpokenWord) -> bool {
@@ -145,18 +142,18 @@ impl<S: Store> Witnesses<S> {
     }
 
     /// The answers that are owed since an earlier life of the service, which ended before it gave them.
-    fn owed(&self) -> Vec<(SpokenWord, Reply)> {
+    fn owed(&self) -> Vec<(OpenWord, Reply)> {
         let unanswered = self.watch.store.with(|store| store.unanswered()).unwrap_or_else(|error| {
             tracing::error!("irc: {error}");
             Vec::new()
         });
         let mut owed = Vec::new();
-        for OpenWord { id, word, state } in unanswered {
-            let SpokenState::Recorded { transaction } = state else { continue };
-            if self.is_owed(&word) {
-                let line = lines::recorded(&word, &word.task.url(&self.watch.site.server), transaction);
-                owed.push((word, Reply::Recorded { id, line }));
-            } else if self.take_answer(id) {
+        for open in unanswered {
+            let (word, SpokenState::Recorded { transaction }) = (&open.word, &open.state) else { continue };
+            if self.is_owed(word) {
+                let line = lines::recorded(word, &word.task.url(&self.watch.site.server), *transaction);
+                owed.push((open, Reply::Recorded(line)));
+            } else if self.take_answer(open.id) {
                 tracing::warn!("{}: that a word on IRC is recorded was never answered there", word.task);
             }
         }
@@ -165,7 +162,7 @@ impl<S: Store> Witnesses<S> {
 
     /// Brings what was said to the tasks until it is stopped; what is being written then is written to its end. `reply` says a line where a
     /// word was said, and waits for nothing.
-    pub async fn run(&self, reply: impl Fn(&SpokenWord, Reply), stop: watch::Receiver<bool>) {
+    pub async fn run(&self, reply: impl Fn(&OpenWord, Reply), stop: watch::Receiver<bool>) {
         let Some(account) = &self.account else { return };
         let mut turns = Turns::default();
         self.owed().into_iter().for_each(|(word, owed)| reply(&word, owed));
@@ -186,14 +183,14 @@ impl<S: Store> Witnesses<S> {
             let Some((open, _)) = next else { continue };
             turns.begun(&open);
             match self.step(account, &open).await {
-                Ok(Step::Done(said)) => reply(&open.word, said),
+                Ok(Step::Done(said)) => reply(&open, said),
                 tried => {
                     if let Err(error) = tried {
                         tracing::error!("{}: {error}", open.word.task);
                     }
                     let is_awaited = !turns.was_answered(open.id) && self.is_awaited(&open.word);
                     if is_awaited {
-                        reply(&open.word, Reply::NotRecorded(self.meanwhile(&open)));
+                        reply(&open, Reply::Meanwhile(self.meanwhile(&open)));
                     }
                     turns.again(open.id, Instant::now(), is_awaited);
                 }
@@ -313,7 +310,7 @@ impl<S: Store> Witnesses<S> {
         watch.metrics.spoken.increment(std::iter::once("recorded"));
         watch.queue.push(open.word.task);
         let line = lines::recorded(&open.word, &url, transaction);
-        Ok(Step::Done(Reply::Recorded { id: open.id, line }))
+        Ok(Step::Done(Reply::Recorded(line)))
     }
 
     /// Notes that a word is not written, and what is answered.
@@ -328,6 +325,6 @@ impl<S: Store> Witnesses<S> {
         watch.metrics.spoken.increment(std::iter::once("not counted"));
         watch.touch(task)?;
         let line = lines::not_recorded(&open.word, refusal, Some(&task.url(&watch.site.server)));
-        Ok(Step::Done(Reply::NotRecorded(line)))
+        Ok(Step::Done(Reply::Refused(line)))
     }
 }

@@ -159,6 +159,7 @@ impl Conversation {
                 Stage::Welcomed | Stage::Ready => ConnectionState::Registered,
             },
             nick: self.nick.clone(),
+            taken_nick: Some(&self.settings.nick).filter(|nick| self.is_registered() && !self.is_me(nick)).cloned(),
             account: self.account.clone(),
             login_refused: self.why_no_account(),
             is_proof_refused: self.login_refused.is_some() && self.proof_refused,

@@ -14,7 +14,7 @@ use crate::irc::Draft;
 use crate::irc::bot::heard_queue::{HeardQueue, Receiver};
 use crate::irc::bot::hearing::WhyNot;
 use crate::irc::bot::mailbox::{Info, Mailbox, MakeLine, NotSaid, Outcome, PendingInfo, Target};
-use crate::irc::bot::rank::Rank;
+use crate::irc::bot::rank::{Finality, Rank};
 use crate::irc::bot::settings::{BotSettings, Login};
 use crate::irc::bot::state::{BotState, ConnectionState};
 use crate::irc::wire::Message;
@@ -141,7 +141,9 @@ impl Play {
         let (answer, answered) = oneshot::channel();
         let line = Draft::about_none().words(text).finish();
         let line = MakeLine::new(|| Some(line));
-        self.mailbox.add_line(target, line, Rank::News, self.now + Duration::from_secs(60), answer).unwrap();
+        self.mailbox
+            .add_line(target, line, (Rank::News, Finality::Other), self.now + Duration::from_secs(60), answer)
+            .unwrap();
         answered
     }
 }
@@ -309,7 +311,9 @@ fn a_nick_that_is_taken_is_got_back() {
     play.hear(":irc 433 * phabgate :Nickname is already in use");
     play.hear(":irc 433 * phabgate_ :Nickname is already in use");
     assert_eq!(play.output(), ["NICK phabgate_", "NICK phabgate__"]);
+    assert_eq!(play.state().taken_nick, None, "it is not on the network yet");
     play.hear(":irc 001 phabgate__ :Welcome");
+    assert_eq!(play.state().taken_nick.as_deref(), Some("phabgate"));
     play.hear(":irc 422 phabgate__ :no message of the day");
     play.pass(1);
     assert!(!play.output().contains(&"NICK phabgate".to_owned()));
@@ -323,7 +327,7 @@ fn a_nick_that_is_taken_is_got_back() {
     play.pass(0);
     assert_eq!(play.output(), ["NICK phabgate"]);
     play.hear(":phabgate__!p@h NICK :phabgate");
-    assert_eq!(play.state().nick, "phabgate");
+    assert_eq!((play.state().nick.as_str(), play.state().taken_nick), ("phabgate", None));
     // Ten are tried and no more.
     let mut play = Play::new();
     for _ in 0..11 {

@@ -1,10 +1,11 @@
 //! What people write to the bot: commands, and what looks like one and is none.
 //!
 //! Responsible for reading a text as a [`Request`]. Not responsible for who wrote it, nor for what is answered. A no is read as widely
-//! as it can be, a yes by the letter: a line that anything is wrong with approves nothing, and its author hears why.
+//! as it can be, a yes by the letter: a line that anything is wrong with approves nothing, and its author hears why ([`near`]).
 
-use std::fmt;
+mod near;
 
+pub use self::near::{Flaw, NearMiss};
 use crate::ids::TaskId;
 use crate::irc::wire::CaseMapping;
 use crate::text::is_hidden;
@@ -47,16 +48,13 @@ impl Verb {
         }
     }
 
-    /// How it is written.
-    pub fn usage(self) -> &'static str {
+    /// How it is written about this task, for this team.
+    pub fn written(self, task: &str, team: &str) -> String {
         match self {
-            Self::Status => "!status T1",
-            Self::Who => "!who T1",
-            Self::Ack => "!ack T1",
-            Self::Help => "!help",
-            Self::Approve => "!approve T1 TEAM CODE",
-            Self::Withdraw => "!withdraw T1",
-            Self::Reject => "!reject T1",
+            Self::Help => "!help".to_owned(),
+            Self::Status | Self::Who | Self::Ack | Self::Withdraw => format!("!{} {task}", self.word()),
+            Self::Approve => format!("!approve {task} {team} CODE"),
+            Self::Reject => format!("!reject {task} - WHY"),
         }
     }
 
@@ -163,62 +161,6 @@ impl Command {
     }
 }
 
-/// What looks like a command and is none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NearMiss {
-    /// What was most likely meant.
-    pub verb: Verb,
-    /// About which task, where one is named.
-    pub task: Option<TaskId>,
-    /// What is wrong with it.
-    pub flaw: Flaw,
-}
-
-/// What is wrong with a near miss, in words that repeat nothing of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flaw {
-    /// The word is none.
-    Misspelt,
-    /// No `!` stands right before the word.
-    NoMark,
-    /// A blank stands between them.
-    Blank,
-    /// No task follows.
-    NoTask,
-    /// No team follows.
-    NoTeam,
-    /// No code follows the team.
-    NoCode,
-    /// The last word, where the code belongs, is none.
-    BadCode,
-    /// More follows than belongs there, which could be a condition.
-    More,
-    /// Characters are in it that are not seen, or colours.
-    Hidden,
-    /// It was said in private, and not in the channel.
-    Private,
-    /// It was said to a part of the channel.
-    PartOfChannel,
-}
-
-impl fmt::Display for Flaw {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Misspelt => "the word is misspelt",
-            Self::NoMark => "no ! stands before the word",
-            Self::Blank => "a blank stands behind the !",
-            Self::NoTask => "it names no task",
-            Self::NoTeam => "it names no team",
-            Self::NoCode => "no code of what is approved stands behind the team",
-            Self::BadCode => "its last word, where the code of what is approved belongs, is no code",
-            Self::More => "something stands behind the code",
-            Self::Hidden => "it holds colours or characters that are not seen",
-            Self::Private => "it counts in the channel alone",
-            Self::PartOfChannel => "it was not said to the whole channel",
-        })
-    }
-}
-
 /// To whom a line was said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Audience {
@@ -236,10 +178,14 @@ pub(super) fn read(text: &str, audience: Audience, nick: &str, mapping: CaseMapp
     let plain = uncalled(plain.trim(), nick, mapping);
     let request = match plain.strip_prefix('!') {
         Some(marked) => marked_request(marked),
-        None => unmarked_request(plain),
+        None => near::unmarked(plain).map(Request::NearMiss),
     }?;
     let (verb, task) = (request.verb(), request.task());
-    let missed = |flaw| Some(Request::NearMiss(NearMiss { verb, task, flaw }));
+    let team = match &request {
+        Request::Command(Command::Approve { team, .. }) => team.clone(),
+        _ => String::new(),
+    };
+    let missed = |flaw| Some(Request::NearMiss(NearMiss { verb, task, rest: team, flaw }));
     match (&request, audience) {
         (Request::NearMiss(_), _) => Some(request),
         (_, Audience::PartOfChannel) => missed(Flaw::PartOfChannel),
@@ -287,38 +233,45 @@ fn marked_request(marked: &str) -> Option<Request> {
     let has_blank = rest.len() < marked.len();
     let (word, arguments) = first_word(rest);
     let word = word.trim_end_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
-    let exact = Verb::ALL.into_iter().find(|verb| verb.word() == word);
-    let task = first_task(arguments);
-    match exact {
-        Some(verb) if has_blank => Some(Request::NearMiss(NearMiss { verb, task, flaw: Flaw::Blank })),
-        Some(verb) => Some(command(verb, arguments)),
-        // A word that is near and names no task belongs to another bot.
-        None if task.is_some() => {
-            let verb = nearest(&word)?;
-            Some(Request::NearMiss(NearMiss { verb, task, flaw: Flaw::Misspelt }))
-        }
-        None => None,
+    let miss =
+        |verb, flaw, task, rest: &str| Request::NearMiss(NearMiss { verb, task, rest: rest.trim().to_owned(), flaw });
+    if let Some(verb) = exact(&word) {
+        let (task, rest) = near::about(arguments).map_or((None, ""), |(task, rest)| (Some(task), rest));
+        return Some(if has_blank { miss(verb, Flaw::Blank, task, rest) } else { command(verb, arguments) });
     }
+    if let Some((word, task)) = near::run_together(&word) {
+        let verb = exact(word).or_else(|| near::meant(word).map(|(verb, _)| verb))?;
+        return Some(miss(verb, Flaw::NoBlank, Some(task), arguments));
+    }
+    // A word that is near and names no task belongs to another bot.
+    let (task, rest) = near::about(arguments)?;
+    let (verb, flaw) = near::meant(&word)?;
+    Some(miss(verb, flaw, Some(task), rest))
 }
 
-/// An answer in plain words, or behind another mark: `reject T1`, `.approve T1 sre`.
-fn unmarked_request(text: &str) -> Option<Request> {
-    let (word, arguments) = first_word(text.trim_start_matches(|c: char| !c.is_alphanumeric()));
-    let word = word.trim_end_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
-    let verb = Verb::ALL.into_iter().find(|verb| verb.is_an_answer() && verb.word() == word)?;
-    let task = Some(first_task(arguments)?);
-    Some(Request::NearMiss(NearMiss { verb, task, flaw: Flaw::NoMark }))
+fn exact(word: &str) -> Option<Verb> {
+    Verb::ALL.into_iter().find(|verb| verb.word() == word)
 }
 
 fn command(verb: Verb, arguments: &str) -> Request {
     let (first, rest) = first_word(arguments);
-    let miss = |task, flaw| Request::NearMiss(NearMiss { verb, task, flaw });
+    let rest = rest.trim();
+    let miss = |task, flaw| Request::NearMiss(NearMiss { verb, task, rest: rest.to_owned(), flaw });
     if verb == Verb::Help {
         return Request::Command(Command::Help);
     }
-    let Some(task) = task(first) else { return miss(None, Flaw::NoTask) };
-    let rest = rest.trim();
-    let why = || (!rest.is_empty()).then(|| rest.to_owned());
+    let Some(task) = task(first) else {
+        let later = || arguments.split_whitespace().find_map(task);
+        return match (number(first), later()) {
+            (Some(task), _) => miss(Some(task), Flaw::BareNumber),
+            (None, Some(task)) => {
+                let (rest, flaw) = (arguments.trim().to_owned(), Flaw::TaskLater);
+                Request::NearMiss(NearMiss { verb, task: Some(task), rest, flaw })
+            }
+            (None, None) => miss(None, Flaw::NoTask),
+        };
+    };
+    let why = || Some(reason(rest)).filter(|why| !why.is_empty()).map(str::to_owned);
     Request::Command(match verb {
         Verb::Status => Command::Status(task),
         Verb::Who => Command::Who(task),
@@ -331,6 +284,13 @@ fn command(verb: Verb, arguments: &str) -> Request {
             Err(flaw) => return miss(Some(task), flaw),
         },
     })
+}
+
+/// A reason without the dash that people put before it.
+fn reason(text: &str) -> &str {
+    let (first, rest) = first_word(text);
+    let is_dash = first.chars().all(|c| matches!(c, '-' | '\u{2013}' | '\u{2014}' | ':'));
+    if is_dash { rest.trim_start() } else { text }
 }
 
 /// The team and the code of a yes, and nothing else: what stands behind the code could be a condition.
@@ -346,32 +306,25 @@ fn approval(text: &str) -> Result<(String, Code), Flaw> {
     }
 }
 
-/// The verb that a misspelt word is nearest to.
-fn nearest(word: &str) -> Option<Verb> {
-    let near = |verb: Verb| {
-        let distance = strsim::osa_distance(word, verb.word());
-        let most = if verb.word().len() > 4 { 2 } else { 1 };
-        (distance <= most || (verb.is_an_answer() && word.starts_with(verb.word()))).then_some((distance, verb))
-    };
-    Verb::ALL.into_iter().filter_map(near).min_by_key(|(distance, _)| *distance).map(|(_, verb)| verb)
-}
-
 fn first_word(text: &str) -> (&str, &str) {
     let text = text.trim_start();
     text.split_once(char::is_whitespace).unwrap_or((text, ""))
 }
 
-fn first_task(text: &str) -> Option<TaskId> {
-    task(first_word(text).0)
-}
-
-/// A task as people write it: `T1`, `t1`, `T1:`, `(T1)`, or its address.
+/// A task as people write it: `T1`, `t1`, `#T1`, `T1:`, `(T1)`, or its address.
 fn task(word: &str) -> Option<TaskId> {
     let word = word.rsplit_once('/').map_or(word, |(_, last)| last);
     let word = word.split_once('#').filter(|(before, _)| !before.is_empty()).map_or(word, |(before, _)| before);
     let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
     let digits = word.strip_prefix(['T', 't'])?;
     format!("T{digits}").parse().ok()
+}
+
+/// The task of a bare number, which may be that of something else: `#1`, `1`.
+fn number(word: &str) -> Option<TaskId> {
+    let digits = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+    let digits = digits.strip_prefix('#').unwrap_or(digits);
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| format!("T{digits}").parse().ok()).flatten()
 }
 
 #[cfg(test)]
@@ -390,7 +343,7 @@ mod tests {
 
     fn flaw(text: &str) -> (Verb, Option<TaskId>, Flaw) {
         match heard(text) {
-            Some(Request::NearMiss(NearMiss { verb, task, flaw })) => (verb, task, flaw),
+            Some(Request::NearMiss(NearMiss { verb, task, flaw, .. })) => (verb, task, flaw),
             other => panic!("{text}: {other:?}"),
         }
     }
@@ -412,6 +365,9 @@ mod tests {
             ("!withdraw T1", Command::Withdraw { task: t1(), why: None }),
             ("!reject T1 no, wait: T2", Command::Reject { task: t1(), why: Some("no, wait: T2".into()) }),
             ("!reject T1: no", Command::Reject { task: t1(), why: Some("no".into()) }),
+            ("!reject T1 -1 from me", Command::Reject { task: t1(), why: Some("-1 from me".into()) }),
+            ("!reject T1 - no", Command::Reject { task: t1(), why: Some("no".into()) }),
+            ("!reject #T1", Command::Reject { task: t1(), why: None }),
             ("!REJECT https://phab.example/T1#22", Command::Reject { task: t1(), why: None }),
             ("\u{2}!reject\u{2} \u{3}04,01T1\u{3} no", Command::Reject { task: t1(), why: Some("no".into()) }),
         ] {
@@ -445,14 +401,112 @@ mod tests {
             ("/approve T1 sre K7QM", (Verb::Approve, task, Flaw::NoMark)),
             ("phabgate: withdraw T1", (Verb::Withdraw, task, Flaw::NoMark)),
             ("!status", (Verb::Status, None, Flaw::NoTask)),
+            ("!rejectT1 stop", (Verb::Reject, task, Flaw::NoBlank)),
+            ("!reject:T1", (Verb::Reject, task, Flaw::NoBlank)),
+            ("!reject#1", (Verb::Reject, task, Flaw::NoBlank)),
+            ("!rejectedt1", (Verb::Reject, task, Flaw::NoBlank)),
+            ("!approveT1 sre K7QM", (Verb::Approve, task, Flaw::NoBlank)),
+            ("rejectT1", (Verb::Reject, task, Flaw::NoMark)),
+            ("!reject #1", (Verb::Reject, task, Flaw::BareNumber)),
+            ("!reject 1: the graphs", (Verb::Reject, task, Flaw::BareNumber)),
+            ("!reject the deploy of T1", (Verb::Reject, task, Flaw::TaskLater)),
+            ("!akc T1", (Verb::Ack, task, Flaw::Misspelt)),
+            ("!acck T1", (Verb::Ack, task, Flaw::Misspelt)),
+            ("!acknowledged T1", (Verb::Ack, task, Flaw::Misspelt)),
         ] {
             assert_eq!(flaw(text), expected, "{text}");
         }
     }
 
     #[test]
+    fn a_word_that_means_no_points_to_the_no_and_to_nothing_else() {
+        for word in [
+            "!nack",
+            "!nak",
+            "!NACK",
+            "!no",
+            "!nope",
+            "!veto",
+            "!vetoed",
+            "!deny",
+            "!denied",
+            "!stop",
+            "!stopped",
+            "!abort",
+            "!block",
+            "!blocked",
+            "!disapprove",
+            "!disapproved",
+            "!refuse",
+            "!refusing",
+            "!cancel",
+            "!cancelled",
+            "!-1",
+            "!hold",
+            "!noapprove",
+            "!napprove",
+            "!not-approved",
+            "!non-ack",
+            "! no",
+            "!no!",
+            "nack",
+            "no",
+            "NO",
+            "NO!",
+            "veto",
+            "stop",
+            "-1",
+            "-2",
+            "\u{2212}1",
+            "phabgate: no",
+        ] {
+            for text in [format!("{word} T1"), format!("{word} to T1 please"), format!("{word} #T1: why")] {
+                let (verb, task, flaw) = flaw(&text);
+                assert_eq!((verb, task), (Verb::Reject, Some(t1())), "{text}");
+                assert!(flaw.may_be_talk(), "{text}: {flaw:?}");
+            }
+        }
+        for word in ["!unapprove", "!unapproved", "!revoke", "!retracted"] {
+            assert_eq!(flaw(&format!("{word} T1")), (Verb::Withdraw, Some(t1()), Flaw::OtherWord));
+        }
+        // Words that are only near to an acknowledgement are none.
+        for text in ["!hack T1", "!pack T1", "!back T1", "!unack T1", "!ak T1", "!acc T1", "!ask T1", "!a T1"] {
+            assert_eq!(heard(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_stands_behind_the_task_is_kept() {
+        let rest = |text: &str| match heard(text) {
+            Some(Request::NearMiss(miss)) => miss.rest,
+            other => panic!("{text}: {other:?}"),
+        };
+        for text in ["approve T1 sre K7QM", "!aprove T1 sre K7QM", "! approve T1 sre K7QM", "!approveT1 sre K7QM"] {
+            assert_eq!(rest(text), "sre K7QM", "{text}");
+        }
+        assert_eq!((rest("!approve T1 sre"), rest("\u{3}4!approve T1 sre K7QM")), ("sre".into(), "sre".into()));
+    }
+
+    #[test]
     fn talk_and_commands_of_other_bots_ask_nothing() {
         for text in [
+            "no, T1 is fine",
+            "no. T1 is fine",
+            "not T1",
+            "wait T1 is fine",
+            "blocked T1",
+            "nothing T1",
+            "-1 on that, see T1",
+            "-3 T1",
+            "stop it, T1",
+            "!stop",
+            "!no",
+            "!issue T1",
+            "!nolog T1",
+            "!node T1",
+            "!log stop T1",
+            "!logT1",
+            "!incident #1",
             "",
             "!",
             "!log T1 done",

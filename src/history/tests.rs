@@ -319,6 +319,22 @@ fn a_removal_is_listed_with_who_did_it() {
 }
 
 #[test]
+fn a_witness_that_was_removed_takes_what_was_heard_with_it_and_nothing_of_its_author() {
+    let mut made = Made::emergency();
+    made.policy.witnesses = vec!["heard".into()];
+    made.policy.accept_witnessed = true;
+    let gone = made.witness(20, Approve, "sre1", "sre");
+    made.remove(gone, "admin", 30);
+    assert_eq!(
+        of(&history_of(&made), EntryKind::Removed),
+        [
+            "removed the comment of heard of 2026-11-22 23:43:40 UTC; it may have said anything, so no older approval heard on \
+          IRC counts any more"
+        ]
+    );
+}
+
+#[test]
 fn records_are_listed_with_what_is_wrong_with_them() {
     let mut made = Made::ready();
     let started = made.comment("phabgate", 30, &render(&record(Event::Started)).unwrap());

@@ -11,15 +11,14 @@ use jiff::Timestamp;
 
 use crate::attribution::ApprovalKind;
 use crate::conduit::Account;
-use crate::evidence::timeline::{AsOf, Moment};
+use crate::evidence::timeline::AsOf;
 use crate::evidence::trailers::{Key, Teams};
 use crate::evidence::{
-    Answer, AnswerKind, Attestation, Changed, Evidence, NearKind, OwnWord, OwnWordKind, Removal, Tagged, TaskState,
-    WitnessedApproval, own_word,
+    Answer, AnswerKind, Attestation, Changed, Evidence, NearKind, Removal, Tagged, TaskState, WitnessedApproval,
 };
 use crate::ids::{Phid, TransactionId, User};
 use crate::policy::{Policy, Role, Team};
-use crate::time::{rough, utc};
+use crate::time::rough;
 
 /// A no that stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -271,17 +270,13 @@ impl ApprovalEvaluator<'_> {
         let WitnessedApproval { answer, posted, fault } = witnessed;
         let known = self.policy.team(team)?;
         let lost = self.task_state.lost_witnesses.iter().any(|gone| gone.removed.position >= posted.position);
-        let own = || {
-            let (moment, why) = self.own_word(&answer.author, team)?;
-            (moment.position > answer.moment.position).then_some(why)
-        };
         self.against_person(self.evidence.accounts.get(&answer.author), &answer.author, known)
             .or_else(|| (!self.policy.accept_witnessed).then_some(WhyNot::KindNotAccepted { kind: "witnessed" }))
             .or_else(|| fault.map(|fault| WhyNot::Witness { fault }))
             .or_else(|| self.evidence.is_restricted(&self.policy.open_spaces).then_some(WhyNot::WitnessedRestricted))
             .or_else(|| lost.then_some(WhyNot::WitnessLost))
             .or_else(|| self.against_moment(answer))
-            .or_else(own)
+            .or_else(|| self.said_later(answer, team))
     }
 
     fn approved_before(&self, answer: &Answer, team: &str) -> Option<&Answer> {
@@ -360,36 +355,13 @@ impl ApprovalEvaluator<'_> {
         (!self.is_in(phid, team)).then(|| WhyNot::NotMember { team: team.title.clone() })
     }
 
-    /// The newest thing that a person wrote on the task themselves and that outweighs what is said of them.
-    fn own_word(&self, person: &Phid<User>, team: &str) -> Option<(Moment, WhyNot)> {
-        let OwnWord { what, moment } = own_word(self.evidence, self.policy, self.as_of, self.task_state, person, team)?;
-        let quote = |text: &str| match self.hide {
-            true => "something (hidden: the task is restricted)".to_owned(),
-            false => {
-                let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-                format!("'{}'", crate::text::shorten(&line, 80))
-            }
-        };
-        let did = match what {
-            OwnWordKind::Answer(AnswerKind::Approve) => "approved on the task".to_owned(),
-            OwnWordKind::Answer(AnswerKind::Withdraw) => "withdrew on the task".to_owned(),
-            OwnWordKind::Answer(AnswerKind::Reject) => "said no on the task".to_owned(),
-            OwnWordKind::NearMiss(_, text) | OwnWordKind::Words(text) => format!("wrote {} on the task", quote(&text)),
-            OwnWordKind::Removed => "wrote a comment on the task that is gone and may have been a no".to_owned(),
-        };
-        let user = self.evidence.name_of(person.as_str());
-        let did = format!("{user} {did} themselves, at {}", utc(moment.time));
-        Some((moment, WhyNot::OwnWord { did, team: team.to_owned() }))
-    }
-
     fn attested(&self, attestation: &Attestation) -> Approval {
         let Attestation { team, name, account, evidence: link } = attestation;
         let phid = account.as_ref().map(|account| account.phid.clone());
         let why_not = match (&phid, self.policy.team(team)) {
-            (Some(phid), Some(known)) => self
-                .own_word(phid, team)
-                .map(|(_, why)| why)
-                .or_else(|| self.against_person(account.as_ref(), phid, known)),
+            (Some(phid), Some(known)) => {
+                self.spoke_themselves(phid, team).or_else(|| self.against_person(account.as_ref(), phid, known))
+            }
             _ => Some(WhyNot::NoAccount),
         };
         let accepted = self.policy.accept_attested;

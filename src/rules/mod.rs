@@ -8,6 +8,7 @@ mod approvals;
 mod evaluate;
 pub(crate) mod near;
 mod others;
+mod own_word;
 mod slots;
 #[cfg(test)]
 mod tests;

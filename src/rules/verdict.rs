@@ -126,6 +126,14 @@ pub enum WhyNot {
         /// The key of the team.
         team: String,
     },
+    /// They said it on IRC, and something else since.
+    #[error("{did}{}", or_write(team.as_deref()))]
+    LaterWord {
+        /// Who did what, and when.
+        did: String,
+        /// The key of the team, where what they did may be a yes too.
+        team: Option<String>,
+    },
     /// The witness of it counts for nobody.
     #[error("{}", of_witness(*.fault))]
     Witness {
@@ -144,6 +152,12 @@ pub enum WhyNot {
         /// The team's title.
         team: String,
     },
+}
+
+fn or_write(team: Option<&str>) -> String {
+    team.map_or(String::new(), |team| {
+        format!("; if it is a yes, they write, alone on a line, \"Emergency-Approve: {team}\" (as a comment)")
+    })
 }
 
 fn of_witness(fault: WitnessFault) -> &'static str {

@@ -203,7 +203,7 @@ fn each_answer_is_listed_with_whether_it_counts() {
     assert_eq!(
         of(&history, EntryKind::Approve),
         [
-            "approved for releng: does not count now: a later word of theirs for this team stands alone",
+            "approved for releng: does not count now: replaced by their later approval of 23:43:48",
             "approved for sre: does not count now: withdrawn",
             "approved for sre: does not count now: not a member of SRE",
             "approved for 'sre after lunch': does not count now: not understood: write the team alone, as in \
@@ -217,8 +217,8 @@ fn each_answer_is_listed_with_whether_it_counts() {
         of(&history, EntryKind::Reject),
         [
             "rejected 'no way', not understood, so for every team of theirs (sre): stands, and stops a deploy",
-            "rejected for releng, 'too risky': does not stand: a later word of theirs for this team stands alone",
-            "rejected for sre: does not stand: a later word of theirs for this team stands alone",
+            "rejected for releng, 'too risky': does not stand: replaced by their later approval of 23:43:45",
+            "rejected for sre: does not stand: replaced by their later no of 23:43:47",
             "rejected 'never', not understood: does not stand: its author is in no team of the policy",
         ]
     );
@@ -300,6 +300,19 @@ fn an_edit_is_listed_with_what_was_there_before() {
         ]
     );
     assert_eq!(of(&history, EntryKind::Reject), ["rejected for sre, 'no' (by an edit): stands, and stops a deploy"]);
+}
+
+#[test]
+fn what_was_a_drill_when_it_was_tagged_is_said_to_be_one() {
+    let tagged = |seconds| {
+        let mut made = Made::new("deployer1");
+        made.describe("deployer1", 1, "Emergency-Reason: availability - x");
+        made.tag("deployer1", 2, "emergency");
+        made.comment("deployer1", seconds, "Emergency-Drill: yes");
+        of(&history_of(&made), EntryKind::Tag)
+    };
+    assert_eq!(tagged(2), ["added the tag #emergency-deployment: a drill from here on"]);
+    assert_eq!(tagged(9), ["added the tag #emergency-deployment: an emergency from here on"]);
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub(super) struct Rejection {
     pub(super) teams: Vec<String>,
     /// Why, where it says so.
     pub(super) why: String,
+    /// When it was said last.
+    pub(super) time: Timestamp,
     /// The comment is gone and may have been a no: who removed it, where its author did not.
     pub(super) removed_by: Option<String>,
     /// All of it was said on IRC, where it can be taken back too.
@@ -85,6 +87,9 @@ pub fn standing_words(evidence: &Evidence, policy: &Policy, task_state: &TaskSta
 /// The latest word of each person for each team.
 type Latest<'a> = BTreeMap<(&'a Phid<User>, String), &'a Answer>;
 
+/// The teams of each no by its author and reason, and when it was said last.
+type Rejections<'a> = BTreeMap<(&'a Phid<User>, &'a str), (Vec<String>, Timestamp)>;
+
 /// What stays the same while answers are judged.
 pub(super) struct ApprovalEvaluator<'a> {
     pub(super) evidence: &'a Evidence,
@@ -103,7 +108,7 @@ impl ApprovalEvaluator<'_> {
     pub(super) fn judge(&self) -> JudgedApproval {
         let latest = self.latest();
         let mut approvals: Vec<Approval> = Vec::new();
-        let mut rejections: BTreeMap<(&Phid<User>, &str), Vec<String>> = BTreeMap::new();
+        let mut rejections: Rejections<'_> = BTreeMap::new();
         for ((author, team), answer) in &latest {
             match answer.kind {
                 // That nothing speaks against it is why it is the latest word.
@@ -118,7 +123,10 @@ impl ApprovalEvaluator<'_> {
                         approvals.push(self.approval(taken_back, team, Some(why)));
                     }
                     if answer.kind == AnswerKind::Reject {
-                        rejections.entry((author, &answer.why)).or_default().push(team.clone());
+                        let said = answer.moment.time;
+                        let (teams, time) = rejections.entry((author, &answer.why)).or_insert((Vec::new(), said));
+                        teams.push(team.clone());
+                        *time = said.max(*time);
                     }
                 }
             }
@@ -145,9 +153,10 @@ impl ApprovalEvaluator<'_> {
         approvals.sort_by_key(|approval| approval.transaction);
         let attested = self.evidence.attestations.iter().map(|attestation| self.attested(attestation));
         approvals.extend(attested);
-        let rejections = rejections.into_iter().map(|((author, why), teams)| Rejection {
+        let rejections = rejections.into_iter().map(|((author, why), (teams, time))| Rejection {
             author: author.clone(),
             teams,
+            time,
             why: why.to_owned(),
             removed_by: None,
             was_heard: self.was_heard(author, why),
@@ -204,6 +213,7 @@ impl ApprovalEvaluator<'_> {
             Some(Rejection {
                 teams: self.teams_that_may_hold(&author),
                 why: String::new(),
+                time: gone.spoken.time,
                 removed_by: Some(self.evidence.name_of(&gone.by)),
                 was_heard: false,
                 counts: true,

@@ -306,6 +306,17 @@ pub struct Verdict {
     pub teams: Vec<TeamCount>,
     /// What members wrote that reads as an answer and is none by the letter, newest first.
     pub near_misses: Vec<JudgedNearMiss>,
+    /// Each no that stands and stops the deploy, as far as it can be read, oldest first.
+    pub rejections: Vec<StandingNo>,
+}
+
+/// A no that stands and stops the deploy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StandingNo {
+    /// The username of its author, inert.
+    pub user: String,
+    /// When it was said.
+    pub time: Timestamp,
 }
 
 impl Verdict {
@@ -323,6 +334,7 @@ impl Verdict {
             approvals: Vec::new(),
             teams: Vec::new(),
             near_misses: Vec::new(),
+            rejections: Vec::new(),
         }
     }
 

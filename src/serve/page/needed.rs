@@ -45,6 +45,12 @@ pub(super) fn summary(emergency: &Emergency<'_>) -> String {
         }
         "pending" => first(rules, Outcome::Pending),
         "denied" if is_only_underway(emergency) => "a deploy is under way, and no other may start meanwhile".to_owned(),
+        // Who said no is a name, and why is a text.
+        "denied" if rules.is_none() && !names.rejections.is_empty() => {
+            let mut users: Vec<String> = names.rejections.iter().map(|no| line(&no.user)).collect();
+            users.dedup();
+            format!("rejected by {}; why is shown to those with an account", row(&users))
+        }
         "denied" => first(rules, Outcome::Fail),
         _ => first(rules, Outcome::Unknown),
     }

@@ -10,7 +10,7 @@ use super::call::{self, Call, CallFor};
 use super::exit::{Exit, Failure};
 use super::may_run::MayRun;
 use super::next::Next;
-use super::send::{SendArgs, Sending, Sent};
+use super::send::{LeftToSay, SendArgs, Sending, Sent};
 use super::session::Session;
 use super::ui::Ui;
 use super::verdict_screen;
@@ -19,7 +19,7 @@ use crate::gate::RefusalKind;
 use crate::gate::conductor::{ConductorContact, NamedConductor};
 use crate::ids::TaskId;
 use crate::layout::hanging;
-use crate::rules::{Decision, Intent};
+use crate::rules::{Decision, Intent, Outcome, Verdict};
 use crate::view::VerdictSubject;
 
 /// The schema of `announce --format json`.
@@ -102,27 +102,38 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
             let (invocation, width) = (ui.invocation(), ui.width());
             let may_run = MayRun::of(&assessment, false, invocation);
             let next = Next::after_check(task, &assessment.verdict, &subject, read.last_failed, &may_run, invocation);
+            let left = sent.as_ref().map_or(LeftToSay::All, |sent| sent.left);
+            let became = |between: [&str; 2]| {
+                sent.as_ref().map_or(String::new(), |sent| between[0].to_owned() + &sent.text(width) + between[1])
+            };
+            // What became of it is said before what is left to say.
             let page = match &assessment.verdict.decision {
                 // Who deploys is all that can still be missing.
                 Decision::Allowed(_) if !args.need_deployer => {
-                    let words =
-                        format!("Nothing is needed: {task} is {}.", verdict_screen::summary(&assessment.verdict));
-                    hanging("", 0, &words, width) + &call.informed(width)
+                    nothing_needed(task, &assessment.verdict, width) + &call.informed(width) + &became(["\n", ""])
                 }
                 Decision::Denied | Decision::Undecided => {
                     // Who is called should know that it is not their yes alone that is missing.
-                    verdict_screen::headline(task, &assessment.verdict, width) + "\n" + &call.text(width)
+                    let headline = verdict_screen::headline(task, &assessment.verdict, width);
+                    headline + "\n" + &became(["", "\n"]) + &call.text(left, width)
                 }
-                Decision::Allowed(_) | Decision::Pending => call.text(width),
+                Decision::Allowed(_) | Decision::Pending => became(["", "\n"]) + &call.text(left, width),
             };
-            let sent = sent.as_ref().map_or(String::new(), |sent| format!("\n{}", sent.text(width)));
-            ui.data(&format!("{page}{sent}\n{}", next.text()));
+            ui.data(&format!("{page}\n{}", next.text()));
         }
     }
     if unread {
         return Err(refusal.into());
     }
     Ok(sent.map_or(Exit::Done, |sent| sent.exit))
+}
+
+/// That nobody is to be asked, and that it was deployed already where it was.
+fn nothing_needed(task: TaskId, verdict: &Verdict, width: usize) -> String {
+    let words = format!("Nothing is needed: {task} is {}.", verdict_screen::summary(verdict));
+    let repeated = verdict.rule("repeat").filter(|rule| rule.outcome == Outcome::Warn);
+    let repeated = repeated.map(|rule| hanging("Deployed already: ", 18, &format!("{}.", rule.message), width));
+    hanging("", 0, &words, width) + &repeated.unwrap_or_default()
 }
 
 /// A nick as it was given.

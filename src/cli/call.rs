@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::send::LeftToSay;
 use super::ui::Ui;
 use crate::announce::{Announcement, WhoDeploys};
 use crate::config::{Contact, Settings};
@@ -18,10 +19,12 @@ use crate::layout::{FAINT, NAME, hanging, styled};
 use crate::paging::{self, OnCall, WhoToAsk, who_to_ask};
 use crate::rules::{TeamCount, Verdict};
 use crate::text::inert;
-use crate::view::{Audience, VerdictSubject};
+use crate::view::{Audience, VerdictSubject, page_words};
 
 /// Of how many people of a team, those on call or else all, each is called by name; of more the team is.
 const NAMED: usize = 3;
+/// What to do where nobody answers a drill.
+const DRILL: &str = "this is a drill: page nobody";
 
 /// The call.
 pub(super) struct Call<'a> {
@@ -36,6 +39,8 @@ pub(super) struct Call<'a> {
     /// The titles of the teams that are informed and asked nothing.
     informed: Vec<String>,
     drill: bool,
+    /// The words to paste where people are paged by hand; `None` where nobody is to be.
+    page_words: Option<String>,
 }
 
 /// What a call is made of beside the verdict.
@@ -63,6 +68,7 @@ pub(super) struct Json<'a> {
     category: Option<&'a str>,
     inform: &'a [String],
     drill: bool,
+    page_words: Option<&'a str>,
 }
 
 /// Who is on call for a team.
@@ -138,6 +144,9 @@ impl<'a> Call<'a> {
             },
             drill: subject.drill,
         };
+        let is_paged = !subject.drill || settings.paging.drills;
+        let page_words =
+            is_paged.then(|| page_words(task, &subject.url, subject.audience, category.as_deref(), &printed.teams));
         let message = printed.message();
         let line = line(task, printed, subject.audience, asker);
         let is_set = |team: &TeamCount| on_call.contains_key(&team.team);
@@ -154,6 +163,7 @@ impl<'a> Call<'a> {
             category,
             informed: settings.policy.informed().map(|team| team.title.clone()).collect(),
             drill: subject.drill,
+            page_words,
             whom,
         }
     }
@@ -173,6 +183,11 @@ impl<'a> Call<'a> {
         for warning in &self.whom.warnings {
             ui.warn(warning);
         }
+        self.warn_of_on_call(ui);
+    }
+
+    /// Says where it is not known who is on call.
+    pub(super) fn warn_of_on_call(&self, ui: &mut Ui) {
         for JsonOnCall { team, note, .. } in &self.on_call {
             if let Some(note) = note {
                 ui.warn(&format!("{team}: {note}"));
@@ -182,8 +197,12 @@ impl<'a> Call<'a> {
 
     /// The call below a verdict, in few rows: where to ask, and the message in one line, however narrow the terminal is.
     pub(super) fn brief(&self, width: usize) -> String {
-        let Contact { channel, escalation, .. } = self.contact;
-        let mut page = hanging("", 0, &format!("Ask in {channel} (nobody answers? {escalation}):"), width);
+        let channel = &self.contact.channel;
+        let otherwise = match &self.page_words {
+            Some(_) => format!("nobody answers? {}", self.contact.escalation),
+            None => DRILL.to_owned(),
+        };
+        let mut page = hanging("", 0, &format!("Ask in {channel} ({otherwise}):"), width);
         page.push_str(&format!("  {}\n", self.message));
         page + &self.informed(width)
     }
@@ -194,9 +213,14 @@ impl<'a> Call<'a> {
         if names.is_empty() { String::new() } else { hanging("Inform too: ", 12, &names.join(", "), width) }
     }
 
-    /// The call for people. The message is one line however narrow the terminal is, so that it can be copied.
-    pub(super) fn text(&self, width: usize) -> String {
-        let mut page = format!("Ask in {}:\n  {}\n", styled(NAME, &self.contact.channel), self.message);
+    /// The call for people, with as much of the message as is left to say. What is copied is one line however narrow the terminal is.
+    pub(super) fn text(&self, left: LeftToSay, width: usize) -> String {
+        let channel = styled(NAME, &self.contact.channel);
+        let mut page = match left {
+            LeftToSay::All => format!("Ask in {channel}:\n  {}\n", self.message),
+            LeftToSay::Perhaps => format!("Where it is not there, ask in {channel}:\n  {}\n", self.message),
+            LeftToSay::Nothing => String::new(),
+        };
         page.push_str(&self.informed(width));
         if let Some(train) = &self.whom.train {
             let names = |names: &[String]| match names {
@@ -214,7 +238,14 @@ impl<'a> Call<'a> {
                 page.push_str(&format!("{}\n", styled(FAINT, line)));
             }
         }
-        page.push_str(&hanging("Nobody answers? ", 16, &self.contact.escalation, width));
+        match &self.page_words {
+            Some(words) => {
+                let escalation = self.contact.escalation.trim_end_matches('.');
+                page.push_str(&hanging("Nobody answers? ", 16, &format!("{escalation}. Words to paste:"), width));
+                page.push_str(&format!("  {words}\n"));
+            }
+            None => page.push_str(&hanging("Nobody answers? ", 16, DRILL, width)),
+        }
         page
     }
 
@@ -223,13 +254,14 @@ impl<'a> Call<'a> {
         Json {
             message: &self.message,
             channel: &self.contact.channel,
-            escalation: &self.contact.escalation,
+            escalation: if self.page_words.is_some() { &self.contact.escalation } else { DRILL },
             conductor: self.whom.conductor.as_ref(),
             train: self.whom.train.as_ref(),
             on_call: &self.on_call,
             category: self.category.as_deref(),
             inform: &self.informed,
             drill: self.drill,
+            page_words: self.page_words.as_deref(),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! `check`: gather the evidence, print the verdict rule by rule.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use super::call::{Call, CallFor};
+use super::call::{Call, CallFor, read_on_call};
 use super::exit::{Exit, Failure};
 use super::may_run::MayRun;
 use super::next::Next;
@@ -81,7 +82,8 @@ async fn show(assessment: &Assessment, args: &Args, subject: &VerdictSubject, se
     let task = assessment.number;
     let if_you_deploy = assessment.asker.as_ref().and_then(|asker| IfYouDeploy::new(&assessment.verdict, asker));
     if ui.is_json() {
-        let call = call(assessment, task, subject, session).await;
+        // Who is on call would take too long: a program may be asked for it.
+        let call = call(assessment, task, subject, false, session).await;
         let message = call.as_ref().map(Call::message);
         let mut page = view::verdict(task, subject, &assessment.verdict, &session.settings.policy, message);
         page.if_you_deploy = if_you_deploy.as_ref().map(IfYouDeploy::json);
@@ -93,7 +95,8 @@ async fn show(assessment: &Assessment, args: &Args, subject: &VerdictSubject, se
         page.push_str(&verdict_screen::if_you_deploy(other, ui.width()));
     }
     ui.data(&page);
-    if let Some(call) = call(assessment, task, subject, session).await {
+    if let Some(call) = call(assessment, task, subject, true, session).await {
+        call.warn_of_on_call(ui);
         ui.data(&format!("\n{}", call.brief(ui.width())));
     }
     let next = match duplicate(assessment, session).await {
@@ -113,12 +116,13 @@ pub(super) async fn duplicate(assessment: &Assessment, session: &Session) -> Opt
     session.client.within(LOOK_UP).duplicate_of(&task.task.phid).await.ok().flatten()
 }
 
-/// How to ask for approvals that can still come. What is not known of the train is not said: the message comes out all
-/// the same.
+/// How to ask for approvals that can still come, of those on call where they are to be read. What is not known of the train is not
+/// said: the message comes out all the same.
 pub(super) async fn call<'a>(
     assessment: &Assessment,
     task: TaskId,
     subject: &VerdictSubject,
+    reads_on_call: bool,
     session: &'a Session,
 ) -> Option<Call<'a>> {
     if assessment.verdict.decision != Decision::Pending {
@@ -127,8 +131,13 @@ pub(super) async fn call<'a>(
     let context = session.context();
     let context = Context { limit: context.limit.min(LOOK_UP), ..context };
     let named = NamedConductor { given: None, configured: session.settings.contact.conductor.as_deref() };
-    let contact = ConductorContact::find(&context, named).await;
-    // Who is on call would take too long: a program may be asked for it.
-    let of = CallFor { conductor: contact, ..CallFor::default() };
+    let on_call = async {
+        match reads_on_call {
+            true => read_on_call(subject, &assessment.verdict, &session.settings).await,
+            false => BTreeMap::new(),
+        }
+    };
+    let (conductor, on_call) = tokio::join!(ConductorContact::find(&context, named), on_call);
+    let of = CallFor { conductor, on_call, ..CallFor::default() };
     Some(Call::new(task, subject, &assessment.verdict, of, &session.settings))
 }

@@ -43,7 +43,39 @@ struct ExplainList {
     schema: &'static str,
     rules: Vec<Topic>,
     findings: Vec<Topic>,
+    words: Vec<Topic>,
 }
+
+/// What `check` and `history` print beside an approval: how it is known.
+const WORDS: [Topic; 3] = [
+    Topic {
+        name: "verified",
+        summary: "An approval that its author wrote on the task",
+        page: Some(
+            "The server shows who wrote the comment. It is the strongest kind, and the one that is always read.\n\n\
+             Its author gives it with a comment, alone on a line:\n\n    Emergency-Approve: sre",
+        ),
+    },
+    Topic {
+        name: "witnessed",
+        summary: "An approval that was said on IRC, and that a witness wrote on the task",
+        page: Some(
+            "The bot of the watch heard `!approve` from an account that the network's services know and the configuration lists, and \
+             wrote on the task who said what. It counts only where the policy accepts witnessed approvals (policy.accept), the witness is \
+             one of policy.witnesses, and nothing that would void an approval came after what its author had seen.\n\n\
+             Where it does not count, the line beside it says why. Its author can always write the approval on the task themselves.",
+        ),
+    },
+    Topic {
+        name: "attested",
+        summary: "An approval that the deployer names, with --approved-by",
+        page: Some(
+            "Nobody but the deployer says that it was given. It counts only where the policy accepts attested approvals (policy.accept), \
+             and not where the person wrote something else on the task themselves.\n\n\
+             Where it does not count, the person writes the approval on the task.",
+        ),
+    },
+];
 
 /// The rules by which a task is judged, in the order in which they are shown.
 fn rules() -> Vec<Topic> {
@@ -69,7 +101,7 @@ fn topics() -> Vec<Topic> {
     let findings = findings();
     let only = findings.into_iter().filter(|finding| rules.iter().all(|rule| rule.name != finding.name));
     let only: Vec<Topic> = only.collect();
-    rules.into_iter().chain(only).collect()
+    rules.into_iter().chain(only).chain(WORDS).collect()
 }
 
 /// Runs `explain`.
@@ -82,12 +114,19 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, Failure> {
         match ui.is_json() {
             true => {
                 let bare = |topics: Vec<Topic>| topics.into_iter().map(|topic| Topic { page: None, ..topic }).collect();
-                ui.json(&ExplainList { schema: SCHEMA, rules: bare(rules()), findings: bare(findings()) });
+                ui.json(&ExplainList {
+                    schema: SCHEMA,
+                    rules: bare(rules()),
+                    findings: bare(findings()),
+                    words: bare(WORDS.to_vec()),
+                });
             }
             false => {
                 let width = ui.width();
                 let title = styled(NAME, "What `phabgate audit` finds");
-                ui.data(&format!("{}\n{title}\n\n{}", list(&rules(), width), list(&findings(), width)));
+                let words = styled(NAME, "What stands beside an approval");
+                let lists = [list(&rules(), width), list(&findings(), width), list(&WORDS, width)];
+                ui.data(&format!("{}\n{title}\n\n{}\n{words}\n\n{}", lists[0], lists[1], lists[2]));
             }
         }
         return Ok(Exit::Done);
@@ -190,6 +229,7 @@ mod tests {
         assert_eq!(found("Task_Open"), Some("task-open"));
         assert_eq!(found("evidence"), Some("evidence"));
         assert_eq!(found("nonsense"), None);
+        assert_eq!(found("witnessed"), Some("witnessed"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::call::{self, Call};
 use super::detail::Detail;
 use super::may_run::MayRun;
 use super::next::{MENDED, NOW, Next};
-use super::send::Sent;
+use super::send::{LeftToSay, Sent};
 use super::ui::Ui;
 use super::verdict_screen;
 use crate::evidence::trailers::Key;
@@ -156,11 +156,13 @@ impl Requested<'_> {
         }
         // An approval that cannot count is asked for in vain, and asked for again.
         let is_called = self.verdict.decision != Decision::Denied;
-        if is_called {
-            page.push_str(&format!("\n{}", self.call.text(width)));
-        }
+        // What became of it is said before what is left to say.
         if let Some(sent) = self.sent {
             page.push_str(&format!("\n{}", sent.text(width)));
+        }
+        if is_called {
+            let left = self.sent.map_or(LeftToSay::All, |sent| sent.left);
+            page.push_str(&format!("\n{}", self.call.text(left, width)));
         }
         let mut missing = verdict_screen::shown(self.verdict, self.subject, Detail::Folded);
         missing.retain(is_missing);

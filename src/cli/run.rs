@@ -252,7 +252,8 @@ async fn attempt(
     let Decision::Allowed(clearance) = &read.verdict.decision else {
         let word = read.verdict.decision.word();
         ui.words(&verdict_screen::text(task, &shown, &read.verdict, ui.detail(), ui.width()));
-        if let Some(call) = super::check::call(&read, task, &shown, &session).await {
+        if let Some(call) = super::check::call(&read, task, &shown, true, &session).await {
+            call.warn_of_on_call(ui);
             ui.words(&format!("\n{}", call.brief(ui.width())));
         }
         ui.words("\n");

@@ -53,6 +53,17 @@ pub(super) enum Way<'a> {
     Through(&'a HostPort),
 }
 
+/// How much of the message somebody still has to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LeftToSay {
+    /// All of it: nobody said it.
+    All,
+    /// It, where it is not in the channel.
+    Perhaps,
+    /// Nothing, or nothing before the channel was looked at.
+    Nothing,
+}
+
 /// What became of the message, for programs too; fields are only ever added.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Sent {
@@ -63,6 +74,9 @@ pub(super) struct Sent {
     line: Option<String>,
     /// Why it was not sent, or why that is not clear.
     why: Option<String>,
+    /// What is left to say.
+    #[serde(skip)]
+    pub(super) left: LeftToSay,
     /// How the command ends for it.
     #[serde(skip)]
     pub(super) exit: Exit,
@@ -152,12 +166,15 @@ impl<'a> Sending<'a> {
                 return Some(match says(watch, task, session, ui).await {
                     Ok(Says::HasAsked) => has_asked(watch),
                     // Behind a sign-in nobody says whether it asks.
-                    Ok(Says::Nothing) => Sent::not(
-                        format!(
-                            "the watch at {watch} is to ask, which cannot be seen from here; look into the channel"
-                        ),
-                        Exit::Done,
-                    ),
+                    Ok(Says::Nothing) => Sent {
+                        left: LeftToSay::Perhaps,
+                        ..Sent::not(
+                            format!(
+                                "the watch at {watch} is to ask, which cannot be seen from here; look into the channel"
+                            ),
+                            Exit::Done,
+                        )
+                    },
                     Ok(Says::HasNotAsked) => has_not_asked(watch),
                     Ok(Says::InNoChannel) => not_by_watch(watch, IN_NO_CHANNEL),
                     Err(why) => not_by_watch(watch, &why),
@@ -165,8 +182,9 @@ impl<'a> Sending<'a> {
             }
             Way::ByOwnWatch(watch, through) => match (says(watch, task, session, ui).await, through) {
                 (Ok(Says::HasAsked), _) => return Some(has_asked(watch)),
+                // It may still ask, and nothing is said twice.
+                (Ok(Says::HasNotAsked), _) => return Some(has_not_asked(watch)),
                 (_, Some(host)) => host,
-                (Ok(Says::HasNotAsked), None) => return Some(has_not_asked(watch)),
                 (Ok(Says::InNoChannel), None) => return Some(not_by_watch(watch, IN_NO_CHANNEL)),
                 (said, None) => {
                     let why = said.err().unwrap_or_else(|| "what answers there is none".to_owned());
@@ -225,7 +243,8 @@ async fn says(watch: &str, task: TaskId, session: &Session, ui: &mut Ui) -> Resu
 }
 
 fn has_asked(watch: &str) -> Sent {
-    Sent::not(format!("the watch at {watch} has asked"), Exit::Done)
+    let why = format!("the watch at {watch} has asked in its channel");
+    Sent { left: LeftToSay::Nothing, ..Sent::not(why, Exit::Done) }
 }
 
 /// What is said of a watch that did not ask, for all the time it had.
@@ -252,7 +271,7 @@ fn withheld(decision: &Decision, needs_deployer: bool) -> Option<(&'static str, 
 
 impl Sent {
     fn not(why: String, exit: Exit) -> Self {
-        Self { outcome: Outcome::NotSent, through: None, line: None, why: Some(why), exit }
+        Self { outcome: Outcome::NotSent, through: None, line: None, why: Some(why), left: LeftToSay::All, exit }
     }
 
     fn handed(handed: Handed, host: &HostPort, line: &str) -> Self {
@@ -262,7 +281,8 @@ impl Sent {
             Handed::NothingToSay => (Outcome::NotSent, Some("there is nothing to say".to_owned()), Exit::Incomplete),
             Handed::Unclear { why } => (Outcome::Unclear, Some(why), Exit::Incomplete),
         };
-        Self { outcome, through: Some(host.to_string()), line: Some(line.to_owned()), why, exit }
+        let left = if outcome == Outcome::NotSent { LeftToSay::All } else { LeftToSay::Nothing };
+        Self { outcome, through: Some(host.to_string()), line: Some(line.to_owned()), why, left, exit }
     }
 
     /// What became of it, for people. The line is one however narrow the terminal is, as the message is.
@@ -272,6 +292,7 @@ impl Sent {
         let lines = |label: &str, words: &str| hanging(label, label.len(), words, width);
         let line = self.line.as_ref().map_or(String::new(), |line| format!("  {line}\n"));
         match (self.outcome, self.exit) {
+            (Outcome::NotSent, _) if self.left == LeftToSay::Nothing => lines("Nothing to paste: ", &format!("{why}.")),
             (Outcome::Sent, _) => lines("Sent ", &format!("through {through}:")) + &line,
             (Outcome::NotSent, Exit::Incomplete) => lines("NOT sent: ", &format!("{why}. Say it yourself.")),
             (Outcome::NotSent, _) => lines("Not sent: ", &format!("{why}.")),
@@ -317,7 +338,7 @@ mod tests {
             (
                 has_asked("https://watch.example/"),
                 Exit::Done,
-                "Not sent: the watch at https://watch.example/ has asked.\n",
+                "Nothing to paste: the watch at https://watch.example/ has asked in its channel.\n",
                 "not-sent",
             ),
         ] {

@@ -21,7 +21,8 @@ const HINTS: usize = 8;
 pub(super) fn text(task: TaskId, subject: &VerdictSubject, verdict: &Verdict, detail: Detail, width: usize) -> String {
     let mut page = headline(task, verdict, width);
     page.push_str(&header(task, subject, width));
-    page.push_str(&facts(task, subject, &verdict.decision, width));
+    page.push_str(&facts(subject, &verdict.decision, width));
+    page.push_str(&on_irc(task, subject, verdict, width));
     page.push('\n');
     page.push_str(&rules(&shown(verdict, subject, detail), detail, width));
     if !verdict.approvals.is_empty() {
@@ -67,7 +68,7 @@ pub(super) fn header(task: TaskId, subject: &VerdictSubject, width: usize) -> St
 }
 
 /// Why it is an emergency, and who deploys, in one line.
-fn facts(task: TaskId, subject: &VerdictSubject, decision: &Decision, width: usize) -> String {
+fn facts(subject: &VerdictSubject, decision: &Decision, width: usize) -> String {
     let mut facts = Vec::new();
     facts.extend(match (&subject.category, &subject.explanation) {
         (Some(category), Some(words)) => Some(format!("{}: '{}'", inert(category), shorten(words, EXPLANATION))),
@@ -75,14 +76,21 @@ fn facts(task: TaskId, subject: &VerdictSubject, decision: &Decision, width: usi
         (None, _) => None,
     });
     facts.extend(subject.behind.first().map(|deployer| format!("{} deploys", inert(&deployer.user))));
-    // Once nobody is asked it is of no use.
-    let code = subject.code.filter(|_| !matches!(decision, Decision::Allowed(_)));
-    facts.extend(code.map(|code| format!("to approve on IRC: !approve {task} TEAM {code}")));
     // Where somebody is still asked, the call names them.
     if *decision != Decision::Pending && !subject.informed.is_empty() {
         facts.push(format!("inform {}", inert(&subject.informed.join(", "))));
     }
     if facts.is_empty() { String::new() } else { hanging("", 0, &facts.join("; "), width) }
+}
+
+/// What is said on IRC to approve, in a line of its own, so that it can be copied; nothing once nobody is asked for it.
+fn on_irc(task: TaskId, subject: &VerdictSubject, verdict: &Verdict, width: usize) -> String {
+    let is_rejected = verdict.rule("rejected").is_some_and(|rule| rule.outcome == Outcome::Fail);
+    let is_asked = !is_rejected && !matches!(verdict.decision, Decision::Allowed(_));
+    let Some(code) = subject.code.filter(|_| is_asked) else { return String::new() };
+    let (label, command) = ("to approve on IRC:", format!("!approve {task} TEAM {code}"));
+    let between = if columns(label) + 1 + columns(&command) <= width { " " } else { "\n  " };
+    format!("{label}{between}{command}\n")
 }
 
 /// How much of an explanation stands at the top.
@@ -333,6 +341,23 @@ pub(super) mod tests {
         assert!(!closed.contains("page views"), "{closed}");
         assert!(header_of(&["PHID-SPCE-1"], "users").contains("page views"));
         assert!(!header_of(&[], "admin").contains("open_spaces"), "to open the Space would not open it");
+    }
+
+    #[test]
+    fn what_is_said_on_irc_is_a_line_of_its_own_and_nothing_of_what_was_rejected() {
+        let page = |history: &History, width| {
+            let policy = &history.policy;
+            let (task, verdict) = Task::judged(history.evidence(), policy, &Intent::default(), None, Texts::Hidden);
+            let subject = VerdictSubject::of_task(&task, policy, "https://phab.example/T1".into(), Texts::Hidden);
+            text(TaskId::new(1).unwrap(), &subject, &verdict, Detail::Folded, width)
+        };
+        let mut history = History::emergency();
+        history.policy.accept_witnessed = true;
+        let (wide, narrow) = (page(&history, 80), page(&history, 30));
+        assert!(wide.lines().any(|line| line.starts_with("to approve on IRC: !approve T1 TEAM ")), "{wide}");
+        assert!(narrow.contains("\nto approve on IRC:\n  !approve T1 TEAM "), "{narrow}");
+        history.comment("sre1", 10, "Emergency-Reject: sre");
+        assert!(!page(&history, 80).contains("!approve"), "nobody is to approve what was rejected");
     }
 
     #[test]

@@ -26,8 +26,10 @@ pub struct OwnWord {
 /// What somebody wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OwnWordKind {
-    /// An answer by the letter.
+    /// An answer by the letter, on the task.
     Answer(AnswerKind),
+    /// An answer on IRC that a witness wrote down there.
+    Heard(AnswerKind),
     /// This line, which reads as an answer.
     NearMiss(NearKind, String),
     /// A comment that is gone, and may have said anything.
@@ -56,7 +58,11 @@ pub(crate) fn own_word(
         answer.author == *person && (not_a_yes || (of_team && !answer.foreign))
     };
     let answers = task_state.answers.iter().filter(speaks);
-    let answers = answers.map(|answer| OwnWord { what: OwnWordKind::Answer(answer.kind), moment: answer.moment });
+    let what = |answer: &Answer| match answer.is_witnessed() {
+        true => OwnWordKind::Heard(answer.kind),
+        false => OwnWordKind::Answer(answer.kind),
+    };
+    let answers = answers.map(|answer| OwnWord { what: what(answer), moment: answer.moment });
     let near = task_state.near_misses.iter().filter(|near| near.author == *person);
     let near =
         near.map(|near| OwnWord { what: OwnWordKind::NearMiss(near.kind, near.line.clone()), moment: near.moment });

@@ -3,10 +3,12 @@
 //! Responsible for the words for what the policy decided. Not responsible for that decision (see [`crate::rules`]).
 
 use super::{Detail, Entry, EntryKind, HistoryBuilder, Tone};
+use crate::evidence::timeline::Moment;
 use crate::evidence::trailers::{self, Key, Teams};
 use crate::evidence::{Answer, AnswerKind};
 use crate::ids::TransactionId;
-use crate::rules::{Approval, WhyNot};
+use crate::rules::{Approval, StandingWord, WhyNot};
+use crate::time::utc;
 
 /// The trailers that are answers.
 pub(super) const ANSWERS: [Key; 3] = [Key::Approve, Key::Withdraw, Key::Reject];
@@ -59,7 +61,7 @@ impl HistoryBuilder<'_> {
     fn answer_for(&self, answer: &Answer, team: &str) -> Entry {
         let standing = match answer.kind {
             AnswerKind::Approve => match self.approval(answer.moment.transaction, team) {
-                None => AnswerStatus::no(SUPERSEDED),
+                None => AnswerStatus::no(self.superseded(answer, Some(team))),
                 Some(Approval { why_not: Some(why), .. }) => AnswerStatus::no(why.to_string()),
                 Some(_) => AnswerStatus::yes(),
             },
@@ -103,7 +105,10 @@ impl HistoryBuilder<'_> {
         let is_for = |known: &str| team.is_none_or(|team| team == known);
         let Some(word) = self.words_at(answer).find(|word| is_for(&word.team)) else {
             let nowhere = team.is_none() && self.is_in_no_team(answer);
-            return AnswerStatus::no(if nowhere { "its author is in no team of the policy" } else { SUPERSEDED });
+            return match nowhere {
+                true => AnswerStatus::no("its author is in no team of the policy"),
+                false => AnswerStatus::no(self.superseded(answer, team)),
+            };
         };
         match answer.kind {
             AnswerKind::Reject if !word.may_reject && self.is_in_no_team(answer) => {
@@ -116,12 +121,36 @@ impl HistoryBuilder<'_> {
         }
     }
 
+    /// What stands in the way of an answer that is not the latest of its author for its team, or for all of theirs.
+    fn superseded(&self, answer: &Answer, team: Option<&str>) -> String {
+        let is_of = |word: &StandingWord| word.author == answer.author && team.is_none_or(|team| word.team == team);
+        let on_task = self.task_state.answers.iter().map(|later| (later, later.moment));
+        let heard = self.task_state.witnessed.iter().map(|heard| (&heard.answer, heard.posted));
+        let stands = |(later, _): &(&Answer, Moment)| {
+            let is_it = |word: &StandingWord| word.transaction == later.moment.transaction && word.kind == later.kind;
+            later.moment.position > answer.moment.position && self.words.iter().any(|word| is_of(word) && is_it(word))
+        };
+        let Some((later, posted)) = on_task.chain(heard).find(stands) else { return SUPERSEDED.to_owned() };
+        let noun = match later.kind {
+            AnswerKind::Approve => "approval",
+            AnswerKind::Withdraw => "withdrawal",
+            AnswerKind::Reject => "no",
+        };
+        let day = |time: jiff::Timestamp| time.strftime("%Y-%m-%d").to_string();
+        // As the list shows it.
+        let when = match day(posted.time) == day(answer.moment.time) {
+            true => posted.time.strftime("%H:%M:%S").to_string(),
+            false => utc(posted.time),
+        };
+        format!("replaced by their later {noun} of {when}")
+    }
+
     fn is_in_no_team(&self, answer: &Answer) -> bool {
         !self.evidence.teams.values().any(|team| team.members.contains(&answer.author))
     }
 
     /// The words of an answer that still stand.
-    fn words_at<'b>(&'b self, answer: &'b Answer) -> impl Iterator<Item = &'b crate::rules::StandingWord> {
+    fn words_at<'b>(&'b self, answer: &'b Answer) -> impl Iterator<Item = &'b StandingWord> {
         self.words.iter().filter(|word| word.transaction == answer.moment.transaction && word.kind == answer.kind)
     }
 
@@ -181,7 +210,7 @@ impl HistoryBuilder<'_> {
     }
 }
 
-/// What stands in the way of an answer that is not the latest of its author for its team.
+/// What stands in the way of an answer beside an earlier one that stands.
 const SUPERSEDED: &str = "a later word of theirs for this team stands alone";
 
 fn kind(answer: AnswerKind) -> EntryKind {

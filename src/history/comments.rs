@@ -144,8 +144,13 @@ impl HistoryBuilder<'_> {
                 true => format!("their comment of {}", utc(gone.spoken.time)),
                 false => format!("the comment of {author} of {}", utc(gone.spoken.time)),
             };
-            let words =
-                format!("removed {whose}; it may have said anything, so no older approval of {author} counts any more");
+            let is_lost = self.task_state.lost_witnesses.iter().any(|lost| lost.spoken == gone.spoken);
+            let lost = match is_lost {
+                // It is what others said that a witness writes down.
+                true => "no older approval heard on IRC counts any more".to_owned(),
+                false => format!("no older approval of {author} counts any more"),
+            };
+            let words = format!("removed {whose}; it may have said anything, so {lost}");
             Entry {
                 moment: gone.removed,
                 author: gone.by.clone(),

@@ -302,6 +302,7 @@ impl HistoryBuilder<'_> {
                         let began = carried.is_empty();
                         carried.insert(project);
                         let (tone, rest) = match began {
+                            true if self.was_drill(transaction.created) => (Tone::Good, "a drill from here on"),
                             true => (Tone::Good, "an emergency from here on"),
                             false => (Tone::Plain, "it was an emergency already"),
                         };
@@ -331,6 +332,12 @@ impl HistoryBuilder<'_> {
             }
         }
         entries
+    }
+
+    /// Whether what is a drill now was stated to be one at that time.
+    fn was_drill(&self, time: jiff::Timestamp) -> bool {
+        let is_drill = self.task_state.is_drill();
+        self.task_state.drill.as_ref().is_some_and(|stated| is_drill && stated.since.time <= time)
     }
 }
 

@@ -203,7 +203,7 @@ fn each_answer_is_listed_with_whether_it_counts() {
     assert_eq!(
         of(&history, EntryKind::Approve),
         [
-            "approved for releng: does not count now: a later word of theirs for this team stands alone",
+            "approved for releng: does not count now: replaced by their later approval of 23:43:48",
             "approved for sre: does not count now: withdrawn",
             "approved for sre: does not count now: not a member of SRE",
             "approved for 'sre after lunch': does not count now: not understood: write the team alone, as in \
@@ -217,8 +217,8 @@ fn each_answer_is_listed_with_whether_it_counts() {
         of(&history, EntryKind::Reject),
         [
             "rejected 'no way', not understood, so for every team of theirs (sre): stands, and stops a deploy",
-            "rejected for releng, 'too risky': does not stand: a later word of theirs for this team stands alone",
-            "rejected for sre: does not stand: a later word of theirs for this team stands alone",
+            "rejected for releng, 'too risky': does not stand: replaced by their later approval of 23:43:45",
+            "rejected for sre: does not stand: replaced by their later no of 23:43:47",
             "rejected 'never', not understood: does not stand: its author is in no team of the policy",
         ]
     );
@@ -303,6 +303,19 @@ fn an_edit_is_listed_with_what_was_there_before() {
 }
 
 #[test]
+fn what_was_a_drill_when_it_was_tagged_is_said_to_be_one() {
+    let tagged = |seconds| {
+        let mut made = Made::new("deployer1");
+        made.describe("deployer1", 1, "Emergency-Reason: availability - x");
+        made.tag("deployer1", 2, "emergency");
+        made.comment("deployer1", seconds, "Emergency-Drill: yes");
+        of(&history_of(&made), EntryKind::Tag)
+    };
+    assert_eq!(tagged(2), ["added the tag #emergency-deployment: a drill from here on"]);
+    assert_eq!(tagged(9), ["added the tag #emergency-deployment: an emergency from here on"]);
+}
+
+#[test]
 fn a_removal_is_listed_with_who_did_it() {
     let mut made = Made::ready();
     let gone = made.comment("sre1", 20, "Emergency-Withdraw: sre");
@@ -316,6 +329,22 @@ fn a_removal_is_listed_with_who_did_it() {
          sre1 counts any more"
     );
     assert!(of(&history, EntryKind::Approve)[1].contains("a later comment of the approver was removed"));
+}
+
+#[test]
+fn a_witness_that_was_removed_takes_what_was_heard_with_it_and_nothing_of_its_author() {
+    let mut made = Made::emergency();
+    made.policy.witnesses = vec!["heard".into()];
+    made.policy.accept_witnessed = true;
+    let gone = made.witness(20, Approve, "sre1", "sre");
+    made.remove(gone, "admin", 30);
+    assert_eq!(
+        of(&history_of(&made), EntryKind::Removed),
+        [
+            "removed the comment of heard of 2026-11-22 23:43:40 UTC; it may have said anything, so no older approval heard on \
+          IRC counts any more"
+        ]
+    );
 }
 
 #[test]

@@ -11,15 +11,14 @@ use jiff::Timestamp;
 
 use crate::attribution::ApprovalKind;
 use crate::conduit::Account;
-use crate::evidence::timeline::{AsOf, Moment};
+use crate::evidence::timeline::AsOf;
 use crate::evidence::trailers::{Key, Teams};
 use crate::evidence::{
-    Answer, AnswerKind, Attestation, Changed, Evidence, NearKind, OwnWord, OwnWordKind, Removal, Tagged, TaskState,
-    WitnessedApproval, own_word,
+    Answer, AnswerKind, Attestation, Changed, Evidence, NearKind, Removal, Tagged, TaskState, WitnessedApproval,
 };
 use crate::ids::{Phid, TransactionId, User};
 use crate::policy::{Policy, Role, Team};
-use crate::time::{rough, utc};
+use crate::time::rough;
 
 /// A no that stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +29,8 @@ pub(super) struct Rejection {
     pub(super) teams: Vec<String>,
     /// Why, where it says so.
     pub(super) why: String,
+    /// When it was said last.
+    pub(super) time: Timestamp,
     /// The comment is gone and may have been a no: who removed it, where its author did not.
     pub(super) removed_by: Option<String>,
     /// All of it was said on IRC, where it can be taken back too.
@@ -86,6 +87,9 @@ pub fn standing_words(evidence: &Evidence, policy: &Policy, task_state: &TaskSta
 /// The latest word of each person for each team.
 type Latest<'a> = BTreeMap<(&'a Phid<User>, String), &'a Answer>;
 
+/// The teams of each no by its author and reason, and when it was said last.
+type Rejections<'a> = BTreeMap<(&'a Phid<User>, &'a str), (Vec<String>, Timestamp)>;
+
 /// What stays the same while answers are judged.
 pub(super) struct ApprovalEvaluator<'a> {
     pub(super) evidence: &'a Evidence,
@@ -104,7 +108,7 @@ impl ApprovalEvaluator<'_> {
     pub(super) fn judge(&self) -> JudgedApproval {
         let latest = self.latest();
         let mut approvals: Vec<Approval> = Vec::new();
-        let mut rejections: BTreeMap<(&Phid<User>, &str), Vec<String>> = BTreeMap::new();
+        let mut rejections: Rejections<'_> = BTreeMap::new();
         for ((author, team), answer) in &latest {
             match answer.kind {
                 // That nothing speaks against it is why it is the latest word.
@@ -119,7 +123,10 @@ impl ApprovalEvaluator<'_> {
                         approvals.push(self.approval(taken_back, team, Some(why)));
                     }
                     if answer.kind == AnswerKind::Reject {
-                        rejections.entry((author, &answer.why)).or_default().push(team.clone());
+                        let said = answer.moment.time;
+                        let (teams, time) = rejections.entry((author, &answer.why)).or_insert((Vec::new(), said));
+                        teams.push(team.clone());
+                        *time = said.max(*time);
                     }
                 }
             }
@@ -146,9 +153,10 @@ impl ApprovalEvaluator<'_> {
         approvals.sort_by_key(|approval| approval.transaction);
         let attested = self.evidence.attestations.iter().map(|attestation| self.attested(attestation));
         approvals.extend(attested);
-        let rejections = rejections.into_iter().map(|((author, why), teams)| Rejection {
+        let rejections = rejections.into_iter().map(|((author, why), (teams, time))| Rejection {
             author: author.clone(),
             teams,
+            time,
             why: why.to_owned(),
             removed_by: None,
             was_heard: self.was_heard(author, why),
@@ -205,6 +213,7 @@ impl ApprovalEvaluator<'_> {
             Some(Rejection {
                 teams: self.teams_that_may_hold(&author),
                 why: String::new(),
+                time: gone.spoken.time,
                 removed_by: Some(self.evidence.name_of(&gone.by)),
                 was_heard: false,
                 counts: true,
@@ -271,17 +280,13 @@ impl ApprovalEvaluator<'_> {
         let WitnessedApproval { answer, posted, fault } = witnessed;
         let known = self.policy.team(team)?;
         let lost = self.task_state.lost_witnesses.iter().any(|gone| gone.removed.position >= posted.position);
-        let own = || {
-            let (moment, why) = self.own_word(&answer.author, team)?;
-            (moment.position > answer.moment.position).then_some(why)
-        };
         self.against_person(self.evidence.accounts.get(&answer.author), &answer.author, known)
             .or_else(|| (!self.policy.accept_witnessed).then_some(WhyNot::KindNotAccepted { kind: "witnessed" }))
             .or_else(|| fault.map(|fault| WhyNot::Witness { fault }))
             .or_else(|| self.evidence.is_restricted(&self.policy.open_spaces).then_some(WhyNot::WitnessedRestricted))
             .or_else(|| lost.then_some(WhyNot::WitnessLost))
             .or_else(|| self.against_moment(answer))
-            .or_else(own)
+            .or_else(|| self.said_later(answer, team))
     }
 
     fn approved_before(&self, answer: &Answer, team: &str) -> Option<&Answer> {
@@ -360,36 +365,13 @@ impl ApprovalEvaluator<'_> {
         (!self.is_in(phid, team)).then(|| WhyNot::NotMember { team: team.title.clone() })
     }
 
-    /// The newest thing that a person wrote on the task themselves and that outweighs what is said of them.
-    fn own_word(&self, person: &Phid<User>, team: &str) -> Option<(Moment, WhyNot)> {
-        let OwnWord { what, moment } = own_word(self.evidence, self.policy, self.as_of, self.task_state, person, team)?;
-        let quote = |text: &str| match self.hide {
-            true => "something (hidden: the task is restricted)".to_owned(),
-            false => {
-                let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-                format!("'{}'", crate::text::shorten(&line, 80))
-            }
-        };
-        let did = match what {
-            OwnWordKind::Answer(AnswerKind::Approve) => "approved on the task".to_owned(),
-            OwnWordKind::Answer(AnswerKind::Withdraw) => "withdrew on the task".to_owned(),
-            OwnWordKind::Answer(AnswerKind::Reject) => "said no on the task".to_owned(),
-            OwnWordKind::NearMiss(_, text) | OwnWordKind::Words(text) => format!("wrote {} on the task", quote(&text)),
-            OwnWordKind::Removed => "wrote a comment on the task that is gone and may have been a no".to_owned(),
-        };
-        let user = self.evidence.name_of(person.as_str());
-        let did = format!("{user} {did} themselves, at {}", utc(moment.time));
-        Some((moment, WhyNot::OwnWord { did, team: team.to_owned() }))
-    }
-
     fn attested(&self, attestation: &Attestation) -> Approval {
         let Attestation { team, name, account, evidence: link } = attestation;
         let phid = account.as_ref().map(|account| account.phid.clone());
         let why_not = match (&phid, self.policy.team(team)) {
-            (Some(phid), Some(known)) => self
-                .own_word(phid, team)
-                .map(|(_, why)| why)
-                .or_else(|| self.against_person(account.as_ref(), phid, known)),
+            (Some(phid), Some(known)) => {
+                self.spoke_themselves(phid, team).or_else(|| self.against_person(account.as_ref(), phid, known))
+            }
             _ => Some(WhyNot::NoAccount),
         };
         let accepted = self.policy.accept_attested;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::approvals::{ApprovalEvaluator, JudgedApproval};
 use super::task_visible;
-use super::verdict::{Decision, JudgedNearMiss, RuleOutcome, TeamCount, Verdict};
+use super::verdict::{Decision, JudgedNearMiss, RuleOutcome, StandingNo, TeamCount, Verdict};
 use crate::evidence::records::PostedRecord;
 use crate::evidence::timeline::AsOf;
 use crate::evidence::{Evidence, TaskState};
@@ -185,12 +185,18 @@ fn judge_by(
         hide,
     };
     let outcomes = rules(&context);
+    let standing = judged.rejections.iter().filter(|rejection| rejection.counts && rejection.removed_by.is_none());
+    let mut rejections: Vec<StandingNo> = standing
+        .map(|rejection| StandingNo { user: evidence.name_of(rejection.author.as_str()), time: rejection.time })
+        .collect();
+    rejections.sort_by_key(|no| no.time);
     Verdict {
         decision: Decision::from_outcomes(&outcomes),
         rules: outcomes,
         approvals: judged.approvals,
         teams,
         near_misses,
+        rejections,
     }
 }
 
@@ -203,5 +209,6 @@ pub fn not_visible(task: TaskId, account: &str) -> Verdict {
         approvals: Vec::new(),
         teams: Vec::new(),
         near_misses: Vec::new(),
+        rejections: Vec::new(),
     }
 }

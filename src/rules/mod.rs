@@ -8,6 +8,7 @@ mod approvals;
 mod evaluate;
 pub(crate) mod near;
 mod others;
+mod own_word;
 mod slots;
 #[cfg(test)]
 mod tests;
@@ -41,7 +42,7 @@ pub use evaluate::{Intent, JudgedTask, Texts, evaluate, evaluate_with_state, jud
 pub use last_deploy::last_deploy_failed;
 pub use others::{OpenStart, Weight, believed_ends, open_starts, verdict_at_start, weight};
 pub use verdict::{
-    Approval, Clearance, Decision, Effect, JudgedNearMiss, Outcome, RuleOutcome, TeamCount, Verdict, WhyNot,
+    Approval, Clearance, Decision, Effect, JudgedNearMiss, Outcome, RuleOutcome, StandingNo, TeamCount, Verdict, WhyNot,
 };
 pub use who_may::WhoMay;
 

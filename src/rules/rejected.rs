@@ -38,10 +38,13 @@ pub(super) const RULE: Rule = Rule {
             return rule.fail(format!("rejected by {}", list(&said, "and")), hint);
         }
         if let Some(lost) = &context.judged.lost_witness {
+            let (who, whose, team) = match lost.teams.as_slice() {
+                [team] => (team.clone(), "that team", team.as_str()),
+                teams => (format!("each of {}", list(teams, "and")), "any of these teams", "TEAM"),
+            };
             let hint = format!(
-                "somebody of each of {} has to answer on {}, alone on a line, with \"Emergency-Approve: TEAM\" or \"Emergency-Reject: \
-                 TEAM\" (as a comment)",
-                list(&lost.teams, "and"),
+                "it may have been a no of {whose}, said on IRC, so somebody of {who} has to answer on {}, alone on a line, with \
+                 \"Emergency-Approve: {team}\" or \"Emergency-Reject: {team}\" (as a comment)",
                 context.task()
             );
             let message = format!("{} removed what a witness wrote down, and it may have been a no", lost.by);

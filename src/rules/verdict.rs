@@ -126,6 +126,14 @@ pub enum WhyNot {
         /// The key of the team.
         team: String,
     },
+    /// They said it on IRC, and something else since.
+    #[error("{did}{}", or_write(team.as_deref()))]
+    LaterWord {
+        /// Who did what, and when.
+        did: String,
+        /// The key of the team, where what they did may be a yes too.
+        team: Option<String>,
+    },
     /// The witness of it counts for nobody.
     #[error("{}", of_witness(*.fault))]
     Witness {
@@ -144,6 +152,12 @@ pub enum WhyNot {
         /// The team's title.
         team: String,
     },
+}
+
+fn or_write(team: Option<&str>) -> String {
+    team.map_or(String::new(), |team| {
+        format!("; if it is a yes, they write, alone on a line, \"Emergency-Approve: {team}\" (as a comment)")
+    })
 }
 
 fn of_witness(fault: WitnessFault) -> &'static str {
@@ -292,6 +306,17 @@ pub struct Verdict {
     pub teams: Vec<TeamCount>,
     /// What members wrote that reads as an answer and is none by the letter, newest first.
     pub near_misses: Vec<JudgedNearMiss>,
+    /// Each no that stands and stops the deploy, as far as it can be read, oldest first.
+    pub rejections: Vec<StandingNo>,
+}
+
+/// A no that stands and stops the deploy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StandingNo {
+    /// The username of its author, inert.
+    pub user: String,
+    /// When it was said.
+    pub time: Timestamp,
 }
 
 impl Verdict {
@@ -309,6 +334,7 @@ impl Verdict {
             approvals: Vec::new(),
             teams: Vec::new(),
             near_misses: Vec::new(),
+            rejections: Vec::new(),
         }
     }
 

@@ -6,9 +6,11 @@
 pub mod audience;
 mod emergencies;
 mod json;
+mod page_words;
 mod subject;
 
 pub use audience::Audience;
 pub use emergencies::{JsonEmergencies, JsonEmergency, LIST_SCHEMA, emergencies};
 pub use json::{IfYouDeploy, JsonIfYouDeploy, JsonVerdict, VERDICT_SCHEMA, verdict};
+pub use page_words::page_words;
 pub use subject::{VerdictSubject, Viewer};

@@ -59,6 +59,39 @@ fn what_people_read() {
 }
 
 #[test]
+fn a_drill_pages_nobody_and_an_emergency_has_the_words_to_paste() {
+    let server = Server::new();
+    let out = |arguments: &[&str]| in_one_line(&server.run(arguments).1);
+    let url = server.tidy(server.running.url.as_str());
+    let announced = out(&["announce", "T6"]);
+    let words = format!(
+        "Nobody answers? Klaxon pages the people on call. Words to paste: emergency deploy T6 needs sre: {url}T6 "
+    );
+    assert!(announced.contains(&words), "{announced}");
+    let command = server.phabgate_as("admin").args(["announce", "T27"]).output().unwrap();
+    let hidden = in_one_line(&server.tidy(&String::from_utf8(command.stdout).unwrap()));
+    assert!(hidden.contains(&format!("Words to paste: emergency deploy T27: {url}T27 ")), "{hidden}");
+    let opened = out(&["request", "T3", "--reason", "outage", "5xx", "--drill", "--deployer", "deployer1", "--yes"]);
+    let drills = [opened, out(&["announce", "T3"])];
+    for drill in drills {
+        assert!(drill.contains("Nobody answers? this is a drill: page nobody"), "{drill}");
+        assert!(!drill.contains("Klaxon") && !drill.contains("to paste"), "{drill}");
+    }
+    let checked = out(&["check", "T3"]);
+    assert!(checked.contains("(this is a drill: page nobody):") && !checked.contains("Klaxon"), "{checked}");
+}
+
+#[test]
+fn what_was_deployed_already_is_said_where_nobody_is_needed() {
+    let server = Server::new();
+    assert_eq!(server.run(&["run", "T1", "--deployer", "deployer1", "--", "true"]).0, 0);
+    let (code, out, err) = server.run(&["announce", "T1"]);
+    assert_eq!(code, 0, "{err}");
+    let out = in_one_line(&out);
+    assert!(out.contains("Deployed already: these approvals already served the deploy of deployer1 at "), "{out}");
+}
+
+#[test]
 fn the_conductor_is_called_where_their_team_is_missing() {
     let server = Server::new();
     let (code, out, err) = server.run(&["announce", "T5"]);

@@ -72,7 +72,8 @@ fn an_announcement_is_said_once_in_the_words_that_are_shown() {
              write there alone on a line \"Emergency-Approve: sre\" (as a comment)\n"
         )
     );
-    assert!(out.contains(&format!("\nSent through {at}:\n  {}", server.tidy(&line))), "{out}");
+    assert!(out.starts_with(&format!("Sent through {at}:\n  {}\nTrain ", server.tidy(&line))), "{out}");
+    assert!(!out.contains("Ask in "), "nobody is to ask twice: {out}");
     assert!(out.trim_end().lines().last().unwrap().starts_with("Next: "), "{out}");
 
     let need = ["announce", "T6", "--send", "--need-deployer", "--conductor", "releng2", "--format", "json"];
@@ -101,7 +102,7 @@ fn the_channel_is_shown_no_more_than_its_readers_may_see() {
     // Everybody with an account sees it: its number, teams and names, and no text.
     let (code, out, _) = run_as(&server, "deployer1", &["announce", "T6", "--send"]);
     let line = handed.recv().unwrap();
-    assert!(code == 0 && out.contains("emergency deploy for data-loss -- "), "{out}");
+    assert!(code == 0 && !out.contains("data-loss"), "{out}");
     assert!(
         line.starts_with("<deployer1> both, sre1, sre2: help! I'd like to do an emergency deploy -- context is "),
         "{line}"
@@ -183,6 +184,23 @@ fn who_is_on_call_is_called_and_where_that_cannot_be_read_the_team_is() {
 }
 
 #[test]
+fn a_pending_check_calls_those_on_call_too_but_for_programs() {
+    let server = Server::new();
+    let names = server.machine.home().join("on-call");
+    std::fs::write(&names, "sre2\n").unwrap();
+    configure(&server, &format!("[oncall.sre]\nfile = {names:?}\n"));
+    let check = ["check", "T6", "--deployer", "deployer1"];
+    let (_, out, err) = run_as(&server, "deployer1", &check);
+    assert!(out.contains("\n  sre2: help! ") && err.is_empty(), "{out}{err}");
+    let (_, out, _) = run_as(&server, "deployer1", &[&check[..], &["--format", "json"]].concat());
+    assert!(json(&out)["announcement"].as_str().unwrap().starts_with("both, sre1, sre2: help! "), "{out}");
+    std::fs::remove_file(&names).unwrap();
+    let (_, out, err) = run_as(&server, "deployer1", &check);
+    assert!(out.contains("\n  both, sre1, sre2: help! "), "{out}");
+    assert!(in_one_line(&err).contains("warning: sre: who is on call cannot be read ("), "{err}");
+}
+
+#[test]
 fn a_line_that_was_not_taken_or_perhaps_not_is_reported_and_not_said_again() {
     let server = Server::new();
     configure(&server, &format!("[irc]\ntcpircbot = \"{}\"\n", nowhere()));
@@ -223,11 +241,13 @@ fn where_a_watch_asks_nothing_is_sent_and_one_that_is_not_there_is_named() {
         configure(&server, &format!("[irc]\ntcpircbot = \"{at}\"\n[{table}]\nurl = \"{watch}\"\n"));
         let (code, out, err) = run_as(&server, "deployer1", &["announce", "T6", "--send"]);
         let (wanted, words) = match watch == nowhere {
-            false => (0, format!("\nNot sent: the watch at {watch} is to ask, which cannot be seen from here; ")),
+            false => (0, format!(" Not sent: the watch at {watch} is to ask, which cannot be seen from here; ")),
             true => (3, format!(" NOT sent: the watch at {watch} is to ask, and it does not answer: ")),
         };
         assert_eq!(code, wanted, "{err}");
-        assert!(format!(" {}", in_one_line(&out)).contains(&in_one_line(&words)), "{out}");
+        assert!(format!(" {}", in_one_line(&out)).starts_with(words.trim_end()), "{out}");
+        let ask = if watch == nowhere { "\nAsk in #" } else { "\nWhere it is not there, ask in #" };
+        assert!(out.contains(ask), "{out}");
         let open = ["request", "T5", "--reason", "data-loss", "--send", "--format", "json"];
         let (code, out, err) = run_as(&server, "deployer1", &open);
         let sent = &json(&out)["sent"];
@@ -276,11 +296,13 @@ fn where_the_watch_with_a_bot_of_its_own_runs_it_asks_and_else_it_is_sent() {
         let (code, out, err) = run_as(&server, "deployer1", &send);
         assert_eq!(code, 0, "{out}{err}");
         let words = if asks {
-            format!("Not sent: the watch at http://{listens}/ has asked.")
+            format!("Nothing to paste: the watch at http://{listens}/ has asked in its channel.")
         } else {
             format!("Sent through {at}:")
         };
-        assert!(in_one_line(&out).contains(&words), "{out}");
+        assert!(in_one_line(&out).starts_with(&words), "{out}");
+        assert_eq!(out.contains("help! I'd like"), !asks, "{out}");
+        assert!(!out.contains("Ask in "), "{out}");
         assert_eq!(handed.try_recv().is_ok(), !asks);
     }
     // Of one that is named it is believed that it is not in its channel.
@@ -289,7 +311,14 @@ fn where_the_watch_with_a_bot_of_its_own_runs_it_asks_and_else_it_is_sent() {
     configure(&server, &format!("[watch]\nurl = \"http://{watch}/\"\n"));
     let (code, out, _) = run_as(&server, "deployer1", &send);
     assert!(code == 3 && in_one_line(&out).contains("its bot is in no channel now: its log says why"), "{out}");
-    // Nor is one believed to ask that has not: here for something that it never heard of.
+    // Nor is one believed to ask that has not: here for something that it never heard of. It may ask later, so nothing is sent.
+    let server = Server::new();
+    let (at, handed) = tcpircbot();
+    let listens = answering("200 OK\r\nPhabgate-Asks: yes\r\nPhabgate-Asked: no");
+    configure(&server, &format!("[irc]\n{bot}tcpircbot = \"{at}\"\n[serve]\nlisten = \"{listens}\"\n"));
+    let (code, out, _) = run_as(&server, "deployer1", &send);
+    assert!(code == 3 && in_one_line(&out).contains("it has not asked for 10 s: its log may say why"), "{out}");
+    assert!(out.contains("\nAsk in #") && handed.try_recv().is_err(), "{out}");
     let server = Server::new();
     let watch = answering("200 OK\r\nPhabgate-Asks: yes\r\nPhabgate-Asked: no");
     configure(&server, &format!("[watch]\nurl = \"http://{watch}/\"\n"));

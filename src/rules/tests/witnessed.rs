@@ -6,6 +6,7 @@ use crate::evidence::testing::at;
 use crate::evidence::timeline::Timeline;
 use crate::evidence::{TaskState, WitnessFault};
 use crate::ids::TransactionId;
+use crate::time::utc;
 use crate::witness::WitnessedWord::{Approve, Reject, Withdraw};
 use crate::witness::{Witness, render};
 
@@ -107,10 +108,10 @@ fn what_came_after_what_they_had_seen_voids_it() {
             |history| {
                 history.comment("sre1", 15, "wait, I am looking at the graphs");
             },
-            WhyNot::OwnWord {
-                did: "sre1 wrote 'wait, I am looking at the graphs' on the task themselves, at 2026-11-23 00:10:35 UTC"
+            WhyNot::LaterWord {
+                did: "sre1 wrote 'wait, I am looking at the graphs' later, on the task, at 2026-11-22 23:43:35 UTC"
                     .into(),
-                team: "sre".into(),
+                team: Some("sre".into()),
             },
         ),
     ];
@@ -120,10 +121,7 @@ fn what_came_after_what_they_had_seen_voids_it() {
         let witness = history.heard(20, Approve, "sre1", "sre");
         happens(&mut history);
         history.comment("heard", 20, &render(&witness));
-        match (why_only(&history), why) {
-            (WhyNot::OwnWord { team, .. }, WhyNot::OwnWord { team: expected, .. }) => assert_eq!(team, expected),
-            (found, why) => assert_eq!(found, why, "{case}"),
-        }
+        assert_eq!(why_only(&history), why, "{case}");
         assert_ne!(decision(&history), "allowed", "{case}");
         // Where they had seen it, it counts but for a no of theirs.
         let mut history = waiting();
@@ -217,6 +215,29 @@ fn a_no_and_a_withdrawal_work_whether_or_not_the_policy_takes_a_yes() {
 }
 
 #[test]
+fn a_later_answer_is_said_to_stand_where_it_was_given() {
+    for (word, written, did) in [(Reject, "Reject", "said no"), (Withdraw, "Withdraw", "withdrew")] {
+        let mut history = waiting();
+        history.witness(20, Approve, "sre1", "sre");
+        let mut on_task = history.clone();
+        history.witness(25, word, "sre1", "sre");
+        let why = why_only(&history).to_string();
+        assert_eq!(why, format!("sre1 {did} later, on IRC, at {}", utc(at(25))));
+        on_task.comment("sre1", 25, &format!("Emergency-{written}: sre"));
+        let why = why_only(&on_task).to_string();
+        assert_eq!(why, format!("sre1 {did} later, on the task, at {}", utc(at(25))));
+    }
+    // What others say of them does not count beside it either.
+    let mut history = waiting();
+    history.policy.accept_attested = true;
+    history.attested = vec![("sre", "sre1")];
+    history.witness(20, Reject, "sre1", "sre");
+    let why = why_only(&history).to_string();
+    assert!(why.starts_with("sre1 said no on IRC themselves, at "), "{why}");
+    assert!(why.contains("what others say of them does not count beside it"), "{why}");
+}
+
+#[test]
 fn a_yes_that_does_not_count_lifts_no_no() {
     let mut history = waiting();
     history.comment("sre1", 15, "Emergency-Reject: sre - not now");
@@ -266,12 +287,19 @@ fn a_witness_that_is_gone_may_have_been_anybodys_no() {
     assert_eq!((decision(&history), outcome(&history, "rejected")), ("pending", Outcome::Pending));
     assert_eq!(why_not(&history, "sre2"), [Some(WhyNot::WitnessLost)]);
     let hint = verdict(&history).rule("rejected").unwrap().hint.clone().unwrap();
+    assert!(hint.contains("may have been a no of any of these teams, said on IRC, so somebody of each of"), "{hint}");
     assert!(hint.contains("releng, sre and security"), "{hint}");
     // Somebody of every team has to answer on the task; what a witness hears is no such answer.
     history.comment("releng1", 40, "Emergency-Approve: releng");
     history.comment("sec1", 41, "Emergency-Approve: security");
     history.witness(42, Approve, "sre1", "sre");
-    assert_eq!(outcome(&history, "rejected"), Outcome::Pending);
+    let rejected = verdict(&history).rule("rejected").unwrap().clone();
+    assert_eq!(rejected.outcome, Outcome::Pending);
+    assert_eq!(
+        rejected.hint.unwrap(),
+        "it may have been a no of that team, said on IRC, so somebody of sre has to answer on T1, alone on a line, with \
+         \"Emergency-Approve: sre\" or \"Emergency-Reject: sre\" (as a comment)"
+    );
     history.comment("sre1", 43, "Emergency-Approve: sre");
     assert_eq!(decision(&history), "allowed");
 }

@@ -11,15 +11,15 @@ use serde::Serialize;
 use super::guard::Principal;
 use crate::ids::{TaskId, TransactionId};
 use crate::policy::Policy;
-use crate::rules::{Approval, JudgedNearMiss, RuleOutcome, TeamCount, WhyNot};
+use crate::rules::{Approval, JudgedNearMiss, RuleOutcome, StandingNo, TeamCount, Verdict, WhyNot};
 use crate::serve::audience::Audience;
 use crate::serve::board::{Speaks, WatchedTask};
 use crate::serve::deploys::Deploy;
 use crate::serve::paging::TeamPaging;
 use crate::serve::reported::{Said, SaidPhase, SaidWaiting};
-use crate::serve::witnessing::Unwritten;
+use crate::serve::witnessing::{Unwritten, UnwrittenWord};
 use crate::view::{self, VerdictSubject};
-use crate::witness::Code;
+use crate::witness::{Code, WitnessedWord};
 
 /// What somebody is shown of a task, the most first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,6 +101,8 @@ pub(in crate::serve) struct Seen<'a> {
 pub(in crate::serve) struct SeenNames<'a> {
     /// How many approvals each team has, and who could give more.
     pub teams: &'a [TeamCount],
+    /// Each no that stands and stops the deploy.
+    pub rejections: &'a [StandingNo],
     /// The code by which what is said on IRC names what is approved.
     pub code: Option<Code>,
     /// It is a drill.
@@ -152,6 +154,20 @@ pub(in crate::serve) struct SeenNearMiss<'a> {
     pub line: Option<&'a str>,
 }
 
+/// Whether a yes that does not count is replaced by what the same person said since, and what the task shows: a no that stands, or an
+/// approval.
+fn is_outdated(unwritten: &UnwrittenWord, verdict: &Verdict) -> bool {
+    let UnwrittenWord { word, is_open, .. } = unwritten;
+    let Some(speaker) = word.speaker.as_ref().filter(|_| word.word == WitnessedWord::Approve && !is_open) else {
+        return false;
+    };
+    let is_later = |user: &str, time: Timestamp| user.eq_ignore_ascii_case(&speaker.user) && time > word.heard;
+    let is_of_team = |approval: &Approval| word.team.as_ref().is_none_or(|team| *team == approval.team);
+    let approvals = verdict.approvals.iter().filter(|approval| approval.kind.is_on_task() && is_of_team(approval));
+    verdict.rejections.iter().any(|no| is_later(&no.user, no.time))
+        || approvals.into_iter().any(|approval| is_later(&approval.user, approval.time))
+}
+
 impl<'a> Seen<'a> {
     /// What of an open emergency is in a page.
     pub(in crate::serve) fn of(
@@ -161,11 +177,13 @@ impl<'a> Seen<'a> {
         mut spoken: Unwritten,
         shown: Shown,
     ) -> Self {
+        spoken.words.retain(|unwritten| !is_outdated(unwritten, &watched.verdict));
         if shown != Shown::Whole {
             spoken.words.iter_mut().for_each(|unwritten| unwritten.word.why = None);
         }
         let names = (shown <= Shown::Names).then(|| SeenNames {
             teams: &watched.verdict.teams,
+            rejections: &watched.verdict.rejections,
             code: watched.subject.code,
             drill: watched.subject.drill,
             deploys: match shown {

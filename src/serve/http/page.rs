@@ -76,6 +76,7 @@ impl<S: Store> App<S> {
     fn sight<'a>(&'a self, viewer: Viewer<'a>, key: u64) -> Sight<'a> {
         let board = &self.watch.board;
         let fresh = board.freshness();
+        let site = &self.watch.site;
         Sight {
             now: board.now(),
             viewer: match viewer {
@@ -87,7 +88,8 @@ impl<S: Store> App<S> {
             invocation: self.watch.site.invocation,
             is_refused: self.watch.metrics.token_refused.load(Ordering::Relaxed),
             called: self.watch.metrics.hooks.get() > 0,
-            channel: self.watch.site.takes_words_in(),
+            channel: site.takes_words_in(),
+            by_hand: (!site.paging.has_pager()).then_some(site.contact.escalation.as_str()),
             key,
         }
     }

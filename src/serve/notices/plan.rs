@@ -280,7 +280,11 @@ impl Situation<'_> {
         };
         match approval.why_not.as_ref()? {
             // They said so themselves.
-            WhyNot::Withdrawn | WhyNot::Rejected | WhyNot::Doubted { .. } | WhyNot::OwnWord { .. } => None,
+            WhyNot::Withdrawn
+            | WhyNot::Rejected
+            | WhyNot::Doubted { .. }
+            | WhyNot::OwnWord { .. }
+            | WhyNot::LaterWord { .. } => None,
             // What it was for is done.
             WhyNot::TooOld { .. } if self.deployed => None,
             why => Some(why.to_string()),

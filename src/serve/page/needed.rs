@@ -13,6 +13,7 @@ use crate::serve::deploys::Deploy;
 use crate::serve::http::Seen;
 use crate::serve::paging::{PageShown, Reached, TeamPaging};
 use crate::text::Inert;
+use crate::view::{Audience, page_words};
 
 /// The teams of which approvals are missing.
 pub(super) fn missing(teams: &[TeamCount]) -> Vec<&TeamCount> {
@@ -44,6 +45,12 @@ pub(super) fn summary(emergency: &Emergency<'_>) -> String {
         }
         "pending" => first(rules, Outcome::Pending),
         "denied" if is_only_underway(emergency) => "a deploy is under way, and no other may start meanwhile".to_owned(),
+        // Who said no is a name, and why is a text.
+        "denied" if rules.is_none() && !names.rejections.is_empty() => {
+            let mut users: Vec<String> = names.rejections.iter().map(|no| line(&no.user)).collect();
+            users.dedup();
+            format!("rejected by {}; why is shown to those with an account", row(&users))
+        }
         "denied" => first(rules, Outcome::Fail),
         _ => first(rules, Outcome::Unknown),
     }
@@ -115,7 +122,7 @@ pub(super) fn needed(sight: &Sight<'_>, emergency: &Emergency<'_>) -> Markup {
                 @if let Some(team) = mine { p.yours { b { "You are asked" } " for " b { (Inert(&team.team)) } "." } }
                 ul.teams { @for team in &missing { li { (of_team(sight, team, names.paging.iter().find(|paging| paging.team == team.team))) } } }
                 // While something else stands in the way nobody is asked yet.
-                @if is_asked_now { (how(sight, emergency, &missing)) }
+                @if is_asked_now { (how(sight, emergency, &missing)) (by_hand(sight, emergency, &missing)) }
             }
         }
     }
@@ -175,6 +182,23 @@ fn paged(sight: &Sight<'_>, paging: &TeamPaging) -> Markup {
     }
 }
 
+/// What to do where nobody answers and nobody is paged by the service, with the words to paste; a drill pages nobody.
+fn by_hand(sight: &Sight<'_>, emergency: &Emergency<'_>, missing: &[&TeamCount]) -> Markup {
+    let Seen { task, url, names, whole, .. } = &emergency.seen;
+    let is_drill = names.as_ref().is_none_or(|names| names.drill);
+    // Names alone are shown of what everybody with an account may see.
+    let (audience, category) = match whole {
+        Some(whole) => (whole.subject.audience, whole.subject.category.as_deref()),
+        None => (Some(Audience::Users), None),
+    };
+    let teams: Vec<&str> = missing.iter().map(|team| team.team.as_str()).collect();
+    html! {
+        @if let Some(escalation) = sight.by_hand.filter(|_| !is_drill) {
+            p.how { "Nobody answers? " (line(escalation.trim_end_matches('.'))) ". Words to paste: " (to_copy(&page_words(*task, url, audience, category, &teams))) }
+        }
+    }
+}
+
 fn how(sight: &Sight<'_>, emergency: &Emergency<'_>, missing: &[&TeamCount]) -> Markup {
     let Seen { task, url, names, .. } = &emergency.seen;
     let code = names.as_ref().and_then(|names| names.code);
@@ -187,7 +211,8 @@ fn how(sight: &Sight<'_>, emergency: &Emergency<'_>, missing: &[&TeamCount]) -> 
                 @let listed: Vec<String> = team.could.iter().filter(|name| accounts.iter().any(|listed| listed.is_of(name))).map(|name| line(name)).collect();
                 @if !listed.is_empty() {
                     p.how {
-                        "Or on IRC in " (Inert(channel)) ", " (row(&listed)) @if listed.len() < team.could.len() { " alone" } ": "
+                        "Or on IRC in " (Inert(channel)) ", "
+                        @if listed.len() < team.could.len() { "only " (row(&listed)) " can" } @else { (row(&listed)) } ": "
                         (to_copy(&format!("!approve {task} {} {code}", team.team)))
                     }
                 }

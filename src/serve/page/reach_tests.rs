@@ -9,7 +9,9 @@ use crate::serve::http::{Seen, Shown};
 use crate::serve::paging::{PageShown, Reached, TeamPaging};
 use crate::serve::reported::Said;
 use crate::serve::testing::watched;
-use crate::serve::witnessing::Unwritten;
+use crate::serve::witnessing::tests::word;
+use crate::serve::witnessing::{Unwritten, UnwrittenWord};
+use crate::witness::WitnessedWord::{Approve, Reject};
 
 #[test]
 fn what_is_said_on_irc_to_approve_has_the_code_of_what_is_agreed_to() {
@@ -21,7 +23,10 @@ fn what_is_said_on_irc_to_approve_has_the_code_of_what_is_agreed_to() {
     let listed = [IrcAccount { services: "kim".into(), account: "SRE1".into(), since: jiff::civil::date(2026, 1, 1) }];
     let there = Sight { channel: Some(("#ops", &listed)), ..sight(None) };
     let page = task(&there, &emergency(&watched, Shown::Whole)).whole();
-    in_order(&text(&page), &["phabgate approve T1", &format!("Or on IRC in #ops, sre1 alone: !approve T1 sre {code}")]);
+    in_order(
+        &text(&page),
+        &["phabgate approve T1", &format!("Or on IRC in #ops, only sre1 can: !approve T1 sre {code}")],
+    );
     let nowhere = Sight { channel: None, ..sight(None) };
     assert!(!task(&nowhere, &emergency(&watched, Shown::Whole)).whole().contains("!approve"));
     assert!(task(&there, &emergency(&watched, Shown::Names)).whole().contains("!approve T1 sre"));
@@ -74,4 +79,56 @@ fn what_was_said_on_irc_and_cannot_be_read_is_not_passed_over() {
         let read = text(&task(&sight(None), &emergency).whole());
         assert!(read.contains("Said on IRC, not counted Not all of it can be read"), "{read}");
     }
+}
+
+#[test]
+fn where_no_pager_is_configured_the_words_to_paste_stand_beside_what_to_do() {
+    let mut history = History::emergency();
+    let by_hand = Sight { by_hand: Some("Klaxon, https://klaxon.example/, pages"), ..sight(None) };
+    let page =
+        |history: &History, sight: &Sight<'_>, shown| text(&task(sight, &emergency(&watched(history), shown)).whole());
+    let words = "Nobody answers? Klaxon, https://klaxon.example/, pages. Words to paste: emergency deploy T1";
+    for shown in [Shown::Whole, Shown::Names] {
+        let shown = page(&history, &by_hand, shown);
+        assert!(shown.contains(words) && shown.contains("needs releng and sre: https://"), "{shown}");
+    }
+    assert!(!page(&history, &by_hand, Shown::Number).contains("Klaxon"));
+    assert!(!page(&history, &sight(None), Shown::Whole).contains("Klaxon"), "the service pages");
+    history.comment("deployer1", 9, "Emergency-Drill: yes");
+    assert!(!page(&history, &by_hand, Shown::Whole).contains("Klaxon"), "a drill pages nobody");
+}
+
+#[test]
+fn whose_yes_did_not_count_and_who_said_no_since_is_said_to_have_said_no() {
+    let spoken = |kind| {
+        let unwritten = |word| UnwrittenWord { word, why: "the code is another".into(), is_open: false };
+        Unwritten { words: vec![unwritten(word("sre1", kind)), unwritten(word("sre2", kind))], is_incomplete: false }
+    };
+    let page = |history: &History, kind, shown| {
+        let watched = watched(history);
+        let seen = Seen::of(&watched, Said::default(), vec![], spoken(kind), shown);
+        text(&task(&sight(None), &Emergency { seen, ..emergency(&watched, shown) }).whole())
+    };
+    let not_counted = |page: &str, user: &str| page.contains(&format!("Does not count {user} in #example: "));
+    let mut history = History::emergency();
+    let open = page(&history, Approve, Shown::Names);
+    assert!(not_counted(&open, "sre1") && not_counted(&open, "sre2"), "{open}");
+    let mut earlier = history.clone();
+    earlier.comment("sre1", 12, "Emergency-Reject: sre - no, the databases");
+    assert!(not_counted(&page(&earlier, Approve, Shown::Names), "sre1"), "they said it after their no");
+    history.comment("sre1", 30, "Emergency-Reject: sre - no, the databases");
+    for shown in [Shown::Names, Shown::Whole] {
+        let rejected = page(&history, Approve, shown);
+        assert!(!not_counted(&rejected, "sre1") && not_counted(&rejected, "sre2"), "{rejected}");
+        assert!(not_counted(&page(&history, Reject, shown), "sre1"), "a no is never left out");
+    }
+    let names = page(&history, Approve, Shown::Names);
+    assert!(names.contains("rejected by sre1; why is shown to those with an account"), "{names}");
+    assert!(!names.contains("databases"), "{names}");
+    let number = page(&history, Approve, Shown::Number);
+    assert!(!number.contains("sre1") && !number.contains("rejected"), "{number}");
+    // Nor is a yes that was given since.
+    let mut approved = History::emergency();
+    approved.comment("sre1", 30, "Emergency-Approve: sre");
+    assert!(!not_counted(&page(&approved, Approve, Shown::Names), "sre1"));
 }

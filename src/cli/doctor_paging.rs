@@ -67,7 +67,8 @@ fn on_call(session: &Session, projects: &BTreeMap<String, Project>, members: &[A
             OnCall::NotSet | OnCall::Unreadable(_) => Vec::new(),
         };
         let who = who_to_ask(&count, &on_call);
-        Some(OnCallRead { team: team.key.clone(), names: who.on_call, others, note: who.note })
+        let is_unreadable = matches!(on_call, OnCall::Unreadable(_));
+        Some(OnCallRead { team: team.key.clone(), names: who.on_call, others, note: who.note, is_unreadable })
     });
     read.collect()
 }

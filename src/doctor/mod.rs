@@ -232,7 +232,7 @@ fn deployer(remote: &Remote, local: &Local, policy: &Policy) -> RuleOutcome {
         (None, None) => warn(
             "deployer",
             "nobody is known to deploy unless --deployer says so",
-            "map the system accounts of your deployers under `[deployers]`",
+            "map the system accounts of your deployers under `[deployers]`: they are also among those for whose emergencies people are paged",
         ),
     }
 }

@@ -27,6 +27,8 @@ pub struct OnCallRead {
     pub others: Vec<String>,
     /// Why the whole team is asked.
     pub note: Option<String>,
+    /// Nothing could be read.
+    pub is_unreadable: bool,
 }
 
 /// An Alertmanager as it answers.
@@ -268,6 +270,13 @@ fn on_call(read: &OnCallRead) -> RuleOutcome {
                 help(),
             )
         }
+        Some(note) if read.is_unreadable => {
+            let hint = format!(
+                "look at `oncall.{}`: what it names has to be there for the user of the service, end with 0 within ten seconds, and print usernames of members, one a line",
+                read.team
+            );
+            warn(&name, shorten(note, 2 * SHOWN), hint)
+        }
         Some(note) => warn(&name, shorten(note, 2 * SHOWN), help()),
     }
 }
@@ -406,11 +415,14 @@ mod tests {
             names: vec!["sre1".into()],
             others: others.iter().map(|name| (*name).to_owned()).collect(),
             note: note.map(str::to_owned),
+            is_unreadable: false,
         };
         assert_eq!(on_call(&read(&[], None)).message, "on call: sre1");
         let said = on_call(&read(&[], Some("nobody is on call, so the whole team is asked")));
         assert_eq!((said.name.as_str(), said.outcome), ("oncall:sre", Outcome::Warn));
         let said = on_call(&read(&["gone"], None));
         assert!(said.outcome == Outcome::Warn && said.message.ends_with("nothing for the team: gone"), "{said:?}");
+        let failed = on_call(&OnCallRead { is_unreadable: true, ..read(&[], Some("/bin/who took longer than 10 s")) });
+        assert!(failed.hint.is_some_and(|hint| hint.contains("within ten seconds")));
     }
 }

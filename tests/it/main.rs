@@ -62,6 +62,8 @@ mod paging;
 #[cfg(feature = "serve")]
 mod paging_drills;
 #[cfg(feature = "serve")]
+mod paging_kept;
+#[cfg(feature = "serve")]
 mod paging_many;
 #[cfg(feature = "serve")]
 mod paging_routes;

@@ -269,7 +269,9 @@ fn whenever_it_is_killed_nobody_is_paged_twice_and_no_page_stays_open() {
         for (key, events) in by_key(&webhook) {
             let first = events.iter().position(|event| event == "resolve").unwrap();
             assert!(events[first..].iter().all(|event| event == "resolve"), "{point}: {key}: {events:?}");
-            assert!((1..=2).contains(&first), "{point}: {key}: {events:?}");
+            // Whoever is killed before it notes an answer sends it again: once for each time.
+            let most = if before { 3 } else { 2 };
+            assert!((1..=most).contains(&first), "{point}: {key}: {events:?}");
         }
     }
 }
@@ -368,14 +370,15 @@ fn by_hand_a_team_is_paged_by_the_same_rules_and_it_is_said_who_and_why_not() {
     assert_eq!(code, 0, "{out} {said}");
     assert!(out.contains("paged through the Alertmanager") && out.contains("paged through the webhook"), "{out}");
     // Again, it is the same page, which is said; both are over when that is said.
-    let (code, _, said) = page(&["--team", "sre", "--yes"]);
+    let (code, out, said) = page(&["--team", "sre", "--yes"]);
     assert!(code == 0 && said.contains("sre: this page fires since 2") && said.contains("--escalate"), "{said}");
+    assert!(out.starts_with("sre: fires since 2") && out.contains("wakes nobody anew"), "{out}");
     let labels: BTreeSet<_> = alertmanager.alerts().into_iter().map(|alert| alert.labels).collect();
     assert_eq!(labels.len(), 1, "{labels:?}");
     let (code, out, said) = page(&["--team", "sre", "--resolve", "--yes"]);
     assert!(code == 0 && said.contains("ends the page of sre, which fires since 2"), "{said}");
     assert!(said.contains("ends what was sent by hand for sre, if anything was"), "{said}");
-    assert!(out.contains("sre: the Alertmanager has heard that the page of sre is over"), "{out}");
+    assert!(out.contains("sre: the Alertmanager has heard that its pages are over"), "{out}");
     assert!(resolved(&alertmanager, &task, "sre"));
     assert!(by_key(&webhook).values().all(|events| events.last().unwrap() == "resolve"));
     let (code, out, _) = page(&["--team", "security", "--format", "json"]);
@@ -393,7 +396,10 @@ fn by_hand_a_team_is_paged_by_the_same_rules_and_it_is_said_who_and_why_not() {
     assert!(code == 1 && said.contains("sre: nobody is paged: sre has approved: sre1"), "{said}");
     alertmanager.is(Mood::Refuses(400));
     let (code, out, _) = page(&["--yes"]);
-    assert!(code == 3 && out.contains("releng: the Alertmanager did not take it: it answers 400"), "{code}: {out}");
+    assert!(
+        code == 3 && out.contains("releng: the Alertmanager did not take the page of releng: it answers 400"),
+        "{code}: {out}"
+    );
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn doctor_names_who_pages_a_team_and_whom_a_drill_would_wake() {
     let (outcome, message, hint) = of("paging:team:releng");
     assert_eq!(
         (outcome, message),
-        ("warn", "no page of releng reaches anybody: the default receiver `nobody` has no integrations")
+        ("fail", "no page of releng reaches anybody: the default receiver `nobody` has no integrations")
     );
     assert!(hint.contains("fit team=\"releng\""), "{hint}");
     let (outcome, message, hint) = of("paging:drills");

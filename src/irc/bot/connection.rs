@@ -90,7 +90,10 @@ impl ConnectionError {
             Self::Tls { .. } => {
                 "name the authority that signed the certificate of the server in `irc.ca` (PEM), and the server in `irc.server` as the certificate does"
             }
-            Self::Unsafe { .. } | Self::Unreadable { .. } | Self::NoAuthority(_) | Self::NoSystemAuthority => {
+            Self::Unsafe { .. } => {
+                "let the file and the directories above it belong to root or to the user of the service, and be written by nobody else; or name another in `irc.ca`"
+            }
+            Self::Unreadable { .. } | Self::NoAuthority(_) | Self::NoSystemAuthority => {
                 "name a file of authorities (PEM) in `irc.ca` that the user of the service can read"
             }
             Self::OwnCertificate => {

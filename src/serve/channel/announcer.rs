@@ -128,7 +128,7 @@ impl<S: Store> Announcer<S> {
             if self.said.get(&watched.task) == Some(&watched.sequence) {
                 continue;
             }
-            // Whom somebody needs now does not wait for what is old news of others.
+            // Who is needed now does not wait for what is old news of others.
             self.say_asks(&mut tried).await?;
             if self.say_news(&watched).await? == Turn::Over {
                 self.said.insert(watched.task, watched.sequence);

@@ -4,6 +4,7 @@
 //! nothing that was read long ago. Not responsible for what is due ([`super::news`], [`crate::serve::paging`]), for the words
 //! ([`super::announcements`]), nor for saying one once ([`super::once`]).
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -302,9 +303,10 @@ impl Names {
     }
 }
 
-/// In which order teams are asked.
-fn turn_of(ask: &Page) -> (bool, Timestamp, PageKey) {
-    (ask.key.stage != Stage::Asked, ask.due, ask.key.clone())
+/// In which order teams are asked: whom nobody asked before those who are asked again, and what has just happened before what waits since long,
+/// as after a start with many emergencies open.
+fn turn_of(ask: &Page) -> (bool, Reverse<Timestamp>, PageKey) {
+    (ask.key.stage != Stage::Asked, Reverse(ask.due), ask.key.clone())
 }
 
 /// Whether a team is still to be asked first: that it was paged would mean nothing to who did not hear that.

@@ -279,6 +279,13 @@ async fn a_stranger_is_believed_nothing(mut network: RealNetwork) {
     network.register(&["phabgate", "sre1"]);
     let mut sre1 = Person::new(&network, "sre1", Some("sre1"));
     network.stop_services();
+    // Their nick is free once the server has noticed it.
+    loop {
+        sre1.send("ISON NickServ");
+        if !sre1.until(" 303 ").contains(":NickServ") {
+            break;
+        }
+    }
     let mut stranger = Person::stranger(&network, "NickServ");
     let answers = |stranger: &mut Person, account: &str| {
         stranger.until(&format!("INFO {account}"));

@@ -93,7 +93,7 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
                     let Remote { projects, members, .. } = &remote;
                     checks.extend(doctor::irc::irc(&irc, projects, members, policy));
                     let paging = doctor_paging::read(session, projects, members).await;
-                    checks.extend(doctor::paging::paging(&paging));
+                    checks.extend(doctor::paging::paging(&paging, irc.heard().as_deref()));
                     // One that was named is there, or what it was named for cannot be said.
                     if let (Some(named), Ok(None)) = (task, &remote.task) {
                         checks.extend(rules::not_visible(named, &remote.owner.username).rules);
@@ -112,8 +112,9 @@ pub(super) async fn run(args: &Args, globals: &Globals, ui: &mut Ui) -> Result<E
     };
     let exit = ended.unwrap_or_else(|| judged(&checks));
     let again = args.task.as_ref().map_or("doctor".to_owned(), |task| format!("doctor --task {}", inert(&quote(task))));
-    for hint in checks.iter_mut().filter_map(|check| check.hint.as_mut()) {
-        *hint = ui.invocation().adapt(hint).into_owned();
+    for check in &mut checks {
+        check.message = without_error_numbers(&check.message);
+        check.hint = check.hint.as_ref().map(|hint| ui.invocation().adapt(hint).into_owned());
     }
     match ui.is_json() {
         true => ui.json(&Json {

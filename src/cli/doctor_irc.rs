@@ -15,7 +15,7 @@ use crate::config::WhoAsks;
 use crate::doctor::heard::WitnessRead;
 use crate::doctor::heard::Witnessing;
 #[cfg(feature = "serve")]
-use crate::doctor::irc::{BotRead, ListedAccount, LoginRead, NetworkRead, Registered, Unreached};
+use crate::doctor::irc::{BotRead, ListedAccount, LoginRead, NetworkRead, Proof, Registered, Unreached};
 use crate::doctor::irc::{Irc, TcpircbotRead};
 use crate::doctor::presence::WatchRead;
 use crate::doctor::untried::Untried;
@@ -162,14 +162,20 @@ fn secret(error: SecretFileError, files: &[&PathBuf]) -> Untried {
 
 #[cfg(feature = "serve")]
 async fn network(session: &Session, settings: BotSettings, listed: &[IrcAccount]) -> Result<NetworkRead, Unreached> {
-    let account = session.settings.irc.bot.account.clone();
+    let bot = &session.settings.irc.bot;
+    let account = bot.account.clone();
+    let proof = match (&bot.certificate_file, &bot.password_file) {
+        (Some(_), Some(_)) => Proof::Both,
+        (Some(_), None) => Proof::Certificate,
+        (None, _) => Proof::Password,
+    };
     let services: Vec<&str> = listed.iter().map(|account| account.services.as_str()).collect();
     let Probe { state, channels, accounts } =
         probe(settings, &services).await.map_err(|unreached| Unreached(unreached.why, unreached.advice))?;
     let login = account.map(|account| {
         let refused = || state.login_refused.clone().unwrap_or_else(|| "the network does not say why".to_owned());
         let login = match (&state.account, &state.certificate_refused) {
-            (None, _) if state.is_proof_refused => LoginRead::ProofRefused(refused()),
+            (None, _) if state.is_proof_refused => LoginRead::ProofRefused(proof, refused()),
             (None, _) => LoginRead::Refused(refused()),
             (Some(_), Some(why)) => LoginRead::ByPassword(why.clone()),
             (Some(_), None) => LoginRead::Done,

@@ -152,6 +152,9 @@ fn mark(outcome: Outcome) -> (anstyle::Style, &'static str) {
     }
 }
 
+/// The longest name beside which text stands on a terminal of 80 columns.
+const NAME_COLUMNS: usize = 20;
+
 /// The rules: those that hold first, in one line unless each is to be seen.
 pub(super) fn rules(rules: &[RuleOutcome], detail: Detail, width: usize) -> String {
     let is_shown = |rule: &&RuleOutcome| detail == Detail::Whole || rule.outcome != Outcome::Pass;
@@ -163,7 +166,9 @@ pub(super) fn rules(rules: &[RuleOutcome], detail: Detail, width: usize) -> Stri
         Outcome::Fail => 3,
         Outcome::Unknown => 4,
     });
-    let names = sorted.iter().map(|rule| rule.name.len()).max().unwrap_or_default();
+    // A long name does not push the text of all others to the right: its own begins on the next line.
+    let lengths = sorted.iter().map(|rule| rule.name.len()).filter(|length| *length <= NAME_COLUMNS.max(width / 4));
+    let names = lengths.max().unwrap_or_default();
     let mut lines = String::new();
     let folded = rules.len() - sorted.len();
     if folded > 0 {
@@ -176,6 +181,10 @@ pub(super) fn rules(rules: &[RuleOutcome], detail: Detail, width: usize) -> Stri
         let (style, word) = mark(rule.outcome);
         let at = 2 + 4 + 2 + names + 2;
         let head = format!("  {}{}  {:names$}  ", styled(style, word), " ".repeat(4 - word.len()), rule.name);
+        let head = match rule.name.len() > names {
+            true => format!("{}\n{}", head.trim_end(), " ".repeat(at)),
+            false => head,
+        };
         lines.push_str(&hanging(&head, at, &rule.message, width));
         if let Some(hint) = &rule.hint {
             let head = format!("{}{} ", " ".repeat(HINTS), styled(HINT, "hint:"));

@@ -55,7 +55,7 @@ pub enum TcpircbotRead {
 impl Irc {
     /// The accounts on the server of the tasks of those who are heard; `None` without a bot. Who is listed with a services account that counts for
     /// nobody is none of them.
-    fn heard(&self) -> Option<Vec<&str>> {
+    pub fn heard(&self) -> Option<Vec<&str>> {
         let listed = self.answering.as_ref()?;
         Some(match &self.bot {
             Some(BotRead::Tried { network: Ok(network), .. }) => {
@@ -108,9 +108,40 @@ pub enum LoginRead {
     /// By the password, after its certificate was refused, and why.
     ByPassword(String),
     /// The services refused what proves the account, and why.
-    ProofRefused(String),
+    ProofRefused(Proof, String),
     /// It did not come about for another reason.
     Refused(String),
+}
+
+/// What is configured to prove the account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// A password alone.
+    Password,
+    /// A certificate alone.
+    Certificate,
+    /// A certificate, which is tried first, and a password.
+    Both,
+}
+
+impl Proof {
+    /// What it is called, and what to do where the services refuse it.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Password => (
+                "the password",
+                "put the password of the services account that `irc.account` names into the file of `irc.password_file`, alone on a line: not one of the network, nor that of a nick",
+            ),
+            Self::Certificate => (
+                "the certificate",
+                "have the fingerprint of the certificate in `irc.certificate_file` added to the account that `irc.account` names (`/msg NickServ CERT ADD`), and look whether it has expired",
+            ),
+            Self::Both => (
+                "the certificate and the password",
+                "put the password of the services account that `irc.account` names into the file of `irc.password_file`, alone on a line: not one of the network, nor that of a nick; a certificate (`irc.certificate_file`) has to be in `/msg NickServ CERT LIST`",
+            ),
+        }
+    }
 }
 
 /// One account of `irc.accounts`.
@@ -303,15 +334,12 @@ fn login(account: &str, login: &LoginRead) -> RuleOutcome {
             ),
             "look whether the services know the fingerprint of the certificate (`/msg NickServ CERT LIST`); some refuse every certificate at times",
         ),
-        LoginRead::ProofRefused(why) => fail(
-            NAME,
-            format!(
-                "the services refuse the password or the certificate of the bot's account {} ({})",
-                inert(account),
-                shorten(why, SHOWN)
-            ),
-            "put the password of the services account that `irc.account` names into the file of `irc.password_file`, alone on a line: not one of the network, nor that of a nick; a certificate (`irc.certificate_file`) has to be in `/msg NickServ CERT LIST`",
-        ),
+        LoginRead::ProofRefused(proof, why) => {
+            let (refused, hint) = proof.words();
+            let said = shorten(why, SHOWN);
+            let message = format!("the services refuse {refused} of the bot's account {} ({said})", inert(account));
+            fail(NAME, message, hint)
+        }
         LoginRead::Refused(why) => fail(
             NAME,
             format!("the bot cannot log in as {} ({})", inert(account), shorten(why, SHOWN)),
@@ -521,8 +549,15 @@ mod tests {
             by_password.outcome == Outcome::Warn && by_password.message.ends_with("(unknown\\u{3})"),
             "{by_password:?}"
         );
-        let login = Some(("phabgate".into(), LoginRead::ProofRefused("invalid password".into())));
-        let refused = tried(Ok(NetworkRead { login, ..NetworkRead::default() }));
-        assert_eq!(outcomes(&refused), [Outcome::Pass, Outcome::Pass, Outcome::Fail]);
+        for (proof, named, other) in [
+            (Proof::Password, "irc.password_file", "irc.certificate_file"),
+            (Proof::Certificate, "irc.certificate_file", "irc.password_file"),
+        ] {
+            let login = Some(("phabgate".into(), LoginRead::ProofRefused(proof, "invalid".into())));
+            let refused = tried(Ok(NetworkRead { login, ..NetworkRead::default() }));
+            assert_eq!(outcomes(&refused), [Outcome::Pass, Outcome::Pass, Outcome::Fail]);
+            let hint = checks(&refused).remove(2).hint.unwrap();
+            assert!(hint.contains(named) && !hint.contains(other), "{hint}");
+        }
     }
 }

@@ -71,8 +71,8 @@ pub struct Paging {
     pub on_call: Vec<OnCallRead>,
 }
 
-/// The checks of paging.
-pub fn paging(paging: &Paging) -> Vec<RuleOutcome> {
+/// The checks of paging. `heard` are the accounts of those who are heard on IRC, where a bot is configured.
+pub fn paging(paging: &Paging, heard: Option<&[&str]>) -> Vec<RuleOutcome> {
     let unusable = paging.unusable.as_ref().map(|(why, hint)| {
         let hint = hint.clone().unwrap_or_else(|| "look at the table [paging] of the configuration".to_owned());
         fail("paging", why.clone(), hint)
@@ -83,7 +83,7 @@ pub fn paging(paging: &Paging) -> Vec<RuleOutcome> {
         .flat_map(|read| alertmanager(read).into_iter().chain(receivers(read.pages(), paging.webhook.is_none())));
     let webhook = paging.webhook.as_ref().map(|(host, read)| webhook(host, read));
     let trusted = paging.trusted.iter().flat_map(trusted);
-    let on_call = paging.on_call.iter().map(on_call);
+    let on_call = paging.on_call.iter().map(|read| on_call(read, heard));
     unusable.into_iter().chain(alertmanager).chain(webhook).chain(trusted).chain(on_call).collect()
 }
 
@@ -255,12 +255,19 @@ fn webhook(host: &str, read: &Result<u16, String>) -> RuleOutcome {
     }
 }
 
-fn on_call(read: &OnCallRead) -> RuleOutcome {
+fn on_call(read: &OnCallRead, heard: Option<&[&str]>) -> RuleOutcome {
     let name = format!("oncall:{}", read.team);
     let help = || format!("look at `oncall.{}`: it names usernames of members, one a line", read.team);
     let names = read.names.join(", ");
+    let is_heard = |name: &&String| heard.is_none_or(|heard| heard.iter().any(|one| one.eq_ignore_ascii_case(name)));
+    let unheard: Vec<&str> = read.names.iter().filter(|name| !is_heard(name)).map(String::as_str).collect();
     match &read.note {
-        None if read.others.is_empty() => pass(&name, format!("on call: {names}")),
+        None if read.others.is_empty() && unheard.is_empty() => pass(&name, format!("on call: {names}")),
+        None if read.others.is_empty() => warn(
+            &name,
+            format!("on call: {names}; what these say on IRC, `!ack` too, counts for nobody: {}", unheard.join(", ")),
+            "list who they are on IRC under `irc.accounts`; until then they answer on the task",
+        ),
         None => {
             let others: Vec<String> = read.others.iter().map(|name| inert(name)).collect();
             let others = shorten_inert(&others.join(", "), SHOWN);
@@ -417,7 +424,14 @@ mod tests {
             note: note.map(str::to_owned),
             is_unreadable: false,
         };
+        let on_call = |read: &OnCallRead| super::on_call(read, None);
         assert_eq!(on_call(&read(&[], None)).message, "on call: sre1");
+        assert_eq!(super::on_call(&read(&[], None), Some(&["SRE1"])).outcome, Outcome::Pass);
+        let unheard = super::on_call(&read(&[], None), Some(&["sre2"]));
+        assert!(
+            unheard.outcome == Outcome::Warn && unheard.message.ends_with("counts for nobody: sre1"),
+            "{unheard:?}"
+        );
         let said = on_call(&read(&[], Some("nobody is on call, so the whole team is asked")));
         assert_eq!((said.name.as_str(), said.outcome), ("oncall:sre", Outcome::Warn));
         let said = on_call(&read(&["gone"], None));

@@ -211,7 +211,7 @@ impl HistoryBuilder<'_> {
 }
 
 /// What stands in the way of an answer beside an earlier one that stands.
-const SUPERSEDED: &str = "a later word of theirs for this team stands alone";
+const SUPERSEDED: &str = "another word of theirs for this team stands in its place";
 
 fn kind(answer: AnswerKind) -> EntryKind {
     match answer {

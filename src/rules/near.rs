@@ -74,7 +74,7 @@ impl ApprovalEvaluator<'_> {
         let why = match (counts, against) {
             (true, _) => "nothing but its form was missed".to_owned(),
             (false, Some(why)) => why.to_string(),
-            (false, None) => "a later word of its author stands in its place".to_owned(),
+            (false, None) => "another word of its author stands in its place".to_owned(),
         };
         Some(JudgedNearMiss {
             kind: NearKind::Yes,

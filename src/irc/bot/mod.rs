@@ -38,5 +38,5 @@ pub use probe::{Probe, Unreached, probe};
 pub use rank::{Finality, Rank};
 pub use run::{Bot, BotHandle};
 pub use settings::{Authorities, BotSettings, BotSettingsError, Login, Timings, is_account, is_channel, is_nick};
-pub use state::{BotState, ChannelState, ConnectionState, Dropped};
+pub use state::{BotState, ChannelState, ConnectionState, Dropped, LackedNick, WhyLacked};
 pub use words::{Command, Flaw, NearMiss, Request, Verb};

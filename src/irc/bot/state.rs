@@ -15,8 +15,8 @@ pub struct BotState {
     pub connection: ConnectionState,
     /// Its nick now; the configured one, unless somebody else has that.
     pub nick: String,
-    /// The configured nick, while the bot is on the network under another, since somebody else has it. They can write what looks like its answers.
-    pub taken_nick: Option<String>,
+    /// The configured nick, while the bot is on the network under another.
+    pub lacked_nick: Option<LackedNick>,
     /// The services account that it is logged in with.
     pub account: Option<String>,
     /// Why it is logged in with none, where it is to be and the connection is there: refused, logged out, or not named by the network. Text of others.
@@ -46,6 +46,26 @@ pub struct BotState {
     pub connections: u64,
     /// What was heard and passed over, since the start.
     pub dropped: Dropped,
+}
+
+/// A nick that the bot is to have and has not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LackedNick {
+    /// The nick.
+    pub nick: String,
+    /// Why the bot has another.
+    pub why: WhyLacked,
+}
+
+/// Why the bot has another nick than its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WhyLacked {
+    /// Somebody else has it, who can write what looks like answers of the bot.
+    Taken,
+    /// The server refuses it, in these words of its own.
+    Refused(String),
+    /// The server gave the bot another, and does not say why: some cut one that is too long.
+    Renamed,
 }
 
 /// Where the connection stands.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::irc::bot::{BotHandle, BotState, ConnectionState};
+use crate::irc::bot::{BotHandle, BotState, ConnectionState, LackedNick, WhyLacked};
 use crate::serve::metrics::Metrics;
 use crate::serve::watch::stopped;
 
@@ -48,26 +48,34 @@ fn hindrance(state: &BotState) -> Option<String> {
 /// What is to be logged of the nick of the bot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum NickReport {
-    /// Somebody else has it.
-    Taken(String),
+    /// The bot has another.
+    Lacked(String),
     /// The bot has it again.
     Back(String),
 }
 
 /// What changed since it was looked last, when it `lacked` its nick or not. While the bot is not on the network nothing does.
 fn nick_report(state: &BotState, lacked: &mut bool) -> Option<NickReport> {
-    let lacks = match (&state.connection, &state.taken_nick) {
-        (ConnectionState::Registered, taken) => taken.is_some(),
+    let lacks = match &state.connection {
+        ConnectionState::Registered => state.lacked_nick.is_some(),
         _ => *lacked,
     };
     if lacks == std::mem::replace(lacked, lacks) {
         return None;
     }
-    Some(match &state.taken_nick {
-        Some(nick) => NickReport::Taken(format!(
-            "somebody else has the nick {nick}, and the bot works as {}: under that nick anybody can write what looks like its answers; \
-             believe the link of an answer, or the account of who wrote it",
-            crate::text::inert(&state.nick)
+    let works = format!("the bot works as {}", crate::text::inert(&state.nick));
+    Some(match &state.lacked_nick {
+        Some(LackedNick { nick, why: WhyLacked::Taken }) => NickReport::Lacked(format!(
+            "somebody else has the nick {nick}, and {works}: under that nick anybody can write what looks like its answers; \
+             believe the link of an answer, or the account of who wrote it"
+        )),
+        Some(LackedNick { nick, why: WhyLacked::Refused(words) }) => NickReport::Lacked(format!(
+            "the network refuses the nick {nick} ({}), and {works}: set `irc.nick` to one that it takes",
+            crate::text::inert(words)
+        )),
+        Some(LackedNick { nick, why: WhyLacked::Renamed }) => NickReport::Lacked(format!(
+            "the network gave the bot another nick than {nick}, and {works}: set `irc.nick` to one that the network does not cut, \
+             and that the services keep for `irc.account`"
         )),
         None => NickReport::Back(format!("the bot has its nick {} back", state.nick)),
     })
@@ -82,7 +90,7 @@ pub(super) async fn report(bot: BotHandle, metrics: &Metrics, stop: watch::Recei
     loop {
         let state = bot.state();
         match nick_report(&state, &mut lacks_nick) {
-            Some(NickReport::Taken(what)) => tracing::warn!("IRC: {what}"),
+            Some(NickReport::Lacked(what)) => tracing::warn!("IRC: {what}"),
             Some(NickReport::Back(what)) => tracing::info!("IRC: {what}"),
             None => {}
         }
@@ -120,16 +128,16 @@ mod tests {
 
     #[test]
     fn a_nick_that_somebody_else_has_is_named_once_with_what_follows_and_again_when_it_is_back() {
-        let on = |nick: &str, taken: Option<&str>| BotState {
+        let on = |nick: &str, why: Option<WhyLacked>| BotState {
             connection: ConnectionState::Registered,
             nick: nick.into(),
-            taken_nick: taken.map(str::to_owned),
+            lacked_nick: why.map(|why| LackedNick { nick: "phabgate".into(), why }),
             ..BotState::default()
         };
         let mut lacked = false;
         assert_eq!(nick_report(&on("phabgate", None), &mut lacked), None);
-        let taken = on("phabgate_", Some("phabgate"));
-        let Some(NickReport::Taken(what)) = nick_report(&taken, &mut lacked) else { panic!() };
+        let taken = on("phabgate_", Some(WhyLacked::Taken));
+        let Some(NickReport::Lacked(what)) = nick_report(&taken, &mut lacked) else { panic!() };
         assert!(what.starts_with("somebody else has the nick phabgate, and the bot works as phabgate_"), "{what}");
         assert!(what.contains("anybody can write what looks like its answers"), "{what}");
         assert_eq!((nick_report(&taken, &mut lacked), lacked), (None, true));
@@ -137,6 +145,18 @@ mod tests {
         assert_eq!(nick_report(&BotState::default(), &mut lacked), None);
         let back = NickReport::Back("the bot has its nick phabgate back".into());
         assert_eq!((nick_report(&on("phabgate", None), &mut lacked), lacked), (Some(back), false));
+        let said = |why| match nick_report(&on("phabg", Some(why)), &mut false) {
+            Some(NickReport::Lacked(what)) => what,
+            other => panic!("{other:?}"),
+        };
+        let refused = said(WhyLacked::Refused("held\u{3}".into()));
+        assert!(
+            refused.starts_with("the network refuses the nick phabgate (held\\u{3}), and the bot works as phabg: set")
+        );
+        assert!(
+            said(WhyLacked::Renamed)
+                .starts_with("the network gave the bot another nick than phabgate, and the bot works")
+        );
     }
 
     #[test]

@@ -29,7 +29,7 @@ fn configuration(text: &str) {
     assert!(pages.as_ref().is_err() || pages.as_ref().is_ok_and(|pages| pages.len() == 4), "{pages:?}");
     let status = Ok(AlertmanagerStatus { version: "0".to_owned(), pages });
     let read = AlertmanagerRead { url: "http://127.0.0.1:1/".to_owned(), status };
-    for check in paging(&Paging { alertmanager: Some(read), ..Paging::default() }) {
+    for check in paging(&Paging { alertmanager: Some(read), ..Paging::default() }, None) {
         let hint = check.hint.unwrap_or_default();
         assert!(!super::is_live(&check.message) && !super::is_live(&hint), "{:?} {hint:?}", check.message);
     }

@@ -24,7 +24,7 @@ use super::nickserv::{NICKSERV, Presence};
 use super::sasl::Mechanism;
 use super::settings::BotSettings;
 use super::speech::Speech;
-use super::state::{BotState, ConnectionState};
+use super::state::{BotState, ConnectionState, LackedNick, WhyLacked};
 use super::vouching::Vouching;
 use crate::irc::wire::{Isupport, Message, Source, outgoing};
 
@@ -69,6 +69,8 @@ pub(super) struct Conversation {
     had_services: bool,
     nick: String,
     nicks_tried: usize,
+    /// Why the bot has another nick, where it has one.
+    why_other_nick: WhyLacked,
     next_nick: Instant,
     /// `nick!user@host` as others see it.
     source: Option<String>,
@@ -104,6 +106,7 @@ impl Conversation {
             had_services: false,
             nick: settings.nick.clone(),
             nicks_tried: 0,
+            why_other_nick: WhyLacked::Renamed,
             next_nick: now,
             source: None,
             channels: Channels::new(&settings.channels),
@@ -159,7 +162,7 @@ impl Conversation {
                 Stage::Welcomed | Stage::Ready => ConnectionState::Registered,
             },
             nick: self.nick.clone(),
-            taken_nick: Some(&self.settings.nick).filter(|nick| self.is_registered() && !self.is_me(nick)).cloned(),
+            lacked_nick: self.lacked_nick(),
             account: self.account.clone(),
             login_refused: self.why_no_account(),
             is_proof_refused: self.login_refused.is_some() && self.proof_refused,
@@ -174,6 +177,11 @@ impl Conversation {
             views: self.views.views(),
             ..BotState::default()
         }
+    }
+
+    fn lacked_nick(&self) -> Option<LackedNick> {
+        let nick = self.settings.nick.clone();
+        (self.is_registered() && !self.is_me(&nick)).then(|| LackedNick { nick, why: self.why_other_nick.clone() })
     }
 
     fn services(&self, now: Instant) -> bool {
@@ -223,8 +231,9 @@ impl Conversation {
                 self.server.take(tokens.map(String::as_str));
             }
             "376" | "422" if self.stage == Stage::Welcomed => self.ready(now),
-            "432" | "433" | "436" => self.nick_taken(),
-            "437" if !self.server.is_channel(message.param(1)) => self.nick_taken(),
+            "432" => self.nick_not_given(WhyLacked::Refused(message.last().to_owned())),
+            "433" | "436" => self.nick_not_given(WhyLacked::Taken),
+            "437" if !self.server.is_channel(message.param(1)) => self.nick_not_given(WhyLacked::Taken),
             "465" => self.end(&format!("the network bans the bot: {}", message.last())),
             "NICK" => self.renamed(message, now),
             "JOIN" => self.joined(message),

@@ -10,6 +10,7 @@ use secrecy::ExposeSecret;
 use super::{Conversation, LoginStage, Stage};
 use crate::irc::bot::capabilities::Change;
 use crate::irc::bot::sasl::Mechanism;
+use crate::irc::bot::state::WhyLacked;
 use crate::irc::wire::Message;
 
 /// How many nicks are tried where the first is taken.
@@ -168,14 +169,18 @@ impl Conversation {
         self.channels.join_all(now);
     }
 
-    pub(super) fn nick_taken(&mut self) {
+    pub(super) fn nick_not_given(&mut self, why: WhyLacked) {
+        self.why_other_nick = why;
         // Later it is the attempt to get the own one back that fails, and there will be another.
         if self.stage != Stage::Registering {
             return;
         }
         self.nicks_tried += 1;
         if self.nicks_tried > NICKS {
-            self.end("every nick that was tried is taken");
+            match &self.why_other_nick {
+                WhyLacked::Refused(words) => self.end(&format!("the network refuses the nick: {words}")),
+                WhyLacked::Taken | WhyLacked::Renamed => self.end("every nick that was tried is taken"),
+            }
             return;
         }
         let longest = self.server.nick_length.unwrap_or(usize::MAX);

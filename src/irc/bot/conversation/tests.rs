@@ -16,7 +16,7 @@ use crate::irc::bot::hearing::WhyNot;
 use crate::irc::bot::mailbox::{Info, Mailbox, MakeLine, NotSaid, Outcome, PendingInfo, Target};
 use crate::irc::bot::rank::{Finality, Rank};
 use crate::irc::bot::settings::{BotSettings, Login};
-use crate::irc::bot::state::{BotState, ConnectionState};
+use crate::irc::bot::state::{BotState, ConnectionState, LackedNick, WhyLacked};
 use crate::irc::wire::Message;
 
 const CAPABILITIES: &str = "account-tag cap-notify echo-message message-tags server-time";
@@ -311,9 +311,10 @@ fn a_nick_that_is_taken_is_got_back() {
     play.hear(":irc 433 * phabgate :Nickname is already in use");
     play.hear(":irc 433 * phabgate_ :Nickname is already in use");
     assert_eq!(play.output(), ["NICK phabgate_", "NICK phabgate__"]);
-    assert_eq!(play.state().taken_nick, None, "it is not on the network yet");
+    assert_eq!(play.state().lacked_nick, None, "it is not on the network yet");
     play.hear(":irc 001 phabgate__ :Welcome");
-    assert_eq!(play.state().taken_nick.as_deref(), Some("phabgate"));
+    let lacked = |why| Some(LackedNick { nick: "phabgate".into(), why });
+    assert_eq!(play.state().lacked_nick, lacked(WhyLacked::Taken));
     play.hear(":irc 422 phabgate__ :no message of the day");
     play.pass(1);
     assert!(!play.output().contains(&"NICK phabgate".to_owned()));
@@ -327,13 +328,34 @@ fn a_nick_that_is_taken_is_got_back() {
     play.pass(0);
     assert_eq!(play.output(), ["NICK phabgate"]);
     play.hear(":phabgate__!p@h NICK :phabgate");
-    assert_eq!((play.state().nick.as_str(), play.state().taken_nick), ("phabgate", None));
+    assert_eq!((play.state().nick.as_str(), play.state().lacked_nick), ("phabgate", None));
+    // The services, or an operator, give it another.
+    play.hear(":phabgate!p@h NICK :Guest7");
+    assert_eq!(play.state().lacked_nick, lacked(WhyLacked::Taken), "what the server said of it last");
     // Ten are tried and no more.
     let mut play = Play::new();
     for _ in 0..11 {
         play.hear(":irc 433 * x :Nickname is already in use");
     }
     assert_eq!(play.conversation.ended(), Some("every nick that was tried is taken"));
+}
+
+#[test]
+fn a_nick_that_the_server_refuses_or_cuts_is_not_taken_by_anybody() {
+    let mut play = Play::new();
+    play.hear(":irc 432 * phabgate :Nickname is held for\u{3} us");
+    play.hear(":irc 001 phabgate_ :Welcome");
+    let words = "Nickname is held for\u{3} us".to_owned();
+    assert_eq!(play.state().lacked_nick.unwrap().why, WhyLacked::Refused(words));
+    let mut play = Play::new();
+    play.hear(":irc 001 phabg :Welcome");
+    let renamed = LackedNick { nick: "phabgate".into(), why: WhyLacked::Renamed };
+    assert_eq!(play.state().lacked_nick, Some(renamed));
+    let mut play = Play::new();
+    for _ in 0..11 {
+        play.hear(":irc 432 * x :Erroneous Nickname");
+    }
+    assert_eq!(play.conversation.ended(), Some("the network refuses the nick: Erroneous Nickname"));
 }
 
 #[test]

@@ -109,6 +109,25 @@ fn a_service_that_is_killed_says_nothing_twice_and_knows_its_deploys() {
 }
 
 #[test]
+fn what_another_service_announces_is_left_to_it_and_the_log_says_so_once() {
+    let mut watching = Watching::new();
+    let task = watching.emergency("All page views fail");
+    watching.comment("releng1", &task, "Emergency-Aprove: releng");
+    until("an answer that is not read", || watching.kinds(&task) == [NoticeKind::Unread]);
+    watching.stops();
+    for file in ["watch.sqlite3", "watch.sqlite3-journal"] {
+        let _ = std::fs::remove_file(watching.machine.home().join("state").join(file));
+    }
+    assert!(!watching.has_logged("another watch"));
+    watching.starts();
+    let said = format!("{task}: another watch with the same token");
+    until("that is said", || watching.has_logged(&said));
+    watching.approve(&task);
+    until("allowed", || watching.verdict(&task) == "allowed");
+    assert_eq!((watching.kinds(&task), watching.logged(&said)), (vec![NoticeKind::Unread], 1));
+}
+
+#[test]
 fn a_pipeline_deploys_once_a_key_and_its_first_end_stands() {
     let watching = Watching::new();
     let task = watching.emergency("All page views fail");

@@ -120,6 +120,15 @@ impl<S: Store> Watch<S> {
         if before.as_ref().is_none_or(|before| before.verdict.decision.word() != word) {
             tracing::info!("{task}: {word}");
         }
+        if let Speaks::Another(store) = &watched.speaks
+            && before.as_ref().is_none_or(|before| before.speaks != watched.speaks)
+        {
+            tracing::warn!(
+                "{task}: another watch with the same token, whose store is {}, announces it: this one says nothing of it, asks nobody and pages \
+                 nobody; run one service for one server",
+                crate::text::shorten(store.as_str(), 40)
+            );
+        }
         if let Some(took) = before.and_then(|before| approved_since(&before, &watched)) {
             self.metrics.approved.observe(took);
         }

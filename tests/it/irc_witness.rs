@@ -197,3 +197,21 @@ fn a_no_waits_for_the_services_as_little_as_for_the_server_of_the_tasks() {
     assert!(heard.witnesses(&task).iter().all(|text| text.contains("says no")));
     heard.network.start_services();
 }
+
+#[test]
+fn a_no_that_waits_for_the_services_is_kept_where_the_watch_ends() {
+    let Some(mut heard) = Heard::with("\"verified\"") else { return };
+    let mut sre1 = heard.first("sre1");
+    let (task, _) = heard.emergency(&mut sre1);
+    heard.network.hang_services(true);
+    sre1.say(&format!("!reject {task} stop"));
+    // What comes after it on the network is answered: the bot has heard it.
+    sre1.say("!help");
+    sre1.until("I understand !status");
+    heard.watching.stops();
+    heard.network.hang_services(false);
+    heard.watching.starts();
+    until("denied", || heard.watching.verdict(&task) == "denied");
+    sre1.until("your no is recorded: ");
+    assert_eq!(heard.witnesses(&task).len(), 1);
+}

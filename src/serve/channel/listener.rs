@@ -36,6 +36,9 @@ const WITHIN: Duration = Duration::from_secs(15);
 /// How long a task may take to be read of which nothing is known yet: with the services' answer less than who waits does.
 const LOOK: Duration = Duration::from_secs(6);
 
+/// How long it may take, once the service is to end, to keep what was heard before: who said it is mostly known by then.
+const LEAVING: Duration = Duration::from_secs(5);
+
 /// Of how many it is found out at once who said them.
 const AT_ONCE: usize = 16;
 
@@ -97,7 +100,7 @@ impl<S: Store> Listener<S> {
         Self { watch, witnesses, registered: Registered::new(bot.clone()), bot, settings }
     }
 
-    /// Answers until it is stopped. Who said what is found out for several at once, so that nobody waits for services that are silent about
+    /// Answers until it is stopped; what was heard before is kept. Who said what is found out for several at once, so that nobody waits for services that are silent about
     /// others; what was said is kept in its order, and what needs nobody's account is answered at once.
     pub(super) async fn run(self, heard: Receiver, stop: watch::Receiver<bool>) {
         let heard = stream::unfold(heard, async |mut heard| heard.recv().await.map(|one| (one, heard)));
@@ -109,11 +112,16 @@ impl<S: Store> Listener<S> {
         });
         let understood = waits.map(async |heard| (self.understand(&heard).await, heard)).buffered(AT_ONCE);
         let mut understood = pin!(understood);
+        let mut left = pin!(async {
+            stopped(stop).await;
+            tokio::time::sleep(LEAVING).await;
+        });
         loop {
+            // The bot ends as the service does, and with it what is heard and what the services are asked.
             let next = tokio::select! {
                 biased;
-                () = stopped(stop.clone()) => return,
                 next = understood.next() => next,
+                () = &mut left => return,
             };
             let Some((understood, heard)) = next else { return };
             match understood {

@@ -207,14 +207,15 @@ enum Says {
     HasAsked,
     /// It is in its channel, and has not asked for the task.
     HasNotAsked,
-    /// Its bot is in no channel.
+    /// Its bot is in no channel, or may not speak there.
     InNoChannel,
     /// What answers there does not say it.
     Nothing,
 }
 
-/// What is said of a watch whose bot is in no channel.
-const IN_NO_CHANNEL: &str = "its bot is in no channel now: its log says why, and so does `phabgate doctor` beside it";
+/// What is said of a watch whose bot is in no channel, or may not speak there.
+const IN_NO_CHANNEL: &str =
+    "its bot is in no channel now, or may not speak there: its log says why, and so does `phabgate doctor` beside it";
 
 /// How long it may take until a watch has asked for what was tagged just now.
 const ASKED_WITHIN: Duration = Duration::from_secs(10);

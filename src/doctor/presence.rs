@@ -32,7 +32,7 @@ pub(super) fn watch(read: &Result<WatchRead, Untried>, is_on_irc: bool) -> RuleO
         Ok((_, Some(false))) if is_on_irc => warn(
             NAME,
             format!(
-                "the watch at {url} runs, and its bot is in no channel: nobody is asked on IRC, and nobody is heard there"
+                "the watch at {url} runs, and its bot is in no channel, or may not speak there: nobody is asked on IRC"
             ),
             "look into its log, which says what keeps the bot out (`journalctl -u phabgate-serve`), and start it again where its settings were changed; until then ask in the channel yourself, with what `phabgate announce TASK` prints",
         ),

@@ -126,8 +126,10 @@ pub struct Metrics {
     irc: Mutex<Option<bool>>,
     /// The bot is to have a services account, and has none.
     pub irc_lacks_account: AtomicBool,
-    /// The bot is on the network under another nick than its own, which somebody else has.
+    /// The bot is on the network under another nick than its own.
     pub irc_lacks_nick: AtomicBool,
+    /// What is to be said in the channel is not taken, though the bot is there.
+    pub irc_is_mute: AtomicBool,
 }
 
 impl Metrics {
@@ -139,6 +141,11 @@ impl Metrics {
     /// Whether the bot is in all its channels; `None` where there is none.
     pub fn irc(&self) -> Option<bool> {
         *self.irc.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the bot is where it is to speak, and what it says there is taken, as far as that was tried.
+    pub fn speaks_on_irc(&self) -> bool {
+        self.irc() == Some(true) && !self.irc_is_mute.load(Ordering::Relaxed)
     }
 }
 

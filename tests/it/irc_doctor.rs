@@ -97,7 +97,10 @@ fn it_is_said_whether_the_bot_of_the_running_watch_is_in_its_channel() {
     let (_, outcome, said) = of(&watch(Some("yes")), &irc);
     assert!(outcome == "pass" && said.contains("is on IRC, and asks people in its channel"), "{said}");
     let (_, outcome, said) = of(&watch(Some("no")), &irc);
-    assert!(outcome == "warn" && said.contains("its bot is in no channel: nobody is asked on IRC"), "{said}");
+    assert!(
+        outcome == "warn" && said.contains("its bot is in no channel, or may not speak there: nobody is asked on IRC"),
+        "{said}"
+    );
     assert!(said.contains("ask in the channel yourself, with what `phabgate announce TASK` prints"), "{said}");
     // Here nothing says that it has a bot.
     let (_, outcome, said) = of(&watch(Some("no")), "");

@@ -230,15 +230,37 @@ fn that_a_team_was_paged_is_said_once_and_not_of_one_of_which_somebody_looks_at_
     assert_eq!(sre1.count("was paged"), 1);
 }
 
+/// What a metric of the watch is.
+fn metric(watching: &Watching, name: &str) -> String {
+    let text = watching.get("metrics").text;
+    let start = format!("phabgate_serve_{name} ");
+    let value = text.lines().find_map(|line| line.strip_prefix(&start)).map(str::to_owned);
+    value.unwrap_or_else(|| panic!("no such metric: {text}"))
+}
+
+#[test]
+fn a_channel_that_takes_no_line_of_the_bot_is_missed_in_the_metrics_and_asked_in_once_it_does() {
+    let Some(Asked { watching, mut sre1, .. }) = asked("") else { return };
+    let asks = || watching.get("healthz").headers["phabgate-asks"].to_str().unwrap().to_owned();
+    assert_eq!((metric(&watching, "irc_mute"), asks()), ("0".to_owned(), "yes".to_owned()));
+    // Who came first is an operator of the channel.
+    sre1.send("MODE #ops +m");
+    sre1.until("+m");
+    let task = watching.emergency("The database is away");
+    until("the metrics say so", || metric(&watching, "irc_mute") == "1");
+    assert_eq!((metric(&watching, "irc_in_channels"), asks()), ("1".to_owned(), "no".to_owned()));
+    sre1.send("MODE #ops -m");
+    for _ in 0..2 {
+        sre1.until(&format!("{task} is an emergency deploy"));
+    }
+    until("nothing is left to say", || metric(&watching, "irc_mute") == "0");
+    assert_eq!(asks(), "yes");
+}
+
 #[test]
 fn a_bot_that_lost_its_account_is_missed_in_the_metrics_and_the_log() {
     let Some(Asked { watching, network, .. }) = asked("") else { return };
-    let lacks = || {
-        let text = watching.get("metrics").text;
-        let value =
-            text.lines().find_map(|line| line.strip_prefix("phabgate_serve_irc_lacks_account ")).map(str::to_owned);
-        value.unwrap_or_else(|| panic!("no such metric: {text}"))
-    };
+    let lacks = || metric(&watching, "irc_lacks_account");
     assert_eq!(lacks(), "0");
     let mut other = Person::stranger(&network, "other");
     other.send(&format!("PRIVMSG NickServ :LOGOUT phabgate {PASSWORD}"));

@@ -7,6 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -34,6 +35,8 @@ const FRESH: SignedDuration = SignedDuration::from_secs(60);
 const LOOK: Duration = Duration::from_secs(8);
 /// How long an ask waits for who conducts the train: a team is asked without a name rather than late.
 const CONDUCTOR: Duration = Duration::from_secs(2);
+/// How long it waits for who is on call, where that was never read.
+const ON_CALL: Duration = Duration::from_secs(2);
 
 /// By what it is kept that the log says of how many deploys nothing is said any more.
 const TOO_MANY_DEPLOYS: &str = "too many deploys";
@@ -90,7 +93,7 @@ impl<S: Store> Announcer<S> {
         tokio::select! {
             biased;
             () = stopped(stop.clone()) => return,
-            _ = self.conductor.find(&self.watch.site, LOOK) => {}
+            _ = self.conductor.find(&self.watch, LOOK) => {}
         }
         let mut changes = self.watch.board.changes();
         loop {
@@ -101,12 +104,14 @@ impl<S: Store> Announcer<S> {
                 Ok(()) = changes.changed() => {}
             }
             // What is not said yet stays due: nobody would hear it.
-            if self.voice.is_ready()
-                && let Err(error) = self.round().await
-            {
+            if !self.voice.is_ready() {
+                continue;
+            }
+            if let Err(error) = self.round().await {
                 tracing::error!("IRC: {error}");
                 tokio::time::sleep(TICK).await;
             }
+            self.watch.metrics.irc_is_mute.store(self.voice.was_refused(), Ordering::Relaxed);
         }
     }
 
@@ -191,7 +196,9 @@ impl<S: Store> Announcer<S> {
     async fn say_ask(&mut self, ask: Page) -> Result<(), StoreError> {
         let (task, episode) = (ask.key.task, ask.key.episode);
         let Some(watched) = self.read(task, episode).await else { return Ok(()) };
-        let conductor = self.conductor.find(&self.watch.site, CONDUCTOR).await;
+        let conductor = self.conductor.find(&self.watch, CONDUCTOR).await;
+        // Else the first ask after a start would call the whole team.
+        let _ = tokio::time::timeout(ON_CALL, self.watch.reads_who_is_on_call(&ask.key.team)).await;
         let (line, besides) = (SaidLine::Ask(ask.key.clone()), self.first_line_of_a_drill(&watched)?);
         let once = Once { task, episode, line, besides };
         let (watch, names, key) = (Arc::clone(&self.watch), self.names.clone(), ask.key.clone());

@@ -3,40 +3,55 @@
 //! Responsible for reading it where it is needed and not more often, in little time, and for in which ask the conductor is named. Not
 //! responsible for who it is ([`crate::gate::conductor`]).
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use crate::gate::conductor::{Conductor, ConductorContact, ContactSource, NamedConductor};
 use crate::rules::TeamCount;
-use crate::serve::site::Site;
+use crate::serve::store::Store;
+use crate::serve::watch::Watch;
 
 /// How long an answer counts: a train has one conductor for days.
 const FRESH: Duration = Duration::from_secs(300);
 /// How long it is waited before it is read again where it could not be.
 const AGAIN: Duration = Duration::from_secs(30);
+/// How long a reading may take in all.
+const READING: Duration = Duration::from_secs(30);
 
 /// Who conducts the train, as it was read last.
 #[derive(Debug, Default)]
 pub(super) struct KnownConductor {
     known: Option<Conductor>,
     until: Option<Instant>,
+    /// What is being read.
+    reading: Option<JoinHandle<Option<Conductor>>>,
 }
 
 impl KnownConductor {
-    /// The conductor now; `None` where there is none, or none can be read within a time.
-    pub(super) async fn find(&mut self, site: &Site, within: Duration) -> Option<Conductor> {
+    /// The conductor now; `None` where there is none, or none could be read yet within a time. A reading that takes longer goes on, so that a slow
+    /// server is waited for once.
+    pub(super) async fn find<S: Store>(&mut self, watch: &Arc<Watch<S>>, within: Duration) -> Option<Conductor> {
         if self.until.is_none_or(|until| until <= Instant::now()) {
-            let context = site.context();
-            let named = NamedConductor { given: None, configured: site.contact.conductor.as_deref() };
-            let found = timeout(within, ConductorContact::find(&context, named)).await.ok();
-            let counts = if found.as_ref().is_some_and(|found| found.conductor.is_some()) { FRESH } else { AGAIN };
-            // Who it was a while ago is better than nobody.
-            self.known = found.and_then(|found| found.conductor).or_else(|| self.known.take());
-            self.until = Some(Instant::now() + counts);
+            let reading = self.reading.get_or_insert_with(|| tokio::spawn(read(Arc::clone(watch))));
+            if let Ok(found) = timeout(within, reading).await {
+                self.reading = None;
+                let found = found.ok().flatten();
+                self.until = Some(Instant::now() + if found.is_some() { FRESH } else { AGAIN });
+                // Who it was a while ago is better than nobody.
+                self.known = found.or_else(|| self.known.take());
+            }
         }
         self.known.clone()
     }
+}
+
+async fn read<S: Store>(watch: Arc<Watch<S>>) -> Option<Conductor> {
+    let context = watch.site.context();
+    let named = NamedConductor { given: None, configured: watch.site.contact.conductor.as_deref() };
+    timeout(READING, ConductorContact::find(&context, named)).await.ok()?.conductor
 }
 
 /// The conductor where the ask of a team names them, under their nick: in that of the team that they could approve for, and in that of the

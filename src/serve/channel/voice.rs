@@ -22,6 +22,7 @@ pub(super) struct Voice {
     way: Way,
     outage: Outage,
     not_before: Option<Instant>,
+    is_refused: bool,
 }
 
 /// A way into the channel.
@@ -54,7 +55,7 @@ pub(super) enum Spoken {
 impl Voice {
     /// One that has not spoken yet.
     pub(super) fn new(way: Way) -> Self {
-        Self { way, outage: Outage::new(AGAIN.0, AGAIN.1), not_before: None }
+        Self { way, outage: Outage::new(AGAIN.0, AGAIN.1), not_before: None, is_refused: false }
     }
 
     /// Where it is heard, for the log.
@@ -70,12 +71,18 @@ impl Voice {
         self.not_before.is_none_or(|time| time <= Instant::now()) && self.way.is_there()
     }
 
+    /// Whether a line was not taken since this was last asked.
+    pub(super) fn was_refused(&mut self) -> bool {
+        std::mem::take(&mut self.is_refused)
+    }
+
     /// Says a line that `make` makes when its turn has come, so that it is true then; `None` says nothing.
     pub(super) async fn say(&mut self, make: impl FnOnce() -> Option<Line> + Send + 'static) -> Spoken {
         let spoken = self.way.say(make).await;
         let now = Instant::now();
         match &spoken {
             Spoken::NotSaid(why) => {
+                self.is_refused = true;
                 let Failed { wait, report } = self.outage.failed(now.into_std(), why);
                 self.not_before = Some(now + wait);
                 if let Some(report) = report {

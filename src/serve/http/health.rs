@@ -54,7 +54,7 @@ pub(super) async fn healthz<S: Store>(
 ) -> (AppendHeaders<Vec<(HeaderName, &'static str)>>, &'static str) {
     let irc = &app.watch.site.irc;
     let asks = match irc.bot.server {
-        Some(_) => app.watch.metrics.irc() == Some(true),
+        Some(_) => app.watch.metrics.speaks_on_irc(),
         None => irc.tcpircbot.is_some(),
     };
     let word = |is_so| if is_so { "yes" } else { "no" };

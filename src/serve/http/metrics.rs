@@ -98,7 +98,9 @@ pub(super) async fn metrics<S: Store>(State(app): State<Shared<S>>) -> Response 
         let lacks = metrics.irc_lacks_account.load(Ordering::Relaxed);
         page.one("irc_lacks_account", "gauge", "1 while the bot is not logged in with its account on IRC.", is(lacks));
         let lacks = metrics.irc_lacks_nick.load(Ordering::Relaxed);
-        page.one("irc_lacks_nick", "gauge", "1 while somebody else has the nick of the bot on IRC.", is(lacks));
+        page.one("irc_lacks_nick", "gauge", "1 while the bot is on IRC under another nick than its own.", is(lacks));
+        let is_mute = metrics.irc_is_mute.load(Ordering::Relaxed);
+        page.one("irc_mute", "gauge", "1 while the channel on IRC takes no line of the bot.", is(is_mute));
     }
     if metrics.hooks.get() > 0 {
         let lag = metrics.hook_lag.load(Ordering::Relaxed) as f64;

@@ -64,6 +64,11 @@ impl<S: Store> Watch<S> {
         })
     }
 
+    /// Reads who is on call for a team where that never was.
+    pub async fn reads_who_is_on_call(&self, team: &str) {
+        self.paging.on_call.known_or_read(team).await;
+    }
+
     /// Who is asked for a team, as far as it was read who is on call.
     pub fn who_to_ask(&self, team: &TeamCount) -> WhoToAsk {
         who_to_ask(team, &self.paging.on_call.known(&team.team))

@@ -17,6 +17,7 @@ mod question;
 pub mod records;
 mod removals;
 pub mod restate;
+mod restricted;
 mod said;
 mod spoken;
 mod statements;

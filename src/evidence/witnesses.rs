@@ -28,6 +28,8 @@ pub struct WitnessedApproval {
     pub posted: Moment,
     /// Why it counts for nobody, whatever the policy.
     pub fault: Option<WitnessFault>,
+    /// The task was restricted when it was heard.
+    pub was_restricted: bool,
 }
 
 /// Why a witness counts for nobody.
@@ -135,7 +137,9 @@ impl Evidence {
         };
         let time = witness.said.min(posted.time);
         let moment = Moment { position: Position::right_after(witness.seen), time, transaction: posted.transaction };
-        WitnessedApproval { answer: answer(witness, AnswerKind::Approve, moment), posted, fault }
+        let heard = AsOf { through: witness.seen, time: witness.heard };
+        let was_restricted = self.was_restricted(&policy.open_spaces, Some(heard));
+        WitnessedApproval { answer: answer(witness, AnswerKind::Approve, moment), posted, fault, was_restricted }
     }
 
     /// A no, or a withdrawal: from when it is on the task. It takes back a no only where the policy takes the word of witnesses, who wrote this

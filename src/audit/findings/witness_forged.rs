@@ -76,6 +76,24 @@ mod tests {
     }
 
     #[test]
+    fn a_deploy_that_rests_on_a_witness_stays_clean_where_the_task_is_restricted_afterwards() {
+        let mut history = heard();
+        history.witness(20, Approve, "sre1", "sre");
+        deploy(&mut history);
+        history.view("admin", 300, "PHID-PROJ-secret");
+        assert_eq!(names(&history), [] as [&str; 0]);
+        history.view("admin", 400, "users");
+        assert_eq!(names(&history), [] as [&str; 0]);
+        // Not where it was restricted when it started.
+        let mut history = heard();
+        history.witness(20, Approve, "sre1", "sre");
+        history.view("admin", 50, "PHID-PROJ-secret");
+        deploy(&mut history);
+        history.view("admin", 300, "users");
+        assert!(names(&history).contains(&"approval-missing"));
+    }
+
+    #[test]
     fn a_witness_by_anybody_else_or_of_what_cannot_be_is_found() {
         let mut history = heard();
         let text = render(&history.heard(20, Approve, "sre1", "sre"));

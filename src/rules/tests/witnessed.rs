@@ -315,3 +315,21 @@ fn of_a_restricted_task_only_a_no_is_heard() {
     history.witness(22, Reject, "sre1", "sre");
     assert_eq!(decision(&history), "denied");
 }
+
+#[test]
+fn whether_the_task_was_restricted_is_judged_as_of_when_it_was_heard_and_as_of_the_deploy() {
+    let mut history = waiting();
+    let heard = history.witness(20, Approve, "sre1", "sre");
+    history.view("admin", 30, "PHID-PLCY-1");
+    let then = evaluate(&history.evidence(), &history.policy, &Intent::default(), Some(history.as_of(heard)));
+    assert_eq!(then.decision.word(), "allowed", "nobody had restricted it yet");
+    assert_eq!(why_only(&history), WhyNot::WitnessedRestricted);
+    history.view("admin", 40, "users");
+    assert_eq!(decision(&history), "allowed");
+    // What was heard while it was restricted does not count when it is open again.
+    let mut history = waiting();
+    history.view("admin", 15, "PHID-PLCY-1");
+    history.witness(20, Approve, "sre1", "sre");
+    history.view("admin", 30, "users");
+    assert_eq!(why_only(&history), WhyNot::WitnessedRestricted);
+}

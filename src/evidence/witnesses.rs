@@ -122,13 +122,9 @@ impl Evidence {
 
     fn approval(&self, comment: &Comment<'_>, witness: &Witness, policy: &Policy) -> WitnessedApproval {
         let posted = self.timeline.moment_of(comment.transaction);
-        let is_possible = witness.task == self.task.id
-            && witness.seen < posted.transaction
-            && witness.heard <= posted.time.saturating_add(PROMPT).unwrap_or(posted.time)
-            && witness.said <= witness.heard.saturating_add(PROMPT).unwrap_or(witness.heard);
         let stated = || self.code_as_of(policy, AsOf { through: witness.seen, time: witness.said.min(witness.heard) });
         let fault = match () {
-            () if !is_possible => Some(WitnessFault::Impossible),
+            () if !self.is_possible(comment, witness) => Some(WitnessFault::Impossible),
             () if comment.is_changed() => Some(WitnessFault::Edited),
             () if posted.time.duration_since(witness.heard) > PROMPT => Some(WitnessFault::Late),
             () if witness.heard.duration_since(witness.said) > PROMPT => Some(WitnessFault::Late),
@@ -142,8 +138,17 @@ impl Evidence {
         WitnessedApproval { answer: answer(witness, AnswerKind::Approve, moment), posted, fault, was_restricted }
     }
 
+    /// Whether a witness in this comment is of this task, and names nothing that was not there yet when it was written.
+    pub(crate) fn is_possible(&self, comment: &Comment<'_>, witness: &Witness) -> bool {
+        let posted = self.timeline.moment_of(comment.transaction);
+        witness.task == self.task.id
+            && witness.seen < posted.transaction
+            && witness.heard <= posted.time.saturating_add(PROMPT).unwrap_or(posted.time)
+            && witness.said <= witness.heard.saturating_add(PROMPT).unwrap_or(witness.heard)
+    }
+
     /// A no, or a withdrawal: from when it is on the task. It takes back a no only where the policy takes the word of witnesses, who wrote this
-    /// is known to be one, and the no was there when they said it.
+    /// is known to be one, what they wrote can be, and the no was there when they said it.
     fn objection(&self, comment: &Comment<'_>, witness: &Witness, policy: &Policy) -> Answer {
         let kind = match witness.word {
             WitnessedWord::Withdraw => AnswerKind::Withdraw,
@@ -156,7 +161,8 @@ impl Evidence {
             AnswerKind::Withdraw => Teams::NotUnderstood(String::new()),
             AnswerKind::Approve | AnswerKind::Reject => answer.teams.clone(),
         };
-        Answer { certain: policy.accept_witnessed && is_known && !comment.is_changed(), teams, ..answer }
+        let is_sound = is_known && !comment.is_changed() && self.is_possible(comment, witness);
+        Answer { certain: policy.accept_witnessed && is_sound, teams, ..answer }
     }
 
     /// The comments of witnesses that are gone: each may have been anybody's no.

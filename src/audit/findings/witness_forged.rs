@@ -1,7 +1,6 @@
 //! `witness-forged`: a comment claims to be a witness and is not believed.
 
 use super::{Case, FindingRule, Severity};
-use crate::evidence::WitnessFault;
 use crate::evidence::timeline::Comment;
 use crate::remarkup::JsonBlock;
 use crate::witness::{claims, parse};
@@ -13,7 +12,7 @@ pub(super) const RULE: FindingRule = FindingRule {
     page: "A comment holds what reads as a witness, and was not written by an account of `policy.witnesses`; or speaks of another \
            task, of what was not there yet, or of times that cannot be; or cannot be read; or became one by an edit.\n\n\
            Somebody wants it to look as if an approver had spoken on IRC, or the account of the watch is missing in the \
-           configuration.\n\n\
+           configuration. A no of a witness that speaks of what cannot be stands all the same, and a withdrawal of it lifts no no.\n\n\
            Ask the author, and the approver whom it names. If the account is the one that the watch writes witnesses with, add it to \
            `policy.witnesses`.",
     find: |rule, case| {
@@ -43,19 +42,16 @@ fn fault(case: &Case<'_>, comment: &Comment<'_>) -> Option<&'static str> {
         None => return Some("its author cannot be read"),
     }
     let JsonBlock::One(witness) = first else { return Some("it cannot be read") };
-    let id = comment.transaction.id;
-    let judged = case.task_state.witnessed.iter().find(|witnessed| witnessed.posted.transaction == id);
-    let is_impossible = judged.is_some_and(|witnessed| witnessed.fault == Some(WitnessFault::Impossible));
-    (witness.task != case.evidence.task.id || is_impossible).then_some("it speaks of what cannot be")
+    (!case.evidence.is_possible(comment, &witness)).then_some("it speaks of what cannot be")
 }
 
 #[cfg(test)]
 mod tests {
     use crate::audit::testing::*;
-    use crate::evidence::testing::History;
+    use crate::evidence::testing::{History, at};
     use crate::ids::TransactionId;
-    use crate::witness::WitnessedWord::{Approve, Reject};
-    use crate::witness::render;
+    use crate::witness::WitnessedWord::{Approve, Reject, Withdraw};
+    use crate::witness::{Witness, render};
 
     fn heard() -> History {
         let mut history = task_state(&["releng1"]);
@@ -116,5 +112,28 @@ mod tests {
         let of: Vec<_> = found.iter().filter_map(|finding| finding.transaction).collect();
         assert_eq!(of, forged.into_iter().chain([became]).collect::<Vec<_>>());
         assert_eq!(names(&history).iter().filter(|name| **name != "witness-forged").count(), 0);
+    }
+
+    #[test]
+    fn whatever_word_speaks_of_what_cannot_be_is_found() {
+        type Change = fn(&mut Witness);
+        let changes: [Change; 4] = [
+            |witness| witness.seen = TransactionId(900),
+            |witness| witness.seen = TransactionId(9_999_999),
+            |witness| witness.said = at(9_000),
+            |witness| witness.heard = at(9_000),
+        ];
+        for word in [Approve, Withdraw, Reject] {
+            for change in changes {
+                let mut history = heard();
+                history.comment("sre1", 12, "Emergency-Approve: sre");
+                let mut witness = history.heard(22, word, "sre2", "sre");
+                change(&mut witness);
+                let forged = history.comment("heard", 22, &render(&witness));
+                let found = found(&history, "witness-forged");
+                let of: Vec<_> = found.iter().filter_map(|finding| finding.transaction).collect();
+                assert_eq!(of, [forged], "{witness:?}");
+            }
+        }
     }
 }

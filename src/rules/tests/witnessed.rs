@@ -333,3 +333,35 @@ fn whether_the_task_was_restricted_is_judged_as_of_when_it_was_heard_and_as_of_t
     history.view("admin", 30, "users");
     assert_eq!(why_only(&history), WhyNot::WitnessedRestricted);
 }
+
+#[test]
+fn a_withdrawal_that_cannot_be_lifts_no_no_and_a_no_that_cannot_be_stands() {
+    let changes: [fn(&mut Witness); 3] = [
+        |witness| witness.seen = TransactionId(9_999),
+        |witness| witness.said = at(3_000),
+        |witness| (witness.said, witness.heard) = (at(3_000), at(3_000)),
+    ];
+    for change in changes {
+        for on_task in [true, false] {
+            let mut history = waiting();
+            history.comment("sre2", 14, "Emergency-Approve: sre");
+            match on_task {
+                true => history.comment("sre1", 15, "Emergency-Reject: sre - not now"),
+                false => history.witness(15, Reject, "sre1", "sre"),
+            };
+            let mut lifted = history.clone();
+            lifted.witness(20, Withdraw, "sre1", "sre");
+            assert_eq!(decision(&lifted), "allowed");
+            let mut witness = history.heard(20, Withdraw, "sre1", "sre");
+            change(&mut witness);
+            history.comment("heard", 20, &render(&witness));
+            assert_eq!(decision(&history), "denied", "{witness:?}");
+        }
+        let mut history = waiting();
+        history.comment("sre2", 14, "Emergency-Approve: sre");
+        let mut witness = history.heard(20, Reject, "sre1", "sre");
+        change(&mut witness);
+        history.comment("heard", 20, &render(&witness));
+        assert_eq!(decision(&history), "denied", "{witness:?}");
+    }
+}

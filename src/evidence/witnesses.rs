@@ -110,11 +110,19 @@ impl Evidence {
             {
                 witnessed.approvals.push(self.approval(&comment, &witness, policy));
             }
-            // What speaks against the deploy no edit takes back, and none makes a yes of it.
-            for word in [WitnessedWord::Withdraw, WitnessedWord::Reject] {
-                let mut versions = comment.versions().iter().filter_map(|version| parse(version.text()).one());
-                let said = versions.find(|witness| witness.word == word && witness.task == self.task.id);
-                witnessed.against.extend(said.map(|witness| self.objection(&comment, &witness, policy)));
+            // What speaks against the deploy no edit takes back, and none makes a yes of it, or a no of somebody else.
+            let mut known: Vec<Witness> = Vec::new();
+            for version in comment.versions().iter().rev() {
+                let Some(witness) = parse(version.text()).one() else { continue };
+                let is_same = |other: &Witness| {
+                    (other.word, &other.phid, &other.teams) == (witness.word, &witness.phid, &witness.teams)
+                };
+                if witness.word == WitnessedWord::Approve || witness.task != self.task.id || known.iter().any(is_same) {
+                    continue;
+                }
+                let objection = self.objection(&comment, &witness, policy);
+                witnessed.against.push(Answer { edited_in: version.version > 1, ..objection });
+                known.push(witness);
             }
         }
         witnessed
@@ -150,16 +158,15 @@ impl Evidence {
     /// A no, or a withdrawal: from when it is on the task. It takes back a no only where the policy takes the word of witnesses, who wrote this
     /// is known to be one, what they wrote can be, and the no was there when they said it.
     fn objection(&self, comment: &Comment<'_>, witness: &Witness, policy: &Policy) -> Answer {
-        let kind = match witness.word {
-            WitnessedWord::Withdraw => AnswerKind::Withdraw,
-            WitnessedWord::Reject | WitnessedWord::Approve => AnswerKind::Reject,
-        };
+        let kind = AnswerKind::from(witness.word);
         let answer = answer(witness, kind, self.timeline.moment_of(comment.transaction));
         let is_known = self.is_witness(&comment.transaction.author, policy) == Some(true);
-        // What takes something back is for all teams of who said it, whichever these are by the policy here.
+        // What takes something back is for all teams of who said it, whichever these are by the policy here, and so is a no for a team that
+        // the policy does not know.
+        let are_known = witness.teams.iter().all(|team| policy.team(team).is_some());
         let teams = match kind {
-            AnswerKind::Withdraw => Teams::NotUnderstood(String::new()),
-            AnswerKind::Approve | AnswerKind::Reject => answer.teams.clone(),
+            AnswerKind::Reject if are_known => answer.teams.clone(),
+            AnswerKind::Approve | AnswerKind::Withdraw | AnswerKind::Reject => Teams::NotUnderstood(String::new()),
         };
         let is_sound = is_known && !comment.is_changed() && self.is_possible(comment, witness);
         Answer { certain: policy.accept_witnessed && is_sound, teams, ..answer }

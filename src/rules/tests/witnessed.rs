@@ -365,3 +365,16 @@ fn a_withdrawal_that_cannot_be_lifts_no_no_and_a_no_that_cannot_be_stands() {
         assert_eq!(decision(&history), "denied", "{witness:?}");
     }
 }
+
+#[test]
+fn no_edit_makes_a_no_somebody_elses() {
+    let mut history = waiting();
+    history.comment("both", 11, "Emergency-Approve: sre");
+    let id = history.witness(20, Reject, "sre2", "sre");
+    let other = render(&history.heard(20, Reject, "sre1", "sre"));
+    history.edit(id, "admin", 30, &other);
+    history.comment("sre1", 40, "Emergency-Withdraw: sre");
+    assert_eq!(decision(&history), "denied", "the no of sre2 was not taken back");
+    history.comment("sre2", 41, "Emergency-Withdraw: sre");
+    assert_eq!(decision(&history), "allowed");
+}

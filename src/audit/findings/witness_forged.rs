@@ -20,9 +20,10 @@ pub(super) const RULE: FindingRule = FindingRule {
             let why = fault(case, &comment)?;
             let author = case.evidence.name_of(&comment.transaction.author);
             let message = format!("a comment of {author} claims to be a witness and is not believed: {why}");
-            Some(rule.of_task(case, case.evidence.timeline.moment_of(comment.transaction), message))
+            let written = case.evidence.timeline.moment_of(comment.transaction);
+            Some(rule.of_witness(case, written, written, &message))
         });
-        forged.collect()
+        forged.flatten().collect()
     },
 };
 
@@ -111,6 +112,8 @@ mod tests {
         let found = found(&history, "witness-forged");
         let of: Vec<_> = found.iter().filter_map(|finding| finding.transaction).collect();
         assert_eq!(of, forged.into_iter().chain([became]).collect::<Vec<_>>());
+        let deploy = audit(&history).deploys[0].id;
+        assert!(found.iter().all(|finding| finding.deploy == Some(deploy)), "{found:#?}");
         assert_eq!(names(&history).iter().filter(|name| **name != "witness-forged").count(), 0);
     }
 

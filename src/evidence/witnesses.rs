@@ -45,6 +45,17 @@ pub enum WitnessFault {
     OtherCode,
 }
 
+/// A comment that claims that somebody spoke against the deploy on IRC, and that nothing is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UnbelievedNo {
+    /// Who wrote it, a PHID.
+    pub(crate) author: String,
+    /// Its author is no witness of the policy, as far as that is known.
+    pub(crate) is_of_stranger: bool,
+    /// What it says; `None` where it cannot be read.
+    pub(crate) says: Option<Witness>,
+}
+
 /// What witnesses wrote on a task, up to a moment.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Witnessed {
@@ -65,11 +76,8 @@ pub(super) fn comments(
     })
 }
 
-/// The accounts that the evidence needs to judge witnesses by: who wrote them, and who is said to have said it.
-pub(super) fn accounts(timeline: &Timeline, policy: &Policy) -> Vec<Phid<User>> {
-    if policy.witnesses.is_empty() {
-        return Vec::new();
-    }
+/// The accounts that the evidence needs to judge witnesses by, and to name them: who wrote them, and who is said to have said it.
+pub(super) fn accounts(timeline: &Timeline) -> Vec<Phid<User>> {
     let found = comments(timeline, None).flat_map(|(comment, block)| {
         let author = Phid::new(comment.transaction.author.as_str()).ok();
         author.into_iter().chain(block.one().map(|witness| witness.phid))
@@ -144,6 +152,27 @@ impl Evidence {
         let heard = AsOf { through: witness.seen, time: witness.heard };
         let was_restricted = self.was_restricted(&policy.open_spaces, Some(heard));
         WitnessedApproval { answer: answer(witness, AnswerKind::Approve, moment), posted, fault, was_restricted }
+    }
+
+    /// Comments that claim, in a version that can be read, that somebody spoke against the deploy on IRC, and that count for nothing: their
+    /// author is no witness, or nobody can tell what they say.
+    pub(crate) fn unbelieved_noes(&self, policy: &Policy, as_of: Option<AsOf>) -> Vec<UnbelievedNo> {
+        let mut found = Vec::new();
+        for comment in self.timeline.comments(as_of) {
+            let author = &comment.transaction.author;
+            let claim = comment.versions().iter().rev().find_map(|version| match parse(version.text()) {
+                JsonBlock::Absent => None,
+                JsonBlock::Unreadable => Some(None),
+                JsonBlock::One(said) if said.word == WitnessedWord::Approve || said.task != self.task.id => None,
+                JsonBlock::One(said) => Some(Some(said)),
+            });
+            let Some(says) = claim else { continue };
+            let is_of_stranger = self.is_witness(author, policy) == Some(false);
+            if !comment.newest().removed && (is_of_stranger || says.is_none()) {
+                found.push(UnbelievedNo { author: author.clone(), is_of_stranger, says });
+            }
+        }
+        found
     }
 
     /// Whether a witness in this comment is of this task, and names nothing that was not there yet when it was written.

@@ -155,7 +155,7 @@ impl Evidence {
     }
 
     /// Comments that claim, in a version that can be read, that somebody spoke against the deploy on IRC, and that count for nothing: their
-    /// author is no witness, or nobody can tell what they say.
+    /// author is no witness, or what they say cannot be read.
     pub(crate) fn unbelieved_noes(&self, policy: &Policy, as_of: Option<AsOf>) -> Vec<UnbelievedNo> {
         let mut found = Vec::new();
         for comment in self.timeline.comments(as_of) {

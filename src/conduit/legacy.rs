@@ -1,7 +1,7 @@
 //! What an old method returns of a task's history where `transaction.search` answers type null:
 //! `maniphest.gettasktransactions`, which is frozen and answers on every version since 2018.
 //!
-//! Responsible for reading it, as far as custom fields and projects go. Not responsible for putting it into the history
+//! Responsible for reading it, as far as custom fields, projects and who sees the task go. Not responsible for putting it into the history
 //! (see `evidence::merge`).
 
 use std::collections::BTreeMap;
@@ -46,7 +46,21 @@ pub enum LegacyChange {
         /// After.
         new: Vec<Phid<Project>>,
     },
-    /// Something that is neither.
+    /// Who can see it.
+    View {
+        /// Before; `None` where the task was only being made.
+        old: Option<String>,
+        /// After.
+        new: Option<String>,
+    },
+    /// The Space that it is in.
+    Space {
+        /// Before; `None` where the task was only being made, or was in none.
+        old: Option<String>,
+        /// After.
+        new: Option<String>,
+    },
+    /// Something that is none of these.
     Other,
     /// An edge, of which it cannot be known whether it is to projects.
     Unclear,
@@ -93,6 +107,8 @@ impl Row {
                 new: self.new_value.clone(),
             },
             "core:edge" => self.edge(),
+            "core:view-policy" => LegacyChange::View { old: text(&self.old_value), new: text(&self.new_value) },
+            "core:space" => LegacyChange::Space { old: text(&self.old_value), new: text(&self.new_value) },
             _ => LegacyChange::Other,
         }
     }
@@ -121,6 +137,10 @@ impl Row {
             _ => LegacyChange::Unclear,
         }
     }
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
 }
 
 /// The PHIDs at the other end of an edge: a list of them, or, of transactions from before 2017, a map by them.
@@ -197,6 +217,15 @@ mod tests {
             assert_eq!(change("core:edge", json!([]), json!(["PHID-PROJ-a"]), meta.clone()), tagged, "{meta}");
             assert_eq!(change("core:edge", json!([]), json!({"PHID-PROJ-a": {"dst": "PHID-PROJ-a"}}), meta), tagged);
         }
+    }
+
+    #[test]
+    fn who_can_see_a_task_is_read() {
+        let (old, new) = (Some("users".to_owned()), Some("PHID-PLCY-1".to_owned()));
+        let view = change("core:view-policy", json!("users"), json!("PHID-PLCY-1"), Value::Null);
+        assert_eq!(view, LegacyChange::View { old, new });
+        let space = change("core:space", Value::Null, json!("PHID-SPCE-1"), Value::Null);
+        assert_eq!(space, LegacyChange::Space { old: None, new: Some("PHID-SPCE-1".into()) });
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub use refusals::Refusals;
 pub use route::{Authorities, Proxy, Route};
 pub(crate) use server_url::parse_url_of_api;
 pub use server_url::{UrlError, parse_url};
-pub use task::{Edited, Status, Task};
+pub use task::{Edited, Status, Task, restricts};
 pub use transaction::{Change, CommentVersion, Transaction};
 pub use transport::{Client, Reply, Timeouts};
 pub use unreached::{BadCertificate, Obstacle, Unreached};

@@ -50,7 +50,7 @@ pub struct Task {
 impl Task {
     /// Whether it is shown to fewer people than everyone with an account.
     pub fn is_restricted(&self, open_spaces: &[String]) -> bool {
-        !self.has_open_view() || self.closed_space(open_spaces).is_some()
+        restricts(&self.view, self.space.as_ref().map(Phid::as_str), open_spaces)
     }
 
     /// The Space that alone makes it restricted; `None` where its view policy does as well, or nothing does.
@@ -59,12 +59,25 @@ impl Task {
     }
 
     fn has_open_view(&self) -> bool {
-        matches!(self.view.as_str(), "public" | "users")
+        is_open_view(&self.view)
     }
 
     fn closed_space(&self, open_spaces: &[String]) -> Option<&Phid<Space>> {
-        self.space.as_ref().filter(|space| !open_spaces.iter().any(|open| open == space.as_str()))
+        self.space.as_ref().filter(|space| is_closed(space.as_str(), open_spaces))
     }
+}
+
+/// Whether who can see a task, and its Space, show it to fewer people than everyone with an account.
+pub fn restricts(view: &str, space: Option<&str>, open_spaces: &[String]) -> bool {
+    !is_open_view(view) || space.is_some_and(|space| is_closed(space, open_spaces))
+}
+
+fn is_open_view(view: &str) -> bool {
+    matches!(view, "public" | "users")
+}
+
+fn is_closed(space: &str, open_spaces: &[String]) -> bool {
+    !open_spaces.iter().any(|open| open == space)
 }
 
 #[derive(Deserialize)]

@@ -82,6 +82,20 @@ pub enum Change {
         /// Its value after.
         new: Value,
     },
+    /// Who can see it: a policy as [`super::Task::view`] is one.
+    View {
+        /// Before; `None` where the task was only being made.
+        old: Option<String>,
+        /// After.
+        new: Option<String>,
+    },
+    /// Its Space, as no server since 2018 shows it but by an old method.
+    Space {
+        /// Before; `None` where the task was only being made, or was in none.
+        old: Option<String>,
+        /// After.
+        new: Option<String>,
+    },
     /// It was merged into another task, which closes it; no transaction says with which status.
     Merged,
     /// A comment alone, or a change that the gate does not look at.
@@ -234,6 +248,14 @@ impl Row {
                     .into_iter()
                     .map(|(key, OldNew { old, new })| Change::Custom { field: field_name(&key), old, new })
                     .collect()
+            }
+            "core:view-policy" => {
+                let OldNew { old, new } = serde_json::from_str(self.fields.get())?;
+                vec![Change::View { old, new }]
+            }
+            "core:space" => {
+                let OldNew { old, new } = serde_json::from_str(self.fields.get())?;
+                vec![Change::Space { old, new }]
             }
             "mergedinto" => vec![Change::Merged],
             _ => vec![Change::Other],
@@ -422,6 +444,18 @@ mod tests {
             wrong["id"] = id;
             assert!(serde_json::from_value::<Row>(wrong).is_err());
         }
+    }
+
+    #[test]
+    fn who_can_see_a_task_is_read_as_it_was_and_as_it_became() {
+        let change = |kind, old, new| {
+            let row = row(1, kind, json!({"old": old, "new": new}));
+            serde_json::from_value::<Row>(row).unwrap().change().unwrap()
+        };
+        let (old, new) = (Some("users".to_owned()), Some("PHID-PLCY-1".to_owned()));
+        assert_eq!(change("core:view-policy", json!("users"), json!("PHID-PLCY-1")), [Change::View { old, new }]);
+        let made = Change::Space { old: None, new: Some("PHID-SPCE-1".into()) };
+        assert_eq!(change("core:space", Value::Null, json!("PHID-SPCE-1")), [made]);
     }
 
     #[test]

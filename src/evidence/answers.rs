@@ -10,6 +10,7 @@ use super::trailers::{self, Teams};
 use crate::conduit::CommentVersion;
 use crate::ids::{Phid, User};
 use crate::policy::Policy;
+use crate::witness::WitnessedWord;
 
 /// What an answer says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,16 @@ pub enum AnswerKind {
     Withdraw,
     /// No.
     Reject,
+}
+
+impl From<WitnessedWord> for AnswerKind {
+    fn from(word: WitnessedWord) -> Self {
+        match word {
+            WitnessedWord::Approve => Self::Approve,
+            WitnessedWord::Withdraw => Self::Withdraw,
+            WitnessedWord::Reject => Self::Reject,
+        }
+    }
 }
 
 /// An answer that somebody wrote on the task.

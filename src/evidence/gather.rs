@@ -255,7 +255,7 @@ impl Subject {
         let mut people: BTreeSet<Phid<User>> =
             answers::answers(timeline, policy, None).into_iter().map(|answer| answer.author).collect();
         people.extend(recorded);
-        people.extend(witnesses::accounts(timeline, policy));
+        people.extend(witnesses::accounts(timeline));
         // A comment that is gone may have been a recorder's.
         people.extend(gone.iter().filter_map(|gone| user(&gone.author)));
         people.insert(self.task.author.clone());

@@ -47,6 +47,8 @@ pub(crate) fn merge(history: &mut [Transaction], older: &[ReportedChanges]) -> R
                 added: new.iter().filter(|project| !old.contains(project)).cloned().collect(),
                 removed: old.iter().filter(|project| !new.contains(project)).cloned().collect(),
             },
+            LegacyChange::View { old, new } => Change::View { old: old.clone(), new: new.clone() },
+            LegacyChange::Space { old, new } => Change::Space { old: old.clone(), new: new.clone() },
             LegacyChange::Other => Change::Other,
             LegacyChange::Unclear => Change::Unexposed,
         };

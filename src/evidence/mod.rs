@@ -17,6 +17,7 @@ mod question;
 pub mod records;
 mod removals;
 pub mod restate;
+mod restricted;
 mod said;
 mod spoken;
 mod statements;
@@ -41,6 +42,7 @@ pub use said::{Said, said};
 pub use statements::{Changed, MaterialChange, Source, Statement};
 pub(crate) use statements::{STATED, happenings};
 pub use task_state::{Tagged, TaskState};
+pub(crate) use witnesses::UnbelievedNo;
 pub use witnesses::{WitnessFault, WitnessedApproval};
 
 use std::collections::{BTreeMap, BTreeSet};

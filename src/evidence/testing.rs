@@ -185,6 +185,18 @@ impl History {
         self.push(author, seconds, Change::Custom { field, old, new: json!(value) })
     }
 
+    /// Lets others see the task.
+    pub(crate) fn view(&mut self, author: &str, seconds: i64, view: &str) -> TransactionId {
+        let old = Some(std::mem::replace(&mut self.task.view, view.to_owned()));
+        self.push(author, seconds, Change::View { old, new: Some(view.to_owned()) })
+    }
+
+    /// Moves the task to a Space.
+    pub(crate) fn space(&mut self, author: &str, seconds: i64, space: &str) -> TransactionId {
+        let old = self.task.space.replace(Phid::new(space).unwrap()).map(|old| old.as_str().to_owned());
+        self.push(author, seconds, Change::Space { old, new: Some(space.to_owned()) })
+    }
+
     pub(crate) fn tag(&mut self, author: &str, seconds: i64, name: &str) -> TransactionId {
         self.task.projects.push(project(name));
         self.push(author, seconds, Change::Projects { added: vec![project(name)], removed: vec![] })

@@ -282,7 +282,12 @@ impl Timeline {
                     state.field = field_text(new)
                 }
                 Change::Merged => state.status = self.status_after(transaction.id, now),
-                Change::Custom { .. } | Change::Unnamed { .. } | Change::Other | Change::Unexposed => {}
+                Change::Custom { .. }
+                | Change::Unnamed { .. }
+                | Change::View { .. }
+                | Change::Space { .. }
+                | Change::Other
+                | Change::Unexposed => {}
             }
         }
         state

@@ -28,6 +28,8 @@ pub struct WitnessedApproval {
     pub posted: Moment,
     /// Why it counts for nobody, whatever the policy.
     pub fault: Option<WitnessFault>,
+    /// The task was restricted when it was heard.
+    pub was_restricted: bool,
 }
 
 /// Why a witness counts for nobody.
@@ -41,6 +43,17 @@ pub enum WitnessFault {
     Impossible,
     /// Its code is of something else than what the task stated then.
     OtherCode,
+}
+
+/// A comment that claims that somebody spoke against the deploy on IRC, and that nothing is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UnbelievedNo {
+    /// Who wrote it, a PHID.
+    pub(crate) author: String,
+    /// Its author is no witness of the policy, as far as that is known.
+    pub(crate) is_of_stranger: bool,
+    /// What it says; `None` where it cannot be read.
+    pub(crate) says: Option<Witness>,
 }
 
 /// What witnesses wrote on a task, up to a moment.
@@ -63,11 +76,8 @@ pub(super) fn comments(
     })
 }
 
-/// The accounts that the evidence needs to judge witnesses by: who wrote them, and who is said to have said it.
-pub(super) fn accounts(timeline: &Timeline, policy: &Policy) -> Vec<Phid<User>> {
-    if policy.witnesses.is_empty() {
-        return Vec::new();
-    }
+/// The accounts that the evidence needs to judge witnesses by, and to name them: who wrote them, and who is said to have said it.
+pub(super) fn accounts(timeline: &Timeline) -> Vec<Phid<User>> {
     let found = comments(timeline, None).flat_map(|(comment, block)| {
         let author = Phid::new(comment.transaction.author.as_str()).ok();
         author.into_iter().chain(block.one().map(|witness| witness.phid))
@@ -108,11 +118,19 @@ impl Evidence {
             {
                 witnessed.approvals.push(self.approval(&comment, &witness, policy));
             }
-            // What speaks against the deploy no edit takes back, and none makes a yes of it.
-            for word in [WitnessedWord::Withdraw, WitnessedWord::Reject] {
-                let mut versions = comment.versions().iter().filter_map(|version| parse(version.text()).one());
-                let said = versions.find(|witness| witness.word == word && witness.task == self.task.id);
-                witnessed.against.extend(said.map(|witness| self.objection(&comment, &witness, policy)));
+            // What speaks against the deploy no edit takes back, and none makes a yes of it, or a no of somebody else.
+            let mut known: Vec<Witness> = Vec::new();
+            for version in comment.versions().iter().rev() {
+                let Some(witness) = parse(version.text()).one() else { continue };
+                let is_same = |other: &Witness| {
+                    (other.word, &other.phid, &other.teams) == (witness.word, &witness.phid, &witness.teams)
+                };
+                if witness.word == WitnessedWord::Approve || witness.task != self.task.id || known.iter().any(is_same) {
+                    continue;
+                }
+                let objection = self.objection(&comment, &witness, policy);
+                witnessed.against.push(Answer { edited_in: version.version > 1, ..objection });
+                known.push(witness);
             }
         }
         witnessed
@@ -120,13 +138,9 @@ impl Evidence {
 
     fn approval(&self, comment: &Comment<'_>, witness: &Witness, policy: &Policy) -> WitnessedApproval {
         let posted = self.timeline.moment_of(comment.transaction);
-        let is_possible = witness.task == self.task.id
-            && witness.seen < posted.transaction
-            && witness.heard <= posted.time.saturating_add(PROMPT).unwrap_or(posted.time)
-            && witness.said <= witness.heard.saturating_add(PROMPT).unwrap_or(witness.heard);
         let stated = || self.code_as_of(policy, AsOf { through: witness.seen, time: witness.said.min(witness.heard) });
         let fault = match () {
-            () if !is_possible => Some(WitnessFault::Impossible),
+            () if !self.is_possible(comment, witness) => Some(WitnessFault::Impossible),
             () if comment.is_changed() => Some(WitnessFault::Edited),
             () if posted.time.duration_since(witness.heard) > PROMPT => Some(WitnessFault::Late),
             () if witness.heard.duration_since(witness.said) > PROMPT => Some(WitnessFault::Late),
@@ -135,24 +149,56 @@ impl Evidence {
         };
         let time = witness.said.min(posted.time);
         let moment = Moment { position: Position::right_after(witness.seen), time, transaction: posted.transaction };
-        WitnessedApproval { answer: answer(witness, AnswerKind::Approve, moment), posted, fault }
+        let heard = AsOf { through: witness.seen, time: witness.heard };
+        let was_restricted = self.was_restricted(&policy.open_spaces, Some(heard));
+        WitnessedApproval { answer: answer(witness, AnswerKind::Approve, moment), posted, fault, was_restricted }
+    }
+
+    /// Comments that claim, in a version that can be read, that somebody spoke against the deploy on IRC, and that count for nothing: their
+    /// author is no witness, or what they say cannot be read.
+    pub(crate) fn unbelieved_noes(&self, policy: &Policy, as_of: Option<AsOf>) -> Vec<UnbelievedNo> {
+        let mut found = Vec::new();
+        for comment in self.timeline.comments(as_of) {
+            let author = &comment.transaction.author;
+            let claim = comment.versions().iter().rev().find_map(|version| match parse(version.text()) {
+                JsonBlock::Absent => None,
+                JsonBlock::Unreadable => Some(None),
+                JsonBlock::One(said) if said.word == WitnessedWord::Approve || said.task != self.task.id => None,
+                JsonBlock::One(said) => Some(Some(said)),
+            });
+            let Some(says) = claim else { continue };
+            let is_of_stranger = self.is_witness(author, policy) == Some(false);
+            if !comment.newest().removed && (is_of_stranger || says.is_none()) {
+                found.push(UnbelievedNo { author: author.clone(), is_of_stranger, says });
+            }
+        }
+        found
+    }
+
+    /// Whether a witness in this comment is of this task, and names nothing that was not there yet when it was written.
+    pub(crate) fn is_possible(&self, comment: &Comment<'_>, witness: &Witness) -> bool {
+        let posted = self.timeline.moment_of(comment.transaction);
+        witness.task == self.task.id
+            && witness.seen < posted.transaction
+            && witness.heard <= posted.time.saturating_add(PROMPT).unwrap_or(posted.time)
+            && witness.said <= witness.heard.saturating_add(PROMPT).unwrap_or(witness.heard)
     }
 
     /// A no, or a withdrawal: from when it is on the task. It takes back a no only where the policy takes the word of witnesses, who wrote this
-    /// is known to be one, and the no was there when they said it.
+    /// is known to be one, what they wrote can be, and the no was there when they said it.
     fn objection(&self, comment: &Comment<'_>, witness: &Witness, policy: &Policy) -> Answer {
-        let kind = match witness.word {
-            WitnessedWord::Withdraw => AnswerKind::Withdraw,
-            WitnessedWord::Reject | WitnessedWord::Approve => AnswerKind::Reject,
-        };
+        let kind = AnswerKind::from(witness.word);
         let answer = answer(witness, kind, self.timeline.moment_of(comment.transaction));
         let is_known = self.is_witness(&comment.transaction.author, policy) == Some(true);
-        // What takes something back is for all teams of who said it, whichever these are by the policy here.
+        // What takes something back is for all teams of who said it, whichever these are by the policy here, and so is a no for a team that
+        // the policy does not know.
+        let are_known = witness.teams.iter().all(|team| policy.team(team).is_some());
         let teams = match kind {
-            AnswerKind::Withdraw => Teams::NotUnderstood(String::new()),
-            AnswerKind::Approve | AnswerKind::Reject => answer.teams.clone(),
+            AnswerKind::Reject if are_known => answer.teams.clone(),
+            AnswerKind::Approve | AnswerKind::Withdraw | AnswerKind::Reject => Teams::NotUnderstood(String::new()),
         };
-        Answer { certain: policy.accept_witnessed && is_known && !comment.is_changed(), teams, ..answer }
+        let is_sound = is_known && !comment.is_changed() && self.is_possible(comment, witness);
+        Answer { certain: policy.accept_witnessed && is_sound, teams, ..answer }
     }
 
     /// The comments of witnesses that are gone: each may have been anybody's no.

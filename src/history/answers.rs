@@ -168,6 +168,14 @@ impl HistoryBuilder<'_> {
     fn entry(&self, answer: &Answer, team: Option<String>, what: &str, standing: AnswerStatus, tone: Tone) -> Entry {
         let by_edit = if answer.edited_in { " (by an edit)" } else { "" };
         let heard = answer.heard_as.as_deref().map(|account| format!(" on IRC as {}", self.quote(account)));
+        if let Some(base) = self.put_in(answer) {
+            // They never said that, as far as the witness wrote it down.
+            let who = self.name(answer.author.as_str());
+            let said = format!("{}{} {what}", verb(answer.kind), heard.unwrap_or_default());
+            let words = format!("put into a witness that {who} {said}: {}", standing.words(answer.kind));
+            let detail = Detail { team, counts: Some(standing.counts), why_not: standing.why_not, ..Detail::default() };
+            return Entry { kind: kind(answer.kind), tone: Tone::Bad, words, detail, ..base };
+        }
         Entry {
             moment: answer.moment,
             author: answer.author.as_str().to_owned(),

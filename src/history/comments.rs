@@ -24,6 +24,7 @@ impl HistoryBuilder<'_> {
             }
             entries.extend(self.versions(&comment));
             entries.extend(self.record(&comment, &mut seen));
+            entries.extend(self.witness(&comment));
         }
         entries.extend(self.task_state.answers.iter().flat_map(|answer| self.answer(answer)));
         entries.extend(self.task_state.witnessed.iter().flat_map(|witnessed| {
@@ -66,7 +67,7 @@ impl HistoryBuilder<'_> {
     }
 
     /// An entry about a version of a comment, to be filled in.
-    fn base(&self, comment: &Comment<'_>, version: &CommentVersion, tie: Tie) -> Entry {
+    pub(super) fn base(&self, comment: &Comment<'_>, version: &CommentVersion, tie: Tie) -> Entry {
         Entry {
             moment: self.evidence.timeline.moment_of_version(comment.transaction, version, tie),
             author: version.author.clone(),
@@ -91,10 +92,12 @@ impl HistoryBuilder<'_> {
             .filter_map(|key| self.change(key, trailers::last(before, key), trailers::last(after, key)))
             .collect();
         let held = Key::ALL.into_iter().any(|key| trailers::last(before, key).is_some());
-        if record.is_none() && changes.is_empty() && !held {
+        let witness = self.edited_witness(comment, before, after);
+        if record.is_none() && witness.is_none() && changes.is_empty() && !held {
             return None;
         }
-        let whole: Vec<&str> = record.into_iter().chain(changes.iter().map(String::as_str)).collect();
+        let said = witness.as_deref().into_iter().chain(changes.iter().map(String::as_str));
+        let whole: Vec<&str> = record.into_iter().chain(said).collect();
         let (tone, what) = match whole.as_slice() {
             [] => (Tone::Mind, "what it says to the gate is as before".to_owned()),
             whole => (Tone::Bad, whole.join("; ")),

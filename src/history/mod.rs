@@ -12,10 +12,11 @@ mod records;
 mod statements;
 #[cfg(test)]
 mod tests;
+mod witnesses;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::conduit::Change;
+use crate::conduit::{Change, CommentVersion, Transaction};
 use crate::evidence::records::{ByDeploy, DeployRecords, PostedRecord, by_deploy, comments};
 use crate::evidence::timeline::Moment;
 use crate::evidence::{Candidate, Evidence, TaskState};
@@ -23,6 +24,7 @@ use crate::ids::{DeployId, Phid, Project, TransactionId, User};
 use crate::policy::{Policy, PolicyDigest};
 use crate::record::parse::Parsed;
 use crate::rules::{self, Intent, StandingWord, Texts, Verdict};
+use crate::witness;
 
 /// What an entry is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -48,6 +50,8 @@ pub enum EntryKind {
     FollowUp,
     /// A record of a deploy.
     Record,
+    /// A comment that claims to be a witness and is not believed.
+    Witness,
     /// A comment that mattered was edited.
     Edited,
     /// A comment was removed.
@@ -72,6 +76,7 @@ impl EntryKind {
             Self::Reject => "reject",
             Self::FollowUp => "follow-up",
             Self::Record => "record",
+            Self::Witness => "witness",
             Self::Edited => "edited",
             Self::Removed => "removed",
             Self::NearMiss => "near miss",
@@ -219,7 +224,7 @@ fn in_hindsight(mut evidence: Evidence, policy: &Policy) -> Evidence {
 /// its records.
 pub fn people(evidence: &Evidence) -> BTreeSet<Phid<User>> {
     let transactions = evidence.timeline.transactions();
-    let versions = transactions.iter().flat_map(|transaction| &transaction.comments);
+    let versions = versions_of(transactions);
     let authors = transactions.iter().map(|transaction| &transaction.author);
     let authors = authors.chain(versions.map(|version| &version.author));
     let mut people: BTreeSet<_> = authors.filter_map(|author| Phid::new(author.as_str()).ok()).collect();
@@ -229,7 +234,13 @@ pub fn people(evidence: &Evidence) -> BTreeSet<Phid<User>> {
         let deployers = record.deployer.iter().chain(&record.behind).filter_map(|deployer| deployer.phid.clone());
         people.extend(deployers.chain(record.approvals.iter().filter_map(|approval| approval.phid.clone())));
     }
+    let said = versions_of(transactions).filter_map(|version| witness::parse(version.text()).one());
+    people.extend(said.map(|witness| witness.phid));
     people
+}
+
+fn versions_of(transactions: &[Transaction]) -> impl Iterator<Item = &CommentVersion> {
+    transactions.iter().flat_map(|transaction| &transaction.comments)
 }
 
 /// What it takes to build a history.

@@ -6,7 +6,7 @@ use crate::evidence::testing::{History as Made, at, person};
 use crate::record::comment::render;
 use crate::record::comment::tests::example;
 use crate::record::{Deployer, Event, Outcome, Record, RecordedApproval};
-use crate::witness::WitnessedWord::Approve;
+use crate::witness::WitnessedWord::{Approve, Reject, Withdraw};
 
 fn history_of(made: &Made) -> TaskHistory {
     build(&made.as_read_by("phabgate", None), &made.policy, Texts::Hidden)
@@ -268,6 +268,94 @@ fn what_somebody_said_on_irc_is_listed_once_as_their_answer() {
     let [said] = of(&history, EntryKind::Approve).try_into().unwrap();
     assert_eq!(said, "approved on IRC as 'sre1' for sre: counts now");
     assert_eq!(of(&history, EntryKind::Said), ["said 'I was restarted.'"]);
+}
+
+/// An emergency whose witness is believed.
+fn with_witness() -> Made {
+    let mut made = Made::emergency();
+    made.policy.witnesses = vec!["heard".into()];
+    made.policy.accept_witnessed = true;
+    made
+}
+
+#[test]
+fn a_witness_that_is_not_believed_is_listed_with_what_it_says() {
+    let mut made = with_witness();
+    let yes = crate::witness::render(&made.heard(20, Approve, "sre1", "sre"));
+    let mut elsewhere = made.heard(20, Reject, "sre2", "sre");
+    elsewhere.task = crate::ids::TaskId::new(2).unwrap();
+    let mut future = made.heard(20, Reject, "sre2", "sre");
+    future.seen = crate::ids::TransactionId(900);
+    made.comment("outsider", 20, &yes);
+    made.comment("heard", 21, &yes.replace("\"word\"", "\"wrd\""));
+    made.comment("heard", 22, &crate::witness::render(&elsewhere));
+    made.comment("heard", 23, &crate::witness::render(&future));
+    let turned = made.comment("deployer1", 24, "Nothing.");
+    made.edit(turned, "admin", 25, &yes);
+    let history = history_of(&made);
+    assert_eq!(
+        of(&history, EntryKind::Witness),
+        [
+            "wrote what claims to be a witness and is not believed, as `policy.witnesses` does not name its author; it says: \
+             sre1 approved on IRC for 'sre'",
+            "wrote what claims to be a witness and is not believed, as it cannot be read",
+            "wrote what claims to be a witness and is not believed, as it speaks of another task; it says: sre2 said no on IRC \
+             for 'sre'",
+            "wrote what claims to be a witness and is not believed, as it speaks of what cannot be; a no stands all the same; it \
+             says: sre2 said no on IRC for 'sre'",
+        ]
+    );
+    assert_eq!(
+        of(&history, EntryKind::Edited),
+        [
+            "edited the comment of deployer1 of 2026-11-22 23:43:44 UTC: what claims to be a witness was put in (it says now: sre1 \
+          approved on IRC for 'sre'); it counts for nobody, as `policy.witnesses` does not name its author"
+        ]
+    );
+    assert_eq!(of(&history, EntryKind::Approve), [""; 0], "nobody approved");
+}
+
+#[test]
+fn an_edited_witness_is_listed_as_what_it_said_first_and_who_made_it_say_what() {
+    let mut made = with_witness();
+    let id = made.witness(20, Approve, "sre1", "sre");
+    let text = crate::witness::render(&made.heard(20, Withdraw, "sre1", "sre"));
+    made.edit(id, "admin", 30, &text);
+    let history = history_of(&made);
+    assert_eq!(
+        of(&history, EntryKind::Approve),
+        ["approved on IRC as 'sre1' for sre: does not count now: what the witness wrote down was edited"]
+    );
+    assert_eq!(
+        of(&history, EntryKind::Withdraw),
+        ["put into a witness that sre1 withdrew on IRC as 'sre1' for every team of theirs (sre): stands"]
+    );
+    let put = history.entries.iter().find(|entry| entry.kind == EntryKind::Withdraw).unwrap();
+    assert_eq!((put.author.as_str(), put.moment.time), (person("admin").as_str(), crate::evidence::testing::at(30)));
+    assert_eq!(
+        of(&history, EntryKind::Edited),
+        [
+            "edited the comment of heard of 2026-11-22 23:43:40 UTC: the witness in it was changed (it says now: sre1 withdrew on \
+          IRC for 'sre'); a yes of it counts for nobody, and a no that stood in any version of it stands"
+        ]
+    );
+}
+
+#[test]
+fn nothing_that_a_witness_is_said_to_say_is_shown_of_a_restricted_task() {
+    let mut made = with_witness();
+    made.task.view = "admin".into();
+    let mut heard = made.heard(20, Reject, "stranger", "SECRET");
+    (heard.user, heard.why, heard.account) = ("SECRET".into(), Some("SECRET".into()), "SECRET".into());
+    let text = crate::witness::render(&heard);
+    made.comment("outsider", 20, &text);
+    let turned = made.comment("heard", 21, &text);
+    made.edit(turned, "admin", 22, &text.replace("reject", "withdraw"));
+    made.comment("heard", 23, &format!("{text}{text}"));
+    for entry in &history_of(&made).entries {
+        let whole = format!("{} {}", entry.words, serde_json::to_string(&entry.detail).unwrap());
+        assert!(!whole.contains("SECRET"), "{whole}");
+    }
 }
 
 #[test]

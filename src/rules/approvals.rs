@@ -277,13 +277,14 @@ impl ApprovalEvaluator<'_> {
 
     /// What speaks against a yes that a witness wrote down. What they had not seen when they said it came after it.
     fn against_witnessed(&self, witnessed: &WitnessedApproval, team: &str) -> Option<WhyNot> {
-        let WitnessedApproval { answer, posted, fault } = witnessed;
+        let WitnessedApproval { answer, posted, fault, was_restricted } = witnessed;
         let known = self.policy.team(team)?;
+        let is_restricted = *was_restricted || self.evidence.was_restricted(&self.policy.open_spaces, self.as_of);
         let lost = self.task_state.lost_witnesses.iter().any(|gone| gone.removed.position >= posted.position);
         self.against_person(self.evidence.accounts.get(&answer.author), &answer.author, known)
             .or_else(|| (!self.policy.accept_witnessed).then_some(WhyNot::KindNotAccepted { kind: "witnessed" }))
             .or_else(|| fault.map(|fault| WhyNot::Witness { fault }))
-            .or_else(|| self.evidence.is_restricted(&self.policy.open_spaces).then_some(WhyNot::WitnessedRestricted))
+            .or_else(|| is_restricted.then_some(WhyNot::WitnessedRestricted))
             .or_else(|| lost.then_some(WhyNot::WitnessLost))
             .or_else(|| self.against_moment(answer))
             .or_else(|| self.said_later(answer, team))

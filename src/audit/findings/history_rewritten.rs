@@ -135,6 +135,7 @@ fn version_differs(case: &Case<'_>, lost: &Lost, was: &CommentVersion, now: Opti
 fn content(case: &Case<'_>, lost: &Lost, change: &Change) -> String {
     let from_to = |old: &str, new: &str| format!("from {} to {}", quoted(case, lost, old), quoted(case, lost, new));
     let value = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let optional = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".to_owned());
     match change {
         Change::Title { old, new } => format!("a title, {}", from_to(old, new)),
         Change::Description { old, new } => format!("a description, {}", from_to(old, new)),
@@ -153,6 +154,8 @@ fn content(case: &Case<'_>, lost: &Lost, change: &Change) -> String {
                 (true, true) => "a change of no tag".to_owned(),
             }
         }
+        Change::View { old, new } => format!("who can see the task, {}", from_to(&optional(old), &optional(new))),
+        Change::Space { old, new } => format!("the Space, {}", from_to(&optional(old), &optional(new))),
         Change::Merged => "a merge".to_owned(),
         Change::Other => "nothing that the gate looks at".to_owned(),
         Change::Unexposed => "what the server does not show".to_owned(),
@@ -193,6 +196,8 @@ fn changed(change: &Change) -> &'static str {
         Change::Status { .. } => "a change of the status",
         Change::Projects { .. } => "a change of the tags",
         Change::Custom { .. } | Change::Unnamed { .. } => "a change of a field",
+        Change::View { .. } => "a change of who can see the task",
+        Change::Space { .. } => "a change of the Space",
         Change::Merged | Change::Other | Change::Unexposed => "a change",
     }
 }

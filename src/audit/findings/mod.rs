@@ -15,6 +15,7 @@ mod follow_up_overdue;
 pub(super) mod hashtag_moved;
 mod history_rewritten;
 mod objected_meanwhile;
+mod of_witness;
 mod past_finding;
 mod policy_differs;
 mod reason_changed;

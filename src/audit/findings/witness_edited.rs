@@ -21,16 +21,16 @@ pub(super) const RULE: FindingRule = FindingRule {
             }
             let moment = case.evidence.timeline.moment_of(comment.transaction);
             let message = format!("what a witness wrote down was edited by {}", case.evidence.name_of(&newest.author));
-            Some(rule.of_task(case, Moment { time: newest.created, ..moment }, message))
+            Some(rule.of_witness(case, moment, Moment { time: newest.created, ..moment }, &message))
         });
-        edited.collect()
+        edited.flatten().collect()
     },
 };
 
 #[cfg(test)]
 mod tests {
     use crate::audit::testing::*;
-    use crate::witness::WitnessedWord::Approve;
+    use crate::witness::WitnessedWord::{Approve, Reject};
 
     #[test]
     fn a_witness_that_was_edited_is_found_and_its_yes_is_missing() {
@@ -40,7 +40,28 @@ mod tests {
         let witness = history.witness(20, Approve, "sre1", "sre");
         history.edit(witness, "admin", 30, "Never mind.");
         deploy(&mut history);
-        assert_eq!(found(&history, "witness-edited")[0].transaction, Some(witness));
+        let edited = &found(&history, "witness-edited")[0];
+        assert_eq!((edited.transaction, edited.deploy), (Some(witness), Some(audit(&history).deploys[0].id)));
         assert!(names(&history).contains(&"approval-missing"));
+    }
+
+    #[test]
+    fn a_witness_is_found_with_each_deploy_that_rests_on_it_and_with_the_next_one() {
+        let mut history = task_state(&["releng1"]);
+        history.policy.witnesses = vec!["heard".into()];
+        history.policy.accept_witnessed = true;
+        let early = history.witness(20, Approve, "sre1", "sre");
+        deploy(&mut history);
+        let late = history.witness(300, Reject, "sre2", "sre");
+        history.edit(early, "admin", 310, "Never mind.");
+        history.edit(late, "admin", 311, "Never mind.");
+        let deploy = |history: &_, at: usize| audit(history).deploys.get(at).map(|deploy| deploy.id);
+        let of = |history: &_| {
+            found(history, "witness-edited").iter().map(|found| (found.transaction, found.deploy)).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&history), [(Some(early), deploy(&history, 0)), (Some(late), None)]);
+        deploy_at(&mut history, 401);
+        let [one, two] = [0, 1].map(|at| deploy(&history, at));
+        assert_eq!(of(&history), [(Some(early), one), (Some(early), two), (Some(late), two)]);
     }
 }

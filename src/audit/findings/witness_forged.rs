@@ -1,7 +1,6 @@
 //! `witness-forged`: a comment claims to be a witness and is not believed.
 
 use super::{Case, FindingRule, Severity};
-use crate::evidence::WitnessFault;
 use crate::evidence::timeline::Comment;
 use crate::remarkup::JsonBlock;
 use crate::witness::{claims, parse};
@@ -13,7 +12,7 @@ pub(super) const RULE: FindingRule = FindingRule {
     page: "A comment holds what reads as a witness, and was not written by an account of `policy.witnesses`; or speaks of another \
            task, of what was not there yet, or of times that cannot be; or cannot be read; or became one by an edit.\n\n\
            Somebody wants it to look as if an approver had spoken on IRC, or the account of the watch is missing in the \
-           configuration.\n\n\
+           configuration. A no of a witness that speaks of what cannot be stands all the same, and a withdrawal of it lifts no no.\n\n\
            Ask the author, and the approver whom it names. If the account is the one that the watch writes witnesses with, add it to \
            `policy.witnesses`.",
     find: |rule, case| {
@@ -21,9 +20,10 @@ pub(super) const RULE: FindingRule = FindingRule {
             let why = fault(case, &comment)?;
             let author = case.evidence.name_of(&comment.transaction.author);
             let message = format!("a comment of {author} claims to be a witness and is not believed: {why}");
-            Some(rule.of_task(case, case.evidence.timeline.moment_of(comment.transaction), message))
+            let written = case.evidence.timeline.moment_of(comment.transaction);
+            Some(rule.of_witness(case, written, written, &message))
         });
-        forged.collect()
+        forged.flatten().collect()
     },
 };
 
@@ -43,19 +43,16 @@ fn fault(case: &Case<'_>, comment: &Comment<'_>) -> Option<&'static str> {
         None => return Some("its author cannot be read"),
     }
     let JsonBlock::One(witness) = first else { return Some("it cannot be read") };
-    let id = comment.transaction.id;
-    let judged = case.task_state.witnessed.iter().find(|witnessed| witnessed.posted.transaction == id);
-    let is_impossible = judged.is_some_and(|witnessed| witnessed.fault == Some(WitnessFault::Impossible));
-    (witness.task != case.evidence.task.id || is_impossible).then_some("it speaks of what cannot be")
+    (!case.evidence.is_possible(comment, &witness)).then_some("it speaks of what cannot be")
 }
 
 #[cfg(test)]
 mod tests {
     use crate::audit::testing::*;
-    use crate::evidence::testing::History;
+    use crate::evidence::testing::{History, at};
     use crate::ids::TransactionId;
-    use crate::witness::WitnessedWord::{Approve, Reject};
-    use crate::witness::render;
+    use crate::witness::WitnessedWord::{Approve, Reject, Withdraw};
+    use crate::witness::{Witness, render};
 
     fn heard() -> History {
         let mut history = task_state(&["releng1"]);
@@ -73,6 +70,24 @@ mod tests {
         // Not where the policy does not take it.
         history.policy.accept_witnessed = false;
         assert_eq!(names(&history)[0], "approval-missing");
+    }
+
+    #[test]
+    fn a_deploy_that_rests_on_a_witness_stays_clean_where_the_task_is_restricted_afterwards() {
+        let mut history = heard();
+        history.witness(20, Approve, "sre1", "sre");
+        deploy(&mut history);
+        history.view("admin", 300, "PHID-PROJ-secret");
+        assert_eq!(names(&history), [] as [&str; 0]);
+        history.view("admin", 400, "users");
+        assert_eq!(names(&history), [] as [&str; 0]);
+        // Not where it was restricted when it started.
+        let mut history = heard();
+        history.witness(20, Approve, "sre1", "sre");
+        history.view("admin", 50, "PHID-PROJ-secret");
+        deploy(&mut history);
+        history.view("admin", 300, "users");
+        assert!(names(&history).contains(&"approval-missing"));
     }
 
     #[test]
@@ -97,6 +112,31 @@ mod tests {
         let found = found(&history, "witness-forged");
         let of: Vec<_> = found.iter().filter_map(|finding| finding.transaction).collect();
         assert_eq!(of, forged.into_iter().chain([became]).collect::<Vec<_>>());
+        let deploy = audit(&history).deploys[0].id;
+        assert!(found.iter().all(|finding| finding.deploy == Some(deploy)), "{found:#?}");
         assert_eq!(names(&history).iter().filter(|name| **name != "witness-forged").count(), 0);
+    }
+
+    #[test]
+    fn whatever_word_speaks_of_what_cannot_be_is_found() {
+        type Change = fn(&mut Witness);
+        let changes: [Change; 4] = [
+            |witness| witness.seen = TransactionId(900),
+            |witness| witness.seen = TransactionId(9_999_999),
+            |witness| witness.said = at(9_000),
+            |witness| witness.heard = at(9_000),
+        ];
+        for word in [Approve, Withdraw, Reject] {
+            for change in changes {
+                let mut history = heard();
+                history.comment("sre1", 12, "Emergency-Approve: sre");
+                let mut witness = history.heard(22, word, "sre2", "sre");
+                change(&mut witness);
+                let forged = history.comment("heard", 22, &render(&witness));
+                let found = found(&history, "witness-forged");
+                let of: Vec<_> = found.iter().filter_map(|finding| finding.transaction).collect();
+                assert_eq!(of, [forged], "{witness:?}");
+            }
+        }
     }
 }

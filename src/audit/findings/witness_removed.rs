@@ -23,9 +23,10 @@ pub(super) const RULE: FindingRule = FindingRule {
                 Some(true) => "an earlier audit had seen it",
                 None => "it may have been anybody's yes or no",
             };
-            Some(rule.of_task(case, moment, format!("a comment of the witness {author} was removed by {by}; {what}")))
+            let message = format!("a comment of the witness {author} was removed by {by}; {what}");
+            Some(rule.of_witness(case, gone.spoken, moment, &message))
         });
-        gone.collect()
+        gone.flatten().collect()
     },
 };
 
@@ -41,7 +42,8 @@ mod tests {
         let witness = history.witness(20, Reject, "sre2", "sre");
         history.remove(witness, "admin", 30);
         deploy(&mut history);
-        assert_eq!(found(&history, "witness-removed")[0].transaction, Some(witness));
+        let removed = &found(&history, "witness-removed")[0];
+        assert_eq!((removed.transaction, removed.deploy), (Some(witness), Some(audit(&history).deploys[0].id)));
         assert!(names(&history).contains(&"rule-failed"), "{:?}", names(&history));
         history.policy.witnesses.clear();
         assert!(found(&history, "witness-removed").is_empty(), "it is nobody's comment in particular then");

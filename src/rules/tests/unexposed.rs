@@ -38,7 +38,7 @@ fn kind(change: &Change) -> usize {
         Change::Projects { .. } => 3,
         Change::Custom { .. } | Change::Unnamed { .. } => 4,
         Change::Merged => 5,
-        Change::Other | Change::Unexposed => 6,
+        Change::View { .. } | Change::Space { .. } | Change::Other | Change::Unexposed => 6,
     }
 }
 

@@ -315,3 +315,130 @@ fn of_a_restricted_task_only_a_no_is_heard() {
     history.witness(22, Reject, "sre1", "sre");
     assert_eq!(decision(&history), "denied");
 }
+
+#[test]
+fn whether_the_task_was_restricted_is_judged_as_of_when_it_was_heard_and_as_of_the_deploy() {
+    let mut history = waiting();
+    let heard = history.witness(20, Approve, "sre1", "sre");
+    history.view("admin", 30, "PHID-PLCY-1");
+    let then = evaluate(&history.evidence(), &history.policy, &Intent::default(), Some(history.as_of(heard)));
+    assert_eq!(then.decision.word(), "allowed", "nobody had restricted it yet");
+    assert_eq!(why_only(&history), WhyNot::WitnessedRestricted);
+    history.view("admin", 40, "users");
+    assert_eq!(decision(&history), "allowed");
+    // What was heard while it was restricted does not count when it is open again.
+    let mut history = waiting();
+    history.view("admin", 15, "PHID-PLCY-1");
+    history.witness(20, Approve, "sre1", "sre");
+    history.view("admin", 30, "users");
+    assert_eq!(why_only(&history), WhyNot::WitnessedRestricted);
+}
+
+#[test]
+fn a_withdrawal_that_cannot_be_lifts_no_no_and_a_no_that_cannot_be_stands() {
+    let changes: [fn(&mut Witness); 3] = [
+        |witness| witness.seen = TransactionId(9_999),
+        |witness| witness.said = at(3_000),
+        |witness| (witness.said, witness.heard) = (at(3_000), at(3_000)),
+    ];
+    for change in changes {
+        for on_task in [true, false] {
+            let mut history = waiting();
+            history.comment("sre2", 14, "Emergency-Approve: sre");
+            match on_task {
+                true => history.comment("sre1", 15, "Emergency-Reject: sre - not now"),
+                false => history.witness(15, Reject, "sre1", "sre"),
+            };
+            let mut lifted = history.clone();
+            lifted.witness(20, Withdraw, "sre1", "sre");
+            assert_eq!(decision(&lifted), "allowed");
+            let mut witness = history.heard(20, Withdraw, "sre1", "sre");
+            change(&mut witness);
+            history.comment("heard", 20, &render(&witness));
+            assert_eq!(decision(&history), "denied", "{witness:?}");
+        }
+        let mut history = waiting();
+        history.comment("sre2", 14, "Emergency-Approve: sre");
+        let mut witness = history.heard(20, Reject, "sre1", "sre");
+        change(&mut witness);
+        history.comment("heard", 20, &render(&witness));
+        assert_eq!(decision(&history), "denied", "{witness:?}");
+    }
+}
+
+#[test]
+fn no_edit_makes_a_no_somebody_elses() {
+    let mut history = waiting();
+    history.comment("both", 11, "Emergency-Approve: sre");
+    let id = history.witness(20, Reject, "sre2", "sre");
+    let other = render(&history.heard(20, Reject, "sre1", "sre"));
+    history.edit(id, "admin", 30, &other);
+    history.comment("sre1", 40, "Emergency-Withdraw: sre");
+    assert_eq!(decision(&history), "denied", "the no of sre2 was not taken back");
+    history.comment("sre2", 41, "Emergency-Withdraw: sre");
+    assert_eq!(decision(&history), "allowed");
+}
+
+#[test]
+fn a_no_of_who_is_no_witness_here_is_a_warning_that_says_what_to_do() {
+    let warning = |history: &History| {
+        assert_eq!(decision(history), "allowed");
+        let rule = verdict(history).rule("rejected").unwrap().clone();
+        (rule.outcome, rule.message, rule.hint.unwrap_or_default())
+    };
+    let mut history = waiting();
+    history.comment("sre1", 11, "Emergency-Approve: sre");
+    for witnesses in [vec![], vec!["other".to_owned()]] {
+        let mut history = history.clone();
+        history.policy.witnesses = witnesses;
+        let mut said = history.clone();
+        said.witness(20, Reject, "sre2", "sre");
+        let (found, message, hint) = warning(&said);
+        assert_eq!(found, Outcome::Warn);
+        assert_eq!(
+            message,
+            "heard wrote that sre2 said no on IRC, which is not believed here: `policy.witnesses` does not name heard"
+        );
+        assert_eq!(
+            hint,
+            "it does not stop the deploy; ask sre2 whether they did; if heard is the account of the watch, name it in \
+             `policy.witnesses` on this host too"
+        );
+        // A yes is none, nor is what is gone or of another task.
+        history.witness(20, Approve, "sre2", "sre");
+        let gone = history.witness(21, Reject, "sre2", "sre");
+        history.remove(gone, "heard", 22);
+        let mut elsewhere = history.heard(23, Reject, "sre2", "sre");
+        elsewhere.task = "T2".parse().unwrap();
+        history.comment("heard", 23, &render(&elsewhere));
+        assert_eq!(warning(&history).0, Outcome::Pass);
+        // An edit takes it back as little as that of a witness.
+        let id = history.witness(24, Withdraw, "stranger", "sre");
+        history.edit(id, "admin", 25, "Never mind.");
+        assert!(
+            warning(&history).1.starts_with("heard wrote that 'stranger' withdrew on IRC, "),
+            "{}",
+            warning(&history).1
+        );
+    }
+    // What a witness wrote and nobody can read may have been one too.
+    let broken = render(&history.heard(20, Reject, "sre2", "sre")).replace("\"word\"", "\"wrd\"");
+    history.comment("heard", 20, &broken);
+    assert_eq!(
+        warning(&history),
+        (
+            Outcome::Warn,
+            "heard wrote what claims to be somebody's word on IRC and cannot be read".to_owned(),
+            "it does not stop the deploy; ask heard what it was".to_owned()
+        )
+    );
+    // Of a restricted task no text of it is shown.
+    let mut history = waiting();
+    history.policy.witnesses.clear();
+    history.task.view = "PHID-PLCY-1".into();
+    let mut said = history.heard(20, Reject, "stranger", "sre");
+    said.user = "SECRET".into();
+    history.comment("outsider", 20, &render(&said));
+    let message = verdict(&history).rule("rejected").unwrap().message.clone();
+    assert!(message.contains("hidden") && !message.contains("SECRET"), "{message}");
+}

@@ -175,6 +175,10 @@ pub(super) fn nick(text: &str) -> Result<String, ValueError> {
 pub(super) fn channel(text: &str) -> Result<String, ValueError> {
     match bot::is_channel(text) {
         true => Ok(text.to_owned()),
+        false if text.contains(' ') => Err(ValueError::new(
+            "is not a channel: its name has no blank in it",
+            "write it as \"#operations\"; a channel with a key is not supported",
+        )),
         false => Err(ValueError::new(format!("`{text}` is not a channel"), "write it as \"#operations\"")),
     }
 }

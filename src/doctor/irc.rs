@@ -253,29 +253,52 @@ fn channel(read: &ChannelView) -> RuleOutcome {
         }
         Shown::Modes { letters, barriers } => (letters, barriers),
     };
-    let barrier = |barrier: &Barrier| match barrier {
-        Barrier::InviteOnly => (
+    let out = Vec::from_iter(barriers.iter().filter_map(keeps_out));
+    let notes = Vec::from_iter(barriers.iter().filter_map(note));
+    let is_moderated = barriers.contains(&Barrier::Moderated);
+    if out.is_empty() && !is_moderated {
+        let though = if notes.is_empty() { String::new() } else { format!(", though {}", notes.join(", and ")) };
+        let letters = shorten(letters, SHOWN);
+        let shows = format!("keeps nobody out as far as its modes show{though}; a ban shows once the bot joins");
+        return pass(&name, format!("{channel} (+{letters}) {shows}"));
+    }
+    let (whys, mut hints): (Vec<&str>, Vec<&str>) = out.into_iter().unzip();
+    let mut parts = Vec::new();
+    if !whys.is_empty() {
+        parts.push(format!("{}: perhaps the bot may not join it", whys.join(", and ")));
+    }
+    if is_moderated {
+        parts.push("is moderated (+m): while the bot has no voice there, nobody is asked".to_owned());
+        hints.push("have the bot's account given a voice by the access of the channel (ChanServ)");
+    }
+    let parts = parts.into_iter().chain(notes).collect::<Vec<_>>().join("; ");
+    warn(&name, format!("{channel} {parts}"), hints.join("; "))
+}
+
+/// What keeps people out, and what to do about it; `None` where it does not for itself.
+fn keeps_out(barrier: &Barrier) -> Option<(&'static str, &'static str)> {
+    match barrier {
+        Barrier::InviteOnly => Some((
             "is invite-only (+i)",
             "have the bot's account listed in the access of the channel (ChanServ), in its exceptions (+I), or have the bot invited",
-        ),
-        Barrier::Key => ("has a key (+k), which the bot does not know", "have the key taken away: the bot has none"),
-        Barrier::AccountsOnly => (
+        )),
+        Barrier::Key => {
+            Some(("has a key (+k), which the bot does not know", "have the key taken away: the bot has none"))
+        }
+        Barrier::AccountsOnly => Some((
             "lets in nobody who is not logged in, and the bot has no account",
             "give the bot a services account: `irc.account`, and what proves it",
-        ),
-    };
-    let (whys, hints): (Vec<&str>, Vec<&str>) = barriers.iter().map(barrier).unzip();
-    match whys.is_empty() {
-        true => pass(
-            &name,
-            format!(
-                "{channel} (+{}) keeps nobody out as far as its modes show; a ban shows once the bot joins",
-                shorten(letters, SHOWN)
-            ),
-        ),
-        false => {
-            warn(&name, format!("{channel} {}: perhaps the bot may not join it", whys.join(", and ")), hints.join("; "))
-        }
+        )),
+        Barrier::Moderated | Barrier::Limit | Barrier::Forward(_) => None,
+    }
+}
+
+/// What may keep people out at times, in a clause.
+fn note(barrier: &Barrier) -> Option<String> {
+    match barrier {
+        Barrier::Limit => Some("it lets in no more people than its limit (+l)".to_owned()),
+        Barrier::Forward(letter) => Some(format!("who may not join is sent to another channel (+{letter})")),
+        Barrier::InviteOnly | Barrier::Key | Barrier::AccountsOnly | Barrier::Moderated => None,
     }
 }
 
@@ -433,6 +456,13 @@ mod tests {
         let both = modes(&[Barrier::Key, Barrier::AccountsOnly]);
         assert!(both.message.contains("(+k)") && both.message.contains("and the bot has no account"), "{both:?}");
         assert!(both.hint.unwrap().contains("; give the bot a services account"));
+        let moderated = modes(&[Barrier::Moderated, Barrier::Limit]);
+        let said =
+            "#ops is moderated (+m): while the bot has no voice there, nobody is asked; it lets in no more people";
+        assert!(moderated.outcome == Outcome::Warn && moderated.message.starts_with(said), "{moderated:?}");
+        let limited = modes(&[Barrier::Limit, Barrier::Forward('L')]);
+        let said = "though it lets in no more people than its limit (+l), and who may not join is sent to another channel (+L); a ban";
+        assert!(limited.outcome == Outcome::Pass && limited.message.contains(said), "{limited:?}");
         let none = of(Shown::NoChannel);
         assert!(none.outcome == Outcome::Warn && none.message.contains("shows no channel #ops"), "{none:?}");
         let unknown = of(Shown::Nothing);

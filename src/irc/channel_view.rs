@@ -23,12 +23,12 @@ pub enum Shown {
     Modes {
         /// The letters of its modes.
         letters: String,
-        /// What keeps people out.
+        /// What keeps people out, or may.
         barriers: Vec<Barrier>,
     },
 }
 
-/// What keeps people out of a channel.
+/// What keeps people out of a channel, or may keep them from speaking there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Barrier {
     /// It lets in nobody who is not invited, or excepted from it (+i).
@@ -37,4 +37,10 @@ pub enum Barrier {
     Key,
     /// It lets in nobody who is logged in with no services account.
     AccountsOnly,
+    /// Only those may speak in it who have a voice, or more (+m).
+    Moderated,
+    /// It lets in a limited number of people (+l). Whether they are that many is not seen from outside.
+    Limit,
+    /// Who may not join is sent to another channel, by the mode of this letter.
+    Forward(char),
 }

@@ -52,17 +52,42 @@ pub(super) fn origin(url: &Url) -> Url {
     origin
 }
 
-/// Whether an answer is a web page.
-pub(super) fn is_html(answer: &Response) -> bool {
+/// Whether an answer calls itself a web page.
+fn is_html(answer: &Response) -> bool {
     let kind = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     kind.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"))
 }
 
+/// Who answers with this body in place of an Alertmanager, which answers JSON or nothing.
+fn stranger(is_html: bool, body: &[u8]) -> CallOutcome {
+    let is_html = is_html || body.trim_ascii_start().starts_with(b"<");
+    CallOutcome::Refused(match is_html {
+        true => "it answers an HTML page in place of an Alertmanager's reply".to_owned(),
+        false => "what answers there is no Alertmanager".to_owned(),
+    })
+}
+
 /// What an Alertmanager answers, as JSON.
 pub(super) async fn read<T: DeserializeOwned>(answer: Response) -> Result<T, CallOutcome> {
+    let is_html = is_html(&answer);
     let body = bounded(answer).await.map_err(CallOutcome::NotAccepted)?;
-    let odd = || CallOutcome::Refused("what answers there is no Alertmanager".to_owned());
-    serde_json::from_slice(&body).map_err(|_| odd())
+    serde_json::from_slice(&body).map_err(|_| stranger(is_html, &body))
+}
+
+/// What it means that an Alertmanager answers this to what was posted. A page to sign in at, or the one of a proxy about maintenance, is none of its
+/// answers, whatever its status; nor is one that does not end.
+pub(super) async fn taken(answer: Response, url: &Url) -> CallOutcome {
+    if !answer.status().is_success() {
+        return judged(answer, url).await;
+    }
+    let is_html = is_html(&answer);
+    match bounded(answer).await {
+        Err(why) => CallOutcome::Unclear(why),
+        Ok(body) if is_html => stranger(is_html, &body),
+        Ok(body) if body.trim_ascii().is_empty() => CallOutcome::Accepted,
+        Ok(body) if serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_ok() => CallOutcome::Accepted,
+        Ok(body) => stranger(is_html, &body),
+    }
 }
 
 /// A call that reads has no effect, whatever came of it.
@@ -121,7 +146,11 @@ fn repeats(text: &str, url: &Url) -> bool {
 /// Why it could not be read, in words.
 pub(super) async fn bounded(mut answer: Response) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|error| root_cause(&error.without_url()))? {
+    let broken = |error: reqwest::Error| match error.is_timeout() {
+        true => "its answer does not end in time".to_owned(),
+        false => root_cause(&error.without_url()),
+    };
+    while let Some(chunk) = answer.chunk().await.map_err(broken)? {
         body.extend_from_slice(&chunk);
         if body.len() > LARGEST {
             return Err("it answers more than is sensible".to_owned());

@@ -16,7 +16,7 @@ use serde::Serialize;
 use url::Url;
 
 use super::alertmanager::{ALERTS, Alert, LASTS, Listed, STATUS, Status, filters};
-use super::call::{CallOutcome, bounded, is_html, judged, origin, read, sent, without_effect};
+use super::call::{CallOutcome, bounded, judged, origin, read, sent, taken, without_effect};
 use super::page::{FiringPage, Issuer, Page, PageWords};
 use super::route::{RouteError, RoutedPage, routed};
 use super::webhook::{SIGNATURE, WebhookCall, WebhookEvent, sign};
@@ -322,11 +322,7 @@ impl Alertmanager {
         match sent(request).await {
             Ok(answer) => {
                 self.measure(&answer);
-                // A page to sign in at is no Alertmanager, whatever its status.
-                if is_html(&answer) && answer.status().is_success() {
-                    return CallOutcome::Refused("a web page answers there, and no Alertmanager".to_owned());
-                }
-                judged(answer, &self.url).await
+                taken(answer, &self.url).await
             }
             Err(outcome) => outcome,
         }
@@ -400,7 +396,7 @@ mod tests {
     use crate::ids::TransactionId;
     use crate::paging::{PageKey, Stage};
 
-    /// An Alertmanager that answers with these heads, by the method, and what is posted there.
+    /// An Alertmanager that answers with these heads, and the bodies behind them, by the method, and what is posted there.
     fn answering(heads: impl Fn(&str) -> String + Send + 'static) -> (Pagers, mpsc::Receiver<serde_json::Value>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let settings = PagingSettings {
@@ -426,8 +422,10 @@ mod tests {
                     // Nobody listens any more once the test is over.
                     let _ = sender.send(serde_json::from_slice(&body).unwrap());
                 }
-                let head = heads(first.split(' ').next().unwrap());
-                write!(stream, "HTTP/1.1 {head}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+                let answer = heads(first.split(' ').next().unwrap());
+                let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+                let length = if body.is_empty() { "Content-Length: 0\r\n" } else { "" };
+                write!(stream, "HTTP/1.1 {head}\r\n{length}Connection: close\r\n\r\n{body}").unwrap();
             }
         });
         (pagers, posted)
@@ -447,12 +445,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_page_to_sign_in_at_takes_no_page() {
-        let (pagers, _) = answering(|_| {
-            "200 OK\r\nContent-Type: text/html; charset=utf-8\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT".to_owned()
-        });
-        let outcome = pagers.trigger(PagerKind::Alertmanager, &page(), &PageWords::default(), None).await;
-        assert!(matches!(&outcome, CallOutcome::Refused(why) if why.contains("a web page")), "{outcome:?}");
+    async fn only_what_an_alertmanager_answers_is_a_yes() {
+        const DATE: &str = "200 OK\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT";
+        let answered = async |answer: &str| {
+            let answer = answer.to_owned();
+            let (pagers, _) = answering(move |_| answer.clone());
+            pagers.trigger(PagerKind::Alertmanager, &page(), &PageWords::default(), None).await
+        };
+        for yes in ["", "\r\n\r\n\n", "\r\nContent-Type: application/json\r\n\r\n{\"status\": \"success\"}"] {
+            assert_eq!(answered(&format!("{DATE}{yes}")).await, CallOutcome::Accepted, "{yes:?}");
+        }
+        let html = "it answers an HTML page in place of an Alertmanager's reply";
+        for (no, why) in [
+            ("\r\nContent-Type: text/html; charset=utf-8", html),
+            ("\r\nContent-Type: text/html\r\n\r\n<h1>Maintenance</h1>", html),
+            ("\r\n\r\n\n<!DOCTYPE html><h1>Maintenance</h1>", html),
+            ("\r\n\r\nback soon", "what answers there is no Alertmanager"),
+        ] {
+            assert_eq!(answered(&format!("{DATE}{no}")).await, CallOutcome::Refused(why.to_owned()), "{no:?}");
+        }
+        // One that ends before it is whole is neither.
+        let cut = answered(&format!("{DATE}\r\nContent-Length: 9\r\n\r\n{{")).await;
+        assert!(matches!(cut, CallOutcome::Unclear(_)), "{cut:?}");
     }
 
     #[tokio::test]

@@ -124,6 +124,8 @@ pub struct Metrics {
     pub token_refused: AtomicBool,
     /// Whether the bot is in all its channels; `None` where there is none.
     irc: Mutex<Option<bool>>,
+    /// The bot is in the channel in which people are asked.
+    pub irc_hears: AtomicBool,
     /// The bot is to have a services account, and has none.
     pub irc_lacks_account: AtomicBool,
     /// The bot is on the network under another nick than its own.

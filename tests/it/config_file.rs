@@ -688,6 +688,12 @@ fn every_mistake_about_irc_is_told_where_it_stands() {
         ("a relative file", irc("ca = \"ca.pem\""), "irc.ca", "is not an absolute path"),
         ("a nick with a blank", irc("nick = \"phab gate\""), "irc.nick", "is not a nick"),
         ("a channel without its mark", irc("channels = [\"operations\"]"), "irc.channels", "is not a channel"),
+        (
+            "a channel with a key",
+            irc("channels = [\"#ops key\"]"),
+            "irc.channels",
+            "a channel with a key is not supported",
+        ),
         ("two channels in one", irc("channels = [\"#a,#b\"]"), "irc.channels", "is not a channel"),
         (
             "an account without proof",

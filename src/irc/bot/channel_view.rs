@@ -26,7 +26,10 @@ impl ChannelViews {
         let barrier = |letter| match letter {
             'i' => Some(Barrier::InviteOnly),
             'k' => Some(Barrier::Key),
+            'm' => Some(Barrier::Moderated),
+            'l' => Some(Barrier::Limit),
             letter if letter == server.accounts_only => Some(Barrier::AccountsOnly),
+            letter if Some(letter) == server.forward => Some(Barrier::Forward(letter)),
             _ => None,
         };
         let barriers = letters.chars().filter_map(barrier).collect();
@@ -75,7 +78,11 @@ mod tests {
     #[test]
     fn what_keeps_people_out_is_read_from_the_modes() {
         assert_eq!(barriers("CASEMAPPING=ascii", "+nt"), []);
-        assert_eq!(barriers("CASEMAPPING=ascii", "+iklnt <key> :5"), [Barrier::InviteOnly, Barrier::Key]);
+        assert_eq!(
+            barriers("CASEMAPPING=ascii", "+iklnt <key> :5"),
+            [Barrier::InviteOnly, Barrier::Key, Barrier::Limit]
+        );
+        assert_eq!(barriers("CASEMAPPING=ascii", "+mnt"), [Barrier::Moderated]);
         let letters = shown("", ":irc.example 324 pg-doctor #ops +cnt");
         assert_eq!(letters, Shown::Modes { letters: "cnt".into(), barriers: vec![] });
     }
@@ -88,6 +95,27 @@ mod tests {
         assert_eq!(barriers(with_both, "+nRt"), [Barrier::AccountsOnly]);
         assert_eq!(barriers("CHANMODES=eIbq,k,flj,CFPcgimnprstuz", "+nrt"), [Barrier::AccountsOnly]);
         assert_eq!(barriers("CHANMODES=eIbq,k,flj,CFPcgimnprstuz", "+nt"), []);
+    }
+
+    #[test]
+    fn which_letter_sends_people_elsewhere_hangs_on_the_network() {
+        let [insp, unreal, solanum] = [
+            "CHANMODES=IXbegw,k,FHJLdfjl,ACDKMNOPQRSTcimnprstuz",
+            "CHANMODES=beI,fkL,lFH,cdimnprstzCDGKMNOPQRSTVZ",
+            "CHANMODES=eIbq,k,flj,CFLMPQRSTcgimnprstuz",
+        ];
+        // Where f is none, it is a protection against floods, and L a longer list of bans.
+        for (network, modes, forward) in [
+            (insp, "+L #more", Some('L')),
+            (insp, "+f 5:5", None),
+            (unreal, "+L #more", Some('L')),
+            (unreal, "+f [5t]:5", None),
+            (solanum, "+f #more", Some('f')),
+            (solanum, "+L", None),
+            ("CASEMAPPING=ascii", "+fL", None),
+        ] {
+            assert_eq!(barriers(network, modes), Vec::from_iter(forward.map(Barrier::Forward)), "{network} {modes}");
+        }
     }
 
     #[test]

@@ -57,11 +57,13 @@ enum Over {
 struct Broken {
     why: String,
     advice: Option<&'static str>,
+    /// Who answers speaks no IRC: however long it lasted, it was no good connection.
+    is_bad: bool,
 }
 
 impl Broken {
     fn of(why: String) -> Self {
-        Self { why, advice: None }
+        Self { why, advice: None, is_bad: false }
     }
 }
 
@@ -146,9 +148,9 @@ impl Bot {
                 conversation.lost("the bot ended");
                 Over::Stopped
             }
-            Some(Broken { why, advice }) => {
+            Some(Broken { why, advice, is_bad }) => {
                 conversation.lost(&why);
-                Over::Lost { why, advice, lasted }
+                Over::Lost { why, advice, lasted: lasted && !is_bad }
             }
         }
     }
@@ -209,15 +211,21 @@ impl Bot {
                     match read {
                         Ok(count) if is_first && is_tls(&bytes[..count]) => {
                             let why = format!("what answers at {} speaks TLS", self.settings.server);
-                            return Some(Broken { why, advice: Some(WITH_TLS) });
+                            return Some(Broken { advice: Some(WITH_TLS), ..Broken::of(why) });
                         }
                         // Not every server with TLS says so to who speaks none.
                         Ok(0) | Err(_) if is_first => {
                             let why = "the server closed the connection before it said anything".to_owned();
-                            return Some(Broken { why, advice: Some(WITH_TLS) });
+                            return Some(Broken { advice: Some(WITH_TLS), ..Broken::of(why) });
                         }
                         Ok(0) => return Some(Broken::of("the server closed the connection".to_owned())),
-                        Ok(count) => self.take(&bytes[..count], &mut frames, conversation),
+                        Ok(count) => {
+                            self.take(&bytes[..count], &mut frames, conversation);
+                            if frames.is_endless() {
+                                let why = "the server sends a line that does not end: what answers is no server of IRC".to_owned();
+                                return Some(Broken { is_bad: true, ..Broken::of(why) });
+                            }
+                        }
                         Err(error) => return Some(Broken::of(format!("the connection broke: {}", connection::in_words(&error)))),
                     }
                 },

@@ -13,17 +13,24 @@ pub struct Overlong;
 #[derive(Debug, Default)]
 pub struct Frames {
     bytes: Vec<u8>,
-    /// The rest of an overlong line is passed over until it ends.
-    skips: bool,
+    /// How many bytes of an overlong line were passed over, which it is until it ends.
+    passed_over: usize,
 }
 
 impl Frames {
     /// What is kept at most: a caller that takes each line before it adds more keeps no more than that and what it adds.
     pub const LIMIT: usize = TAGS_LIMIT + REST_LIMIT;
+    /// How long a line may be at most until it ends: no server of IRC sends one that is nearly as long.
+    const ENDLESS: usize = 64 << 10;
 
     /// Adds what came.
     pub fn add(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Whether a line goes on beyond all that could still be one: who sends it speaks no IRC.
+    pub fn is_endless(&self) -> bool {
+        self.passed_over > Self::ENDLESS
     }
 
     /// The next whole line, without its end; `None` until there is one. Blank lines are passed over, as RFC 1459 asks for.
@@ -33,12 +40,14 @@ impl Frames {
                 if self.bytes.len() <= Self::LIMIT {
                     return None;
                 }
+                let is_new = self.passed_over == 0;
+                self.passed_over = self.passed_over.saturating_add(self.bytes.len());
                 self.bytes.clear();
-                return (!std::mem::replace(&mut self.skips, true)).then_some(Err(Overlong));
+                return is_new.then_some(Err(Overlong));
             };
             let mut line: Vec<u8> = self.bytes.drain(..=end).collect();
             line.pop();
-            if std::mem::take(&mut self.skips) {
+            if std::mem::take(&mut self.passed_over) > 0 {
                 continue;
             }
             match line.len() {
@@ -84,6 +93,22 @@ mod tests {
         frames.add(&[b'x'; Frames::LIMIT + 1]);
         frames.add(b"\nnext\n");
         assert_eq!(lines(&mut frames), [Err(Overlong), Ok("next".into())]);
+    }
+
+    #[test]
+    fn a_line_that_never_ends_is_known_as_such_and_one_that_does_is_not() {
+        let mut frames = Frames::default();
+        let mut add = |bytes: &[u8]| {
+            frames.add(bytes);
+            while frames.next_line().is_some() {}
+            frames.is_endless()
+        };
+        for _ in 0..2 {
+            // Many lines, of which each ends, and one that nearly is too long.
+            assert!(!(0..100).any(|_| add(&[&[b'x'; 4096][..], b"\n"].concat())));
+            assert!(!(0..6).any(|_| add(&[b'x'; 9 << 10])) && !add(b"\n"));
+        }
+        assert!((0..8).any(|_| add(&[b'x'; 9 << 10])));
     }
 
     proptest! {

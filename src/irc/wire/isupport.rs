@@ -20,6 +20,8 @@ pub struct Isupport {
     /// The mode of a channel that lets in nobody without a services account. Where there is `R` it is that, and `r` says that a channel is
     /// registered; elsewhere it is `r`.
     pub accounts_only: char,
+    /// The mode of a channel that sends to another one who may not join it; `None` where it is not known that the network has one.
+    pub forward: Option<char>,
     /// The most bytes of a nick, where it is said.
     pub nick_length: Option<usize>,
 }
@@ -33,6 +35,7 @@ impl Default for Isupport {
             prefixes: "@+".to_owned(),
             bot_mode: None,
             accounts_only: 'r',
+            forward: None,
             nick_length: None,
         }
     }
@@ -68,6 +71,7 @@ impl Isupport {
             "CHANMODES" => {
                 let has_both = value.is_some_and(|value| value.contains('R'));
                 self.accounts_only = if has_both { 'R' } else { defaults.accounts_only };
+                self.forward = value.and_then(forward);
             }
             "NICKLEN" => self.nick_length = value.and_then(|value| value.parse().ok()),
             _ => {}
@@ -87,6 +91,17 @@ impl Isupport {
         let bare = target.trim_start_matches(|c| self.statusmsg.contains(c));
         (bare.len() < target.len() && self.is_channel(bare)).then_some((bare, false))
     }
+}
+
+/// The mode that sends people to another channel, by the modes of channels that are lists, always have a parameter, have one where they are set,
+/// and have none. `L` is it with a parameter (InspIRCd, UnrealIRCd); `f` is it on networks that know quiets as a list, `q` (solanum and its
+/// kin), and elsewhere a protection against floods.
+fn forward(modes: &str) -> Option<char> {
+    let mut kinds = modes.split(',');
+    let (lists, always, set) = (kinds.next()?, kinds.next()?, kinds.next()?);
+    let has_link = always.contains('L') || set.contains('L');
+    let has_forward = lists.contains('q') && set.contains('f');
+    if has_link { Some('L') } else { has_forward.then_some('f') }
 }
 
 /// A value without its escapes, `\x20`; what is none stays as it is.

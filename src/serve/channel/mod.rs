@@ -145,7 +145,9 @@ impl Channel {
                     witnesses.run(|word, reply| reply_to(&bot_of_answers, &witnesses, word, reply), until).await;
                 });
                 let (bot_of_report, of_report, until) = (handle.clone(), Arc::clone(&watch), stop.clone());
-                tokio::spawn(async move { presence::report(bot_of_report, &of_report.metrics, until).await });
+                tokio::spawn(async move {
+                    presence::report(bot_of_report, of_report.site.bot_channel(), &of_report.metrics, until).await
+                });
                 let (running, until) = (tokio::spawn(bot.run(stop.clone())), stop.clone());
                 let listening = tokio::spawn(listener.run(heard, until));
                 (Some(Way::Bot { bot: handle, channel }), Some((running, listening, writing)))

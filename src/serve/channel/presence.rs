@@ -81,8 +81,8 @@ fn nick_report(state: &BotState, lacked: &mut bool) -> Option<NickReport> {
     })
 }
 
-/// Says how the bot is as that changes, until it is stopped.
-pub(super) async fn report(bot: BotHandle, metrics: &Metrics, stop: watch::Receiver<bool>) {
+/// Says how the bot is as that changes, until it is stopped. People are asked in this channel.
+pub(super) async fn report(bot: BotHandle, channel: &str, metrics: &Metrics, stop: watch::Receiver<bool>) {
     let mut since = Instant::now();
     let mut said: Option<Option<String>> = None;
     let mut last: Option<String> = Some(String::new());
@@ -97,6 +97,7 @@ pub(super) async fn report(bot: BotHandle, metrics: &Metrics, stop: watch::Recei
         metrics.irc_lacks_nick.store(lacks_nick, Ordering::Relaxed);
         let now = hindrance(&state);
         metrics.set_irc(!state.channels.is_empty() && state.channels.iter().all(|channel| channel.is_joined));
+        metrics.irc_hears.store(state.is_in(channel), Ordering::Relaxed);
         metrics.irc_lacks_account.store(state.login_refused.is_some(), Ordering::Relaxed);
         if now != last {
             (since, last) = (Instant::now(), now.clone());

@@ -89,6 +89,7 @@ impl<S: Store> App<S> {
             is_refused: self.watch.metrics.token_refused.load(Ordering::Relaxed),
             called: self.watch.metrics.hooks.get() > 0,
             channel: site.takes_words_in(),
+            is_in_channel: self.watch.metrics.irc_hears.load(Ordering::Relaxed),
             by_hand: (!site.paging.has_pager()).then_some(site.contact.escalation.as_str()),
             key,
         }

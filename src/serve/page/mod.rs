@@ -63,6 +63,8 @@ pub(super) struct Sight<'a> {
     pub(super) called: bool,
     /// The channel in which it counts who approves there, and who can; `None`: nowhere.
     pub(super) channel: Option<(&'a str, &'a [IrcAccount])>,
+    /// The bot is in that channel now.
+    pub(super) is_in_channel: bool,
     /// What to do where nobody answers, where people are paged by hand alone.
     pub(super) by_hand: Option<&'a str>,
     /// What the page is known by.

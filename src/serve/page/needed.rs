@@ -207,8 +207,12 @@ fn how(sight: &Sight<'_>, emergency: &Emergency<'_>, missing: &[&TeamCount]) -> 
         p.act { a.button href={ (url) "#reply" } rel="noreferrer noopener" { "Answer on the task" } }
         p.how { "Or in a terminal " (to_copy(&sight.invocation.command(&format!("approve {task}")))) }
         @if let Some(((channel, accounts), code)) = sight.channel.zip(code) {
-            @for team in missing {
-                @let listed: Vec<String> = team.could.iter().filter(|name| accounts.iter().any(|listed| listed.is_of(name))).map(|name| line(name)).collect();
+            @let is_listed = |name: &&String| accounts.iter().any(|listed| listed.is_of(name));
+            @if !sight.is_in_channel && missing.iter().any(|team| team.could.iter().any(|name| is_listed(&name))) {
+                p.how { "Not on IRC at the moment: the bot is not in " (Inert(channel)) ", and hears nothing that is said there." }
+            }
+            @for team in missing.iter().filter(|_| sight.is_in_channel) {
+                @let listed: Vec<String> = team.could.iter().filter(is_listed).map(|name| line(name)).collect();
                 @if !listed.is_empty() {
                     p.how {
                         "Or on IRC in " (Inert(channel)) ", "

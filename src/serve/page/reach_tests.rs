@@ -27,6 +27,9 @@ fn what_is_said_on_irc_to_approve_has_the_code_of_what_is_agreed_to() {
         &text(&page),
         &["phabgate approve T1", &format!("Or on IRC in #ops, only sre1 can: !approve T1 sre {code}")],
     );
+    let outside = text(&task(&Sight { is_in_channel: false, ..there }, &emergency(&watched, Shown::Whole)).whole());
+    assert!(outside.contains("Not on IRC at the moment: the bot is not in #ops"), "{outside}");
+    assert!(!outside.contains("!approve"), "nobody would hear it: {outside}");
     let nowhere = Sight { channel: None, ..sight(None) };
     assert!(!task(&nowhere, &emergency(&watched, Shown::Whole)).whole().contains("!approve"));
     assert!(task(&there, &emergency(&watched, Shown::Names)).whole().contains("!approve T1 sre"));

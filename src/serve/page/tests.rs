@@ -34,6 +34,7 @@ pub(super) fn sight(viewer: Option<&str>) -> Sight<'_> {
         invocation: Invocation::Plain,
         called: true,
         channel: Some(("#ops", &[])),
+        is_in_channel: true,
         by_hand: None,
         key: 7,
     }

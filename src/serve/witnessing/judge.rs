@@ -59,8 +59,18 @@ pub enum Refusal {
     #[error("no approval for that team: {0}")]
     MayNot(String),
     /// It was said at quite another time than it was heard.
-    #[error("by the clock of the network it was said more than a minute before or after it was heard; say it again")]
+    #[error(
+        "by the clock of the network it was said more than a minute before or after it was heard: that clock is off, and to say it again does not help"
+    )]
     Clocks,
+    /// The code is of what would be approved, and that is so only since it was said.
+    #[error(
+        "by the clock of the network it was said before the task stated what the code is of; say it again in {wait} s"
+    )]
+    StatedSince {
+        /// After how many seconds it would count, as far as the two clocks go on as they do.
+        wait: i64,
+    },
     /// The code is not the one of what would be approved.
     #[error(
         "the code is of something else than the task states now; read the task again, the code of what it states now is {now}"
@@ -69,6 +79,11 @@ pub enum Refusal {
         /// The code of what would be approved.
         now: Code,
     },
+    /// They said no since, as the clocks have it.
+    #[error(
+        "by the clock of the network it was said before a no of the same person, which stands; where it was said after that, the clock is off"
+    )]
+    NoIsNewer,
     /// They said something else since.
     #[error("something else was said after it")]
     Superseded,
@@ -127,7 +142,7 @@ pub(super) fn judge(word: &SpokenWord, read: JudgedTask<'_>, account: Option<&Ac
                 }
                 // What would lift a no that they wrote since is none of their last word.
                 Some(last) if witness.word == WitnessedWord::Withdraw && is_newer_no(&witness, last) => {
-                    Judged::Refuse(Refusal::Superseded)
+                    Judged::Refuse(Refusal::NoIsNewer)
                 }
                 _ => Judged::Write(Box::new(witness)),
             }
@@ -176,8 +191,11 @@ fn witness(
         who.approve(account, team).map_err(|why| Refusal::MayNot(why.to_string()))?;
         let now = state.code.ok_or(Refusal::NoEmergency)?;
         let then = evidence.code_as_of(policy, AsOf { through: seen, time: word.heard.min(speaker.said) });
-        if word.code != Some(now) || then != Some(now) {
+        if word.code != Some(now) {
             return Err(Refusal::OtherCode { now });
+        }
+        if then != Some(now) {
+            return Err(Refusal::StatedSince { wait: wait(word.heard.duration_since(speaker.said)) });
         }
         teams.push(team.key.clone());
     } else if !who.reject(account) {
@@ -208,6 +226,13 @@ fn seen(evidence: &Evidence, said: Timestamp) -> TransactionId {
     let before = said.saturating_sub(MARGIN).unwrap_or(Timestamp::MIN);
     let seen = evidence.timeline.transactions().iter().take_while(|row| row.created <= before);
     seen.last().map_or(TransactionId(0), |row| row.id)
+}
+
+/// For how many seconds to wait before a word counts that was said too early, where its clock is so far `behind`: what the task stated by when it
+/// was heard is seen by then.
+fn wait(behind: SignedDuration) -> i64 {
+    let wait = behind.max(SignedDuration::ZERO).as_secs().saturating_add(MARGIN.as_secs()).saturating_add(1);
+    wait.max(5)
 }
 
 /// Whether a transaction holds the witness of a word: the network names each message once.

@@ -46,6 +46,7 @@ pub fn not_recorded(word: &SpokenWord, why: &Refusal, url: Option<&str>) -> Line
         (
             Some(url),
             Refusal::OtherCode { .. }
+            | Refusal::StatedSince { .. }
             | Refusal::NoTeam
             | Refusal::NoMember
             | Refusal::MayNot(_)

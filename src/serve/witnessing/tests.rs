@@ -112,7 +112,16 @@ fn what_came_right_before_a_yes_was_not_seen() {
     history.comment("deployer1", 19, "Emergency-Change: another");
     let now = code(&history).unwrap();
     let yes = SpokenWord { code: Some(now), ..word("sre1", Approve) };
-    assert_eq!(refusal(&history, &yes), Refusal::OtherCode { now });
+    assert_eq!(refusal(&history, &yes), Refusal::StatedSince { wait: 5 });
+    // By a clock that is behind it takes as much longer, and then counts.
+    let slow = |heard: i64| {
+        let behind = |speaker| Speaker { said: at(heard - 40), ..speaker };
+        SpokenWord { speaker: yes.speaker.clone().map(behind), heard: at(heard), ..yes.clone() }
+    };
+    assert_eq!(refusal(&history, &slow(20)), Refusal::StatedSince { wait: 43 });
+    assert!(matches!(judged(&history, &slow(20 + 43)), Judged::Write(_)));
+    let other = SpokenWord { code: Some(Code::of(&[7; 32])), ..yes };
+    assert_eq!(refusal(&history, &other), Refusal::OtherCode { now });
 }
 
 #[test]
@@ -156,7 +165,7 @@ fn a_no_is_written_of_every_member_and_once() {
     assert!(matches!(judged(&history, &again(&no, 31)), Judged::Write(_)), "what they wrote since is another word");
     assert_eq!(judged(&history, &no), Judged::Known(id), "the very message is never written twice");
     // A withdrawal that comes late lifts no no that was said after it.
-    assert_eq!(judged(&history, &word("sre2", Withdraw)), Judged::Refuse(Refusal::Superseded));
+    assert_eq!(judged(&history, &word("sre2", Withdraw)), Judged::Refuse(Refusal::NoIsNewer));
     history.policy.accept_witnessed = true;
     history.comment("heard", 31, &render(&withdrawal));
     assert_eq!(verdict(&history).decision.word(), "denied");
@@ -337,6 +346,9 @@ fn every_answer_says_whether_it_is_recorded_and_what_to_do() {
                 &Refusal::OtherCode { now: Code::of(&[7; 32]) },
                 Some(url)
             )),
+            said(lines::not_recorded(&word("sre1", Approve), &Refusal::StatedSince { wait: 5 }, Some(url))),
+            said(lines::not_recorded(&word("sre1", Approve), &Refusal::Clocks, Some(url))),
+            said(lines::not_recorded(&word("sre1", Withdraw), &Refusal::NoIsNewer, Some(url))),
             said(lines::not_recorded(&word("sre1", Approve), &Refusal::Late, Some(url))),
             said(lines::not_recorded(&no, &Refusal::NoMember, Some(url))),
             said(lines::not_recorded(&no, &Refusal::NoEmergency, Some(url))),

@@ -212,7 +212,10 @@ impl Conversation {
         self.pinged = None;
         match message.command.as_str() {
             "PING" => _ = self.send("PONG", &[], Some(message.last())),
-            "ERROR" => self.end(&format!("the server closed the connection: {}", message.last())),
+            "ERROR" => self.end(&match message.last() {
+                "" => "the server closed the connection".to_owned(),
+                why => format!("the server closed the connection: {why}"),
+            }),
             "CAP" => self.capability(message, now),
             "AUTHENTICATE" => self.authenticate(message.param(0)),
             "900" => self.account = Some(message.param(2).to_owned()).filter(|account| !account.is_empty()),

@@ -452,6 +452,11 @@ fn a_dead_connection_is_noticed() {
     assert_eq!(play.output(), ["PONG :token with blanks"]);
     play.hear("ERROR :Closing link");
     assert_eq!(play.conversation.ended(), Some("the server closed the connection: Closing link"));
+    for empty in ["ERROR", "ERROR :"] {
+        let mut play = Play::in_channel();
+        play.hear(empty);
+        assert_eq!(play.conversation.ended(), Some("the server closed the connection"));
+    }
 }
 
 #[test]

@@ -240,7 +240,7 @@ fn metric(watching: &Watching, name: &str) -> String {
 
 #[test]
 fn a_channel_that_takes_no_line_of_the_bot_is_missed_in_the_metrics_and_asked_in_once_it_does() {
-    let Some(Asked { watching, mut sre1, .. }) = asked("") else { return };
+    let Some(Asked { watching, network: _network, mut sre1, .. }) = asked("") else { return };
     let asks = || watching.get("healthz").headers["phabgate-asks"].to_str().unwrap().to_owned();
     assert_eq!((metric(&watching, "irc_mute"), asks()), ("0".to_owned(), "yes".to_owned()));
     // Who came first is an operator of the channel.

@@ -175,13 +175,15 @@ impl Evidence {
         found
     }
 
-    /// Whether a witness in this comment is of this task, and names nothing that was not there yet when it was written.
+    /// Whether a witness in this comment is of this task, and names nothing that was not there yet when it was written. When something was said
+    /// the network says, whose clock may be wrong: no yes is written then, and a no and a withdrawal all the same.
     pub(crate) fn is_possible(&self, comment: &Comment<'_>, witness: &Witness) -> bool {
         let posted = self.timeline.moment_of(comment.transaction);
         witness.task == self.task.id
             && witness.seen < posted.transaction
             && witness.heard <= posted.time.saturating_add(PROMPT).unwrap_or(posted.time)
-            && witness.said <= witness.heard.saturating_add(PROMPT).unwrap_or(witness.heard)
+            && (witness.word != WitnessedWord::Approve
+                || witness.said <= witness.heard.saturating_add(PROMPT).unwrap_or(witness.heard))
     }
 
     /// A no, or a withdrawal: from when it is on the task. It takes back a no only where the policy takes the word of witnesses, who wrote this

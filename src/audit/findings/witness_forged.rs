@@ -120,14 +120,16 @@ mod tests {
     #[test]
     fn whatever_word_speaks_of_what_cannot_be_is_found() {
         type Change = fn(&mut Witness);
+        // When something was said the clock of the network says: of a yes alone it has to be near to when it was heard.
+        let of_a_yes: Change = |witness| witness.said = at(9_000);
         let changes: [Change; 4] = [
             |witness| witness.seen = TransactionId(900),
             |witness| witness.seen = TransactionId(9_999_999),
-            |witness| witness.said = at(9_000),
             |witness| witness.heard = at(9_000),
+            of_a_yes,
         ];
-        for word in [Approve, Withdraw, Reject] {
-            for change in changes {
+        for (word, count) in [(Approve, 4), (Withdraw, 3), (Reject, 3)] {
+            for change in &changes[..count] {
                 let mut history = heard();
                 history.comment("sre1", 12, "Emergency-Approve: sre");
                 let mut witness = history.heard(22, word, "sre2", "sre");
@@ -137,6 +139,11 @@ mod tests {
                 let of: Vec<_> = found.iter().filter_map(|finding| finding.transaction).collect();
                 assert_eq!(of, [forged], "{witness:?}");
             }
+            let mut history = heard();
+            let mut witness = history.heard(22, word, "sre2", "sre");
+            of_a_yes(&mut witness);
+            history.comment("heard", 22, &render(&witness));
+            assert_eq!(found(&history, "witness-forged").len(), count - 3, "{word:?}");
         }
     }
 }

@@ -336,9 +336,8 @@ fn whether_the_task_was_restricted_is_judged_as_of_when_it_was_heard_and_as_of_t
 
 #[test]
 fn a_withdrawal_that_cannot_be_lifts_no_no_and_a_no_that_cannot_be_stands() {
-    let changes: [fn(&mut Witness); 3] = [
+    let changes: [fn(&mut Witness); 2] = [
         |witness| witness.seen = TransactionId(9_999),
-        |witness| witness.said = at(3_000),
         |witness| (witness.said, witness.heard) = (at(3_000), at(3_000)),
     ];
     for change in changes {
@@ -363,6 +362,18 @@ fn a_withdrawal_that_cannot_be_lifts_no_no_and_a_no_that_cannot_be_stands() {
         change(&mut witness);
         history.comment("heard", 20, &render(&witness));
         assert_eq!(decision(&history), "denied", "{witness:?}");
+    }
+}
+
+#[test]
+fn where_the_clock_of_the_network_is_ahead_a_no_and_a_withdrawal_are_what_they_are() {
+    let mut history = waiting();
+    history.comment("sre2", 14, "Emergency-Approve: sre");
+    for (second, word, then) in [(15, Reject, "denied"), (20, Withdraw, "allowed")] {
+        let mut witness = history.heard(second, word, "sre1", "sre");
+        witness.said = at(3_000);
+        history.comment("heard", second, &render(&witness));
+        assert_eq!(decision(&history), then);
     }
 }
 

@@ -11,6 +11,7 @@ mod audit_remembers;
 mod browser;
 mod child;
 mod config_file;
+mod config_mistakes;
 mod config_token;
 mod conformance;
 mod day;
